@@ -1,0 +1,1 @@
+//! Endpoint families of the service as typed calls on [`Client`](crate::Client).

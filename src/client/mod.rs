@@ -1,0 +1,1 @@
+//! HTTP: connections, quoting, rate budget, retries, errors.

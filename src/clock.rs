@@ -1,0 +1,134 @@
+//! The clock that the rate limit, back-off, intents and the emulator read.
+//!
+//! It runs with the system's monotonic clock times a factor that tests may raise ([`set_speed`]) or that they move
+//! ahead ([`advance`]), so that an exact 60 s rate limit can be tried in milliseconds while sockets, processes and
+//! signals stay real. A [`Tick`] is a moment of this clock, counted from its first use in the process.
+
+use std::ops::{Add, Sub};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::watch;
+
+/// A moment of the process-wide clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Tick(Duration);
+
+impl Tick {
+    /// Time since the clock's first use.
+    #[must_use]
+    pub fn since_start(self) -> Duration {
+        self.0
+    }
+}
+
+impl Add<Duration> for Tick {
+    type Output = Self;
+    fn add(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_add(rhs))
+    }
+}
+
+impl Sub<Duration> for Tick {
+    type Output = Self;
+    fn sub(self, rhs: Duration) -> Self {
+        Self(self.0.saturating_sub(rhs))
+    }
+}
+
+impl Sub for Tick {
+    type Output = Duration;
+    fn sub(self, rhs: Self) -> Duration {
+        self.0.saturating_sub(rhs.0)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    /// The moment of the real clock from which `factor` counts.
+    real: Instant,
+    /// What this clock showed at that moment.
+    shown: Duration,
+    factor: f64,
+}
+
+impl Rate {
+    fn at(&self, real: Instant) -> Duration {
+        let elapsed = real.saturating_duration_since(self.real);
+        self.shown.saturating_add(if (self.factor - 1.0).abs() < f64::EPSILON { elapsed } else { elapsed.mul_f64(self.factor) })
+    }
+}
+
+struct Clock {
+    start: SystemTime,
+    rate: Mutex<Rate>,
+    /// Wakes sleepers when the rate changes.
+    changes: watch::Sender<()>,
+}
+
+static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock {
+    start: SystemTime::now(),
+    rate: Mutex::new(Rate { real: Instant::now(), shown: Duration::ZERO, factor: 1.0 }),
+    changes: watch::Sender::new(()),
+});
+
+fn rate() -> Rate {
+    *CLOCK.rate.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The present moment.
+#[must_use]
+pub fn now() -> Tick {
+    Tick(rate().at(Instant::now()))
+}
+
+/// The present time of day by this clock.
+#[must_use]
+pub fn wall() -> SystemTime {
+    CLOCK.start + now().since_start()
+}
+
+/// Sleeps until `deadline`, however the clock is changed meanwhile.
+pub async fn sleep_until(deadline: Tick) {
+    let mut changes = CLOCK.changes.subscribe();
+    loop {
+        let rate = rate();
+        let left = deadline.0.saturating_sub(rate.at(Instant::now()));
+        if left.is_zero() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(left.div_f64(rate.factor)) => {}
+            // An error would mean that the static sender is gone, which cannot be.
+            _ = changes.changed() => {}
+        }
+    }
+}
+
+/// Sleeps for `duration` of this clock.
+pub async fn sleep(duration: Duration) {
+    sleep_until(now() + duration).await;
+}
+
+/// Lets the clock run `factor` times as fast as the system's; 1.0 is the default.
+///
+/// # Panics
+/// If `factor` is not a positive number.
+pub fn set_speed(factor: f64) {
+    assert!(factor.is_finite() && factor > 0.0, "the clock's speed must be a positive number, not {factor}");
+    change(|rate| rate.factor = factor);
+}
+
+/// Moves the clock ahead.
+pub fn advance(duration: Duration) {
+    change(|rate| rate.shown = rate.shown.saturating_add(duration));
+}
+
+fn change(apply: impl FnOnce(&mut Rate)) {
+    let mut rate = CLOCK.rate.lock().unwrap_or_else(PoisonError::into_inner);
+    let real = Instant::now();
+    *rate = Rate { real, shown: rate.at(real), factor: rate.factor };
+    apply(&mut rate);
+    drop(rate);
+    CLOCK.changes.send_replace(());
+}

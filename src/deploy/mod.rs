@@ -1,0 +1,1 @@
+//! Local selection, diff, plan, state on the host, apply, report.

@@ -1,0 +1,254 @@
+//! The one error type of the crate.
+//!
+//! Each variant keeps the facts (method, URL, status, the service's own words) and its `Display` states this layer
+//! only; [`Error::chain`] adds the causes. Decide by [`Error::kind`] or [`Error::status`], never by a message's text.
+//! No variant ever holds the token: URLs carry none, and headers are not kept.
+
+use std::error::Error as StdError;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A cause of any type.
+pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Whatever went wrong between the caller and the service.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A mistake that can be seen without asking the service; the message says what to do.
+    #[error("{message}")]
+    Config {
+        /// What is wrong and what to do about it.
+        message: String,
+    },
+    /// No answer came: refused, reset, TLS, proxy, truncated.
+    #[error("no answer to {method} {url}{}", hint.as_deref().map(|h| format!(" ({h})")).unwrap_or_default())]
+    Transport {
+        /// HTTP method.
+        method: String,
+        /// URL without secrets.
+        url: String,
+        /// What to check, where the cause tells.
+        hint: Option<String>,
+        /// What the transport said.
+        source: BoxError,
+    },
+    /// No answer came in time.
+    #[error("{method} {url}: no {phase} within {:.1} s", after.as_secs_f64())]
+    Timeout {
+        /// HTTP method.
+        method: String,
+        /// URL without secrets.
+        url: String,
+        /// What was waited for.
+        phase: TimeoutPhase,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// An answer that is not what the endpoint promises.
+    #[error("{method} {path}: expected {expected}, got status {status} with {snippet:?}")]
+    Decode {
+        /// HTTP method.
+        method: String,
+        /// Path of the request.
+        path: String,
+        /// HTTP status of the answer.
+        status: u16,
+        /// What the endpoint promises.
+        expected: &'static str,
+        /// The first 200 characters of what came.
+        snippet: String,
+    },
+    /// The service answered with an error status.
+    #[error("{method} {path}: {status} {detail}")]
+    Api {
+        /// HTTP method.
+        method: String,
+        /// Path of the request.
+        path: String,
+        /// HTTP status.
+        status: u16,
+        /// The service's own words, or the status' reason phrase.
+        detail: String,
+        /// The service's error code (`not_found`, `cname_error`, …).
+        code: Option<String>,
+        /// How long the service asked to wait.
+        retry_after: Option<Duration>,
+        /// The page that has to be opened in a browser first (consoles).
+        browser_url: Option<String>,
+    },
+    /// The rate budget would make the request wait longer than `max_wait` allows.
+    #[error("the rate limit of {endpoint} is used up for another {:.0} s, longer than max_wait allows", wait.as_secs_f64().ceil())]
+    Budget {
+        /// The endpoint whose budget is used up.
+        endpoint: String,
+        /// How long the wait would have been.
+        wait: Duration,
+    },
+    /// A file of this machine could not be read or written.
+    #[error("{}", path.display())]
+    Local {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What a callback of the caller raised, carried through unchanged.
+    #[error("a callback failed")]
+    Callback(#[source] BoxError),
+    /// A directory was expected and a file is there, or a file where a directory was expected.
+    #[error("{path} is {found}, not {expected}")]
+    WrongType {
+        /// The remote path.
+        path: String,
+        /// What is there.
+        found: &'static str,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// The runtime went away while the operation was under way (the interpreter is exiting).
+    #[error("the runtime was shut down before the operation ended")]
+    Closed,
+}
+
+/// What a time-out waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimeoutPhase {
+    /// The connection, TLS handshake included.
+    Connect,
+    /// The next bytes.
+    Read,
+    /// The whole answer.
+    Total,
+}
+
+impl std::fmt::Display for TimeoutPhase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "connection",
+            Self::Read => "further bytes",
+            Self::Total => "complete answer",
+        })
+    }
+}
+
+/// The class of an [`Error`]; one Python exception class belongs to each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the names say it; the variants of `Error` are documented")]
+pub enum ErrorKind {
+    Config,
+    Transport,
+    Timeout,
+    Decode,
+    BadRequest,
+    Authentication,
+    Forbidden,
+    NotFound,
+    Conflict,
+    ConsoleNotStarted,
+    RateLimited,
+    Server,
+    OtherStatus,
+    Local,
+    Callback,
+    WrongType,
+    Closed,
+}
+
+impl ErrorKind {
+    /// Every kind, for tests that check a mapping is complete.
+    pub const ALL: [Self; 17] = [
+        Self::Config,
+        Self::Transport,
+        Self::Timeout,
+        Self::Decode,
+        Self::BadRequest,
+        Self::Authentication,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Conflict,
+        Self::ConsoleNotStarted,
+        Self::RateLimited,
+        Self::Server,
+        Self::OtherStatus,
+        Self::Local,
+        Self::Callback,
+        Self::WrongType,
+        Self::Closed,
+    ];
+}
+
+impl Error {
+    /// A mistake of the caller, in words that say what to do.
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::Config { message: message.into() }
+    }
+
+    /// The class of this error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Config { .. } => ErrorKind::Config,
+            Self::Transport { .. } => ErrorKind::Transport,
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::Decode { .. } => ErrorKind::Decode,
+            Self::Budget { .. } => ErrorKind::RateLimited,
+            Self::Local { .. } => ErrorKind::Local,
+            Self::Callback(_) => ErrorKind::Callback,
+            Self::WrongType { .. } => ErrorKind::WrongType,
+            Self::Closed => ErrorKind::Closed,
+            Self::Api { status, .. } => match status {
+                400 => ErrorKind::BadRequest,
+                401 => ErrorKind::Authentication,
+                403 => ErrorKind::Forbidden,
+                404 => ErrorKind::NotFound,
+                409 => ErrorKind::Conflict,
+                412 => ErrorKind::ConsoleNotStarted,
+                429 => ErrorKind::RateLimited,
+                500..=599 => ErrorKind::Server,
+                _ => ErrorKind::OtherStatus,
+            },
+        }
+    }
+
+    /// The HTTP status, where an answer came.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Api { status, .. } | Self::Decode { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing is known of what the service did: no answer, or an answer that a gateway made up.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        match self {
+            Self::Transport { .. } | Self::Timeout { .. } | Self::Closed => true,
+            Self::Api { status, .. } => matches!(status, 408 | 502..=504),
+            _ => false,
+        }
+    }
+
+    /// This error and its causes in one line, each stated once.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let words = error.to_string();
+            if !text.contains(&words) {
+                text.push_str(": ");
+                text.push_str(&words);
+            }
+            cause = error.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,1 @@
+//! Recursive search of remote files with masks.

@@ -1,0 +1,31 @@
+//! Deploy Django projects to [PythonAnywhere](https://www.pythonanywhere.com/) with as few requests as can be.
+//!
+//! The crate is the core of the Python package `pythonanywhere_api` and knows no Python itself, except for the
+//! module `python`, which translates. Dependencies point down this list only:
+//!
+//! | module | duty |
+//! |---|---|
+//! | `python` | the extension module: threads, signals, exceptions, classes (feature `python`) |
+//! | [`cli`] | the command `pya` |
+//! | [`deploy`] | local selection, diff, plan, state on the host, apply, report |
+//! | [`finder`] | recursive search of remote files with masks |
+//! | [`api`] | one file per endpoint family of the service |
+//! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
+//! | [`error`], [`clock`] | what everything above shares |
+//! | [`emulator`] | the service on this machine; shares nothing with the client but the clock |
+
+pub mod api;
+#[cfg(unix)]
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod deploy;
+#[cfg(unix)]
+pub mod emulator;
+pub mod error;
+pub mod finder;
+#[cfg(feature = "python")]
+mod python;
+
+pub use client::{BaseUrl, Client, Options, RemotePath, Token};
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,1 @@
+//! The extension module: threads, signals, exceptions, classes.
