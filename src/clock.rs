@@ -5,9 +5,10 @@
 //! signals stay real. A [`Tick`] is a moment of this clock, counted from its first use in the process.
 
 use std::ops::{Add, Sub};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 /// A moment of the process-wide clock.
@@ -55,25 +56,30 @@ struct Rate {
 impl Rate {
     fn at(&self, real: Instant) -> Duration {
         let elapsed = real.saturating_duration_since(self.real);
-        self.shown.saturating_add(if (self.factor - 1.0).abs() < f64::EPSILON { elapsed } else { elapsed.mul_f64(self.factor) })
+        self.shown.saturating_add(if (self.factor - 1.0).abs() < f64::EPSILON {
+            elapsed
+        } else {
+            elapsed.mul_f64(self.factor)
+        })
     }
 }
 
 struct Clock {
     start: SystemTime,
-    rate: Mutex<Rate>,
+    /// Read without a lock, which a fork could leave held.
+    rate: ArcSwap<Rate>,
     /// Wakes sleepers when the rate changes.
     changes: watch::Sender<()>,
 }
 
 static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock {
     start: SystemTime::now(),
-    rate: Mutex::new(Rate { real: Instant::now(), shown: Duration::ZERO, factor: 1.0 }),
+    rate: ArcSwap::from_pointee(Rate { real: Instant::now(), shown: Duration::ZERO, factor: 1.0 }),
     changes: watch::Sender::new(()),
 });
 
 fn rate() -> Rate {
-    *CLOCK.rate.lock().unwrap_or_else(PoisonError::into_inner)
+    **CLOCK.rate.load()
 }
 
 /// The present moment.
@@ -124,11 +130,12 @@ pub fn advance(duration: Duration) {
     change(|rate| rate.shown = rate.shown.saturating_add(duration));
 }
 
-fn change(apply: impl FnOnce(&mut Rate)) {
-    let mut rate = CLOCK.rate.lock().unwrap_or_else(PoisonError::into_inner);
-    let real = Instant::now();
-    *rate = Rate { real, shown: rate.at(real), factor: rate.factor };
-    apply(&mut rate);
-    drop(rate);
+fn change(apply: impl Fn(&mut Rate)) {
+    CLOCK.rate.rcu(|rate| {
+        let real = Instant::now();
+        let mut changed = Rate { real, shown: rate.at(real), factor: rate.factor };
+        apply(&mut changed);
+        Arc::new(changed)
+    });
     CLOCK.changes.send_replace(());
 }

@@ -20,10 +20,12 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod deploy;
+mod digest;
 #[cfg(unix)]
 pub mod emulator;
 pub mod error;
 pub mod finder;
+mod per_process;
 #[cfg(feature = "python")]
 mod python;
 

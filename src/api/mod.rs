@@ -1,1 +1,10 @@
-//! Endpoint families of the service as typed calls on [`Client`](crate::Client).
+//! Endpoint families of the service as typed calls on [`Client`](crate::Client), one file each, named as in the
+//! vendor's reference (<https://help.pythonanywhere.com/pages/API/>). Every call turns an error status into an
+//! [`Error`](crate::Error) with the service's own words.
+
+mod consoles;
+mod files;
+mod webapps;
+
+pub use files::{Entry, Uploaded};
+pub use webapps::Reloaded;

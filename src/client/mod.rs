@@ -1,1 +1,33 @@
-//! HTTP: connections, quoting, rate budget, retries, errors.
+//! HTTP to the service: connections, quoting, rate budget, retries, errors. Knows no endpoint but the rate table.
+//!
+//! A [`Client`] is an account (host, user, token) and its [`Options`]; it is cheap to make and to clone, because the
+//! connections ([`pool`]) and the rate budget ([`budget`]) belong to the process, not to the object. One call does
+//! everything: [`Client::send`] takes a [`Request`], waits for the budget, retries what is safe to repeat, and gives
+//! back a [`Response`] of any status. What the statuses mean is the business of [`crate::api`].
+
+mod account;
+mod auth;
+mod budget;
+mod budget_file;
+mod endpoints;
+mod host;
+mod observer;
+mod options;
+mod path;
+mod pool;
+mod request;
+mod response;
+mod retry;
+mod send;
+mod transfer;
+
+pub use account::Client;
+pub use auth::Token;
+pub use endpoints::{Endpoint, endpoint_of};
+pub use host::BaseUrl;
+pub use observer::Observer;
+pub use options::{Options, RateLimit};
+pub use path::RemotePath;
+pub(crate) use path::quote_segments as quote;
+pub use request::Request;
+pub use response::Response;

@@ -1,0 +1,56 @@
+//! `consoles`: terminals on the host. One runs only once its page was opened in a browser.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::client::{Client, Request};
+use crate::error::{Error, Result};
+
+#[derive(Deserialize)]
+struct Output {
+    output: String,
+}
+
+impl Client {
+    /// Lists the consoles.
+    ///
+    /// Endpoint: `GET consoles/`.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn list_consoles(&self) -> Result<Vec<Value>> {
+        self.send(Request::get("consoles/")).await?.error_for_status()?.json("the list of consoles")
+    }
+
+    /// Types into a console; a line ends with `\n`.
+    ///
+    /// Endpoint: `POST consoles/{id}/send_input/`. Not repeated after an ambiguous failure.
+    ///
+    /// # Errors
+    /// `ConsoleNotStarted`, with the page to open, before that page was opened in a browser.
+    pub async fn send_console_input(&self, id: u64, input: &str) -> Result<()> {
+        let request = Request::post(format!("consoles/{id}/send_input/")).form([("input", input)]);
+        self.send(request).await?.error_for_status().map_err(|error| self.with_page(error, id))?;
+        Ok(())
+    }
+
+    /// About the last 500 characters of a console's output, terminal escapes included.
+    ///
+    /// Endpoint: `GET consoles/{id}/get_latest_output/`.
+    ///
+    /// # Errors
+    /// As [`Client::send_console_input`].
+    pub async fn latest_console_output(&self, id: u64) -> Result<String> {
+        let request = Request::get(format!("consoles/{id}/get_latest_output/"));
+        let response = self.send(request).await?.error_for_status().map_err(|error| self.with_page(error, id))?;
+        Ok(response.json::<Output>("the output of a console")?.output)
+    }
+
+    /// Names the page that has to be opened first.
+    fn with_page(&self, mut error: Error, id: u64) -> Error {
+        if let Error::Api { status: 412, browser_url, .. } = &mut error {
+            *browser_url = Some(format!("{}user/{}/consoles/{id}/", self.host(), self.user()));
+        }
+        error
+    }
+}

@@ -1,0 +1,158 @@
+//! `files/path`, `files/sharing`, `files/tree`: what lies in the account.
+//!
+//! `files/path` answers a folder with a JSON listing and a file with its bytes, told apart by the content type alone:
+//! a file that holds JSON comes as `application/octet-stream`. `files/tree` is no basis for a decision: it is trimmed
+//! in silence.
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::client::{Client, RemotePath, Request, Response};
+use crate::error::{Error, Result};
+
+/// What is in a folder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The name, without its folder.
+    pub name: String,
+    /// Whether it is a folder. Whatever the service does not call a directory counts as a file.
+    pub is_dir: bool,
+}
+
+/// What an upload did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uploaded {
+    /// The file is new.
+    Created,
+    /// There was a file before.
+    Replaced,
+}
+
+#[derive(Deserialize)]
+struct ListingEntry {
+    #[serde(rename = "type", default)]
+    kind: String,
+}
+
+fn file_url(path: &RemotePath) -> String {
+    format!("files/path{}", path.quoted())
+}
+
+impl Client {
+    /// Lists the folder at `path`, one level deep, sorted by name.
+    ///
+    /// Endpoint: `GET files/path{path}`.
+    ///
+    /// # Errors
+    /// `NotFound` if nothing is there, `WrongType` if a file is, `Decode` if the answer is no complete listing.
+    pub async fn list_dir(&self, path: &RemotePath) -> Result<Vec<Entry>> {
+        let mut url = file_url(path);
+        // The documented form of a folder; without it the service may redirect.
+        if !url.ends_with('/') {
+            url.push('/');
+        }
+        let response = self.send(Request::get(url)).await?.error_for_status()?;
+        if is_file_content(&response) {
+            return Err(Error::WrongType { path: path.to_string(), found: "a file", expected: "a folder" });
+        }
+        parse_listing(&response)
+    }
+
+    /// Reads the file at `path`.
+    ///
+    /// Endpoint: `GET files/path{path}`.
+    ///
+    /// # Errors
+    /// `NotFound` if nothing is there, `WrongType` if a folder is.
+    pub async fn read_file(&self, path: &RemotePath) -> Result<Bytes> {
+        let response = self.send(Request::get(file_url(path))).await?.error_for_status()?;
+        if is_file_content(&response) {
+            return Ok(response.body);
+        }
+        match parse_listing(&response) {
+            Ok(_) => Err(Error::WrongType { path: path.to_string(), found: "a folder", expected: "a file" }),
+            Err(_) => Err(response.unexpected("the content of a file")),
+        }
+    }
+
+    /// Writes the file at `path`, making its folders and replacing what is there.
+    ///
+    /// Endpoint: `POST files/path{path}`. Safe to repeat, so it is retried.
+    ///
+    /// # Errors
+    /// As the service answers: `BadRequest`, `Forbidden`, 413 for files over 100 MiB, …
+    pub async fn upload_file(&self, path: &RemotePath, content: Bytes) -> Result<Uploaded> {
+        // The service ignores the file name, but a part without one would be a form field.
+        let request = Request::post(file_url(path)).file("content", "content", content);
+        let response = self.send(request).await?.error_for_status()?;
+        Ok(if response.status == StatusCode::CREATED { Uploaded::Created } else { Uploaded::Replaced })
+    }
+
+    /// Deletes the file at `path`, or the folder with all below it.
+    ///
+    /// Endpoint: `DELETE files/path{path}`.
+    ///
+    /// # Errors
+    /// `NotFound` if nothing is there, `Forbidden` where the service protects it.
+    pub async fn delete_path(&self, path: &RemotePath) -> Result<()> {
+        self.send(Request::delete(file_url(path))).await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// Makes the file at `path` readable for everybody and returns the address.
+    ///
+    /// Endpoint: `POST files/sharing/`.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn share_file(&self, path: &RemotePath) -> Result<Value> {
+        let request = Request::post("files/sharing/").json(&json!({ "path": path.as_str() }))?;
+        self.send(request).await?.error_for_status()?.json("the address of the shared file")
+    }
+
+    /// The address under which the file at `path` is shared.
+    ///
+    /// Endpoint: `GET files/sharing/?path={path}`.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not shared.
+    pub async fn sharing_status(&self, path: &RemotePath) -> Result<Value> {
+        let request = Request::get("files/sharing/").query("path", path.as_str());
+        self.send(request).await?.error_for_status()?.json("the address of the shared file")
+    }
+
+    /// Stops sharing the file at `path`.
+    ///
+    /// Endpoint: `DELETE files/sharing/?path={path}`.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn unshare_file(&self, path: &RemotePath) -> Result<()> {
+        let request = Request::delete("files/sharing/").query("path", path.as_str());
+        self.send(request).await?.error_for_status()?;
+        Ok(())
+    }
+}
+
+/// Whether a `files/path` answer is a file's bytes rather than a listing.
+fn is_file_content(response: &Response) -> bool {
+    response.media_type() != "application/json"
+}
+
+fn parse_listing(response: &Response) -> Result<Vec<Entry>> {
+    let wrong = || response.unexpected("the listing of a folder");
+    let listing: Map<String, Value> = response.json("the listing of a folder")?;
+    let mut entries = Vec::with_capacity(listing.len());
+    for (name, value) in listing {
+        let entry: ListingEntry = serde_json::from_value(value).map_err(|_| wrong())?;
+        // A name with a slash, or one that climbs, would lead out of the folder.
+        if name.is_empty() || name.contains(['/', '\0']) || matches!(name.as_str(), "." | "..") {
+            return Err(wrong());
+        }
+        entries.push(Entry { name, is_dir: entry.kind == "directory" });
+    }
+    entries.sort_unstable();
+    Ok(entries)
+}

@@ -1,0 +1,98 @@
+//! `webapps`: the account's web apps.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::client::{Client, Request};
+use crate::error::{Error, Result};
+
+/// A reload takes 1 to 8 s as a rule and waits for requests that run, which may take 5 minutes.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(6 * 60);
+
+/// What a reload did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reloaded {
+    /// The web app was reloaded.
+    Done,
+    /// It was reloaded, and the service warns that the domain's CNAME does not point to it.
+    CnameWarning(String),
+}
+
+impl Client {
+    /// Lists the web apps.
+    ///
+    /// Endpoint: `GET webapps/`.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn list_webapps(&self) -> Result<Vec<Value>> {
+        self.send(Request::get("webapps/")).await?.error_for_status()?.json("the list of web apps")
+    }
+
+    /// The configuration of a web app.
+    ///
+    /// Endpoint: `GET webapps/{domain}/`.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none.
+    pub async fn webapp(&self, domain: &str) -> Result<Value> {
+        self.send(Request::get(webapp_url(domain)?)).await?.error_for_status()?.json("a web app")
+    }
+
+    /// Makes a web app with manual configuration. `python_version` is written as in `python313`.
+    ///
+    /// Endpoint: `POST webapps/`, which overwrites the WSGI file. Not repeated after an ambiguous failure.
+    ///
+    /// # Errors
+    /// As the service answers, also where it answers 200 with an error in the body.
+    pub async fn create_webapp(&self, domain: &str, python_version: &str) -> Result<Value> {
+        let request = Request::post("webapps/").form([("domain_name", domain), ("python_version", python_version)]);
+        let response = self.send(request).await?.error_for_status()?;
+        let answer: Value = response.json("the new web app")?;
+        if answer.get("status").and_then(Value::as_str) == Some("ERROR") {
+            return Err(response.to_error());
+        }
+        Ok(answer)
+    }
+
+    /// Changes settings of a web app; a reload is needed to apply them.
+    ///
+    /// Endpoint: `PATCH webapps/{domain}/`.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn update_webapp(&self, domain: &str, fields: &[(&str, &str)]) -> Result<Value> {
+        let request = Request::patch(webapp_url(domain)?).form(fields.iter().copied());
+        self.send(request).await?.error_for_status()?.json("a web app")
+    }
+
+    /// Reloads a web app. The engine does not repeat it: whoever calls knows whether a second one does harm.
+    ///
+    /// Endpoint: `POST webapps/{domain}/reload/`.
+    ///
+    /// # Errors
+    /// As the service answers; `Timeout` means that nobody knows whether it was reloaded.
+    pub async fn reload_webapp(&self, domain: &str) -> Result<Reloaded> {
+        let request = Request::post(format!("{}reload/", webapp_url(domain)?)).timeout(RELOAD_TIMEOUT);
+        match self.send(request).await?.error_for_status() {
+            Ok(_) => Ok(Reloaded::Done),
+            // The service's words for "reloaded, but the CNAME is not right".
+            Err(Error::Api { status: 409, detail, code: Some(code), .. }) if code == "cname_error" => {
+                Ok(Reloaded::CnameWarning(detail))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// `webapps/{domain}/`; a domain that is none is refused before it changes the path.
+fn webapp_url(domain: &str) -> Result<String> {
+    let label = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
+    if domain.is_empty() || !domain.split('.').all(label) {
+        return Err(Error::config(format!(
+            "{domain:?} is no domain: give that of the web app, like \"me.pythonanywhere.com\""
+        )));
+    }
+    Ok(format!("webapps/{}/", crate::client::quote(domain)))
+}

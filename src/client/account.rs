@@ -1,0 +1,151 @@
+//! A client: whose account, on which host, with which options.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use http::header::{AUTHORIZATION, HeaderMap};
+use url::Url;
+
+use super::auth::Token;
+use super::budget::{self, Owner};
+use super::host::{self, BaseUrl};
+use super::observer::Observer;
+use super::options::Options;
+use super::path::quote_segments;
+use super::pool::Kind;
+use super::request::header;
+use crate::clock::{self, Tick};
+use crate::error::{Error, Result};
+
+/// The service for one account. Cheap to clone: clones share connections, rate budget and clock with each other, and
+/// connections and budget with every other client of the process.
+#[derive(Clone)]
+pub struct Client {
+    pub(super) account: Arc<Account>,
+    pub(super) options: Arc<Options>,
+    pub(super) observer: Option<Arc<dyn Observer>>,
+    pub(super) requests: Arc<AtomicU64>,
+}
+
+pub(super) struct Account {
+    host: BaseUrl,
+    user: String,
+    /// `https://host/api/v0/user/<user>/`
+    pub(super) base: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) owner: Owner,
+    pub(super) kind: Kind,
+    /// The last `Date` of the service and when it came.
+    pub(super) server_clock: Mutex<Option<(SystemTime, Tick)>>,
+}
+
+impl Client {
+    /// A client for `user` on `host`. Sends nothing yet.
+    ///
+    /// # Errors
+    /// `Config` if the user name is empty or cannot be one, or an environment variable that we read is malformed.
+    pub fn new(host: &BaseUrl, user: &str, token: &Token, options: Options) -> Result<Self> {
+        if user.is_empty() || user.contains(['/', '\0']) || matches!(user, "." | "..") {
+            return Err(Error::config(format!(
+                "the user name {user:?} cannot be one: give that of the PythonAnywhere account, \
+                 or set PYTHONANYWHERE_USERNAME"
+            )));
+        }
+        let base = format!("{host}api/v0/user/{}/", quote_segments(user));
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, token.header()?)]);
+        Self::build(host::check(&base)?, user.to_owned(), headers, options)
+    }
+
+    /// A client for a base URL like `https://www.pythonanywhere.com/api/v0/user/me/` that sends these headers.
+    ///
+    /// # Errors
+    /// `Config` if the URL breaks the rules of [`BaseUrl`], or a header cannot be sent.
+    pub fn with_base<'a>(
+        base_url: &str,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+        options: Options,
+    ) -> Result<Self> {
+        let mut base = host::check(base_url)?;
+        base.set_query(None);
+        base.set_fragment(None);
+        if !base.path().ends_with('/') {
+            let path = format!("{}/", base.path());
+            base.set_path(&path);
+        }
+        let user = base.path().split("/user/").nth(1).unwrap_or_default().trim_matches('/').to_owned();
+        let headers = headers.into_iter().map(|(name, value)| header(name, value)).collect::<Result<HeaderMap>>()?;
+        Self::build(base, user, headers, options)
+    }
+
+    fn build(base: Url, user: String, headers: HeaderMap, options: Options) -> Result<Self> {
+        let options = Options { rate_limit: options.rate_limit.resolve()?, ..options };
+        let host = BaseUrl::of(&base);
+        let owner = Owner { host: host.authority().to_owned(), user: user.clone(), shared: !host.is_loopback() };
+        let kind = Kind::of(host.is_loopback(), options.connect_timeout);
+        let account = Account { host, user, base, headers, owner, kind, server_clock: Mutex::new(None) };
+        Ok(Self { account: Arc::new(account), options: Arc::new(options), observer: None, requests: Arc::default() })
+    }
+
+    /// The account's user name.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.account.user
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &BaseUrl {
+        &self.account.host
+    }
+
+    /// Its options, with the environment's taken in.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The same client with other options.
+    ///
+    /// # Errors
+    /// `Config` if `PYTHONANYWHERE_RATE_LIMIT` is asked for and malformed.
+    pub fn with_options(&self, options: Options) -> Result<Self> {
+        let options = Options { rate_limit: options.rate_limit.resolve()?, ..options };
+        Ok(Self { options: Arc::new(options), ..self.clone() })
+    }
+
+    /// A clone that tells `observer` what it does and counts its requests from 0.
+    #[must_use]
+    pub fn with_observer(&self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), requests: Arc::default(), ..self.clone() }
+    }
+
+    /// How many requests were sent, retries included, since this client (or the one it was cloned from) was made.
+    #[must_use]
+    pub fn requests_sent(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// What the service's clock shows; `None` before its first answer. Exact to about a second.
+    #[must_use]
+    pub fn server_time(&self) -> Option<SystemTime> {
+        let (date, at) = (*self.account.server_clock.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Some(date + (clock::now() - at))
+    }
+
+    /// Leaves for later processes what this one asked of the service within the last minute. Called when an
+    /// operation ends; does nothing on loopback.
+    pub fn persist_budget(&self) {
+        budget::persist(&self.account.owner);
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("host", &self.account.host.as_str())
+            .field("user", &self.account.user)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,104 @@
+//! What processes of one user tell each other of the rate budget, through a small file in the cache folder.
+//!
+//! `pya diff` and then `pya deploy` are two processes and one account. Best effort: a file that cannot be read or
+//! written costs nothing but a 429 that is obeyed. It holds endpoint names and times, nothing secret.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use etcetera::BaseStrategy;
+
+use super::budget::{Owner, WINDOW};
+use crate::clock::{self, Tick};
+use crate::digest::sha256;
+
+/// Endpoint name → when each slot frees, in milliseconds since 1970, in order.
+type Times = BTreeMap<String, Vec<u64>>;
+
+/// What earlier processes left for one endpoint.
+pub(super) fn load(owner: &Owner, endpoint: &str) -> VecDeque<Tick> {
+    let Some(path) = path(owner) else { return VecDeque::new() };
+    let mut times = read(&path);
+    let (now, wall) = (clock::now(), clock::wall());
+    times.remove(endpoint).unwrap_or_default().into_iter().filter_map(|time| to_tick(time, now, wall)).collect()
+}
+
+/// Adds what this process asked for.
+pub(super) fn store(owner: &Owner, logs: &[(&'static str, VecDeque<Tick>)]) {
+    let Some(path) = path(owner) else { return };
+    let (now, wall) = (clock::now(), clock::wall());
+    let mut times = read(&path);
+    times.retain(|_, times| {
+        times.retain(|&time| to_tick(time, now, wall).is_some());
+        !times.is_empty()
+    });
+    for (endpoint, frees) in logs {
+        let entry = times.entry((*endpoint).to_owned()).or_default();
+        entry.extend(frees.iter().filter(|&&tick| tick > now).map(|&tick| millis(wall + (tick - now))));
+        entry.sort_unstable();
+        // What was loaded from the file comes back with a rounding error of the clock.
+        entry.dedup_by(|next, last| next.abs_diff(*last) <= 1);
+    }
+    if let Err(error) = write(&path, &times) {
+        log::debug!("the rate budget could not be left in {}: {error}", path.display());
+    }
+}
+
+fn path(owner: &Owner) -> Option<PathBuf> {
+    let folder = etcetera::choose_base_strategy().ok()?.cache_dir().join("pythonanywhere-api");
+    let digest = sha256(format!("{}\0{}", owner.host, owner.user));
+    Some(folder.join(format!("rate-{}.json", &digest[..16])))
+}
+
+fn read(path: &Path) -> Times {
+    fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+}
+
+fn write(path: &Path, times: &Times) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(&serde_json::to_vec(times)?)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `None` for what is over, and for what cannot be true because it is further off than a window.
+fn to_tick(time: u64, now: Tick, wall: SystemTime) -> Option<Tick> {
+    let ahead = (UNIX_EPOCH + Duration::from_millis(time)).duration_since(wall).ok()?;
+    (ahead <= WINDOW * 2 && !ahead.is_zero()).then(|| now + ahead)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_come_back_and_old_or_absurd_ones_do_not() {
+        let (now, wall) = (clock::now(), clock::wall());
+        let soon = to_tick(millis(wall + Duration::from_secs(30)), now, wall).unwrap();
+        assert!((soon - now).abs_diff(Duration::from_secs(30)) <= Duration::from_millis(1));
+        assert_eq!(to_tick(millis(wall - Duration::from_secs(1)), now, wall), None);
+        assert_eq!(to_tick(millis(wall + Duration::from_secs(1000)), now, wall), None);
+    }
+
+    #[test]
+    fn a_garbage_file_counts_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x/rate.json");
+        assert!(read(&path).is_empty());
+        let times = Times::from([("cpu".to_owned(), vec![1, 2])]);
+        write(&path, &times).unwrap();
+        assert_eq!(read(&path), times);
+        fs::write(&path, "not json").unwrap();
+        assert!(read(&path).is_empty());
+    }
+}

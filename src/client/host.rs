@@ -1,0 +1,140 @@
+//! Which server to talk to: `https` anywhere, plain `http` on this machine only.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use crate::error::{Error, Result};
+
+/// Scheme, host and port of the service, checked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BaseUrl {
+    /// Ends in `/`; no path, query, fragment or credentials.
+    url: Url,
+}
+
+impl BaseUrl {
+    /// The US system.
+    pub const DEFAULT_HOST: &str = "www.pythonanywhere.com";
+
+    /// Takes a host (`www.pythonanywhere.com`, `eu.pythonanywhere.com`) or a URL (`http://127.0.0.1:8000`).
+    ///
+    /// # Errors
+    /// `Config` for anything else: another scheme, `http` to another machine, a path, credentials.
+    pub fn parse(text: &str) -> Result<Self> {
+        let url = check(text)?;
+        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+            return Err(Error::config(format!(
+                "{text:?} is no host: give a host name like {:?} without a path",
+                Self::DEFAULT_HOST
+            )));
+        }
+        Ok(Self { url })
+    }
+
+    /// The URL, with its closing `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// The host with its port, as in `127.0.0.1:8000`.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.url.authority()
+    }
+
+    /// Whether the server is this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.url)
+    }
+
+    pub(super) fn of(url: &Url) -> Self {
+        let mut url = url.clone();
+        url.set_path("/");
+        url.set_query(None);
+        url.set_fragment(None);
+        Self { url }
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Parses a host or URL and applies the rules that hold for every server we talk to.
+pub(super) fn check(text: &str) -> Result<Url> {
+    let trimmed = text.trim();
+    let explain = |why: &str| {
+        Error::config(format!(
+            "{text:?} is no host: {why}; give a host name like {:?} or a URL like \"http://127.0.0.1:8000\"",
+            BaseUrl::DEFAULT_HOST
+        ))
+    };
+    if trimmed.is_empty() {
+        return Err(explain("it is empty"));
+    }
+    let with_scheme = if trimmed.contains("://") { trimmed.to_owned() } else { format!("https://{trimmed}") };
+    let url = Url::parse(&with_scheme).map_err(|error| explain(&error.to_string()))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        // Not quoted: what stands before an `@` may be a password.
+        return Err(Error::config(
+            "the host holds credentials before an '@': give the host alone, and the token apart",
+        ));
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        "http" => {
+            return Err(explain("plain http would send the token in clear, so it is for this machine only; use https"));
+        }
+        other => return Err(explain(&format!("the scheme {other:?} is neither https nor http"))),
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(explain("no host name in it"));
+    }
+    Ok(url)
+}
+
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => IpAddr::V6(ip).to_canonical().is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_gets_https() {
+        assert_eq!(BaseUrl::parse("eu.pythonanywhere.com").unwrap().as_str(), "https://eu.pythonanywhere.com/");
+        assert_eq!(BaseUrl::parse("localhost:1/").unwrap().as_str(), "https://localhost:1/");
+    }
+
+    #[test]
+    fn http_is_for_this_machine_only() {
+        for good in ["http://127.0.0.1:80", "http://127.9.9.9", "http://localhost:5/", "http://[::1]:5"] {
+            assert!(BaseUrl::parse(good).unwrap().is_loopback(), "{good}");
+        }
+        for bad in ["http://www.pythonanywhere.com", "http://127.0.0.1.evil.com", "http://[::2]", "http://localhost.x"]
+        {
+            assert!(BaseUrl::parse(bad).unwrap_err().to_string().contains("https"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for bad in ["", " ", "ftp://x", "https://", "a b", "https://h/p", "h?q", "https://u:p@h", "h#f"] {
+            assert!(BaseUrl::parse(bad).is_err(), "{bad}");
+        }
+        assert!(!BaseUrl::parse("https://u:s3cret@h").unwrap_err().to_string().contains("s3cret"));
+    }
+}

@@ -1,0 +1,154 @@
+//! Paths on the host and their quoting in URLs.
+//!
+//! Clients that paste a path into a URL write `a#b.txt` over `a` and let `..` climb out of the project. Here a path is
+//! checked once, when it is made, and quoted byte by byte, so that what the service sees is the name as it is.
+
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::error::{Error, Result};
+
+/// Everything but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// An absolute path in the account: no empty segment, no `.` or `..`, no NUL, no closing slash.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RemotePath(String);
+
+impl RemotePath {
+    /// Takes an absolute path; one closing slash is dropped.
+    ///
+    /// # Errors
+    /// `Config` if it is relative, or has an empty segment, `.`, `..` or NUL.
+    pub fn parse(path: &str) -> Result<Self> {
+        let Some(rest) = path.strip_prefix('/') else {
+            return Err(Error::config(format!("the remote path {path:?} is not absolute: it must start with \"/\"")));
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if rest.is_empty() {
+            return Ok(Self("/".to_owned()));
+        }
+        check_segments(rest)?;
+        Ok(Self(format!("/{rest}")))
+    }
+
+    /// This path and a relative one below it.
+    ///
+    /// # Errors
+    /// `Config` if `relative` is absolute or climbs, or has an empty segment or NUL.
+    pub fn join(&self, relative: &str) -> Result<Self> {
+        check_segments(relative)?;
+        Ok(Self(format!("{}/{relative}", self.0.trim_end_matches('/'))))
+    }
+
+    /// The folder it lies in; `None` for `/`.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let (parent, name) = self.0.rsplit_once('/')?;
+        match (parent, name) {
+            (_, "") => None,
+            ("", _) => Some(Self("/".to_owned())),
+            _ => Some(Self(parent.to_owned())),
+        }
+    }
+
+    /// The last segment; empty for `/`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(_, name)| name)
+    }
+
+    /// The path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The path as it stands in a URL: every byte outside RFC 3986's unreserved characters percent-encoded.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        quote_segments(&self.0)
+    }
+}
+
+impl fmt::Display for RemotePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Quotes each segment of a path, keeping the slashes.
+pub(crate) fn quote_segments(path: &str) -> String {
+    let mut quoted = String::with_capacity(path.len());
+    for (index, segment) in path.split('/').enumerate() {
+        if index > 0 {
+            quoted.push('/');
+        }
+        quoted.extend(utf8_percent_encode(segment, RESERVED));
+    }
+    quoted
+}
+
+/// Refuses what the service or a proxy before it would resolve to another place.
+fn check_segments(relative: &str) -> Result<()> {
+    let refuse = |why: &str| Err(Error::config(format!("the path {relative:?} {why}")));
+    if relative.contains('\0') {
+        return refuse("holds a NUL character");
+    }
+    for segment in relative.split('/') {
+        match segment {
+            "" => return refuse("is empty, absolute, or has an empty segment"),
+            "." | ".." => return refuse("has a \".\" or \"..\" segment: name the place itself"),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn paths_that_lead_elsewhere_are_refused() {
+        for bad in ["", "x", "/a//b", "/a/../b", "/./a", "/a\0b", "//a", "/a//"] {
+            assert!(RemotePath::parse(bad).is_err(), "{bad:?}");
+        }
+        let root = RemotePath::parse("/home/u").unwrap();
+        for bad in ["", "/x", "..", "a/../../b", "a//b", "a/", "."] {
+            assert!(root.join(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn parents_end_at_the_root() {
+        let path = RemotePath::parse("/a/b/").unwrap();
+        assert_eq!((path.as_str(), path.name()), ("/a/b", "b"));
+        assert_eq!(path.parent().unwrap().as_str(), "/a");
+        assert_eq!(path.parent().unwrap().parent().unwrap().as_str(), "/");
+        assert_eq!(path.parent().unwrap().parent().unwrap().parent(), None);
+        assert_eq!(RemotePath::parse("/").unwrap().join("x").unwrap().as_str(), "/x");
+    }
+
+    #[test]
+    fn every_reserved_byte_is_quoted() {
+        let path = RemotePath::parse("/a#b?c%2F+ ;ü").unwrap();
+        assert_eq!(path.quoted(), "/a%23b%3Fc%252F%2B%20%3B%C3%BC");
+    }
+
+    proptest! {
+        #[test]
+        fn quoting_round_trips(name in "[^/\0]{1,40}") {
+            prop_assume!(name != "." && name != "..");
+            let path = RemotePath::parse("/").unwrap().join(&name).unwrap();
+            let quoted = path.quoted();
+            prop_assert!(quoted.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%/".contains(&b)));
+            let url = url::Url::parse(&format!("http://h{quoted}")).unwrap();
+            let back = percent_encoding::percent_decode_str(url.path()).decode_utf8().unwrap();
+            prop_assert_eq!(back, path.as_str());
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The connections of the process: one `reqwest` client for each runtime and kind of host, made on first use.
+//!
+//! A connection is driven by the runtime it was opened on, so a pool belongs to a runtime (a forked child has its own,
+//! and so has each test). TLS trusts what the platform trusts, or, as users of requests expect, only what
+//! `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE` names; verification cannot be switched off.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, Once, PoisonError};
+use std::time::Duration;
+
+use reqwest::Certificate;
+use reqwest::redirect::Policy;
+
+use crate::error::{Error, Result};
+use crate::per_process::PerProcess;
+
+/// What makes two connections different.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Kind {
+    /// Loopback goes past every proxy.
+    pub loopback: bool,
+    pub connect_timeout: Duration,
+    pub trust: Option<PathBuf>,
+}
+
+impl Kind {
+    /// Reads which certificates the environment wants trusted.
+    pub(super) fn of(loopback: bool, connect_timeout: Duration) -> Self {
+        let trust = ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"]
+            .into_iter()
+            .find_map(|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from));
+        Self { loopback, connect_timeout, trust }
+    }
+}
+
+type Pools = Mutex<HashMap<(tokio::runtime::Id, Kind), reqwest::Client>>;
+
+static POOLS: PerProcess<Pools> = PerProcess::new(|_| Mutex::new(HashMap::new()));
+
+/// The pool for a kind of host. Must be called on a runtime.
+pub(super) fn get(kind: &Kind) -> Result<reqwest::Client> {
+    let key = (tokio::runtime::Handle::current().id(), kind.clone());
+    let pools = POOLS.get();
+    let mut pools = pools.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(client) = pools.get(&key) {
+        return Ok(client.clone());
+    }
+    let client = build(kind)?;
+    pools.insert(key, client.clone());
+    Ok(client)
+}
+
+fn build(kind: &Kind) -> Result<reqwest::Client> {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // An error means that the process has one already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    let mut builder = reqwest::Client::builder()
+        .user_agent(user_agent())
+        // The API needs no redirect, and following one could carry the token to another host.
+        .redirect(Policy::none())
+        .referer(false)
+        // Retries are decided in one place, which is not there.
+        .retry(reqwest::retry::never())
+        .connect_timeout(kind.connect_timeout)
+        .tcp_keepalive(Duration::from_secs(30));
+    if kind.loopback {
+        builder = builder.no_proxy();
+    }
+    if let Some(path) = &kind.trust {
+        builder = builder.tls_certs_only(certificates(path)?);
+    }
+    builder.build().map_err(|error| {
+        Error::config(format!(
+            "no connection can be made ready: {}; without the system's certificates (package ca-certificates) set \
+             SSL_CERT_FILE to a file with those to trust, and check the proxy variables",
+            chain(&error)
+        ))
+    })
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// The certificates in a PEM file, or in the PEM files of a folder (requests takes both).
+fn certificates(path: &Path) -> Result<Vec<Certificate>> {
+    let explain = |why: String| Error::config(format!("the certificates to trust in {}: {why}", path.display()));
+    let read = |file: &Path| std::fs::read(file).map_err(|error| explain(error.to_string()));
+    let mut found = Vec::new();
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(|error| explain(error.to_string()))? {
+            let file = entry.map_err(|error| explain(error.to_string()))?.path();
+            if file.is_file() {
+                // A folder may hold other things than certificates.
+                found.extend(Certificate::from_pem_bundle(&read(&file)?).unwrap_or_default());
+            }
+        }
+    } else {
+        found = Certificate::from_pem_bundle(&read(path)?).map_err(|error| explain(chain(&error)))?;
+    }
+    if found.is_empty() {
+        return Err(explain("none found; REQUESTS_CA_BUNDLE and SSL_CERT_FILE must name PEM certificates".to_owned()));
+    }
+    Ok(found)
+}
+
+/// Our name, and that of the program that uses us where it says so.
+fn user_agent() -> String {
+    let own = concat!("pythonanywhere-api/", env!("CARGO_PKG_VERSION"));
+    let caller = std::env::var("PYTHONANYWHERE_CLIENT").unwrap_or_default();
+    let caller: String = caller.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(100).collect();
+    if caller.trim().is_empty() { own.to_owned() } else { format!("{own} {}", caller.trim()) }
+}

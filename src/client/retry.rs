@@ -1,0 +1,85 @@
+//! What is repeated, and after how long.
+//!
+//! Only what is safe to repeat is ([`Request::is_repeatable`](super::Request)), bounded by a number of attempts *and*
+//! by the time spent. Waiting for the rate limit counts towards neither.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::options::Options;
+use super::response::Response;
+use crate::error::Error;
+
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
+
+/// A 429 that asks for more than this is given to the caller instead of obeyed in silence.
+pub(super) const LONGEST_THROTTLE: Duration = Duration::from_secs(600);
+
+/// So many 429 in a row mean that somebody else uses up the account's budget all the time.
+pub(super) const MOST_THROTTLES: u32 = 8;
+
+/// How one request's attempts went so far.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    /// Attempts that failed and were not throttled.
+    pub failed: u32,
+    /// Attempts of which nobody knows whether the service acted on them.
+    pub ambiguous: u32,
+    /// Answers with 429 in a row.
+    pub throttled: u32,
+    /// Time in attempts and back-off.
+    pub spent: Duration,
+}
+
+impl Attempts {
+    /// How long to wait before the next attempt; `None` when there is none.
+    pub(super) fn next_backoff(&self, options: &Options, asked: Option<Duration>) -> Option<Duration> {
+        if self.failed > options.retries {
+            return None;
+        }
+        let ceiling = FIRST_BACKOFF.saturating_mul(1 << self.failed.saturating_sub(1).min(10)).min(LONGEST_BACKOFF);
+        let backoff = ceiling.mul_f64(0.5 + fastrand::f64() / 2.0).max(asked.unwrap_or_default());
+        (self.spent + backoff <= options.retry_total).then_some(backoff)
+    }
+}
+
+/// Statuses with which a gateway, not the service, answers.
+pub(super) fn is_transient(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 502..=504)
+}
+
+/// Whether a failed attempt may succeed when it is repeated.
+pub(super) fn may_pass(error: &Error) -> bool {
+    matches!(error, Error::Transport { .. } | Error::Timeout { .. })
+}
+
+/// How long a throttled request waits: as the service says, else a whole window, jittered.
+pub(super) fn throttle_wait(response: &Response, window: Duration) -> Duration {
+    response.retry_after().unwrap_or_else(|| window.mul_f64(1.0 + fastrand::f64() / 10.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_is_bounded_by_attempts_and_by_time() {
+        let options = Options { retries: 3, retry_total: Duration::from_secs(10), ..Options::default() };
+        let after = |failed, spent| Attempts { failed, spent, ..Attempts::default() }.next_backoff(&options, None);
+        for failed in 1..=3 {
+            let backoff = after(failed, Duration::ZERO).unwrap();
+            assert!(backoff >= FIRST_BACKOFF / 2 && backoff <= FIRST_BACKOFF * 4, "{backoff:?}");
+        }
+        assert_eq!(after(4, Duration::ZERO), None);
+        assert_eq!(after(1, Duration::from_secs(10)), None);
+    }
+
+    #[test]
+    fn the_service_may_ask_for_more() {
+        let attempts = Attempts { failed: 1, ..Attempts::default() };
+        let asked = Some(Duration::from_secs(30));
+        assert_eq!(attempts.next_backoff(&Options::default(), asked), asked);
+    }
+}

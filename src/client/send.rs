@@ -1,0 +1,183 @@
+//! Sending: the loop of budget, attempt and retry that every request goes through.
+
+use std::ops::ControlFlow;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use http::{Method, StatusCode};
+use url::Url;
+
+use super::account::Client;
+use super::budget::{self, Slot, WINDOW};
+use super::endpoints::Endpoint;
+use super::options::RateLimit;
+use super::pool;
+use super::request::Request;
+use super::response::Response;
+use super::retry::{Attempts, LONGEST_THROTTLE, MOST_THROTTLES, is_transient, may_pass, throttle_wait};
+use super::transfer::Attempt;
+use crate::clock;
+use crate::error::{Error, Result};
+
+/// What comes after an attempt: another one, or the end.
+type Next = ControlFlow<Result<Response>>;
+
+impl Client {
+    /// Sends a request and gives back the answer, whatever its status.
+    ///
+    /// Waits for the rate budget, obeys 429, and repeats what is safe to repeat ([`Options`](super::Options)).
+    /// A DELETE that finds nothing when it is repeated did its work the first time: it is answered with 204.
+    ///
+    /// # Errors
+    /// `Config` for a path that climbs, before anything is sent; `Transport` or `Timeout` if no answer came after the
+    /// retries; `RateLimited` if the budget's wait would exceed `max_wait`.
+    pub async fn send(&self, request: Request) -> Result<Response> {
+        request.check()?;
+        let url = self.url_of(&request)?;
+        let pool = pool::get(&self.account.kind)?;
+        let endpoint = self.limited(request.endpoint());
+        let attempt = Attempt {
+            pool: &pool,
+            request: &request,
+            url: &url,
+            headers: &self.account.headers,
+            options: &self.options,
+            observer: self.observer.as_ref(),
+        };
+        let mut attempts = Attempts::default();
+        loop {
+            let slot = match endpoint {
+                Some(endpoint) => Some(
+                    budget::acquire(&self.account.owner, endpoint, self.options.max_wait, self.observer.as_deref())
+                        .await?,
+                ),
+                None => None,
+            };
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            let start = Instant::now();
+            let outcome = attempt.run().await;
+            attempts.spent += start.elapsed();
+            if let Ok(response) = &outcome {
+                self.note_date(response);
+            }
+            if let ControlFlow::Break(outcome) = self.after(&request, outcome, slot, &mut attempts).await {
+                return outcome;
+            }
+        }
+    }
+
+    async fn after(
+        &self,
+        request: &Request,
+        outcome: Result<Response>,
+        slot: Option<Slot>,
+        attempts: &mut Attempts,
+    ) -> Next {
+        match outcome {
+            Ok(response) if response.status == StatusCode::TOO_MANY_REQUESTS && request.obeys_throttle() => {
+                throttled(response, slot, attempts).await
+            }
+            Ok(response) => {
+                if let Some(slot) = slot {
+                    slot.answered();
+                }
+                attempts.throttled = 0;
+                self.after_answer(request, response, attempts).await
+            }
+            Err(error) => {
+                let reached = !is_connect(&error);
+                match slot {
+                    Some(slot) if reached => slot.answered(),
+                    Some(slot) => slot.unused(),
+                    None => {}
+                }
+                attempts.failed += 1;
+                attempts.ambiguous += u32::from(reached);
+                let backoff = attempts.next_backoff(&self.options, None);
+                match backoff.filter(|_| may_pass(&error) && (request.is_repeatable() || !reached)) {
+                    Some(backoff) => again(attempts, backoff, &error.chain()).await,
+                    None => ControlFlow::Break(Err(error)),
+                }
+            }
+        }
+    }
+
+    async fn after_answer(&self, request: &Request, mut response: Response, attempts: &mut Attempts) -> Next {
+        if is_transient(response.status) && request.is_repeatable() {
+            attempts.failed += 1;
+            attempts.ambiguous += 1;
+            if let Some(backoff) = attempts.next_backoff(&self.options, response.retry_after()) {
+                return again(
+                    attempts,
+                    backoff,
+                    &format!("{} {}: {}", request.method, response.url.path(), response.status),
+                )
+                .await;
+            }
+        }
+        if request.method == Method::DELETE && response.status == StatusCode::NOT_FOUND && attempts.ambiguous > 0 {
+            response.status = StatusCode::NO_CONTENT;
+            response.body.clear();
+        }
+        ControlFlow::Break(Ok(response))
+    }
+
+    fn url_of(&self, request: &Request) -> Result<Url> {
+        let text = format!("{}{}", self.account.base, request.path.trim_start_matches('/'));
+        let mut url =
+            Url::parse(&text).map_err(|error| Error::config(format!("{:?} makes no URL: {error}", request.path)))?;
+        url.set_fragment(None);
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        Ok(url)
+    }
+
+    /// The endpoint with the limit that holds for this client; `None` without one.
+    fn limited(&self, endpoint: Endpoint) -> Option<Endpoint> {
+        match self.options.rate_limit {
+            RateLimit::Off => None,
+            RateLimit::PerMinute(limit) => Some(Endpoint { limit, ..endpoint }),
+            RateLimit::Default => Some(endpoint),
+        }
+    }
+
+    fn note_date(&self, response: &Response) {
+        if let Some(date) = response.date() {
+            *self.account.server_clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, clock::now()));
+        }
+    }
+}
+
+/// Obeys a 429 by blocking its bucket; the wait itself happens in the queue for the next slot.
+async fn throttled(response: Response, slot: Option<Slot>, attempts: &mut Attempts) -> Next {
+    let wait = throttle_wait(&response, WINDOW);
+    attempts.throttled += 1;
+    log::info!("{} {}: throttled, going on in {:.0} s", response.method, response.url.path(), wait.as_secs_f64());
+    let give_up = wait > LONGEST_THROTTLE || attempts.throttled > MOST_THROTTLES;
+    match slot {
+        Some(slot) => slot.refused(wait),
+        None if !give_up => clock::sleep(wait).await,
+        None => {}
+    }
+    if give_up { ControlFlow::Break(Ok(response)) } else { ControlFlow::Continue(()) }
+}
+
+async fn again(attempts: &mut Attempts, backoff: std::time::Duration, why: &str) -> Next {
+    log::debug!("attempt {} failed, next in {:.1} s: {why}", attempts.failed, backoff.as_secs_f64());
+    attempts.spent += backoff;
+    clock::sleep(backoff).await;
+    ControlFlow::Continue(())
+}
+
+/// Whether the connection failed, so that the request never left.
+fn is_connect(error: &Error) -> bool {
+    match error {
+        Error::Transport { source, .. } => {
+            source.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect)
+        }
+        Error::Timeout { phase, .. } => *phase == crate::error::TimeoutPhase::Connect,
+        _ => false,
+    }
+}

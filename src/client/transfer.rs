@@ -1,0 +1,188 @@
+//! One attempt: the body out, the answer in, under three time-outs.
+//!
+//! The time-out between bytes watches both directions, so that a slow but steady upload of any size goes through and a
+//! dead connection is noticed. (`reqwest`'s own read time-out also runs while the body is being sent.)
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use reqwest::multipart::{Form, Part};
+
+use super::observer::Observer;
+use super::options::Options;
+use super::request::{Body, File, Request};
+use super::response::Response;
+use crate::error::{Error, Result, TimeoutPhase};
+
+/// Bodies up to this size go out in one piece; larger ones in pieces of it, so that progress can be told.
+const PIECE: usize = 64 * 1024;
+
+/// When the last byte moved.
+struct Activity {
+    start: Instant,
+    last: AtomicU64,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self { start: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    fn touch(&self) {
+        let elapsed = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(elapsed, Ordering::Relaxed);
+    }
+
+    /// Ends once nothing has moved for `limit`.
+    async fn idle(&self, limit: Duration) {
+        loop {
+            let deadline = self.start + Duration::from_millis(self.last.load(Ordering::Relaxed)) + limit;
+            if deadline <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(deadline.into()).await;
+        }
+    }
+}
+
+/// What an attempt needs besides the request.
+pub(super) struct Attempt<'a> {
+    pub pool: &'a reqwest::Client,
+    pub request: &'a Request,
+    pub url: &'a url::Url,
+    pub headers: &'a http::HeaderMap,
+    pub options: &'a Options,
+    pub observer: Option<&'a Arc<dyn Observer>>,
+}
+
+impl Attempt<'_> {
+    /// Sends the request once.
+    pub(super) async fn run(&self) -> Result<Response> {
+        let activity = Arc::new(Activity::new());
+        let total = self.request.timeout.unwrap_or(self.options.total_timeout);
+        tokio::select! {
+            biased;
+            answer = self.exchange(&activity) => answer,
+            () = activity.idle(self.options.read_timeout) => {
+                Err(self.timed_out(TimeoutPhase::Read, self.options.read_timeout))
+            }
+            () = tokio::time::sleep(total) => Err(self.timed_out(TimeoutPhase::Total, total)),
+        }
+    }
+
+    async fn exchange(&self, activity: &Arc<Activity>) -> Result<Response> {
+        let mut headers = self.headers.clone();
+        headers.extend(self.request.headers.clone());
+        let builder = self.pool.request(self.request.method.clone(), self.url.clone()).headers(headers);
+        let builder = self.with_body(builder, activity);
+        let mut answer = builder.send().await.map_err(|error| self.failed(error))?;
+        activity.touch();
+        let mut body = BytesMut::new();
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.failed(error))? {
+            activity.touch();
+            body.extend_from_slice(&piece);
+        }
+        Ok(Response {
+            method: self.request.method.clone(),
+            url: self.url.clone(),
+            status: answer.status(),
+            headers: std::mem::take(answer.headers_mut()),
+            body: body.freeze(),
+        })
+    }
+
+    fn with_body(&self, builder: reqwest::RequestBuilder, activity: &Arc<Activity>) -> reqwest::RequestBuilder {
+        match &self.request.body {
+            Body::Empty => builder,
+            Body::Content(content) => builder.body(content.clone()),
+            Body::Multipart { fields, files } => {
+                let form =
+                    fields.iter().fold(Form::new(), |form, (name, value)| form.text(name.clone(), value.clone()));
+                let form =
+                    files.iter().fold(form, |form, file| form.part(file.field.clone(), self.part(file, activity)));
+                builder.multipart(form)
+            }
+        }
+    }
+
+    fn part(&self, file: &File, activity: &Arc<Activity>) -> Part {
+        let length = file.content.len();
+        let content: reqwest::Body = if length <= PIECE && self.observer.is_none() {
+            file.content.clone().into()
+        } else {
+            reqwest::Body::wrap_stream(self.pieces(file.content.clone(), activity))
+        };
+        Part::stream_with_length(content, length as u64).file_name(file.name.clone())
+    }
+
+    /// The content in pieces; each one that is asked for means that those before it went out.
+    fn pieces(
+        &self,
+        content: Bytes,
+        activity: &Arc<Activity>,
+    ) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> + use<> {
+        let (activity, observer) = (Arc::clone(activity), self.observer.map(Arc::clone));
+        let path = self.request.path.clone();
+        stream::unfold(content, move |mut rest| {
+            let piece = rest.split_to(rest.len().min(PIECE));
+            activity.touch();
+            if let Some(observer) = observer.as_ref().filter(|_| !piece.is_empty()) {
+                observer.bytes_sent(&path, piece.len() as u64);
+            }
+            std::future::ready((!piece.is_empty()).then_some((Ok(piece), rest)))
+        })
+    }
+
+    fn timed_out(&self, phase: TimeoutPhase, after: Duration) -> Error {
+        Error::Timeout { method: self.request.method.to_string(), url: self.plain_url(), phase, after }
+    }
+
+    /// The URL without its query, which may hold anything.
+    fn plain_url(&self) -> String {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        url.into()
+    }
+
+    fn failed(&self, error: reqwest::Error) -> Error {
+        if error.is_timeout() {
+            return self.timed_out(TimeoutPhase::Connect, self.options.connect_timeout);
+        }
+        let hint = hint(&error);
+        Error::Transport {
+            method: self.request.method.to_string(),
+            url: self.plain_url(),
+            hint: hint.map(str::to_owned),
+            source: Box::new(error.without_url()),
+        }
+    }
+}
+
+/// What to check. A hint only: nothing is decided by it.
+fn hint(error: &reqwest::Error) -> Option<&'static str> {
+    if error.is_dns() {
+        return Some("the host name could not be resolved: check its spelling and the network");
+    }
+    let mut cause = error.source();
+    let mut words = String::new();
+    while let Some(error) = cause {
+        words.push_str(&error.to_string().to_ascii_lowercase());
+        words.push('\n');
+        cause = error.source();
+    }
+    if words.contains("tunnel") || words.contains("proxy") {
+        Some("the proxy refused: check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
+    } else if words.contains("certificate") {
+        Some("the server's certificate is not trusted: SSL_CERT_FILE may name a file with the certificates to trust")
+    } else if words.contains("refused") {
+        Some("nothing listens there: check host and port")
+    } else if error.is_body() || error.is_decode() || words.contains("closed before") || words.contains("incomplete") {
+        Some("the answer broke off")
+    } else {
+        None
+    }
+}
