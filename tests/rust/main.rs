@@ -1,1 +1,4 @@
-fn main() {}
+//! Integration tests in one binary, a module for each topic.
+
+mod engine;
+mod script;
