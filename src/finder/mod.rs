@@ -1,1 +1,20 @@
 //! Recursive search of remote files with masks.
+//!
+//! ```
+//! use pythonanywhere_api::finder::Mask;
+//!
+//! let mask = Mask::parse("**/migrations/*.py")?;
+//! assert!(mask.matches("blog/migrations/0001_initial.py"));
+//! assert!(!mask.matches("blog/models.py"));
+//! # Ok::<(), pythonanywhere_api::Error>(())
+//! ```
+
+mod entry;
+mod mask;
+mod pattern;
+mod walk;
+
+pub use entry::{Lister, NeverSkip, Skipper};
+pub use mask::{Mask, Matches};
+pub use pattern::Pattern;
+pub use walk::{DEFAULT_CONCURRENCY, Found, Walk, find};
