@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use serde_json::Value;
 
-use crate::client::{Client, Request};
+use crate::client::{Client, Request, Response};
 use crate::error::{Error, Result};
 
 /// A reload takes 1 to 8 s as a rule and waits for requests that run, which may take 5 minutes.
@@ -75,15 +76,19 @@ impl Client {
     /// As the service answers; `Timeout` means that nobody knows whether it was reloaded.
     pub async fn reload_webapp(&self, domain: &str) -> Result<Reloaded> {
         let request = Request::post(format!("{}reload/", webapp_url(domain)?)).timeout(RELOAD_TIMEOUT);
-        match self.send(request).await?.error_for_status() {
-            Ok(_) => Ok(Reloaded::Done),
-            // The service's words for "reloaded, but the CNAME is not right".
-            Err(Error::Api { status: 409, detail, code: Some(code), .. }) if code == "cname_error" => {
-                Ok(Reloaded::CnameWarning(detail))
-            }
-            Err(error) => Err(error),
+        let response = self.send(request).await?;
+        if response.status == StatusCode::CONFLICT && says_cname_error(&response) {
+            return Ok(Reloaded::CnameWarning(response.to_error().to_string()));
         }
+        response.error_for_status()?;
+        Ok(Reloaded::Done)
     }
+}
+
+/// The service's way to say "reloaded, but the CNAME is not right". The word has been seen in several fields.
+fn says_cname_error(response: &Response) -> bool {
+    let answer: Value = response.json("an error").unwrap_or_default();
+    ["error", "code", "error_type"].iter().any(|field| answer[field] == "cname_error")
 }
 
 /// `webapps/{domain}/`; a domain that is none is refused before it changes the path.

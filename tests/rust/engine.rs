@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use pythonanywhere_api::api::Reloaded;
 use pythonanywhere_api::client::{Options, RateLimit, Request};
 use pythonanywhere_api::error::{Error, ErrorKind, TimeoutPhase};
 use pythonanywhere_api::{BaseUrl, Client, RemotePath, Token};
@@ -68,6 +69,19 @@ async fn a_delete_that_finds_nothing_is_success_only_as_a_repetition() {
     let error = client_with(&server.url, options()).delete_path(&path("/home/me/x")).await.unwrap_err();
     assert_eq!((error.kind(), server.heads().len()), (ErrorKind::NotFound, 1));
     assert!(error.to_string().ends_with("404 File does not exist"), "{error}");
+}
+
+#[tokio::test]
+async fn a_cname_error_is_a_reload_with_a_warning() {
+    for body in [r#"{"error": "cname_error"}"#, r#"{"code": "cname_error", "message": "CNAME is missing"}"#] {
+        let server = Script::start([say(409, body)]).await;
+        let reloaded = client_with(&server.url, options()).reload_webapp("www.example.com").await.unwrap();
+        assert!(matches!(reloaded, Reloaded::CnameWarning(_)), "{body}");
+    }
+    for body in ["", "<html>", r#"{"error": "other"}"#, "[]"] {
+        let server = Script::start([say(409, body)]).await;
+        assert_eq!(kind(client_with(&server.url, options()).reload_webapp("a.b").await), ErrorKind::Conflict, "{body}");
+    }
 }
 
 #[tokio::test]
