@@ -4,16 +4,8 @@
 
 use std::future::Future;
 
+use crate::api::Entry;
 use crate::error::Result;
-
-/// One entry of a folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Name without any `/`.
-    pub name: String,
-    /// Whether it is a folder.
-    pub is_dir: bool,
-}
 
 /// Lists the folders of a project.
 pub trait Lister: Send + Sync + 'static {

@@ -12,9 +12,11 @@
 mod entry;
 mod mask;
 mod pattern;
+mod remote;
 mod walk;
 
 pub use entry::{Lister, NeverSkip, Skipper};
 pub use mask::{Mask, Matches};
 pub use pattern::Pattern;
+pub use remote::RemoteLister;
 pub use walk::{DEFAULT_CONCURRENCY, Found, Walk, find};

@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::entry::{Entry, Lister, Skipper};
+use super::entry::{Lister, Skipper};
 use super::mask::{Mask, Matches};
+use crate::api::Entry;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many folders [`find`]'s callers usually list at a time; the rate budget limits further.

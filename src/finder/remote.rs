@@ -1,0 +1,27 @@
+//! The folders of a project on the service.
+
+use super::entry::Lister;
+use crate::api::Entry;
+use crate::client::{Client, RemotePath};
+use crate::error::{ErrorKind, Result};
+
+/// Lists folders below `root`.
+#[derive(Debug, Clone)]
+pub struct RemoteLister {
+    /// Whose account.
+    pub client: Client,
+    /// The folder that relative paths start from.
+    pub root: RemotePath,
+}
+
+impl Lister for RemoteLister {
+    /// A file where a folder was asked for holds nothing either: `WrongType` is `None` as well.
+    async fn list(&self, folder: &str) -> Result<Option<Vec<Entry>>> {
+        let path = if folder.is_empty() { self.root.clone() } else { self.root.join(folder)? };
+        match self.client.list_dir(&path).await {
+            Ok(entries) => Ok(Some(entries)),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::WrongType) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
