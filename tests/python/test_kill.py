@@ -1,0 +1,117 @@
+"""A deploy killed with SIGKILL at each of its requests, and a rerun: nothing lost, nothing stale, nothing foreign touched.
+
+Each request is held at the gate twice: before it takes effect, and after it did but before it was answered. That is
+where the process is killed, so that every state the host can be left in is tried.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pythonanywhere_api.testing import Emulator
+
+PROJECT = "site"
+
+
+def local_tree(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+class Deploys:
+    """An account with a project that was deployed once, and a local tree that has changed since."""
+
+    def __init__(self, tmp_path: Path):
+        self.local = tmp_path / "local"
+        self.host = Emulator(rate_limit=None, python=sys.executable).__enter__()
+        self.remote = Path(self.host.root) / "home" / self.host.user / PROJECT
+        self.domain = f"{self.host.user}.pythonanywhere.com"
+        self.environment = os.environ | {
+            "API_TOKEN": self.host.token,
+            "PYTHONANYWHERE_USERNAME": self.host.user,
+            "PYTHONANYWHERE_SITE": self.host.url,
+            "PYTHONANYWHERE_RATE_LIMIT": "off",
+        }
+
+    def restore(self) -> None:
+        """Puts account and local tree in the state before the deploy that gets killed."""
+        home = self.remote.parent
+        for folder in (self.remote, home / ".pya", self.local):
+            subprocess.run(["rm", "-rf", folder], check=True)
+        self.local.mkdir()
+        for number in range(24):
+            (self.local / f"pkg{number % 4}").mkdir(exist_ok=True)
+            (self.local / f"pkg{number % 4}" / f"m{number}.py").write_text(f"old {number}\n")
+        self.deploy().check_returncode()
+        # Not ours, and protected: neither may ever be touched.
+        (self.remote / "foreign.txt").write_text("somebody's\n")
+        (self.remote / "db.sqlite3").write_text("precious\n")
+        for number in range(20):
+            (self.local / f"pkg{number % 4}" / f"m{number}.py").write_text(f"new {number}\n")
+        for number in range(20, 24):
+            (self.local / f"pkg{number % 4}" / f"m{number}.py").unlink()
+        for number in range(10):
+            (self.local / "added").mkdir(exist_ok=True)
+            (self.local / "added" / f"n{number}.py").write_text(f"added {number}\n")
+
+    def command(self) -> list[str]:
+        options = ["--project", PROJECT, "--delete", "--reload", self.domain, "--json"]
+        return [sys.executable, "-m", "pythonanywhere_api", "deploy", str(self.local), *options]
+
+    def deploy(self) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.command(), env=self.environment, capture_output=True, text=True, timeout=60)
+
+    def kill_at(self, number: int, stage: str) -> bool:
+        """Runs a deploy and kills it at its request `number`; False if it had ended before."""
+        self.host.faults.clear()
+        self.host.faults.add("hold", after=number, times=1, stage=stage)
+        with subprocess.Popen(self.command(), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+            held = False
+            while run.poll() is None and not held:
+                held = bool(self.host.wait_held(1, timeout=0.05))
+            if held:
+                os.kill(run.pid, signal.SIGKILL)
+            run.communicate()
+        self.host.faults.clear()
+        for request in self.host.held():
+            self.host.release(request.number)
+        return held
+
+    def reloads(self) -> int:
+        return sum(1 for request in self.host.requests if request.path.endswith("/reload/") and request.status == 200)
+
+
+@pytest.fixture
+def deploys(tmp_path):
+    made = Deploys(tmp_path)
+    made.host.create_webapp(made.domain)
+    yield made
+    made.host.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("stage", ["before", "after"])
+def test_a_deploy_killed_at_any_request_is_mended_by_the_next(deploys, stage):
+    number = 0
+    while True:
+        deploys.restore()
+        deploys.host.clear_requests()
+        if not deploys.kill_at(number, stage):
+            break
+        rerun = deploys.deploy()
+        assert rerun.returncode == 0, f"killed at request {number}: {rerun.stderr}"
+        report = json.loads(rerun.stdout)
+        assert report["ok"], report
+
+        remote = local_tree(deploys.remote)
+        assert remote.pop("foreign.txt") == b"somebody's\n", f"killed at request {number}"
+        assert remote.pop("db.sqlite3") == b"precious\n", f"killed at request {number}"
+        assert remote == local_tree(deploys.local), f"killed at request {number}"
+        assert deploys.reloads() >= 1, f"killed at request {number}: the site runs the old code"
+        left = [path.name for path in (deploys.remote.parent / ".pya").rglob("intent-*")]
+        assert left == [], f"killed at request {number}"
+        number += 1
+    assert number > 30, "the deploy made fewer requests than it has files"
