@@ -11,7 +11,7 @@
 //! | [`finder`] | recursive search of remote files with masks |
 //! | [`api`] | one file per endpoint family of the service |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
-//! | [`error`], [`clock`] | what everything above shares |
+//! | [`error`], [`clock`], [`environment`] | what everything above shares |
 //! | [`emulator`] | the service on this machine; shares nothing with the client but the clock |
 
 pub mod api;
@@ -23,6 +23,7 @@ pub mod deploy;
 mod digest;
 #[cfg(unix)]
 pub mod emulator;
+pub mod environment;
 pub mod error;
 pub mod finder;
 mod per_process;

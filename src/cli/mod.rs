@@ -1,1 +1,22 @@
-//! The command `pya`.
+//! The command `pya`: [`run`] takes what was typed and returns the exit code.
+//!
+//! | file | duty |
+//! |---|---|
+//! | `args` | what can be typed |
+//! | `settings` | what holds when something was not typed: environment, `pyproject.toml` |
+//! | `run` | runtime, signals, from a command to its exit code |
+//! | `commands` | one file a command |
+//! | `output`, `progress` | data to stdout, talk and bars to stderr |
+//! | `exit` | the exit codes |
+
+#[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
+mod args;
+mod commands;
+mod exit;
+mod log;
+mod output;
+mod run;
+mod settings;
+
+pub use exit::Exit;
+pub use run::{HostPython, run};

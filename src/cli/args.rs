@@ -1,0 +1,284 @@
+//! What can be typed. Only shapes and help texts: what a value means when it is left out is the business of
+//! [`super::settings`].
+//!
+//! There is no option for the token itself: a command line is visible to every user of the machine.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::exit;
+
+/// Deploy Django projects to PythonAnywhere with few requests.
+///
+/// Settings come from options, then from the environment (API_TOKEN, PYTHONANYWHERE_USERNAME, PYTHONANYWHERE_SITE,
+/// PYTHONANYWHERE_DOMAIN, PYTHONANYWHERE_RATE_LIMIT), then from the table [tool.pythonanywhere] in pyproject.toml.
+#[derive(Debug, Parser)]
+#[command(name = "pya", version, after_help = exit::HELP, disable_help_subcommand = true, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The service: a host name, or a URL such as http://127.0.0.1:8000 [default: www.pythonanywhere.com]
+    #[arg(long, global = true, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Name of the account
+    #[arg(long, global = true, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Read the API token from this file instead of $API_TOKEN
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Name of the project: its folder in the account's home folder
+    #[arg(long, global = true, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Print one JSON document on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but warnings and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Log what is sent (-v) and more (-vv) to stderr
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Requests per minute and endpoint, or "off" [default: what the service documents, 40]
+    #[arg(long, global = true, value_name = "N|off")]
+    pub rate_limit: Option<String>,
+    /// Give a request up after this many seconds without a byte [default: 10 to connect, then 60]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<f64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch a real Wagtail site being deployed to the emulator, changed and deployed again
+    Demo(Demo),
+    /// Run the service on this machine, for your tests
+    Emulator(Emulator),
+    /// Show what a deploy would change; sends nothing but reads
+    Diff(Diff),
+    /// Upload what changed, and reload the web app
+    Deploy(Deploy),
+    /// List a folder of the account
+    Ls(Ls),
+    /// Print a file of the account
+    Cat(Cat),
+    /// Upload one file
+    Put(Put),
+    /// Delete a file, or with -r a folder
+    Rm(Rm),
+    /// Reload a web app
+    Reload(Reload),
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Keep the site and the account's folder, and say where they are
+    #[arg(long)]
+    pub keep: bool,
+}
+
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "one switch each on the command line")]
+pub struct Emulator {
+    /// Keep the account in this folder [default: a temporary one, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Port of the API; 0 picks a free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub port: u16,
+    /// Account kind to imitate
+    #[arg(long, value_enum, default_value_t = Account::Free)]
+    pub account: Account,
+    /// Delay of each answer, in milliseconds
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub latency_ms: u64,
+    /// Serve https, with a certificate authority that is written to this folder
+    #[arg(long, value_name = "DIR")]
+    pub tls: Option<PathBuf>,
+    /// How many times faster than real time the rate limit's clock runs
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    pub clock_speed: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Account {
+    Free,
+    Paid,
+}
+
+/// What is compared: shared by `diff` and `deploy`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is deployed")]
+pub struct Select {
+    /// The project on this machine [default: the folder of the pyproject.toml with our table, else this one]
+    pub root: Option<PathBuf>,
+    /// Deploy only files that match; may be given several times [default: **/*]
+    #[arg(long = "mask", value_name = "MASK")]
+    pub masks: Vec<String>,
+    /// Include protected files (*.sqlite3*, /media/, /.env* by default) that match; may be given several times
+    #[arg(long, value_name = "PATTERN")]
+    pub include: Vec<String>,
+    /// Fail if something of the project cannot be deployed (links out of it, sockets, …)
+    #[arg(long)]
+    pub strict: bool,
+    /// Refuse files larger than this, in bytes or with k, M, G [default: 100M, the service's own limit]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_file_size: Option<u64>,
+    /// What is known of the host: its manifest, the names there, or the content (downloads files)
+    #[arg(long, value_enum)]
+    pub compare: Option<CompareBy>,
+    /// Folder in the account [default: /home/<user>/<project>]
+    #[arg(long, value_name = "PATH")]
+    pub remote_root: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CompareBy {
+    Manifest,
+    Names,
+    Content,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    #[command(flatten)]
+    pub select: Select,
+}
+
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "one switch each on the command line")]
+pub struct Deploy {
+    #[command(flatten)]
+    pub select: Select,
+    /// Show the plan; send no write
+    #[arg(short = 'n', long, help_heading = "What is done")]
+    pub dry_run: bool,
+    /// Delete files that we put there and that are gone locally
+    #[arg(long, help_heading = "What is done")]
+    pub delete: bool,
+    /// Delete also files that somebody else put there
+    #[arg(long, help_heading = "What is done")]
+    pub delete_unmanaged: bool,
+    /// Refuse to delete more files than this [default: 10, or 20 % of the manifest]
+    #[arg(long, value_name = "N", help_heading = "What is done")]
+    pub max_delete: Option<usize>,
+    /// Reload this web app afterwards; may be given several times [default: the configured domain]
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "no_reload", help_heading = "What is done")]
+    pub reload: Vec<String>,
+    /// Reload nothing
+    #[arg(long, help_heading = "What is done")]
+    pub no_reload: bool,
+    /// Take over the deploy of somebody who seems to have gone
+    #[arg(long, help_heading = "What is done")]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Ls {
+    /// A folder: absolute, or below the account's home folder [default: the home folder]
+    pub path: Option<String>,
+    /// Show the type of each entry
+    #[arg(short = 'l')]
+    pub long: bool,
+    /// List the files below as well
+    #[arg(short = 'R', long)]
+    pub recursive: bool,
+    /// With -R: only files that match; may be given several times
+    #[arg(long = "mask", value_name = "MASK", requires = "recursive")]
+    pub masks: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Cat {
+    /// A file: absolute, or below the account's home folder
+    pub path: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Put {
+    /// A file of this machine, or - for stdin
+    pub local: PathBuf,
+    /// Where it goes: absolute, or below the account's home folder; with a closing / the name is kept
+    pub remote: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Rm {
+    /// What goes: absolute, or below the account's home folder
+    pub path: String,
+    /// Delete a folder with all below it
+    #[arg(short = 'r', long)]
+    pub recursive: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Reload {
+    /// The web app [default: the configured domain]
+    pub domain: Option<String>,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 && value < 1e6 => Ok(value),
+        _ => Err("not a positive number of seconds".to_owned()),
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (1.0..=1e5).contains(&value) => Ok(value),
+        _ => Err("not a factor of 1 or more".to_owned()),
+    }
+}
+
+/// A size in bytes: a number, with `k`, `M` or `G` for powers of 1024.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
+        Some((at, _)) => text.split_at(at),
+        None => (text, ""),
+    };
+    let factor: u64 = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        _ => return Err(format!("the unit {unit:?} is none of k, M, G")),
+    };
+    let number: u64 = digits.parse().map_err(|_| "not a size: a number of bytes, or one with k, M or G".to_owned())?;
+    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!((size("5"), size("2k"), size("100M"), size("1GiB")), (Ok(5), Ok(2048), Ok(100 << 20), Ok(1 << 30)));
+        for bad in ["", "M", "5x", "-1", "1.5M", "99999999999G"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_option_takes_the_token() {
+        let command = Cli::command();
+        assert!(command.get_arguments().all(|argument| argument.get_id() != "token"));
+        assert!(Cli::try_parse_from(["pya", "ls", "--token", "secret"]).is_err());
+    }
+}

@@ -1,0 +1,26 @@
+//! `pya cat`: a file of the account, byte for byte.
+
+use serde_json::json;
+
+use super::dispatch::settings;
+use crate::cli::args::Cat;
+use crate::cli::exit::Exit;
+use crate::cli::run::Context;
+use crate::cli::settings::remote_path;
+use crate::error::Result;
+
+pub async fn run(args: &Cat, context: &Context) -> Result<Exit> {
+    let client = settings(context)?.client()?;
+    let path = remote_path(&args.path, client.user())?;
+    let result = client.read_file(&path).await;
+    client.persist_budget();
+    let bytes = result?;
+    if context.output.is_json() {
+        // JSON holds text only; what is not UTF-8 is marked rather than mangled in silence.
+        let text = std::str::from_utf8(&bytes).ok();
+        context.output.document(&json!({ "path": path.as_str(), "size": bytes.len(), "text": text }));
+    } else {
+        context.output.write(&bytes);
+    }
+    Ok(Exit::Ok)
+}

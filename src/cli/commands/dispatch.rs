@@ -1,0 +1,30 @@
+//! From a parsed command to the function that runs it.
+
+use super::{cat, ls, put, reload, rm};
+use crate::cli::args::Command;
+use crate::cli::exit::Exit;
+use crate::cli::run::Context;
+use crate::cli::settings::Settings;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+
+/// Runs `command`.
+///
+/// # Errors
+/// Whatever ended it.
+pub async fn run(command: Command, context: &Context) -> Result<Exit> {
+    match command {
+        Command::Ls(args) => ls::run(&args, context).await,
+        Command::Cat(args) => cat::run(&args, context).await,
+        Command::Put(args) => put::run(&args, context).await,
+        Command::Rm(args) => rm::run(&args, context).await,
+        Command::Reload(args) => reload::run(&args, context).await,
+        other => Err(Error::config(format!("{other:?} is not built yet"))),
+    }
+}
+
+/// The settings of a command that has no project: the table is looked for from the working folder upward.
+pub fn settings(context: &Context) -> Result<Settings<'_>> {
+    let folder = std::env::current_dir().map_err(|source| Error::Local { path: ".".into(), source })?;
+    Settings::load(&context.global, Environment::read(), &folder)
+}

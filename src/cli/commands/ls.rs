@@ -1,0 +1,75 @@
+//! `pya ls`: a folder of the account, or with `-R` the files below it.
+//!
+//! The service tells neither sizes nor times, so `-l` can show no more than the type.
+
+use serde_json::{Value, json};
+
+use super::dispatch::settings;
+use crate::cli::args::Ls;
+use crate::cli::exit::Exit;
+use crate::cli::output::{Output, counted, shown, table};
+use crate::cli::run::Context;
+use crate::cli::settings::{home, remote_path};
+use crate::client::{Client, RemotePath};
+use crate::error::{Error, Result};
+use crate::finder::{DEFAULT_CONCURRENCY, Mask, NeverSkip, RemoteLister, find};
+
+pub async fn run(args: &Ls, context: &Context) -> Result<Exit> {
+    let client = settings(context)?.client()?;
+    let path = match &args.path {
+        Some(path) => remote_path(path, client.user())?,
+        None => home(client.user())?,
+    };
+    let exit = if args.recursive {
+        recursive(args, &client, path, &context.output).await
+    } else {
+        one_level(args, &client, &path, &context.output).await
+    };
+    client.persist_budget();
+    exit
+}
+
+async fn one_level(args: &Ls, client: &Client, path: &RemotePath, output: &Output) -> Result<Exit> {
+    let entries: Vec<(String, bool)> = match client.list_dir(path).await {
+        Ok(entries) => entries.into_iter().map(|entry| (entry.name, entry.is_dir)).collect(),
+        // A file, named as such: it is there.
+        Err(Error::WrongType { .. }) => vec![(path.to_string(), false)],
+        Err(error) => return Err(error),
+    };
+    let text = if args.long {
+        let row = |(name, is_dir): &(String, bool)| vec![kind(*is_dir).to_owned(), shown(name)];
+        table(&entries.iter().map(row).collect::<Vec<_>>())
+    } else {
+        let line = |(name, is_dir): &(String, bool)| format!("{}{}", shown(name), if *is_dir { "/" } else { "" });
+        entries.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
+    let rows: Vec<Value> =
+        entries.iter().map(|(name, is_dir)| json!({ "name": name, "type": kind(*is_dir) })).collect();
+    output.answer(&text, &json!({ "path": path.as_str(), "entries": rows }));
+    Ok(Exit::Ok)
+}
+
+async fn recursive(args: &Ls, client: &Client, path: RemotePath, output: &Output) -> Result<Exit> {
+    let everything = ["**/*".to_owned()];
+    let masks = if args.masks.is_empty() { &everything[..] } else { &args.masks };
+    let masks = masks.iter().map(|mask| Mask::parse(mask)).collect::<Result<Vec<_>>>()?;
+    let lister = RemoteLister { client: client.clone(), root: path.clone() };
+    let found = find(lister, &masks, NeverSkip, DEFAULT_CONCURRENCY).await?;
+    let lines: Vec<String> =
+        found.files.iter().map(|file| if args.long { format!("file  {}", shown(file)) } else { shown(file) }).collect();
+    let failed: Vec<Value> =
+        found.failed.iter().map(|(folder, error)| json!({ "folder": folder, "error": error.chain() })).collect();
+    output.answer(&lines.join("\n"), &json!({ "path": path.as_str(), "files": found.files, "failed": failed }));
+    for (folder, error) in &found.failed {
+        output.failure(&format!("{}: {}", shown(if folder.is_empty() { "." } else { folder }), error.chain()));
+    }
+    if found.failed.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    output.warn(&format!("{} could not be read: the list is not complete", counted(found.failed.len(), "folder")));
+    Ok(Exit::Failed)
+}
+
+fn kind(is_dir: bool) -> &'static str {
+    if is_dir { "directory" } else { "file" }
+}

@@ -1,0 +1,11 @@
+//! One file a command. Each takes its arguments and the [`Context`](super::run::Context), and returns the exit code
+//! or the error that ended it.
+
+mod cat;
+mod dispatch;
+mod ls;
+mod put;
+mod reload;
+mod rm;
+
+pub use dispatch::run;

@@ -1,0 +1,78 @@
+//! `pya rm`: a file, or with `-r` a folder with all below it.
+//!
+//! The service deletes folders as readily as files, so the type is looked up in the listing of the parent first, and
+//! the folders that an account stands on are refused before any request.
+
+use serde_json::json;
+
+use super::dispatch::settings;
+use crate::cli::args::Rm;
+use crate::cli::exit::Exit;
+use crate::cli::output::shown;
+use crate::cli::run::Context;
+use crate::cli::settings::{home, remote_path};
+use crate::client::{Client, RemotePath};
+use crate::error::{Error, Result};
+
+pub async fn run(args: &Rm, context: &Context) -> Result<Exit> {
+    let client = settings(context)?.client()?;
+    let path = remote_path(&args.path, client.user())?;
+    refuse_foundations(&path, client.user())?;
+    let deleted = delete(args, &client, &path).await;
+    client.persist_budget();
+    let is_dir = deleted?;
+    context.output.say(&format!("deleted {}{}", shown(path.as_str()), if is_dir { "/" } else { "" }));
+    if context.output.is_json() {
+        let kind = if is_dir { "directory" } else { "file" };
+        context.output.document(&json!({ "deleted": path.as_str(), "type": kind }));
+    }
+    Ok(Exit::Ok)
+}
+
+/// Deletes what is at `path`; whether it was a folder.
+async fn delete(args: &Rm, client: &Client, path: &RemotePath) -> Result<bool> {
+    let parent = path.parent().ok_or_else(|| Error::config("the root folder cannot be deleted"))?;
+    let entries = client.list_dir(&parent).await?;
+    let Some(entry) = entries.iter().find(|entry| entry.name == path.name()) else {
+        return Err(Error::Api {
+            method: "GET".into(),
+            path: format!("files/path{parent}/"),
+            status: 404,
+            detail: format!("there is no {:?} in {parent}", path.name()),
+            code: None,
+            retry_after: None,
+            browser_url: None,
+        });
+    };
+    if entry.is_dir && !args.recursive {
+        return Err(Error::config(format!("{path} is a folder: -r deletes it with all below it")));
+    }
+    client.delete_path(path).await?;
+    Ok(entry.is_dir)
+}
+
+/// Refuses the home folder, the folders above it, and the system's folders that hold WSGI files and logs.
+fn refuse_foundations(path: &RemotePath, user: &str) -> Result<()> {
+    let home = home(user)?;
+    let is_above = path.as_str() == "/" || home == *path || home.as_str().starts_with(&format!("{path}/"));
+    if is_above || ["/var", "/var/www", "/var/log", "/tmp"].contains(&path.as_str()) {
+        return Err(Error::config(format!("{path} is not deleted: the account stands on it. Name what is in it")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_account_stands_on_is_refused() {
+        let refused = |path| refuse_foundations(&RemotePath::parse(path).unwrap(), "me").is_err();
+        for path in ["/", "/home", "/home/me", "/home/me/", "/var/www", "/var", "/var/log", "/tmp"] {
+            assert!(refused(path), "{path}");
+        }
+        for path in ["/home/me/x", "/home/mee", "/var/www/me_wsgi.py"] {
+            assert!(!refused(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! `-v`: log records on stderr.
+//!
+//! In the extension module another logger may be in place already, one that hands the records to Python's `logging`;
+//! then only the level is set here, and what is shown is that logger's business.
+
+use log::{LevelFilter, Log, Metadata, Record};
+
+struct Stderr;
+
+impl Log for Stderr {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // Other crates' records (connections, TLS) are noise unless one debugs them.
+        metadata.target().starts_with("pythonanywhere_api") || metadata.level() <= log::Level::Warn
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr().lock(), "{}: {}", record.level().as_str().to_lowercase(), record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Shows warnings, and with `verbose` 1 or 2 more.
+pub fn start(verbose: u8) {
+    // An error means that another logger is in place.
+    let _ = log::set_logger(&Stderr);
+    log::set_max_level(match verbose {
+        0 => LevelFilter::Warn,
+        1 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
+    });
+}

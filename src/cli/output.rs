@@ -1,0 +1,194 @@
+//! Where words go: data to stdout, talk to stderr.
+//!
+//! With `--json` stdout gets exactly one JSON document, also when the command fails. A reader that goes away (`| head`)
+//! ends the output, not the command: what a deploy did must not depend on who listens.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::MultiProgress;
+use serde_json::{Value, json};
+
+use crate::error::Error;
+
+/// How a command talks.
+pub struct Output {
+    json: bool,
+    quiet: bool,
+    colour: bool,
+    /// A document went out already; a second one would make stdout unreadable.
+    answered: AtomicBool,
+    /// Nobody reads stdout any more.
+    broken: AtomicBool,
+    /// Progress bars live on stderr; lines of talk must step around them.
+    bars: MultiProgress,
+}
+
+impl Output {
+    /// `json` and `quiet` as asked for on the command line.
+    #[must_use]
+    pub fn new(json: bool, quiet: bool) -> Self {
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            json,
+            quiet,
+            colour: !no_colour && io::stderr().is_terminal(),
+            answered: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+            bars: MultiProgress::new(),
+        }
+    }
+
+    /// Whether `--json` was given.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether `--quiet` was given.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether somebody watches stderr, so that bars make sense.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// Where progress bars are drawn.
+    #[must_use]
+    pub fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    /// The answer of a command: `text` for people, `value` with `--json`.
+    pub fn answer(&self, text: &str, value: &Value) {
+        if self.json {
+            self.document(value);
+        } else if !text.is_empty() {
+            self.write(format!("{}\n", text.trim_end_matches('\n')).as_bytes());
+        }
+    }
+
+    /// One JSON document on a line of its own.
+    pub fn document(&self, value: &Value) {
+        if !self.answered.swap(true, Ordering::Relaxed) {
+            self.write(format!("{value}\n").as_bytes());
+        }
+    }
+
+    /// Bytes as they are.
+    pub fn write(&self, bytes: &[u8]) {
+        if self.broken.load(Ordering::Relaxed) {
+            return;
+        }
+        let sent = self.bars.suspend(|| {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(bytes).and_then(|()| stdout.flush())
+        });
+        if let Err(error) = sent
+            && !self.broken.swap(true, Ordering::Relaxed)
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            self.warn(&format!("the output cannot be written: {error}"));
+        }
+    }
+
+    /// Says what is going on, unless `--quiet`.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            self.to_stderr(text);
+        }
+    }
+
+    /// Says what somebody should look at.
+    pub fn warn(&self, text: &str) {
+        self.to_stderr(&format!("{} {text}", self.painted("33", "warning:")));
+    }
+
+    /// Says why the command failed.
+    pub fn error(&self, error: &Error) {
+        self.failure(&error.chain());
+        if self.json {
+            self.document(&error_document(error));
+        }
+    }
+
+    /// Says what failed, in words alone.
+    pub fn failure(&self, text: &str) {
+        self.to_stderr(&format!("{} {text}", self.painted("31", "error:")));
+    }
+
+    fn painted(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[1;{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn to_stderr(&self, text: &str) {
+        // Nobody may be listening there either; then there is nobody left to tell.
+        self.bars.suspend(|| {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        });
+    }
+}
+
+/// What `--json` prints for an error that ended the command.
+fn error_document(error: &Error) -> Value {
+    json!({
+        "ok": false,
+        "error": { "kind": format!("{:?}", error.kind()), "status": error.status(), "message": error.chain() },
+    })
+}
+
+/// Rows as columns that line up, two blanks apart.
+#[must_use]
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A count with its noun: `1 file`, `3 files`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// A name as it can be shown on a terminal: control characters, which could rewrite the screen, are escaped.
+#[must_use]
+pub fn shown(name: &str) -> String {
+    if name.chars().any(char::is_control) { name.escape_debug().to_string() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_without_blanks_at_the_end() {
+        let rows = [vec!["a".into(), "b".into()], vec!["long".into()], vec!["ü".into(), "c".into()]];
+        assert_eq!(table(&rows), "a     b\nlong\nü     c");
+    }
+
+    #[test]
+    fn names_cannot_rewrite_the_screen() {
+        assert_eq!(shown("a\x1b[2J"), "a\\u{1b}[2J");
+        assert_eq!(shown("grün"), "grün");
+    }
+
+    #[test]
+    fn errors_say_their_kind_and_status() {
+        let error = Error::config("no token");
+        let document = error_document(&error);
+        assert_eq!(document["error"]["kind"], "Config");
+        assert_eq!(document["error"]["message"], "no token");
+        assert!(document["error"]["status"].is_null());
+    }
+}

@@ -1,0 +1,349 @@
+//! What holds for this run: options, then the environment, then `[tool.pythonanywhere]` in `pyproject.toml`.
+//!
+//! The table is looked for in the project's folder and the folders above it, as other tools do, and an unknown key is
+//! an error: a misspelt `protected` would otherwise leave a database unprotected. A token in it is refused, since the
+//! file is committed.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::args::{self, CompareBy, Global};
+use crate::client::{BaseUrl, Client, Options, RateLimit, RemotePath, Token};
+use crate::environment::{self, Environment};
+use crate::error::{Error, Result};
+
+/// The table `[tool.pythonanywhere]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Table {
+    pub user: Option<String>,
+    pub host: Option<String>,
+    pub project: Option<String>,
+    pub remote_root: Option<String>,
+    pub root: Option<PathBuf>,
+    pub domain: Option<OneOrMore>,
+    pub masks: Option<OneOrMore>,
+    pub protected: Option<Vec<String>>,
+    pub compare: Option<CompareBy>,
+    pub delete: bool,
+    pub max_delete: Option<usize>,
+    pub max_file_size: Option<Size>,
+    pub strict: bool,
+    pub rate_limit: Option<Limit>,
+    pub timeout: Option<f64>,
+}
+
+/// The keys of [`Table`]; a test holds the two together.
+const KEYS: [&str; 15] = [
+    "compare",
+    "delete",
+    "domain",
+    "host",
+    "masks",
+    "max_delete",
+    "max_file_size",
+    "project",
+    "protected",
+    "rate_limit",
+    "remote_root",
+    "root",
+    "strict",
+    "timeout",
+    "user",
+];
+
+/// A text, or a list of them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "a text or a list of texts")]
+pub enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    /// As a list.
+    pub fn to_vec(&self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text.clone()],
+            Self::More(texts) => texts.clone(),
+        }
+    }
+}
+
+/// A size in bytes, as a number or with a unit.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "a number of bytes, or a text like \"10M\"")]
+pub enum Size {
+    Bytes(u64),
+    Text(String),
+}
+
+/// A rate limit, as a number per minute or `"off"`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "a number of requests per minute, or \"off\"")]
+pub enum Limit {
+    PerMinute(u32),
+    Text(String),
+}
+
+/// All that a command may ask for.
+pub struct Settings<'a> {
+    global: &'a Global,
+    environment: Environment,
+    /// The table, and empty values where there is none.
+    pub table: Table,
+    /// The folder of the `pyproject.toml` that holds the table.
+    pub table_folder: Option<PathBuf>,
+}
+
+impl<'a> Settings<'a> {
+    /// Collects the settings for a run that starts in `folder` (the project's, else the working folder).
+    ///
+    /// # Errors
+    /// `Config` if the table cannot be used; the message names the file and the key.
+    pub fn load(global: &'a Global, environment: Environment, folder: &Path) -> Result<Self> {
+        let (table, table_folder) = match find_table(folder)? {
+            Some((table, folder)) => (table, Some(folder)),
+            None => (Table::default(), None),
+        };
+        Ok(Self { global, environment, table, table_folder })
+    }
+
+    /// A client for the account.
+    ///
+    /// # Errors
+    /// `Config` if user or token are missing or malformed.
+    pub fn client(&self) -> Result<Client> {
+        let host = BaseUrl::parse(&self.host())?;
+        let token = self.token()?;
+        let Some(user) = first([&self.global.user, &self.environment.user, &self.table.user]) else {
+            return Err(Error::config(format!(
+                "whose account? Give --user NAME, set {}, or write user = \"NAME\" under [tool.pythonanywhere] \
+                 in pyproject.toml",
+                environment::USER
+            )));
+        };
+        Client::new(&host, &user, &token, self.options()?)
+    }
+
+    /// The host, by whichever name it was given.
+    pub fn host(&self) -> String {
+        first([&self.global.host, &self.environment.host, &self.table.host])
+            .unwrap_or_else(|| BaseUrl::DEFAULT_HOST.to_owned())
+    }
+
+    fn token(&self) -> Result<Token> {
+        if let Some(path) = &self.global.token_file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Error::config(format!("the token file {} cannot be read: {error}", path.display())))?;
+            return Token::new(text.trim());
+        }
+        Token::new(self.environment.token.as_deref().unwrap_or_default())
+            .map_err(|error| Error::config(format!("{error}; give it in {} or --token-file", environment::TOKEN)))
+    }
+
+    fn options(&self) -> Result<Options> {
+        let mut options = Options { rate_limit: self.rate_limit()?, ..Options::default() };
+        if let Some(seconds) = self.global.timeout.or(self.table.timeout) {
+            let timeout = Duration::try_from_secs_f64(seconds)
+                .ok()
+                .filter(|timeout| !timeout.is_zero())
+                .ok_or_else(|| Error::config(format!("timeout = {seconds} is no positive number of seconds")))?;
+            options.read_timeout = timeout;
+            options.connect_timeout = timeout;
+        }
+        Ok(options)
+    }
+
+    /// The rate limit; the environment's stands behind [`RateLimit::Default`], before the table's.
+    fn rate_limit(&self) -> Result<RateLimit> {
+        let in_environment = std::env::var_os(RateLimit::VARIABLE).is_some_and(|value| !value.is_empty());
+        match (&self.global.rate_limit, &self.table.rate_limit) {
+            (Some(text), _) => RateLimit::parse(text),
+            (None, Some(limit)) if !in_environment => match limit {
+                Limit::PerMinute(number) => RateLimit::parse(&number.to_string()),
+                Limit::Text(text) => RateLimit::parse(text),
+            },
+            _ => Ok(RateLimit::Default),
+        }
+    }
+
+    /// The domains of the web app.
+    pub fn domains(&self) -> Vec<String> {
+        self.table.domain.as_ref().map(OneOrMore::to_vec).unwrap_or_default()
+    }
+
+    /// The project's name.
+    ///
+    /// # Errors
+    /// `Config` if it is not given or cannot be one: guessing it from the folder could overwrite another project.
+    pub fn project(&self, local_root: &Path) -> Result<String> {
+        let Some(name) = first([&self.global.project, &None, &self.table.project]) else {
+            let guess = local_root.file_name().map_or("NAME".into(), |name| name.to_string_lossy());
+            return Err(Error::config(format!(
+                "which project? Give --project NAME (perhaps {guess:?}), or write project = \"NAME\" under \
+                 [tool.pythonanywhere] in pyproject.toml: it is the folder in the account's home folder"
+            )));
+        };
+        if name.contains(['/', '\0']) || matches!(name.as_str(), "." | "..") {
+            return Err(Error::config(format!(
+                "the project name {name:?} is no name of a folder: it must not hold \"/\" and not be \"..\"; \
+                 another place in the account is named with --remote-root"
+            )));
+        }
+        Ok(name)
+    }
+
+    /// Where the project lies in the account of `user`.
+    ///
+    /// # Errors
+    /// `Config` if the path cannot be one.
+    pub fn remote_root(&self, given: Option<&str>, user: &str, project: &str) -> Result<RemotePath> {
+        match given.or(self.table.remote_root.as_deref()) {
+            Some(path) => remote_path(path, user),
+            None => home(user)?.join(project),
+        }
+    }
+
+    /// The size above which a file is refused, if it was set.
+    ///
+    /// # Errors
+    /// `Config` if the table's value is no size.
+    pub fn max_file_size(&self, given: Option<u64>) -> Result<Option<u64>> {
+        Ok(match (given, &self.table.max_file_size) {
+            (Some(bytes), _) => Some(bytes),
+            (None, Some(Size::Bytes(bytes))) => Some(*bytes),
+            (None, Some(Size::Text(text))) => {
+                Some(args::size(text).map_err(|why| Error::config(format!("max_file_size = {text:?}: {why}")))?)
+            }
+            (None, None) => None,
+        })
+    }
+}
+
+/// The account's home folder.
+pub fn home(user: &str) -> Result<RemotePath> {
+    RemotePath::parse("/home")?.join(user)
+}
+
+/// A path as people type it: absolute, or below the home folder, with or without `~/`.
+pub fn remote_path(text: &str, user: &str) -> Result<RemotePath> {
+    if text.starts_with('/') {
+        return RemotePath::parse(text);
+    }
+    match text.strip_prefix("~/").unwrap_or(text).trim_end_matches('/') {
+        "" | "~" => home(user),
+        relative => home(user)?.join(relative),
+    }
+}
+
+fn first(values: [&Option<String>; 3]) -> Option<String> {
+    values.into_iter().flatten().map(|value| value.trim()).find(|value| !value.is_empty()).map(str::to_owned)
+}
+
+/// The nearest `pyproject.toml` with our table, from `folder` upward.
+fn find_table(folder: &Path) -> Result<Option<(Table, PathBuf)>> {
+    // Of a folder that is not there, the command itself speaks.
+    let Ok(folder) = folder.canonicalize() else { return Ok(None) };
+    for candidate in folder.ancestors() {
+        let file = candidate.join("pyproject.toml");
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
+            Err(source) => return Err(Error::Local { path: file, source }),
+        };
+        if let Some(table) = parse_table(&text).map_err(|why| Error::config(format!("{}: {why}", file.display())))? {
+            return Ok(Some((table, candidate.to_owned())));
+        }
+    }
+    Ok(None)
+}
+
+/// The table in the text of a `pyproject.toml`; `None` if it has none.
+fn parse_table(text: &str) -> Result<Option<Table>, String> {
+    let document: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    let Some(table) = document.get("tool").and_then(|tool| tool.get("pythonanywhere")) else { return Ok(None) };
+    let table = table.as_table().ok_or("tool.pythonanywhere is not a table")?;
+    for key in table.keys() {
+        if key.contains("token") {
+            return Err(format!(
+                "[tool.pythonanywhere] holds {key:?}: a token does not belong in a file that is committed. Remove it, \
+                 make a new one on the Account page, and give it in {} or --token-file",
+                environment::TOKEN
+            ));
+        }
+        if !KEYS.contains(&key.as_str()) {
+            return Err(format!("[tool.pythonanywhere] has no key {key:?}; there are: {}", KEYS.join(", ")));
+        }
+    }
+    let words = |error: toml::de::Error| error.to_string().trim_end().replace('\n', " ");
+    table.clone().try_into().map(Some).map_err(|error| format!("[tool.pythonanywhere]: {}", words(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(lines: &str) -> Result<Option<Table>, String> {
+        parse_table(&format!("[tool.pythonanywhere]\n{lines}"))
+    }
+
+    #[test]
+    fn a_file_without_the_table_is_passed_over() {
+        assert!(parse_table("[tool.ruff]\nx = 1\n[project]\nname = 'x'").unwrap().is_none());
+        assert!(parse_table("tool = 3").unwrap().is_none());
+    }
+
+    #[test]
+    fn every_known_key_is_read() {
+        let table = parse(
+            "compare = 'content'\ndelete = true\ndomain = ['a.b', 'c.d']\nhost = 'h'\nmasks = '**/*.py'\n\
+             max_delete = 3\nmax_file_size = '10M'\nproject = 'p'\nprotected = ['/x']\nrate_limit = 60\n\
+             remote_root = '/home/u/x'\nroot = 'src'\nstrict = true\ntimeout = 5\nuser = 'u'",
+        )
+        .unwrap()
+        .unwrap();
+        assert_eq!(table.compare, Some(CompareBy::Content));
+        assert_eq!(table.domain.unwrap().to_vec(), ["a.b", "c.d"]);
+        assert_eq!(table.masks.unwrap().to_vec(), ["**/*.py"]);
+        assert!(table.delete && table.strict && table.max_delete == Some(3) && table.timeout == Some(5.0));
+        assert_eq!(format!("{:?}", Table::default()).matches(": ").count(), KEYS.len());
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_known_ones() {
+        let why = parse("protect = ['x']").unwrap_err();
+        assert!(why.contains("\"protect\"") && why.contains("protected, rate_limit"), "{why}");
+    }
+
+    #[test]
+    fn a_token_is_refused_and_not_quoted() {
+        for key in ["token", "api_token"] {
+            let why = parse(&format!("{key} = 's3cret'")).unwrap_err();
+            assert!(why.contains("--token-file") && !why.contains("s3cret"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_names_its_key() {
+        for (lines, key) in [("delete = 'yes'", "delete"), ("domain = 3", "a domain"), ("compare = 'size'", "compare")]
+        {
+            let why = parse(lines).unwrap_err();
+            assert!(why.contains(key.trim_start_matches("a ")), "{why}");
+        }
+    }
+
+    #[test]
+    fn paths_are_absolute_or_below_home() {
+        let path = |text| remote_path(text, "me").map(|path| path.to_string()).unwrap_or_default();
+        assert_eq!(path("/var/log"), "/var/log");
+        assert_eq!(
+            (path("x/y/"), path("~/x"), path("")),
+            ("/home/me/x/y".into(), "/home/me/x".into(), "/home/me".into())
+        );
+        assert_eq!((path("~"), path("../you"), path("/home/me/..")), ("/home/me".into(), String::new(), String::new()));
+    }
+}
