@@ -14,7 +14,7 @@ use super::exit;
 /// Settings come from options, then from the environment (API_TOKEN, PYTHONANYWHERE_USERNAME, PYTHONANYWHERE_SITE,
 /// PYTHONANYWHERE_DOMAIN, PYTHONANYWHERE_RATE_LIMIT), then from the table [tool.pythonanywhere] in pyproject.toml.
 #[derive(Debug, Parser)]
-#[command(name = "pya", version, after_help = exit::HELP, disable_help_subcommand = true, max_term_width = 110)]
+#[command(name = "pya", version, after_help = exit::HELP, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -118,6 +118,7 @@ pub enum Account {
 #[command(next_help_heading = "What is deployed")]
 pub struct Select {
     /// The project on this machine [default: the folder of the pyproject.toml with our table, else this one]
+    #[arg(help_heading = "Arguments")]
     pub root: Option<PathBuf>,
     /// Deploy only files that match; may be given several times [default: **/*]
     #[arg(long = "mask", value_name = "MASK")]
