@@ -1,0 +1,57 @@
+"""Prints how fast the package is, as ratios measured in one run: `make bench`.
+
+Ratios, because seconds depend on the machine. Nothing is asserted: a busy machine is no defect of the code.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# The package's own limit would measure the limit. The measurement of the limit sets it itself.
+os.environ["PYTHONANYWHERE_RATE_LIMIT"] = "off"
+
+import measures
+
+
+@dataclass
+class Line:
+    """One line of the table: what is measured, and what should come out."""
+
+    what: str
+    goal: str
+    measure: Callable[[], str]
+
+
+LINES = [
+    Line("CPU of a small request / that of requests.get", "<= 0.10", measures.cpu_per_request),
+    Line("import pythonanywhere_api / import requests", "<= 0.20", measures.import_time),
+    Line("listing 3 000 folders at 5 ms: one after another / ours", ">= 10", measures.listing),
+    Line("scan and hash 10 000 files, 200 MB / xargs -P sha256sum", "<= 1.5", measures.hashing),
+    Line("requests of a deploy when nothing changed", "2", measures.requests_unchanged),
+    Line("requests of a deploy, 5 changed, 2 deleted in 2 folders", "<= 15", measures.requests_changed),
+    Line("at 40 a minute, 100 requests: sent at once", "40", measures.sent_at_once),
+    Line("at 40 a minute, 100 requests: refused with 429", "0", measures.refused),
+]
+
+
+def main() -> None:
+    """Measures line by line, so that a failure shows what came before it."""
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}", flush=True)
+    wanted = sys.argv[1:]
+    width = max(len(line.what) for line in LINES)
+    print(f"{'':{width}}  {'goal':>8}  measured")
+    for line in LINES:
+        if wanted and not any(word in line.what for word in wanted):
+            continue
+        started = time.monotonic()
+        result = line.measure()
+        print(f"{line.what:{width}}  {line.goal:>8}  {result}  [{time.monotonic() - started:.0f} s]", flush=True)
+
+
+if __name__ == "__main__":
+    main()
