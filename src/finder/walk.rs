@@ -118,6 +118,11 @@ impl<L: Lister, S: Skipper> Walk<L, S> {
         }
     }
 
+    /// The next file among those that are known already, without listing anything.
+    pub fn take_found(&mut self) -> Option<String> {
+        self.found.pop_front()
+    }
+
     /// Folders that could not be listed so far, in the order in which they failed.
     pub fn failed(&self) -> &[(String, Error)] {
         &self.failed

@@ -1,1 +1,14 @@
-//! The extension module: threads, signals, exceptions, classes.
+//! The extension module `pythonanywhere_api._core`: translates between Python and the crate, and decides nothing else.
+//!
+//! | module | duty |
+//! |---|---|
+//! | `runtime` | threads: sync and async calls, signals, callbacks, fork, exit |
+//! | `errors` | the one map from [`ErrorKind`](crate::ErrorKind) to the classes of `pythonanywhere_api.exceptions` |
+//! | `convert` | JSON and other values |
+//! | `dropin` | `PythonanywhereApi` and `AsyncPythonanywhereApi` |
+
+mod convert;
+mod dropin;
+mod errors;
+mod module;
+mod runtime;

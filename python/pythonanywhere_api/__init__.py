@@ -1,0 +1,57 @@
+"""Deploy Django projects to PythonAnywhere with few requests.
+
+``PythonanywhereApi`` and ``AsyncPythonanywhereApi`` stand for one project on the service and collect errors in
+``error_message``; the exceptions are in ``pythonanywhere_api.exceptions``, and ``pythonanywhere_api.testing`` has the
+service on this machine.
+"""
+
+from __future__ import annotations
+
+try:
+    from ._core import AsyncPythonanywhereApi, PythonanywhereApi, __version__
+except ImportError as error:
+    if "interpreter" not in str(error):
+        raise
+    raise ImportError(
+        "pythonanywhere_api is in use in another interpreter of this process: it can be imported in one of them only"
+        " (under mod_wsgi set `WSGIApplicationGroup %{GLOBAL}`, elsewhere use processes)"
+    ) from error
+
+from .exceptions import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigError,
+    ConflictError,
+    ConsoleNotStartedError,
+    DecodeError,
+    ForbiddenError,
+    NotFoundError,
+    PythonAnywhereError,
+    PythonAnywhereWarning,
+    RateLimitedError,
+    RequestTimeoutError,
+    ServerError,
+    TransportError,
+)
+
+__all__ = [
+    "ApiError",
+    "AsyncPythonanywhereApi",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigError",
+    "ConflictError",
+    "ConsoleNotStartedError",
+    "DecodeError",
+    "ForbiddenError",
+    "NotFoundError",
+    "PythonAnywhereError",
+    "PythonAnywhereWarning",
+    "PythonanywhereApi",
+    "RateLimitedError",
+    "RequestTimeoutError",
+    "ServerError",
+    "TransportError",
+    "__version__",
+]

@@ -1,0 +1,195 @@
+//! `AsyncPythonanywhereApi`: the same operations as coroutines. Arguments and attributes are read at the call.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+use super::arguments::{console_id, masks};
+use super::collector::ItemCollector;
+use super::environment::Account;
+use super::iterator::AsyncFilesIterator;
+use super::operations::{self, Finished};
+use super::request::{Raw, file_content};
+use super::service::{Call, Service};
+use super::state::{Shared, set_project, set_up, skipper};
+use crate::python::errors::IntoPy;
+use crate::python::runtime::{Coroutine, awaitable};
+
+/// A project on the service. Documented in `_core.pyi`.
+#[pyclass(module = "pythonanywhere_api", subclass, dict, weakref, frozen)]
+pub(in crate::python) struct AsyncPythonanywhereApi {
+    state: Shared,
+}
+
+impl AsyncPythonanywhereApi {
+    fn run<F>(
+        slf: &Bound<'_, Self>,
+        name: &'static str,
+        operation: impl FnOnce(Service) -> F + Send + 'static,
+    ) -> PyResult<Coroutine>
+    where
+        F: Future<Output = Finished> + Send + 'static,
+    {
+        Ok(Self::run_call(name, Call::new(slf.as_any(), &slf.get().state)?, operation))
+    }
+
+    fn run_call<F>(name: &'static str, call: Call, operation: impl FnOnce(Service) -> F + Send + 'static) -> Coroutine
+    where
+        F: Future<Output = Finished> + Send + 'static,
+    {
+        awaitable(name, move |host| {
+            let operation = operation(call.on(host));
+            async move { Ok(operation.await) }
+        })
+    }
+}
+
+#[pymethods]
+impl AsyncPythonanywhereApi {
+    /// Takes anything: subclasses have signatures of their own, and `__init__` sets up.
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self { state: Shared::default() }
+    }
+
+    #[pyo3(signature = (web_domain, web_user, web_token, project_name, *, remote_root=None))]
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        web_domain: &str,
+        web_user: &str,
+        web_token: &str,
+        project_name: &str,
+        remote_root: Option<&str>,
+    ) -> PyResult<()> {
+        set_up(slf.as_any(), &slf.get().state, web_domain, web_user, web_token, project_name, remote_root)
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (project_name, **kwargs))]
+    fn from_env<'py>(
+        class: &Bound<'py, PyType>,
+        project_name: &str,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Account { host, user, token } = Account::from_env().into_py(class.py())?;
+        class.call((host, user, token, project_name), kwargs)
+    }
+
+    #[getter]
+    fn error_message(&self) -> String {
+        self.state.error_message()
+    }
+
+    #[setter]
+    fn set_error_message(&self, text: &str) {
+        self.state.add_error(text);
+    }
+
+    #[getter]
+    fn project_name(&self) -> String {
+        self.state.project()
+    }
+
+    #[setter]
+    fn set_project_name(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
+        set_project(slf.as_any(), &slf.get().state, name)
+    }
+
+    fn _folder_items(slf: &Bound<'_, Self>, path: String) -> PyResult<Coroutine> {
+        let call = Call::new(slf.as_any(), &slf.get().state)?.without_folder_items();
+        Ok(Self::run_call("_folder_items", call, |service| operations::folder_items(service, path)))
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands owned values to coroutines")]
+    fn _from_json(slf: &Bound<'_, Self>, response: Py<PyAny>) -> Coroutine {
+        let object = slf.clone().unbind();
+        awaitable("_from_json", move |host| async move {
+            let parsed = host
+                .call(move |py| operations::from_json(&object.get().state, response.bind(py)).map(Bound::unbind))
+                .await;
+            Ok(operations::Raising(parsed))
+        })
+    }
+
+    fn _prepare_collector(slf: &Bound<'_, Self>, skip: &Bound<'_, PyAny>) -> PyResult<Coroutine> {
+        let collector = ItemCollector::new(slf.as_any(), skip)?;
+        Ok(awaitable("_prepare_collector", move |_host| async move { Ok(collector) }))
+    }
+
+    #[pyo3(signature = (url_path, task, method=None, success_codes=None, **request_kwargs))]
+    fn _request(
+        slf: &Bound<'_, Self>,
+        url_path: &str,
+        task: &str,
+        method: Option<&Bound<'_, PyAny>>,
+        success_codes: Option<&Bound<'_, PyAny>>,
+        request_kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Coroutine> {
+        let raw = Raw::new(url_path, task, method, success_codes, request_kwargs)?;
+        let call = Call::new(slf.as_any(), &slf.get().state)?;
+        Ok(Self::run_call("_request", call, |service| operations::request(service, raw)))
+    }
+
+    fn available_consoles(slf: &Bound<'_, Self>) -> PyResult<Coroutine> {
+        Self::run(slf, "available_consoles", operations::available_consoles)
+    }
+
+    fn console_execute(slf: &Bound<'_, Self>, con_id: &Bound<'_, PyAny>, command: String) -> PyResult<Coroutine> {
+        let console = console_id(con_id)?;
+        Self::run(slf, "console_execute", |service| operations::console_execute(service, console, command))
+    }
+
+    #[pyo3(signature = (path_masks, skip_file_path=None))]
+    fn deployed_code_files(
+        slf: &Bound<'_, Self>,
+        path_masks: &Bound<'_, PyAny>,
+        skip_file_path: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Coroutine> {
+        let masks = masks(path_masks)?;
+        let skip = skipper(skip_file_path)?.map(Arc::new);
+        Self::run(slf, "deployed_code_files", |service| operations::find_files(service, masks, skip))
+    }
+
+    fn deployed_file_content(slf: &Bound<'_, Self>, file_path: String) -> PyResult<Coroutine> {
+        Self::run(slf, "deployed_file_content", |service| operations::deployed_file_content(service, file_path))
+    }
+
+    fn deployed_version(slf: &Bound<'_, Self>) -> PyResult<Coroutine> {
+        Self::run(slf, "deployed_version", operations::deployed_version)
+    }
+
+    fn deploy_file(slf: &Bound<'_, Self>, file_path: String, file_content: &Bound<'_, PyAny>) -> PyResult<Coroutine> {
+        let content: Bytes = self::file_content(file_content)?;
+        Self::run(slf, "deploy_file", |service| operations::deploy_file(service, file_path, content))
+    }
+
+    fn delete_file_or_folder(slf: &Bound<'_, Self>, file_path: String) -> PyResult<Coroutine> {
+        Self::run(slf, "delete_file_or_folder", |service| operations::delete_file_or_folder(service, file_path))
+    }
+
+    #[pyo3(signature = (path_mask, level_index=0))]
+    fn files_iterator(slf: &Bound<'_, Self>, path_mask: String, level_index: usize) -> PyResult<AsyncFilesIterator> {
+        let call = Call::new(slf.as_any(), &slf.get().state)?;
+        AsyncFilesIterator::new(call, slf.as_any(), path_mask, level_index)
+    }
+
+    #[pyo3(signature = (path_mask=String::new(), skip_file_path=None, collector=None))]
+    fn find_project_files(
+        slf: &Bound<'_, Self>,
+        path_mask: String,
+        skip_file_path: Option<&Bound<'_, PyAny>>,
+        collector: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Coroutine> {
+        let skip = skipper(skip_file_path)?.map(Arc::new);
+        if collector.is_some_and(|collector| !collector.is_none()) {
+            return Err(PyTypeError::new_err(
+                "a collector calls back synchronously: give it to PythonanywhereApi.find_project_files",
+            ));
+        }
+        Self::run(slf, "find_project_files", |service| operations::find_files(service, vec![path_mask], skip))
+    }
+}

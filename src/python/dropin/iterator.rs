@@ -1,0 +1,330 @@
+//! `files_iterator`: a search that is pulled file by file.
+//!
+//! Listings run ahead by a few folders only, since whoever stops early should not have paid for more.
+
+use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyString, PyTuple, PyType};
+
+use super::operations::{Callback, Finished, ProjectLister, concurrency, failures};
+use super::service::{Call, Callable, Failed, Service};
+use super::state::skipper;
+use crate::error::{Error, Result};
+use crate::finder::{Mask, Walk};
+use crate::python::errors::{IntoPy, to_py};
+use crate::python::runtime::{Coroutine, HostQueue, HostThread, awaitable, wait_on};
+
+/// How many folders are listed ahead of the taker.
+const AHEAD: usize = 8;
+
+/// What a search is to look for.
+struct Plan {
+    call: Call,
+    mask: String,
+    level: usize,
+    skip_folder: Option<Callable>,
+}
+
+impl Plan {
+    fn new(call: Call, object: &Bound<'_, PyAny>, mask: String, level: usize) -> PyResult<Self> {
+        let skip_folder = skipper(Some(&object.getattr(intern!(object.py(), "skip_enter_folder"))?))?.map(Arc::new);
+        Ok(Self { call, mask, level, skip_folder })
+    }
+
+    fn begin(self, host: HostThread) -> Search {
+        let task = "searching files";
+        let service = self.call.on(host);
+        let walk = match (Mask::parse_from(&self.mask, self.level), service.root(task)) {
+            (Ok(mask), Ok(_)) => {
+                let skipper = Callback { service: service.clone(), callback: self.skip_folder, folders_only: true };
+                let lister = ProjectLister(service.clone());
+                Ok(Walk::new(lister, vec![mask], skipper, concurrency(&service, AHEAD)))
+            }
+            (Err(error), _) => Err(format!("{task}: {error}")),
+            (_, Err(Failed::Told { text, .. })) => Err(text),
+            (_, Err(Failed::Raised(error))) => Err(error.chain()),
+        };
+        Search { service, walk }
+    }
+}
+
+type ProjectWalk = Walk<ProjectLister, Callback>;
+
+/// A search under way, or why there is none.
+struct Search {
+    service: Service,
+    walk: Result<ProjectWalk, String>,
+}
+
+impl Search {
+    async fn next(&mut self) -> Result<Option<String>> {
+        match &mut self.walk {
+            Ok(walk) => walk.next().await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// What goes into `error_message` at the end.
+    fn failure(&self) -> Option<String> {
+        match &self.walk {
+            Ok(walk) => failures(walk.failed()),
+            Err(text) => Some(text.clone()),
+        }
+    }
+}
+
+type SharedSearch = Arc<tokio::sync::Mutex<Search>>;
+
+enum Stage {
+    New(Box<Plan>),
+    Running { queue: HostQueue, search: SharedSearch },
+    Ended,
+}
+
+/// The files that `files_iterator` finds, in no particular order.
+#[pyclass(module = "pythonanywhere_api", frozen)]
+pub(in crate::python) struct FilesIterator {
+    /// `None` while a thread is in `__next__`.
+    stage: Mutex<Option<Stage>>,
+}
+
+impl FilesIterator {
+    pub(super) fn new(call: Call, object: &Bound<'_, PyAny>, mask: String, level: usize) -> PyResult<Self> {
+        let plan = Plan::new(call, object, mask, level)?;
+        Ok(Self { stage: Mutex::new(Some(Stage::New(Box::new(plan)))) })
+    }
+
+    fn swap(&self, stage: Option<Stage>) -> Option<Stage> {
+        std::mem::replace(&mut *self.stage.lock().unwrap_or_else(PoisonError::into_inner), stage)
+    }
+}
+
+#[pymethods]
+impl FilesIterator {
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let stage = self.swap(None).ok_or_else(|| PyValueError::new_err("files_iterator is already executing"))?;
+        let (queue, search) = match stage {
+            Stage::New(plan) => {
+                let queue = HostQueue::new();
+                let search = plan.begin(queue.host());
+                (queue, Arc::new(tokio::sync::Mutex::new(search)))
+            }
+            Stage::Running { queue, search } => (queue, search),
+            Stage::Ended => {
+                self.swap(Some(Stage::Ended));
+                return Ok(None);
+            }
+        };
+        if queue.is_from_parent() {
+            self.swap(Some(Stage::Ended));
+            // Its tasks are in the parent; dropping them here would touch a runtime that has no threads.
+            std::mem::forget((queue, search));
+            return Err(PyRuntimeError::new_err("files_iterator was begun before the process forked; begin it anew"));
+        }
+        let outcome = next_file(py, &queue, &search);
+        match outcome {
+            Ok(Some(file)) => {
+                self.swap(Some(Stage::Running { queue, search }));
+                file_item(py, &file).map(Some)
+            }
+            Ok(None) => {
+                self.swap(Some(Stage::Ended));
+                if let Ok(search) = search.try_lock() {
+                    search.service.state().settle(search.failure().as_slice());
+                    search.service.persist_budget();
+                }
+                Ok(None)
+            }
+            Err(error) => {
+                self.swap(Some(Stage::Ended));
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the search; listings under way are given up.
+    fn close(&self) {
+        self.swap(Some(Stage::Ended));
+    }
+}
+
+fn next_file(py: Python<'_>, queue: &HostQueue, search: &SharedSearch) -> PyResult<Option<String>> {
+    // Most files were listed along with others: no need to change threads for them.
+    let known = search.try_lock().ok().and_then(|mut search| search.walk.as_mut().ok()?.take_found());
+    if known.is_some() {
+        return Ok(known);
+    }
+    let search = Arc::clone(search);
+    let outcome = wait_on(py, queue, async move { search.lock().await.next().await })?;
+    outcome.into_py(py)
+}
+
+/// The files that the asynchronous `files_iterator` finds, in no particular order.
+#[pyclass(module = "pythonanywhere_api", frozen)]
+pub(in crate::python) struct AsyncFilesIterator {
+    stage: Arc<tokio::sync::Mutex<AsyncStage>>,
+}
+
+enum AsyncStage {
+    New(Box<Plan>),
+    Running(Search),
+    Ended,
+}
+
+impl AsyncFilesIterator {
+    pub(super) fn new(call: Call, object: &Bound<'_, PyAny>, mask: String, level: usize) -> PyResult<Self> {
+        let plan = Plan::new(call, object, mask, level)?;
+        Ok(Self { stage: Arc::new(tokio::sync::Mutex::new(AsyncStage::New(Box::new(plan)))) })
+    }
+}
+
+#[pymethods]
+impl AsyncFilesIterator {
+    fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __anext__(&self) -> Coroutine {
+        let stage = Arc::clone(&self.stage);
+        let process = process::id();
+        awaitable("files_iterator", move |host| async move {
+            if process != process::id() {
+                return Err(PyRuntimeError::new_err("files_iterator was begun before the process forked"));
+            }
+            next_step(&stage, host).await
+        })
+    }
+
+    /// Ends the search; listings under way are given up.
+    fn aclose(&self) -> Coroutine {
+        let stage = Arc::clone(&self.stage);
+        awaitable("aclose", move |_host| async move {
+            *stage.lock().await = AsyncStage::Ended;
+            Ok(())
+        })
+    }
+}
+
+async fn next_step(stage: &tokio::sync::Mutex<AsyncStage>, host: HostThread) -> PyResult<Step> {
+    let mut stage = stage.lock().await;
+    let mut search = match std::mem::replace(&mut *stage, AsyncStage::Ended) {
+        AsyncStage::New(plan) => plan.begin(host),
+        AsyncStage::Running(search) => search,
+        AsyncStage::Ended => return Err(PyStopAsyncIteration::new_err(())),
+    };
+    match search.next().await {
+        Ok(Some(file)) => {
+            *stage = AsyncStage::Running(search);
+            Ok(Step::File(file))
+        }
+        Ok(None) => {
+            let outcome = search.failure().map_or(Ok(()), |text| Err(Failed::text(text)));
+            let stop = |_: Python<'_>| PyStopAsyncIteration::new_err(());
+            Ok(Step::End(Finished::new(
+                &search.service,
+                outcome,
+                move |py, ()| Err(stop(py)),
+                move |py, _| Err(stop(py)),
+            )))
+        }
+        Err(error) => Ok(Step::Raised(error)),
+    }
+}
+
+/// What a step of the asynchronous search gives.
+enum Step {
+    File(String),
+    End(Finished),
+    Raised(Error),
+}
+
+impl<'py> IntoPyObject<'py> for Step {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Self::File(file) => file_item(py, &file),
+            Self::End(finished) => finished.into_pyobject(py),
+            Self::Raised(error) => Err(to_py(py, error)),
+        }
+    }
+}
+
+/// A path that also answers `["file_path"]` and `["type"]`.
+fn file_item<'py>(py: Python<'py>, file: &str) -> PyResult<Bound<'py, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "pythonanywhere_api._items", "FileItem")?.call1((file,))
+}
+
+/// Runs the caller's own `files_iterator` to its end and returns the paths it gave.
+pub(super) async fn drain_replacement(
+    service: &Service,
+    replacement: &Callable,
+    mask: String,
+) -> Result<Vec<String>, Failed> {
+    let drain = async {
+        let arguments = move |py: Python<'_>| Ok((PyTuple::new(py, [mask])?.unbind(), None));
+        let items = service.host().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
+        let items = Arc::new(items);
+        let shared = Arc::clone(&items);
+        let is_async = service.on_host(move |py, _| shared.bind(py).hasattr(intern!(py, "__anext__"))).await?;
+        if is_async {
+            drain_async(service, &items).await
+        } else {
+            service.on_host(move |py, _| items.bind(py).try_iter()?.map(|item| path_of(&item?)).collect()).await
+        }
+    };
+    match service.with_error_message(drain).await? {
+        (paths, error) if error.is_empty() => Ok(paths),
+        (_, error) => Err(Failed::text(error)),
+    }
+}
+
+async fn drain_async(service: &Service, items: &Callable) -> Result<Vec<String>, Failed> {
+    let mut paths = Vec::new();
+    loop {
+        let shared = Arc::clone(items);
+        let step = service
+            .on_host(move |py, _| shared.bind(py).call_method0(intern!(py, "__anext__")).map(Bound::unbind))
+            .await?;
+        match service.host().resolve(step).await {
+            Ok(item) => paths.push(service.on_host(move |py, _| path_of(item.bind(py))).await?),
+            Err(error) => match ended(service, error).await? {
+                None => return Ok(paths),
+                Some(error) => return Err(Failed::Raised(error)),
+            },
+        }
+    }
+}
+
+/// `None` for the exception that ends an asynchronous iteration.
+async fn ended(service: &Service, error: Error) -> Result<Option<Error>, Failed> {
+    let Error::Callback(source) = error else { return Ok(Some(error)) };
+    match source.downcast::<PyErr>() {
+        Ok(raised) => {
+            let (is_end, raised) =
+                service.on_host(move |py, _| Ok((raised.is_instance_of::<PyStopAsyncIteration>(py), raised))).await?;
+            Ok((!is_end).then(|| Error::Callback(raised)))
+        }
+        Err(source) => Ok(Some(Error::Callback(source))),
+    }
+}
+
+/// The path of an item: a text, or a dict with `file_path`.
+fn path_of(item: &Bound<'_, PyAny>) -> PyResult<String> {
+    match item.cast::<PyString>() {
+        Ok(text) => text.extract(),
+        Err(_) => item.get_item("file_path")?.extract(),
+    }
+}

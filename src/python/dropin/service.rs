@@ -1,0 +1,431 @@
+//! The service as an operation sees it: the engine, or what the caller put in its place.
+//!
+//! A replaced `_request` tells its verdict in `error_message` (a text there afterwards means failure, even one from
+//! before); of its answer only `status_code`, `content` and `json()` are read. Where anything is replaced, one
+//! request goes out at a time, since verdicts would mix otherwise.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+use serde_json::Value;
+
+use super::state::{Shared, read_client, read_root, replacement};
+use crate::api::Entry;
+use crate::client::{Client, RemotePath, Request, Response, quote};
+use crate::error::{Error, ErrorKind, Result};
+use crate::python::runtime::HostThread;
+
+/// A Python object that a future holds: shared, since counting its references needs the interpreter.
+pub(super) type Callable = Arc<Py<PyAny>>;
+
+/// Why an operation did not succeed.
+pub(super) enum Failed {
+    /// What goes into `error_message`, and the status if the service gave one.
+    Told { status: Option<StatusCode>, text: String },
+    /// An exception for the caller: a callback's own, or the end of the runtime.
+    Raised(Error),
+}
+
+impl Failed {
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self::Told { status: None, text: text.into() }
+    }
+
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Told { status: Some(StatusCode::NOT_FOUND), .. })
+    }
+
+    /// An error of the engine while doing `task`.
+    pub(super) fn doing(task: &str) -> impl Fn(Error) -> Self + '_ {
+        move |error| match error.kind() {
+            ErrorKind::Callback | ErrorKind::Closed => Self::Raised(error),
+            _ => Self::Told {
+                status: error.status().and_then(|status| StatusCode::from_u16(status).ok()),
+                text: format!("{task}: {}", error.chain()),
+            },
+        }
+    }
+}
+
+/// An instance as it is at the moment of a call.
+pub(super) struct Call {
+    object: Callable,
+    state: Shared,
+    client: Result<Client>,
+    root: Result<RemotePath>,
+    consoles: String,
+    request: Option<Callable>,
+    folder_items: Option<Callable>,
+    files_iterator: Option<Callable>,
+}
+
+impl Call {
+    /// Reads everything from the instance's attributes.
+    ///
+    /// # Errors
+    /// `AttributeError` and `TypeError` for attributes that are missing or of a wrong type. Wrong values are told
+    /// when the operation runs.
+    pub(super) fn new(object: &Bound<'_, PyAny>, state: &Shared) -> PyResult<Self> {
+        let consoles: String = object.getattr(intern!(object.py(), "consoles_url_part"))?.extract()?;
+        Ok(Self {
+            object: Arc::new(object.clone().unbind()),
+            state: Arc::clone(state),
+            client: read_client(object)?,
+            root: read_root(object, state)?,
+            consoles,
+            request: replacement(object, "_request")?.map(Arc::new),
+            folder_items: replacement(object, "_folder_items")?.map(Arc::new),
+            files_iterator: replacement(object, "files_iterator")?.map(Arc::new),
+        })
+    }
+
+    /// For `_folder_items` itself, which a replacement may call.
+    pub(super) fn without_folder_items(mut self) -> Self {
+        self.folder_items = None;
+        self
+    }
+
+    pub(super) fn on(self, host: HostThread) -> Service {
+        Service(Arc::new(Inner { call: self, host }))
+    }
+}
+
+struct Inner {
+    call: Call,
+    host: HostThread,
+}
+
+/// An instance at work. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Service(Arc<Inner>);
+
+/// One request, as the engine and as a replaced `_request` take it.
+struct Ask<'a> {
+    method: &'static str,
+    path: String,
+    task: &'a str,
+    /// `data` or `files` of a replaced `_request`.
+    body: Option<(&'static str, &'static str, Content)>,
+}
+
+enum Content {
+    Bytes(Bytes),
+    Text(String),
+}
+
+/// The answer of a replaced `_request`.
+struct Answer {
+    object: Callable,
+    service: Service,
+}
+
+impl Service {
+    pub(super) fn state(&self) -> &Shared {
+        &self.0.call.state
+    }
+
+    pub(super) fn host(&self) -> &HostThread {
+        &self.0.host
+    }
+
+    pub(super) fn files_iterator(&self) -> Option<&Callable> {
+        self.0.call.files_iterator.as_ref()
+    }
+
+    /// Whether requests run in the caller's Python.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.0.call.request.is_some() || self.0.call.folder_items.is_some()
+    }
+
+    /// The engine's client.
+    pub(super) fn client(&self, task: &str) -> Result<&Client, Failed> {
+        self.0.call.client.as_ref().map_err(|error| Failed::text(format!("{task}: {}", error.chain())))
+    }
+
+    /// Leaves for later processes what this one asked within the last minute.
+    pub(super) fn persist_budget(&self) {
+        if let Ok(client) = &self.0.call.client {
+            client.persist_budget();
+        }
+    }
+
+    /// The project's folder.
+    pub(super) fn root(&self, task: &str) -> Result<&RemotePath, Failed> {
+        self.0.call.root.as_ref().map_err(|error| Failed::text(format!("{task}: {}", error.chain())))
+    }
+
+    /// A file or folder of the project; the empty path is its root.
+    fn path(&self, task: &str, relative: &str) -> Result<RemotePath, Failed> {
+        let root = self.root(task)?;
+        if relative.is_empty() { Ok(root.clone()) } else { root.join(relative).map_err(Failed::doing(task)) }
+    }
+
+    /// What is in a folder of the project; `None` if there is no such folder.
+    pub(super) async fn list(&self, folder: &str) -> Result<Option<Vec<Entry>>, Failed> {
+        let task = format!("listing the folder {folder:?}");
+        if let Some(replacement) = &self.0.call.folder_items {
+            return self.list_with(replacement, folder, &task).await;
+        }
+        let path = self.path(&task, folder)?;
+        let listed = if self.0.call.request.is_some() {
+            let path = format!("files/path{}/", path.quoted());
+            match self.ask(Ask { method: "GET", path, task: &task, body: None }).await {
+                Ok(answer) => entries_of_listing(&answer.json(&task).await?)
+                    .ok_or_else(|| Failed::text(format!("{task}: the answer is no listing of a folder"))),
+                Err(failed) => Err(failed),
+            }
+        } else {
+            self.client(&task)?.list_dir(&path).await.map_err(Failed::doing(&task))
+        };
+        match listed {
+            Ok(entries) => Ok(Some(entries)),
+            Err(failed) if failed.is_not_found() => Ok(None),
+            Err(failed) => Err(failed),
+        }
+    }
+
+    async fn list_with(&self, replacement: &Callable, folder: &str, task: &str) -> Result<Option<Vec<Entry>>, Failed> {
+        let (asked, folder) = (folder.to_owned(), folder.to_owned());
+        let (items, error) = self
+            .with_error_message(async {
+                let arguments = move |py: Python<'_>| Ok((PyTuple::new(py, [asked])?.unbind(), None));
+                self.host().call_object(replacement, arguments).await.map_err(Failed::Raised)
+            })
+            .await?;
+        match self.on_host(move |py, _| entries_of_items(items.bind(py), &folder)).await? {
+            None if !error.is_empty() => Err(Failed::text(format!("{task}: {error}"))),
+            entries => Ok(entries),
+        }
+    }
+
+    /// Runs a replacement and tells what it left in `error_message`, apart from what was there before.
+    pub(super) async fn with_error_message<T>(
+        &self,
+        replacement: impl Future<Output = Result<T, Failed>>,
+    ) -> Result<(T, String), Failed> {
+        let before = self.take_error_message().await?;
+        let outcome = replacement.await;
+        let after = self.take_error_message().await?;
+        if !before.is_empty() {
+            self.on_host(move |py, object| object.setattr(intern!(py, "error_message"), before)).await?;
+        }
+        Ok((outcome?, after))
+    }
+
+    /// Reads a file of the project.
+    pub(super) async fn read(&self, file: &str) -> Result<Bytes, Failed> {
+        let task = format!("reading {file:?}");
+        let path = self.path(&task, &checked(file, &task)?)?;
+        if self.0.call.request.is_some() {
+            let path = format!("files/path{}", path.quoted());
+            return self.ask(Ask { method: "GET", path, task: &task, body: None }).await?.content(&task).await;
+        }
+        self.client(&task)?.read_file(&path).await.map_err(Failed::doing(&task))
+    }
+
+    /// Writes a file of the project.
+    pub(super) async fn upload(&self, file: &str, content: Bytes) -> Result<(), Failed> {
+        let task = format!("uploading {file:?}");
+        let path = self.path(&task, &checked(file, &task)?)?;
+        if self.0.call.request.is_some() {
+            let path = format!("files/path{}", path.quoted());
+            let body = Some(("files", "content", Content::Bytes(content)));
+            return self.ask(Ask { method: "POST", path, task: &task, body }).await.map(drop);
+        }
+        self.client(&task)?.upload_file(&path, content).await.map(drop).map_err(Failed::doing(&task))
+    }
+
+    /// Deletes a file of the project, or a folder with all below it. Never the project itself.
+    pub(super) async fn delete(&self, path: &str) -> Result<(), Failed> {
+        let task = format!("deleting {path:?}");
+        let relative = checked(path.strip_suffix('/').unwrap_or(path), &task)?;
+        let path = self.path(&task, &relative)?;
+        if self.0.call.request.is_some() {
+            let path = format!("files/path{}", path.quoted());
+            return self.ask(Ask { method: "DELETE", path, task: &task, body: None }).await.map(drop);
+        }
+        self.client(&task)?.delete_path(&path).await.map_err(Failed::doing(&task))
+    }
+
+    /// Lists the consoles.
+    pub(super) async fn consoles(&self) -> Result<Value, Failed> {
+        let task = "listing the consoles";
+        let consoles = self.get_json(self.0.call.consoles.clone(), task).await?;
+        if consoles.is_array() { Ok(consoles) } else { Err(Failed::text(format!("{task}: the answer is no list"))) }
+    }
+
+    /// Types a command into a console.
+    pub(super) async fn type_into(&self, console: &str, command: &str) -> Result<(), Failed> {
+        let task = format!("sending a command to console {console}");
+        let path = format!("{}{}/send_input/", self.0.call.consoles, quote(console));
+        let line = if command.ends_with('\n') { command.to_owned() } else { format!("{command}\n") };
+        if self.0.call.request.is_some() {
+            let body = Some(("data", "input", Content::Text(line)));
+            return self.ask(Ask { method: "POST", path, task: &task, body }).await.map(drop);
+        }
+        self.engine(Request::post(path).form([("input", line)]), &task).await.map(drop)
+    }
+
+    /// The latest output of a console.
+    pub(super) async fn latest_output(&self, console: &str) -> Result<String, Failed> {
+        let task = format!("reading the output of console {console}");
+        let path = format!("{}{}/get_latest_output/", self.0.call.consoles, quote(console));
+        let answer = self.get_json(path, &task).await?;
+        match answer.get("output").and_then(Value::as_str) {
+            Some(output) => Ok(output.to_owned()),
+            None => Err(Failed::text(format!("{task}: the answer holds no output"))),
+        }
+    }
+
+    async fn get_json(&self, path: String, task: &str) -> Result<Value, Failed> {
+        if self.0.call.request.is_some() {
+            return self.ask(Ask { method: "GET", path, task, body: None }).await?.json(task).await;
+        }
+        self.engine(Request::get(path), task).await?.json("JSON").map_err(Failed::doing(task))
+    }
+
+    async fn engine(&self, request: Request, task: &str) -> Result<Response, Failed> {
+        let answer = self.client(task)?.send(request).await.and_then(Response::error_for_status);
+        answer.map_err(Failed::doing(task))
+    }
+
+    /// Calls the replaced `_request` and reads its verdict.
+    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Failed> {
+        let Some(replacement) = &self.0.call.request else {
+            return Err(Failed::text("internal error: _request is not replaced"));
+        };
+        let task = ask.task.to_owned();
+        let arguments = move |py: Python<'_>| {
+            let args = PyTuple::new(py, [ask.path, task])?.unbind();
+            if ask.method == "GET" {
+                return Ok((args, None));
+            }
+            let kwargs = PyDict::new(py);
+            kwargs.set_item("method", ask.method)?;
+            // Deleting is answered with "no content".
+            kwargs.set_item("success_codes", (200, 201, 204))?;
+            if let Some((keyword, field, content)) = ask.body {
+                let value = PyDict::new(py);
+                match content {
+                    Content::Bytes(bytes) => value.set_item(field, PyBytes::new(py, &bytes))?,
+                    Content::Text(text) => value.set_item(field, text)?,
+                }
+                kwargs.set_item(keyword, value)?;
+            }
+            Ok((args, Some(kwargs.unbind())))
+        };
+        let object = self.host().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
+        let text = self.take_error_message().await?;
+        let answer = Answer { object: Arc::new(object), service: self.clone() };
+        if text.is_empty() {
+            return Ok(answer);
+        }
+        let status = answer.status().await?;
+        Err(Failed::Told { status, text })
+    }
+
+    /// Reads and clears `error_message`; what was in it becomes the operation's own.
+    async fn take_error_message(&self) -> Result<String, Failed> {
+        self.on_host(|py, object| {
+            let name = intern!(py, "error_message");
+            let text: String = object.getattr(name)?.extract()?;
+            if !text.is_empty() {
+                object.setattr(name, "")?;
+            }
+            Ok(text)
+        })
+        .await
+    }
+
+    /// Runs Python with the instance on the caller's thread.
+    pub(super) async fn on_host<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Python<'_>, &Bound<'_, PyAny>) -> PyResult<T> + Send + 'static,
+    ) -> Result<T, Failed> {
+        let object = Arc::clone(&self.0.call.object);
+        self.host().call(move |py| work(py, object.bind(py))).await.map_err(Failed::Raised)
+    }
+}
+
+impl Answer {
+    /// The status; `None` where the answer has none.
+    async fn status(&self) -> Result<Option<StatusCode>, Failed> {
+        let object = Arc::clone(&self.object);
+        self.service
+            .on_host(move |py, _| {
+                let status = object.bind(py).getattr(intern!(py, "status_code")).and_then(|status| status.extract());
+                Ok(status.ok().and_then(|status: u16| StatusCode::from_u16(status).ok()))
+            })
+            .await
+    }
+
+    async fn content(&self, task: &str) -> Result<Bytes, Failed> {
+        let object = Arc::clone(&self.object);
+        let content = self
+            .service
+            .on_host(move |py, _| {
+                let content = object.bind(py).getattr(intern!(py, "content"))?;
+                Ok(content.extract::<PyBackedBytes>().ok())
+            })
+            .await?;
+        content.map(Bytes::from_owner).ok_or_else(|| Failed::text(format!("{task}: the answer's content is not bytes")))
+    }
+
+    async fn json(&self, task: &str) -> Result<Value, Failed> {
+        let object = Arc::clone(&self.object);
+        let text = self
+            .service
+            .on_host(move |py, _| {
+                let loaded = match object.bind(py).call_method0(intern!(py, "json")) {
+                    Ok(loaded) => loaded,
+                    // That of requests and all others is a ValueError.
+                    Err(error) if error.is_instance_of::<PyValueError>(py) => return Ok(None),
+                    Err(error) => return Err(error),
+                };
+                py.import(intern!(py, "json"))?.call_method1(intern!(py, "dumps"), (loaded,))?.extract().map(Some)
+            })
+            .await?;
+        text.and_then(|text: String| serde_json::from_str(&text).ok())
+            .ok_or_else(|| Failed::text(format!("{task}: the answer is no JSON")))
+    }
+}
+
+/// A path that names something in the project rather than the project itself.
+fn checked(path: &str, task: &str) -> Result<String, Failed> {
+    if path.is_empty() {
+        return Err(Failed::text(format!("{task}: the path is empty: give one relative to the project's root")));
+    }
+    Ok(path.to_owned())
+}
+
+/// The service's JSON for a folder.
+fn entries_of_listing(listing: &Value) -> Option<Vec<Entry>> {
+    let entries = listing.as_object()?.iter().map(|(name, facts)| Entry {
+        name: name.clone(),
+        is_dir: facts.get("type").and_then(Value::as_str) == Some("directory"),
+    });
+    Some(entries.collect())
+}
+
+/// What a replaced `_folder_items` gave: `None` or dicts with `file_path`, relative to the project, and `type`.
+fn entries_of_items(items: &Bound<'_, PyAny>, folder: &str) -> PyResult<Option<Vec<Entry>>> {
+    if items.is_none() {
+        return Ok(None);
+    }
+    let mut entries = Vec::new();
+    for item in items.try_iter()? {
+        let item = item?;
+        let path: String = item.get_item("file_path")?.extract()?;
+        let kind: String = item.get_item("type")?.extract()?;
+        let path = path.trim_matches('/');
+        let name = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
+        entries.push(Entry { name: name.to_owned(), is_dir: kind == "directory" });
+    }
+    Ok(Some(entries))
+}

@@ -1,0 +1,250 @@
+//! What an instance keeps, and what is read from its attributes at each call.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pyo3::exceptions::{PyAttributeError, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString};
+
+use super::{AsyncPythonanywhereApi, PythonanywhereApi};
+use crate::client::{Client, Options, RemotePath, Token};
+use crate::error::{Error, Result};
+
+/// The part of an instance that is not in its `__dict__`.
+///
+/// Its locks are taken by threads that are attached to the interpreter alone, so none is held when a process forks.
+#[derive(Default)]
+pub(super) struct State {
+    project: Mutex<String>,
+    remote_root: Mutex<Option<String>>,
+    errors: Mutex<Errors>,
+}
+
+#[derive(Default)]
+struct Errors {
+    text: String,
+    /// How many searches by a collector are under way: what they call must not clear each other's failures.
+    collecting: usize,
+    failed_while_collecting: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    pub(super) fn project(&self) -> String {
+        lock(&self.project).clone()
+    }
+
+    pub(super) fn error_message(&self) -> String {
+        lock(&self.errors).text.clone()
+    }
+
+    /// Appends a text, with an empty line between; an empty text clears.
+    pub(super) fn add_error(&self, text: &str) {
+        lock(&self.errors).add(text);
+    }
+
+    /// Settles the error message at the end of an operation: success clears, failures are appended.
+    pub(super) fn settle(&self, failures: &[String]) {
+        let mut errors = lock(&self.errors);
+        if failures.is_empty() && errors.collecting == 0 {
+            errors.text.clear();
+        }
+        for text in failures {
+            errors.failed_while_collecting |= errors.collecting > 0;
+            errors.add(text);
+        }
+    }
+
+    /// Begins a search by a collector; its parts fail together.
+    pub(super) fn begin_collecting(&self) {
+        let mut errors = lock(&self.errors);
+        if errors.collecting == 0 {
+            errors.failed_while_collecting = false;
+        }
+        errors.collecting += 1;
+    }
+
+    /// Ends it and tells whether any part of it failed.
+    pub(super) fn end_collecting(&self) -> bool {
+        let mut errors = lock(&self.errors);
+        errors.collecting -= 1;
+        errors.failed_while_collecting
+    }
+}
+
+impl Errors {
+    fn add(&mut self, text: &str) {
+        if text.is_empty() {
+            self.text.clear();
+            return;
+        }
+        if !self.text.is_empty() {
+            self.text.push_str("\n\n");
+        }
+        self.text.push_str(text);
+    }
+}
+
+/// Sets up an instance's attributes.
+pub(super) fn set_up(
+    object: &Bound<'_, PyAny>,
+    state: &State,
+    web_domain: &str,
+    web_user: &str,
+    web_token: &str,
+    project_name: &str,
+    remote_root: Option<&str>,
+) -> PyResult<()> {
+    let py = object.py();
+    let host = web_domain.trim_end_matches('/');
+    let scheme = if host.contains("://") { "" } else { "https://" };
+    *lock(&state.remote_root) = remote_root.map(str::to_owned);
+    object.setattr(intern!(py, "base_url"), format!("{scheme}{host}/api/v0/user/{web_user}/"))?;
+    object.setattr(intern!(py, "consoles_url_part"), "consoles/")?;
+    let headers = PyDict::new(py);
+    headers.set_item("Authorization", format!("Token {web_token}"))?;
+    object.setattr(intern!(py, "protocol_headers"), headers)?;
+    object.setattr(intern!(py, "web_user"), web_user)?;
+    object.setattr(intern!(py, "skip_enter_folder"), pyo3::wrap_pyfunction!(never_skip, py)?)?;
+    set_project(object, state, project_name)
+}
+
+/// Sets the project, and with it the address of its files.
+pub(super) fn set_project(object: &Bound<'_, PyAny>, state: &State, project_name: &str) -> PyResult<()> {
+    let py = object.py();
+    project_name.clone_into(&mut lock(&state.project));
+    let root = lock(&state.remote_root).clone();
+    let part = match root {
+        Some(root) => format!("files/path{}/", root.trim_end_matches('/')),
+        None => {
+            let user: String = object.getattr(intern!(py, "web_user"))?.extract()?;
+            format!("files/path/home/{user}/{project_name}/")
+        }
+    };
+    object.setattr(intern!(py, "pkg_files_url_part"), part)
+}
+
+/// The default of `skip_enter_folder`: leaves nothing out. Known by its name, and not called.
+#[pyfunction]
+#[pyo3(name = "_never_skip")]
+pub(in crate::python) fn never_skip(_path: &Bound<'_, PyAny>) -> bool {
+    false
+}
+
+/// A callback that leaves out files and folders; `None` for one that never does.
+pub(super) fn skipper(callback: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Py<PyAny>>> {
+    let Some(callback) = callback.filter(|callback| !callback.is_none()) else { return Ok(None) };
+    if !callback.is_callable() {
+        return Err(PyTypeError::new_err(format!(
+            "the callback that skips files must be callable, not {}",
+            callback.get_type().name()?
+        )));
+    }
+    let is_default = callback
+        .cast::<pyo3::types::PyCFunction>()
+        .is_ok_and(|function| function.getattr("__name__").is_ok_and(|name| name.eq("_never_skip").unwrap_or(false)));
+    Ok((!is_default).then(|| callback.clone().unbind()))
+}
+
+fn text_attribute(object: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyResult<String> {
+    object.getattr(name)?.extract().map_err(|_| PyTypeError::new_err(format!("the attribute {name} must be a str")))
+}
+
+/// The account that the attributes `base_url` and `protocol_headers` name.
+pub(super) fn read_client(object: &Bound<'_, PyAny>) -> PyResult<Result<Client>> {
+    let py = object.py();
+    let base_url = text_attribute(object, intern!(py, "base_url"))?;
+    let attribute = object.getattr(intern!(py, "protocol_headers"))?;
+    let copy = PyDict::new(py);
+    copy.update(attribute.cast().map_err(|_| PyTypeError::new_err("protocol_headers must be a mapping"))?)?;
+    // Not quoted in the error: this is where the token is.
+    let headers: Vec<(String, String)> = copy
+        .iter()
+        .map(|(name, value)| Ok((name.extract()?, value.extract()?)))
+        .collect::<PyResult<_>>()
+        .map_err(|_| PyTypeError::new_err("the names and values of protocol_headers must be str"))?;
+    Ok(client(&base_url, &headers))
+}
+
+fn client(base_url: &str, headers: &[(String, String)]) -> Result<Client> {
+    if base_url.ends_with("/user//") {
+        return Err(Error::config(
+            "the user name is missing: give that of the PythonAnywhere account, or set PYTHONANYWHERE_USERNAME",
+        ));
+    }
+    for (name, value) in headers {
+        if name.eq_ignore_ascii_case("authorization")
+            && let Some(token) = value.strip_prefix("Token ")
+        {
+            Token::new(token)?;
+        }
+    }
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    Client::with_base(base_url, headers, Options::default())
+}
+
+/// The folder of the project that the attribute `pkg_files_url_part` names.
+pub(super) fn read_root(object: &Bound<'_, PyAny>, state: &State) -> PyResult<Result<RemotePath>> {
+    let part = text_attribute(object, intern!(object.py(), "pkg_files_url_part"))?;
+    Ok(check_project(&state.project()).and_then(|()| match part.strip_prefix("files/path/") {
+        Some(path) => RemotePath::parse(&format!("/{path}")),
+        None => Err(Error::config(format!(
+            "pkg_files_url_part is {part:?}: it must start with \"files/path/\" and go on with the project's folder"
+        ))),
+    }))
+}
+
+fn check_project(name: &str) -> Result<()> {
+    if name.is_empty() || name.contains(['/', '\0']) || matches!(name, "." | "..") {
+        return Err(Error::config(format!(
+            "the project name {name:?} cannot be one: give the name of the project's folder, without \"/\" and \"..\""
+        )));
+    }
+    Ok(())
+}
+
+/// The members that callers may replace, as they are in the classes.
+static ORIGINALS: PyOnceLock<HashMap<(bool, &'static str), Py<PyAny>>> = PyOnceLock::new();
+
+const REPLACEABLE: [&str; 3] = ["_request", "_folder_items", "files_iterator"];
+
+/// Keeps the members of the classes as they are, to be compared with later.
+pub(in crate::python) fn remember_originals(py: Python<'_>) -> PyResult<()> {
+    let mut originals = HashMap::new();
+    for (is_async, class) in
+        [(false, py.get_type::<PythonanywhereApi>()), (true, py.get_type::<AsyncPythonanywhereApi>())]
+    {
+        for name in REPLACEABLE {
+            originals.insert((is_async, name), class.getattr(name)?.unbind());
+        }
+    }
+    // A second import in the same process finds the first one's, which are the same.
+    let _ = ORIGINALS.set(py, originals);
+    Ok(())
+}
+
+/// The caller's own version of a member, be it of a subclass, patched into the class, or on the instance.
+pub(super) fn replacement(object: &Bound<'_, PyAny>, name: &'static str) -> PyResult<Option<Py<PyAny>>> {
+    let py = object.py();
+    let on_instance = match object.getattr(intern!(py, "__dict__")) {
+        Ok(dict) => dict.contains(name)?,
+        Err(error) if error.is_instance_of::<PyAttributeError>(py) => false,
+        Err(error) => return Err(error),
+    };
+    let is_async = object.is_instance_of::<AsyncPythonanywhereApi>();
+    let original = ORIGINALS.get(py).and_then(|originals| originals.get(&(is_async, name)));
+    let is_original = |member: &Bound<'_, PyAny>| original.is_some_and(|original| member.is(original));
+    if !on_instance && is_original(&object.get_type().getattr(name)?) {
+        return Ok(None);
+    }
+    object.getattr(name).map(|member| Some(member.unbind()))
+}
+
+/// A shared handle to an instance's state.
+pub(super) type Shared = Arc<State>;

@@ -1,0 +1,179 @@
+//! `PythonanywhereApi`: operations that wait.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+use super::arguments::{console_id, masks};
+use super::collector::{ItemCollector, collect};
+use super::environment::Account;
+use super::iterator::FilesIterator;
+use super::operations::{self, Finished};
+use super::request::{Raw, file_content};
+use super::service::{Call, Service};
+use super::state::{Shared, set_project, set_up, skipper};
+use crate::python::errors::IntoPy;
+use crate::python::runtime::wait;
+
+type Object<'py> = PyResult<Bound<'py, PyAny>>;
+
+/// A project on the service. Documented in `_core.pyi`.
+#[pyclass(module = "pythonanywhere_api", subclass, dict, weakref, frozen)]
+pub(in crate::python) struct PythonanywhereApi {
+    state: Shared,
+}
+
+impl PythonanywhereApi {
+    fn run<'py, F>(slf: &Bound<'py, Self>, operation: impl FnOnce(Service) -> F) -> Object<'py>
+    where
+        F: Future<Output = Finished> + Send + 'static,
+    {
+        Self::run_call(slf.py(), Call::new(slf.as_any(), &slf.get().state)?, operation)
+    }
+
+    fn run_call<'py, F>(py: Python<'py>, call: Call, operation: impl FnOnce(Service) -> F) -> Object<'py>
+    where
+        F: Future<Output = Finished> + Send + 'static,
+    {
+        wait(py, |host| operation(call.on(host)))?.into_pyobject(py)
+    }
+}
+
+#[pymethods]
+impl PythonanywhereApi {
+    /// Takes anything: subclasses have signatures of their own, and `__init__` sets up.
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self { state: Shared::default() }
+    }
+
+    #[pyo3(signature = (web_domain, web_user, web_token, project_name, *, remote_root=None))]
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        web_domain: &str,
+        web_user: &str,
+        web_token: &str,
+        project_name: &str,
+        remote_root: Option<&str>,
+    ) -> PyResult<()> {
+        set_up(slf.as_any(), &slf.get().state, web_domain, web_user, web_token, project_name, remote_root)
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (project_name, **kwargs))]
+    fn from_env<'py>(
+        class: &Bound<'py, PyType>,
+        project_name: &str,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Account { host, user, token } = Account::from_env().into_py(class.py())?;
+        class.call((host, user, token, project_name), kwargs)
+    }
+
+    #[getter]
+    fn error_message(&self) -> String {
+        self.state.error_message()
+    }
+
+    #[setter]
+    fn set_error_message(&self, text: &str) {
+        self.state.add_error(text);
+    }
+
+    #[getter]
+    fn project_name(&self) -> String {
+        self.state.project()
+    }
+
+    #[setter]
+    fn set_project_name(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
+        set_project(slf.as_any(), &slf.get().state, name)
+    }
+
+    fn _folder_items<'py>(slf: &Bound<'py, Self>, path: String) -> Object<'py> {
+        let call = Call::new(slf.as_any(), &slf.get().state)?.without_folder_items();
+        Self::run_call(slf.py(), call, |service| operations::folder_items(service, path))
+    }
+
+    fn _from_json<'py>(&self, response: &Bound<'py, PyAny>) -> Object<'py> {
+        operations::from_json(&self.state, response)
+    }
+
+    fn _prepare_collector(slf: &Bound<'_, Self>, skip: &Bound<'_, PyAny>) -> PyResult<ItemCollector> {
+        ItemCollector::new(slf.as_any(), skip)
+    }
+
+    #[pyo3(signature = (url_path, task, method=None, success_codes=None, **request_kwargs))]
+    fn _request<'py>(
+        slf: &Bound<'py, Self>,
+        url_path: &str,
+        task: &str,
+        method: Option<&Bound<'py, PyAny>>,
+        success_codes: Option<&Bound<'py, PyAny>>,
+        request_kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> Object<'py> {
+        let raw = Raw::new(url_path, task, method, success_codes, request_kwargs)?;
+        let call = Call::new(slf.as_any(), &slf.get().state)?;
+        Self::run_call(slf.py(), call, |service| operations::request(service, raw))
+    }
+
+    fn available_consoles<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
+        Self::run(slf, operations::available_consoles)
+    }
+
+    fn console_execute<'py>(slf: &Bound<'py, Self>, con_id: &Bound<'_, PyAny>, command: String) -> Object<'py> {
+        let console = console_id(con_id)?;
+        Self::run(slf, |service| operations::console_execute(service, console, command))
+    }
+
+    #[pyo3(signature = (path_masks, skip_file_path=None))]
+    fn deployed_code_files<'py>(
+        slf: &Bound<'py, Self>,
+        path_masks: &Bound<'_, PyAny>,
+        skip_file_path: Option<&Bound<'_, PyAny>>,
+    ) -> Object<'py> {
+        let masks = masks(path_masks)?;
+        let skip = skipper(skip_file_path)?.map(Arc::new);
+        Self::run(slf, |service| operations::find_files(service, masks, skip))
+    }
+
+    fn deployed_file_content<'py>(slf: &Bound<'py, Self>, file_path: String) -> Object<'py> {
+        Self::run(slf, |service| operations::deployed_file_content(service, file_path))
+    }
+
+    fn deployed_version<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
+        Self::run(slf, operations::deployed_version)
+    }
+
+    fn deploy_file<'py>(slf: &Bound<'py, Self>, file_path: String, file_content: &Bound<'_, PyAny>) -> Object<'py> {
+        let content: Bytes = self::file_content(file_content)?;
+        Self::run(slf, |service| operations::deploy_file(service, file_path, content))
+    }
+
+    fn delete_file_or_folder<'py>(slf: &Bound<'py, Self>, file_path: String) -> Object<'py> {
+        Self::run(slf, |service| operations::delete_file_or_folder(service, file_path))
+    }
+
+    #[pyo3(signature = (path_mask, level_index=0))]
+    fn files_iterator(slf: &Bound<'_, Self>, path_mask: String, level_index: usize) -> PyResult<FilesIterator> {
+        let call = Call::new(slf.as_any(), &slf.get().state)?;
+        FilesIterator::new(call, slf.as_any(), path_mask, level_index)
+    }
+
+    #[pyo3(signature = (path_mask=String::new(), skip_file_path=None, collector=None))]
+    fn find_project_files<'py>(
+        slf: &Bound<'py, Self>,
+        path_mask: String,
+        skip_file_path: Option<&Bound<'_, PyAny>>,
+        collector: Option<&Bound<'py, PyAny>>,
+    ) -> Object<'py> {
+        let skip = skipper(skip_file_path)?.map(Arc::new);
+        if let Some(collector) = collector {
+            return collect(collector, &slf.get().state, &path_mask);
+        }
+        Self::run(slf, |service| operations::find_files(service, vec![path_mask], skip))
+    }
+}

@@ -1,0 +1,100 @@
+//! The one map from [`ErrorKind`] to the classes of `pythonanywhere_api.exceptions`.
+//!
+//! Those are ordinary Python classes, so that they have attributes, pickle and docs.
+
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::error::{Error, ErrorKind};
+
+/// The class for a kind; `None` for what is raised as it came: a callback's own exception, and the `OSError` of a
+/// local file, whose class Python picks by `errno`.
+fn class_of(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::Config => Some("ConfigError"),
+        ErrorKind::Transport => Some("TransportError"),
+        ErrorKind::Timeout => Some("RequestTimeoutError"),
+        // The answer was that of another kind of thing than the call is for.
+        ErrorKind::Decode | ErrorKind::WrongType => Some("DecodeError"),
+        ErrorKind::BadRequest => Some("BadRequestError"),
+        ErrorKind::Authentication => Some("AuthenticationError"),
+        ErrorKind::Forbidden => Some("ForbiddenError"),
+        ErrorKind::NotFound => Some("NotFoundError"),
+        ErrorKind::Conflict => Some("ConflictError"),
+        ErrorKind::ConsoleNotStarted => Some("ConsoleNotStartedError"),
+        ErrorKind::RateLimited => Some("RateLimitedError"),
+        ErrorKind::Server => Some("ServerError"),
+        ErrorKind::OtherStatus => Some("ApiError"),
+        ErrorKind::Closed => Some("PythonAnywhereError"),
+        ErrorKind::Local | ErrorKind::Callback => None,
+    }
+}
+
+/// Turns an error into the exception that stands for it.
+pub(super) fn to_py(py: Python<'_>, error: Error) -> PyErr {
+    match error {
+        Error::Callback(source) => match source.downcast::<PyErr>() {
+            Ok(raised) => *raised,
+            Err(other) => pyo3::exceptions::PyRuntimeError::new_err(other.to_string()),
+        },
+        Error::Local { path, source } => match source.raw_os_error() {
+            Some(errno) => PyOSError::new_err((errno, system_words(&source), path)),
+            None => PyOSError::new_err(format!("{}: {source}", path.display())),
+        },
+        other => build(py, &other).unwrap_or_else(|error| error),
+    }
+}
+
+/// What the system says, without Rust's "(os error 2)".
+fn system_words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
+    let class =
+        py.import("pythonanywhere_api.exceptions")?.getattr(class_of(error.kind()).unwrap_or("PythonAnywhereError"))?;
+    let facts = PyDict::new(py);
+    match error {
+        Error::Api { method, path, status, detail, code, retry_after, browser_url } => {
+            facts.set_item("status", status)?;
+            facts.set_item("method", method)?;
+            facts.set_item("path", path)?;
+            facts.set_item("detail", detail)?;
+            facts.set_item("code", code)?;
+            facts.set_item("retry_after", retry_after.map(|wait| wait.as_secs_f64()))?;
+            if error.kind() == ErrorKind::ConsoleNotStarted {
+                facts.set_item("browser_url", browser_url)?;
+            }
+        }
+        Error::Budget { endpoint, wait } => {
+            facts.set_item("status", 429)?;
+            facts.set_item("path", endpoint)?;
+            facts.set_item("detail", error.to_string())?;
+            facts.set_item("retry_after", wait.as_secs_f64())?;
+        }
+        _ => {}
+    }
+    let exception = class.call((error.chain(),), Some(&facts))?;
+    Ok(PyErr::from_value(exception))
+}
+
+/// `?` for crate errors where the interpreter is at hand.
+pub(super) trait IntoPy<T> {
+    /// The value, or the exception that stands for the error.
+    fn into_py(self, py: Python<'_>) -> PyResult<T>;
+}
+
+impl<T> IntoPy<T> for crate::error::Result<T> {
+    fn into_py(self, py: Python<'_>) -> PyResult<T> {
+        self.map_err(|error| to_py(py, error))
+    }
+}
+
+/// Name of the class of each kind, for the test that walks them all.
+#[pyfunction]
+#[pyo3(name = "_error_classes")]
+pub(super) fn error_classes() -> Vec<(String, Option<&'static str>)> {
+    ErrorKind::ALL.iter().map(|kind| (format!("{kind:?}"), class_of(*kind))).collect()
+}

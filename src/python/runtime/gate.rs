@@ -1,0 +1,81 @@
+//! Keeps threads away from an interpreter that is exiting.
+//!
+//! A thread that asks an exiting interpreter for its lock is ended by it in the middle of our code, which aborts the
+//! process. So whoever attaches from outside passes this gate, and `atexit` closes it and waits for those inside.
+//! Requests that are under way then are simply left: the process ends over them.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+
+use crate::per_process::PerProcess;
+
+/// How long exiting waits for threads inside; they run one short callback.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+struct Gate {
+    closed: AtomicBool,
+    inside: AtomicUsize,
+    /// The thread on which the interpreter exits; it alone may go on using it.
+    exiting: OnceLock<ThreadId>,
+}
+
+static GATE: PerProcess<Gate> = PerProcess::new(|_parent| Gate::default());
+
+/// The right to attach to the interpreter, or to be attached.
+pub(super) struct Inside(Arc<Gate>);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.inside.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Passes the gate; `None` once the interpreter exits.
+pub(super) fn enter() -> Option<Inside> {
+    let gate = GATE.get();
+    gate.inside.fetch_add(1, Ordering::SeqCst);
+    let inside = Inside(gate);
+    let may_pass = !inside.0.closed.load(Ordering::SeqCst) || inside.0.exiting.get() == Some(&current());
+    may_pass.then_some(inside)
+}
+
+/// Passes the gate; once the interpreter exits, a thread that is not the exiting one stays here until the process
+/// ends (it is a daemon thread in a call of ours: there is nothing it could return to).
+pub(super) fn enter_or_stay() -> Inside {
+    loop {
+        match enter() {
+            Some(inside) => return inside,
+            None => std::thread::sleep(Duration::from_secs(3600)),
+        }
+    }
+}
+
+/// Whether the interpreter exits.
+pub(super) fn is_closed() -> bool {
+    GATE.get().closed.load(Ordering::SeqCst)
+}
+
+fn current() -> ThreadId {
+    std::thread::current().id()
+}
+
+/// Runs at exit, registered with `atexit`.
+#[pyfunction]
+#[pyo3(name = "_at_exit")]
+pub(in crate::python) fn at_exit(py: Python<'_>) {
+    let gate = GATE.get();
+    // The first exit counts; it cannot fail in a way that matters.
+    let _ = gate.exiting.set(current());
+    gate.closed.store(true, Ordering::SeqCst);
+    py.detach(|| {
+        let start = Instant::now();
+        while gate.inside.load(Ordering::SeqCst) > 0 && start.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+}
