@@ -5,8 +5,10 @@
 //! | `runtime` | threads: sync and async calls, signals, callbacks, fork, exit |
 //! | `errors` | the one map from [`ErrorKind`](crate::ErrorKind) to the classes of `pythonanywhere_api.exceptions` |
 //! | `convert` | JSON and other values |
+//! | `cli` | the entry point of `pya` |
 //! | `dropin` | `PythonanywhereApi` and `AsyncPythonanywhereApi` |
 
+mod cli;
 mod convert;
 mod dropin;
 mod errors;

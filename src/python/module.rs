@@ -2,12 +2,12 @@
 
 use pyo3::prelude::*;
 
-use super::{dropin, runtime};
+use super::{cli, dropin, runtime};
 
 /// `gil_used` stays on: the classes are built for threads without a global lock, but nobody has tested them there.
 #[pymodule(name = "_core", gil_used = true)]
 mod core {
-    use super::{Bound, PyModule, PyResult, dropin, runtime};
+    use super::{Bound, PyModule, PyResult, cli, dropin, runtime};
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -16,6 +16,8 @@ mod core {
     use dropin::{
         AsyncFilesIterator, AsyncPythonanywhereApi, FilesIterator, Headers, ItemCollector, PythonanywhereApi, Response,
     };
+    #[pymodule_export]
+    use cli::cli_main;
     #[pymodule_export]
     use runtime::Coroutine;
 

@@ -1,8 +1,12 @@
-//! Arguments that pyo3 alone would take too freely.
+//! Arguments of constructors and methods: those that pyo3 alone would take too freely, and those of the environment.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyString};
+
+use crate::client::BaseUrl;
+use crate::environment::{self, Environment};
+use crate::error::{Error, Result};
 
 /// A sequence of masks. A single text is one too, letter by letter, but never meant so.
 pub(super) fn masks(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
@@ -19,4 +23,22 @@ pub(super) fn console_id(value: &Bound<'_, PyAny>) -> PyResult<String> {
         return value.str()?.extract();
     }
     Err(PyTypeError::new_err(format!("con_id must be an int or str, not {}", value.get_type().name()?)))
+}
+
+/// Host, user and token for `from_env`, read from the environment now.
+pub(super) fn account_of_environment() -> Result<(String, String, String)> {
+    let Environment { token, user, host } = Environment::read();
+    let token = token.ok_or_else(|| {
+        Error::config(format!(
+            "the API token is missing: set {} to the one that the Account page of PythonAnywhere shows, tab 'API Token'",
+            environment::TOKEN
+        ))
+    })?;
+    let user = user.ok_or_else(|| {
+        Error::config(format!(
+            "the user name is missing: set {} to that of the PythonAnywhere account",
+            environment::USER
+        ))
+    })?;
+    Ok((host.unwrap_or_else(|| BaseUrl::DEFAULT_HOST.to_owned()), user, token))
 }

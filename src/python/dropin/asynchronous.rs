@@ -7,9 +7,8 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
-use super::arguments::{console_id, masks};
+use super::arguments::{self, console_id, masks};
 use super::collector::ItemCollector;
-use super::environment::Account;
 use super::iterator::AsyncFilesIterator;
 use super::operations::{self, Finished};
 use super::request::{Raw, file_content};
@@ -75,7 +74,7 @@ impl AsyncPythonanywhereApi {
         project_name: &str,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let Account { host, user, token } = Account::from_env().into_py(class.py())?;
+        let (host, user, token) = arguments::account_of_environment().into_py(class.py())?;
         class.call((host, user, token, project_name), kwargs)
     }
 

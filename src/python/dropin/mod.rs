@@ -10,7 +10,6 @@
 mod arguments;
 mod asynchronous;
 mod collector;
-mod environment;
 mod iterator;
 mod operations;
 mod request;

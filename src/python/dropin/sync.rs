@@ -6,9 +6,8 @@ use bytes::Bytes;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
-use super::arguments::{console_id, masks};
+use super::arguments::{self, console_id, masks};
 use super::collector::{ItemCollector, collect};
-use super::environment::Account;
 use super::iterator::FilesIterator;
 use super::operations::{self, Finished};
 use super::request::{Raw, file_content};
@@ -69,7 +68,7 @@ impl PythonanywhereApi {
         project_name: &str,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let Account { host, user, token } = Account::from_env().into_py(class.py())?;
+        let (host, user, token) = arguments::account_of_environment().into_py(class.py())?;
         class.call((host, user, token, project_name), kwargs)
     }
 
