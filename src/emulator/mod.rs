@@ -1,1 +1,26 @@
-//! The service on this machine.
+//! The service on this machine: an account in a real directory behind the HTTP API of PythonAnywhere.
+//!
+//! Users try their deploy scripts on it, so it is as true to the service as what is known of the service allows, and
+//! where nobody documents a behaviour it has a switch ([`Undocumented`]). It listens on loopback only and shares
+//! nothing with the client but the clock: one wrong belief in both would hide itself from every test.
+
+pub mod account;
+pub mod fault;
+pub mod log;
+pub mod process;
+pub mod routes;
+pub mod settings;
+pub mod site;
+pub mod state;
+pub mod throttle;
+
+mod answer;
+mod endpoints;
+mod gate;
+
+pub use account::Account;
+pub use fault::{FaultKind, FaultRule, Faults, Stage};
+pub use gate::HeldRequest;
+pub use log::LoggedRequest;
+pub use settings::{AccountKind, Settings, Undocumented};
+pub use state::State;

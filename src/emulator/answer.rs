@@ -1,0 +1,55 @@
+//! The few shapes of answers that the service gives.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::json;
+
+/// A JSON answer.
+pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => with_header(with_body(status, body), header::CONTENT_TYPE, "application/json"),
+        Err(error) => internal(&error),
+    }
+}
+
+/// Django REST framework's shape for what went wrong.
+pub(crate) fn detail(status: StatusCode, text: &str) -> Response {
+    json(status, &json!({ "detail": text }))
+}
+
+/// The shape in which the files' endpoints refuse a deletion.
+pub(crate) fn message(status: StatusCode, text: &str, code: &str) -> Response {
+    json(status, &json!({ "message": text, "code": code }))
+}
+
+/// A web page.
+pub(crate) fn html(status: StatusCode, page: impl Into<Body>) -> Response {
+    with_header(with_body(status, page), header::CONTENT_TYPE, "text/html; charset=utf-8")
+}
+
+/// A status and nothing else.
+pub(crate) fn empty(status: StatusCode) -> Response {
+    with_body(status, Body::empty())
+}
+
+/// Something failed that is no fault of the request's.
+pub(crate) fn internal(error: &dyn std::error::Error) -> Response {
+    log::warn!("the emulator failed to answer: {error}");
+    detail(StatusCode::INTERNAL_SERVER_ERROR, &format!("The emulator failed: {error}"))
+}
+
+pub(crate) fn with_body(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response
+}
+
+/// Sets a header; a value that cannot be sent is left out.
+pub(crate) fn with_header(mut response: Response, name: HeaderName, value: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}

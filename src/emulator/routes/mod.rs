@@ -1,0 +1,12 @@
+//! The handlers, one file for each family of endpoints, as the reference groups them.
+
+pub mod consoles;
+pub mod files;
+pub mod sharing;
+pub mod tree;
+pub mod webapps;
+
+mod build;
+
+pub use build::{Router, router};
+pub use sharing::Shares;

@@ -1,0 +1,8 @@
+//! `files/tree`.
+
+use super::Router;
+
+/// The routes of this family.
+pub fn router() -> Router {
+    axum::Router::new()
+}

@@ -1,0 +1,8 @@
+//! The endpoints of webapps.
+
+use super::Router;
+
+/// The routes of this family.
+pub fn router() -> Router {
+    axum::Router::new()
+}

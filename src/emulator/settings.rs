@@ -1,0 +1,119 @@
+//! What an emulator is started with.
+//!
+//! Where the service's behaviour is not documented a default had to be chosen; [`Undocumented`] holds those choices,
+//! so that a client can be tried under every reading.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How an emulator is set up. [`Settings::default`] is a free account with the service's limits on any free port.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the account is kept; `None` takes a temporary directory that goes away with the emulator.
+    pub root: Option<PathBuf>,
+    /// The port to listen on; 0 picks a free one.
+    pub port: u16,
+    /// The account's user name.
+    pub user: String,
+    /// The API token; `None` makes up 40 hexadecimal digits, as the service's tokens look.
+    pub token: Option<String>,
+    /// Requests per minute for each endpoint; `None` turns the limit off.
+    pub rate_limit: Option<u32>,
+    /// Requests per minute for the consoles' `send_input`; `None` turns this limit off.
+    pub send_input_limit: Option<u32>,
+    /// What the account may do.
+    pub account: AccountKind,
+    /// Disk space in bytes; `None` is what the account kind has, [`u64::MAX`] is no limit.
+    pub disk_quota: Option<u64>,
+    /// Time added to each answer, by [`crate::clock`].
+    pub latency: Duration,
+    /// Serve https, and write the certificate authority to trust as `ca.pem` to this directory.
+    pub tls: Option<PathBuf>,
+    /// The Python that consoles, tasks and web apps use.
+    pub python: PathBuf,
+    /// The choices that the service's documentation leaves open.
+    pub undocumented: Undocumented,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            root: None,
+            port: 0,
+            user: "demo".to_owned(),
+            token: None,
+            rate_limit: Some(40),
+            send_input_limit: Some(120),
+            account: AccountKind::Free,
+            disk_quota: None,
+            latency: Duration::ZERO,
+            tls: None,
+            python: PathBuf::from("python3"),
+            undocumented: Undocumented::default(),
+        }
+    }
+}
+
+/// The kind of account, which decides what the service refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AccountKind {
+    /// One web app, two consoles, no tasks, 512 MiB.
+    #[default]
+    Free,
+    /// No such limits.
+    Paid,
+}
+
+impl AccountKind {
+    /// Disk space in bytes, if it is limited.
+    #[must_use]
+    pub fn disk_quota(self) -> Option<u64> {
+        match self {
+            Self::Free => Some(512 << 20),
+            Self::Paid => None,
+        }
+    }
+}
+
+/// What nobody documents about the service. Each default is the likelier reading.
+#[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "independent switches, each a yes-or-no question about the service")]
+pub struct Undocumented {
+    /// Whether a 429 carries `Retry-After`.
+    pub retry_after: bool,
+    /// Whether each method of an endpoint has a rate limit of its own instead of one for all.
+    pub bucket_per_method: bool,
+    /// The largest upload in bytes, answered with 413 above; `None` takes any size.
+    pub upload_limit: Option<u64>,
+    /// Whether an upload replaces a file at once (a rename) instead of emptying it and writing into it.
+    pub atomic_overwrite: bool,
+    /// Whether a replaced file keeps its mode bits.
+    pub keep_mode: bool,
+    /// Whether a downloaded file's content type carries a charset.
+    pub download_charset: bool,
+    /// Whether a path without its last slash is redirected to the one with it instead of answering 404.
+    pub append_slash: bool,
+    /// Whether `DELETE` takes the path of a file with a slash at its end.
+    pub delete_with_slash: bool,
+    /// Whether `files/tree` is sorted; otherwise it comes in the reverse order.
+    pub sorted_tree: bool,
+    /// Whether web apps run their requests in several threads.
+    pub webapp_threads: bool,
+}
+
+impl Default for Undocumented {
+    fn default() -> Self {
+        Self {
+            retry_after: true,
+            bucket_per_method: false,
+            upload_limit: Some(100 << 20),
+            atomic_overwrite: true,
+            keep_mode: true,
+            download_charset: false,
+            append_slash: true,
+            delete_with_slash: true,
+            sorted_tree: true,
+            webapp_threads: false,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What the handlers of all routes share.
+
+use std::sync::Arc;
+
+use super::account::Account;
+use super::fault::Faults;
+use super::gate::Gates;
+use super::log::RequestLog;
+use super::process::Processes;
+use super::routes::Shares;
+use super::settings::Settings;
+use super::throttle::Throttle;
+
+/// One running emulator, seen from its handlers (as `axum::extract::State<Arc<State>>`).
+#[derive(Debug)]
+pub struct State {
+    /// What the emulator was started with.
+    pub settings: Settings,
+    /// The account's files.
+    pub account: Arc<Account>,
+    /// The API token that is accepted.
+    pub token: String,
+    /// The API's address without a slash at its end.
+    pub url: String,
+    /// The web apps' address without a slash at its end.
+    pub site_url: String,
+    /// The rate limit.
+    pub throttle: Throttle,
+    /// The faults to be made.
+    pub faults: Faults,
+    /// The requests held back by a fault.
+    pub gates: Gates,
+    /// Every request so far.
+    pub log: RequestLog,
+    /// The files that are shared with everybody.
+    pub shares: Shares,
+    /// Consoles and web apps.
+    pub processes: Processes,
+}
