@@ -31,6 +31,8 @@ pub struct Settings {
     pub tls: Option<PathBuf>,
     /// The Python that consoles, tasks and web apps use.
     pub python: PathBuf,
+    /// Let processes see `/home/<user>`, `/var/www` and `/var/log` at these very paths, where the system allows it.
+    pub private_paths: bool,
     /// The choices that the service's documentation leaves open.
     pub undocumented: Undocumented,
 }
@@ -49,6 +51,7 @@ impl Default for Settings {
             latency: Duration::ZERO,
             tls: None,
             python: PathBuf::from("python3"),
+            private_paths: true,
             undocumented: Undocumented::default(),
         }
     }
@@ -99,6 +102,8 @@ pub struct Undocumented {
     pub sorted_tree: bool,
     /// Whether web apps run their requests in several threads.
     pub webapp_threads: bool,
+    /// Whether a reload answers 409 `cname_error`, although it did reload.
+    pub cname_error: bool,
 }
 
 impl Default for Undocumented {
@@ -114,6 +119,7 @@ impl Default for Undocumented {
             delete_with_slash: true,
             sorted_tree: true,
             webapp_threads: false,
+            cname_error: false,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::account::Account;
 use super::fault::Faults;
 use super::gate::Gates;
 use super::log::RequestLog;
-use super::process::Processes;
+use super::process::{Processes, Session};
 use super::routes::Shares;
 use super::settings::Settings;
 use super::throttle::Throttle;
@@ -36,4 +36,16 @@ pub struct State {
     pub shares: Shares,
     /// Consoles and web apps.
     pub processes: Processes,
+}
+
+impl State {
+    /// What processes are told about the service.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        Session {
+            url: self.url.clone(),
+            token: self.token.clone(),
+            authority: self.settings.tls.as_ref().map(|folder| folder.join("ca.pem")),
+        }
+    }
 }

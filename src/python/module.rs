@@ -13,11 +13,11 @@ mod core {
     #[pymodule_export]
     use super::super::errors::error_classes;
     #[pymodule_export]
+    use cli::cli_main;
+    #[pymodule_export]
     use dropin::{
         AsyncFilesIterator, AsyncPythonanywhereApi, FilesIterator, Headers, ItemCollector, PythonanywhereApi, Response,
     };
-    #[pymodule_export]
-    use cli::cli_main;
     #[pymodule_export]
     use runtime::Coroutine;
 

@@ -1,31 +1,57 @@
 //! The account's real processes: consoles and web apps.
 
+mod console;
+mod launcher;
+mod web;
+mod webapp;
+
 use std::io;
 use std::sync::Arc;
+
+pub use console::{Console, Consoles};
+pub use launcher::{Launcher, Session};
+pub use web::{StartError, WebProcesses};
+pub use webapp::{WebApp, WebApps, wsgi_path};
 
 use super::account::Account;
 use super::settings::Settings;
 
-/// All processes of one account.
+/// All processes of one account, and what is configured to run.
 #[derive(Debug)]
-pub struct Processes {}
+pub struct Processes {
+    launcher: Arc<Launcher>,
+    /// The configured web apps.
+    pub webapps: WebApps,
+    /// Those that run.
+    pub web: WebProcesses,
+    /// The consoles.
+    pub consoles: Consoles,
+}
 
 impl Processes {
     /// Gets ready to start processes; starts none yet.
     ///
     /// # Errors
-    /// If the launcher cannot be set up.
-    pub fn new(_settings: &Settings, _account: &Arc<Account>) -> io::Result<Self> {
-        Ok(Self {})
+    /// If the launcher cannot be set up, or what an earlier emulator left in the root cannot be read.
+    pub fn new(settings: &Settings, account: &Arc<Account>) -> io::Result<Self> {
+        let launcher = Arc::new(Launcher::new(settings, account)?);
+        Ok(Self {
+            webapps: WebApps::open(account)?,
+            web: WebProcesses::new(Arc::clone(&launcher), account)?,
+            consoles: Consoles::new(Arc::clone(&launcher), account)?,
+            launcher,
+        })
     }
 
     /// `"host"` if processes see the account at its own paths, `"root"` if only below the root.
     #[must_use]
     pub fn paths(&self) -> &'static str {
-        "root"
+        self.launcher.paths()
     }
 
     /// Ends every process.
-    #[allow(clippy::unused_async, reason = "ending processes waits for them")]
-    pub async fn stop(&self) {}
+    pub async fn stop(&self) {
+        self.consoles.stop();
+        self.web.stop().await;
+    }
 }

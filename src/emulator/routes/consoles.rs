@@ -1,8 +1,122 @@
-//! The endpoints of consoles.
+//! `consoles/`, and the pages that start them.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State as Shared};
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::StatusCode;
+use serde_json::json;
 
 use super::Router;
+use super::fields::Fields;
+use crate::emulator::answer;
+use crate::emulator::settings::AccountKind;
+use crate::emulator::state::State;
+
+type Emulator = Shared<Arc<State>>;
+
+/// What the service lets a console run.
+const EXECUTABLES: [&str; 6] = ["bash", "python3", "python", "ipython3", "mysql", "postgres"];
 
 /// The routes of this family.
 pub fn router() -> Router {
     axum::Router::new()
+        .route("/api/v0/user/{user}/consoles/", get(list).post(create))
+        .route("/api/v0/user/{user}/consoles/shared_with_you/", get(shared))
+        .route("/api/v0/user/{user}/consoles/{id}/", get(read).delete(kill))
+        .route("/api/v0/user/{user}/consoles/{id}/get_latest_output/", get(latest_output))
+        .route("/api/v0/user/{user}/consoles/{id}/send_input/", post(send_input))
+        .route("/user/{user}/consoles/{id}/", get(page))
+        .route("/user/{user}/consoles/{id}/frame/", get(page))
+}
+
+fn not_found() -> Response {
+    answer::detail(StatusCode::NOT_FOUND, "Not found.")
+}
+
+async fn list(Shared(state): Emulator) -> Response {
+    answer::json(StatusCode::OK, &state.processes.consoles.all())
+}
+
+/// Nobody else has an account on an emulator.
+async fn shared() -> Response {
+    answer::json(StatusCode::OK, &json!([]))
+}
+
+async fn create(Shared(state): Emulator, fields: Fields) -> Response {
+    if let Err(missing) = fields.require(&["executable"]) {
+        return *missing;
+    }
+    let executable = fields.get("executable").unwrap_or_default();
+    if !EXECUTABLES.contains(&executable) && !executable.starts_with("python3.") {
+        return answer::json(StatusCode::BAD_REQUEST, &json!({"executable": ["This is not a valid choice."]}));
+    }
+    let most = match state.settings.account {
+        AccountKind::Free => 2,
+        AccountKind::Paid => usize::MAX,
+    };
+    let arguments = fields.get("arguments").unwrap_or_default();
+    let folder = fields.get("working_directory");
+    match state.processes.consoles.create(state.account.user(), executable, arguments, folder, most) {
+        Some(console) => answer::json(StatusCode::CREATED, &console),
+        None => answer::html(
+            StatusCode::TOO_MANY_REQUESTS,
+            "<!DOCTYPE html><html><body><h1>Console limit reached</h1><p>Close one of your consoles first.</p></body></html>",
+        ),
+    }
+}
+
+async fn read(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Response {
+    match state.processes.consoles.get(id) {
+        Some(console) => answer::json(StatusCode::OK, &console),
+        None => not_found(),
+    }
+}
+
+async fn kill(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Response {
+    if state.processes.consoles.kill(id) { answer::empty(StatusCode::NO_CONTENT) } else { not_found() }
+}
+
+async fn latest_output(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Response {
+    match state.processes.consoles.latest_output(id) {
+        Some(output) => answer::json(StatusCode::OK, &json!({ "output": output })),
+        None => not_running(&state, id),
+    }
+}
+
+async fn send_input(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>, fields: Fields) -> Response {
+    let Some(input) = fields.get("input") else {
+        return answer::json(StatusCode::BAD_REQUEST, &json!({"input": ["This field is required."]}));
+    };
+    match state.processes.consoles.send_input(id, input) {
+        Some(Ok(())) => answer::json(StatusCode::OK, &json!({"status": "OK"})),
+        Some(Err(error)) => answer::internal(&error),
+        None => not_running(&state, id),
+    }
+}
+
+fn not_running(state: &State, id: u64) -> Response {
+    if state.processes.consoles.get(id).is_none() {
+        return not_found();
+    }
+    let text = "Console not yet started. Please load it (or its iframe) in a browser first";
+    answer::json(StatusCode::PRECONDITION_FAILED, &json!({ "error": text }))
+}
+
+/// The page of a console, which starts it. No login is asked for: only this machine reaches it.
+async fn page(Shared(state): Emulator, Path((user, id)): Path<(String, u64)>) -> Response {
+    if user != state.account.user() {
+        return answer::html(StatusCode::NOT_FOUND, "<h1>Not found</h1>");
+    }
+    match state.processes.consoles.open(id, &state.session()) {
+        Some(Ok(())) => answer::html(
+            StatusCode::OK,
+            format!(
+                "<!DOCTYPE html><title>Console {id}</title><p>Console {id} runs. Its output is read through the API.</p>"
+            ),
+        ),
+        Some(Err(error)) => answer::internal(&error),
+        None => answer::html(StatusCode::NOT_FOUND, "<h1>Not found</h1>"),
+    }
 }

@@ -7,6 +7,7 @@ pub mod tree;
 pub mod webapps;
 
 mod build;
+mod fields;
 
 pub use build::{Router, router};
 pub use sharing::Shares;

@@ -1,8 +1,271 @@
-//! The endpoints of webapps.
+//! `webapps/`: making, changing, reloading and deleting web apps.
+
+use std::fs;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State as Shared};
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::{StatusCode, header};
+use serde_json::{Value, json};
 
 use super::Router;
+use super::fields::Fields;
+use crate::clock;
+use crate::emulator::answer;
+use crate::emulator::process::{WebApp, wsgi_path};
+use crate::emulator::settings::AccountKind;
+use crate::emulator::state::State;
+
+type Emulator = Shared<Arc<State>>;
 
 /// The routes of this family.
 pub fn router() -> Router {
     axum::Router::new()
+        .route("/api/v0/user/{user}/webapps/", get(list).post(create))
+        .route("/api/v0/user/{user}/webapps/{domain}/", get(read).put(update).patch(update).delete(delete))
+        .route("/api/v0/user/{user}/webapps/{domain}/reload/", post(reload))
+        .route("/api/v0/user/{user}/webapps/{domain}/enable/", post(enable))
+        .route("/api/v0/user/{user}/webapps/{domain}/disable/", post(disable))
+}
+
+const HELLO: &str = "\
+# This file contains the WSGI configuration required to serve up your web application.
+# It works by setting the variable 'application' to a WSGI handler of some description.
+
+
+def application(environ, start_response):
+    if environ.get(\"PATH_INFO\") == \"/\":
+        status = \"200 OK\"
+        content = \"<html><body><h1>Hello, World!</h1></body></html>\"
+    else:
+        status = \"404 NOT FOUND\"
+        content = \"Page not found.\"
+    response_headers = [(\"Content-Type\", \"text/html\"), (\"Content-Length\", str(len(content)))]
+    start_response(status, response_headers)
+    yield content.encode(\"utf8\")
+";
+
+/// What the service shows of a web app.
+fn shown(app: &WebApp) -> Value {
+    let mut value = serde_json::to_value(app).unwrap_or_default();
+    if app.virtualenv_path.is_empty() {
+        value["virtualenv_path"] = Value::Null;
+    }
+    value
+}
+
+fn not_found() -> Response {
+    answer::detail(StatusCode::NOT_FOUND, "Not found.")
+}
+
+async fn list(Shared(state): Emulator) -> Response {
+    let apps: Vec<Value> = state.processes.webapps.all().iter().map(shown).collect();
+    answer::json(StatusCode::OK, &apps)
+}
+
+async fn read(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+    match state.processes.webapps.get(&domain) {
+        Some(app) => answer::json(StatusCode::OK, &shown(&app)),
+        None => not_found(),
+    }
+}
+
+/// The service's way to refuse a new web app: a success that is none.
+fn refused(kind: &str, text: &str) -> Response {
+    text_json(StatusCode::OK, &json!({"status": "ERROR", "error_type": kind, "error_message": text}))
+}
+
+fn text_json(status: StatusCode, value: &Value) -> Response {
+    answer::with_header(answer::json(status, value), header::CONTENT_TYPE, "text/json")
+}
+
+async fn create(Shared(state): Emulator, fields: Fields) -> Response {
+    if let Err(missing) = fields.require(&["domain_name", "python_version"]) {
+        return *missing;
+    }
+    let domain = fields.get("domain_name").unwrap_or_default().to_lowercase();
+    let Some(python_version) = dotted_version(fields.get("python_version").unwrap_or_default()) else {
+        return answer::json(StatusCode::BAD_REQUEST, &json!({"python_version": ["Select a valid choice."]}));
+    };
+    if !is_domain(&domain) {
+        return answer::json(StatusCode::BAD_REQUEST, &json!({"domain_name": ["Enter a valid domain name."]}));
+    }
+    if state.processes.webapps.get(&domain).is_some() {
+        return refused("domain_taken", &format!("You already have a web app at {domain}"));
+    }
+    if state.settings.account == AccountKind::Free && !state.processes.webapps.all().is_empty() {
+        return refused("too_many_webapps", "You have reached your maximum number of web apps");
+    }
+    match make(&state, &domain, &python_version) {
+        Ok(app) => text_json(StatusCode::OK, &json!({"status": "OK", "webapp": shown(&app)})),
+        Err(error) => answer::internal(&error),
+    }
+}
+
+/// Writes the WSGI file and the logs, as the service's manual configuration does.
+fn make(state: &State, domain: &str, python_version: &str) -> io::Result<WebApp> {
+    let home = format!("/home/{}/", state.account.user());
+    let root = state.account.root();
+    fs::write(root.join(wsgi_path(domain).trim_start_matches('/')), HELLO)?;
+    for kind in ["access", "error", "server"] {
+        state.processes.web.open_log(domain, kind)?;
+    }
+    let expiry = httpdate::fmt_http_date(clock::wall() + Duration::from_secs(31 * 24 * 3600));
+    state.processes.webapps.change(|apps| {
+        let app = WebApp {
+            id: apps.iter().map(|app| app.id).max().unwrap_or(0) + 1,
+            user: state.account.user().to_owned(),
+            domain_name: domain.to_owned(),
+            python_version: python_version.to_owned(),
+            source_directory: home.clone(),
+            working_directory: home.clone(),
+            virtualenv_path: String::new(),
+            expiry,
+            force_https: false,
+            password_protection_enabled: false,
+            password_protection_username: String::new(),
+            password_protection_password: String::new(),
+            enabled: true,
+        };
+        apps.push(app.clone());
+        app
+    })
+}
+
+async fn update(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>, fields: Fields) -> Response {
+    if state.processes.webapps.get(&domain).is_none() {
+        return not_found();
+    }
+    let python_version = match fields.get("python_version").map(dotted_version) {
+        Some(None) => {
+            return answer::json(StatusCode::BAD_REQUEST, &json!({"python_version": ["Select a valid choice."]}));
+        }
+        given => given.flatten(),
+    };
+    let changed = state.processes.webapps.change(|apps| {
+        let app = apps.iter_mut().find(|app| app.domain_name.eq_ignore_ascii_case(&domain))?;
+        apply(app, &fields, python_version);
+        Some(app.clone())
+    });
+    match changed {
+        Ok(Some(app)) => answer::json(StatusCode::OK, &shown(&app)),
+        Ok(None) => not_found(),
+        Err(error) => answer::internal(&error),
+    }
+}
+
+fn apply(app: &mut WebApp, fields: &Fields, python_version: Option<String>) {
+    let set = |target: &mut String, name: &str| {
+        if let Some(value) = fields.get(name) {
+            value.clone_into(target);
+        }
+    };
+    set(&mut app.source_directory, "source_directory");
+    set(&mut app.working_directory, "working_directory");
+    set(&mut app.virtualenv_path, "virtualenv_path");
+    set(&mut app.password_protection_username, "password_protection_username");
+    set(&mut app.password_protection_password, "password_protection_password");
+    app.python_version = python_version.unwrap_or_else(|| app.python_version.clone());
+    app.force_https = fields.flag("force_https").unwrap_or(app.force_https);
+    app.password_protection_enabled =
+        fields.flag("password_protection_enabled").unwrap_or(app.password_protection_enabled);
+}
+
+/// Takes the site offline. The code stays, and the WSGI file is kept under another name.
+async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+    let removed = state.processes.webapps.change(|apps| {
+        let index = apps.iter().position(|app| app.domain_name.eq_ignore_ascii_case(&domain))?;
+        Some(apps.remove(index))
+    });
+    match removed {
+        Ok(Some(app)) => {
+            state.processes.web.retire(&app.domain_name).await;
+            let wsgi = state.account.root().join(wsgi_path(&app.domain_name).trim_start_matches('/'));
+            match fs::rename(&wsgi, wsgi.with_extension("py.bak")) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => answer::internal(&error),
+                _ => answer::empty(StatusCode::NO_CONTENT),
+            }
+        }
+        Ok(None) => not_found(),
+        Err(error) => answer::internal(&error),
+    }
+}
+
+async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+    let Some(app) = state.processes.webapps.get(&domain) else { return not_found() };
+    if !app.enabled {
+        return answer::html(StatusCode::INTERNAL_SERVER_ERROR, "<h1>Server Error (500)</h1>");
+    }
+    match state.processes.web.reload(&app, &state.session()).await {
+        Ok(()) if state.settings.undocumented.cname_error => {
+            answer::json(StatusCode::CONFLICT, &json!({"status": "ERROR", "error": "cname_error"}))
+        }
+        Ok(()) => answer::json(StatusCode::OK, &json!({"status": "OK"})),
+        Err(error) => answer::internal(&error),
+    }
+}
+
+async fn enable(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+    switch(&state, &domain, true).await
+}
+
+async fn disable(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+    switch(&state, &domain, false).await
+}
+
+async fn switch(state: &State, domain: &str, enabled: bool) -> Response {
+    let switched = state.processes.webapps.change(|apps| {
+        let app = apps.iter_mut().find(|app| app.domain_name.eq_ignore_ascii_case(domain))?;
+        app.enabled = enabled;
+        Some(app.domain_name.clone())
+    });
+    match switched {
+        Ok(Some(domain)) => {
+            if !enabled {
+                state.processes.web.retire(&domain).await;
+            }
+            answer::json(StatusCode::OK, &json!({"status": "OK"}))
+        }
+        Ok(None) => not_found(),
+        Err(error) => answer::internal(&error),
+    }
+}
+
+/// `python313` or `3.13` as `3.13`; `None` for a version that the service does not have.
+fn dotted_version(text: &str) -> Option<String> {
+    let digits = text.strip_prefix("python").unwrap_or(text);
+    let minor: u32 = digits.strip_prefix("3.").or_else(|| digits.strip_prefix('3'))?.parse().ok()?;
+    (6..=14).contains(&minor).then(|| format!("3.{minor}"))
+}
+
+fn is_domain(text: &str) -> bool {
+    let label = |part: &str| {
+        !part.is_empty() && part.len() <= 63 && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    text.contains('.') && text.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_come_in_two_spellings() {
+        assert_eq!(dotted_version("python313"), Some("3.13".to_owned()));
+        assert_eq!(dotted_version("3.10"), Some("3.10".to_owned()));
+        for bad in ["", "python27", "3", "python3", "python399", "ruby"] {
+            assert_eq!(dotted_version(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn domains_are_checked_before_they_become_file_names() {
+        assert!(is_domain("demo.pythonanywhere.com"));
+        for bad in ["", "demo", "a/b.c", "../x.y", "a..b", "a b.c"] {
+            assert!(!is_domain(bad), "{bad}");
+        }
+    }
 }

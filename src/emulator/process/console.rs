@@ -1,0 +1,233 @@
+//! Consoles: real programs on real terminals, started when their page is first opened, as on the host.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use serde::Serialize;
+
+use super::launcher::{Launcher, Session};
+use crate::emulator::account::Account;
+
+/// What the service keeps of a console's output, about.
+const OUTPUT_CHARACTERS: usize = 500;
+
+/// Bytes kept for that, since a character may take four and output may be cut within one.
+const OUTPUT_BYTES: usize = OUTPUT_CHARACTERS * 4;
+
+/// The host's prompt.
+const BASHRC: &str = "PS1='\\A \\w $ '\n";
+
+/// A console as the service describes it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Console {
+    /// Counts from 1 in the account.
+    pub id: u64,
+    /// The account's user.
+    pub user: String,
+    /// What it runs, like `bash`.
+    pub executable: String,
+    /// Its arguments in one text.
+    pub arguments: String,
+    /// Where it starts; `None` is the home folder.
+    pub working_directory: Option<String>,
+    /// What the list of consoles shows.
+    pub name: String,
+    /// The page that starts it.
+    pub console_url: String,
+    /// The same page without its frame.
+    pub console_frame_url: String,
+}
+
+/// The account's consoles.
+#[derive(Debug)]
+pub struct Consoles {
+    launcher: Arc<Launcher>,
+    bashrc: PathBuf,
+    all: Mutex<BTreeMap<u64, (Console, Option<Terminal>)>>,
+    next: Mutex<u64>,
+}
+
+#[derive(Debug)]
+struct Terminal {
+    child: Child,
+    /// Our end of the terminal.
+    keyboard: File,
+    output: Arc<Mutex<VecDeque<u8>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Consoles {
+    /// No console yet.
+    ///
+    /// # Errors
+    /// If the shell's start file cannot be written.
+    pub fn new(launcher: Arc<Launcher>, account: &Account) -> io::Result<Self> {
+        let bashrc = account.private().join("bashrc");
+        fs::write(&bashrc, BASHRC)?;
+        Ok(Self { launcher, bashrc, all: Mutex::default(), next: Mutex::new(1) })
+    }
+
+    /// All consoles, by their ids.
+    #[must_use]
+    pub fn all(&self) -> Vec<Console> {
+        lock(&self.all).values().map(|(console, _)| console.clone()).collect()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, id: u64) -> Option<Console> {
+        lock(&self.all).get(&id).map(|(console, _)| console.clone())
+    }
+
+    /// Makes a console, which does not run yet; `None` if there are `most` already.
+    pub fn create(
+        &self,
+        user: &str,
+        executable: &str,
+        arguments: &str,
+        working_directory: Option<&str>,
+        most: usize,
+    ) -> Option<Console> {
+        let mut all = lock(&self.all);
+        if all.len() >= most {
+            return None;
+        }
+        let mut next = lock(&self.next);
+        let id = *next;
+        *next += 1;
+        let console = Console {
+            id,
+            user: user.to_owned(),
+            executable: executable.to_owned(),
+            arguments: arguments.to_owned(),
+            working_directory: working_directory.filter(|folder| !folder.is_empty()).map(str::to_owned),
+            name: format!("{executable} console {id}"),
+            console_url: format!("/user/{user}/consoles/{id}/"),
+            console_frame_url: format!("/user/{user}/consoles/{id}/frame/"),
+        };
+        all.insert(id, (console.clone(), None));
+        Some(console)
+    }
+
+    /// Starts a console unless it runs; `None` if there is no such console.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn open(&self, id: u64, session: &Session) -> Option<io::Result<()>> {
+        let mut all = lock(&self.all);
+        let (console, terminal) = all.get_mut(&id)?;
+        if terminal.is_none() {
+            match self.start(console, session) {
+                Ok(started) => *terminal = Some(started),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        Some(Ok(()))
+    }
+
+    /// Types into a console; `None` if it was never opened.
+    ///
+    /// # Errors
+    /// If its program has ended.
+    pub fn send_input(&self, id: u64, text: &str) -> Option<io::Result<()>> {
+        let all = lock(&self.all);
+        let (_, Some(terminal)) = all.get(&id)? else { return None };
+        Some((&terminal.keyboard).write_all(text.as_bytes()))
+    }
+
+    /// The end of a console's output, terminal escapes included; `None` if it was never opened.
+    #[must_use]
+    pub fn latest_output(&self, id: u64) -> Option<String> {
+        let all = lock(&self.all);
+        let (_, Some(terminal)) = all.get(&id)? else { return None };
+        let bytes: Vec<u8> = lock(&terminal.output).iter().copied().collect();
+        let text = String::from_utf8_lossy(&bytes);
+        let count = text.chars().count();
+        Some(text.chars().skip(count.saturating_sub(OUTPUT_CHARACTERS)).collect())
+    }
+
+    /// Kills and forgets a console; whether there was one.
+    pub fn kill(&self, id: u64) -> bool {
+        let removed = lock(&self.all).remove(&id);
+        removed.is_some()
+    }
+
+    /// Kills all.
+    pub fn stop(&self) {
+        lock(&self.all).clear();
+    }
+
+    fn start(&self, console: &Console, session: &Session) -> io::Result<Terminal> {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        grantpt(&ours)?;
+        unlockpt(&ours)?;
+        tcsetwinsize(&ours, Winsize { ws_row: 25, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 })?;
+        let name = ptsname(&ours, Vec::new())?;
+        let theirs =
+            File::options().read(true).write(true).open(Path::new(std::ffi::OsStr::from_bytes(name.to_bytes())))?;
+
+        let words = self.words(console);
+        let words: Vec<&Path> = words.iter().map(PathBuf::as_path).collect();
+        let folder = console
+            .working_directory
+            .as_deref()
+            .map_or_else(|| self.launcher.home(), |path| self.launcher.visible(path));
+        let mut command = self.launcher.command(&words, &folder, true);
+        command.envs(self.launcher.environment(session)).env("TERM", "xterm-256color");
+        command
+            .stdin(Stdio::from(theirs.try_clone()?))
+            .stdout(Stdio::from(theirs.try_clone()?))
+            .stderr(Stdio::from(theirs));
+        let child = command.spawn()?;
+
+        let keyboard = File::from(ours);
+        let output = Arc::new(Mutex::new(VecDeque::new()));
+        let screen = File::from(OwnedFd::from(keyboard.try_clone()?));
+        std::thread::Builder::new().name("console".to_owned()).spawn({
+            let output = Arc::clone(&output);
+            move || keep_output(screen, &output)
+        })?;
+        Ok(Terminal { child, keyboard, output })
+    }
+
+    fn words(&self, console: &Console) -> Vec<PathBuf> {
+        let mut words = vec![PathBuf::from(&console.executable)];
+        if console.executable == "bash" {
+            words.extend(["--noprofile".into(), "--rcfile".into(), self.bashrc.clone()]);
+        }
+        words.extend(console.arguments.split_whitespace().map(PathBuf::from));
+        words
+    }
+}
+
+/// Keeps the end of what a terminal shows, until nobody has it open any more.
+fn keep_output(mut screen: File, output: &Mutex<VecDeque<u8>>) {
+    let mut bytes = [0; 4096];
+    // Reading fails once the last program on the terminal has ended.
+    while let Ok(count @ 1..) = screen.read(&mut bytes) {
+        let mut output = lock(output);
+        output.extend(&bytes[..count]);
+        let excess = output.len().saturating_sub(OUTPUT_BYTES);
+        output.drain(..excess);
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // The children of a shell get SIGHUP when the terminal goes; the shell itself gets no choice.
+        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
+            log::debug!("a console's program was gone already: {error}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+"""Starts a command as the host would: at the account's own paths, with its own environment, under a terminal.
+
+Called as `python -I -S launcher.py SPEC COMMAND ARGUMENT…`, where SPEC is JSON: `root` (the real directory that stands
+for `/`), `user`, `private` (whether to make `/home/<user>`, `/var/www` and `/var/log` out of it), `terminal` (whether
+standard input is a terminal to take), `folder` (where the command starts).
+
+The private view is a user and mount namespace: nothing of it is seen by other processes, nothing is written to the real
+`/home` or `/var`, and no privilege is needed where the system allows such namespaces. Exit status 97 says it does not.
+"""
+
+import ctypes
+import ctypes.util
+import json
+import os
+import sys
+
+NO_NAMESPACE = 97
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
+MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 0x1000, 0x4000, 0x40000, 2
+PR_SET_PDEATHSIG, SIGKILL = 1, 9
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def check(result, what):
+    if result != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{what}: {os.strerror(error)}")
+
+
+def mount(source, target, kind, flags):
+    arguments = [None if text is None else os.fsencode(text) for text in (source, target, kind)]
+    check(libc.mount(*arguments, flags, None), f"mounting {target}")
+
+
+def unmount(target):
+    check(libc.umount2(os.fsencode(target), MNT_DETACH), f"unmounting {target}")
+
+
+def enter_namespace():
+    uid, gid = os.getuid(), os.getgid()
+    check(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS), "unshare")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+    mount(None, "/", None, MS_REC | MS_PRIVATE)
+
+
+def mirror(folder, stash):
+    """Replaces `folder` by a writable one in memory with the same entries, so that mount points can be made in it."""
+    os.makedirs(stash, exist_ok=True)
+    mount(folder, stash, None, MS_BIND | MS_REC)
+    mount("tmpfs", folder, "tmpfs", 0)
+    for entry in os.scandir(stash):
+        target = os.path.join(folder, entry.name)
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), target)
+        elif entry.is_dir():
+            os.mkdir(target)
+            mount(entry.path, target, None, MS_BIND | MS_REC)
+        elif entry.is_file():
+            open(target, "x").close()
+            mount(entry.path, target, None, MS_BIND)
+    unmount(stash)
+
+
+def show_account(root, user):
+    enter_namespace()
+    for number, path in enumerate((f"/home/{user}", "/var/www", "/var/log")):
+        if not os.path.isdir(path):
+            mirror(os.path.dirname(path), os.path.join(root, ".emulator", "mirror", str(number)))
+            os.mkdir(path)
+        mount(root + path, path, None, MS_BIND | MS_REC)
+
+
+def take_terminal():
+    import fcntl
+    import termios
+
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def main():
+    spec, command = json.loads(sys.argv[1]), sys.argv[2:]
+    if sys.platform == "linux":
+        # Nothing outlives the emulator, even if it is killed.
+        libc.prctl(PR_SET_PDEATHSIG, SIGKILL)
+    if spec["terminal"]:
+        take_terminal()
+    if spec["private"]:
+        try:
+            show_account(spec["root"], spec["user"])
+        except (OSError, AttributeError) as error:
+            print(f"no private view of the account: {error}", file=sys.stderr)
+            sys.exit(NO_NAMESPACE)
+    os.chdir(spec["folder"])
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+        sys.exit(127)
+
+
+main()

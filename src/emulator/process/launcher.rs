@@ -1,0 +1,131 @@
+//! Starts commands as the host would, through an embedded Python script (`launcher.py`).
+//!
+//! Why a script and not `pre_exec`: making a private view of the account takes a dozen system calls between fork and
+//! exec, which in this multi-threaded process would be `unsafe` code; a fresh interpreter has one thread and `ctypes`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::emulator::account::Account;
+use crate::emulator::settings::Settings;
+
+const SCRIPT: &str = include_str!("launcher.py");
+
+/// What processes are told about the service: `$API_TOKEN` and its like.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The API's address.
+    pub url: String,
+    /// The API token.
+    pub token: String,
+    /// The certificates to trust, if the service is served over https.
+    pub authority: Option<PathBuf>,
+}
+
+/// How commands are started.
+#[derive(Debug)]
+pub struct Launcher {
+    python: PathBuf,
+    script: PathBuf,
+    root: PathBuf,
+    user: String,
+    private_view: bool,
+}
+
+impl Launcher {
+    /// Tries whether this system allows processes a view of their own.
+    ///
+    /// # Errors
+    /// If the script cannot be written.
+    pub fn new(settings: &Settings, account: &Account) -> io::Result<Self> {
+        let script = account.private().join("launcher.py");
+        fs::write(&script, SCRIPT)?;
+        let mut launcher = Self {
+            python: settings.python.clone(),
+            script,
+            root: account.root().to_owned(),
+            user: account.user().to_owned(),
+            private_view: settings.private_paths,
+        };
+        launcher.private_view = launcher.private_view && launcher.can_start()?;
+        Ok(launcher)
+    }
+
+    fn can_start(&self) -> io::Result<bool> {
+        let mut probe = self.command(&[Path::new("true")], Path::new("/"), false);
+        let output = probe.stdin(Stdio::null()).output().map_err(|error| {
+            io::Error::new(error.kind(), format!("{} cannot be started: {error}", self.python.display()))
+        })?;
+        if !output.status.success() {
+            log::info!(
+                "processes see the account below its root only: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        Ok(output.status.success())
+    }
+
+    /// `"host"` if commands see the account at its own paths, else `"root"`.
+    #[must_use]
+    pub fn paths(&self) -> &'static str {
+        if self.private_view { "host" } else { "root" }
+    }
+
+    /// An account's path as commands see it.
+    #[must_use]
+    pub fn visible(&self, path: &str) -> PathBuf {
+        if self.private_view { PathBuf::from(path) } else { self.root.join(path.trim_start_matches('/')) }
+    }
+
+    /// The account's home folder as commands see it.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.visible(&format!("/home/{}", self.user))
+    }
+
+    /// The Python of those that name no other.
+    #[must_use]
+    pub fn python(&self) -> &Path {
+        &self.python
+    }
+
+    /// A command that starts in `folder` (as it sees it), with an empty environment but `PATH`.
+    #[must_use]
+    pub fn command(&self, words: &[&Path], folder: &Path, terminal: bool) -> Command {
+        let spec = json!({
+            "root": self.root,
+            "user": self.user,
+            "private": self.private_view,
+            "terminal": terminal,
+            "folder": folder,
+        });
+        let mut command = Command::new(&self.python);
+        command.args(["-I", "-S"]).arg(&self.script).arg(spec.to_string()).args(words).env_clear();
+        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command
+    }
+
+    /// The environment of the account's processes. Nothing of this machine's user is in it but `PATH`.
+    pub fn environment(&self, session: &Session) -> Vec<(&'static str, std::ffi::OsString)> {
+        // The host gives a bare name, which clients put behind `https://`; plain http has to be said.
+        let site = session.url.strip_prefix("https://").unwrap_or(&session.url);
+        let mut variables = vec![
+            ("HOME", self.home().into_os_string()),
+            ("USER", self.user.clone().into()),
+            ("LOGNAME", self.user.clone().into()),
+            ("LANG", "C.UTF-8".into()),
+            ("API_TOKEN", session.token.clone().into()),
+            ("PYTHONANYWHERE_SITE", site.into()),
+            ("PYTHONANYWHERE_DOMAIN", "pythonanywhere.com".into()),
+        ];
+        if let Some(authority) = &session.authority {
+            variables.push(("REQUESTS_CA_BUNDLE", authority.clone().into_os_string()));
+            variables.push(("SSL_CERT_FILE", authority.clone().into_os_string()));
+        }
+        variables
+    }
+}

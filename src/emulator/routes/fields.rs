@@ -1,0 +1,80 @@
+//! The fields of a request's body: a form, a multipart form or a JSON object, as Django REST framework takes them.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{FromRequest, Multipart, Request};
+use axum::response::Response;
+use http::{StatusCode, header};
+use serde_json::Value;
+
+use crate::emulator::answer;
+
+/// Name to value; JSON values that are no texts come as their JSON.
+#[derive(Debug, Default)]
+pub struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    /// A field's value, if it was given.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A field as yes or no, in the spellings that Django REST framework takes.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        match self.get(name)?.to_ascii_lowercase().as_str() {
+            "true" | "1" | "on" | "yes" | "t" | "y" => Some(true),
+            "false" | "0" | "off" | "no" | "f" | "n" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// 400 with the names of the fields that are missing, in the framework's shape.
+    pub fn require(&self, names: &[&str]) -> Result<(), Box<Response>> {
+        let missing: serde_json::Map<String, Value> = names
+            .iter()
+            .filter(|name| self.get(name).is_none_or(str::is_empty))
+            .map(|name| ((*name).to_owned(), Value::from(vec!["This field is required."])))
+            .collect();
+        if missing.is_empty() { Ok(()) } else { Err(Box::new(answer::json(StatusCode::BAD_REQUEST, &missing))) }
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Fields {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type =
+            media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let malformed = |what: &str| answer::detail(StatusCode::BAD_REQUEST, &format!("{what} parse error"));
+        if media_type == "multipart/form-data" {
+            let mut form = Multipart::from_request(request, state).await.map_err(|_| malformed("Multipart form"))?;
+            let mut fields = BTreeMap::new();
+            while let Some(field) = form.next_field().await.map_err(|_| malformed("Multipart form"))? {
+                let name = field.name().unwrap_or_default().to_owned();
+                fields.insert(name, field.text().await.map_err(|_| malformed("Multipart form"))?);
+            }
+            return Ok(Self(fields));
+        }
+        let body = axum::body::Bytes::from_request(request, state).await.map_err(|_| malformed("Body"))?;
+        match media_type.as_str() {
+            _ if body.is_empty() => Ok(Self::default()),
+            "application/json" => of_json(&body).ok_or_else(|| malformed("JSON")),
+            "application/x-www-form-urlencoded" => Ok(Self(url::form_urlencoded::parse(&body).into_owned().collect())),
+            other => Err(answer::detail(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                &format!("Unsupported media type \"{other}\" in request."),
+            )),
+        }
+    }
+}
+
+fn of_json(body: &[u8]) -> Option<Fields> {
+    let Value::Object(fields) = serde_json::from_slice(body).ok()? else { return None };
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    Some(Fields(fields.into_iter().map(|(name, value)| (name, text(value))).collect()))
+}
