@@ -33,7 +33,7 @@ pub struct Account {
     /// Bytes used as far as is known; too low by what processes wrote since the last scan.
     used: Mutex<Option<u64>>,
     /// Removes the root in the end, unless the user gave it.
-    _temporary: Option<TempDir>,
+    temporary: Mutex<Option<TempDir>>,
 }
 
 /// What becomes of a symbolic link at the end of a path.
@@ -56,18 +56,17 @@ impl Account {
             let reason = format!("user names are made of letters, digits, `-` and `_`, not {user:?}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
-        let (root, temporary) = match &settings.root {
-            Some(root) => (root.clone(), None),
-            None => {
-                let folder = tempfile::Builder::new().prefix("pythonanywhere-").tempdir()?;
-                (folder.path().to_owned(), Some(folder))
-            }
+        let (root, temporary) = if let Some(root) = &settings.root {
+            (root.clone(), None)
+        } else {
+            let folder = tempfile::Builder::new().prefix("pythonanywhere-").tempdir()?;
+            (folder.path().to_owned(), Some(folder))
         };
         for folder in [format!("home/{user}"), "var/www".into(), "var/log".into(), PRIVATE.into()] {
             fs::create_dir_all(root.join(folder))?;
         }
         let quota = settings.disk_quota.or(settings.account.disk_quota()).filter(|quota| *quota < u64::MAX);
-        Ok(Self { root: root.canonicalize()?, user, quota, used: Mutex::new(None), _temporary: temporary })
+        Ok(Self { root: root.canonicalize()?, user, quota, used: Mutex::new(None), temporary: Mutex::new(temporary) })
     }
 
     /// The real directory that stands for `/`, without symbolic links in its path.
@@ -92,6 +91,14 @@ impl Account {
     #[must_use]
     pub fn private(&self) -> PathBuf {
         self.root.join(PRIVATE)
+    }
+
+    /// Removes a root that was made for this emulator alone.
+    pub(crate) fn remove_temporary(&self) {
+        let temporary = self.temporary.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Err(error)) = temporary.map(TempDir::close) {
+            log::warn!("the emulator's temporary directory {} stays behind: {error}", self.root.display());
+        }
     }
 
     /// The real path of `path`, free of symbolic links (but for a last one that is kept); it need not exist.

@@ -9,18 +9,26 @@ pub mod fault;
 pub mod log;
 pub mod process;
 pub mod routes;
+pub mod server;
 pub mod settings;
 pub mod site;
 pub mod state;
 pub mod throttle;
 
-mod answer;
+pub(crate) mod answer;
+mod auth;
 mod endpoints;
-mod gate;
+mod front;
+pub mod gate;
+mod spoil;
+mod tls;
+mod upload;
+mod wire;
 
 pub use account::Account;
 pub use fault::{FaultKind, FaultRule, Faults, Stage};
 pub use gate::HeldRequest;
 pub use log::LoggedRequest;
+pub use server::Emulator;
 pub use settings::{AccountKind, Settings, Undocumented};
 pub use state::State;

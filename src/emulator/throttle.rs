@@ -50,7 +50,7 @@ impl Throttle {
             log.pop_front();
         }
         if log.len() >= limit {
-            return Err(log.front().map_or(WINDOW, |oldest| WINDOW - (now - *oldest)));
+            return Err(log.front().map_or(WINDOW, |oldest| WINDOW.saturating_sub(now - *oldest)));
         }
         log.push_back(now);
         Ok(())

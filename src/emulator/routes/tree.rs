@@ -1,8 +1,74 @@
-//! `files/tree`.
+//! `files/tree`: what is below a folder, as far as the service tells.
+//!
+//! It tells little: two levels, no dot files, no symbolic links, and no word about what it cut off after 1000 paths.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::extract::State as Shared;
+use axum::response::Response;
+use axum::routing::get;
+use http::{StatusCode, Uri};
 
 use super::Router;
+use super::files::on_disk;
+use super::sharing::{parameter, path_parameter};
+use crate::emulator::account::{AccountPath, LastLink};
+use crate::emulator::answer;
+use crate::emulator::state::State;
+
+const LEVELS: usize = 2;
+const MAX_PATHS: usize = 1000;
 
 /// The routes of this family.
 pub fn router() -> Router {
-    axum::Router::new()
+    axum::Router::new().route("/api/v0/user/{user}/files/tree/", get(tree))
+}
+
+async fn tree(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
+    let path = path_parameter(parameter(uri.query().unwrap_or_default().as_bytes(), "path"))?;
+    on_disk(move || {
+        let real = state.account.resolve(&path, LastLink::Follow);
+        let found = real.and_then(|real| Ok((fs::symlink_metadata(&real)?.is_dir(), real)));
+        let bad = |what: &str| answer::detail(StatusCode::BAD_REQUEST, &format!("{path} {what}"));
+        match found {
+            Ok((true, real)) => {
+                let mut paths = Vec::new();
+                collect(&path, &real, LEVELS, &mut paths);
+                if !state.settings.undocumented.sorted_tree {
+                    paths.reverse();
+                }
+                paths.truncate(MAX_PATHS);
+                answer::json(StatusCode::OK, &paths)
+            }
+            Ok((false, _)) => bad("is not a directory"),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => bad("cannot be read"),
+            Err(_) => bad("does not exist"),
+        }
+    })
+    .await
+}
+
+/// Adds what is in a folder, each folder before what is in it. A folder that cannot be read looks empty.
+fn collect(path: &AccountPath, real: &Path, levels: usize, paths: &mut Vec<String>) {
+    let mut entries: Vec<_> = fs::read_dir(real).into_iter().flatten().flatten().collect();
+    entries.sort_unstable_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name();
+        let Ok(kind) = entry.file_type() else { continue };
+        if name.as_encoded_bytes().starts_with(b".") || kind.is_symlink() {
+            continue;
+        }
+        let child = path.child(&name);
+        if !kind.is_dir() {
+            paths.push(child.to_string());
+            continue;
+        }
+        paths.push(format!("{child}/"));
+        if levels > 1 {
+            collect(&child, &entry.path(), levels - 1, paths);
+        }
+    }
 }

@@ -1,0 +1,40 @@
+//! Who is asking: token authentication in Django REST framework's words.
+//!
+//! The framework's `TokenAuthentication` takes a header of another scheme for no header at all, and tells a malformed
+//! header from a wrong token.
+
+use axum::response::Response;
+use http::{HeaderMap, StatusCode, header};
+use percent_encoding::percent_decode_str;
+
+use super::answer;
+use super::endpoints;
+use super::state::State;
+
+/// Checks the token, and that the path is that of the token's user.
+#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
+pub(crate) fn check(state: &State, headers: &HeaderMap, path: &str) -> Result<(), Response> {
+    let given = headers.get(header::AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let mut words = given.as_deref().unwrap_or_default().split_ascii_whitespace();
+    if !words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("token")) {
+        return Err(unauthorized("Authentication credentials were not provided."));
+    }
+    match (words.next(), words.next()) {
+        (None, _) => return Err(unauthorized("Invalid token header. No credentials provided.")),
+        (Some(_), Some(_)) => {
+            return Err(unauthorized("Invalid token header. Token string should not contain spaces."));
+        }
+        (Some(token), None) if token != state.token => return Err(unauthorized("Invalid token.")),
+        (Some(_), None) => {}
+    }
+    match endpoints::split(path) {
+        Some((_, user, _)) if percent_decode_str(user).ne(state.account.user().bytes()) => {
+            Err(answer::detail(StatusCode::FORBIDDEN, "You do not have permission to perform this action."))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unauthorized(detail: &str) -> Response {
+    answer::with_header(answer::detail(StatusCode::UNAUTHORIZED, detail), header::WWW_AUTHENTICATE, "Token")
+}

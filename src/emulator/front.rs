@@ -1,0 +1,209 @@
+//! What every request passes on its way to a handler: log, faults, latency, authentication, rate limit.
+//!
+//! The order is the service's. A fault before the effect stands for the network and the load balancer, so the rate
+//! limit never hears of such a request; Django REST framework authenticates before it throttles, and throttles before
+//! it looks for the method.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::response::Response;
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use percent_encoding::percent_decode_str;
+
+use super::fault::{FaultKind, Stage};
+use super::gate::HeldRequest;
+use super::log::LoggedRequest;
+use super::spoil;
+use super::state::State;
+use super::wire::Sabotage;
+use super::{answer, auth, endpoints};
+use crate::clock;
+
+/// A refused upload is read up to here, so that its sender gets to see the answer.
+const MAX_DRAIN: u64 = 256 << 20;
+
+/// Answers one request.
+pub(crate) async fn serve(
+    state: Arc<State>,
+    app: axum::Router,
+    sabotage: Arc<Sabotage>,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let read = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&read);
+    let request = request.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+            counter.fetch_add(bytes, Ordering::Relaxed);
+            frame
+        }))
+    });
+    let visit = Visit::begin(&state, &request, read);
+    let taken = state.faults.take(&visit.held.method, &visit.held.path);
+    let mut response = visit.answer(app, &sabotage, &taken, request).await;
+    let date = httpdate::fmt_http_date(clock::wall());
+    response = answer::with_header(response, header::DATE, &date);
+    visit.end(&response);
+    Ok(response)
+}
+
+/// A request under way. One whose client goes away is dropped, and then logged as never answered.
+struct Visit<'a> {
+    state: &'a State,
+    held: HeldRequest,
+    endpoint: Option<&'static endpoints::Endpoint>,
+    read: Arc<AtomicU64>,
+    answered: AtomicU64,
+}
+
+impl<'a> Visit<'a> {
+    fn begin(state: &'a State, request: &Request<Body>, read: Arc<AtomicU64>) -> Self {
+        let raw_path = request.uri().path().to_owned();
+        let endpoint = endpoints::find(&raw_path);
+        let agent = request.headers().get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        let mut held = HeldRequest {
+            number: 0,
+            method: request.method().to_string(),
+            path: percent_decode_str(&raw_path).decode_utf8_lossy().into_owned(),
+            user_agent: agent.unwrap_or_default().into_owned(),
+        };
+        held.number = state.log.begin(LoggedRequest {
+            number: 0,
+            method: held.method.clone(),
+            path: held.path.clone(),
+            raw_path,
+            query: request.uri().query().unwrap_or_default().to_owned(),
+            user_agent: held.user_agent.clone(),
+            endpoint: endpoint.map(|endpoint| endpoint.name),
+            status: None,
+            started: clock::now(),
+            finished: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        });
+        Self { state, held, endpoint, read, answered: AtomicU64::new(0) }
+    }
+
+    async fn answer(
+        &self,
+        app: axum::Router,
+        sabotage: &Sabotage,
+        taken: &[(Stage, FaultKind)],
+        request: Request<Body>,
+    ) -> Response {
+        let mut request = Some(request);
+        let mut response = None;
+        for (stage, kind) in taken.iter().filter(|(stage, _)| *stage == Stage::Before) {
+            self.spoil(sabotage, *stage, kind, &mut request, &mut response).await;
+        }
+        if !self.state.settings.latency.is_zero() {
+            clock::sleep(self.state.settings.latency).await;
+        }
+        if let Some(request) = request.take() {
+            response = Some(self.handle(app, request).await);
+        }
+        for (stage, kind) in taken.iter().filter(|(stage, _)| *stage == Stage::After) {
+            self.spoil(sabotage, *stage, kind, &mut request, &mut response).await;
+        }
+        let response = response.unwrap_or_else(|| answer::empty(StatusCode::OK));
+        let rate = taken.iter().find_map(|(_, kind)| match kind {
+            FaultKind::Slow { bytes_per_second, .. } => *bytes_per_second,
+            _ => None,
+        });
+        match rate {
+            Some(rate) => spoil::drip(response, rate).await,
+            None => response,
+        }
+    }
+
+    /// Applies one fault: delays here, or puts its own answer in place of the request's.
+    async fn spoil(
+        &self,
+        sabotage: &Sabotage,
+        stage: Stage,
+        kind: &FaultKind,
+        request: &mut Option<Request<Body>>,
+        response: &mut Option<Response>,
+    ) {
+        match kind {
+            FaultKind::Hold => return self.state.gates.hold(self.held.clone()).await,
+            FaultKind::Slow { delay, .. } => return clock::sleep(*delay).await,
+            FaultKind::Reset => sabotage.reset().await,
+            _ => {}
+        }
+        if let Some(request) = request.take() {
+            drain(request.into_body()).await;
+        }
+        *response = Some(spoil::answer(sabotage, stage, kind, response.take()).await);
+    }
+
+    async fn handle(&self, app: axum::Router, request: Request<Body>) -> Response {
+        if let Err(refused) = self.admit(&request) {
+            drain(request.into_body()).await;
+            return refused;
+        }
+        match TowerToHyperService::new(app).call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Authentication and rate limit; the pages beside the API know neither.
+    #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
+    fn admit(&self, request: &Request<Body>) -> Result<(), Response> {
+        let path = request.uri().path();
+        if !path.starts_with("/api/") {
+            return Ok(());
+        }
+        auth::check(self.state, request.headers(), path)?;
+        match self.endpoint.map_or(Ok(()), |endpoint| self.state.throttle.admit(endpoint, &self.held.method)) {
+            Ok(()) => Ok(()),
+            Err(wait) => Err(throttled(wait, self.state.settings.undocumented.retry_after)),
+        }
+    }
+
+    fn end(&self, response: &Response) {
+        self.answered.store(1, Ordering::Relaxed);
+        let sent = response.body().size_hint().exact().unwrap_or(0);
+        self.log_end(Some(response.status().as_u16()), sent);
+    }
+
+    fn log_end(&self, status: Option<u16>, sent: u64) {
+        self.state.log.end(self.held.number, status, self.read.load(Ordering::Relaxed), sent);
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        if self.answered.load(Ordering::Relaxed) == 0 {
+            self.log_end(None, 0);
+        }
+    }
+}
+
+/// Django REST framework's refusal.
+pub(crate) fn throttled(wait: Duration, retry_after: bool) -> Response {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let unit = if seconds == 1 { "second" } else { "seconds" };
+    let text = format!("Request was throttled. Expected available in {seconds} {unit}.");
+    let response = answer::detail(StatusCode::TOO_MANY_REQUESTS, &text);
+    if retry_after { answer::with_header(response, header::RETRY_AFTER, &seconds.to_string()) } else { response }
+}
+
+/// Reads what a client still sends; closing on it could destroy the answer before it is read.
+pub(crate) async fn drain(mut body: Body) {
+    let mut left = MAX_DRAIN;
+    while let Some(Ok(frame)) = body.frame().await {
+        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+        let Some(rest) = left.checked_sub(bytes) else { return };
+        left = rest;
+    }
+}

@@ -1,0 +1,259 @@
+//! Starting and stopping an emulator.
+//!
+//! It has a runtime and threads of its own, so that it serves whoever calls it from wherever: a test's thread, another
+//! runtime, Python. It has its own accept loop as well, because faults need the sockets.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio_rustls::TlsAcceptor;
+
+use super::account::Account;
+use super::fault::Faults;
+use super::front;
+use super::gate::{Gates, HeldRequest};
+use super::log::{LoggedRequest, RequestLog};
+use super::process::Processes;
+use super::routes;
+use super::settings::Settings;
+use super::site;
+use super::state::State;
+use super::throttle::Throttle;
+use super::tls;
+use super::wire::{Sabotage, Stream, Wire};
+
+const PROCESSES_END_WITHIN: Duration = Duration::from_millis(700);
+const TASKS_END_WITHIN: Duration = Duration::from_millis(200);
+
+/// The service on this machine, until it is dropped or stopped. All methods may be called from any thread.
+#[derive(Debug)]
+pub struct Emulator {
+    state: Arc<State>,
+    runtime: Mutex<Option<Runtime>>,
+    /// A forked child inherits the value but neither the threads nor the right to remove the root.
+    process: u32,
+}
+
+impl Emulator {
+    /// Starts an emulator; when this returns it answers.
+    ///
+    /// # Errors
+    /// If the root cannot be written, the port is taken, or the system refuses threads or sockets.
+    pub fn start(settings: Settings) -> io::Result<Self> {
+        let account = Arc::new(Account::open(&settings)?);
+        let acceptor = settings.tls.as_deref().map(tls::acceptor).transpose()?;
+        let workers = thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
+        let runtime =
+            Builder::new_multi_thread().worker_threads(workers).thread_name("emulator").enable_all().build()?;
+        let inside = runtime.enter();
+        let api = listener(settings.port)?;
+        let site = listener(0)?;
+        let scheme = if acceptor.is_some() { "https" } else { "http" };
+        let state = Arc::new(State {
+            token: match &settings.token {
+                Some(token) => token.clone(),
+                None => random_hex(40)?,
+            },
+            url: format!("{scheme}://{}", api.local_addr()?),
+            site_url: format!("http://{}", site.local_addr()?),
+            throttle: Throttle::new(&settings),
+            faults: Faults::default(),
+            gates: Gates::default(),
+            log: RequestLog::default(),
+            shares: routes::Shares::default(),
+            processes: Processes::new(&settings, &account)?,
+            account,
+            settings,
+        });
+        runtime.spawn(accept(api, acceptor, Arc::clone(&state)));
+        runtime.spawn(site::serve(site, Arc::clone(&state)));
+        drop(inside);
+        Ok(Self { state, runtime: Mutex::new(Some(runtime)), process: std::process::id() })
+    }
+
+    /// The API's address, as in `http://127.0.0.1:8000`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.state.url
+    }
+
+    /// The account's user name.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.state.account.user()
+    }
+
+    /// The account's API token.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.state.token
+    }
+
+    /// The real directory that stands for the account's `/`.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.state.account.root()
+    }
+
+    /// Where the account's web apps are served.
+    #[must_use]
+    pub fn site_url(&self) -> &str {
+        &self.state.site_url
+    }
+
+    /// `"host"` if the account's processes see it at its own paths, `"root"` if only below [`Emulator::root`].
+    #[must_use]
+    pub fn paths(&self) -> &'static str {
+        self.state.processes.paths()
+    }
+
+    /// Every request since the last [`Emulator::clear_requests`], oldest first, unanswered ones included.
+    #[must_use]
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.state.log.all()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.state.log.clear();
+    }
+
+    /// What is to go wrong.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.state.faults
+    }
+
+    /// The requests that wait at a [`super::FaultKind::Hold`], oldest first.
+    #[must_use]
+    pub fn held(&self) -> Vec<HeldRequest> {
+        self.state.gates.held()
+    }
+
+    /// Lets a held request go on; false if none of this number waits.
+    pub fn release(&self, number: u64) -> bool {
+        self.state.gates.release(number)
+    }
+
+    /// Lets all held requests go on; rules that hold more stay.
+    pub fn release_all(&self) {
+        self.state.gates.release_all();
+    }
+
+    /// Blocks until `count` requests are held; false if they aren't within `timeout`.
+    #[must_use]
+    pub fn wait_held(&self, count: usize, timeout: Duration) -> bool {
+        self.state.gates.wait_held(count, timeout)
+    }
+
+    /// Stops within a second: closes every connection, ends every process, removes a temporary root.
+    pub fn stop(&self) {
+        let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        if std::process::id() != self.process {
+            // Waiting for the parent's threads would last for ever.
+            std::mem::forget(runtime);
+            return;
+        }
+        let state = Arc::clone(&self.state);
+        // A runtime cannot be waited for from inside another, and the caller may be in one.
+        let ended = thread::spawn(move || {
+            let late = runtime
+                .block_on(async { tokio::time::timeout(PROCESSES_END_WITHIN, state.processes.stop()).await })
+                .is_err();
+            if late {
+                log::warn!("the emulator's processes did not end in time");
+            }
+            runtime.shutdown_timeout(TASKS_END_WITHIN);
+            state.account.remove_temporary();
+        });
+        if ended.join().is_err() {
+            log::error!("the emulator failed to stop");
+        }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        if std::process::id() != self.process {
+            std::mem::forget(Arc::clone(&self.state));
+        }
+        self.stop();
+    }
+}
+
+/// Loopback alone: the account's processes are this machine's, and the token is all that guards them.
+fn listener(port: u16) -> io::Result<TcpListener> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let listener = StdListener::bind(address)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<State>) {
+    let app = routes::router().with_state(Arc::clone(&state));
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => {
+                let (acceptor, state, app) = (acceptor.clone(), Arc::clone(&state), app.clone());
+                tokio::spawn(async move {
+                    if let Err(error) = connection(socket, acceptor, state, app).await {
+                        log::debug!("a connection to the emulator ended: {error}");
+                    }
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, or a client that left already: others may still be served.
+                log::warn!("the emulator could not accept a connection: {error}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    socket: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    state: Arc<State>,
+    app: axum::Router,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    socket.set_nodelay(true)?;
+    let stream = match acceptor {
+        Some(acceptor) => Stream::Tls(Box::new(acceptor.accept(socket).await?)),
+        None => Stream::Plain(socket),
+    };
+    let sabotage = Arc::new(Sabotage::default());
+    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&sabotage)));
+    let asked = Arc::clone(&sabotage);
+    let service =
+        service_fn(move |request| front::serve(Arc::clone(&state), app.clone(), Arc::clone(&sabotage), request));
+    let server = auto::Builder::new(TokioExecutor::new());
+    tokio::select! {
+        () = asked.reset_asked() => Ok(()),
+        ended = server.serve_connection(wire, service) => ended,
+    }
+}
+
+/// `digits` hexadecimal digits that nobody can guess.
+pub(crate) fn random_hex(digits: usize) -> io::Result<String> {
+    use std::fmt::Write as _;
+    use std::io::Read as _;
+    let mut bytes = vec![0; digits.div_ceil(2)];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    let mut text = String::with_capacity(digits + 1);
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.truncate(digits);
+    Ok(text)
+}

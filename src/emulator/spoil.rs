@@ -1,0 +1,109 @@
+//! The answers that faults give instead of the service's.
+
+use std::convert::Infallible;
+use std::io;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{StatusCode, header};
+use http_body_util::BodyExt;
+
+use super::answer;
+use super::fault::{FaultKind, Stage};
+use super::front::throttled;
+use super::wire::Sabotage;
+use crate::clock;
+
+const DRIPS_PER_SECOND: u32 = 20;
+
+/// The answer of a fault; `real` is the service's, if the request had its effect.
+pub(crate) async fn answer(sabotage: &Sabotage, stage: Stage, kind: &FaultKind, real: Option<Response>) -> Response {
+    match kind {
+        FaultKind::Status { code, body, content_type } => {
+            answer::with_header(answer::with_body(status(*code), body.clone()), header::CONTENT_TYPE, content_type)
+        }
+        FaultKind::Html { code } => {
+            let status = status(*code);
+            let title = format!("{code} {}", status.canonical_reason().unwrap_or("Error"));
+            answer::html(
+                status,
+                format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"),
+            )
+        }
+        FaultKind::ThrottledWithoutHeader => throttled(Duration::from_secs(30), false),
+        FaultKind::Truncate { bytes } => match (stage, real) {
+            (Stage::After, Some(real)) => truncate(sabotage, real, *bytes).await,
+            _ => truncate(sabotage, invented(*bytes), *bytes).await,
+        },
+        // The connection spoils whatever is answered.
+        FaultKind::Garbage => {
+            sabotage.garble();
+            answer::empty(StatusCode::OK)
+        }
+        // These never answer.
+        FaultKind::Reset | FaultKind::Slow { .. } | FaultKind::Hold => {
+            real.unwrap_or_else(|| answer::empty(StatusCode::OK))
+        }
+    }
+}
+
+fn status(code: u16) -> StatusCode {
+    // `Faults::add` let no other in.
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// An answer longer than `bytes`, for a request that has none.
+fn invented(bytes: u64) -> Response {
+    let filling = "x".repeat(usize::try_from(bytes).unwrap_or(0).saturating_add(64));
+    answer::detail(StatusCode::OK, &filling)
+}
+
+/// Promises the whole answer and sends `bytes` of it, at most all but one.
+async fn truncate(sabotage: &Sabotage, response: Response, bytes: u64) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let whole = collect(body).await;
+    let Some(all_but_one) = whole.len().checked_sub(1) else {
+        // Nothing to cut off but the head.
+        sabotage.cut_head();
+        return answer::with_body(StatusCode::OK, "cut");
+    };
+    let sent = whole.slice(..usize::try_from(bytes).unwrap_or(usize::MAX).min(all_but_one));
+    parts.headers.insert(header::CONTENT_LENGTH, whole.len().into());
+    let cut = async {
+        // hyper sends what it has when the body makes it wait, and drops it when the body fails.
+        tokio::task::yield_now().await;
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "cut by a fault"))
+    };
+    let pieces = stream::iter((!sent.is_empty()).then_some(Ok(sent)));
+    Response::from_parts(parts, Body::from_stream(pieces.chain(stream::once(cut))))
+}
+
+/// Lets an answer's body come at `rate` bytes per second.
+pub(crate) async fn drip(response: Response, rate: u32) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let whole = collect(body).await;
+    if whole.is_empty() {
+        return Response::from_parts(parts, Body::empty());
+    }
+    parts.headers.insert(header::CONTENT_LENGTH, whole.len().into());
+    let piece = usize::try_from((rate / DRIPS_PER_SECOND).max(1)).unwrap_or(usize::MAX);
+    let pause =
+        Duration::from_secs(1).mul_f64(f64::from(u32::try_from(piece).unwrap_or(u32::MAX)) / f64::from(rate.max(1)));
+    let drops = stream::unfold(whole, move |mut left| async move {
+        if left.is_empty() {
+            return None;
+        }
+        clock::sleep(pause).await;
+        let drop = left.split_to(piece.min(left.len()));
+        Some((Ok::<_, Infallible>(drop), left))
+    });
+    Response::from_parts(parts, Body::from_stream(drops))
+}
+
+async fn collect(body: Body) -> Bytes {
+    // A body that fails while it is read would have been cut anyway.
+    body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default()
+}

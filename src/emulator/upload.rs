@@ -1,0 +1,229 @@
+//! Uploads: from a multipart form to a file, whole or not at all.
+//!
+//! Nothing is written to the account before the last byte arrived: a large upload waits in a temporary file of the
+//! emulator's, on the same file system, which then takes the old file's place by a rename. A client that goes away in
+//! the middle leaves the old file as it was.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use axum::extract::Multipart;
+use axum::extract::multipart::Field;
+use axum::response::Response;
+use bytes::Bytes;
+use http::StatusCode;
+use rustix::io::Errno;
+use tempfile::NamedTempFile;
+
+use super::account::{AccountPath, LastLink};
+use super::answer;
+use super::state::State;
+
+const FIELD: &str = "content";
+
+/// Smaller uploads are kept in memory.
+const IN_MEMORY: usize = 1 << 20;
+
+/// What arrived.
+pub(crate) enum Content {
+    Memory(Vec<u8>),
+    Disk(NamedTempFile, u64),
+}
+
+impl Content {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Disk(_, length) => *length,
+        }
+    }
+}
+
+/// Why an upload is refused.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// There is no file of the name `content`.
+    NoContent,
+    /// The form ends early, or is none.
+    Malformed,
+    /// It is larger than the service takes.
+    TooLarge(u64),
+    /// The account has no room for it.
+    NoSpace,
+    /// The account may not write there.
+    Forbidden,
+    /// A folder has this path.
+    IsDirectory,
+    /// A file is where a folder of the path should be.
+    ThroughFile,
+    /// No file can have this name.
+    BadName,
+    /// The disk failed.
+    Disk(io::Error),
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::Forbidden,
+            // Making a folder where a file is says "exists".
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => Self::ThroughFile,
+            io::ErrorKind::InvalidFilename => Self::BadName,
+            _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Self::BadName,
+            _ => Self::Disk(error),
+        }
+    }
+}
+
+impl Refused {
+    /// The answer to the client. The service's own words are known for a missing file alone.
+    pub(crate) fn answer(&self, path: &AccountPath) -> Response {
+        let (status, text) = match self {
+            Self::NoContent => (StatusCode::BAD_REQUEST, "You must provide a file with the name 'content'.".to_owned()),
+            Self::Malformed => (StatusCode::BAD_REQUEST, "The multipart form could not be read.".to_owned()),
+            Self::TooLarge(limit) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("Uploads are limited to {} MiB.", limit >> 20))
+            }
+            // Nobody documents what the service says; a retry would not help, which 507 says better than 500.
+            Self::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "You have exceeded your disk quota.".to_owned()),
+            Self::Forbidden => (StatusCode::FORBIDDEN, format!("You do not have permission to write {path}")),
+            Self::IsDirectory => (StatusCode::BAD_REQUEST, format!("{path} is a directory")),
+            Self::ThroughFile => (StatusCode::BAD_REQUEST, format!("{path} leads through a file")),
+            Self::BadName => (StatusCode::BAD_REQUEST, format!("{path} is no possible name for a file")),
+            Self::Disk(error) => return answer::internal(error),
+        };
+        answer::detail(status, &text)
+    }
+}
+
+/// Reads the form to its end and keeps the file.
+pub(crate) async fn receive(state: &State, mut form: Multipart) -> Result<Content, Refused> {
+    let mut content = None;
+    while let Some(field) = form.next_field().await.map_err(|_| Refused::Malformed)? {
+        // Without a file name it is a form's text, not a file.
+        if content.is_none() && field.name() == Some(FIELD) && field.file_name().is_some() {
+            content = Some(read(state, field).await);
+        }
+        // The rest of the form is read all the same, so that the client gets to see the answer.
+    }
+    content.unwrap_or(Err(Refused::NoContent))
+}
+
+async fn read(state: &State, mut field: Field<'_>) -> Result<Content, Refused> {
+    let limit = state.settings.undocumented.upload_limit;
+    let mut spool = Spool { state, memory: Vec::new(), file: None, total: 0 };
+    while let Some(chunk) = field.chunk().await.map_err(|_| Refused::Malformed)? {
+        spool.total += chunk.len() as u64;
+        match limit {
+            // The rest is read and forgotten: closing on a client that still sends would hide the answer.
+            Some(limit) if spool.total > limit => spool.forget(),
+            _ => spool.take(&chunk).await?,
+        }
+    }
+    match limit {
+        Some(limit) if spool.total > limit => Err(Refused::TooLarge(limit)),
+        _ => spool.finish().await,
+    }
+}
+
+/// Gathers an upload in memory, and on the disk once it is large.
+struct Spool<'a> {
+    state: &'a State,
+    memory: Vec<u8>,
+    file: Option<NamedTempFile>,
+    total: u64,
+}
+
+impl Spool<'_> {
+    async fn take(&mut self, chunk: &Bytes) -> Result<(), Refused> {
+        self.memory.extend_from_slice(chunk);
+        if self.memory.len() > IN_MEMORY { self.flush().await } else { Ok(()) }
+    }
+
+    fn forget(&mut self) {
+        self.memory = Vec::new();
+        self.file = None;
+    }
+
+    async fn flush(&mut self) -> Result<(), Refused> {
+        let (memory, file) = (std::mem::take(&mut self.memory), self.file.take());
+        let folder = self.state.account.private();
+        let write = move || -> io::Result<NamedTempFile> {
+            let mut file = match file {
+                Some(file) => file,
+                None => tempfile::Builder::new().prefix("upload-").tempfile_in(folder)?,
+            };
+            file.write_all(&memory)?;
+            Ok(file)
+        };
+        let written =
+            tokio::task::spawn_blocking(write).await.map_err(|error| Refused::Disk(io::Error::other(error)))?;
+        self.file = Some(written?);
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Content, Refused> {
+        if self.file.is_some() {
+            self.flush().await?;
+        }
+        Ok(match self.file {
+            Some(file) => Content::Disk(file, self.total),
+            None => Content::Memory(self.memory),
+        })
+    }
+}
+
+/// Puts what arrived at `path`; true if nothing was there. Blocks.
+pub(crate) fn place(state: &State, content: Content, path: &AccountPath) -> Result<bool, Refused> {
+    let real = state.account.resolve(path, LastLink::Follow)?;
+    let existing = match fs::symlink_metadata(&real) {
+        Ok(metadata) => Some(metadata),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    if path.ends_in_slash || existing.as_ref().is_some_and(|existing| !existing.is_file()) {
+        return Err(Refused::IsDirectory);
+    }
+    let parent = real.parent().filter(|_| state.account.may_write(&real)).ok_or(Refused::Forbidden)?;
+    if !state.account.reserve(content.len()) {
+        return Err(Refused::NoSpace);
+    }
+    fs::create_dir_all(parent)?;
+    let mode = existing.as_ref().filter(|_| state.settings.undocumented.keep_mode).map(fs::Metadata::permissions);
+    let mode = mode.unwrap_or_else(|| Permissions::from_mode(0o644));
+    if state.settings.undocumented.atomic_overwrite || existing.is_none() {
+        replace(state, content, &real, mode)?;
+    } else {
+        overwrite(content, &real)?;
+        fs::set_permissions(&real, mode)?;
+    }
+    Ok(existing.is_none())
+}
+
+fn replace(state: &State, content: Content, real: &Path, mode: Permissions) -> io::Result<()> {
+    let file = match content {
+        Content::Disk(file, _) => file,
+        Content::Memory(bytes) => {
+            let mut file = tempfile::Builder::new().prefix("upload-").tempfile_in(state.account.private())?;
+            file.write_all(&bytes)?;
+            file
+        }
+    };
+    file.as_file().set_permissions(mode)?;
+    file.persist(real).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn overwrite(content: Content, real: &Path) -> io::Result<()> {
+    let mut target = File::create(real)?;
+    match content {
+        Content::Memory(bytes) => target.write_all(&bytes),
+        Content::Disk(mut file, _) => {
+            file.as_file_mut().rewind()?;
+            io::copy(file.as_file_mut(), &mut target).map(|_| ())
+        }
+    }
+}

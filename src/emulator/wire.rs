@@ -1,0 +1,131 @@
+//! One connection's bytes, and the ways to spoil them that no HTTP library offers.
+//!
+//! A fault is asked for by the handler, deep inside hyper, and done here: a reset needs the socket, and garbage has to
+//! get past a library that only writes HTTP.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio_rustls::server::TlsStream;
+
+const GARBAGE: &[u8] = b"\x00\x15\xff\xfe%PDF-not-http\x7f\x80\r\n\x01\x02 <nothing you know>\r\n\r\n";
+const CUT_HEAD: &[u8] = b"HTTP/1.1 20";
+
+const SOUND: u8 = 0;
+const RESET: u8 = 1;
+const GARBLED: u8 = 2;
+const CUT: u8 = 3;
+const SPOILED: u8 = 4;
+
+/// How a connection is to be spoiled; shared by its handlers and its [`Wire`].
+#[derive(Debug, Default)]
+pub(crate) struct Sabotage {
+    mode: AtomicU8,
+    reset: Notify,
+}
+
+impl Sabotage {
+    /// Resets the connection; the caller is dropped with it.
+    pub(crate) async fn reset(&self) {
+        self.mode.store(RESET, Ordering::SeqCst);
+        self.reset.notify_one();
+        std::future::pending::<()>().await;
+    }
+
+    /// The next bytes sent are garbage, and the last ones.
+    pub(crate) fn garble(&self) {
+        self.mode.store(GARBLED, Ordering::SeqCst);
+    }
+
+    /// The next bytes sent are the beginning of a status line, and the last ones.
+    pub(crate) fn cut_head(&self) {
+        self.mode.store(CUT, Ordering::SeqCst);
+    }
+
+    /// Waits until a reset is asked for.
+    pub(crate) async fn reset_asked(&self) {
+        self.reset.notified().await;
+    }
+}
+
+/// A connection, with or without TLS.
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A connection that can be spoiled.
+pub(crate) struct Wire {
+    stream: Stream,
+    sabotage: Arc<Sabotage>,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: Stream, sabotage: Arc<Sabotage>) -> Self {
+        Self { stream, sabotage }
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    fn stream(self: Pin<&mut Self>) -> Pin<&mut (dyn Duplex + Unpin)> {
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream),
+            Stream::Tls(stream) => Pin::new(stream),
+        }
+    }
+}
+
+trait Duplex: AsyncRead + AsyncWrite {}
+impl<T: AsyncRead + AsyncWrite> Duplex for T {}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.sabotage.mode.load(Ordering::SeqCst) == RESET {
+            // Closing with a linger time of zero sends RST. A peer that is gone already needs none.
+            let _ = self.socket().set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let spoiled = match self.sabotage.mode.load(Ordering::SeqCst) {
+            SOUND | RESET => return self.stream().poll_write(cx, buf),
+            GARBLED => GARBAGE,
+            CUT => CUT_HEAD,
+            _ => &[],
+        };
+        if !spoiled.is_empty() {
+            // So few bytes fit whole into an idle connection's buffer.
+            ready!(self.as_mut().stream().poll_write(cx, spoiled))?;
+            self.sabotage.mode.store(SPOILED, Ordering::SeqCst);
+        }
+        ready!(self.stream().poll_flush(cx))?;
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "spoiled by a fault")))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_shutdown(cx)
+    }
+}
