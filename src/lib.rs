@@ -29,6 +29,7 @@ pub mod finder;
 mod per_process;
 #[cfg(feature = "python")]
 mod python;
+mod tls;
 
 pub use client::{BaseUrl, Client, Options, RemotePath, Token};
 pub use error::{Error, ErrorKind, Result};

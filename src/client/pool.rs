@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Certificate;
@@ -14,6 +14,7 @@ use reqwest::redirect::Policy;
 
 use crate::error::{Error, Result};
 use crate::per_process::PerProcess;
+use crate::tls;
 
 /// What makes two connections different.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,11 +53,7 @@ pub(super) fn get(kind: &Kind) -> Result<reqwest::Client> {
 }
 
 fn build(kind: &Kind) -> Result<reqwest::Client> {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| {
-        // An error means that the process has one already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
+    tls::install_provider();
     let mut builder = reqwest::Client::builder()
         .user_agent(user_agent())
         // The API needs no redirect, and following one could carry the token to another host.

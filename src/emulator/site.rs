@@ -36,6 +36,7 @@ struct Site {
 
 /// Serves the web apps until the task is dropped.
 pub async fn serve(listener: TcpListener, state: Arc<State>) {
+    crate::tls::install_provider();
     let http = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
