@@ -71,7 +71,10 @@ impl RequestLog {
         let Some(first) = entries.requests.front().map(|request| request.number) else { return };
         let position = number.checked_sub(first).and_then(|offset| usize::try_from(offset).ok());
         if let Some(request) = position.and_then(|position| entries.requests.get_mut(position)) {
-            *request = LoggedRequest { status, finished: Some(clock::now()), bytes_in, bytes_out, ..request.clone() };
+            request.status = status;
+            request.finished = Some(clock::now());
+            request.bytes_in = bytes_in;
+            request.bytes_out = bytes_out;
         }
     }
 

@@ -49,35 +49,17 @@ impl Emulator {
     /// # Errors
     /// If the root cannot be written, the port is taken, or the system refuses threads or sockets.
     pub fn start(settings: Settings) -> io::Result<Self> {
-        let account = Arc::new(Account::open(&settings)?);
-        let acceptor = settings.tls.as_deref().map(tls::acceptor).transpose()?;
         let workers = thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
         let runtime =
             Builder::new_multi_thread().worker_threads(workers).thread_name("emulator").enable_all().build()?;
-        let inside = runtime.enter();
-        let api = listener(settings.port)?;
-        let site = listener(0)?;
-        let scheme = if acceptor.is_some() { "https" } else { "http" };
-        let state = Arc::new(State {
-            token: match &settings.token {
-                Some(token) => token.clone(),
-                None => random_hex(40)?,
-            },
-            url: format!("{scheme}://{}", api.local_addr()?),
-            site_url: format!("http://{}", site.local_addr()?),
-            throttle: Throttle::new(&settings),
-            faults: Faults::default(),
-            gates: Gates::default(),
-            log: RequestLog::default(),
-            shares: routes::Shares::default(),
-            processes: Processes::new(&settings, &account)?,
-            account,
-            settings,
-        });
-        runtime.spawn(accept(api, acceptor, Arc::clone(&state)));
-        runtime.spawn(site::serve(site, Arc::clone(&state)));
-        drop(inside);
-        Ok(Self { state, runtime: Mutex::new(Some(runtime)), process: std::process::id() })
+        match launch(&runtime, settings) {
+            Ok(state) => Ok(Self { state, runtime: Mutex::new(Some(runtime)), process: std::process::id() }),
+            Err(error) => {
+                // Dropping it would wait, which panics where the caller is in another runtime.
+                runtime.shutdown_background();
+                Err(error)
+            }
+        }
     }
 
     /// The API's address, as in `http://127.0.0.1:8000`.
@@ -188,6 +170,34 @@ impl Drop for Emulator {
         }
         self.stop();
     }
+}
+
+fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
+    let _inside = runtime.enter();
+    let account = Arc::new(Account::open(&settings)?);
+    let acceptor = settings.tls.as_deref().map(tls::acceptor).transpose()?;
+    let api = listener(settings.port)?;
+    let site = listener(0)?;
+    let scheme = if acceptor.is_some() { "https" } else { "http" };
+    let state = Arc::new(State {
+        token: match &settings.token {
+            Some(token) => token.clone(),
+            None => random_hex(40)?,
+        },
+        url: format!("{scheme}://{}", api.local_addr()?),
+        site_url: format!("http://{}", site.local_addr()?),
+        throttle: Throttle::new(&settings),
+        faults: Faults::default(),
+        gates: Gates::default(),
+        log: RequestLog::default(),
+        shares: routes::Shares::default(),
+        processes: Processes::new(&settings, &account)?,
+        account,
+        settings,
+    });
+    runtime.spawn(accept(api, acceptor, Arc::clone(&state)));
+    runtime.spawn(site::serve(site, Arc::clone(&state)));
+    Ok(state)
 }
 
 /// Loopback alone: the account's processes are this machine's, and the token is all that guards them.

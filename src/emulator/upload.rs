@@ -68,7 +68,10 @@ impl From<io::Error> for Refused {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::Forbidden,
+            // A path that may not even exist is the emulator's own folder.
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::Forbidden
+            }
             // Making a folder where a file is says "exists".
             io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => Self::ThroughFile,
             io::ErrorKind::InvalidFilename => Self::BadName,

@@ -1,6 +1,12 @@
 //! Integration tests in one binary, a module for each topic.
 
+mod emulator_faults;
+mod emulator_files;
+mod emulator_host;
 mod emulator_processes;
+mod emulator_sharing;
+mod emulator_throttle;
+mod emulator_tls;
 mod engine;
 mod script;
 
