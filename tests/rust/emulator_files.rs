@@ -67,7 +67,9 @@ async fn contents_come_back_byte_for_byte() {
         assert_eq!(answer.bytes().await.unwrap(), content);
         assert_eq!(fs::read(host.home("data")).unwrap(), content);
     }
-    assert_eq!(fs::read_dir(host.emulator.root().join(".emulator")).unwrap().count(), 0, "no temporary files stay");
+    let private = fs::read_dir(host.emulator.root().join(".emulator")).unwrap();
+    let left = private.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("upload-"));
+    assert_eq!(left.count(), 0, "no temporary files stay");
 }
 
 #[tokio::test]
