@@ -1,0 +1,310 @@
+//! The deploy: carries out a plan, in the order that keeps the host's notes true at every moment.
+//!
+//! Intent, listing of the state folder, what is in the way, uploads, new manifest, reloads, deletes, old notes, and the
+//! intent last. Nothing is reloaded or deleted after an error: the next deploy does it, because the intent stays and says
+//! that it is owed. Dropping the future sends nothing more and loses nothing, for the same reason.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::diff::{Base, DeployDiff, Project};
+use super::intent::{Intent, Standing};
+use super::keeper::Keeper;
+use super::manifest::{Files, Manifest};
+use super::plan::{DeployOptions, Work};
+use super::progress::{Progress, ProgressEvent, Watcher};
+use super::reload::reload;
+use super::remote::{Remote, delete_if_there};
+use super::remove::{Emptied, Remover};
+use super::report::{DeployReport, Recorder};
+use super::state::StateFolder;
+use super::upload::Uploader;
+use crate::api::Reloaded;
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Deploys what `diff` says, and reports what was done.
+///
+/// Whatever the service refuses is in the report, not an error: [`DeployReport::failed`] for a single file,
+/// [`DeployReport::stopped`] if the deploy as a whole could not go on, for example because somebody else is deploying.
+/// `recorder` shows the report at any moment, also after the future was dropped.
+///
+/// # Errors
+/// `Config` or `Local`, before anything is sent: options that the diff does not allow, more deletes than allowed, a diff
+/// of another project.
+pub async fn deploy<R: Remote>(
+    project: &Project<R>,
+    diff: &DeployDiff,
+    options: &DeployOptions,
+    progress: Arc<dyn Progress>,
+    recorder: &Recorder,
+) -> Result<DeployReport> {
+    diff.base.check(project)?;
+    let work = Work::of(diff, options)?;
+    let watcher = Arc::new(Watcher::new(progress));
+    let remote = project.client.observed(Arc::clone(&watcher) as _);
+    begin(recorder, diff, &work, options, &remote);
+    watcher.tell(ProgressEvent::Planned {
+        uploads: work.uploads.len(),
+        deletes: work.deletes.values().map(Vec::len).sum(),
+        bytes: work.plan.bytes,
+        requests: work.plan.requests,
+        seconds: work.plan.seconds,
+    });
+    if options.dry_run || work.plan.actions.is_empty() {
+        let is_ok = recorder.lock().failed.is_empty();
+        recorder.lock().ok = is_ok;
+        return Ok(recorder.close());
+    }
+    let folder = StateFolder::of(remote.user(), &project.remote_root)?;
+    let run = Run { remote: &remote, folder, base: &diff.base, work: &work, options, recorder, watcher: &watcher };
+    match run.run().await {
+        Ok(()) => {
+            let mut report = recorder.lock();
+            report.ok = report.failed.is_empty();
+        }
+        Err(error) => recorder.lock().stopped = Some(error.chain()),
+    }
+    Ok(recorder.close())
+}
+
+fn begin<R: Remote>(recorder: &Recorder, diff: &DeployDiff, work: &Work, options: &DeployOptions, remote: &R) {
+    let (counted, start) = (remote.clone(), clock::now());
+    recorder.count_by(move || (counted.requests_sent(), (clock::now() - start).as_secs_f64()));
+    let taken: BTreeSet<&String> = work.uploads.iter().map(|upload| &upload.path).collect();
+    let protected = diff.protected.iter().filter(|path| !taken.contains(path)).cloned().collect();
+    *recorder.lock() = DeployReport {
+        dry_run: options.dry_run,
+        failed: diff.base.blocked.clone(),
+        protected,
+        warnings: diff.warnings.iter().chain(&work.warnings).cloned().collect(),
+        plan: work.plan.clone(),
+        ..DeployReport::default()
+    };
+}
+
+struct Run<'a, R> {
+    remote: &'a R,
+    folder: StateFolder,
+    base: &'a Base,
+    work: &'a Work,
+    options: &'a DeployOptions,
+    recorder: &'a Recorder,
+    watcher: &'a Arc<Watcher>,
+}
+
+impl<R: Remote> Run<'_, R> {
+    async fn run(&self) -> Result<()> {
+        let intent = self.intent();
+        let id = intent.id.clone();
+        let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
+        if let Err(why) = self.check_alone(&id).await {
+            return Err(self.withdraw(keeper, why).await);
+        }
+        keeper.start();
+        if self.change(&keeper, &id).await && self.clean_up().await {
+            if let Err(error) = keeper.remove().await {
+                self.recorder.warn(format!(
+                    "everything is deployed, but the note of this deploy is still there and will expire: {}",
+                    error.chain()
+                ));
+            }
+            return Ok(());
+        }
+        if let Err(error) = keeper.leave().await {
+            self.recorder.warn(format!("the host could not be told that this deploy ended: {}", error.chain()));
+        }
+        Ok(())
+    }
+
+    /// Everything that may change, and everything that others owe and we pay from now on.
+    fn intent(&self) -> Intent {
+        let (work, known) = (self.work, &self.base.known);
+        let mut intent = Intent::new(self.remote.server_time());
+        intent.pending.extend(work.uploads.iter().map(|upload| upload.path.clone()));
+        intent.pending.extend(work.obstacles.iter().flat_map(|obstacle| obstacle.files.iter().cloned()));
+        intent.pending.extend(known.pending.iter().cloned());
+        let carried = known.done.iter().filter(|(path, _)| !intent.pending.contains(*path));
+        intent.done = carried.map(|(path, state)| (path.clone(), state.clone())).collect();
+        intent.deletes.extend(work.deletes.values().flatten().cloned());
+        intent.deletes.extend(known.deletes.iter().cloned());
+        intent.reload.clone_from(&work.reload);
+        intent.takes_over.extend(self.base.intents.iter().map(|other| other.id.clone()));
+        intent
+    }
+
+    /// Takes our own intent back and says why.
+    async fn withdraw(&self, keeper: Keeper<R>, why: Error) -> Error {
+        if let Err(error) = keeper.remove().await {
+            self.recorder.warn(format!("the note of this deploy is still there and will expire: {}", error.chain()));
+        }
+        why
+    }
+
+    /// The listing that decides whether we may go on.
+    async fn check_alone(&self, id: &str) -> Result<()> {
+        let contents = self.folder.list(self.remote).await?;
+        if !contents.intents.contains(id) {
+            return Err(Error::config("the note of this deploy was removed by somebody: nothing was changed"));
+        }
+        if contents.newest() != self.base.generation {
+            let name = |generation: Option<u64>| generation.map_or("none".to_owned(), |number| number.to_string());
+            return Err(Error::config(format!(
+                "another deploy ended since this diff was made (manifest generation {}, the diff knows {}): \
+                 make a new diff",
+                name(contents.newest()),
+                name(self.base.generation)
+            )));
+        }
+        for other in contents.intents.iter().filter(|other| *other != id) {
+            self.check_other(other).await?;
+        }
+        Ok(())
+    }
+
+    async fn check_other(&self, id: &str) -> Result<()> {
+        let other = match self.folder.read_intent(self.remote, id).await {
+            Ok(other) => other,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(Error::config("another deploy ended just now: make a new diff"));
+            }
+            Err(error) => return Err(error),
+        };
+        let is_over = other.standing(self.remote.server_time()) == Standing::Over;
+        if !is_over && !self.options.force {
+            return Err(Error::config(format!("{}: try again when it is over", other.describe())));
+        }
+        let known = self.base.intents.iter().find(|known| known.id == id);
+        // One that is over must be as the diff read it; one that works on only must not be about anything else.
+        if known.is_some_and(|known| if is_over { *known == other } else { known.same_scope(&other) }) {
+            return Ok(());
+        }
+        Err(Error::config(format!("{}, and the diff does not know all of it: make a new diff", other.describe())))
+    }
+
+    /// Changes the host. Whatever fails is in the report; then it returns false and goes no further.
+    async fn change(&self, keeper: &Keeper<R>, id: &str) -> bool {
+        self.upload(keeper).await;
+        if !self.is_flawless() {
+            return false;
+        }
+        let files = self.files_after(keeper);
+        if let Err(error) = self.write_manifest(keeper, id, &files).await {
+            self.recorder.lock().stopped = Some(error.chain());
+            return false;
+        }
+        for domain in &self.work.reload {
+            if !self.reload(domain, keeper).await {
+                return false;
+            }
+        }
+        self.delete(keeper, &files).await
+    }
+
+    fn is_flawless(&self) -> bool {
+        let report = self.recorder.lock();
+        report.failed.is_empty() && report.stopped.is_none()
+    }
+
+    async fn upload(&self, keeper: &Keeper<R>) {
+        let root = &self.base.remote_root;
+        let kept = Files::new();
+        let remover =
+            Remover { remote: self.remote, root, recorder: self.recorder, watcher: self.watcher, kept: &kept };
+        let mut uploads = self.work.uploads.clone();
+        for obstacle in &self.work.obstacles {
+            if remover.clear(obstacle).await {
+                continue;
+            }
+            let prefix = format!("{}/", obstacle.path);
+            uploads.retain(|upload| {
+                let hindered = upload.path == obstacle.path || upload.path.starts_with(&prefix);
+                if hindered && upload.path != obstacle.path {
+                    self.recorder.fail(&upload.path, format!("not sent: {} is in the way", obstacle.path));
+                }
+                !hindered
+            });
+        }
+        let (remote, recorder, watcher) = (self.remote, self.recorder, self.watcher);
+        let concurrency = self.options.concurrency;
+        Uploader { remote, root, keeper, recorder, watcher, concurrency }.run(&uploads).await;
+    }
+
+    /// What is ours once all uploads are there. What is about to be deleted is in the intent, not here.
+    fn files_after(&self, keeper: &Keeper<R>) -> Files {
+        let mut files = self.base.known.ours.clone();
+        let obstacles = self.work.obstacles.iter().flat_map(|obstacle| &obstacle.files);
+        for path in obstacles.chain(self.work.deletes.values().flatten()).chain(&self.base.vanished) {
+            files.remove(path);
+        }
+        files.extend(self.base.adopted.iter().map(|(path, state)| (path.clone(), state.clone())));
+        files.extend(keeper.intent().done.iter().map(|(path, state)| (path.clone(), state.clone())));
+        files
+    }
+
+    async fn write_manifest(&self, keeper: &Keeper<R>, id: &str, files: &Files) -> Result<()> {
+        keeper.check()?;
+        let generation = self.base.generation.unwrap_or(0) + 1;
+        let manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone());
+        self.remote.write(&self.folder.manifest(generation)?, manifest.to_text().into()).await
+    }
+
+    async fn reload(&self, domain: &str, keeper: &Keeper<R>) -> bool {
+        if let Err(error) = keeper.check() {
+            self.recorder.fail(domain, format!("not reloaded: {}", error.chain()));
+            return false;
+        }
+        self.watcher.tell(ProgressEvent::Reloading { domain: domain.to_owned() });
+        match reload(self.remote, domain).await {
+            Ok(reloaded) => {
+                if let Reloaded::CnameWarning(warning) = reloaded {
+                    self.recorder.warn(format!("{domain} was reloaded, and the service warns: {warning}"));
+                }
+                keeper.intent().reload.remove(domain);
+                self.recorder.lock().reloaded.push(domain.to_owned());
+                self.watcher.tell(ProgressEvent::Reloaded { domain: domain.to_owned() });
+                true
+            }
+            Err(error) => {
+                self.recorder.fail(domain, format!("not reloaded: {}", error.chain()));
+                false
+            }
+        }
+    }
+
+    async fn delete(&self, keeper: &Keeper<R>, kept: &Files) -> bool {
+        let root = &self.base.remote_root;
+        let remover = Remover { remote: self.remote, root, recorder: self.recorder, watcher: self.watcher, kept };
+        // The deepest first: a folder may be emptied by the loss of one below it.
+        for (folder, paths) in self.work.deletes.iter().rev() {
+            if let Err(error) = keeper.check() {
+                self.recorder.lock().stopped = Some(error.chain());
+                return false;
+            }
+            let gone = |path: &str| {
+                keeper.intent().deletes.remove(path);
+            };
+            if !remover.delete_from(folder, paths, Emptied::Remove, gone).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Removes the notes that were replaced. What cannot be removed is still true, so it is worth a warning only.
+    async fn clean_up(&self) -> bool {
+        let old = self.base.generation.map(|generation| self.folder.manifest(generation));
+        let leftovers = self.base.intents.iter().map(|other| self.folder.intent(&other.id));
+        for place in old.into_iter().chain(leftovers) {
+            let removed = match place {
+                Ok(place) => delete_if_there(self.remote, &place).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = removed {
+                self.recorder.warn(format!("an old note of a deploy is still on the host: {}", error.chain()));
+                return false;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,205 @@
+//! Keeps a deploy's intent on the host true and fresh while the deploy works.
+//!
+//! One task writes it, and nobody else: two writes at once could leave the older one. It writes every 3 minutes, and when
+//! a checkpoint is asked for. If it cannot, or the host's clock shows that the intent has expired (a laptop slept), the
+//! deploy has lost its right to go on and must send nothing more: somebody else may have taken over.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::intent::{Active, EXPIRY, Intent};
+use super::manifest::FileState;
+use super::remote::{Remote, delete_if_there};
+use crate::client::RemotePath;
+use crate::clock::{self, Tick};
+use crate::error::{Error, Result};
+
+/// How often the intent is written anew.
+const REFRESH: Duration = Duration::from_secs(3 * 60);
+
+/// How long to wait after a write that failed.
+const RETRY: Duration = Duration::from_secs(20);
+
+/// Nothing is sent later than this before the intent expires: what was sent must also arrive.
+const MARGIN: Duration = Duration::from_secs(2 * 60);
+
+/// An intent on the host, for as long as the deploy works. Dropped, it stays on the host and is refreshed no more.
+pub(super) struct Keeper<R> {
+    shared: Arc<Shared<R>>,
+    task: Option<JoinHandle<()>>,
+}
+
+struct Shared<R> {
+    remote: R,
+    place: RemotePath,
+    intent: Mutex<Intent>,
+    written: Mutex<Written>,
+    wake: Notify,
+    stop: AtomicBool,
+    _active: Active,
+}
+
+/// When the intent was written last: when the request was made, and the service's time then.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    at: Tick,
+    server: Option<SystemTime>,
+}
+
+impl Written {
+    fn now<R: Remote>(remote: &R) -> Self {
+        Self { at: clock::now(), server: remote.server_time() }
+    }
+
+    fn is_fresh<R: Remote>(&self, remote: &R) -> bool {
+        let by_server = match (self.server, remote.server_time()) {
+            (Some(then), Some(now)) => now.duration_since(then).unwrap_or_default(),
+            _ => Duration::ZERO,
+        };
+        (clock::now() - self.at).max(by_server) < EXPIRY - MARGIN
+    }
+}
+
+impl<R: Remote> Keeper<R> {
+    /// Writes the intent. If that fails, it may be there all the same: then it says truly that a deploy was cut off.
+    pub(super) async fn write(remote: &R, place: RemotePath, intent: Intent) -> Result<Self> {
+        let active = Active::new(&intent.id);
+        let written = Written::now(remote);
+        if let Err(error) = remote.write(&place, intent.to_text().into()).await {
+            // Nothing was done yet, so the intent is worth nothing: try to take it back.
+            if let Err(second) = delete_if_there(remote, &place).await {
+                log::warn!("{place} could not be removed and will expire: {}", second.chain());
+            }
+            return Err(error);
+        }
+        let shared = Shared {
+            remote: remote.clone(),
+            place,
+            intent: Mutex::new(intent),
+            written: Mutex::new(written),
+            wake: Notify::new(),
+            stop: AtomicBool::new(false),
+            _active: active,
+        };
+        Ok(Self { shared: Arc::new(shared), task: None })
+    }
+
+    /// Starts to keep it fresh.
+    pub(super) fn start(&mut self) {
+        self.task = Some(tokio::spawn(Arc::clone(&self.shared).keep_fresh()));
+    }
+
+    /// The intent as it is known here; written at the next checkpoint.
+    pub(super) fn intent(&self) -> MutexGuard<'_, Intent> {
+        self.shared.intent()
+    }
+
+    /// Notes an upload.
+    pub(super) fn uploaded(&self, path: &str, state: FileState) {
+        let mut intent = self.intent();
+        intent.pending.remove(path);
+        intent.done.insert(path.to_owned(), state);
+    }
+
+    /// Has the intent written soon.
+    pub(super) fn checkpoint(&self) {
+        self.shared.wake.notify_one();
+    }
+
+    /// Fails once the intent may have expired.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.shared.written().is_fresh(&self.shared.remote) {
+            return Ok(());
+        }
+        Err(Error::config(
+            "this deploy was out of touch with the host for so long that another may have taken over: make a new diff",
+        ))
+    }
+
+    /// Removes the intent: nothing is owed.
+    pub(super) async fn remove(mut self) -> Result<()> {
+        self.stop().await;
+        delete_if_there(&self.shared.remote, &self.shared.place).await
+    }
+
+    /// Leaves the intent on the host as a note of what is owed.
+    pub(super) async fn leave(mut self) -> Result<()> {
+        self.stop().await;
+        let text = {
+            let mut intent = self.intent();
+            intent.ended = true;
+            intent.to_text()
+        };
+        // Somebody else's turn: what the host has of this intent is old, but true.
+        self.check()?;
+        self.shared.remote.write(&self.shared.place, text.into()).await
+    }
+
+    /// Lets the task end what it is writing, so that nothing of it arrives later.
+    async fn stop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.shared.wake.notify_one();
+        if let Some(task) = self.task.take()
+            && let Err(error) = task.await
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}
+
+impl<R> Drop for Keeper<R> {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+}
+
+impl<R> Shared<R> {
+    fn intent(&self) -> MutexGuard<'_, Intent> {
+        self.intent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn written(&self) -> Written {
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: Remote> Shared<R> {
+    async fn keep_fresh(self: Arc<Self>) {
+        let mut due = self.written().at + REFRESH;
+        loop {
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = clock::sleep_until(due) => {}
+            }
+            if self.stop.load(Ordering::SeqCst) || !self.written().is_fresh(&self.remote) {
+                return;
+            }
+            due = match self.refresh().await {
+                Ok(()) => self.written().at + REFRESH,
+                Err(error) => {
+                    log::warn!("{} could not be refreshed: {}", self.place, error.chain());
+                    clock::now() + RETRY
+                }
+            };
+        }
+    }
+
+    async fn refresh(&self) -> Result<()> {
+        let written = Written::now(&self.remote);
+        let text = {
+            let mut intent = self.intent();
+            intent.refresh(written.server);
+            intent.to_text()
+        };
+        self.remote.write(&self.place, text.into()).await?;
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = written;
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! Reloads of web apps after a deploy.
+//!
+//! A reload that is not answered in time may have happened or not. Reloading twice does no harm, but a second request to
+//! a service that is down helps nobody, so the web app's configuration is asked for in between.
+
+use super::remote::Remote;
+use crate::api::Reloaded;
+use crate::error::Result;
+
+pub(super) async fn reload<R: Remote>(remote: &R, domain: &str) -> Result<Reloaded> {
+    match remote.reload(domain).await {
+        Err(error) if error.is_ambiguous() => {
+            log::info!("nobody knows whether {domain} was reloaded, once more: {}", error.chain());
+            remote.ask(domain).await?;
+            remote.reload(domain).await
+        }
+        outcome => outcome,
+    }
+}

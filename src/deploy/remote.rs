@@ -1,0 +1,160 @@
+//! The remote side: what a deploy asks of the service, and the complete listing of a project.
+//!
+//! [`Remote`] is a trait so that the protocol can be tried against a model of the service in every interleaving and cut
+//! off at every request. [`Client`] is the one that counts.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures_util::stream::{StreamExt, TryStreamExt};
+
+use super::select::Filter;
+use crate::api::{Entry, Reloaded};
+use crate::client::{Client, Observer, RateLimit, RemotePath, endpoint_of};
+use crate::error::{ErrorKind, Result};
+use crate::finder::{DEFAULT_CONCURRENCY, Skipper};
+
+/// What a deploy asks of the service. The methods are those of [`Client`].
+#[allow(missing_docs, reason = "the methods are documented where they are written, on `Client`")]
+pub trait Remote: Clone + Send + Sync + 'static {
+    fn user(&self) -> &str;
+    fn list(&self, path: &RemotePath) -> impl Future<Output = Result<Vec<Entry>>> + Send;
+    fn read(&self, path: &RemotePath) -> impl Future<Output = Result<Bytes>> + Send;
+    fn write(&self, path: &RemotePath, content: Bytes) -> impl Future<Output = Result<()>> + Send;
+    fn delete(&self, path: &RemotePath) -> impl Future<Output = Result<()>> + Send;
+    fn reload(&self, domain: &str) -> impl Future<Output = Result<Reloaded>> + Send;
+    /// Asks for a web app's configuration: does the service answer for it?
+    fn ask(&self, domain: &str) -> impl Future<Output = Result<()>> + Send;
+    fn server_time(&self) -> Option<SystemTime>;
+    /// A clone that tells `observer` what it does and counts its requests from 0.
+    fn observed(&self, observer: Arc<dyn Observer>) -> Self;
+    fn requests_sent(&self) -> u64;
+    /// How many requests a minute the files' endpoint takes; `None` without a limit.
+    fn limit(&self) -> Option<u32>;
+}
+
+impl Remote for Client {
+    fn user(&self) -> &str {
+        Self::user(self)
+    }
+
+    fn list(&self, path: &RemotePath) -> impl Future<Output = Result<Vec<Entry>>> + Send {
+        self.list_dir(path)
+    }
+
+    fn read(&self, path: &RemotePath) -> impl Future<Output = Result<Bytes>> + Send {
+        self.read_file(path)
+    }
+
+    async fn write(&self, path: &RemotePath, content: Bytes) -> Result<()> {
+        self.upload_file(path, content).await?;
+        Ok(())
+    }
+
+    fn delete(&self, path: &RemotePath) -> impl Future<Output = Result<()>> + Send {
+        self.delete_path(path)
+    }
+
+    fn reload(&self, domain: &str) -> impl Future<Output = Result<Reloaded>> + Send {
+        self.reload_webapp(domain)
+    }
+
+    async fn ask(&self, domain: &str) -> Result<()> {
+        self.webapp(domain).await?;
+        Ok(())
+    }
+
+    fn server_time(&self) -> Option<SystemTime> {
+        Self::server_time(self)
+    }
+
+    fn observed(&self, observer: Arc<dyn Observer>) -> Self {
+        self.with_observer(observer)
+    }
+
+    fn requests_sent(&self) -> u64 {
+        Self::requests_sent(self)
+    }
+
+    fn limit(&self) -> Option<u32> {
+        match self.options().rate_limit {
+            RateLimit::Off => None,
+            RateLimit::PerMinute(limit) => Some(limit),
+            RateLimit::Default => Some(endpoint_of("files/path/").limit),
+        }
+    }
+}
+
+/// Deletes what may be gone already.
+pub(super) async fn delete_if_there<R: Remote>(remote: &R, path: &RemotePath) -> Result<()> {
+    match remote.delete(path).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Lists a folder; `None` if there is none.
+pub(super) async fn list_if_there<R: Remote>(remote: &R, path: &RemotePath) -> Result<Option<Vec<Entry>>> {
+    match remote.list(path).await {
+        Ok(entries) => Ok(Some(entries)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is on the host, in the folders that the filter enters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct RemoteTree {
+    pub files: BTreeSet<String>,
+    pub folders: BTreeSet<String>,
+}
+
+/// Lists everything below `root`, level by level; a project that is not there is empty.
+///
+/// # Errors
+/// If any folder could not be listed: what is missing from half a listing would look deleted.
+pub(super) async fn list_tree<R: Remote>(
+    remote: &R,
+    root: &RemotePath,
+    filter: &mut Filter,
+    skipper: &impl Skipper,
+) -> Result<RemoteTree> {
+    let mut tree = RemoteTree::default();
+    let mut level = vec![String::new()];
+    while !level.is_empty() {
+        let mut listings = Vec::with_capacity(level.len());
+        for folder in level {
+            let path = place(root, &folder)?;
+            let remote = remote.clone();
+            listings.push(async move {
+                let entries = list_if_there(&remote, &path).await?;
+                Ok::<_, crate::Error>((folder, entries.unwrap_or_default()))
+            });
+        }
+        let listed: Vec<(String, Vec<Entry>)> =
+            futures_util::stream::iter(listings).buffer_unordered(DEFAULT_CONCURRENCY).try_collect().await?;
+        let mut found = Vec::new();
+        for (folder, entries) in listed {
+            for entry in entries {
+                let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
+                if entry.is_dir {
+                    found.push(path);
+                } else {
+                    tree.files.insert(path);
+                }
+            }
+        }
+        found.sort_unstable();
+        tree.folders.extend(found.iter().cloned());
+        level = filter.enters(found, skipper).await?;
+    }
+    Ok(tree)
+}
+
+/// Where a project-relative path lies on the host; `""` is the project itself.
+pub(super) fn place(root: &RemotePath, path: &str) -> Result<RemotePath> {
+    if path.is_empty() { Ok(root.clone()) } else { root.join(path) }
+}

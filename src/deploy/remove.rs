@@ -1,0 +1,164 @@
+//! The one gate for everything that deletes files of the project.
+//!
+//! The folder is listed just before, and only what is still a file goes; a folder goes only when a listing shows it
+//! empty. The service deletes folders with all they hold, so a path that became a folder meanwhile must never be sent.
+
+use super::compare::Obstacle;
+use super::manifest::Files;
+use super::progress::Watcher;
+use super::remote::{Remote, delete_if_there, list_if_there, place};
+use super::report::Recorder;
+use super::rules::parent_of;
+use crate::api::Entry;
+use crate::client::RemotePath;
+use crate::error::Result;
+
+/// Deletes, and takes down in the report what it did.
+pub(super) struct Remover<'a, R> {
+    pub remote: &'a R,
+    pub root: &'a RemotePath,
+    pub recorder: &'a Recorder,
+    pub watcher: &'a Watcher,
+    /// What stays.
+    pub kept: &'a Files,
+}
+
+/// What to do with a folder that lost its last file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Emptied {
+    Remove,
+    Keep,
+}
+
+impl<R: Remote> Remover<'_, R> {
+    /// Deletes `paths`, all of them files in `folder`, in order. Ends at the first failure. `gone` is told of each path
+    /// that is not there any more.
+    pub(super) async fn delete_from(
+        &self,
+        folder: &str,
+        paths: &[String],
+        emptied: Emptied,
+        mut gone: impl FnMut(&str),
+    ) -> bool {
+        let entries = match self.list(folder).await {
+            Ok(entries) => entries,
+            Err(error) => {
+                for path in paths {
+                    self.recorder.fail(path, format!("not deleted: {}", error.chain()));
+                }
+                return false;
+            }
+        };
+        for path in paths {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            match entries.iter().find(|entry| entry.name == name) {
+                None => gone(path),
+                Some(entry) if entry.is_dir => {
+                    self.recorder.fail(path, "not deleted: it is a folder on the host by now");
+                    return false;
+                }
+                Some(_) => {
+                    if let Err(error) = self.delete(path).await {
+                        self.recorder.fail(path, format!("not deleted: {}", error.chain()));
+                        return false;
+                    }
+                    gone(path);
+                }
+            }
+        }
+        let is_going = |entry: &Entry| paths.iter().any(|path| path.rsplit('/').next() == Some(entry.name.as_str()));
+        if emptied == Emptied::Keep || folder.is_empty() || entries.is_empty() || !entries.iter().all(is_going) {
+            return true;
+        }
+        self.delete_emptied(folder).await
+    }
+
+    /// Removes a folder that lost its last file, and those above it that are empty then.
+    async fn delete_emptied(&self, folder: &str) -> bool {
+        let mut folder = folder;
+        while !folder.is_empty() && !self.holds_ours(folder) {
+            match self.delete_if_empty(folder).await {
+                Ok(true) => folder = parent_of(folder),
+                Ok(false) => return true,
+                Err(error) => {
+                    self.recorder.fail(folder, format!("the emptied folder is still there: {}", error.chain()));
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Whether a listing is needless, because files of ours stay below.
+    fn holds_ours(&self, folder: &str) -> bool {
+        let prefix = format!("{folder}/");
+        self.kept.range(prefix.clone()..).next().is_some_and(|(path, _)| path.starts_with(&prefix))
+    }
+
+    async fn delete_if_empty(&self, folder: &str) -> Result<bool> {
+        if !self.list(folder).await?.is_empty() {
+            return Ok(false);
+        }
+        self.delete(folder).await?;
+        Ok(true)
+    }
+
+    /// Clears the way for an upload.
+    pub(super) async fn clear(&self, obstacle: &Obstacle) -> bool {
+        if !obstacle.is_dir {
+            return self.delete_from(parent_of(&obstacle.path), &obstacle.files, Emptied::Keep, |_| ()).await;
+        }
+        match self.clear_folder(obstacle).await {
+            Ok(None) => true,
+            Ok(Some(strange)) => {
+                let why = format!("the folder is in the way and holds {strange}, which is not ours: it was left alone");
+                self.recorder.fail(&obstacle.path, why);
+                false
+            }
+            Err(error) => {
+                self.recorder.fail(&obstacle.path, format!("the folder in the way is still there: {}", error.chain()));
+                false
+            }
+        }
+    }
+
+    /// Removes a folder in which every file is ours; gives back one that is not, before anything is deleted.
+    async fn clear_folder(&self, obstacle: &Obstacle) -> Result<Option<String>> {
+        let mut folders = vec![obstacle.path.clone()];
+        let mut files: Vec<Vec<String>> = Vec::new();
+        while let Some(folder) = folders.get(files.len()).cloned() {
+            let mut here = Vec::new();
+            for entry in self.list(&folder).await? {
+                let path = format!("{folder}/{}", entry.name);
+                if entry.is_dir {
+                    folders.push(path);
+                } else if obstacle.files.contains(&path) {
+                    here.push(path);
+                } else {
+                    return Ok(Some(path));
+                }
+            }
+            files.push(here);
+        }
+        for (folder, files) in folders.iter().zip(&files).rev() {
+            for path in files {
+                self.delete(path).await?;
+            }
+            if !self.delete_if_empty(folder).await? {
+                return Ok(Some(format!("something new in {folder}")));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<Entry>> {
+        Ok(list_if_there(self.remote, &place(self.root, folder)?).await?.unwrap_or_default())
+    }
+
+    async fn delete(&self, path: &str) -> Result<()> {
+        delete_if_there(self.remote, &self.root.join(path)?).await?;
+        self.recorder.lock().deleted.push(path.to_owned());
+        self.watcher.deleted(path);
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! The report: what a deploy did, readable at any moment, also after it was cancelled.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::plan::Plan;
+
+/// What a deploy did so far. Paths are relative to the project.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeployReport {
+    /// Whether everything that was planned is done. False while the deploy works.
+    pub ok: bool,
+    /// Whether it was a dry run.
+    pub dry_run: bool,
+    /// Files uploaded, in the order in which they arrived.
+    pub uploaded: Vec<String>,
+    /// Files and emptied folders deleted.
+    pub deleted: Vec<String>,
+    /// What could not be done (a path, or a domain) and why.
+    pub failed: BTreeMap<String, String>,
+    /// Local files that were left alone.
+    pub protected: Vec<String>,
+    /// Domains reloaded.
+    pub reloaded: Vec<String>,
+    /// What to know about.
+    pub warnings: Vec<String>,
+    /// Why the deploy as a whole stopped early, if it did.
+    pub stopped: Option<String>,
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// How long it took, by the clock.
+    pub seconds: f64,
+    /// What was planned.
+    pub plan: Plan,
+}
+
+impl DeployReport {
+    /// What went wrong, in one text; `None` if nothing did.
+    #[must_use]
+    pub fn error_message(&self) -> Option<String> {
+        let failed = self.failed.iter().map(|(path, reason)| format!("{path}: {reason}"));
+        let lines: Vec<String> = self.stopped.iter().cloned().chain(failed).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
+    /// Everything as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "ok": self.ok,
+            "dry_run": self.dry_run,
+            "uploaded": self.uploaded,
+            "deleted": self.deleted,
+            "failed": self.failed,
+            "protected": self.protected,
+            "reloaded": self.reloaded,
+            "warnings": self.warnings,
+            "stopped": self.stopped,
+            "requests": self.requests,
+            "seconds": self.seconds,
+            "plan": self.plan.to_json(),
+        })
+    }
+}
+
+/// A handle on the report of a deploy. It stays readable when the deploy is dropped half-way.
+#[derive(Clone, Default)]
+pub struct Recorder {
+    report: Arc<Mutex<DeployReport>>,
+    requests: Arc<Mutex<Option<Counter>>>,
+}
+
+type Counter = Box<dyn Fn() -> (u64, f64) + Send>;
+
+impl Recorder {
+    /// The report as it stands.
+    #[must_use]
+    pub fn report(&self) -> DeployReport {
+        let mut report = self.lock().clone();
+        if let Some(counter) = &*self.requests.lock().unwrap_or_else(PoisonError::into_inner) {
+            (report.requests, report.seconds) = counter();
+        }
+        report
+    }
+
+    /// Where requests and seconds are read from, now and later.
+    pub(super) fn count_by(&self, counter: impl Fn() -> (u64, f64) + Send + 'static) {
+        *self.requests.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(counter));
+    }
+
+    /// Fixes requests and seconds at what they are now.
+    pub(super) fn close(&self) -> DeployReport {
+        let report = self.report();
+        *self.requests.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.lock().clone_from(&report);
+        report
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, DeployReport> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn fail(&self, what: &str, reason: impl Into<String>) {
+        self.lock().failed.insert(what.to_owned(), reason.into());
+    }
+
+    pub(super) fn warn(&self, warning: impl Into<String>) {
+        self.lock().warnings.push(warning.into());
+    }
+}
