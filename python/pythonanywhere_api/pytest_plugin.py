@@ -1,0 +1,28 @@
+"""A pytest plugin, active wherever the package is installed: the fixture ``pythonanywhere``.
+
+::
+
+    def test_my_deploy_script(pythonanywhere):
+        subprocess.run(["./deploy.sh"], env=pythonanywhere.environment(), check=True)
+        assert (pythonanywhere.home / "mysite" / "manage.py").exists()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .testing import Emulator
+
+
+@pytest.fixture
+def pythonanywhere() -> Iterator[Emulator]:
+    """The service on this machine, with an account of its own, without a rate limit; stopped after the test."""
+    # Not at the top: most test runs of most users don't need it.
+    from .testing import Emulator
+
+    with Emulator(rate_limit=None) as host:
+        yield host

@@ -1,0 +1,110 @@
+"""Fixtures: an account of the emulator, and the two drop-in classes behind one face, so that each case runs for both."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pythonanywhere_api import AsyncPythonanywhereApi, PythonanywhereApi
+from pythonanywhere_api.testing import Emulator
+
+DATA = Path(__file__).parent.parent / "data"
+PROJECT = "mysite"
+
+
+@pytest.fixture
+def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No rate limit of ours: the cases below send many requests, and the emulator's limit is off as well."""
+    monkeypatch.setenv("PYTHONANYWHERE_RATE_LIMIT", "off")
+
+
+@pytest.fixture
+def host(unlimited: None) -> Iterator[Emulator]:
+    with Emulator(rate_limit=None) as emulator:
+        yield emulator
+
+
+class Caller:
+    """Makes instances of one of the two classes and waits for what their methods return."""
+
+    def __init__(self, kind: type[Any], emulator: Emulator):
+        self.kind = kind
+        self.emulator = emulator
+
+    @property
+    def is_async(self) -> bool:
+        return self.kind is AsyncPythonanywhereApi
+
+    def api(self, kind: type[Any] | None = None, project: str = PROJECT, **kwargs: Any) -> Any:
+        host = self.emulator
+        return (kind or self.kind)(host.url, host.user, host.token, project, **kwargs)
+
+    def run(self, result: Any) -> Any:
+        """The value of a call: at once, or awaited in an event loop of its own."""
+        if not inspect.isawaitable(result):
+            return result
+
+        async def wait() -> Any:
+            return await result
+
+        return asyncio.run(wait())
+
+    def list(self, files: Any) -> list[Any]:
+        """All items of `files_iterator`."""
+        if not self.is_async:
+            return list(files)
+
+        async def collect() -> list[Any]:
+            return [item async for item in files]
+
+        return asyncio.run(collect())
+
+
+@pytest.fixture(params=[PythonanywhereApi, AsyncPythonanywhereApi], ids=["sync", "async"])
+def caller(request: pytest.FixtureRequest, host: Emulator) -> Caller:
+    return Caller(request.param, host)
+
+
+@pytest.fixture
+def api(caller: Caller) -> Any:
+    return caller.api()
+
+
+def project_folder(host: Emulator, project: str = PROJECT) -> Path:
+    return Path(host.root) / "home" / host.user / project
+
+
+def write_tree(host: Emulator, files: dict[str, bytes], project: str = PROJECT) -> None:
+    """Puts files into the account, past the API."""
+    for name, content in files.items():
+        path = project_folder(host, project) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def listed_folders(host: Emulator, project: str = PROJECT) -> list[str]:
+    """The project's folders that were asked for, relative, one entry for each request."""
+    prefix = f"/api/v0/user/{host.user}/files/path/home/{host.user}/{project}"
+    paths = [request.path for request in host.requests if request.method == "GET"]
+    return [path.removeprefix(prefix).strip("/") for path in paths if path.startswith(prefix)]
+
+
+def mask_vectors() -> dict[str, Any]:
+    return json.loads((DATA / "masks.json").read_text(encoding="utf-8"))
+
+
+def environment(host: Emulator, **more: str) -> dict[str, str]:
+    """The environment for a child process that uses the emulator."""
+    return os.environ | {
+        "API_TOKEN": host.token,
+        "PYTHONANYWHERE_USERNAME": host.user,
+        "PYTHONANYWHERE_SITE": host.url,
+        **more,
+    }
