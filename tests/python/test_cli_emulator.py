@@ -1,0 +1,103 @@
+"""`pya emulator`: the ready line, the options, and the end by a signal."""
+
+import json
+import os
+import signal
+import ssl
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from command import Pya, clean_environment
+
+
+@pytest.fixture
+def pya(tmp_path):
+    return Pya(tmp_path, clean_environment())
+
+
+@contextmanager
+def emulator(pya, *arguments, end=signal.SIGTERM):
+    """The ready line of a running emulator, which ends well at the end."""
+    with pya.start("emulator", *arguments) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+            yield json.loads(line)
+        finally:
+            process.send_signal(end)
+            rest, errors = process.communicate(timeout=30)
+    assert (process.returncode, rest) == (0, ""), errors
+
+
+def fetch(host: dict, path: str, token: str | None = None, context: ssl.SSLContext | None = None) -> int:
+    url = f"{host['url'].rstrip('/')}/api/v0/user/{host['user']}/{path}"
+    request = urllib.request.Request(url, headers={"Authorization": f"Token {token or host['token']}"})
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
+    try:
+        with opener.open(request, timeout=30) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_when_it_is_ready_and_leaves_nothing_behind(pya, end):
+    with emulator(pya, end=end) as host:
+        assert {"url", "user", "token", "root", "site_url", "paths"} <= host.keys()
+        root = Path(host["root"])
+        assert (root / "home" / host["user"]).is_dir()
+        assert fetch(host, f"files/path/home/{host['user']}/") == 200
+        assert fetch(host, f"files/path/home/{host['user']}/", token="wrong") == 401
+    assert not root.exists()
+
+
+def test_a_named_folder_stays(pya):
+    with emulator(pya, "--root", "account", "--user", "ada") as host:
+        assert host["user"] == "ada"
+        client = Pya(
+            pya.folder,
+            clean_environment(API_TOKEN=host["token"], PYTHONANYWHERE_USERNAME="ada", PYTHONANYWHERE_SITE=host["url"]),
+        )
+        client("put", "-", "kept.txt", text="kept")
+    assert (pya.folder / "account" / "home" / "ada" / "kept.txt").read_text() == "kept"
+
+
+def test_the_token_can_be_given_in_a_file(pya):
+    (pya.folder / "token").write_text("0123456789abcdef\n")
+    with emulator(pya, "--token-file", "token") as host:
+        assert host["token"] == "0123456789abcdef"
+
+
+@pytest.mark.parametrize(("limit", "refused"), [(["--rate-limit", "3"], 2), (["--rate-limit", "off"], 0)])
+def test_the_rate_limit_is_kept(pya, limit, refused):
+    with emulator(pya, *limit) as host:
+        statuses = [fetch(host, f"files/path/home/{host['user']}/") for _ in range(5)]
+    assert statuses.count(429) == refused
+    assert statuses.count(200) == 5 - refused
+
+
+def test_it_serves_https_with_an_authority_of_its_own(pya):
+    with emulator(pya, "--tls", "ca") as host:
+        assert host["url"].startswith("https://")
+        certificates = [
+            path for path in (pya.folder / "ca").iterdir() if path.suffix == ".pem" or path.suffix == ".crt"
+        ]
+        context = ssl.create_default_context(cafile=str(next(path for path in certificates if "ca" in path.name)))
+        assert fetch(host, f"files/path/home/{host['user']}/", context=context) == 200
+        assert fetch(host, f"files/path/home/{host['user']}/", context=context, token="wrong") == 401
+
+
+def test_wrong_options_are_usage_errors(pya):
+    pya("emulator", "--account", "rich", code=2)
+    pya("emulator", "--clock-speed", "0", code=2)
+    pya("emulator", "--port", "70000", code=2)
+    pya("emulator", "--rate-limit", "0", code=2)
+
+
+def test_the_account_is_private(pya):
+    with emulator(pya) as host:
+        assert os.stat(host["root"]).st_mode & 0o077 == 0
