@@ -3,10 +3,12 @@
 //! Why a script and not `pre_exec`: making a private view of the account takes a dozen system calls between fork and
 //! exec, which in this multi-threaded process would be `unsafe` code; a fresh interpreter has one thread and `ctypes`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
@@ -55,7 +57,19 @@ impl Launcher {
         Ok(launcher)
     }
 
+    /// Tried once for each Python of this machine: the answer does not change, and tests start many emulators.
     fn can_start(&self) -> io::Result<bool> {
+        static TRIED: Mutex<BTreeMap<PathBuf, bool>> = Mutex::new(BTreeMap::new());
+        let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(can) = tried.get(&self.python) {
+            return Ok(*can);
+        }
+        let can = self.try_start()?;
+        tried.insert(self.python.clone(), can);
+        Ok(can)
+    }
+
+    fn try_start(&self) -> io::Result<bool> {
         let mut probe = self.command(&[Path::new("true")], Path::new("/"), false);
         let output = probe.stdin(Stdio::null()).output().map_err(|error| {
             io::Error::new(error.kind(), format!("{} cannot be started: {error}", self.python.display()))
@@ -110,6 +124,7 @@ impl Launcher {
     }
 
     /// The environment of the account's processes. Nothing of this machine's user is in it but `PATH`.
+    #[must_use]
     pub fn environment(&self, session: &Session) -> Vec<(&'static str, std::ffi::OsString)> {
         // The host gives a bare name, which clients put behind `https://`; plain http has to be said.
         let site = session.url.strip_prefix("https://").unwrap_or(&session.url);
