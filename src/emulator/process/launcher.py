@@ -16,7 +16,7 @@ import sys
 
 NO_NAMESPACE = 97
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
-MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 0x1000, 0x4000, 0x40000, 2
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 PR_SET_PDEATHSIG, SIGKILL = 1, 9
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -33,10 +33,6 @@ def mount(source, target, kind, flags):
     check(libc.mount(*arguments, flags, None), f"mounting {target}")
 
 
-def unmount(target):
-    check(libc.umount2(os.fsencode(target), MNT_DETACH), f"unmounting {target}")
-
-
 def enter_namespace():
     uid, gid = os.getuid(), os.getgid()
     check(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS), "unshare")
@@ -46,29 +42,30 @@ def enter_namespace():
     mount(None, "/", None, MS_REC | MS_PRIVATE)
 
 
-def mirror(folder, stash):
+def mirror(folder):
     """Replaces `folder` by a writable one in memory with the same entries, so that mount points can be made in it."""
-    os.makedirs(stash, exist_ok=True)
-    mount(folder, stash, None, MS_BIND | MS_REC)
+    # A descriptor still leads to what the new folder covers; a second path to it could lie below `folder` itself.
+    covered = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     mount("tmpfs", folder, "tmpfs", 0)
-    for entry in os.scandir(stash):
-        target = os.path.join(folder, entry.name)
-        if entry.is_symlink():
-            os.symlink(os.readlink(entry.path), target)
-        elif entry.is_dir():
-            os.mkdir(target)
-            mount(entry.path, target, None, MS_BIND | MS_REC)
-        elif entry.is_file():
-            open(target, "x").close()
-            mount(entry.path, target, None, MS_BIND)
-    unmount(stash)
+    with os.scandir(covered) as entries:
+        for entry in entries:
+            source, target = f"/proc/self/fd/{covered}/{entry.name}", os.path.join(folder, entry.name)
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.name, dir_fd=covered), target)
+            elif entry.is_dir():
+                os.mkdir(target)
+                mount(source, target, None, MS_BIND | MS_REC)
+            elif entry.is_file():
+                open(target, "x").close()
+                mount(source, target, None, MS_BIND)
+    os.close(covered)
 
 
 def show_account(root, user):
     enter_namespace()
-    for number, path in enumerate((f"/home/{user}", "/var/www", "/var/log")):
+    for path in (f"/home/{user}", "/var/www", "/var/log"):
         if not os.path.isdir(path):
-            mirror(os.path.dirname(path), os.path.join(root, ".emulator", "mirror", str(number)))
+            mirror(os.path.dirname(path))
             os.mkdir(path)
         mount(root + path, path, None, MS_BIND | MS_REC)
 
