@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `args` | what can be typed |
 //! | `settings` | what holds when something was not typed: environment, `pyproject.toml` |
-//! | `run` | runtime, signals, from a command to its exit code |
+//! | `run`, `signals` | runtime, Ctrl-C, from a command to its exit code |
 //! | `commands` | one file a command |
 //! | `output`, `progress` | data to stdout, talk and bars to stderr |
 //! | `exit` | the exit codes |
@@ -17,6 +17,7 @@ mod log;
 mod output;
 mod run;
 mod settings;
+mod signals;
 
 pub use exit::Exit;
 pub use run::{HostPython, run};

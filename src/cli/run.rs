@@ -1,7 +1,8 @@
 //! From the command line to the exit code: parsing, the runtime, signals.
 //!
 //! A command is one future. Ctrl-C and SIGTERM drop it, which cancels what it has under way; what has to be said about
-//! work that was cut off, a command leaves in its [`Context`] beforehand.
+//! work that was cut off, a command leaves in its [`Context`] beforehand. The emulator alone waits for the signals
+//! itself, because they are how it ends well.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,13 +12,13 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind as ParseErrorKind;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{Cli, Global};
+use super::args::{Cli, Command, Global};
 use super::commands;
 use super::exit::Exit;
 use super::log;
 use super::output::Output;
+use super::signals::Signals;
 use crate::error::{Error, Result};
 
 /// The Python that started us; the emulator and the demo run sites with it.
@@ -70,41 +71,34 @@ pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
     log::start(cli.global.verbose);
     let output = Output::new(cli.global.json, cli.global.quiet);
     let context = Context { global: cli.global, output, python: host, last_words: Mutex::new(None) };
-    let exit = match runtime() {
-        Ok(runtime) => {
-            let exit = runtime.block_on(until_signal(&context, commands::run(cli.command, &context)));
-            // Threads that still read or hash files must not hold the end up.
-            runtime.shutdown_timeout(Duration::from_millis(50));
-            exit
-        }
-        Err(error) => {
-            context.output.error(&error);
-            Exit::Failed
-        }
-    };
+    let exit = run_command(&context, cli.command).unwrap_or_else(|error| {
+        context.output.error(&error);
+        Exit::of(&error)
+    });
     exit.code()
+}
+
+fn run_command(context: &Context, command: Command) -> Result<Exit> {
+    let runtime = runtime()?;
+    let exit = runtime.block_on(async {
+        let mut signals = Signals::watch()?;
+        if let Command::Emulator(args) = command {
+            return commands::emulate(&args, context, &mut signals).await;
+        }
+        tokio::select! {
+            exit = commands::run(command, context) => exit,
+            by = signals.next() => {
+                context.interrupted(by);
+                Ok(by)
+            }
+        }
+    });
+    // Threads that still read or hash files must not hold the end up.
+    runtime.shutdown_timeout(Duration::from_millis(50));
+    exit
 }
 
 fn runtime() -> Result<Runtime> {
     let failed = |source| Error::Local { path: "the runtime's threads".into(), source };
     Builder::new_multi_thread().worker_threads(2).thread_name("pya").enable_all().build().map_err(failed)
-}
-
-/// Runs the command until it ends or a signal ends it.
-async fn until_signal(context: &Context, command: impl Future<Output = Result<Exit>>) -> Exit {
-    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
-        context.output.failure("signals cannot be watched on this system");
-        return Exit::Failed;
-    };
-    let by = tokio::select! {
-        result = command => return result.unwrap_or_else(|error| {
-            context.output.error(&error);
-            Exit::of(&error)
-        }),
-        _ = interrupt.recv() => Exit::Interrupted,
-        _ = terminate.recv() => Exit::Terminated,
-    };
-    context.interrupted(by);
-    by
 }

@@ -137,12 +137,10 @@ impl<'a> Settings<'a> {
 
     fn token(&self) -> Result<Token> {
         if let Some(path) = &self.global.token_file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Error::config(format!("the token file {} cannot be read: {error}", path.display())))?;
-            return Token::new(text.trim());
+            return Token::new(&read_token(path)?);
         }
         Token::new(self.environment.token.as_deref().unwrap_or_default())
-            .map_err(|error| Error::config(format!("{error}; give it in {} or --token-file", environment::TOKEN)))
+            .map_err(|error| Error::config(format!("{error}. Set {} or give --token-file FILE", environment::TOKEN)))
     }
 
     fn options(&self) -> Result<Options> {
@@ -222,6 +220,13 @@ impl<'a> Settings<'a> {
             (None, None) => None,
         })
     }
+}
+
+/// The text of a token file, without the line break that editors put at its end.
+pub fn read_token(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path)
+        .map(|text| text.trim().to_owned())
+        .map_err(|error| Error::config(format!("the token file {} cannot be read: {error}", path.display())))
 }
 
 /// The account's home folder.

@@ -19,7 +19,9 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Put(args) => put::run(&args, context).await,
         Command::Rm(args) => rm::run(&args, context).await,
         Command::Reload(args) => reload::run(&args, context).await,
-        other => Err(Error::config(format!("{other:?} is not built yet"))),
+        Command::Demo(_) | Command::Diff(_) | Command::Deploy(_) => Err(Error::config("not built yet")),
+        // `run_command` takes it, because it waits for the signals itself.
+        Command::Emulator(_) => Err(Error::Closed),
     }
 }
 

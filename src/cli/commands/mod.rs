@@ -3,9 +3,11 @@
 
 mod cat;
 mod dispatch;
+mod emulator;
 mod ls;
 mod put;
 mod reload;
 mod rm;
 
 pub use dispatch::run;
+pub use emulator::run as emulate;
