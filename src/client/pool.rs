@@ -5,6 +5,7 @@
 //! `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE` names; verification cannot be switched off.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -23,15 +24,21 @@ pub(super) struct Kind {
     pub loopback: bool,
     pub connect_timeout: Duration,
     pub trust: Option<PathBuf>,
+    /// The proxy variables as they were, since `reqwest` reads them once.
+    pub proxies: Vec<Option<OsString>>,
 }
 
+const PROXY_VARIABLES: [&str; 8] =
+    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
+
 impl Kind {
-    /// Reads which certificates the environment wants trusted.
+    /// Reads which certificates and proxies the environment wants used.
     pub(super) fn of(loopback: bool, connect_timeout: Duration) -> Self {
         let trust = ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"]
             .into_iter()
             .find_map(|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from));
-        Self { loopback, connect_timeout, trust }
+        let proxies = if loopback { Vec::new() } else { PROXY_VARIABLES.into_iter().map(std::env::var_os).collect() };
+        Self { loopback, connect_timeout, trust, proxies }
     }
 }
 
