@@ -61,7 +61,7 @@ pub async fn deploy<R: Remote>(
     match run.run().await {
         Ok(()) => {
             let mut report = recorder.lock();
-            report.ok = report.failed.is_empty();
+            report.ok = report.failed.is_empty() && report.stopped.is_none();
         }
         Err(error) => recorder.lock().stopped = Some(error.chain()),
     }
@@ -81,6 +81,11 @@ fn begin<R: Remote>(recorder: &Recorder, diff: &DeployDiff, work: &Work, options
         plan: work.plan.clone(),
         ..DeployReport::default()
     };
+}
+
+/// Whether a reload will never work, as far as the service says.
+fn is_refused(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Config)
 }
 
 struct Run<'a, R> {
@@ -266,7 +271,16 @@ impl<R: Remote> Run<'_, R> {
                 true
             }
             Err(error) => {
-                self.recorder.fail(domain, format!("not reloaded: {}", error.chain()));
+                let reason = format!("not reloaded: {}", error.chain());
+                if is_refused(&error) {
+                    // There is no such web app: a debt that could never be paid would stop every later deploy.
+                    keeper.intent().reload.remove(domain);
+                    if !self.options.reload.iter().any(|asked| asked == domain) {
+                        self.recorder.warn(format!("{domain}, which an earlier deploy wanted reloaded, was {reason}"));
+                        return true;
+                    }
+                }
+                self.recorder.fail(domain, reason);
                 false
             }
         }
@@ -293,9 +307,9 @@ impl<R: Remote> Run<'_, R> {
 
     /// Removes the notes that were replaced. What cannot be removed is still true, so it is worth a warning only.
     async fn clean_up(&self) -> bool {
-        let old = self.base.generation.map(|generation| self.folder.manifest(generation));
+        let old = self.base.generations.iter().map(|&generation| self.folder.manifest(generation));
         let leftovers = self.base.intents.iter().map(|other| self.folder.intent(&other.id));
-        for place in old.into_iter().chain(leftovers) {
+        for place in old.chain(leftovers) {
             let removed = match place {
                 Ok(place) => delete_if_there(self.remote, &place).await,
                 Err(error) => Err(error),

@@ -76,6 +76,8 @@ pub(super) struct Base {
     /// Protected files of ours that are gone locally.
     pub protected_gone: Vec<String>,
     pub generation: Option<u64>,
+    /// All manifests that the diff saw; more than one after a deploy was cut off.
+    pub generations: BTreeSet<u64>,
     /// The intents that the diff saw.
     pub intents: Vec<Intent>,
     pub known: Knowledge,
@@ -143,6 +145,7 @@ pub async fn diff<R: Remote>(
         local_root,
         selection,
         generation: state.generation(),
+        generations: state.generations,
         intents: state.intents,
         known,
         differences,
@@ -188,6 +191,7 @@ struct Parts<'a, R> {
     local_root: PathBuf,
     selection: Selection,
     generation: Option<u64>,
+    generations: BTreeSet<u64>,
     intents: Vec<Intent>,
     known: Knowledge,
     differences: Differences,
@@ -215,6 +219,7 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         protected: selection.protected,
         protected_gone: parts.protected_gone,
         generation: parts.generation,
+        generations: parts.generations,
         intents: parts.intents,
         known: parts.known,
         adopted: differences.adopted,
@@ -355,6 +360,7 @@ impl Base {
             protected: self.protected.clone(),
             protected_gone: self.protected_gone.clone(),
             generation: self.generation,
+            generations: self.generations.clone(),
             intents: self.intents.clone(),
             known: self.known.clone(),
             adopted: self.adopted.clone(),

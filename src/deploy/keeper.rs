@@ -31,6 +31,7 @@ const MARGIN: Duration = Duration::from_secs(2 * 60);
 pub(super) struct Keeper<R> {
     shared: Arc<Shared<R>>,
     task: Option<JoinHandle<()>>,
+    _active: Active,
 }
 
 struct Shared<R> {
@@ -40,7 +41,6 @@ struct Shared<R> {
     written: Mutex<Written>,
     wake: Notify,
     stop: AtomicBool,
-    _active: Active,
 }
 
 /// When the intent was written last: when the request was made, and the service's time then.
@@ -83,9 +83,8 @@ impl<R: Remote> Keeper<R> {
             written: Mutex::new(written),
             wake: Notify::new(),
             stop: AtomicBool::new(false),
-            _active: active,
         };
-        Ok(Self { shared: Arc::new(shared), task: None })
+        Ok(Self { shared: Arc::new(shared), task: None, _active: active })
     }
 
     /// Starts to keep it fresh.

@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use super::compare::{Obstacle, folders_of};
 use super::diff::DeployDiff;
+use super::hash::{Hashed, hash_all};
 use super::rules::parent_of;
-use super::select::{counted, first_few};
+use super::select::{MAX_FILE_SIZE, counted, first_few};
 use crate::error::{Error, Result};
 
 /// An upload is followed by a checkpoint after this many.
@@ -91,7 +92,7 @@ pub struct Plan {
 pub(super) struct Upload {
     pub path: String,
     pub local: PathBuf,
-    /// What the diff saw; `None` for protected files, which it did not read.
+    /// What it held when the plan was made.
     pub sha256: Option<String>,
     pub size: u64,
     pub mode: Option<u32>,
@@ -179,17 +180,7 @@ impl Work {
             });
         }
         let protection = base.protection.including(&options.include)?;
-        for (path, local) in base.protected.iter().filter(|(path, _)| !protection.covers(path)) {
-            let metadata = std::fs::metadata(local).map_err(|source| Error::Local { path: local.clone(), source })?;
-            self.uploads.push(Upload {
-                path: path.clone(),
-                local: local.clone(),
-                sha256: None,
-                size: metadata.len(),
-                mode: super::hash::mode_of(&metadata),
-                replaces: base.known.ours.contains_key(path),
-            });
-        }
+        self.choose_protected(diff, options)?;
         self.uploads.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let executables = self.uploads.iter().filter(|upload| upload.mode.is_some_and(|mode| mode & 0o111 != 0));
         let executables: Vec<String> = executables.map(|upload| upload.path.clone()).collect();
@@ -198,6 +189,42 @@ impl Work {
                 "the service cannot set mode bits, run \"chmod +x\" on the host for {}",
                 first_few(executables.into_iter())
             ));
+        }
+        Ok(())
+    }
+
+    /// Protected files that are named now. The diff did not read them, because they may be large and many.
+    fn choose_protected(&mut self, diff: &DeployDiff, options: &DeployOptions) -> Result<()> {
+        let base = &diff.base;
+        let protection = base.protection.including(&options.include)?;
+        let (names, locals): (Vec<&String>, Vec<&PathBuf>) =
+            base.protected.iter().filter(|(path, _)| !protection.covers(path)).unzip();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let hashed =
+            hash_all(&locals, MAX_FILE_SIZE).map_err(|source| Error::Local { path: PathBuf::new(), source })?;
+        for ((path, local), hashed) in names.into_iter().zip(locals).zip(hashed) {
+            let state = match hashed {
+                Hashed::Done(state) => state,
+                Hashed::Gone => continue,
+                Hashed::TooLarge(_) => {
+                    return Err(Error::config(format!("{path} is larger than what may be uploaded")));
+                }
+                Hashed::Failed(source) => return Err(Error::Local { path: local.clone(), source }),
+            };
+            let ours = base.known.ours.get(path);
+            if ours.is_some_and(|ours| ours.same_content(&state)) {
+                continue;
+            }
+            self.uploads.push(Upload {
+                path: path.clone(),
+                local: local.clone(),
+                sha256: state.sha256,
+                size: state.size.unwrap_or_default(),
+                mode: state.mode,
+                replaces: ours.is_some(),
+            });
         }
         Ok(())
     }
@@ -270,7 +297,7 @@ impl Work {
             actions.push(Action::List { folder: folder.clone() });
             actions.extend(paths.iter().map(|path| Action::Delete { path: path.clone() }));
         }
-        actions.extend(base.generation.map(|generation| Action::RemoveManifest { generation }));
+        actions.extend(base.generations.iter().map(|&generation| Action::RemoveManifest { generation }));
         actions.extend(base.intents.iter().map(|intent| Action::RemoveLeftover { id: intent.id.clone() }));
         actions.push(Action::RemoveIntent);
         let on_files = actions.iter().filter(|action| !matches!(action, Action::Reload { .. })).count();

@@ -45,6 +45,7 @@ impl StateFolder {
         Some(all.as_str().strip_prefix(root)?.strip_prefix('/')?.to_owned())
     }
 
+    #[cfg(test)]
     pub(super) fn path(&self) -> &RemotePath {
         &self.folder
     }
@@ -90,7 +91,7 @@ impl StateFolder {
 
     async fn read_once<R: Remote>(&self, remote: &R) -> Result<State> {
         let contents = self.list(remote).await?;
-        let mut state = State::default();
+        let mut state = State { generations: contents.generations.clone(), ..State::default() };
         if let Some(generation) = contents.newest() {
             let place = self.manifest(generation)?;
             let manifest = Manifest::parse(&remote.read(&place).await?, &place, &self.project)?;
@@ -129,6 +130,7 @@ impl Contents {
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
     pub manifest: Option<Manifest>,
+    pub generations: BTreeSet<u64>,
     pub intents: Vec<Intent>,
 }
 
@@ -236,7 +238,7 @@ mod tests {
 
     fn state(deploy: &str, intents: Vec<Intent>) -> State {
         let files = [("a".to_owned(), file("1")), ("b".to_owned(), file("2"))].into();
-        State { manifest: Some(Manifest::new(4, deploy, &root(), files)), intents }
+        State { manifest: Some(Manifest::new(4, deploy, &root(), files)), generations: [4].into(), intents }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Integration tests in one binary, a module for each topic.
 
+mod deploy;
 mod emulator_faults;
 mod emulator_files;
 mod emulator_host;

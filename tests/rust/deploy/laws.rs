@@ -1,0 +1,90 @@
+//! Laws that hold for any project: what was deployed shows no difference, and cuts lose nothing.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use pythonanywhere_api::deploy::DeployOptions;
+
+use super::{Site, deleting};
+
+/// A project's files: few names, so that files and folders collide.
+fn tree() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let path = prop::collection::vec(prop::sample::select(vec!["a", "b", "c#?", "d%2F"]), 1..4);
+    let entries = prop::collection::vec((path, "[xyz]{0,2}"), 1..12);
+    entries.prop_map(|entries| {
+        let mut tree: BTreeMap<String, String> = BTreeMap::new();
+        for (path, content) in entries {
+            let path = path.join("/");
+            let collides = tree
+                .keys()
+                .any(|other| other.starts_with(&format!("{path}/")) || path.starts_with(&format!("{other}/")));
+            if !collides {
+                tree.insert(path, content);
+            }
+        }
+        tree
+    })
+}
+
+fn set(site: &Site, tree: &BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(site.root()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+    }
+    for (path, content) in tree {
+        site.put(path, content);
+    }
+}
+
+fn run<F: Future>(work: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn options() -> DeployOptions {
+    DeployOptions { max_delete: Some(100), ..deleting() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_deployed_shows_no_difference(trees in prop::collection::vec(tree(), 1..4)) {
+        run(async {
+            let site = Site::new(&[]);
+            for tree in &trees {
+                set(&site, tree);
+                let found = site.diff().await;
+                let report = site.deploy(&found, &options()).await;
+                assert!(report.ok, "{report:?}");
+                assert_eq!(site.model.host().project(), site.local());
+                assert!(site.diff().await.is_clean());
+            }
+        });
+    }
+
+    #[test]
+    fn cuts_lose_nothing(trees in prop::collection::vec((tree(), 0_usize..40, any::<bool>()), 1..5), last in tree()) {
+        run(async {
+            let site = Site::new(&[]);
+            for (tree, cut, has_effect) in &trees {
+                set(&site, tree);
+                let from = site.model.host().log.len();
+                site.model.host().cut = Some((from + cut, *has_effect));
+                tokio::select! {
+                    biased;
+                    _ = async { site.run(&options()).await } => {}
+                    () = async { while site.model.host().log.len() <= from + cut { tokio::task::yield_now().await } } => {}
+                }
+                site.model.host().cut = None;
+            }
+            set(&site, &last);
+            // What a cut-off deploy put there and nobody noted is the one thing that may be left over.
+            let report = site.run(&options()).await;
+            let host = site.model.host().project();
+            for (path, content) in site.local() {
+                assert!(report.failed.contains_key(&path) || host.get(&path) == Some(&content), "{path}: {report:?}");
+            }
+            assert!(report.ok || !report.failed.is_empty() || report.stopped.is_some());
+        });
+    }
+}
