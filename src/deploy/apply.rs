@@ -15,7 +15,7 @@ use super::plan::{DeployOptions, Work};
 use super::progress::{Progress, ProgressEvent, Watcher};
 use super::reload::reload;
 use super::remote::{Remote, delete_if_there};
-use super::remove::{Emptied, Remover};
+use super::remove::Remover;
 use super::report::{DeployReport, Recorder};
 use super::state::StateFolder;
 use super::upload::Uploader;
@@ -298,7 +298,7 @@ impl<R: Remote> Run<'_, R> {
             let gone = |path: &str| {
                 keeper.intent().deletes.remove(path);
             };
-            if !remover.delete_from(folder, paths, Emptied::Remove, gone).await {
+            if !remover.delete_from(folder, paths, gone).await {
                 return false;
             }
         }

@@ -77,8 +77,10 @@ pub(super) struct Differences {
 pub(super) enum Seen<'a> {
     /// Nothing.
     Manifest,
-    /// The names.
+    /// The names. The content is not trusted to be what we know.
     Names(&'a RemoteTree),
+    /// The names, and what a first deploy noted before it was cut off.
+    NamesAndNotes(&'a RemoteTree),
     /// The names, and the digests of files on both sides.
     Content(&'a RemoteTree, &'a BTreeMap<String, String>),
 }
@@ -87,7 +89,7 @@ impl Seen<'_> {
     fn tree(&self) -> Option<&RemoteTree> {
         match self {
             Self::Manifest => None,
-            Self::Names(tree) | Self::Content(tree, _) => Some(tree),
+            Self::Names(tree) | Self::NamesAndNotes(tree) | Self::Content(tree, _) => Some(tree),
         }
     }
 }
@@ -132,6 +134,9 @@ fn judge(path: &str, local: &FileState, ours: &Files, seen: &Seen<'_>) -> Judged
     let (there, same) = match seen {
         Seen::Manifest => (ours.contains_key(path), ours.get(path).is_some_and(|our| our.same_content(local))),
         Seen::Names(tree) => (tree.files.contains(path), false),
+        Seen::NamesAndNotes(tree) => {
+            (tree.files.contains(path), ours.get(path).is_some_and(|our| our.same_content(local)))
+        }
         Seen::Content(tree, digests) => {
             let same = digests.get(path).is_some_and(|digest| Some(digest) == local.sha256.as_ref());
             (tree.files.contains(path), same)
@@ -174,7 +179,7 @@ pub(super) fn folders_of(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The files below `folder`.
-fn below(files: &Files, folder: &str) -> Vec<String> {
+pub(super) fn below(files: &Files, folder: &str) -> Vec<String> {
     let prefix = format!("{folder}/");
     files.range(prefix.clone()..).map(|(path, _)| path).take_while(|path| path.starts_with(&prefix)).cloned().collect()
 }

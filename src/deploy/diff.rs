@@ -111,6 +111,7 @@ pub async fn diff<R: Remote>(
     let state = folder.read(remote).await?;
     let mut known = state.knowledge(remote.server_time());
     known.look_for_deleted(remote, &project.remote_root).await?;
+    let is_asked = mode.is_some();
     let mode = match (mode, &state.manifest) {
         (Some(mode), _) => mode,
         (None, Some(_)) => Compare::Manifest,
@@ -130,7 +131,8 @@ pub async fn diff<R: Remote>(
     let (protected_gone, gone): (Vec<_>, BTreeSet<_>) = split(gone, |path| filter.protection.covers(path));
     let seen = match (&tree, mode) {
         (Some(tree), Compare::Content) => Seen::Content(tree, &digests),
-        (Some(tree), _) => Seen::Names(tree),
+        (Some(tree), _) if is_asked => Seen::Names(tree),
+        (Some(tree), _) => Seen::NamesAndNotes(tree),
         (None, _) => Seen::Manifest,
     };
     let mut differences = compare(&selection.files, &known.ours, &gone, &seen);

@@ -68,6 +68,7 @@ fn hash_with(path: &Path, max_size: u64, space: &mut [u8]) -> io::Result<Hashed>
 
 /// Permission bits, where the system has them.
 #[cfg(unix)]
+#[allow(clippy::unnecessary_wraps, reason = "other systems have none")]
 pub(super) fn mode_of(metadata: &std::fs::Metadata) -> Option<u32> {
     Some(std::os::unix::fs::MetadataExt::mode(metadata) & 0o777)
 }

@@ -24,8 +24,8 @@ const REFRESH: Duration = Duration::from_secs(3 * 60);
 /// How long to wait after a write that failed.
 const RETRY: Duration = Duration::from_secs(20);
 
-/// Nothing is sent later than this before the intent expires: what was sent must also arrive.
-const MARGIN: Duration = Duration::from_secs(2 * 60);
+/// Nothing is sent later than this after the intent was written; what was sent has the rest of its time to arrive.
+const FRESH: Duration = EXPIRY.saturating_sub(Duration::from_secs(2 * 60));
 
 /// An intent on the host, for as long as the deploy works. Dropped, it stays on the host and is refreshed no more.
 pub(super) struct Keeper<R> {
@@ -60,7 +60,7 @@ impl Written {
             (Some(then), Some(now)) => now.duration_since(then).unwrap_or_default(),
             _ => Duration::ZERO,
         };
-        (clock::now() - self.at).max(by_server) < EXPIRY - MARGIN
+        (clock::now() - self.at).max(by_server) < FRESH
     }
 }
 

@@ -24,6 +24,7 @@ const MIN_MAX_DELETE: usize = 10;
 
 /// What a deploy may do beyond uploading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct DeployOptions {
     /// Delete what earlier deploys put there and is gone locally.
     pub delete: bool,
@@ -179,7 +180,6 @@ impl Work {
                 replaces: changed.contains(path),
             });
         }
-        let protection = base.protection.including(&options.include)?;
         self.choose_protected(diff, options)?;
         self.uploads.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let executables = self.uploads.iter().filter(|upload| upload.mode.is_some_and(|mode| mode & 0o111 != 0));

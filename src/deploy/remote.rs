@@ -30,6 +30,7 @@ pub trait Remote: Clone + Send + Sync + 'static {
     fn ask(&self, domain: &str) -> impl Future<Output = Result<()>> + Send;
     fn server_time(&self) -> Option<SystemTime>;
     /// A clone that tells `observer` what it does and counts its requests from 0.
+    #[must_use]
     fn observed(&self, observer: Arc<dyn Observer>) -> Self;
     fn requests_sent(&self) -> u64;
     /// How many requests a minute the files' endpoint takes; `None` without a limit.

@@ -11,7 +11,7 @@ use super::report::Recorder;
 use super::rules::parent_of;
 use crate::api::Entry;
 use crate::client::RemotePath;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 
 /// Deletes, and takes down in the report what it did.
 pub(super) struct Remover<'a, R> {
@@ -23,23 +23,10 @@ pub(super) struct Remover<'a, R> {
     pub kept: &'a Files,
 }
 
-/// What to do with a folder that lost its last file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Emptied {
-    Remove,
-    Keep,
-}
-
 impl<R: Remote> Remover<'_, R> {
     /// Deletes `paths`, all of them files in `folder`, in order. Ends at the first failure. `gone` is told of each path
     /// that is not there any more.
-    pub(super) async fn delete_from(
-        &self,
-        folder: &str,
-        paths: &[String],
-        emptied: Emptied,
-        mut gone: impl FnMut(&str),
-    ) -> bool {
+    pub(super) async fn delete_from(&self, folder: &str, paths: &[String], mut gone: impl FnMut(&str)) -> bool {
         let entries = match self.list(folder).await {
             Ok(entries) => entries,
             Err(error) => {
@@ -67,7 +54,7 @@ impl<R: Remote> Remover<'_, R> {
             }
         }
         let is_going = |entry: &Entry| paths.iter().any(|path| path.rsplit('/').next() == Some(entry.name.as_str()));
-        if emptied == Emptied::Keep || folder.is_empty() || entries.is_empty() || !entries.iter().all(is_going) {
+        if folder.is_empty() || entries.is_empty() || !entries.iter().all(is_going) {
             return true;
         }
         self.delete_emptied(folder).await
@@ -106,7 +93,7 @@ impl<R: Remote> Remover<'_, R> {
     /// Clears the way for an upload.
     pub(super) async fn clear(&self, obstacle: &Obstacle) -> bool {
         if !obstacle.is_dir {
-            return self.delete_from(parent_of(&obstacle.path), &obstacle.files, Emptied::Keep, |_| ()).await;
+            return self.clear_file(&obstacle.path).await;
         }
         match self.clear_folder(obstacle).await {
             Ok(None) => true,
@@ -122,13 +109,38 @@ impl<R: Remote> Remover<'_, R> {
         }
     }
 
+    /// Removes a file where a folder is needed. If there is a folder already, nothing is in the way.
+    async fn clear_file(&self, path: &str) -> bool {
+        let cleared = async {
+            let entries = self.list(parent_of(path)).await?;
+            let name = path.rsplit('/').next().unwrap_or(path);
+            if entries.iter().any(|entry| entry.name == name && !entry.is_dir) {
+                self.delete(path).await
+            } else {
+                Ok(())
+            }
+        };
+        match cleared.await {
+            Ok(()) => true,
+            Err(error) => {
+                self.recorder.fail(path, format!("the file in the way is still there: {}", error.chain()));
+                false
+            }
+        }
+    }
+
     /// Removes a folder in which every file is ours; gives back one that is not, before anything is deleted.
     async fn clear_folder(&self, obstacle: &Obstacle) -> Result<Option<String>> {
         let mut folders = vec![obstacle.path.clone()];
         let mut files: Vec<Vec<String>> = Vec::new();
         while let Some(folder) = folders.get(files.len()).cloned() {
             let mut here = Vec::new();
-            for entry in self.list(&folder).await? {
+            let entries = match self.list(&folder).await {
+                // It is a file by now: an earlier deploy got that far.
+                Err(error) if error.kind() == ErrorKind::WrongType && folder == obstacle.path => return Ok(None),
+                entries => entries?,
+            };
+            for entry in entries {
                 let path = format!("{folder}/{}", entry.name);
                 if entry.is_dir {
                     folders.push(path);

@@ -216,10 +216,11 @@ pub(super) fn is_always_out(name: &str) -> Option<&'static str> {
     let is_swap = |name: &str| {
         name.starts_with('.') && [".swp", ".swo", ".swn", ".swx"].iter().any(|extension| name.ends_with(extension))
     };
+    let is_compiled = |name: &str| [".pyc", ".pyo"].iter().any(|extension| name.ends_with(extension));
     match name {
         ".git" => Some(".git"),
         "__pycache__" => Some("__pycache__"),
-        _ if name.ends_with(".pyc") || name.ends_with(".pyo") => Some("*.pyc"),
+        _ if is_compiled(name) => Some("*.pyc"),
         _ if name.len() > 1 && name.ends_with('~') => Some("*~"),
         _ if name.len() > 2 && name.starts_with('#') && name.ends_with('#') => Some("#*#"),
         _ if name.starts_with(".#") || is_swap(name) => Some(".*.swp"),

@@ -219,8 +219,8 @@ impl Filter {
     /// Lets the skipper decide about what the walk found.
     async fn leave_to_skipper(&mut self, walked: &mut Walked, skipper: &impl Skipper) -> Result<()> {
         let paths: Vec<String> = walked.files.keys().chain(walked.protected.keys()).cloned().collect();
-        let skipped = self.skipped_of(&paths, skipper).await?;
-        for path in &skipped {
+        let left_out = self.skipped_of(&paths, skipper).await?;
+        for path in &left_out {
             walked.files.remove(path);
             walked.protected.remove(path);
             walked.count(&Rule { source: "skip_file_path".to_owned(), pattern: path.clone() }, false);
@@ -296,8 +296,8 @@ impl Filter {
                 open.push(path);
             }
         }
-        let skipped = self.skipped_of(&open, skipper).await?;
-        open.retain(|path| !skipped.contains(path));
+        let left_out = self.skipped_of(&open, skipper).await?;
+        open.retain(|path| !left_out.contains(path));
         Ok(open)
     }
 

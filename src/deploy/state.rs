@@ -192,6 +192,15 @@ impl Knowledge {
                 *state = FileState::unknown();
             }
         }
+        for path in self.done.keys() {
+            // What was uploaded below a file of ours shows that it made way, and so does an upload over a folder.
+            for folder in super::compare::folders_of(path) {
+                self.ours.remove(folder);
+            }
+            for below in super::compare::below(&self.ours, path) {
+                self.ours.remove(&below);
+            }
+        }
         self.ours.extend(self.done.iter().map(|(path, state)| (path.clone(), state.clone())));
         self.deletes.retain(|path| !self.ours.contains_key(path));
     }
@@ -280,6 +289,12 @@ mod tests {
         second.takes_over.insert(first.id.clone());
         let known = state("", vec![first, second]).knowledge(None);
         assert_eq!(known.ours["a"], file("6"));
+    }
+
+    #[test]
+    fn an_upload_shows_what_made_way_for_it() {
+        let known = state("", vec![leftover(&["a"], &[("a/x", "5")])]).knowledge(None);
+        assert!(!known.ours.contains_key("a") && known.ours.contains_key("a/x"));
     }
 
     #[test]

@@ -55,7 +55,6 @@ fn assert_deployed(site: &Site, context: &str) {
     assert_eq!(host.project(), expected, "{context}");
     assert_eq!(host.notes().len(), 1, "{context}: {:?}", host.notes());
     assert!(host.notes()[0].starts_with("manifest-"), "{context}");
-    assert!(!host.folders.contains("/home/u/p/gone"), "{context}");
 }
 
 #[tokio::test]
@@ -64,6 +63,7 @@ async fn a_deploy_killed_at_any_request_is_finished_by_the_next_one() {
         let site = changed_site().await;
         assert!(site.run(&options()).await.ok);
         assert_deployed(&site, "uncut");
+        assert!(!site.model.host().folders.contains("/home/u/p/gone"));
         site.model.host().log.len()
     };
     assert!(requests > 40);
@@ -209,7 +209,8 @@ async fn a_dropped_deploy_leaves_a_readable_report() {
     let site = changed_site().await;
     let recorder = Recorder::default();
     let found = site.diff().await;
-    site.model.host().cut = Some((site.model.host().log.len() + 12, true));
+    let sent = site.model.host().log.len();
+    site.model.host().cut = Some((sent + 12, true));
     let (project, options) = (site.project(), options());
     let work = deploy(&project, &found, &options, std::sync::Arc::new(()), &recorder);
     assert!(tokio::time::timeout(Duration::from_millis(200), work).await.is_err());
@@ -257,7 +258,6 @@ async fn two_deploys_never_both_go_on_in_any_interleaving() {
             clients[which].gate.add_permits(1);
             while clients[which].gate.available_permits() > 0 && !tasks[which].is_finished() {
                 tokio::task::yield_now().await;
-                tokio::time::sleep(Duration::from_micros(20)).await;
             }
         }
         for client in &clients {

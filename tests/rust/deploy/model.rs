@@ -170,7 +170,13 @@ impl Remote for Model {
 
     async fn list(&self, path: &RemotePath) -> Result<Vec<Entry>> {
         let path = path.as_str();
-        self.request("LIST", path, |host| host.list(path).ok_or_else(|| error("GET", path, 404))).await
+        self.request("LIST", path, |host| {
+            if host.files.contains_key(path) {
+                return Err(Error::WrongType { path: path.to_owned(), found: "a file", expected: "a folder" });
+            }
+            host.list(path).ok_or_else(|| error("GET", path, 404))
+        })
+        .await
     }
 
     async fn read(&self, path: &RemotePath) -> Result<Bytes> {
