@@ -220,8 +220,8 @@ fn special(kind: FileType) -> Option<&'static str> {
 fn checked_name<'a>(local: &Path, name: Option<&'a str>) -> Result<Cow<'a, str>> {
     let Some(name) = name else {
         return Err(Error::config(format!(
-            "the name {:?} in {} is not valid UTF-8 and could not be sent as it is: rename it",
-            local.file_name().unwrap_or_default(),
+            "the name \"{}\" in {} is not valid UTF-8 and could not be sent as it is: rename it",
+            local.file_name().unwrap_or_default().as_encoded_bytes().escape_ascii(),
             local.parent().unwrap_or(local).display()
         )));
     };

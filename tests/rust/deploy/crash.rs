@@ -74,7 +74,8 @@ async fn a_deploy_killed_at_any_request_is_finished_by_the_next_one() {
             run_until_cut(&site).await;
             let context = format!("cut at {cut}, effect {has_effect}");
             let was_reloaded = !site.model.host().reloads.is_empty();
-            let uploaded = site.model.host().project() != changed_site().await.model.host().project();
+            let untouched = changed_site().await.model.host().project();
+            let uploaded = site.model.host().project() != untouched;
             site.model.host().cut = None;
             let report = site.run(&deleting()).await;
             assert!(report.ok, "{context}: {report:?}");

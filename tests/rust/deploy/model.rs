@@ -164,7 +164,7 @@ fn error(method: &str, path: &str, status: u16) -> Error {
 }
 
 impl Remote for Model {
-    fn user(&self) -> &str {
+    fn user(&self) -> &'static str {
         "u"
     }
 
