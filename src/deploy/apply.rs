@@ -104,6 +104,8 @@ impl<R: Remote> Run<'_, R> {
         let id = intent.id.clone();
         let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
         if let Err(why) = self.check_alone(&id).await {
+            // Our own decision, as opposed to a request that failed.
+            self.recorder.lock().held = why.kind() == ErrorKind::Config;
             return Err(self.withdraw(keeper, why).await);
         }
         keeper.start();
@@ -307,7 +309,7 @@ impl<R: Remote> Run<'_, R> {
 
     /// Removes the notes that were replaced. What cannot be removed is still true, so it is worth a warning only.
     async fn clean_up(&self) -> bool {
-        let old = self.base.generations.iter().map(|&generation| self.folder.manifest(generation));
+        let old = self.work.stale.iter().map(|&generation| self.folder.manifest(generation));
         let leftovers = self.base.intents.iter().map(|other| self.folder.intent(&other.id));
         for place in old.chain(leftovers) {
             let removed = match place {

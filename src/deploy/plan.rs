@@ -19,6 +19,10 @@ use crate::error::{Error, Result};
 /// An upload is followed by a checkpoint after this many.
 pub(super) const CHECKPOINT_FILES: usize = 100;
 
+/// Replaced manifests are removed together, once there are this many: one by one, each deploy would cost one request
+/// more, and nothing reads them.
+const STALE_MANIFESTS: usize = 8;
+
 /// At least this many deletes are allowed by default.
 const MIN_MAX_DELETE: usize = 10;
 
@@ -67,7 +71,7 @@ pub enum Action {
     WriteManifest { generation: u64 },
     /// Reload a web app.
     Reload { domain: String },
-    /// Delete the manifest that was replaced.
+    /// Delete a manifest that was replaced.
     RemoveManifest { generation: u64 },
     /// Delete the note of a deploy that was cut off, after its debts are paid.
     RemoveLeftover { id: String },
@@ -108,6 +112,8 @@ pub(super) struct Work {
     /// Folder to the files that go from it.
     pub deletes: BTreeMap<String, Vec<String>>,
     pub reload: BTreeSet<String>,
+    /// Manifests that are removed.
+    pub stale: Vec<u64>,
     pub warnings: Vec<String>,
     pub plan: Plan,
 }
@@ -161,6 +167,9 @@ impl Work {
         work.choose_deletes(diff, options)?;
         if work.is_needed(diff) {
             work.reload = diff.base.known.reload.iter().chain(&options.reload).cloned().collect();
+            if diff.base.generations.len() >= STALE_MANIFESTS {
+                work.stale = diff.base.generations.iter().copied().collect();
+            }
             work.plan = work.lay_out(diff);
         }
         Ok(work)
@@ -297,7 +306,7 @@ impl Work {
             actions.push(Action::List { folder: folder.clone() });
             actions.extend(paths.iter().map(|path| Action::Delete { path: path.clone() }));
         }
-        actions.extend(base.generations.iter().map(|&generation| Action::RemoveManifest { generation }));
+        actions.extend(self.stale.iter().map(|&generation| Action::RemoveManifest { generation }));
         actions.extend(base.intents.iter().map(|intent| Action::RemoveLeftover { id: intent.id.clone() }));
         actions.push(Action::RemoveIntent);
         let on_files = actions.iter().filter(|action| !matches!(action, Action::Reload { .. })).count();

@@ -29,6 +29,8 @@ impl<R: Remote> Remover<'_, R> {
     pub(super) async fn delete_from(&self, folder: &str, paths: &[String], mut gone: impl FnMut(&str)) -> bool {
         let entries = match self.list(folder).await {
             Ok(entries) => entries,
+            // A file where the folder was: nothing is below it.
+            Err(error) if error.kind() == ErrorKind::WrongType => Vec::new(),
             Err(error) => {
                 for path in paths {
                     self.recorder.fail(path, format!("not deleted: {}", error.chain()));

@@ -12,7 +12,7 @@ pub struct DeployReport {
     pub ok: bool,
     /// Whether it was a dry run.
     pub dry_run: bool,
-    /// Files uploaded, in the order in which they arrived.
+    /// Files uploaded, sorted.
     pub uploaded: Vec<String>,
     /// Files and emptied folders deleted.
     pub deleted: Vec<String>,
@@ -26,6 +26,8 @@ pub struct DeployReport {
     pub warnings: Vec<String>,
     /// Why the deploy as a whole stopped early, if it did.
     pub stopped: Option<String>,
+    /// Whether it stopped because somebody else deploys, or did since the diff; nothing was changed then.
+    pub held: bool,
     /// Requests sent, retries included.
     pub requests: u64,
     /// How long it took, by the clock.
@@ -56,6 +58,7 @@ impl DeployReport {
             "reloaded": self.reloaded,
             "warnings": self.warnings,
             "stopped": self.stopped,
+            "held": self.held,
             "requests": self.requests,
             "seconds": self.seconds,
             "plan": self.plan.to_json(),
@@ -77,6 +80,7 @@ impl Recorder {
     #[must_use]
     pub fn report(&self) -> DeployReport {
         let mut report = self.lock().clone();
+        report.uploaded.sort_unstable();
         if let Some(counter) = &*self.requests.lock().unwrap_or_else(PoisonError::into_inner) {
             (report.requests, report.seconds) = counter();
         }

@@ -1,8 +1,8 @@
 //! The state folder on the host: `/home/<user>/.pya/<16 hex digits of the SHA-256 of the remote root>/`.
 //!
 //! Outside the project, so that no search or delete of the project meets it, and outside anything that is served. It
-//! holds one manifest, for a moment two, and the intents of those who work or were cut off. What is read from it is the
-//! base of every decision, so whatever cannot be listed or read is an error.
+//! holds the newest manifest and a few replaced ones, and the intents of those who work or were cut off. What is read
+//! from it is the base of every decision, so whatever cannot be listed or read is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -212,7 +212,11 @@ impl Knowledge {
             folders.entry(parent_of(&path).to_owned()).or_default().push(path);
         }
         for (folder, paths) in folders {
-            let entries = list_if_there(remote, &super::remote::place(root, &folder)?).await?.unwrap_or_default();
+            let entries = match list_if_there(remote, &super::remote::place(root, &folder)?).await {
+                // A file where the folder was: nothing is below it.
+                Err(error) if error.kind() == ErrorKind::WrongType => Vec::new(),
+                entries => entries?.unwrap_or_default(),
+            };
             for path in paths {
                 let name = path.rsplit('/').next().unwrap_or(&path);
                 if entries.iter().any(|entry| entry.name == name && !entry.is_dir) {

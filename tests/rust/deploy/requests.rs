@@ -41,17 +41,18 @@ async fn changes_and_deletes_stay_within_their_requests() {
     site.put("a.py", "changed");
     site.put("new.py", "new");
     site.remove("pkg/d.py");
+    site.model.host().log.clear();
     let diff = site.diff().await;
     assert_eq!(diff.to_string(), "M  a.py\nA  new.py\nD  pkg/d.py");
     let report = site.deploy(&diff, &deleting()).await;
     assert!(report.ok, "{report:?}");
-    // Two changed, one deleted, one folder that loses a file.
-    assert!(report.requests <= 2 + 1 + 6 + 1, "{report:?}");
+    // Two changed, one deleted, one folder that loses a file; the diff included.
+    assert!(site.model.host().log.len() <= 2 + 1 + 6 + 1, "{report:?}");
     assert_eq!(usize::try_from(report.requests).unwrap(), report.plan.requests);
     assert_eq!(report.deleted, ["pkg/d.py"]);
     let host = site.model.host();
     assert_eq!(host.project(), site.local());
-    assert_eq!(host.notes(), ["manifest-2.json"]);
+    assert_eq!(host.notes(), ["manifest-1.json", "manifest-2.json"]);
 }
 
 #[tokio::test]
@@ -75,10 +76,18 @@ async fn the_order_is_intent_listing_uploads_manifest_reload_deletes_intent() {
         .collect();
     assert_eq!(steps[0], "POST intent");
     assert!(steps[1].starts_with("LIST "));
-    assert_eq!(
-        steps[2..],
-        ["POST a.py", "POST manifest", "RELOAD x.y", "LIST pkg", "DELETE d.py", "DELETE manifest", "DELETE intent"]
-    );
+    assert_eq!(steps[2..], ["POST a.py", "POST manifest", "RELOAD x.y", "LIST pkg", "DELETE d.py", "DELETE intent"]);
+}
+
+#[tokio::test]
+async fn replaced_manifests_are_removed_together() {
+    let site = site();
+    for number in 0..9 {
+        site.put("a.py", &format!("{number}"));
+        assert!(site.run(&DeployOptions::default()).await.ok);
+    }
+    assert_eq!(site.model.host().notes(), ["manifest-9.json"]);
+    assert!(site.diff().await.is_clean());
 }
 
 #[tokio::test]
