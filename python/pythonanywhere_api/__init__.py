@@ -8,7 +8,14 @@ service on this machine.
 from __future__ import annotations
 
 try:
-    from ._core import AsyncPythonanywhereApi, PythonanywhereApi, __version__
+    from ._core import (
+        AsyncPythonanywhereApi,
+        DeployDiff,
+        DeployReport,
+        ProgressEvent,
+        PythonanywhereApi,
+        __version__,
+    )
 except ImportError as error:
     if "interpreter" not in str(error):
         raise
@@ -44,8 +51,11 @@ __all__ = [
     "ConflictError",
     "ConsoleNotStartedError",
     "DecodeError",
+    "DeployDiff",
+    "DeployReport",
     "ForbiddenError",
     "NotFoundError",
+    "ProgressEvent",
     "PythonAnywhereError",
     "PythonAnywhereWarning",
     "PythonanywhereApi",

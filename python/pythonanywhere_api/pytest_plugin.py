@@ -3,8 +3,10 @@
 ::
 
     def test_my_deploy_script(pythonanywhere):
-        subprocess.run(["./deploy.sh"], env=pythonanywhere.environment(), check=True)
-        assert (pythonanywhere.home / "mysite" / "manage.py").exists()
+        account = {"API_TOKEN": pythonanywhere.token, "PYTHONANYWHERE_USERNAME": pythonanywhere.user,
+                   "PYTHONANYWHERE_SITE": pythonanywhere.url}
+        subprocess.run(["./deploy.sh"], env=os.environ | account, check=True)
+        assert os.path.exists(f"{pythonanywhere.root}/home/{pythonanywhere.user}/mysite/manage.py")
 """
 
 from __future__ import annotations

@@ -7,10 +7,14 @@
 //! | `convert` | JSON and other values |
 //! | `cli` | the entry point of `pya` |
 //! | `dropin` | `PythonanywhereApi` and `AsyncPythonanywhereApi` |
+//! | `deploy` | diff, report and progress events |
+//! | `emulator` | `pythonanywhere_api.testing` |
 
 mod cli;
 mod convert;
+mod deploy;
 mod dropin;
+mod emulator;
 mod errors;
 mod module;
 mod runtime;

@@ -2,12 +2,12 @@
 
 use pyo3::prelude::*;
 
-use super::{cli, dropin, runtime};
+use super::{cli, deploy, dropin, emulator, runtime};
 
 /// `gil_used` stays on: the classes are built for threads without a global lock, but nobody has tested them there.
 #[pymodule(name = "_core", gil_used = true)]
 mod core {
-    use super::{Bound, PyModule, PyResult, cli, dropin, runtime};
+    use super::{Bound, PyModule, PyResult, cli, deploy, dropin, emulator, runtime};
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -15,9 +15,13 @@ mod core {
     #[pymodule_export]
     use cli::cli_main;
     #[pymodule_export]
+    use deploy::{DeployDiff, DeployReport, ProgressEvent};
+    #[pymodule_export]
     use dropin::{
         AsyncFilesIterator, AsyncPythonanywhereApi, FilesIterator, Headers, ItemCollector, PythonanywhereApi, Response,
     };
+    #[pymodule_export]
+    use emulator::{Emulator, Faults, HeldRequest, LoggedRequest, advance_clock, set_clock_speed};
     #[pymodule_export]
     use runtime::Coroutine;
 

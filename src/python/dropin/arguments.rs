@@ -8,13 +8,13 @@ use crate::client::BaseUrl;
 use crate::environment::{self, Environment};
 use crate::error::{Error, Result};
 
-/// A sequence of masks. A single text is one too, letter by letter, but never meant so.
-pub(super) fn masks(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    let wrong = || PyTypeError::new_err("path_masks must be a sequence of str; for one mask write [mask]");
+/// A sequence of texts. A single text is one too, letter by letter, but never meant so.
+pub(super) fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    let wrong = || PyTypeError::new_err(format!("{name} must be a sequence of str; for one write a list with it"));
     if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() {
         return Err(wrong());
     }
-    value.try_iter().map_err(|_| wrong())?.map(|mask| mask?.extract().map_err(|_| wrong())).collect()
+    value.try_iter().map_err(|_| wrong())?.map(|text| text?.extract().map_err(|_| wrong())).collect()
 }
 
 /// The number of a console, also as text.

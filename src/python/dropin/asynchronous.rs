@@ -1,5 +1,6 @@
 //! `AsyncPythonanywhereApi`: the same operations as coroutines. Arguments and attributes are read at the call.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,13 +8,15 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
-use super::arguments::{self, console_id, masks};
+use super::arguments::{self, console_id, texts};
 use super::collector::ItemCollector;
+use super::deploys::{self, deploy_request, diff_request};
 use super::iterator::AsyncFilesIterator;
 use super::operations::{self, Finished};
 use super::request::{Raw, file_content};
 use super::service::{Call, Service};
 use super::state::{Shared, set_project, set_up, skipper};
+use crate::python::deploy::DeployDiff;
 use crate::python::errors::IntoPy;
 use crate::python::runtime::{Coroutine, awaitable};
 
@@ -148,7 +151,7 @@ impl AsyncPythonanywhereApi {
         path_masks: &Bound<'_, PyAny>,
         skip_file_path: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Coroutine> {
-        let masks = masks(path_masks)?;
+        let masks = texts("path_masks", path_masks)?;
         let skip = skipper(skip_file_path)?.map(Arc::new);
         Self::run(slf, "deployed_code_files", |service| operations::find_files(service, masks, skip))
     }
@@ -190,5 +193,69 @@ impl AsyncPythonanywhereApi {
             ));
         }
         Self::run(slf, "find_project_files", |service| operations::find_files(service, vec![path_mask], skip))
+    }
+
+    #[pyo3(signature = (
+        local_root, path_masks=None, skip_file_path=None, compare=None, *, protected=None, include=None, strict=false,
+        max_file_size=None
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
+    fn deploy_diff(
+        slf: &Bound<'_, Self>,
+        local_root: PathBuf,
+        path_masks: Option<&Bound<'_, PyAny>>,
+        skip_file_path: Option<&Bound<'_, PyAny>>,
+        compare: Option<&str>,
+        protected: Option<&Bound<'_, PyAny>>,
+        include: Option<&Bound<'_, PyAny>>,
+        strict: bool,
+        max_file_size: Option<u64>,
+    ) -> PyResult<Coroutine> {
+        let py = slf.py();
+        let request = diff_request(
+            py,
+            local_root,
+            path_masks,
+            skip_file_path,
+            compare,
+            protected,
+            include,
+            strict,
+            max_file_size,
+        )?;
+        Self::run(slf, "deploy_diff", |service| deploys::deploy_diff(service, request))
+    }
+
+    #[pyo3(signature = (
+        diff, *, delete=false, delete_unmanaged=false, max_delete=None, include=None, dry_run=false, reload=None,
+        executor="auto", force=false, progress=None
+    ))]
+    #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords of Python")]
+    fn deploy(
+        slf: &Bound<'_, Self>,
+        diff: &Bound<'_, DeployDiff>,
+        delete: bool,
+        delete_unmanaged: bool,
+        max_delete: Option<usize>,
+        include: Option<&Bound<'_, PyAny>>,
+        dry_run: bool,
+        reload: Option<&Bound<'_, PyAny>>,
+        executor: &str,
+        force: bool,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Coroutine> {
+        let request = deploy_request(
+            diff,
+            delete,
+            delete_unmanaged,
+            max_delete,
+            include,
+            dry_run,
+            reload,
+            executor,
+            force,
+            progress,
+        )?;
+        Self::run(slf, "deploy", |service| deploys::deploy(service, request))
     }
 }

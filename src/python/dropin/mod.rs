@@ -10,6 +10,7 @@
 mod arguments;
 mod asynchronous;
 mod collector;
+mod deploys;
 mod iterator;
 mod operations;
 mod request;

@@ -1,18 +1,21 @@
 //! `PythonanywhereApi`: operations that wait.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
-use super::arguments::{self, console_id, masks};
+use super::arguments::{self, console_id, texts};
 use super::collector::{ItemCollector, collect};
+use super::deploys::{self, deploy_request, diff_request};
 use super::iterator::FilesIterator;
 use super::operations::{self, Finished};
 use super::request::{Raw, file_content};
 use super::service::{Call, Service};
 use super::state::{Shared, set_project, set_up, skipper};
+use crate::python::deploy::DeployDiff;
 use crate::python::errors::IntoPy;
 use crate::python::runtime::wait;
 
@@ -134,7 +137,7 @@ impl PythonanywhereApi {
         path_masks: &Bound<'_, PyAny>,
         skip_file_path: Option<&Bound<'_, PyAny>>,
     ) -> Object<'py> {
-        let masks = masks(path_masks)?;
+        let masks = texts("path_masks", path_masks)?;
         let skip = skipper(skip_file_path)?.map(Arc::new);
         Self::run(slf, |service| operations::find_files(service, masks, skip))
     }
@@ -174,5 +177,71 @@ impl PythonanywhereApi {
             return collect(collector, &slf.get().state, &path_mask);
         }
         Self::run(slf, |service| operations::find_files(service, vec![path_mask], skip))
+    }
+
+    #[pyo3(signature = (
+        local_root, path_masks=None, skip_file_path=None, compare=None, *, protected=None, include=None, strict=false,
+        max_file_size=None
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
+    fn deploy_diff<'py>(
+        slf: &Bound<'py, Self>,
+        local_root: PathBuf,
+        path_masks: Option<&Bound<'_, PyAny>>,
+        skip_file_path: Option<&Bound<'_, PyAny>>,
+        compare: Option<&str>,
+        protected: Option<&Bound<'_, PyAny>>,
+        include: Option<&Bound<'_, PyAny>>,
+        strict: bool,
+        max_file_size: Option<u64>,
+    ) -> Object<'py> {
+        let py = slf.py();
+        let request = diff_request(
+            py,
+            local_root,
+            path_masks,
+            skip_file_path,
+            compare,
+            protected,
+            include,
+            strict,
+            max_file_size,
+        )?;
+        Self::run(slf, |service| deploys::deploy_diff(service, request))
+    }
+
+    #[pyo3(signature = (
+        diff, *, delete=false, delete_unmanaged=false, max_delete=None, include=None, dry_run=false, reload=None,
+        executor="auto", force=false, progress=None
+    ))]
+    #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords of Python")]
+    fn deploy<'py>(
+        slf: &Bound<'py, Self>,
+        diff: &Bound<'_, DeployDiff>,
+        delete: bool,
+        delete_unmanaged: bool,
+        max_delete: Option<usize>,
+        include: Option<&Bound<'_, PyAny>>,
+        dry_run: bool,
+        reload: Option<&Bound<'_, PyAny>>,
+        executor: &str,
+        force: bool,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> Object<'py> {
+        let request = deploy_request(
+            diff,
+            delete,
+            delete_unmanaged,
+            max_delete,
+            include,
+            dry_run,
+            reload,
+            executor,
+            force,
+            progress,
+        )?;
+        let recorder = request.recorder.clone();
+        Self::run(slf, |service| deploys::deploy(service, request))
+            .map_err(|error| deploys::with_report(slf.py(), error, &recorder))
     }
 }

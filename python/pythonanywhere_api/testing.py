@@ -1,0 +1,19 @@
+"""The service on this machine, for tests of deploy scripts and for trying things out.
+
+::
+
+    from pythonanywhere_api import PythonanywhereApi
+    from pythonanywhere_api.testing import Emulator
+
+    with Emulator(rate_limit=None) as host:
+        api = PythonanywhereApi(host.url, host.user, host.token, "mysite")
+        assert api.deploy_file("manage.py", b"...") == ""
+
+Libraries that intercept HTTP in Python can't see this package's requests; the emulator answers them.
+"""
+
+from __future__ import annotations
+
+from ._core import Emulator, Faults, HeldRequest, LoggedRequest, advance_clock, set_clock_speed
+
+__all__ = ["Emulator", "Faults", "HeldRequest", "LoggedRequest", "advance_clock", "set_clock_speed"]

@@ -1,0 +1,226 @@
+//! `deploy_diff` and `deploy` of the classes.
+//!
+//! Local mistakes raise; what the network or the service refuses is in `error_message`, and for single files in the
+//! report. A progress callback gets its events in order on the caller's thread; what it raises ends the deploy as
+//! Ctrl-C does, with the report so far as the exception's `report`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::try_join;
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use tokio::sync::mpsc;
+
+use super::arguments::texts;
+use super::operations::{Callback, Finished};
+use super::service::{Callable, Failed, Service};
+use super::state;
+use crate::deploy::{self, Compare, DeployOptions, Project, Recorder, SelectOptions, with_unmanaged};
+use crate::error::{Error, ErrorKind, Result};
+use crate::python::deploy::{DeployDiff, DeployReport, ProgressEvent};
+use crate::python::errors::IntoPy;
+
+/// What a diff is asked for.
+pub(super) struct DiffRequest {
+    pub local_root: PathBuf,
+    pub options: SelectOptions,
+    pub skip: Option<Callable>,
+    pub compare: Option<Compare>,
+}
+
+/// What a deploy is asked for.
+pub(super) struct DeployRequest {
+    pub diff: Py<DeployDiff>,
+    pub options: DeployOptions,
+    pub progress: Option<Callable>,
+    pub recorder: Recorder,
+}
+
+/// Reads the arguments of `deploy_diff`.
+#[allow(clippy::too_many_arguments, reason = "keywords of Python")]
+pub(super) fn diff_request(
+    py: Python<'_>,
+    local_root: PathBuf,
+    path_masks: Option<&Bound<'_, PyAny>>,
+    skip_file_path: Option<&Bound<'_, PyAny>>,
+    compare: Option<&str>,
+    protected: Option<&Bound<'_, PyAny>>,
+    include: Option<&Bound<'_, PyAny>>,
+    strict: bool,
+    max_file_size: Option<u64>,
+) -> PyResult<DiffRequest> {
+    let mut options = SelectOptions { strict, ..SelectOptions::default() };
+    if let Some(given) = path_masks {
+        options.masks = texts("path_masks", given)?;
+    }
+    options.protected = protected.map(|given| texts("protected", given)).transpose()?;
+    if let Some(given) = include {
+        options.include = texts("include", given)?;
+    }
+    if let Some(size) = max_file_size {
+        options.max_file_size = size;
+    }
+    let skip = state::skipper(skip_file_path)?.map(Arc::new);
+    let compare = compare.map(str::parse).transpose().into_py(py)?;
+    Ok(DiffRequest { local_root, options, skip, compare })
+}
+
+/// Refuses ways of executing that are none.
+pub(super) fn check_executor(executor: &str) -> Result<()> {
+    match executor {
+        "auto" | "none" => Ok(()),
+        other => Err(Error::config(format!("executor={other:?} is not known: it is \"auto\" or \"none\""))),
+    }
+}
+
+/// Reads the arguments of `deploy`.
+#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords of Python")]
+pub(super) fn deploy_request(
+    diff: &Bound<'_, DeployDiff>,
+    delete: bool,
+    delete_unmanaged: bool,
+    max_delete: Option<usize>,
+    include: Option<&Bound<'_, PyAny>>,
+    dry_run: bool,
+    reload: Option<&Bound<'_, PyAny>>,
+    executor: &str,
+    force: bool,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<DeployRequest> {
+    check_executor(executor).into_py(diff.py())?;
+    let list = |name, given: Option<&Bound<'_, PyAny>>| given.map_or(Ok(Vec::new()), |given| texts(name, given));
+    let options = DeployOptions {
+        delete,
+        delete_unmanaged,
+        max_delete,
+        include: list("include", include)?,
+        dry_run,
+        reload: list("reload", reload)?,
+        force,
+        concurrency: 0,
+    };
+    let progress = match progress {
+        Some(callback) if !callback.is_callable() => return Err(PyTypeError::new_err("progress must be callable")),
+        Some(callback) => Some(Arc::new(callback.clone().unbind())),
+        None => None,
+    };
+    Ok(DeployRequest { diff: diff.clone().unbind(), options, progress, recorder: Recorder::default() })
+}
+
+/// A local mistake raises, all else is told.
+fn failed(task: &'static str) -> impl Fn(Error) -> Failed {
+    move |error| match error.kind() {
+        ErrorKind::Config | ErrorKind::Local => Failed::Raised(error),
+        _ => Failed::doing(task)(error),
+    }
+}
+
+fn raised(failed: Failed) -> Failed {
+    match failed {
+        Failed::Told { text, .. } => Failed::Raised(Error::config(text)),
+        raised @ Failed::Raised(_) => raised,
+    }
+}
+
+fn project(service: &Service, task: &str, local_root: PathBuf) -> Result<Project, Failed> {
+    let remote_root = service.root(task).map_err(raised)?.clone();
+    let client = service.client(task).map_err(raised)?.clone();
+    Ok(Project { client, local_root, remote_root })
+}
+
+fn skipper(service: &Service, skip: Option<Callable>) -> Callback {
+    Callback { service: service.clone(), callback: skip, folders_only: false }
+}
+
+pub(super) async fn deploy_diff(service: Service, request: DiffRequest) -> Finished {
+    let task = "comparing";
+    let DiffRequest { local_root, options, skip, compare } = request;
+    let outcome = async {
+        let project = project(&service, task, local_root.clone())?;
+        let skipper = skipper(&service, skip.clone());
+        let diff = deploy::diff(&project, &options, &skipper, compare).await.map_err(failed(task))?;
+        Ok(DeployDiff { diff, local_root, skip })
+    }
+    .await;
+    Finished::new(&service, outcome, |py, diff| diff.into_bound_py_any(py), |py, _| Ok(py.None().into_bound(py)))
+}
+
+pub(super) async fn deploy(service: Service, request: DeployRequest) -> Finished {
+    let outcome = run(&service, &request).await;
+    let failure = outcome.as_ref().ok().and_then(deploy::DeployReport::error_message);
+    let recorder = request.recorder;
+    Finished::new(
+        &service,
+        outcome,
+        |py, report| DeployReport(report).into_bound_py_any(py),
+        move |py, _| DeployReport(recorder.report()).into_bound_py_any(py),
+    )
+    .and_failed(failure)
+}
+
+async fn run(service: &Service, request: &DeployRequest) -> Result<deploy::DeployReport, Failed> {
+    let task = "deploying";
+    let made = request.diff.get();
+    let project = project(service, task, made.local_root.clone())?;
+    let complete;
+    let diff = if request.options.delete_unmanaged {
+        let skipper = skipper(service, made.skip.clone());
+        complete = with_unmanaged(&project, &made.diff, &skipper).await.map_err(failed(task))?;
+        &complete
+    } else {
+        &made.diff
+    };
+    let (sender, events) = mpsc::unbounded_channel();
+    let end = sender.clone();
+    let work = async {
+        let tell = move |event| {
+            // Nobody listens any more once the callback raised.
+            let _ = sender.send(Some(event));
+        };
+        let progress: Arc<dyn deploy::Progress> = match &request.progress {
+            Some(_) => Arc::new(tell),
+            None => Arc::new(()),
+        };
+        let report = deploy::deploy(&project, diff, &request.options, progress, &request.recorder).await;
+        let _ = end.send(None);
+        report.map_err(failed(task))
+    };
+    try_join(work, forward(service, request.progress.clone(), events)).await.map(|(report, ())| report)
+}
+
+/// Hands the events to the callback, in order, until the deploy ends.
+async fn forward(
+    service: &Service,
+    callback: Option<Callable>,
+    mut events: mpsc::UnboundedReceiver<Option<deploy::ProgressEvent>>,
+) -> Result<(), Failed> {
+    let Some(callback) = callback else { return Ok(()) };
+    let mut ended = false;
+    while !ended {
+        let mut batch = Vec::new();
+        // All that came meanwhile: a slow callback must not fall behind by a change of threads for each event.
+        events.recv_many(&mut batch, 256).await;
+        ended = batch.is_empty() || batch.iter().any(Option::is_none);
+        let callback = Arc::clone(&callback);
+        service
+            .on_host(move |py, _| {
+                for event in batch.into_iter().flatten() {
+                    callback.bind(py).call1((ProgressEvent::from(event),))?;
+                }
+                Ok(())
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+/// Gives an exception that ended a deploy the report so far.
+pub(super) fn with_report(py: Python<'_>, error: PyErr, recorder: &Recorder) -> PyErr {
+    let report = DeployReport(recorder.report()).into_bound_py_any(py);
+    match report.and_then(|report| error.value(py).setattr("report", report)) {
+        Ok(()) => error,
+        Err(other) => other,
+    }
+}

@@ -1,0 +1,448 @@
+//! The emulator for Python: `pythonanywhere_api.testing`.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::convert::json_to_py;
+use super::errors::IntoPy;
+use super::runtime::wait;
+use crate::client::{BaseUrl, Client, Options, RateLimit, Token};
+use crate::clock;
+use crate::emulator::{self, AccountKind, FaultKind, FaultRule, Settings, Stage, Undocumented};
+
+/// How often a wait for held requests looks at signals.
+const WAKE: Duration = Duration::from_millis(50);
+
+/// The service on this machine. Documented in `_core.pyi`.
+#[pyclass(module = "pythonanywhere_api.testing", frozen, weakref)]
+pub(super) struct Emulator {
+    settings: Mutex<Option<Settings>>,
+    running: Mutex<Option<Arc<emulator::Emulator>>>,
+}
+
+impl Emulator {
+    fn running(&self) -> PyResult<Arc<emulator::Emulator>> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running
+            .clone()
+            .ok_or_else(|| PyRuntimeError::new_err("the emulator is not running: use it in a with statement"))
+    }
+
+    fn end(&self, py: Python<'_>) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(running) = running {
+            py.detach(|| running.stop());
+        }
+    }
+}
+
+#[pymethods]
+impl Emulator {
+    #[new]
+    #[pyo3(signature = (
+        *, root=None, port=0, user="demo".to_owned(), token=None, rate_limit=Some(40), send_input_limit=Some(120),
+        account="free", disk_quota=None, latency=0.0, tls=None, python=None,
+        private_paths=true, **undocumented
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
+    fn new(
+        py: Python<'_>,
+        root: Option<PathBuf>,
+        port: u16,
+        user: String,
+        token: Option<String>,
+        rate_limit: Option<u32>,
+        send_input_limit: Option<u32>,
+        account: &str,
+        disk_quota: Option<u64>,
+        latency: f64,
+        tls: Option<PathBuf>,
+        python: Option<PathBuf>,
+        private_paths: bool,
+        undocumented: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let account = match account {
+            "free" => AccountKind::Free,
+            "paid" => AccountKind::Paid,
+            other => return Err(PyValueError::new_err(format!("account must be \"free\" or \"paid\", not {other:?}"))),
+        };
+        let python = match python {
+            Some(python) => python,
+            None => py.import("sys")?.getattr("executable")?.extract()?,
+        };
+        let latency = seconds("latency", latency)?;
+        let undocumented = switches(undocumented)?;
+        let settings = Settings {
+            root,
+            port,
+            user,
+            token,
+            rate_limit,
+            send_input_limit,
+            account,
+            disk_quota,
+            latency,
+            tls,
+            python,
+            private_paths,
+            undocumented,
+        };
+        Ok(Self { settings: Mutex::new(Some(settings)), running: Mutex::new(None) })
+    }
+
+    fn start(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        let this = slf.get();
+        let Some(settings) = this.settings.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Err(PyRuntimeError::new_err("an emulator is started once: make another one"));
+        };
+        let started = slf.py().detach(|| emulator::Emulator::start(settings));
+        let started = started.map_err(|error| PyOSError::new_err(format!("the emulator cannot start: {error}")))?;
+        *this.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(started));
+        Ok(slf)
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        self.end(py);
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        Self::start(slf)
+    }
+
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _kind: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) {
+        self.end(py);
+    }
+
+    #[getter]
+    fn url(&self) -> PyResult<String> {
+        Ok(self.running()?.url().to_owned())
+    }
+
+    #[getter]
+    fn user(&self) -> PyResult<String> {
+        Ok(self.running()?.user().to_owned())
+    }
+
+    #[getter]
+    fn token(&self) -> PyResult<String> {
+        Ok(self.running()?.token().to_owned())
+    }
+
+    #[getter]
+    fn root(&self) -> PyResult<String> {
+        Ok(self.running()?.root().to_string_lossy().into_owned())
+    }
+
+    #[getter]
+    fn site_url(&self) -> PyResult<String> {
+        Ok(self.running()?.site_url().to_owned())
+    }
+
+    #[getter]
+    fn paths(&self) -> PyResult<&'static str> {
+        Ok(self.running()?.paths())
+    }
+
+    #[getter]
+    fn requests(&self) -> PyResult<Vec<LoggedRequest>> {
+        Ok(self.running()?.requests().into_iter().map(LoggedRequest).collect())
+    }
+
+    fn clear_requests(&self) -> PyResult<()> {
+        self.running()?.clear_requests();
+        Ok(())
+    }
+
+    #[getter]
+    fn faults(&self) -> PyResult<Faults> {
+        Ok(Faults(self.running()?))
+    }
+
+    fn held(&self) -> PyResult<Vec<HeldRequest>> {
+        Ok(self.running()?.held().into_iter().map(HeldRequest).collect())
+    }
+
+    fn release(&self, number: u64) -> PyResult<bool> {
+        Ok(self.running()?.release(number))
+    }
+
+    fn release_all(&self) -> PyResult<()> {
+        self.running()?.release_all();
+        Ok(())
+    }
+
+    #[pyo3(signature = (count, timeout=10.0))]
+    fn wait_held(&self, py: Python<'_>, count: usize, timeout: f64) -> PyResult<bool> {
+        let running = self.running()?;
+        let deadline = Instant::now() + seconds("timeout", timeout)?;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if py.detach(|| running.wait_held(count, left.min(WAKE))) {
+                return Ok(true);
+            }
+            if left.is_zero() {
+                return Ok(false);
+            }
+            py.check_signals()?;
+        }
+    }
+
+    /// Makes a web app as a client would, for tests that need one to begin with.
+    #[pyo3(signature = (domain=None, *, python_version="3.11", virtualenv=None))]
+    fn create_webapp<'py>(
+        &self,
+        py: Python<'py>,
+        domain: Option<String>,
+        python_version: &str,
+        virtualenv: Option<PathBuf>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let running = self.running()?;
+        let domain = domain.unwrap_or_else(|| format!("{}.pythonanywhere.com", running.user()));
+        let host = BaseUrl::parse(running.url()).into_py(py)?;
+        let token = Token::new(running.token()).into_py(py)?;
+        let options = Options { rate_limit: RateLimit::Off, ..Options::default() };
+        let client = Client::new(&host, running.user(), &token, options).into_py(py)?;
+        let version = format!("python{}", python_version.trim_start_matches("python").replace('.', ""));
+        let made = wait(py, |_host| async move {
+            client.create_webapp(&domain, &version).await?;
+            match virtualenv {
+                Some(path) => client.update_webapp(&domain, &[("virtualenv_path", &path.to_string_lossy())]).await,
+                None => client.webapp(&domain).await,
+            }
+        })?
+        .into_py(py)?;
+        json_to_py(py, &made)
+    }
+
+    fn __repr__(&self) -> String {
+        match self.running() {
+            Ok(running) => format!("<Emulator at {}>", running.url()),
+            Err(_) => "<Emulator, not running>".to_owned(),
+        }
+    }
+}
+
+fn seconds(name: &str, value: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(value)
+        .map_err(|_| PyValueError::new_err(format!("{name} must be a number of seconds that is not negative")))
+}
+
+/// The switches for what nobody documents, by their names.
+fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
+    let mut switches = Undocumented::default();
+    for (name, value) in given.into_iter().flatten() {
+        let name: String = name.extract()?;
+        match name.as_str() {
+            "retry_after" => switches.retry_after = value.extract()?,
+            "bucket_per_method" => switches.bucket_per_method = value.extract()?,
+            "upload_limit" => switches.upload_limit = value.extract()?,
+            "atomic_overwrite" => switches.atomic_overwrite = value.extract()?,
+            "keep_mode" => switches.keep_mode = value.extract()?,
+            "download_charset" => switches.download_charset = value.extract()?,
+            "append_slash" => switches.append_slash = value.extract()?,
+            "delete_with_slash" => switches.delete_with_slash = value.extract()?,
+            "sorted_tree" => switches.sorted_tree = value.extract()?,
+            "webapp_threads" => switches.webapp_threads = value.extract()?,
+            _ => {
+                return Err(pyo3::exceptions::PyTypeError::new_err(format!(
+                    "Emulator() got an unexpected keyword argument {name:?}"
+                )));
+            }
+        }
+    }
+    Ok(switches)
+}
+
+/// One request that the emulator got. Documented in `_core.pyi`.
+#[pyclass(module = "pythonanywhere_api.testing", frozen)]
+pub(super) struct LoggedRequest(emulator::LoggedRequest);
+
+#[pymethods]
+impl LoggedRequest {
+    #[getter]
+    fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    #[getter]
+    fn method(&self) -> &str {
+        &self.0.method
+    }
+
+    #[getter]
+    fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    #[getter]
+    fn raw_path(&self) -> &str {
+        &self.0.raw_path
+    }
+
+    #[getter]
+    fn query(&self) -> &str {
+        &self.0.query
+    }
+
+    #[getter]
+    fn user_agent(&self) -> &str {
+        &self.0.user_agent
+    }
+
+    #[getter]
+    fn endpoint(&self) -> Option<&'static str> {
+        self.0.endpoint
+    }
+
+    #[getter]
+    fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    #[getter]
+    fn started(&self) -> f64 {
+        self.0.started.since_start().as_secs_f64()
+    }
+
+    #[getter]
+    fn finished(&self) -> Option<f64> {
+        self.0.finished.map(|finished| finished.since_start().as_secs_f64())
+    }
+
+    #[getter]
+    fn bytes_in(&self) -> u64 {
+        self.0.bytes_in
+    }
+
+    #[getter]
+    fn bytes_out(&self) -> u64 {
+        self.0.bytes_out
+    }
+
+    fn __repr__(&self) -> String {
+        let status = self.0.status.map_or_else(|| "unanswered".to_owned(), |status| status.to_string());
+        format!("<{} {} {} {status}>", self.0.number, self.0.method, self.0.path)
+    }
+}
+
+/// A request that waits at a `"hold"` fault. Documented in `_core.pyi`.
+#[pyclass(module = "pythonanywhere_api.testing", frozen)]
+pub(super) struct HeldRequest(emulator::HeldRequest);
+
+#[pymethods]
+impl HeldRequest {
+    #[getter]
+    fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    #[getter]
+    fn method(&self) -> &str {
+        &self.0.method
+    }
+
+    #[getter]
+    fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    #[getter]
+    fn user_agent(&self) -> &str {
+        &self.0.user_agent
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<{} {} {} held>", self.0.number, self.0.method, self.0.path)
+    }
+}
+
+/// What is to go wrong. Documented in `_core.pyi`.
+#[pyclass(module = "pythonanywhere_api.testing", frozen)]
+pub(super) struct Faults(Arc<emulator::Emulator>);
+
+#[pymethods]
+impl Faults {
+    #[pyo3(signature = (
+        kind, *, method=None, path=None, after=0, times=None, stage="before", code=500,
+        body=r#"{"detail": "Server error."}"#.to_owned(), content_type="application/json".to_owned(), bytes=0,
+        delay=0.0, bytes_per_second=None
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
+    fn add(
+        &self,
+        kind: &str,
+        method: Option<String>,
+        path: Option<String>,
+        after: u32,
+        times: Option<u32>,
+        stage: &str,
+        code: u16,
+        body: String,
+        content_type: String,
+        bytes: u64,
+        delay: f64,
+        bytes_per_second: Option<u32>,
+    ) -> PyResult<u64> {
+        let kind = match kind {
+            "status" => FaultKind::Status { code, body, content_type },
+            "reset" => FaultKind::Reset,
+            "truncate" => FaultKind::Truncate { bytes },
+            "garbage" => FaultKind::Garbage,
+            "slow" => FaultKind::Slow { delay: seconds("delay", delay)?, bytes_per_second },
+            "throttled_without_header" => FaultKind::ThrottledWithoutHeader,
+            "html" => FaultKind::Html { code },
+            "hold" => FaultKind::Hold,
+            other => {
+                return Err(PyValueError::new_err(format!(
+                    "{other:?} is no kind of fault: use status, reset, truncate, garbage, slow, \
+                     throttled_without_header, html or hold"
+                )));
+            }
+        };
+        let stage = match stage {
+            "before" => Stage::Before,
+            "after" => Stage::After,
+            other => {
+                return Err(PyValueError::new_err(format!("stage must be \"before\" or \"after\", not {other:?}")));
+            }
+        };
+        let rule = FaultRule { method, path_glob: path, after, times, stage, kind };
+        self.0.faults().add(rule).map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    fn remove(&self, id: u64) -> bool {
+        self.0.faults().remove(id)
+    }
+
+    fn clear(&self) {
+        self.0.faults().clear();
+    }
+}
+
+/// Lets the clock of client and emulator run faster.
+#[pyfunction]
+pub(super) fn set_clock_speed(factor: f64) -> PyResult<()> {
+    if !(factor.is_finite() && factor > 0.0) {
+        return Err(PyValueError::new_err("factor must be a positive number"));
+    }
+    clock::set_speed(factor);
+    Ok(())
+}
+
+/// Moves the clock of client and emulator ahead.
+#[pyfunction]
+pub(super) fn advance_clock(by: f64) -> PyResult<()> {
+    clock::advance(seconds("by", by)?);
+    Ok(())
+}
