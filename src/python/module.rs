@@ -19,6 +19,7 @@ mod core {
     #[pymodule_export]
     use dropin::{
         AsyncFilesIterator, AsyncPythonanywhereApi, FilesIterator, Headers, ItemCollector, PythonanywhereApi, Response,
+        never_skip,
     };
     #[pymodule_export]
     use emulator::{Emulator, Faults, HeldRequest, LoggedRequest, advance_clock, set_clock_speed};

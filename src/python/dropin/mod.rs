@@ -23,5 +23,5 @@ pub(super) use asynchronous::AsyncPythonanywhereApi;
 pub(super) use collector::ItemCollector;
 pub(super) use iterator::{AsyncFilesIterator, FilesIterator};
 pub(super) use response::{Headers, Response};
-pub(super) use state::remember_originals;
+pub(super) use state::{never_skip, remember_originals};
 pub(super) use sync::PythonanywhereApi;

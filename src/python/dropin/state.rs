@@ -111,8 +111,27 @@ pub(super) fn set_up(
     headers.set_item("Authorization", format!("Token {web_token}"))?;
     object.setattr(intern!(py, "protocol_headers"), headers)?;
     object.setattr(intern!(py, "web_user"), web_user)?;
-    object.setattr(intern!(py, "skip_enter_folder"), pyo3::wrap_pyfunction!(never_skip, py)?)?;
+    let never_skip = py.import(intern!(py, "pythonanywhere_api._core"))?.getattr(intern!(py, "_never_skip"))?;
+    object.setattr(intern!(py, "skip_enter_folder"), never_skip)?;
     set_project(object, state, project_name)
+}
+
+/// An instance's attributes and state, for `pickle`: spawned worker processes get their instances that way.
+pub(super) type Pickled<'py> = (Bound<'py, PyAny>, String, Option<String>, String);
+
+pub(super) fn pickled<'py>(object: &Bound<'py, PyAny>, state: &State) -> PyResult<Pickled<'py>> {
+    let attributes = object.getattr(intern!(object.py(), "__dict__"))?;
+    Ok((attributes, state.project(), lock(&state.remote_root).clone(), state.error_message()))
+}
+
+pub(super) fn unpickle(object: &Bound<'_, PyAny>, state: &State, pickled: Pickled<'_>) -> PyResult<()> {
+    let (attributes, project, remote_root, error) = pickled;
+    let name = intern!(object.py(), "__dict__");
+    object.getattr(name)?.call_method1(intern!(object.py(), "update"), (attributes,))?;
+    *lock(&state.project) = project;
+    *lock(&state.remote_root) = remote_root;
+    state.add_error(&error);
+    Ok(())
 }
 
 /// Sets the project, and with it the address of its files.

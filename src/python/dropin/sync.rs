@@ -14,7 +14,7 @@ use super::iterator::FilesIterator;
 use super::operations::{self, Finished};
 use super::request::{Raw, file_content};
 use super::service::{Call, Service};
-use super::state::{Shared, set_project, set_up, skipper};
+use super::state::{Pickled, Shared, pickled, set_project, set_up, skipper, unpickle};
 use crate::python::deploy::DeployDiff;
 use crate::python::errors::IntoPy;
 use crate::python::runtime::wait;
@@ -62,6 +62,14 @@ impl PythonanywhereApi {
         remote_root: Option<&str>,
     ) -> PyResult<()> {
         set_up(slf.as_any(), &slf.get().state, web_domain, web_user, web_token, project_name, remote_root)
+    }
+
+    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
+        pickled(slf.as_any(), &slf.get().state)
+    }
+
+    fn __setstate__<'py>(slf: &Bound<'py, Self>, state: Pickled<'py>) -> PyResult<()> {
+        unpickle(slf.as_any(), &slf.get().state, state)
     }
 
     #[classmethod]
