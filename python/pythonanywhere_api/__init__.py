@@ -7,23 +7,14 @@ service on this machine.
 
 from __future__ import annotations
 
-try:
-    from ._core import (
-        AsyncPythonanywhereApi,
-        DeployDiff,
-        DeployReport,
-        ProgressEvent,
-        PythonanywhereApi,
-        __version__,
-    )
-except ImportError as error:
-    if "interpreter" not in str(error):
-        raise
-    raise ImportError(
-        "pythonanywhere_api is in use in another interpreter of this process: it can be imported in one of them only"
-        " (under mod_wsgi set `WSGIApplicationGroup %{GLOBAL}`, elsewhere use processes)"
-    ) from error
-
+from ._core import (
+    AsyncPythonanywhereApi,
+    DeployDiff,
+    DeployReport,
+    ProgressEvent,
+    PythonanywhereApi,
+    __version__,
+)
 from .exceptions import (
     ApiError,
     AuthenticationError,

@@ -45,16 +45,17 @@ impl Emulator {
 impl Emulator {
     #[new]
     #[pyo3(signature = (
-        *, root=None, port=0, user="demo".to_owned(), token=None, rate_limit=Some(40), send_input_limit=Some(120),
+        *, root=None, port=0, user="demo", token=None, rate_limit=Some(40), send_input_limit=Some(120),
         account="free", disk_quota=None, latency=0.0, tls=None, python=None,
         private_paths=true, **undocumented
-    ))]
+    ), text_signature = "(*, root=None, port=0, user='demo', token=None, rate_limit=40, send_input_limit=120, \
+        account='free', disk_quota=None, latency=0.0, tls=None, python=None, private_paths=True, **undocumented)")]
     #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
     fn new(
         py: Python<'_>,
         root: Option<PathBuf>,
         port: u16,
-        user: String,
+        user: &str,
         token: Option<String>,
         rate_limit: Option<u32>,
         send_input_limit: Option<u32>,
@@ -80,7 +81,7 @@ impl Emulator {
         let settings = Settings {
             root,
             port,
-            user,
+            user: user.to_owned(),
             token,
             rate_limit,
             send_input_limit,
@@ -375,7 +376,7 @@ pub(super) struct Faults(Arc<emulator::Emulator>);
 impl Faults {
     #[pyo3(signature = (
         kind, *, method=None, path=None, after=0, times=None, stage="before", code=500,
-        body=r#"{"detail": "Server error."}"#.to_owned(), content_type="application/json".to_owned(), bytes=0,
+        body=r#"{"detail": "Server error."}"#, content_type="application/json", bytes=0,
         delay=0.0, bytes_per_second=None
     ))]
     #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
@@ -388,14 +389,14 @@ impl Faults {
         times: Option<u32>,
         stage: &str,
         code: u16,
-        body: String,
-        content_type: String,
+        body: &str,
+        content_type: &str,
         bytes: u64,
         delay: f64,
         bytes_per_second: Option<u32>,
     ) -> PyResult<u64> {
         let kind = match kind {
-            "status" => FaultKind::Status { code, body, content_type },
+            "status" => FaultKind::Status { code, body: body.to_owned(), content_type: content_type.to_owned() },
             "reset" => FaultKind::Reset,
             "truncate" => FaultKind::Truncate { bytes },
             "garbage" => FaultKind::Garbage,

@@ -55,7 +55,7 @@ def test_there_are_160_cases_that_mean_what_fnmatch_says():
 
 
 def test_every_case_is_found_by_both_search_methods(caller, host):
-    write_tree(host, {name: b"" for name in VECTORS["tree"]})
+    write_tree(host, dict.fromkeys(VECTORS["tree"], b""))
     api = caller.api()
     for case in VECTORS["cases"]:
         mask = case["mask"]
@@ -82,13 +82,13 @@ def test_every_case_is_found_by_both_search_methods(caller, host):
     ],
 )
 def test_only_folders_that_can_hold_a_match_are_listed(caller, host, mask, folders):
-    write_tree(host, {name: b"" for name in VECTORS["tree"]})
+    write_tree(host, dict.fromkeys(VECTORS["tree"], b""))
     caller.run(caller.api().find_project_files(mask))
     assert sorted(listed_folders(host)) == folders
 
 
 def test_several_masks_are_one_search(caller, host):
-    write_tree(host, {name: b"" for name in VECTORS["tree"]})
+    write_tree(host, dict.fromkeys(VECTORS["tree"], b""))
     found = caller.run(caller.api().deployed_code_files(["blog/*.py", "**/models.py", "blog/*"]))
     assert found == {"blog/__init__.py", "blog/models.py"}
     assert len(listed_folders(host)) == len(set(listed_folders(host)))

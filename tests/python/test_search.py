@@ -5,7 +5,7 @@ from conftest import listed_folders, write_tree
 
 from pythonanywhere_api import PythonanywhereApi
 
-TREE = {name: b"" for name in ["top.py", "a/one.py", "a/deep/two.py", "b/three.py", "b/deep/four.py", "c/x.txt"]}
+TREE = dict.fromkeys(["top.py", "a/one.py", "a/deep/two.py", "b/three.py", "b/deep/four.py", "c/x.txt"], b"")
 
 
 def test_a_project_that_is_not_there_is_empty(caller, host):
@@ -22,7 +22,18 @@ def test_the_skipper_is_asked_once_for_each_file_and_folder(caller, host):
         name for name in TREE if name.endswith(".py")
     }
     assert sorted(asked) == sorted(
-        ["top.py", "a/.", "b/.", "c/.", "a/one.py", "a/deep/.", "a/deep/two.py", "b/three.py", "b/deep/.", "b/deep/four.py"]
+        [
+            "top.py",
+            "a/.",
+            "b/.",
+            "c/.",
+            "a/one.py",
+            "a/deep/.",
+            "a/deep/two.py",
+            "b/three.py",
+            "b/deep/.",
+            "b/deep/four.py",
+        ]
     )
 
 

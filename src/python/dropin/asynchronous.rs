@@ -187,10 +187,10 @@ impl AsyncPythonanywhereApi {
         AsyncFilesIterator::new(call, slf.as_any(), path_mask, level_index)
     }
 
-    #[pyo3(signature = (path_mask=String::new(), skip_file_path=None, collector=None))]
+    #[pyo3(signature = (path_mask="", skip_file_path=None, collector=None))]
     fn find_project_files(
         slf: &Bound<'_, Self>,
-        path_mask: String,
+        path_mask: &str,
         skip_file_path: Option<&Bound<'_, PyAny>>,
         collector: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Coroutine> {
@@ -200,7 +200,8 @@ impl AsyncPythonanywhereApi {
                 "a collector calls back synchronously: give it to PythonanywhereApi.find_project_files",
             ));
         }
-        Self::run(slf, "find_project_files", |service| operations::find_files(service, vec![path_mask], skip))
+        let mask = path_mask.to_owned();
+        Self::run(slf, "find_project_files", |service| operations::find_files(service, vec![mask], skip))
     }
 
     #[pyo3(signature = (

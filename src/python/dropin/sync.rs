@@ -173,18 +173,19 @@ impl PythonanywhereApi {
         FilesIterator::new(call, slf.as_any(), path_mask, level_index)
     }
 
-    #[pyo3(signature = (path_mask=String::new(), skip_file_path=None, collector=None))]
+    #[pyo3(signature = (path_mask="", skip_file_path=None, collector=None))]
     fn find_project_files<'py>(
         slf: &Bound<'py, Self>,
-        path_mask: String,
+        path_mask: &str,
         skip_file_path: Option<&Bound<'_, PyAny>>,
         collector: Option<&Bound<'py, PyAny>>,
     ) -> Object<'py> {
         let skip = skipper(skip_file_path)?.map(Arc::new);
         if let Some(collector) = collector {
-            return collect(collector, &slf.get().state, &path_mask);
+            return collect(collector, &slf.get().state, path_mask);
         }
-        Self::run(slf, |service| operations::find_files(service, vec![path_mask], skip))
+        let mask = path_mask.to_owned();
+        Self::run(slf, |service| operations::find_files(service, vec![mask], skip))
     }
 
     #[pyo3(signature = (

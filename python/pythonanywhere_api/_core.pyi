@@ -1,0 +1,933 @@
+"""The compiled part of the package, and its reference manual."""
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Final, Generic, Literal, TypeVar, final
+
+from typing_extensions import Self, disjoint_base
+
+from ._items import FileItem
+
+_T = TypeVar("_T")
+
+__all__ = [
+    "AsyncFilesIterator",
+    "AsyncPythonanywhereApi",
+    "Coroutine",
+    "DeployDiff",
+    "DeployReport",
+    "Emulator",
+    "Faults",
+    "FilesIterator",
+    "Headers",
+    "HeldRequest",
+    "ItemCollector",
+    "LoggedRequest",
+    "ProgressEvent",
+    "PythonanywhereApi",
+    "Response",
+    "__version__",
+    "_error_classes",
+    "_never_skip",
+    "advance_clock",
+    "cli_main",
+    "set_clock_speed",
+]
+
+__version__: Final[str]
+
+@disjoint_base
+class PythonanywhereApi:
+    """A project on PythonAnywhere. No method raises for a network or HTTP error: see `error_message`.
+
+    Attributes are read at each call. Replaced members (`_request`, `_folder_items`, `files_iterator`, by a subclass,
+    a patched class or instance) are called by the methods built on them. Paths are relative to the project's root,
+    with ``/`` between, and sent as they are, whatever characters they hold.
+
+    Source: https://help.pythonanywhere.com/pages/API/ (``files`` and ``consoles``).
+    """
+
+    base_url: str
+    """``https://<web_domain>/api/v0/user/<web_user>/``. A changed one obeys the same rules: https, or loopback."""
+    consoles_url_part: str
+    """``consoles/``."""
+    protocol_headers: dict[str, str]
+    """Headers of every request, ``{"Authorization": "Token …"}``: the one place that shows the token."""
+    web_user: str
+    """The account's user name."""
+    pkg_files_url_part: str
+    """``files/path/home/<web_user>/<project_name>/``, set anew when `project_name` is assigned."""
+    skip_enter_folder: Callable[[str], bool]
+    """Asked by `files_iterator` with ``"<folder>/."`` before a folder is entered; true leaves it out."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(
+        self, web_domain: str, web_user: str, web_token: str, project_name: str, *, remote_root: str | None = None
+    ) -> None:
+        """Sets up an instance; values are checked when they are used.
+
+        Args:
+            web_domain: host of the service, like ``"www.pythonanywhere.com"`` or ``"eu.pythonanywhere.com"``; may carry a
+                scheme, as in ``"http://127.0.0.1:8000"`` for the emulator.
+            web_user: the account's user name.
+            web_token: the API token that the Account page shows.
+            project_name: name of the project's folder and package.
+            remote_root: absolute path of the project in the account; by default ``/home/<web_user>/<project_name>``.
+
+        Raises:
+            TypeError: an argument is no text.
+        """
+    @classmethod
+    def from_env(cls, project_name: str, **kwargs: Any) -> Self:
+        """Makes an instance from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
+
+        On the service itself, which sets ``PYTHONANYWHERE_SITE`` and ``PYTHONANYWHERE_DOMAIN``, ``USER`` names the user.
+
+        Raises:
+            ConfigError: token or user name is missing.
+        """
+    @property
+    def error_message(self) -> str:
+        """What went wrong, or ``""``.
+
+        Settled when an operation ends: success clears, a failure is appended after an empty line. Assigning a text
+        appends it, assigning ``""`` clears. In threads and tasks rely on returned values instead.
+        """
+    @error_message.setter
+    def error_message(self, text: str) -> None: ...
+    @property
+    def project_name(self) -> str:
+        """The project's name; assigning sets `pkg_files_url_part` too."""
+    @project_name.setter
+    def project_name(self, name: str) -> None: ...
+    def _folder_items(self, path: str) -> list[dict[str, str]] | None:
+        """Lists a folder of the project, one level deep.
+
+        Returns:
+            Dicts with ``file_path`` (relative to the project) and ``type`` (``"directory"`` or ``"file"``), sorted by name;
+            ``None`` if there is no such folder (`error_message` is cleared) or on error (it is set).
+
+        Source: ``GET files/path{path}``.
+        """
+    def _from_json(self, response: Any) -> Any:
+        """What the response's own ``json()`` gives; ``None`` if it fails, with its beginning in `error_message`."""
+    def _prepare_collector(self, skip: Callable[[str], bool]) -> ItemCollector:
+        """Sets `skip_enter_folder` and gives an item collector for a collector of files.
+
+        Returns:
+            A callable that takes a mask and gives pairs of file extension (``""`` without one) and path.
+        """
+    def _request(
+        self,
+        url_path: str,
+        task: str,
+        method: str | Callable[..., Any] | None = None,
+        success_codes: Iterable[int] | None = None,
+        **request_kwargs: Any,
+    ) -> Response:
+        """Sends a request to `base_url` + `url_path`, after waiting for the rate limit.
+
+        Args:
+            url_path: already quoted.
+            task: what it is for, the beginning of the error message.
+            method: an HTTP verb, or any callable named like one (``requests.post``); by default ``GET``.
+            success_codes: status codes that are no error; by default 200 and 201.
+            request_kwargs: ``params``, ``data``, ``json``, ``files``, ``headers``, ``timeout`` (seconds), as for requests.
+
+        Returns:
+            The answer; one with ``status_code`` 0 if none came.
+
+        Raises:
+            TypeError: another keyword, or an argument of a wrong type.
+        """
+    def available_consoles(self) -> list[dict[str, Any]] | None:
+        """Lists the account's consoles.
+
+        Returns:
+            The service's dicts, or ``None`` on error.
+
+        Source: ``GET consoles/``.
+        """
+    def console_execute(self, con_id: int | str, command: str) -> str:
+        """Types a command into a console and returns its latest output (about 500 characters, with terminal escapes).
+
+        Returns:
+            The output, ``""`` on error: for one, if the console's page was never opened in a browser.
+
+        Source: ``POST consoles/{id}/send_input/``, ``GET consoles/{id}/get_latest_output/``.
+        """
+    def deployed_code_files(
+        self, path_masks: Iterable[str], skip_file_path: Callable[[str], bool] | None = None
+    ) -> set[str] | None:
+        """Finds the files that match any of several masks, in one search; see `find_project_files`.
+
+        Raises:
+            TypeError: `path_masks` is a text rather than a sequence of texts.
+        """
+    def deployed_file_content(self, file_path: str) -> bytes | None:
+        """Reads a file of the project.
+
+        Returns:
+            Its content, or ``None`` on error, also if it isn't there.
+
+        Source: ``GET files/path{path}``.
+        """
+    def deployed_version(self) -> str:
+        """Reads ``__version__ = "…"`` from ``<project>/__init__.py`` below the project's root.
+
+        Returns:
+            The version; ``""`` if there is none (no error), or on error.
+        """
+    def deploy_file(self, file_path: str, file_content: bytes | bytearray | memoryview) -> str:
+        """Writes a file of the project, making its folders and replacing what is there. Safe to repeat, so it is retried.
+
+        Returns:
+            ``""``, or what went wrong.
+
+        Source: ``POST files/path{path}``.
+        """
+    def delete_file_or_folder(self, file_path: str) -> str:
+        """Deletes a file of the project, or a folder with all below it.
+
+        Returns:
+            ``""``, or what went wrong, also if there is nothing.
+
+        Source: ``DELETE files/path{path}``.
+        """
+    def files_iterator(self, path_mask: str, level_index: int = 0) -> FilesIterator:
+        """Finds files lazily, in no particular order.
+
+        Args:
+            path_mask: see `find_project_files`.
+            level_index: how many of its first segments are names rather than patterns.
+
+        Returns:
+            An iterator of `FileItem`: paths that also answer ``["file_path"]`` and ``["type"]``. It goes on
+            after a folder that fails and ends with `error_message` set.
+        """
+    def find_project_files(
+        self,
+        path_mask: str = "",
+        skip_file_path: Callable[[str], bool] | None = None,
+        collector: Any = None,
+    ) -> set[str] | None:
+        """Finds the project's files that match a mask.
+
+        Args:
+            path_mask: relative to the project's root; ``*``, ``?`` and ``[…]`` as in ``fnmatch.fnmatchcase`` within a
+                segment, ``**`` for any number of folders. ``""`` and ``"."`` are the files of the root.
+            skip_file_path: asked once for each file found, and once for each folder as ``"<folder>/."``; true leaves it, and
+                all below it, out and saves the requests for it. What it raises reaches the caller.
+            collector: an object with ``collect(mask)`` and ``files`` that does the search instead.
+
+        Returns:
+            Paths relative to the project; ``None`` if any folder could not be read. A project that isn't there is empty.
+        """
+    def deploy_diff(
+        self,
+        local_root: str | os.PathLike[str],
+        path_masks: Iterable[str] | None = None,
+        skip_file_path: Callable[[str], bool] | None = None,
+        compare: Literal["manifest", "names", "content"] | None = None,
+        *,
+        protected: Iterable[str] | None = None,
+        include: Iterable[str] | None = None,
+        strict: bool = False,
+        max_file_size: int | None = None,
+    ) -> DeployDiff | None:
+        """Compares a local project with what is deployed. Sends no write.
+
+        Args:
+            local_root: the project's folder on this machine.
+            path_masks: what the deploy is about; by default ``("**/*",)``.
+            skip_file_path: as for `find_project_files`.
+            compare: what the service's side is known from; by default the manifest of the last deploy, else names.
+            protected: patterns in ``.gitignore`` syntax of files never to touch; by default ``*.sqlite3*``, ``/media/`` and
+                ``/.env*``.
+            include: masks of protected files to touch all the same.
+            strict: whether links to folders, sockets and the like are an error.
+            max_file_size: in bytes, by default 100 MiB.
+
+        Returns:
+            The differences; ``None`` with `error_message` set on network and HTTP errors.
+
+        Raises:
+            ConfigError: a local mistake, before any request: no such folder, an empty selection, ….
+            OSError: a local file cannot be read.
+        """
+    def deploy(
+        self,
+        diff: DeployDiff,
+        *,
+        delete: bool = False,
+        delete_unmanaged: bool = False,
+        max_delete: int | None = None,
+        include: Iterable[str] | None = None,
+        dry_run: bool = False,
+        reload: Iterable[str] | None = None,
+        executor: Literal["auto", "none"] = "auto",
+        force: bool = False,
+        progress: Callable[[ProgressEvent], object] | None = None,
+    ) -> DeployReport:
+        """Uploads what is added or changed, and more if asked to. Killed at any moment, the next deploy repairs it.
+
+        Args:
+            diff: from `deploy_diff` of the same project.
+            delete: delete files that earlier deploys put there and that are gone locally.
+            delete_unmanaged: delete files nobody of us put there.
+            max_delete: refuse to delete more files; by default the larger of 10 and 20 % of the manifest.
+            include: masks of protected files to touch all the same.
+            dry_run: plan only; sends no write.
+            reload: domains of web apps to reload if anything changed.
+            executor: how files get there: one request each (``"none"``, and what ``"auto"`` takes).
+            force: go on although another deploy seems to be working.
+            progress: called with each event on the caller's thread.
+
+        Returns:
+            What was done. Failures of single files are in it and in `error_message`.
+
+        Raises:
+            ConfigError: options that the diff doesn't allow, before any request.
+            KeyboardInterrupt: Ctrl-C; its ``report`` is the report so far.
+        """
+
+@disjoint_base
+class AsyncPythonanywhereApi:
+    """`PythonanywhereApi` for asyncio: the same members, as coroutines; `files_iterator` is an asynchronous iterator.
+
+    Callbacks are plain functions and run on the loop's thread with the caller's context variables. Cancelling drops
+    the request. No event loop is kept between calls: several ``asyncio.run()`` and uvloop work. ``collector=`` is
+    refused.
+    """
+
+    base_url: str
+    """``https://<web_domain>/api/v0/user/<web_user>/``. A changed one obeys the same rules: https, or loopback."""
+    consoles_url_part: str
+    """``consoles/``."""
+    protocol_headers: dict[str, str]
+    """Headers of every request, ``{"Authorization": "Token …"}``: the one place that shows the token."""
+    web_user: str
+    """The account's user name."""
+    pkg_files_url_part: str
+    """``files/path/home/<web_user>/<project_name>/``, set anew when `project_name` is assigned."""
+    skip_enter_folder: Callable[[str], bool]
+    """Asked by `files_iterator` with ``"<folder>/."`` before a folder is entered; true leaves it out."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(
+        self, web_domain: str, web_user: str, web_token: str, project_name: str, *, remote_root: str | None = None
+    ) -> None:
+        """Sets up an instance; values are checked when they are used.
+
+        Args:
+            web_domain: host of the service, like ``"www.pythonanywhere.com"`` or ``"eu.pythonanywhere.com"``; may carry a
+                scheme, as in ``"http://127.0.0.1:8000"`` for the emulator.
+            web_user: the account's user name.
+            web_token: the API token that the Account page shows.
+            project_name: name of the project's folder and package.
+            remote_root: absolute path of the project in the account; by default ``/home/<web_user>/<project_name>``.
+
+        Raises:
+            TypeError: an argument is no text.
+        """
+    @classmethod
+    def from_env(cls, project_name: str, **kwargs: Any) -> Self:
+        """Makes an instance from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
+
+        On the service itself, which sets ``PYTHONANYWHERE_SITE`` and ``PYTHONANYWHERE_DOMAIN``, ``USER`` names the user.
+
+        Raises:
+            ConfigError: token or user name is missing.
+        """
+    @property
+    def error_message(self) -> str:
+        """What went wrong, or ``""``.
+
+        Settled when an operation ends: success clears, a failure is appended after an empty line. Assigning a text
+        appends it, assigning ``""`` clears. In threads and tasks rely on returned values instead.
+        """
+    @error_message.setter
+    def error_message(self, text: str) -> None: ...
+    @property
+    def project_name(self) -> str:
+        """The project's name; assigning sets `pkg_files_url_part` too."""
+    @project_name.setter
+    def project_name(self, name: str) -> None: ...
+    def _folder_items(self, path: str) -> Coroutine[list[dict[str, str]] | None]:
+        """As `PythonanywhereApi._folder_items`, awaited."""
+    def _from_json(self, response: Any) -> Coroutine[Any]:
+        """As `PythonanywhereApi._from_json`, awaited."""
+    def _prepare_collector(self, skip: Callable[[str], bool]) -> Coroutine[ItemCollector]:
+        """Sets `skip_enter_folder` and gives an item collector; calling it needs synchronous iteration."""
+    def _request(
+        self,
+        url_path: str,
+        task: str,
+        method: str | Callable[..., Any] | None = None,
+        success_codes: Iterable[int] | None = None,
+        **request_kwargs: Any,
+    ) -> Coroutine[Response]:
+        """As `PythonanywhereApi._request`, awaited."""
+    def available_consoles(self) -> Coroutine[list[dict[str, Any]] | None]:
+        """As `PythonanywhereApi.available_consoles`, awaited."""
+    def console_execute(self, con_id: int | str, command: str) -> Coroutine[str]:
+        """As `PythonanywhereApi.console_execute`, awaited."""
+    def deployed_code_files(
+        self, path_masks: Iterable[str], skip_file_path: Callable[[str], bool] | None = None
+    ) -> Coroutine[set[str] | None]:
+        """As `PythonanywhereApi.deployed_code_files`, awaited."""
+    def deployed_file_content(self, file_path: str) -> Coroutine[bytes | None]:
+        """As `PythonanywhereApi.deployed_file_content`, awaited."""
+    def deployed_version(self) -> Coroutine[str]:
+        """As `PythonanywhereApi.deployed_version`, awaited."""
+    def deploy_file(self, file_path: str, file_content: bytes | bytearray | memoryview) -> Coroutine[str]:
+        """As `PythonanywhereApi.deploy_file`, awaited."""
+    def delete_file_or_folder(self, file_path: str) -> Coroutine[str]:
+        """As `PythonanywhereApi.delete_file_or_folder`, awaited."""
+    def files_iterator(self, path_mask: str, level_index: int = 0) -> AsyncFilesIterator:
+        """Finds files lazily, in no particular order.
+
+        Args:
+            path_mask: see `find_project_files`.
+            level_index: how many of its first segments are names rather than patterns.
+
+        Returns:
+            An asynchronous iterator of `FileItem`: paths that also answer ``["file_path"]`` and ``["type"]``. It goes on
+            after a folder that fails and ends with `error_message` set.
+        """
+    def find_project_files(
+        self,
+        path_mask: str = "",
+        skip_file_path: Callable[[str], bool] | None = None,
+        collector: Any = None,
+    ) -> Coroutine[set[str] | None]:
+        """As `PythonanywhereApi.find_project_files`, awaited."""
+    def deploy_diff(
+        self,
+        local_root: str | os.PathLike[str],
+        path_masks: Iterable[str] | None = None,
+        skip_file_path: Callable[[str], bool] | None = None,
+        compare: Literal["manifest", "names", "content"] | None = None,
+        *,
+        protected: Iterable[str] | None = None,
+        include: Iterable[str] | None = None,
+        strict: bool = False,
+        max_file_size: int | None = None,
+    ) -> Coroutine[DeployDiff | None]:
+        """As `PythonanywhereApi.deploy_diff`, awaited."""
+    def deploy(
+        self,
+        diff: DeployDiff,
+        *,
+        delete: bool = False,
+        delete_unmanaged: bool = False,
+        max_delete: int | None = None,
+        include: Iterable[str] | None = None,
+        dry_run: bool = False,
+        reload: Iterable[str] | None = None,
+        executor: Literal["auto", "none"] = "auto",
+        force: bool = False,
+        progress: Callable[[ProgressEvent], object] | None = None,
+    ) -> Coroutine[DeployReport]:
+        """As `PythonanywhereApi.deploy`, awaited."""
+
+@final
+class Coroutine(Generic[_T]):
+    """What the methods of `AsyncPythonanywhereApi` return; await it once."""
+
+    @property
+    def __name__(self) -> str: ...
+    @property
+    def __qualname__(self) -> str: ...
+    def __await__(self) -> Generator[Any, None, _T]: ...
+    def __iter__(self) -> Generator[Any, None, _T]: ...
+    def __next__(self) -> Any: ...
+    def send(self, value: Any) -> Any: ...
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> Any: ...
+    def close(self) -> None:
+        """Gives up what was not awaited to its end."""
+
+@final
+class FilesIterator:
+    """The files that `PythonanywhereApi.files_iterator` finds."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> FileItem: ...
+    def close(self) -> None:
+        """Ends the search; listings under way are given up."""
+
+@final
+class AsyncFilesIterator:
+    """The files that `AsyncPythonanywhereApi.files_iterator` finds."""
+
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[FileItem]: ...
+    def aclose(self) -> Coroutine[None]:
+        """Ends the search; listings under way are given up."""
+
+@final
+class ItemCollector:
+    """What `_prepare_collector` gives."""
+
+    def __call__(self, path_mask: str) -> list[tuple[str, str]]:
+        """Pairs of file extension and path of the files that match and are not skipped."""
+
+@final
+class Response:
+    """An answer, as users of requests know it. True if its status is below 400."""
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status; 0 if no answer came."""
+    @property
+    def ok(self) -> bool:
+        """Whether the status is below 400."""
+    @property
+    def reason(self) -> str:
+        """The status in words, or why no answer came."""
+    @property
+    def headers(self) -> Headers:
+        """The headers; names are looked up whatever their case."""
+    @property
+    def url(self) -> str:
+        """What was asked for."""
+    @property
+    def content(self) -> bytes:
+        """The body, decompressed."""
+    @property
+    def text(self) -> str:
+        """The body as text, in the encoding that the answer names, else UTF-8."""
+    def json(self, **kwargs: Any) -> Any:
+        """The body as JSON; arguments are those of ``json.loads``.
+
+        Raises:
+            ValueError: it is none.
+        """
+    def raise_for_status(self) -> None:
+        """Does nothing if the status is below 400.
+
+        Raises:
+            ApiError: the one for the status.
+            TransportError: no answer came.
+        """
+    def __bool__(self) -> bool: ...
+
+@final
+class Headers:
+    """Headers of an answer."""
+
+    def __getitem__(self, key: str, /) -> str: ...
+    def __contains__(self, key: str, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def get(self, name: str, default: Any = None) -> Any:
+        """The header, or `default`."""
+    def keys(self) -> list[str]:
+        """The names, in lower case."""
+    def values(self) -> list[str]:
+        """The values, in the order of the names."""
+    def items(self) -> list[tuple[str, str]]:
+        """Names and values."""
+
+@final
+class DeployDiff:
+    """How a local project differs from what is deployed. ``str()`` is like ``git status --short``.
+
+    Lists are sorted and hold paths relative to the project.
+    """
+
+    @property
+    def added(self) -> list[str]:
+        """Files to upload that are new there."""
+    @property
+    def changed(self) -> list[str]:
+        """Files to upload that replace others."""
+    @property
+    def removed(self) -> list[str]:
+        """Files that an earlier deploy put there and that are gone locally."""
+    @property
+    def unchanged(self) -> list[str]:
+        """Files that are the same on both sides."""
+    @property
+    def unmanaged(self) -> list[str]:
+        """Files there that no deploy of ours put there."""
+    @property
+    def protected(self) -> list[str]:
+        """Local files that are left alone."""
+    @property
+    def skipped(self) -> dict[str, str]:
+        """What cannot be sent: path to reason."""
+    @property
+    def warnings(self) -> list[str]:
+        """What to know about."""
+    @property
+    def compare(self) -> str:
+        """What the service's side is known from: ``"manifest"``, ``"names"`` or ``"content"``."""
+    @property
+    def plan(self) -> dict[str, Any]:
+        """The ordered ``actions`` of a deploy without options, its cost in ``requests``, ``seconds`` and ``bytes``."""
+    def is_clean(self) -> bool:
+        """Whether there is nothing to do."""
+    def to_json(self) -> str:
+        """Everything as JSON."""
+
+@final
+class DeployReport:
+    """What a deploy did. True if all went well."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was planned is done."""
+    @property
+    def dry_run(self) -> bool:
+        """Whether it was a dry run."""
+    @property
+    def uploaded(self) -> list[str]:
+        """Files uploaded, sorted."""
+    @property
+    def deleted(self) -> list[str]:
+        """Files and emptied folders deleted, sorted."""
+    @property
+    def failed(self) -> dict[str, str]:
+        """What could not be done: path or domain to reason."""
+    @property
+    def protected(self) -> list[str]:
+        """Local files that were left alone."""
+    @property
+    def reloaded(self) -> list[str]:
+        """Domains reloaded."""
+    @property
+    def warnings(self) -> list[str]:
+        """What to know about."""
+    @property
+    def stopped(self) -> str | None:
+        """Why the deploy as a whole stopped early, if it did."""
+    @property
+    def requests(self) -> int:
+        """Requests sent, retries included."""
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+    @property
+    def plan(self) -> dict[str, Any]:
+        """What was planned."""
+    def to_json(self) -> str:
+        """Everything as JSON."""
+    def raise_for_failures(self) -> None:
+        """Does nothing if nothing failed.
+
+        Raises:
+            PythonAnywhereError: with all failures.
+        """
+    def __bool__(self) -> bool: ...
+
+@disjoint_base
+class ProgressEvent:
+    """What a deploy tells while it works; one class for each kind. Sizes are in bytes."""
+
+    @final
+    class Planned(ProgressEvent):
+        """The plan is made; nothing was sent yet."""
+
+        __match_args__: Final = ("uploads", "deletes", "bytes", "requests", "seconds")
+        def __new__(cls, uploads: int, deletes: int, bytes: int, requests: int, seconds: float) -> Self: ...
+        @property
+        def uploads(self) -> int: ...
+        @property
+        def deletes(self) -> int: ...
+        @property
+        def bytes(self) -> int: ...
+        @property
+        def requests(self) -> int: ...
+        @property
+        def seconds(self) -> float: ...
+
+    @final
+    class Started(ProgressEvent):
+        """An upload starts, or waits for its turn at the rate limit."""
+
+        __match_args__: Final = ("path", "size")
+        def __new__(cls, path: str, size: int) -> Self: ...
+        @property
+        def path(self) -> str: ...
+        @property
+        def size(self) -> int: ...
+
+    @final
+    class Bytes(ProgressEvent):
+        """Part of a file went out."""
+
+        __match_args__: Final = ("path", "sent", "size")
+        def __new__(cls, path: str, sent: int, size: int) -> Self: ...
+        @property
+        def path(self) -> str: ...
+        @property
+        def sent(self) -> int: ...
+        @property
+        def size(self) -> int: ...
+
+    @final
+    class Done(ProgressEvent):
+        """A file was uploaded."""
+
+        __match_args__: Final = ("path",)
+        def __new__(cls, path: str) -> Self: ...
+        @property
+        def path(self) -> str: ...
+
+    @final
+    class Failed(ProgressEvent):
+        """A file could not be uploaded or deleted."""
+
+        __match_args__: Final = ("path", "reason")
+        def __new__(cls, path: str, reason: str) -> Self: ...
+        @property
+        def path(self) -> str: ...
+        @property
+        def reason(self) -> str: ...
+
+    @final
+    class Deleted(ProgressEvent):
+        """A file or emptied folder was deleted."""
+
+        __match_args__: Final = ("path",)
+        def __new__(cls, path: str) -> Self: ...
+        @property
+        def path(self) -> str: ...
+
+    @final
+    class Waiting(ProgressEvent):
+        """The next request waits for the rate limit of this endpoint, at most so many seconds."""
+
+        __match_args__: Final = ("endpoint", "seconds")
+        def __new__(cls, endpoint: str, seconds: float) -> Self: ...
+        @property
+        def endpoint(self) -> str: ...
+        @property
+        def seconds(self) -> float: ...
+
+    @final
+    class Resumed(ProgressEvent):
+        """That wait is over."""
+
+        __match_args__: Final = ("endpoint",)
+        def __new__(cls, endpoint: str) -> Self: ...
+        @property
+        def endpoint(self) -> str: ...
+
+    @final
+    class Reloading(ProgressEvent):
+        """A web app is being reloaded."""
+
+        __match_args__: Final = ("domain",)
+        def __new__(cls, domain: str) -> Self: ...
+        @property
+        def domain(self) -> str: ...
+
+    @final
+    class Reloaded(ProgressEvent):
+        """It was."""
+
+        __match_args__: Final = ("domain",)
+        def __new__(cls, domain: str) -> Self: ...
+        @property
+        def domain(self) -> str: ...
+
+@final
+class Emulator:
+    """The service on this machine: an account in a real directory, served on loopback while in a ``with`` statement.
+
+    Args:
+        root: the directory that stands for the account's ``/``; by default a temporary one, removed at the end.
+        port: 0 picks a free one.
+        user: the account's user name.
+        token: the API token; by default a random one.
+        rate_limit: requests per minute and endpoint; ``None`` turns it off.
+        send_input_limit: the same for the consoles' ``send_input``.
+        account: what the account may do.
+        disk_quota: in bytes; by default what the kind of account has.
+        latency: seconds added to each answer.
+        tls: serve https, and write the certificate authority to trust to ``ca.pem`` in this directory.
+        python: the Python for consoles and web apps; by default this one.
+        private_paths: let its processes see ``/home/<user>``, ``/var/www`` and ``/var/log`` where the system allows it.
+        undocumented: switches for what nobody documents of the service (``retry_after=False``, …).
+    """
+
+    def __new__(
+        cls,
+        *,
+        root: str | os.PathLike[str] | None = None,
+        port: int = 0,
+        user: str = "demo",
+        token: str | None = None,
+        rate_limit: int | None = 40,
+        send_input_limit: int | None = 120,
+        account: Literal["free", "paid"] = "free",
+        disk_quota: int | None = None,
+        latency: float = 0.0,
+        tls: str | os.PathLike[str] | None = None,
+        python: str | os.PathLike[str] | None = None,
+        private_paths: bool = True,
+        **undocumented: Any,
+    ) -> Self: ...
+    def start(self) -> Self:
+        """Starts it; when this returns it answers. An emulator is started once."""
+    def stop(self) -> None:
+        """Closes every connection and ends every process."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, _kind: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None, /
+    ) -> None: ...
+    @property
+    def url(self) -> str:
+        """The API's address, like ``http://127.0.0.1:8000``: the `web_domain` of the classes."""
+    @property
+    def user(self) -> str:
+        """The account's user name."""
+    @property
+    def token(self) -> str:
+        """The account's API token."""
+    @property
+    def root(self) -> str:
+        """The directory that stands for the account's ``/``."""
+    @property
+    def site_url(self) -> str:
+        """Where the account's web apps are served."""
+    @property
+    def paths(self) -> str:
+        """``"host"`` if the account's processes see it at its own paths, ``"root"`` if only below `root`."""
+    @property
+    def requests(self) -> list[LoggedRequest]:
+        """Every request since the last `clear_requests`, oldest first."""
+    def clear_requests(self) -> None:
+        """Forgets the requests so far."""
+    @property
+    def faults(self) -> Faults:
+        """What is to go wrong."""
+    def held(self) -> list[HeldRequest]:
+        """The requests that wait at a ``"hold"`` fault, oldest first."""
+    def release(self, number: int) -> bool:
+        """Lets a held request go on; false if none of this number waits."""
+    def release_all(self) -> None:
+        """Lets all held requests go on; rules that hold more stay."""
+    def wait_held(self, count: int, timeout: float = 10.0) -> bool:
+        """Waits until `count` requests are held; false if they aren't within `timeout` seconds."""
+    def create_webapp(
+        self,
+        domain: str | None = None,
+        *,
+        python_version: str = "3.11",
+        virtualenv: str | os.PathLike[str] | None = None,
+    ) -> dict[str, Any]:
+        """Makes a web app and returns it as the service shows it; by default at the account's own domain."""
+
+@final
+class LoggedRequest:
+    """One request that the emulator got."""
+
+    @property
+    def number(self) -> int:
+        """Counted from 1 since the start."""
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+    @property
+    def path(self) -> str:
+        """The path, decoded."""
+    @property
+    def raw_path(self) -> str:
+        """The path as it came."""
+    @property
+    def query(self) -> str:
+        """The query as it came."""
+    @property
+    def user_agent(self) -> str:
+        """Who asked."""
+    @property
+    def endpoint(self) -> str | None:
+        """The rate limit's bucket."""
+    @property
+    def status(self) -> int | None:
+        """The answer's status; ``None`` as long as there is none."""
+    @property
+    def started(self) -> float:
+        """When it came, in seconds of the emulator's clock."""
+    @property
+    def finished(self) -> float | None:
+        """When it was answered."""
+    @property
+    def bytes_in(self) -> int:
+        """Size of the body that came."""
+    @property
+    def bytes_out(self) -> int:
+        """Size of the body that went."""
+
+@final
+class HeldRequest:
+    """A request that waits at a ``"hold"`` fault."""
+
+    @property
+    def number(self) -> int:
+        """As in `LoggedRequest`."""
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+    @property
+    def path(self) -> str:
+        """The path, decoded."""
+    @property
+    def user_agent(self) -> str:
+        """Who asked."""
+
+@final
+class Faults:
+    """What is to go wrong, as rules; the first that matches a request counts."""
+
+    def add(
+        self,
+        kind: Literal["status", "reset", "truncate", "garbage", "slow", "throttled_without_header", "html", "hold"],
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        after: int = 0,
+        times: int | None = None,
+        stage: Literal["before", "after"] = "before",
+        code: int = 500,
+        body: str = '{"detail": "Server error."}',
+        content_type: str = "application/json",
+        bytes: int = 0,
+        delay: float = 0.0,
+        bytes_per_second: int | None = None,
+    ) -> int:
+        """Adds a rule and returns its number.
+
+        Args:
+            kind: what happens: an answer of status `code` with `body`, a reset connection, a body cut after `bytes`,
+                garbage, an answer after `delay` seconds or at `bytes_per_second`, a 429 without ``Retry-After``, an HTML
+                page of status `code`, or a request held until it is released.
+            method: only requests of this method.
+            path: only requests whose decoded path matches this glob.
+            after: let so many matching requests pass first.
+            times: how often it happens; by default always.
+            stage: before the request takes effect, or after.
+
+        Raises:
+            ValueError: no such kind, status or glob.
+        """
+    def remove(self, id: int) -> bool:
+        """Removes a rule; false if there is none of this number."""
+    def clear(self) -> None:
+        """Removes all rules."""
+
+def set_clock_speed(factor: float) -> None:
+    """Lets the clock of rate limit, retries and emulator run `factor` times as fast as the system's."""
+
+def advance_clock(by: float) -> None:
+    """Moves that clock ahead by seconds."""
+
+def cli_main(argv: list[str]) -> int:
+    """Runs the command line; `argv` begins with the command's own name. Returns the exit code."""
+
+def _never_skip(_path: object) -> bool: ...
+def _error_classes() -> list[tuple[str, str | None]]: ...
