@@ -68,8 +68,8 @@ class PythonanywhereApi:
         """Sets up an instance; values are checked when they are used.
 
         Args:
-            web_domain: host of the service, like ``"www.pythonanywhere.com"`` or ``"eu.pythonanywhere.com"``; may carry a
-                scheme, as in ``"http://127.0.0.1:8000"`` for the emulator.
+            web_domain: host of the service, like ``"www.pythonanywhere.com"`` or ``"eu.pythonanywhere.com"``; may
+                carry a scheme, as in ``"http://127.0.0.1:8000"`` for the emulator.
             web_user: the account's user name.
             web_token: the API token that the Account page shows.
             project_name: name of the project's folder and package.
@@ -82,7 +82,7 @@ class PythonanywhereApi:
     def from_env(cls, project_name: str, **kwargs: Any) -> Self:
         """Makes an instance from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
 
-        On the service itself, which sets ``PYTHONANYWHERE_SITE`` and ``PYTHONANYWHERE_DOMAIN``, ``USER`` names the user.
+        On the service itself, which sets ``PYTHONANYWHERE_SITE`` and ``PYTHONANYWHERE_DOMAIN``, ``USER`` is the user.
 
         Raises:
             ConfigError: token or user name is missing.
@@ -105,8 +105,8 @@ class PythonanywhereApi:
         """Lists a folder of the project, one level deep.
 
         Returns:
-            Dicts with ``file_path`` (relative to the project) and ``type`` (``"directory"`` or ``"file"``), sorted by name;
-            ``None`` if there is no such folder (`error_message` is cleared) or on error (it is set).
+            Dicts with ``file_path`` (relative to the project) and ``type`` (``"directory"`` or ``"file"``), sorted by
+            name; ``None`` if there is no such folder (`error_message` is cleared) or on error (it is set).
 
         Source: ``GET files/path{path}``.
         """
@@ -133,7 +133,7 @@ class PythonanywhereApi:
             task: what it is for, the beginning of the error message.
             method: an HTTP verb, or any callable named like one (``requests.post``); by default ``GET``.
             success_codes: status codes that are no error; by default 200 and 201.
-            request_kwargs: ``params``, ``data``, ``json``, ``files``, ``headers``, ``timeout`` (seconds), as for requests.
+            request_kwargs: ``params``, ``data``, ``json``, ``files``, ``headers``, ``timeout`` (seconds).
 
         Returns:
             The answer; one with ``status_code`` 0 if none came.
@@ -180,7 +180,7 @@ class PythonanywhereApi:
             The version; ``""`` if there is none (no error), or on error.
         """
     def deploy_file(self, file_path: str, file_content: bytes | bytearray | memoryview) -> str:
-        """Writes a file of the project, making its folders and replacing what is there. Safe to repeat, so it is retried.
+        """Writes a file of the project, making its folders and replacing what is there. It is retried.
 
         Returns:
             ``""``, or what went wrong.
@@ -203,8 +203,8 @@ class PythonanywhereApi:
             level_index: how many of its first segments are names rather than patterns.
 
         Returns:
-            An iterator of `FileItem`: paths that also answer ``["file_path"]`` and ``["type"]``. It goes on
-            after a folder that fails and ends with `error_message` set.
+            An iterator of `FileItem`: paths that also answer ``["file_path"]`` and ``["type"]``. It goes
+            on after a folder that fails and ends with `error_message` set.
         """
     def find_project_files(
         self,
@@ -217,12 +217,12 @@ class PythonanywhereApi:
         Args:
             path_mask: relative to the project's root; ``*``, ``?`` and ``[…]`` as in ``fnmatch.fnmatchcase`` within a
                 segment, ``**`` for any number of folders. ``""`` and ``"."`` are the files of the root.
-            skip_file_path: asked once for each file found, and once for each folder as ``"<folder>/."``; true leaves it, and
-                all below it, out and saves the requests for it. What it raises reaches the caller.
+            skip_file_path: asked once for each file found, and once for each folder as ``"<folder>/."``; true leaves it
+                and all below it out, and saves the requests for it. What it raises reaches the caller.
             collector: an object with ``collect(mask)`` and ``files`` that does the search instead.
 
         Returns:
-            Paths relative to the project; ``None`` if any folder could not be read. A project that isn't there is empty.
+            Paths relative to the project; ``None`` if any folder could not be read. A project not there is empty.
         """
     def deploy_diff(
         self,
@@ -243,8 +243,8 @@ class PythonanywhereApi:
             path_masks: what the deploy is about; by default ``("**/*",)``.
             skip_file_path: as for `find_project_files`.
             compare: what the service's side is known from; by default the manifest of the last deploy, else names.
-            protected: patterns in ``.gitignore`` syntax of files never to touch; by default ``*.sqlite3*``, ``/media/`` and
-                ``/.env*``.
+            protected: patterns in ``.gitignore`` syntax of files never to touch; by default ``*.sqlite3*``, ``/media/``
+                and ``/.env*``.
             include: masks of protected files to touch all the same.
             strict: whether links to folders, sockets and the like are an error.
             max_file_size: in bytes, by default 100 MiB.
@@ -321,8 +321,8 @@ class AsyncPythonanywhereApi:
         """Sets up an instance; values are checked when they are used.
 
         Args:
-            web_domain: host of the service, like ``"www.pythonanywhere.com"`` or ``"eu.pythonanywhere.com"``; may carry a
-                scheme, as in ``"http://127.0.0.1:8000"`` for the emulator.
+            web_domain: host of the service, like ``"www.pythonanywhere.com"`` or ``"eu.pythonanywhere.com"``; may
+                carry a scheme, as in ``"http://127.0.0.1:8000"`` for the emulator.
             web_user: the account's user name.
             web_token: the API token that the Account page shows.
             project_name: name of the project's folder and package.
@@ -335,7 +335,7 @@ class AsyncPythonanywhereApi:
     def from_env(cls, project_name: str, **kwargs: Any) -> Self:
         """Makes an instance from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
 
-        On the service itself, which sets ``PYTHONANYWHERE_SITE`` and ``PYTHONANYWHERE_DOMAIN``, ``USER`` names the user.
+        On the service itself, which sets ``PYTHONANYWHERE_SITE`` and ``PYTHONANYWHERE_DOMAIN``, ``USER`` is the user.
 
         Raises:
             ConfigError: token or user name is missing.
@@ -393,8 +393,8 @@ class AsyncPythonanywhereApi:
             level_index: how many of its first segments are names rather than patterns.
 
         Returns:
-            An asynchronous iterator of `FileItem`: paths that also answer ``["file_path"]`` and ``["type"]``. It goes on
-            after a folder that fails and ends with `error_message` set.
+            An asynchronous iterator of `FileItem`: paths that also answer ``["file_path"]`` and ``["type"]``. It goes
+            on after a folder that fails and ends with `error_message` set.
         """
     def find_project_files(
         self,
@@ -904,8 +904,8 @@ class Faults:
 
         Args:
             kind: what happens: an answer of status `code` with `body`, a reset connection, a body cut after `bytes`,
-                garbage, an answer after `delay` seconds or at `bytes_per_second`, a 429 without ``Retry-After``, an HTML
-                page of status `code`, or a request held until it is released.
+                garbage, an answer after `delay` seconds or at `bytes_per_second`, a 429 without ``Retry-After``, an
+                HTML page of status `code`, or a request held until it is released.
             method: only requests of this method.
             path: only requests whose decoded path matches this glob.
             after: let so many matching requests pass first.

@@ -1,4 +1,4 @@
-"""Fixtures: an account of the emulator, and the two drop-in classes behind one face, so that each case runs for both."""
+"""Fixtures: an account of the emulator, and the two drop-in classes behind one face, so that a case runs for both."""
 
 from __future__ import annotations
 

@@ -282,8 +282,8 @@ async def test_cancelling_drops_the_request(host):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    host.faults.add("slow", delay=20, times=1)
     with pytest.raises(asyncio.TimeoutError):
-        host.faults.add("slow", delay=20, times=1)
         await asyncio.wait_for(api.available_consoles(), 0.1)
     host.faults.clear()
     assert await api.available_consoles() is not None
@@ -433,7 +433,9 @@ def test_a_second_interpreter_gets_a_clear_import_error():
         interpreters.destroy(second)
         print("ok")
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(source)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(source)], capture_output=True, text=True, timeout=30, check=False
+    )
     assert (done.stdout, done.returncode) == ("ok\n", 0), done.stderr
 
 

@@ -1,0 +1,112 @@
+"""`deploy_diff` and `deploy` as Python sees them: values, errors, progress, interruption. Each case runs for both."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import PROJECT, environment, project_folder
+
+from pythonanywhere_api import ConfigError, DeployDiff, DeployReport, ProgressEvent, PythonAnywhereError
+
+
+@pytest.fixture
+def site(tmp_path):
+    root = tmp_path / "site"
+    for name in ["manage.py", "app/models.py", "app/static/a.css"]:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return root
+
+
+def test_a_deploy_from_diff_to_report(caller, host, api, site):
+    diff = caller.run(api.deploy_diff(site))
+    assert isinstance(diff, DeployDiff)
+    assert diff.added == ["app/models.py", "app/static/a.css", "manage.py"]
+    assert json.loads(diff.to_json())["added"] == diff.added
+    assert str(diff).splitlines() == ["A  app/models.py", "A  app/static/a.css", "A  manage.py"]
+    events = []
+    report = caller.run(api.deploy(diff, progress=events.append))
+    assert isinstance(report, DeployReport)
+    assert (report.ok, report.uploaded, report.failed) == (True, diff.added, {})
+    report.raise_for_failures()
+    assert (project_folder(host) / "manage.py").read_text() == "manage.py"
+    assert isinstance(events[0], ProgressEvent.Planned)
+    assert events[0].uploads == 3
+    assert sorted(event.path for event in events if isinstance(event, ProgressEvent.Done)) == diff.added
+    again = caller.run(api.deploy_diff(site))
+    assert again.is_clean()
+    host.clear_requests()
+    assert caller.run(api.deploy(again)).ok
+    assert host.requests == []
+
+
+def test_local_mistakes_raise_before_any_request(caller, host, api, site, tmp_path):
+    with pytest.raises(ConfigError):
+        caller.run(api.deploy_diff(tmp_path / "nowhere"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError):
+        caller.run(api.deploy_diff(tmp_path / "empty"))
+    with pytest.raises(ConfigError, match="compare"):
+        caller.run(api.deploy_diff(site, compare="guess"))
+    with pytest.raises(TypeError, match="path_masks"):
+        caller.run(api.deploy_diff(site, "**/*"))
+    with pytest.raises(ConfigError, match="project name"):
+        caller.run(caller.api(project="../x").deploy_diff(site))
+    assert host.requests == []
+
+
+def test_errors_of_the_service_are_told(caller, host, api, site):
+    host.faults.add("status", code=500)
+    assert caller.run(api.deploy_diff(site)) is None
+    assert "500" in api.error_message
+
+
+def test_a_file_that_is_refused_is_in_report_and_error_message(caller, host, api, site):
+    diff = caller.run(api.deploy_diff(site))
+    host.faults.add("status", method="POST", path="*/manage.py", code=403)
+    report = caller.run(api.deploy(diff))
+    assert not report.ok
+    assert list(report.failed) == ["manage.py"]
+    assert "manage.py" in api.error_message
+    with pytest.raises(PythonAnywhereError, match=r"manage\.py"):
+        report.raise_for_failures()
+
+
+def test_an_exception_of_the_progress_callback_ends_the_deploy(caller, host, api, site):
+    diff = caller.run(api.deploy_diff(site))
+    raised = LookupError("enough")
+
+    def progress(event):
+        raise raised
+
+    with pytest.raises(LookupError) as caught:
+        caller.run(api.deploy(diff, progress=progress))
+    assert caught.value is raised
+
+
+def test_ctrl_c_carries_the_report_so_far(host, site):
+    host.faults.add("hold", method="POST", path="*/manage.py")
+    source = f"""
+from pythonanywhere_api import PythonanywhereApi
+api = PythonanywhereApi.from_env({PROJECT!r})
+diff = api.deploy_diff({os.fspath(site)!r})
+try:
+    api.deploy(diff)
+except KeyboardInterrupt as interrupt:
+    print(interrupt.report.ok, "manage.py" in interrupt.report.uploaded)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", source],
+        env=environment(host, PYTHONANYWHERE_RATE_LIMIT="off"),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert host.wait_held(1, timeout=20)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=20)
+    host.release_all()
+    assert output == "False False\n"
