@@ -15,6 +15,7 @@ mod commands;
 mod exit;
 mod log;
 mod output;
+mod progress;
 mod run;
 mod settings;
 mod signals;

@@ -1,6 +1,6 @@
 //! From a parsed command to the function that runs it.
 
-use super::{cat, ls, put, reload, rm};
+use super::{cat, demo, deploy, diff, ls, put, reload, rm};
 use crate::cli::args::Command;
 use crate::cli::exit::Exit;
 use crate::cli::run::Context;
@@ -19,7 +19,9 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Put(args) => put::run(&args, context).await,
         Command::Rm(args) => rm::run(&args, context).await,
         Command::Reload(args) => reload::run(&args, context).await,
-        Command::Demo(_) | Command::Diff(_) | Command::Deploy(_) => Err(Error::config("not built yet")),
+        Command::Demo(args) => demo::run(&args, context).await,
+        Command::Diff(args) => diff::run(&args, context).await,
+        Command::Deploy(args) => deploy::run(&args, context).await,
         // `run_command` takes it, because it waits for the signals itself.
         Command::Emulator(_) => Err(Error::Closed),
     }

@@ -2,9 +2,13 @@
 //! or the error that ended it.
 
 mod cat;
+mod demo;
+mod deploy;
+mod diff;
 mod dispatch;
 mod emulator;
 mod ls;
+mod project;
 mod put;
 mod reload;
 mod rm;

@@ -1,0 +1,144 @@
+//! The demo's site: what `wagtail start` makes, with static files collected and the database made, as a developer
+//! would have it before the first deploy.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::process::Command;
+
+use crate::cli::run::HostPython;
+use crate::error::{Error, Result};
+
+/// Name of the site, and of its folder.
+pub const NAME: &str = "mysite";
+/// The page that changes.
+const PAGE: &str = "home/templates/home/welcome_page.html";
+/// What the page says at first.
+pub const FIRST_WORDS: &str = "Welcome to your new Wagtail site!";
+/// What it says after the change.
+pub const NEW_WORDS: &str = "Changed on the laptop, deployed with three uploads";
+/// The files that [`Site::change`] changes.
+pub const CHANGED: [&str; 3] = ["home/models.py", PAGE, "requirements.txt"];
+/// The file that it deletes.
+pub const REMOVED: &str = "Dockerfile";
+
+/// A key of its own for each site, hosts as the emulator serves them.
+const LOCAL_SETTINGS: &str = "from django.core.management.utils import get_random_secret_key\n\n\
+    SECRET_KEY = get_random_secret_key()\nALLOWED_HOSTS = [\"*\"]\n";
+/// None of the site's commands should take longer, on a slow machine either.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The Python that makes and serves the site.
+#[derive(Debug, Deserialize)]
+pub struct Interpreter {
+    /// `sys.prefix`: what the web app gets as its virtualenv.
+    pub prefix: PathBuf,
+    /// As the service writes it: `python313`.
+    pub version: String,
+    /// The release of Wagtail.
+    pub wagtail: String,
+}
+
+/// A Wagtail site on this machine.
+pub struct Site {
+    /// Its folder.
+    pub root: PathBuf,
+    python: PathBuf,
+}
+
+impl Interpreter {
+    /// Asks the Python that started us.
+    ///
+    /// # Errors
+    /// `Config` if it has no Wagtail.
+    pub async fn of(host: &HostPython) -> Result<Self> {
+        const ASK: &str = "import json, sys, wagtail; \
+            print(json.dumps({'prefix': sys.prefix, 'version': 'python%d%d' % sys.version_info[:2], \
+            'wagtail': wagtail.__version__}))";
+        let answer = python(&host.executable, &["-c", ASK], Path::new("/")).await.map_err(|error| {
+            Error::config(format!(
+                "the demo deploys a Wagtail site, and {} cannot import Wagtail: pip install \
+                 \"pythonanywhere-api[demo]\" ({})",
+                host.executable.display(),
+                error.chain()
+            ))
+        })?;
+        serde_json::from_str(&answer)
+            .map_err(|error| Error::config(format!("{} answers {answer:?}: {error}", host.executable.display())))
+    }
+}
+
+impl Site {
+    /// Makes the site in `folder`.
+    ///
+    /// # Errors
+    /// `Config` with the output of the command that failed.
+    pub async fn make(host: &HostPython, folder: &Path) -> Result<Self> {
+        const START: &str = "import sys; from wagtail.bin.wagtail import main; sys.argv[0] = 'wagtail'; main()";
+        python(&host.executable, &["-c", START, "start", NAME], folder).await?;
+        let site = Self { root: folder.join(NAME), python: host.executable.clone() };
+        site.write(&format!("{NAME}/settings/local.py"), LOCAL_SETTINGS)?;
+        site.manage(&["collectstatic", "--noinput"]).await?;
+        site.manage(&["migrate"]).await?;
+        Ok(site)
+    }
+
+    /// Changes three files and deletes one.
+    ///
+    /// # Errors
+    /// `Local` if a file is not there, `Config` if the page does not say what it should.
+    pub fn change(&self) -> Result<()> {
+        for name in CHANGED {
+            let text = self.read(name)?;
+            if name == PAGE && !text.contains(FIRST_WORDS) {
+                return Err(Error::config(format!("{name} of this Wagtail does not say {FIRST_WORDS:?}")));
+            }
+            self.write(name, &format!("{}\n", text.replace(FIRST_WORDS, NEW_WORDS)))?;
+        }
+        let path = self.root.join(REMOVED);
+        std::fs::remove_file(&path).map_err(|source| Error::Local { path, source })
+    }
+
+    async fn manage(&self, arguments: &[&str]) -> Result<()> {
+        let settings = format!("--settings={NAME}.settings.production");
+        let command: Vec<&str> = ["manage.py"].iter().chain(arguments).copied().chain([settings.as_str()]).collect();
+        python(&self.python, &command, &self.root).await.map(drop)
+    }
+
+    fn read(&self, name: &str) -> Result<String> {
+        let path = self.root.join(name);
+        std::fs::read_to_string(&path).map_err(|source| Error::Local { path, source })
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.root.join(name);
+        std::fs::write(&path, text).map_err(|source| Error::Local { path, source })
+    }
+}
+
+/// Runs Python in `folder` and returns what it printed.
+async fn python(executable: &Path, arguments: &[&str], folder: &Path) -> Result<String> {
+    let run = Command::new(executable)
+        .args(arguments)
+        .current_dir(folder)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env_remove("DJANGO_SETTINGS_MODULE")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let failed = |source| Error::Local { path: executable.to_owned(), source };
+    let Ok(done) = tokio::time::timeout(PATIENCE, run).await else {
+        return Err(Error::config(format!("python {} takes too long", arguments.join(" "))));
+    };
+    let done = done.map_err(failed)?;
+    if !done.status.success() {
+        return Err(Error::config(format!(
+            "python {} failed: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&done.stderr).trim()
+        )));
+    }
+    Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}

@@ -1,0 +1,128 @@
+//! `pya deploy`: upload what changed, delete what was asked for, reload the web app.
+//!
+//! The answer is the report, also of a deploy that failed in part or was interrupted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diff::summarise;
+use super::project::Prepared;
+use crate::cli::args::Deploy;
+use crate::cli::exit::Exit;
+use crate::cli::output::{Output, counted, shown};
+use crate::cli::progress::{Progress, words};
+use crate::cli::run::Context;
+use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder};
+use crate::error::Result;
+
+pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
+    let prepared = Prepared::new(&args.select, context)?;
+    let output = &context.output;
+    let mut diff = prepared.diff(output).await?;
+    if args.delete_unmanaged {
+        diff = prepared.with_unmanaged(&diff).await?;
+    }
+    summarise(&diff, output);
+    let options = options(args, &prepared);
+    if options.dry_run {
+        output.say(&format!("dry run, nothing is written; the deploy takes {}", diff.plan_with(&options)?));
+    }
+    let report = perform(&prepared.project, &diff, &options, context).await?;
+    let text = if report.dry_run { diff.to_string() } else { String::new() };
+    output.answer(&text, &report.to_json());
+    tell(&report, output);
+    Ok(match (report.ok, report.held) {
+        (true, _) => Exit::Ok,
+        (false, true) => Exit::Held,
+        (false, false) => Exit::Failed,
+    })
+}
+
+fn options(args: &Deploy, prepared: &Prepared<'_>) -> DeployOptions {
+    let table = &prepared.settings.table;
+    let reload = match (args.no_reload, args.reload.is_empty()) {
+        (true, _) => Vec::new(),
+        (false, false) => args.reload.clone(),
+        (false, true) => prepared.settings.domains(),
+    };
+    DeployOptions {
+        delete: args.delete || table.delete,
+        delete_unmanaged: args.delete_unmanaged,
+        max_delete: args.max_delete.or(table.max_delete),
+        include: args.select.include.clone(),
+        dry_run: args.dry_run,
+        reload,
+        force: args.force,
+        ..DeployOptions::default()
+    }
+}
+
+/// Carries a diff out with a bar; after Ctrl-C the report so far is said.
+///
+/// # Errors
+/// Whatever kept it from beginning.
+pub async fn perform(
+    project: &Project,
+    diff: &DeployDiff,
+    options: &DeployOptions,
+    context: &Context,
+) -> Result<DeployReport> {
+    let recorder = Recorder::default();
+    let so_far = recorder.clone();
+    context.on_interrupt(move |output| {
+        let report = so_far.report();
+        output.answer("", &report.to_json());
+        tell(&report, output);
+        output.say("run it again to send the rest; until then the web app is not reloaded");
+    });
+    let bar = Arc::new(Progress::new(&context.output));
+    let display = Arc::clone(&bar);
+    let progress = move |event: ProgressEvent| show(&display, event);
+    let report = crate::deploy::deploy(project, diff, options, Arc::new(progress), &recorder).await;
+    project.client.persist_budget();
+    context.on_interrupt(|_| ());
+    report
+}
+
+fn show(bar: &Progress, event: ProgressEvent) {
+    match event {
+        ProgressEvent::Planned { uploads, deletes, .. } => bar.plan((uploads + deletes) as u64),
+        ProgressEvent::Done { .. } | ProgressEvent::Failed { .. } | ProgressEvent::Deleted { .. } => bar.step(),
+        ProgressEvent::Waiting { endpoint, seconds } => {
+            bar.waiting(&endpoint, Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
+        }
+        ProgressEvent::Resumed { .. } => bar.resumed(),
+        ProgressEvent::Reloading { domain } => bar.message(&format!("reloading {domain}")),
+        _ => {}
+    }
+}
+
+/// Says what was done and what was not.
+fn tell(report: &DeployReport, output: &Output) {
+    for warning in &report.warnings {
+        output.warn(warning);
+    }
+    for (what, reason) in &report.failed {
+        output.failure(&format!("{}: {reason}", shown(what)));
+    }
+    if let Some(reason) = &report.stopped {
+        output.failure(reason);
+    }
+    if report.dry_run {
+        return;
+    }
+    if report.ok && report.plan.actions.is_empty() {
+        return output.say("nothing to do: the host has it all");
+    }
+    let mut done = vec![format!("{} uploaded", counted(report.uploaded.len(), "file"))];
+    if !report.deleted.is_empty() {
+        done.push(format!("{} deleted", report.deleted.len()));
+    }
+    if !report.failed.is_empty() {
+        done.push(format!("{} failed", report.failed.len()));
+    }
+    done.extend(report.reloaded.iter().map(|domain| format!("{domain} reloaded")));
+    let time = Duration::try_from_secs_f64(report.seconds).map(words).unwrap_or_default();
+    let requests = counted(usize::try_from(report.requests).unwrap_or(usize::MAX), "request");
+    output.say(&format!("{}; {requests}, {time}", done.join(", ")));
+}

@@ -1,0 +1,65 @@
+//! `pya diff`: what a deploy would change, without a write.
+
+use crate::cli::args::Diff;
+use crate::cli::commands::project::Prepared;
+use crate::cli::exit::Exit;
+use crate::cli::output::{Output, counted, shown};
+use crate::cli::run::Context;
+use crate::deploy::DeployDiff;
+use crate::error::Result;
+
+/// How many names a line of talk holds at most.
+const NAMED: usize = 5;
+
+pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
+    let prepared = Prepared::new(&args.select, context)?;
+    let diff = prepared.diff(&context.output).await?;
+    context.output.answer(&diff.to_string(), &diff.to_json());
+    summarise(&diff, &context.output);
+    if !diff.plan.actions.is_empty() {
+        context.output.say(&format!("pya deploy takes {}", diff.plan));
+    }
+    Ok(Exit::Ok)
+}
+
+/// Says what the short form leaves out: counts, what is left alone and why, warnings.
+pub fn summarise(diff: &DeployDiff, output: &Output) {
+    let counts = [(&diff.added, "added"), (&diff.changed, "changed"), (&diff.removed, "removed")];
+    let counts = counts.map(|(paths, what)| format!("{} {what}", paths.len())).join(", ");
+    let unmanaged = match diff.unmanaged.len() {
+        0 => String::new(),
+        number => format!(", {number} on the host are not ours and stay"),
+    };
+    output.say(&format!("{}: {counts}, {} unchanged{unmanaged}", counted(files(diff), "file"), diff.unchanged.len()));
+    for (source, left_out) in &diff.left_out {
+        let folders = match left_out.folders {
+            0 => String::new(),
+            number => format!(" and {}", counted(number, "folder")),
+        };
+        output.say(&format!("left out by {source}: {}{folders}", counted(left_out.files, "file")));
+    }
+    if !diff.protected.is_empty() {
+        output.say(&format!("protected, not touched: {}", some(&diff.protected)));
+    }
+    if diff.empty_folders > 0 {
+        output.say(&format!("{} cannot be made on the host", counted(diff.empty_folders, "empty folder")));
+    }
+    for (path, reason) in &diff.skipped {
+        output.warn(&format!("{} is not sent: {reason}", shown(path)));
+    }
+    for warning in &diff.warnings {
+        output.warn(warning);
+    }
+}
+
+fn files(diff: &DeployDiff) -> usize {
+    diff.added.len() + diff.changed.len() + diff.unchanged.len()
+}
+
+fn some(paths: &[String]) -> String {
+    let mut names: Vec<String> = paths.iter().take(NAMED).map(|path| shown(path)).collect();
+    if paths.len() > NAMED {
+        names.push(format!("and {} more", paths.len() - NAMED));
+    }
+    names.join(", ")
+}

@@ -1,0 +1,173 @@
+//! The bar of a deploy: files, rate, time left, and waiting for the rate limit shown as such.
+//!
+//! Rate and time left come from the process' clock, not the bar's own, so that a clock that runs faster (`pya demo`)
+//! shows the numbers of the service. Where nobody watches stderr there is no bar; waits of some length are said in a
+//! line each, so that a log of CI shows what the time went into.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output::Output;
+use crate::clock::{self, Tick};
+
+/// Shorter waits are not worth a line in a log.
+const WORTH_A_LINE: Duration = Duration::from_secs(5);
+/// No two lines about waiting come closer: many requests wait at the same time.
+const BETWEEN_LINES: Duration = Duration::from_secs(60);
+
+/// How far an operation is.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    begun: Tick,
+    total: u64,
+    done: u64,
+    waiting: Option<(String, Tick)>,
+    last_line: Option<Tick>,
+}
+
+impl Progress {
+    /// A display that begins now; nothing is drawn where nobody watches.
+    #[must_use]
+    pub fn new(output: &Output) -> Self {
+        let bar = output.is_watched().then(|| {
+            let style = ProgressStyle::with_template("{bar:28} {pos}/{len}  {msg}");
+            let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            let bar = output.bars().add(bar);
+            bar.enable_steady_tick(Duration::from_millis(250));
+            bar
+        });
+        let state = State { begun: clock::now(), total: 0, done: 0, waiting: None, last_line: None };
+        Self { bar, quiet: output.is_quiet(), state: Mutex::new(state) }
+    }
+
+    /// So many steps are to be done, from now on.
+    pub fn plan(&self, total: u64) {
+        let mut state = self.lock();
+        state.total = total;
+        state.begun = clock::now();
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+        }
+    }
+
+    /// One step is done, or failed.
+    pub fn step(&self) {
+        let mut state = self.lock();
+        state.done += 1;
+        if let Some(bar) = &self.bar {
+            bar.set_position(state.done);
+            bar.set_message(state.message());
+        }
+    }
+
+    /// Requests wait for the rate limit of `endpoint`, at most this long.
+    pub fn waiting(&self, endpoint: &str, wait: Duration) {
+        let mut state = self.lock();
+        let now = clock::now();
+        let news = state.last_line.is_none_or(|last| now - last >= BETWEEN_LINES);
+        state.waiting = Some((endpoint.to_owned(), now + wait));
+        if let Some(bar) = &self.bar {
+            bar.set_message(state.message());
+        } else if news && !self.quiet && wait >= WORTH_A_LINE {
+            let text = state.message();
+            state.last_line = Some(now);
+            drop(state);
+            // Nobody may be listening.
+            let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{text}\n").as_bytes());
+        }
+    }
+
+    /// The wait is over.
+    pub fn resumed(&self) {
+        let mut state = self.lock();
+        state.waiting = None;
+        if let Some(bar) = &self.bar {
+            bar.set_message(state.message());
+        }
+    }
+
+    /// Says what goes on instead of the rate.
+    pub fn message(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.to_owned());
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl State {
+    fn message(&self) -> String {
+        let now = clock::now();
+        if let Some((endpoint, until)) = &self.waiting {
+            return format!(
+                "waiting {} for the rate limit of {endpoint}, {} of {} done",
+                words(*until - now),
+                self.done,
+                self.total
+            );
+        }
+        let spent = now - self.begun;
+        if self.done == 0 || spent.is_zero() {
+            return String::new();
+        }
+        #[allow(clippy::cast_precision_loss, reason = "counts of files are far below 2^52")]
+        let (done, left) = (self.done as f64, self.total.saturating_sub(self.done) as f64);
+        let rate = done / spent.as_secs_f64();
+        let left = Duration::try_from_secs_f64(left / rate).unwrap_or(Duration::MAX);
+        format!("{:.0} a minute, {} left", rate * 60.0, words(left))
+    }
+}
+
+/// A duration as people say it: `45 s`, `11 min`, `1 h 20 min`.
+#[must_use]
+pub fn words(duration: Duration) -> String {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    match seconds {
+        0..100 => format!("{seconds} s"),
+        100..5400 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_like_speech() {
+        let say = |seconds: f64| words(Duration::from_secs_f64(seconds));
+        assert_eq!((say(0.0), say(0.2), say(99.0)), ("0 s".into(), "1 s".into(), "99 s".into()));
+        assert_eq!((say(100.0), say(5399.0), say(7300.0)), ("2 min".into(), "90 min".into(), "2 h 1 min".into()));
+    }
+
+    #[test]
+    fn nothing_is_drawn_where_nobody_watches() {
+        let progress = Progress::new(&Output::new(false, true));
+        progress.plan(3);
+        progress.step();
+        assert!(progress.bar.is_none());
+        assert!(progress.lock().message().ends_with("left"));
+        progress.waiting("files", Duration::from_secs(30));
+        assert_eq!(progress.lock().message(), "waiting 30 s for the rate limit of files, 1 of 3 done");
+        progress.resumed();
+        assert!(!progress.lock().message().contains("waiting"));
+    }
+}
