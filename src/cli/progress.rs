@@ -4,10 +4,10 @@
 //! shows the numbers of the service. Where nobody watches stderr there is no bar; waits of some length are said in a
 //! line each, so that a log of CI shows what the time went into.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::output::Output;
 use crate::clock::{self, Tick};
@@ -19,7 +19,10 @@ const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
 /// How far an operation is.
 pub struct Progress {
-    bar: Option<ProgressBar>,
+    /// Where bars go, if somebody watches.
+    bars: Option<MultiProgress>,
+    /// There is none before there is something to count.
+    bar: OnceLock<ProgressBar>,
     quiet: bool,
     state: Mutex<State>,
 }
@@ -36,15 +39,9 @@ impl Progress {
     /// A display that begins now; nothing is drawn where nobody watches.
     #[must_use]
     pub fn new(output: &Output) -> Self {
-        let bar = output.is_watched().then(|| {
-            let style = ProgressStyle::with_template("{bar:28} {pos}/{len}  {msg}");
-            let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            let bar = output.bars().add(bar);
-            bar.enable_steady_tick(Duration::from_millis(250));
-            bar
-        });
+        let bars = output.is_watched().then(|| output.bars().clone());
         let state = State { begun: clock::now(), total: 0, done: 0, waiting: None, last_line: None };
-        Self { bar, quiet: output.is_quiet(), state: Mutex::new(state) }
+        Self { bars, bar: OnceLock::new(), quiet: output.is_quiet(), state: Mutex::new(state) }
     }
 
     /// So many steps are to be done, from now on.
@@ -52,8 +49,12 @@ impl Progress {
         let mut state = self.lock();
         state.total = total;
         state.begun = clock::now();
-        if let Some(bar) = &self.bar {
-            bar.set_length(total);
+        drop(state);
+        if let (Some(bars), 1..) = (&self.bars, total) {
+            let style = ProgressStyle::with_template("{bar:28} {pos}/{len}  {msg}");
+            let bar = ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            let bar = self.bar.get_or_init(|| bars.add(bar));
+            bar.enable_steady_tick(Duration::from_millis(250));
         }
     }
 
@@ -61,7 +62,7 @@ impl Progress {
     pub fn step(&self) {
         let mut state = self.lock();
         state.done += 1;
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.get() {
             bar.set_position(state.done);
             bar.set_message(state.message());
         }
@@ -73,10 +74,10 @@ impl Progress {
         let now = clock::now();
         let news = state.last_line.is_none_or(|last| now - last >= BETWEEN_LINES);
         state.waiting = Some((endpoint.to_owned(), now + wait));
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.get() {
             bar.set_message(state.message());
-        } else if news && !self.quiet && wait >= WORTH_A_LINE {
-            let text = state.message();
+        } else if self.bars.is_none() && news && !self.quiet && wait >= WORTH_A_LINE {
+            let text = format!("{}, {} of {} done", state.message(), state.done, state.total);
             state.last_line = Some(now);
             drop(state);
             // Nobody may be listening.
@@ -88,14 +89,14 @@ impl Progress {
     pub fn resumed(&self) {
         let mut state = self.lock();
         state.waiting = None;
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.get() {
             bar.set_message(state.message());
         }
     }
 
     /// Says what goes on instead of the rate.
     pub fn message(&self, text: &str) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.get() {
             bar.set_message(text.to_owned());
         }
     }
@@ -107,7 +108,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
     }
@@ -117,12 +118,7 @@ impl State {
     fn message(&self) -> String {
         let now = clock::now();
         if let Some((endpoint, until)) = &self.waiting {
-            return format!(
-                "waiting {} for the rate limit of {endpoint}, {} of {} done",
-                words(*until - now),
-                self.done,
-                self.total
-            );
+            return format!("waiting {} for the rate limit of {endpoint}", words(*until - now));
         }
         let spent = now - self.begun;
         if self.done == 0 || spent.is_zero() {
@@ -163,10 +159,10 @@ mod tests {
         let progress = Progress::new(&Output::new(false, true));
         progress.plan(3);
         progress.step();
-        assert!(progress.bar.is_none());
+        assert!(progress.bars.is_none());
         assert!(progress.lock().message().ends_with("left"));
         progress.waiting("files", Duration::from_secs(30));
-        assert_eq!(progress.lock().message(), "waiting 30 s for the rate limit of files, 1 of 3 done");
+        assert_eq!(progress.lock().message(), "waiting 30 s for the rate limit of files");
         progress.resumed();
         assert!(!progress.lock().message().contains("waiting"));
     }
