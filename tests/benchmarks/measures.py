@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pythonanywhere_api import PythonanywhereApi
-from pythonanywhere_api.testing import Emulator
+from pythonanywhere_api.testing import Emulator, set_clock_speed
 
 REQUESTS = 1000
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
@@ -94,7 +94,7 @@ def _clock(work: Callable[[], object]) -> float:
 
 def listing() -> str:
     """50 folders with 59 folders each, one file in every one."""
-    with Emulator(rate_limit=None, latency_ms=5) as host:
+    with Emulator(rate_limit=None, latency=0.005) as host:
         root = Path(host.root) / "home" / host.user / "tree"
         folders = [Path(f"app{first}") for first in range(50)]
         folders += [folder / f"part{second}" for folder in folders for second in range(59)]
@@ -185,8 +185,9 @@ def requests_changed() -> str:
 def _throttled() -> tuple[int, int]:
     """How many of 100 requests left in the first second, and how many were refused, on a clock 60 times as fast."""
     del os.environ["PYTHONANYWHERE_RATE_LIMIT"]
+    set_clock_speed(60)
     try:
-        with Emulator(rate_limit=40, clock_speed=60) as host, ThreadPoolExecutor(100) as pool:
+        with Emulator(rate_limit=40) as host, ThreadPoolExecutor(100) as pool:
             api = _api(host, "limited")
             list(pool.map(lambda number: api.deploy_file(f"{number}.txt", b"x"), range(100)))
             log = host.requests
@@ -196,6 +197,7 @@ def _throttled() -> tuple[int, int]:
         burst = sum(request.started - first < 50 for request in log)
         return burst, sum(request.status == 429 for request in log)
     finally:
+        set_clock_speed(1)
         os.environ["PYTHONANYWHERE_RATE_LIMIT"] = "off"
 
 

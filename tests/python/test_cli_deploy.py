@@ -104,7 +104,7 @@ def test_a_file_that_fails_is_told_and_nothing_is_reloaded_or_deleted(pya, host,
     for name in ("m0.py", "m3.py"):
         (pya.folder / "app0" / name).write_text("changed\n")
     (pya.folder / "app1" / "m1.py").unlink()
-    host.faults.add("status", code=403, method="POST", path_glob="*/app0/m0.py")
+    host.faults.add("status", code=403, method="POST", path="*/app0/m0.py")
     arguments = ["deploy", "--project", PROJECT, "--delete", "--reload", domain]
     answer = pya.json(*arguments, code=1)
     assert list(answer["failed"]) == ["app0/m0.py"]
@@ -128,7 +128,7 @@ def test_too_many_deletes_are_refused(pya, remote):
 
 def held(pya, host, *arguments, after: int):
     """A deploy that stands at the gate: its request `after` waits for its release."""
-    host.faults.add("hold", method="POST", path_glob=f"*/{PROJECT}/*", after=after, times=1, stage="before")
+    host.faults.add("hold", method="POST", path=f"*/{PROJECT}/*", after=after, times=1, stage="before")
     process = pya.start("deploy", "--project", PROJECT, "--json", *arguments)
     deadline = time.monotonic() + 30
     while not host.wait_held(1, timeout=0.1):

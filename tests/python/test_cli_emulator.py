@@ -1,7 +1,6 @@
 """`pya emulator`: the ready line, the options, and the end by a signal."""
 
 import json
-import os
 import signal
 import ssl
 import urllib.error
@@ -96,8 +95,3 @@ def test_wrong_options_are_usage_errors(pya):
     pya("emulator", "--clock-speed", "0", code=2)
     pya("emulator", "--port", "70000", code=2)
     pya("emulator", "--rate-limit", "0", code=2)
-
-
-def test_the_account_is_private(pya):
-    with emulator(pya) as host:
-        assert os.stat(host["root"]).st_mode & 0o077 == 0

@@ -70,9 +70,10 @@ def test_a_token_file_is_read(pya, host):
 def test_a_table_that_is_wrong_is_refused(pya, host, lines, words):
     table(pya, *lines)
     (pya.folder / "x.py").write_text("")
-    done = pya("diff", "--project", "p", "--host", host.url, "--user", host.user, code=2)
+    # The environment's limit would be taken before the table's was looked at.
+    arguments = ["diff", "--project", "p", "--host", host.url, "--user", host.user]
+    done = pya(*arguments, code=2, PYTHONANYWHERE_RATE_LIMIT="")
     assert words in done.stderr
-    assert "pyproject.toml" in done.stderr or "=" in done.stderr or "rate limit" in done.stderr
     assert "s3cret" not in done.stderr
     assert host.requests == []
 

@@ -57,7 +57,7 @@ impl Interpreter {
         const ASK: &str = "import json, sys, wagtail; \
             print(json.dumps({'prefix': sys.prefix, 'version': 'python%d%d' % sys.version_info[:2], \
             'wagtail': wagtail.__version__}))";
-        let answer = python(&host.executable, &["-c", ASK], Path::new("/")).await.map_err(|error| {
+        let answer = python("the import", &host.executable, &["-c", ASK], Path::new("/")).await.map_err(|error| {
             Error::config(format!(
                 "the demo deploys a Wagtail site, and {} cannot import Wagtail: pip install \
                  \"pythonanywhere-api[demo]\" ({})",
@@ -74,14 +74,14 @@ impl Site {
     /// Makes the site in `folder`.
     ///
     /// # Errors
-    /// `Config` with the output of the command that failed.
+    /// `Config` with what the command that failed said last.
     pub async fn make(host: &HostPython, folder: &Path) -> Result<Self> {
         const START: &str = "import sys; from wagtail.bin.wagtail import main; sys.argv[0] = 'wagtail'; main()";
-        python(&host.executable, &["-c", START, "start", NAME], folder).await?;
+        python("wagtail start", &host.executable, &["-c", START, "start", NAME], folder).await?;
         let site = Self { root: folder.join(NAME), python: host.executable.clone() };
         site.write(&format!("{NAME}/settings/local.py"), LOCAL_SETTINGS)?;
-        site.manage(&["collectstatic", "--noinput"]).await?;
-        site.manage(&["migrate"]).await?;
+        site.manage("collectstatic", &["--noinput"]).await?;
+        site.manage("migrate", &[]).await?;
         Ok(site)
     }
 
@@ -101,10 +101,10 @@ impl Site {
         std::fs::remove_file(&path).map_err(|source| Error::Local { path, source })
     }
 
-    async fn manage(&self, arguments: &[&str]) -> Result<()> {
+    async fn manage(&self, command: &str, options: &[&str]) -> Result<()> {
         let settings = format!("--settings={NAME}.settings.production");
-        let command: Vec<&str> = ["manage.py"].iter().chain(arguments).copied().chain([settings.as_str()]).collect();
-        python(&self.python, &command, &self.root).await.map(drop)
+        let arguments: Vec<&str> = ["manage.py", command, &settings].iter().chain(options).copied().collect();
+        python(&format!("manage.py {command}"), &self.python, &arguments, &self.root).await.map(drop)
     }
 
     fn read(&self, name: &str) -> Result<String> {
@@ -118,8 +118,8 @@ impl Site {
     }
 }
 
-/// Runs Python in `folder` and returns what it printed.
-async fn python(executable: &Path, arguments: &[&str], folder: &Path) -> Result<String> {
+/// Runs Python in `folder` and returns what it printed. `what` is its name in messages.
+async fn python(what: &str, executable: &Path, arguments: &[&str], folder: &Path) -> Result<String> {
     let run = Command::new(executable)
         .args(arguments)
         .current_dir(folder)
@@ -130,15 +130,14 @@ async fn python(executable: &Path, arguments: &[&str], folder: &Path) -> Result<
         .output();
     let failed = |source| Error::Local { path: executable.to_owned(), source };
     let Ok(done) = tokio::time::timeout(PATIENCE, run).await else {
-        return Err(Error::config(format!("python {} takes too long", arguments.join(" "))));
+        return Err(Error::config(format!("{what} takes too long")));
     };
     let done = done.map_err(failed)?;
     if !done.status.success() {
-        return Err(Error::config(format!(
-            "python {} failed: {}",
-            arguments.join(" "),
-            String::from_utf8_lossy(&done.stderr).trim()
-        )));
+        // The last line of a traceback says what went wrong; the rest is about somebody else's code.
+        let words = String::from_utf8_lossy(&done.stderr);
+        let last = words.trim_end().lines().last().unwrap_or_default();
+        return Err(Error::config(format!("{what} failed: {last}")));
     }
     Ok(String::from_utf8_lossy(&done.stdout).into_owned())
 }
