@@ -131,7 +131,7 @@ fn project(service: &Service, task: &str, local_root: PathBuf) -> Result<Project
 }
 
 fn skipper(service: &Service, skip: Option<Callable>) -> Callback {
-    Callback { service: service.clone(), callback: skip, folders_only: false }
+    Callback { service: service.clone(), skip, folders_only: false }
 }
 
 pub(super) async fn deploy_diff(service: Service, request: DiffRequest) -> Finished {

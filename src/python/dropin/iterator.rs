@@ -41,7 +41,7 @@ impl Plan {
         let service = self.call.on(host);
         let walk = match (Mask::parse_from(&self.mask, self.level), service.root(task)) {
             (Ok(mask), Ok(_)) => {
-                let skipper = Callback { service: service.clone(), callback: self.skip_folder, folders_only: true };
+                let skipper = Callback { service: service.clone(), skip: self.skip_folder, folders_only: true };
                 let lister = ProjectLister(service.clone());
                 Ok(Walk::new(lister, vec![mask], skipper, concurrency(&service, AHEAD)))
             }

@@ -97,6 +97,7 @@ fn text(py: Python<'_>, text: String) -> PyResult<Bound<'_, PyAny>> {
     text.into_bound_py_any(py)
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "the shape that `Finished::new` takes")]
 fn empty<T>(py: Python<'_>, _: T) -> PyResult<Bound<'_, PyAny>> {
     Ok(PyString::new(py, "").into_any())
 }
@@ -243,7 +244,7 @@ async fn find_natively(service: &Service, masks: &[String], skip: Option<Callabl
     let masks = masks.iter().map(|mask| Mask::parse(mask)).collect::<Result<Vec<_>>>().map_err(Failed::doing(task))?;
     service.root(task)?;
     let lister = ProjectLister(service.clone());
-    let skipper = Callback { service: service.clone(), callback: skip, folders_only: false };
+    let skipper = Callback { service: service.clone(), skip, folders_only: false };
     let Found { files, failed } =
         find(lister, &masks, skipper, concurrency(service, DEFAULT_CONCURRENCY)).await.map_err(Failed::doing(task))?;
     match failures(&failed) {
@@ -272,10 +273,9 @@ async fn find_with(
     }
     found.sort_unstable();
     found.dedup();
-    let skipper = Callback { service: service.clone(), callback: skip, folders_only: false };
-    let skipped = skipper.skip(found.clone()).await.map_err(Failed::Raised)?;
-    let mut skipped = skipped.into_iter();
-    found.retain(|_| !skipped.next().unwrap_or(false));
+    let callback = Callback { service: service.clone(), skip, folders_only: false };
+    let mut refused = callback.skip(found.clone()).await.map_err(Failed::Raised)?.into_iter();
+    found.retain(|_| !refused.next().unwrap_or(false));
     Ok(found)
 }
 
@@ -313,21 +313,21 @@ impl Lister for ProjectLister {
 /// Asks the caller's callback what to leave out.
 pub(super) struct Callback {
     pub service: Service,
-    pub callback: Option<Callable>,
+    pub skip: Option<Callable>,
     /// `skip_enter_folder` is asked for folders alone.
     pub folders_only: bool,
 }
 
 impl Skipper for Callback {
     async fn skip(&self, paths: Vec<String>) -> Result<Vec<bool>> {
-        let Some(callback) = self.callback.clone() else { return Ok(vec![false; paths.len()]) };
+        let Some(skip) = self.skip.clone() else { return Ok(vec![false; paths.len()]) };
         let folders_only = self.folders_only;
         self.service
             .host()
             .call(move |py| {
-                let ask = |path: &String| match folders_only && !path.ends_with("/.") {
-                    true => Ok(false),
-                    false => callback.bind(py).call1((path,))?.is_truthy(),
+                let ask = |path: &String| {
+                    let is_asked = !folders_only || path.ends_with("/.");
+                    Ok(is_asked && skip.bind(py).call1((path,))?.is_truthy()?)
                 };
                 paths.iter().map(ask).collect()
             })

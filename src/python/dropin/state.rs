@@ -139,12 +139,11 @@ pub(super) fn set_project(object: &Bound<'_, PyAny>, state: &State, project_name
     let py = object.py();
     project_name.clone_into(&mut lock(&state.project));
     let root = lock(&state.remote_root).clone();
-    let part = match root {
-        Some(root) => format!("files/path{}/", root.trim_end_matches('/')),
-        None => {
-            let user: String = object.getattr(intern!(py, "web_user"))?.extract()?;
-            format!("files/path/home/{user}/{project_name}/")
-        }
+    let part = if let Some(root) = root {
+        format!("files/path{}/", root.trim_end_matches('/'))
+    } else {
+        let user: String = object.getattr(intern!(py, "web_user"))?.extract()?;
+        format!("files/path/home/{user}/{project_name}/")
     };
     object.setattr(intern!(py, "pkg_files_url_part"), part)
 }

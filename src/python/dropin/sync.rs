@@ -35,7 +35,7 @@ impl PythonanywhereApi {
         Self::run_call(slf.py(), Call::new(slf.as_any(), &slf.get().state)?, operation)
     }
 
-    fn run_call<'py, F>(py: Python<'py>, call: Call, operation: impl FnOnce(Service) -> F) -> Object<'py>
+    fn run_call<F>(py: Python<'_>, call: Call, operation: impl FnOnce(Service) -> F) -> Object<'_>
     where
         F: Future<Output = Finished> + Send + 'static,
     {
