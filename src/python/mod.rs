@@ -10,10 +10,12 @@
 //! | `deploy` | diff, report and progress events |
 //! | `emulator` | `pythonanywhere_api.testing` |
 
+#[cfg(unix)]
 mod cli;
 mod convert;
 mod deploy;
 mod dropin;
+#[cfg(unix)]
 mod emulator;
 mod errors;
 mod module;

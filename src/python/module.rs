@@ -6,7 +6,9 @@ use pyo3::exceptions::PyImportError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::{cli, deploy, dropin, emulator, runtime};
+#[cfg(unix)]
+use super::{cli, emulator};
+use super::{deploy, dropin, runtime};
 
 /// Refuses to be imported by a second interpreter of the process: classes, runtime and callbacks belong to the first.
 /// Pyo3 has no such check for modules initialised in several phases, and hangs later.
@@ -30,11 +32,14 @@ fn check_interpreter(py: Python<'_>) -> PyResult<()> {
 /// `gil_used` stays on: the classes are built for threads without a global lock, but nobody has tested them there.
 #[pymodule(name = "_core", gil_used = true)]
 mod core {
-    use super::{Bound, PyModule, PyResult, cli, deploy, dropin, emulator, runtime};
+    use super::{Bound, PyModule, PyResult, deploy, dropin, runtime};
+    #[cfg(unix)]
+    use super::{cli, emulator};
     use pyo3::prelude::*;
 
     #[pymodule_export]
     use super::super::errors::error_classes;
+    #[cfg(unix)]
     #[pymodule_export]
     use cli::cli_main;
     #[pymodule_export]
@@ -44,6 +49,7 @@ mod core {
         AsyncFilesIterator, AsyncPythonanywhereApi, FilesIterator, Headers, ItemCollector, PythonanywhereApi, Response,
         never_skip,
     };
+    #[cfg(unix)]
     #[pymodule_export]
     use emulator::{Emulator, Faults, HeldRequest, LoggedRequest, advance_clock, set_clock_speed};
     #[pymodule_export]
