@@ -107,7 +107,7 @@ def listing() -> str:
             assert all(api._folder_items(f"{folder.as_posix()}/") for folder in folders)
 
         def ours() -> None:
-            found = api.find_project_files()
+            found = api.find_project_files("**")
             assert found is not None, api.error_message
             assert len(found) == len(folders)
 

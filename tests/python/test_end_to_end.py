@@ -10,6 +10,8 @@ from sites import WSGI, files_below, make_wagtail_site
 from pythonanywhere_api import PythonanywhereApi
 from pythonanywhere_api.testing import Emulator
 
+pytestmark = pytest.mark.usefixtures("unlimited")
+
 PROJECT = "mysite"
 HOME_PAGE = "home/templates/home/welcome_page.html"
 CHANGED = [HOME_PAGE, "home/models.py", "requirements.txt"]

@@ -10,6 +10,8 @@ import pytest
 from pythonanywhere_api import PythonanywhereApi
 from pythonanywhere_api.testing import Emulator
 
+pytestmark = pytest.mark.usefixtures("unlimited")
+
 TRUST = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"]
 PROXY = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
 
