@@ -1,6 +1,6 @@
 //! The cryptography behind TLS, which rustls wants named once for the process.
 //!
-//! It is ring: pure enough to build with a C compiler alone, on every platform of PyPI's.
+//! It is ring: pure enough to build with a C compiler alone, on every platform that has wheels.
 
 use std::sync::Once;
 

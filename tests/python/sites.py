@@ -41,7 +41,12 @@ def manage(root: Path, *arguments: str) -> None:
 def run(command: list[str], folder: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     done = subprocess.run(
-        command, cwd=folder, env=environment | {"PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True, timeout=300
+        command,
+        cwd=folder,
+        env=environment | {"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1,4 +1,4 @@
-"""A deploy killed with SIGKILL at each of its requests, and a rerun: nothing lost, nothing stale, nothing foreign touched.
+"""A deploy killed with SIGKILL at each request, and a rerun: nothing lost, nothing stale, nothing foreign touched.
 
 Each request is held at the gate twice: before it takes effect, and after it did but before it was answered. That is
 where the process is killed, so that every state the host can be left in is tried.
@@ -69,7 +69,9 @@ class Deploys:
         """Runs a deploy and kills it at its request `number`; False if it had ended before."""
         self.host.faults.clear()
         self.host.faults.add("hold", after=number, times=1, stage=stage)
-        with subprocess.Popen(self.command(), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        with subprocess.Popen(
+            self.command(), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as run:
             held = False
             while run.poll() is None and not held:
                 held = bool(self.host.wait_held(1, timeout=0.05))
