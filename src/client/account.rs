@@ -83,7 +83,7 @@ impl Client {
         let options = Options { rate_limit: options.rate_limit.resolve()?, ..options };
         let host = BaseUrl::of(&base);
         let owner = Owner { host: host.authority().to_owned(), user: user.clone(), shared: !host.is_loopback() };
-        let kind = Kind::of(host.is_loopback(), options.connect_timeout);
+        let kind = Kind::of(&host, options.connect_timeout);
         let account = Account { host, user, base, headers, owner, kind, server_clock: Mutex::new(None) };
         Ok(Self { account: Arc::new(account), options: Arc::new(options), observer: None, requests: Arc::default() })
     }

@@ -51,6 +51,12 @@ impl BaseUrl {
         is_loopback(&self.url)
     }
 
+    /// Whether it is reached over https.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
     pub(super) fn of(url: &Url) -> Self {
         let mut url = url.clone();
         url.set_path("/");

@@ -13,6 +13,7 @@ use std::time::Duration;
 use reqwest::Certificate;
 use reqwest::redirect::Policy;
 
+use super::host::BaseUrl;
 use crate::error::{Error, Result};
 use crate::per_process::PerProcess;
 use crate::tls;
@@ -20,6 +21,8 @@ use crate::tls;
 /// What makes two connections different.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Kind {
+    /// Plain http needs no certificates, which take 30 ms to load.
+    pub secure: bool,
     /// Loopback goes past every proxy.
     pub loopback: bool,
     pub connect_timeout: Duration,
@@ -33,12 +36,12 @@ const PROXY_VARIABLES: [&str; 8] =
 
 impl Kind {
     /// Reads which certificates and proxies the environment wants used.
-    pub(super) fn of(loopback: bool, connect_timeout: Duration) -> Self {
-        let trust = ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"]
-            .into_iter()
-            .find_map(|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from));
+    pub(super) fn of(host: &BaseUrl, connect_timeout: Duration) -> Self {
+        let (secure, loopback) = (host.is_secure(), host.is_loopback());
+        let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let trust = if secure { ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"].into_iter().find_map(named) } else { None };
         let proxies = if loopback { Vec::new() } else { PROXY_VARIABLES.into_iter().map(std::env::var_os).collect() };
-        Self { loopback, connect_timeout, trust, proxies }
+        Self { secure, loopback, connect_timeout, trust, proxies }
     }
 }
 
@@ -75,6 +78,8 @@ fn build(kind: &Kind) -> Result<reqwest::Client> {
     }
     if let Some(path) = &kind.trust {
         builder = builder.tls_certs_only(certificates(path)?);
+    } else if !kind.secure {
+        builder = builder.tls_certs_only([]);
     }
     builder.build().map_err(|error| {
         Error::config(format!(
