@@ -13,13 +13,11 @@ use tokio::task;
 use super::{gate, logging};
 use crate::per_process::PerProcess;
 
-/// More threads don't make requests faster: they spend their time waiting for the network.
-const MOST_WORKERS: usize = 4;
-
 static RUNTIME: PerProcess<std::io::Result<tokio::runtime::Runtime>> = PerProcess::new(|_parent| {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.clamp(1, MOST_WORKERS))
+        // Requests spend their time waiting for the network, and a second worker costs more in waking each other than
+        // it does: with one, a small request takes half the context switches. Files are hashed on threads of their own.
+        .worker_threads(1)
         .thread_name("pythonanywhere-api")
         .enable_all()
         .build()
