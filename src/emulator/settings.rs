@@ -33,6 +33,10 @@ pub struct Settings {
     pub python: PathBuf,
     /// Let processes see `/home/<user>`, `/var/www` and `/var/log` at these very paths, where the system allows it.
     pub private_paths: bool,
+    /// How long a web app may take for a request before its process is killed.
+    pub request_limit: Duration,
+    /// How long it may take for the first request after it was loaded, loading included.
+    pub first_request_limit: Duration,
     /// The choices that the service's documentation leaves open.
     pub undocumented: Undocumented,
 }
@@ -52,6 +56,8 @@ impl Default for Settings {
             tls: None,
             python: PathBuf::from("python3"),
             private_paths: true,
+            request_limit: Duration::from_secs(300),
+            first_request_limit: Duration::from_secs(20),
             undocumented: Undocumented::default(),
         }
     }

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State as Shared};
 use axum::response::Response;
+use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use tokio::net::TcpListener;
 
@@ -14,9 +14,6 @@ use super::answer;
 use super::process::WebApp;
 use super::state::State;
 use crate::clock;
-
-/// How long a web app may take for one request.
-const REQUEST_LIMIT: Duration = Duration::from_secs(300);
 
 /// Headers that belong to one connection and are not passed on.
 const HOP_BY_HOP: [HeaderName; 7] = [
@@ -42,7 +39,6 @@ pub async fn serve(listener: TcpListener, state: Arc<State>) {
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .pool_max_idle_per_host(0)
-        .timeout(REQUEST_LIMIT)
         .build();
     let http = match http {
         Ok(http) => http,
@@ -93,7 +89,7 @@ impl Site {
         app: &WebApp,
         request: Request,
     ) -> Result<Response, Box<dyn std::error::Error + Send + Sync>> {
-        let port = self.state.processes.web.port(app, &self.state.session()).await?;
+        let lease = self.state.processes.web.lease(app, &self.state.session()).await?;
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut headers = parts.headers;
@@ -105,8 +101,15 @@ impl Site {
         // The worker takes bodies of a known length only, as behind the host's web server, which buffers them.
         let body = axum::body::to_bytes(body, usize::MAX).await?;
         headers.remove(header::CONTENT_LENGTH);
-        let url = format!("http://127.0.0.1:{port}{path}");
-        let answer = self.http.request(parts.method, url).headers(headers).body(body).send().await?;
+        let url = format!("http://127.0.0.1:{}{path}", lease.port);
+        let settings = &self.state.settings;
+        let limit = if lease.is_first { settings.first_request_limit } else { settings.request_limit };
+        let sent = self.http.request(parts.method, url).headers(headers).body(body).send();
+        let Ok(answer) = tokio::time::timeout(limit, sent).await else {
+            self.state.processes.web.abandon(&app.domain_name, &lease).await;
+            return Err(format!("killed after {:.0} s in one request", limit.as_secs_f64()).into());
+        };
+        let answer = answer?;
 
         let mut response = Response::builder().status(answer.status());
         if let Some(headers) = response.headers_mut() {
@@ -116,7 +119,11 @@ impl Site {
                 }
             }
         }
-        Ok(response.body(Body::from_stream(answer.bytes_stream()))?)
+        // The lease lasts as long as the body does.
+        let body = answer.bytes_stream().inspect(move |_| {
+            let _ = &lease;
+        });
+        Ok(response.body(Body::from_stream(body))?)
     }
 }
 

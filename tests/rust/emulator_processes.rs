@@ -1,5 +1,6 @@
 //! The emulator's web apps and consoles: real Python and real bash, driven by plain HTTP.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pythonanywhere_api::emulator::{AccountKind, Emulator, Settings};
@@ -203,21 +204,75 @@ async fn wait_for(host: &Host, console: &str, words: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_outlives_the_emulator() {
-    let host = Host::start(Settings::default());
-    host.create().await;
-    host.write_wsgi(&saying("str(os.getpid())"));
-    host.reload().await;
-    let worker: i32 = host.page("/").await.1.parse().unwrap();
-    let (_, console) = host.call(Method::POST, "consoles/", json!({"executable": "bash"})).await;
-    let page = format!("{}{}", host.emulator.url(), console["console_url"].as_str().unwrap());
-    host.http.get(page).send().await.unwrap();
-    let one = format!("consoles/{}/", console["id"]);
-    host.call(Method::POST, &format!("{one}send_input/"), json!({"input": "echo p'id'=$$.\n"})).await;
-    let output = wait_for(&host, &one, "pid=").await;
-    let shell: i32 = output.rsplit("pid=").next().unwrap().split('.').next().unwrap().parse().unwrap();
+    for private_paths in [true, false] {
+        let host = Host::start(Settings { private_paths, ..Settings::default() });
+        host.create().await;
+        let job = "__import__('subprocess').Popen(['sleep', '300']).pid";
+        host.write_wsgi(&saying(&format!("str(os.getpid()) + ' ' + str({job})")));
+        host.reload().await;
+        let mut processes: Vec<i32> = host.page("/").await.1.split(' ').map(|pid| pid.parse().unwrap()).collect();
 
-    host.emulator.stop();
-    for process in [worker, shell] {
-        assert!(!std::path::Path::new(&format!("/proc/{process}")).exists(), "process {process} is still there");
+        let (_, console) = host.call(Method::POST, "consoles/", json!({"executable": "bash"})).await;
+        let page = format!("{}{}", host.emulator.url(), console["console_url"].as_str().unwrap());
+        host.http.get(page).send().await.unwrap();
+        let one = format!("consoles/{}/", console["id"]);
+        let command = json!({"input": "sleep 300 & echo p'id'=$$=$!.\n"});
+        host.call(Method::POST, &format!("{one}send_input/"), command).await;
+        let output = wait_for(&host, &one, "pid=").await;
+        let told = output.rsplit("pid=").next().unwrap().split('.').next().unwrap();
+        processes.extend(told.split('=').map(|pid| pid.parse::<i32>().unwrap()));
+
+        assert_eq!(processes.len(), 4);
+        assert!(processes.iter().all(|process| is_there(*process)), "{processes:?}");
+        host.emulator.stop();
+        assert!(processes.iter().all(|process| !is_there(*process)), "of {processes:?} some are still there");
     }
+}
+
+/// Whether a process runs; one that is dead and not yet waited for does not.
+fn is_there(process: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}
+
+/// A web app that takes its time where it is asked to.
+fn sleeping() -> String {
+    saying(
+        "str(os.getpid()) if not environ['QUERY_STRING'] else str(__import__('time').sleep(float(environ['QUERY_STRING'])))",
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_answers_those_who_wait() {
+    let host = Arc::new(Host::start(Settings::default()));
+    host.create().await;
+    host.write_wsgi(&sleeping());
+    host.reload().await;
+    let old = host.page("/").await.1;
+    let waiting: Vec<_> = (0..4)
+        .map(|_| {
+            let host = Arc::clone(&host);
+            tokio::spawn(async move { host.page("/?0.2").await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(host.reload().await, StatusCode::OK);
+    assert_ne!(host.page("/").await.1, old, "the new process serves at once");
+    for page in waiting {
+        assert_eq!(page.await.unwrap(), (StatusCode::OK, "None".to_owned()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_hangs_is_killed_and_replaced() {
+    let host = Host::start(Settings { request_limit: Duration::from_millis(300), ..Settings::default() });
+    host.create().await;
+    host.write_wsgi(&sleeping());
+    host.reload().await;
+    let old = host.page("/").await.1;
+    assert_eq!(host.page("/?60").await.0, StatusCode::BAD_GATEWAY);
+    let (status, new) = host.page("/").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_ne!(new, old);
+    assert!(!is_there(old.parse().unwrap()));
 }

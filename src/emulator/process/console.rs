@@ -13,6 +13,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use serde::Serialize;
 
+use super::end::Family;
 use super::launcher::{Launcher, Session};
 use crate::emulator::account::Account;
 
@@ -225,7 +226,9 @@ fn keep_output(mut screen: File, output: &Mutex<VecDeque<u8>>) {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // The children of a shell get SIGHUP when the terminal goes; the shell itself gets no choice.
+        if let Some(family) = Family::of(self.child.id()) {
+            family.kill();
+        }
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
             log::debug!("a console's program was gone already: {error}");
         }

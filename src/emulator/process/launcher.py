@@ -74,7 +74,6 @@ def take_terminal():
     import fcntl
     import termios
 
-    os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
@@ -83,6 +82,8 @@ def main():
     if sys.platform == "linux":
         # Nothing outlives the emulator, even if it is killed.
         libc.prctl(PR_SET_PDEATHSIG, SIGKILL)
+    # A session of its own, by which all that it starts is known in the end.
+    os.setsid()
     if spec["terminal"]:
         take_terminal()
     if spec["private"]:

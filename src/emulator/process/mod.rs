@@ -1,6 +1,7 @@
 //! The account's real processes: consoles and web apps.
 
 mod console;
+mod end;
 mod launcher;
 mod web;
 mod webapp;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 pub use console::{Console, Consoles};
 pub use launcher::{Launcher, Session};
-pub use web::{StartError, WebProcesses};
+pub use web::{Lease, StartError, WebProcesses};
 pub use webapp::{WebApp, WebApps, wsgi_path};
 
 use super::account::Account;

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,6 +17,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
+use super::end::Family;
 use super::launcher::{Launcher, Session};
 use super::webapp::{WebApp, wsgi_path};
 use crate::emulator::account::Account;
@@ -25,8 +27,14 @@ const SCRIPT: &str = include_str!("wsgi_worker.py");
 /// How long a new process may take until it listens; loading the web app comes after that.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long an old process may go on with its last request.
+/// How long an old process may go on with its last requests.
 const REQUEST_LIMIT: Duration = Duration::from_secs(300);
+
+/// How often it is looked whether they are answered.
+const LEASE_LOOK: Duration = Duration::from_millis(5);
+
+/// How long a process may take to end once it has nothing to do.
+const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why a web app's process did not start.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +50,22 @@ pub enum StartError {
     Io(#[from] io::Error),
 }
 
+#[derive(Debug, Default)]
+struct Leases {
+    /// Whether a request came since the web app was loaded.
+    was_hit: AtomicBool,
+}
+
+/// The right to send one request to a process, which is not ended before the lease is dropped.
+#[derive(Debug)]
+pub struct Lease {
+    /// Where the process listens.
+    pub port: u16,
+    /// Whether this is the first request since the web app was loaded.
+    pub is_first: bool,
+    leases: Arc<Leases>,
+}
+
 /// The running web apps.
 #[derive(Debug)]
 pub struct WebProcesses {
@@ -54,7 +78,10 @@ pub struct WebProcesses {
 #[derive(Debug)]
 struct Worker {
     child: Child,
+    family: Option<Family>,
     port: u16,
+    /// Shared with each request under way.
+    leases: Arc<Leases>,
     /// The WSGI file's time when it was loaded, in whole seconds.
     loaded: Option<u64>,
 }
@@ -70,19 +97,27 @@ impl WebProcesses {
         Ok(Self { launcher, script, root: account.root().to_owned(), running: Mutex::default() })
     }
 
-    /// The port of a web app's process, which is started or renewed if need be.
+    /// A place in the queue of a web app's process, which is started or renewed if need be.
     ///
     /// # Errors
     /// If it cannot be started.
-    pub async fn port(&self, app: &WebApp, session: &Session) -> Result<u16, StartError> {
+    pub async fn lease(&self, app: &WebApp, session: &Session) -> Result<Lease, StartError> {
         let mut running = self.running.lock().await;
         if let Some(worker) = running.get_mut(&app.domain_name) {
             let written = self.written(&app.domain_name);
             if worker.child.try_wait()?.is_none() && written <= worker.loaded {
-                return Ok(worker.port);
+                return Ok(worker.lease());
             }
         }
         self.renew(&mut running, app, session).await
+    }
+
+    /// Kills a process that took too long for the request of `lease`; the next request starts another.
+    pub async fn abandon(&self, domain: &str, lease: &Lease) {
+        let mut running = self.running.lock().await;
+        if running.get(domain).is_some_and(|worker| Arc::ptr_eq(&worker.leases, &lease.leases)) {
+            running.remove(domain);
+        }
     }
 
     /// Starts a new process of a web app and retires the old one.
@@ -104,6 +139,7 @@ impl WebProcesses {
     /// Ends all processes at once.
     pub async fn stop(&self) {
         for (_, mut worker) in self.running.lock().await.drain() {
+            worker.kill_family();
             if let Err(error) = worker.child.kill().await {
                 log::debug!("a web app's process was gone already: {error}");
             }
@@ -115,13 +151,13 @@ impl WebProcesses {
         running: &mut HashMap<String, Worker>,
         app: &WebApp,
         session: &Session,
-    ) -> Result<u16, StartError> {
+    ) -> Result<Lease, StartError> {
         let worker = self.start(app, session).await?;
-        let port = worker.port;
+        let lease = worker.lease();
         if let Some(old) = running.insert(app.domain_name.clone(), worker) {
             old.retire();
         }
-        Ok(port)
+        Ok(lease)
     }
 
     async fn start(&self, app: &WebApp, session: &Session) -> Result<Worker, StartError> {
@@ -138,7 +174,10 @@ impl WebProcesses {
         let mut line = String::new();
         let read = tokio::time::timeout(START_LIMIT, BufReader::new(stdout).read_line(&mut line)).await;
         match (read, line.trim().parse()) {
-            (Ok(Ok(_)), Ok(port)) => Ok(Worker { child, port, loaded }),
+            (Ok(Ok(_)), Ok(port)) => {
+                let family = child.id().and_then(Family::of);
+                Ok(Worker { child, family, port, leases: Arc::default(), loaded })
+            }
             _ => Err(StartError::Ended { domain: domain.clone() }),
         }
     }
@@ -181,16 +220,38 @@ impl WebProcesses {
 }
 
 impl Worker {
-    /// Lets it finish its request, and ends it if that takes too long.
-    fn retire(mut self) {
-        if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
-            && let Err(error) = kill_process(pid, Signal::TERM)
-        {
-            log::debug!("an old web app's process was gone already: {error}");
+    fn lease(&self) -> Lease {
+        let is_first = !self.leases.was_hit.swap(true, Ordering::Relaxed);
+        Lease { port: self.port, is_first, leases: Arc::clone(&self.leases) }
+    }
+
+    fn kill_family(&self) {
+        if let Some(family) = &self.family {
+            family.kill();
         }
+    }
+
+    /// Lets it answer those who were let to it, and ends it then, or when that takes too long.
+    fn retire(mut self) {
         tokio::spawn(async move {
-            // Dropped after the limit, it is killed.
-            tokio::time::timeout(REQUEST_LIMIT, self.child.wait()).await
+            let answered = async {
+                while Arc::strong_count(&self.leases) > 1 {
+                    tokio::time::sleep(LEASE_LOOK).await;
+                }
+            };
+            if tokio::time::timeout(REQUEST_LIMIT, answered).await.is_ok()
+                && let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
+                && kill_process(pid, Signal::TERM).is_ok()
+            {
+                // What it has to do at its end may fail as it likes: it is dropped, and so killed, after this.
+                let _ = tokio::time::timeout(END_LIMIT, self.child.wait()).await;
+            }
         });
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.kill_family();
     }
 }

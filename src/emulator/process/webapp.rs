@@ -92,7 +92,11 @@ impl WebApps {
         let mut apps = self.lock();
         let mut changed = apps.clone();
         let outcome = change(&mut changed);
-        fs::write(&self.file, serde_json::to_vec_pretty(&changed)?)?;
+        // Renamed into place: a kill in the middle must not leave half a file.
+        let folder = self.file.parent().ok_or(io::ErrorKind::NotFound)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, &changed)?;
+        file.persist(&self.file)?;
         *apps = changed;
         Ok(outcome)
     }

@@ -93,28 +93,27 @@ async fn create(Shared(state): Emulator, fields: Fields) -> Response {
     if !is_domain(&domain) {
         return answer::json(StatusCode::BAD_REQUEST, &json!({"domain_name": ["Enter a valid domain name."]}));
     }
-    if state.processes.webapps.get(&domain).is_some() {
-        return refused("domain_taken", &format!("You already have a web app at {domain}"));
-    }
-    if state.settings.account == AccountKind::Free && !state.processes.webapps.all().is_empty() {
-        return refused("too_many_webapps", "You have reached your maximum number of web apps");
-    }
     match make(&state, &domain, &python_version) {
-        Ok(app) => text_json(StatusCode::OK, &json!({"status": "OK", "webapp": shown(&app)})),
+        Ok(Ok(app)) => text_json(StatusCode::OK, &json!({"status": "OK", "webapp": shown(&app)})),
+        Ok(Err((kind, text))) => refused(kind, &text),
         Err(error) => answer::internal(&error),
     }
 }
 
+/// Why there is no new web app: the service's word for it, and its sentence.
+type Refusal = (&'static str, String);
+
 /// Writes the WSGI file and the logs, as the service's manual configuration does.
-fn make(state: &State, domain: &str, python_version: &str) -> io::Result<WebApp> {
+fn make(state: &State, domain: &str, python_version: &str) -> io::Result<Result<WebApp, Refusal>> {
     let home = format!("/home/{}/", state.account.user());
-    let root = state.account.root();
-    fs::write(root.join(wsgi_path(domain).trim_start_matches('/')), HELLO)?;
-    for kind in ["access", "error", "server"] {
-        state.processes.web.open_log(domain, kind)?;
-    }
     let expiry = httpdate::fmt_http_date(clock::wall() + Duration::from_secs(31 * 24 * 3600));
-    state.processes.webapps.change(|apps| {
+    let made = state.processes.webapps.change(|apps| {
+        if apps.iter().any(|app| app.domain_name == domain) {
+            return Err(("domain_taken", format!("You already have a web app at {domain}")));
+        }
+        if state.settings.account == AccountKind::Free && !apps.is_empty() {
+            return Err(("too_many_webapps", "You have reached your maximum number of web apps".to_owned()));
+        }
         let app = WebApp {
             id: apps.iter().map(|app| app.id).max().unwrap_or(0) + 1,
             user: state.account.user().to_owned(),
@@ -131,8 +130,15 @@ fn make(state: &State, domain: &str, python_version: &str) -> io::Result<WebApp>
             enabled: true,
         };
         apps.push(app.clone());
-        app
-    })
+        Ok(app)
+    })?;
+    if made.is_ok() {
+        fs::write(state.account.root().join(wsgi_path(domain).trim_start_matches('/')), HELLO)?;
+        for kind in ["access", "error", "server"] {
+            state.processes.web.open_log(domain, kind)?;
+        }
+    }
+    Ok(made)
 }
 
 async fn update(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>, fields: Fields) -> Response {
