@@ -11,6 +11,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -45,6 +46,12 @@ pub enum LastLink {
     Keep,
 }
 
+/// A temporary folder that other users of this machine cannot look into.
+fn private_folder() -> io::Result<TempDir> {
+    let private = fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new().prefix("pythonanywhere-").permissions(private).tempdir()
+}
+
 impl Account {
     /// Opens the account in the settings' root, and makes the folders that each account has.
     ///
@@ -59,7 +66,7 @@ impl Account {
         let (root, temporary) = if let Some(root) = &settings.root {
             (root.clone(), None)
         } else {
-            let folder = tempfile::Builder::new().prefix("pythonanywhere-").tempdir()?;
+            let folder = private_folder()?;
             (folder.path().to_owned(), Some(folder))
         };
         for folder in [format!("home/{user}"), "var/www".into(), "var/log".into(), PRIVATE.into()] {
@@ -268,6 +275,12 @@ mod tests {
 
     fn resolve(account: &Account, path: &str) -> io::Result<PathBuf> {
         account.resolve(&AccountPath::parse(path.as_bytes()).unwrap(), LastLink::Follow)
+    }
+
+    #[test]
+    fn a_temporary_root_is_for_its_owner_alone() {
+        let mode = fs::metadata(account().root()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]
