@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import PROJECT, environment, project_folder
+from conftest import PROJECT, environment, project_folder, write_tree
 
 from pythonanywhere_api import ConfigError, DeployDiff, DeployReport, ProgressEvent, PythonAnywhereError
 
@@ -57,6 +57,41 @@ def test_local_mistakes_raise_before_any_request(caller, host, api, site, tmp_pa
     with pytest.raises(ConfigError, match="project name"):
         caller.run(caller.api(project="../x").deploy_diff(site))
     assert host.requests == []
+
+
+def deletions(host):
+    return [request.path for request in host.requests if request.method == "DELETE" and "/.pya/" not in request.path]
+
+
+def test_a_folder_that_cannot_be_listed_means_no_diff_and_no_deletes(caller, host, api, site):
+    write_tree(host, {"app/old.py": b"theirs", "other/x.py": b"theirs", "manage.py": b"old"})
+    host.faults.add("status", path="*/app/", code=500)
+    assert caller.run(api.deploy_diff(site)) is None
+    assert "500" in api.error_message
+    assert all(request.method == "GET" for request in host.requests)
+
+
+def test_a_folder_that_cannot_be_listed_before_a_delete_keeps_its_files_until_it_can(caller, host, api, site):
+    caller.run(api.deploy(caller.run(api.deploy_diff(site)))).raise_for_failures()
+    (site / "app" / "models.py").unlink()
+    (site / "manage.py").unlink()
+    (site / "new.py").write_text("new")
+    diff = caller.run(api.deploy_diff(site))
+    assert diff.removed == ["app/models.py", "manage.py"]
+    fault = host.faults.add("status", path="*/app/", code=500)
+    host.clear_requests()
+    report = caller.run(api.deploy(diff, delete=True))
+    assert not report.ok
+    assert "500" in report.failed["app/models.py"]
+    assert (project_folder(host) / "app" / "models.py").exists()
+    assert report.uploaded == ["new.py"]
+    assert [path.endswith("/manage.py") for path in deletions(host)] in ([], [True])
+
+    host.faults.remove(fault)
+    report = caller.run(api.deploy(caller.run(api.deploy_diff(site)), delete=True))
+    assert report.ok
+    left = {path.name for path in project_folder(host).rglob("*") if path.is_file()}
+    assert left == {"a.css", "new.py"}
 
 
 def test_errors_of_the_service_are_told(caller, host, api, site):
