@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pythonanywhere_api::emulator::{AccountKind, Emulator, Settings};
+use pythonanywhere_api::emulator::{AccountKind, Emulator, Settings, Undocumented};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -275,4 +275,26 @@ async fn a_process_that_hangs_is_killed_and_replaced() {
     assert_eq!(status, StatusCode::OK);
     assert_ne!(new, old);
     assert!(!is_there(old.parse().unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_meet_in_a_web_app_only_where_it_has_threads() {
+    for webapp_threads in [true, false] {
+        let undocumented = Undocumented { webapp_threads, ..Undocumented::default() };
+        let host = Arc::new(Host::start(Settings { undocumented, ..Settings::default() }));
+        host.create().await;
+        let patience = if webapp_threads { 20.0 } else { 0.2 };
+        let barrier = format!("import threading\nboth = threading.Barrier(2, timeout={patience})\n");
+        host.write_wsgi(&format!("{barrier}{}", saying("str(environ['wsgi.multithread'] and both.wait() >= 0)")));
+        host.reload().await;
+        let pages: Vec<_> = (0..2)
+            .map(|_| {
+                let host = Arc::clone(&host);
+                tokio::spawn(async move { host.page("/").await.1 })
+            })
+            .collect();
+        for page in pages {
+            assert_eq!(page.await.unwrap(), if webapp_threads { "True" } else { "False" });
+        }
+    }
 }

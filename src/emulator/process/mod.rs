@@ -38,7 +38,7 @@ impl Processes {
         let launcher = Arc::new(Launcher::new(settings, account)?);
         Ok(Self {
             webapps: WebApps::open(account)?,
-            web: WebProcesses::new(Arc::clone(&launcher), account)?,
+            web: WebProcesses::new(Arc::clone(&launcher), account, settings.undocumented.webapp_threads)?,
             consoles: Consoles::new(Arc::clone(&launcher), account)?,
             launcher,
         })

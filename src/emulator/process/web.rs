@@ -72,6 +72,8 @@ pub struct WebProcesses {
     launcher: Arc<Launcher>,
     script: PathBuf,
     root: PathBuf,
+    /// Whether each request gets a thread of its own.
+    threads: bool,
     running: Mutex<HashMap<String, Worker>>,
 }
 
@@ -91,10 +93,10 @@ impl WebProcesses {
     ///
     /// # Errors
     /// If the script cannot be written.
-    pub fn new(launcher: Arc<Launcher>, account: &Account) -> io::Result<Self> {
+    pub fn new(launcher: Arc<Launcher>, account: &Account, threads: bool) -> io::Result<Self> {
         let script = account.private().join("wsgi_worker.py");
         fs::write(&script, SCRIPT)?;
-        Ok(Self { launcher, script, root: account.root().to_owned(), running: Mutex::default() })
+        Ok(Self { launcher, script, root: account.root().to_owned(), threads, running: Mutex::default() })
     }
 
     /// A place in the queue of a web app's process, which is started or renewed if need be.
@@ -165,7 +167,8 @@ impl WebProcesses {
         let loaded = self.written(domain);
         let python = self.python(app);
         let wsgi = self.launcher.visible(&wsgi_path(domain));
-        let words: [&Path; 4] = [&python, Path::new("-u"), &self.script, &wsgi];
+        let mut words: Vec<&Path> = vec![&python, Path::new("-u"), &self.script, &wsgi];
+        words.extend(self.threads.then_some(Path::new("threads")));
         let mut command = Command::from(self.launcher.command(&words, &self.folder(app), false));
         command.envs(self.launcher.environment(session)).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(self.open_log(domain, "error")?).kill_on_drop(true);

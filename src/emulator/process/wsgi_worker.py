@@ -1,7 +1,8 @@
-"""Serves one WSGI file as the host's application server does: one process, one request at a time.
+"""Serves one WSGI file as the host's application server does: one process, as a rule one request at a time.
 
-Called as `python wsgi_worker.py WSGI_FILE DOMAIN`. Prints the port it listens on, on 127.0.0.1, in a line on standard
-output; after that standard output and standard error are the web app's. SIGTERM ends it after the request that runs.
+Called as `python wsgi_worker.py WSGI_FILE [threads]`, with the latter to serve each request in a thread of its own.
+Prints the port it listens on, on 127.0.0.1, in a line on standard output; after that standard output and standard error
+are the web app's. SIGTERM ends it after the request that runs.
 """
 
 import io
@@ -10,6 +11,7 @@ import signal
 import sys
 import time
 import traceback
+from socketserver import TCPServer, ThreadingMixIn
 from wsgiref.handlers import SimpleHandler
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
@@ -94,7 +96,8 @@ class RequestHandler(WSGIRequestHandler):
         environ = self.get_environ()
         length = int(self.headers.get("Content-Length") or 0)
         body = io.BufferedReader(LimitedInput(self.rfile, length))
-        handler = Handler(body, self.wfile, sys.stderr, environ, multithread=False, multiprocess=False)
+        threads = isinstance(self.server, ThreadingMixIn)
+        handler = Handler(body, self.wfile, sys.stderr, environ, multithread=threads, multiprocess=False)
         handler.request_handler = self
         handler.run(self.server.get_app())
 
@@ -108,14 +111,16 @@ class Server(WSGIServer):
 
     def server_bind(self):
         # Without the look-up of the host's name, which may take seconds.
-        import socketserver
-
-        socketserver.TCPServer.server_bind(self)
+        TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]
         self.setup_environ()
 
     def handle_error(self, request, client_address):
         log("Exception while answering\n" + traceback.format_exc())
+
+
+class ThreadingServer(ThreadingMixIn, Server):
+    daemon_threads = True
 
 
 def unavailable(environ, start_response):
@@ -136,12 +141,12 @@ class Life:
 
 
 def main():
-    path = sys.argv[1]
+    path, threads = sys.argv[1], sys.argv[2:] == ["threads"]
     sys.argv = ["uwsgi"]
     life = Life()
     signal.signal(signal.SIGTERM, life.end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    server = Server(("127.0.0.1", 0), RequestHandler)
+    server = (ThreadingServer if threads else Server)(("127.0.0.1", 0), RequestHandler)
     print(server.server_port, flush=True)
     os.dup2(2, 1)
     server.set_app(load(path) or unavailable)
