@@ -219,7 +219,7 @@ async fn a_dropped_deploy_leaves_a_readable_report() {
 }
 
 /// Every order in which two deploys can send their first six requests.
-fn schedules() -> Vec<Vec<bool>> {
+pub fn schedules() -> Vec<Vec<bool>> {
     (0_u32..1 << 12)
         .filter(|bits| bits.count_ones() == 6)
         .map(|bits| (0..12).map(|at| bits >> at & 1 == 1).collect())

@@ -6,6 +6,7 @@ mod laws;
 mod model;
 mod requests;
 mod selection;
+mod sockets;
 
 use std::collections::BTreeMap;
 use std::path::Path;
