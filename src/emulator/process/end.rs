@@ -3,7 +3,7 @@
 //! A shell's background jobs and a web app's children outlive a plain kill. What was started together is known by its
 //! mount namespace, which each launch has to itself, or, where there is none, by its session.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,11 +16,20 @@ const ROUNDS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Which processes were started together with one of ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Family {
     /// The process we started; it leads a session.
     leader: i32,
-    namespace: Option<PathBuf>,
+    /// When it was started: its number may be another process's by now.
+    started: Option<String>,
+    namespace: Option<Namespace>,
+}
+
+/// A mount namespace, held open: the number of one that is gone is soon another one's.
+#[derive(Debug)]
+struct Namespace {
+    name: PathBuf,
+    _held: File,
 }
 
 impl Family {
@@ -28,9 +37,11 @@ impl Family {
     #[must_use]
     pub fn of(leader: u32) -> Option<Self> {
         let leader = i32::try_from(leader).ok()?;
-        let namespace =
-            namespace_of(&leader.to_string()).filter(|namespace| Some(namespace) != namespace_of("self").as_ref());
-        Some(Self { leader, namespace })
+        let process = leader.to_string();
+        let held = File::open(place_of_namespace(&process)).ok();
+        let namespace = held.zip(namespace_of(&process)).map(|(held, name)| Namespace { name, _held: held });
+        let namespace = namespace.filter(|namespace| Some(&namespace.name) != namespace_of("self").as_ref());
+        Some(Self { leader, started: Stat::of(&process).map(|stat| stat.started), namespace })
     }
 
     /// Kills them all.
@@ -59,21 +70,43 @@ impl Family {
     }
 
     fn holds(&self, process: &str) -> bool {
-        let Some((state, session)) = state_and_session(process) else { return false };
+        let Some(stat) = Stat::of(process) else { return false };
         // What is dead already waits for its parent only.
-        state != 'Z'
-            && (session == self.leader || (self.namespace.is_some() && namespace_of(process) == self.namespace))
+        stat.state != 'Z' && (self.leads(&stat) || self.surrounds(process))
+    }
+
+    fn leads(&self, stat: &Stat) -> bool {
+        stat.session == self.leader
+            && Stat::of(&self.leader.to_string()).is_none_or(|leader| Some(&leader.started) == self.started.as_ref())
+    }
+
+    fn surrounds(&self, process: &str) -> bool {
+        self.namespace.as_ref().is_some_and(|namespace| namespace_of(process).as_ref() == Some(&namespace.name))
     }
 }
 
-fn namespace_of(process: &str) -> Option<PathBuf> {
-    fs::read_link(Path::new("/proc").join(process).join("ns/mnt")).ok()
+fn place_of_namespace(process: &str) -> PathBuf {
+    Path::new("/proc").join(process).join("ns/mnt")
 }
 
-/// The third and the sixth field of `/proc/<process>/stat`, behind the name in brackets, which may hold anything.
-fn state_and_session(process: &str) -> Option<(char, i32)> {
-    let text = fs::read_to_string(Path::new("/proc").join(process).join("stat")).ok()?;
-    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?.chars().next()?;
-    Some((state, fields.nth(2)?.parse().ok()?))
+fn namespace_of(process: &str) -> Option<PathBuf> {
+    fs::read_link(place_of_namespace(process)).ok()
+}
+
+/// What `/proc/<process>/stat` says.
+struct Stat {
+    state: char,
+    session: i32,
+    /// In ticks since the system started.
+    started: String,
+}
+
+impl Stat {
+    /// The fields 3, 6 and 22, behind the name in brackets, which may hold anything.
+    fn of(process: &str) -> Option<Self> {
+        let text = fs::read_to_string(Path::new("/proc").join(process).join("stat")).ok()?;
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+        let state = fields.first()?.chars().next()?;
+        Some(Self { state, session: fields.get(3)?.parse().ok()?, started: (*fields.get(19)?).to_owned() })
+    }
 }
