@@ -30,6 +30,7 @@ use super::state::State;
 use super::throttle::Throttle;
 use super::tls;
 use super::wire::{Sabotage, Stream, Wire};
+use crate::digest::hex;
 
 const PROCESSES_END_WITHIN: Duration = Duration::from_millis(700);
 const TASKS_END_WITHIN: Duration = Duration::from_millis(200);
@@ -255,15 +256,10 @@ async fn connection(
 
 /// `digits` hexadecimal digits that nobody can guess.
 pub(crate) fn random_hex(digits: usize) -> io::Result<String> {
-    use std::fmt::Write as _;
     use std::io::Read as _;
     let mut bytes = vec![0; digits.div_ceil(2)];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    let mut text = String::with_capacity(digits + 1);
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
+    let mut text = hex(&bytes);
     text.truncate(digits);
     Ok(text)
 }

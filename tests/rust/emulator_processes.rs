@@ -7,6 +7,8 @@ use pythonanywhere_api::emulator::{AccountKind, Emulator, Settings, Undocumented
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::emulator_host::plain_client;
+
 struct Host {
     emulator: Emulator,
     http: reqwest::Client,
@@ -14,9 +16,8 @@ struct Host {
 
 impl Host {
     fn start(settings: Settings) -> Self {
-        crate::provider();
         let emulator = Emulator::start(Settings { rate_limit: None, send_input_limit: None, ..settings }).unwrap();
-        Self { emulator, http: reqwest::Client::builder().no_proxy().build().unwrap() }
+        Self { emulator, http: plain_client().build().unwrap() }
     }
 
     async fn call(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {

@@ -10,12 +10,3 @@ mod emulator_throttle;
 mod emulator_tls;
 mod engine;
 mod script;
-
-/// TLS needs a provider of cryptography, named once for the process.
-fn provider() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        // An error means that the client has named it already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
-}

@@ -9,6 +9,7 @@ use super::site::{Interpreter, NAME};
 use crate::cli::run::HostPython;
 use crate::client::{BaseUrl, Client, Options, RateLimit, RemotePath, Request, Token};
 use crate::clock;
+use crate::emulator::process::wsgi_path;
 use crate::emulator::{Emulator, Settings};
 use crate::error::{Error, Result};
 
@@ -50,8 +51,7 @@ impl Host {
         self.client.create_webapp(&self.domain, &interpreter.version).await?;
         let prefix = interpreter.prefix.to_string_lossy();
         self.client.update_webapp(&self.domain, &[("virtualenv_path", &prefix)]).await?;
-        let path = format!("/var/www/{}_wsgi.py", self.domain.to_lowercase().replace('.', "_"));
-        self.client.upload_file(&RemotePath::parse(&path)?, Bytes::from(wsgi())).await?;
+        self.client.upload_file(&RemotePath::parse(&wsgi_path(&self.domain))?, Bytes::from(wsgi())).await?;
         Ok(())
     }
 
