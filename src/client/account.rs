@@ -12,7 +12,7 @@ use super::auth::Token;
 use super::budget::{self, Owner};
 use super::host::{self, BaseUrl};
 use super::observer::Observer;
-use super::options::Options;
+use super::options::{Options, RateLimit};
 use super::path::quote_segments;
 use super::pool::Kind;
 use super::request::header;
@@ -37,6 +37,8 @@ pub(super) struct Account {
     pub(super) headers: HeaderMap,
     pub(super) owner: Owner,
     pub(super) kind: Kind,
+    /// The rate limit that was asked for, before the environment's was taken in.
+    rate_limit: RateLimit,
     /// The last `Date` of the service and when it came.
     pub(super) server_clock: Mutex<Option<(SystemTime, Tick)>>,
 }
@@ -80,11 +82,12 @@ impl Client {
     }
 
     fn build(base: Url, user: String, headers: HeaderMap, options: Options) -> Result<Self> {
-        let options = Options { rate_limit: options.rate_limit.resolve()?, ..options };
+        let rate_limit = options.rate_limit;
+        let options = Options { rate_limit: rate_limit.resolve()?, ..options };
         let host = BaseUrl::of(&base);
         let owner = Owner { host: host.authority().to_owned(), user: user.clone(), shared: !host.is_loopback() };
         let kind = Kind::of(&host, options.connect_timeout);
-        let account = Account { host, user, base, headers, owner, kind, server_clock: Mutex::new(None) };
+        let account = Account { host, user, base, headers, owner, kind, rate_limit, server_clock: Mutex::new(None) };
         Ok(Self { account: Arc::new(account), options: Arc::new(options), observer: None, requests: Arc::default() })
     }
 
@@ -119,6 +122,19 @@ impl Client {
     #[must_use]
     pub fn with_observer(&self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), requests: Arc::default(), ..self.clone() }
+    }
+
+    /// Whether the same client would be made now: the environment may have changed since.
+    #[must_use]
+    pub fn fits_environment(&self) -> bool {
+        Kind::of(&self.account.host, self.options.connect_timeout) == self.account.kind
+            && self.account.rate_limit.resolve().is_ok_and(|limit| limit == self.options.rate_limit)
+    }
+
+    /// A clone that counts its requests from 0.
+    #[must_use]
+    pub fn counting_anew(&self) -> Self {
+        Self { requests: Arc::default(), ..self.clone() }
     }
 
     /// How many requests were sent, retries included, since this client (or the one it was cloned from) was made.

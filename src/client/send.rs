@@ -124,9 +124,13 @@ impl Client {
     }
 
     fn url_of(&self, request: &Request) -> Result<Url> {
-        let text = format!("{}{}", self.account.base, request.path.trim_start_matches('/'));
-        let mut url =
-            Url::parse(&text).map_err(|error| Error::config(format!("{:?} makes no URL: {error}", request.path)))?;
+        // The dot keeps a path like `a:b/c` from being read as a URL of its own. Joining parses no host once more.
+        let path = format!("./{}", request.path.trim_start_matches('/'));
+        let mut url = self
+            .account
+            .base
+            .join(&path)
+            .map_err(|error| Error::config(format!("{:?} makes no URL: {error}", request.path)))?;
         url.set_fragment(None);
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import pickle
 import signal
+import socketserver
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ from conftest import PROJECT, environment, write_tree
 
 import pythonanywhere_api
 from pythonanywhere_api import AsyncPythonanywhereApi, PythonanywhereApi, _core
+from pythonanywhere_api.testing import Emulator
 
 PRELUDE = """
 import asyncio, os, signal, sys, threading, time
@@ -244,6 +246,105 @@ def test_callbacks_run_on_the_calling_thread(host):
     seen = []
     api.find_project_files("**", lambda path: seen.append(threading.get_ident()))
     assert seen == [threading.get_ident()]
+
+
+# ---- who drives: nothing but a waiting thread, or the attendant while it is away
+
+
+@pytest.fixture
+def stumbling(unlimited):
+    """A project of four folders, one of which fails twice first: 7 requests, the last after a back-off."""
+    with Emulator(rate_limit=None) as host:
+        write_tree(host, {f"{folder}/x.py": b"1" for folder in "abcd"})
+        host.faults.add("status", code=503, path="**/d/", times=2)
+        yield host
+
+
+def test_requests_go_on_while_a_callback_runs(stumbling):
+    api = PythonanywhereApi(stumbling.url, stumbling.user, stumbling.token, PROJECT)
+
+    def skip(path):
+        if path.endswith(".py"):
+            wait_until(lambda: len(stumbling.requests) == 7)
+        return False
+
+    assert api.find_project_files("**", skip) == {"a/x.py", "b/x.py", "c/x.py", "d/x.py"}
+
+
+def test_a_search_runs_ahead_while_the_caller_works(stumbling):
+    api = PythonanywhereApi(stumbling.url, stumbling.user, stumbling.token, PROJECT)
+    files = api.files_iterator("**")
+    first = next(files)
+    wait_until(lambda: len(stumbling.requests) == 7)
+    assert sorted([first, *files]) == ["a/x.py", "b/x.py", "c/x.py", "d/x.py"]
+
+
+def test_a_callback_may_call_the_package(host):
+    write_tree(host, {"a/x.py": b"1", "b/x.py": b"2"})
+    api = PythonanywhereApi(host.url, host.user, host.token, PROJECT)
+    contents = {}
+
+    def skip(path):
+        if path.endswith(".py"):
+            contents[path] = api.deployed_file_content(path)
+        return False
+
+    assert api.find_project_files("**", skip) == {"a/x.py", "b/x.py"}
+    assert contents == {"a/x.py": b"1", "b/x.py": b"2"}
+
+
+def test_connections_that_the_server_closed_meanwhile_are_not_used():
+    with ClosingServer() as server:
+        api = PythonanywhereApi(server.url, "me", "0" * 40, PROJECT)
+        for count in range(1, 6):
+            # A POST that creates is not repeated: it fails if it is sent to a connection that is no more.
+            assert api._request("consoles/", "create", "POST").status_code == 200, api.error_message
+            assert server.requests == count
+            server.closed.wait()
+            server.closed.clear()
+
+
+async def test_threads_and_tasks_call_at_the_same_time(host):
+    write_tree(host, {"x.py": b"1"})
+    blocking = PythonanywhereApi(host.url, host.user, host.token, PROJECT)
+    awaited = AsyncPythonanywhereApi(host.url, host.user, host.token, PROJECT)
+    in_threads = [asyncio.to_thread(blocking.deployed_file_content, "x.py") for _ in range(20)]
+    in_tasks = [awaited.deployed_file_content("x.py") for _ in range(20)]
+    assert await asyncio.gather(*in_threads, *in_tasks) == [b"1"] * 40
+
+
+class ClosingServer(socketserver.ThreadingTCPServer):
+    """Answers one request for each connection, and closes it without having said so."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), self.Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.requests = 0
+        self.closed = threading.Event()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def __exit__(self, *args):
+        self.shutdown()
+        super().__exit__(*args)
+
+    def shutdown_request(self, request):
+        super().shutdown_request(request)
+        self.closed.set()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            while self.rfile.readline() not in (b"\r\n", b""):
+                pass
+            self.server.requests += 1
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+
+def wait_until(condition):
+    """Fails by the suite's time limit if it never comes true."""
+    while not condition():
+        time.sleep(0.005)
 
 
 # ---- asyncio

@@ -163,6 +163,8 @@ fn next_file(py: Python<'_>, queue: &HostQueue, search: &SharedSearch) -> PyResu
     if known.is_some() {
         return Ok(known);
     }
+    // Listings run ahead while the caller works on what it got.
+    queue.leave_alone()?;
     let search = Arc::clone(search);
     let outcome = wait_on(py, queue, async move { search.lock().await.next().await })?;
     outcome.into_py(py)

@@ -15,7 +15,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use serde_json::Value;
 
-use super::state::{Shared, read_client, read_root, replacement};
+use super::state::{Shared, read_client, read_root, replacements};
 use crate::api::Entry;
 use crate::client::{Client, RemotePath, Request, Response, quote};
 use crate::error::{Error, ErrorKind, Result};
@@ -72,16 +72,17 @@ impl Call {
     /// `AttributeError` and `TypeError` for attributes that are missing or of a wrong type. Wrong values are told
     /// when the operation runs.
     pub(super) fn new(object: &Bound<'_, PyAny>, state: &Shared) -> PyResult<Self> {
+        let replaced = replacements(object)?;
         let consoles: String = object.getattr(intern!(object.py(), "consoles_url_part"))?.extract()?;
         Ok(Self {
             object: Arc::new(object.clone().unbind()),
             state: Arc::clone(state),
-            client: read_client(object)?,
+            client: read_client(object, state)?,
             root: read_root(object, state)?,
             consoles,
-            request: replacement(object, "_request")?.map(Arc::new),
-            folder_items: replacement(object, "_folder_items")?.map(Arc::new),
-            files_iterator: replacement(object, "files_iterator")?.map(Arc::new),
+            request: replaced.request.map(Arc::new),
+            folder_items: replaced.folder_items.map(Arc::new),
+            files_iterator: replaced.files_iterator.map(Arc::new),
         })
     }
 

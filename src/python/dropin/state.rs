@@ -1,13 +1,13 @@
 //! What an instance keeps, and what is read from its attributes at each call.
 
-use std::collections::HashMap;
+use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyType};
 
 use super::{AsyncPythonanywhereApi, PythonanywhereApi};
 use crate::client::{Client, Options, RemotePath, Token};
@@ -21,6 +21,16 @@ pub(super) struct State {
     project: Mutex<String>,
     remote_root: Mutex<Option<String>>,
     errors: Mutex<Errors>,
+    client: Mutex<Option<KnownClient>>,
+}
+
+/// The client for the attributes as they were at the last call. Making one costs more than a small request's own work.
+struct KnownClient {
+    /// A child does not use its parent's: a thread that it does not have may hold a lock in it.
+    process: u32,
+    base_url: String,
+    headers: Vec<(String, String)>,
+    client: Client,
 }
 
 #[derive(Default)]
@@ -174,8 +184,8 @@ fn text_attribute(object: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyRe
     object.getattr(name)?.extract().map_err(|_| PyTypeError::new_err(format!("the attribute {name} must be a str")))
 }
 
-/// The account that the attributes `base_url` and `protocol_headers` name.
-pub(super) fn read_client(object: &Bound<'_, PyAny>) -> PyResult<Result<Client>> {
+/// The account that the attributes `base_url` and `protocol_headers` name; its requests are counted from 0.
+pub(super) fn read_client(object: &Bound<'_, PyAny>, state: &State) -> PyResult<Result<Client>> {
     let py = object.py();
     let base_url = text_attribute(object, intern!(py, "base_url"))?;
     let attribute = object.getattr(intern!(py, "protocol_headers"))?;
@@ -187,7 +197,19 @@ pub(super) fn read_client(object: &Bound<'_, PyAny>) -> PyResult<Result<Client>>
         .map(|(name, value)| Ok((name.extract()?, value.extract()?)))
         .collect::<PyResult<_>>()
         .map_err(|_| PyTypeError::new_err("the names and values of protocol_headers must be str"))?;
-    Ok(client(&base_url, &headers))
+    let process = process::id();
+    let mut known = lock(&state.client);
+    if let Some(known) = known.as_ref()
+        && known.process == process
+        && known.base_url == base_url
+        && known.headers == headers
+        && known.client.fits_environment()
+    {
+        return Ok(Ok(known.client.counting_anew()));
+    }
+    let client = client(&base_url, &headers);
+    *known = client.as_ref().ok().map(|client| KnownClient { process, base_url, headers, client: client.clone() });
+    Ok(client)
 }
 
 fn client(base_url: &str, headers: &[(String, String)]) -> Result<Client> {
@@ -227,41 +249,54 @@ fn check_project(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The members that callers may replace, as they are in the classes.
-static ORIGINALS: PyOnceLock<HashMap<(bool, &'static str), Py<PyAny>>> = PyOnceLock::new();
-
+/// The members that callers may replace.
 const REPLACEABLE: [&str; 3] = ["_request", "_folder_items", "files_iterator"];
+
+/// They as they are in a class.
+type Members = [Py<PyAny>; REPLACEABLE.len()];
+
+/// Those of the synchronous and of the asynchronous class.
+static ORIGINALS: PyOnceLock<[Members; 2]> = PyOnceLock::new();
 
 /// Keeps the members of the classes as they are, to be compared with later.
 pub(in crate::python) fn remember_originals(py: Python<'_>) -> PyResult<()> {
-    let mut originals = HashMap::new();
-    for (is_async, class) in
-        [(false, py.get_type::<PythonanywhereApi>()), (true, py.get_type::<AsyncPythonanywhereApi>())]
-    {
-        for name in REPLACEABLE {
-            originals.insert((is_async, name), class.getattr(name)?.unbind());
-        }
-    }
+    let of = |class: Bound<'_, PyType>| -> PyResult<Members> {
+        let [request, folder_items, files_iterator] = REPLACEABLE.map(|name| class.getattr(name));
+        Ok([request?.unbind(), folder_items?.unbind(), files_iterator?.unbind()])
+    };
+    let originals = [of(py.get_type::<PythonanywhereApi>())?, of(py.get_type::<AsyncPythonanywhereApi>())?];
     // A second import in the same process finds the first one's, which are the same.
     let _ = ORIGINALS.set(py, originals);
     Ok(())
 }
 
-/// The caller's own version of a member, be it of a subclass, patched into the class, or on the instance.
-pub(super) fn replacement(object: &Bound<'_, PyAny>, name: &'static str) -> PyResult<Option<Py<PyAny>>> {
+/// What the caller put in place of a member, be it in a subclass, patched into the class, or on the instance.
+pub(super) struct Replacements {
+    pub request: Option<Py<PyAny>>,
+    pub folder_items: Option<Py<PyAny>>,
+    pub files_iterator: Option<Py<PyAny>>,
+}
+
+pub(super) fn replacements(object: &Bound<'_, PyAny>) -> PyResult<Replacements> {
     let py = object.py();
-    let on_instance = match object.getattr(intern!(py, "__dict__")) {
-        Ok(dict) => dict.contains(name)?,
-        Err(error) if error.is_instance_of::<PyAttributeError>(py) => false,
+    let class = object.get_type();
+    let attributes = match object.getattr(intern!(py, "__dict__")) {
+        Ok(attributes) => Some(attributes),
+        Err(error) if error.is_instance_of::<PyAttributeError>(py) => None,
         Err(error) => return Err(error),
     };
-    let is_async = object.is_instance_of::<AsyncPythonanywhereApi>();
-    let original = ORIGINALS.get(py).and_then(|originals| originals.get(&(is_async, name)));
-    let is_original = |member: &Bound<'_, PyAny>| original.is_some_and(|original| member.is(original));
-    if !on_instance && is_original(&object.get_type().getattr(name)?) {
-        return Ok(None);
-    }
-    object.getattr(name).map(|member| Some(member.unbind()))
+    let is_async = usize::from(!class.is_subclass_of::<PythonanywhereApi>()?);
+    let originals = ORIGINALS.get(py).map(|classes| &classes[is_async]);
+    let replaced = |index: usize, name: &Bound<'_, PyString>| {
+        let on_instance = attributes.as_ref().map_or(Ok(false), |attributes| attributes.contains(name))?;
+        let is_original = originals.is_some_and(|members| class.getattr(name).is_ok_and(|it| it.is(&members[index])));
+        if is_original && !on_instance { Ok(None) } else { object.getattr(name).map(|member| Some(member.unbind())) }
+    };
+    Ok(Replacements {
+        request: replaced(0, intern!(py, "_request"))?,
+        folder_items: replaced(1, intern!(py, "_folder_items"))?,
+        files_iterator: replaced(2, intern!(py, "files_iterator"))?,
+    })
 }
 
 /// A shared handle to an instance's state.

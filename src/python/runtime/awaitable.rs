@@ -11,7 +11,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3_async_runtimes::generic::{future_into_py_with_locals, get_current_locals};
 
-use super::executor::{Executor, Handle};
+use super::executor::{Executor, attended_driver};
 use super::gate;
 use super::host::HostThread;
 
@@ -41,7 +41,7 @@ where
             return Err(PyRuntimeError::new_err("the interpreter is exiting"));
         }
         // A runtime that cannot be made is told here.
-        Handle::for_call(py)?;
+        attended_driver()?;
         let locals = get_current_locals::<Executor>(py)?;
         let future = make(HostThread::Loop(locals.clone()));
         future_into_py_with_locals::<Executor, _, _>(py, locals, future)

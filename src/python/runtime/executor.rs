@@ -1,6 +1,7 @@
 //! The tokio runtime of the process, and what pyo3-async-runtimes needs to use it.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -10,51 +11,30 @@ use pyo3_async_runtimes::TaskLocals;
 use pyo3_async_runtimes::generic::{ContextExt, JoinError, Runtime};
 use tokio::task;
 
+use super::driver::Driver;
 use super::{gate, logging};
 use crate::per_process::PerProcess;
 
-static RUNTIME: PerProcess<std::io::Result<tokio::runtime::Runtime>> = PerProcess::new(|_parent| {
-    tokio::runtime::Builder::new_multi_thread()
-        // Requests spend their time waiting for the network, and a second worker costs more in waking each other than
-        // it does: with one, a small request takes half the context switches. Files are hashed on threads of their own.
-        .worker_threads(1)
-        .thread_name("pythonanywhere-api")
-        .enable_all()
-        .build()
-});
+static DRIVER: PerProcess<io::Result<Arc<Driver>>> = PerProcess::new(|_parent| Driver::new().map(Arc::new));
 
 /// The runtime of this process, made at first use.
-pub(super) struct Handle(Arc<std::io::Result<tokio::runtime::Runtime>>);
+///
+/// # Errors
+/// `RuntimeError` if the system refuses what it needs.
+pub(super) fn driver() -> PyResult<Arc<Driver>> {
+    logging::install_once();
+    DRIVER.get().as_ref().as_ref().map(Arc::clone).map_err(cannot_start)
+}
 
-impl Handle {
-    /// The runtime for a call, with the logger for what it has to say.
-    pub(super) fn for_call(py: Python<'_>) -> PyResult<Self> {
-        logging::install_once(py)?;
-        Self::get()
-    }
+/// As [`driver`], for calls that nobody waits for.
+pub(super) fn attended_driver() -> PyResult<Arc<Driver>> {
+    let driver = driver()?;
+    driver.attend().map_err(|error| cannot_start(&error))?;
+    Ok(driver)
+}
 
-    pub(super) fn get() -> PyResult<Self> {
-        let runtime = RUNTIME.get();
-        match &*runtime {
-            Ok(_) => Ok(Self(runtime)),
-            Err(error) => Err(PyRuntimeError::new_err(format!("the threads for requests cannot be started: {error}"))),
-        }
-    }
-
-    fn runtime(&self) -> &tokio::runtime::Runtime {
-        self.0.as_ref().as_ref().expect("checked when the handle was made")
-    }
-
-    pub(super) fn spawn<T: Send + 'static>(
-        &self,
-        future: impl Future<Output = T> + Send + 'static,
-    ) -> task::JoinHandle<T> {
-        self.runtime().spawn(future)
-    }
-
-    pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime().block_on(future)
-    }
+pub(super) fn cannot_start(error: &io::Error) -> PyErr {
+    PyRuntimeError::new_err(format!("the threads for requests cannot be started: {error}"))
 }
 
 /// Our runtime as pyo3-async-runtimes sees it. Its own tokio support keeps one runtime for ever, a forked child's too.
@@ -96,7 +76,7 @@ impl Runtime for Executor {
         F: Future<Output = ()> + Send + 'static,
     {
         // A runtime that could not be made was told when the coroutine was started, before anything is spawned.
-        Task(Handle::get().ok().map(|handle| handle.spawn(future)))
+        Task(driver().ok().map(|driver| driver.spawn(future)))
     }
 
     /// Is given nothing but work that attaches to the interpreter; an interpreter that exits gets none any more.
@@ -109,7 +89,7 @@ impl Runtime for Executor {
                 work();
             }
         };
-        Task(Handle::get().ok().map(|handle| handle.runtime().spawn_blocking(gated)))
+        Task(driver().ok().map(|driver| driver.spawn_blocking(gated)))
     }
 }
 

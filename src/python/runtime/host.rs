@@ -4,40 +4,36 @@
 //! waits, which looks into its [`HostQueue`] between waits; under an asynchronous one the loop's thread, where the
 //! callback runs with the caller's context variables.
 
+use std::future::poll_fn;
 use std::process;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3_async_runtimes::{TaskLocals, into_future_with_locals};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::gate;
+use super::driver::Owed;
+use super::{executor, gate};
 use crate::error::{Error, Result};
 
 /// Work that needs the interpreter.
 pub(in crate::python) type Job = Box<dyn FnOnce(Python<'_>) + Send>;
 
-/// What a waiting thread is woken for.
-pub(in crate::python) enum Step {
-    Run(Job),
-    Done,
-}
-
 /// Where a synchronous operation's Python work waits for the caller's thread.
 pub(in crate::python) struct HostQueue {
-    sender: Sender<Step>,
+    sender: UnboundedSender<Job>,
     /// Locked by the one thread that waits.
-    receiver: Mutex<Receiver<Step>>,
+    receiver: Mutex<UnboundedReceiver<Job>>,
     process: u32,
+    left_alone: OnceLock<Owed>,
 }
 
 impl HostQueue {
     pub(in crate::python) fn new() -> Self {
-        let (sender, receiver) = channel();
-        Self { sender, receiver: Mutex::new(receiver), process: process::id() }
+        let (sender, receiver) = unbounded_channel();
+        Self { sender, receiver: Mutex::new(receiver), process: process::id(), left_alone: OnceLock::new() }
     }
 
     /// The way to this queue.
@@ -50,14 +46,27 @@ impl HostQueue {
         self.process != process::id()
     }
 
-    pub(super) fn sender(&self) -> Sender<Step> {
-        self.sender.clone()
+    /// The next piece of work.
+    pub(super) async fn next(&self) -> Job {
+        poll_fn(|context| {
+            let job = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).poll_recv(context);
+            // It cannot be closed: the queue holds a sender itself.
+            job.map(|job| job.expect("a queue that holds a sender is open"))
+        })
+        .await
     }
 
-    /// The next step, or `None` if none came in time.
-    pub(super) fn next(&self, patience: Duration) -> Option<Step> {
-        // It cannot be disconnected: the queue holds a sender itself.
-        self.receiver.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(patience).ok()
+    /// Lets the operation go on while no thread waits for it, for as long as this queue lives.
+    ///
+    /// # Errors
+    /// `RuntimeError` if no thread can be started.
+    pub(in crate::python) fn leave_alone(&self) -> PyResult<()> {
+        if self.left_alone.get().is_none() {
+            let owed = executor::driver()?.leave_alone().map_err(|error| executor::cannot_start(&error))?;
+            // No other thread can be faster: the one that waits is alone with the queue.
+            let _ = self.left_alone.set(owed);
+        }
+        Ok(())
     }
 }
 
@@ -65,7 +74,7 @@ impl HostQueue {
 #[derive(Clone)]
 pub(in crate::python) enum HostThread {
     /// It waits in `wait`.
-    Waiting(Sender<Step>),
+    Waiting(UnboundedSender<Job>),
     /// It runs this event loop.
     Loop(TaskLocals),
 }
@@ -127,7 +136,7 @@ impl HostThread {
 
     fn post(&self, job: Job) -> Result<()> {
         match self {
-            Self::Waiting(sender) => sender.send(Step::Run(job)).map_err(|_| Error::Closed),
+            Self::Waiting(sender) => sender.send(job).map_err(|_| Error::Closed),
             Self::Loop(locals) => {
                 let locals = locals.clone();
                 // Waiting for the interpreter's lock would hold up the runtime's other tasks.

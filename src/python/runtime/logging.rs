@@ -1,5 +1,6 @@
 //! Rust's log records in Python's `logging`, under the names `pythonanywhere_api.…`.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use log::{LevelFilter, Log, Metadata, Record};
@@ -11,38 +12,53 @@ use super::gate;
 const OWN: &str = "pythonanywhere_api";
 
 /// Passes records on unless the interpreter is exiting.
-struct Gated(Logger);
+///
+/// `logging` is imported for the first record: that takes ten times as long as a request, and most programs never see
+/// a record of ours.
+struct Gated(OnceLock<Logger>);
+
+impl Gated {
+    /// `None` where `logging` cannot be imported.
+    fn logger(&self) -> Option<&Logger> {
+        if self.0.get().is_none() {
+            let logger = Python::attach(|py| Logger::new(py, Caching::Loggers)).ok()?;
+            // Another thread may have been faster; its logger does the same.
+            let _ = self.0.set(logger.filter(LevelFilter::Debug));
+        }
+        self.0.get()
+    }
+}
 
 impl Log for Gated {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with(OWN) && self.0.enabled(metadata)
+        metadata.target().starts_with(OWN)
     }
 
     fn log(&self, record: &Record<'_>) {
-        if !record.target().starts_with(OWN) {
+        if !self.enabled(record.metadata()) {
             return;
         }
-        if let Some(_inside) = gate::enter() {
-            self.0.log(record);
+        if let Some(_inside) = gate::enter()
+            && let Some(logger) = self.logger()
+        {
+            logger.log(record);
         }
     }
 
     fn flush(&self) {}
 }
 
-/// Installs the logger, at the first call rather than at import: `logging` is not free to import.
+/// Installs the logger at the first call, rather than at import: `pya` may want its own.
 ///
 /// Levels are not cached: whoever raises one in `logging` expects it to count from then on. Records are few (waits,
 /// retries, throttles), so each may take the interpreter's lock.
-pub(super) fn install_once(py: Python<'_>) -> PyResult<()> {
+pub(super) fn install_once() {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if INSTALLED.swap(true, Ordering::Relaxed) {
-        return Ok(());
+        return;
     }
-    let logger = Logger::new(py, Caching::Loggers)?.filter(LevelFilter::Debug);
     // An error means that another part of the process installed a logger, which then gets our records.
-    if log::set_boxed_logger(Box::new(Gated(logger))).is_ok() {
+    if log::set_boxed_logger(Box::new(Gated(OnceLock::new()))).is_ok() {
         log::set_max_level(LevelFilter::Debug);
     }
-    Ok(())
 }

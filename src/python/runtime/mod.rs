@@ -9,6 +9,7 @@
 //! The tokio runtime is made at first use, once for each process: a forked child has its own.
 
 mod awaitable;
+mod driver;
 mod executor;
 pub(super) mod gate;
 mod host;
