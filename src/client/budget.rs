@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::budget_file;
 use super::endpoints::Endpoint;
 use super::observer::Observer;
+use super::retry::LONGEST_THROTTLE;
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
 use crate::per_process::PerProcess;
@@ -46,9 +47,11 @@ fn inherited(parent: Option<&Mutex<Buckets>>) -> Buckets {
     let copy = |bucket: &Arc<Bucket>| {
         let mut log = bucket.log.try_lock().map(|log| log.clone()).unwrap_or_default();
         // The parent's requests in flight are answered about now.
-        let frees = clock::now() + WINDOW + MARGIN;
-        log.frees.extend(std::iter::repeat_n(frees, log.in_flight as usize));
-        log.in_flight = 0;
+        let answered = Taken { frees: clock::now() + WINDOW + MARGIN, own: false };
+        log.taken.extend(std::iter::repeat_n(answered, log.in_flight as usize));
+        // Those who wait are threads of the parent; what the parent asked for, it leaves for others itself.
+        log = Log { in_flight: 0, waiting: 0, ..log };
+        log.taken.iter_mut().for_each(|taken| taken.own = false);
         Arc::new(Bucket { log: Mutex::new(log), ..Bucket::default() })
     };
     let endpoints = |buckets: &HashMap<_, _>| buckets.iter().map(|(name, bucket)| (*name, copy(bucket))).collect();
@@ -67,12 +70,20 @@ struct Bucket {
 struct Log {
     /// Requests sent and not yet answered.
     in_flight: u32,
-    /// When each answered request's slot frees, in order.
-    frees: VecDeque<Tick>,
+    /// The slots of answered requests, in the order in which they free.
+    taken: VecDeque<Taken>,
     /// The service said 429: nothing before this.
     blocked_until: Option<Tick>,
     /// Requests that wait.
     waiting: u32,
+}
+
+/// The slot of an answered request.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    frees: Tick,
+    /// Whether this process asked, rather than its parent or an earlier one.
+    own: bool,
 }
 
 /// When a slot is free.
@@ -86,8 +97,8 @@ enum Free {
 
 impl Log {
     fn forget_before(&mut self, now: Tick) {
-        while self.frees.front().is_some_and(|&frees| frees <= now) {
-            self.frees.pop_front();
+        while self.taken.front().is_some_and(|taken| taken.frees <= now) {
+            self.taken.pop_front();
         }
         if self.blocked_until.is_some_and(|until| until <= now) {
             self.blocked_until = None;
@@ -99,25 +110,29 @@ impl Log {
         if let Some(until) = self.blocked_until {
             return Free::At(until);
         }
-        let taken = self.in_flight as usize + self.frees.len();
+        let taken = self.in_flight as usize + self.taken.len();
         if taken < limit as usize {
             return Free::Now;
         }
-        self.frees.front().map_or(Free::AfterAnswer, |&frees| Free::At(frees))
+        self.taken.front().map_or(Free::AfterAnswer, |taken| Free::At(taken.frees))
     }
 
     /// How long the next to come would wait, at least.
     fn projected_wait(&mut self, limit: u32, now: Tick) -> Duration {
         self.forget_before(now);
-        let taken = self.in_flight as usize + self.frees.len() + self.waiting as usize;
-        let ahead = taken.saturating_sub(limit as usize);
-        let own = if taken < limit as usize {
-            Duration::ZERO
-        } else {
-            // Slots free in the order of `frees`, then those in flight; whoever gets one takes it for a window.
-            let round = u32::try_from(ahead / limit as usize).unwrap_or(u32::MAX);
-            let first = self.frees.get(ahead % limit as usize).map_or(WINDOW, |&frees| frees - now);
-            first + WINDOW.saturating_mul(round)
+        let (limit, held) = (limit as usize, self.in_flight as usize + self.taken.len());
+        // Slots free in the order of `taken`, then those in flight, then those of the ones that wait, each of whom
+        // keeps the slot that it gets for a window.
+        let own = match (held + self.waiting as usize).checked_sub(limit) {
+            None => Duration::ZERO,
+            Some(mut ahead) => {
+                let mut rounds = 0;
+                while ahead >= held.max(limit) {
+                    ahead -= limit;
+                    rounds += 1;
+                }
+                self.taken.get(ahead).map_or(WINDOW, |taken| taken.frees - now) + WINDOW.saturating_mul(rounds)
+            }
         };
         own.max(self.blocked_until.map_or(Duration::ZERO, |until| until - now))
     }
@@ -135,8 +150,9 @@ fn bucket(owner: &Owner, endpoint: Endpoint) -> Arc<Bucket> {
     if let Some(bucket) = buckets.get(owner).and_then(|endpoints| endpoints.get(endpoint.name)) {
         return Arc::clone(bucket);
     }
-    let frees = if owner.shared { budget_file::load(owner, endpoint.name) } else { VecDeque::new() };
-    let bucket = Arc::new(Bucket { log: Mutex::new(Log { frees, ..Log::default() }), ..Bucket::default() });
+    let others = if owner.shared { budget_file::load(owner, endpoint.name) } else { Vec::new() };
+    let taken = others.into_iter().map(|frees| Taken { frees, own: false }).collect();
+    let bucket = Arc::new(Bucket { log: Mutex::new(Log { taken, ..Log::default() }), ..Bucket::default() });
     buckets.entry(owner.clone()).or_default().insert(endpoint.name, Arc::clone(&bucket));
     bucket
 }
@@ -146,11 +162,12 @@ pub(super) fn persist(owner: &Owner) {
     if !owner.shared {
         return;
     }
-    let logs: Vec<(&'static str, VecDeque<Tick>)> = {
+    let own = |bucket: &Bucket| bucket.log().taken.iter().filter(|taken| taken.own).map(|taken| taken.frees).collect();
+    let logs: Vec<(&'static str, Vec<Tick>)> = {
         let budget = BUDGET.get();
         let buckets = budget.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(endpoints) = buckets.get(owner) else { return };
-        endpoints.iter().map(|(name, bucket)| (*name, bucket.log().frees.clone())).collect()
+        endpoints.iter().map(|(name, bucket)| (*name, own(bucket))).collect()
     };
     budget_file::store(owner, &logs);
 }
@@ -186,7 +203,7 @@ impl Drop for Slot {
         let mut log = self.bucket.log();
         log.in_flight -= 1;
         if self.counts {
-            log.frees.push_back(clock::now() + WINDOW + MARGIN);
+            log.taken.push_back(Taken { frees: clock::now() + WINDOW + MARGIN, own: true });
         }
         drop(log);
         self.bucket.changed.notify_one();
@@ -215,7 +232,7 @@ impl Drop for Waiting<'_> {
 /// Waits until a request to `endpoint` may leave.
 ///
 /// # Errors
-/// `Budget` if that takes longer than `max_wait`.
+/// `Budget` if that takes longer than `max_wait`, or if the service asked for a wait that nobody sits out.
 pub(super) async fn acquire(
     owner: &Owner,
     endpoint: Endpoint,
@@ -237,12 +254,12 @@ pub(super) async fn acquire(
         waiting.told = true;
         tell(endpoint, projected, observer);
     }
-    let turn = take_turn(&bucket, endpoint.limit);
+    let turn = take_turn(&bucket, endpoint);
     match max_wait {
-        None => turn.await,
+        None => turn.await?,
         Some(most) => tokio::select! {
             biased;
-            () = turn => {}
+            turn = turn => turn?,
             () = clock::sleep(most) => return Err(Error::Budget { endpoint: endpoint.name.to_owned(), wait: most }),
         },
     }
@@ -250,20 +267,24 @@ pub(super) async fn acquire(
     Ok(Slot { bucket, counts: true })
 }
 
-async fn take_turn(bucket: &Bucket, limit: u32) {
+async fn take_turn(bucket: &Bucket, endpoint: Endpoint) -> Result<()> {
     let _turn = bucket.turn.lock().await;
     loop {
         let changed = bucket.changed.notified();
         let free = {
             let mut log = bucket.log();
-            let free = log.next_free(limit, clock::now());
+            let now = clock::now();
+            let free = log.next_free(endpoint.limit, now);
+            if let Some(wait) = log.blocked_until.map(|until| until - now).filter(|&wait| wait > LONGEST_THROTTLE) {
+                return Err(Error::Budget { endpoint: endpoint.name.to_owned(), wait });
+            }
             if free == Free::Now {
                 log.in_flight += 1;
             }
             free
         };
         match free {
-            Free::Now => return,
+            Free::Now => return Ok(()),
             Free::AfterAnswer => changed.await,
             Free::At(tick) => tokio::select! {
                 () = clock::sleep_until(tick) => {}
@@ -290,9 +311,13 @@ mod tests {
         Tick::default() + Duration::from_secs(seconds)
     }
 
+    fn taken(seconds: impl IntoIterator<Item = u64>) -> VecDeque<Taken> {
+        seconds.into_iter().map(|second| Taken { frees: at(second), own: true }).collect()
+    }
+
     #[test]
     fn a_slot_in_flight_is_taken_and_an_answered_one_frees_in_order() {
-        let mut log = Log { in_flight: 1, frees: [at(60), at(61)].into(), ..Log::default() };
+        let mut log = Log { in_flight: 1, taken: taken([60, 61]), ..Log::default() };
         assert_eq!(log.next_free(4, at(0)), Free::Now);
         assert_eq!(log.next_free(3, at(0)), Free::At(at(60)));
         assert_eq!(log.next_free(3, at(60)), Free::Now);
@@ -308,7 +333,7 @@ mod tests {
 
     #[test]
     fn the_projected_wait_counts_those_ahead() {
-        let mut log = Log { frees: [at(60), at(62)].into(), ..Log::default() };
+        let mut log = Log { taken: taken([60, 62]), ..Log::default() };
         assert_eq!(log.projected_wait(3, at(0)), Duration::ZERO);
         assert_eq!(log.projected_wait(2, at(0)), Duration::from_secs(60));
         log.waiting = 1;
@@ -318,6 +343,27 @@ mod tests {
         log.waiting = 0;
         log.blocked_until = Some(at(5));
         assert_eq!(log.projected_wait(3, at(0)), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn the_projected_wait_holds_for_a_limit_that_was_lowered() {
+        let mut log = Log { taken: taken(50..90), ..Log::default() };
+        assert_eq!(log.projected_wait(2, at(0)), Duration::from_secs(88));
+        log.waiting = 1;
+        assert_eq!(log.projected_wait(2, at(0)), Duration::from_secs(89));
+        log.waiting = 2;
+        assert_eq!(log.projected_wait(2, at(0)), Duration::from_secs(88 + 60));
+    }
+
+    #[test]
+    fn a_child_counts_its_parents_requests_and_not_its_threads() {
+        let log = Log { in_flight: 2, taken: taken([30]), waiting: 10, ..Log::default() };
+        let bucket = Arc::new(Bucket { log: Mutex::new(log), ..Bucket::default() });
+        let parent = Buckets::from([(owner("parent"), HashMap::from([("cpu", bucket)]))]);
+        let child = inherited(Some(&Mutex::new(parent)));
+        let log = child[&owner("parent")]["cpu"].log();
+        assert_eq!((log.in_flight, log.taken.len(), log.waiting), (0, 3, 0));
+        assert!(log.taken.iter().all(|taken| !taken.own), "the parent leaves its own for others");
     }
 
     fn owner(user: &str) -> Owner {
@@ -359,5 +405,15 @@ mod tests {
         tokio::task::yield_now().await;
         first.unused();
         second.await.unwrap().unwrap().answered();
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_nobody_sits_out_is_told_at_once() {
+        let owner = owner("blocked");
+        let endpoint = Endpoint { name: "cpu", limit: 40 };
+        let first = acquire(&owner, endpoint, None, None).await.unwrap();
+        first.refused(Duration::from_secs(3600));
+        let error = acquire(&owner, endpoint, None, None).await.err().unwrap();
+        assert!(matches!(error, Error::Budget { wait, .. } if wait > Duration::from_secs(3500)), "{error:?}");
     }
 }

@@ -3,7 +3,7 @@
 //! `pya diff` and then `pya deploy` are two processes and one account. Best effort: a file that cannot be read or
 //! written costs nothing but a 429 that is obeyed. It holds endpoint names and times, nothing secret.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -14,37 +14,50 @@ use etcetera::BaseStrategy;
 use super::budget::{Owner, WINDOW};
 use crate::clock::{self, Tick};
 use crate::digest::sha256;
+use crate::per_process::PerProcess;
 
-/// Endpoint name → when each slot frees, in milliseconds since 1970, in order.
-type Times = BTreeMap<String, Vec<u64>>;
+/// Endpoint name → process → when each slot frees, in milliseconds since 1970.
+///
+/// A process replaces its own and keeps the others': answers that came within the same millisecond are told apart from
+/// those that are written once more.
+type Times = BTreeMap<String, BTreeMap<String, Vec<u64>>>;
 
-/// What earlier processes left for one endpoint.
-pub(super) fn load(owner: &Owner, endpoint: &str) -> VecDeque<Tick> {
-    let Some(path) = path(owner) else { return VecDeque::new() };
-    let mut times = read(&path);
+/// What the file calls this process.
+static WRITER: PerProcess<String> = PerProcess::new(|_parent| format!("{:016x}", fastrand::u64(..)));
+
+/// What earlier processes left for one endpoint, in order.
+pub(super) fn load(owner: &Owner, endpoint: &str) -> Vec<Tick> {
+    let Some(path) = path(owner) else { return Vec::new() };
+    let others = read(&path).remove(endpoint).unwrap_or_default();
     let (now, wall) = (clock::now(), clock::wall());
-    times.remove(endpoint).unwrap_or_default().into_iter().filter_map(|time| to_tick(time, now, wall)).collect()
+    let mut ticks: Vec<_> = others.into_values().flatten().filter_map(|time| to_tick(time, now, wall)).collect();
+    ticks.sort_unstable();
+    ticks
 }
 
-/// Adds what this process asked for.
-pub(super) fn store(owner: &Owner, logs: &[(&'static str, VecDeque<Tick>)]) {
+/// Leaves what this process asked for.
+pub(super) fn store(owner: &Owner, logs: &[(&'static str, Vec<Tick>)]) {
     let Some(path) = path(owner) else { return };
-    let (now, wall) = (clock::now(), clock::wall());
     let mut times = read(&path);
-    times.retain(|_, times| {
-        times.retain(|&time| to_tick(time, now, wall).is_some());
-        !times.is_empty()
-    });
-    for (endpoint, frees) in logs {
-        let entry = times.entry((*endpoint).to_owned()).or_default();
-        entry.extend(frees.iter().filter(|&&tick| tick > now).map(|&tick| millis(wall + (tick - now))));
-        entry.sort_unstable();
-        // What was loaded from the file comes back with a rounding error of the clock.
-        entry.dedup_by(|next, last| next.abs_diff(*last) <= 1);
-    }
+    replace(&mut times, &WRITER.get(), logs);
     if let Err(error) = write(&path, &times) {
         log::debug!("the rate budget could not be left in {}: {error}", path.display());
     }
+}
+
+fn replace(times: &mut Times, writer: &str, logs: &[(&'static str, Vec<Tick>)]) {
+    let (now, wall) = (clock::now(), clock::wall());
+    for (endpoint, frees) in logs {
+        let own = frees.iter().map(|&tick| millis(wall + (tick - now))).collect();
+        times.entry((*endpoint).to_owned()).or_default().insert(writer.to_owned(), own);
+    }
+    times.retain(|_, writers| {
+        writers.retain(|_, times| {
+            times.retain(|&time| to_tick(time, now, wall).is_some());
+            !times.is_empty()
+        });
+        !writers.is_empty()
+    });
 }
 
 fn path(owner: &Owner) -> Option<PathBuf> {
@@ -91,11 +104,25 @@ mod tests {
     }
 
     #[test]
+    fn answers_within_one_millisecond_all_count_and_are_written_once() {
+        let mut times = Times::new();
+        let burst = vec![clock::now() + Duration::from_secs(30); 40];
+        for _ in 0..2 {
+            replace(&mut times, "first", &[("cpu", burst.clone())]);
+        }
+        replace(&mut times, "second", &[("cpu", burst[..2].to_vec())]);
+        let counts: Vec<_> = times["cpu"].iter().map(|(writer, times)| (writer.as_str(), times.len())).collect();
+        assert_eq!(counts, [("first", 40), ("second", 2)]);
+        replace(&mut times, "first", &[("cpu", Vec::new())]);
+        assert_eq!(times["cpu"].len(), 1, "what is over is dropped");
+    }
+
+    #[test]
     fn a_garbage_file_counts_as_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x/rate.json");
         assert!(read(&path).is_empty());
-        let times = Times::from([("cpu".to_owned(), vec![1, 2])]);
+        let times = Times::from([("cpu".to_owned(), BTreeMap::from([("me".to_owned(), vec![1, 2])]))]);
         write(&path, &times).unwrap();
         assert_eq!(read(&path), times);
         fs::write(&path, "not json").unwrap();
