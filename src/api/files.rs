@@ -65,7 +65,7 @@ impl Client {
     /// Endpoint: `GET files/path{path}`.
     ///
     /// # Errors
-    /// `NotFound` if nothing is there, `WrongType` if a folder is.
+    /// `NotFound` if nothing is there, `WrongType` if a folder is, `Decode` for what is neither (a proxy's page).
     pub async fn read_file(&self, path: &RemotePath) -> Result<Bytes> {
         let response = self.send(Request::get(file_url(path))).await?.error_for_status()?;
         if is_file_content(&response) {
@@ -136,9 +136,10 @@ impl Client {
     }
 }
 
-/// Whether a `files/path` answer is a file's bytes rather than a listing.
+/// Whether a `files/path` answer is a file's bytes rather than a listing. What is neither, such as the HTML page of a
+/// proxy or of a login, must pass for nothing that is or is not on the host.
 fn is_file_content(response: &Response) -> bool {
-    response.media_type() != "application/json"
+    response.media_type() == "application/octet-stream"
 }
 
 fn parse_listing(response: &Response) -> Result<Vec<Entry>> {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
+use http::header::CONTENT_LENGTH;
 use reqwest::multipart::{Form, Part};
 
 use super::observer::Observer;
@@ -20,6 +21,11 @@ use crate::error::{Error, Result, TimeoutPhase};
 
 /// Bodies up to this size go out in one piece; larger ones in pieces of it, so that progress can be told.
 const PIECE: usize = 64 * 1024;
+
+/// How much of a body the system's buffers may hold, where nobody sees it move, and how fast it leaves them on a slow
+/// line.
+const BUFFERS: usize = 4 * 1024 * 1024;
+const SLOW_LINE_PER_SECOND: usize = 32 * 1024;
 
 /// When the last byte moved.
 struct Activity {
@@ -64,14 +70,23 @@ impl Attempt<'_> {
     pub(super) async fn run(&self) -> Result<Response> {
         let activity = Arc::new(Activity::new());
         let total = self.request.timeout.unwrap_or(self.options.total_timeout);
+        // A request with a time of its own has it for the first byte too: a reload is silent for minutes.
+        let idle = self.request.timeout.unwrap_or(self.options.read_timeout + self.time_in_buffers());
         tokio::select! {
             biased;
             answer = self.exchange(&activity) => answer,
-            () = activity.idle(self.options.read_timeout) => {
-                Err(self.timed_out(TimeoutPhase::Read, self.options.read_timeout))
-            }
+            () = activity.idle(idle) => Err(self.timed_out(TimeoutPhase::Read, idle)),
             () = tokio::time::sleep(total) => Err(self.timed_out(TimeoutPhase::Total, total)),
         }
+    }
+
+    fn time_in_buffers(&self) -> Duration {
+        let length = match &self.request.body {
+            Body::Empty => 0,
+            Body::Content(content) => content.len(),
+            Body::Multipart { files, .. } => files.iter().map(|file| file.content.len()).sum(),
+        };
+        Duration::from_secs((length.min(BUFFERS) / SLOW_LINE_PER_SECOND) as u64)
     }
 
     async fn exchange(&self, activity: &Arc<Activity>) -> Result<Response> {
@@ -98,7 +113,10 @@ impl Attempt<'_> {
     fn with_body(&self, builder: reqwest::RequestBuilder, activity: &Arc<Activity>) -> reqwest::RequestBuilder {
         match &self.request.body {
             Body::Empty => builder,
-            Body::Content(content) => builder.body(content.clone()),
+            Body::Content(content) if content.len() <= PIECE => builder.body(content.clone()),
+            Body::Content(content) => builder
+                .header(CONTENT_LENGTH, content.len())
+                .body(reqwest::Body::wrap_stream(self.pieces(content.clone(), activity))),
             Body::Multipart { fields, files } => {
                 let form =
                     fields.iter().fold(Form::new(), |form, (name, value)| form.text(name.clone(), value.clone()));
@@ -149,7 +167,8 @@ impl Attempt<'_> {
     }
 
     fn failed(&self, error: reqwest::Error) -> Error {
-        if error.is_timeout() {
+        // A connection that was lost in the middle counts as a time-out too; that request may have arrived.
+        if error.is_timeout() && error.is_connect() {
             return self.timed_out(TimeoutPhase::Connect, self.options.connect_timeout);
         }
         let hint = hint(&error);
@@ -184,5 +203,27 @@ fn hint(error: &reqwest::Error) -> Option<&'static str> {
         Some("the answer broke off")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_lost_in_the_middle_is_no_failure_to_connect() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url: url::Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        // What the system reports when nothing is acknowledged any more.
+        let lost =
+            stream::once(std::future::ready(Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::TimedOut))));
+        crate::tls::install_provider();
+        let pool = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        let error = pool.post(url.clone()).body(reqwest::Body::wrap_stream(lost)).send().await.unwrap_err();
+        assert!(error.is_timeout(), "the test's premise: {error:?}");
+        let (request, headers, options) = (Request::post("x/"), http::HeaderMap::new(), Options::default());
+        let attempt =
+            Attempt { pool: &pool, request: &request, url: &url, headers: &headers, options: &options, observer: None };
+        assert!(matches!(attempt.failed(error), Error::Transport { .. }));
     }
 }

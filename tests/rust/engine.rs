@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pythonanywhere_api::api::Reloaded;
-use pythonanywhere_api::client::{Options, RateLimit, Request};
+use pythonanywhere_api::client::{Observer, Options, RateLimit, Request};
 use pythonanywhere_api::error::{Error, ErrorKind, TimeoutPhase};
 use pythonanywhere_api::{BaseUrl, Client, RemotePath, Token};
 
@@ -15,6 +15,10 @@ const LISTING: &str = r#"{"a": {"type": "file", "url": "x"}, "b": {"type": "dire
 
 fn listing() -> Act {
     Act::Say(answer(200, "Content-Type: application/json\r\n", LISTING))
+}
+
+fn content(body: &str) -> Act {
+    Act::Say(answer(200, "Content-Type: application/octet-stream\r\n", body))
 }
 
 fn options() -> Options {
@@ -142,12 +146,33 @@ async fn a_listing_that_is_none_is_never_an_empty_folder() {
         ("application/json", "{\"../a\": {\"type\": \"file\"}}"),
         ("application/json", ""),
         ("text/html", "<html>please log in</html>"),
-        ("application/octet-stream", LISTING),
+        ("text/plain", "Bad gateway"),
     ] {
         let server = Script::start([Act::Say(answer(200, &format!("Content-Type: {content_type}\r\n"), body))]).await;
         let outcome = client_with(&server.url, options()).list_dir(&path("/home/me")).await;
-        assert!(matches!(kind(outcome), ErrorKind::Decode | ErrorKind::WrongType), "{content_type} {body}");
+        assert_eq!(kind(outcome), ErrorKind::Decode, "{content_type} {body}");
     }
+    let server = Script::start([content(LISTING)]).await;
+    assert_eq!(kind(client_with(&server.url, options()).list_dir(&path("/home/me")).await), ErrorKind::WrongType);
+}
+
+#[tokio::test]
+async fn a_page_of_a_proxy_is_no_files_content() {
+    let server =
+        Script::start([Act::Say(answer(200, "Content-Type: text/html\r\n", "<html>please log in</html>"))]).await;
+    assert_eq!(kind(client_with(&server.url, options()).read_file(&path("/home/me/x")).await), ErrorKind::Decode);
+}
+
+#[tokio::test]
+async fn a_request_with_a_time_of_its_own_has_it_for_the_first_byte() {
+    let server = Script::start([Act::Drip(
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        Duration::from_millis(10),
+    )])
+    .await;
+    let impatient = Options { retries: 0, read_timeout: Duration::from_millis(1), ..options() };
+    let request = Request::get("cpu/").timeout(Duration::from_secs(20));
+    assert!(client_with(&server.url, impatient).send(request).await.unwrap().status.is_success());
 }
 
 #[tokio::test]
@@ -155,9 +180,8 @@ async fn a_folder_is_never_read_as_a_file() {
     let server = Script::start([listing()]).await;
     assert_eq!(kind(client_with(&server.url, options()).read_file(&path("/home/me")).await), ErrorKind::WrongType);
     // A file of JSON comes as bytes, with a charset in its content type or without.
-    let server =
-        Script::start([Act::Say(answer(200, "Content-Type: application/octet-stream; charset=utf-8\r\n", LISTING))])
-            .await;
+    let with_charset = "Content-Type: application/octet-stream; charset=utf-8\r\n";
+    let server = Script::start([Act::Say(answer(200, with_charset, LISTING))]).await;
     let content = client_with(&server.url, options()).read_file(&path("/home/me/x.json")).await.unwrap();
     assert_eq!(content, LISTING);
 }
@@ -181,6 +205,33 @@ async fn a_slow_but_steady_upload_is_no_time_out() {
     let patient = Options { retries: 0, read_timeout: Duration::from_millis(500), ..options() };
     let content = Bytes::from(vec![7; 16 << 20]);
     client_with(&server.url, patient).upload_file(&path("/home/me/x"), content).await.unwrap();
+}
+
+/// What went out of a body, as it went.
+#[derive(Default)]
+struct Sent(std::sync::Mutex<Vec<u64>>);
+
+impl Observer for Sent {
+    fn bytes_sent(&self, _path: &str, count: u64) {
+        self.0.lock().unwrap().push(count);
+    }
+}
+
+#[tokio::test]
+async fn a_large_body_of_any_kind_goes_out_in_pieces_of_a_known_total() {
+    let length = 1 << 20;
+    let plain = Request::post("x/").raw(vec![7; length]);
+    let multipart = Request::post("files/path/x").file("content", "content", vec![7; length]);
+    for request in [plain, multipart] {
+        let server = Script::start([say(200, "")]).await;
+        let sent = Arc::new(Sent::default());
+        let client = client_with(&server.url, options()).with_observer(Arc::clone(&sent) as _);
+        client.send(request).await.unwrap().error_for_status().unwrap();
+        let pieces = sent.0.lock().unwrap().clone();
+        assert_eq!((pieces.len(), pieces.iter().sum()), (16, length as u64));
+        let head = server.heads()[0].to_ascii_lowercase();
+        assert!(head.contains("content-length: ") && !head.contains("transfer-encoding"), "{head}");
+    }
 }
 
 #[tokio::test]
