@@ -11,7 +11,7 @@
 //! | [`finder`] | recursive search of remote files with masks |
 //! | [`api`] | one file per endpoint family of the service |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
-//! | [`error`], [`clock`], [`environment`] | what everything above shares |
+//! | [`error`], [`clock`], [`environment`], [`signature`] | what everything above shares |
 //! | [`emulator`] | the service on this machine; shares nothing with the client but the clock |
 
 pub mod api;
@@ -29,6 +29,7 @@ pub mod finder;
 mod per_process;
 #[cfg(feature = "python")]
 mod python;
+pub mod signature;
 mod tls;
 
 pub use client::{BaseUrl, Client, Options, RemotePath, Token};

@@ -5,6 +5,7 @@
 //! | `runtime` | threads: sync and async calls, signals, callbacks, fork, exit |
 //! | `errors` | the one map from [`ErrorKind`](crate::ErrorKind) to the classes of `pythonanywhere_api.exceptions` |
 //! | `convert` | JSON and other values |
+//! | `method` | methods that come from a table |
 //! | `cli` | the entry point of `pya` |
 //! | `dropin` | `PythonanywhereApi` and `AsyncPythonanywhereApi` |
 //! | `deploy` | diff, report and progress events |
@@ -18,5 +19,7 @@ mod dropin;
 #[cfg(unix)]
 mod emulator;
 mod errors;
+#[allow(dead_code, unused_imports, reason = "the first API that is a table comes next")]
+mod method;
 mod module;
 mod runtime;
