@@ -12,6 +12,7 @@
 //! | [`api`] | one file per endpoint family of the service |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
 //! | [`error`], [`clock`], [`environment`], [`signature`] | what everything above shares |
+//! | [`webfaction`] | another service's XML-RPC API, over the transport of `client` |
 //! | [`emulator`] | the service on this machine; shares nothing with the client but the clock |
 
 pub mod api;
@@ -31,6 +32,7 @@ mod per_process;
 mod python;
 pub mod signature;
 mod tls;
+pub mod webfaction;
 
 pub use client::{BaseUrl, Client, Options, RemotePath, Token};
 pub use error::{Error, ErrorKind, Result};

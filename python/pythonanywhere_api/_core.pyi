@@ -30,6 +30,7 @@ __all__ = [
     "__version__",
     "_error_classes",
     "_never_skip",
+    "_webfaction_classes",
     "advance_clock",
     "cli_main",
     "set_clock_speed",
@@ -931,3 +932,4 @@ def cli_main(argv: list[str]) -> int:
 
 def _never_skip(_path: object) -> bool: ...
 def _error_classes() -> list[tuple[str, str | None]]: ...
+def _webfaction_classes() -> tuple[type[Any], type[Any]]: ...

@@ -7,6 +7,7 @@
     ├── TransportError (ConnectionError)         no answer: refused, reset, TLS, truncated
     │   └── RequestTimeoutError (TimeoutError)
     ├── DecodeError                              an answer that is not what the endpoint promises
+    ├── WebfactionFault                          .code .message, of pythonanywhere_api.webfaction
     └── ApiError                                 .status .method .path .detail .code .retry_after
         ├── BadRequestError 400 (ValueError)     ├── ConflictError 409
         ├── AuthenticationError 401              ├── ConsoleNotStartedError 412 (.browser_url)
@@ -36,6 +37,7 @@ __all__ = [
     "RequestTimeoutError",
     "ServerError",
     "TransportError",
+    "WebfactionFault",
 ]
 
 
@@ -129,6 +131,23 @@ class RateLimitedError(ApiError):
 
 class ServerError(ApiError):
     """5xx: the service failed."""
+
+
+class WebfactionFault(PythonAnywhereError):
+    """A server of the WebFaction API answered a call with a fault.
+
+    Attributes:
+        code: the number of the fault, which each server chooses for itself.
+        message: the server's own words.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"fault {self.code}: {self.message}"
 
 
 class PythonAnywhereWarning(UserWarning):

@@ -81,6 +81,16 @@ impl Client {
         Self::build(base, user, headers, options)
     }
 
+    /// A client for one URL of a server that is not `PythonAnywhere`. Its requests have the path `""` and no token.
+    ///
+    /// # Errors
+    /// `Config` if the URL breaks the rules of [`BaseUrl`].
+    pub fn at(url: &str, options: Options) -> Result<Self> {
+        let mut url = host::check(url)?;
+        url.set_fragment(None);
+        Self::build(url, String::new(), HeaderMap::new(), options)
+    }
+
     fn build(base: Url, user: String, headers: HeaderMap, options: Options) -> Result<Self> {
         let rate_limit = options.rate_limit;
         let options = Options { rate_limit: rate_limit.resolve()?, ..options };
@@ -101,6 +111,12 @@ impl Client {
     #[must_use]
     pub fn host(&self) -> &BaseUrl {
         &self.account.host
+    }
+
+    /// The URL that the paths of requests are put after.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        self.account.base.as_str()
     }
 
     /// Its options, with the environment's taken in.

@@ -20,6 +20,7 @@ pub struct Request {
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
     pub(super) timeout: Option<Duration>,
+    pub(super) most_bytes: Option<usize>,
 }
 
 /// What a request carries.
@@ -52,6 +53,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: Body::Empty,
             timeout: None,
+            most_bytes: None,
         }
     }
 
@@ -157,6 +159,13 @@ impl Request {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Refuses an answer with a longer body, after decompression.
+    #[must_use]
+    pub fn at_most(mut self, bytes: usize) -> Self {
+        self.most_bytes = Some(bytes);
         self
     }
 

@@ -100,6 +100,9 @@ impl Attempt<'_> {
         while let Some(piece) = answer.chunk().await.map_err(|error| self.failed(error))? {
             activity.touch();
             body.extend_from_slice(&piece);
+            if self.request.most_bytes.is_some_and(|most| body.len() > most) {
+                return Err(self.too_long(answer.status().as_u16(), body.len()));
+            }
         }
         Ok(Response {
             method: self.request.method.clone(),
@@ -157,6 +160,16 @@ impl Attempt<'_> {
 
     fn timed_out(&self, phase: TimeoutPhase, after: Duration) -> Error {
         Error::Timeout { method: self.request.method.to_string(), url: self.plain_url(), phase, after }
+    }
+
+    fn too_long(&self, status: u16, bytes: usize) -> Error {
+        Error::Decode {
+            method: self.request.method.to_string(),
+            path: self.url.path().to_owned(),
+            status,
+            expected: "an answer of a reasonable length",
+            snippet: format!("more than {bytes} bytes"),
+        }
     }
 
     /// The URL without its query, which may hold anything.

@@ -10,6 +10,7 @@
 //! | `dropin` | `PythonanywhereApi` and `AsyncPythonanywhereApi` |
 //! | `deploy` | diff, report and progress events |
 //! | `emulator` | `pythonanywhere_api.testing` |
+//! | `webfaction` | `pythonanywhere_api.webfaction` |
 
 #[cfg(unix)]
 mod cli;
@@ -19,7 +20,7 @@ mod dropin;
 #[cfg(unix)]
 mod emulator;
 mod errors;
-#[allow(dead_code, unused_imports, reason = "the first API that is a table comes next")]
 mod method;
 mod module;
 mod runtime;
+mod webfaction;

@@ -39,6 +39,8 @@ mod core {
 
     #[pymodule_export]
     use super::super::errors::error_classes;
+    #[pymodule_export]
+    use super::super::webfaction::webfaction_classes;
     #[cfg(unix)]
     #[pymodule_export]
     use cli::cli_main;

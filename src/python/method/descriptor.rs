@@ -20,7 +20,11 @@ pub(in crate::python) struct TableMethod {
     parameters: &'static [Parameter],
     doc: String,
     handler: Box<Handler>,
+    adapt: Option<Adapt>,
 }
+
+/// Changes the positional arguments, of which the object is the first, before they are bound.
+type Adapt = for<'py> fn(&Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTuple>>;
 
 impl TableMethod {
     /// A method of this name. The handler refuses objects that it is not for.
@@ -30,7 +34,12 @@ impl TableMethod {
         doc: impl Into<String>,
         handler: impl for<'py> Fn(&Bound<'py, PyAny>, Arguments<'py>) -> PyResult<Bound<'py, PyAny>> + Send + Sync + 'static,
     ) -> Self {
-        Self { name, parameters, doc: doc.into(), handler: Box::new(handler) }
+        Self { name, parameters, doc: doc.into(), handler: Box::new(handler), adapt: None }
+    }
+
+    /// The same method, for callers who pass more than the table says.
+    pub(in crate::python) fn adapting(self, adapt: Adapt) -> Self {
+        Self { adapt: Some(adapt), ..self }
     }
 
     /// Makes it a method of `class`, as `def` in its body would.
@@ -72,6 +81,8 @@ impl Function {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let adapted = self.method.adapt.map(|adapt| adapt(args)).transpose()?;
+        let args = adapted.as_ref().unwrap_or(args);
         let (object, arguments) = bind(&self.qualname, self.method.parameters, args, kwargs)?;
         (self.method.handler)(&object, arguments)
     }

@@ -1,0 +1,136 @@
+//! XML-RPC values as Python has them, both ways.
+//!
+//! What is refused is not quoted: it may be a password.
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+
+use crate::error::Error;
+use crate::python::errors::IntoPy;
+use crate::webfaction::{DateTime, MOST_DEPTH, Value};
+
+/// A Python value as it goes over the wire; `what` names it in errors.
+pub(super) fn to_value(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Value> {
+    nested_value(value, what, MOST_DEPTH)
+}
+
+fn nested_value(value: &Bound<'_, PyAny>, what: &str, depth: usize) -> PyResult<Value> {
+    let inner = |item: &Bound<'_, PyAny>| match depth.checked_sub(1) {
+        Some(depth) => nested_value(item, what, depth),
+        None => refuse(value.py(), what, &format!("nested deeper than {MOST_DEPTH} levels")),
+    };
+    if value.is_none() {
+        Ok(Value::Nil)
+    } else if let Ok(flag) = value.cast::<PyBool>() {
+        Ok(Value::Boolean(flag.is_true()))
+    } else if value.is_instance_of::<PyInt>() {
+        integer(value, what)
+    } else if value.is_instance_of::<PyFloat>() {
+        Ok(Value::Double(value.extract()?))
+    } else if let Ok(text) = value.cast::<PyString>() {
+        self::text(text, what).map(Value::String)
+    } else if let Ok(bytes) = value.cast::<PyBytes>() {
+        Ok(Value::Base64(bytes.as_bytes().to_vec()))
+    } else if let Ok(bytes) = value.cast::<PyByteArray>() {
+        Ok(Value::Base64(bytes.to_vec()))
+    } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        value.try_iter()?.map(|item| inner(&item?)).collect::<PyResult<_>>().map(Value::Array)
+    } else if let Ok(dict) = value.cast::<PyDict>() {
+        let member = |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| match name.cast::<PyString>() {
+            Ok(name) => Ok((text(name, what)?, inner(&value)?)),
+            Err(_) => Err(PyTypeError::new_err(format!("{what}: the keys of a dict must be str"))),
+        };
+        dict.iter().map(member).collect::<PyResult<_>>().map(Value::Struct)
+    } else {
+        of_a_class(value, what)
+    }
+}
+
+fn integer(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Value> {
+    let number: i64 = value.extract().map_err(|_| {
+        PyOverflowError::new_err(format!("{what}: the int has more than the 64 bits of XML-RPC's i8; send it as str"))
+    })?;
+    Ok(i32::try_from(number).map_or(Value::Long(number), Value::Integer))
+}
+
+fn text(text: &Bound<'_, PyString>, what: &str) -> PyResult<String> {
+    match text.extract() {
+        Ok(text) => Ok(text),
+        Err(_) => refuse(text.py(), what, "a str with lone surrogates, which UTF-8 cannot carry: send bytes"),
+    }
+}
+
+/// Times, and the wrappers that scripts for `xmlrpc.client` use.
+fn of_a_class(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Value> {
+    let py = value.py();
+    if value.is_instance(datetime_class(py)?)? {
+        if !value.getattr("tzinfo")?.is_none() {
+            let why = "a datetime with a time zone, which XML-RPC cannot carry: convert it to the server's zone, and \
+                       remove it with .replace(tzinfo=None)";
+            return refuse(py, what, why);
+        }
+        // Not `strftime`: it writes years before 1000 with fewer digits.
+        let text: String = value.call_method1("isoformat", ("T", "seconds"))?.extract()?;
+        return date_time(py, what, &text.replace('-', ""));
+    }
+    let class = value.get_type();
+    let is_wrapper = class.module()? == "xmlrpc.client";
+    match class.name()?.to_str()? {
+        "Binary" if is_wrapper => Ok(Value::Base64(value.getattr("data")?.extract()?)),
+        "DateTime" if is_wrapper => date_time(py, what, &value.getattr("value")?.extract::<String>()?),
+        name => Err(PyTypeError::new_err(format!(
+            "{what}: XML-RPC cannot carry {name}; it takes None, bool, int, float, str, bytes, datetime, list, tuple \
+             and dict"
+        ))),
+    }
+}
+
+fn date_time(py: Python<'_>, what: &str, text: &str) -> PyResult<Value> {
+    match text.parse() {
+        Ok(time) => Ok(Value::DateTime(time)),
+        Err(_) => refuse(py, what, "a time that XML-RPC cannot carry"),
+    }
+}
+
+fn refuse<T>(py: Python<'_>, what: &str, why: &str) -> PyResult<T> {
+    Err(Error::config(format!("{what}: it is {why}"))).into_py(py)
+}
+
+fn datetime_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "datetime", "datetime")
+}
+
+/// A value of the server as Python has it.
+pub(super) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    match value {
+        Value::Integer(number) => number.into_bound_py_any(py),
+        Value::Long(number) => number.into_bound_py_any(py),
+        Value::Boolean(flag) => flag.into_bound_py_any(py),
+        Value::String(text) => text.into_bound_py_any(py),
+        Value::Double(number) => number.into_bound_py_any(py),
+        Value::DateTime(time) => from_date_time(py, *time),
+        Value::Base64(bytes) => Ok(PyBytes::new(py, bytes).into_any()),
+        Value::Array(items) => {
+            let items = items.iter().map(|item| to_python(py, item)).collect::<PyResult<Vec<_>>>()?;
+            Ok(PyList::new(py, items)?.into_any())
+        }
+        Value::Struct(members) => {
+            let dict = PyDict::new(py);
+            for (name, member) in members {
+                dict.set_item(name, to_python(py, member)?)?;
+            }
+            Ok(dict.into_any())
+        }
+        Value::Nil => Ok(py.None().into_bound(py)),
+        other => Err(PyTypeError::new_err(format!("a value of an unknown XML-RPC type came: {other:?}"))),
+    }
+}
+
+fn from_date_time(py: Python<'_>, time: DateTime) -> PyResult<Bound<'_, PyAny>> {
+    let parts = (time.year(), time.month(), time.day(), time.hour(), time.minute(), time.second());
+    datetime_class(py)?.call1(parts)
+}

@@ -1,0 +1,379 @@
+//! The calls as data: what each is named, takes and answers.
+//!
+//! All but `login` take the session first, which is not in the lists: [`Service`](super::Service) puts it there. On the
+//! wire arguments have no names, so the order of the parameters is part of the API.
+
+use crate::signature::{Parameter, any, flag, list, rest, text};
+
+/// One call of the API.
+#[derive(Debug)]
+pub struct Call {
+    /// Its name, on the wire as well.
+    pub name: &'static str,
+    /// The section that documents it.
+    pub section: &'static str,
+    /// What it takes after the session.
+    pub parameters: &'static [Parameter],
+    /// What it does.
+    pub doc: &'static str,
+    /// What it answers.
+    pub returns: &'static str,
+}
+
+impl Call {
+    /// Whether the session goes first.
+    #[must_use]
+    pub fn takes_session(&self) -> bool {
+        self.name != LOGIN
+    }
+}
+
+impl Parameter {
+    /// Whether what it takes must not be shown.
+    pub(super) fn is_secret(&self) -> bool {
+        self.name == "password"
+    }
+}
+
+/// The call that begins a session.
+pub(super) const LOGIN: &str = "login";
+
+/// The call of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Call> {
+    CALLS.iter().find(|call| call.name == name)
+}
+
+const fn call(
+    section: &'static str,
+    name: &'static str,
+    parameters: &'static [Parameter],
+    doc: &'static str,
+    returns: &'static str,
+) -> Call {
+    Call { name, section, parameters, doc, returns }
+}
+
+const NOTHING: &str = "Whatever the server answers.";
+const A_USER: &str = "A struct: username, machine, shell, groups.";
+const A_WEBSITE: &str = "A struct: id, name, ip, https, subdomains, site_apps.";
+const DNS_RECORDS: &str =
+    "A list of structs: id, domain, a_ip, aaaa_ip, cname, mx_name, mx_priority, spf_record, srv_record.";
+const A_DB_USER: &str = "A struct: machine, username, db_type.";
+const A_DB_AND_USER: &str = "A struct: username, machine, db_type, database.";
+const MAILBOX_FIELDS: &str = "A struct: id, name, enable_spam_protection, password, discard_spam, \
+     spam_redirect_folder, use_manual_procmailrc, manual_procmailrc.";
+
+const fn email(targets: Parameter) -> [Parameter; 8] {
+    [
+        text("email_address"),
+        targets,
+        flag("autoresponder_on").or_flag(false),
+        text("autoresponder_subject").or_text(""),
+        text("autoresponder_message").or_text(""),
+        text("autoresponder_from").or_text(""),
+        text("script_machine").or_text(""),
+        text("script_path").or_text(""),
+    ]
+}
+
+const MAILBOX: &[Parameter] = &[
+    text("mailbox"),
+    flag("enable_spam_protection").or_flag(true),
+    flag("discard_spam").or_flag(false),
+    text("spam_redirect_folder").or_text(""),
+    flag("use_manual_procmailrc").or_flag(false),
+    text("manual_procmailrc").or_text(""),
+];
+
+const WEBSITE: &[Parameter] = &[text("website_name"), text("ip"), flag("https"), list("subdomains"), rest("site_apps")];
+
+const DNS: &[Parameter] = &[
+    text("domain"),
+    text("a_ip").or_text(""),
+    text("cname").or_text(""),
+    text("mx_name").or_text(""),
+    text("mx_priority").or_text(""),
+    text("spf_record").or_text(""),
+];
+
+const DB_USER_AND_DB: &[Parameter] = &[text("username"), text("database"), text("db_type")];
+
+/// Every call, by section.
+pub const CALLS: [Call; 48] = [
+    call(
+        "General",
+        LOGIN,
+        &[text("username"), text("password"), text("machine").or_none()],
+        "Begins a session, which the calls after it are made in.",
+        "A list: the session ID, and a struct with id, username, home, web_server and mail_server of the account.",
+    ),
+    // ---- Email
+    call(
+        "Email",
+        "change_mailbox_password",
+        &[text("mailbox"), text("password")],
+        "Sets the password of a mailbox.",
+        NOTHING,
+    ),
+    call(
+        "Email",
+        "create_email",
+        &email(text("targets")),
+        "Makes an address that delivers to mailboxes or addresses, which are separated by commas in `targets`.",
+        NOTHING,
+    ),
+    call("Email", "create_mailbox", MAILBOX, "Makes a mailbox, with a password of the server's.", MAILBOX_FIELDS),
+    call("Email", "delete_email", &[text("email_address")], "Deletes an address.", NOTHING),
+    call("Email", "delete_mailbox", &[text("mailbox")], "Deletes a mailbox.", NOTHING),
+    call(
+        "Email",
+        "list_emails",
+        &[],
+        "Lists the addresses.",
+        "A list of structs: id, email_address, targets, autoresponder_on, autoresponder_subject, \
+         autoresponder_message, autoresponder_from.",
+    ),
+    call(
+        "Email",
+        "list_mailboxes",
+        &[],
+        "Lists the mailboxes.",
+        "A list of structs: id, mailbox, enable_spam_protection, discard_spam, spam_redirect_folder, \
+         use_manual_procmailrc, manual_procmailrc.",
+    ),
+    call(
+        "Email",
+        "update_email",
+        &email(list("targets")),
+        "Changes an address that exists. `targets` is a list of mailboxes here.",
+        "A struct: id, email_address, targets.",
+    ),
+    call("Email", "update_mailbox", MAILBOX, "Changes a mailbox that exists.", NOTHING),
+    // ---- Websites and Domains
+    call(
+        "Websites and Domains",
+        "create_domain",
+        &[text("domain"), rest("subdomains")],
+        "Makes a domain entry, or adds subdomains to one that exists.",
+        "A struct: id, domain, subdomains.",
+    ),
+    call(
+        "Websites and Domains",
+        "create_website",
+        WEBSITE,
+        "Makes a website. Each of `site_apps` is a pair: the name of an application and its path.",
+        A_WEBSITE,
+    ),
+    call(
+        "Websites and Domains",
+        "update_website",
+        WEBSITE,
+        "Changes a website that exists: its address, subdomains and applications; not its name nor `https`.",
+        A_WEBSITE,
+    ),
+    call(
+        "Websites and Domains",
+        "delete_domain",
+        &[text("domain"), rest("subdomains")],
+        "Deletes a domain entry; with subdomains, only those.",
+        NOTHING,
+    ),
+    call(
+        "Websites and Domains",
+        "delete_website",
+        &[text("website_name"), text("ip").or_none(), flag("https").or_none()],
+        "Deletes a website.",
+        NOTHING,
+    ),
+    call(
+        "Websites and Domains",
+        "list_domains",
+        &[],
+        "Lists the domains.",
+        "A list of structs: id, domain, subdomains.",
+    ),
+    call(
+        "Websites and Domains",
+        "list_websites",
+        &[],
+        "Lists the websites.",
+        "A list of structs: id, name, ip, https, subdomains, website_apps (pairs of an application's name and path).",
+    ),
+    // ---- Applications
+    call(
+        "Applications",
+        "create_app",
+        &[text("name"), text("type"), flag("autostart"), text("extra_info"), text("script_code").or_text("")],
+        "Installs an application.",
+        NOTHING,
+    ),
+    call("Applications", "delete_app", &[text("name")], "Deletes an application.", NOTHING),
+    call(
+        "Applications",
+        "list_apps",
+        &[],
+        "Lists the applications.",
+        "A list of structs: id, name, type, autostart, port (0 without one), extra_info, machine.",
+    ),
+    call(
+        "Applications",
+        "list_app_types",
+        &[],
+        "Lists what can be installed.",
+        "A list of structs: name, description, autostart, extra_info.",
+    ),
+    // ---- Cron
+    call("Cron", "create_cronjob", &[text("line")], "Adds a line to the crontab.", NOTHING),
+    call("Cron", "delete_cronjob", &[text("line")], "Removes a line from the crontab.", NOTHING),
+    // ---- DNS
+    call("DNS", "create_dns_override", DNS, "Makes DNS records for a domain.", DNS_RECORDS),
+    call("DNS", "delete_dns_override", DNS, "Deletes DNS records of a domain.", DNS_RECORDS),
+    call("DNS", "list_dns_overrides", &[], "Lists the DNS records.", DNS_RECORDS),
+    // ---- Databases
+    call(
+        "Databases",
+        "change_db_user_password",
+        &[text("username"), text("password"), text("db_type")],
+        "Sets the password of a database user.",
+        A_DB_AND_USER,
+    ),
+    call(
+        "Databases",
+        "create_db",
+        &[text("name"), text("db_type"), text("password")],
+        "Makes a database (`mysql` or `postgresql`) with a default user of this password.",
+        NOTHING,
+    ),
+    call(
+        "Databases",
+        "create_db_user",
+        &[text("username"), text("password"), text("db_type")],
+        "Makes a database user.",
+        A_DB_USER,
+    ),
+    call("Databases", "delete_db", &[text("name"), text("db_type")], "Deletes a database.", NOTHING),
+    call("Databases", "delete_db_user", &[text("username"), text("db_type")], "Deletes a database user.", A_DB_USER),
+    call(
+        "Databases",
+        "enable_addon",
+        &[text("database"), text("db_type"), text("addon")],
+        "Enables `tsearch` or `postgis` for a `postgresql` database.",
+        "A struct: machine, db_type, addon, database.",
+    ),
+    call(
+        "Databases",
+        "grant_db_permissions",
+        DB_USER_AND_DB,
+        "Allows a user everything with a database.",
+        A_DB_AND_USER,
+    ),
+    call("Databases", "list_dbs", &[], "Lists the databases.", "A list of structs: id, name, db_type, machine."),
+    call(
+        "Databases",
+        "list_db_users",
+        &[],
+        "Lists the database users.",
+        "A list of structs: username, machine, db_type.",
+    ),
+    call("Databases", "make_user_owner_of_db", DB_USER_AND_DB, "Gives a database to a user.", A_DB_AND_USER),
+    call(
+        "Databases",
+        "revoke_db_permissions",
+        DB_USER_AND_DB,
+        "Takes a user's permissions for a database away.",
+        A_DB_AND_USER,
+    ),
+    // ---- Files
+    call(
+        "Files",
+        "replace_in_file",
+        &[text("filename"), rest("changes")],
+        "Replaces texts in a file. Each of `changes` is a pair: what to look for and what to put there.",
+        "An empty text.",
+    ),
+    call(
+        "Files",
+        "write_file",
+        &[text("filename"), text("str"), text("mode").or_text("wb")],
+        "Writes a text to a file, opened in this mode.",
+        NOTHING,
+    ),
+    // ---- Shell Users
+    call(
+        "Shell Users",
+        "list_users",
+        &[],
+        "Lists the shell users.",
+        "A list of structs: username, machine, shell, groups.",
+    ),
+    call(
+        "Shell Users",
+        "change_user_password",
+        &[text("username"), text("password")],
+        "Sets the password of a shell user.",
+        A_USER,
+    ),
+    call(
+        "Shell Users",
+        "create_user",
+        &[text("username"), text("shell"), list("groups")],
+        "Makes a shell user. `shell` is none (FTP only), bash, sh, ksh, csh or tcsh; `groups` are those beyond its own.",
+        A_USER,
+    ),
+    call("Shell Users", "delete_user", &[text("username")], "Deletes a shell user.", A_USER),
+    // ---- Servers
+    call(
+        "Servers",
+        "list_machines",
+        &[],
+        "Lists the machines of the account.",
+        "A list of structs: id, name, operating_system, location.",
+    ),
+    call(
+        "Servers",
+        "list_ips",
+        &[],
+        "Lists the machines of the account with their addresses.",
+        "A list of structs: id, machine, ip, is_main.",
+    ),
+    // ---- Miscellaneous
+    call(
+        "Miscellaneous",
+        "run_php_script",
+        &[text("script"), text("code_before").or_text("")],
+        "Runs a PHP script, after some PHP code.",
+        NOTHING,
+    ),
+    call(
+        "Miscellaneous",
+        "set_apache_acl",
+        &[any("paths"), text("permission").or_text("rwx"), flag("recursive").or_flag(false)],
+        "Lets the machine's Apache at a path or a list of paths. `permission` is of the letters r, w and x.",
+        NOTHING,
+    ),
+    call(
+        "Miscellaneous",
+        "system",
+        &[text("cmd")],
+        "Runs a command in a shell. What it writes to its standard error comes as a fault.",
+        "What it printed.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_parameters_can_be_called() {
+        let names: HashSet<_> = CALLS.iter().map(|call| call.name).collect();
+        assert_eq!(names.len(), CALLS.len());
+        for call in &CALLS {
+            let first_optional = call.parameters.iter().position(|p| !p.is_required()).unwrap_or(call.parameters.len());
+            assert!(call.parameters[first_optional..].iter().all(|p| !p.is_required()), "{}", call.name);
+        }
+    }
+}

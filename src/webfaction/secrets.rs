@@ -1,0 +1,47 @@
+//! What no message may show: sessions and passwords.
+//!
+//! A server may repeat in a fault or an error page what it was sent, so texts of the server are searched for the
+//! secrets of the call before they go anywhere.
+
+use dxr::Value;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::calls::Call;
+
+/// Shorter ones would mark half of every text, and protect nothing.
+const SHORTEST: usize = 3;
+
+/// The secrets of one call.
+pub(super) struct Secrets(Vec<SecretString>);
+
+impl Secrets {
+    /// The session, and what is given for parameters that take a password.
+    pub(super) fn of(call: Option<&Call>, session: Option<&SecretString>, arguments: &[Value]) -> Self {
+        let parameters = call.map_or(&[][..], |call| call.parameters);
+        let passwords = parameters.iter().zip(arguments).filter_map(|(parameter, value)| match value {
+            Value::String(text) if parameter.is_secret() => Some(SecretString::from(text.as_str())),
+            _ => None,
+        });
+        Self(session.cloned().into_iter().chain(passwords).filter(|s| s.expose_secret().len() >= SHORTEST).collect())
+    }
+
+    /// The text with `***` for each secret.
+    pub(super) fn hide(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose_secret(), "***"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::webfaction::find;
+
+    #[test]
+    fn texts_lose_session_and_passwords() {
+        let session = SecretString::from("5e551011");
+        let arguments = ["me", "hunter2"].map(|text| Value::String(text.to_owned()));
+        let secrets = Secrets::of(find("login"), Some(&session), &arguments);
+        assert_eq!(secrets.hide("me with hunter2 in 5e551011"), "me with *** in ***");
+        assert_eq!(Secrets::of(None, None, &arguments).hide("hunter2"), "hunter2");
+    }
+}

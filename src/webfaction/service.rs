@@ -1,0 +1,163 @@
+//! A server, a session, and a call through it.
+//!
+//! The session is kept here, so that no caller has to pass it on, and no text shows it.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use dxr::Value;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::calls::{self, Call};
+use super::secrets::Secrets;
+use super::wire::{self, Fault};
+use crate::client::{Client, Options, RateLimit, Request, Response};
+use crate::error::{Error, Result};
+
+/// Where the service was.
+pub const DEFAULT_URL: &str = "https://api.webfaction.com/";
+
+/// How long a call may take. Installing an application, or what `system` runs, is answered only when it is done.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// No answer of this API is near that.
+const MOST_BYTES: usize = 64 << 20;
+
+/// What ends a call.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The server's own error.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// Everything else: no answer, no XML-RPC, nothing that can be sent.
+    #[error(transparent)]
+    Other(#[from] Error),
+}
+
+/// A server and the session with it.
+pub struct Service {
+    client: Client,
+    session: Mutex<Option<SecretString>>,
+}
+
+impl Service {
+    /// The server at `url`. Sends nothing yet.
+    ///
+    /// # Errors
+    /// `Config` if it is no URL, or one with plain `http` that is not on this machine.
+    pub fn new(url: &str, timeout: Duration) -> Result<Self> {
+        let options =
+            Options { read_timeout: timeout, total_timeout: timeout, rate_limit: RateLimit::Off, ..Options::default() };
+        Ok(Self { client: Client::at(url, options)?, session: Mutex::new(None) })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.client.base()
+    }
+
+    /// The session, once there is one.
+    #[must_use]
+    pub fn session(&self) -> Option<SecretString> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Goes on with a session that another process began, or with none.
+    pub fn set_session(&self, session: Option<SecretString>) {
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
+    }
+
+    /// Makes a call of the table; `login` begins a session, the others take it along.
+    ///
+    /// # Errors
+    /// The server's fault; `Config` without a session or for what cannot be sent; else as [`Client::send`].
+    pub async fn call(&self, call: &Call, arguments: Vec<Value>) -> Result<Value, CallError> {
+        let session = self.session();
+        let secrets = Secrets::of(Some(call), session.as_ref(), &arguments);
+        if !call.takes_session() {
+            let answer = self.perform(call.name, &arguments, &secrets).await?;
+            self.set_session(Some(session_of(&answer)?));
+            return Ok(answer);
+        }
+        let Some(session) = session else {
+            return Err(
+                Error::config(format!("{} needs a session: call login(username, password) first", call.name)).into()
+            );
+        };
+        let mut all = vec![Value::String(session.expose_secret().to_owned())];
+        all.extend(arguments);
+        self.perform(call.name, &all, &secrets).await
+    }
+
+    /// Makes any call, with the arguments as they are.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn call_raw(&self, name: &str, arguments: Vec<Value>) -> Result<Value, CallError> {
+        let session = self.session();
+        let call = calls::find(name);
+        let after_session = arguments.get(usize::from(call.is_some_and(Call::takes_session))..).unwrap_or_default();
+        let secrets = Secrets::of(call, session.as_ref(), after_session);
+        self.perform(name, &arguments, &secrets).await
+    }
+
+    async fn perform(&self, name: &str, arguments: &[Value], secrets: &Secrets) -> Result<Value, CallError> {
+        let request = Request::post("").content(wire::encode(name, arguments)?, "text/xml").at_most(MOST_BYTES);
+        let response = self.client.send(request).await?;
+        if !response.status.is_success() {
+            return Err(without_secrets(response.to_error(), secrets).into());
+        }
+        match wire::decode(&response.body) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(fault)) => Err(Fault { message: secrets.hide(&fault.message), ..fault }.into()),
+            Err(expected) => Err(unexpected(&response, expected).into()),
+        }
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("url", &self.url()).finish_non_exhaustive()
+    }
+}
+
+fn session_of(answer: &Value) -> Result<SecretString> {
+    match answer {
+        Value::Array(items) => match items.first() {
+            Some(Value::String(session)) if !session.is_empty() => Some(SecretString::from(session.as_str())),
+            _ => None,
+        },
+        _ => None,
+    }
+    .ok_or_else(|| Error::Decode {
+        method: "POST".to_owned(),
+        path: calls::LOGIN.to_owned(),
+        status: 200,
+        expected: "a list that starts with the session",
+        snippet: "another value".to_owned(),
+    })
+}
+
+/// The answer is not quoted: it may be that of a login.
+fn unexpected(response: &Response, expected: &'static str) -> Error {
+    Error::Decode {
+        method: response.method.to_string(),
+        path: response.url.path().to_owned(),
+        status: response.status.as_u16(),
+        expected,
+        snippet: format!("{} bytes, not shown since they may hold a session", response.body.len()),
+    }
+}
+
+/// An error page may repeat what was sent.
+fn without_secrets(error: Error, secrets: &Secrets) -> Error {
+    match error {
+        Error::Api { method, path, status, detail, code, retry_after, browser_url } => {
+            let detail = secrets.hide(&detail);
+            Error::Api { method, path, status, detail, code, retry_after, browser_url }
+        }
+        other => other,
+    }
+}
