@@ -75,6 +75,12 @@ pub enum Command {
     Rm(Rm),
     /// Reload a web app
     Reload(Reload),
+    /// Make a call of WebFaction's XML-RPC API, on a server that kept it
+    ///
+    /// Logs in with WEBFACTION_USERNAME and WEBFACTION_PASSWORD from the environment (and WEBFACTION_MACHINE, for
+    /// accounts with several), makes the call, and prints what it answers. --timeout counts for the whole of each of the
+    /// two [default: 300].
+    Webfaction(Webfaction),
 }
 
 #[derive(Debug, Args)]
@@ -224,6 +230,18 @@ pub struct Rm {
 pub struct Reload {
     /// The web app [default: the configured domain]
     pub domain: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Webfaction {
+    /// Name of the call, such as list_websites; a wrong one lists them all
+    pub call: String,
+    /// Its arguments after the session, in order: true or false for flags; a,b or a JSON list for lists; a JSON list
+    /// of two texts for each pair; - for a password on a line of stdin. After -- they may start with -
+    pub args: Vec<String>,
+    /// The server, over https unless it is on this machine [default: https://api.webfaction.com/]
+    #[arg(long, env = "WEBFACTION_URL", hide_env_values = true, value_name = "URL")]
+    pub url: Option<String>,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -30,7 +30,7 @@ impl Call {
 
 impl Parameter {
     /// Whether what it takes must not be shown.
-    pub(super) fn is_secret(&self) -> bool {
+    pub(crate) fn is_secret(&self) -> bool {
         self.name == "password"
     }
 }

@@ -4,6 +4,7 @@
 //! down the stack, and a document type could bring entities. The same pass finds the value, so that a fault is read
 //! whatever the order of its members.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use dxr::{MethodCall, Value};
@@ -84,8 +85,8 @@ fn check_text(text: &str) -> Result<(), String> {
 /// # Errors
 /// Words on why it is none, which do not quote it.
 pub(super) fn decode(body: &[u8]) -> Result<Result<Value, Fault>, &'static str> {
-    let text = std::str::from_utf8(body).map_err(|_| "an XML-RPC answer in UTF-8")?;
-    let found = look_over(text)?;
+    let text = characters(body).ok_or("an XML-RPC answer in UTF-8 or ISO-8859-1")?;
+    let found = look_over(&text)?;
     let value = Value::from_xml(&text[found.value]).map_err(|_| "an XML-RPC answer with a value in it")?;
     if !found.is_fault {
         return Ok(Ok(value));
@@ -100,6 +101,17 @@ pub(super) fn decode(body: &[u8]) -> Result<Result<Value, Fault>, &'static str> 
         Some(Value::String(message)) => Ok(Err(Fault { code, message })),
         _ => Err("an XML-RPC fault with its words"),
     }
+}
+
+/// The characters of a document: UTF-8, unless it declares the encoding that is as usual with old servers.
+fn characters(body: &[u8]) -> Option<Cow<'_, str>> {
+    let head = String::from_utf8_lossy(&body[..body.len().min(100)]).to_ascii_lowercase();
+    let declaration = head.strip_prefix("<?xml").and_then(|rest| rest.split("?>").next()).unwrap_or_default();
+    if ["iso-8859-1", "latin-1", "latin1"].iter().any(|name| declaration.contains(name)) {
+        // Its bytes are the first 256 code points.
+        return Some(body.iter().copied().map(char::from).collect());
+    }
+    std::str::from_utf8(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).ok().map(Cow::Borrowed)
 }
 
 /// Where the value of an answer is.

@@ -1,6 +1,6 @@
 //! From a parsed command to the function that runs it.
 
-use super::{cat, demo, deploy, diff, ls, put, reload, rm};
+use super::{cat, demo, deploy, diff, ls, put, reload, rm, webfaction};
 use crate::cli::args::Command;
 use crate::cli::exit::Exit;
 use crate::cli::run::Context;
@@ -22,6 +22,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Demo(args) => demo::run(&args, context).await,
         Command::Diff(args) => diff::run(&args, context).await,
         Command::Deploy(args) => deploy::run(&args, context).await,
+        Command::Webfaction(args) => webfaction::run(&args, context).await,
         // `run_command` takes it, because it waits for the signals itself.
         Command::Emulator(_) => Err(Error::Closed),
     }

@@ -12,6 +12,7 @@ mod project;
 mod put;
 mod reload;
 mod rm;
+mod webfaction;
 
 pub use dispatch::run;
 pub use emulator::run as emulate;

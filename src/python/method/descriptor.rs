@@ -52,7 +52,7 @@ impl TableMethod {
     }
 }
 
-/// A method of a table, as the class holds it.
+// A method of a table, as the class holds it. No doc comment: Python would show it in place of the method's own.
 #[pyclass(name = "_TableMethod", module = "pythonanywhere_api._core", frozen, weakref)]
 struct Function {
     method: TableMethod,
