@@ -86,7 +86,7 @@ impl Client {
     /// # Errors
     /// `Config` if the URL breaks the rules of [`BaseUrl`].
     pub fn at(url: &str, options: Options) -> Result<Self> {
-        let mut url = host::check(url)?;
+        let mut url = host::check_url(url)?;
         url.set_fragment(None);
         Self::build(url, String::new(), HeaderMap::new(), options)
     }

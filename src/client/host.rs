@@ -74,34 +74,51 @@ impl fmt::Display for BaseUrl {
 
 /// Parses a host or URL and applies the rules that hold for every server we talk to.
 pub(super) fn check(text: &str) -> Result<Url> {
-    let trimmed = text.trim();
-    let explain = |why: &str| {
+    parse(text).map_err(|why| {
         Error::config(format!(
-            "{text:?} is no host: {why}; give a host name like {:?} or a URL like \"http://127.0.0.1:8000\"",
+            "{:?} is no host: {why}; give a host name like {:?} or a URL like \"http://127.0.0.1:8000\"",
+            without_credentials(text),
             BaseUrl::DEFAULT_HOST
         ))
-    };
+    })
+}
+
+/// As [`check`], for the URL of a server that is not `PythonAnywhere`.
+pub(super) fn check_url(text: &str) -> Result<Url> {
+    parse(text).map_err(|why| {
+        Error::config(format!(
+            "{:?} is no URL of a server: {why}; give one like \"https://panel.example.com/RPC2\"",
+            without_credentials(text)
+        ))
+    })
+}
+
+/// What stands before an `@` may be a password.
+fn without_credentials(text: &str) -> &str {
+    text.rsplit('@').next().unwrap_or_default()
+}
+
+/// The URL, or why the text is none.
+fn parse(text: &str) -> Result<Url, String> {
+    let trimmed = text.trim();
     if trimmed.is_empty() {
-        return Err(explain("it is empty"));
+        return Err("it is empty".to_owned());
     }
     let with_scheme = if trimmed.contains("://") { trimmed.to_owned() } else { format!("https://{trimmed}") };
-    let url = Url::parse(&with_scheme).map_err(|error| explain(&error.to_string()))?;
+    let url = Url::parse(&with_scheme).map_err(|error| error.to_string())?;
     if !url.username().is_empty() || url.password().is_some() {
-        // Not quoted: what stands before an `@` may be a password.
-        return Err(Error::config(
-            "the host holds credentials before an '@': give the host alone, and the token apart",
-        ));
+        return Err("there were credentials before an '@', which are given apart".to_owned());
     }
     match url.scheme() {
         "https" => {}
         "http" if is_loopback(&url) => {}
         "http" => {
-            return Err(explain("plain http would send the token in clear, so it is for this machine only; use https"));
+            return Err("plain http would send secrets in clear, so it is for this machine only; use https".to_owned());
         }
-        other => return Err(explain(&format!("the scheme {other:?} is neither https nor http"))),
+        other => return Err(format!("the scheme {other:?} is neither https nor http")),
     }
     if url.host_str().is_none_or(str::is_empty) {
-        return Err(explain("no host name in it"));
+        return Err("no host name in it".to_owned());
     }
     Ok(url)
 }

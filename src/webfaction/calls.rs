@@ -55,13 +55,13 @@ const fn call(
 }
 
 const NOTHING: &str = "Whatever the server answers.";
-const A_USER: &str = "A struct: username, machine, shell, groups.";
-const A_WEBSITE: &str = "A struct: id, name, ip, https, subdomains, site_apps.";
+const A_USER: &str = "A dict with username, machine, shell, groups.";
+const A_WEBSITE: &str = "A dict with id, name, ip, https, subdomains, site_apps.";
 const DNS_RECORDS: &str =
-    "A list of structs: id, domain, a_ip, aaaa_ip, cname, mx_name, mx_priority, spf_record, srv_record.";
-const A_DB_USER: &str = "A struct: machine, username, db_type.";
-const A_DB_AND_USER: &str = "A struct: username, machine, db_type, database.";
-const MAILBOX_FIELDS: &str = "A struct: id, name, enable_spam_protection, password, discard_spam, \
+    "A list of dicts with id, domain, a_ip, aaaa_ip, cname, mx_name, mx_priority, spf_record, srv_record.";
+const A_DB_USER: &str = "A dict with machine, username, db_type.";
+const A_DB_AND_USER: &str = "A dict with username, machine, db_type, database.";
+const MAILBOX_FIELDS: &str = "A dict with id, name, enable_spam_protection, password, discard_spam, \
      spam_redirect_folder, use_manual_procmailrc, manual_procmailrc.";
 
 const fn email(targets: Parameter) -> [Parameter; 8] {
@@ -106,7 +106,7 @@ pub const CALLS: [Call; 48] = [
         LOGIN,
         &[text("username"), text("password"), text("machine").or_none()],
         "Begins a session, which the calls after it are made in.",
-        "A list: the session ID, and a struct with id, username, home, web_server and mail_server of the account.",
+        "A list: the session ID, and a dict with id, username, home, web_server and mail_server of the account.",
     ),
     // ---- Email
     call(
@@ -131,7 +131,7 @@ pub const CALLS: [Call; 48] = [
         "list_emails",
         &[],
         "Lists the addresses.",
-        "A list of structs: id, email_address, targets, autoresponder_on, autoresponder_subject, \
+        "A list of dicts with id, email_address, targets, autoresponder_on, autoresponder_subject, \
          autoresponder_message, autoresponder_from.",
     ),
     call(
@@ -139,7 +139,7 @@ pub const CALLS: [Call; 48] = [
         "list_mailboxes",
         &[],
         "Lists the mailboxes.",
-        "A list of structs: id, mailbox, enable_spam_protection, discard_spam, spam_redirect_folder, \
+        "A list of dicts with id, mailbox, enable_spam_protection, discard_spam, spam_redirect_folder, \
          use_manual_procmailrc, manual_procmailrc.",
     ),
     call(
@@ -147,7 +147,7 @@ pub const CALLS: [Call; 48] = [
         "update_email",
         &email(list("targets")),
         "Changes an address that exists. `targets` is a list of mailboxes here.",
-        "A struct: id, email_address, targets.",
+        "A dict with id, email_address, targets.",
     ),
     call("Email", "update_mailbox", MAILBOX, "Changes a mailbox that exists.", NOTHING),
     // ---- Websites and Domains
@@ -156,7 +156,7 @@ pub const CALLS: [Call; 48] = [
         "create_domain",
         &[text("domain"), rest("subdomains")],
         "Makes a domain entry, or adds subdomains to one that exists.",
-        "A struct: id, domain, subdomains.",
+        "A dict with id, domain, subdomains.",
     ),
     call(
         "Websites and Domains",
@@ -191,14 +191,14 @@ pub const CALLS: [Call; 48] = [
         "list_domains",
         &[],
         "Lists the domains.",
-        "A list of structs: id, domain, subdomains.",
+        "A list of dicts with id, domain, subdomains.",
     ),
     call(
         "Websites and Domains",
         "list_websites",
         &[],
         "Lists the websites.",
-        "A list of structs: id, name, ip, https, subdomains, website_apps (pairs of an application's name and path).",
+        "A list of dicts with id, name, ip, https, subdomains, website_apps (pairs of an application's name and path).",
     ),
     // ---- Applications
     call(
@@ -214,14 +214,14 @@ pub const CALLS: [Call; 48] = [
         "list_apps",
         &[],
         "Lists the applications.",
-        "A list of structs: id, name, type, autostart, port (0 without one), extra_info, machine.",
+        "A list of dicts with id, name, type, autostart, port (0 without one), extra_info, machine.",
     ),
     call(
         "Applications",
         "list_app_types",
         &[],
         "Lists what can be installed.",
-        "A list of structs: name, description, autostart, extra_info.",
+        "A list of dicts with name, description, autostart, extra_info.",
     ),
     // ---- Cron
     call("Cron", "create_cronjob", &[text("line")], "Adds a line to the crontab.", NOTHING),
@@ -259,7 +259,7 @@ pub const CALLS: [Call; 48] = [
         "enable_addon",
         &[text("database"), text("db_type"), text("addon")],
         "Enables `tsearch` or `postgis` for a `postgresql` database.",
-        "A struct: machine, db_type, addon, database.",
+        "A dict with machine, db_type, addon, database.",
     ),
     call(
         "Databases",
@@ -268,13 +268,13 @@ pub const CALLS: [Call; 48] = [
         "Allows a user everything with a database.",
         A_DB_AND_USER,
     ),
-    call("Databases", "list_dbs", &[], "Lists the databases.", "A list of structs: id, name, db_type, machine."),
+    call("Databases", "list_dbs", &[], "Lists the databases.", "A list of dicts with id, name, db_type, machine."),
     call(
         "Databases",
         "list_db_users",
         &[],
         "Lists the database users.",
-        "A list of structs: username, machine, db_type.",
+        "A list of dicts with username, machine, db_type.",
     ),
     call("Databases", "make_user_owner_of_db", DB_USER_AND_DB, "Gives a database to a user.", A_DB_AND_USER),
     call(
@@ -305,7 +305,7 @@ pub const CALLS: [Call; 48] = [
         "list_users",
         &[],
         "Lists the shell users.",
-        "A list of structs: username, machine, shell, groups.",
+        "A list of dicts with username, machine, shell, groups.",
     ),
     call(
         "Shell Users",
@@ -328,14 +328,14 @@ pub const CALLS: [Call; 48] = [
         "list_machines",
         &[],
         "Lists the machines of the account.",
-        "A list of structs: id, name, operating_system, location.",
+        "A list of dicts with id, name, operating_system, location.",
     ),
     call(
         "Servers",
         "list_ips",
         &[],
         "Lists the machines of the account with their addresses.",
-        "A list of structs: id, machine, ip, is_main.",
+        "A list of dicts with id, machine, ip, is_main.",
     ),
     // ---- Miscellaneous
     call(

@@ -107,7 +107,7 @@ impl Service {
         let request = Request::post("").content(wire::encode(name, arguments)?, "text/xml").at_most(MOST_BYTES);
         let response = self.client.send(request).await?;
         if !response.status.is_success() {
-            return Err(without_secrets(response.to_error(), secrets).into());
+            return Err(without_secrets(response, secrets).to_error().into());
         }
         match wire::decode(&response.body) {
             Ok(Ok(value)) => Ok(value),
@@ -151,13 +151,8 @@ fn unexpected(response: &Response, expected: &'static str) -> Error {
     }
 }
 
-/// An error page may repeat what was sent.
-fn without_secrets(error: Error, secrets: &Secrets) -> Error {
-    match error {
-        Error::Api { method, path, status, detail, code, retry_after, browser_url } => {
-            let detail = secrets.hide(&detail);
-            Error::Api { method, path, status, detail, code, retry_after, browser_url }
-        }
-        other => other,
-    }
+/// An error page may repeat what was sent. Searched before it is cut short, so that no half of a secret stays.
+fn without_secrets(response: Response, secrets: &Secrets) -> Response {
+    let body = secrets.hide(&String::from_utf8_lossy(&response.body)).into();
+    Response { body, ..response }
 }

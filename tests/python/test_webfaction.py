@@ -380,6 +380,8 @@ def test_methods_are_methods(face):
         kind.list_apps()
     with pytest.raises(TypeError):
         kind.list_apps(object())
+    # By this name Sphinx' autodoc tells methods from attributes.
+    assert type(kind.system).__name__ == "instancemethod"
     assert repr(kind.system) == f"<method {kind.__name__}.system>"
 
 
@@ -420,6 +422,7 @@ def test_what_is_no_safe_url_is_refused(bad):
     with pytest.raises(ConfigError) as caught:
         WebfactionApi(bad)
     assert "pw" not in str(caught.value)
+    assert "token" not in str(caught.value)
 
 
 def test_the_default_is_where_the_service_was():

@@ -171,6 +171,14 @@ def test_a_status_of_http_is_told_and_nothing_is_sent_again(api, canned, status,
     assert [path for path, _, _ in canned.requests] == ["/RPC2"]
 
 
+def test_no_half_of_a_secret_stays_where_a_page_is_cut_short(api, canned):
+    canned.status = 500
+    canned.body = b"x" * 196 + b"5e551011"
+    with pytest.raises(ServerError) as caught:
+        api.list_apps()
+    assert caught.value.detail == "x" * 196 + "***"
+
+
 def test_a_connection_that_breaks_is_not_tried_again(api, canned):
     canned.status = 0
     canned.silent.set()

@@ -52,8 +52,9 @@ impl TableMethod {
     }
 }
 
-// A method of a table, as the class holds it. No doc comment: Python would show it in place of the method's own.
-#[pyclass(name = "_TableMethod", module = "pythonanywhere_api._core", frozen, weakref)]
+// A method of a table, as the class holds it. No doc comment: Python would show it in place of the method's own. The name
+// is that of CPython's own wrapper for callables that bind as methods do: Sphinx tells methods from attributes by it.
+#[pyclass(name = "instancemethod", module = "pythonanywhere_api._core", frozen, weakref)]
 struct Function {
     method: TableMethod,
     /// With the class, as in `WebfactionApi.system`.
