@@ -176,6 +176,8 @@ fn outermost_value(open: &[String]) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn answer(value: &str) -> String {
@@ -237,6 +239,45 @@ mod tests {
         assert!(encode("f", &[text("\t\r\n ü \u{1f600} ]]> & <")]).unwrap().contains("&#13;"));
         for bad in ["", "a b", "a<b", "ä"] {
             assert!(encode(bad, &[]).is_err(), "{bad}");
+        }
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let text = "[\\t\\n\\r -~äß€\u{1f600}]{0,12}";
+        let leaf = prop_oneof![
+            Just(Value::Nil),
+            any::<i32>().prop_map(Value::Integer),
+            any::<i64>().prop_map(Value::Long),
+            any::<bool>().prop_map(Value::Boolean),
+            text.prop_map(Value::String),
+            proptest::num::f64::NORMAL.prop_map(Value::Double),
+            proptest::collection::vec(any::<u8>(), 0..20).prop_map(Value::Base64),
+        ];
+        leaf.prop_recursive(4, 20, 4, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+                // `dxr` reads no member without a name.
+                proptest::collection::btree_map("[ -~ü]{0,5}[a-z]", inner, 0..4).prop_map(Value::Struct),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sent_can_be_read(value in values()) {
+            let sent = encode("f", std::slice::from_ref(&value)).unwrap();
+            let start = sent.find("<value>").unwrap();
+            let end = sent.rfind("</value>").unwrap() + "</value>".len();
+            prop_assert_eq!(decode(answer(&sent[start..end]).as_bytes()), Ok(Ok(value)));
+        }
+
+        #[test]
+        fn no_answer_makes_it_panic(value in values(), at in any::<prop::sample::Index>(), junk in any::<u8>()) {
+            let mut body = encode("f", &[value]).unwrap().replace("methodCall", "methodResponse").into_bytes();
+            let at = at.index(body.len());
+            body[at] = junk;
+            let _ = decode(&body);
+            let _ = decode(&body[..at]);
         }
     }
 }
