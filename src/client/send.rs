@@ -125,7 +125,10 @@ impl Client {
 
     fn url_of(&self, request: &Request) -> Result<Url> {
         // The dot keeps a path like `a:b/c` from being read as a URL of its own. Joining parses no host once more.
-        let path = format!("./{}", request.path.trim_start_matches('/'));
+        let path = match request.path.trim_start_matches('/') {
+            "" => String::new(),
+            path => format!("./{path}"),
+        };
         let mut url = self
             .account
             .base
