@@ -54,7 +54,8 @@ class PythonanywhereApi:
     consoles_url_part: str
     """``consoles/``."""
     protocol_headers: dict[str, str]
-    """Headers of every request, ``{"Authorization": "Token …"}``: the one place that shows the token."""
+    """Headers of every request, ``{"Authorization": "Token …"}``: the one place that shows the token. A pickled
+    instance holds them, for worker processes: keep it as secret as the token."""
     web_user: str
     """The account's user name."""
     pkg_files_url_part: str
@@ -124,7 +125,7 @@ class PythonanywhereApi:
         url_path: str,
         task: str,
         method: str | Callable[..., Any] | None = None,
-        success_codes: Iterable[int] | None = None,
+        success_codes: Iterable[int] = (200, 201),
         **request_kwargs: Any,
     ) -> Response:
         """Sends a request to `base_url` + `url_path`, after waiting for the rate limit.
@@ -141,6 +142,7 @@ class PythonanywhereApi:
 
         Raises:
             TypeError: another keyword, or an argument of a wrong type.
+            ValueError: `method` is no HTTP verb.
         """
     def available_consoles(self) -> list[dict[str, Any]] | None:
         """Lists the account's consoles.
@@ -307,7 +309,8 @@ class AsyncPythonanywhereApi:
     consoles_url_part: str
     """``consoles/``."""
     protocol_headers: dict[str, str]
-    """Headers of every request, ``{"Authorization": "Token …"}``: the one place that shows the token."""
+    """Headers of every request, ``{"Authorization": "Token …"}``: the one place that shows the token. A pickled
+    instance holds them, for worker processes: keep it as secret as the token."""
     web_user: str
     """The account's user name."""
     pkg_files_url_part: str
@@ -366,7 +369,7 @@ class AsyncPythonanywhereApi:
         url_path: str,
         task: str,
         method: str | Callable[..., Any] | None = None,
-        success_codes: Iterable[int] | None = None,
+        success_codes: Iterable[int] = (200, 201),
         **request_kwargs: Any,
     ) -> Coroutine[Response]:
         """As `PythonanywhereApi._request`, awaited."""
@@ -744,7 +747,8 @@ class Emulator:
         port: 0 picks a free one.
         user: the account's user name.
         token: the API token; by default a random one.
-        rate_limit: requests per minute and endpoint; ``None`` turns it off.
+        rate_limit: requests per minute and endpoint; ``None`` turns it off here. Clients of this package keep to the
+            real limit on their own: ``PYTHONANYWHERE_RATE_LIMIT=off`` in the environment turns that off.
         send_input_limit: the same for the consoles' ``send_input``.
         account: what the account may do.
         disk_quota: in bytes; by default what the kind of account has.

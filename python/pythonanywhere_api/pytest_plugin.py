@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def pythonanywhere() -> Iterator[Emulator]:
-    """The service on this machine, with an account of its own, without a rate limit; stopped after the test."""
+def pythonanywhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """The service on this machine, with an account of its own, without a rate limit; stopped after the test.
+
+    Sets ``PYTHONANYWHERE_RATE_LIMIT`` to ``off`` for the test, since clients keep to the real limit on their own.
+    """
     # Not at the top: most test runs of most users don't need it.
     from .testing import Emulator
 
+    monkeypatch.setenv("PYTHONANYWHERE_RATE_LIMIT", "off")
     with Emulator(rate_limit=None) as host:
         yield host

@@ -9,6 +9,7 @@
         api = PythonanywhereApi(host.url, host.user, host.token, "mysite")
         assert api.deploy_file("manage.py", b"...") == ""
 
+Clients keep to the real rate limit on their own; ``PYTHONANYWHERE_RATE_LIMIT=off`` in the environment turns that off.
 Libraries that intercept HTTP in Python can't see this package's requests; the emulator answers them.
 """
 

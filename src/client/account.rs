@@ -49,12 +49,7 @@ impl Client {
     /// # Errors
     /// `Config` if the user name is empty or cannot be one, or an environment variable that we read is malformed.
     pub fn new(host: &BaseUrl, user: &str, token: &Token, options: Options) -> Result<Self> {
-        if user.is_empty() || user.contains(['/', '\0']) || matches!(user, "." | "..") {
-            return Err(Error::config(format!(
-                "the user name {user:?} cannot be one: give that of the PythonAnywhere account, \
-                 or set PYTHONANYWHERE_USERNAME"
-            )));
-        }
+        check_user(user)?;
         let base = format!("{host}api/v0/user/{}/", quote_segments(user));
         let headers = HeaderMap::from_iter([(AUTHORIZATION, token.header()?)]);
         Self::build(host::check(&base)?, user.to_owned(), headers, options)
@@ -76,7 +71,15 @@ impl Client {
             let path = format!("{}/", base.path());
             base.set_path(&path);
         }
-        let user = base.path().split("/user/").nth(1).unwrap_or_default().trim_matches('/').to_owned();
+        // From the text, since a URL resolves the dots of a name like "..".
+        let (_, user) = base_url.split_once("/user/").ok_or_else(|| {
+            Error::config(format!(
+                "the base URL {base_url:?} names no user: it must be like \
+                 \"https://www.pythonanywhere.com/api/v0/user/<name>/\""
+            ))
+        })?;
+        let user = user.strip_suffix('/').unwrap_or(user).to_owned();
+        check_user(&user)?;
         let headers = headers.into_iter().map(|(name, value)| header(name, value)).collect::<Result<HeaderMap>>()?;
         Self::build(base, user, headers, options)
     }
@@ -171,6 +174,21 @@ impl Client {
     pub fn persist_budget(&self) {
         budget::persist(&self.account.owner);
     }
+}
+
+fn check_user(user: &str) -> Result<()> {
+    if user.is_empty() {
+        return Err(Error::config(
+            "the user name is missing: give that of the PythonAnywhere account, or set PYTHONANYWHERE_USERNAME",
+        ));
+    }
+    if user.contains(['/', '\\', '?', '#', '\0']) || matches!(user, "." | "..") {
+        return Err(Error::config(format!(
+            "the user name {user:?} cannot be one: give that of the PythonAnywhere account, \
+             or set PYTHONANYWHERE_USERNAME"
+        )));
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Client {

@@ -105,6 +105,11 @@ fn parse(text: &str) -> Result<Url, String> {
         return Err("it is empty".to_owned());
     }
     let with_scheme = if trimmed.contains("://") { trimmed.to_owned() } else { format!("https://{trimmed}") };
+    // A URL parser would take the first segment of the path for the host, and the token would go there.
+    if with_scheme.split_once("://").is_none_or(|(_, rest)| rest.is_empty() || rest.starts_with(['/', '\\', '?', '#']))
+    {
+        return Err("no host name in it".to_owned());
+    }
     let url = Url::parse(&with_scheme).map_err(|error| error.to_string())?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("there were credentials before an '@', which are given apart".to_owned());

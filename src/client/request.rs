@@ -189,6 +189,13 @@ impl Request {
 
     /// Refuses a path that would be resolved to another place than it names.
     pub(super) fn check(&self) -> Result<()> {
+        // A URL parser takes a backslash for a slash, and drops tabs and line ends: dots could hide between them.
+        if self.path.contains(|c: char| c == '\\' || c.is_control()) {
+            return Err(Error::config(format!(
+                "the path {:?} has a backslash or a control character: percent-encode it",
+                self.path
+            )));
+        }
         let path = self.path.split(['?', '#']).next().unwrap_or_default();
         for segment in path.split('/') {
             let decoded = percent_decode_str(segment).collect::<Vec<u8>>();
@@ -234,7 +241,7 @@ mod tests {
 
     #[test]
     fn climbing_paths_are_refused() {
-        for bad in ["files/path/home/../x", "files/path/%2e%2E/x", "./x", "a%00b"] {
+        for bad in ["files/path/home/../x", "files/path/%2e%2E/x", "./x", "a%00b", "..\\x", ".\t./x", ".\n./x"] {
             assert!(Request::get(bad).check().is_err(), "{bad}");
         }
         for good in ["files/path/home/%252e%252e/x", "files/path/a..b/", "files/tree/?path=/home/../x"] {

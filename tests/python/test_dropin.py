@@ -1,5 +1,6 @@
 """The drop-in classes: members, attributes, `error_message`, replaced members. Each case runs for both."""
 
+import copy
 import json
 from unittest import mock
 
@@ -144,11 +145,48 @@ def test_a_missing_or_malformed_token_is_told_and_never_shown(caller, host, toke
     assert host.requests == []
 
 
-@pytest.mark.parametrize("domain", ["http://www.pythonanywhere.com", "ftp://x", "", "a b", "https://u:p@h"])
+NO_HOSTS = {
+    "http://www.pythonanywhere.com": "use https",
+    "ftp://x": "neither https nor http",
+    "": "it is empty",
+    "a b": "invalid",
+    "https://u:p@h": "credentials",
+    "https://": "no host name in it",
+    "https:///": "no host name in it",
+    "http:/127.0.0.1": "without a path",
+    "www.pythonanywhere.com/user": "without a path",
+}
+
+
+@pytest.mark.parametrize("domain", NO_HOSTS)
 def test_a_host_that_is_none_is_told(caller, domain):
-    api = caller.kind(domain, "me", "abc", PROJECT)
+    for api in (
+        caller.kind(domain, "me", "abc", PROJECT),
+        copy.copy(caller.kind(domain, "me", "abc", PROJECT)),
+    ):
+        assert caller.run(api.available_consoles()) is None
+        assert NO_HOSTS[domain] in api.error_message
+        assert caller.run(api.find_project_files("**")) is None
+        assert ":p@" not in api.error_message
+
+
+@pytest.mark.parametrize(
+    ("user", "why"), [("", "is missing"), ("..", "cannot be one"), ("a/b", "cannot be one"), ("a?b", "cannot be one")]
+)
+def test_a_user_that_is_none_is_told_before_any_request(caller, host, user, why):
+    api = caller.kind(host.url, user, host.token, PROJECT)
     assert caller.run(api.available_consoles()) is None
-    assert api.error_message != ""
+    assert why in api.error_message
+    assert caller.run(api.find_project_files("**")) is None
+    assert why in caller.run(api.deploy_file("x", b""))
+    assert host.requests == []
+
+
+@pytest.mark.parametrize("path", ["../x", "..\\..\\x", ".\t./x", "%2e%2e/x", "a\0b"])
+def test_a_url_path_that_climbs_is_refused_before_any_request(caller, host, api, path):
+    assert caller.run(api._request(path, "climbing")).status_code == 0
+    assert api.error_message.startswith("climbing: the path")
+    assert host.requests == []
 
 
 def test_no_answer_is_no_exception(caller, unlimited):
@@ -314,6 +352,43 @@ def test_a_replaced_request_is_called_for_everything(caller, host, api):
     assert len(host.requests) == 1
 
 
+@pytest.mark.parametrize("raised", [OSError("the disk is gone"), KeyboardInterrupt()])
+def test_what_reading_a_file_raises_reaches_the_caller(caller, host, api, raised):
+    class Broken:
+        def read(self):
+            raise raised
+
+    for kwargs in ({"files": {"content": Broken()}}, {"data": Broken()}):
+        with pytest.raises(type(raised)):
+            caller.run(api._request("files/path/home/x", "upload", method="POST", **kwargs))
+    assert host.requests == []
+
+
+@pytest.mark.parametrize("params", [{"path": "/home/a b"}, "path=%2Fhome%2Fa+b", b"path=/home/a%20b"])
+def test_params_are_pairs_or_a_query(caller, host, api, params):
+    caller.run(api._request("files/tree/", "look", params=params))
+    assert host.requests[-1].query == "path=%2Fhome%2Fa+b"
+
+
+def test_a_replaced_request_may_call_the_method_it_gets(host, unlimited):
+    requests = pytest.importorskip("requests")
+    used = []
+
+    class AsDocumented(PythonanywhereApi):
+        def _request(self, url_path, task, method=requests.get, success_codes=(200, 201), **request_kwargs):
+            used.append(method.__name__)
+            response = method(self.base_url + url_path, headers=self.protocol_headers, **request_kwargs)
+            if response.status_code not in success_codes:
+                self.error_message = f"{task}: {response.status_code}"
+            return response
+
+    api = AsDocumented(host.url, host.user, host.token, PROJECT)
+    assert api.deploy_file("x.py", b"1") == ""
+    assert api.deployed_file_content("x.py") == b"1"
+    assert api.delete_file_or_folder("x.py") == ""
+    assert used == ["post", "get", "delete"]
+
+
 def test_one_instance_may_be_patched(caller, host, api):
     other = caller.api()
     with mock.patch.object(api, "_request", make_replacement(caller, lambda *a, **k: Fake(value=[]))):
@@ -422,6 +497,41 @@ def test_a_replaced_files_iterator_is_used_by_the_searches(caller, host, api):
     assert caller.run(api.deployed_code_files(["m2", "m3"])) == {"a.py", "b.py", "c.txt"}
     assert masks == ["m1", "m2", "m3"]
     assert host.requests == []
+
+
+def test_a_skipper_counts_for_its_own_search_alone(caller, host):
+    write_tree(host, {"a/x.py": b"1", "b/y.py": b"2"})
+    if caller.is_async:
+
+        class Own(AsyncPythonanywhereApi):
+            async def files_iterator(self, path_mask, level_index=0):
+                async for item in super().files_iterator(path_mask, level_index):
+                    yield item
+    else:
+
+        class Own(PythonanywhereApi):
+            def files_iterator(self, path_mask, level_index=0):
+                yield from super().files_iterator(path_mask, level_index)
+
+    api = caller.api(Own)
+
+    def fail(path):
+        raise LookupError(path)
+
+    assert caller.run(api.find_project_files("**", lambda path: path == "a/.")) == {"b/y.py"}
+    with pytest.raises(LookupError):
+        caller.run(api.find_project_files("**", fail))
+    assert caller.run(api.find_project_files("**")) == {"a/x.py", "b/y.py"}
+
+
+def test_a_skipper_that_must_be_awaited_is_refused(caller, host, api):
+    write_tree(host, {"x.py": b"1"})
+
+    async def skip(path):
+        return False
+
+    with pytest.raises(TypeError, match="plain function"):
+        caller.run(api.find_project_files("**", skip))
 
 
 def test_an_exception_of_a_replacement_reaches_the_caller(caller, api):

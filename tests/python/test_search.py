@@ -170,6 +170,18 @@ class Collector:
                 self.files.append(path)
 
 
+def test_a_collector_over_an_iterator_that_fails_gives_no_partial_set(host):
+    class Failing(PythonanywhereApi):
+        def files_iterator(self, path_mask, level_index=0):
+            self.error_message = "folder b failed"
+            yield "a/x.py"
+
+    api = Failing(host.url, host.user, host.token, "mysite")
+    collector = Collector(api._prepare_collector(lambda path: False))
+    assert api.find_project_files("**", collector=collector) is None
+    assert api.error_message == "folder b failed"
+
+
 def test_a_collector_is_used_as_given(host):
     write_tree(host, TREE | {".env": b"", "Makefile": b""})
     api = PythonanywhereApi(host.url, host.user, host.token, "mysite")

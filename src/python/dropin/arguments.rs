@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt, PyString};
+use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
 
 use crate::client::BaseUrl;
 use crate::environment::{self, Environment};
@@ -19,7 +19,8 @@ pub(super) fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String
 
 /// The number of a console, also as text.
 pub(super) fn console_id(value: &Bound<'_, PyAny>) -> PyResult<String> {
-    if value.is_instance_of::<PyInt>() || value.is_instance_of::<PyString>() {
+    let is_number = value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>();
+    if is_number || value.is_instance_of::<PyString>() {
         return value.str()?.extract();
     }
     Err(PyTypeError::new_err(format!("con_id must be an int or str, not {}", value.get_type().name()?)))

@@ -130,7 +130,10 @@ impl AsyncPythonanywhereApi {
         Ok(awaitable("_prepare_collector", move |_host| async move { Ok(collector) }))
     }
 
-    #[pyo3(signature = (url_path, task, method=None, success_codes=None, **request_kwargs))]
+    #[pyo3(
+        signature = (url_path, task, method=None, success_codes=None, **request_kwargs),
+        text_signature = "($self, url_path, task, method=None, success_codes=(200, 201), **request_kwargs)"
+    )]
     fn _request(
         slf: &Bound<'_, Self>,
         url_path: &str,

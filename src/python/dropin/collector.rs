@@ -6,6 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PySet};
 
+use super::operations::is_skipped;
 use super::service::Callable;
 use super::state::{State, skipper};
 
@@ -37,7 +38,7 @@ impl ItemCollector {
                 Err(_) => item.get_item("file_path")?.extract()?,
             };
             let skipped = match &self.skip {
-                Some(skip) => skip.bind(py).call1((&path,))?.is_truthy()?,
+                Some(skip) => is_skipped(skip.bind(py), &path)?,
                 None => false,
             };
             if !skipped {

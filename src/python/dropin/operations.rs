@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PySet, PyString};
 
@@ -261,22 +262,39 @@ async fn find_with(
     skip: Option<Callable>,
 ) -> Result<Vec<String>, Failed> {
     let mut found = Vec::new();
+    let before = match skip.clone() {
+        Some(skip) => Some(service.on_host(move |py, object| replace_skipper(object, skip.bind(py))).await?),
+        None => None,
+    };
+    let mut outcome = Ok(());
     for mask in masks {
-        let skip_folders = skip.clone();
-        service
-            .on_host(move |py, object| match skip_folders {
-                Some(skip) => object.setattr("skip_enter_folder", skip.bind(py)),
-                None => Ok(()),
-            })
-            .await?;
-        found.extend(drain_replacement(service, replacement, mask).await?);
+        match drain_replacement(service, replacement, mask).await {
+            Ok(paths) => found.extend(paths),
+            Err(failed) => {
+                outcome = Err(failed);
+                break;
+            }
+        }
     }
+    // It counts for this search alone.
+    if let Some(before) = before {
+        service.on_host(move |py, object| replace_skipper(object, before.bind(py)).map(drop)).await?;
+    }
+    outcome?;
     found.sort_unstable();
     found.dedup();
     let callback = Callback { service: service.clone(), skip, folders_only: false };
     let mut refused = callback.skip(found.clone()).await.map_err(Failed::Raised)?.into_iter();
     found.retain(|_| !refused.next().unwrap_or(false));
     Ok(found)
+}
+
+/// Sets `skip_enter_folder` and returns what it was.
+fn replace_skipper(object: &Bound<'_, PyAny>, skip: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    let name = intern!(object.py(), "skip_enter_folder");
+    let before = object.getattr(name)?.unbind();
+    object.setattr(name, skip)?;
+    Ok(before)
 }
 
 /// How many folders are listed at a time: one where the caller's Python does it, whose verdicts would mix.
@@ -327,12 +345,30 @@ impl Skipper for Callback {
             .call(move |py| {
                 let ask = |path: &String| {
                     let is_asked = !folders_only || path.ends_with("/.");
-                    Ok(is_asked && skip.bind(py).call1((path,))?.is_truthy()?)
+                    Ok(is_asked && is_skipped(skip.bind(py), path)?)
                 };
                 paths.iter().map(ask).collect()
             })
             .await
     }
+}
+
+/// What a callback says of a path.
+///
+/// # Errors
+/// What it raised; `TypeError` for one that must be awaited, which would otherwise be taken for true.
+pub(super) fn is_skipped(callback: &Bound<'_, PyAny>, path: &str) -> PyResult<bool> {
+    let answer = callback.call1((path,))?;
+    if answer.hasattr(intern!(callback.py(), "__await__"))? {
+        // An unawaited coroutine would be warned about as well.
+        if answer.hasattr(intern!(callback.py(), "close"))? {
+            answer.call_method0(intern!(callback.py(), "close"))?;
+        }
+        return Err(PyTypeError::new_err(
+            "the callback that skips files must be a plain function, not a coroutine function",
+        ));
+    }
+    answer.is_truthy()
 }
 
 #[cfg(test)]

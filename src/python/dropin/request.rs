@@ -82,7 +82,7 @@ fn with_keywords(mut request: Request, keywords: &Bound<'_, PyDict>) -> PyResult
         }
     }
     if let Some(params) = get("params")? {
-        for (name, value) in pairs(&params, "params")? {
+        for (name, value) in query(&params)? {
             request = request.query(name, value);
         }
     }
@@ -126,7 +126,7 @@ fn body(
     }
     match (data, json) {
         (Some(data), _) if data.is_instance_of::<PyString>() => Ok(request.raw(data.extract::<String>()?)),
-        (Some(data), _) => match bytes(data) {
+        (Some(data), _) => match bytes(data)? {
             Some(content) => Ok(request.raw(content)),
             None => Ok(request.form(pairs(data, "data")?)),
         },
@@ -138,29 +138,36 @@ fn body(
     }
 }
 
-/// The content of bytes-like objects and, read to the end, of binary files.
-fn bytes(value: &Bound<'_, PyAny>) -> Option<Bytes> {
+/// The content of bytes-like objects and, read to the end, of binary files; `None` for anything else.
+///
+/// # Errors
+/// What reading a file raised.
+fn bytes(value: &Bound<'_, PyAny>) -> PyResult<Option<Bytes>> {
     if let Ok(content) = value.extract::<PyBackedBytes>() {
-        return Some(Bytes::from_owner(content));
+        return Ok(Some(Bytes::from_owner(content)));
     }
     if value.is_instance_of::<PyString>() {
-        return None;
+        return Ok(None);
     }
     let py = value.py();
-    let read = if value.hasattr(intern!(py, "read")).unwrap_or(false) {
-        value.call_method0(intern!(py, "read"))
+    let content = if value.hasattr(intern!(py, "read"))? {
+        value.call_method0(intern!(py, "read"))?
     } else {
-        py.get_type::<pyo3::types::PyMemoryView>().call1((value,)).and_then(|view| view.call_method0("tobytes"))
+        match py.get_type::<pyo3::types::PyMemoryView>().call1((value,)) {
+            Ok(view) => view.call_method0("tobytes")?,
+            Err(error) if error.is_instance_of::<PyTypeError>(py) => return Ok(None),
+            Err(error) => return Err(error),
+        }
     };
-    read.ok()?.cast::<PyBytes>().ok().map(|content| Bytes::copy_from_slice(content.as_bytes()))
+    Ok(content.cast::<PyBytes>().ok().map(|content| Bytes::copy_from_slice(content.as_bytes())))
 }
 
 /// The content of anything bytes-like; `None` for anything else.
 pub(super) fn file_content(value: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     let is_file = value.hasattr(intern!(value.py(), "read"))?;
-    match bytes(value) {
-        Some(content) if !is_file => Ok(content),
-        _ => Err(PyTypeError::new_err(format!("file_content must be bytes, not {}", value.get_type().name()?))),
+    match if is_file { None } else { bytes(value)? } {
+        Some(content) => Ok(content),
+        None => Err(PyTypeError::new_err(format!("file_content must be bytes, not {}", value.get_type().name()?))),
     }
 }
 
@@ -175,7 +182,7 @@ fn file(field: &str, value: &Bound<'_, PyAny>) -> PyResult<(String, Bytes)> {
     };
     let content = match content.extract::<String>() {
         Ok(text) => Bytes::from(text),
-        Err(_) => bytes(&content)
+        Err(_) => bytes(&content)?
             .ok_or_else(|| PyTypeError::new_err(format!("the file {field:?} must be bytes, str or a binary file")))?,
     };
     Ok((name.unwrap_or_else(|| field.to_owned()), content))
@@ -192,6 +199,15 @@ fn items<'py>(value: &Bound<'py, PyAny>, what: &str) -> PyResult<Vec<(String, Bo
         return Err(wrong());
     }
     items.try_iter().map_err(|_| wrong())?.map(|item| item?.extract().map_err(|_| wrong())).collect()
+}
+
+/// Query parameters: pairs, or a text that is quoted already.
+fn query(params: &Bound<'_, PyAny>) -> PyResult<Pairs> {
+    let text = if params.is_instance_of::<PyString>() { Some(params.extract()?) } else { bytes_text(params) };
+    match text {
+        Some(text) => Ok(url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()),
+        None => pairs(params, "params"),
+    }
 }
 
 /// As requests does it: several values for a name become several pairs, `None` is left out.

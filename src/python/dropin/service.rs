@@ -12,7 +12,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
 use serde_json::Value;
 
 use super::state::{Shared, read_client, read_root, replacements};
@@ -156,8 +157,11 @@ impl Service {
         }
     }
 
-    /// The project's folder.
+    /// The project's folder. What is wrong with the account is told before what follows from it.
     pub(super) fn root(&self, task: &str) -> Result<&RemotePath, Failed> {
+        if !self.is_replaced() {
+            self.client(task)?;
+        }
         self.0.call.root.as_ref().map_err(|error| Failed::text(format!("{task}: {}", error.chain())))
     }
 
@@ -308,7 +312,7 @@ impl Service {
                 return Ok((args, None));
             }
             let kwargs = PyDict::new(py);
-            kwargs.set_item("method", ask.method)?;
+            kwargs.set_item("method", verb(py, ask.method)?)?;
             // Deleting is answered with "no content".
             kwargs.set_item("success_codes", (200, 201, 204))?;
             if let Some((keyword, field, content)) = ask.body {
@@ -395,6 +399,12 @@ impl Answer {
         text.and_then(|text: String| serde_json::from_str(&text).ok())
             .ok_or_else(|| Failed::text(format!("{task}: the answer is no JSON")))
     }
+}
+
+/// A verb that scripts can call, as they do the functions of requests.
+fn verb<'py>(py: Python<'py>, method: &str) -> PyResult<Bound<'py, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "pythonanywhere_api._items", "Verb")?.call1((method,))
 }
 
 /// A path that names something in the project rather than the project itself.

@@ -10,7 +10,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyType};
 
 use super::{AsyncPythonanywhereApi, PythonanywhereApi};
-use crate::client::{Client, Options, RemotePath, Token};
+use crate::client::{BaseUrl, Client, Options, RemotePath, Token};
 use crate::error::{Error, Result};
 
 /// The part of an instance that is not in its `__dict__`.
@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 #[derive(Default)]
 pub(super) struct State {
     project: Mutex<String>,
+    /// `web_domain` as it was given, and the `base_url` made of it.
+    host: Mutex<Option<(String, String)>>,
     remote_root: Mutex<Option<String>>,
     errors: Mutex<Errors>,
     client: Mutex<Option<KnownClient>>,
@@ -56,7 +58,9 @@ impl State {
 
     /// Appends a text, with an empty line between; an empty text clears.
     pub(super) fn add_error(&self, text: &str) {
-        lock(&self.errors).add(text);
+        let mut errors = lock(&self.errors);
+        errors.failed_while_collecting |= errors.collecting > 0 && !text.is_empty();
+        errors.add(text);
     }
 
     /// Settles the error message at the end of an operation: success clears, failures are appended.
@@ -112,10 +116,11 @@ pub(super) fn set_up(
     remote_root: Option<&str>,
 ) -> PyResult<()> {
     let py = object.py();
-    let host = web_domain.trim_end_matches('/');
-    let scheme = if host.contains("://") { "" } else { "https://" };
+    let scheme = if web_domain.contains("://") { "" } else { "https://" };
+    let base_url = format!("{scheme}{}/api/v0/user/{web_user}/", web_domain.trim_end_matches('/'));
+    *lock(&state.host) = Some((web_domain.to_owned(), base_url.clone()));
     *lock(&state.remote_root) = remote_root.map(str::to_owned);
-    object.setattr(intern!(py, "base_url"), format!("{scheme}{host}/api/v0/user/{web_user}/"))?;
+    object.setattr(intern!(py, "base_url"), base_url)?;
     object.setattr(intern!(py, "consoles_url_part"), "consoles/")?;
     let headers = PyDict::new(py);
     headers.set_item("Authorization", format!("Token {web_token}"))?;
@@ -127,18 +132,20 @@ pub(super) fn set_up(
 }
 
 /// An instance's attributes and state, for `pickle`: spawned worker processes get their instances that way.
-pub(super) type Pickled<'py> = (Bound<'py, PyAny>, String, Option<String>, String);
+pub(super) type Pickled<'py> = (Bound<'py, PyAny>, String, Option<(String, String)>, Option<String>, String);
 
 pub(super) fn pickled<'py>(object: &Bound<'py, PyAny>, state: &State) -> PyResult<Pickled<'py>> {
     let attributes = object.getattr(intern!(object.py(), "__dict__"))?;
-    Ok((attributes, state.project(), lock(&state.remote_root).clone(), state.error_message()))
+    let (host, remote_root) = (lock(&state.host).clone(), lock(&state.remote_root).clone());
+    Ok((attributes, state.project(), host, remote_root, state.error_message()))
 }
 
 pub(super) fn unpickle(object: &Bound<'_, PyAny>, state: &State, pickled: Pickled<'_>) -> PyResult<()> {
-    let (attributes, project, remote_root, error) = pickled;
+    let (attributes, project, host, remote_root, error) = pickled;
     let name = intern!(object.py(), "__dict__");
     object.getattr(name)?.call_method1(intern!(object.py(), "update"), (attributes,))?;
     *lock(&state.project) = project;
+    *lock(&state.host) = host;
     *lock(&state.remote_root) = remote_root;
     state.add_error(&error);
     Ok(())
@@ -207,17 +214,15 @@ pub(super) fn read_client(object: &Bound<'_, PyAny>, state: &State) -> PyResult<
     {
         return Ok(Ok(known.client.counting_anew()));
     }
-    let client = client(&base_url, &headers);
+    let host = lock(&state.host).clone().filter(|(_, made)| *made == base_url);
+    let client = host
+        .map_or(Ok(()), |(web_domain, _)| BaseUrl::parse(&web_domain).map(drop))
+        .and_then(|()| client(&base_url, &headers));
     *known = client.as_ref().ok().map(|client| KnownClient { process, base_url, headers, client: client.clone() });
     Ok(client)
 }
 
 fn client(base_url: &str, headers: &[(String, String)]) -> Result<Client> {
-    if base_url.ends_with("/user//") {
-        return Err(Error::config(
-            "the user name is missing: give that of the PythonAnywhere account, or set PYTHONANYWHERE_USERNAME",
-        ));
-    }
     for (name, value) in headers {
         if name.eq_ignore_ascii_case("authorization")
             && let Some(token) = value.strip_prefix("Token ")

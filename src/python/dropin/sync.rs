@@ -116,7 +116,10 @@ impl PythonanywhereApi {
         ItemCollector::new(slf.as_any(), skip)
     }
 
-    #[pyo3(signature = (url_path, task, method=None, success_codes=None, **request_kwargs))]
+    #[pyo3(
+        signature = (url_path, task, method=None, success_codes=None, **request_kwargs),
+        text_signature = "($self, url_path, task, method=None, success_codes=(200, 201), **request_kwargs)"
+    )]
     fn _request<'py>(
         slf: &Bound<'py, Self>,
         url_path: &str,
