@@ -1,18 +1,26 @@
-//! The service's endpoints: their paths, methods and rate buckets.
+//! The service's endpoints: their paths, methods, rate buckets and handlers.
 //!
 //! The table is the emulator's own, taken from <https://help.pythonanywhere.com/pages/API/>, and not the client's:
-//! a mistake in one of them has to show. It also names endpoints that are not served, because "not served here" and
-//! "does not exist" are different answers.
+//! a mistake in one of them has to show. An endpoint is added here and nowhere else; the router is made from it.
+
+use std::sync::Arc;
+
+use axum::routing::MethodRouter;
+
+use super::routes::{consoles, files, resources, sharing, tree, webapps};
+use super::state::State;
 
 /// One path of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Endpoint {
     /// The path below the user's, which names the rate bucket; `{}` is one segment, `{*}` is any rest.
     pub name: &'static str,
     /// The version of the API that has it.
     version: &'static str,
-    /// The methods that the service has for it.
-    pub methods: &'static [&'static str],
+    /// The methods that the service has for it, in lower case.
+    methods: &'static [&'static str],
+    /// What answers them.
+    pub handlers: fn() -> MethodRouter<Arc<State>>,
 }
 
 impl Endpoint {
@@ -20,60 +28,73 @@ impl Endpoint {
     pub fn is_send_input(&self) -> bool {
         self.name == "consoles/{}/send_input/"
     }
+
+    /// Whether its bodies may be as large as files are.
+    pub fn takes_uploads(&self) -> bool {
+        self.name.ends_with("{*}")
+    }
+
+    /// Its methods, as the header `Allow` names them.
+    pub fn allowed(&self) -> String {
+        self.methods.join(", ").to_uppercase()
+    }
+
+    /// The paths to route to it, in the router's spelling.
+    pub fn routes(&self) -> Vec<String> {
+        let full = format!("/api/{}/user/{{user}}/{}", self.version, self.name);
+        match full.strip_suffix("{*}") {
+            Some(start) => vec![start.to_owned(), format!("{start}/"), format!("{start}/{{*rest}}")],
+            // The router wants a name for each, and handlers take them by their order.
+            None => vec![full.replacen("{}", "{first}", 1).replacen("{}", "{second}", 1)],
+        }
+    }
 }
 
-const READ: &[&str] = &["GET"];
-const CALL: &[&str] = &["POST"];
-const COLLECTION: &[&str] = &["GET", "POST"];
-const ITEM: &[&str] = &["GET", "PUT", "PATCH", "DELETE"];
-const SETTING: &[&str] = &["GET", "PATCH"];
-const KEPT: &[&str] = &["GET", "POST", "DELETE"];
-
-const fn v0(name: &'static str, methods: &'static [&'static str]) -> Endpoint {
-    Endpoint { name, version: "v0", methods }
+/// Rows of the table: version, path, and a handler for each method.
+macro_rules! endpoints {
+    ($($version:ident $name:literal { $($method:ident => $handler:path),+ $(,)? })+) => {
+        /// Every endpoint of the service.
+        pub(crate) const ENDPOINTS: &[Endpoint] = &[$(Endpoint {
+            name: $name,
+            version: stringify!($version),
+            methods: &[$(stringify!($method)),+],
+            handlers: || MethodRouter::new()$(.$method($handler))+,
+        }),+];
+    };
 }
 
-const fn v1(name: &'static str, methods: &'static [&'static str]) -> Endpoint {
-    Endpoint { name, version: "v1", methods }
+endpoints! {
+    v0 "files/path{*}" { get => files::read, post => files::write, delete => files::delete }
+    v0 "files/sharing/" { get => sharing::status, post => sharing::share, delete => sharing::unshare }
+    v0 "files/tree/" { get => tree::tree }
+    v0 "webapps/" { get => webapps::list, post => webapps::create }
+    v0 "webapps/{}/" {
+        get => webapps::read, put => webapps::update, patch => webapps::update, delete => webapps::delete,
+    }
+    v0 "webapps/{}/disable/" { post => webapps::disable }
+    v0 "webapps/{}/enable/" { post => webapps::enable }
+    v0 "webapps/{}/reload/" { post => webapps::reload }
+    v0 "consoles/" { get => consoles::list, post => consoles::create }
+    v0 "consoles/shared_with_you/" { get => consoles::shared_with_you }
+    v0 "consoles/{}/" { get => consoles::read, delete => consoles::kill }
+    v0 "consoles/{}/get_latest_output/" { get => consoles::latest_output }
+    v0 "consoles/{}/send_input/" { post => consoles::send_input }
+    v0 "cpu/" { get => resources::cpu }
+    v0 "databases/mysql/" { get => resources::mysql_databases }
+    v0 "default_python3_version/" {
+        get => resources::default_python3_version, patch => resources::set_default_python3_version,
+    }
+    v0 "default_python_version/" {
+        get => resources::default_python_version, patch => resources::set_default_python_version,
+    }
+    v0 "default_save_and_run_python_version/" {
+        get => resources::default_save_and_run_python_version,
+        patch => resources::set_default_save_and_run_python_version,
+    }
+    v0 "students/" { get => resources::students }
+    v0 "students/{}/" { delete => resources::delete_student }
+    v0 "system_image/" { get => resources::system_image, patch => resources::set_system_image }
 }
-
-const ENDPOINTS: &[Endpoint] = &[
-    v0("files/path{*}", KEPT),
-    v0("files/sharing/", KEPT),
-    v0("files/tree/", READ),
-    v0("webapps/", COLLECTION),
-    v0("webapps/{}/", ITEM),
-    v0("webapps/{}/disable/", CALL),
-    v0("webapps/{}/enable/", CALL),
-    v0("webapps/{}/reload/", CALL),
-    v0("webapps/{}/ssl/", KEPT),
-    v0("webapps/{}/static_files/", COLLECTION),
-    v0("webapps/{}/static_files/{}/", ITEM),
-    v0("webapps/{}/static_headers/", COLLECTION),
-    v0("webapps/{}/static_headers/{}/", ITEM),
-    v0("consoles/", COLLECTION),
-    v0("consoles/shared_with_you/", READ),
-    v0("consoles/{}/", &["GET", "DELETE"]),
-    v0("consoles/{}/get_latest_output/", READ),
-    v0("consoles/{}/send_input/", CALL),
-    v0("always_on/", COLLECTION),
-    v0("always_on/{}/", ITEM),
-    v0("always_on/{}/restart/", CALL),
-    v0("schedule/", COLLECTION),
-    v0("schedule/{}/", ITEM),
-    v0("cpu/", READ),
-    v0("databases/mysql/", READ),
-    v0("default_python3_version/", SETTING),
-    v0("default_python_version/", SETTING),
-    v0("default_save_and_run_python_version/", SETTING),
-    v0("students/", READ),
-    v0("students/{}/", &["DELETE"]),
-    v0("system_image/", SETTING),
-    v1("websites/", COLLECTION),
-    v1("websites/{}/", &["GET", "PATCH", "DELETE"]),
-    v1("websites/{}/reload/", CALL),
-    v1("domains/{}/ssl/", COLLECTION),
-];
 
 /// The version, user and rest of `/api/<version>/user/<user>/<rest>`.
 pub(crate) fn split(path: &str) -> Option<(&str, &str, &str)> {

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod fault;
 pub mod log;
+pub mod preferences;
 pub mod process;
 pub mod routes;
 pub mod server;
@@ -17,6 +18,7 @@ pub mod throttle;
 
 pub(crate) mod answer;
 mod auth;
+mod calendar;
 mod endpoints;
 mod front;
 pub mod gate;

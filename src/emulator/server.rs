@@ -22,6 +22,7 @@ use super::fault::Faults;
 use super::front;
 use super::gate::{Gates, HeldRequest};
 use super::log::{LoggedRequest, RequestLog};
+use super::preferences::Shelf;
 use super::process::Processes;
 use super::routes;
 use super::settings::Settings;
@@ -192,6 +193,7 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
         gates: Gates::default(),
         log: RequestLog::default(),
         shares: routes::Shares::default(),
+        preferences: Shelf::new(&settings),
         processes: Processes::new(&settings, &account)?,
         account,
         settings,

@@ -23,6 +23,10 @@ pub struct Settings {
     pub send_input_limit: Option<u32>,
     /// What the account may do.
     pub account: AccountKind,
+    /// The account's MySQL databases, which are told and not served.
+    pub mysql_databases: Vec<String>,
+    /// The user names of the account's students.
+    pub students: Vec<String>,
     /// Disk space in bytes; `None` is what the account kind has, [`u64::MAX`] is no limit.
     pub disk_quota: Option<u64>,
     /// Time added to each answer, by [`crate::clock`].
@@ -51,6 +55,8 @@ impl Default for Settings {
             rate_limit: Some(40),
             send_input_limit: Some(120),
             account: AccountKind::Free,
+            mysql_databases: Vec::new(),
+            students: Vec::new(),
             disk_quota: None,
             latency: Duration::ZERO,
             tls: None,
@@ -74,6 +80,15 @@ pub enum AccountKind {
 }
 
 impl AccountKind {
+    /// CPU seconds a day.
+    #[must_use]
+    pub fn cpu_seconds(self) -> u32 {
+        match self {
+            Self::Free => 100,
+            Self::Paid => 2000,
+        }
+    }
+
     /// Disk space in bytes, if it is limited.
     #[must_use]
     pub fn disk_quota(self) -> Option<u64> {

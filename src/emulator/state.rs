@@ -6,6 +6,7 @@ use super::account::Account;
 use super::fault::Faults;
 use super::gate::Gates;
 use super::log::RequestLog;
+use super::preferences::Shelf;
 use super::process::{Processes, Session};
 use super::routes::Shares;
 use super::settings::Settings;
@@ -34,6 +35,8 @@ pub struct State {
     pub log: RequestLog,
     /// The files that are shared with everybody.
     pub shares: Shares,
+    /// What the account has chosen.
+    pub preferences: Shelf,
     /// Consoles and web apps.
     pub processes: Processes,
 }

@@ -41,8 +41,11 @@ impl Host {
         Self { emulator: Emulator::start(settings).unwrap(), client: plain_client().build().unwrap() }
     }
 
-    /// The address of an endpoint, given below the user.
+    /// The address of an endpoint, given below the user, or with the API's version from `/api/` on.
     pub fn url(&self, endpoint: &str) -> String {
+        if endpoint.starts_with("/api/") {
+            return format!("{}{endpoint}", self.emulator.url());
+        }
         format!("{}/api/v0/user/demo/{endpoint}", self.emulator.url())
     }
 
@@ -58,6 +61,24 @@ impl Host {
 
     pub async fn get(&self, endpoint: &str) -> Response {
         self.request(Method::GET, endpoint).send().await.unwrap()
+    }
+
+    /// Sends a JSON body and returns the status and the JSON answer, null where there is none.
+    pub async fn call(&self, method: Method, endpoint: &str, body: Value) -> (u16, Value) {
+        let answer = self.request(method, endpoint).json(&body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    /// The status and the text of a page of a site, asked for by its domain.
+    pub async fn page(&self, domain: &str, path: &str) -> (u16, String) {
+        let address = format!("{}{path}", self.emulator.site_url());
+        let answer = self.client.get(address).header("Host", domain).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// A log file of the account.
+    pub fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.emulator.root().join("var/log").join(name)).unwrap_or_default()
     }
 
     pub async fn delete(&self, endpoint: &str) -> Response {
@@ -113,6 +134,22 @@ fn read_all(mut socket: TcpStream) -> String {
 pub fn file(path: impl AsRef<[u8]>) -> String {
     const QUOTED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/');
     format!("files/path{}", percent_encode(path.as_ref(), QUOTED))
+}
+
+/// Asks again and again until there is an answer; what has no time limit here has the test's own.
+pub async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Whether a process runs; one that is dead and not yet waited for does not.
+pub fn is_there(process: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
 pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {

@@ -1,6 +1,7 @@
 //! Integration tests in one binary, a module for each topic.
 
 mod deploy;
+mod emulator_account;
 mod emulator_faults;
 mod emulator_files;
 mod emulator_host;

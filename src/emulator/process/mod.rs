@@ -1,6 +1,7 @@
 //! The account's real processes: consoles and web apps.
 
 mod console;
+mod cpu;
 mod end;
 mod launcher;
 mod web;
@@ -8,8 +9,10 @@ mod webapp;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use console::{Console, Consoles};
+pub use cpu::CpuMeter;
 pub use launcher::{Launcher, Session};
 pub use web::{Lease, StartError, WebProcesses};
 pub use webapp::{WebApp, WebApps, wsgi_path};
@@ -21,6 +24,7 @@ use super::settings::Settings;
 #[derive(Debug)]
 pub struct Processes {
     launcher: Arc<Launcher>,
+    cpu: Arc<CpuMeter>,
     /// The configured web apps.
     pub webapps: WebApps,
     /// Those that run.
@@ -41,6 +45,7 @@ impl Processes {
             web: WebProcesses::new(Arc::clone(&launcher), account, settings.undocumented.webapp_threads)?,
             consoles: Consoles::new(Arc::clone(&launcher), account)?,
             launcher,
+            cpu: Arc::default(),
         })
     }
 
@@ -48,6 +53,12 @@ impl Processes {
     #[must_use]
     pub fn paths(&self) -> &'static str {
         self.launcher.paths()
+    }
+
+    /// The CPU time that was used today, and when the count starts anew, in the service's form.
+    #[must_use]
+    pub fn cpu_used_today(&self) -> (Duration, String) {
+        self.cpu.today(Duration::ZERO)
     }
 
     /// Ends every process.

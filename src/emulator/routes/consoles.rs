@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
 use http::StatusCode;
 use serde_json::json;
 
@@ -19,14 +19,9 @@ type Emulator = Shared<Arc<State>>;
 /// What the service lets a console run.
 const EXECUTABLES: [&str; 6] = ["bash", "python3", "python", "ipython3", "mysql", "postgres"];
 
-/// The routes of this family.
-pub fn router() -> Router {
+/// The pages that start consoles.
+pub fn pages() -> Router {
     axum::Router::new()
-        .route("/api/v0/user/{user}/consoles/", get(list).post(create))
-        .route("/api/v0/user/{user}/consoles/shared_with_you/", get(shared))
-        .route("/api/v0/user/{user}/consoles/{id}/", get(read).delete(kill))
-        .route("/api/v0/user/{user}/consoles/{id}/get_latest_output/", get(latest_output))
-        .route("/api/v0/user/{user}/consoles/{id}/send_input/", post(send_input))
         .route("/user/{user}/consoles/{id}/", get(page))
         .route("/user/{user}/consoles/{id}/frame/", get(page))
 }
@@ -35,16 +30,16 @@ fn not_found() -> Response {
     answer::detail(StatusCode::NOT_FOUND, "Not found.")
 }
 
-async fn list(Shared(state): Emulator) -> Response {
+pub(crate) async fn list(Shared(state): Emulator) -> Response {
     answer::json(StatusCode::OK, &state.processes.consoles.all())
 }
 
 /// Nobody else has an account on an emulator.
-async fn shared() -> Response {
+pub(crate) async fn shared_with_you() -> Response {
     answer::json(StatusCode::OK, &json!([]))
 }
 
-async fn create(Shared(state): Emulator, fields: Fields) -> Response {
+pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response {
     if let Err(missing) = fields.require(&["executable"]) {
         return *missing;
     }
@@ -67,25 +62,29 @@ async fn create(Shared(state): Emulator, fields: Fields) -> Response {
     }
 }
 
-async fn read(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Response {
+pub(crate) async fn read(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Response {
     match state.processes.consoles.get(id) {
         Some(console) => answer::json(StatusCode::OK, &console),
         None => not_found(),
     }
 }
 
-async fn kill(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Response {
+pub(crate) async fn kill(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Response {
     if state.processes.consoles.kill(id) { answer::empty(StatusCode::NO_CONTENT) } else { not_found() }
 }
 
-async fn latest_output(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Response {
+pub(crate) async fn latest_output(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Response {
     match state.processes.consoles.latest_output(id) {
         Some(output) => answer::json(StatusCode::OK, &json!({ "output": output })),
         None => not_running(&state, id),
     }
 }
 
-async fn send_input(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>, fields: Fields) -> Response {
+pub(crate) async fn send_input(
+    Shared(state): Emulator,
+    Path((_, id)): Path<(String, u64)>,
+    fields: Fields,
+) -> Response {
     let Some(input) = fields.get("input") else {
         return answer::json(StatusCode::BAD_REQUEST, &json!({"input": ["This field is required."]}));
     };

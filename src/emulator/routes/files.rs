@@ -11,15 +11,13 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::multipart::MultipartRejection;
-use axum::extract::{DefaultBodyLimit, Multipart, State as Shared};
+use axum::extract::{Multipart, State as Shared};
 use axum::response::Response;
-use axum::routing::get;
 use http::{StatusCode, Uri, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use serde_json::{Map, Value, json};
 use tokio_util::io::ReaderStream;
 
-use super::Router;
 use crate::emulator::account::{Account, AccountPath, BadPath, LastLink};
 use crate::emulator::answer;
 use crate::emulator::endpoints;
@@ -32,16 +30,6 @@ const PREFIX: &str = "files/path";
 const READ_AT_ONCE: u64 = 256 << 10;
 
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-
-/// The routes of this family.
-pub fn router() -> Router {
-    let methods = || get(read).post(write).delete(delete);
-    axum::Router::new()
-        .route("/api/v0/user/{user}/files/path", methods())
-        .route("/api/v0/user/{user}/files/path/", methods())
-        .route("/api/v0/user/{user}/files/path/{*path}", methods())
-        .layer(DefaultBodyLimit::disable())
-}
 
 /// Runs what reads or writes the disk where it may block.
 pub(crate) async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
@@ -86,7 +74,7 @@ fn bad_path_status(problem: BadPath) -> StatusCode {
     }
 }
 
-async fn read(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn read(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
     let path = requested(&uri)?;
     let content_type = download_type(&state);
     on_disk(move || match open(&state, &path) {
@@ -171,7 +159,7 @@ fn leads_to_dir(account: &Account, link: &AccountPath) -> bool {
     account.resolve(link, LastLink::Follow).and_then(fs::symlink_metadata).is_ok_and(|metadata| metadata.is_dir())
 }
 
-async fn write(
+pub(crate) async fn write(
     Shared(state): Shared<Arc<State>>,
     uri: Uri,
     form: Result<Multipart, MultipartRejection>,
@@ -190,7 +178,7 @@ async fn write(
     .await
 }
 
-async fn delete(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn delete(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
     let path = requested(&uri)?;
     on_disk(move || match remove(&state, &path) {
         Ok(true) => answer::empty(StatusCode::NO_CONTENT),

@@ -2,11 +2,13 @@
 
 pub mod consoles;
 pub mod files;
+pub mod resources;
 pub mod sharing;
 pub mod tree;
 pub mod webapps;
 
 mod build;
+mod checked;
 mod fields;
 
 pub use build::{Router, router};

@@ -42,11 +42,9 @@ impl Shares {
     }
 }
 
-/// The routes of this family.
-pub fn router() -> Router {
-    axum::Router::new()
-        .route("/api/v0/user/{user}/files/sharing/", get(status).post(share).delete(unshare))
-        .route("/user/{user}/shares/{id}/", get(shared_file))
+/// The pages of shared files.
+pub fn pages() -> Router {
+    axum::Router::new().route("/user/{user}/shares/{id}/", get(shared_file))
 }
 
 fn address(state: &State, id: &str) -> Value {
@@ -67,7 +65,7 @@ pub(crate) fn parameter(query: &[u8], name: &str) -> Option<String> {
     form_urlencoded::parse(query).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-async fn share(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, Response> {
+pub(crate) async fn share(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, Response> {
     let is_json = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -105,7 +103,7 @@ async fn share(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Re
     .await
 }
 
-async fn status(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn status(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
     let path = path_parameter(parameter(uri.query().unwrap_or_default().as_bytes(), "path"))?;
     Ok(match state.shares.id_of(&path) {
         Some(id) => answer::json(StatusCode::OK, &address(&state, &id)),
@@ -113,7 +111,7 @@ async fn status(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response,
     })
 }
 
-async fn unshare(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn unshare(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
     let path = path_parameter(parameter(uri.query().unwrap_or_default().as_bytes(), "path"))?;
     state.shares.lock().retain(|_, shared| *shared != path);
     Ok(answer::empty(StatusCode::NO_CONTENT))

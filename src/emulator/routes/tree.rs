@@ -9,10 +9,8 @@ use std::sync::Arc;
 
 use axum::extract::State as Shared;
 use axum::response::Response;
-use axum::routing::get;
 use http::{StatusCode, Uri};
 
-use super::Router;
 use super::files::on_disk;
 use super::sharing::{parameter, path_parameter};
 use crate::emulator::account::{AccountPath, LastLink};
@@ -22,12 +20,7 @@ use crate::emulator::state::State;
 const LEVELS: usize = 2;
 const MAX_PATHS: usize = 1000;
 
-/// The routes of this family.
-pub fn router() -> Router {
-    axum::Router::new().route("/api/v0/user/{user}/files/tree/", get(tree))
-}
-
-async fn tree(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn tree(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
     let path = path_parameter(parameter(uri.query().unwrap_or_default().as_bytes(), "path"))?;
     on_disk(move || {
         let real = state.account.resolve(&path, LastLink::Follow);

@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use axum::extract::{Path, State as Shared};
 use axum::response::Response;
-use axum::routing::{get, post};
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use super::Router;
 use super::fields::Fields;
 use crate::clock;
 use crate::emulator::answer;
@@ -20,16 +18,6 @@ use crate::emulator::settings::AccountKind;
 use crate::emulator::state::State;
 
 type Emulator = Shared<Arc<State>>;
-
-/// The routes of this family.
-pub fn router() -> Router {
-    axum::Router::new()
-        .route("/api/v0/user/{user}/webapps/", get(list).post(create))
-        .route("/api/v0/user/{user}/webapps/{domain}/", get(read).put(update).patch(update).delete(delete))
-        .route("/api/v0/user/{user}/webapps/{domain}/reload/", post(reload))
-        .route("/api/v0/user/{user}/webapps/{domain}/enable/", post(enable))
-        .route("/api/v0/user/{user}/webapps/{domain}/disable/", post(disable))
-}
 
 const HELLO: &str = "\
 # This file contains the WSGI configuration required to serve up your web application.
@@ -61,12 +49,12 @@ fn not_found() -> Response {
     answer::detail(StatusCode::NOT_FOUND, "Not found.")
 }
 
-async fn list(Shared(state): Emulator) -> Response {
+pub(crate) async fn list(Shared(state): Emulator) -> Response {
     let apps: Vec<Value> = state.processes.webapps.all().iter().map(shown).collect();
     answer::json(StatusCode::OK, &apps)
 }
 
-async fn read(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn read(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
     match state.processes.webapps.get(&domain) {
         Some(app) => answer::json(StatusCode::OK, &shown(&app)),
         None => not_found(),
@@ -82,7 +70,7 @@ fn text_json(status: StatusCode, value: &Value) -> Response {
     answer::with_header(answer::json(status, value), header::CONTENT_TYPE, "text/json")
 }
 
-async fn create(Shared(state): Emulator, fields: Fields) -> Response {
+pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response {
     if let Err(missing) = fields.require(&["domain_name", "python_version"]) {
         return *missing;
     }
@@ -141,7 +129,11 @@ fn make(state: &State, domain: &str, python_version: &str) -> io::Result<Result<
     Ok(made)
 }
 
-async fn update(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>, fields: Fields) -> Response {
+pub(crate) async fn update(
+    Shared(state): Emulator,
+    Path((_, domain)): Path<(String, String)>,
+    fields: Fields,
+) -> Response {
     if state.processes.webapps.get(&domain).is_none() {
         return not_found();
     }
@@ -181,7 +173,7 @@ fn apply(app: &mut WebApp, fields: &Fields, python_version: Option<String>) {
 }
 
 /// Takes the site offline. The code stays, and the WSGI file is kept under another name.
-async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
     let removed = state.processes.webapps.change(|apps| {
         let index = apps.iter().position(|app| app.domain_name.eq_ignore_ascii_case(&domain))?;
         Some(apps.remove(index))
@@ -200,7 +192,7 @@ async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String
     }
 }
 
-async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
     let Some(app) = state.processes.webapps.get(&domain) else { return not_found() };
     if !app.enabled {
         return answer::html(StatusCode::INTERNAL_SERVER_ERROR, "<h1>Server Error (500)</h1>");
@@ -214,11 +206,11 @@ async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(String, String
     }
 }
 
-async fn enable(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn enable(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
     switch(&state, &domain, true).await
 }
 
-async fn disable(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn disable(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
     switch(&state, &domain, false).await
 }
 

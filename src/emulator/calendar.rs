@@ -1,0 +1,36 @@
+//! Moments as the service writes them. All are UTC, as all of the service is.
+
+use std::time::SystemTime;
+
+use time::OffsetDateTime;
+
+/// `2026-01-31T23:59:00`, without a time zone, as in `next_reset_time`.
+pub(crate) fn iso(moment: SystemTime) -> String {
+    written(moment, 'T')
+}
+
+/// `2026-01-31 23:59:00`, as log files have it.
+pub(crate) fn stamp(moment: SystemTime) -> String {
+    written(moment, ' ')
+}
+
+fn written(moment: SystemTime, between: char) -> String {
+    let date = OffsetDateTime::from(moment);
+    let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+    let (hour, minute, second) = date.to_hms();
+    format!("{year:04}-{month:02}-{day:02}{between}{hour:02}:{minute:02}:{second:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn moments_are_written_in_utc() {
+        let moment = UNIX_EPOCH + Duration::from_secs(951_782_399);
+        assert_eq!(iso(moment), "2000-02-28T23:59:59");
+        assert_eq!(stamp(moment), "2000-02-28 23:59:59");
+    }
+}

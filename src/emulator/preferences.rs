@@ -1,0 +1,123 @@
+//! What a user chooses for the whole account: default Python versions and the system image; and who its students are.
+//!
+//! They are kept and answered, and that is all: this machine has the Python it has, whatever the account chooses. A
+//! system image decides which versions can be chosen (<https://help.pythonanywhere.com/pages/ChangingSystemImage/>).
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::settings::Settings;
+
+/// The system images, oldest first, with their versions of Python.
+const IMAGES: [(&str, &[&str]); 3] = [
+    ("glastonbury", &["2.7", "3.6", "3.7", "3.8", "3.9"]),
+    ("haggis", &["2.7", "3.7", "3.8", "3.9", "3.10"]),
+    ("innit", &["3.10", "3.11", "3.12", "3.13"]),
+];
+
+/// One thing to choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// What `python3` runs.
+    Python3,
+    /// What `python` runs.
+    Python,
+    /// What the editor's button runs.
+    SaveAndRun,
+    /// The operating system's image.
+    SystemImage,
+}
+
+impl Setting {
+    /// Its field.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Python3 => "default_python3_version",
+            Self::Python => "default_python_version",
+            Self::SaveAndRun => "default_save_and_run_python_version",
+            Self::SystemImage => "system_image",
+        }
+    }
+
+    /// The field that lists what can be chosen.
+    pub fn name_of_choices(self) -> &'static str {
+        match self {
+            Self::Python3 => "available_python3_versions",
+            Self::Python | Self::SaveAndRun => "available_python_versions",
+            Self::SystemImage => "available_system_images",
+        }
+    }
+}
+
+/// The choices of one account, in memory.
+#[derive(Debug)]
+pub struct Shelf(Mutex<Preferences>);
+
+#[derive(Debug)]
+pub(crate) struct Preferences {
+    /// The names of the account's students.
+    pub students: Vec<String>,
+    image: &'static str,
+    python3: &'static str,
+    python: &'static str,
+    save_and_run: &'static str,
+}
+
+impl Shelf {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let (image, versions) = IMAGES[IMAGES.len() - 1];
+        let newest = versions[versions.len() - 1];
+        Self(Mutex::new(Preferences {
+            students: settings.students.clone(),
+            image,
+            python3: newest,
+            python: newest,
+            save_and_run: newest,
+        }))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Preferences> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Preferences {
+    /// What is chosen.
+    pub fn get(&self, setting: Setting) -> &'static str {
+        match setting {
+            Setting::Python3 => self.python3,
+            Setting::Python => self.python,
+            Setting::SaveAndRun => self.save_and_run,
+            Setting::SystemImage => self.image,
+        }
+    }
+
+    /// What can be chosen.
+    pub fn choices(&self, setting: Setting) -> &'static [&'static str] {
+        const NAMES: [&str; IMAGES.len()] = [IMAGES[0].0, IMAGES[1].0, IMAGES[2].0];
+        let versions = IMAGES.iter().find(|(image, _)| *image == self.image).map_or(&[][..], |(_, versions)| versions);
+        match setting {
+            Setting::SystemImage => &NAMES,
+            Setting::Python3 => &versions[versions.iter().take_while(|version| !version.starts_with('3')).count()..],
+            Setting::Python | Setting::SaveAndRun => versions,
+        }
+    }
+
+    /// Chooses; what is no choice is left alone. Another image brings its own newest versions where it lacks the old.
+    pub fn set(&mut self, setting: Setting, value: &str) {
+        let Some(value) = self.choices(setting).iter().find(|choice| **choice == value) else { return };
+        match setting {
+            Setting::Python3 => self.python3 = value,
+            Setting::Python => self.python = value,
+            Setting::SaveAndRun => self.save_and_run = value,
+            Setting::SystemImage => {
+                self.image = value;
+                for setting in [Setting::Python3, Setting::Python, Setting::SaveAndRun] {
+                    let choices = self.choices(setting);
+                    if let (false, Some(newest)) = (choices.contains(&self.get(setting)), choices.last()) {
+                        self.set(setting, newest);
+                    }
+                }
+            }
+        }
+    }
+}

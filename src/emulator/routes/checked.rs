@@ -1,0 +1,90 @@
+//! Reads a request's fields as Django REST framework's serializers do: every problem is told at once, by field.
+//!
+//! The framework's words are used, since people search for them; clients decide by the status and the field's name.
+
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::fields::Fields;
+use crate::emulator::answer;
+
+/// The fields of one request, and what is wrong with them so far.
+pub(crate) struct Checked<'a> {
+    fields: &'a Fields,
+    /// Whether fields may be missing: `PATCH` changes what it is given.
+    partial: bool,
+    problems: Map<String, Value>,
+}
+
+impl<'a> Checked<'a> {
+    /// All required fields must be there.
+    pub fn whole(fields: &'a Fields) -> Self {
+        Self { fields, partial: false, problems: Map::new() }
+    }
+
+    /// Only what is given counts.
+    pub fn partial(fields: &'a Fields) -> Self {
+        Self { partial: true, ..Self::whole(fields) }
+    }
+
+    /// Notes what is wrong with a field.
+    pub fn refuse(&mut self, name: &str, problem: &str) {
+        self.problems.insert(name.to_owned(), json!([problem]));
+    }
+
+    /// A text that may not be empty, and must be given unless the request is partial.
+    pub fn required(&mut self, name: &str) -> Option<&'a str> {
+        match self.fields.get(name) {
+            Some(text) if text.trim().is_empty() => self.refuse(name, "This field may not be blank."),
+            Some(text) => return Some(text),
+            None if !self.partial => self.refuse(name, "This field is required."),
+            None => {}
+        }
+        None
+    }
+
+    /// A text that may be missing or empty.
+    pub fn optional(&self, name: &str) -> Option<&'a str> {
+        self.fields.get(name)
+    }
+
+    /// One of a few texts.
+    pub fn choice(&mut self, name: &str, choices: &[&str]) -> Option<&'a str> {
+        let given = self.required(name)?;
+        if !choices.contains(&given) {
+            self.refuse(name, &format!("\"{given}\" is not a valid choice."));
+        }
+        Some(given)
+    }
+
+    /// Yes or no, if it is given.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        let given = self.fields.get(name)?;
+        let flag = self.fields.flag(name);
+        if flag.is_none() && !given.is_empty() {
+            self.refuse(name, "Must be a valid boolean.");
+        }
+        flag
+    }
+
+    /// A number from 0 to `most`, if it is given; empty and JSON's null count as not given.
+    pub fn number(&mut self, name: &str, most: u8) -> Option<u8> {
+        let given = self.fields.get(name).map(str::trim).filter(|text| !text.is_empty())?;
+        match given.parse::<i64>() {
+            Err(_) => self.refuse(name, "A valid integer is required."),
+            Ok(number) if number < 0 => self.refuse(name, "Ensure this value is greater than or equal to 0."),
+            Ok(number) => match u8::try_from(number) {
+                Ok(number) if number <= most => return Some(number),
+                _ => self.refuse(name, &format!("Ensure this value is less than or equal to {most}.")),
+            },
+        }
+        None
+    }
+
+    /// 400 if anything was wrong.
+    #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
+    pub fn done(self) -> Result<(), Response> {
+        if self.problems.is_empty() { Ok(()) } else { Err(answer::json(StatusCode::BAD_REQUEST, &self.problems)) }
+    }
+}
