@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::routing::MethodRouter;
 
-use super::routes::{consoles, files, resources, sharing, tree, webapps};
+use super::routes::{always_on, consoles, files, resources, schedule, sharing, tree, webapps};
 use super::state::State;
 
 /// One path of the API.
@@ -79,6 +79,15 @@ endpoints! {
     v0 "consoles/{}/" { get => consoles::read, delete => consoles::kill }
     v0 "consoles/{}/get_latest_output/" { get => consoles::latest_output }
     v0 "consoles/{}/send_input/" { post => consoles::send_input }
+    v0 "always_on/" { get => always_on::list, post => always_on::create }
+    v0 "always_on/{}/" {
+        get => always_on::read, put => always_on::replace, patch => always_on::update, delete => always_on::delete,
+    }
+    v0 "always_on/{}/restart/" { post => always_on::restart }
+    v0 "schedule/" { get => schedule::list, post => schedule::create }
+    v0 "schedule/{}/" {
+        get => schedule::read, put => schedule::replace, patch => schedule::update, delete => schedule::delete,
+    }
     v0 "cpu/" { get => resources::cpu }
     v0 "databases/mysql/" { get => resources::mysql_databases }
     v0 "default_python3_version/" {

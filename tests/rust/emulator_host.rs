@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
 use std::sync::Once;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use pythonanywhere_api::emulator::{Emulator, Settings};
@@ -136,12 +136,14 @@ pub fn file(path: impl AsRef<[u8]>) -> String {
     format!("files/path{}", percent_encode(path.as_ref(), QUOTED))
 }
 
-/// Asks again and again until there is an answer; what has no time limit here has the test's own.
+/// Asks again and again until there is an answer, which there must be at all.
 pub async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let start = Instant::now();
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
+        assert!(start.elapsed() < Duration::from_secs(30), "what was waited for did not come");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -7,6 +7,7 @@ mod emulator_files;
 mod emulator_host;
 mod emulator_processes;
 mod emulator_sharing;
+mod emulator_tasks;
 mod emulator_throttle;
 mod emulator_tls;
 mod engine;

@@ -1,17 +1,18 @@
-//! The account's CPU seconds: what consoles and tasks use counts, web apps do not.
+//! The account's CPU seconds: what tasks and websites use counts, web apps do not.
 //!
-//! The count goes back to zero at midnight UTC of the emulator's clock. The service does so once a day at a time that
-//! differs by account and that it tells.
+//! The count goes back to zero at midnight UTC of the emulator's clock, or when it is first asked for after that. The
+//! service does so once a day at a time that differs by account and that it tells.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::end::Family;
 use crate::clock;
 use crate::emulator::calendar;
 
 const DAY: u64 = 24 * 3600;
 
-/// Counts what processes have used.
+/// Counts what processes use.
 #[derive(Debug, Default)]
 pub struct CpuMeter {
     counts: Mutex<Counts>,
@@ -19,30 +20,42 @@ pub struct CpuMeter {
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// Of processes that have ended.
+    /// Used by those that have ended.
     ended: Duration,
-    /// The day that `before` was taken on.
-    day: u64,
+    /// Those that have not.
+    running: Vec<Arc<Family>>,
+    /// The day that `before` was taken on; none before the first question.
+    day: Option<u64>,
     /// All that was used before that day.
     before: Duration,
 }
 
 impl CpuMeter {
-    /// Adds what a process used that has ended.
-    pub fn add(&self, used: Duration) {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).ended += used;
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was used today with `running`, which goes on, and when the count starts anew.
-    pub fn today(&self, running: Duration) -> (Duration, String) {
-        let now = clock::wall();
-        let day = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / DAY;
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let total = counts.ended + running;
-        if day != counts.day {
+    /// Counts what these processes use from now on.
+    pub fn watch(&self, family: &Arc<Family>) {
+        self.lock().running.push(Arc::clone(family));
+    }
+
+    /// They have ended, and have used this much in all.
+    pub fn forget(&self, family: &Arc<Family>, used: Duration) {
+        let mut counts = self.lock();
+        counts.running.retain(|running| !Arc::ptr_eq(running, family));
+        counts.ended += used;
+    }
+
+    /// What was used today, and when the count starts anew.
+    pub fn today(&self) -> (Duration, String) {
+        let day = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / DAY;
+        let mut counts = self.lock();
+        let total = counts.ended + counts.running.iter().map(|family| family.cpu_time()).sum::<Duration>();
+        if counts.day != Some(day) {
             // An emulator starts with nothing used.
-            counts.before = if counts.day == 0 { Duration::ZERO } else { total };
-            counts.day = day;
+            counts.before = if counts.day.is_none() { Duration::ZERO } else { total };
+            counts.day = Some(day);
         }
         let midnight = UNIX_EPOCH + Duration::from_secs((day + 1) * DAY);
         (total.saturating_sub(counts.before), calendar::iso(midnight))

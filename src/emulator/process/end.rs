@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Processes that are started while others are ended are met in the next round.
@@ -60,6 +61,18 @@ impl Family {
         log::warn!("processes that {} started do not end", self.leader);
     }
 
+    /// The CPU time that they have used, and those of their children that ended.
+    #[must_use]
+    pub fn cpu_time(&self) -> Duration {
+        let ticks: u64 = self
+            .members()
+            .into_iter()
+            .filter_map(|member| Stat::of(&member.as_raw_pid().to_string()))
+            .map(|stat| stat.ticks)
+            .sum();
+        Duration::from_secs(ticks) / u32::try_from(clock_ticks_per_second()).unwrap_or(100)
+    }
+
     fn members(&self) -> Vec<Pid> {
         let Ok(entries) = fs::read_dir("/proc") else {
             // A system without /proc: the process that we started must do.
@@ -97,16 +110,19 @@ fn namespace_of(process: &str) -> Option<PathBuf> {
 struct Stat {
     state: char,
     session: i32,
+    /// The CPU time of it and of its ended children.
+    ticks: u64,
     /// In ticks since the system started.
     started: String,
 }
 
 impl Stat {
-    /// The fields 3, 6 and 22, behind the name in brackets, which may hold anything.
+    /// The fields 3, 6, 14 to 17 and 22, behind the name in brackets, which may hold anything.
     fn of(process: &str) -> Option<Self> {
         let text = fs::read_to_string(Path::new("/proc").join(process).join("stat")).ok()?;
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
         let state = fields.first()?.chars().next()?;
-        Some(Self { state, session: fields.get(3)?.parse().ok()?, started: (*fields.get(19)?).to_owned() })
+        let ticks = fields.get(11..15)?.iter().map(|field| field.parse::<u64>()).sum::<Result<u64, _>>().ok()?;
+        Some(Self { state, ticks, session: fields.get(3)?.parse().ok()?, started: (*fields.get(19)?).to_owned() })
     }
 }

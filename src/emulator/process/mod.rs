@@ -1,9 +1,13 @@
 //! The account's real processes: consoles and web apps.
 
+mod always_on;
 mod console;
 mod cpu;
 mod end;
 mod launcher;
+mod run;
+mod schedule;
+mod scheduled;
 mod web;
 mod webapp;
 
@@ -11,9 +15,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use always_on::{AlwaysOn, AlwaysOnTask};
 pub use console::{Console, Consoles};
 pub use cpu::CpuMeter;
 pub use launcher::{Launcher, Session};
+pub use schedule::Schedule;
+pub use scheduled::{Interval, ScheduledTask};
 pub use web::{Lease, StartError, WebProcesses};
 pub use webapp::{WebApp, WebApps, wsgi_path};
 
@@ -29,6 +36,10 @@ pub struct Processes {
     pub webapps: WebApps,
     /// Those that run.
     pub web: WebProcesses,
+    /// Commands that run all the time.
+    pub always_on: AlwaysOn,
+    /// Commands that run at their times.
+    pub schedule: Schedule,
     /// The consoles.
     pub consoles: Consoles,
 }
@@ -40,12 +51,15 @@ impl Processes {
     /// If the launcher cannot be set up, or what an earlier emulator left in the root cannot be read.
     pub fn new(settings: &Settings, account: &Arc<Account>) -> io::Result<Self> {
         let launcher = Arc::new(Launcher::new(settings, account)?);
+        let cpu = Arc::new(CpuMeter::default());
         Ok(Self {
             webapps: WebApps::open(account)?,
             web: WebProcesses::new(Arc::clone(&launcher), account, settings.undocumented.webapp_threads)?,
             consoles: Consoles::new(Arc::clone(&launcher), account)?,
+            always_on: AlwaysOn::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
+            schedule: Schedule::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
             launcher,
-            cpu: Arc::default(),
+            cpu,
         })
     }
 
@@ -58,12 +72,14 @@ impl Processes {
     /// The CPU time that was used today, and when the count starts anew, in the service's form.
     #[must_use]
     pub fn cpu_used_today(&self) -> (Duration, String) {
-        self.cpu.today(Duration::ZERO)
+        self.cpu.today()
     }
 
     /// Ends every process.
     pub async fn stop(&self) {
         self.consoles.stop();
+        self.schedule.stop().await;
+        self.always_on.stop().await;
         self.web.stop().await;
     }
 }

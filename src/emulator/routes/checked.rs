@@ -33,6 +33,13 @@ impl<'a> Checked<'a> {
         self.problems.insert(name.to_owned(), json!([problem]));
     }
 
+    /// The same, unless something was wrong with the field already.
+    pub fn refuse_if_sound(&mut self, name: &str, problem: &str) {
+        if !self.problems.contains_key(name) {
+            self.refuse(name, problem);
+        }
+    }
+
     /// A text that may not be empty, and must be given unless the request is partial.
     pub fn required(&mut self, name: &str) -> Option<&'a str> {
         match self.fields.get(name) {

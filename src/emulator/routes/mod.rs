@@ -1,8 +1,10 @@
 //! The handlers, one file for each family of endpoints, as the reference groups them.
 
+pub mod always_on;
 pub mod consoles;
 pub mod files;
 pub mod resources;
+pub mod schedule;
 pub mod sharing;
 pub mod tree;
 pub mod webapps;

@@ -1,0 +1,128 @@
+//! One run of a shell command, for tasks and websites: its output goes to log files, its CPU time is counted.
+//!
+//! A shell of ours waits for a word before it starts the command. By then the launcher has made the processes' own
+//! namespace, so that whatever the command starts is known by it and cannot get away, however soon the command ends.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+
+use super::cpu::CpuMeter;
+use super::end::Family;
+use super::launcher::Launcher;
+
+/// Says that it is there, waits, runs the command, and tells its CPU time at last.
+const SHELL: &str = r#"
+echo
+read -r _ || exit
+bash -c "$1" </dev/null >>"$2"
+status=$?
+times
+exit $status
+"#;
+
+/// What to run.
+#[derive(Debug)]
+pub struct Job {
+    /// A command line for bash.
+    pub command: String,
+    /// Where it starts, as it sees it.
+    pub folder: PathBuf,
+    /// Its whole environment but `PATH`.
+    pub environment: Vec<(&'static str, OsString)>,
+    /// Its standard output, as it sees it.
+    pub output: PathBuf,
+    /// Its standard error.
+    pub errors: File,
+}
+
+/// A command at work. Dropping it ends all that the command started.
+#[derive(Debug)]
+pub struct Run {
+    child: Child,
+    report: BufReader<ChildStdout>,
+    /// What the command uses; taken once it has ended.
+    family: Option<Arc<Family>>,
+    meter: Arc<CpuMeter>,
+}
+
+impl Run {
+    /// Starts `job`; its CPU time goes to `meter`.
+    ///
+    /// # Errors
+    /// If the system refuses, or the folder is not there.
+    pub async fn start(launcher: &Launcher, meter: &Arc<CpuMeter>, job: Job) -> io::Result<Self> {
+        let words = ["bash", "-c", SHELL, "bash", &job.command].map(Path::new);
+        let words: Vec<&Path> = words.into_iter().chain([job.output.as_path()]).collect();
+        let mut command = Command::from(launcher.command(&words, &job.folder, false));
+        command.envs(job.environment).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(job.errors);
+        let mut child = command.kill_on_drop(true).spawn()?;
+        let (Some(mut word), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::Error::other("no pipes"));
+        };
+        let mut report = BufReader::new(stdout);
+        if report.read_line(&mut String::new()).await? == 0 {
+            return Err(io::Error::other("the shell ended before it began"));
+        }
+        let family = child.id().and_then(Family::of).map(Arc::new);
+        if let Some(family) = &family {
+            meter.watch(family);
+        }
+        let run = Self { child, report, family, meter: Arc::clone(meter) };
+        word.write_all(b"\n").await?;
+        Ok(run)
+    }
+
+    /// Waits until the command has ended, and returns its exit status.
+    ///
+    /// # Errors
+    /// If the system cannot tell.
+    pub async fn wait(mut self) -> io::Result<i32> {
+        let mut told = String::new();
+        self.report.read_to_string(&mut told).await?;
+        let status = self.child.wait().await?;
+        if let (Some(used), Some(family)) = (cpu_time(&told), self.family.take()) {
+            self.meter.forget(&family, used);
+            family.kill();
+        }
+        // A shell says it this way, too.
+        Ok(status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0)))
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Some(family) = self.family.take() {
+            self.meter.forget(&family, family.cpu_time());
+            family.kill();
+        }
+    }
+}
+
+/// The sum of the second line of bash's `times`: what children used in user and in system mode, as in `0m1.250s`.
+fn cpu_time(times: &str) -> Option<Duration> {
+    let parse = |text: &str| {
+        let (minutes, seconds) = text.strip_suffix('s')?.split_once('m')?;
+        Duration::try_from_secs_f64(minutes.parse::<f64>().ok()? * 60.0 + seconds.parse::<f64>().ok()?).ok()
+    };
+    times.lines().nth(1)?.split_whitespace().map(parse).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shells_times_are_read() {
+        let times = "0m0.001s 0m0.002s\n1m2.500s 0m0.250s\n";
+        assert_eq!(cpu_time(times), Some(Duration::from_millis(62_750)));
+        assert_eq!(cpu_time(""), None);
+    }
+}

@@ -1,0 +1,190 @@
+//! Scheduled tasks at work: each enabled one has a keeper that waits for its time by the emulator's clock.
+//!
+//! A run that is not over when the next is due goes on beside it: the service leaves locking to the command. When the
+//! clock jumps over several times, the task runs once.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+
+use super::cpu::CpuMeter;
+use super::launcher::{Launcher, Session};
+use super::run::{Job, Run};
+use super::scheduled::ScheduledTask;
+use crate::clock;
+use crate::emulator::account::Account;
+use crate::emulator::calendar;
+
+/// The account's scheduled tasks, in memory.
+#[derive(Debug)]
+pub struct Schedule {
+    launcher: Arc<Launcher>,
+    meter: Arc<CpuMeter>,
+    logs: PathBuf,
+    tasks: Mutex<Tasks>,
+}
+
+#[derive(Debug, Default)]
+struct Tasks {
+    last: u64,
+    by_id: BTreeMap<u64, Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// Read by the keeper, so that runs go on when something else changes.
+    task: watch::Sender<ScheduledTask>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl Kept {
+    fn shown(&self) -> ScheduledTask {
+        self.task.borrow().clone()
+    }
+
+    /// Ends its runs and waits for that.
+    async fn stop(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            keeper.abort();
+            // An error only says that it was aborted.
+            let _ = keeper.await;
+        }
+    }
+}
+
+impl Schedule {
+    /// None yet.
+    #[must_use]
+    pub fn new(launcher: Arc<Launcher>, meter: Arc<CpuMeter>, account: &Account) -> Self {
+        Self { launcher, meter, logs: account.root().join("var/log"), tasks: Mutex::default() }
+    }
+
+    /// All of them, by their ids.
+    pub async fn all(&self) -> Vec<ScheduledTask> {
+        self.tasks.lock().await.by_id.values().map(Kept::shown).collect()
+    }
+
+    /// One of them.
+    pub async fn get(&self, id: u64) -> Option<ScheduledTask> {
+        self.tasks.lock().await.by_id.get(&id).map(Kept::shown)
+    }
+
+    /// Adds `task` under a new id.
+    pub async fn create(&self, task: ScheduledTask, session: &Session) -> ScheduledTask {
+        let mut tasks = self.tasks.lock().await;
+        tasks.last += 1;
+        let task = ScheduledTask { id: tasks.last, ..task };
+        let mut kept = Kept { task: watch::Sender::new(task.clone()), keeper: None };
+        self.start(&mut kept, session);
+        tasks.by_id.insert(task.id, kept);
+        task
+    }
+
+    /// Puts `task` in the place of the one with its id; whether there is one.
+    pub async fn replace(&self, task: ScheduledTask, session: &Session) -> bool {
+        let mut tasks = self.tasks.lock().await;
+        let Some(kept) = tasks.by_id.get_mut(&task.id) else { return false };
+        let (was_enabled, is_enabled) = (kept.shown().enabled, task.enabled);
+        kept.task.send_replace(task);
+        match (was_enabled, is_enabled) {
+            (true, false) => kept.stop().await,
+            (false, true) => self.start(kept, session),
+            _ => {}
+        }
+        true
+    }
+
+    /// Ends and forgets one; whether there was one. Its log stays.
+    pub async fn delete(&self, id: u64) -> bool {
+        let removed = self.tasks.lock().await.by_id.remove(&id);
+        match removed {
+            Some(mut kept) => {
+                kept.stop().await;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Ends all.
+    pub async fn stop(&self) {
+        for kept in self.tasks.lock().await.by_id.values_mut() {
+            kept.stop().await;
+        }
+    }
+
+    fn start(&self, kept: &mut Kept, session: &Session) {
+        if !kept.shown().enabled {
+            return;
+        }
+        let keeper = Keeper {
+            launcher: Arc::clone(&self.launcher),
+            meter: Arc::clone(&self.meter),
+            session: session.clone(),
+            logs: self.logs.clone(),
+            // A time that comes before the keeper's first look must not be missed.
+            from: clock::wall(),
+        };
+        kept.keeper = Some(tokio::spawn(keeper.keep(kept.task.subscribe())));
+    }
+}
+
+struct Keeper {
+    launcher: Arc<Launcher>,
+    meter: Arc<CpuMeter>,
+    session: Session,
+    logs: PathBuf,
+    from: std::time::SystemTime,
+}
+
+impl Keeper {
+    async fn keep(self, mut task: watch::Receiver<ScheduledTask>) {
+        let mut runs = FuturesUnordered::new();
+        let mut due = task.borrow_and_update().next_after(self.from);
+        loop {
+            let left = due.duration_since(clock::wall()).unwrap_or_default();
+            tokio::select! {
+                () = clock::sleep(left) => {
+                    runs.push(self.run(task.borrow().clone()));
+                    // The clock's last digits may say that it is not yet time.
+                    due = task.borrow().next_after(clock::wall().max(due));
+                }
+                changed = task.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    due = task.borrow_and_update().next_after(clock::wall());
+                }
+                Some(()) = runs.next() => {}
+            }
+        }
+    }
+
+    async fn run(&self, task: ScheduledTask) {
+        if let Err(error) = self.try_to_run(&task).await {
+            log::warn!("a scheduled task cannot run: {error}");
+        }
+    }
+
+    async fn try_to_run(&self, task: &ScheduledTask) -> io::Result<()> {
+        let mut log = OpenOptions::new().create(true).append(true).open(self.logs.join(task.log_name()))?;
+        let job = Job {
+            command: task.command.clone(),
+            folder: self.launcher.home(),
+            environment: self.launcher.environment(&self.session),
+            output: self.launcher.visible(&format!("/var/log/{}", task.log_name())),
+            errors: log.try_clone()?,
+        };
+        let began = clock::now();
+        let status = Run::start(&self.launcher, &self.meter, job).await?.wait().await?;
+        let (stamp, took) = (calendar::stamp(clock::wall()), (clock::now() - began).as_secs_f64());
+        writeln!(log, "\n{stamp} -- Completed task, took {took:.2} seconds, return code was {status}.")
+    }
+}

@@ -1,0 +1,108 @@
+//! `always_on/`: making, changing, restarting and deleting always-on tasks. Free accounts have none.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State as Shared};
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::checked::Checked;
+use super::fields::Fields;
+use super::resources::{not_found, paid_only};
+use crate::emulator::answer;
+use crate::emulator::process::AlwaysOnTask;
+use crate::emulator::state::State;
+
+type Emulator = Shared<Arc<State>>;
+
+fn shown(state: &State, task: &AlwaysOnTask) -> Value {
+    let user = state.account.user();
+    json!({
+        "id": task.id,
+        "user": user,
+        "url": format!("/api/v0/user/{user}/always_on/{}/", task.id),
+        "command": task.command,
+        "description": task.description,
+        "enabled": task.enabled,
+        "state": match task {
+            AlwaysOnTask { enabled: false, .. } => "Paused",
+            AlwaysOnTask { running: true, .. } => "Running",
+            AlwaysOnTask { running: false, .. } => "Starting",
+        },
+        "logfile": format!("/user/{user}/files/var/log/{}", task.log_name()),
+    })
+}
+
+fn found(state: &State, task: Option<AlwaysOnTask>) -> Response {
+    task.map_or_else(not_found, |task| answer::json(StatusCode::OK, &shown(state, &task)))
+}
+
+pub(crate) async fn list(Shared(state): Emulator) -> Result<Response, Response> {
+    paid_only(&state)?;
+    let tasks = state.processes.always_on.all().await;
+    let tasks: Vec<Value> = tasks.iter().map(|task| shown(&state, task)).collect();
+    Ok(answer::json(StatusCode::OK, &tasks))
+}
+
+pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Response, Response> {
+    paid_only(&state)?;
+    let mut checked = Checked::whole(&fields);
+    let command = checked.required("command").unwrap_or_default();
+    let description = checked.optional("description").unwrap_or_default();
+    let enabled = checked.flag("enabled").unwrap_or(true);
+    checked.done()?;
+    let task = state.processes.always_on.create(command, description, enabled, &state.session()).await;
+    Ok(answer::json(StatusCode::CREATED, &shown(&state, &task)))
+}
+
+pub(crate) async fn read(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Result<Response, Response> {
+    paid_only(&state)?;
+    Ok(found(&state, state.processes.always_on.get(id).await))
+}
+
+pub(crate) async fn replace(
+    Shared(state): Emulator,
+    Path((_, id)): Path<(String, u64)>,
+    fields: Fields,
+) -> Result<Response, Response> {
+    change(&state, id, Checked::whole(&fields)).await
+}
+
+pub(crate) async fn update(
+    Shared(state): Emulator,
+    Path((_, id)): Path<(String, u64)>,
+    fields: Fields,
+) -> Result<Response, Response> {
+    change(&state, id, Checked::partial(&fields)).await
+}
+
+async fn change(state: &State, id: u64, mut checked: Checked<'_>) -> Result<Response, Response> {
+    paid_only(state)?;
+    if state.processes.always_on.get(id).await.is_none() {
+        return Ok(not_found());
+    }
+    let command = checked.required("command");
+    let description = checked.optional("description");
+    let enabled = checked.flag("enabled");
+    checked.done()?;
+    let change = |task: &mut AlwaysOnTask| {
+        task.command = command.map_or_else(|| std::mem::take(&mut task.command), str::to_owned);
+        task.description = description.map_or_else(|| std::mem::take(&mut task.description), str::to_owned);
+        task.enabled = enabled.unwrap_or(task.enabled);
+    };
+    let changed = state.processes.always_on.change(id, &state.session(), change).await;
+    Ok(found(state, changed))
+}
+
+pub(crate) async fn delete(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Result<Response, Response> {
+    paid_only(&state)?;
+    let deleted = state.processes.always_on.delete(id).await;
+    Ok(if deleted { answer::empty(StatusCode::NO_CONTENT) } else { not_found() })
+}
+
+pub(crate) async fn restart(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Result<Response, Response> {
+    paid_only(&state)?;
+    let restarted = state.processes.always_on.restart(id, &state.session()).await;
+    Ok(found(&state, restarted))
+}
