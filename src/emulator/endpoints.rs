@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use axum::routing::MethodRouter;
 
-use super::routes::{always_on, consoles, files, resources, schedule, sharing, tree, webapps};
+use super::process::{StaticFile, StaticHeader};
+use super::routes::{always_on, consoles, files, mappings, resources, schedule, sharing, ssl, tree, webapps};
 use super::state::State;
 
 /// One path of the API.
@@ -74,6 +75,23 @@ endpoints! {
     v0 "webapps/{}/disable/" { post => webapps::disable }
     v0 "webapps/{}/enable/" { post => webapps::enable }
     v0 "webapps/{}/reload/" { post => webapps::reload }
+    v0 "webapps/{}/ssl/" { get => ssl::read, post => ssl::set, delete => ssl::delete }
+    v0 "webapps/{}/static_files/" { get => mappings::list::<StaticFile>, post => mappings::create::<StaticFile> }
+    v0 "webapps/{}/static_files/{}/" {
+        get => mappings::read::<StaticFile>,
+        put => mappings::replace::<StaticFile>,
+        patch => mappings::update::<StaticFile>,
+        delete => mappings::delete::<StaticFile>,
+    }
+    v0 "webapps/{}/static_headers/" {
+        get => mappings::list::<StaticHeader>, post => mappings::create::<StaticHeader>,
+    }
+    v0 "webapps/{}/static_headers/{}/" {
+        get => mappings::read::<StaticHeader>,
+        put => mappings::replace::<StaticHeader>,
+        patch => mappings::update::<StaticHeader>,
+        delete => mappings::delete::<StaticHeader>,
+    }
     v0 "consoles/" { get => consoles::list, post => consoles::create }
     v0 "consoles/shared_with_you/" { get => consoles::shared_with_you }
     v0 "consoles/{}/" { get => consoles::read, delete => consoles::kill }

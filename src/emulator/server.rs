@@ -18,6 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::TlsAcceptor;
 
 use super::account::Account;
+use super::certificates::Certificates;
 use super::fault::Faults;
 use super::front;
 use super::gate::{Gates, HeldRequest};
@@ -193,6 +194,7 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
         gates: Gates::default(),
         log: RequestLog::default(),
         shares: routes::Shares::default(),
+        certificates: Certificates::open(&account)?,
         preferences: Shelf::new(&settings),
         processes: Processes::new(&settings, &account)?,
         account,

@@ -123,6 +123,8 @@ pub struct Undocumented {
     pub sorted_tree: bool,
     /// Whether web apps run their requests in several threads.
     pub webapp_threads: bool,
+    /// Whether a certificate's last moment is told as `20180824T171623Z` instead of `2018-08-24T17:16:23+00:00`.
+    pub compact_not_after: bool,
     /// Whether a reload answers 409 `cname_error`, although it did reload.
     pub cname_error: bool,
 }
@@ -140,6 +142,7 @@ impl Default for Undocumented {
             delete_with_slash: true,
             sorted_tree: true,
             webapp_threads: false,
+            compact_not_after: true,
             cname_error: false,
         }
     }

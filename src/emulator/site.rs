@@ -7,12 +7,14 @@ use axum::body::Body;
 use axum::extract::{Request, State as Shared};
 use axum::response::Response;
 use futures_util::StreamExt;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use tokio::net::TcpListener;
 
 use super::answer;
 use super::process::WebApp;
+use super::routes::files::on_disk;
 use super::state::State;
+use super::static_files;
 use crate::clock;
 
 /// Headers that belong to one connection and are not passed on.
@@ -58,15 +60,33 @@ async fn handle(Shared(site): Shared<Arc<Site>>, request: Request) -> Response {
         return answer::html(StatusCode::NOT_FOUND, "<h1>This site is disabled</h1>");
     }
     let line = format!("{} {}", request.method(), request.uri().path_and_query().map_or("/", |path| path.as_str()));
-    let response = match site.forward(&app, request).await {
-        Ok(response) => response,
-        Err(error) => {
+    let asked = (request.method().clone(), request.uri().clone(), request.headers().clone());
+    let response = match before(&site.state, &app, asked).await {
+        Some(response) => response,
+        None => site.forward(&app, request).await.unwrap_or_else(|error| {
             log::info!("{}: {error}", app.domain_name);
             failed()
-        }
+        }),
     };
     note(&site.state, &app, &line, response.status());
     response
+}
+
+/// What the web server answers before the web app is asked.
+async fn before(
+    state: &Arc<State>,
+    app: &WebApp,
+    (method, uri, headers): (Method, Uri, HeaderMap),
+) -> Option<Response> {
+    let app = state.processes.webapps.as_loaded(app);
+    if let Some(refused) = static_files::check_password(&app, &headers) {
+        return Some(refused);
+    }
+    if app.static_files.is_empty() {
+        return None;
+    }
+    let state = Arc::clone(state);
+    on_disk(move || static_files::find(&state, &app, &method, &uri, &headers)).await.unwrap_or_else(Some)
 }
 
 /// The web app of the domain asked for, else the account's first: on this machine no domain leads here.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::account::Account;
+use super::certificates::Certificates;
 use super::fault::Faults;
 use super::gate::Gates;
 use super::log::RequestLog;
@@ -35,6 +36,8 @@ pub struct State {
     pub log: RequestLog,
     /// The files that are shared with everybody.
     pub shares: Shares,
+    /// The certificates of its domains.
+    pub certificates: Certificates,
     /// What the account has chosen.
     pub preferences: Shelf,
     /// Consoles and web apps.

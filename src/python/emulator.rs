@@ -256,6 +256,7 @@ fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
             "delete_with_slash" => switches.delete_with_slash = value.extract()?,
             "sorted_tree" => switches.sorted_tree = value.extract()?,
             "webapp_threads" => switches.webapp_threads = value.extract()?,
+            "compact_not_after" => switches.compact_not_after = value.extract()?,
             "cname_error" => switches.cname_error = value.extract()?,
             _ => {
                 return Err(pyo3::exceptions::PyTypeError::new_err(format!(

@@ -10,5 +10,6 @@ mod emulator_sharing;
 mod emulator_tasks;
 mod emulator_throttle;
 mod emulator_tls;
+mod emulator_webapps;
 mod engine;
 mod script;

@@ -22,7 +22,7 @@ pub use launcher::{Launcher, Session};
 pub use schedule::Schedule;
 pub use scheduled::{Interval, ScheduledTask};
 pub use web::{Lease, StartError, WebProcesses};
-pub use webapp::{WebApp, WebApps, wsgi_path};
+pub use webapp::{StaticFile, StaticHeader, WebApp, WebApps, wsgi_path};
 
 use super::account::Account;
 use super::settings::Settings;

@@ -1,13 +1,13 @@
 //! The configured web apps. They outlive the emulator in a file of the root, as the service keeps them.
 
-use std::fs;
+use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::emulator::account::Account;
+use crate::emulator::kept::Kept;
 
 /// A web app as the service describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,36 @@ pub struct WebApp {
     pub password_protection_password: String,
     /// Whether it is served.
     pub enabled: bool,
+    /// Where files are served from instead, in the order in which they are tried.
+    #[serde(default)]
+    pub static_files: Vec<StaticFile>,
+    /// What is added to the answers with such files.
+    #[serde(default)]
+    pub static_headers: Vec<StaticHeader>,
+}
+
+/// A folder or file that is served below an address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaticFile {
+    /// Counts from 1 in the account.
+    pub id: u64,
+    /// The start of the address, as in `/static/`.
+    pub url: String,
+    /// The path in the account.
+    pub path: String,
+}
+
+/// A header of the answers below an address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaticHeader {
+    /// Counts from 1 in the account.
+    pub id: u64,
+    /// The start of the address, as in `/static/`.
+    pub url: String,
+    /// The header's name.
+    pub name: String,
+    /// What it says.
+    pub value: String,
 }
 
 /// The path of a domain's WSGI file in the account.
@@ -49,8 +79,9 @@ pub fn wsgi_path(domain: &str) -> String {
 /// The account's web apps, in the order in which they were made.
 #[derive(Debug)]
 pub struct WebApps {
-    file: PathBuf,
-    apps: Mutex<Vec<WebApp>>,
+    apps: Kept<Vec<WebApp>>,
+    /// Each as it was when it was last loaded, by its domain: what the web server in front of it goes by.
+    loaded: Mutex<HashMap<String, WebApp>>,
 }
 
 impl WebApps {
@@ -59,29 +90,19 @@ impl WebApps {
     /// # Errors
     /// If the file is there and cannot be read.
     pub fn open(account: &Account) -> io::Result<Self> {
-        let file = account.private().join("webapps.json");
-        let apps = match fs::read(&file) {
-            Ok(text) => serde_json::from_slice(&text)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        Ok(Self { file, apps: Mutex::new(apps) })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<WebApp>> {
-        self.apps.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(Self { apps: Kept::open(account, "webapps.json")?, loaded: Mutex::default() })
     }
 
     /// All of them.
     #[must_use]
     pub fn all(&self) -> Vec<WebApp> {
-        self.lock().clone()
+        self.apps.lock().clone()
     }
 
     /// That of a domain.
     #[must_use]
     pub fn get(&self, domain: &str) -> Option<WebApp> {
-        self.lock().iter().find(|app| app.domain_name.eq_ignore_ascii_case(domain)).cloned()
+        self.apps.lock().iter().find(|app| app.domain_name.eq_ignore_ascii_case(domain)).cloned()
     }
 
     /// Changes the list and keeps it in the file.
@@ -89,15 +110,26 @@ impl WebApps {
     /// # Errors
     /// If the file cannot be written; the list stays as it was.
     pub fn change<T>(&self, change: impl FnOnce(&mut Vec<WebApp>) -> T) -> io::Result<T> {
-        let mut apps = self.lock();
-        let mut changed = apps.clone();
-        let outcome = change(&mut changed);
-        // Renamed into place: a kill in the middle must not leave half a file.
-        let folder = self.file.parent().ok_or(io::ErrorKind::NotFound)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, &changed)?;
-        file.persist(&self.file)?;
-        *apps = changed;
-        Ok(outcome)
+        self.apps.change(change)
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, HashMap<String, WebApp>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on the web server goes by `app` as it is.
+    pub fn load(&self, app: &WebApp) {
+        self.loaded().insert(app.domain_name.clone(), app.clone());
+    }
+
+    /// Forgets what was loaded for a domain.
+    pub fn unload(&self, domain: &str) {
+        self.loaded().remove(domain);
+    }
+
+    /// `app` as it was when it was last loaded, which is now if it never was.
+    #[must_use]
+    pub fn as_loaded(&self, app: &WebApp) -> WebApp {
+        self.loaded().entry(app.domain_name.clone()).or_insert_with(|| app.clone()).clone()
     }
 }

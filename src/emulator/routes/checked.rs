@@ -91,7 +91,7 @@ impl<'a> Checked<'a> {
 
     /// 400 if anything was wrong.
     #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
-    pub fn done(self) -> Result<(), Response> {
+    pub fn done(&self) -> Result<(), Response> {
         if self.problems.is_empty() { Ok(()) } else { Err(answer::json(StatusCode::BAD_REQUEST, &self.problems)) }
     }
 }

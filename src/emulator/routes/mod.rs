@@ -3,9 +3,11 @@
 pub mod always_on;
 pub mod consoles;
 pub mod files;
+pub mod mappings;
 pub mod resources;
 pub mod schedule;
 pub mod sharing;
+pub mod ssl;
 pub mod tree;
 pub mod webapps;
 

@@ -11,6 +11,7 @@ use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use super::fields::Fields;
+use super::resources::not_found;
 use crate::clock;
 use crate::emulator::answer;
 use crate::emulator::process::{WebApp, wsgi_path};
@@ -42,11 +43,11 @@ fn shown(app: &WebApp) -> Value {
     if app.virtualenv_path.is_empty() {
         value["virtualenv_path"] = Value::Null;
     }
+    // These have endpoints of their own.
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|name, _| name != "static_files" && name != "static_headers");
+    }
     value
-}
-
-fn not_found() -> Response {
-    answer::detail(StatusCode::NOT_FOUND, "Not found.")
 }
 
 pub(crate) async fn list(Shared(state): Emulator) -> Response {
@@ -116,11 +117,14 @@ fn make(state: &State, domain: &str, python_version: &str) -> io::Result<Result<
             password_protection_username: String::new(),
             password_protection_password: String::new(),
             enabled: true,
+            static_files: Vec::new(),
+            static_headers: Vec::new(),
         };
         apps.push(app.clone());
         Ok(app)
     })?;
-    if made.is_ok() {
+    if let Ok(app) = &made {
+        state.processes.webapps.load(app);
         fs::write(state.account.root().join(wsgi_path(domain).trim_start_matches('/')), HELLO)?;
         for kind in ["access", "error", "server"] {
             state.processes.web.open_log(domain, kind)?;
@@ -180,6 +184,7 @@ pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(Str
     });
     match removed {
         Ok(Some(app)) => {
+            state.processes.webapps.unload(&app.domain_name);
             state.processes.web.retire(&app.domain_name).await;
             let wsgi = state.account.root().join(wsgi_path(&app.domain_name).trim_start_matches('/'));
             match fs::rename(&wsgi, wsgi.with_extension("py.bak")) {
@@ -197,7 +202,11 @@ pub(crate) async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(Str
     if !app.enabled {
         return answer::html(StatusCode::INTERNAL_SERVER_ERROR, "<h1>Server Error (500)</h1>");
     }
-    match state.processes.web.reload(&app, &state.session()).await {
+    let reloaded = state.processes.web.reload(&app, &state.session()).await;
+    if reloaded.is_ok() {
+        state.processes.webapps.load(&app);
+    }
+    match reloaded {
         Ok(()) if state.settings.undocumented.cname_error => {
             answer::json(StatusCode::CONFLICT, &json!({"status": "ERROR", "error": "cname_error"}))
         }

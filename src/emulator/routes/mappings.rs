@@ -1,0 +1,187 @@
+//! `webapps/{domain}/static_files/` and `…/static_headers/`: what a web app's files are served from, and with.
+//!
+//! Both are lists of small records that differ in their fields only, so each call is written once for both. A change
+//! takes effect when the web app is reloaded.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State as Shared};
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+
+use super::checked::Checked;
+use super::fields::Fields;
+use super::resources::not_found;
+use crate::emulator::answer;
+use crate::emulator::process::{StaticFile, StaticHeader, WebApp};
+use crate::emulator::state::State;
+
+type Emulator = Shared<Arc<State>>;
+type Item = Path<(String, String, u64)>;
+
+/// A record in one of a web app's lists.
+pub(crate) trait Mapping: Serialize + Clone + Default + Send {
+    /// The list it is in.
+    fn list(app: &mut WebApp) -> &mut Vec<Self>;
+
+    /// Its id.
+    fn id(&mut self) -> &mut u64;
+
+    /// Takes over the fields that are given.
+    fn fill(&mut self, checked: &mut Checked<'_>);
+}
+
+fn fill(target: &mut String, checked: &mut Checked<'_>, name: &str) {
+    if let Some(value) = checked.required(name) {
+        value.clone_into(target);
+    }
+}
+
+impl Mapping for StaticFile {
+    fn list(app: &mut WebApp) -> &mut Vec<Self> {
+        &mut app.static_files
+    }
+
+    fn id(&mut self) -> &mut u64 {
+        &mut self.id
+    }
+
+    fn fill(&mut self, checked: &mut Checked<'_>) {
+        fill(&mut self.url, checked, "url");
+        fill(&mut self.path, checked, "path");
+    }
+}
+
+impl Mapping for StaticHeader {
+    fn list(app: &mut WebApp) -> &mut Vec<Self> {
+        &mut app.static_headers
+    }
+
+    fn id(&mut self) -> &mut u64 {
+        &mut self.id
+    }
+
+    fn fill(&mut self, checked: &mut Checked<'_>) {
+        fill(&mut self.url, checked, "url");
+        fill(&mut self.name, checked, "name");
+        fill(&mut self.value, checked, "value");
+        // What cannot be sent would be lost without a word.
+        if !self.name.is_empty() && HeaderName::try_from(&self.name).is_err() {
+            checked.refuse("name", "Enter a valid value.");
+        }
+        if HeaderValue::try_from(&self.value).is_err() {
+            checked.refuse("value", "Enter a valid value.");
+        }
+    }
+}
+
+pub(crate) async fn list<T: Mapping>(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+    match state.processes.webapps.get(&domain) {
+        Some(mut app) => answer::json(StatusCode::OK, T::list(&mut app)),
+        None => not_found(),
+    }
+}
+
+pub(crate) async fn create<T: Mapping>(
+    Shared(state): Emulator,
+    Path((_, domain)): Path<(String, String)>,
+    fields: Fields,
+) -> Result<Response, Response> {
+    if state.processes.webapps.get(&domain).is_none() {
+        return Ok(not_found());
+    }
+    let mut made = T::default();
+    let mut checked = Checked::whole(&fields);
+    made.fill(&mut checked);
+    checked.done()?;
+    Ok(change(&state, &domain, StatusCode::CREATED, |apps, index| {
+        let ids = apps.iter_mut().flat_map(|app| T::list(app).iter_mut().map(|item| *item.id()));
+        *made.id() = ids.max().unwrap_or(0) + 1;
+        T::list(&mut apps[index]).push(made.clone());
+        Some(made)
+    }))
+}
+
+pub(crate) async fn read<T: Mapping>(Shared(state): Emulator, Path((_, domain, id)): Item) -> Response {
+    match find::<T>(&state, &domain, id) {
+        Some(item) => answer::json(StatusCode::OK, &item),
+        None => not_found(),
+    }
+}
+
+pub(crate) async fn replace<T: Mapping>(
+    Shared(state): Emulator,
+    Path((_, domain, id)): Item,
+    fields: Fields,
+) -> Result<Response, Response> {
+    put(&state, &domain, id, Checked::whole(&fields), T::default())
+}
+
+pub(crate) async fn update<T: Mapping>(
+    Shared(state): Emulator,
+    Path((_, domain, id)): Item,
+    fields: Fields,
+) -> Result<Response, Response> {
+    let Some(old) = find::<T>(&state, &domain, id) else { return Ok(not_found()) };
+    put(&state, &domain, id, Checked::partial(&fields), old)
+}
+
+#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
+fn put<T: Mapping>(
+    state: &State,
+    domain: &str,
+    id: u64,
+    mut checked: Checked<'_>,
+    mut item: T,
+) -> Result<Response, Response> {
+    if find::<T>(state, domain, id).is_none() {
+        return Ok(not_found());
+    }
+    item.fill(&mut checked);
+    checked.done()?;
+    *item.id() = id;
+    Ok(change(state, domain, StatusCode::OK, |apps, index| {
+        let place = T::list(&mut apps[index]).iter_mut().find_map(|item| (*item.id() == id).then_some(item))?;
+        place.clone_from(&item);
+        Some(item)
+    }))
+}
+
+pub(crate) async fn delete<T: Mapping>(Shared(state): Emulator, Path((_, domain, id)): Item) -> Response {
+    if find::<T>(&state, &domain, id).is_none() {
+        return not_found();
+    }
+    let deleted = state.processes.webapps.change(|apps| {
+        for app in apps.iter_mut().filter(|app| app.domain_name.eq_ignore_ascii_case(&domain)) {
+            T::list(app).retain_mut(|item| *item.id() != id);
+        }
+    });
+    match deleted {
+        Ok(()) => answer::empty(StatusCode::NO_CONTENT),
+        Err(error) => answer::internal(&error),
+    }
+}
+
+fn find<T: Mapping>(state: &State, domain: &str, id: u64) -> Option<T> {
+    let mut app = state.processes.webapps.get(domain)?;
+    T::list(&mut app).iter_mut().find_map(|item| (*item.id() == id).then(|| item.clone()))
+}
+
+/// Changes the web app at `domain`, and answers what the change returns.
+fn change<T: Mapping>(
+    state: &State,
+    domain: &str,
+    status: StatusCode,
+    change: impl FnOnce(&mut Vec<WebApp>, usize) -> Option<T>,
+) -> Response {
+    let changed = state.processes.webapps.change(|apps| {
+        let index = apps.iter().position(|app| app.domain_name.eq_ignore_ascii_case(domain))?;
+        change(apps, index)
+    });
+    match changed {
+        Ok(Some(item)) => answer::json(status, &item),
+        Ok(None) => not_found(),
+        Err(error) => answer::internal(&error),
+    }
+}

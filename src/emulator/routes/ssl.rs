@@ -1,0 +1,99 @@
+//! The certificates of web apps (`webapps/{domain}/ssl/`) and, in version 1, of domains (`domains/{domain}/ssl/`).
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State as Shared};
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::checked::Checked;
+use super::fields::Fields;
+use super::resources::not_found;
+use crate::emulator::answer;
+use crate::emulator::state::State;
+
+type Emulator = Shared<Arc<State>>;
+
+/// The only kind that the service makes itself.
+const LETS_ENCRYPT: &str = "letsencrypt-auto-renew";
+
+/// Whether a web app is served at this domain.
+fn has(state: &State, domain: &str) -> bool {
+    state.processes.webapps.get(domain).is_some()
+}
+
+pub(crate) async fn read(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+    let Some(certificate) = state.certificates.get(&domain).filter(|_| has(&state, &domain)) else {
+        return not_found();
+    };
+    let value = json!({
+        "not_after": written(certificate.not_after, state.settings.undocumented.compact_not_after),
+        "issuer_name": certificate.issuer,
+        "subject_name": certificate.subject,
+        "subject_alternate_names": certificate.names,
+    });
+    answer::json(StatusCode::OK, &value)
+}
+
+/// A moment in one of the two forms of ISO 8601 that the service has been seen to answer.
+fn written(moment: OffsetDateTime, compact: bool) -> String {
+    let (year, month, day) = (moment.year(), u8::from(moment.month()), moment.day());
+    let (hour, minute, second) = moment.to_hms();
+    if compact {
+        format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+    } else {
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00")
+    }
+}
+
+pub(crate) async fn set(
+    Shared(state): Emulator,
+    Path((_, domain)): Path<(String, String)>,
+    fields: Fields,
+) -> Result<Response, Response> {
+    if !has(&state, &domain) {
+        return Ok(not_found());
+    }
+    let mut checked = Checked::whole(&fields);
+    let kept = if checked.optional("cert_type").is_some() {
+        checked.choice("cert_type", &[LETS_ENCRYPT]);
+        checked.done()?;
+        state.certificates.issue(&domain)
+    } else {
+        let (certificate, key) = (checked.required("cert"), checked.required("private_key"));
+        let (Some(certificate), Some(key)) = (certificate, key) else {
+            return checked.done().map(|()| answer::empty(StatusCode::BAD_REQUEST));
+        };
+        state.certificates.set(&domain, certificate, key).map(|kept| {
+            if let Err((field, problem)) = kept {
+                checked.refuse(field, problem);
+            }
+        })
+    };
+    match kept {
+        Ok(()) => checked.done().map(|()| answer::json(StatusCode::OK, &json!({"status": "OK"}))),
+        Err(error) => Ok(answer::internal(&error)),
+    }
+}
+
+pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+    match state.certificates.delete(&domain) {
+        Ok(true) => answer::empty(StatusCode::NO_CONTENT),
+        Ok(false) => not_found(),
+        Err(error) => answer::internal(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_have_two_forms() {
+        let moment = OffsetDateTime::from_unix_timestamp(1_535_130_983).unwrap();
+        assert_eq!(written(moment, true), "20180824T171623Z");
+        assert_eq!(written(moment, false), "2018-08-24T17:16:23+00:00");
+    }
+}

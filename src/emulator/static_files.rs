@@ -1,0 +1,115 @@
+//! What the host's web server answers in front of a web app: password protection and static file mappings.
+//!
+//! The mappings are tried in the order in which they were made. One that leads to no file is passed over, at last to
+//! the web app, and one whose path is a file answers for every address below its own
+//! (<https://help.pythonanywhere.com/pages/DebuggingStaticFiles/>). There is no page for folders.
+
+use std::fs;
+use std::time::SystemTime;
+
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use percent_encoding::percent_decode_str;
+
+use super::account::{AccountPath, LastLink};
+use super::answer;
+use super::process::{StaticFile, WebApp};
+use super::routes::files::open_file;
+use super::state::State;
+
+/// Asks visitors of a protected site for the password.
+pub(crate) fn check_password(app: &WebApp, headers: &HeaderMap) -> Option<Response> {
+    let wanted = format!("{}:{}", app.password_protection_username, app.password_protection_password);
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
+    let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+    let given = given.and_then(|(_, text)| BASE64.decode(text.trim()).ok());
+    if !app.password_protection_enabled || given.as_deref() == Some(wanted.as_bytes()) {
+        return None;
+    }
+    let page = answer::html(StatusCode::UNAUTHORIZED, "<h1>401 Authorization Required</h1>");
+    Some(answer::with_header(page, header::WWW_AUTHENTICATE, "Basic realm=\"Restricted\""))
+}
+
+/// The file that the mappings have for this request, if they have one. Blocks.
+pub(crate) fn find(state: &State, app: &WebApp, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Response> {
+    if *method != Method::GET && *method != Method::HEAD {
+        return None;
+    }
+    let path: Vec<u8> = percent_decode_str(uri.path()).collect();
+    let response = app.static_files.iter().find_map(|mapping| serve(state, mapping, &path, headers))?;
+    Some(app.static_headers.iter().filter(|added| path.starts_with(added.url.as_bytes())).fold(
+        response,
+        |mut response, added| {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(&added.name), HeaderValue::try_from(&added.value)) {
+                response.headers_mut().insert(name, value);
+            }
+            response
+        },
+    ))
+}
+
+/// The part of an address below a mapping's.
+fn below<'a>(url: &str, path: &'a [u8]) -> Option<&'a [u8]> {
+    let rest = path.strip_prefix(url.as_bytes())?;
+    (rest.is_empty() || url.ends_with('/') || rest[0] == b'/').then_some(rest)
+}
+
+fn serve(state: &State, mapping: &StaticFile, path: &[u8], headers: &HeaderMap) -> Option<Response> {
+    let rest = below(&mapping.url, path)?;
+    let resolve = |path: &[u8]| {
+        // Whatever climbs (`..`) is no path of the account.
+        let path = AccountPath::parse(path).ok()?;
+        let real = state.account.resolve(&path, LastLink::Follow).ok()?;
+        Some((fs::symlink_metadata(&real).ok()?, real))
+    };
+    let mut found = resolve(mapping.path.as_bytes())?;
+    if found.0.is_dir() && !rest.ends_with(b"/") {
+        found = resolve(&[mapping.path.as_bytes(), b"/", rest].concat())?;
+    }
+    let (metadata, real) = found;
+    if !metadata.is_file() {
+        return None;
+    }
+    let modified = metadata.modified().ok()?;
+    if is_fresh(headers, modified) {
+        return Some(answer::empty(StatusCode::NOT_MODIFIED));
+    }
+    let Ok((body, length)) = open_file(&real, &metadata) else {
+        return Some(answer::html(StatusCode::FORBIDDEN, "<h1>403 Forbidden</h1>"));
+    };
+    let mut response = answer::with_body(StatusCode::OK, body);
+    if let Some(kind) = mime_guess::from_path(&real).first() {
+        let charset = if kind.type_() == mime_guess::mime::TEXT { "; charset=utf-8" } else { "" };
+        response = answer::with_header(response, header::CONTENT_TYPE, &format!("{kind}{charset}"));
+    }
+    response = answer::with_header(response, header::CONTENT_LENGTH, &length.to_string());
+    Some(answer::with_header(response, header::LAST_MODIFIED, &httpdate::fmt_http_date(modified)))
+}
+
+/// Whether the visitor has the file as it is; HTTP's dates know whole seconds only.
+fn is_fresh(headers: &HeaderMap, modified: SystemTime) -> bool {
+    let known = headers.get(header::IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok());
+    let known = known.and_then(|value| httpdate::parse_http_date(value).ok());
+    known.is_some_and(|known| known + std::time::Duration::from_secs(1) > modified)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapping_is_for_its_address_and_what_is_below() {
+        for (url, path, rest) in [
+            ("/static/", "/static/a", Some("a")),
+            ("/static", "/static/a", Some("/a")),
+            ("/static", "/static", Some("")),
+            ("/static", "/statics/a", None),
+            ("/", "/a", Some("a")),
+            ("/static/", "/static", None),
+        ] {
+            assert_eq!(below(url, path.as_bytes()), rest.map(str::as_bytes), "{url} {path}");
+        }
+    }
+}
