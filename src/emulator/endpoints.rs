@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::routing::MethodRouter;
 
 use super::process::{StaticFile, StaticHeader};
-use super::routes::{always_on, consoles, files, mappings, resources, schedule, sharing, ssl, tree, webapps};
+use super::routes::{always_on, consoles, files, mappings, resources, schedule, sharing, ssl, tree, webapps, websites};
 use super::state::State;
 
 /// One path of the API.
@@ -118,6 +118,10 @@ endpoints! {
         get => resources::default_save_and_run_python_version,
         patch => resources::set_default_save_and_run_python_version,
     }
+    v1 "websites/" { get => websites::list, post => websites::create }
+    v1 "websites/{}/" { get => websites::read, patch => websites::update, delete => websites::delete }
+    v1 "websites/{}/reload/" { post => websites::reload }
+    v1 "domains/{}/ssl/" { get => ssl::read, post => ssl::set }
     v0 "students/" { get => resources::students }
     v0 "students/{}/" { delete => resources::delete_student }
     v0 "system_image/" { get => resources::system_image, patch => resources::set_system_image }

@@ -1,17 +1,18 @@
-//! The listener that serves the account's web apps, in the place of the host's web server.
+//! The listener that serves the account's web apps and websites, in the place of the host's web server.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State as Shared};
 use axum::response::Response;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixStream};
 
 use super::answer;
-use super::process::WebApp;
+use super::process::{Serving, WebApp, Website};
 use super::routes::files::on_disk;
 use super::state::State;
 use super::static_files;
@@ -28,6 +29,9 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
+/// How often it is looked whether a website listens.
+const SOCKET_LOOK: Duration = Duration::from_millis(10);
+
 struct Site {
     state: Arc<State>,
     http: reqwest::Client,
@@ -36,13 +40,7 @@ struct Site {
 /// Serves the web apps until the task is dropped.
 pub async fn serve(listener: TcpListener, state: Arc<State>) {
     crate::tls::install_provider();
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .pool_max_idle_per_host(0)
-        .build();
-    let http = match http {
+    let http = match client().build() {
         Ok(http) => http,
         Err(error) => return log::error!("the web apps cannot be served: {error}"),
     };
@@ -52,23 +50,32 @@ pub async fn serve(listener: TcpListener, state: Arc<State>) {
     }
 }
 
+/// A client that does as it is told.
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .pool_max_idle_per_host(0)
+}
+
 async fn handle(Shared(site): Shared<Arc<Site>>, request: Request) -> Response {
-    let Some(app) = choose(&site.state, request.headers()) else {
+    let Some(target) = choose(&site.state, request.headers()).await else {
         return answer::html(StatusCode::NOT_FOUND, "<h1>Coming Soon!</h1><p>There is no web app here yet.</p>");
     };
-    if !app.enabled {
+    let (domain, enabled) = match &target {
+        Target::WebApp(app) => (app.domain_name.clone(), app.enabled),
+        Target::Website(website) => (website.domain_name.clone(), website.enabled),
+    };
+    if !enabled {
         return answer::html(StatusCode::NOT_FOUND, "<h1>This site is disabled</h1>");
     }
     let line = format!("{} {}", request.method(), request.uri().path_and_query().map_or("/", |path| path.as_str()));
-    let asked = (request.method().clone(), request.uri().clone(), request.headers().clone());
-    let response = match before(&site.state, &app, asked).await {
-        Some(response) => response,
-        None => site.forward(&app, request).await.unwrap_or_else(|error| {
-            log::info!("{}: {error}", app.domain_name);
-            failed()
-        }),
-    };
-    note(&site.state, &app, &line, response.status());
+    let response = site.answer(&target, request).await.unwrap_or_else(|error| {
+        log::info!("{domain}: {error}");
+        failed()
+    });
+    note(&site.state, &domain, &line, response.status());
     response
 }
 
@@ -89,11 +96,25 @@ async fn before(
     on_disk(move || static_files::find(&state, &app, &method, &uri, &headers)).await.unwrap_or_else(Some)
 }
 
-/// The web app of the domain asked for, else the account's first: on this machine no domain leads here.
-fn choose(state: &State, headers: &HeaderMap) -> Option<WebApp> {
+/// Who answers a request.
+enum Target {
+    WebApp(WebApp),
+    Website(Website),
+}
+
+/// The site of the domain asked for, else the account's first: on this machine no domain leads here.
+async fn choose(state: &State, headers: &HeaderMap) -> Option<Target> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let domain = host.rsplit_once(':').map_or(host, |(domain, _)| domain);
-    state.processes.webapps.get(domain).or_else(|| state.processes.webapps.all().into_iter().next())
+    let (webapps, websites) = (&state.processes.webapps, &state.processes.websites);
+    if let Some(website) = websites.get(domain).await {
+        return Some(Target::Website(website));
+    }
+    let app = webapps.get(domain).or_else(|| webapps.all().into_iter().next());
+    match app {
+        Some(app) => Some(Target::WebApp(app)),
+        None => websites.all().await.into_iter().next().map(Target::Website),
+    }
 }
 
 fn failed() -> Response {
@@ -103,57 +124,97 @@ fn failed() -> Response {
     )
 }
 
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
 impl Site {
-    async fn forward(
-        &self,
-        app: &WebApp,
-        request: Request,
-    ) -> Result<Response, Box<dyn std::error::Error + Send + Sync>> {
-        let lease = self.state.processes.web.lease(app, &self.state.session()).await?;
-        let (parts, body) = request.into_parts();
-        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let mut headers = parts.headers;
-        for name in &HOP_BY_HOP {
-            headers.remove(name);
+    async fn answer(&self, target: &Target, request: Request) -> Result<Response, Failure> {
+        match target {
+            Target::WebApp(app) => {
+                let asked = (request.method().clone(), request.uri().clone(), request.headers().clone());
+                match before(&self.state, app, asked).await {
+                    Some(response) => Ok(response),
+                    None => self.ask_webapp(app, request).await,
+                }
+            }
+            Target::Website(website) => self.ask_website(website, request).await,
         }
-        headers.insert("x-real-ip", http::HeaderValue::from_static("127.0.0.1"));
-        headers.insert("x-forwarded-proto", http::HeaderValue::from_static("http"));
-        // The worker takes bodies of a known length only, as behind the host's web server, which buffers them.
-        let body = axum::body::to_bytes(body, usize::MAX).await?;
-        headers.remove(header::CONTENT_LENGTH);
-        let url = format!("http://127.0.0.1:{}{path}", lease.port);
+    }
+
+    async fn ask_webapp(&self, app: &WebApp, request: Request) -> Result<Response, Failure> {
+        let lease = self.state.processes.web.lease(app, &self.state.session()).await?;
         let settings = &self.state.settings;
         let limit = if lease.is_first { settings.first_request_limit } else { settings.request_limit };
-        let sent = self.http.request(parts.method, url).headers(headers).body(body).send();
-        let Ok(answer) = tokio::time::timeout(limit, sent).await else {
+        let sent = forward(&self.http, &format!("http://127.0.0.1:{}", lease.port), request).await?;
+        let Ok(answer) = tokio::time::timeout(limit, sent.send()).await else {
             self.state.processes.web.abandon(&app.domain_name, &lease).await;
             return Err(format!("killed after {:.0} s in one request", limit.as_secs_f64()).into());
         };
-        let answer = answer?;
+        back(answer?, lease)
+    }
 
-        let mut response = Response::builder().status(answer.status());
-        if let Some(headers) = response.headers_mut() {
-            for (name, value) in answer.headers() {
-                if !HOP_BY_HOP.contains(name) {
-                    headers.append(name.clone(), value.clone());
-                }
-            }
-        }
-        // The lease lasts as long as the body does.
-        let body = answer.bytes_stream().inspect(move |_| {
-            let _ = &lease;
-        });
-        Ok(response.body(Body::from_stream(body))?)
+    async fn ask_website(&self, website: &Website, request: Request) -> Result<Response, Failure> {
+        let serving = self.state.processes.websites.serving(&website.domain_name).await.ok_or("no process")?;
+        let settings = &self.state.settings;
+        tokio::time::timeout(settings.first_request_limit, listening(&serving))
+            .await
+            .map_err(|_| "its command does not listen on $DOMAIN_SOCKET")??;
+        let http = client().unix_socket(serving.socket.clone()).build()?;
+        let sent = forward(&http, "http://website", request).await?;
+        let answer = tokio::time::timeout(settings.request_limit, sent.send()).await;
+        back(answer.map_err(|_| "no answer in time")??, serving)
     }
 }
 
+/// Returns once somebody listens on a website's socket.
+async fn listening(serving: &Serving) -> io::Result<()> {
+    loop {
+        match UnixStream::connect(&serving.socket).await {
+            Ok(_) => return Ok(()),
+            Err(error) if serving.has_failed() => return Err(error),
+            Err(_) => tokio::time::sleep(SOCKET_LOOK).await,
+        }
+    }
+}
+
+/// The same request to another address.
+async fn forward(http: &reqwest::Client, address: &str, request: Request) -> Result<reqwest::RequestBuilder, Failure> {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut headers = parts.headers;
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+    headers.insert("x-real-ip", http::HeaderValue::from_static("127.0.0.1"));
+    headers.insert("x-forwarded-proto", http::HeaderValue::from_static("http"));
+    // The worker takes bodies of a known length only, as behind the host's web server, which buffers them.
+    let body = axum::body::to_bytes(body, usize::MAX).await?;
+    headers.remove(header::CONTENT_LENGTH);
+    Ok(http.request(parts.method, format!("{address}{path}")).headers(headers).body(body))
+}
+
+/// The answer as it comes; `lease` lasts as long as its body does.
+fn back(answer: reqwest::Response, lease: impl Send + 'static) -> Result<Response, Failure> {
+    let mut response = Response::builder().status(answer.status());
+    if let Some(headers) = response.headers_mut() {
+        for (name, value) in answer.headers() {
+            if !HOP_BY_HOP.contains(name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+    }
+    let body = answer.bytes_stream().inspect(move |_| {
+        let _ = &lease;
+    });
+    Ok(response.body(Body::from_stream(body))?)
+}
+
 /// A line in the access log, as the host's web server writes it.
-fn note(state: &State, app: &WebApp, line: &str, status: StatusCode) {
-    let written = state.processes.web.open_log(&app.domain_name, "access").and_then(|mut log| {
+fn note(state: &State, domain: &str, line: &str, status: StatusCode) {
+    let written = state.processes.web.open_log(domain, "access").and_then(|mut log| {
         let date = httpdate::fmt_http_date(clock::wall());
         writeln!(log, "127.0.0.1 - - [{date}] \"{line} HTTP/1.1\" {} -", status.as_u16())
     });
     if let Err(error) = written {
-        log::warn!("the access log of {} cannot be written: {error}", app.domain_name);
+        log::warn!("the access log of {domain} cannot be written: {error}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod deploy;
 mod emulator_account;
+mod emulator_endpoints;
 mod emulator_faults;
 mod emulator_files;
 mod emulator_host;
@@ -11,5 +12,6 @@ mod emulator_tasks;
 mod emulator_throttle;
 mod emulator_tls;
 mod emulator_webapps;
+mod emulator_websites;
 mod engine;
 mod script;

@@ -1,30 +1,16 @@
 //! Always-on tasks: commands that run all the time, and are started again when they end.
-//!
-//! Each has a keeper, an asynchronous task that holds its run. Aborting the keeper drops the run, which ends the
-//! processes; whoever stops one waits for that, so a restarted command finds its sockets free.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
 
 use super::cpu::CpuMeter;
+use super::keeper::{Duty, Keeper};
 use super::launcher::{Launcher, Session};
-use super::run::{Job, Run};
-use crate::clock;
 use crate::emulator::account::Account;
-
-/// How long to wait before a command that has ended is started again: at first, and at most.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-
-/// A command that lasted this long gets the first pause again.
-const LASTING: Duration = Duration::from_secs(60);
 
 /// An always-on task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,23 +53,20 @@ struct Tasks {
 #[derive(Debug)]
 struct Kept {
     task: AlwaysOnTask,
-    running: Arc<AtomicBool>,
-    keeper: Option<JoinHandle<()>>,
+    keeper: Option<Keeper>,
 }
 
 impl Kept {
     fn shown(&self) -> AlwaysOnTask {
-        AlwaysOnTask { running: self.running.load(Ordering::Relaxed), ..self.task.clone() }
+        let running = self.keeper.as_ref().is_some_and(|keeper| keeper.condition().running.load(Ordering::Relaxed));
+        AlwaysOnTask { running, ..self.task.clone() }
     }
 
     /// Ends its processes and waits for that.
     async fn stop(&mut self) {
         if let Some(keeper) = self.keeper.take() {
-            keeper.abort();
-            // An error only says that it was aborted.
-            let _ = keeper.await;
+            keeper.stop().await;
         }
-        self.running.store(false, Ordering::Relaxed);
     }
 }
 
@@ -111,7 +94,7 @@ impl AlwaysOn {
         let id = tasks.last;
         let (command, description) = (command.to_owned(), description.to_owned());
         let task = AlwaysOnTask { id, command, description, enabled, running: false };
-        let mut kept = Kept { task, running: Arc::default(), keeper: None };
+        let mut kept = Kept { task, keeper: None };
         self.start(&mut kept, session);
         let shown = kept.shown();
         tasks.by_id.insert(id, kept);
@@ -168,54 +151,9 @@ impl AlwaysOn {
         if !kept.task.enabled {
             return;
         }
-        let keeper = Keeper {
-            launcher: Arc::clone(&self.launcher),
-            meter: Arc::clone(&self.meter),
-            session: session.clone(),
-            log: self.logs.join(kept.task.log_name()),
-            task: kept.task.clone(),
-            running: Arc::clone(&kept.running),
-        };
-        kept.keeper = Some(tokio::spawn(keeper.keep()));
-    }
-}
-
-struct Keeper {
-    launcher: Arc<Launcher>,
-    meter: Arc<CpuMeter>,
-    session: Session,
-    log: PathBuf,
-    task: AlwaysOnTask,
-    running: Arc<AtomicBool>,
-}
-
-impl Keeper {
-    async fn keep(self) {
-        let mut pause = PAUSES.0;
-        loop {
-            let began = clock::now();
-            if let Err(error) = self.run().await {
-                log::warn!("an always-on task cannot run: {error}");
-            }
-            self.running.store(false, Ordering::Relaxed);
-            if clock::now() - began >= LASTING {
-                pause = PAUSES.0;
-            }
-            clock::sleep(pause).await;
-            pause = (pause * 2).min(PAUSES.1);
-        }
-    }
-
-    async fn run(&self) -> io::Result<i32> {
-        let job = Job {
-            command: self.task.command.clone(),
-            folder: self.launcher.home(),
-            environment: self.launcher.environment(&self.session),
-            output: self.launcher.visible(&format!("/var/log/{}", self.task.log_name())),
-            errors: OpenOptions::new().create(true).append(true).open(&self.log)?,
-        };
-        let run = Run::start(&self.launcher, &self.meter, job).await?;
-        self.running.store(true, Ordering::Relaxed);
-        run.wait().await
+        let log = kept.task.log_name();
+        let command = kept.task.command.clone();
+        let duty = Duty { command, session: session.clone(), output: log.clone(), errors: log, socket: None };
+        kept.keeper = Some(Keeper::start(&self.launcher, &self.meter, self.logs.clone(), duty));
     }
 }

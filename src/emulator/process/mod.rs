@@ -4,12 +4,14 @@ mod always_on;
 mod console;
 mod cpu;
 mod end;
+mod keeper;
 mod launcher;
 mod run;
 mod schedule;
 mod scheduled;
 mod web;
 mod webapp;
+mod website;
 
 use std::io;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ pub use schedule::Schedule;
 pub use scheduled::{Interval, ScheduledTask};
 pub use web::{Lease, StartError, WebProcesses};
 pub use webapp::{StaticFile, StaticHeader, WebApp, WebApps, wsgi_path};
+pub use website::{Serving, Website, Websites};
 
 use super::account::Account;
 use super::settings::Settings;
@@ -40,6 +43,8 @@ pub struct Processes {
     pub always_on: AlwaysOn,
     /// Commands that run at their times.
     pub schedule: Schedule,
+    /// Commands that serve a domain.
+    pub websites: Websites,
     /// The consoles.
     pub consoles: Consoles,
 }
@@ -58,6 +63,7 @@ impl Processes {
             consoles: Consoles::new(Arc::clone(&launcher), account)?,
             always_on: AlwaysOn::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
             schedule: Schedule::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
+            websites: Websites::new(Arc::clone(&launcher), Arc::clone(&cpu), account)?,
             launcher,
             cpu,
         })
@@ -80,6 +86,7 @@ impl Processes {
         self.consoles.stop();
         self.schedule.stop().await;
         self.always_on.stop().await;
+        self.websites.stop().await;
         self.web.stop().await;
     }
 }

@@ -33,7 +33,12 @@ impl<'a> Checked<'a> {
         self.problems.insert(name.to_owned(), json!([problem]));
     }
 
-    /// The same, unless something was wrong with the field already.
+    /// Notes what is wrong with a field of the object `name`.
+    pub fn refuse_inside(&mut self, name: &str, field: &str, problem: &str) {
+        self.problems.insert(name.to_owned(), json!({ field: [problem] }));
+    }
+
+    /// The same as `refuse`, unless something was wrong with the field already.
     pub fn refuse_if_sound(&mut self, name: &str, problem: &str) {
         if !self.problems.contains_key(name) {
             self.refuse(name, problem);

@@ -10,6 +10,7 @@ pub mod sharing;
 pub mod ssl;
 pub mod tree;
 pub mod webapps;
+pub mod websites;
 
 mod build;
 mod checked;

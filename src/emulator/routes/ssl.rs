@@ -19,15 +19,14 @@ type Emulator = Shared<Arc<State>>;
 /// The only kind that the service makes itself.
 const LETS_ENCRYPT: &str = "letsencrypt-auto-renew";
 
-/// Whether a web app is served at this domain.
-fn has(state: &State, domain: &str) -> bool {
-    state.processes.webapps.get(domain).is_some()
+/// Whether the account has a web app or website at this domain.
+async fn has(state: &State, domain: &str) -> bool {
+    state.processes.webapps.get(domain).is_some() || state.processes.websites.get(domain).await.is_some()
 }
 
 pub(crate) async fn read(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
-    let Some(certificate) = state.certificates.get(&domain).filter(|_| has(&state, &domain)) else {
-        return not_found();
-    };
+    let is_ours = has(&state, &domain).await;
+    let Some(certificate) = state.certificates.get(&domain).filter(|_| is_ours) else { return not_found() };
     let value = json!({
         "not_after": written(certificate.not_after, state.settings.undocumented.compact_not_after),
         "issuer_name": certificate.issuer,
@@ -53,7 +52,7 @@ pub(crate) async fn set(
     Path((_, domain)): Path<(String, String)>,
     fields: Fields,
 ) -> Result<Response, Response> {
-    if !has(&state, &domain) {
+    if !has(&state, &domain).await {
         return Ok(not_found());
     }
     let mut checked = Checked::whole(&fields);

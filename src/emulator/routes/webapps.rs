@@ -37,6 +37,8 @@ def application(environ, start_response):
     yield content.encode(\"utf8\")
 ";
 
+const TOO_MANY: &str = "You have reached your maximum number of web apps";
+
 /// What the service shows of a web app.
 fn shown(app: &WebApp) -> Value {
     let mut value = serde_json::to_value(app).unwrap_or_default();
@@ -82,6 +84,12 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response 
     if !is_domain(&domain) {
         return answer::json(StatusCode::BAD_REQUEST, &json!({"domain_name": ["Enter a valid domain name."]}));
     }
+    if state.processes.websites.get(&domain).await.is_some() {
+        return refused("domain_taken", &format!("You already have a web app at {domain}"));
+    }
+    if state.settings.account == AccountKind::Free && !state.processes.websites.all().await.is_empty() {
+        return refused("too_many_webapps", TOO_MANY);
+    }
     match make(&state, &domain, &python_version) {
         Ok(Ok(app)) => text_json(StatusCode::OK, &json!({"status": "OK", "webapp": shown(&app)})),
         Ok(Err((kind, text))) => refused(kind, &text),
@@ -101,7 +109,7 @@ fn make(state: &State, domain: &str, python_version: &str) -> io::Result<Result<
             return Err(("domain_taken", format!("You already have a web app at {domain}")));
         }
         if state.settings.account == AccountKind::Free && !apps.is_empty() {
-            return Err(("too_many_webapps", "You have reached your maximum number of web apps".to_owned()));
+            return Err(("too_many_webapps", TOO_MANY.to_owned()));
         }
         let app = WebApp {
             id: apps.iter().map(|app| app.id).max().unwrap_or(0) + 1,
@@ -248,7 +256,7 @@ fn dotted_version(text: &str) -> Option<String> {
     (6..=14).contains(&minor).then(|| format!("3.{minor}"))
 }
 
-fn is_domain(text: &str) -> bool {
+pub(crate) fn is_domain(text: &str) -> bool {
     let label = |part: &str| {
         !part.is_empty() && part.len() <= 63 && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     };

@@ -1,0 +1,150 @@
+//! Keeps one command running: started again whenever it ends, until the keeper is stopped.
+//!
+//! A keeper is an asynchronous task that holds the run. Aborting it drops the run, which ends the processes; whoever
+//! stops a keeper waits for that, so that the next one finds ports and sockets free.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::cpu::CpuMeter;
+use super::launcher::{Launcher, Session};
+use super::run::{Job, Run};
+use crate::clock;
+
+/// How long to wait before a command that has ended is started again: at first, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// A command that lasted this long gets the first pause again.
+const LASTING: Duration = Duration::from_secs(60);
+
+/// A command and what it needs.
+#[derive(Debug, Clone)]
+pub struct Duty {
+    /// A command line for bash, which starts in the home folder.
+    pub command: String,
+    /// What it is told of the service.
+    pub session: Session,
+    /// The name of the log in `/var/log` that gets its standard output.
+    pub output: String,
+    /// The same for its standard error.
+    pub errors: String,
+    /// The socket that it is to listen on, named by `$DOMAIN_SOCKET`.
+    pub socket: Option<PathBuf>,
+}
+
+/// How the command does.
+#[derive(Debug, Default)]
+pub struct Condition {
+    /// Whether it runs.
+    pub running: AtomicBool,
+    /// Whether it has ever ended.
+    pub ended: AtomicBool,
+}
+
+/// A keeper at work.
+#[derive(Debug)]
+pub struct Keeper {
+    task: JoinHandle<()>,
+    condition: Arc<Condition>,
+}
+
+impl Keeper {
+    /// Starts a command, whose logs are in the real folder `logs`.
+    #[must_use]
+    pub fn start(launcher: &Arc<Launcher>, meter: &Arc<CpuMeter>, logs: PathBuf, duty: Duty) -> Self {
+        let condition = Arc::new(Condition::default());
+        let keeping = Keeping {
+            launcher: Arc::clone(launcher),
+            meter: Arc::clone(meter),
+            logs,
+            duty,
+            condition: Arc::clone(&condition),
+        };
+        Self { task: tokio::spawn(keeping.keep()), condition }
+    }
+
+    /// How the command does.
+    #[must_use]
+    pub fn condition(&self) -> &Condition {
+        &self.condition
+    }
+
+    /// Begins to end the command with all that it started.
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+
+    /// Whether all of it has ended.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Ends the command with all that it started, and returns when that is done.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        // An error only says that it was aborted.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Keeping {
+    launcher: Arc<Launcher>,
+    meter: Arc<CpuMeter>,
+    logs: PathBuf,
+    duty: Duty,
+    condition: Arc<Condition>,
+}
+
+impl Keeping {
+    async fn keep(self) {
+        let mut pause = PAUSES.0;
+        loop {
+            let began = clock::now();
+            if let Err(error) = self.run().await {
+                log::warn!("{:?} cannot run: {error}", self.duty.command);
+            }
+            self.condition.running.store(false, Ordering::Relaxed);
+            self.condition.ended.store(true, Ordering::Relaxed);
+            if clock::now() - began >= LASTING {
+                pause = PAUSES.0;
+            }
+            clock::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    async fn run(&self) -> io::Result<i32> {
+        let mut environment = self.launcher.environment(&self.duty.session);
+        if let Some(socket) = &self.duty.socket {
+            environment.push(("DOMAIN_SOCKET", OsString::from(socket)));
+            match fs::remove_file(socket) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        let job = Job {
+            command: self.duty.command.clone(),
+            folder: self.launcher.home(),
+            environment,
+            output: self.launcher.visible(&format!("/var/log/{}", self.duty.output)),
+            errors: OpenOptions::new().create(true).append(true).open(self.logs.join(&self.duty.errors))?,
+        };
+        let run = Run::start(&self.launcher, &self.meter, job).await?;
+        self.condition.running.store(true, Ordering::Relaxed);
+        run.wait().await
+    }
+}

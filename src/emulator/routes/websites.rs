@@ -1,0 +1,126 @@
+//! Version 1's `websites/`: sites that a command serves (<https://help.pythonanywhere.com/pages/ASGIAPI/>).
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State as Shared};
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::checked::Checked;
+use super::fields::Fields;
+use super::resources::{forbidden, not_found};
+use super::webapps::is_domain;
+use crate::emulator::answer;
+use crate::emulator::process::Website;
+use crate::emulator::settings::AccountKind;
+use crate::emulator::state::State;
+
+type Emulator = Shared<Arc<State>>;
+
+/// The domain whose sites need no DNS of the user's.
+const OWN_DOMAIN: &str = ".pythonanywhere.com";
+
+fn shown(state: &State, site: &Website) -> Value {
+    let (id, domain) = (site.id, &site.domain_name);
+    let log = |kind| format!("/var/log/{}", site.log_name(kind));
+    let mut value = json!({
+        "id": id,
+        "user": state.account.user(),
+        "domain_name": domain,
+        "enabled": site.enabled,
+        "webapp": {
+            "id": id,
+            "command": site.command,
+            "domains": [{ "domain_name": domain, "enabled": site.enabled }],
+        },
+        "logfiles": { "access": log("access"), "error": log("error"), "server": log("server") },
+    });
+    if !domain.ends_with(OWN_DOMAIN) {
+        value["cname"] = format!("webapp-{id}{OWN_DOMAIN}").into();
+    }
+    value
+}
+
+pub(crate) async fn list(Shared(state): Emulator) -> Response {
+    let sites: Vec<Value> = state.processes.websites.all().await.iter().map(|site| shown(&state, site)).collect();
+    answer::json(StatusCode::OK, &sites)
+}
+
+/// The command in `webapp`, which is an object in JSON and a dotted name in a form.
+fn command(fields: &Fields) -> Option<String> {
+    let nested = fields.get("webapp").and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let nested = nested.and_then(|webapp| webapp.get("command")?.as_str().map(str::to_owned));
+    nested.or_else(|| fields.get("webapp.command").map(str::to_owned))
+}
+
+pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Response, Response> {
+    let mut checked = Checked::whole(&fields);
+    let domain = checked.required("domain_name").unwrap_or_default();
+    if !domain.is_empty() && !is_domain(domain) {
+        checked.refuse("domain_name", "Enter a valid domain name.");
+    }
+    let taken = "domain with this domain name already exists.";
+    if state.processes.webapps.get(domain).is_some() || state.processes.websites.get(domain).await.is_some() {
+        checked.refuse("domain_name", taken);
+    }
+    let command = command(&fields).filter(|command| !command.trim().is_empty()).unwrap_or_default();
+    if command.is_empty() {
+        checked.refuse_inside("webapp", "command", "This field is required.");
+    }
+    let enabled = checked.flag("enabled").unwrap_or(true);
+    checked.done()?;
+    let has_site = !state.processes.webapps.all().is_empty() || !state.processes.websites.all().await.is_empty();
+    if has_site && state.settings.account == AccountKind::Free {
+        return Err(forbidden());
+    }
+    let made = state.processes.websites.create(domain, &command, enabled, &state.session()).await;
+    let Some(site) = made else {
+        // Somebody else was faster.
+        checked.refuse("domain_name", taken);
+        return checked.done().map(|()| not_found());
+    };
+    for kind in ["access", "error", "server"] {
+        if let Err(error) = state.processes.web.open_log(&site.domain_name, kind) {
+            return Ok(answer::internal(&error));
+        }
+    }
+    Ok(answer::json(StatusCode::CREATED, &shown(&state, &site)))
+}
+
+fn found(state: &State, site: Option<Website>) -> Response {
+    site.map_or_else(not_found, |site| answer::json(StatusCode::OK, &shown(state, &site)))
+}
+
+pub(crate) async fn read(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+    let site = state.processes.websites.get(&domain).await;
+    found(&state, site)
+}
+
+/// Being enabled is all that can be changed.
+pub(crate) async fn update(
+    Shared(state): Emulator,
+    Path((_, domain)): Path<(String, String)>,
+    fields: Fields,
+) -> Result<Response, Response> {
+    let mut checked = Checked::partial(&fields);
+    let enabled = checked.flag("enabled");
+    checked.done()?;
+    let site = match enabled {
+        Some(enabled) => state.processes.websites.enable(&domain, enabled, &state.session()).await,
+        None => state.processes.websites.get(&domain).await,
+    };
+    Ok(found(&state, site))
+}
+
+pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+    if state.processes.websites.delete(&domain).await { answer::empty(StatusCode::NO_CONTENT) } else { not_found() }
+}
+
+pub(crate) async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+    if state.processes.websites.reload(&domain, &state.session()).await {
+        answer::json(StatusCode::OK, &json!({"status": "OK"}))
+    } else {
+        not_found()
+    }
+}
