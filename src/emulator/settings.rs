@@ -23,7 +23,7 @@ pub struct Settings {
     pub send_input_limit: Option<u32>,
     /// What the account may do.
     pub account: AccountKind,
-    /// The account's MySQL databases, which are told and not served.
+    /// The account's `MySQL` databases, which are told and not served.
     pub mysql_databases: Vec<String>,
     /// The user names of the account's students.
     pub students: Vec<String>,

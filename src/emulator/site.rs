@@ -98,7 +98,7 @@ async fn before(
 
 /// Who answers a request.
 enum Target {
-    WebApp(WebApp),
+    WebApp(Box<WebApp>),
     Website(Website),
 }
 
@@ -112,7 +112,7 @@ async fn choose(state: &State, headers: &HeaderMap) -> Option<Target> {
     }
     let app = webapps.get(domain).or_else(|| webapps.all().into_iter().next());
     match app {
-        Some(app) => Some(Target::WebApp(app)),
+        Some(app) => Some(Target::WebApp(Box::new(app))),
         None => websites.all().await.into_iter().next().map(Target::Website),
     }
 }

@@ -63,7 +63,7 @@ impl Processes {
             consoles: Consoles::new(Arc::clone(&launcher), account)?,
             always_on: AlwaysOn::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
             schedule: Schedule::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
-            websites: Websites::new(Arc::clone(&launcher), Arc::clone(&cpu), account)?,
+            websites: Websites::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
             launcher,
             cpu,
         })

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -81,31 +81,23 @@ pub struct Websites {
     launcher: Arc<Launcher>,
     meter: Arc<CpuMeter>,
     logs: PathBuf,
-    sockets: TempDir,
-    last_socket: AtomicU64,
     sites: Mutex<Sites>,
 }
 
 #[derive(Debug, Default)]
 struct Sites {
     last: u64,
+    last_socket: u64,
+    /// Made for the first website, and removed in the end.
+    sockets: Option<TempDir>,
     by_domain: BTreeMap<String, (Website, Option<Arc<Serving>>)>,
 }
 
 impl Websites {
     /// None yet.
-    ///
-    /// # Errors
-    /// If there is no place for sockets.
-    pub fn new(launcher: Arc<Launcher>, meter: Arc<CpuMeter>, account: &Account) -> io::Result<Self> {
-        Ok(Self {
-            launcher,
-            meter,
-            logs: account.root().join("var/log"),
-            sockets: tempfile::Builder::new().prefix("websites-").tempdir()?,
-            last_socket: AtomicU64::new(0),
-            sites: Mutex::default(),
-        })
+    #[must_use]
+    pub fn new(launcher: Arc<Launcher>, meter: Arc<CpuMeter>, account: &Account) -> Self {
+        Self { launcher, meter, logs: account.root().join("var/log"), sites: Mutex::default() }
     }
 
     /// All of them, oldest first.
@@ -126,49 +118,75 @@ impl Websites {
     }
 
     /// Makes a website and starts it if it is enabled; `None` if the domain has one.
-    pub async fn create(&self, domain: &str, command: &str, enabled: bool, session: &Session) -> Option<Website> {
+    ///
+    /// # Errors
+    /// If there is no place for its socket.
+    pub async fn create(
+        &self,
+        domain: &str,
+        command: &str,
+        enabled: bool,
+        session: &Session,
+    ) -> io::Result<Option<Website>> {
         let mut sites = self.sites.lock().await;
         let domain_name = domain.to_lowercase();
         if sites.by_domain.contains_key(&domain_name) {
-            return None;
+            return Ok(None);
         }
         sites.last += 1;
         let site = Website { id: sites.last, domain_name: domain_name.clone(), command: command.to_owned(), enabled };
-        sites.by_domain.insert(domain_name, (site.clone(), self.start(&site, session)));
-        Some(site)
+        let serving = self.start(&mut sites, &site, session)?;
+        sites.by_domain.insert(domain_name, (site.clone(), serving));
+        Ok(Some(site))
     }
 
     /// Enables or disables one.
-    pub async fn enable(&self, domain: &str, enabled: bool, session: &Session) -> Option<Website> {
+    ///
+    /// # Errors
+    /// If there is no place for its socket.
+    pub async fn enable(&self, domain: &str, enabled: bool, session: &Session) -> io::Result<Option<Website>> {
         let mut sites = self.sites.lock().await;
-        let (site, serving) = sites.by_domain.get_mut(&domain.to_lowercase())?;
-        if site.enabled != enabled {
-            site.enabled = enabled;
-            replace(serving, self.start(site, session));
+        match sites.by_domain.get(&domain.to_lowercase()) {
+            Some((site, _)) if site.enabled != enabled => {
+                let site = Website { enabled, ..site.clone() };
+                self.renew(&mut sites, site, session).map(Some)
+            }
+            other => Ok(other.map(|(site, _)| site.clone())),
         }
-        Some(site.clone())
     }
 
-    /// Starts one anew; whether there is one.
-    pub async fn reload(&self, domain: &str, session: &Session) -> bool {
+    /// Starts one anew; `None` if there is none.
+    ///
+    /// # Errors
+    /// If there is no place for its socket.
+    pub async fn reload(&self, domain: &str, session: &Session) -> io::Result<Option<Website>> {
         let mut sites = self.sites.lock().await;
-        let Some((site, serving)) = sites.by_domain.get_mut(&domain.to_lowercase()) else { return false };
-        replace(serving, self.start(site, session));
-        true
+        let site = sites.by_domain.get(&domain.to_lowercase()).map(|(site, _)| site.clone());
+        site.map(|site| self.renew(&mut sites, site, session)).transpose()
+    }
+
+    fn renew(&self, sites: &mut Sites, site: Website, session: &Session) -> io::Result<Website> {
+        let serving = self.start(sites, &site, session)?;
+        let old = sites.by_domain.insert(site.domain_name.clone(), (site.clone(), serving));
+        if let Some((_, Some(old))) = old {
+            Serving::retire(old);
+        }
+        Ok(site)
     }
 
     /// Ends and forgets one; whether there was one.
     pub async fn delete(&self, domain: &str) -> bool {
-        let removed = self.sites.lock().await.by_domain.remove(&domain.to_lowercase());
-        removed.is_some_and(|(_, mut serving)| {
-            replace(&mut serving, None);
-            true
-        })
+        let Some((_, serving)) = self.sites.lock().await.by_domain.remove(&domain.to_lowercase()) else { return false };
+        if let Some(old) = serving {
+            Serving::retire(old);
+        }
+        true
     }
 
     /// Ends all at once.
     pub async fn stop(&self) {
-        for (_, serving) in self.sites.lock().await.by_domain.values_mut() {
+        let mut sites = self.sites.lock().await;
+        for (_, serving) in sites.by_domain.values_mut() {
             if let Some(serving) = serving.take() {
                 serving.keeper.abort();
                 while !serving.keeper.has_stopped() {
@@ -176,14 +194,22 @@ impl Websites {
                 }
             }
         }
+        if let Some(Err(error)) = sites.sockets.take().map(TempDir::close) {
+            log::warn!("the websites' sockets stay behind: {error}");
+        }
     }
 
-    fn start(&self, site: &Website, session: &Session) -> Option<Arc<Serving>> {
+    fn start(&self, sites: &mut Sites, site: &Website, session: &Session) -> io::Result<Option<Arc<Serving>>> {
         if !site.enabled {
-            return None;
+            return Ok(None);
         }
-        let number = self.last_socket.fetch_add(1, Ordering::Relaxed);
-        let socket = self.sockets.path().join(format!("{number}.sock"));
+        let folder = match sites.sockets.take() {
+            Some(folder) => folder,
+            None => tempfile::Builder::new().prefix("websites-").tempdir()?,
+        };
+        sites.last_socket += 1;
+        let socket = folder.path().join(format!("{}.sock", sites.last_socket));
+        sites.sockets = Some(folder);
         let duty = Duty {
             command: site.command.clone(),
             session: session.clone(),
@@ -192,12 +218,6 @@ impl Websites {
             socket: Some(socket.clone()),
         };
         let keeper = Keeper::start(&self.launcher, &self.meter, self.logs.clone(), duty);
-        Some(Arc::new(Serving { keeper, socket }))
-    }
-}
-
-fn replace(serving: &mut Option<Arc<Serving>>, new: Option<Arc<Serving>>) {
-    if let Some(old) = std::mem::replace(serving, new) {
-        Serving::retire(old);
+        Ok(Some(Arc::new(Serving { keeper, socket })))
     }
 }

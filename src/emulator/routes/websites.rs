@@ -75,10 +75,14 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Re
         return Err(forbidden());
     }
     let made = state.processes.websites.create(domain, &command, enabled, &state.session()).await;
-    let Some(site) = made else {
-        // Somebody else was faster.
-        checked.refuse("domain_name", taken);
-        return checked.done().map(|()| not_found());
+    let site = match made {
+        Ok(Some(site)) => site,
+        Ok(None) => {
+            // Somebody else was faster.
+            checked.refuse("domain_name", taken);
+            return checked.done().map(|()| not_found());
+        }
+        Err(error) => return Ok(answer::internal(&error)),
     };
     for kind in ["access", "error", "server"] {
         if let Err(error) = state.processes.web.open_log(&site.domain_name, kind) {
@@ -108,9 +112,9 @@ pub(crate) async fn update(
     checked.done()?;
     let site = match enabled {
         Some(enabled) => state.processes.websites.enable(&domain, enabled, &state.session()).await,
-        None => state.processes.websites.get(&domain).await,
+        None => Ok(state.processes.websites.get(&domain).await),
     };
-    Ok(found(&state, site))
+    Ok(site.map_or_else(|error| answer::internal(&error), |site| found(&state, site)))
 }
 
 pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
@@ -118,9 +122,9 @@ pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(Str
 }
 
 pub(crate) async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
-    if state.processes.websites.reload(&domain, &state.session()).await {
-        answer::json(StatusCode::OK, &json!({"status": "OK"}))
-    } else {
-        not_found()
+    match state.processes.websites.reload(&domain, &state.session()).await {
+        Ok(Some(_)) => answer::json(StatusCode::OK, &json!({"status": "OK"})),
+        Ok(None) => not_found(),
+        Err(error) => answer::internal(&error),
     }
 }
