@@ -1,7 +1,7 @@
 """The compiled part of the package, and its reference manual."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, TypeVar, final
 
@@ -752,6 +752,8 @@ class Emulator:
         send_input_limit: the same for the consoles' ``send_input``.
         account: what the account may do.
         disk_quota: in bytes; by default what the kind of account has.
+        students: the user names of the account's students.
+        mysql_databases: the names of its MySQL databases, which are told and not served.
         latency: seconds added to each answer.
         tls: serve https, and write the certificate authority to trust to ``ca.pem`` in this directory.
         python: the Python for consoles and web apps; by default this one.
@@ -770,6 +772,8 @@ class Emulator:
         send_input_limit: int | None = 120,
         account: Literal["free", "paid"] = "free",
         disk_quota: int | None = None,
+        students: Sequence[str] = (),
+        mysql_databases: Sequence[str] = (),
         latency: float = 0.0,
         tls: str | os.PathLike[str] | None = None,
         python: str | os.PathLike[str] | None = None,

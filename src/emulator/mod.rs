@@ -3,6 +3,10 @@
 //! Users try their deploy scripts on it, so it is as true to the service as what is known of the service allows, and
 //! where nobody documents a behaviour it has a switch ([`Undocumented`]). It listens on loopback only and shares
 //! nothing with the client but the clock: one wrong belief in both would hide itself from every test.
+//!
+//! What is in the account's directory outlives an emulator: the files, and in a private folder the web apps with their
+//! static file mappings and headers ([`process::WebApps`]) and the certificates ([`certificates`]). All else is in
+//! memory, and every process ends with its emulator.
 
 pub mod account;
 pub mod fault;

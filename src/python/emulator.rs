@@ -46,10 +46,11 @@ impl Emulator {
     #[new]
     #[pyo3(signature = (
         *, root=None, port=0, user="demo", token=None, rate_limit=Some(40), send_input_limit=Some(120),
-        account="free", disk_quota=None, latency=0.0, tls=None, python=None,
-        private_paths=true, **undocumented
+        account="free", disk_quota=None, students=Vec::new(), mysql_databases=Vec::new(), latency=0.0, tls=None,
+        python=None, private_paths=true, **undocumented
     ), text_signature = "(*, root=None, port=0, user='demo', token=None, rate_limit=40, send_input_limit=120, \
-        account='free', disk_quota=None, latency=0.0, tls=None, python=None, private_paths=True, **undocumented)")]
+        account='free', disk_quota=None, students=(), mysql_databases=(), latency=0.0, tls=None, python=None, \
+        private_paths=True, **undocumented)")]
     #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
     fn new(
         py: Python<'_>,
@@ -61,6 +62,8 @@ impl Emulator {
         send_input_limit: Option<u32>,
         account: &str,
         disk_quota: Option<u64>,
+        students: Vec<String>,
+        mysql_databases: Vec<String>,
         latency: f64,
         tls: Option<PathBuf>,
         python: Option<PathBuf>,
@@ -87,6 +90,8 @@ impl Emulator {
             send_input_limit,
             account,
             disk_quota,
+            students,
+            mysql_databases,
             latency,
             tls,
             python,

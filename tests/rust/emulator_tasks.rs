@@ -209,7 +209,7 @@ async fn a_disabled_task_does_not_run_and_a_deleted_one_is_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cpu_seconds_are_those_of_the_tasks_and_start_anew_each_day() {
+async fn cpu_seconds_are_those_of_consoles_and_tasks_and_start_anew_each_day() {
     let _turn = CLOCK.lock().await;
     let host = paid();
     let used = async || {
@@ -219,8 +219,16 @@ async fn cpu_seconds_are_those_of_the_tasks_and_start_anew_each_day() {
         told["daily_cpu_total_usage_seconds"].as_f64().unwrap()
     };
     assert!(used().await < f64::EPSILON);
+    host.call(Method::POST, "consoles/", json!({"executable": "bash"})).await;
+    let page = format!("{}/user/demo/consoles/1/", host.emulator.url());
+    host.client().get(page).send().await.unwrap();
+    host.call(Method::POST, "consoles/1/send_input/", json!({"input": "while :; do :; done\n"})).await;
+    let in_console = eventually(async || Some(used().await).filter(|used| *used >= 0.05)).await;
+    assert_eq!(host.delete("consoles/1/").await.status(), 204);
+    assert!(used().await >= in_console);
+
     host.call(Method::POST, "always_on/", json!({"command": "while :; do :; done"})).await;
-    let running = eventually(async || Some(used().await).filter(|used| *used >= 0.05)).await;
+    let running = eventually(async || Some(used().await).filter(|used| *used >= in_console + 0.05)).await;
     host.call(Method::PATCH, "always_on/1/", json!({"enabled": false})).await;
     let ended = used().await;
     assert!(ended >= running, "{ended} after {running}");

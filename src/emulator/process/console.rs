@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -54,6 +55,8 @@ pub struct Consoles {
     bashrc: PathBuf,
     all: Mutex<BTreeMap<u64, (Console, Option<Terminal>)>>,
     next: Mutex<u64>,
+    /// The CPU time of those that were killed.
+    used: Mutex<Duration>,
 }
 
 #[derive(Debug)]
@@ -76,7 +79,7 @@ impl Consoles {
     pub fn new(launcher: Arc<Launcher>, account: &Account) -> io::Result<Self> {
         let bashrc = account.private().join("bashrc");
         fs::write(&bashrc, BASHRC)?;
-        Ok(Self { launcher, bashrc, all: Mutex::default(), next: Mutex::new(1) })
+        Ok(Self { launcher, bashrc, all: Mutex::default(), next: Mutex::new(1), used: Mutex::default() })
     }
 
     /// All consoles, by their ids.
@@ -160,8 +163,17 @@ impl Consoles {
 
     /// Kills and forgets a console; whether there was one.
     pub fn kill(&self, id: u64) -> bool {
-        let removed = lock(&self.all).remove(&id);
-        removed.is_some()
+        let Some((_, terminal)) = lock(&self.all).remove(&id) else { return false };
+        *lock(&self.used) += terminal.map(|terminal| terminal.cpu_time()).unwrap_or_default();
+        true
+    }
+
+    /// The CPU time that consoles have used so far.
+    #[must_use]
+    pub fn cpu_time(&self) -> Duration {
+        let running: Duration =
+            lock(&self.all).values().filter_map(|(_, terminal)| terminal.as_ref()).map(Terminal::cpu_time).sum();
+        *lock(&self.used) + running
     }
 
     /// Kills all.
@@ -221,6 +233,12 @@ fn keep_output(mut screen: File, output: &Mutex<VecDeque<u8>>) {
         output.extend(&bytes[..count]);
         let excess = output.len().saturating_sub(OUTPUT_BYTES);
         output.drain(..excess);
+    }
+}
+
+impl Terminal {
+    fn cpu_time(&self) -> Duration {
+        Family::of(self.child.id()).map(|family| family.cpu_time()).unwrap_or_default()
     }
 }
 

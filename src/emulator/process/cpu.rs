@@ -1,4 +1,4 @@
-//! The account's CPU seconds: what tasks and websites use counts, web apps do not.
+//! The account's CPU seconds: what consoles, tasks and websites use counts, web apps do not.
 //!
 //! The count goes back to zero at midnight UTC of the emulator's clock, or when it is first asked for after that. The
 //! service does so once a day at a time that differs by account and that it tells.
@@ -47,11 +47,11 @@ impl CpuMeter {
         counts.ended += used;
     }
 
-    /// What was used today, and when the count starts anew.
-    pub fn today(&self) -> (Duration, String) {
+    /// What was used today with `consoles` (all that they have ever used), and when the count starts anew.
+    pub fn today(&self, consoles: Duration) -> (Duration, String) {
         let day = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / DAY;
         let mut counts = self.lock();
-        let total = counts.ended + counts.running.iter().map(|family| family.cpu_time()).sum::<Duration>();
+        let total = consoles + counts.ended + counts.running.iter().map(|family| family.cpu_time()).sum::<Duration>();
         if counts.day != Some(day) {
             // An emulator starts with nothing used.
             counts.before = if counts.day.is_none() { Duration::ZERO } else { total };

@@ -61,31 +61,25 @@ impl Family {
         log::warn!("processes that {} started do not end", self.leader);
     }
 
-    /// The CPU time that they have used, and those of their children that ended.
+    /// The CPU time that they have used, with their children that have ended and been waited for.
     #[must_use]
     pub fn cpu_time(&self) -> Duration {
-        let ticks: u64 = self
-            .members()
-            .into_iter()
-            .filter_map(|member| Stat::of(&member.as_raw_pid().to_string()))
-            .map(|stat| stat.ticks)
-            .sum();
+        let ticks: u64 = self.all().map(|(_, stat)| stat.ticks).sum();
         Duration::from_secs(ticks) / u32::try_from(clock_ticks_per_second()).unwrap_or(100)
     }
 
+    /// Those that run: what is dead already waits for its parent only.
     fn members(&self) -> Vec<Pid> {
-        let Ok(entries) = fs::read_dir("/proc") else {
-            // A system without /proc: the process that we started must do.
-            return Vec::new();
-        };
-        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-        names.filter(|name| self.holds(name)).filter_map(|name| Pid::from_raw(name.parse().ok()?)).collect()
+        let running = self.all().filter(|(_, stat)| stat.state != 'Z');
+        running.filter_map(|(process, _)| Pid::from_raw(process.parse().ok()?)).collect()
     }
 
-    fn holds(&self, process: &str) -> bool {
-        let Some(stat) = Stat::of(process) else { return false };
-        // What is dead already waits for its parent only.
-        stat.state != 'Z' && (self.leads(&stat) || self.surrounds(process))
+    /// All of them that the system knows of. One without /proc knows none: what we started ourselves must do.
+    fn all(&self) -> impl Iterator<Item = (String, Stat)> {
+        let names = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+        let processes = names.filter_map(|process| Stat::of(&process).map(|stat| (process, stat)));
+        processes.filter(|(process, stat)| self.leads(stat) || self.surrounds(process))
     }
 
     fn leads(&self, stat: &Stat) -> bool {

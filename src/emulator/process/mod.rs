@@ -78,7 +78,7 @@ impl Processes {
     /// The CPU time that was used today, and when the count starts anew, in the service's form.
     #[must_use]
     pub fn cpu_used_today(&self) -> (Duration, String) {
-        self.cpu.today()
+        self.cpu.today(self.consoles.cpu_time())
     }
 
     /// Ends every process.
