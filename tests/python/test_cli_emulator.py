@@ -3,7 +3,9 @@
 import json
 import signal
 import ssl
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,6 +90,38 @@ def test_it_serves_https_with_an_authority_of_its_own(pya):
         context = ssl.create_default_context(cafile=str(next(path for path in certificates if "ca" in path.name)))
         assert fetch(host, f"files/path/home/{host['user']}/", context=context) == 200
         assert fetch(host, f"files/path/home/{host['user']}/", context=context, token="wrong") == 401
+
+
+def is_there(process: int) -> bool:
+    """Whether a process runs; one that is dead and not yet waited for does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+def test_tasks_do_not_outlive_an_emulator_that_is_killed(pya):
+    with pya.start("emulator", "--account", "paid", "--root", "account") as process:
+        host = json.loads(process.stdout.readline())
+        fields = urllib.parse.urlencode({"command": "sleep 300 & echo $$ $!; wait"}).encode()
+        address = f"{host['url']}/api/v0/user/{host['user']}/always_on/"
+        request = urllib.request.Request(address, fields, {"Authorization": f"Token {host['token']}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 201
+        log = pya.folder / "account" / "var" / "log" / "alwayson-log-1.log"
+        deadline = time.monotonic() + 30
+        while not (log.exists() and log.read_text().endswith("\n")):
+            assert time.monotonic() < deadline, "the task does not start"
+            time.sleep(0.01)
+        processes = [int(word) for word in log.read_text().split()]
+        assert len(processes) == 2
+        assert all(map(is_there, processes))
+        process.kill()
+        process.communicate(timeout=30)
+    while any(map(is_there, processes)):
+        assert time.monotonic() < deadline, f"of {processes} some are still there"
+        time.sleep(0.01)
 
 
 def test_wrong_options_are_usage_errors(pya):

@@ -12,16 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::cpu::CpuMeter;
 use super::end::Family;
 use super::launcher::Launcher;
 
-/// Says that it is there, waits, runs the command, and tells its CPU time at last.
+/// Says that it is there, waits, runs the command, and tells its CPU time at last. Should the emulator be killed, its end
+/// of standard input closes, and whoever reads that ends the group.
 const SHELL: &str = r#"
 echo
 read -r _ || exit
+{ read -r _; kill -KILL 0; } <&0 >/dev/null 2>&1 &
 bash -c "$1" </dev/null >>"$2"
 status=$?
 times
@@ -48,6 +50,8 @@ pub struct Job {
 pub struct Run {
     child: Child,
     report: BufReader<ChildStdout>,
+    /// Held open, as a sign that somebody is there.
+    _presence: ChildStdin,
     /// What the command uses; taken once it has ended.
     family: Option<Arc<Family>>,
     meter: Arc<CpuMeter>,
@@ -64,7 +68,7 @@ impl Run {
         let mut command = Command::from(launcher.command(&words, &job.folder, false));
         command.envs(job.environment).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(job.errors);
         let mut child = command.kill_on_drop(true).spawn()?;
-        let (Some(mut word), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+        let (Some(mut presence), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("no pipes"));
         };
         let mut report = BufReader::new(stdout);
@@ -75,9 +79,10 @@ impl Run {
         if let Some(family) = &family {
             meter.watch(family);
         }
-        let run = Self { child, report, family, meter: Arc::clone(meter) };
-        word.write_all(b"\n").await?;
-        Ok(run)
+        // Should this fail, the family is in no danger: nothing runs in it yet.
+        let told = presence.write_all(b"\n").await;
+        let run = Self { child, report, _presence: presence, family, meter: Arc::clone(meter) };
+        told.map(|()| run)
     }
 
     /// Waits until the command has ended, and returns its exit status.
