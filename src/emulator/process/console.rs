@@ -236,12 +236,6 @@ fn keep_output(mut screen: File, output: &Mutex<VecDeque<u8>>) {
     }
 }
 
-impl Terminal {
-    fn cpu_time(&self) -> Duration {
-        Family::of(self.child.id()).map(|family| family.cpu_time()).unwrap_or_default()
-    }
-}
-
 impl Drop for Terminal {
     fn drop(&mut self) {
         if let Some(family) = Family::of(self.child.id()) {
@@ -250,5 +244,11 @@ impl Drop for Terminal {
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
             log::debug!("a console's program was gone already: {error}");
         }
+    }
+}
+
+impl Terminal {
+    fn cpu_time(&self) -> Duration {
+        Family::of(self.child.id()).map(|family| family.cpu_time()).unwrap_or_default()
     }
 }
