@@ -40,7 +40,7 @@ pub struct State {
     pub certificates: Certificates,
     /// What the account has chosen.
     pub preferences: Shelf,
-    /// Consoles and web apps.
+    /// Consoles, tasks, web apps and websites.
     pub processes: Processes,
 }
 

@@ -1,4 +1,4 @@
-//! The account's real processes: consoles and web apps.
+//! The account's real processes: consoles, tasks, web apps and websites.
 
 mod always_on;
 mod console;
