@@ -17,7 +17,7 @@ use super::local::LeftOut;
 use super::manifest::Files;
 use super::plan::Plan;
 use super::remote::{Remote, RemoteTree, list_tree, place};
-use super::select::{Filter, LocalFile, SelectOptions, Selection, checked_root, counted, first_few, select};
+use super::select::{Filter, LocalFile, SelectOptions, Selection, checked_root, first_few, select};
 use super::state::{Knowledge, StateFolder};
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, ErrorKind, Result};
@@ -64,11 +64,15 @@ pub struct DeployDiff {
     pub compare: Compare,
     /// What a deploy would do that deletes nothing and reloads nothing but what is owed.
     pub plan: Plan,
+    /// Whether `unmanaged` is known.
+    pub(super) complete: bool,
     pub(super) base: Arc<Base>,
 }
 
 /// What a deploy builds on.
 pub(super) struct Base {
+    pub host: String,
+    pub user: String,
     pub local_root: PathBuf,
     pub remote_root: RemotePath,
     pub local: BTreeMap<String, LocalFile>,
@@ -85,8 +89,6 @@ pub(super) struct Base {
     pub vanished: BTreeSet<String>,
     pub obstacles: Vec<Obstacle>,
     pub blocked: BTreeMap<String, String>,
-    /// Whether `unmanaged` is known.
-    pub complete: bool,
     pub limit: Option<u32>,
     pub filter: Mutex<Filter>,
     pub protection: super::protect::Protection,
@@ -171,7 +173,7 @@ pub async fn with_unmanaged<R: Remote>(
     skipper: &impl Skipper,
 ) -> Result<DeployDiff> {
     let mut complete = diff.clone();
-    if diff.base.complete {
+    if diff.complete {
         return Ok(complete);
     }
     let base = &diff.base;
@@ -183,8 +185,7 @@ pub async fn with_unmanaged<R: Remote>(
     let selected = filter.selects(strange.cloned().collect(), skipper).await?;
     complete.unmanaged = selected.into_iter().filter(|path| !base.protection.covers(path)).collect();
     complete.unmanaged.sort_unstable();
-    drop(filter);
-    complete.base = Arc::new(Base { complete: true, ..base.copied().await });
+    complete.complete = true;
     Ok(complete)
 }
 
@@ -215,6 +216,8 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         .filter(|path| !differences.vanished.contains(path) && !in_the_way.contains(path))
         .collect();
     let base = Base {
+        host: parts.project.client.host().to_owned(),
+        user: parts.project.client.user().to_owned(),
         local_root: parts.local_root,
         remote_root: parts.project.remote_root.clone(),
         local: selection.files,
@@ -228,7 +231,6 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         vanished: differences.vanished,
         obstacles: differences.obstacles,
         blocked: differences.blocked,
-        complete: parts.complete,
         limit: parts.project.client.limit(),
         protection: parts.filter.protection.clone(),
         filter: Mutex::new(parts.filter),
@@ -246,6 +248,7 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         warnings: parts.warnings,
         compare: parts.mode,
         plan: Plan::default(),
+        complete: parts.complete,
         base: Arc::new(base),
     };
     diff.plan = Plan::of_default(&diff);
@@ -346,46 +349,25 @@ fn warnings<R: Remote>(selection: &Selection, intents: &[Intent], known: &Knowle
         ));
     }
     if !selection.skipped.is_empty() {
-        warnings
-            .push(format!("{} cannot be sent", counted(selection.skipped.len(), "entry").replace("entrys", "entries")));
+        warnings.push(format!("not sent, being no regular files: {}", first_few(selection.skipped.keys().cloned())));
     }
     warnings
 }
 
 impl Base {
-    /// A copy; the filter moves along, since it is only an aid for listings.
-    async fn copied(&self) -> Self {
-        Self {
-            local_root: self.local_root.clone(),
-            remote_root: self.remote_root.clone(),
-            local: self.local.clone(),
-            protected: self.protected.clone(),
-            protected_gone: self.protected_gone.clone(),
-            generation: self.generation,
-            generations: self.generations.clone(),
-            intents: self.intents.clone(),
-            known: self.known.clone(),
-            adopted: self.adopted.clone(),
-            vanished: self.vanished.clone(),
-            obstacles: self.obstacles.clone(),
-            blocked: self.blocked.clone(),
-            complete: self.complete,
-            limit: self.limit,
-            filter: Mutex::new(self.filter.lock().await.clone()),
-            protection: self.protection.clone(),
-        }
-    }
-
     /// Refuses a project that the diff is not about.
     pub(super) fn check<R: Remote>(&self, project: &Project<R>) -> Result<()> {
         let same_root = checked_root(&project.local_root).is_ok_and(|root| root == self.local_root);
-        if same_root && project.remote_root == self.remote_root {
+        let same_account = project.client.host() == self.host && project.client.user() == self.user;
+        if same_root && same_account && project.remote_root == self.remote_root {
             return Ok(());
         }
         Err(Error::config(format!(
-            "the diff is about {} and {}, not about this project: make a new one",
+            "the diff is about {} and {} of {} on {}, not about this project: make a new one",
             self.local_root.display(),
-            self.remote_root
+            self.remote_root,
+            self.user,
+            self.host
         )))
     }
 }

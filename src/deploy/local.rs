@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::FileType;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
@@ -84,6 +85,17 @@ struct Walk<'a> {
     out: Walked,
 }
 
+/// A file or folder that cannot be read; where that is a matter of permission, with what to do.
+pub(super) fn unreadable(path: &Path, source: io::Error) -> Error {
+    if source.kind() == io::ErrorKind::PermissionDenied {
+        return Error::config(format!(
+            "{} cannot be read ({source}): make it readable, or leave it out in .pythonanywhereignore",
+            path.display()
+        ));
+    }
+    Error::Local { path: path.to_owned(), source }
+}
+
 impl Walk<'_> {
     fn enter(&mut self, path: &str, pending: &mut Vec<String>) -> Result<()> {
         let folder = self.rules.folder(path)?;
@@ -92,7 +104,7 @@ impl Walk<'_> {
             return Ok(());
         }
         let place = self.root.join(path);
-        let local = |source| Error::Local { path: place.clone(), source };
+        let local = |source| unreadable(&place, source);
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(&place).map_err(local)? {
             let entry = entry.map_err(local)?;
@@ -172,8 +184,7 @@ impl Walk<'_> {
         let Ok(inside) = target.strip_prefix(self.root) else {
             return Ok(Some(format!("a symbolic link out of the project, to {}", target.display())));
         };
-        let kind =
-            std::fs::metadata(&target).map_err(|source| Error::Local { path: target.clone(), source })?.file_type();
+        let kind = std::fs::metadata(&target).map_err(|source| unreadable(&target, source))?.file_type();
         if kind.is_dir() {
             return Ok(Some("a symbolic link to a folder".to_owned()));
         }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::compare::{Obstacle, folders_of};
 use super::diff::DeployDiff;
 use super::hash::{Hashed, hash_all};
+use super::local::unreadable;
 use super::rules::parent_of;
 use super::select::{MAX_FILE_SIZE, counted, first_few};
 use crate::error::{Error, Result};
@@ -211,8 +212,8 @@ impl Work {
         if names.is_empty() {
             return Ok(());
         }
-        let hashed =
-            hash_all(&locals, MAX_FILE_SIZE).map_err(|source| Error::Local { path: PathBuf::new(), source })?;
+        let hashed = hash_all(&locals, MAX_FILE_SIZE)
+            .map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
         for ((path, local), hashed) in names.into_iter().zip(locals).zip(hashed) {
             let state = match hashed {
                 Hashed::Done(state) => state,
@@ -220,7 +221,7 @@ impl Work {
                 Hashed::TooLarge(_) => {
                     return Err(Error::config(format!("{path} is larger than what may be uploaded")));
                 }
-                Hashed::Failed(source) => return Err(Error::Local { path: local.clone(), source }),
+                Hashed::Failed(source) => return Err(unreadable(local, source)),
             };
             let ours = base.known.ours.get(path);
             if ours.is_some_and(|ours| ours.same_content(&state)) {
@@ -241,6 +242,16 @@ impl Work {
     fn choose_deletes(&mut self, diff: &DeployDiff, options: &DeployOptions) -> Result<()> {
         let base = &diff.base;
         let mut paths: Vec<String> = Vec::new();
+        if options.delete || options.delete_unmanaged {
+            // Protected files may be all that is left, or all others may have gone while they were read.
+            if base.local.is_empty() {
+                return Err(Error::config(format!(
+                    "nothing is deleted: {} holds no file to deploy but protected ones, so that every file on the host \
+                     would be gone",
+                    base.local_root.display()
+                )));
+            }
+        }
         if options.delete {
             if base.generation.is_none() && base.known.ours.is_empty() {
                 self.warnings.push(
@@ -253,7 +264,7 @@ impl Work {
             paths.extend(base.protected_gone.iter().filter(|path| !protection.covers(path)).cloned());
         }
         if options.delete_unmanaged {
-            if !base.complete {
+            if !diff.complete {
                 return Err(Error::config(
                     "delete_unmanaged needs the complete listing of the project: make the diff with compare=\"names\"",
                 ));

@@ -20,6 +20,8 @@ use crate::finder::{DEFAULT_CONCURRENCY, Skipper};
 /// What a deploy asks of the service. The methods are those of [`Client`].
 #[allow(missing_docs, reason = "the methods are documented where they are written, on `Client`")]
 pub trait Remote: Clone + Send + Sync + 'static {
+    /// The host with its port: the same names on another one are another project.
+    fn host(&self) -> &str;
     fn user(&self) -> &str;
     fn list(&self, path: &RemotePath) -> impl Future<Output = Result<Vec<Entry>>> + Send;
     fn read(&self, path: &RemotePath) -> impl Future<Output = Result<Bytes>> + Send;
@@ -38,6 +40,10 @@ pub trait Remote: Clone + Send + Sync + 'static {
 }
 
 impl Remote for Client {
+    fn host(&self) -> &str {
+        Self::host(self).authority()
+    }
+
     fn user(&self) -> &str {
         Self::user(self)
     }

@@ -15,6 +15,7 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::git::WorkTree;
+use super::local::unreadable;
 use crate::error::{Error, Result};
 
 /// The file with rules of ours, in the project's root.
@@ -98,7 +99,8 @@ impl Rules {
         let parent = self.folder(parent_of(path))?;
         let standing = self.judge(&parent, path, true);
         let mut git = parent.git;
-        if self.tree.is_some() && !matches!(standing, Standing::Out(_)) {
+        // Below a folder that is out or kept as a whole its own rules change nothing, and it may not be readable.
+        if self.tree.is_some() && matches!(standing, Standing::In) {
             let prefix = self.in_tree(path);
             if let Some(matcher) = self.read(&self.root.join(path).join(".gitignore"), &prefix)? {
                 git.push(Arc::new(matcher));
@@ -185,7 +187,7 @@ impl Rules {
         let text = match std::fs::read(file) {
             Ok(text) => text,
             Err(error) if is_absent(&error) => return Ok(None),
-            Err(source) => return Err(Error::Local { path: file.to_owned(), source }),
+            Err(source) => return Err(unreadable(file, source)),
         };
         let mut builder = GitignoreBuilder::new(prefix);
         let text = String::from_utf8_lossy(&text);

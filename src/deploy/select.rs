@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::git::WorkTree;
 use super::hash::{Hashed, hash_all};
-use super::local::{self, LeftOut, Walked};
+use super::local::{self, LeftOut, Walked, unreadable};
 use super::manifest::FileState;
 use super::protect::{DEFAULT_PROTECTED, Protection};
 use super::rules::{Rule, Rules, is_always_out, parent_of};
@@ -201,7 +201,7 @@ fn hash(files: BTreeMap<String, PathBuf>, max_size: u64) -> Result<BTreeMap<Stri
             Hashed::TooLarge(size) => too_large.push(format!("{name} ({} MiB)", size.div_ceil(1024 * 1024))),
             // Deleted while we looked, as editors do with their temporary files.
             Hashed::Gone => {}
-            Hashed::Failed(source) => return Err(Error::Local { path, source }),
+            Hashed::Failed(source) => return Err(unreadable(&path, source)),
         }
     }
     if !too_large.is_empty() {

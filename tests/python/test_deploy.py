@@ -10,6 +10,7 @@ import pytest
 from conftest import PROJECT, environment, project_folder, write_tree
 
 from pythonanywhere_api import ConfigError, DeployDiff, DeployReport, ProgressEvent, PythonAnywhereError
+from pythonanywhere_api.testing import Emulator
 
 
 @pytest.fixture
@@ -56,6 +57,70 @@ def test_local_mistakes_raise_before_any_request(caller, host, api, site, tmp_pa
         caller.run(api.deploy_diff(site, "**/*"))
     with pytest.raises(ConfigError, match="project name"):
         caller.run(caller.api(project="../x").deploy_diff(site))
+    assert host.requests == []
+
+
+def test_a_diff_of_one_host_is_refused_by_another(caller, host, api, site):
+    with Emulator(rate_limit=None) as elsewhere:
+        other = caller.kind(elsewhere.url, host.user, elsewhere.token, PROJECT)
+        for deploying in (api, other):
+            assert caller.run(deploying.deploy(caller.run(deploying.deploy_diff(site)))).ok
+        (site / "manage.py").write_text("changed")
+        diff = caller.run(api.deploy_diff(site))
+        elsewhere.clear_requests()
+        with pytest.raises(ConfigError, match="not about this project"):
+            caller.run(other.deploy(diff))
+        assert elsewhere.requests == []
+
+
+def test_a_project_of_protected_files_alone_deletes_nothing(caller, host, api, site):
+    assert caller.run(api.deploy(caller.run(api.deploy_diff(site)))).ok
+    for path in ("manage.py", "app/models.py", "app/static/a.css"):
+        (site / path).unlink()
+    (site / ".env").write_text("SECRET=1")
+    diff = caller.run(api.deploy_diff(site))
+    assert diff.removed == ["app/models.py", "app/static/a.css", "manage.py"]
+    host.clear_requests()
+    with pytest.raises(ConfigError, match="nothing is deleted"):
+        caller.run(api.deploy(diff, delete=True))
+    assert host.requests == []
+    # What is named may still be sent.
+    report = caller.run(api.deploy(diff, include=[".env"]))
+    assert (report.ok, report.uploaded, report.deleted) == (True, [".env"], [])
+
+
+def test_a_folder_that_git_ignores_is_not_read(caller, host, api, site):
+    subprocess.run(["git", "init", "-q", site], check=True)
+    (site / ".gitignore").write_text("pgdata/\n")
+    # Stands for one that cannot be read, which root can.
+    (site / "pgdata" / ".gitignore").mkdir(parents=True)
+    diff = caller.run(api.deploy_diff(site))
+    assert diff.added == [".gitignore", "app/models.py", "app/static/a.css", "manage.py"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_a_file_that_cannot_be_read_is_told_with_what_to_do(host, site):
+    (site / "secret.py").write_text("1")
+    (site / "secret.py").chmod(0)
+    for path in (site, *site.parents):
+        path.chmod(path.stat().st_mode | 0o055)
+    script = f"""
+import os
+from pythonanywhere_api import ConfigError, PythonanywhereApi
+api = PythonanywhereApi.from_env("mysite")
+if os.getuid() == 0:
+    os.setgid(65534), os.setuid(65534)
+try:
+    api.deploy_diff({str(site)!r})
+except ConfigError as error:
+    print(error)
+"""
+    host.clear_requests()
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment(host), capture_output=True, text=True, check=False
+    )
+    assert "secret.py cannot be read" in done.stdout, done.stderr
+    assert "make it readable, or leave it out" in done.stdout
     assert host.requests == []
 
 

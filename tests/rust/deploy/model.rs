@@ -164,6 +164,10 @@ fn error(method: &str, path: &str, status: u16) -> Error {
 }
 
 impl Remote for Model {
+    fn host(&self) -> &'static str {
+        "model"
+    }
+
     fn user(&self) -> &'static str {
         "u"
     }

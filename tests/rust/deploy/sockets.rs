@@ -54,6 +54,10 @@ impl Gated {
 }
 
 impl Remote for Gated {
+    fn host(&self) -> &str {
+        Remote::host(&self.client)
+    }
+
     fn user(&self) -> &str {
         self.client.user()
     }
