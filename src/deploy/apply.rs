@@ -215,12 +215,21 @@ impl<R: Remote> Run<'_, R> {
 
     async fn upload(&self, keeper: &Keeper<R>) {
         let root = &self.base.remote_root;
-        let kept = Files::new();
-        let remover =
-            Remover { remote: self.remote, root, recorder: self.recorder, watcher: self.watcher, kept: &kept };
+        let (kept, right) = (Files::new(), keeper.right());
+        let remover = Remover {
+            remote: self.remote,
+            root,
+            recorder: self.recorder,
+            watcher: self.watcher,
+            kept: &kept,
+            right: &right,
+        };
         let mut uploads = self.work.uploads.clone();
         for obstacle in &self.work.obstacles {
-            if remover.clear(obstacle).await {
+            // Nothing is deleted after an error.
+            if !self.is_flawless() {
+                self.recorder.fail(&obstacle.path, "left in the way, because of an earlier failure");
+            } else if remover.clear(obstacle).await {
                 continue;
             }
             let prefix = format!("{}/", obstacle.path);
@@ -250,14 +259,14 @@ impl<R: Remote> Run<'_, R> {
     }
 
     async fn write_manifest(&self, keeper: &Keeper<R>, id: &str, files: &Files) -> Result<()> {
-        keeper.check()?;
         let generation = self.base.generation.unwrap_or(0) + 1;
         let manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone());
-        self.remote.write(&self.folder.manifest(generation)?, manifest.to_text().into()).await
+        let place = self.folder.manifest(generation)?;
+        keeper.right().during(self.remote.write(&place, manifest.to_text().into())).await
     }
 
     async fn reload(&self, domain: &str, keeper: &Keeper<R>) -> bool {
-        if let Err(error) = keeper.check() {
+        if let Err(error) = keeper.right().check() {
             self.recorder.fail(domain, format!("not reloaded: {}", error.chain()));
             return false;
         }
@@ -290,13 +299,11 @@ impl<R: Remote> Run<'_, R> {
 
     async fn delete(&self, keeper: &Keeper<R>, kept: &Files) -> bool {
         let root = &self.base.remote_root;
-        let remover = Remover { remote: self.remote, root, recorder: self.recorder, watcher: self.watcher, kept };
+        let right = keeper.right();
+        let (remote, recorder, watcher) = (self.remote, self.recorder, self.watcher);
+        let remover = Remover { remote, root, recorder, watcher, kept, right: &right };
         // The deepest first: a folder may be emptied by the loss of one below it.
         for (folder, paths) in self.work.deletes.iter().rev() {
-            if let Err(error) = keeper.check() {
-                self.recorder.lock().stopped = Some(error.chain());
-                return false;
-            }
             let gone = |path: &str| {
                 keeper.intent().deletes.remove(path);
             };

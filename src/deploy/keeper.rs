@@ -2,7 +2,8 @@
 //!
 //! One task writes it, and nobody else: two writes at once could leave the older one. It writes every 3 minutes, and when
 //! a checkpoint is asked for. If it cannot, or the host's clock shows that the intent has expired (a laptop slept), the
-//! deploy has lost its right to go on and must send nothing more: somebody else may have taken over.
+//! deploy has lost its right to go on and must send nothing more: somebody else may have taken over. So everything that
+//! changes the host goes through its [`Right`], which also ends what the client would go on repeating.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +28,9 @@ const RETRY: Duration = Duration::from_secs(20);
 /// Nothing is sent later than this after the intent was written; what was sent has the rest of its time to arrive.
 const FRESH: Duration = EXPIRY.saturating_sub(Duration::from_secs(2 * 60));
 
+/// How often a request under way is looked at: shorter than the pause before a repetition.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// An intent on the host, for as long as the deploy works. Dropped, it stays on the host and is refreshed no more.
 pub(super) struct Keeper<R> {
     shared: Arc<Shared<R>>,
@@ -43,16 +47,18 @@ struct Shared<R> {
     stop: AtomicBool,
 }
 
-/// When the intent was written last: when the request was made, and the service's time then.
+/// When the intent was written last: when the request was made, by each clock there is.
 #[derive(Debug, Clone, Copy)]
 struct Written {
     at: Tick,
+    /// The clock above stands still while a laptop sleeps; this one may be set.
+    local: SystemTime,
     server: Option<SystemTime>,
 }
 
 impl Written {
     fn now<R: Remote>(remote: &R) -> Self {
-        Self { at: clock::now(), server: remote.server_time() }
+        Self { at: clock::now(), local: SystemTime::now(), server: remote.server_time() }
     }
 
     fn is_fresh<R: Remote>(&self, remote: &R) -> bool {
@@ -60,7 +66,8 @@ impl Written {
             (Some(then), Some(now)) => now.duration_since(then).unwrap_or_default(),
             _ => Duration::ZERO,
         };
-        (clock::now() - self.at).max(by_server) < FRESH
+        let by_local = self.local.elapsed().unwrap_or_default();
+        (clock::now() - self.at).max(by_server).max(by_local) < FRESH
     }
 }
 
@@ -87,8 +94,12 @@ impl<R: Remote> Keeper<R> {
         Ok(Self { shared: Arc::new(shared), task: None, _active: active })
     }
 
-    /// Starts to keep it fresh.
+    /// Starts to keep it fresh, at once if it went out before the service's clock was known: without an expiry it would
+    /// keep everybody out for good if we died.
     pub(super) fn start(&mut self) {
+        if self.shared.written().server.is_none() && self.shared.remote.server_time().is_some() {
+            self.checkpoint();
+        }
         self.task = Some(tokio::spawn(Arc::clone(&self.shared).keep_fresh()));
     }
 
@@ -109,14 +120,9 @@ impl<R: Remote> Keeper<R> {
         self.shared.wake.notify_one();
     }
 
-    /// Fails once the intent may have expired.
-    pub(super) fn check(&self) -> Result<()> {
-        if self.shared.written().is_fresh(&self.shared.remote) {
-            return Ok(());
-        }
-        Err(Error::config(
-            "this deploy was out of touch with the host for so long that another may have taken over: make a new diff",
-        ))
+    /// The right to change what the intent names.
+    pub(super) fn right(&self) -> Right<R> {
+        Right(Arc::clone(&self.shared))
     }
 
     /// Removes the intent: nothing is owed.
@@ -134,8 +140,7 @@ impl<R: Remote> Keeper<R> {
             intent.to_text()
         };
         // Somebody else's turn: what the host has of this intent is old, but true.
-        self.check()?;
-        self.shared.remote.write(&self.shared.place, text.into()).await
+        self.right().during(self.shared.remote.write(&self.shared.place, text.into())).await
     }
 
     /// Lets the task end what it is writing, so that nothing of it arrives later.
@@ -147,6 +152,42 @@ impl<R: Remote> Keeper<R> {
             && error.is_panic()
         {
             std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}
+
+/// The right to change the host, which ends when the intent may have expired.
+pub(super) struct Right<R>(Arc<Shared<R>>);
+
+impl<R> Clone for Right<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R: Remote> Right<R> {
+    /// Fails once the intent may have expired.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.0.is_fresh() {
+            return Ok(());
+        }
+        Err(Error::config(
+            "this deploy was out of touch with the host for so long that another may have taken over: make a new diff",
+        ))
+    }
+
+    /// Runs what changes the host, and gives it up once the intent may have expired: it may be a repetition by then.
+    pub(super) async fn during<T>(&self, change: impl Future<Output = Result<T>>) -> Result<T> {
+        self.check()?;
+        let lost = async {
+            while self.0.is_fresh() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            outcome = change => outcome,
+            () = lost => self.check().and(Err(Error::Closed)),
         }
     }
 }
@@ -170,6 +211,10 @@ impl<R> Shared<R> {
 }
 
 impl<R: Remote> Shared<R> {
+    fn is_fresh(&self) -> bool {
+        self.written().is_fresh(&self.remote)
+    }
+
     async fn keep_fresh(self: Arc<Self>) {
         let mut due = self.written().at + REFRESH;
         loop {
@@ -177,7 +222,7 @@ impl<R: Remote> Shared<R> {
                 () = self.wake.notified() => {}
                 () = clock::sleep_until(due) => {}
             }
-            if self.stop.load(Ordering::SeqCst) || !self.written().is_fresh(&self.remote) {
+            if self.stop.load(Ordering::SeqCst) || !self.is_fresh() {
                 return;
             }
             due = match self.refresh().await {
@@ -190,14 +235,16 @@ impl<R: Remote> Shared<R> {
         }
     }
 
-    async fn refresh(&self) -> Result<()> {
+    async fn refresh(self: &Arc<Self>) -> Result<()> {
         let written = Written::now(&self.remote);
         let text = {
             let mut intent = self.intent();
             intent.refresh(written.server);
             intent.to_text()
         };
-        self.remote.write(&self.place, text.into()).await?;
+        // Given up in time, so that an old note never replaces what a successor made of it.
+        let shared = Arc::clone(self);
+        Right(shared).during(self.remote.write(&self.place, text.into())).await?;
         *self.written.lock().unwrap_or_else(PoisonError::into_inner) = written;
         Ok(())
     }

@@ -3,7 +3,10 @@
 //! The folder is listed just before, and only what is still a file goes; a folder goes only when a listing shows it
 //! empty. The service deletes folders with all they hold, so a path that became a folder meanwhile must never be sent.
 
+use std::time::Duration;
+
 use super::compare::Obstacle;
+use super::keeper::Right;
 use super::manifest::Files;
 use super::progress::Watcher;
 use super::remote::{Remote, delete_if_there, list_if_there, place};
@@ -11,7 +14,12 @@ use super::report::Recorder;
 use super::rules::parent_of;
 use crate::api::Entry;
 use crate::client::RemotePath;
+use crate::clock;
 use crate::error::{ErrorKind, Result};
+
+/// How old a listing may be when something that it shows as a file is deleted: at 40 requests a minute a folder of
+/// hundreds takes many minutes.
+const LISTING_HOLDS: Duration = Duration::from_secs(60);
 
 /// Deletes, and takes down in the report what it did.
 pub(super) struct Remover<'a, R> {
@@ -21,24 +29,28 @@ pub(super) struct Remover<'a, R> {
     pub watcher: &'a Watcher,
     /// What stays.
     pub kept: &'a Files,
+    pub right: &'a Right<R>,
 }
 
 impl<R: Remote> Remover<'_, R> {
     /// Deletes `paths`, all of them files in `folder`, in order. Ends at the first failure. `gone` is told of each path
     /// that is not there any more.
     pub(super) async fn delete_from(&self, folder: &str, paths: &[String], mut gone: impl FnMut(&str)) -> bool {
-        let entries = match self.list(folder).await {
-            Ok(entries) => entries,
-            // A file where the folder was: nothing is below it.
-            Err(error) if error.kind() == ErrorKind::WrongType => Vec::new(),
-            Err(error) => {
-                for path in paths {
-                    self.recorder.fail(path, format!("not deleted: {}", error.chain()));
-                }
-                return false;
+        let mut entries = Vec::new();
+        let mut listed = None;
+        for (index, path) in paths.iter().enumerate() {
+            if listed.is_none_or(|listed| clock::now() - listed > LISTING_HOLDS) {
+                listed = Some(clock::now());
+                entries = match self.list_for_deletes(folder).await {
+                    Ok(entries) => entries,
+                    Err(error) => {
+                        for path in &paths[index..] {
+                            self.recorder.fail(path, format!("not deleted: {}", error.chain()));
+                        }
+                        return false;
+                    }
+                };
             }
-        };
-        for path in paths {
             let name = path.rsplit('/').next().unwrap_or(path);
             match entries.iter().find(|entry| entry.name == name) {
                 None => gone(path),
@@ -60,6 +72,14 @@ impl<R: Remote> Remover<'_, R> {
             return true;
         }
         self.delete_emptied(folder).await
+    }
+
+    async fn list_for_deletes(&self, folder: &str) -> Result<Vec<Entry>> {
+        match self.list(folder).await {
+            // A file where the folder was: nothing is below it.
+            Err(error) if error.kind() == ErrorKind::WrongType => Ok(Vec::new()),
+            listed => listed,
+        }
     }
 
     /// Removes a folder that lost its last file, and those above it that are empty then.
@@ -135,6 +155,7 @@ impl<R: Remote> Remover<'_, R> {
     async fn clear_folder(&self, obstacle: &Obstacle) -> Result<Option<String>> {
         let mut folders = vec![obstacle.path.clone()];
         let mut files: Vec<Vec<String>> = Vec::new();
+        let mut listed = clock::now();
         while let Some(folder) = folders.get(files.len()).cloned() {
             let mut here = Vec::new();
             let entries = match self.list(&folder).await {
@@ -155,7 +176,16 @@ impl<R: Remote> Remover<'_, R> {
             files.push(here);
         }
         for (folder, files) in folders.iter().zip(&files).rev() {
+            let mut entries: Option<Vec<Entry>> = None;
             for path in files {
+                if clock::now() - listed > LISTING_HOLDS {
+                    listed = clock::now();
+                    entries = Some(self.list(folder).await?);
+                }
+                let is_this = |entry: &Entry| path.rsplit('/').next() == Some(entry.name.as_str());
+                if entries.iter().flatten().any(|entry| is_this(entry) && entry.is_dir) {
+                    return Ok(Some(format!("the folder {path}")));
+                }
                 self.delete(path).await?;
             }
             if !self.delete_if_empty(folder).await? {
@@ -170,7 +200,7 @@ impl<R: Remote> Remover<'_, R> {
     }
 
     async fn delete(&self, path: &str) -> Result<()> {
-        delete_if_there(self.remote, &self.root.join(path)?).await?;
+        self.right.during(delete_if_there(self.remote, &self.root.join(path)?)).await?;
         self.recorder.lock().deleted.push(path.to_owned());
         self.watcher.deleted(path);
         Ok(())

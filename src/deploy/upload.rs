@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::keeper::Keeper;
+use super::keeper::{Keeper, Right};
 use super::manifest::FileState;
 use super::plan::{CHECKPOINT_FILES, Upload};
 use super::progress::Watcher;
@@ -46,7 +46,7 @@ impl<R: Remote> Uploader<'_, R> {
         let mut since_checkpoint = 0;
         loop {
             while running.len() < concurrency && hopeless.is_none() {
-                if let Err(error) = self.keeper.check() {
+                if let Err(error) = self.keeper.right().check() {
                     hopeless = Some(error.chain());
                     break;
                 }
@@ -80,8 +80,9 @@ impl<R: Remote> Uploader<'_, R> {
 
     fn start(&self, running: &mut JoinSet<Outcome>, upload: Upload, place: RemotePath, memory: &Arc<Semaphore>) {
         let (remote, memory, watcher) = (self.remote.clone(), Arc::clone(memory), Arc::clone(self.watcher));
+        let right = self.keeper.right();
         running.spawn(async move {
-            let outcome = send(&remote, &upload, &place, &memory, &watcher).await;
+            let outcome = send(&remote, &right, &upload, &place, &memory, &watcher).await;
             let reason = outcome.as_ref().err().map(Error::chain);
             watcher.ended(&upload.path, &place, reason.as_deref());
             (upload, outcome)
@@ -118,6 +119,7 @@ fn is_hopeless(error: &Error) -> bool {
 
 async fn send<R: Remote>(
     remote: &R,
+    right: &Right<R>,
     upload: &Upload,
     place: &RemotePath,
     memory: &Semaphore,
@@ -128,7 +130,7 @@ async fn send<R: Remote>(
     watcher.started(&upload.path, place, upload.size);
     let path = upload.local.clone();
     let (content, state) = blocking(move || read(&path)).await??;
-    remote.write(place, content).await?;
+    right.during(remote.write(place, content)).await?;
     Ok(state)
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -25,6 +25,8 @@ struct Gated {
     client: Client,
     gate: Arc<Semaphore>,
     answered: Arc<AtomicUsize>,
+    /// Seconds by which the service's clock is ahead of the emulator's.
+    ahead: Arc<AtomicU64>,
 }
 
 impl Gated {
@@ -33,7 +35,14 @@ impl Gated {
         let host = BaseUrl::parse(emulator.url()).unwrap();
         let token = Token::new(emulator.token()).unwrap();
         let client = Client::new(&host, emulator.user(), &token, options).unwrap();
-        Self { client, gate: Arc::new(Semaphore::new(0)), answered: Arc::default() }
+        Self { client, gate: Arc::new(Semaphore::new(0)), answered: Arc::default(), ahead: Arc::default() }
+    }
+
+    /// One whose requests all go out.
+    fn open(emulator: &Emulator) -> Self {
+        let client = Self::new(emulator);
+        client.gate.add_permits(100_000);
+        client
     }
 
     async fn pass<T>(&self, request: impl Future<Output = Result<T>>) -> Result<T> {
@@ -87,7 +96,8 @@ impl Remote for Gated {
     }
 
     fn server_time(&self) -> Option<SystemTime> {
-        self.client.server_time()
+        let ahead = Duration::from_secs(self.ahead.load(Ordering::SeqCst));
+        self.client.server_time().map(|time| time + ahead)
     }
 
     fn observed(&self, observer: Arc<dyn Observer>) -> Self {
@@ -127,8 +137,7 @@ async fn two_deploys_never_both_go_on_over_sockets() {
     for (number, schedule) in schedules().iter().enumerate().step_by(11) {
         let name = format!("p{number}");
         if number % 2 == 1 {
-            let first = Gated::new(&emulator);
-            first.gate.add_permits(100_000);
+            let first = Gated::open(&emulator);
             let folder = tempfile::tempdir().unwrap();
             std::fs::write(folder.path().join("f0"), "first").unwrap();
             assert!(run(first, folder.path(), &name).await.unwrap().ok);
@@ -151,11 +160,44 @@ async fn two_deploys_never_both_go_on_over_sockets() {
         }
         assert!(went_on <= 1, "both went on: {schedule:?}");
 
-        let last = Gated::new(&emulator);
-        last.gate.add_permits(100_000);
+        let last = Gated::open(&emulator);
         let report = run(last, sites[0].path(), &name).await.unwrap();
         assert!(report.ok, "{schedule:?}: {report:?}");
         let there = local(&emulator.root().join("home/demo").join(&name));
         assert_eq!(there, local(sites[0].path()), "{schedule:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_that_slept_gives_up_what_it_was_sending() {
+    const LATER: u64 = 11 * 60;
+    let emulator = Emulator::start(unlimited()).unwrap();
+    let sites = [site("a"), site("b")];
+    let sleeper = Gated::new(&emulator);
+    let task = {
+        let (client, root) = (sleeper.clone(), sites[0].path().to_owned());
+        tokio::spawn(async move { run(client, &root, "slept").await })
+    };
+    // The state folder, the project, the intent, the state folder once more, and two of nine files.
+    for _ in 0..6 {
+        sleeper.step(&task).await;
+    }
+    let sent = local(&emulator.root().join("home/demo/slept")).len();
+    assert!((1..9).contains(&sent), "the test's premise: in the middle of its uploads, not after {sent}");
+
+    sleeper.ahead.store(LATER, Ordering::SeqCst);
+    let report = tokio::time::timeout(Duration::from_secs(20), task).await.unwrap().unwrap().unwrap();
+    assert!(!report.ok && report.failed.values().any(|why| why.contains("another may have taken over")), "{report:?}");
+
+    let successor = Gated::open(&emulator);
+    successor.ahead.store(LATER, Ordering::SeqCst);
+    let report = run(successor, sites[1].path(), "slept").await.unwrap();
+    assert!(report.ok, "{report:?}");
+    // Nothing of the first one waits to be sent.
+    sleeper.gate.add_permits(100_000);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let there = local(&emulator.root().join("home/demo/slept"));
+    for (path, content) in local(sites[1].path()) {
+        assert_eq!(there.get(&path), Some(&content), "{path}");
     }
 }
