@@ -10,7 +10,7 @@ pub enum Exit {
     Ok,
     /// Something failed; what else was asked for may be done, and the output tells.
     Failed,
-    /// The command line, the settings or a local file is wrong. Nothing was sent.
+    /// The command line, the settings or a local file is wrong. Nothing was changed on the host.
     Usage,
     /// The service did not answer, or not with what it promises.
     NoAnswer,
@@ -31,7 +31,7 @@ pub const HELP: &str = "\
 Exit codes:
   0    done
   1    failed, or failed in part: the output says what
-  2    the command line, the settings or a local file is wrong; nothing was sent
+  2    the command line, the settings or a local file is wrong; nothing was changed
   3    no answer from the service, or none that makes sense
   4    the token is not accepted, or the service does not allow it
   5    not found

@@ -20,6 +20,8 @@ pub struct Output {
     answered: AtomicBool,
     /// Nobody reads stdout any more.
     broken: AtomicBool,
+    /// What somebody wanted to keep could not be written.
+    lost: AtomicBool,
     /// Progress bars live on stderr; lines of talk must step around them.
     bars: MultiProgress,
 }
@@ -35,6 +37,7 @@ impl Output {
             colour: !no_colour && io::stderr().is_terminal(),
             answered: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
             bars: MultiProgress::new(),
         }
     }
@@ -92,8 +95,15 @@ impl Output {
             && !self.broken.swap(true, Ordering::Relaxed)
             && error.kind() != io::ErrorKind::BrokenPipe
         {
-            self.warn(&format!("the output cannot be written: {error}"));
+            self.lost.store(true, Ordering::Relaxed);
+            self.failure(&format!("the output cannot be written: {error}"));
         }
+    }
+
+    /// Whether output was lost, as on a full disk; a reader that went away lost nothing that it wanted.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Says what is going on, unless `--quiet`.
@@ -113,6 +123,13 @@ impl Output {
         self.failure(&error.chain());
         if self.json {
             self.document(&error_document(error));
+        }
+    }
+
+    /// With `--json`, the document of a command that ended without an answer.
+    pub fn refuse(&self, kind: &str, message: &str) {
+        if self.json {
+            self.document(&json!({ "ok": false, "error": { "kind": kind, "status": null, "message": message } }));
         }
     }
 

@@ -50,6 +50,11 @@ impl Context {
         if let Some(words) = self.last_words.lock().unwrap_or_else(PoisonError::into_inner).take() {
             words(&self.output);
         }
+        let (kind, message) = match by {
+            Exit::Interrupted => ("Interrupted", "interrupted by Ctrl-C"),
+            _ => ("Terminated", "terminated by a signal"),
+        };
+        self.output.refuse(kind, message);
     }
 }
 
@@ -59,12 +64,18 @@ impl Context {
 /// that runtime.
 #[must_use]
 pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
+    // Known before the rest can be parsed: whoever reads JSON gets some also for a mistyped option.
+    let wants_json = args.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             let shown = matches!(error.kind(), ParseErrorKind::DisplayHelp | ParseErrorKind::DisplayVersion);
             // Printing fails where nobody listens any more.
             let _ = error.print();
+            if !shown && wants_json {
+                let message = error.render().to_string();
+                Output::new(true, true).refuse("Usage", message.trim_end());
+            }
             return if shown { Exit::Ok } else { Exit::Usage }.code();
         }
     };
@@ -75,7 +86,7 @@ pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
         context.output.error(&error);
         Exit::of(&error)
     });
-    exit.code()
+    if exit == Exit::Ok && context.output.is_lost() { Exit::Failed } else { exit }.code()
 }
 
 fn run_command(context: &Context, command: Command) -> Result<Exit> {

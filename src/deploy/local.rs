@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use super::protect::Protection;
-use super::rules::{Folder, Rule, Rules, Standing};
+use super::rules::{Folder, Rule, Rules};
 use crate::error::{Error, Result};
 use crate::finder::Mask;
 
@@ -85,6 +85,9 @@ struct Walk<'a> {
     out: Walked,
 }
 
+/// The file that makes a folder a virtualenv.
+pub(super) const ENVIRONMENT_MARK: &str = "pyvenv.cfg";
+
 /// A file or folder that cannot be read; where that is a matter of permission, with what to do.
 pub(super) fn unreadable(path: &Path, source: io::Error) -> Error {
     if source.kind() == io::ErrorKind::PermissionDenied {
@@ -99,7 +102,7 @@ pub(super) fn unreadable(path: &Path, source: io::Error) -> Error {
 impl Walk<'_> {
     fn enter(&mut self, path: &str, pending: &mut Vec<String>) -> Result<()> {
         let folder = self.rules.folder(path)?;
-        if let Some(rule) = self.leaves_out_folder(&folder, path) {
+        if let Some(rule) = self.leaves_out_folder(path)? {
             self.out.count(&rule, true);
             return Ok(());
         }
@@ -132,17 +135,15 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn leaves_out_folder(&self, folder: &Folder, path: &str) -> Option<Rule> {
-        match &folder.standing {
-            Standing::Out(rule) => return Some(rule.clone()),
-            Standing::OutByGit(rule) if !self.rules.may_hold_exceptions(path) => return Some(rule.clone()),
-            _ => {}
+    fn leaves_out_folder(&mut self, path: &str) -> Result<Option<Rule>> {
+        if let Some(rule) = self.rules.leaves_out_all_of(path)? {
+            return Ok(Some(rule));
         }
         if self.reserved == Some(path) {
-            return Some(Rule::always("the deploys' own notes"));
+            return Ok(Some(Rule::always("the deploys' own notes")));
         }
         let matches = self.masks.iter().any(|mask| mask.may_match_below(path));
-        (!matches).then(masks_rule)
+        Ok((!matches).then(masks_rule))
     }
 
     fn take(&mut self, folder: &Folder, path: String, local: PathBuf, kind: FileType) -> Result<()> {
@@ -205,7 +206,7 @@ pub(super) fn masks_rule() -> Rule {
 /// A virtualenv, or a conda environment.
 fn is_environment(place: &Path, entries: &[(std::ffi::OsString, FileType)]) -> bool {
     entries.iter().any(|(name, kind)| {
-        (name == "pyvenv.cfg" && kind.is_file())
+        (name == ENVIRONMENT_MARK && kind.is_file())
             || (name == "conda-meta" && kind.is_dir() && place.join("conda-meta/history").is_file())
     })
 }

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use futures_util::stream::{StreamExt, TryStreamExt};
 
+use super::local::ENVIRONMENT_MARK;
 use super::select::Filter;
 use crate::api::{Entry, Reloaded};
 use crate::client::{Client, Observer, RateLimit, RemotePath, endpoint_of};
@@ -145,6 +146,10 @@ pub(super) async fn list_tree<R: Remote>(
             futures_util::stream::iter(listings).buffer_unordered(DEFAULT_CONCURRENCY).try_collect().await?;
         let mut found = Vec::new();
         for (folder, entries) in listed {
+            if !folder.is_empty() && entries.iter().any(|entry| entry.name == ENVIRONMENT_MARK && !entry.is_dir) {
+                // A virtualenv made on the host: never ours, and not to be taken for files that nobody wants.
+                continue;
+            }
             for entry in entries {
                 let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
                 if entry.is_dir {

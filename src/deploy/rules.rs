@@ -86,8 +86,17 @@ impl Rules {
         Ok(rules)
     }
 
+    /// What leaves the folder `path` out with all below it, if anything does.
+    pub(super) fn leaves_out_all_of(&mut self, path: &str) -> Result<Option<Rule>> {
+        Ok(match self.folder(path)?.standing {
+            Standing::Out(rule) => Some(rule),
+            Standing::OutByGit(rule) if !self.may_hold_exceptions(path) => Some(rule),
+            _ => None,
+        })
+    }
+
     /// Whether a folder that git's rules leave out may still hold something to deploy.
-    pub(super) fn may_hold_exceptions(&self, folder: &str) -> bool {
+    fn may_hold_exceptions(&self, folder: &str) -> bool {
         self.own.num_whitelists() > 0 || self.tree.as_ref().is_some_and(|tree| tree.has_tracked_below(folder))
     }
 

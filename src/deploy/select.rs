@@ -11,7 +11,7 @@ use super::hash::{Hashed, hash_all};
 use super::local::{self, LeftOut, Walked, unreadable};
 use super::manifest::FileState;
 use super::protect::{DEFAULT_PROTECTED, Protection};
-use super::rules::{Rule, Rules, is_always_out, parent_of};
+use super::rules::{Rule, Rules, parent_of};
 use crate::error::{Error, Result};
 use crate::finder::{Mask, Skipper};
 
@@ -303,16 +303,17 @@ impl Filter {
 
     /// Those of the remote `folders` that are worth a listing.
     pub(super) async fn enters(&mut self, folders: Vec<String>, skipper: &impl Skipper) -> Result<Vec<String>> {
-        let mut open: Vec<String> = folders
-            .into_iter()
-            .filter(|folder| {
-                let name = folder.rsplit('/').next().unwrap_or(folder);
-                is_always_out(name).is_none()
-                    && self.reserved.as_deref() != Some(folder)
-                    && !self.protection.covers_folder(folder)
-                    && self.masks.iter().any(|mask| mask.may_match_below(folder))
-            })
-            .collect();
+        let mut open = Vec::new();
+        for folder in folders {
+            let is_out = self.reserved.as_ref() == Some(&folder)
+                || self.environments.contains(&folder)
+                || self.protection.covers_folder(&folder)
+                || !self.masks.iter().any(|mask| mask.may_match_below(&folder))
+                || self.rules.leaves_out_all_of(&folder)?.is_some();
+            if !is_out {
+                open.push(folder);
+            }
+        }
         self.skips_folders(open.clone(), skipper).await?;
         open.retain(|folder| !self.is_below_skipped(folder) && self.answers.get(&format!("{folder}/.")) != Some(&true));
         Ok(open)

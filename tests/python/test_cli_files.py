@@ -1,7 +1,9 @@
 """`pya ls, cat, put, rm, reload`: single files, exit codes, and what goes to which stream."""
 
 import json
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,46 @@ def test_the_token_is_never_shown(pya, host):
     for arguments in (["ls", "-vv"], ["cat", "nothing", "-vv"], ["ls", "--json", "-vv", "--timeout", "5"]):
         done = subprocess.run(pya.command(*arguments), env=pya.environment, capture_output=True, text=True, timeout=60)
         assert host.token not in done.stdout + done.stderr
+
+
+def test_a_search_of_nothing_is_told_from_an_empty_one(pya, home):
+    (home / "hollow").mkdir()
+    (home / "one.txt").write_text("1")
+    assert pya("ls", "-R", "hollow").stdout == ""
+    assert "404" in pya("ls", "-R", "nowhere", code=5).stderr
+    assert pya("ls", "-R", "one.txt").stdout.endswith("one.txt\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+@pytest.mark.parametrize("words", [["cat", "kept.txt"], ["cat", "kept.txt", "--json"], ["ls"], ["ls", "--json"]])
+def test_output_that_is_lost_is_a_failure(pya, home, words):
+    (home / "kept.txt").write_text("keep me")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            pya.command(*words), env=pya.environment, cwd=pya.folder, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 1
+    assert b"error: the output cannot be written" in done.stderr
+
+
+def test_json_is_one_document_also_for_a_mistyped_option_and_an_interruption(pya, host):
+    done = pya("ls", "--bogus", "--json", code=2)
+    assert json.loads(done.stdout)["error"]["kind"] == "Usage"
+    assert "--bogus" in done.stderr
+    assert pya("ls", "--bogus", code=2).stdout == ""
+    held = host.faults.add("hold", method="GET")
+    try:
+        with subprocess.Popen(
+            pya.command("ls", "--json"), env=pya.environment, cwd=pya.folder, stdout=subprocess.PIPE
+        ) as process:
+            while not host.requests:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=20)
+    finally:
+        host.faults.remove(held)
+    assert process.returncode == 130
+    assert json.loads(output)["error"]["kind"] == "Interrupted"
 
 
 def test_a_reader_that_leaves_is_no_error(pya, home):

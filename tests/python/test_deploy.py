@@ -89,6 +89,24 @@ def test_a_project_of_protected_files_alone_deletes_nothing(caller, host, api, s
     assert (report.ok, report.uploaded, report.deleted) == (True, [".env"], [])
 
 
+def test_environments_and_what_rules_leave_out_stay_on_the_host(caller, host, api, site):
+    (site / ".pythonanywhereignore").write_text("node_modules/\n")
+    (site / "env").mkdir()
+    (site / "env" / "pyvenv.cfg").write_text("")
+    theirs = {f"{folder}/lib{number}/x.py": b"1" for folder in ("venv", "env", "node_modules") for number in range(5)}
+    write_tree(host, theirs | {"venv/pyvenv.cfg": b"", "env/pyvenv.cfg": b"", "old/note.txt": b"1"})
+    host.clear_requests()
+    diff = caller.run(api.deploy_diff(site, compare="names"))
+    assert diff.unmanaged == ["old/note.txt"]
+    listed = [request.path for request in host.requests if f"/{PROJECT}/" in request.path]
+    assert len(listed) == 5, "the project, its app, the app's static files, venv and old"
+    assert not [path for path in listed if "lib" in path or "node_modules" in path or "/env/" in path]
+    report = caller.run(api.deploy(diff, delete_unmanaged=True))
+    assert (report.ok, report.deleted) == (True, ["old", "old/note.txt"])
+    for path in theirs:
+        assert (project_folder(host) / path).exists()
+
+
 def test_a_folder_that_git_ignores_is_not_read(caller, host, api, site):
     subprocess.run(["git", "init", "-q", site], check=True)
     (site / ".gitignore").write_text("pgdata/\n")

@@ -55,6 +55,13 @@ async fn recursive(args: &Ls, client: &Client, path: RemotePath, output: &Output
     let masks = masks.iter().map(|mask| Mask::parse(mask)).collect::<Result<Vec<_>>>()?;
     let lister = RemoteLister { client: client.clone(), root: path.clone() };
     let found = find(lister, &masks, NeverSkip, DEFAULT_CONCURRENCY).await?;
+    if found.files.is_empty() && found.failed.is_empty() {
+        // Nothing, a file, or no folder at all? The search takes them for the same.
+        match client.list_dir(&path).await {
+            Err(Error::WrongType { .. }) => return one_level(args, client, &path, output).await,
+            folder => drop(folder?),
+        }
+    }
     let lines: Vec<String> =
         found.files.iter().map(|file| if args.long { format!("file  {}", shown(file)) } else { shown(file) }).collect();
     let failed: Vec<Value> =

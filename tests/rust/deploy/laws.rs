@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use pythonanywhere_api::deploy::DeployOptions;
+use pythonanywhere_api::deploy::{Compare, DeployOptions};
 
 use super::{Site, deleting};
 
@@ -84,7 +84,12 @@ proptest! {
             for (path, content) in site.local() {
                 assert!(report.failed.contains_key(&path) || host.get(&path) == Some(&content), "{path}: {report:?}");
             }
-            assert!(report.ok || !report.failed.is_empty() || report.stopped.is_some());
+            if report.ok {
+                let again = site.compare(Some(Compare::Content)).await.unwrap();
+                assert!(again.added.is_empty() && again.changed.is_empty() && again.removed.is_empty(), "{again}");
+            } else {
+                assert!(!report.failed.is_empty() || report.stopped.is_some(), "nothing says why: {report:?}");
+            }
         });
     }
 }
