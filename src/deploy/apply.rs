@@ -303,11 +303,13 @@ impl<R: Remote> Run<'_, R> {
         let (remote, recorder, watcher) = (self.remote, self.recorder, self.watcher);
         let remover = Remover { remote, root, recorder, watcher, kept, right: &right };
         // The deepest first: a folder may be emptied by the loss of one below it.
+        let mut left: BTreeSet<&str> = self.work.deletes.keys().map(String::as_str).collect();
         for (folder, paths) in self.work.deletes.iter().rev() {
+            left.remove(folder.as_str());
             let gone = |path: &str| {
                 keeper.intent().deletes.remove(path);
             };
-            if !remover.delete_from(folder, paths, gone).await {
+            if !remover.delete_from(folder, paths, &left, gone).await {
                 return false;
             }
         }

@@ -313,10 +313,7 @@ impl Work {
         }
         actions.push(Action::WriteManifest { generation: base.generation.unwrap_or(0) + 1 });
         actions.extend(self.reload.iter().map(|domain| Action::Reload { domain: domain.clone() }));
-        for (folder, paths) in &self.deletes {
-            actions.push(Action::List { folder: folder.clone() });
-            actions.extend(paths.iter().map(|path| Action::Delete { path: path.clone() }));
-        }
+        self.lay_out_deletes(diff, &mut actions);
         actions.extend(self.stale.iter().map(|&generation| Action::RemoveManifest { generation }));
         actions.extend(base.intents.iter().map(|intent| Action::RemoveLeftover { id: intent.id.clone() }));
         actions.push(Action::RemoveIntent);
@@ -328,6 +325,40 @@ impl Work {
             actions,
         }
     }
+}
+
+impl Work {
+    /// The deepest folder first, as the deploy does it; a folder that loses its last file goes as well, unless the host
+    /// holds something in it that nobody here knows.
+    fn lay_out_deletes(&self, diff: &DeployDiff, actions: &mut Vec<Action>) {
+        let base = &diff.base;
+        let going: BTreeSet<&String> = self.deletes.values().flatten().collect();
+        let ours = base.known.ours.keys().filter(|path| !going.contains(path) && !base.vanished.contains(*path));
+        let kept: BTreeSet<&str> = ours.chain(base.local.keys()).map(String::as_str).collect();
+        let mut left: BTreeSet<&str> = self.deletes.keys().map(String::as_str).collect();
+        for (folder, paths) in self.deletes.iter().rev() {
+            actions.push(Action::List { folder: folder.clone() });
+            actions.extend(paths.iter().map(|path| Action::Delete { path: path.clone() }));
+            left.remove(folder.as_str());
+            let mut emptied = folder.as_str();
+            while !emptied.is_empty() && !has_below(&kept, emptied) && !is_due(&left, emptied) {
+                actions.push(Action::List { folder: emptied.to_owned() });
+                actions.push(Action::DeleteFolder { path: emptied.to_owned() });
+                emptied = parent_of(emptied);
+            }
+        }
+    }
+}
+
+/// Whether something in `folder` or below it is still to be deleted, in one of the folders `left`.
+pub(super) fn is_due(left: &BTreeSet<&str>, folder: &str) -> bool {
+    left.contains(folder) || has_below(left, folder)
+}
+
+/// Whether any of `paths` lies below `folder`.
+fn has_below(paths: &BTreeSet<&str>, folder: &str) -> bool {
+    let prefix = format!("{folder}/");
+    paths.range(prefix.as_str()..).next().is_some_and(|path| path.starts_with(&prefix))
 }
 
 fn lay_out_obstacle(obstacle: &Obstacle, actions: &mut Vec<Action>) {
@@ -348,7 +379,7 @@ fn lay_out_obstacle(obstacle: &Obstacle, actions: &mut Vec<Action>) {
     }
 }
 
-/// How long `requests` take if none was sent within the last minute: a full window leaves at once, then one a minute.
+/// How long `requests` take if none was sent within the last minute: a full window leaves at once, then another one each minute.
 pub(super) fn projected_seconds(requests: usize, limit: Option<u32>) -> f64 {
     const WINDOW: f64 = 60.0;
     let windows = limit.map_or(0, |limit| requests.saturating_sub(1) / limit.max(1) as usize);

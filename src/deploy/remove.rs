@@ -3,11 +3,13 @@
 //! The folder is listed just before, and only what is still a file goes; a folder goes only when a listing shows it
 //! empty. The service deletes folders with all they hold, so a path that became a folder meanwhile must never be sent.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::compare::Obstacle;
 use super::keeper::Right;
 use super::manifest::Files;
+use super::plan::is_due;
 use super::progress::Watcher;
 use super::remote::{Remote, delete_if_there, list_if_there, place};
 use super::report::Recorder;
@@ -33,9 +35,15 @@ pub(super) struct Remover<'a, R> {
 }
 
 impl<R: Remote> Remover<'_, R> {
-    /// Deletes `paths`, all of them files in `folder`, in order. Ends at the first failure. `gone` is told of each path
-    /// that is not there any more.
-    pub(super) async fn delete_from(&self, folder: &str, paths: &[String], mut gone: impl FnMut(&str)) -> bool {
+    /// Deletes `paths`, all of them files in `folder`, in order. Ends at the first failure. `left` are the folders whose
+    /// turn comes later; `gone` is told of each path that is not there any more.
+    pub(super) async fn delete_from(
+        &self,
+        folder: &str,
+        paths: &[String],
+        left: &BTreeSet<&str>,
+        mut gone: impl FnMut(&str),
+    ) -> bool {
         let mut entries = Vec::new();
         let mut listed = None;
         for (index, path) in paths.iter().enumerate() {
@@ -71,7 +79,7 @@ impl<R: Remote> Remover<'_, R> {
         if folder.is_empty() || entries.is_empty() || !entries.iter().all(is_going) {
             return true;
         }
-        self.delete_emptied(folder).await
+        self.delete_emptied(folder, left).await
     }
 
     async fn list_for_deletes(&self, folder: &str) -> Result<Vec<Entry>> {
@@ -83,9 +91,9 @@ impl<R: Remote> Remover<'_, R> {
     }
 
     /// Removes a folder that lost its last file, and those above it that are empty then.
-    async fn delete_emptied(&self, folder: &str) -> bool {
+    async fn delete_emptied(&self, folder: &str, left: &BTreeSet<&str>) -> bool {
         let mut folder = folder;
-        while !folder.is_empty() && !self.holds_ours(folder) {
+        while !folder.is_empty() && !self.holds_ours(folder) && !is_due(left, folder) {
             match self.delete_if_empty(folder).await {
                 Ok(true) => folder = parent_of(folder),
                 Ok(false) => return true,

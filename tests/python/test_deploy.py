@@ -99,7 +99,7 @@ def test_environments_and_what_rules_leave_out_stay_on_the_host(caller, host, ap
     diff = caller.run(api.deploy_diff(site, compare="names"))
     assert diff.unmanaged == ["old/note.txt"]
     listed = [request.path for request in host.requests if f"/{PROJECT}/" in request.path]
-    assert len(listed) == 5, "the project, its app, the app's static files, venv and old"
+    assert len(listed) == 3, "the project, venv and old"
     assert not [path for path in listed if "lib" in path or "node_modules" in path or "/env/" in path]
     report = caller.run(api.deploy(diff, delete_unmanaged=True))
     assert (report.ok, report.deleted) == (True, ["old", "old/note.txt"])

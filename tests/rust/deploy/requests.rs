@@ -56,6 +56,36 @@ async fn changes_and_deletes_stay_within_their_requests() {
 }
 
 #[tokio::test]
+async fn folders_that_lose_their_last_file_are_in_the_plan() {
+    for (gone, folders) in [
+        (&["y/z/a.py"][..], 2),
+        (&["y/z/a.py", "y/w/b.py"], 3),
+        (&["y/z/a.py", "y/w/b.py", "y/c.py"], 3),
+        (&["pkg/d.py", "y/z/a.py"], 1),
+    ] {
+        let mut files = vec![("a.py", "1"), ("pkg/c.py", "3"), ("pkg/d.py", "4")];
+        files.extend(gone.iter().filter(|path| path.starts_with('y')).map(|path| (*path, "0")));
+        if folders == 1 {
+            files.push(("y/stays.py", "0"));
+        }
+        let site = Site::new(&files);
+        site.run(&DeployOptions::default()).await;
+        for path in gone {
+            site.remove(path);
+        }
+        site.model.host().log.clear();
+        let report = site.run(&deleting()).await;
+        assert!(report.ok, "{report:?}");
+        assert_eq!(usize::try_from(report.requests).unwrap(), report.plan.requests, "{gone:?}: {:?}", report.plan);
+        let losing: std::collections::BTreeSet<_> = gone.iter().map(|path| path.rsplit_once('/').unwrap().0).collect();
+        // A listing and a delete for each folder that goes.
+        let most = gone.len() + 6 + losing.len() + 2 * folders;
+        assert!(site.model.host().log.len() <= most, "{gone:?}: {:?}", site.model.host().log);
+        assert_eq!(site.model.host().project(), site.local());
+    }
+}
+
+#[tokio::test]
 async fn the_order_is_intent_listing_uploads_manifest_reload_deletes_intent() {
     let site = site();
     site.run(&DeployOptions::default()).await;
