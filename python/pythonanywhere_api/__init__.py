@@ -1,14 +1,17 @@
 """Deploy Django projects to PythonAnywhere with few requests.
 
 ``PythonanywhereApi`` and ``AsyncPythonanywhereApi`` stand for one project on the service and collect errors in
-``error_message``; the exceptions are in ``pythonanywhere_api.exceptions``, and ``pythonanywhere_api.testing`` has the
-service on this machine.
+``error_message``; ``Client`` and ``AsyncClient`` are the whole REST API and raise exceptions. These are in
+``pythonanywhere_api.exceptions``, the types of answers in ``pythonanywhere_api.types``;
+``pythonanywhere_api.testing`` has the service on this machine.
 """
 
 from __future__ import annotations
 
 from ._core import (
+    AsyncClient,
     AsyncPythonanywhereApi,
+    Client,
     DeployDiff,
     DeployReport,
     ProgressEvent,
@@ -35,9 +38,11 @@ from .exceptions import (
 
 __all__ = [
     "ApiError",
+    "AsyncClient",
     "AsyncPythonanywhereApi",
     "AuthenticationError",
     "BadRequestError",
+    "Client",
     "ConfigError",
     "ConflictError",
     "ConsoleNotStartedError",

@@ -1,5 +1,6 @@
 """The compiled part of the package, and its reference manual."""
 
+import builtins
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import TracebackType
@@ -8,25 +9,75 @@ from typing import Any, Final, Generic, Literal, TypeVar, final
 from typing_extensions import Self, disjoint_base
 
 from ._items import FileItem
+from .types import (
+    AlwaysOnTask,
+    Certificate,
+    Console,
+    CpuUsage,
+    ListedEntry,
+    PythonVersionInfo,
+    ScheduledTask,
+    StaticFile,
+    StaticHeader,
+    Student,
+    SystemImageInfo,
+    Webapp,
+    Website,
+)
 
 _T = TypeVar("_T")
 
 __all__ = [
+    "AlwaysOn",
+    "AsyncAlwaysOn",
+    "AsyncClient",
+    "AsyncConsoles",
+    "AsyncCpu",
+    "AsyncDatabases",
+    "AsyncDomains",
+    "AsyncDomainsSsl",
+    "AsyncFiles",
     "AsyncFilesIterator",
+    "AsyncPythonVersions",
     "AsyncPythonanywhereApi",
+    "AsyncSchedule",
+    "AsyncStudents",
+    "AsyncSystemImage",
+    "AsyncWebapps",
+    "AsyncWebappsSsl",
+    "AsyncWebappsStaticFiles",
+    "AsyncWebappsStaticHeaders",
+    "AsyncWebsites",
+    "Client",
+    "Consoles",
     "Coroutine",
+    "Cpu",
+    "Databases",
     "DeployDiff",
     "DeployReport",
+    "Domains",
+    "DomainsSsl",
     "Emulator",
     "Faults",
+    "Files",
     "FilesIterator",
     "Headers",
     "HeldRequest",
     "ItemCollector",
     "LoggedRequest",
     "ProgressEvent",
+    "PythonVersions",
     "PythonanywhereApi",
     "Response",
+    "Schedule",
+    "Students",
+    "SystemImage",
+    "Webapps",
+    "WebappsSsl",
+    "WebappsStaticFiles",
+    "WebappsStaticHeaders",
+    "Websites",
+    "_Family",
     "__version__",
     "_error_classes",
     "_never_skip",
@@ -37,6 +88,807 @@ __all__ = [
 ]
 
 __version__: Final[str]
+
+@disjoint_base
+class _Family:
+    """The endpoints of one family on one account."""
+
+    def __new__(cls, parent: Any, /) -> Self: ...
+
+@final
+class AlwaysOn(_Family):
+    """The endpoints `always_on`. Methods raise what the service answers, see `Client`."""
+
+    def list(self) -> builtins.list[AlwaysOnTask]:
+        """Lists the always-on tasks.
+
+        Endpoint: ``GET always_on/``.
+        """
+    def create(self, command: str, description: str = "", enabled: bool = True) -> AlwaysOnTask:
+        """Makes an always-on task, which starts at once if it is enabled.
+
+        Endpoint: ``POST always_on/``.
+        """
+    def get(self, id: int | str) -> AlwaysOnTask:
+        """An always-on task.
+
+        Endpoint: ``GET always_on/{id}/``.
+        """
+    def replace(self, id: int | str, **fields: Any) -> AlwaysOnTask:
+        """Sets all fields of an always-on task: command, description, enabled.
+
+        Endpoint: ``PUT always_on/{id}/``.
+        """
+    def update(self, id: int | str, **fields: Any) -> AlwaysOnTask:
+        """Sets some fields of an always-on task: command, description, enabled.
+
+        Endpoint: ``PATCH always_on/{id}/``.
+        """
+    def delete(self, id: int | str) -> None:
+        """Stops and deletes an always-on task.
+
+        Endpoint: ``DELETE always_on/{id}/``.
+        """
+    def restart(self, id: int | str) -> AlwaysOnTask:
+        """Ends the task's process and starts it again.
+
+        Endpoint: ``POST always_on/{id}/restart/``.
+        """
+
+@final
+class Consoles(_Family):
+    """The endpoints `consoles`. Methods raise what the service answers, see `Client`."""
+
+    def list(self) -> builtins.list[Console]:
+        """Lists the consoles.
+
+        Endpoint: ``GET consoles/``.
+        """
+    def create(self, executable: str = "bash", arguments: str = "", working_directory: str | None = None) -> Console:
+        """Makes a console. It starts when its page is opened in a browser. 429 says that no more consoles are allowed.
+
+        Endpoint: ``POST consoles/``.
+        """
+    def shared_with_you(self) -> builtins.list[Console]:
+        """Lists the consoles that others share with this account.
+
+        Endpoint: ``GET consoles/shared_with_you/``.
+        """
+    def get(self, id: int | str) -> Console:
+        """A console.
+
+        Endpoint: ``GET consoles/{id}/``.
+        """
+    def delete(self, id: int | str) -> None:
+        """Ends a console.
+
+        Endpoint: ``DELETE consoles/{id}/``.
+        """
+    def latest_output(self, id: int | str) -> str:
+        """output
+
+        Endpoint: ``GET consoles/{id}/get_latest_output/``.
+        """
+    def send_input(self, id: int | str, input: str) -> None:
+        """Types into a console; a line ends with a newline. 120 requests a minute.
+
+        Endpoint: ``POST consoles/{id}/send_input/``.
+        """
+
+@final
+class Cpu(_Family):
+    """The endpoints `cpu`. Methods raise what the service answers, see `Client`."""
+
+    def get(self) -> CpuUsage:
+        """The CPU seconds of the day: daily_cpu_limit_seconds, daily_cpu_total_usage_seconds, next_reset_time.
+
+        Endpoint: ``GET cpu/``.
+        """
+
+@final
+class Databases(_Family):
+    """The endpoints `databases`. Methods raise what the service answers, see `Client`."""
+
+    def mysql(self) -> builtins.list[dict[str, Any]] | dict[str, Any]:
+        """Lists the MySQL databases.
+
+        Endpoint: ``GET databases/mysql/``.
+        """
+
+@final
+class Domains(_Family):
+    """Domains of websites. Methods raise what the service answers, see `Client`."""
+
+    @property
+    def ssl(self) -> DomainsSsl: ...
+
+@final
+class DomainsSsl(_Family):
+    """Certificates of websites' domains. Methods raise what the service answers, see `Client`."""
+
+    def get(self, domain_name: str) -> Certificate:
+        """The certificate of a website's domain.
+
+        Endpoint: ``GET v1 domains/{domain_name}/ssl/``.
+        """
+    def set_lets_encrypt(self, domain_name: str) -> Certificate:
+        """Lets the service get a certificate from Let's Encrypt and renew it.
+
+        Endpoint: ``POST v1 domains/{domain_name}/ssl/``.
+        """
+
+@final
+class Files(_Family):
+    """The endpoints `files`. Methods raise what the service answers, see `Client`."""
+
+    def read(self, path: str) -> bytes:
+        """Reads a file. DecodeError if it is a folder.
+
+        Endpoint: ``GET files/path{path}``.
+        """
+    def list(self, path: str) -> dict[str, ListedEntry]:
+        """Lists a folder, one level deep. DecodeError if it is a file.
+
+        Endpoint: ``GET files/path{path}``.
+        """
+    def upload(self, path: str, content: bytes) -> bool:
+        """Writes a file, making its folders and replacing what is there.
+
+        Endpoint: ``POST files/path{path}``.
+        """
+    def delete(self, path: str) -> None:
+        """Deletes a file, or a folder with all below it.
+
+        Endpoint: ``DELETE files/path{path}``.
+        """
+    def share(self, path: str) -> str:
+        """Makes a file readable for everybody who knows the address.
+
+        Endpoint: ``POST files/sharing/``.
+        """
+    def sharing_url(self, path: str) -> str | None:
+        """The address under which a file is shared.
+
+        Endpoint: ``GET files/sharing/?path={path}``.
+        """
+    def unshare(self, path: str) -> None:
+        """Stops sharing a file.
+
+        Endpoint: ``DELETE files/sharing/?path={path}``.
+        """
+    def tree(self, path: str) -> builtins.list[str]:
+        """Paths two levels deep, folders with a slash at the end.
+
+        Trimmed to 1000 in silence: a hint, no basis for a decision.
+
+        Endpoint: ``GET files/tree/?path={path}``.
+        """
+
+@final
+class PythonVersions(_Family):
+    """The endpoints `python_versions`. Methods raise what the service answers, see `Client`."""
+
+    def default_python3_version(self) -> PythonVersionInfo:
+        """The default Python 3, and those available.
+
+        Endpoint: ``GET default_python3_version/``.
+        """
+    def set_default_python3_version(self, version: str) -> PythonVersionInfo:
+        """default_python3_version
+
+        Endpoint: ``PATCH default_python3_version/``.
+        """
+    def default_python_version(self) -> PythonVersionInfo:
+        """The default Python, and those available.
+
+        Endpoint: ``GET default_python_version/``.
+        """
+    def set_default_python_version(self, version: str) -> PythonVersionInfo:
+        """default_python_version
+
+        Endpoint: ``PATCH default_python_version/``.
+        """
+    def default_save_and_run_python_version(self) -> PythonVersionInfo:
+        """The Python of the editor's run button, and those available.
+
+        Endpoint: ``GET default_save_and_run_python_version/``.
+        """
+    def set_default_save_and_run_python_version(self, version: str) -> PythonVersionInfo:
+        """default_save_and_run_python_version
+
+        Endpoint: ``PATCH default_save_and_run_python_version/``.
+        """
+
+@final
+class Schedule(_Family):
+    """The endpoints `schedule`. Methods raise what the service answers, see `Client`."""
+
+    def list(self) -> builtins.list[ScheduledTask]:
+        """Lists the scheduled tasks.
+
+        Endpoint: ``GET schedule/``.
+        """
+    def create(
+        self,
+        command: str,
+        minute: int,
+        hour: int | None = None,
+        interval: str = "daily",
+        enabled: bool = True,
+        description: str = "",
+    ) -> ScheduledTask:
+        """command
+
+        Endpoint: ``POST schedule/``.
+        """
+    def get(self, id: int | str) -> ScheduledTask:
+        """A scheduled task.
+
+        Endpoint: ``GET schedule/{id}/``.
+        """
+    def replace(self, id: int | str, **fields: Any) -> ScheduledTask:
+        """Sets all fields of a scheduled task: command, enabled, interval, hour, minute, description.
+
+        Endpoint: ``PUT schedule/{id}/``.
+        """
+    def update(self, id: int | str, **fields: Any) -> ScheduledTask:
+        """Sets some fields of a scheduled task: command, enabled, interval, hour, minute, description.
+
+        Endpoint: ``PATCH schedule/{id}/``.
+        """
+    def delete(self, id: int | str) -> None:
+        """Deletes a scheduled task.
+
+        Endpoint: ``DELETE schedule/{id}/``.
+        """
+
+@final
+class Students(_Family):
+    """The endpoints `students`. Methods raise what the service answers, see `Client`."""
+
+    def list(self) -> builtins.list[Student]:
+        """Lists the account's students.
+
+        Endpoint: ``GET students/``.
+        """
+    def delete(self, student: str) -> None:
+        """Removes a student from the account's students.
+
+        Endpoint: ``DELETE students/{student}/``.
+        """
+
+@final
+class SystemImage(_Family):
+    """The endpoints `system_image`. Methods raise what the service answers, see `Client`."""
+
+    def get(self) -> SystemImageInfo:
+        """The system image, and those available.
+
+        Endpoint: ``GET system_image/``.
+        """
+    def set(self, image: str) -> SystemImageInfo:
+        """system_image
+
+        Endpoint: ``PATCH system_image/``.
+        """
+
+@final
+class Webapps(_Family):
+    """The endpoints `webapps`. Methods raise what the service answers, see `Client`."""
+
+    @property
+    def ssl(self) -> WebappsSsl: ...
+    @property
+    def static_files(self) -> WebappsStaticFiles: ...
+    @property
+    def static_headers(self) -> WebappsStaticHeaders: ...
+    def list(self) -> builtins.list[Webapp]:
+        """Lists the web apps.
+
+        Endpoint: ``GET webapps/``.
+        """
+    def create(self, domain_name: str, python_version: str) -> Webapp:
+        """Makes a web app with manual configuration, and writes its WSGI file anew.
+
+        The version is written like python313 or 3.13.
+
+        Endpoint: ``POST webapps/``.
+        """
+    def get(self, domain_name: str) -> Webapp:
+        """The configuration of a web app.
+
+        Endpoint: ``GET webapps/{domain_name}/``.
+        """
+    def replace(self, domain_name: str, **fields: Any) -> Webapp:
+        """Sets all fields of a web app; a reload applies them: python_version, source_directory, virtualenv_path,
+        force_https, password_protection_enabled, password_protection_username, password_protection_password.
+
+        Endpoint: ``PUT webapps/{domain_name}/``.
+        """
+    def update(self, domain_name: str, **fields: Any) -> Webapp:
+        """Sets some fields of a web app, those of replace; a reload applies them.
+
+        Endpoint: ``PATCH webapps/{domain_name}/``.
+        """
+    def delete(self, domain_name: str) -> None:
+        """Deletes a web app. The site goes offline; files stay.
+
+        Endpoint: ``DELETE webapps/{domain_name}/``.
+        """
+    def disable(self, domain_name: str) -> None:
+        """Takes a web app offline.
+
+        Endpoint: ``POST webapps/{domain_name}/disable/``.
+        """
+    def enable(self, domain_name: str) -> None:
+        """Brings a web app online again.
+
+        Endpoint: ``POST webapps/{domain_name}/enable/``.
+        """
+    def reload(self, domain_name: str) -> dict[str, Any]:
+        """Reloads a web app. Not repeated after a time-out, which leaves open whether it was reloaded.
+
+        Endpoint: ``POST webapps/{domain_name}/reload/``.
+        """
+
+@final
+class WebappsSsl(_Family):
+    """Certificates of web apps. Methods raise what the service answers, see `Client`."""
+
+    def get(self, domain_name: str) -> Certificate:
+        """The certificate of a web app.
+
+        Endpoint: ``GET webapps/{domain_name}/ssl/``.
+        """
+    def set(self, domain_name: str, cert: str, private_key: str) -> None:
+        """Sets the certificate of a web app: certificate chain and private key as PEM.
+
+        Endpoint: ``POST webapps/{domain_name}/ssl/``.
+        """
+    def set_lets_encrypt(self, domain_name: str) -> None:
+        """Lets the service get a certificate from Let's Encrypt and renew it.
+
+        Endpoint: ``POST webapps/{domain_name}/ssl/``.
+        """
+    def delete(self, domain_name: str) -> None:
+        """Removes the certificate of a web app.
+
+        Endpoint: ``DELETE webapps/{domain_name}/ssl/``.
+        """
+
+@final
+class WebappsStaticFiles(_Family):
+    """Static file mappings of web apps. Methods raise what the service answers, see `Client`."""
+
+    def list(self, domain_name: str) -> builtins.list[StaticFile]:
+        """Lists the static file mappings of a web app.
+
+        Endpoint: ``GET webapps/{domain_name}/static_files/``.
+        """
+    def create(self, domain_name: str, url: str, path: str) -> StaticFile:
+        """Maps a URL to a folder; a reload applies it.
+
+        Endpoint: ``POST webapps/{domain_name}/static_files/``.
+        """
+    def get(self, domain_name: str, id: int | str) -> StaticFile:
+        """A static file mapping.
+
+        Endpoint: ``GET webapps/{domain_name}/static_files/{id}/``.
+        """
+    def replace(self, domain_name: str, id: int | str, url: str, path: str) -> StaticFile:
+        """Sets URL and folder of a mapping; a reload applies them.
+
+        Endpoint: ``PUT webapps/{domain_name}/static_files/{id}/``.
+        """
+    def update(self, domain_name: str, id: int | str, **fields: Any) -> StaticFile:
+        """Sets URL or folder of a mapping; a reload applies it: url, path.
+
+        Endpoint: ``PATCH webapps/{domain_name}/static_files/{id}/``.
+        """
+    def delete(self, domain_name: str, id: int | str) -> None:
+        """Removes a mapping; a reload applies it.
+
+        Endpoint: ``DELETE webapps/{domain_name}/static_files/{id}/``.
+        """
+
+@final
+class WebappsStaticHeaders(_Family):
+    """Static headers of web apps. Methods raise what the service answers, see `Client`."""
+
+    def list(self, domain_name: str) -> builtins.list[StaticHeader]:
+        """Lists the static headers of a web app.
+
+        Endpoint: ``GET webapps/{domain_name}/static_headers/``.
+        """
+    def create(self, domain_name: str, url: str, name: str, value: str) -> StaticHeader:
+        """Adds a header to the answers below a URL; a reload applies it.
+
+        Endpoint: ``POST webapps/{domain_name}/static_headers/``.
+        """
+    def get(self, domain_name: str, id: int | str) -> StaticHeader:
+        """A static header.
+
+        Endpoint: ``GET webapps/{domain_name}/static_headers/{id}/``.
+        """
+    def replace(self, domain_name: str, id: int | str, url: str, name: str, value: str) -> StaticHeader:
+        """Sets URL, name and value of a header; a reload applies them.
+
+        Endpoint: ``PUT webapps/{domain_name}/static_headers/{id}/``.
+        """
+    def update(self, domain_name: str, id: int | str, **fields: Any) -> StaticHeader:
+        """Sets URL, name or value of a header; a reload applies it: url, name, value.
+
+        Endpoint: ``PATCH webapps/{domain_name}/static_headers/{id}/``.
+        """
+    def delete(self, domain_name: str, id: int | str) -> None:
+        """Removes a header; a reload applies it.
+
+        Endpoint: ``DELETE webapps/{domain_name}/static_headers/{id}/``.
+        """
+
+@final
+class Websites(_Family):
+    """The endpoints `websites`. Methods raise what the service answers, see `Client`."""
+
+    def list(self) -> builtins.list[Website]:
+        """Lists the websites, which run by a command.
+
+        Endpoint: ``GET v1 websites/``.
+        """
+    def create(self, domain_name: str, command: str, enabled: bool = True) -> Website:
+        """Makes a website that a command serves on a socket.
+
+        Endpoint: ``POST v1 websites/``.
+        """
+    def get(self, domain_name: str) -> Website:
+        """A website.
+
+        Endpoint: ``GET v1 websites/{domain_name}/``.
+        """
+    def update(self, domain_name: str, **fields: Any) -> Website:
+        """Sets some fields of a website: enabled, or webapp with a command.
+
+        Endpoint: ``PATCH v1 websites/{domain_name}/``.
+        """
+    def delete(self, domain_name: str) -> None:
+        """Deletes a website.
+
+        Endpoint: ``DELETE v1 websites/{domain_name}/``.
+        """
+    def reload(self, domain_name: str) -> None:
+        """Starts a website's command again.
+
+        Endpoint: ``POST v1 websites/{domain_name}/reload/``.
+        """
+
+@disjoint_base
+class Client:
+    """An account on PythonAnywhere, the whole REST API. Errors are raised.
+
+    One attribute for each family of endpoints, one method for each endpoint. Answers are the service's JSON as plain
+    dicts and lists, unknown fields included. Connections and rate budget belong to the process: clients are cheap, and
+    several accounts may be used at once, from several threads. As a context manager it leaves to later processes what
+    this one asked of the service within the last minute.
+
+    Source: https://help.pythonanywhere.com/pages/API/.
+
+    Raises:
+        ConfigError: an argument that cannot be sent, before any request.
+        BadRequestError, AuthenticationError, ForbiddenError, NotFoundError, ConflictError, ConsoleNotStartedError,
+        RateLimitedError, ServerError, ApiError: by status; attributes hold the service's own words.
+        TransportError, RequestTimeoutError: no answer came after the retries.
+        DecodeError: an answer that is not what the endpoint promises.
+    """
+
+    def __new__(
+        cls,
+        username: str,
+        token: str,
+        host: str = "www.pythonanywhere.com",
+        *,
+        timeout: float | None = None,
+        rate_limit: int | Literal["off"] | None = None,
+        retries: int | None = None,
+        max_wait: float | None = None,
+    ) -> Self:
+        """Takes an account. Nothing is sent yet.
+
+        Args:
+            username: the account's user name.
+            token: the API token that the Account page shows. It appears in no repr, error or log.
+            host: host of the service, or its URL (``http://127.0.0.1:8000`` for the emulator).
+            timeout: seconds without a byte after which an attempt is given up; by default 60.
+            rate_limit: requests a minute for every endpoint, or ``"off"``; by default what the service documents.
+            retries: how often a request that is safe to repeat is repeated; by default 4.
+            max_wait: seconds to wait for the rate limit before `RateLimitedError` is raised; by default as long as
+                it takes.
+
+        Raises:
+            ConfigError: user, token or host cannot be one.
+            ValueError: a number is out of range.
+        """
+    @classmethod
+    def from_env(cls, **kwargs: Any) -> Self:
+        """Takes the account from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
+
+        Args:
+            kwargs: the keyword arguments of the class.
+
+        Raises:
+            ConfigError: a variable that is needed is missing.
+        """
+    @property
+    def username(self) -> str:
+        """The account's user name."""
+    @property
+    def host(self) -> str:
+        """The service's address, like ``https://www.pythonanywhere.com``."""
+
+    @property
+    def always_on(self) -> AlwaysOn: ...
+    @property
+    def consoles(self) -> Consoles: ...
+    @property
+    def cpu(self) -> Cpu: ...
+    @property
+    def databases(self) -> Databases: ...
+    @property
+    def domains(self) -> Domains: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def python_versions(self) -> PythonVersions: ...
+    @property
+    def schedule(self) -> Schedule: ...
+    @property
+    def students(self) -> Students: ...
+    @property
+    def system_image(self) -> SystemImage: ...
+    @property
+    def webapps(self) -> Webapps: ...
+    @property
+    def websites(self) -> Websites: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None = None,
+        _value: BaseException | None = None,
+        _traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
+
+@final
+class AsyncAlwaysOn(_Family):
+    """`always_on` of an `AsyncClient`: as `AlwaysOn`, awaited."""
+
+    async def list(self) -> builtins.list[AlwaysOnTask]: ...
+    async def create(self, command: str, description: str = "", enabled: bool = True) -> AlwaysOnTask: ...
+    async def get(self, id: int | str) -> AlwaysOnTask: ...
+    async def replace(self, id: int | str, **fields: Any) -> AlwaysOnTask: ...
+    async def update(self, id: int | str, **fields: Any) -> AlwaysOnTask: ...
+    async def delete(self, id: int | str) -> None: ...
+    async def restart(self, id: int | str) -> AlwaysOnTask: ...
+
+@final
+class AsyncConsoles(_Family):
+    """`consoles` of an `AsyncClient`: as `Consoles`, awaited."""
+
+    async def list(self) -> builtins.list[Console]: ...
+    async def create(
+        self, executable: str = "bash", arguments: str = "", working_directory: str | None = None
+    ) -> Console: ...
+    async def shared_with_you(self) -> builtins.list[Console]: ...
+    async def get(self, id: int | str) -> Console: ...
+    async def delete(self, id: int | str) -> None: ...
+    async def latest_output(self, id: int | str) -> str: ...
+    async def send_input(self, id: int | str, input: str) -> None: ...
+
+@final
+class AsyncCpu(_Family):
+    """`cpu` of an `AsyncClient`: as `Cpu`, awaited."""
+
+    async def get(self) -> CpuUsage: ...
+
+@final
+class AsyncDatabases(_Family):
+    """`databases` of an `AsyncClient`: as `Databases`, awaited."""
+
+    async def mysql(self) -> builtins.list[dict[str, Any]] | dict[str, Any]: ...
+
+@final
+class AsyncDomains(_Family):
+    """`domains` of an `AsyncClient`: as `Domains`, awaited."""
+
+    @property
+    def ssl(self) -> AsyncDomainsSsl: ...
+
+@final
+class AsyncDomainsSsl(_Family):
+    """`domains.ssl` of an `AsyncClient`: as `DomainsSsl`, awaited."""
+
+    async def get(self, domain_name: str) -> Certificate: ...
+    async def set_lets_encrypt(self, domain_name: str) -> Certificate: ...
+
+@final
+class AsyncFiles(_Family):
+    """`files` of an `AsyncClient`: as `Files`, awaited."""
+
+    async def read(self, path: str) -> bytes: ...
+    async def list(self, path: str) -> dict[str, ListedEntry]: ...
+    async def upload(self, path: str, content: bytes) -> bool: ...
+    async def delete(self, path: str) -> None: ...
+    async def share(self, path: str) -> str: ...
+    async def sharing_url(self, path: str) -> str | None: ...
+    async def unshare(self, path: str) -> None: ...
+    async def tree(self, path: str) -> builtins.list[str]: ...
+
+@final
+class AsyncPythonVersions(_Family):
+    """`python_versions` of an `AsyncClient`: as `PythonVersions`, awaited."""
+
+    async def default_python3_version(self) -> PythonVersionInfo: ...
+    async def set_default_python3_version(self, version: str) -> PythonVersionInfo: ...
+    async def default_python_version(self) -> PythonVersionInfo: ...
+    async def set_default_python_version(self, version: str) -> PythonVersionInfo: ...
+    async def default_save_and_run_python_version(self) -> PythonVersionInfo: ...
+    async def set_default_save_and_run_python_version(self, version: str) -> PythonVersionInfo: ...
+
+@final
+class AsyncSchedule(_Family):
+    """`schedule` of an `AsyncClient`: as `Schedule`, awaited."""
+
+    async def list(self) -> builtins.list[ScheduledTask]: ...
+    async def create(
+        self,
+        command: str,
+        minute: int,
+        hour: int | None = None,
+        interval: str = "daily",
+        enabled: bool = True,
+        description: str = "",
+    ) -> ScheduledTask: ...
+    async def get(self, id: int | str) -> ScheduledTask: ...
+    async def replace(self, id: int | str, **fields: Any) -> ScheduledTask: ...
+    async def update(self, id: int | str, **fields: Any) -> ScheduledTask: ...
+    async def delete(self, id: int | str) -> None: ...
+
+@final
+class AsyncStudents(_Family):
+    """`students` of an `AsyncClient`: as `Students`, awaited."""
+
+    async def list(self) -> builtins.list[Student]: ...
+    async def delete(self, student: str) -> None: ...
+
+@final
+class AsyncSystemImage(_Family):
+    """`system_image` of an `AsyncClient`: as `SystemImage`, awaited."""
+
+    async def get(self) -> SystemImageInfo: ...
+    async def set(self, image: str) -> SystemImageInfo: ...
+
+@final
+class AsyncWebapps(_Family):
+    """`webapps` of an `AsyncClient`: as `Webapps`, awaited."""
+
+    @property
+    def ssl(self) -> AsyncWebappsSsl: ...
+    @property
+    def static_files(self) -> AsyncWebappsStaticFiles: ...
+    @property
+    def static_headers(self) -> AsyncWebappsStaticHeaders: ...
+    async def list(self) -> builtins.list[Webapp]: ...
+    async def create(self, domain_name: str, python_version: str) -> Webapp: ...
+    async def get(self, domain_name: str) -> Webapp: ...
+    async def replace(self, domain_name: str, **fields: Any) -> Webapp: ...
+    async def update(self, domain_name: str, **fields: Any) -> Webapp: ...
+    async def delete(self, domain_name: str) -> None: ...
+    async def disable(self, domain_name: str) -> None: ...
+    async def enable(self, domain_name: str) -> None: ...
+    async def reload(self, domain_name: str) -> dict[str, Any]: ...
+
+@final
+class AsyncWebappsSsl(_Family):
+    """`webapps.ssl` of an `AsyncClient`: as `WebappsSsl`, awaited."""
+
+    async def get(self, domain_name: str) -> Certificate: ...
+    async def set(self, domain_name: str, cert: str, private_key: str) -> None: ...
+    async def set_lets_encrypt(self, domain_name: str) -> None: ...
+    async def delete(self, domain_name: str) -> None: ...
+
+@final
+class AsyncWebappsStaticFiles(_Family):
+    """`webapps.static_files` of an `AsyncClient`: as `WebappsStaticFiles`, awaited."""
+
+    async def list(self, domain_name: str) -> builtins.list[StaticFile]: ...
+    async def create(self, domain_name: str, url: str, path: str) -> StaticFile: ...
+    async def get(self, domain_name: str, id: int | str) -> StaticFile: ...
+    async def replace(self, domain_name: str, id: int | str, url: str, path: str) -> StaticFile: ...
+    async def update(self, domain_name: str, id: int | str, **fields: Any) -> StaticFile: ...
+    async def delete(self, domain_name: str, id: int | str) -> None: ...
+
+@final
+class AsyncWebappsStaticHeaders(_Family):
+    """`webapps.static_headers` of an `AsyncClient`: as `WebappsStaticHeaders`, awaited."""
+
+    async def list(self, domain_name: str) -> builtins.list[StaticHeader]: ...
+    async def create(self, domain_name: str, url: str, name: str, value: str) -> StaticHeader: ...
+    async def get(self, domain_name: str, id: int | str) -> StaticHeader: ...
+    async def replace(self, domain_name: str, id: int | str, url: str, name: str, value: str) -> StaticHeader: ...
+    async def update(self, domain_name: str, id: int | str, **fields: Any) -> StaticHeader: ...
+    async def delete(self, domain_name: str, id: int | str) -> None: ...
+
+@final
+class AsyncWebsites(_Family):
+    """`websites` of an `AsyncClient`: as `Websites`, awaited."""
+
+    async def list(self) -> builtins.list[Website]: ...
+    async def create(self, domain_name: str, command: str, enabled: bool = True) -> Website: ...
+    async def get(self, domain_name: str) -> Website: ...
+    async def update(self, domain_name: str, **fields: Any) -> Website: ...
+    async def delete(self, domain_name: str) -> None: ...
+    async def reload(self, domain_name: str) -> None: ...
+
+@disjoint_base
+class AsyncClient:
+    """An account on PythonAnywhere, the whole REST API: as `Client`, with awaited calls.
+
+    Works over several ``asyncio.run()`` and under uvloop. Cancelling a call drops its request.
+    """
+
+    def __new__(
+        cls,
+        username: str,
+        token: str,
+        host: str = "www.pythonanywhere.com",
+        *,
+        timeout: float | None = None,
+        rate_limit: int | Literal["off"] | None = None,
+        retries: int | None = None,
+        max_wait: float | None = None,
+    ) -> Self:
+        """As for `Client`."""
+    @classmethod
+    def from_env(cls, **kwargs: Any) -> Self:
+        """As for `Client`."""
+    @property
+    def username(self) -> str:
+        """The account's user name."""
+    @property
+    def host(self) -> str:
+        """The service's address, like ``https://www.pythonanywhere.com``."""
+
+    @property
+    def always_on(self) -> AsyncAlwaysOn: ...
+    @property
+    def consoles(self) -> AsyncConsoles: ...
+    @property
+    def cpu(self) -> AsyncCpu: ...
+    @property
+    def databases(self) -> AsyncDatabases: ...
+    @property
+    def domains(self) -> AsyncDomains: ...
+    @property
+    def files(self) -> AsyncFiles: ...
+    @property
+    def python_versions(self) -> AsyncPythonVersions: ...
+    @property
+    def schedule(self) -> AsyncSchedule: ...
+    @property
+    def students(self) -> AsyncStudents: ...
+    @property
+    def system_image(self) -> AsyncSystemImage: ...
+    @property
+    def webapps(self) -> AsyncWebapps: ...
+    @property
+    def websites(self) -> AsyncWebsites: ...
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None = None,
+        _value: BaseException | None = None,
+        _traceback: TracebackType | None = None,
+        /,
+    ) -> None: ...
 
 @disjoint_base
 class PythonanywhereApi:

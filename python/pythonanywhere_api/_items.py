@@ -1,7 +1,8 @@
-"""Texts that are more: what ``files_iterator`` yields, and what a replaced ``_request`` gets for a method."""
+"""Values that the extension makes with Python's means: texts that are more, and times."""
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 
@@ -40,3 +41,17 @@ class Verb(str):
 
         kwargs.setdefault("timeout", 600)
         return requests.request(str(self), url, **kwargs)  # noqa: S113, the time-out is among the keywords
+
+
+def parse_time(text: str) -> datetime | None:
+    """The service's ``20261123T120000Z``, or ISO 8601, as an aware datetime; ``None`` for anything else."""
+    for form in ("%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ"):
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=timezone.utc)
+        except ValueError:
+            continue
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)

@@ -30,7 +30,7 @@ impl Client {
     /// `ConsoleNotStarted`, with the page to open, before that page was opened in a browser.
     pub async fn send_console_input(&self, id: u64, input: &str) -> Result<()> {
         let request = Request::post(format!("consoles/{id}/send_input/")).form([("input", input)]);
-        self.send(request).await?.error_for_status().map_err(|error| self.with_page(error, id))?;
+        self.send(request).await?.error_for_status().map_err(|error| self.with_page(error, &id.to_string()))?;
         Ok(())
     }
 
@@ -42,12 +42,13 @@ impl Client {
     /// As [`Client::send_console_input`].
     pub async fn latest_console_output(&self, id: u64) -> Result<String> {
         let request = Request::get(format!("consoles/{id}/get_latest_output/"));
-        let response = self.send(request).await?.error_for_status().map_err(|error| self.with_page(error, id))?;
+        let response =
+            self.send(request).await?.error_for_status().map_err(|error| self.with_page(error, &id.to_string()))?;
         Ok(response.json::<Output>("the output of a console")?.output)
     }
 
     /// Names the page that has to be opened first.
-    fn with_page(&self, mut error: Error, id: u64) -> Error {
+    pub(super) fn with_page(&self, mut error: Error, id: &str) -> Error {
         if let Error::Api { status: 412, browser_url, .. } = &mut error {
             *browser_url = Some(format!("{}user/{}/consoles/{id}/", self.host(), self.user()));
         }

@@ -48,6 +48,17 @@ impl Client {
     /// # Errors
     /// `NotFound` if nothing is there, `WrongType` if a file is, `Decode` if the answer is no complete listing.
     pub async fn list_dir(&self, path: &RemotePath) -> Result<Vec<Entry>> {
+        parse_listing(&self.listing_answer(path).await?)
+    }
+
+    /// As [`list_dir`](Self::list_dir), but as the service says it: name to type and URL.
+    pub(super) async fn listing(&self, path: &RemotePath) -> Result<Map<String, Value>> {
+        let response = self.listing_answer(path).await?;
+        parse_listing(&response)?;
+        response.json("the listing of a folder")
+    }
+
+    async fn listing_answer(&self, path: &RemotePath) -> Result<Response> {
         let mut url = file_url(path);
         // The documented form of a folder; without it the service may redirect.
         if !url.ends_with('/') {
@@ -57,7 +68,7 @@ impl Client {
         if is_file_content(&response) {
             return Err(Error::WrongType { path: path.to_string(), found: "a file", expected: "a folder" });
         }
-        parse_listing(&response)
+        Ok(response)
     }
 
     /// Reads the file at `path`.

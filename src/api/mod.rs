@@ -2,9 +2,12 @@
 //! vendor's reference (<https://help.pythonanywhere.com/pages/API/>). Every call turns an error status into an
 //! [`Error`](crate::Error) with the service's own words.
 
+pub mod calls;
 mod consoles;
 mod files;
+mod perform;
 mod webapps;
 
 pub use files::{Entry, Uploaded};
+pub use perform::Answer;
 pub use webapps::Reloaded;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::client::{Client, Request, Response};
+use crate::client::{Client, Request, Response, quote};
 use crate::error::{Error, Result};
 
 /// A reload takes 1 to 8 s as a rule and waits for requests that run, which may take 5 minutes.
@@ -75,14 +75,23 @@ impl Client {
     /// # Errors
     /// As the service answers; `Timeout` means that nobody knows whether it was reloaded.
     pub async fn reload_webapp(&self, domain: &str) -> Result<Reloaded> {
+        self.reload_answer(domain).await.map(|(_, reloaded)| reloaded)
+    }
+
+    /// As [`reload_webapp`](Self::reload_webapp), with what the service says.
+    pub(super) async fn reload_answer(&self, domain: &str) -> Result<(Value, Reloaded)> {
         let request = Request::post(format!("{}reload/", webapp_url(domain)?)).timeout(RELOAD_TIMEOUT);
         let response = self.send(request).await?;
         if response.status == StatusCode::CONFLICT && says_cname_error(&response) {
-            return Ok(Reloaded::CnameWarning(response.to_error().to_string()));
+            return Ok((object_of(&response), Reloaded::CnameWarning(response.to_error().to_string())));
         }
-        response.error_for_status()?;
-        Ok(Reloaded::Done)
+        Ok((object_of(&response.error_for_status()?), Reloaded::Done))
     }
+}
+
+/// The object in an answer; an empty one where the service says nothing more than its status.
+fn object_of(response: &Response) -> Value {
+    response.json("an object").ok().filter(Value::is_object).unwrap_or_else(|| Value::Object(serde_json::Map::new()))
 }
 
 /// The service's way to say "reloaded, but the CNAME is not right". The word has been seen in several fields.
@@ -91,13 +100,18 @@ fn says_cname_error(response: &Response) -> bool {
     ["error", "code", "error_type"].iter().any(|field| answer[field] == "cname_error")
 }
 
-/// `webapps/{domain}/`; a domain that is none is refused before it changes the path.
+/// `webapps/{domain}/`.
 fn webapp_url(domain: &str) -> Result<String> {
+    Ok(format!("webapps/{}/", quote(checked_domain(domain)?)))
+}
+
+/// The domain, unless it is none: that is refused before it changes the path.
+pub(super) fn checked_domain(domain: &str) -> Result<&str> {
     let label = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
     if domain.is_empty() || !domain.split('.').all(label) {
         return Err(Error::config(format!(
             "{domain:?} is no domain: give that of the web app, like \"me.pythonanywhere.com\""
         )));
     }
-    Ok(format!("webapps/{}/", crate::client::quote(domain)))
+    Ok(domain)
 }

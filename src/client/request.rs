@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(super) method: Method,
+    /// Of the API.
+    pub(super) version: u8,
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
@@ -48,6 +50,7 @@ impl Request {
     pub fn new(method: Method, path: impl Into<String>) -> Self {
         Self {
             method,
+            version: 0,
             path: path.into(),
             query: Vec::new(),
             headers: HeaderMap::new(),
@@ -79,6 +82,13 @@ impl Request {
     #[must_use]
     pub fn delete(path: impl Into<String>) -> Self {
         Self::new(Method::DELETE, path)
+    }
+
+    /// Goes to another version of the API than 0.
+    #[must_use]
+    pub fn version(mut self, version: u8) -> Self {
+        self.version = version;
+        self
     }
 
     /// Adds a query parameter, quoted for the caller.

@@ -1,5 +1,6 @@
 //! Sending: the loop of budget, attempt and retry that every request goes through.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -130,8 +131,7 @@ impl Client {
             path => format!("./{path}"),
         };
         let mut url = self
-            .account
-            .base
+            .base_of(request.version)
             .join(&path)
             .map_err(|error| Error::config(format!("{:?} makes no URL: {error}", request.path)))?;
         url.set_fragment(None);
@@ -139,6 +139,18 @@ impl Client {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
         Ok(url)
+    }
+
+    /// The base URL, which says version 0, for another version.
+    fn base_of(&self, version: u8) -> Cow<'_, Url> {
+        let base = &self.account.base;
+        if version == 0 {
+            return Cow::Borrowed(base);
+        }
+        let mut base = base.clone();
+        let path = base.path().replacen("/api/v0/", &format!("/api/v{version}/"), 1);
+        base.set_path(&path);
+        Cow::Owned(base)
     }
 
     /// The endpoint with the limit that holds for this client; `None` without one.

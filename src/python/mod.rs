@@ -6,6 +6,7 @@
 //! | `errors` | the one map from [`ErrorKind`](crate::ErrorKind) to the classes of `pythonanywhere_api.exceptions` |
 //! | `convert` | JSON and other values |
 //! | `method` | methods that come from a table |
+//! | `client` | `Client` and `AsyncClient` |
 //! | `cli` | the entry point of `pya` |
 //! | `dropin` | `PythonanywhereApi` and `AsyncPythonanywhereApi` |
 //! | `deploy` | diff, report and progress events |
@@ -14,6 +15,7 @@
 
 #[cfg(unix)]
 mod cli;
+mod client;
 mod convert;
 mod deploy;
 mod dropin;

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 #[cfg(unix)]
 use super::{cli, emulator};
-use super::{deploy, dropin, runtime};
+use super::{client, deploy, dropin, runtime};
 
 /// Refuses to be imported by a second interpreter of the process: classes, runtime and callbacks belong to the first.
 /// Pyo3 has no such check for modules initialised in several phases, and hangs later.
@@ -32,7 +32,7 @@ fn check_interpreter(py: Python<'_>) -> PyResult<()> {
 /// `gil_used` stays on: the classes are built for threads without a global lock, but nobody has tested them there.
 #[pymodule(name = "_core", gil_used = true)]
 mod core {
-    use super::{Bound, PyModule, PyResult, deploy, dropin, runtime};
+    use super::{Bound, PyModule, PyResult, client, deploy, dropin, runtime};
     #[cfg(unix)]
     use super::{cli, emulator};
     use pyo3::prelude::*;
@@ -44,6 +44,8 @@ mod core {
     #[cfg(unix)]
     #[pymodule_export]
     use cli::cli_main;
+    #[pymodule_export]
+    use client::{AsyncClient, Client, Family};
     #[pymodule_export]
     use deploy::{DeployDiff, DeployReport, ProgressEvent};
     #[pymodule_export]
@@ -63,6 +65,7 @@ mod core {
         super::check_interpreter(py)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         dropin::remember_originals(py)?;
+        client::add(module)?;
         let at_exit = pyo3::wrap_pyfunction!(runtime::gate::at_exit, module)?;
         py.import("atexit")?.call_method1("register", (at_exit,))?;
         Ok(())

@@ -27,7 +27,7 @@ pub(super) fn console_id(value: &Bound<'_, PyAny>) -> PyResult<String> {
 }
 
 /// Host, user and token for `from_env`, read from the environment now.
-pub(super) fn account_of_environment() -> Result<(String, String, String)> {
+pub(in crate::python) fn account_of_environment() -> Result<(String, String, String)> {
     let Environment { token, user, host } = Environment::read();
     let token = token.ok_or_else(|| {
         Error::config(format!(

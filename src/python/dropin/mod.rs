@@ -19,9 +19,11 @@ mod service;
 mod state;
 mod sync;
 
+pub(super) use arguments::account_of_environment;
 pub(super) use asynchronous::AsyncPythonanywhereApi;
 pub(super) use collector::ItemCollector;
 pub(super) use iterator::{AsyncFilesIterator, FilesIterator};
+pub(super) use request::file_content;
 pub(super) use response::{Headers, Response};
 pub(super) use state::{never_skip, remember_originals};
 pub(super) use sync::PythonanywhereApi;

@@ -163,7 +163,7 @@ fn bytes(value: &Bound<'_, PyAny>) -> PyResult<Option<Bytes>> {
 }
 
 /// The content of anything bytes-like; `None` for anything else.
-pub(super) fn file_content(value: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+pub(in crate::python) fn file_content(value: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     let is_file = value.hasattr(intern!(value.py(), "read"))?;
     match if is_file { None } else { bytes(value)? } {
         Some(content) => Ok(content),

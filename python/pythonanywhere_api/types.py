@@ -1,0 +1,164 @@
+"""What the service's answers hold, for type checkers: plain dicts at runtime.
+
+All keys may be missing, and unknown ones pass through. Source: https://help.pythonanywhere.com/pages/API/.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, TypedDict
+
+__all__ = [
+    "AlwaysOnTask",
+    "Certificate",
+    "Console",
+    "CpuUsage",
+    "ListedEntry",
+    "PythonVersionInfo",
+    "ScheduledTask",
+    "StaticFile",
+    "StaticHeader",
+    "Student",
+    "SystemImageInfo",
+    "Webapp",
+    "Website",
+]
+
+
+class AlwaysOnTask(TypedDict, total=False):
+    """An always-on task."""
+
+    id: int
+    command: str
+    description: str
+    enabled: bool
+    state: str
+    logfile: str
+    url: str
+    user: str
+
+
+class ScheduledTask(TypedDict, total=False):
+    """A scheduled task. `hour` and `minute` are UTC; an hourly task has no `hour`."""
+
+    id: int
+    command: str
+    description: str
+    enabled: bool
+    interval: Literal["daily", "hourly"]
+    hour: int | None
+    minute: int
+    expiry: str | None
+    logfile: str
+    printable_time: str
+    can_enable: bool
+    url: str
+    user: str
+
+
+class Console(TypedDict, total=False):
+    """A console. `console_url` is the path of the page that starts it."""
+
+    id: int
+    user: str
+    executable: str
+    arguments: str
+    working_directory: str | None
+    name: str
+    console_url: str
+    console_frame_url: str
+
+
+class CpuUsage(TypedDict, total=False):
+    """CPU seconds of the day."""
+
+    daily_cpu_limit_seconds: int
+    daily_cpu_total_usage_seconds: float
+    next_reset_time: str
+
+
+class PythonVersionInfo(TypedDict, total=False):
+    """A default version, under the name of what it is the default of, and those available."""
+
+    default_python3_version: str
+    default_python_version: str
+    default_save_and_run_python_version: str
+    available_python3_versions: list[str]
+    available_python_versions: list[str]
+
+
+class SystemImageInfo(TypedDict, total=False):
+    """The system image, and those available."""
+
+    system_image: str
+    available_system_images: list[str]
+
+
+class Student(TypedDict, total=False):
+    """A student of the account."""
+
+    username: str
+
+
+class ListedEntry(TypedDict, total=False):
+    """What a folder's listing says of a name."""
+
+    type: Literal["file", "directory"]
+    url: str
+
+
+class Webapp(TypedDict, total=False):
+    """The configuration of a web app."""
+
+    id: int
+    user: str
+    domain_name: str
+    python_version: str
+    source_directory: str
+    working_directory: str
+    virtualenv_path: str
+    expiry: str
+    force_https: bool
+    enabled: bool
+    password_protection_enabled: bool
+    password_protection_username: str
+    password_protection_password: str
+
+
+class StaticFile(TypedDict, total=False):
+    """A static file mapping."""
+
+    id: int
+    url: str
+    path: str
+
+
+class StaticHeader(TypedDict, total=False):
+    """A header for the answers below a URL."""
+
+    id: int
+    url: str
+    name: str
+    value: Any
+
+
+class Certificate(TypedDict, total=False):
+    """A certificate. `not_after` is the service's text, `not_after_datetime` the same as an aware datetime."""
+
+    cert_type: str
+    issuer_name: str
+    not_after: str
+    not_after_datetime: datetime | None
+    subject_name: str
+    subject_alternate_names: list[str]
+
+
+class Website(TypedDict, total=False):
+    """A website, which runs by a command."""
+
+    id: int
+    user: str
+    domain_name: str
+    enabled: bool
+    webapp: dict[str, Any]
+    logfiles: dict[str, str]

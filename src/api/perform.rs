@@ -1,0 +1,226 @@
+//! Performs the calls of the table: arguments to a request, the answer to what the table says it is.
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::calls::{Answers, Call, Sends};
+use super::webapps::Reloaded;
+use crate::client::{Client, RemotePath, Request, Response, quote};
+use crate::error::{Error, Result};
+use crate::signature::{DefaultValue, Kind, Parameter};
+
+/// What a call came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Nothing.
+    Nothing,
+    /// What the service says, unknown fields included.
+    Json(Value),
+    /// The content of a file.
+    Bytes(Bytes),
+    /// A certificate, as the service describes it.
+    Certificate(Value),
+    /// What a reload says, and the service's warning if there is one.
+    Reloaded(Value, Option<String>),
+}
+
+impl Client {
+    /// Performs a call of the table with one argument for each of its parameters, `None` for those left out; that of
+    /// [`Kind::Fields`] is an object.
+    ///
+    /// # Errors
+    /// `Config` for what cannot be asked, before anything is sent; else as the service answers. Of uploads, which
+    /// carry more than JSON: see [`Client::upload_file`].
+    pub async fn call(&self, call: &Call, arguments: &[Option<Value>]) -> Result<Answer> {
+        let given = Given { call, arguments };
+        match call.answers {
+            Answers::Content => return Ok(Answer::Bytes(self.read_file(&given.remote_path()?).await?)),
+            Answers::Listing => return Ok(Answer::Json(Value::Object(self.listing(&given.remote_path()?).await?))),
+            Answers::NewWebapp => {
+                let (domain, version) = (given.text("domain_name")?, given.text("python_version")?);
+                return self.create_webapp(&domain, &python_version(&version)).await.map(Answer::Json);
+            }
+            Answers::Reload => {
+                let (answer, reloaded) = self.reload_answer(&given.text("domain_name")?).await?;
+                return Ok(match reloaded {
+                    Reloaded::Done => Answer::Reloaded(answer, None),
+                    Reloaded::CnameWarning(warning) => Answer::Reloaded(answer, Some(warning)),
+                });
+            }
+            _ => {}
+        }
+        let response = self.send(given.request()?).await?;
+        if call.answers == Answers::AddressIfAny && response.status == StatusCode::NOT_FOUND {
+            return Ok(Answer::Json(Value::Null));
+        }
+        let response = response.error_for_status().map_err(|error| self.with_console_page(error, &given))?;
+        answer_of(call, &response)
+    }
+
+    /// A console that was not started yet: names the page to open.
+    fn with_console_page(&self, error: Error, given: &Given<'_>) -> Error {
+        match given.text("id") {
+            Ok(id) if given.call.family() == "consoles" => self.with_page(error, &id),
+            _ => error,
+        }
+    }
+}
+
+/// What the table says that the answer is.
+fn answer_of(call: &Call, response: &Response) -> Result<Answer> {
+    let json = |expected, is_right: fn(&Value) -> bool| -> Result<Answer> {
+        let value: Value = response.json(expected)?;
+        if is_right(&value) { Ok(Answer::Json(value)) } else { Err(response.unexpected(expected)) }
+    };
+    let field = |name, expected, is_right: fn(&Value) -> bool| -> Result<Answer> {
+        let mut value: Value = response.json(expected)?;
+        let value = value.get_mut(name).map(Value::take).filter(is_right);
+        value.map(Answer::Json).ok_or_else(|| response.unexpected(expected))
+    };
+    let is_list_of =
+        |value: &Value, is_right: fn(&Value) -> bool| value.as_array().is_some_and(|items| items.iter().all(is_right));
+    match call.answers {
+        Answers::Objects if !is_list_of(&response.json("a list of objects")?, Value::is_object) => {
+            Err(response.unexpected("a list of objects"))
+        }
+        Answers::Texts if !is_list_of(&response.json("a list of texts")?, Value::is_string) => {
+            Err(response.unexpected("a list of texts"))
+        }
+        Answers::Objects | Answers::Texts | Answers::Any => json("JSON", |_| true),
+        Answers::Object => json("an object", Value::is_object),
+        Answers::Certificate => response.json("a certificate").map(Answer::Certificate),
+        Answers::ListIn(name) => field(name, "an object with a list in it", Value::is_array),
+        Answers::TextIn(name) => field(name, "an object with a text in it", Value::is_string),
+        Answers::Address | Answers::AddressIfAny => {
+            let Answer::Json(Value::String(address)) = field("url", "an address", Value::is_string)? else {
+                return Err(response.unexpected("an address"));
+            };
+            let absolute = response.url.join(&address).map_err(|_| response.unexpected("an address"))?;
+            Ok(Answer::Json(Value::String(absolute.into())))
+        }
+        _ => Ok(Answer::Nothing),
+    }
+}
+
+/// A call and its arguments.
+struct Given<'a> {
+    call: &'a Call,
+    arguments: &'a [Option<Value>],
+}
+
+impl Given<'_> {
+    /// The value of a parameter, its default where it was left out; `None` for nothing.
+    fn value(&self, index: usize, parameter: &Parameter) -> Option<Value> {
+        let given = self.arguments.get(index).cloned().flatten();
+        given.or_else(|| default(parameter)).filter(|value| !value.is_null())
+    }
+
+    /// A parameter as text, as it stands in a path.
+    fn text(&self, name: &str) -> Result<String> {
+        let index = self.call.parameters.iter().position(|parameter| parameter.name == name);
+        let value = index.and_then(|index| self.value(index, &self.call.parameters[index]));
+        let text = match value {
+            Some(Value::String(text)) => text,
+            Some(Value::Number(number)) => number.to_string(),
+            _ => String::new(),
+        };
+        if text.is_empty() {
+            return Err(Error::config(format!("{}: {name} is empty", self.call.name)));
+        }
+        Ok(text)
+    }
+
+    fn remote_path(&self) -> Result<RemotePath> {
+        RemotePath::parse(&self.text("path")?)
+    }
+
+    fn request(&self) -> Result<Request> {
+        let mut request = Request::new(self.call.method.clone(), self.path()?).version(self.call.version());
+        let fields = self.fields();
+        match self.call.sends {
+            Sends::Nothing | Sends::File => Ok(request),
+            Sends::Query => {
+                for (name, value) in &fields {
+                    request = request.query(name, form_text(value));
+                }
+                Ok(request)
+            }
+            Sends::Form => Ok(request.form(fields.iter().map(|(name, value)| (name, form_text(value))))),
+            Sends::Field(name) => Ok(request.form(fields.values().map(|value| (name, form_text(value))))),
+            Sends::Json => request.json(&fields),
+            Sends::Fixed(name, value) => request.json(&json!({ name: value })),
+            Sends::Website => {
+                let mut fields = fields;
+                let command = fields.remove("command");
+                fields.insert("webapp".to_owned(), json!({ "command": command }));
+                request.json(&fields)
+            }
+        }
+    }
+
+    /// The path with its parameters filled in.
+    fn path(&self) -> Result<String> {
+        let mut path = String::new();
+        for part in self.call.path.split_inclusive('}') {
+            let Some((before, name)) = part.strip_suffix('}').and_then(|part| part.split_once('{')) else {
+                path.push_str(part);
+                continue;
+            };
+            path.push_str(before);
+            match name {
+                "path" => path.push_str(&self.remote_path()?.quoted()),
+                "domain_name" => path.push_str(&quote(super::webapps::checked_domain(&self.text(name)?)?)),
+                _ => path.push_str(&segment(&self.text(name)?)),
+            }
+        }
+        Ok(path)
+    }
+
+    /// What is not in the path.
+    fn fields(&self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        for (index, parameter) in self.call.parameters.iter().enumerate() {
+            match self.value(index, parameter) {
+                Some(Value::Object(more)) if parameter.kind == Kind::Fields => fields.extend(more),
+                Some(value) if !self.call.is_in_path(parameter) => {
+                    fields.insert(parameter.name.to_owned(), value);
+                }
+                _ => {}
+            }
+        }
+        fields
+    }
+}
+
+fn default(parameter: &Parameter) -> Option<Value> {
+    match parameter.default? {
+        DefaultValue::None => None,
+        DefaultValue::Text(text) => Some(text.into()),
+        DefaultValue::Integer(number) => Some(number.into()),
+        DefaultValue::Flag(flag) => Some(flag.into()),
+        DefaultValue::EmptyList => Some(Value::Array(Vec::new())),
+    }
+}
+
+/// A text as one segment of a path, whatever it holds.
+fn segment(text: &str) -> String {
+    quote(text).replace('/', "%2F")
+}
+
+fn form_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// `3.13` as the service writes it.
+fn python_version(text: &str) -> String {
+    let digits = text.replace('.', "");
+    if !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit()) {
+        format!("python{digits}")
+    } else {
+        text.to_owned()
+    }
+}

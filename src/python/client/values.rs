@@ -1,0 +1,137 @@
+//! Arguments to JSON, and answers to Python.
+
+use bytes::Bytes;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
+use serde_json::{Map, Number, Value};
+
+use crate::api::Answer;
+use crate::api::calls::{Call, Sends};
+use crate::error::Result as CoreResult;
+use crate::python::convert::json_to_py;
+use crate::python::dropin::file_content;
+use crate::python::errors::to_py;
+use crate::python::method::Arguments;
+use crate::signature::{Kind, Parameter};
+
+/// The arguments of a call.
+pub(super) enum Given {
+    /// One for each parameter.
+    Values(Vec<Option<Value>>),
+    /// A path, and what is to be written there.
+    File(String, Bytes),
+}
+
+/// Reads the arguments of a call.
+///
+/// # Errors
+/// `TypeError` for one of a wrong type.
+pub(super) fn given(call: &Call, arguments: &Arguments<'_>) -> PyResult<Given> {
+    if call.sends == Sends::File {
+        let path = argument(call, &call.parameters[0], &arguments.value(0)?)?;
+        let content = file_content(&arguments.value(1)?)?;
+        return Ok(Given::File(path.as_str().unwrap_or_default().to_owned(), content));
+    }
+    let value = |(index, parameter): (usize, &Parameter)| match arguments.given(index) {
+        Some(given) => argument(call, parameter, given).map(Some),
+        None => Ok(None),
+    };
+    call.parameters.iter().enumerate().map(value).collect::<PyResult<_>>().map(Given::Values)
+}
+
+fn argument(call: &Call, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyResult<Value> {
+    let wrong = |expected: &str| {
+        let found = given.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
+        PyTypeError::new_err(format!("{}: {} must be {expected}, not {found}", call.name, parameter.name))
+    };
+    let is_optional = parameter.default.is_some() && given.is_none();
+    let is_number = given.is_instance_of::<PyInt>() && !given.is_instance_of::<PyBool>();
+    match parameter.kind {
+        _ if is_optional => Ok(Value::Null),
+        Kind::Text if !given.is_instance_of::<PyString>() => Err(wrong("a str")),
+        Kind::Integer if !is_number => Err(wrong("an int")),
+        Kind::Flag if !given.is_instance_of::<PyBool>() => Err(wrong("a bool")),
+        // Identifiers, the one kind of argument in the table that is either.
+        Kind::Any if !is_number && !given.is_instance_of::<PyString>() => Err(wrong("an int or a str")),
+        _ => json(given).map_err(|error| {
+            let message = format!("{}: {}: {}", call.name, parameter.name, error.value(given.py()));
+            if error.is_instance_of::<PyTypeError>(given.py()) { PyTypeError::new_err(message) } else { error }
+        }),
+    }
+}
+
+/// A value as JSON.
+///
+/// # Errors
+/// `TypeError` for what has no JSON form.
+fn json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
+    if value.is_none() {
+        return Ok(Value::Null);
+    }
+    if value.is_instance_of::<PyBool>() {
+        return Ok(Value::Bool(value.extract()?));
+    }
+    if value.is_instance_of::<PyInt>() {
+        return Ok(Value::Number(value.extract::<i64>()?.into()));
+    }
+    if value.is_instance_of::<PyFloat>() {
+        let number = Number::from_f64(value.extract()?);
+        return number.map(Value::Number).ok_or_else(|| PyTypeError::new_err("JSON has no infinity and no NaN"));
+    }
+    if value.is_instance_of::<PyString>() {
+        return Ok(Value::String(value.extract()?));
+    }
+    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        return value.try_iter()?.map(|item| json(&item?)).collect::<PyResult<Vec<_>>>().map(Value::Array);
+    }
+    if let Ok(mapping) = value.cast::<PyMapping>() {
+        let fields = mapping.items()?.iter().map(|item| {
+            let (name, field): (String, Bound<'_, PyAny>) =
+                item.extract().map_err(|_| PyTypeError::new_err("the names of fields must be str"))?;
+            Ok((name, json(&field)?))
+        });
+        return fields.collect::<PyResult<Map<_, _>>>().map(Value::Object);
+    }
+    Err(PyTypeError::new_err(format!("{} has no JSON form", value.get_type().name()?)))
+}
+
+/// How a call ended.
+pub(super) struct Outcome(pub CoreResult<Answer>);
+
+impl<'py> IntoPyObject<'py> for Outcome {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.0.map_err(|error| to_py(py, error))? {
+            Answer::Nothing => Ok(py.None().into_bound(py)),
+            Answer::Json(value) => json_to_py(py, &value),
+            Answer::Bytes(content) => Ok(PyBytes::new(py, &content).into_any()),
+            Answer::Certificate(value) => certificate(py, &value),
+            Answer::Reloaded(answer, warning) => {
+                if let Some(warning) = warning {
+                    warn(py, &warning)?;
+                }
+                json_to_py(py, &answer)
+            }
+        }
+    }
+}
+
+/// With the end of its validity as an aware datetime too, where the service's text is one.
+fn certificate<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    let certificate = json_to_py(py, value)?;
+    if let (Ok(dict), Some(text)) = (certificate.cast::<PyDict>(), value.get("not_after").and_then(Value::as_str)) {
+        let parse = py.import("pythonanywhere_api._items")?.getattr("parse_time")?;
+        dict.set_item("not_after_datetime", parse.call1((text,))?)?;
+    }
+    Ok(certificate)
+}
+
+fn warn(py: Python<'_>, message: &str) -> PyResult<()> {
+    let category = py.import("pythonanywhere_api.exceptions")?.getattr("PythonAnywhereWarning")?;
+    py.import("warnings")?.call_method1("warn", (message, category))?;
+    Ok(())
+}
