@@ -299,3 +299,27 @@ async fn requests_meet_in_a_web_app_only_where_it_has_threads() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_console_that_does_not_read_keeps_nobody_waiting() {
+    let host = Host::start(Settings { account: AccountKind::Paid, ..Settings::default() });
+    let (_, console) = host.call(Method::POST, "consoles/", json!({"executable": "bash"})).await;
+    let page = format!("{}{}", host.emulator.url(), console["console_url"].as_str().unwrap());
+    host.http.get(page).send().await.unwrap();
+    let one = format!("consoles/{}/", console["id"]);
+    let deaf = json!({"input": "stty raw -echo; echo de''af; sleep 1000\n"});
+    host.call(Method::POST, &format!("{one}send_input/"), deaf).await;
+    wait_for(&host, &one, "deaf").await;
+    let much = json!({"input": "x".repeat(100_000)});
+    let endpoint = format!("{one}send_input/");
+    let mut refused = false;
+    // One is being typed, some wait, and the next is refused.
+    for _ in 0..100 {
+        let typing = host.call(Method::POST, &endpoint, much.clone());
+        let (status, _) = tokio::time::timeout(Duration::from_secs(20), typing).await.unwrap();
+        refused |= status == StatusCode::INTERNAL_SERVER_ERROR;
+    }
+    assert!(refused);
+    assert_eq!(host.call(Method::GET, &one, Value::Null).await.0, StatusCode::OK);
+    assert_eq!(host.call(Method::DELETE, &one, Value::Null).await.0, StatusCode::NO_CONTENT);
+}

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ const OUTPUT_CHARACTERS: usize = 500;
 
 /// Bytes kept for that, since a character may take four and output may be cut within one.
 const OUTPUT_BYTES: usize = OUTPUT_CHARACTERS * 4;
+
+/// Inputs that may wait for a program to read them.
+const WAITING_INPUTS: usize = 64;
 
 /// The host's prompt.
 const BASHRC: &str = "PS1='\\A \\w $ '\n";
@@ -62,8 +66,8 @@ pub struct Consoles {
 #[derive(Debug)]
 struct Terminal {
     child: Child,
-    /// Our end of the terminal.
-    keyboard: File,
+    /// What is to be typed, by a thread of its own: a terminal whose program does not read takes no more at some point.
+    keyboard: SyncSender<Vec<u8>>,
     output: Arc<Mutex<VecDeque<u8>>>,
 }
 
@@ -140,14 +144,14 @@ impl Consoles {
         Some(Ok(()))
     }
 
-    /// Types into a console; `None` if it was never opened.
+    /// Types into a console, without waiting until its program reads; `None` if it was never opened.
     ///
     /// # Errors
-    /// If its program has ended.
+    /// If its program has ended, or leaves too much unread.
     pub fn send_input(&self, id: u64, text: &str) -> Option<io::Result<()>> {
-        let all = lock(&self.all);
-        let (_, Some(terminal)) = all.get(&id)? else { return None };
-        Some((&terminal.keyboard).write_all(text.as_bytes()))
+        let mut all = lock(&self.all);
+        let (_, Some(terminal)) = all.get_mut(&id)? else { return None };
+        Some(terminal.take(text))
     }
 
     /// The end of a console's output, terminal escapes included; `None` if it was never opened.
@@ -204,13 +208,15 @@ impl Consoles {
             .stderr(Stdio::from(theirs));
         let child = command.spawn()?;
 
-        let keyboard = File::from(ours);
+        let hand = File::from(ours);
         let output = Arc::new(Mutex::new(VecDeque::new()));
-        let screen = File::from(OwnedFd::from(keyboard.try_clone()?));
+        let screen = File::from(OwnedFd::from(hand.try_clone()?));
         std::thread::Builder::new().name("console".to_owned()).spawn({
             let output = Arc::clone(&output);
             move || keep_output(screen, &output)
         })?;
+        let (keyboard, inputs) = sync_channel(WAITING_INPUTS);
+        std::thread::Builder::new().name("keyboard".to_owned()).spawn(move || type_all(hand, &inputs))?;
         Ok(Terminal { child, keyboard, output })
     }
 
@@ -233,6 +239,28 @@ fn keep_output(mut screen: File, output: &Mutex<VecDeque<u8>>) {
         output.extend(&bytes[..count]);
         let excess = output.len().saturating_sub(OUTPUT_BYTES);
         output.drain(..excess);
+    }
+}
+
+/// Types what comes, until the console is gone or its program has ended.
+fn type_all(mut hand: File, inputs: &Receiver<Vec<u8>>) {
+    for input in inputs {
+        if let Err(error) = hand.write_all(&input) {
+            log::debug!("a console takes no more input: {error}");
+            return;
+        }
+    }
+}
+
+impl Terminal {
+    fn take(&mut self, text: &str) -> io::Result<()> {
+        if self.child.try_wait()?.is_some() {
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the console's program has ended"));
+        }
+        self.keyboard.try_send(text.as_bytes().to_vec()).map_err(|error| match error {
+            TrySendError::Full(_) => io::Error::new(io::ErrorKind::WouldBlock, "the console's program does not read"),
+            TrySendError::Disconnected(_) => io::Error::new(io::ErrorKind::BrokenPipe, "the console has ended"),
+        })
     }
 }
 
