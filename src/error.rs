@@ -15,6 +15,14 @@ pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What to do about a status that one can do something about.
+fn advice(status: u16) -> &'static str {
+    match status {
+        401 => " (the API token is not accepted: the Account page of PythonAnywhere shows it, tab 'API Token')",
+        _ => "",
+    }
+}
+
 /// Whatever went wrong between the caller and the service.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -64,7 +72,7 @@ pub enum Error {
         snippet: String,
     },
     /// The service answered with an error status.
-    #[error("{method} {path}: {status} {detail}")]
+    #[error("{method} {path}: {status} {detail}{}", advice(*status))]
     Api {
         /// HTTP method.
         method: String,

@@ -62,7 +62,27 @@ pub(super) fn get(kind: &Kind) -> Result<reqwest::Client> {
     Ok(client)
 }
 
+/// Refuses a proxy that cannot be used: going past it in silence could mean going where nobody may.
+fn check_proxies(kind: &Kind) -> Result<()> {
+    let secure = kind.secure.then_some(["HTTPS_PROXY", "https_proxy"]).into_iter().flatten();
+    let used: Vec<_> = secure.chain(["ALL_PROXY", "all_proxy"]).collect();
+    for (name, value) in PROXY_VARIABLES.iter().zip(&kind.proxies).filter(|(name, _)| used.contains(name)) {
+        let value = value.as_ref().map(|value| value.to_string_lossy()).unwrap_or_default();
+        let with_scheme = if value.contains("://") { value.to_string() } else { format!("http://{value}") };
+        let is_proxy = url::Url::parse(&with_scheme)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|h| !h.is_empty()));
+        if !value.is_empty() && !is_proxy {
+            // Not quoted: it may hold a password.
+            return Err(Error::config(format!(
+                "{name} names no proxy that can be used: set it to one like \"http://proxy.example.com:3128\", or unset it"
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn build(kind: &Kind) -> Result<reqwest::Client> {
+    check_proxies(kind)?;
     tls::install_provider();
     let mut builder = reqwest::Client::builder()
         .user_agent(user_agent())

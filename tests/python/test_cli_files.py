@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from command import Pya, environment_of
 
+from pythonanywhere_api import Client
 from pythonanywhere_api.testing import Emulator
 
 
@@ -194,6 +195,20 @@ def test_reload_names_the_web_app(pya, host):
     pya("reload", "nobody.pythonanywhere.com", code=5)
     (pya.folder / "pyproject.toml").write_text(f'[tool.pythonanywhere]\ndomain = "{domain}"\n')
     assert f"reloaded {domain}" in pya("reload").stderr
+
+
+def test_a_reload_that_fails_tells_of_those_before_it(pya, host):
+    domain = f"{host.user}.pythonanywhere.com"
+    # The account is shared with the other tests.
+    if not Client(host.user, host.token, host.url).webapps.list():
+        host.create_webapp(domain)
+    (pya.folder / "pyproject.toml").write_text(f'[tool.pythonanywhere]\ndomain = ["{domain}", "not.mine.example"]\n')
+    answer = pya.json("reload", code=5)
+    assert (answer["reloaded"], list(answer["failed"])) == ([domain], ["not.mine.example"])
+
+
+def test_a_token_that_is_not_accepted_is_told_with_where_to_get_one(pya):
+    assert "tab 'API Token'" in pya("ls", code=4, API_TOKEN="f" * 40).stderr
 
 
 def test_the_installed_script_is_the_same(host, pya):

@@ -96,6 +96,14 @@ def test_a_proxy_is_used_and_its_refusal_is_told(proxy, monkeypatch):
     assert set(proxy.lines) == {"CONNECT www.pythonanywhere.com:443 HTTP/1.1"}
 
 
+@pytest.mark.parametrize("proxy", ["garbage://x", "socks5://127.0.0.1:1", "http://", "::"])
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_proxy_that_is_none_is_told_before_any_request(monkeypatch, variable, proxy):
+    monkeypatch.setenv(variable, proxy)
+    error = PythonanywhereApi("www.pythonanywhere.com", "nobody", "s3cret", "site").deploy_file("a.txt", b"x")
+    assert f"{variable} names no proxy that can be used" in error
+
+
 def test_this_machine_is_never_reached_through_a_proxy(proxy, monkeypatch, pythonanywhere):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.server_address[1]}")

@@ -18,18 +18,33 @@ pub async fn run(args: &Reload, context: &Context) -> Result<Exit> {
         ));
     }
     let client = settings.client()?;
-    let mut warnings = Vec::new();
+    let (mut reloaded, mut warnings) = (Vec::new(), Vec::new());
     for domain in &domains {
-        let reloaded = client.reload_webapp(domain).await;
+        let outcome = client.reload_webapp(domain).await;
         client.persist_budget();
-        if let Reloaded::CnameWarning(detail) = reloaded? {
-            context.output.warn(&format!("{domain}: {detail}"));
-            warnings.push(detail);
+        match outcome {
+            Ok(Reloaded::Done) => {}
+            Ok(Reloaded::CnameWarning(detail)) => {
+                context.output.warn(&format!("{domain}: {detail}"));
+                warnings.push(detail);
+            }
+            // Those before it were reloaded, and whoever reads the answer must not think otherwise.
+            Err(error) if !reloaded.is_empty() => {
+                context.output.failure(&error.chain());
+                if context.output.is_json() {
+                    let failed = json!({ domain: error.chain() });
+                    let document = json!({ "reloaded": reloaded, "warnings": warnings, "failed": failed });
+                    context.output.document(&document);
+                }
+                return Ok(Exit::of(&error));
+            }
+            Err(error) => return Err(error),
         }
+        reloaded.push(domain);
         context.output.say(&format!("reloaded {domain}"));
     }
     if context.output.is_json() {
-        context.output.document(&json!({ "reloaded": domains, "warnings": warnings }));
+        context.output.document(&json!({ "reloaded": reloaded, "warnings": warnings, "failed": {} }));
     }
     Ok(Exit::Ok)
 }
