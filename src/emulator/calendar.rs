@@ -14,6 +14,15 @@ pub(crate) fn stamp(moment: SystemTime) -> String {
     written(moment, ' ')
 }
 
+/// `31/Jan/2026:23:59:00 +0000`, as access logs have it.
+pub(crate) fn access_date(moment: SystemTime) -> String {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let date = OffsetDateTime::from(moment);
+    let month = MONTHS[usize::from(u8::from(date.month())) - 1];
+    let (hour, minute, second) = date.to_hms();
+    format!("{:02}/{month}/{:04}:{hour:02}:{minute:02}:{second:02} +0000", date.day(), date.year())
+}
+
 fn written(moment: SystemTime, between: char) -> String {
     let date = OffsetDateTime::from(moment);
     let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
@@ -32,5 +41,6 @@ mod tests {
         let moment = UNIX_EPOCH + Duration::from_secs(951_782_399);
         assert_eq!(iso(moment), "2000-02-28T23:59:59");
         assert_eq!(stamp(moment), "2000-02-28 23:59:59");
+        assert_eq!(access_date(moment), "28/Feb/2000:23:59:59 +0000");
     }
 }

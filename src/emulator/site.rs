@@ -2,20 +2,20 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State as Shared};
 use axum::response::Response;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use tokio::net::{TcpListener, UnixStream};
 
-use super::answer;
 use super::process::{Serving, WebApp, Website};
 use super::routes::files::on_disk;
 use super::state::State;
 use super::static_files;
+use super::{answer, calendar};
 use crate::clock;
 
 /// Headers that belong to one connection and are not passed on.
@@ -70,12 +70,12 @@ async fn handle(Shared(site): Shared<Arc<Site>>, request: Request) -> Response {
     if !enabled {
         return answer::html(StatusCode::NOT_FOUND, "<h1>This site is disabled</h1>");
     }
-    let line = format!("{} {}", request.method(), request.uri().path_and_query().map_or("/", |path| path.as_str()));
+    let visit = Visit::of(&request);
     let response = site.answer(&target, request).await.unwrap_or_else(|error| {
         log::info!("{domain}: {error}");
         failed()
     });
-    note(&site.state, &domain, &line, response.status());
+    visit.note(&site.state, &domain, &response);
     response
 }
 
@@ -208,13 +208,46 @@ fn back(answer: reqwest::Response, lease: impl Send + 'static) -> Result<Respons
     Ok(response.body(Body::from_stream(body))?)
 }
 
-/// A line in the access log, as the host's web server writes it.
-fn note(state: &State, domain: &str, line: &str, status: StatusCode) {
-    let written = state.processes.web.open_log(domain, "access").and_then(|mut log| {
-        let date = httpdate::fmt_http_date(clock::wall());
-        writeln!(log, "127.0.0.1 - - [{date}] \"{line} HTTP/1.1\" {} -", status.as_u16())
-    });
-    if let Err(error) = written {
-        log::warn!("the access log of {domain} cannot be written: {error}");
+/// What the access log says of a request, as far as it is known before the answer.
+struct Visit {
+    line: String,
+    referer: String,
+    agent: String,
+    start: Instant,
+}
+
+impl Visit {
+    fn of(request: &Request) -> Self {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let header = |name: HeaderName| {
+            let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or("-").replace('"', "\\\"")
+        };
+        Self {
+            line: format!("{} {path} HTTP/1.1", request.method()),
+            referer: header(header::REFERER),
+            agent: header(header::USER_AGENT),
+            start: Instant::now(),
+        }
+    }
+
+    /// Writes the line, in the combined format that the host uses, with what it appends of its own.
+    fn note(&self, state: &State, domain: &str, response: &Response) {
+        let written = state.processes.web.open_log(domain, "access").and_then(|mut log| {
+            let length = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+            let length =
+                length.map(str::to_owned).or_else(|| response.body().size_hint().exact().map(|n| n.to_string()));
+            let (Self { line, referer, agent, start }, date) = (self, calendar::access_date(clock::wall()));
+            let (status, length) = (response.status().as_u16(), length.as_deref().unwrap_or("-"));
+            let seconds = start.elapsed().as_secs_f64();
+            writeln!(
+                log,
+                "127.0.0.1 - - [{date}] \"{line}\" {status} {length} \"{referer}\" \"{agent}\" \"-\" \
+                 response-time={seconds:.3}"
+            )
+        });
+        if let Err(error) = written {
+            log::warn!("the access log of {domain} cannot be written: {error}");
+        }
     }
 }

@@ -85,7 +85,15 @@ async fn a_reload_serves_what_is_there_now_and_a_failure_is_told_in_the_log() {
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(page.contains("Something went wrong"), "{page}");
     assert!(host.log("error").contains("No module named 'nothing_of_this_name'"), "{}", host.log("error"));
-    assert!(host.log("access").contains("\"GET / HTTP/1.1\" 500"), "{}", host.log("access"));
+    let access = host.log("access");
+    let last = access.lines().last().unwrap();
+    let (start, rest) = last.split_once("] ").unwrap();
+    assert!(start.starts_with("127.0.0.1 - - [") && start.ends_with(" +0000"), "{last}");
+    assert!(rest.starts_with("\"GET / HTTP/1.1\" 500 ") && rest.contains(" \"-\" response-time=0."), "{last}");
+    assert!(rest.split(' ').nth(4).unwrap().parse::<u64>().is_ok(), "no size: {last}");
+    let server = host.log("server");
+    let (spawned, reloads) = (server.matches("spawned worker 1 (pid: ").count(), server.matches("gracefully").count());
+    assert!(reloads > 0 && spawned == reloads + 1, "one at the start and one for each reload:\n{server}");
 
     host.write_wsgi(&saying("'two'"));
     host.reload().await;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -20,7 +20,9 @@ use tokio::sync::Mutex;
 use super::end::Family;
 use super::launcher::{Launcher, Session};
 use super::webapp::{WebApp, wsgi_path};
+use crate::clock;
 use crate::emulator::account::Account;
+use crate::emulator::calendar;
 
 const SCRIPT: &str = include_str!("wsgi_worker.py");
 
@@ -107,8 +109,10 @@ impl WebProcesses {
         let mut running = self.running.lock().await;
         if let Some(worker) = running.get_mut(&app.domain_name) {
             let written = self.written(&app.domain_name);
-            if worker.child.try_wait()?.is_none() && written <= worker.loaded {
-                return Ok(worker.lease());
+            match worker.child.try_wait()? {
+                None if written <= worker.loaded => return Ok(worker.lease()),
+                None => self.tell(&app.domain_name, "the WSGI file was touched, reloading")?,
+                Some(status) => self.tell(&app.domain_name, &format!("worker 1 died ({status}), respawning"))?,
             }
         }
         self.renew(&mut running, app, session).await
@@ -119,6 +123,9 @@ impl WebProcesses {
         let mut running = self.running.lock().await;
         if running.get(domain).is_some_and(|worker| Arc::ptr_eq(&worker.leases, &lease.leases)) {
             running.remove(domain);
+            if let Err(error) = self.tell(domain, "worker 1 took too long for a request and was killed") {
+                log::warn!("the server log of {domain} cannot be written: {error}");
+            }
         }
     }
 
@@ -128,6 +135,7 @@ impl WebProcesses {
     /// If it cannot be started; the old one goes on then.
     pub async fn reload(&self, app: &WebApp, session: &Session) -> Result<(), StartError> {
         let mut running = self.running.lock().await;
+        self.tell(&app.domain_name, "...gracefully killing workers...")?;
         self.renew(&mut running, app, session).await.map(drop)
     }
 
@@ -179,6 +187,8 @@ impl WebProcesses {
         match (read, line.trim().parse()) {
             (Ok(Ok(_)), Ok(port)) => {
                 let family = child.id().and_then(Family::of);
+                let id = child.id().unwrap_or_default();
+                self.tell(domain, &format!("spawned worker 1 (pid: {id}) with {}", python.display()))?;
                 Ok(Worker { child, family, port, leases: Arc::default(), loaded })
             }
             _ => Err(StartError::Ended { domain: domain.clone() }),
@@ -210,6 +220,11 @@ impl WebProcesses {
     fn written(&self, domain: &str) -> Option<u64> {
         let modified = fs::metadata(self.root.join(wsgi_path(domain).trim_start_matches('/'))).ok()?.modified().ok()?;
         Some(modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+    }
+
+    /// A line in the server log, where the host's application server says what becomes of a web app's processes.
+    fn tell(&self, domain: &str, what: &str) -> io::Result<()> {
+        writeln!(self.open_log(domain, "server")?, "{} {what}", calendar::stamp(clock::wall()))
     }
 
     /// A log of a domain, to be appended to.
