@@ -66,7 +66,8 @@ fn boot_identity() -> Option<String> {
 fn started(pid: u32) -> Option<Option<String>> {
     let stat = match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(stat) => stat,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(None),
+        // Another user's process may be hidden rather than gone.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return is_gone(pid).then_some(None),
         Err(_) => return None,
     };
     // The command's name, in parentheses, may hold anything; the start time is the 20th field after it.
@@ -77,6 +78,12 @@ fn started(pid: u32) -> Option<Option<String>> {
         return Some(None);
     }
     Some(Some(fields.nth(18)?.to_owned()))
+}
+
+#[cfg(target_os = "linux")]
+fn is_gone(pid: u32) -> bool {
+    let id = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    id.is_none_or(|id| rustix::process::test_kill_process(id) == Err(rustix::io::Errno::SRCH))
 }
 
 #[cfg(all(unix, not(target_os = "linux")))]

@@ -63,7 +63,7 @@ impl StateFolder {
         let mut contents = Contents::default();
         for entry in list_if_there(remote, &self.folder).await?.unwrap_or_default() {
             let Some(name) = entry.name.strip_suffix(".json").filter(|_| !entry.is_dir) else { continue };
-            if let Some(generation) = name.strip_prefix("manifest-").and_then(|number| number.parse().ok()) {
+            if let Some(generation) = name.strip_prefix("manifest-").and_then(generation_of) {
                 contents.generations.insert(generation);
             } else if let Some(id) = name.strip_prefix("intent-") {
                 contents.intents.insert(id.to_owned());
@@ -229,6 +229,12 @@ impl Knowledge {
     }
 }
 
+/// The generation in the name of a manifest, if it is one of ours: another spelling of a number names another file, and
+/// the next generation must exist.
+fn generation_of(number: &str) -> Option<u64> {
+    number.parse().ok().filter(|&generation: &u64| generation < u64::MAX && generation.to_string() == number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,6 +258,14 @@ mod tests {
     fn state(deploy: &str, intents: Vec<Intent>) -> State {
         let files = [("a".to_owned(), file("1")), ("b".to_owned(), file("2"))].into();
         State { manifest: Some(Manifest::new(4, deploy, &root(), files)), generations: [4].into(), intents }
+    }
+
+    #[test]
+    fn only_our_own_spelling_of_a_generation_counts() {
+        assert_eq!(generation_of("12"), Some(12));
+        for strange in ["", "+5", "007", "-1", "1 ", "18446744073709551615", "18446744073709551616"] {
+            assert_eq!(generation_of(strange), None, "{strange:?}");
+        }
     }
 
     #[test]
