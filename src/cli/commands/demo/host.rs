@@ -61,7 +61,7 @@ impl Host {
     /// `Api` if the site answers with an error.
     pub async fn page(&self) -> Result<String> {
         let options = Options { rate_limit: RateLimit::Off, read_timeout: PATIENCE, ..Options::default() };
-        let visitor = Client::with_base(self.emulator.site_url(), [], options)?;
+        let visitor = Client::at(self.emulator.site_url(), options)?;
         let response = visitor.send(Request::get("")).await?.error_for_status()?;
         Ok(String::from_utf8_lossy(&response.body).into_owned())
     }
