@@ -4,12 +4,14 @@
 //! a file that holds JSON comes as `application/octet-stream`. `files/tree` is no basis for a decision: it is trimmed
 //! in silence.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::client::{Client, RemotePath, Request, Response};
+use crate::client::{Client, Content, Destination, RemotePath, Request, Response};
 use crate::error::{Error, Result};
 
 /// What is in a folder.
@@ -65,7 +67,7 @@ impl Client {
             url.push('/');
         }
         let response = self.send(Request::get(url)).await?.error_for_status()?;
-        if is_file_content(&response) {
+        if response.is_file_content() {
             return Err(Error::WrongType { path: path.to_string(), found: "a file", expected: "a folder" });
         }
         Ok(response)
@@ -79,13 +81,23 @@ impl Client {
     /// `NotFound` if nothing is there, `WrongType` if a folder is, `Decode` for what is neither (a proxy's page).
     pub async fn read_file(&self, path: &RemotePath) -> Result<Bytes> {
         let response = self.send(Request::get(file_url(path))).await?.error_for_status()?;
-        if is_file_content(&response) {
-            return Ok(response.body);
-        }
-        match parse_listing(&response) {
-            Ok(_) => Err(Error::WrongType { path: path.to_string(), found: "a folder", expected: "a file" }),
-            Err(_) => Err(response.unexpected("the content of a file")),
-        }
+        if response.is_file_content() { Ok(response.body) } else { Err(no_file(path, &response)) }
+    }
+
+    /// Writes the file at `path` to the file `to` on this machine and returns its length in bytes.
+    ///
+    /// Endpoint: `GET files/path{path}`. The content goes through a temporary file beside `to`, which takes the place
+    /// of what is there (whose mode it keeps, and links are followed) once it is whole. On an error, and when the call
+    /// is dropped, `to` is as it was and the temporary file is gone. An answer that breaks off is asked for again from
+    /// its start.
+    ///
+    /// # Errors
+    /// As [`Client::read_file`]; `Local` if `to` is no regular file or cannot be written.
+    pub async fn download(&self, path: &RemotePath, to: &Path) -> Result<u64> {
+        let destination = Destination::new(to).await?;
+        let request = Request::get(file_url(path)).save_to(destination.clone());
+        let response = self.send(request).await?.error_for_status()?;
+        destination.place().await?.ok_or_else(|| no_file(path, &response))
     }
 
     /// Writes the file at `path`, making its folders and replacing what is there.
@@ -95,6 +107,18 @@ impl Client {
     /// # Errors
     /// As the service answers: `BadRequest`, `Forbidden`, 413 for files over 100 MiB, …
     pub async fn upload_file(&self, path: &RemotePath, content: Bytes) -> Result<Uploaded> {
+        self.upload_from(path, content).await
+    }
+
+    /// Writes the file at `path` as [`Client::upload_file`] does, from bytes, from a file of this machine, or from a
+    /// [`Source`](crate::client::Source); the last two are read while they are sent.
+    ///
+    /// Endpoint: `POST files/path{path}`. It is retried unless the source cannot be opened again.
+    ///
+    /// # Errors
+    /// As [`Client::upload_file`]; `Local` if the file cannot be read, or changes its length while it is sent; what the
+    /// source says. In these cases the service got no complete request, so that what it has is as it was.
+    pub async fn upload_from(&self, path: &RemotePath, content: impl Into<Content>) -> Result<Uploaded> {
         // The service ignores the file name, but a part without one would be a form field.
         let request = Request::post(file_url(path)).file("content", "content", content);
         let response = self.send(request).await?.error_for_status()?;
@@ -147,10 +171,13 @@ impl Client {
     }
 }
 
-/// Whether a `files/path` answer is a file's bytes rather than a listing. What is neither, such as the HTML page of a
-/// proxy or of a login, must pass for nothing that is or is not on the host.
-fn is_file_content(response: &Response) -> bool {
-    response.media_type() == "application/octet-stream"
+/// What is at `path` instead of a file. What is neither a file nor a folder, such as the HTML page of a proxy or of a
+/// login, must pass for nothing that is or is not on the host.
+fn no_file(path: &RemotePath, response: &Response) -> Error {
+    match parse_listing(response) {
+        Ok(_) => Error::WrongType { path: path.to_string(), found: "a folder", expected: "a file" },
+        Err(_) => response.unexpected("the content of a file"),
+    }
 }
 
 fn parse_listing(response: &Response) -> Result<Vec<Entry>> {

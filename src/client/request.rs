@@ -8,7 +8,9 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
+use super::content::Content;
 use super::endpoints::{Endpoint, endpoint_of};
+use super::save::Destination;
 use crate::error::{Error, Result};
 
 /// One request to the service. The path is relative to the user, as in `files/path/home/me/x.py`, and already quoted.
@@ -23,6 +25,7 @@ pub struct Request {
     pub(super) body: Body,
     pub(super) timeout: Option<Duration>,
     pub(super) most_bytes: Option<usize>,
+    pub(super) destination: Option<Destination>,
 }
 
 /// What a request carries.
@@ -41,7 +44,7 @@ pub(super) enum Body {
 pub(super) struct File {
     pub field: String,
     pub name: String,
-    pub content: Bytes,
+    pub content: Content,
 }
 
 impl Request {
@@ -57,6 +60,7 @@ impl Request {
             body: Body::Empty,
             timeout: None,
             most_bytes: None,
+            destination: None,
         }
     }
 
@@ -147,9 +151,9 @@ impl Request {
         self
     }
 
-    /// Adds a file to a multipart body.
+    /// Adds a file to a multipart body. A file of this machine or a source is read while it is sent.
     #[must_use]
-    pub fn file(mut self, field: impl Into<String>, name: impl Into<String>, content: impl Into<Bytes>) -> Self {
+    pub fn file(mut self, field: impl Into<String>, name: impl Into<String>, content: impl Into<Content>) -> Self {
         let file = File { field: field.into(), name: name.into(), content: content.into() };
         self.multipart().1.push(file);
         self
@@ -179,6 +183,13 @@ impl Request {
         self
     }
 
+    /// Writes the body of a successful answer to a file, if it is the content of one by its media type.
+    #[must_use]
+    pub(crate) fn save_to(mut self, destination: Destination) -> Self {
+        self.destination = Some(destination);
+        self
+    }
+
     /// Its rate bucket.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
@@ -189,7 +200,15 @@ impl Request {
     ///
     /// A POST creates, except to a file's path, where it overwrites.
     pub(super) fn is_repeatable(&self) -> bool {
-        self.method != Method::POST || self.path.starts_with("files/path/")
+        (self.method != Method::POST || self.path.starts_with("files/path/")) && !self.is_sent_once()
+    }
+
+    /// Whether its body is gone once it was sent, so that not even a 429 can be obeyed.
+    pub(super) fn is_sent_once(&self) -> bool {
+        match &self.body {
+            Body::Empty | Body::Content(_) => false,
+            Body::Multipart { files, .. } => files.iter().any(|file| !file.content.is_repeatable()),
+        }
     }
 
     /// Whether a 429 is a throttle. On the list of consoles it says that no more consoles are allowed.

@@ -38,6 +38,12 @@ impl Response {
         value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
+    /// Whether this is a file's content rather than a listing, a page or an error: the media type tells.
+    #[must_use]
+    pub(crate) fn is_file_content(&self) -> bool {
+        self.status.is_success() && self.media_type() == "application/octet-stream"
+    }
+
     /// The body as JSON, whatever its content type says (the service sends `text/json` too).
     ///
     /// # Errors

@@ -77,7 +77,7 @@ impl Client {
     ) -> Next {
         match outcome {
             Ok(response) if response.status == StatusCode::TOO_MANY_REQUESTS && request.obeys_throttle() => {
-                throttled(response, slot, attempts).await
+                throttled(request, response, slot, attempts).await
             }
             Ok(response) => {
                 if let Some(slot) = slot {
@@ -96,7 +96,9 @@ impl Client {
                 attempts.failed += 1;
                 attempts.ambiguous += u32::from(reached);
                 let backoff = attempts.next_backoff(&self.options, None);
-                match backoff.filter(|_| may_pass(&error) && (request.is_repeatable() || !reached)) {
+                match backoff
+                    .filter(|_| may_pass(&error) && (request.is_repeatable() || !(reached || request.is_sent_once())))
+                {
                     Some(backoff) => again(attempts, backoff, &error.chain()).await,
                     None => ControlFlow::Break(Err(error)),
                 }
@@ -170,11 +172,11 @@ impl Client {
 }
 
 /// Obeys a 429 by blocking its bucket; the wait itself happens in the queue for the next slot.
-async fn throttled(response: Response, slot: Option<Slot>, attempts: &mut Attempts) -> Next {
+async fn throttled(request: &Request, response: Response, slot: Option<Slot>, attempts: &mut Attempts) -> Next {
     let wait = throttle_wait(&response, WINDOW);
     attempts.throttled += 1;
     log::info!("{} {}: throttled, going on in {:.0} s", response.method, response.url.path(), wait.as_secs_f64());
-    let give_up = wait > LONGEST_THROTTLE || attempts.throttled > MOST_THROTTLES;
+    let give_up = wait > LONGEST_THROTTLE || attempts.throttled > MOST_THROTTLES || request.is_sent_once();
     match slot {
         Some(slot) => slot.refused(wait),
         None if !give_up => clock::sleep(wait).await,

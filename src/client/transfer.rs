@@ -4,28 +4,30 @@
 //! dead connection is noticed. (`reqwest`'s own read time-out also runs while the body is being sent.)
 
 use std::error::Error as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
+use futures_util::StreamExt;
 use http::header::CONTENT_LENGTH;
 use reqwest::multipart::{Form, Part};
 
+use super::content::{Content, Opened, PIECE};
 use super::observer::Observer;
 use super::options::Options;
 use super::request::{Body, File, Request};
 use super::response::Response;
+use super::save::Destination;
 use crate::error::{Error, Result, TimeoutPhase};
-
-/// Bodies up to this size go out in one piece; larger ones in pieces of it, so that progress can be told.
-const PIECE: usize = 64 * 1024;
 
 /// How much of a body the system's buffers may hold, where nobody sees it move, and how fast it leaves them on a slow
 /// line.
-const BUFFERS: usize = 4 * 1024 * 1024;
-const SLOW_LINE_PER_SECOND: usize = 32 * 1024;
+const BUFFERS: u64 = 4 * 1024 * 1024;
+const SLOW_LINE_PER_SECOND: u64 = 32 * 1024;
+
+/// What went wrong with the body itself, which the connection's error does not carry.
+type Failure = Arc<Mutex<Option<Error>>>;
 
 /// When the last byte moved.
 struct Activity {
@@ -68,34 +70,78 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Sends the request once.
     pub(super) async fn run(&self) -> Result<Response> {
+        let opened = self.open().await?;
         let activity = Arc::new(Activity::new());
         let total = self.request.timeout.unwrap_or(self.options.total_timeout);
         // A request with a time of its own has it for the first byte too: a reload is silent for minutes.
-        let idle = self.request.timeout.unwrap_or(self.options.read_timeout + self.time_in_buffers());
+        let idle = self.request.timeout.unwrap_or(self.options.read_timeout + self.time_in_buffers(&opened));
         tokio::select! {
             biased;
-            answer = self.exchange(&activity) => answer,
+            answer = self.exchange(opened, &activity) => answer,
             () = activity.idle(idle) => Err(self.timed_out(TimeoutPhase::Read, idle)),
             () = tokio::time::sleep(total) => Err(self.timed_out(TimeoutPhase::Total, total)),
         }
     }
 
-    fn time_in_buffers(&self) -> Duration {
-        let length = match &self.request.body {
-            Body::Empty => 0,
-            Body::Content(content) => content.len(),
-            Body::Multipart { files, .. } => files.iter().map(|file| file.content.len()).sum(),
-        };
-        Duration::from_secs((length.min(BUFFERS) / SLOW_LINE_PER_SECOND) as u64)
+    /// The contents of a multipart body, opened for this attempt.
+    async fn open(&self) -> Result<Vec<Opened>> {
+        let mut opened = Vec::new();
+        if let Body::Multipart { files, .. } = &self.request.body {
+            for file in files {
+                opened.push(file.content.open().await?);
+            }
+        }
+        Ok(opened)
     }
 
-    async fn exchange(&self, activity: &Arc<Activity>) -> Result<Response> {
+    fn time_in_buffers(&self, opened: &[Opened]) -> Duration {
+        let length = match &self.request.body {
+            Body::Empty => 0,
+            Body::Content(content) => content.len() as u64,
+            Body::Multipart { .. } => {
+                opened.iter().fold(0, |sum: u64, one| sum.saturating_add(one.length.unwrap_or(BUFFERS)))
+            }
+        };
+        Duration::from_secs(length.min(BUFFERS) / SLOW_LINE_PER_SECOND)
+    }
+
+    /// Sends and receives. What went wrong with the body itself is the cause of whatever the connection says then.
+    async fn exchange(&self, opened: Vec<Opened>, activity: &Arc<Activity>) -> Result<Response> {
+        let failure = Failure::default();
+        let answer = self.send_and_receive(opened, activity, &failure).await;
+        match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(error) => Err(error),
+            None => answer,
+        }
+    }
+
+    async fn send_and_receive(
+        &self,
+        opened: Vec<Opened>,
+        activity: &Arc<Activity>,
+        failure: &Failure,
+    ) -> Result<Response> {
         let mut headers = self.headers.clone();
         headers.extend(self.request.headers.clone());
         let builder = self.pool.request(self.request.method.clone(), self.url.clone()).headers(headers);
-        let builder = self.with_body(builder, activity);
+        let builder = self.with_body(builder, opened, activity, failure);
         let mut answer = builder.send().await.map_err(|error| self.failed(error))?;
         activity.touch();
+        let mut response = Response {
+            method: self.request.method.clone(),
+            url: self.url.clone(),
+            status: answer.status(),
+            headers: std::mem::take(answer.headers_mut()),
+            body: Bytes::new(),
+        };
+        match &self.request.destination {
+            Some(destination) if response.is_file_content() => self.save(destination, answer, activity).await?,
+            _ => response.body = self.receive(answer, activity).await?,
+        }
+        Ok(response)
+    }
+
+    async fn receive(&self, mut answer: reqwest::Response, activity: &Activity) -> Result<Bytes> {
         let mut body = BytesMut::new();
         while let Some(piece) = answer.chunk().await.map_err(|error| self.failed(error))? {
             activity.touch();
@@ -104,57 +150,81 @@ impl Attempt<'_> {
                 return Err(self.too_long(answer.status().as_u16(), body.len()));
             }
         }
-        Ok(Response {
-            method: self.request.method.clone(),
-            url: self.url.clone(),
-            status: answer.status(),
-            headers: std::mem::take(answer.headers_mut()),
-            body: body.freeze(),
-        })
+        Ok(body.freeze())
     }
 
-    fn with_body(&self, builder: reqwest::RequestBuilder, activity: &Arc<Activity>) -> reqwest::RequestBuilder {
+    async fn save(&self, destination: &Destination, mut answer: reqwest::Response, activity: &Activity) -> Result<()> {
+        let mut saving = destination.begin().await?;
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.failed(error))? {
+            activity.touch();
+            saving.take(&piece).await?;
+            // A disk may be slower than the line.
+            activity.touch();
+        }
+        saving.finish().await
+    }
+
+    fn with_body(
+        &self,
+        builder: reqwest::RequestBuilder,
+        opened: Vec<Opened>,
+        activity: &Arc<Activity>,
+        failure: &Failure,
+    ) -> reqwest::RequestBuilder {
         match &self.request.body {
             Body::Empty => builder,
             Body::Content(content) if content.len() <= PIECE => builder.body(content.clone()),
-            Body::Content(content) => builder
-                .header(CONTENT_LENGTH, content.len())
-                .body(reqwest::Body::wrap_stream(self.pieces(content.clone(), activity))),
+            Body::Content(content) => {
+                let pieces = self.pieces(Opened::of_bytes(content.clone()), activity, failure);
+                builder.header(CONTENT_LENGTH, content.len()).body(reqwest::Body::wrap_stream(pieces))
+            }
             Body::Multipart { fields, files } => {
                 let form =
                     fields.iter().fold(Form::new(), |form, (name, value)| form.text(name.clone(), value.clone()));
-                let form =
-                    files.iter().fold(form, |form, file| form.part(file.field.clone(), self.part(file, activity)));
+                let form = files.iter().zip(opened).fold(form, |form, (file, opened)| {
+                    form.part(file.field.clone(), self.part(file, opened, activity, failure))
+                });
                 builder.multipart(form)
             }
         }
     }
 
-    fn part(&self, file: &File, activity: &Arc<Activity>) -> Part {
-        let length = file.content.len();
-        let content: reqwest::Body = if length <= PIECE && self.observer.is_none() {
-            file.content.clone().into()
-        } else {
-            reqwest::Body::wrap_stream(self.pieces(file.content.clone(), activity))
+    fn part(&self, file: &File, opened: Opened, activity: &Arc<Activity>, failure: &Failure) -> Part {
+        let length = opened.length;
+        let content: reqwest::Body = match &file.content {
+            Content::Bytes(bytes) if bytes.len() <= PIECE && self.observer.is_none() => bytes.clone().into(),
+            _ => reqwest::Body::wrap_stream(self.pieces(opened, activity, failure)),
         };
-        Part::stream_with_length(content, length as u64).file_name(file.name.clone())
+        let part = match length {
+            Some(length) => Part::stream_with_length(content, length),
+            None => Part::stream(content),
+        };
+        part.file_name(file.name.clone())
     }
 
     /// The content in pieces; each one that is asked for means that those before it went out.
     fn pieces(
         &self,
-        content: Bytes,
+        opened: Opened,
         activity: &Arc<Activity>,
+        failure: &Failure,
     ) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> + use<> {
-        let (activity, observer) = (Arc::clone(activity), self.observer.map(Arc::clone));
+        let (activity, failure, observer) = (Arc::clone(activity), Arc::clone(failure), self.observer.map(Arc::clone));
         let path = self.request.path.clone();
-        stream::unfold(content, move |mut rest| {
-            let piece = rest.split_to(rest.len().min(PIECE));
+        opened.checked().map(move |piece| {
             activity.touch();
-            if let Some(observer) = observer.as_ref().filter(|_| !piece.is_empty()) {
-                observer.bytes_sent(&path, piece.len() as u64);
+            match piece {
+                Ok(piece) => {
+                    if let Some(observer) = observer.as_ref().filter(|_| !piece.is_empty()) {
+                        observer.bytes_sent(&path, piece.len() as u64);
+                    }
+                    Ok(piece)
+                }
+                Err(error) => {
+                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    Err(std::io::Error::other("the content could not be read to its end"))
+                }
             }
-            std::future::ready((!piece.is_empty()).then_some((Ok(piece), rest)))
         })
     }
 
@@ -228,8 +298,9 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url: url::Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         // What the system reports when nothing is acknowledged any more.
-        let lost =
-            stream::once(std::future::ready(Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::TimedOut))));
+        let lost = futures_util::stream::once(std::future::ready(Err::<Bytes, _>(std::io::Error::from(
+            std::io::ErrorKind::TimedOut,
+        ))));
         crate::tls::install_provider();
         let pool = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
         let error = pool.post(url.clone()).body(reqwest::Body::wrap_stream(lost)).send().await.unwrap_err();

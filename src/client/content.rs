@@ -1,0 +1,168 @@
+//! What a file of a multipart body holds: bytes, a file of this machine, or any source of pieces.
+//!
+//! A request is turned into bytes for each attempt anew, so a content is *opened* for each attempt. Its length is told
+//! to the service before the first byte, where it is known; a content that turns out longer or shorter is an error, and
+//! the request breaks off before its end, so that the service never takes a part for the whole.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, stream};
+use tokio_util::io::ReaderStream;
+
+use crate::error::{Error, Result};
+
+/// Contents go out in pieces of this size, so that progress can be told and little is in memory.
+pub(super) const PIECE: usize = 64 * 1024;
+
+/// The pieces of a content, in order. An empty piece is passed over; the first error ends the request.
+pub type Pieces = BoxStream<'static, Result<Bytes>>;
+
+/// A content that is neither in memory nor a file: what a caller reads or makes while it is sent.
+pub trait Source: Send + Sync {
+    /// How many bytes will come, if that is known. Asked before each [`open`](Self::open).
+    fn length(&self) -> Option<u64>;
+
+    /// Whether it can be opened again, from the start. A request is sent once only if one of its sources cannot.
+    fn is_repeatable(&self) -> bool;
+
+    /// Begins from the start. Called on a thread that may block.
+    ///
+    /// # Errors
+    /// Any; the caller of the request gets it unchanged, and nothing is sent.
+    fn open(&self) -> Result<Pieces>;
+}
+
+/// What a file of a multipart body holds.
+#[derive(Clone)]
+pub enum Content {
+    /// All of it, in memory.
+    Bytes(Bytes),
+    /// A regular file of this machine, opened and read anew for each attempt.
+    Path(PathBuf),
+    /// Pieces from elsewhere.
+    Source(Arc<dyn Source>),
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Path(path) => write!(f, "{}", path.display()),
+            Self::Source(source) => write!(f, "a source of {:?} bytes", source.length()),
+        }
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Content {
+    fn from(bytes: T) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
+
+/// A content that is ready to be sent once.
+pub(super) struct Opened {
+    pub length: Option<u64>,
+    pub pieces: Pieces,
+    /// The file it is read from, for errors.
+    path: Option<PathBuf>,
+}
+
+impl Content {
+    pub(super) fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Bytes(_) | Self::Path(_) => true,
+            Self::Source(source) => source.is_repeatable(),
+        }
+    }
+
+    pub(super) async fn open(&self) -> Result<Opened> {
+        match self {
+            Self::Bytes(bytes) => Ok(Opened::of_bytes(bytes.clone())),
+            Self::Path(path) => {
+                let path = path.clone();
+                blocking(move || Opened::of_file(path)).await
+            }
+            Self::Source(source) => {
+                let source = Arc::clone(source);
+                blocking(move || Ok(Opened { length: source.length(), pieces: source.open()?, path: None })).await
+            }
+        }
+    }
+}
+
+impl Opened {
+    pub(super) fn of_bytes(bytes: Bytes) -> Self {
+        let length = Some(bytes.len() as u64);
+        let pieces = stream::unfold(bytes, |mut rest| {
+            let piece = rest.split_to(rest.len().min(PIECE));
+            std::future::ready((!piece.is_empty()).then_some((Ok(piece), rest)))
+        });
+        Self { length, pieces: pieces.boxed(), path: None }
+    }
+
+    fn of_file(path: PathBuf) -> Result<Self> {
+        let (file, length) = open_regular(&path).map_err(|source| Error::Local { path: path.clone(), source })?;
+        let failed = path.clone();
+        let pieces = ReaderStream::with_capacity(tokio::fs::File::from_std(file), PIECE)
+            .map(move |piece| piece.map_err(|source| Error::Local { path: failed.clone(), source }));
+        Ok(Self { length: Some(length), pieces: pieces.boxed(), path: Some(path) })
+    }
+
+    /// The pieces, with an error where they are more or less than the length that was told.
+    pub(super) fn checked(self) -> Pieces {
+        let Some(length) = self.length else { return self.pieces };
+        let state = (self.pieces, self.path, 0u64, false);
+        let checked = stream::unfold(state, move |(mut pieces, path, mut count, ended)| async move {
+            if ended {
+                return None;
+            }
+            let item = match pieces.next().await {
+                Some(Ok(piece)) => {
+                    count += piece.len() as u64;
+                    if count > length { Err(changed(path.as_deref(), length, "longer")) } else { Ok(piece) }
+                }
+                Some(Err(error)) => Err(error),
+                None if count < length => Err(changed(path.as_deref(), length, "shorter")),
+                None => return None,
+            };
+            let ended = item.is_err();
+            Some((item, (pieces, path, count, ended)))
+        });
+        checked.boxed()
+    }
+}
+
+fn open_regular(path: &Path) -> io::Result<(File, u64)> {
+    // Asked first, since to open a pipe is to wait for its other end.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    Ok((file, length))
+}
+
+fn changed(path: Option<&Path>, length: u64, how: &str) -> Error {
+    match path {
+        Some(path) => Error::Local {
+            path: path.to_owned(),
+            source: io::Error::other(format!("the file became {how} than its {length} bytes while it was sent")),
+        },
+        None => Error::config(format!("the content is {how} than the {length} bytes that were announced")),
+    }
+}
+
+/// Runs what may block, away from the threads that drive the connections.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Error::Closed),
+    }
+}

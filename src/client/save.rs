@@ -1,0 +1,139 @@
+//! An answer's body that goes to a file instead of into memory.
+//!
+//! It is written to a temporary file beside its destination and renamed when it is whole, so that nothing half-written
+//! is ever seen there. The name of the temporary file is held by the future, the open file by whoever writes: a
+//! download that is dropped removes the name at once, even while a write is under way on another thread.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use tempfile::TempPath;
+
+use super::content::blocking;
+use crate::error::{Error, Result};
+
+/// So much is gathered before it is written.
+const GULP: usize = 256 * 1024;
+
+/// Where the body of an answer goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Destination {
+    path: PathBuf,
+    mode: Option<Permissions>,
+    arrived: Arc<Mutex<Option<Saved>>>,
+}
+
+/// A whole body, not yet at its place. Dropped, it is removed.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    name: TempPath,
+    file: File,
+    length: u64,
+}
+
+impl Destination {
+    /// Looks at the place before anything is asked of the service.
+    ///
+    /// # Errors
+    /// `Local` if there is no folder for the file, or something else than a file has its name.
+    pub(crate) async fn new(to: &Path) -> Result<Self> {
+        let to = to.to_owned();
+        blocking(move || {
+            let (path, mode) = look(&to).map_err(|source| Error::Local { path: to, source })?;
+            Ok(Self { path, mode, arrived: Arc::default() })
+        })
+        .await
+    }
+
+    pub(super) async fn begin(&self) -> Result<Saving> {
+        let (path, mode) = (self.path.clone(), self.mode.clone());
+        let made = blocking(move || make(&path, mode).map_err(|source| Error::Local { path, source })).await?;
+        let (file, name) = made.into_parts();
+        Ok(Saving { to: self.clone(), name, file: Some(file), gathered: BytesMut::new(), length: 0 })
+    }
+
+    /// Puts the body that arrived at its place and says how long it is; `None` if none arrived.
+    pub(crate) async fn place(&self) -> Result<Option<u64>> {
+        let Some(saved) = self.lock().take() else { return Ok(None) };
+        let path = self.path.clone();
+        blocking(move || {
+            // Else a crash of the machine could leave an empty file where a whole one was.
+            let placed = saved.file.sync_data().and_then(|()| saved.name.persist(&path).map_err(|error| error.error));
+            placed.map_err(|source| Error::Local { path, source })?;
+            Ok(Some(saved.length))
+        })
+        .await
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Saved>> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A body that is arriving.
+pub(super) struct Saving {
+    to: Destination,
+    name: TempPath,
+    file: Option<File>,
+    gathered: BytesMut,
+    length: u64,
+}
+
+impl Saving {
+    pub(super) async fn take(&mut self, piece: &[u8]) -> Result<()> {
+        self.gathered.extend_from_slice(piece);
+        self.length += piece.len() as u64;
+        if self.gathered.len() >= GULP { self.flush().await } else { Ok(()) }
+    }
+
+    pub(super) async fn finish(mut self) -> Result<()> {
+        self.flush().await?;
+        let saved = self.file.take().map(|file| Saved { name: self.name, file, length: self.length });
+        *self.to.lock() = saved;
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let Some(mut file) = self.file.take() else { return Err(Error::Closed) };
+        let (bytes, path): (Bytes, _) = (self.gathered.split().freeze(), self.to.path.clone());
+        let write = move || match file.write_all(&bytes) {
+            Ok(()) => Ok(file),
+            Err(source) => Err(Error::Local { path, source }),
+        };
+        self.file = Some(blocking(write).await?);
+        Ok(())
+    }
+}
+
+/// The place, links followed, and the mode of the file that is there.
+fn look(to: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
+    match fs::metadata(to) {
+        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        // A rename would put a file in the place of a device.
+        Ok(there) if !there.is_file() => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+        Ok(there) => Ok((fs::canonicalize(to)?, Some(there.permissions()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = to.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+            let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            Ok((fs::canonicalize(folder)?.join(name), None))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn make(path: &Path, mode: Option<Permissions>) -> io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidFilename)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".download-");
+    // What a new file gets, less the process' umask; a temporary file is for its owner alone otherwise.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let made = builder.tempfile_in(folder)?;
+    if let Some(mode) = mode {
+        made.as_file().set_permissions(mode)?;
+    }
+    Ok(made)
+}
