@@ -50,8 +50,8 @@ impl Destination {
 
     pub(super) async fn begin(&self) -> Result<Saving> {
         let (path, mode) = (self.path.clone(), self.mode.clone());
-        let made = blocking(move || make(&path, mode).map_err(|source| Error::Local { path, source })).await?;
-        let (file, name) = made.into_parts();
+        let temporary = blocking(move || make(&path, mode).map_err(|source| Error::Local { path, source })).await?;
+        let (file, name) = temporary.into_parts();
         Ok(Saving { to: self.clone(), name, file: Some(file), gathered: BytesMut::new(), length: 0 })
     }
 
@@ -131,9 +131,9 @@ fn make(path: &Path, mode: Option<Permissions>) -> io::Result<tempfile::NamedTem
     // What a new file gets, less the process' umask; a temporary file is for its owner alone otherwise.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let made = builder.tempfile_in(folder)?;
+    let temporary = builder.tempfile_in(folder)?;
     if let Some(mode) = mode {
-        made.as_file().set_permissions(mode)?;
+        temporary.as_file().set_permissions(mode)?;
     }
-    Ok(made)
+    Ok(temporary)
 }

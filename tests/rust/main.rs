@@ -15,3 +15,5 @@ mod emulator_webapps;
 mod emulator_websites;
 mod engine;
 mod script;
+mod transfer_memory;
+mod transfers;
