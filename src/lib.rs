@@ -8,6 +8,7 @@
 //! | `python` | the extension module: threads, signals, exceptions, classes (feature `python`) |
 //! | [`cli`] | the command `pya` |
 //! | [`deploy`] | local selection, diff, plan, state on the host, apply, report |
+//! | [`host`] | what runs on the host: bundles, jobs, their executors, the agent in the web app |
 //! | [`finder`] | recursive search of remote files with masks |
 //! | [`api`] | one file per endpoint family of the service |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
@@ -27,6 +28,8 @@ pub mod emulator;
 pub mod environment;
 pub mod error;
 pub mod finder;
+pub mod host;
+mod leaving;
 mod per_process;
 #[cfg(feature = "python")]
 mod python;

@@ -4,18 +4,26 @@ import builtins
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Final, Generic, Literal, TypeVar, final
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, final
 
 from typing_extensions import Self, disjoint_base
 
 from ._items import FileItem
 from .types import (
+    AgentChange,
+    AgentStatus,
     AlwaysOnTask,
     Certificate,
     Console,
     CpuUsage,
+    DeployStep,
+    DeployWay,
+    Drift,
+    HostJob,
     ListedEntry,
+    PullReport,
     PythonVersionInfo,
+    RollbackReport,
     ScheduledTask,
     StaticFile,
     StaticHeader,
@@ -27,7 +35,10 @@ from .types import (
 
 _T = TypeVar("_T")
 
+_Executor: TypeAlias = Literal["auto", "webapp", "always_on", "schedule", "console", "none"]
+
 __all__ = [
+    "AgentOfWebApp",
     "AlwaysOn",
     "AsyncAlwaysOn",
     "AsyncClient",
@@ -49,6 +60,7 @@ __all__ = [
     "AsyncWebappsStaticHeaders",
     "AsyncWebsites",
     "Client",
+    "CommandResult",
     "Consoles",
     "Coroutine",
     "Cpu",
@@ -1121,9 +1133,19 @@ class PythonanywhereApi:
         include: Iterable[str] | None = None,
         dry_run: bool = False,
         reload: Iterable[str] | None = None,
-        executor: Literal["auto", "none"] = "auto",
+        executor: _Executor = "auto",
         force: bool = False,
         progress: Callable[[ProgressEvent], object] | None = None,
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+        migrate: bool = False,
+        collectstatic: bool = False,
+        requirements: str | None = None,
+        manage: str | None = None,
+        health_url: str | None = None,
+        rollback_on_failure: bool = False,
     ) -> DeployReport:
         """Uploads what is added or changed, and more if asked to. Killed at any moment, the next deploy repairs it.
 
@@ -1135,9 +1157,22 @@ class PythonanywhereApi:
             include: masks of protected files to touch all the same.
             dry_run: plan only; sends no write.
             reload: domains of web apps to reload if anything changed.
-            executor: how files get there: one request each (``"none"``, and what ``"auto"`` takes).
+            executor: what puts the files in place: a bundle unpacked by the agent in the web app (``"webapp"``), a task
+                (``"always_on"``, ``"schedule"``), a ``"console"``, or one request per file (``"none"``). ``"auto"``
+                takes the cheapest that works, and installs nothing.
             force: go on although another deploy seems to be working.
             progress: called with each event on the caller's thread.
+            console: number of the console for ``executor="console"``.
+            domain: the web app whose agent does it, and whose virtualenv commands use.
+            site_url: where its site is, if not at the domain.
+            allow_tasks: whether ``"auto"`` may make a task; it is deleted afterwards.
+            migrate: run ``manage.py migrate`` on the host before the reload.
+            collectstatic: run ``manage.py collectstatic`` there before that.
+            requirements: install this requirements file of the project before that.
+            manage: where ``manage.py`` is in the project, if not at its root.
+            health_url: a path of the site that must not answer with a server error after the reload.
+            rollback_on_failure: put the old files back if a command, the reload or that look fails. Databases stay as
+                they are.
 
         Returns:
             What was done. Failures of single files are in it and in `error_message`.
@@ -1145,6 +1180,138 @@ class PythonanywhereApi:
         Raises:
             ConfigError: options that the diff doesn't allow, before any request.
             KeyboardInterrupt: Ctrl-C; its ``report`` is the report so far.
+        """
+    @property
+    def agent(self) -> AgentOfWebApp[AgentChange | None, AgentStatus | None]:
+        """The agent in a web app: code of ours that unpacks bundles and runs commands there."""
+    def manage(
+        self,
+        *args: str,
+        manage: str | None = None,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> CommandResult | None:
+        """Runs ``manage.py`` on the host, with the web app's Python.
+
+        Args:
+            args: the words of the command, as in ``manage("migrate", "--noinput")``.
+            manage: where ``manage.py`` is in the project, if not at its root.
+            executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
+
+        Returns:
+            Exit status and output; ``None`` with `error_message` set on network and HTTP errors.
+
+        Raises:
+            ConfigError: nothing can run commands on the host, or the project has no such file.
+        """
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> CommandResult | None:
+        """Runs a command in the project's folder on the host, by a task or in a console. The agent runs none.
+
+        Args:
+            command: a text for the shell, or a sequence of words.
+            executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
+
+        Returns:
+            As for `manage`.
+
+        Raises:
+            ConfigError: nothing can run commands on the host.
+        """
+    def verify(
+        self,
+        local_root: str | os.PathLike[str] | None = None,
+        *,
+        path_masks: Iterable[str] | None = None,
+        protected: Iterable[str] | None = None,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> Drift | None:
+        """Hashes all files of the project on the host, where they lie, and compares.
+
+        Args:
+            local_root: the project on this machine, to compare with that as well.
+            path_masks, protected: as for `deploy_diff`.
+            executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
+
+        Returns:
+            How the host differs from the manifest and from `local_root`; ``None`` with `error_message` set on network
+            and HTTP errors.
+
+        Raises:
+            ConfigError: nothing can do it, or a local mistake.
+        """
+    def history(self) -> list[HostJob] | None:
+        """Lists what was done on the host in this project, oldest first; deploys by single files are not in it.
+
+        Returns:
+            At most 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
+        """
+    def rollback(
+        self,
+        deploy_id: str | None = None,
+        *,
+        reload: Iterable[str] | None = None,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> RollbackReport | None:
+        """Puts back what the last deploy replaced, removes what it added, and reloads. Databases stay as they are.
+
+        Args:
+            deploy_id: the deploy, as `history` lists it; by default the latest. It must be the last one.
+            reload: domains to reload.
+            executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
+
+        Returns:
+            What was done; ``None`` with `error_message` set on network and HTTP errors.
+
+        Raises:
+            ConfigError: nothing is kept of that deploy, another one ended since, or nothing can do it.
+        """
+    def pull(
+        self,
+        dest: str | os.PathLike[str],
+        *,
+        include: Iterable[str] | None = None,
+        exclude: Iterable[str] | None = None,
+        overwrite: bool = False,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> PullReport | None:
+        """Brings files of the project on the host here, as one archive.
+
+        Args:
+            dest: a folder; made if it is not there.
+            include, exclude: masks of paths; everything by default.
+            overwrite: whether local files that differ are replaced.
+            executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
+
+        Returns:
+            What was written; ``None`` with `error_message` set on network and HTTP errors.
+
+        Raises:
+            ConfigError: a name in the archive cannot be taken here, or a local file would be replaced; nothing is
+                written then.
         """
 
 @disjoint_base
@@ -1282,11 +1449,87 @@ class AsyncPythonanywhereApi:
         include: Iterable[str] | None = None,
         dry_run: bool = False,
         reload: Iterable[str] | None = None,
-        executor: Literal["auto", "none"] = "auto",
+        executor: _Executor = "auto",
         force: bool = False,
         progress: Callable[[ProgressEvent], object] | None = None,
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+        migrate: bool = False,
+        collectstatic: bool = False,
+        requirements: str | None = None,
+        manage: str | None = None,
+        health_url: str | None = None,
+        rollback_on_failure: bool = False,
     ) -> Coroutine[DeployReport]:
         """As `PythonanywhereApi.deploy`, awaited."""
+    @property
+    def agent(self) -> AgentOfWebApp[Coroutine[AgentChange | None], Coroutine[AgentStatus | None]]:
+        """See `PythonanywhereApi.agent`."""
+    def manage(
+        self,
+        *args: str,
+        manage: str | None = None,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> Coroutine[CommandResult | None]:
+        """See `PythonanywhereApi.manage`."""
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> Coroutine[CommandResult | None]:
+        """See `PythonanywhereApi.run`."""
+    def verify(
+        self,
+        local_root: str | os.PathLike[str] | None = None,
+        *,
+        path_masks: Iterable[str] | None = None,
+        protected: Iterable[str] | None = None,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> Coroutine[Drift | None]:
+        """See `PythonanywhereApi.verify`."""
+    def history(self) -> Coroutine[list[HostJob] | None]:
+        """See `PythonanywhereApi.history`."""
+    def rollback(
+        self,
+        deploy_id: str | None = None,
+        *,
+        reload: Iterable[str] | None = None,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> Coroutine[RollbackReport | None]:
+        """See `PythonanywhereApi.rollback`."""
+    def pull(
+        self,
+        dest: str | os.PathLike[str],
+        *,
+        include: Iterable[str] | None = None,
+        exclude: Iterable[str] | None = None,
+        overwrite: bool = False,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> Coroutine[PullReport | None]:
+        """See `PythonanywhereApi.pull`."""
 
 @final
 class Coroutine(Generic[_T]):
@@ -1460,8 +1703,32 @@ class DeployReport:
     def stopped(self) -> str | None:
         """Why the deploy as a whole stopped early, if it did."""
     @property
+    def executor(self) -> str:
+        """What put the files in place: ``"none"`` for one request each."""
+    @property
+    def why(self) -> str:
+        """Why this executor."""
+    @property
+    def ways(self) -> list[DeployWay]:
+        """What each way of deploying costs."""
+    @property
+    def steps(self) -> list[DeployStep]:
+        """The commands that ran on the host, with exit status and output."""
+    @property
+    def error_log(self) -> list[str]:
+        """New lines of the error log, if the site fails after the reload."""
+    @property
+    def kept_for_rollback(self) -> bool:
+        """Whether what was replaced can be put back with ``rollback()``."""
+    @property
+    def rolled_back(self) -> bool:
+        """Whether the old files were put back after a failure."""
+    @property
+    def untouched(self) -> bool:
+        """Whether a deploy that failed left everything as it was."""
+    @property
     def requests(self) -> int:
-        """Requests sent, retries included."""
+        """Requests sent to the API, retries included."""
     @property
     def seconds(self) -> float:
         """How long it took."""
@@ -1571,6 +1838,24 @@ class ProgressEvent:
         def __new__(cls, endpoint: str) -> Self: ...
         @property
         def endpoint(self) -> str: ...
+
+    @final
+    class Working(ProgressEvent):
+        """Something on the host puts the files in place."""
+
+        __match_args__: Final = ("executor",)
+        def __new__(cls, executor: str) -> Self: ...
+        @property
+        def executor(self) -> str: ...
+
+    @final
+    class Running(ProgressEvent):
+        """A command runs on the host."""
+
+        __match_args__: Final = ("step",)
+        def __new__(cls, step: str) -> Self: ...
+        @property
+        def step(self) -> str: ...
 
     @final
     class Reloading(ProgressEvent):
@@ -1793,3 +2078,54 @@ def cli_main(argv: list[str]) -> int:
 def _never_skip(_path: object) -> bool: ...
 def _error_classes() -> list[tuple[str, str | None]]: ...
 def _webfaction_classes() -> tuple[type[Any], type[Any]]: ...
+
+_Change = TypeVar("_Change")
+_Status = TypeVar("_Status")
+
+@final
+class AgentOfWebApp(Generic[_Change, _Status]):
+    """The agent in a web app. Its methods wait or are coroutines, as those of the class that it is an attribute of.
+
+    It is code of ours, stored in ``/home/<user>/.pya/agent-<domain>/`` and started by a stub in the WSGI file, which
+    runs the original WSGI file as before. It takes requests that are signed with the account's API token, and leaves
+    all others to the application.
+    """
+
+    def install(self, domain: str, site_url: str | None = None) -> _Change:
+        """Installs it, or replaces an older one, and reloads the web app. Twice is once.
+
+        Args:
+            domain: of the web app.
+            site_url: where the site is, if not at the domain.
+
+        Raises:
+            ConfigError: the WSGI file was changed since the last installation, or the agent does not answer, with why.
+        """
+    def status(self, domain: str, site_url: str | None = None) -> _Status:
+        """Looks whether it answers, and if not, why. Changes nothing."""
+    def remove(self, domain: str, site_url: str | None = None, *, force: bool = False) -> _Change:
+        """Puts the original WSGI file back, byte for byte, and reloads.
+
+        Args:
+            domain: of the web app.
+            site_url: where the site is, if not at the domain.
+            force: also if the WSGI file was changed since.
+
+        Raises:
+            ConfigError: it was changed since; the message shows how.
+        """
+
+@final
+class CommandResult:
+    """A command that ran on the host. True if its exit status is 0."""
+
+    @property
+    def exit_status(self) -> int:
+        """Its exit status; 128 and the signal's number if a signal ended it."""
+    @property
+    def output(self) -> str:
+        """What it printed, on both streams."""
+    @property
+    def truncated(self) -> bool:
+        """Whether the middle of a long output is left out."""
+    def __bool__(self) -> bool: ...

@@ -1,6 +1,7 @@
-"""What the service's answers hold, for type checkers: plain dicts at runtime.
+"""What the service's answers and our reports hold, for type checkers: plain dicts at runtime.
 
-All keys may be missing, and unknown ones pass through. Source: https://help.pythonanywhere.com/pages/API/.
+Of the service's answers all keys may be missing, and unknown ones pass through. Source:
+https://help.pythonanywhere.com/pages/API/.
 """
 
 from __future__ import annotations
@@ -9,12 +10,20 @@ from datetime import datetime
 from typing import Any, Literal, TypedDict
 
 __all__ = [
+    "AgentChange",
+    "AgentStatus",
     "AlwaysOnTask",
     "Certificate",
     "Console",
     "CpuUsage",
+    "DeployStep",
+    "DeployWay",
+    "Drift",
+    "HostJob",
     "ListedEntry",
+    "PullReport",
     "PythonVersionInfo",
+    "RollbackReport",
     "ScheduledTask",
     "StaticFile",
     "StaticHeader",
@@ -162,3 +171,79 @@ class Website(TypedDict, total=False):
     enabled: bool
     webapp: dict[str, Any]
     logfiles: dict[str, str]
+
+
+class AgentChange(TypedDict):
+    """What installing or removing an agent did: whether the WSGI file was changed, and what to know about."""
+
+    changed: bool
+    warnings: list[str]
+
+
+class AgentStatus(TypedDict):
+    """How an agent is: whether it answers, and in words, with the reason if not."""
+
+    ready: bool
+    status: str
+
+
+class DeployWay(TypedDict):
+    """What a way of deploying costs: requests to the API, and the seconds that it takes at least."""
+
+    executor: str
+    requests: int
+    seconds: float
+    needs: str
+
+
+class DeployStep(TypedDict):
+    """A command that a deploy ran on the host. `exit_status` is ``None`` if nobody knows."""
+
+    step: str
+    ok: bool
+    exit_status: int | None
+    output: str
+
+
+class Drift(TypedDict):
+    """How the host differs. Paths are relative to the project; `unreadable` is path to reason."""
+
+    changed: list[str]
+    missing: list[str]
+    unmanaged: list[str]
+    not_deployed: list[str]
+    differs: list[str]
+    unreadable: dict[str, str]
+    files: int
+    clean: bool
+
+
+class HostJob(TypedDict, total=False):
+    """A job that was done on the host. Times are in seconds since 1970."""
+
+    id: str
+    operation: str
+    state: str
+    started: int
+    finished: int
+    exit_status: int
+    summary: str
+
+
+class RollbackReport(TypedDict):
+    """What a rollback did."""
+
+    deploy: str
+    written: int
+    deleted: list[str]
+    not_deleted: dict[str, str]
+    reloaded: list[str]
+
+
+class PullReport(TypedDict):
+    """What was pulled; `unreadable` is path to reason, `bytes` the size of the archive."""
+
+    written: list[str]
+    unchanged: int
+    unreadable: dict[str, str]
+    bytes: int

@@ -7,6 +7,11 @@ use crate::client::{Client, Request};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
+struct Console {
+    id: u64,
+}
+
+#[derive(Deserialize)]
 struct Output {
     output: String,
 }
@@ -20,6 +25,17 @@ impl Client {
     /// As the service answers.
     pub async fn list_consoles(&self) -> Result<Vec<Value>> {
         self.send(Request::get("consoles/")).await?.error_for_status()?.json("the list of consoles")
+    }
+
+    /// Makes a console that runs `executable` and returns its number. It starts only once its page is opened in a browser.
+    ///
+    /// Endpoint: `POST consoles/`. Not repeated after an ambiguous failure.
+    ///
+    /// # Errors
+    /// `RateLimited` where the account may have no more consoles.
+    pub async fn create_console(&self, executable: &str) -> Result<u64> {
+        let request = Request::post("consoles/").form([("executable", executable)]);
+        Ok(self.send(request).await?.error_for_status()?.json::<Console>("the new console")?.id)
     }
 
     /// Types into a console; a line ends with `\n`.

@@ -6,8 +6,11 @@ pub mod calls;
 mod consoles;
 mod files;
 mod perform;
+mod tasks;
 mod webapps;
 
 pub use files::{Entry, Uploaded};
 pub use perform::Answer;
+pub use tasks::{Task, TaskKind};
 pub use webapps::Reloaded;
+pub(crate) use webapps::checked_domain;

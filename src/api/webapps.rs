@@ -68,6 +68,17 @@ impl Client {
         self.send(request).await?.error_for_status()?.json("a web app")
     }
 
+    /// The static files mappings of a web app.
+    ///
+    /// Endpoint: `GET webapps/{domain}/static_files/`.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn static_files(&self, domain: &str) -> Result<Vec<Value>> {
+        let request = Request::get(format!("{}static_files/", webapp_url(domain)?));
+        self.send(request).await?.error_for_status()?.json("a list of mappings")
+    }
+
     /// Reloads a web app. The engine does not repeat it: whoever calls knows whether a second one does harm.
     ///
     /// Endpoint: `POST webapps/{domain}/reload/`.
@@ -106,7 +117,7 @@ fn webapp_url(domain: &str) -> Result<String> {
 }
 
 /// The domain, unless it is none: that is refused before it changes the path.
-pub(super) fn checked_domain(domain: &str) -> Result<&str> {
+pub(crate) fn checked_domain(domain: &str) -> Result<&str> {
     let label = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
     if domain.is_empty() || !domain.split('.').all(label) {
         return Err(Error::config(format!(

@@ -65,6 +65,21 @@ pub enum Command {
     Diff(Diff),
     /// Upload what changed, and reload the web app
     Deploy(Deploy),
+    /// Install, look at or remove the agent in a web app, which makes fast deploys and commands possible
+    #[command(subcommand)]
+    Agent(Agent),
+    /// Run manage.py on the host, with the web app's Python
+    Manage(Manage),
+    /// Run a command on the host, by a task or in a console
+    Run(Run),
+    /// Compare all files on the host with what was deployed and with the local ones
+    Verify(Verify),
+    /// Put back what a deploy replaced
+    Rollback(Rollback),
+    /// List what was done on the host
+    History(History),
+    /// Bring files of the project on the host here
+    Pull(Pull),
     /// List a folder of the account
     Ls(Ls),
     /// Print a file of the account
@@ -186,6 +201,162 @@ pub struct Deploy {
     /// Take over the deploy of somebody who seems to have gone
     #[arg(long, help_heading = "What is done")]
     pub force: bool,
+    /// Install this requirements file of the project on the host, before the reload
+    #[arg(long, value_name = "FILE", help_heading = "What is run on the host")]
+    pub requirements: Option<String>,
+    /// Run manage.py collectstatic on the host, before the reload
+    #[arg(long, help_heading = "What is run on the host")]
+    pub collectstatic: bool,
+    /// Run manage.py migrate on the host, before the reload
+    #[arg(long, help_heading = "What is run on the host")]
+    pub migrate: bool,
+    /// Look at this path of the site after the reload [default: /, where the site can be reached]
+    #[arg(long, value_name = "PATH", help_heading = "What is run on the host")]
+    pub health_url: Option<String>,
+    /// Don't look at the site after the reload
+    #[arg(long, conflicts_with = "health_url", help_heading = "What is run on the host")]
+    pub no_health: bool,
+    /// Put the old files back if a command, the reload or the look at the site fails
+    #[arg(long, help_heading = "What is run on the host")]
+    pub rollback_on_failure: bool,
+    #[command(flatten)]
+    pub via: Via,
+}
+
+/// Who does what the API cannot.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Who works on the host")]
+pub struct Via {
+    /// What does the work on the host [default: auto, the cheapest that works]
+    #[arg(long, value_enum)]
+    pub executor: Option<Executor>,
+    /// Number of the console to use
+    #[arg(long, value_name = "ID")]
+    pub console: Option<u64>,
+    /// The web app whose agent does it [default: the configured domain]
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// Where the site is, if not at its domain
+    #[arg(long, value_name = "URL")]
+    pub site_url: Option<String>,
+    /// Allow a task to be made for it, and deleted afterwards
+    #[arg(long)]
+    pub allow_tasks: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[value(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum Executor {
+    Auto,
+    Webapp,
+    AlwaysOn,
+    Schedule,
+    Console,
+    None,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Agent {
+    /// Put the agent into a web app and reload it
+    Install(AgentOf),
+    /// Say whether the agent answers, and if not, why
+    Status(AgentOf),
+    /// Put the web app's own WSGI file back and reload it
+    Remove {
+        #[command(flatten)]
+        of: AgentOf,
+        /// Also if the WSGI file was changed since
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct AgentOf {
+    /// The web app [default: the configured domain]
+    pub domain: Option<String>,
+    /// Where the site is, if not at its domain
+    #[arg(long, value_name = "URL")]
+    pub site_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Manage {
+    /// The web app [default: the configured domain]
+    pub web_app: Option<String>,
+    /// Arguments for manage.py
+    #[arg(last = true, required = true)]
+    pub args: Vec<String>,
+    /// Folder in the account [default: /home/<user>/<project>]
+    #[arg(long, value_name = "PATH")]
+    pub remote_root: Option<String>,
+    #[command(flatten)]
+    pub via: Via,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The command and its arguments
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+    /// Folder in the account [default: /home/<user>/<project>]
+    #[arg(long, value_name = "PATH")]
+    pub remote_root: Option<String>,
+    #[command(flatten)]
+    pub via: Via,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    pub select: Select,
+    #[command(flatten)]
+    pub via: Via,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// The deploy, as pya history lists it [default: the latest]
+    pub id: Option<String>,
+    /// Reload this web app afterwards; may be given several times [default: the configured domain]
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "no_reload")]
+    pub reload: Vec<String>,
+    /// Reload nothing
+    #[arg(long)]
+    pub no_reload: bool,
+    /// Folder in the account [default: /home/<user>/<project>]
+    #[arg(long, value_name = "PATH")]
+    pub remote_root: Option<String>,
+    #[command(flatten)]
+    pub via: Via,
+}
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// Folder in the account [default: /home/<user>/<project>]
+    #[arg(long, value_name = "PATH")]
+    pub remote_root: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Pull {
+    /// Where the files go
+    pub folder: PathBuf,
+    /// Bring only files that match; may be given several times [default: **/*]
+    #[arg(long, value_name = "MASK")]
+    pub include: Vec<String>,
+    /// Leave out files that match; may be given several times
+    #[arg(long, value_name = "MASK")]
+    pub exclude: Vec<String>,
+    /// Replace local files that differ
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Folder in the account [default: /home/<user>/<project>]
+    #[arg(long, value_name = "PATH")]
+    pub remote_root: Option<String>,
+    #[command(flatten)]
+    pub via: Via,
 }
 
 #[derive(Debug, Args)]

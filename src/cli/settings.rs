@@ -34,14 +34,21 @@ pub struct Table {
     pub strict: bool,
     pub rate_limit: Option<Limit>,
     pub timeout: Option<f64>,
+    pub executor: Option<args::Executor>,
+    pub allow_tasks: bool,
+    pub site_url: Option<String>,
+    pub manage: Option<String>,
 }
 
 /// The keys of [`Table`]; a test holds the two together.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 19] = [
+    "allow_tasks",
     "compare",
     "delete",
     "domain",
+    "executor",
     "host",
+    "manage",
     "masks",
     "max_delete",
     "max_file_size",
@@ -50,6 +57,7 @@ const KEYS: [&str; 15] = [
     "rate_limit",
     "remote_root",
     "root",
+    "site_url",
     "strict",
     "timeout",
     "user",

@@ -110,6 +110,11 @@ impl Client {
         &self.account.user
     }
 
+    /// The API token, if requests carry one.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.account.headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Token ")
+    }
+
     /// The host.
     #[must_use]
     pub fn host(&self) -> &BaseUrl {

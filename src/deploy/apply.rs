@@ -1,16 +1,20 @@
 //! The deploy: carries out a plan, in the order that keeps the host's notes true at every moment.
 //!
-//! Intent, listing of the state folder, what is in the way, uploads, new manifest, reloads, deletes, old notes, and the
-//! intent last. Nothing is reloaded or deleted after an error: the next deploy does it, because the intent stays and says
+//! Intent, listing of the state folder, what is in the way, uploads, new manifest, commands on the host, reloads, a look at
+//! the site, deletes, old notes, and the intent last. A bundle does the uploads, the manifest and the deletes at once
+//! ([`super::bulk`]). Nothing is reloaded or deleted after an error: the next deploy does it, because the intent stays and says
 //! that it is owed. Dropping the future sends nothing more and loses nothing, for the same reason.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use super::bulk::Load;
 use super::diff::{Base, DeployDiff, Project};
 use super::intent::{Intent, Standing};
 use super::keeper::Keeper;
 use super::manifest::{Files, Manifest};
+use super::means::Means;
 use super::plan::{DeployOptions, Work};
 use super::progress::{Progress, ProgressEvent, Watcher};
 use super::reload::reload;
@@ -44,6 +48,17 @@ pub async fn deploy<R: Remote>(
     let watcher = Arc::new(Watcher::new(progress));
     let remote = project.client.observed(Arc::clone(&watcher) as _);
     begin(recorder, diff, &work, options, &remote);
+    let means = Means::choose(remote.as_client(), options, &work).await;
+    let means = match means {
+        Ok(means) => means,
+        // Local mistakes are the caller's; what the service says belongs into the report.
+        Err(error) if error.kind() == ErrorKind::Config => return Err(error),
+        Err(error) => {
+            recorder.lock().stopped = Some(error.chain());
+            return Ok(recorder.close());
+        }
+    };
+    means.tell(recorder, &work);
     watcher.tell(ProgressEvent::Planned {
         uploads: work.uploads.len(),
         deletes: work.deletes.values().map(Vec::len).sum(),
@@ -57,7 +72,8 @@ pub async fn deploy<R: Remote>(
         return Ok(recorder.close());
     }
     let folder = StateFolder::of(remote.user(), &project.remote_root)?;
-    let run = Run { remote: &remote, folder, base: &diff.base, work: &work, options, recorder, watcher: &watcher };
+    let base = &diff.base;
+    let run = Run { remote: &remote, folder, base, work: &work, options, means: &means, recorder, watcher: &watcher };
     match run.run().await {
         Ok(()) => {
             let mut report = recorder.lock();
@@ -88,20 +104,22 @@ fn is_refused(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Config)
 }
 
-struct Run<'a, R> {
-    remote: &'a R,
-    folder: StateFolder,
-    base: &'a Base,
-    work: &'a Work,
-    options: &'a DeployOptions,
-    recorder: &'a Recorder,
-    watcher: &'a Arc<Watcher>,
+pub(super) struct Run<'a, R> {
+    pub remote: &'a R,
+    pub folder: StateFolder,
+    pub base: &'a Base,
+    pub work: &'a Work,
+    pub options: &'a DeployOptions,
+    pub means: &'a Means,
+    pub recorder: &'a Recorder,
+    pub watcher: &'a Arc<Watcher>,
 }
 
 impl<R: Remote> Run<'_, R> {
     async fn run(&self) -> Result<()> {
         let intent = self.intent();
         let id = intent.id.clone();
+        let load = if self.means.in_bulk { Some(self.pack(&id, &intent.done).await?) } else { None };
         let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
         if let Err(why) = self.check_alone(&id).await {
             // Our own decision, as opposed to a request that failed.
@@ -109,7 +127,7 @@ impl<R: Remote> Run<'_, R> {
             return Err(self.withdraw(keeper, why).await);
         }
         keeper.start();
-        if self.change(&keeper, &id).await && self.clean_up().await {
+        if self.change(&keeper, &id, load).await && self.clean_up().await {
             if let Err(error) = keeper.remove().await {
                 self.recorder.warn(format!(
                     "everything is deployed, but the note of this deploy is still there and will expire: {}",
@@ -117,6 +135,18 @@ impl<R: Remote> Run<'_, R> {
                 ));
             }
             return Ok(());
+        }
+        if self.recorder.lock().rolled_back {
+            // The rollback paid what this deploy owed.
+            if let Err(error) = keeper.remove().await {
+                self.recorder.warn(format!("the note of this deploy is still there: {}", error.chain()));
+            }
+            return Ok(());
+        }
+        if self.recorder.lock().untouched {
+            // Nothing is owed that was not owed before, and what was is in the notes that are still there.
+            let why = self.recorder.lock().stopped.take().unwrap_or_default();
+            return Err(self.withdraw(keeper, Error::config(why)).await);
         }
         if let Err(error) = keeper.leave().await {
             self.recorder.warn(format!("the host could not be told that this deploy ended: {}", error.chain()));
@@ -137,6 +167,7 @@ impl<R: Remote> Run<'_, R> {
         intent.deletes.extend(known.deletes.iter().cloned());
         intent.reload.clone_from(&work.reload);
         intent.takes_over.extend(self.base.intents.iter().map(|other| other.id.clone()));
+        intent.executor = self.means.executor().filter(|executor| executor.makes_tasks()).map(|e| e.name().to_owned());
         intent
     }
 
@@ -190,25 +221,51 @@ impl<R: Remote> Run<'_, R> {
     }
 
     /// Changes the host. Whatever fails is in the report; then it returns false and goes no further.
-    async fn change(&self, keeper: &Keeper<R>, id: &str) -> bool {
+    async fn change(&self, keeper: &Keeper<R>, id: &str, load: Option<Load>) -> bool {
+        let is_bulk = load.is_some();
+        let changed = match load {
+            Some(load) => self.apply_in_bulk(keeper, id, load).await,
+            None => self.apply_singly(keeper, id).await,
+        };
+        if !changed {
+            return false;
+        }
+        let well = self.run_steps(keeper).await && self.reload_all(keeper).await && self.is_healthy().await;
+        if !well {
+            self.roll_back(keeper, id).await;
+            return false;
+        }
+        // A bundle's deletes are done; those that could not be are in the report.
+        if is_bulk {
+            return self.is_flawless();
+        }
+        let kept = self.files_after(&keeper.intent().done);
+        self.delete(keeper, &kept).await
+    }
+
+    async fn apply_singly(&self, keeper: &Keeper<R>, id: &str) -> bool {
         self.upload(keeper).await;
         if !self.is_flawless() {
             return false;
         }
-        let files = self.files_after(keeper);
+        let files = self.files_after(&keeper.intent().done);
         if let Err(error) = self.write_manifest(keeper, id, &files).await {
             self.recorder.lock().stopped = Some(error.chain());
             return false;
         }
+        true
+    }
+
+    async fn reload_all(&self, keeper: &Keeper<R>) -> bool {
         for domain in &self.work.reload {
             if !self.reload(domain, keeper).await {
                 return false;
             }
         }
-        self.delete(keeper, &files).await
+        true
     }
 
-    fn is_flawless(&self) -> bool {
+    pub(super) fn is_flawless(&self) -> bool {
         let report = self.recorder.lock();
         report.failed.is_empty() && report.stopped.is_none()
     }
@@ -247,25 +304,41 @@ impl<R: Remote> Run<'_, R> {
     }
 
     /// What is ours once all uploads are there. What is about to be deleted is in the intent, not here.
-    fn files_after(&self, keeper: &Keeper<R>) -> Files {
+    pub(super) fn files_after(&self, done: &Files) -> Files {
         let mut files = self.base.known.ours.clone();
         let obstacles = self.work.obstacles.iter().flat_map(|obstacle| &obstacle.files);
         for path in obstacles.chain(self.work.deletes.values().flatten()).chain(&self.base.vanished) {
             files.remove(path);
         }
         files.extend(self.base.adopted.iter().map(|(path, state)| (path.clone(), state.clone())));
-        files.extend(keeper.intent().done.iter().map(|(path, state)| (path.clone(), state.clone())));
+        files.extend(done.iter().map(|(path, state)| (path.clone(), state.clone())));
         files
     }
 
+    /// Of the manifest that this deploy writes.
+    pub(super) fn generation(&self) -> u64 {
+        self.base.generation.unwrap_or(0) + 1
+    }
+
+    /// The service's time.
+    pub(super) fn now(&self) -> SystemTime {
+        self.remote.server_time().unwrap_or_else(clock::wall)
+    }
+
+    /// The names of the notes that mean nothing any more once this deploy has written its own.
+    pub(super) fn old_notes(&self) -> Vec<String> {
+        let manifests = self.base.generations.iter().map(|generation| format!("manifest-{generation}.json"));
+        manifests.chain(self.base.intents.iter().map(|other| super::intent::file_name(&other.id))).collect()
+    }
+
     async fn write_manifest(&self, keeper: &Keeper<R>, id: &str, files: &Files) -> Result<()> {
-        let generation = self.base.generation.unwrap_or(0) + 1;
+        let generation = self.generation();
         let manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone());
         let place = self.folder.manifest(generation)?;
         keeper.right().during(self.remote.write(&place, manifest.to_text().into())).await
     }
 
-    async fn reload(&self, domain: &str, keeper: &Keeper<R>) -> bool {
+    pub(super) async fn reload(&self, domain: &str, keeper: &Keeper<R>) -> bool {
         if let Err(error) = keeper.right().check() {
             self.recorder.fail(domain, format!("not reloaded: {}", error.chain()));
             return false;
@@ -318,6 +391,10 @@ impl<R: Remote> Run<'_, R> {
 
     /// Removes the notes that were replaced. What cannot be removed is still true, so it is worth a warning only.
     async fn clean_up(&self) -> bool {
+        if self.means.in_bulk {
+            // The runner did it.
+            return true;
+        }
         let old = self.work.stale.iter().map(|&generation| self.folder.manifest(generation));
         let leftovers = self.base.intents.iter().map(|other| self.folder.intent(&other.id));
         for place in old.chain(leftovers) {

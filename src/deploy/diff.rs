@@ -1,7 +1,8 @@
 //! The diff: reads both sides, compares them, and keeps what a deploy needs to act on it.
 //!
 //! Two requests when nobody worked since the last deploy: the listing of the state folder and the manifest. It only
-//! reads; whether it still holds is checked by the deploy, after its intent is written.
+//! reads, but for tasks of ours that a killed deploy left in the account; whether it still holds is checked by the deploy,
+//! after its intent is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,6 +13,7 @@ use futures_util::stream::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 
 use super::compare::{Compare, Differences, Obstacle, Seen, compare};
+use super::errand::sweep_tasks;
 use super::intent::{Intent, Standing};
 use super::local::LeftOut;
 use super::manifest::Files;
@@ -111,6 +113,9 @@ pub async fn diff<R: Remote>(
     let (selection, mut filter) = select(&local_root, options, folder.inside_project(), skipper).await?;
 
     let state = folder.read(remote).await?;
+    if let Some(client) = remote.as_client() {
+        sweep_tasks(client, &folder, &state).await?;
+    }
     let mut known = state.knowledge(remote.server_time());
     known.look_for_deleted(remote, &project.remote_root).await?;
     let is_asked = mode.is_some();

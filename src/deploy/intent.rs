@@ -78,6 +78,9 @@ pub struct Intent {
     /// Intents whose debts are in this one.
     #[serde(default)]
     pub takes_over: BTreeSet<String>,
+    /// What was to do it, where that may have left a task in the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor: Option<String>,
 }
 
 /// Whether the deploy behind an intent may still be working.
@@ -133,6 +136,7 @@ impl Intent {
             deletes: BTreeSet::new(),
             reload: BTreeSet::new(),
             takes_over: BTreeSet::new(),
+            executor: None,
         };
         intent.refresh(now);
         intent

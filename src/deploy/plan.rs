@@ -11,11 +11,14 @@ use serde::Serialize;
 
 use super::compare::{Obstacle, folders_of};
 use super::diff::DeployDiff;
+use super::executors::Via;
 use super::hash::{Hashed, hash_all};
 use super::local::unreadable;
 use super::rules::parent_of;
 use super::select::{MAX_FILE_SIZE, counted, first_few};
+use super::steps::Steps;
 use crate::error::{Error, Result};
+use crate::host::PART_SIZE;
 
 /// An upload is followed by a checkpoint after this many.
 pub(super) const CHECKPOINT_FILES: usize = 100;
@@ -47,6 +50,14 @@ pub struct DeployOptions {
     pub force: bool,
     /// How many uploads go on at a time; 0 is the default, 16.
     pub concurrency: usize,
+    /// Who does what cannot be done through the API.
+    pub via: Via,
+    /// What is run on the host before the reload.
+    pub steps: Steps,
+    /// A path of the site that must not answer with a server error after the reload.
+    pub health: Option<String>,
+    /// Whether the old files are put back if a step, the reload or the look at the site fails.
+    pub rollback_on_failure: bool,
 }
 
 /// One step of a plan. Each is one request.
@@ -117,6 +128,8 @@ pub(super) struct Work {
     pub stale: Vec<u64>,
     pub warnings: Vec<String>,
     pub plan: Plan,
+    /// Requests a minute.
+    pub limit: Option<u32>,
 }
 
 impl Plan {
@@ -166,7 +179,8 @@ impl Work {
         let mut work = Self { obstacles: diff.base.obstacles.clone(), ..Self::default() };
         work.choose_uploads(diff, options)?;
         work.choose_deletes(diff, options)?;
-        if work.is_needed(diff) {
+        work.limit = diff.base.limit;
+        if work.is_needed(diff) || !options.steps.is_none() {
             work.reload = diff.base.known.reload.iter().chain(&options.reload).cloned().collect();
             if diff.base.generations.len() >= STALE_MANIFESTS {
                 work.stale = diff.base.generations.iter().copied().collect();
@@ -192,15 +206,24 @@ impl Work {
         }
         self.choose_protected(diff, options)?;
         self.uploads.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(())
+    }
+
+    /// What to say about executables that go one by one; a bundle restores their mode bits.
+    pub(super) fn executables_warning(&self) -> Option<String> {
         let executables = self.uploads.iter().filter(|upload| upload.mode.is_some_and(|mode| mode & 0o111 != 0));
         let executables: Vec<String> = executables.map(|upload| upload.path.clone()).collect();
-        if !executables.is_empty() {
-            self.warnings.push(format!(
+        (!executables.is_empty()).then(|| {
+            format!(
                 "the service cannot set mode bits, run \"chmod +x\" on the host for {}",
                 first_few(executables.into_iter())
-            ));
-        }
-        Ok(())
+            )
+        })
+    }
+
+    /// In how many parts a bundle goes, at most.
+    pub(super) fn parts(&self) -> usize {
+        1 + usize::try_from(self.plan.bytes / PART_SIZE).unwrap_or(usize::MAX - 1)
     }
 
     /// Protected files that are named now. The diff did not read them, because they may be large and many.

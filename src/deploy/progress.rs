@@ -27,6 +27,10 @@ pub enum ProgressEvent {
     Waiting { endpoint: String, seconds: f64 },
     /// That wait is over.
     Resumed { endpoint: String },
+    /// Something on the host works for us: this executor.
+    Working { executor: String },
+    /// A command runs on the host.
+    Running { step: String },
     /// A web app is being reloaded.
     Reloading { domain: String },
     /// It was.

@@ -38,6 +38,10 @@ pub trait Remote: Clone + Send + Sync + 'static {
     fn requests_sent(&self) -> u64;
     /// How many requests a minute the files' endpoint takes; `None` without a limit.
     fn limit(&self) -> Option<u32>;
+    /// The client, for what goes beyond files; a model of the service has none.
+    fn as_client(&self) -> Option<&Client> {
+        None
+    }
 }
 
 impl Remote for Client {
@@ -93,6 +97,10 @@ impl Remote for Client {
             RateLimit::PerMinute(limit) => Some(limit),
             RateLimit::Default => Some(endpoint_of("files/path/").limit),
         }
+    }
+
+    fn as_client(&self) -> Option<&Client> {
+        Some(self)
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::executors::Way;
 use super::plan::Plan;
+use super::steps::StepReport;
 
 /// What a deploy did so far. Paths are relative to the project.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -32,8 +34,24 @@ pub struct DeployReport {
     pub requests: u64,
     /// How long it took, by the clock.
     pub seconds: f64,
-    /// What was planned.
+    /// What was planned, were all to go one by one.
     pub plan: Plan,
+    /// What did the work on the host; `none` for one request per file.
+    pub executor: String,
+    /// Why this one.
+    pub why: String,
+    /// What each way costs.
+    pub ways: Vec<Way>,
+    /// What was run on the host.
+    pub steps: Vec<StepReport>,
+    /// What is new in the error log, if the site does not work after the reload.
+    pub error_log: Vec<String>,
+    /// Whether what was replaced can be put back.
+    pub kept_for_rollback: bool,
+    /// Whether the old files were put back, after a failure.
+    pub rolled_back: bool,
+    /// Whether everything is as it was, after a failure.
+    pub untouched: bool,
 }
 
 impl DeployReport {
@@ -62,6 +80,14 @@ impl DeployReport {
             "requests": self.requests,
             "seconds": self.seconds,
             "plan": self.plan.to_json(),
+            "executor": self.executor,
+            "why": self.why,
+            "ways": self.ways,
+            "steps": self.steps,
+            "error_log": self.error_log,
+            "kept_for_rollback": self.kept_for_rollback,
+            "rolled_back": self.rolled_back,
+            "untouched": self.untouched,
         })
     }
 }

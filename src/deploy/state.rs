@@ -45,7 +45,6 @@ impl StateFolder {
         Some(all.as_str().strip_prefix(root)?.strip_prefix('/')?.to_owned())
     }
 
-    #[cfg(test)]
     pub(super) fn path(&self) -> &RemotePath {
         &self.folder
     }

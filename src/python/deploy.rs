@@ -152,6 +152,46 @@ impl DeployReport {
     }
 
     #[getter]
+    fn executor(&self) -> &str {
+        &self.0.executor
+    }
+
+    #[getter]
+    fn why(&self) -> &str {
+        &self.0.why
+    }
+
+    #[getter]
+    fn ways<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        json_to_py(py, &serde_json::json!(self.0.ways))
+    }
+
+    #[getter]
+    fn steps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        json_to_py(py, &serde_json::json!(self.0.steps))
+    }
+
+    #[getter]
+    fn error_log(&self) -> Vec<String> {
+        self.0.error_log.clone()
+    }
+
+    #[getter]
+    fn kept_for_rollback(&self) -> bool {
+        self.0.kept_for_rollback
+    }
+
+    #[getter]
+    fn rolled_back(&self) -> bool {
+        self.0.rolled_back
+    }
+
+    #[getter]
+    fn untouched(&self) -> bool {
+        self.0.untouched
+    }
+
+    #[getter]
     fn requests(&self) -> u64 {
         self.0.requests
     }
@@ -205,6 +245,8 @@ pub(super) enum ProgressEvent {
     Deleted { path: String },
     Waiting { endpoint: String, seconds: f64 },
     Resumed { endpoint: String },
+    Working { executor: String },
+    Running { step: String },
     Reloading { domain: String },
     Reloaded { domain: String },
 }
@@ -223,6 +265,8 @@ impl From<deploy::ProgressEvent> for ProgressEvent {
             Event::Deleted { path } => Self::Deleted { path },
             Event::Waiting { endpoint, seconds } => Self::Waiting { endpoint, seconds },
             Event::Resumed { endpoint } => Self::Resumed { endpoint },
+            Event::Working { executor } => Self::Working { executor },
+            Event::Running { step } => Self::Running { step },
             Event::Reloading { domain } => Self::Reloading { domain },
             Event::Reloaded { domain } => Self::Reloaded { domain },
         }

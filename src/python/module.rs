@@ -50,8 +50,8 @@ mod core {
     use deploy::{DeployDiff, DeployReport, ProgressEvent};
     #[pymodule_export]
     use dropin::{
-        AsyncFilesIterator, AsyncPythonanywhereApi, FilesIterator, Headers, ItemCollector, PythonanywhereApi, Response,
-        never_skip,
+        AgentControl, AsyncFilesIterator, AsyncPythonanywhereApi, CommandResult, FilesIterator, Headers, ItemCollector,
+        PythonanywhereApi, Response, never_skip,
     };
     #[cfg(unix)]
     #[pymodule_export]

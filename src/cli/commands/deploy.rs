@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diff::summarise;
-use super::project::Prepared;
+use super::project::{Prepared, via};
 use crate::cli::args::Deploy;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, counted, shown};
 use crate::cli::progress::{Progress, words};
 use crate::cli::run::Context;
-use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder};
+use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder, Steps};
 use crate::error::Result;
 
 pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
@@ -51,9 +51,29 @@ fn options(args: &Deploy, prepared: &Prepared<'_>) -> DeployOptions {
         max_delete: args.max_delete.or(table.max_delete),
         include: args.select.include.clone(),
         dry_run: args.dry_run,
+        health: health(args, prepared, &reload),
         reload,
         force: args.force,
+        steps: Steps {
+            requirements: args.requirements.clone(),
+            collectstatic: args.collectstatic,
+            migrate: args.migrate,
+            manage: table.manage.clone(),
+        },
+        rollback_on_failure: args.rollback_on_failure,
+        via: via(&args.via, &prepared.settings),
         ..DeployOptions::default()
+    }
+}
+
+/// The path that is looked at after the reload. An emulator's domains lead nowhere unless its address is given.
+fn health(args: &Deploy, prepared: &Prepared<'_>, reload: &[String]) -> Option<String> {
+    let has_address = args.via.site_url.is_some() || prepared.settings.table.site_url.is_some();
+    let is_reachable = has_address || !prepared.project.client.host().is_loopback();
+    match &args.health_url {
+        _ if args.no_health => None,
+        Some(path) => Some(path.clone()),
+        None => (is_reachable && !reload.is_empty()).then(|| "/".to_owned()),
     }
 }
 
@@ -92,6 +112,8 @@ fn show(bar: &Progress, event: ProgressEvent) {
             bar.waiting(&endpoint, Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));
         }
         ProgressEvent::Resumed { .. } => bar.resumed(),
+        ProgressEvent::Working { executor } => bar.message(&format!("{executor} puts the files in place")),
+        ProgressEvent::Running { step } => bar.message(&format!("running {step} on the host")),
         ProgressEvent::Reloading { domain } => bar.message(&format!("reloading {domain}")),
         _ => {}
     }
@@ -105,11 +127,25 @@ fn tell(report: &DeployReport, output: &Output) {
     for (what, reason) in &report.failed {
         output.failure(&format!("{}: {reason}", shown(what)));
     }
+    for step in &report.steps {
+        let end =
+            step.exit_status.map_or("nobody knows how it ended".to_owned(), |status| format!("exit status {status}"));
+        output.say(&format!("{}: {end}", step.step));
+        for line in step.output.lines() {
+            output.say(&format!("    {line}"));
+        }
+    }
     if let Some(reason) = &report.stopped {
         output.failure(reason);
     }
+    for line in &report.error_log {
+        output.say(&format!("    {line}"));
+    }
+    if report.rolled_back {
+        output.say("rolled back: the files are as they were before this deploy");
+    }
     if report.dry_run {
-        return;
+        return tell_ways(report, output);
     }
     if report.ok && report.plan.actions.is_empty() {
         return output.say("nothing to do: the host has it all");
@@ -122,7 +158,21 @@ fn tell(report: &DeployReport, output: &Output) {
         done.push(format!("{} failed", report.failed.len()));
     }
     done.extend(report.reloaded.iter().map(|domain| format!("{domain} reloaded")));
+    if report.executor != "none" {
+        done.push(format!("by {} ({})", report.executor, report.why));
+    }
     let time = Duration::try_from_secs_f64(report.seconds).map(words).unwrap_or_default();
     let requests = counted(usize::try_from(report.requests).unwrap_or(usize::MAX), "request");
     output.say(&format!("{}; {requests}, {time}", done.join(", ")));
+}
+
+/// What each way costs, and which one would be taken.
+fn tell_ways(report: &DeployReport, output: &Output) {
+    for way in &report.ways {
+        let mark = if way.executor == report.executor { " <- this one" } else { "" };
+        output.say(&format!("  {way}{mark}"));
+    }
+    if !report.why.is_empty() {
+        output.say(&format!("by {}: {}", report.executor, report.why));
+    }
 }

@@ -1,6 +1,6 @@
 //! From a parsed command to the function that runs it.
 
-use super::{cat, demo, deploy, diff, ls, put, reload, rm, webfaction};
+use super::{agent, cat, command, demo, deploy, diff, ls, pull, put, reload, rm, rollback, verify, webfaction};
 use crate::cli::args::Command;
 use crate::cli::exit::Exit;
 use crate::cli::run::Context;
@@ -22,6 +22,13 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Demo(args) => demo::run(&args, context).await,
         Command::Diff(args) => diff::run(&args, context).await,
         Command::Deploy(args) => deploy::run(&args, context).await,
+        Command::Agent(args) => agent::run(&args, context).await,
+        Command::Manage(args) => command::manage(&args, context).await,
+        Command::Run(args) => command::run(&args, context).await,
+        Command::Verify(args) => verify::run(&args, context).await,
+        Command::Rollback(args) => rollback::run(&args, context).await,
+        Command::History(args) => rollback::history(&args, context).await,
+        Command::Pull(args) => pull::run(&args, context).await,
         Command::Webfaction(args) => webfaction::run(&args, context).await,
         // `run_command` takes it, because it waits for the signals itself.
         Command::Emulator(_) => Err(Error::Closed),

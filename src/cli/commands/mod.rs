@@ -1,7 +1,9 @@
 //! One file a command. Each takes its arguments and the [`Context`](super::run::Context), and returns the exit code
 //! or the error that ended it.
 
+mod agent;
 mod cat;
+mod command;
 mod demo;
 mod deploy;
 mod diff;
@@ -9,9 +11,12 @@ mod dispatch;
 mod emulator;
 mod ls;
 mod project;
+mod pull;
 mod put;
 mod reload;
 mod rm;
+mod rollback;
+mod verify;
 mod webfaction;
 
 pub use dispatch::run;

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::{CompareBy, Select};
+use crate::cli::args::{self, CompareBy, Select};
 use crate::cli::output::Output;
 use crate::cli::run::Context;
 use crate::cli::settings::{OneOrMore, Settings};
-use crate::deploy::{Compare, DeployDiff, Project, SelectOptions};
+use crate::deploy::{Choice, Compare, DeployDiff, Project, SelectOptions, Via};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
@@ -15,8 +15,43 @@ use crate::finder::NeverSkip;
 pub struct Prepared<'a> {
     pub settings: Settings<'a>,
     pub project: Project,
-    select: SelectOptions,
+    pub select: SelectOptions,
     compare: Option<Compare>,
+}
+
+/// The project's place in the account, for commands that need no local side.
+///
+/// # Errors
+/// `Config` for whatever can be seen to be wrong without asking the service.
+pub fn remote<'a>(remote_root: Option<&str>, context: &'a Context) -> Result<(Settings<'a>, Project)> {
+    let here = std::env::current_dir().map_err(|source| Error::Local { path: ".".into(), source })?;
+    let settings = Settings::load(&context.global, Environment::read(), &here)?;
+    let local_root = local_root(None, &settings, &here);
+    let name = settings.project(&local_root)?;
+    let client = settings.client()?;
+    let remote_root = settings.remote_root(remote_root, client.user(), &name)?;
+    let project = Project { client, local_root, remote_root };
+    Ok((settings, project))
+}
+
+/// Who works on the host: what was typed, else what the settings say.
+pub fn via(args: &args::Via, settings: &Settings<'_>) -> Via {
+    use crate::cli::args::Executor;
+    let choice = match (args.executor.or(settings.table.executor), args.console) {
+        (Some(Executor::Webapp), _) => Choice::Webapp,
+        (Some(Executor::AlwaysOn), _) => Choice::AlwaysOn,
+        (Some(Executor::Schedule), _) => Choice::Schedule,
+        (Some(Executor::None), _) => Choice::None,
+        (Some(Executor::Console), id) => Choice::Console(id),
+        (_, Some(id)) => Choice::Console(Some(id)),
+        _ => Choice::Auto,
+    };
+    Via {
+        choice,
+        domain: args.domain.clone().or_else(|| settings.domains().into_iter().next()),
+        site_url: args.site_url.clone().or_else(|| settings.table.site_url.clone()),
+        allow_tasks: args.allow_tasks || settings.table.allow_tasks,
+    }
 }
 
 impl<'a> Prepared<'a> {

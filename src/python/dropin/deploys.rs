@@ -11,14 +11,16 @@ use futures_util::future::try_join;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use tokio::sync::mpsc;
 
 use super::arguments::texts;
+use super::keywords::Keywords;
 use super::operations::{Callback, Finished};
 use super::service::{Callable, Failed, Service};
 use super::state;
-use crate::deploy::{self, Compare, DeployOptions, Project, Recorder, SelectOptions, with_unmanaged};
-use crate::error::{Error, ErrorKind, Result};
+use crate::deploy::{self, Compare, DeployOptions, Project, Recorder, SelectOptions, Steps, with_unmanaged};
+use crate::error::{Error, ErrorKind};
 use crate::python::deploy::{DeployDiff, DeployReport, ProgressEvent};
 use crate::python::errors::IntoPy;
 
@@ -67,50 +69,42 @@ pub(super) fn diff_request(
     Ok(DiffRequest { local_root, options, skip, compare })
 }
 
-/// Refuses ways of executing that are none.
-pub(super) fn check_executor(executor: &str) -> Result<()> {
-    match executor {
-        "auto" | "none" => Ok(()),
-        other => Err(Error::config(format!("executor={other:?} is not known: it is \"auto\" or \"none\""))),
-    }
-}
-
 /// Reads the arguments of `deploy`.
-#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords of Python")]
-pub(super) fn deploy_request(
-    diff: &Bound<'_, DeployDiff>,
-    delete: bool,
-    delete_unmanaged: bool,
-    max_delete: Option<usize>,
-    include: Option<&Bound<'_, PyAny>>,
-    dry_run: bool,
-    reload: Option<&Bound<'_, PyAny>>,
-    executor: &str,
-    force: bool,
-    progress: Option<&Bound<'_, PyAny>>,
+pub(super) fn deploy_request<'py>(
+    diff: &Bound<'py, DeployDiff>,
+    options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<DeployRequest> {
-    check_executor(executor).into_py(diff.py())?;
-    let list = |name, given: Option<&Bound<'_, PyAny>>| given.map_or(Ok(Vec::new()), |given| texts(name, given));
-    let options = DeployOptions {
-        delete,
-        delete_unmanaged,
-        max_delete,
-        include: list("include", include)?,
-        dry_run,
-        reload: list("reload", reload)?,
-        force,
-        concurrency: 0,
-    };
-    let progress = match progress {
+    let keywords = Keywords::new(diff.py(), "deploy", options)?;
+    let progress = match keywords.take("progress")? {
         Some(callback) if !callback.is_callable() => return Err(PyTypeError::new_err("progress must be callable")),
-        Some(callback) => Some(Arc::new(callback.clone().unbind())),
+        Some(callback) => Some(Arc::new(callback.unbind())),
         None => None,
     };
+    let options = DeployOptions {
+        delete: keywords.flag("delete")?,
+        delete_unmanaged: keywords.flag("delete_unmanaged")?,
+        max_delete: keywords.number("max_delete")?,
+        include: keywords.texts("include")?,
+        dry_run: keywords.flag("dry_run")?,
+        reload: keywords.texts("reload")?,
+        force: keywords.flag("force")?,
+        concurrency: 0,
+        via: keywords.via()?,
+        steps: Steps {
+            requirements: keywords.text("requirements")?,
+            collectstatic: keywords.flag("collectstatic")?,
+            migrate: keywords.flag("migrate")?,
+            manage: keywords.text("manage")?,
+        },
+        health: keywords.text("health_url")?,
+        rollback_on_failure: keywords.flag("rollback_on_failure")?,
+    };
+    keywords.finish()?;
     Ok(DeployRequest { diff: diff.clone().unbind(), options, progress, recorder: Recorder::default() })
 }
 
 /// A local mistake raises, all else is told.
-fn failed(task: &'static str) -> impl Fn(Error) -> Failed {
+pub(super) fn failed(task: &'static str) -> impl Fn(Error) -> Failed {
     move |error| match error.kind() {
         ErrorKind::Config | ErrorKind::Local => Failed::Raised(error),
         _ => Failed::doing(task)(error),
@@ -124,7 +118,7 @@ fn raised(failed: Failed) -> Failed {
     }
 }
 
-fn project(service: &Service, task: &str, local_root: PathBuf) -> Result<Project, Failed> {
+pub(super) fn project(service: &Service, task: &str, local_root: PathBuf) -> Result<Project, Failed> {
     let remote_root = service.root(task).map_err(raised)?.clone();
     let client = service.client(task).map_err(raised)?.clone();
     Ok(Project { client, local_root, remote_root })

@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use super::arguments::{self, console_id, texts};
 use super::collector::{ItemCollector, collect};
 use super::deploys::{self, deploy_request, diff_request};
+use super::errands::{self, AgentControl};
 use super::iterator::FilesIterator;
 use super::operations::{self, Finished};
 use super::request::{Raw, file_content};
@@ -222,38 +223,110 @@ impl PythonanywhereApi {
         Self::run(slf, |service| deploys::deploy_diff(service, request))
     }
 
-    #[pyo3(signature = (
-        diff, *, delete=false, delete_unmanaged=false, max_delete=None, include=None, dry_run=false, reload=None,
-        executor="auto", force=false, progress=None
-    ))]
-    #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords of Python")]
+    #[pyo3(
+        signature = (diff, **options),
+        text_signature = "($self, diff, *, delete=False, delete_unmanaged=False, max_delete=None, include=None, \
+            dry_run=False, reload=None, executor='auto', force=False, progress=None, console=None, domain=None, \
+            site_url=None, allow_tasks=False, migrate=False, collectstatic=False, requirements=None, manage=None, \
+            health_url=None, rollback_on_failure=False)"
+    )]
     fn deploy<'py>(
         slf: &Bound<'py, Self>,
-        diff: &Bound<'_, DeployDiff>,
-        delete: bool,
-        delete_unmanaged: bool,
-        max_delete: Option<usize>,
-        include: Option<&Bound<'_, PyAny>>,
-        dry_run: bool,
-        reload: Option<&Bound<'_, PyAny>>,
-        executor: &str,
-        force: bool,
-        progress: Option<&Bound<'_, PyAny>>,
+        diff: &Bound<'py, DeployDiff>,
+        options: Option<&Bound<'py, PyDict>>,
     ) -> Object<'py> {
-        let request = deploy_request(
-            diff,
-            delete,
-            delete_unmanaged,
-            max_delete,
-            include,
-            dry_run,
-            reload,
-            executor,
-            force,
-            progress,
-        )?;
+        let request = deploy_request(diff, options)?;
         let recorder = request.recorder.clone();
         Self::run(slf, |service| deploys::deploy(service, request))
             .map_err(|error| deploys::with_report(slf.py(), error, &recorder))
+    }
+
+    #[pyo3(
+        signature = (*args, **options),
+        text_signature = "($self, *args, manage=None, executor='auto', console=None, domain=None, site_url=None, \
+            allow_tasks=False)"
+    )]
+    fn manage<'py>(
+        slf: &Bound<'py, Self>,
+        args: &Bound<'_, PyTuple>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        let request = errands::manage(args, options)?;
+        Self::run(slf, |service| errands::perform(service, request))
+    }
+
+    #[pyo3(
+        name = "run",
+        signature = (command, **options),
+        text_signature = "($self, command, *, executor='auto', console=None, domain=None, site_url=None, \
+            allow_tasks=False)"
+    )]
+    fn run_command<'py>(
+        slf: &Bound<'py, Self>,
+        command: &Bound<'_, PyAny>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        let request = errands::run(command, options)?;
+        Self::run(slf, |service| errands::perform(service, request))
+    }
+
+    #[pyo3(
+        signature = (local_root=None, **options),
+        text_signature = "($self, local_root=None, *, path_masks=None, protected=None, executor='auto', console=None, \
+            domain=None, site_url=None, allow_tasks=False)"
+    )]
+    fn verify<'py>(
+        slf: &Bound<'py, Self>,
+        local_root: Option<PathBuf>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        let request = errands::verify(slf.py(), local_root, options)?;
+        Self::run(slf, |service| errands::perform(service, request))
+    }
+
+    fn history<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
+        let request = errands::history(slf.py())?;
+        Self::run(slf, |service| errands::perform(service, request))
+    }
+
+    #[pyo3(
+        signature = (deploy_id=None, **options),
+        text_signature = "($self, deploy_id=None, *, reload=None, executor='auto', console=None, domain=None, \
+            site_url=None, allow_tasks=False)"
+    )]
+    fn rollback<'py>(
+        slf: &Bound<'py, Self>,
+        deploy_id: Option<String>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        let request = errands::rollback(slf.py(), deploy_id, options)?;
+        Self::run(slf, |service| errands::perform(service, request))
+    }
+
+    #[pyo3(
+        signature = (dest, **options),
+        text_signature = "($self, dest, *, include=None, exclude=None, overwrite=False, executor='auto', console=None, \
+            domain=None, site_url=None, allow_tasks=False)"
+    )]
+    fn pull<'py>(slf: &Bound<'py, Self>, dest: PathBuf, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
+        let request = errands::pull(slf.py(), dest, options)?;
+        Self::run(slf, |service| errands::perform(service, request))
+    }
+
+    #[getter]
+    fn agent(slf: &Bound<'_, Self>) -> AgentControl {
+        AgentControl::of(slf.as_any())
+    }
+
+    #[pyo3(signature = (verb, domain, site_url, force))]
+    fn _agent<'py>(
+        slf: &Bound<'py, Self>,
+        verb: &str,
+        domain: String,
+        site_url: Option<String>,
+        force: bool,
+    ) -> Object<'py> {
+        let verb = errands::agent_verb(verb, force)?;
+        Self::run(slf, |service| errands::agent(service, verb, domain, site_url))
     }
 }

@@ -12,7 +12,9 @@ use pyo3_async_runtimes::generic::{ContextExt, JoinError, Runtime};
 use tokio::task;
 
 use super::driver::Driver;
+use super::wait::LEAVE_WITHIN;
 use super::{gate, logging};
+use crate::leaving;
 use crate::per_process::PerProcess;
 
 static DRIVER: PerProcess<io::Result<Arc<Driver>>> = PerProcess::new(|_parent| Driver::new().map(Arc::new));
@@ -76,7 +78,13 @@ impl Runtime for Executor {
         F: Future<Output = ()> + Send + 'static,
     {
         // A runtime that could not be made was told when the coroutine was started, before anything is spawned.
-        Task(driver().ok().map(|driver| driver.spawn(future)))
+        Task(driver().ok().map(|driver| {
+            driver.spawn(async move {
+                future.await;
+                // If it was cancelled, something may be left on the host.
+                leaving::settle(LEAVE_WITHIN).await;
+            })
+        }))
     }
 
     /// Is given nothing but work that attaches to the interpreter; an interpreter that exits gets none any more.

@@ -13,9 +13,13 @@ use pyo3::prelude::*;
 use super::driver::{Driver, settle};
 use super::host::{HostQueue, HostThread, Job};
 use super::{executor, gate};
+use crate::leaving;
 
 /// How often signals are looked at; Ctrl-C promises 200 ms.
 const WAKE: Duration = Duration::from_millis(50);
+
+/// What an interrupted call may take to remove what it left on the host; as a rule there is nothing.
+pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a waiting thread comes back for.
 enum Step<T> {
@@ -86,5 +90,6 @@ fn give_up(driver: &Driver, future: impl Future) {
     driver.drive(async {
         drop(future);
         settle().await;
+        leaving::settle(LEAVE_WITHIN).await;
     });
 }

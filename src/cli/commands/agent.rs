@@ -1,0 +1,56 @@
+//! `pya agent`: code of ours in a web app, for fast deploys and for commands without a browser.
+
+use serde_json::json;
+
+use super::dispatch::settings;
+use crate::cli::args::{Agent, AgentOf};
+use crate::cli::exit::Exit;
+use crate::cli::run::Context;
+use crate::error::{Error, Result};
+use crate::host::{Agents, Change, Status};
+
+pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
+    let (Agent::Install(of) | Agent::Status(of) | Agent::Remove { of, .. }) = args;
+    let (agents, domain) = agents(of, context)?;
+    match args {
+        Agent::Install(_) => {
+            let change = agents.install().await?;
+            let text =
+                if change.changed { "the agent is installed, and it answers" } else { "it was installed already" };
+            Ok(tell(&change, &domain, text, context))
+        }
+        Agent::Remove { force, .. } => {
+            let change = agents.remove(*force).await?;
+            let text =
+                if change.changed { "the WSGI file is as it was before the agent" } else { "it is not installed" };
+            Ok(tell(&change, &domain, text, context))
+        }
+        Agent::Status(_) => {
+            let status = agents.status().await?;
+            let is_ready = matches!(status, Status::Ready { .. });
+            let document = json!({ "domain": domain, "ready": is_ready, "status": status.to_string() });
+            context.output.answer(&format!("{domain}: {status}"), &document);
+            Ok(if is_ready { Exit::Ok } else { Exit::Failed })
+        }
+    }
+}
+
+fn agents(of: &AgentOf, context: &Context) -> Result<(Agents, String)> {
+    let settings = settings(context)?;
+    let domain = of.domain.clone().or_else(|| settings.domains().into_iter().next()).ok_or_else(|| {
+        Error::config(
+            "which web app? Name its domain, or write domain = \"NAME\" under [tool.pythonanywhere] in pyproject.toml",
+        )
+    })?;
+    let site_url = of.site_url.as_deref().or(settings.table.site_url.as_deref());
+    Ok((Agents::new(&settings.client()?, &domain, site_url)?, domain))
+}
+
+fn tell(change: &Change, domain: &str, text: &str, context: &Context) -> Exit {
+    for warning in &change.warnings {
+        context.output.warn(warning);
+    }
+    let document = json!({ "domain": domain, "changed": change.changed, "warnings": change.warnings });
+    context.output.answer(&format!("{domain}: {text}"), &document);
+    Exit::Ok
+}

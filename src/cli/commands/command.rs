@@ -1,0 +1,45 @@
+//! `pya manage` and `pya run`: commands on the host. Their output is the answer, their exit status ours.
+
+use serde_json::json;
+
+use super::project::{remote, via};
+use crate::cli::args::{Manage, Run};
+use crate::cli::exit::Exit;
+use crate::cli::run::Context;
+use crate::deploy::{Command, Outcome, command};
+use crate::error::{Error, Result};
+
+pub async fn manage(args: &Manage, context: &Context) -> Result<Exit> {
+    let (settings, project) = remote(args.remote_root.as_deref(), context)?;
+    let mut via = via(&args.via, &settings);
+    if args.web_app.is_some() {
+        if args.via.domain.is_some() {
+            return Err(Error::config("the web app is given twice: as DOMAIN and as --domain"));
+        }
+        via.domain.clone_from(&args.web_app);
+    }
+    let what = Command::Manage(args.args.clone(), settings.table.manage.clone());
+    let outcome = command(&project, &via, what).await;
+    project.client.persist_budget();
+    Ok(tell(&outcome?, context))
+}
+
+pub async fn run(args: &Run, context: &Context) -> Result<Exit> {
+    let (settings, project) = remote(args.remote_root.as_deref(), context)?;
+    let outcome = command(&project, &via(&args.via, &settings), Command::Run(args.command.clone())).await;
+    project.client.persist_budget();
+    Ok(tell(&outcome?, context))
+}
+
+fn tell(outcome: &Outcome, context: &Context) -> Exit {
+    let Outcome { exit_status, output, truncated } = outcome;
+    context.output.answer(output, &json!({ "exit_status": exit_status, "output": output, "truncated": truncated }));
+    if *truncated {
+        context.output.warn("the middle of the output is left out");
+    }
+    if *exit_status == 0 {
+        return Exit::Ok;
+    }
+    context.output.failure(&format!("it ended with exit status {exit_status}"));
+    Exit::Failed
+}

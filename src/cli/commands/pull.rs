@@ -1,0 +1,27 @@
+//! `pya pull`: files of the project on the host, brought here as one archive.
+
+use serde_json::json;
+
+use super::project::{remote, via};
+use crate::cli::args::Pull;
+use crate::cli::exit::Exit;
+use crate::cli::output::{counted, shown};
+use crate::cli::run::Context;
+use crate::deploy::PullOptions;
+use crate::error::Result;
+
+pub async fn run(args: &Pull, context: &Context) -> Result<Exit> {
+    let (settings, project) = remote(args.remote_root.as_deref(), context)?;
+    let options =
+        PullOptions { include: args.include.clone(), exclude: args.exclude.clone(), overwrite: args.overwrite };
+    let report = crate::deploy::pull(&project, &via(&args.via, &settings), &options, &args.folder).await;
+    project.client.persist_budget();
+    let report = report?;
+    for (path, reason) in &report.unreadable {
+        context.output.failure(&format!("{} could not be read on the host: {reason}", shown(path)));
+    }
+    let text: String = report.written.iter().map(|path| format!("{}\n", shown(path))).collect();
+    context.output.answer(&text, &json!(report));
+    context.output.say(&format!("{} written, {} unchanged", counted(report.written.len(), "file"), report.unchanged));
+    Ok(if report.unreadable.is_empty() { Exit::Ok } else { Exit::Failed })
+}

@@ -1,0 +1,58 @@
+//! `pya rollback` and `pya history`: what was done on the host, and undoing it.
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::project::{remote, via};
+use crate::cli::args::{History, Rollback};
+use crate::cli::exit::Exit;
+use crate::cli::output::{counted, shown};
+use crate::cli::run::Context;
+use crate::error::Result;
+
+pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
+    let (settings, project) = remote(args.remote_root.as_deref(), context)?;
+    let reload = match (args.no_reload, args.reload.is_empty()) {
+        (true, _) => Vec::new(),
+        (false, false) => args.reload.clone(),
+        (false, true) => settings.domains(),
+    };
+    let via = via(&args.via, &settings);
+    let report = crate::deploy::rollback(&project, &via, args.id.as_deref(), &reload).await;
+    project.client.persist_budget();
+    let report = report?;
+    for (path, reason) in &report.not_deleted {
+        context.output.warn(&format!("{} stays: {reason}", shown(path)));
+    }
+    let count = counted(usize::try_from(report.written).unwrap_or(usize::MAX), "file");
+    let text = format!("deploy {} is undone: {count} put back, {} removed", report.deploy, report.deleted.len());
+    context.output.answer(&text, &json!(report));
+    for domain in &report.reloaded {
+        context.output.say(&format!("reloaded {domain}"));
+    }
+    context.output.say("databases are as they are: a rollback puts back files only");
+    Ok(Exit::Ok)
+}
+
+pub async fn history(args: &History, context: &Context) -> Result<Exit> {
+    let (_, project) = remote(args.remote_root.as_deref(), context)?;
+    let jobs = crate::deploy::history(&project).await;
+    project.client.persist_budget();
+    let jobs = jobs?;
+    let text: String = jobs.iter().map(line).collect();
+    context.output.answer(&text, &json!(jobs));
+    if jobs.is_empty() {
+        context.output.say("nothing was done on the host yet; deploys by single files are not in this list");
+    }
+    Ok(Exit::Ok)
+}
+
+fn line(job: &Value) -> String {
+    let text = |name: &str| job[name].as_str().unwrap_or("?").to_owned();
+    let time = job["finished"].as_i64().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    let time = time.map_or("?".to_owned(), |time| {
+        format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
+    });
+    let summary: String = text("summary").chars().filter(|c| !c.is_control()).collect();
+    format!("{}  {time}  {:<8}  {:<7}  {summary}\n", text("id"), text("operation"), text("state"))
+}

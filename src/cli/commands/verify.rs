@@ -1,0 +1,47 @@
+//! `pya verify`: does the host still have what was deployed, and what is here?
+
+use serde_json::json;
+
+use super::project::{Prepared, via};
+use crate::cli::args::Verify;
+use crate::cli::exit::Exit;
+use crate::cli::output::{counted, shown};
+use crate::cli::run::Context;
+use crate::error::Result;
+
+pub async fn run(args: &Verify, context: &Context) -> Result<Exit> {
+    let prepared = Prepared::new(&args.select, context)?;
+    let via = via(&args.via, &prepared.settings);
+    let drift = crate::deploy::verify(&prepared.project, &via, Some(&prepared.select)).await;
+    prepared.project.client.persist_budget();
+    let drift = drift?;
+    let lists = [
+        ("M", &drift.changed),
+        ("D", &drift.missing),
+        ("?", &drift.unmanaged),
+        ("L", &drift.differs),
+        ("A", &drift.not_deployed),
+    ];
+    let mut text = String::new();
+    for (mark, paths) in lists {
+        for path in paths {
+            text.push_str(&format!("{mark} {}\n", shown(path)));
+        }
+    }
+    for (path, reason) in &drift.unreadable {
+        context.output.failure(&format!("{}: {reason}", shown(path)));
+    }
+    context.output.answer(&text, &json!(drift));
+    let words = [
+        (drift.changed.len(), "changed on the host (M)"),
+        (drift.missing.len(), "gone from it (D)"),
+        (drift.unmanaged.len(), "not ours (?)"),
+        (drift.differs.len(), "other than here (L)"),
+        (drift.not_deployed.len(), "only here (A)"),
+    ];
+    let words: Vec<String> =
+        words.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    let words = if words.is_empty() { "all as deployed".to_owned() } else { words.join(", ") };
+    context.output.say(&format!("{} on the host: {words}", counted(drift.files, "file")));
+    Ok(if drift.is_clean() { Exit::Ok } else { Exit::Failed })
+}

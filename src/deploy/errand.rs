@@ -1,0 +1,131 @@
+//! Errands: jobs on the host that are no deploys. A command, a look at the whole tree, an archive, a rollback.
+//!
+//! An errand that makes a task leaves a note for as long as it works, like a deploy, so that the next command finds the
+//! task if we are killed.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::diff::Project;
+use super::executors::Via;
+use super::intent::{self, Intent, Standing};
+use super::keeper::Keeper;
+use super::remote::Remote;
+use super::state::{State, StateFolder};
+use super::steps::{COMMAND_LIMIT, RECEIPT_WITHIN, virtualenv_of};
+use crate::api::TaskKind;
+use crate::client::{Client, RemotePath};
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::host::{Executor, Job, Operation, Receipt, Workshop, random_hex, sweep};
+
+/// What an errand needs.
+pub(super) struct Errand<'a, R> {
+    pub remote: &'a R,
+    pub folder: &'a StateFolder,
+    pub root: &'a RemotePath,
+    pub shop: Workshop,
+    pub executor: &'a Executor,
+}
+
+/// A command to be run on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// `manage.py` with these arguments; where it is in the project, if not at its root.
+    Manage(Vec<String>, Option<String>),
+    /// Any program with its arguments, in the project's folder. The agent refuses it.
+    Run(Vec<String>),
+}
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its exit status; that of a killed one is not 0.
+    pub exit_status: i32,
+    /// What it printed, both streams.
+    pub output: String,
+    /// Whether the middle of the output is missing.
+    pub truncated: bool,
+}
+
+impl<R: Remote> Errand<'_, R> {
+    /// The service's time.
+    pub(super) fn now(&self) -> u64 {
+        intent::seconds(self.remote.server_time().unwrap_or_else(clock::wall))
+    }
+
+    /// Has an operation done, and waits for its receipt.
+    pub(super) async fn run(&self, operation: Operation, limit: Duration) -> Result<Receipt> {
+        if !self.executor.makes_tasks() {
+            let job = Job::new(&random_hex(8)?, self.now(), self.root.as_str(), operation);
+            return self.executor.run(&self.shop, &job, limit).await;
+        }
+        let state = self.folder.read(self.remote).await?;
+        sweep_tasks(&self.shop.client, self.folder, &state).await?;
+        let mut intent = Intent::new(self.remote.server_time());
+        let id = intent.id.clone();
+        intent.executor = Some(self.executor.name().to_owned());
+        let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
+        keeper.start();
+        let job = Job::new(&id, self.now(), self.root.as_str(), operation);
+        let receipt = self.executor.run(&self.shop, &job, limit).await;
+        keeper.remove().await?;
+        receipt
+    }
+}
+
+/// Runs a command on the host and waits for its end.
+///
+/// # Errors
+/// `Config` if nothing can run it; `Timeout` if nobody knows whether it ended; what the service answers. That the command
+/// failed is no error.
+pub async fn command(project: &Project, via: &Via, command: Command) -> Result<Outcome> {
+    let (client, root) = (&project.client, &project.remote_root);
+    let executor = via.for_command(client).await?;
+    let operation = match command {
+        Command::Manage(args, manage) => Operation::Manage {
+            args,
+            manage: manage.unwrap_or_else(|| "manage.py".to_owned()),
+            virtualenv: virtualenv_of(client, via.domain.as_deref()).await?,
+            settings: None,
+            timeout: COMMAND_LIMIT,
+        },
+        Command::Run(_) if matches!(executor, Executor::Webapp(_)) => {
+            return Err(Error::config(
+                "the agent in a web app runs manage.py and pip only: a task (allow_tasks) or a console runs anything",
+            ));
+        }
+        Command::Run(command) => Operation::Run { command, folder: String::new(), timeout: COMMAND_LIMIT },
+    };
+    let folder = StateFolder::of(client.user(), root)?;
+    let shop = Workshop { client: client.clone(), state: folder.path().clone() };
+    let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
+    let receipt = errand.run(operation, RECEIPT_WITHIN).await?;
+    let mut output = receipt.output.clone();
+    match (receipt.exit_status, &receipt.error) {
+        (Some(status), None) => Ok(Outcome { exit_status: status, output, truncated: receipt.truncated }),
+        (Some(status), Some(error)) if status != 0 && error.kind == "timed_out" => {
+            output.push_str(&error.message);
+            output.push('\n');
+            Ok(Outcome { exit_status: status, output, truncated: receipt.truncated })
+        }
+        _ => Err(Error::config(receipt.reason())),
+    }
+}
+
+/// Deletes the tasks that dead jobs of a project left in the account. Asks only where a note says that there may be some.
+///
+/// # Errors
+/// As the service answers.
+pub(super) async fn sweep_tasks(client: &Client, folder: &StateFolder, state: &State) -> Result<()> {
+    let now = client.server_time();
+    let is_live = |intent: &&Intent| intent.standing(now) == Standing::Live;
+    let live: BTreeSet<String> = state.intents.iter().filter(is_live).map(|intent| intent.id.clone()).collect();
+    for (kind, name) in [(TaskKind::AlwaysOn, "always_on"), (TaskKind::Scheduled, "schedule")] {
+        let mut dead = state.intents.iter().filter(|intent| !live.contains(&intent.id));
+        if dead.any(|intent| intent.executor.as_deref() == Some(name)) {
+            sweep(client, kind, folder.path().name(), &live).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! By what means a deploy is carried out: an executor for the bundle, for the commands, for both, or none.
+
+use super::executors::{Choice, Chosen, Via, Way, ways};
+use super::plan::{DeployOptions, Work};
+use super::report::Recorder;
+use crate::client::Client;
+use crate::error::{Error, Result};
+use crate::host::Executor;
+
+/// What does the work on the host.
+#[derive(Debug, Default)]
+pub(super) struct Means {
+    /// Whose, and what starts jobs, where anything does.
+    pub executor: Option<(Client, Executor)>,
+    /// Whether the files go as a bundle.
+    pub in_bulk: bool,
+    why: String,
+    ways: Vec<Way>,
+}
+
+impl Means {
+    /// Chooses. Sends nothing where there is nothing to choose.
+    pub async fn choose(client: Option<&Client>, options: &DeployOptions, work: &Work) -> Result<Self> {
+        let via = &options.via;
+        let (Some(client), false) = (client, work.plan.actions.is_empty()) else { return Ok(Self::default()) };
+        let changes = work.uploads.len() + work.deletes.values().map(Vec::len).sum::<usize>();
+        let ways = ways(work.plan.requests, work.reload.len(), work.parts(), work.limit);
+        let chosen = if options.steps.is_none() {
+            via.for_deploy(client, changes, &ways).await?
+        } else {
+            Chosen { executor: Some(via.for_command(client).await?), why: "commands are to be run".to_owned() }
+        };
+        let is_wanted = !matches!(via.choice, Choice::Auto | Choice::None);
+        let in_bulk = chosen.executor.is_some() && changes > 0 && (is_wanted || Via::is_worth_it(changes, &ways));
+        let executor = chosen.executor.map(|executor| (client.clone(), executor));
+        Ok(Self { executor, in_bulk, why: chosen.why, ways })
+    }
+
+    /// What starts jobs.
+    pub fn executor(&self) -> Option<&Executor> {
+        self.executor.as_ref().map(|(_, executor)| executor)
+    }
+
+    /// What starts jobs, for those who cannot do without.
+    pub fn needed(&self) -> Result<&(Client, Executor)> {
+        self.executor.as_ref().ok_or_else(|| Error::config("nothing can run commands on the host"))
+    }
+
+    /// Says in the report what was chosen and what else there is.
+    pub fn tell(&self, recorder: &Recorder, work: &Work) {
+        let mut report = recorder.lock();
+        let name = self.executor().filter(|_| self.in_bulk).map_or("none", Executor::name);
+        name.clone_into(&mut report.executor);
+        report.why.clone_from(&self.why);
+        report.ways.clone_from(&self.ways);
+        if !self.in_bulk {
+            report.warnings.extend(work.executables_warning());
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! Pull: files of the project on the host, as one archive, to a folder of this machine.
+//!
+//! The archive comes from a place that others may write to, so it is trusted in nothing: names that are absolute, climb,
+//! or cannot stand side by side here, and whatever is no regular file, are refused before the first file is written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flate2::read::MultiGzDecoder;
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+use super::diff::Project;
+use super::errand::Errand;
+use super::executors::Via;
+use super::remote::delete_if_there;
+use super::select::{blocking, counted};
+use super::state::StateFolder;
+use super::verify::PRUNED;
+use crate::error::{Error, Result};
+use crate::finder::Mask;
+use crate::host::{Operation, Workshop};
+
+/// How long the host may pack.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// What is pulled, and where to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PullOptions {
+    /// Masks; everything, if there are none.
+    pub include: Vec<String>,
+    /// Masks of what is left out.
+    pub exclude: Vec<String>,
+    /// Whether local files with other content are replaced.
+    pub overwrite: bool,
+}
+
+/// What was pulled.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PullReport {
+    /// Files written, sorted.
+    pub written: Vec<String>,
+    /// Files that were here already with the same content.
+    pub unchanged: usize,
+    /// What could not be read on the host, and why.
+    pub unreadable: BTreeMap<String, String>,
+    /// Bytes in the archive.
+    pub bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct Packed {
+    parts: Vec<PackedPart>,
+    #[serde(default)]
+    errors: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct PackedPart {
+    name: String,
+    sha256: String,
+    size: u64,
+}
+
+/// Brings files of the project on the host to the folder `to`.
+///
+/// # Errors
+/// `Config` if nothing can pack them, if a name cannot be taken here, or if a local file would be replaced and that is not
+/// allowed: nothing is written then. `Local` if a file cannot be written.
+pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path) -> Result<PullReport> {
+    for mask in options.include.iter().chain(&options.exclude) {
+        Mask::parse(mask)?;
+    }
+    let (client, root) = (&project.client, &project.remote_root);
+    let executor = via.for_command(client).await?;
+    let folder = StateFolder::of(client.user(), root)?;
+    let shop = Workshop { client: client.clone(), state: folder.path().clone() };
+    let errand = Errand { remote: client, folder: &folder, root, shop: shop.clone(), executor: &executor };
+    let include = if options.include.is_empty() { vec!["**/*".to_owned()] } else { options.include.clone() };
+    let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
+    let operation = Operation::Archive { include, exclude: options.exclude.clone(), prune };
+    let receipt = errand.run(operation, LIMIT).await?;
+    if !receipt.is_ok() {
+        return Err(Error::config(receipt.reason()));
+    }
+    let work = shop.folder(&receipt.id)?;
+    let packed: Packed = serde_json::from_value(receipt.result)
+        .map_err(|error| Error::config(format!("what the host says of its archive cannot be read: {error}")))?;
+    let folder = tempfile::Builder::new().prefix("pya-pull-").tempdir();
+    let folder = folder.map_err(|source| Error::Local { path: std::env::temp_dir(), source })?;
+    let mut files = Vec::with_capacity(packed.parts.len());
+    for (number, part) in packed.parts.iter().enumerate() {
+        let file = folder.path().join(format!("{number:03}"));
+        client.download(&work.join(&part.name)?, &file).await?;
+        files.push((file, part.sha256.clone(), part.size));
+    }
+    delete_if_there(client, &work).await?;
+    let (to, overwrite, unreadable) = (to.to_owned(), options.overwrite, packed.errors);
+    let mut report = blocking(move || {
+        // Not removed before it is unpacked.
+        let _folder = folder;
+        check(&files)?;
+        let files: Vec<PathBuf> = files.into_iter().map(|(file, ..)| file).collect();
+        unpack(&files, &to, overwrite, unreadable)
+    })
+    .await??;
+    report.bytes = packed.parts.iter().map(|part| part.size).sum();
+    Ok(report)
+}
+
+fn check(files: &[(PathBuf, String, u64)]) -> Result<()> {
+    for (file, sha256, size) in files {
+        let content = fs::read(file).map_err(|source| local(file, source))?;
+        if crate::digest::sha256(&content) != *sha256 || content.len() as u64 != *size {
+            return Err(Error::config("the archive was changed between the host and here: pull again"));
+        }
+    }
+    Ok(())
+}
+
+fn local(path: &Path, source: io::Error) -> Error {
+    Error::Local { path: path.to_owned(), source }
+}
+
+/// Looks through the whole archive first, then writes.
+fn unpack(files: &[PathBuf], to: &Path, overwrite: bool, unreadable: BTreeMap<String, String>) -> Result<PullReport> {
+    let mut report = PullReport { unreadable, ..PullReport::default() };
+    let mut names = Names::default();
+    let mut in_the_way = Vec::new();
+    each(files, |path, content| {
+        names.take(path)?;
+        if report.unreadable.contains_key(path) {
+            // It broke off while it was packed: what is in the archive is not the file.
+            return Ok(());
+        }
+        let place = to.join(path);
+        match compare(&place, content)? {
+            Here::Nothing => report.written.push(path.to_owned()),
+            Here::Same => report.unchanged += 1,
+            Here::Other => {
+                in_the_way.push(path.to_owned());
+                report.written.push(path.to_owned());
+            }
+        }
+        Ok(())
+    })?;
+    if !in_the_way.is_empty() && !overwrite {
+        return Err(Error::config(format!(
+            "{} in {} would be replaced, the first is {}: give another folder, or allow it (overwrite)",
+            counted(in_the_way.len(), "file"),
+            to.display(),
+            in_the_way[0]
+        )));
+    }
+    report.written.sort_unstable();
+    each(files, |path, content| {
+        if report.written.binary_search_by(|written| written.as_str().cmp(path)).is_err() {
+            Ok(())
+        } else {
+            write(to, path, content)
+        }
+    })?;
+    Ok(report)
+}
+
+/// Gives each file of the archive to `take`.
+fn each(files: &[PathBuf], mut take: impl FnMut(&str, &[u8]) -> Result<()>) -> Result<()> {
+    let mut stream: Box<dyn Read> = Box::new(io::empty());
+    for file in files {
+        stream = Box::new(stream.chain(fs::File::open(file).map_err(|source| local(file, source))?));
+    }
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(io::BufReader::new(stream)));
+    let damaged = |error: io::Error| Error::config(format!("the archive from the host is damaged: {error}"));
+    let mut content = Vec::new();
+    for entry in archive.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        let name = String::from_utf8(entry.path_bytes().into_owned())
+            .map_err(|error| Error::config(format!("the archive holds a name that is not UTF-8: {error}")))?;
+        if !entry.header().entry_type().is_file() {
+            return Err(Error::config(format!(
+                "the archive holds {name:?}, which is no regular file: nothing was written"
+            )));
+        }
+        content.clear();
+        entry.read_to_end(&mut content).map_err(damaged)?;
+        take(&name, &content)?;
+    }
+    Ok(())
+}
+
+/// The names seen so far, as a file system may confuse them.
+#[derive(Default)]
+struct Names {
+    files: BTreeMap<String, String>,
+    folders: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// Takes a name, unless it cannot be taken here.
+    fn take(&mut self, path: &str) -> Result<()> {
+        let refuse =
+            |why: &str| Err(Error::config(format!("the archive holds {path:?}, which {why}: nothing was written")));
+        if !super::manifest::is_relative(path) {
+            return refuse("leads out of the folder");
+        }
+        let cannot_exist = |segment: &str| segment.contains(['\\', ':']) || segment.ends_with([' ', '.']);
+        if cfg!(windows) && path.split('/').any(cannot_exist) {
+            return refuse("cannot exist on this system");
+        }
+        let is_other = |seen: Option<String>, name: &str| seen.is_some_and(|seen| seen != name);
+        for folder in super::compare::folders_of(path) {
+            let key = confused(folder);
+            if self.files.contains_key(&key) || is_other(self.folders.insert(key, folder.to_owned()), folder) {
+                return refuse("collides with another name in it on this system");
+            }
+        }
+        let key = confused(path);
+        if self.folders.contains_key(&key) || self.files.insert(key, path.to_owned()).is_some() {
+            return refuse("collides with another name in it on this system");
+        }
+        Ok(())
+    }
+}
+
+/// A name as this system's file systems compare it.
+fn confused(name: &str) -> String {
+    if cfg!(any(windows, target_os = "macos")) {
+        name.nfc().collect::<String>().to_lowercase()
+    } else {
+        name.to_owned()
+    }
+}
+
+enum Here {
+    Nothing,
+    Same,
+    Other,
+}
+
+fn compare(place: &Path, content: &[u8]) -> Result<Here> {
+    match fs::symlink_metadata(place) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Here::Nothing)
+        }
+        Err(error) => Err(local(place, error)),
+        Ok(metadata) if metadata.is_file() => {
+            let is_same = metadata.len() == content.len() as u64
+                && fs::read(place).map_err(|source| local(place, source))? == content;
+            Ok(if is_same { Here::Same } else { Here::Other })
+        }
+        Ok(_) => Err(Error::config(format!("{} is no regular file, and will not be replaced", place.display()))),
+    }
+}
+
+/// Writes a file through a temporary one beside it. A link on the way would lead out of the folder.
+fn write(to: &Path, path: &str, content: &[u8]) -> Result<()> {
+    let mut folder = to.to_owned();
+    fs::create_dir_all(to).map_err(|source| local(to, source))?;
+    if let Some((parents, _)) = path.rsplit_once('/') {
+        for segment in parents.split('/') {
+            folder.push(segment);
+            match fs::symlink_metadata(&folder) {
+                Ok(metadata) if metadata.is_dir() => {}
+                Ok(_) => {
+                    return Err(Error::config(format!("{} is no folder: {path} is not written", folder.display())));
+                }
+                Err(_) => fs::create_dir(&folder).map_err(|source| local(&folder, source))?,
+            }
+        }
+    }
+    let place = to.join(path);
+    let mut file =
+        tempfile::Builder::new().prefix(".pya-").tempfile_in(&folder).map_err(|source| local(&place, source))?;
+    io::Write::write_all(&mut file, content).map_err(|source| local(&place, source))?;
+    #[cfg(unix)]
+    {
+        // A temporary file is its owner's alone; this one is to be like any other.
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).map_err(|source| local(&place, source))?;
+    }
+    file.persist(&place).map_err(|error| local(&place, error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    /// An archive of raw members: name, type, content.
+    fn archive(folder: &Path, members: &[(&str, tar::EntryType, &str)]) -> PathBuf {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        for (name, kind, content) in members {
+            let mut header = tar::Header::new_ustar();
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_entry_type(*kind);
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            header.set_cksum();
+            encoder.write_all(header.as_bytes()).unwrap();
+            encoder.write_all(content.as_bytes()).unwrap();
+            encoder.write_all(&vec![0; (512 - content.len() % 512) % 512]).unwrap();
+        }
+        encoder.write_all(&[0; 1024]).unwrap();
+        let file = folder.join("archive");
+        fs::write(&file, encoder.finish().unwrap()).unwrap();
+        file
+    }
+
+    #[test]
+    fn files_arrive_and_equal_ones_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let regular = tar::EntryType::Regular;
+        let file = archive(folder.path(), &[("a/b.txt", regular, "1"), ("c", regular, "2")]);
+        let to = folder.path().join("to");
+        let report = unpack(std::slice::from_ref(&file), &to, false, BTreeMap::new()).unwrap();
+        assert_eq!((report.written.len(), report.unchanged), (2, 0));
+        assert_eq!(fs::read_to_string(to.join("a/b.txt")).unwrap(), "1");
+        let again = unpack(std::slice::from_ref(&file), &to, false, BTreeMap::new()).unwrap();
+        assert_eq!((again.written.len(), again.unchanged), (0, 2));
+        fs::write(to.join("c"), "mine").unwrap();
+        assert!(
+            unpack(std::slice::from_ref(&file), &to, false, BTreeMap::new())
+                .unwrap_err()
+                .to_string()
+                .contains("overwrite")
+        );
+        assert_eq!(fs::read_to_string(to.join("c")).unwrap(), "mine");
+        unpack(&[file], &to, true, BTreeMap::new()).unwrap();
+        assert_eq!(fs::read_to_string(to.join("c")).unwrap(), "2");
+    }
+
+    #[test]
+    fn hostile_members_are_refused_before_anything_is_written() {
+        use tar::EntryType as Type;
+        for hostile in [
+            ("../out", Type::Regular),
+            ("/etc/out", Type::Regular),
+            ("a/../../out", Type::Regular),
+            ("a//b", Type::Regular),
+            ("link", Type::Symlink),
+            ("hard", Type::Link),
+            ("device", Type::Block),
+            ("tty", Type::Char),
+            ("pipe", Type::Fifo),
+            ("good", Type::Regular),
+            ("good/below", Type::Regular),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = archive(folder.path(), &[("good", Type::Regular, "1"), (hostile.0, hostile.1, "")]);
+            let to = folder.path().join("to");
+            assert!(unpack(&[file], &to, true, BTreeMap::new()).is_err(), "{hostile:?}");
+            assert!(!to.exists(), "{hostile:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_folder_leads_nobody_out_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = archive(folder.path(), &[("a/b", tar::EntryType::Regular, "1")]);
+        let (to, outside) = (folder.path().join("to"), folder.path().join("outside"));
+        fs::create_dir_all(&to).unwrap();
+        fs::create_dir_all(&outside).unwrap();
+        std::os::unix::fs::symlink(&outside, to.join("a")).unwrap();
+        assert!(unpack(&[file], &to, true, BTreeMap::new()).is_err());
+        assert_eq!(fs::read_dir(outside).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,226 @@
+//! Rollback: puts back what a deploy replaced, as a deploy of its own.
+//!
+//! The runner keeps what a bundle replaces. A rollback announces itself like a deploy, so that nobody else deploys
+//! meanwhile, and writes a new manifest. Files come back, the database does not: what a migration did stays done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::apply::Run;
+use super::diff::Project;
+use super::errand::{Errand, sweep_tasks};
+use super::executors::Via;
+use super::intent::{Intent, Standing};
+use super::keeper::Keeper;
+use super::remote::{Remote, delete_if_there, list_if_there};
+use super::state::StateFolder;
+use crate::client::Client;
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::{Applied, Job, Keep, Operation, State, Workshop};
+
+impl<R: Remote> Run<'_, R> {
+    /// After a failure: puts the old files back, if that is wanted and can be done, and reloads.
+    pub(super) async fn roll_back(&self, keeper: &Keeper<R>, id: &str) {
+        if !self.options.rollback_on_failure {
+            return;
+        }
+        if !self.means.in_bulk || !self.recorder.lock().kept_for_rollback {
+            self.recorder.warn("nothing is rolled back: only what went up as a bundle is kept for that");
+            return;
+        }
+        let migrations: Vec<String> =
+            self.recorder.lock().steps.iter().flat_map(super::steps::StepReport::migrations).collect();
+        if !migrations.is_empty() {
+            let names = migrations.join(", ");
+            self.recorder.warn(format!("these migrations ran, and are not undone by the rollback: {names}"));
+        }
+        match self.try_roll_back(keeper, id).await {
+            Ok(_) => self.recorder.lock().rolled_back = true,
+            Err(error) => self.recorder.warn(format!("the rollback failed as well: {}", error.chain())),
+        }
+    }
+
+    async fn try_roll_back(&self, keeper: &Keeper<R>, id: &str) -> Result<Applied> {
+        let (client, executor) = self.means.needed()?;
+        let mut intent = Intent::new(self.remote.server_time());
+        intent.pending.extend(self.work.uploads.iter().map(|upload| upload.path.clone()));
+        intent.pending.extend(self.work.deletes.values().flatten().cloned());
+        intent.reload.clone_from(&self.work.reload);
+        intent.takes_over = BTreeSet::from([id.to_owned()]);
+        keeper.right().check()?;
+        let errand = Errand {
+            remote: self.remote,
+            folder: &self.folder,
+            root: &self.base.remote_root,
+            shop: Workshop { client: client.clone(), state: self.folder.path().clone() },
+            executor,
+        };
+        let (own, applied) = errand.roll_back(intent, id, self.generation() + 1).await?;
+        for domain in &self.work.reload {
+            self.remote.reload(domain).await?;
+        }
+        own.remove().await?;
+        Ok(applied)
+    }
+}
+
+impl<R: Remote> Errand<'_, R> {
+    /// Undoes the deploy `target` under `intent`, which is kept until the caller has reloaded what needs it.
+    pub(super) async fn roll_back(
+        &self,
+        mut intent: Intent,
+        target: &str,
+        generation: u64,
+    ) -> Result<(Keeper<R>, Applied)> {
+        let id = intent.id.clone();
+        intent.executor = Some(self.executor).filter(|executor| executor.makes_tasks()).map(|e| e.name().to_owned());
+        let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
+        keeper.start();
+        let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Keep::default() };
+        let job = Job::new(&id, self.now(), self.root.as_str(), operation);
+        let receipt = keeper.right().during(self.executor.run(&self.shop, &job, super::bulk::LIMIT)).await;
+        let failure = match receipt {
+            Ok(receipt) if receipt.is_ok() => return Ok((keeper, receipt.applied())),
+            Ok(receipt) if receipt.applied().undone || receipt.state == State::Refused => {
+                // Nothing changed: nothing is owed.
+                keeper.remove().await?;
+                return Err(Error::config(receipt.reason()));
+            }
+            Ok(receipt) => Error::config(receipt.reason()),
+            Err(error) => error,
+        };
+        if let Err(error) = keeper.leave().await {
+            log::warn!("the host could not be told that the rollback ended: {}", error.chain());
+        }
+        Err(failure)
+    }
+}
+
+/// What a deploy kept of what it replaced, as far as it names paths.
+#[derive(Deserialize)]
+struct Index {
+    #[serde(default)]
+    files: BTreeMap<String, Value>,
+    #[serde(default)]
+    added: BTreeMap<String, Value>,
+    #[serde(default)]
+    deleted: BTreeMap<String, Value>,
+}
+
+/// What a rollback did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RollbackReport {
+    /// The deploy that was undone.
+    pub deploy: String,
+    /// How many files are as they were before it.
+    pub written: u64,
+    /// Files that it had added, gone now.
+    pub deleted: Vec<String>,
+    /// Files that it had added and that stay, and why.
+    pub not_deleted: BTreeMap<String, String>,
+    /// Domains reloaded.
+    pub reloaded: Vec<String>,
+}
+
+/// Undoes a deploy, the latest that can be undone if none is named, and reloads.
+///
+/// # Errors
+/// `Config` if nothing is kept of it, somebody else deploys, or nothing can do it; what the service answers.
+pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload: &[String]) -> Result<RollbackReport> {
+    let (client, root) = (&project.client, &project.remote_root);
+    let folder = StateFolder::of(client.user(), root)?;
+    let target = match target {
+        Some(target) => target.to_owned(),
+        None => latest(client, &folder).await?,
+    };
+    let index = index_of(client, &folder, &target).await?;
+    let state = folder.read(client).await?;
+    if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == Standing::Live) {
+        return Err(Error::config(format!("{}: try again when it is over", other.describe())));
+    }
+    sweep_tasks(client, &folder, &state).await?;
+    let executor = via.for_command(client).await?;
+    let shop = Workshop { client: client.clone(), state: folder.path().clone() };
+    let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
+    let mut intent = Intent::new(client.server_time());
+    for other in &state.intents {
+        intent.pending.extend(other.pending.iter().chain(other.done.keys()).cloned());
+        intent.deletes.extend(other.deletes.iter().cloned());
+        intent.reload.extend(other.reload.iter().cloned());
+        intent.takes_over.insert(other.id.clone());
+    }
+    intent.pending.extend(index.files.into_keys().chain(index.added.into_keys()).chain(index.deleted.into_keys()));
+    intent.reload.extend(reload.iter().cloned());
+    let reload = intent.reload.clone();
+    let (keeper, applied) = errand.roll_back(intent, &target, state.generation().unwrap_or(0) + 1).await?;
+    let mut report = RollbackReport {
+        deploy: target,
+        written: applied.written,
+        deleted: applied.deleted,
+        not_deleted: applied.not_deleted,
+        reloaded: Vec::new(),
+    };
+    for domain in reload {
+        super::reload::reload(client, &domain).await?;
+        report.reloaded.push(domain);
+    }
+    for other in &state.intents {
+        delete_if_there(client, &folder.intent(&other.id)?).await?;
+    }
+    keeper.remove().await?;
+    Ok(report)
+}
+
+/// The deploy whose replaced files are kept: one as a rule; of several, the last in the history.
+async fn latest(client: &Client, folder: &StateFolder) -> Result<String> {
+    let entries = list_if_there(client, folder.path()).await?.unwrap_or_default();
+    let mut kept: Vec<String> =
+        entries.iter().filter_map(|entry| entry.name.strip_prefix("rollback-").map(str::to_owned)).collect();
+    if kept.len() > 1 {
+        let jobs = history_in(client, folder).await?;
+        kept.sort_by_key(|id| jobs.iter().position(|job| job["id"] == Value::from(id.as_str())));
+    }
+    kept.pop().ok_or_else(|| {
+        Error::config("there is nothing to roll back to: only a deploy by bundle keeps what it replaces")
+    })
+}
+
+async fn index_of(client: &Client, folder: &StateFolder, target: &str) -> Result<Index> {
+    let is_id = target.len() == 16 && target.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_id {
+        return Err(Error::config(format!("{target:?} is no deploy: \"pya history\" lists them")));
+    }
+    let place = folder.path().join(&format!("rollback-{target}/index.json"))?;
+    let content = match client.read_file(&place).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(Error::config(format!("nothing is kept of the deploy {target}, so it cannot be undone")));
+        }
+        content => content?,
+    };
+    serde_json::from_slice(&content).map_err(|_| Error::config(format!("{place} cannot be read")))
+}
+
+/// What was done on the host in this project, oldest first: one request.
+///
+/// # Errors
+/// As the service answers.
+pub async fn history(project: &Project) -> Result<Vec<Value>> {
+    history_in(&project.client, &StateFolder::of(project.client.user(), &project.remote_root)?).await
+}
+
+async fn history_in(client: &Client, folder: &StateFolder) -> Result<Vec<Value>> {
+    #[derive(Deserialize)]
+    struct History {
+        jobs: Vec<Value>,
+    }
+    let place = folder.path().join("history.json")?;
+    match client.read_file(&place).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(content) => serde_json::from_slice::<History>(&content)
+            .map(|history| history.jobs)
+            .map_err(|_| Error::config(format!("{place} cannot be read"))),
+    }
+}

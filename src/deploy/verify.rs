@@ -1,0 +1,116 @@
+//! Drift: what the host really holds, against what the manifest says and what is here.
+//!
+//! One job hashes the whole tree where it lies. Nothing is changed, and nothing is taken for gone that could not be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::diff::Project;
+use super::errand::Errand;
+use super::executors::Via;
+use super::manifest::FileState;
+use super::protect::{DEFAULT_PROTECTED, Protection};
+use super::select::{SelectOptions, checked_root, select};
+use super::state::StateFolder;
+use crate::error::{Error, Result};
+use crate::finder::NeverSkip;
+use crate::host::{Operation, Workshop};
+
+/// How long the host may hash.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// Folders that are nobody's project.
+pub(super) const PRUNED: [&str; 4] = ["__pycache__", ".git", "node_modules", ".pya"];
+
+/// How the host differs. Paths are relative to the project, lists are sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Drift {
+    /// Deployed, and with other content by now.
+    pub changed: Vec<String>,
+    /// Deployed, and gone.
+    pub missing: Vec<String>,
+    /// There, and not deployed by us; protected files left out.
+    pub unmanaged: Vec<String>,
+    /// Local files that the host does not have.
+    pub not_deployed: Vec<String>,
+    /// Local files that the host has with other content.
+    pub differs: Vec<String>,
+    /// What could not be read on the host, and why.
+    pub unreadable: BTreeMap<String, String>,
+    /// How many files were hashed.
+    pub files: usize,
+}
+
+impl Drift {
+    /// Whether the host has what was deployed, and everything could be read.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.changed.is_empty() && self.missing.is_empty() && self.unreadable.is_empty()
+    }
+}
+
+#[derive(Deserialize)]
+struct Hashes {
+    files: BTreeMap<String, (String, u64, u32)>,
+    #[serde(default)]
+    errors: BTreeMap<String, String>,
+}
+
+/// Hashes the whole project on the host, and compares. Without `local`, only with the manifest.
+///
+/// # Errors
+/// `Config` if nothing can do it, or for local mistakes; what the service answers.
+pub async fn verify(project: &Project, via: &Via, local: Option<&SelectOptions>) -> Result<Drift> {
+    let (client, root) = (&project.client, &project.remote_root);
+    let folder = StateFolder::of(client.user(), root)?;
+    let selected = match local {
+        Some(options) => {
+            let local_root = checked_root(&project.local_root)?;
+            Some(select(&local_root, options, folder.inside_project(), &NeverSkip).await?)
+        }
+        None => None,
+    };
+    let state = folder.read(client).await?;
+    let executor = via.for_command(client).await?;
+    let shop = Workshop { client: client.clone(), state: folder.path().clone() };
+    let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
+    let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
+    let receipt = errand.run(Operation::Hash { prune }, LIMIT).await?;
+    if !receipt.is_ok() {
+        return Err(Error::config(receipt.reason()));
+    }
+    let hashes: Hashes = serde_json::from_value(receipt.result)
+        .map_err(|error| Error::config(format!("the host's list of digests cannot be read: {error}")))?;
+    let ours = state.knowledge(client.server_time()).ours;
+    let protection = match &selected {
+        Some((_, filter)) => filter.protection.clone(),
+        None => Protection::new(&DEFAULT_PROTECTED, &[])?,
+    };
+    let mut drift = Drift { files: hashes.files.len(), unreadable: hashes.errors, ..Drift::default() };
+    let differs = |path: &str, state: &FileState| {
+        hashes.files.get(path).map(|(sha256, ..)| state.sha256.as_ref().is_some_and(|known| known != sha256))
+    };
+    for (path, state) in &ours {
+        match differs(path, state) {
+            _ if drift.unreadable.contains_key(path) => {}
+            None => drift.missing.push(path.clone()),
+            Some(true) => drift.changed.push(path.clone()),
+            Some(false) => {}
+        }
+    }
+    let strange = hashes.files.keys().filter(|path| !ours.contains_key(*path) && !protection.covers(path));
+    drift.unmanaged = strange.cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    if let Some((selection, _)) = &selected {
+        for (path, file) in &selection.files {
+            match differs(path, &file.state) {
+                None => drift.not_deployed.push(path.clone()),
+                Some(true) => drift.differs.push(path.clone()),
+                Some(false) => {}
+            }
+        }
+        drift.unmanaged.retain(|path| !selection.files.contains_key(path));
+    }
+    Ok(drift)
+}

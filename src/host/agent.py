@@ -1,0 +1,243 @@
+"""The agent in the account's own web app: has signed jobs done, and lets everything else through to the application.
+
+The API runs nothing on the host, so this is how files get unpacked and commands run without a browser. Nothing rests on
+its address being secret: a request counts only if it is signed with a key that is derived from the account's API token,
+which every web app has in its environment. Whatever is not signed correctly goes to the application, untouched, so that
+nobody can tell from outside whether there is an agent. The site's answer says nothing either: what came of a job stands
+in a receipt that only the account's owner can read, through the API.
+
+Standard library only, Python 3.8 and later. The stub in the WSGI file calls `prepare`, then runs the original file, and
+calls what `prepare` returned with what came of it.
+"""
+
+import hashlib
+import hmac
+import io
+import json
+import linecache
+import os
+import platform
+import re
+import sys
+import time
+import traceback
+
+VERSION = 1
+PATH = "/-/pya-agent"
+HEADER = "HTTP_X_PYA_AGENT"
+
+LONGEST_BODY = 64 * 1024
+# Seconds that the clocks may differ, the way of the request included.
+WINDOW = 120
+# Seconds that a nonce is kept: longer than its request could be repeated.
+NONCES_KEPT = 300
+# Seconds that one request may work; a command has a limit of its own.
+LONGEST_STEP = 60
+
+# What the agent does. Any other command needs a task or a console, which the site's visitors have no way to.
+OPERATIONS = {"apply", "rollback", "hash", "archive", "history", "manage", "pip"}
+
+SIGNED = re.compile(
+    r"v=([0-9]{1,6}); id=([0-9a-f]{32}); op=([a-z_]{1,20}); time=([0-9]{1,12}); nonce=([0-9a-f]{32}); "
+    r"body=([0-9a-f]{64}); sig=([0-9a-f]{64})"
+)
+
+
+def prepare(folder, agent_id, wsgi_file, original):
+    """Gets ready before the application is loaded; returns what wraps it.
+
+    `folder` is the agent's own, `wsgi_file` the path that the WSGI file runs under, and `original` its text before the
+    agent, which tracebacks are to show.
+    """
+    agent = Agent(folder, agent_id, os.environ.get("API_TOKEN", ""))
+    agent.close_folder()
+    # Without a time of change, such an entry is never compared with the file, which holds the stub.
+    linecache.cache[wsgi_file] = (len(original), None, original.splitlines(True), wsgi_file)
+
+    def wrap(application, failure):
+        if failure is None and not callable(application):
+            failure = TypeError("the WSGI file defines no callable 'application'")
+        if failure is not None:
+            log_failure(failure)
+            application = broken(failure)
+        agent.note_load(failure)
+        return with_agent(agent, application)
+
+    return wrap
+
+
+def with_agent(agent, application):
+    """The application, but for requests to the agent."""
+
+    def application_with_agent(environ, start_response):
+        # All that a request which is not for the agent pays for.
+        if HEADER not in environ:
+            return application(environ, start_response)
+        answer = agent.answer(environ)
+        if answer is None:
+            return application(environ, start_response)
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(answer))),
+            ("Cache-Control", "no-store"),
+        ]
+        start_response("200 OK", headers)
+        return [answer]
+
+    return application_with_agent
+
+
+def broken(failure):
+    """What stands for an application that could not be loaded: it fails at each request, as the host's server does."""
+    trace = failure.__traceback__
+
+    def application(environ, start_response):
+        raise failure.with_traceback(trace)
+
+    return application
+
+
+def log_failure(failure):
+    """Says in the error log why the application could not be loaded."""
+    print("Error running WSGI application", file=sys.stderr)
+    traceback.print_exception(type(failure), failure, failure.__traceback__)
+    sys.stderr.flush()
+
+
+class Agent:
+    def __init__(self, folder, agent_id, token):
+        self.folder, self.id = folder, agent_id
+        self.nonces = os.path.join(folder, "nonces")
+        self.key = None
+        if token:
+            self.key = mac(token.encode(), "pythonanywhere-api agent key\n" + agent_id)
+        self.runner = None
+
+    def close_folder(self):
+        """Keeps others on the machine out: what the API uploads is readable for all."""
+        os.makedirs(self.nonces, mode=0o700, exist_ok=True)
+        for place in (os.path.dirname(self.folder), self.folder, self.nonces):
+            os.chmod(place, 0o700)
+        for entry in os.scandir(self.folder):
+            if entry.is_file(follow_symlinks=False):
+                os.chmod(entry.path, 0o600)
+
+    def note_load(self, failure):
+        """Leaves what `pya agent status` reads where the site does not answer."""
+        check = None if self.key is None else mac(self.key, "pythonanywhere-api agent check").hex()[:32]
+        note = {
+            "format": 1,
+            "version": VERSION,
+            "id": self.id,
+            "has_token": self.key is not None,
+            "key_check": check,
+            "python": platform.python_version(),
+            "prefix": sys.prefix,
+            "time": int(time.time()),
+            "failed": None if failure is None else "%s: %s" % (type(failure).__name__, failure),
+        }
+        place = os.path.join(self.folder, "loaded.json")
+        temporary = "%s.%d" % (place, os.getpid())
+        try:
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                json.dump(note, file)
+            os.replace(temporary, place)
+        except OSError:
+            # A full disk must not keep the site from starting.
+            traceback.print_exc()
+
+    def answer(self, environ):
+        """Does what a request asks for; `None` if it is not for the agent, or not correctly signed."""
+        signed = self.check(environ)
+        if signed is None:
+            return None
+        operation, nonce, body = signed
+        try:
+            if operation != "status":
+                self.work(operation, body)
+        except Exception:
+            # The receipt says what the runner knows; what it did not see coming is for the error log.
+            traceback.print_exc()
+        answer = mac(self.key, "pythonanywhere-api agent answer\n" + nonce).hex()[:32]
+        return json.dumps({"id": answer}).encode()
+
+    def check(self, environ):
+        """The operation, nonce and body of a request that is signed correctly, in time, and new; else `None`."""
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        if self.key is None or path != PATH or environ.get("REQUEST_METHOD") != "POST":
+            return None
+        match = SIGNED.fullmatch(environ[HEADER])
+        length = environ.get("CONTENT_LENGTH", "")
+        if match is None or not re.fullmatch("[0-9]{1,6}", length) or int(length) > LONGEST_BODY:
+            return None
+        version, agent_id, operation, moment, nonce, digest, signature = match.groups()
+        text = "\n".join((version, agent_id, "POST", path, operation, digest, moment, nonce))
+        if not hmac.compare_digest(mac(self.key, text).hex(), signature):
+            return None
+        if version != str(VERSION) or agent_id != self.id or abs(time.time() - int(moment)) > WINDOW:
+            return None
+        body = read_exactly(environ["wsgi.input"], int(length))
+        # The application must find the body where it was.
+        environ["wsgi.input"] = io.BytesIO(body)
+        if len(body) != int(length) or hashlib.sha256(body).hexdigest() != digest:
+            return None
+        return (operation, nonce, body) if self.take_nonce(nonce) else None
+
+    def take_nonce(self, nonce):
+        """Whether a nonce is new. It is a file, so that all workers know it, also after a reload."""
+        try:
+            os.close(os.open(os.path.join(self.nonces, nonce), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            return False
+        except OSError:
+            # What cannot be noted could be repeated.
+            traceback.print_exc()
+            return False
+        old = time.time() - NONCES_KEPT
+        for entry in os.scandir(self.nonces):
+            try:
+                if entry.stat(follow_symlinks=False).st_mtime < old:
+                    os.unlink(entry.path)
+            except FileNotFoundError:
+                # Another worker was faster.
+                pass
+        return True
+
+    def work(self, operation, body):
+        """Has one step of a job done."""
+        request = json.loads(body.decode())
+        state, job = request["state"], request["job"]
+        if job.get("operation") != operation or not re.fullmatch("[0-9a-f]{16}", state):
+            raise ValueError("the job is not what was signed for: %r" % operation)
+        folder = os.path.join(os.path.dirname(self.folder), state)
+        runner = self.load_runner()
+        if operation in OPERATIONS:
+            runner["run_job"](folder, job, limit=max(1, min(LONGEST_STEP, float(request.get("limit", 45)))))
+        else:
+            runner["refuse"](folder, job, "the agent in a web app does not %s" % operation)
+
+    def load_runner(self):
+        """The runner, loaded when it is first needed: as a rule a web app never needs it."""
+        if self.runner is None:
+            place = os.path.join(self.folder, "runner.py")
+            runner = {"__name__": "pya_runner", "__file__": place}
+            with open(place, "rb") as file:
+                exec(compile(file.read(), place, "exec"), runner)
+            self.runner = runner
+        return self.runner
+
+
+def mac(key, text):
+    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+
+
+def read_exactly(stream, length):
+    """`length` bytes, or all there are: one read may give less."""
+    pieces = []
+    while length > 0:
+        piece = stream.read(length)
+        if not piece:
+            break
+        pieces.append(piece)
+        length -= len(piece)
+    return b"".join(pieces)

@@ -1,0 +1,387 @@
+//! The agent: code of ours in the account's own web app, the one way to run anything on the host without a browser.
+//!
+//! Installing it writes three files into `/home/<user>/.pya/agent-<domain>/` and replaces the WSGI file, which the API can
+//! write, by a stub that runs the original and lets signed requests through to the agent. What the WSGI file said before is
+//! kept in `agent.json` and comes back byte for byte. Every step can be cut off: the stub goes in last, when all that it
+//! needs is there, and comes out first.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::sign::{Key, PATH, VERSION, random_hex};
+use super::site::{Answer, Site};
+use super::stub::{self, Stub};
+use crate::api::Reloaded;
+use crate::client::{Client, RemotePath};
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What runs in the web app.
+const AGENT: &str = include_str!("agent.py");
+
+/// What does the work; also uploaded beside the jobs of tasks and consoles.
+pub(super) const RUNNER: &str = include_str!("runner.py");
+
+/// How long a reloaded web app may take until it answers with what it was reloaded for.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
+
+/// How often it is asked.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// What is kept of an installation, beside the agent's code.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Installation {
+    format: u32,
+    version: u32,
+    id: String,
+    wsgi: String,
+    /// The WSGI file before the agent.
+    original: String,
+    /// The WSGI file with the agent.
+    stub: String,
+}
+
+/// What the agent writes when the web app loads.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Loaded {
+    version: u32,
+    id: String,
+    has_token: bool,
+    key_check: Option<String>,
+    /// Why the application itself could not be loaded.
+    failed: Option<String>,
+}
+
+/// How an agent is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// It answers. The application itself may have failed to load, which is said then.
+    Ready {
+        /// The application's error, if it could not be loaded.
+        application_failed: Option<String>,
+    },
+    /// The WSGI file is not ours: never was, or was replaced since.
+    NotInstalled,
+    /// An agent of another version.
+    OtherVersion(u32),
+    /// Whatever keeps it from answering, for people.
+    Silent(Silence),
+}
+
+/// Why an agent does not answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Silence {
+    /// The service says that the site is disabled.
+    Disabled,
+    /// The web app was not loaded since the installation.
+    NotLoaded,
+    /// The web app has no `$API_TOKEN`: the token was made after its last reload.
+    NoToken,
+    /// The web app has another token: it was replaced after its last reload.
+    OtherToken,
+    /// A static files mapping answers for the agent's path.
+    Mapped(String),
+    /// None of these: most likely the domain leads elsewhere.
+    Elsewhere(String),
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready { application_failed: None } => write!(f, "installed (version {VERSION}), and it answers"),
+            Self::Ready { application_failed: Some(why) } => {
+                write!(f, "installed (version {VERSION}), and it answers; the application could not be loaded: {why}")
+            }
+            Self::NotInstalled => f.write_str("not installed"),
+            Self::OtherVersion(version) => {
+                write!(f, "version {version} is installed, this is version {VERSION}: install it anew")
+            }
+            Self::Silent(why) => write!(f, "installed, but it does not answer: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disabled => f.write_str("the site is disabled or has expired: enable or extend it"),
+            Self::NotLoaded => f.write_str("the web app was not loaded since: reload it"),
+            Self::NoToken => {
+                f.write_str("the web app has no $API_TOKEN, as the token was made after its last reload: reload it")
+            }
+            Self::OtherToken => {
+                f.write_str("the web app has another $API_TOKEN, as it was replaced after its last reload: reload it")
+            }
+            Self::Mapped(url) => write!(f, "the static files mapping {url:?} answers for {PATH}: remove or narrow it"),
+            Self::Elsewhere(what) => write!(
+                f,
+                "{what}: if the domain does not lead to this web app yet, give an address that does (site_url), such as \
+                 that of the account's own subdomain"
+            ),
+        }
+    }
+}
+
+/// What an installation or a removal did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Whether the WSGI file was changed.
+    pub changed: bool,
+    /// What to know about.
+    pub warnings: Vec<String>,
+}
+
+/// The place of a web app's agent.
+#[derive(Debug)]
+pub struct Agents {
+    client: Client,
+    site: Site,
+    folder: RemotePath,
+    wsgi: RemotePath,
+}
+
+/// An agent that is installed, and the key to it.
+#[derive(Debug)]
+pub struct Agent {
+    pub(super) site: Site,
+    pub(super) key: Key,
+    /// What its last start left, where it may need a reload first.
+    pub(super) needs_reload: bool,
+}
+
+impl Agents {
+    /// The agent of the web app of `domain`, whose site is at `site_url` if not at its domain.
+    ///
+    /// # Errors
+    /// `Config` if `domain` or `site_url` is none.
+    pub fn new(client: &Client, domain: &str, site_url: Option<&str>) -> Result<Self> {
+        let domain = &crate::api::checked_domain(domain)?.to_lowercase();
+        let home = RemotePath::parse("/home")?.join(client.user())?;
+        Ok(Self {
+            site: Site::new(client, domain, site_url)?,
+            folder: home.join(&format!(".pya/agent-{domain}"))?,
+            wsgi: RemotePath::parse(&format!("/var/www/{}_wsgi.py", domain.replace('.', "_")))?,
+            client: client.clone(),
+        })
+    }
+
+    /// The agent, if there is one that this version can talk to: one request.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn find(self) -> Result<Option<Agent>> {
+        let Some(loaded) = self.read::<Loaded>("loaded.json").await? else { return Ok(None) };
+        if loaded.version != VERSION {
+            return Ok(None);
+        }
+        let key = self.key(&loaded.id)?;
+        let needs_reload = loaded.key_check.as_deref() != Some(&key.check());
+        Ok(Some(Agent { site: self.site, key, needs_reload }))
+    }
+
+    /// Installs the agent, or replaces an older one. Twice is once.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such web app; `Config` if the WSGI file is not as it was left, or the agent does not
+    /// answer in the end, with the reason.
+    pub async fn install(&self) -> Result<Change> {
+        let record = self.client.webapp(&self.site.domain).await?;
+        let wsgi = self.read_wsgi().await?;
+        let mut installation = self.installation(&wsgi).await?;
+        let is_new = wsgi != stub::text(&self.site.domain, &installation.id);
+        if is_new {
+            self.write("agent.py", AGENT).await?;
+            self.write("runner.py", RUNNER).await?;
+            installation.version = VERSION;
+            installation.stub = stub::text(&self.site.domain, &installation.id);
+            self.write("agent.json", &to_text(&installation)).await?;
+            self.replace_wsgi(&installation.stub).await?;
+        }
+        let mut warnings = Vec::new();
+        if is_new && let Reloaded::CnameWarning(warning) = self.client.reload_webapp(&self.site.domain).await? {
+            warnings.push(warning);
+        }
+        let key = self.key(&installation.id)?;
+        if !self.answers(&key, if is_new { ANSWERS_WITHIN } else { Duration::ZERO }).await? {
+            let why = self.silence(&record, &key).await?;
+            return Err(Error::config(format!("the agent is installed, but it does not answer: {why}")));
+        }
+        Ok(Change { changed: is_new, warnings })
+    }
+
+    /// Puts the original WSGI file back, reloads, and removes what was installed. With `force` also where the file was
+    /// changed since.
+    ///
+    /// # Errors
+    /// `Config` with the differences if the WSGI file is not as it was installed.
+    pub async fn remove(&self, force: bool) -> Result<Change> {
+        let wsgi = self.read_wsgi().await?;
+        let installation = self.read::<Installation>("agent.json").await?;
+        let mut change = Change { changed: false, warnings: Vec::new() };
+        match (Stub::find(&wsgi), installation) {
+            (None, None) => return Ok(change),
+            (None, Some(_)) => {
+                change.warnings.push(format!("{} was replaced since; it is left as it is", self.wsgi));
+            }
+            (Some(_), None) => {
+                return Err(Error::config(format!(
+                    "{} is gone, so that nobody knows what {} was: write it anew (the web app's page has a link to it)",
+                    self.folder, self.wsgi
+                )));
+            }
+            (Some(_), Some(installation)) => {
+                if wsgi != installation.stub && !force {
+                    return Err(Error::config(format!(
+                        "{} was changed since the agent was installed; force removes these changes as well:\n{}",
+                        self.wsgi,
+                        stub::difference(&installation.stub, &wsgi)
+                    )));
+                }
+                self.replace_wsgi(&installation.original).await?;
+                change.changed = true;
+                if let Reloaded::CnameWarning(warning) = self.client.reload_webapp(&self.site.domain).await? {
+                    change.warnings.push(warning);
+                }
+            }
+        }
+        match self.client.delete_path(&self.folder).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            outcome => outcome?,
+        }
+        Ok(change)
+    }
+
+    /// Looks how the agent is. Changes nothing.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn status(&self) -> Result<Status> {
+        let record = self.client.webapp(&self.site.domain).await?;
+        let Some(stub) = Stub::find(&self.read_wsgi().await?) else { return Ok(Status::NotInstalled) };
+        if stub.version != VERSION {
+            return Ok(Status::OtherVersion(stub.version));
+        }
+        let key = self.key(&stub.id)?;
+        if self.answers(&key, Duration::ZERO).await? {
+            let loaded = self.read::<Loaded>("loaded.json").await?;
+            return Ok(Status::Ready { application_failed: loaded.and_then(|loaded| loaded.failed) });
+        }
+        self.silence(&record, &key).await.map(Status::Silent)
+    }
+
+    /// Why the agent does not answer.
+    async fn silence(&self, record: &Value, key: &Key) -> Result<Silence> {
+        if record["enabled"] == Value::Bool(false) {
+            return Ok(Silence::Disabled);
+        }
+        match self.read::<Loaded>("loaded.json").await? {
+            None => return Ok(Silence::NotLoaded),
+            Some(loaded) if !loaded.has_token => return Ok(Silence::NoToken),
+            Some(loaded) if loaded.key_check.as_deref() != Some(&key.check()) => return Ok(Silence::OtherToken),
+            Some(_) => {}
+        }
+        for mapping in self.client.static_files(&self.site.domain).await? {
+            let url = mapping["url"].as_str().unwrap_or_default();
+            let prefix = url.trim_end_matches('/');
+            if !url.is_empty() && PATH.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/')) {
+                return Ok(Silence::Mapped(url.to_owned()));
+            }
+        }
+        let what = match self.site.ask(key, "status", b"{}").await {
+            Ok(Answer::Other(status)) => format!("{} answers with {status}", self.site.address()),
+            Ok(Answer::Taken) => "it answers now, but did not in time".to_owned(),
+            Err(error) => error.chain(),
+        };
+        Ok(Silence::Elsewhere(what))
+    }
+
+    /// Asks until the agent of this version answers, for at most so long; at least once.
+    async fn answers(&self, key: &Key, within: Duration) -> Result<bool> {
+        let end = clock::now() + within;
+        loop {
+            match self.site.ask(key, "status", b"{}").await {
+                Ok(Answer::Taken) => return Ok(true),
+                Ok(Answer::Other(_)) => {}
+                Err(error) if error.is_ambiguous() => log::debug!("the site did not answer: {}", error.chain()),
+                Err(error) => return Err(error),
+            }
+            if clock::now() >= end {
+                return Ok(false);
+            }
+            clock::sleep_until(clock::now() + ASK_EVERY).await;
+        }
+    }
+
+    /// What is installed, or would be: a stub in the WSGI file must be as it was left.
+    async fn installation(&self, wsgi: &str) -> Result<Installation> {
+        if Stub::find(wsgi).is_none() {
+            let original = wsgi.to_owned();
+            let wsgi = self.wsgi.to_string();
+            return Ok(Installation {
+                format: 1,
+                version: VERSION,
+                id: random_hex(16)?,
+                wsgi,
+                original,
+                stub: String::new(),
+            });
+        }
+        match self.read::<Installation>("agent.json").await? {
+            Some(installation) if installation.stub == wsgi => Ok(installation),
+            Some(installation) => Err(Error::config(format!(
+                "{} was changed since the agent was installed; remove the agent first (force drops these changes):\n{}",
+                self.wsgi,
+                stub::difference(&installation.stub, wsgi)
+            ))),
+            None => Err(Error::config(format!(
+                "{} is gone, so that nobody knows what {} was: write it anew (the web app's page has a link to it)",
+                self.folder, self.wsgi
+            ))),
+        }
+    }
+
+    fn key(&self, id: &str) -> Result<Key> {
+        let token = self.client.token().ok_or_else(|| {
+            Error::config("the agent takes requests that are signed with the API token, and this client has none")
+        })?;
+        Ok(Key::new(token, id))
+    }
+
+    async fn read_wsgi(&self) -> Result<String> {
+        let content = self.client.read_file(&self.wsgi).await?;
+        String::from_utf8(content.into()).map_err(|_| {
+            Error::config(format!("{} is not UTF-8, which the agent's copy of it must be: save it as such", self.wsgi))
+        })
+    }
+
+    /// Writes the WSGI file and reads it back: a site without one is down.
+    async fn replace_wsgi(&self, text: &str) -> Result<()> {
+        self.client.upload_file(&self.wsgi, text.to_owned().into()).await?;
+        if self.read_wsgi().await? == text {
+            return Ok(());
+        }
+        Err(Error::config(format!("{} is not what was just written: somebody else writes it", self.wsgi)))
+    }
+
+    async fn write(&self, name: &str, text: &str) -> Result<()> {
+        self.client.upload_file(&self.folder.join(name)?, text.to_owned().into()).await.map(drop)
+    }
+
+    async fn read<T: for<'de> Deserialize<'de>>(&self, name: &str) -> Result<Option<T>> {
+        let place = self.folder.join(name)?;
+        let content = match self.client.read_file(&place).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            content => content?,
+        };
+        let wrong = |_| Error::config(format!("{place} is no file of the agent: install it anew"));
+        serde_json::from_slice(&content).map(Some).map_err(wrong)
+    }
+}
+
+fn to_text(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("texts and numbers make JSON")
+}

@@ -1,0 +1,304 @@
+//! Bundles: many files as one compressed archive, in parts that the service takes.
+//!
+//! A bundle is a tar.gz of members `files/<path>`, in the order given, and at its end `plan.json`, which says what each
+//! member must be: only after the last file was read is it known what was packed. The same files give the same bytes
+//! (no times, no owners). Groups of files are read, hashed and compressed in parallel, each into a gzip member of its
+//! own; gzip members one after another are one gzip stream, so that any unpacker reads them.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::{Compression, GzBuilder};
+use rayon::prelude::*;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::digest::{hex, sha256};
+use crate::error::{Error, Result};
+
+/// Below what the service takes in one request, 100 MiB, with room for what multipart adds.
+pub const PART_SIZE: u64 = 95 << 20;
+
+/// Files are packed together until they come to this many bytes.
+const GROUP: u64 = 1 << 20;
+
+/// How many bytes of files are in memory at a time; one file of the largest size always fits.
+const BATCH: u64 = 64 << 20;
+
+/// The compression of `gzip` itself: higher levels take much longer for little.
+const LEVEL: u32 = 6;
+
+/// A file to be packed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its name in the bundle.
+    pub path: String,
+    /// Where it lies on this machine.
+    pub local: PathBuf,
+    /// How long it is expected to be, in bytes.
+    pub size: u64,
+}
+
+/// What was packed of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    /// Of the content.
+    pub sha256: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// One part of a bundle, as a job names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// Its file name.
+    pub name: String,
+    /// Of its bytes.
+    pub sha256: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// A bundle on this machine; its files go with it.
+#[derive(Debug)]
+pub struct Bundle {
+    folder: TempDir,
+    /// Its parts, in order.
+    pub parts: Vec<Part>,
+    /// How much it unpacks to, in bytes.
+    pub bytes: u64,
+}
+
+impl Bundle {
+    /// Packs `items`, and what `plan` makes of what was read.
+    ///
+    /// # Errors
+    /// `Local` if a file cannot be read, or the temporary folder cannot be written.
+    pub fn pack(items: &[Item], plan: impl FnOnce(&[Packed]) -> Vec<u8>) -> Result<Self> {
+        Self::pack_in_parts(items, plan, PART_SIZE)
+    }
+
+    fn pack_in_parts(items: &[Item], plan: impl FnOnce(&[Packed]) -> Vec<u8>, part_size: u64) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("pya-bundle-").tempdir().map_err(temporary)?;
+        let mut parts = Parts::new(folder.path(), part_size);
+        let pool = rayon::ThreadPoolBuilder::new().thread_name(|_| "pya-pack".to_owned()).build();
+        let pool = pool.map_err(|error| temporary(io::Error::other(error)))?;
+        let mut packed = Vec::with_capacity(items.len());
+        for batch in split(items, BATCH) {
+            let groups: Vec<&[Item]> = split(batch, GROUP).collect();
+            let members: Vec<Result<Group>> = pool.install(|| groups.into_par_iter().map(pack_group).collect());
+            for group in members {
+                let group = group?;
+                parts.write(&group.compressed).map_err(temporary)?;
+                packed.extend(group.packed);
+            }
+        }
+        let bytes = packed.iter().map(|file| file.size).sum();
+        let mut archive = tar::Builder::new(Vec::new());
+        append(&mut archive, "plan.json", &plan(&packed)).map_err(temporary)?;
+        let end = archive.into_inner().map_err(temporary)?;
+        parts.write(&compress(&end).map_err(temporary)?).map_err(temporary)?;
+        Ok(Self { parts: parts.end().map_err(temporary)?, folder, bytes })
+    }
+
+    /// Where a part lies on this machine.
+    #[must_use]
+    pub fn file(&self, part: &Part) -> PathBuf {
+        self.folder.path().join(&part.name)
+    }
+}
+
+/// What became of some files.
+struct Group {
+    packed: Vec<Packed>,
+    compressed: Vec<u8>,
+}
+
+/// Cuts `items` where they come to more than `most` bytes.
+fn split(items: &[Item], most: u64) -> impl Iterator<Item = &[Item]> {
+    let mut rest = items;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fitting = rest.iter().take_while(|item| {
+            bytes += item.size;
+            bytes <= most
+        });
+        let count = fitting.count().max(1).min(rest.len());
+        let (group, left) = rest.split_at(count);
+        rest = left;
+        (!group.is_empty()).then_some(group)
+    })
+}
+
+fn pack_group(items: &[Item]) -> Result<Group> {
+    let size: u64 = items.iter().map(|item| item.size + 1024).sum();
+    let mut archive = tar::Builder::new(Vec::with_capacity(usize::try_from(size + 1024).unwrap_or_default()));
+    let mut packed = Vec::with_capacity(items.len());
+    for item in items {
+        let local = |source| Error::Local { path: item.local.clone(), source };
+        let content = std::fs::read(&item.local).map_err(local)?;
+        append(&mut archive, &format!("files/{}", item.path), &content).map_err(local)?;
+        packed.push(Packed { sha256: sha256(&content), size: content.len() as u64 });
+    }
+    let mut members = archive.into_inner().map_err(temporary)?;
+    // The end mark of an archive: more members follow.
+    members.truncate(members.len() - 1024);
+    Ok(Group { packed, compressed: compress(&members).map_err(temporary)? })
+}
+
+fn append(archive: &mut tar::Builder<Vec<u8>>, name: &str, content: &[u8]) -> io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, name, content)
+}
+
+fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzBuilder::new().write(Vec::with_capacity(bytes.len() / 3), Compression::new(LEVEL));
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
+/// Writes a stream as files of a limited size.
+struct Parts<'a> {
+    folder: &'a Path,
+    limit: u64,
+    ended: Vec<Part>,
+    current: Option<(File, Sha256, u64)>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(folder: &'a Path, limit: u64) -> Self {
+        Self { folder, limit, ended: Vec::new(), current: None }
+    }
+
+    fn name(&self) -> String {
+        format!("bundle-{:03}", self.ended.len())
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let (mut file, mut digest, size) = match self.current.take() {
+                Some(current) => current,
+                None => (File::create(self.folder.join(self.name()))?, Sha256::new(), 0),
+            };
+            let room = usize::try_from(self.limit - size).unwrap_or(usize::MAX);
+            let (now, later) = bytes.split_at(bytes.len().min(room));
+            file.write_all(now)?;
+            digest.update(now);
+            self.current = Some((file, digest, size + now.len() as u64));
+            bytes = later;
+            if now.len() == room {
+                self.close();
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        if let Some((_, digest, size)) = self.current.take() {
+            self.ended.push(Part { name: self.name(), sha256: hex(&digest.finalize()), size });
+        }
+    }
+
+    fn end(mut self) -> io::Result<Vec<Part>> {
+        self.close();
+        if self.ended.len() > 1000 {
+            return Err(io::Error::other("the files come to more than 95 GiB"));
+        }
+        Ok(self.ended)
+    }
+}
+
+fn temporary(source: io::Error) -> Error {
+    Error::Local { path: std::env::temp_dir(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Read;
+
+    use flate2::read::MultiGzDecoder;
+
+    use super::*;
+
+    fn items(folder: &Path, files: &[(&str, Vec<u8>)]) -> Vec<Item> {
+        let item = |(index, (path, content)): (usize, &(&str, Vec<u8>))| {
+            let local = folder.join(index.to_string());
+            std::fs::write(&local, content).unwrap();
+            Item { path: (*path).to_owned(), local, size: content.len() as u64 }
+        };
+        files.iter().enumerate().map(item).collect()
+    }
+
+    fn stream(bundle: &Bundle) -> Vec<u8> {
+        bundle.parts.iter().flat_map(|part| std::fs::read(bundle.file(part)).unwrap()).collect()
+    }
+
+    fn unpack(stream: &[u8]) -> BTreeMap<String, Vec<u8>> {
+        let mut archive = tar::Archive::new(MultiGzDecoder::new(stream));
+        let read = |entry: io::Result<tar::Entry<'_, _>>| {
+            let mut entry: tar::Entry<'_, MultiGzDecoder<&[u8]>> = entry.unwrap();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).unwrap();
+            (String::from_utf8(entry.path_bytes().into_owned()).unwrap(), content)
+        };
+        archive.entries().unwrap().map(read).collect()
+    }
+
+    fn plan(packed: &[Packed]) -> Vec<u8> {
+        packed.iter().map(|file| file.sha256.clone() + "\n").collect::<String>().into_bytes()
+    }
+
+    #[test]
+    fn what_is_packed_is_what_is_unpacked_whatever_its_name_and_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = format!("{}/{}", "d".repeat(255), "ü".repeat(127));
+        let mut random = fastrand::Rng::with_seed(1);
+        let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(3 << 20).collect();
+        let files = [("a#b.txt", b"1".to_vec()), ("empty", vec![]), (&*long, b"2".to_vec()), ("noise", noise)];
+        let items = items(folder.path(), &files);
+        let bundle = Bundle::pack_in_parts(&items, plan, 100_000).unwrap();
+        assert!(bundle.parts.len() > 5);
+        for part in &bundle.parts {
+            let content = std::fs::read(bundle.file(part)).unwrap();
+            assert_eq!((part.size, &part.sha256), (content.len() as u64, &sha256(&content)));
+            assert!(part.size <= 100_000);
+        }
+        let mut found = unpack(&stream(&bundle));
+        let digests: String = files.iter().map(|(_, content)| sha256(content) + "\n").collect();
+        assert_eq!(found.remove("plan.json").unwrap(), digests.into_bytes());
+        let expected = files.iter().map(|(path, content)| (format!("files/{path}"), content.clone())).collect();
+        assert_eq!(found, expected);
+        assert_eq!(bundle.bytes, files.iter().map(|(_, content)| content.len() as u64).sum::<u64>());
+    }
+
+    #[test]
+    fn the_same_files_give_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let items = items(folder.path(), &[("a", vec![1; 5000]), ("b", vec![2; 2 << 20]), ("c", vec![3; 10])]);
+        let pack = || stream(&Bundle::pack(&items, plan).unwrap());
+        assert_eq!(pack(), pack());
+    }
+
+    #[test]
+    fn groups_keep_the_order_and_a_large_file_goes_alone() {
+        let item = |size| Item { path: String::new(), local: PathBuf::new(), size };
+        let items = [item(4), item(6), item(1), item(50), item(3)];
+        let sizes = |most| split(&items, most).map(|group| group.iter().map(|item| item.size).collect()).collect();
+        let groups: Vec<Vec<u64>> = sizes(10);
+        assert_eq!(groups, [vec![4, 6], vec![1], vec![50], vec![3]]);
+        let none: Vec<&[Item]> = split(&[], 10).collect();
+        assert!(none.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_an_error_that_names_it() {
+        let item = Item { path: "gone".to_owned(), local: "/nonexistent/gone".into(), size: 1 };
+        let error = Bundle::pack(&[item], plan).unwrap_err();
+        assert!(matches!(&error, Error::Local { path, .. } if path.ends_with("gone")), "{error}");
+    }
+}

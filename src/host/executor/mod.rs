@@ -1,0 +1,136 @@
+//! Executors: what can start a job on the host.
+//!
+//! Each starts the job in its own way, waits for the receipt, cleans up after itself, also when it is dropped, and gives
+//! up after a while. None reads a terminal or a page: the receipt, through the API, is all that counts.
+
+mod console;
+mod task;
+mod webapp;
+
+use std::time::Duration;
+
+use super::agent::Agent;
+use super::job::{Job, Receipt};
+use crate::api::TaskKind;
+use crate::client::{Client, RemotePath};
+use crate::error::{Error, ErrorKind, Result};
+
+pub use task::sweep;
+
+/// What starts jobs.
+#[derive(Debug)]
+pub enum Executor {
+    /// The agent in the account's own web app.
+    Webapp(Box<Agent>),
+    /// An always-on task.
+    AlwaysOn,
+    /// A scheduled task, two minutes ahead.
+    Schedule,
+    /// A bash console: this one, or one made for it.
+    Console(Option<u64>),
+}
+
+/// Where jobs of one project are done.
+#[derive(Debug, Clone)]
+pub struct Workshop {
+    /// Whose.
+    pub client: Client,
+    /// The project's state folder.
+    pub state: RemotePath,
+}
+
+impl Executor {
+    /// Its name, as users choose it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Webapp(_) => "webapp",
+            Self::AlwaysOn => "always_on",
+            Self::Schedule => "schedule",
+            Self::Console(_) => "console",
+        }
+    }
+
+    /// Whether it leaves something on the host that must go even if we are killed.
+    #[must_use]
+    pub fn makes_tasks(&self) -> bool {
+        matches!(self, Self::AlwaysOn | Self::Schedule)
+    }
+
+    /// Has a job done and waits for its receipt, at most for `limit`.
+    ///
+    /// # Errors
+    /// `Config` if the executor does not work here, with the reason; what the service answers; `Timeout` if no receipt
+    /// came, which says nothing about what was done.
+    pub async fn run(&self, shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
+        match self {
+            Self::Webapp(agent) => webapp::run(agent, shop, job, limit).await,
+            Self::AlwaysOn => task::run(TaskKind::AlwaysOn, shop, job, limit).await,
+            Self::Schedule => task::run(TaskKind::Scheduled, shop, job, limit).await,
+            Self::Console(id) => console::run(*id, shop, job, limit).await,
+        }
+    }
+}
+
+impl Workshop {
+    /// Where the files of a job lie.
+    ///
+    /// # Errors
+    /// `Config` if `id` is none.
+    pub fn folder(&self, id: &str) -> Result<RemotePath> {
+        self.state.join(&format!("work-{id}"))
+    }
+
+    /// What came of a job so far; `None` if it was not begun.
+    ///
+    /// # Errors
+    /// As the service answers; `Decode` if that is no receipt.
+    pub async fn receipt(&self, job: &Job) -> Result<Option<Receipt>> {
+        let place = self.state.join(&format!("receipt-{}.json", job.id))?;
+        let content = match self.client.read_file(&place).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            content => content?,
+        };
+        let receipt: Receipt = serde_json::from_slice(&content).map_err(|_| Error::Decode {
+            method: "GET".to_owned(),
+            path: place.to_string(),
+            status: 200,
+            expected: "the receipt of a job",
+            snippet: String::from_utf8_lossy(&content).chars().take(200).collect(),
+        })?;
+        Ok(Some(receipt))
+    }
+
+    /// Uploads the runner with its job, for executors that start it as a program, and returns the command.
+    async fn set_up(&self, job: &Job) -> Result<String> {
+        let folder = self.folder(&job.id)?;
+        let text = serde_json::to_vec(job).expect("texts and numbers make JSON");
+        self.client.upload_file(&folder.join("job.json")?, text.into()).await?;
+        self.client.upload_file(&folder.join("runner.py")?, super::agent::RUNNER.into()).await?;
+        // From the home folder of whoever runs it; the rest of the path has nothing that a shell would change.
+        Ok(format!("python3 ~/.pya/{}/work-{}/runner.py", self.state.name(), job.id))
+    }
+
+    /// Waits until a receipt is there and final.
+    async fn wait(&self, job: &Job, every: Duration, limit: Duration) -> Result<Receipt> {
+        let end = crate::clock::now() + limit;
+        loop {
+            if let Some(receipt) = self.receipt(job).await?.filter(Receipt::is_over) {
+                return Ok(receipt);
+            }
+            if crate::clock::now() >= end {
+                return Err(no_receipt(job, limit));
+            }
+            crate::clock::sleep(every).await;
+        }
+    }
+}
+
+fn no_receipt(job: &Job, after: Duration) -> Error {
+    Error::Timeout {
+        method: job.operation.name().to_owned(),
+        url: format!("job {} on the host", job.id),
+        phase: crate::error::TimeoutPhase::Total,
+        after,
+    }
+}

@@ -1,0 +1,121 @@
+//! Jobs done by an always-on or a scheduled task, made for the purpose and deleted afterwards.
+//!
+//! Tasks outlive us if we are killed. They carry a mark in their description, by which the next command finds them; what
+//! they run is the runner of one job, which does nothing once its deploy is no longer the current one, so that a daily
+//! task that nobody deleted is harmless.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::Workshop;
+use crate::api::TaskKind;
+use crate::client::Client;
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::job::{Job, Receipt};
+use crate::leaving;
+
+/// How often the receipt is looked for: half of what the rate limit allows.
+const POLL: Duration = Duration::from_secs(3);
+
+/// How far ahead a scheduled task is set: the service looks once a minute, and must see it before its time.
+const AHEAD: u64 = 120;
+
+pub(super) async fn run(kind: TaskKind, shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
+    let command = shop.set_up(job).await?;
+    let mark = mark(shop, &job.id);
+    let task = match kind {
+        // Whatever ends is started again: the rest is sleep.
+        TaskKind::AlwaysOn => shop.client.create_always_on(&format!("{command}; exec sleep infinity"), &mark).await,
+        TaskKind::Scheduled => {
+            let now = shop.client.server_time().unwrap_or_else(clock::wall);
+            let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) + AHEAD;
+            let time = (seconds / 3600 % 24, seconds / 60 % 60);
+            shop.client.create_daily(&command, &mark, time).await
+        }
+    };
+    let task = match task {
+        Ok(task) => Made { client: shop.client.clone(), kind, id: Some(task.id) },
+        Err(error) if error.is_ambiguous() => {
+            // It may have been made all the same.
+            sweep(&shop.client, kind, shop.state.name(), &BTreeSet::new()).await?;
+            return Err(error);
+        }
+        Err(error) if error.kind() == ErrorKind::Forbidden => {
+            return Err(Error::config(format!("this account has no such tasks: {}", error.chain())));
+        }
+        Err(error) => return Err(error),
+    };
+    let receipt = shop.wait(job, POLL, limit).await;
+    let deleted = task.delete().await;
+    let receipt = receipt?;
+    if let Err(error) = deleted {
+        log::warn!("the task of this job is still there, and the next command will remove it: {}", error.chain());
+    }
+    Ok(receipt)
+}
+
+/// By which a task of ours is known.
+fn mark(shop: &Workshop, id: &str) -> String {
+    format!("{}{id} (made by pya, which deletes it)", prefix(shop.state.name()))
+}
+
+fn prefix(state: &str) -> String {
+    format!("pya job {state} ")
+}
+
+/// Deletes the tasks that jobs of a project left, but those of the jobs `live`. An account without tasks has none.
+///
+/// # Errors
+/// As the service answers.
+pub async fn sweep(client: &Client, kind: TaskKind, state: &str, live: &BTreeSet<String>) -> Result<()> {
+    let tasks = match client.tasks(kind).await {
+        Err(error) if error.kind() == ErrorKind::Forbidden => return Ok(()),
+        tasks => tasks?,
+    };
+    for task in tasks {
+        let description = task.description.unwrap_or_default();
+        let Some(rest) = description.strip_prefix(&prefix(state)) else { continue };
+        let id = rest.split(' ').next().unwrap_or_default();
+        if !live.contains(id) {
+            delete(client, kind, task.id).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn delete(client: &Client, kind: TaskKind, id: u64) -> Result<()> {
+    match client.delete_task(kind, id).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// A task on the host that goes when this does.
+struct Made {
+    client: Client,
+    kind: TaskKind,
+    id: Option<u64>,
+}
+
+impl Made {
+    async fn delete(mut self) -> Result<()> {
+        let Some(id) = self.id else { return Ok(()) };
+        let deleted = delete(&self.client, self.kind, id).await;
+        self.id = None;
+        deleted
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            let (client, kind) = (self.client.clone(), self.kind);
+            leaving::owe(async move {
+                if let Err(error) = delete(&client, kind, id).await {
+                    log::warn!("the task of an interrupted job is still there: {}", error.chain());
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Requests to the account's own site: to the agent in it, and to look whether it is well.
+//!
+//! Plain http goes to this machine only (the emulator), no redirect is followed, and the API token is never sent: the
+//! agent gets signatures. A site behind password protection is asked with the credentials of its API record.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::sign::{HEADER, Key, PATH, Signed};
+use crate::client::{Client, Options, RateLimit, Request, Response};
+use crate::error::{Error, Result};
+
+/// The host gives a request 5 minutes.
+const REQUEST_LIMIT: Duration = Duration::from_secs(310);
+
+/// More than the agent's answer ever is, and enough of a page to recognise it.
+const MOST_BYTES: usize = 4 << 20;
+
+/// A site of the account, and how to reach it.
+#[derive(Debug)]
+pub struct Site {
+    /// The account's API, which knows the site's password.
+    api: Client,
+    /// The web app's domain.
+    pub domain: String,
+    address: String,
+    /// Sent as `Host` to an address that is not the domain itself.
+    host: Option<String>,
+    /// `Authorization` for sites behind a password, once it is known that they ask for one.
+    authorization: Mutex<Option<SecretString>>,
+}
+
+/// What came back from the agent's path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The agent took the request.
+    Taken,
+    /// Something else answered: the application, the host's web server.
+    Other(StatusCode),
+}
+
+impl Site {
+    /// The site of `domain`, at `site_url` if it is not reached by its domain.
+    ///
+    /// # Errors
+    /// `Config` if `site_url` is no URL of a site: another scheme than https (http on this machine), or a path.
+    pub fn new(api: &Client, domain: &str, site_url: Option<&str>) -> Result<Self> {
+        let base = crate::client::BaseUrl::parse(site_url.unwrap_or(domain))?;
+        let host = base.is_loopback().then(|| domain.to_owned());
+        let address = base.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { api: api.clone(), domain: domain.to_owned(), address, host, authorization: Mutex::new(None) })
+    }
+
+    /// The address without its closing slash.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Sends a signed operation to the agent. It is not repeated: the agent takes each request once.
+    ///
+    /// # Errors
+    /// `Transport` or `Timeout` if no answer came, which says nothing about what the agent did.
+    pub async fn ask(&self, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
+        let answer = self.ask_once(key, operation, body).await?;
+        if answer == Answer::Other(StatusCode::UNAUTHORIZED) && self.learn_password().await? {
+            return self.ask_once(key, operation, body).await;
+        }
+        Ok(answer)
+    }
+
+    async fn ask_once(&self, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
+        let now = self.api.server_time().unwrap_or_else(crate::clock::wall);
+        let Signed { header, answer } = key.sign(operation, body, now)?;
+        let request = Request::post("").content(body.to_vec(), "application/json").header(HEADER, &header)?;
+        let response = self.send(PATH, request.timeout(REQUEST_LIMIT)).await?;
+        let said: Value = response.json("the agent's answer").unwrap_or_default();
+        if response.status == StatusCode::OK && said["id"] == Value::String(answer) {
+            return Ok(Answer::Taken);
+        }
+        Ok(Answer::Other(response.status))
+    }
+
+    /// Asks the site for a path, as a visitor would but for the password.
+    ///
+    /// # Errors
+    /// `Config` for a path that is none; `Transport` or `Timeout` if no answer came.
+    pub async fn get(&self, path: &str) -> Result<Response> {
+        if !path.starts_with('/') {
+            return Err(Error::config(format!("the path {path:?} must start with \"/\"")));
+        }
+        self.send(path, Request::get("")).await
+    }
+
+    async fn send(&self, path: &str, mut request: Request) -> Result<Response> {
+        let options = Options { rate_limit: RateLimit::Off, retries: 0, ..*self.api.options() };
+        if let Some(host) = &self.host {
+            request = request.header("host", host)?;
+        }
+        let authorization = self.authorization.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization.expose_secret())?;
+        }
+        Client::at(&format!("{}{path}", self.address), options)?.send(request.at_most(MOST_BYTES)).await
+    }
+
+    /// Takes the site's password from its API record; false if it has none, or is known already.
+    async fn learn_password(&self) -> Result<bool> {
+        let record = self.api.webapp(&self.domain).await?;
+        let field = |name: &str| record[name].as_str().unwrap_or_default();
+        if record["password_protection_enabled"] != Value::Bool(true) {
+            return Ok(false);
+        }
+        let (user, password) = (field("password_protection_username"), field("password_protection_password"));
+        let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        let mut known = self.authorization.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = known.as_ref().is_none_or(|known| known.expose_secret() != value);
+        *known = Some(value.into());
+        Ok(is_new)
+    }
+}

@@ -1,0 +1,282 @@
+//! What the classes do on the host beyond deploys: commands, drift, history, rollback, pull, the agent.
+//!
+//! As everywhere in these classes, what the network or the service refuses is in `error_message` and gives `None`; local
+//! mistakes, and that nothing can do the work, raise.
+
+use std::path::PathBuf;
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use serde_json::{Value, json};
+
+use super::arguments::texts;
+use super::deploys::{failed, project};
+use super::keywords::Keywords;
+use super::operations::Finished;
+use super::service::{Failed, Service};
+use crate::deploy::{self, Outcome, PullOptions, SelectOptions, Via};
+use crate::host::{Agents, Status};
+use crate::python::convert::json_to_py;
+
+/// A command that ran on the host. Documented in `_core.pyi`.
+#[pyclass(module = "pythonanywhere_api", frozen)]
+pub(in crate::python) struct CommandResult(Outcome);
+
+#[pymethods]
+impl CommandResult {
+    #[getter]
+    fn exit_status(&self) -> i32 {
+        self.0.exit_status
+    }
+
+    #[getter]
+    fn output(&self) -> &str {
+        &self.0.output
+    }
+
+    #[getter]
+    fn truncated(&self) -> bool {
+        self.0.truncated
+    }
+
+    fn __bool__(&self) -> bool {
+        self.0.exit_status == 0
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<CommandResult: exit status {}>", self.0.exit_status)
+    }
+}
+
+/// What is to be done on the host.
+pub(super) enum Errand {
+    Command(deploy::Command),
+    Verify { local_root: Option<PathBuf>, options: SelectOptions },
+    History,
+    Rollback { deploy: Option<String>, reload: Vec<String> },
+    Pull { to: PathBuf, options: PullOptions },
+}
+
+/// An errand, and who does it.
+pub(super) struct ErrandRequest {
+    errand: Errand,
+    via: Via,
+}
+
+/// Reads an errand and its options.
+fn request<'py>(
+    py: Python<'py>,
+    method: &'static str,
+    options: Option<&Bound<'py, PyDict>>,
+    errand: impl FnOnce(&Keywords<'py>) -> PyResult<Errand>,
+) -> PyResult<ErrandRequest> {
+    let keywords = Keywords::new(py, method, options)?;
+    let errand = errand(&keywords)?;
+    // The history is a file like any other: nobody has to work for it.
+    let via = if matches!(errand, Errand::History) { Via::default() } else { keywords.via()? };
+    keywords.finish()?;
+    Ok(ErrandRequest { errand, via })
+}
+
+pub(super) fn manage<'py>(args: &Bound<'py, PyTuple>, options: Option<&Bound<'py, PyDict>>) -> PyResult<ErrandRequest> {
+    let wrong = || PyTypeError::new_err("manage() takes the words of a command as str, as in manage(\"migrate\")");
+    let words: Vec<String> = args.iter().map(|word| word.extract().map_err(|_| wrong())).collect::<PyResult<_>>()?;
+    if words.is_empty() {
+        return Err(wrong());
+    }
+    request(args.py(), "manage", options, |keywords| {
+        Ok(Errand::Command(deploy::Command::Manage(words, keywords.text("manage")?)))
+    })
+}
+
+pub(super) fn run<'py>(command: &Bound<'py, PyAny>, options: Option<&Bound<'py, PyDict>>) -> PyResult<ErrandRequest> {
+    // A text is for the shell, a sequence of words is not: as in `subprocess`.
+    let words = match command.cast::<PyString>() {
+        Ok(text) => vec!["bash".to_owned(), "-c".to_owned(), text.extract()?],
+        Err(_) => texts("command", command)?,
+    };
+    if words.is_empty() {
+        return Err(PyTypeError::new_err("the command is empty"));
+    }
+    request(command.py(), "run", options, |_| Ok(Errand::Command(deploy::Command::Run(words))))
+}
+
+pub(super) fn verify<'py>(
+    py: Python<'py>,
+    local_root: Option<PathBuf>,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<ErrandRequest> {
+    request(py, "verify", options, |keywords| {
+        let mut select = SelectOptions::default();
+        if let Some(given) = keywords.take("path_masks")? {
+            select.masks = texts("path_masks", &given)?;
+        }
+        select.protected = keywords.take("protected")?.map(|given| texts("protected", &given)).transpose()?;
+        Ok(Errand::Verify { local_root, options: select })
+    })
+}
+
+pub(super) fn history(py: Python<'_>) -> PyResult<ErrandRequest> {
+    request(py, "history", None, |_| Ok(Errand::History))
+}
+
+pub(super) fn rollback<'py>(
+    py: Python<'py>,
+    deploy: Option<String>,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<ErrandRequest> {
+    request(py, "rollback", options, |keywords| Ok(Errand::Rollback { deploy, reload: keywords.texts("reload")? }))
+}
+
+pub(super) fn pull<'py>(py: Python<'py>, to: PathBuf, options: Option<&Bound<'py, PyDict>>) -> PyResult<ErrandRequest> {
+    request(py, "pull", options, |keywords| {
+        let (include, exclude) = (keywords.texts("include")?, keywords.texts("exclude")?);
+        Ok(Errand::Pull { to, options: PullOptions { include, exclude, overwrite: keywords.flag("overwrite")? } })
+    })
+}
+
+/// What an errand gives back.
+enum Answer {
+    Command(Outcome),
+    Json(Value),
+}
+
+/// Does an errand.
+pub(super) async fn perform(service: Service, request: ErrandRequest) -> Finished {
+    let outcome = answer(&service, request).await;
+    Finished::new(
+        &service,
+        outcome,
+        |py, answer| match answer {
+            Answer::Command(outcome) => CommandResult(outcome).into_bound_py_any(py),
+            Answer::Json(value) => json_to_py(py, &value),
+        },
+        |py, _| Ok(py.None().into_bound(py)),
+    )
+}
+
+async fn answer(service: &Service, ErrandRequest { errand, via }: ErrandRequest) -> Result<Answer, Failed> {
+    let task = "working on the host";
+    let local_root = match &errand {
+        Errand::Verify { local_root: Some(root), .. } => root.clone(),
+        _ => PathBuf::new(),
+    };
+    let project = project(service, task, local_root)?;
+    match errand {
+        Errand::Command(command) => deploy::command(&project, &via, command).await.map(Answer::Command),
+        Errand::Verify { local_root, options } => {
+            let options = local_root.is_some().then_some(&options);
+            deploy::verify(&project, &via, options).await.map(|drift| {
+                let mut value = json!(drift);
+                value["clean"] = drift.is_clean().into();
+                Answer::Json(value)
+            })
+        }
+        Errand::History => deploy::history(&project).await.map(|jobs| Answer::Json(Value::Array(jobs))),
+        Errand::Rollback { deploy, reload } => {
+            deploy::rollback(&project, &via, deploy.as_deref(), &reload).await.map(|report| Answer::Json(json!(report)))
+        }
+        Errand::Pull { to, options } => {
+            deploy::pull(&project, &via, &options, &to).await.map(|report| Answer::Json(json!(report)))
+        }
+    }
+    .map_err(failed(task))
+}
+
+/// What is to be done with an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AgentVerb {
+    Install,
+    Status,
+    Remove { force: bool },
+}
+
+/// Installs an agent, looks at it, or removes it.
+pub(super) async fn agent(service: Service, verb: AgentVerb, domain: String, site_url: Option<String>) -> Finished {
+    let outcome = agent_answer(&service, verb, &domain, site_url.as_deref()).await;
+    Finished::new(&service, outcome, |py, value| json_to_py(py, &value), |py, _| Ok(py.None().into_bound(py)))
+}
+
+async fn agent_answer(
+    service: &Service,
+    verb: AgentVerb,
+    domain: &str,
+    site_url: Option<&str>,
+) -> Result<Value, Failed> {
+    let task = "looking after the agent";
+    let project = project(service, task, PathBuf::new())?;
+    let answer = async {
+        let agents = Agents::new(&project.client, domain, site_url)?;
+        let change = match verb {
+            AgentVerb::Install => agents.install().await?,
+            AgentVerb::Remove { force } => agents.remove(force).await?,
+            AgentVerb::Status => {
+                let status = agents.status().await?;
+                let is_ready = matches!(status, Status::Ready { .. });
+                return Ok(json!({ "ready": is_ready, "status": status.to_string() }));
+            }
+        };
+        Ok(json!({ "changed": change.changed, "warnings": change.warnings }))
+    };
+    answer.await.map_err(failed(task))
+}
+
+/// The attribute `agent` of both classes. Documented in `_core.pyi`.
+#[pyclass(name = "AgentOfWebApp", module = "pythonanywhere_api", frozen)]
+pub(in crate::python) struct AgentControl {
+    /// Whose; it knows whether to wait or to give a coroutine.
+    api: Py<PyAny>,
+}
+
+impl AgentControl {
+    pub(super) fn of(api: &Bound<'_, PyAny>) -> Self {
+        Self { api: api.clone().unbind() }
+    }
+
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        verb: &str,
+        domain: String,
+        site_url: Option<String>,
+        force: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.api.bind(py).call_method1("_agent", (verb, domain, site_url, force))
+    }
+}
+
+#[pymethods]
+impl AgentControl {
+    #[pyo3(signature = (domain, site_url=None))]
+    fn install<'py>(&self, py: Python<'py>, domain: String, site_url: Option<String>) -> PyResult<Bound<'py, PyAny>> {
+        self.call(py, "install", domain, site_url, false)
+    }
+
+    #[pyo3(signature = (domain, site_url=None))]
+    fn status<'py>(&self, py: Python<'py>, domain: String, site_url: Option<String>) -> PyResult<Bound<'py, PyAny>> {
+        self.call(py, "status", domain, site_url, false)
+    }
+
+    #[pyo3(signature = (domain, site_url=None, *, force=false))]
+    fn remove<'py>(
+        &self,
+        py: Python<'py>,
+        domain: String,
+        site_url: Option<String>,
+        force: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.call(py, "remove", domain, site_url, force)
+    }
+}
+
+/// The verb by its name.
+pub(super) fn agent_verb(name: &str, force: bool) -> PyResult<AgentVerb> {
+    match name {
+        "install" => Ok(AgentVerb::Install),
+        "status" => Ok(AgentVerb::Status),
+        "remove" => Ok(AgentVerb::Remove { force }),
+        other => Err(PyTypeError::new_err(format!("{other:?} is nothing that is done with an agent"))),
+    }
+}

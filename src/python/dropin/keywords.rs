@@ -1,0 +1,76 @@
+//! Keyword arguments of methods that take many: read by name, and whatever is left over is refused as Python would.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict};
+
+use super::arguments::texts;
+use crate::deploy::{Choice, Via};
+use crate::python::errors::IntoPy;
+
+/// The keywords of one call. `None` is as good as left out.
+pub(super) struct Keywords<'py> {
+    method: &'static str,
+    left: Bound<'py, PyDict>,
+}
+
+impl<'py> Keywords<'py> {
+    pub(super) fn new(py: Python<'py>, method: &'static str, given: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
+        let left = given.map_or_else(|| Ok(PyDict::new(py)), |given| given.copy())?;
+        Ok(Self { method, left })
+    }
+
+    pub(super) fn take(&self, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let value = self.left.get_item(name)?;
+        if value.is_some() {
+            self.left.del_item(name)?;
+        }
+        Ok(value.filter(|value| !value.is_none()))
+    }
+
+    pub(super) fn flag(&self, name: &str) -> PyResult<bool> {
+        match self.take(name)? {
+            None => Ok(false),
+            Some(value) if value.is_instance_of::<PyBool>() => value.extract(),
+            Some(_) => Err(PyTypeError::new_err(format!("{name} must be a bool"))),
+        }
+    }
+
+    pub(super) fn text(&self, name: &str) -> PyResult<Option<String>> {
+        let wrong = |_| PyTypeError::new_err(format!("{name} must be a str"));
+        self.take(name)?.map(|value| value.extract().map_err(wrong)).transpose()
+    }
+
+    pub(super) fn texts(&self, name: &str) -> PyResult<Vec<String>> {
+        self.take(name)?.map_or(Ok(Vec::new()), |value| texts(name, &value))
+    }
+
+    pub(super) fn number(&self, name: &str) -> PyResult<Option<usize>> {
+        let wrong = |_| PyTypeError::new_err(format!("{name} must be an int, 0 or more"));
+        self.take(name)?.map(|value| value.extract().map_err(wrong)).transpose()
+    }
+
+    /// Who works on the host.
+    pub(super) fn via(&self) -> PyResult<Via> {
+        let choice = self.text("executor")?.unwrap_or_else(|| "auto".to_owned());
+        let choice = match (Choice::parse(&choice).into_py(self.left.py())?, self.number("console")?) {
+            (Choice::Console(_), id) => Choice::Console(id.map(|id| id as u64)),
+            (_, Some(_)) => return Err(PyTypeError::new_err("console is for executor=\"console\" only")),
+            (choice, None) => choice,
+        };
+        let (domain, site_url) = (self.text("domain")?, self.text("site_url")?);
+        Ok(Via { choice, domain, site_url, allow_tasks: self.flag("allow_tasks")? })
+    }
+
+    /// Refuses what nobody asked for.
+    pub(super) fn finish(self) -> PyResult<()> {
+        match self.left.keys().iter().next() {
+            None => Ok(()),
+            Some(name) => Err(PyTypeError::new_err(format!(
+                "{}() got an unexpected keyword argument '{}'",
+                self.method,
+                name.str()?
+            ))),
+        }
+    }
+}
