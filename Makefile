@@ -63,8 +63,9 @@ lint-python: .make/venv ## ruff
 	$(BIN)/ruff check
 
 .PHONY: types
-types: .make/wheel ## mypy, and the stubs against the built module
+types: .make/wheel ## mypy, pyright on the examples, and the stubs against the built module
 	$(BIN)/mypy
+	$(BIN)/basedpyright
 	$(BIN)/python -m mypy.stubtest pythonanywhere_api $(addprefix --allowlist ,$(wildcard tests/stubtest_allowlist.txt))
 
 .PHONY: test-rust
@@ -76,24 +77,24 @@ test-python: .make/wheel ## the Python tests (PYTEST_ARGS="-k name" for some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: test
-test: lint test-rust types test-python ## every check and every test
+test: lint test-rust types docs test-python ## every check, every test and the documentation site
 
 .PHONY: bench
 bench: .make/wheel ## print the table of speed ratios
 	$(BIN)/python tests/benchmarks
 
 .PHONY: docs
-docs: ## there is no documentation site yet
-	@echo "There is no documentation site yet: README.md, CONTRIBUTING.md and the docstrings (pydoc pythonanywhere_api)."
+docs: .make/wheel ## build the documentation site into docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx --quiet --builder html --fail-on-warning --keep-going --nitpicky docs docs/_build/html
 
 .PHONY: clean
 clean: ## remove all that the other targets made
-	rm -rf .make $(VENV) dist target
+	rm -rf .make $(VENV) dist target docs/_build
 
 .make/venv: requirements-dev.txt
 	@mkdir -p .make
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -c 'import sys; assert sys.version_info >= (3, 10), "Python 3.10 or later is needed: make PYTHON=python3.11"'
+	$(BIN)/python -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed: make PYTHON=python3.11"'
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 

@@ -177,7 +177,9 @@ class Consoles(_Family):
         Endpoint: ``DELETE consoles/{id}/``.
         """
     def latest_output(self, id: int | str) -> str:
-        """output
+        """About the last 500 characters of a console's output.
+
+        Terminal escapes are included.
 
         Endpoint: ``GET consoles/{id}/get_latest_output/``.
         """
@@ -286,7 +288,7 @@ class PythonVersions(_Family):
         Endpoint: ``GET default_python3_version/``.
         """
     def set_default_python3_version(self, version: str) -> PythonVersionInfo:
-        """default_python3_version
+        """Sets the default Python 3.
 
         Endpoint: ``PATCH default_python3_version/``.
         """
@@ -296,7 +298,7 @@ class PythonVersions(_Family):
         Endpoint: ``GET default_python_version/``.
         """
     def set_default_python_version(self, version: str) -> PythonVersionInfo:
-        """default_python_version
+        """Sets the default Python.
 
         Endpoint: ``PATCH default_python_version/``.
         """
@@ -306,7 +308,7 @@ class PythonVersions(_Family):
         Endpoint: ``GET default_save_and_run_python_version/``.
         """
     def set_default_save_and_run_python_version(self, version: str) -> PythonVersionInfo:
-        """default_save_and_run_python_version
+        """Sets the Python of the editor's run button.
 
         Endpoint: ``PATCH default_save_and_run_python_version/``.
         """
@@ -329,7 +331,7 @@ class Schedule(_Family):
         enabled: bool = True,
         description: str = "",
     ) -> ScheduledTask:
-        """command
+        """Makes a scheduled task, daily at hour and minute (UTC) or hourly at a minute.
 
         Endpoint: ``POST schedule/``.
         """
@@ -379,7 +381,7 @@ class SystemImage(_Family):
         Endpoint: ``GET system_image/``.
         """
     def set(self, image: str) -> SystemImageInfo:
-        """system_image
+        """Sets the system image.
 
         Endpoint: ``PATCH system_image/``.
         """
@@ -399,10 +401,13 @@ class Webapps(_Family):
 
         Endpoint: ``GET webapps/``.
         """
-    def create(self, domain_name: str, python_version: str) -> Webapp:
+    def create(self, domain_name: str, python_version: str) -> dict[str, Any]:
         """Makes a web app with manual configuration, and writes its WSGI file anew.
 
         The version is written like python313 or 3.13.
+
+        Returns:
+            The service's remark on it, with the new web app as ``webapp``.
 
         Endpoint: ``POST webapps/``.
         """
@@ -586,8 +591,7 @@ class Client:
 
     Raises:
         ConfigError: an argument that cannot be sent, before any request.
-        BadRequestError, AuthenticationError, ForbiddenError, NotFoundError, ConflictError, ConsoleNotStartedError,
-        RateLimitedError, ServerError, ApiError: by status; attributes hold the service's own words.
+        ApiError: an error status, as the subclass for it; attributes hold the service's own words.
         TransportError, RequestTimeoutError: no answer came after the retries.
         DecodeError: an answer that is not what the endpoint promises.
     """
@@ -789,7 +793,7 @@ class AsyncWebapps(_Family):
     @property
     def static_headers(self) -> AsyncWebappsStaticHeaders: ...
     async def list(self) -> builtins.list[Webapp]: ...
-    async def create(self, domain_name: str, python_version: str) -> Webapp: ...
+    async def create(self, domain_name: str, python_version: str) -> dict[str, Any]: ...
     async def get(self, domain_name: str) -> Webapp: ...
     async def replace(self, domain_name: str, **fields: Any) -> Webapp: ...
     async def update(self, domain_name: str, **fields: Any) -> Webapp: ...
