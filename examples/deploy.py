@@ -1,7 +1,7 @@
 """Deploys a project from continuous integration: python deploy.py FOLDER PROJECT DOMAIN
 
 The account is in API_TOKEN, PYTHONANYWHERE_USERNAME and, for other hosts than www.pythonanywhere.com,
-PYTHONANYWHERE_SITE. Exits with 0 only if the host has every file and the web app was reloaded.
+PYTHONANYWHERE_SITE. Exits with 0 only if the host has every file and the web app runs it.
 """
 
 from __future__ import annotations

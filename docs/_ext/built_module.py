@@ -217,6 +217,26 @@ class NameRole(XRefRole):
         return title, target
 
 
+class ApiRole(XRefRole):
+    """``{api}`PythonanywhereApi.deploy```: a link to a name of the package that has to be there."""
+
+    def process_link(
+        self, env: BuildEnvironment, refnode: nodes.Element, has_explicit_title: bool, title: str, target: str
+    ) -> tuple[str, str]:
+        refnode.update_all_atts({"refdomain": "py", "reftype": "obj"}, replace=True)
+        return title, f"{public_module(target.partition('.')[0])}.{target}"
+
+
+class CallRole(ApiRole):
+    """``{call}`files.read```: a link to a call of a client that has to be there."""
+
+    def process_link(
+        self, env: BuildEnvironment, refnode: nodes.Element, has_explicit_title: bool, title: str, target: str
+    ) -> tuple[str, str]:
+        shown = title if has_explicit_title else f"client.{target}"
+        return super().process_link(env, refnode, has_explicit_title, shown, f"Client.{target}")
+
+
 def leave_plain(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.TextElement
 ) -> nodes.TextElement | None:
@@ -235,5 +255,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("built-module", BuiltModule)
     app.add_directive("built-families", BuiltFamilies)
     app.add_role("name", NameRole())
+    app.add_role("api", ApiRole())
+    app.add_role("call", CallRole())
     app.connect("missing-reference", leave_plain)
     return {"parallel_read_safe": True, "version": "1"}

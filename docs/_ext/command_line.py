@@ -100,7 +100,7 @@ def entry(title: str, typed: str, meaning: str, command: tuple[str, ...]) -> lis
         target = "-".join(("pya", *command, typed))
         return [f":ref:`{typed} <{target}>`", *(f"   {line}" for line in plain(meaning)), ""]
     if typed.startswith("-"):
-        return [f".. option:: {typed}", "", *(f"   {line}" for line in plain(meaning)), ""]
+        return [f".. option:: {typed.replace('...', '')}", "", *(f"   {line}" for line in plain(meaning)), ""]
     return [f"``{typed}``", *(f"   {line}" for line in plain(meaning)), ""]
 
 

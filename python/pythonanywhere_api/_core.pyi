@@ -179,9 +179,10 @@ class Consoles(_Family):
     def latest_output(self, id: int | str) -> str:
         """About the last 500 characters of a console's output.
 
-        Terminal escapes are included.
-
         Endpoint: ``GET consoles/{id}/get_latest_output/``.
+
+        Returns:
+            The text, terminal escapes included.
         """
     def send_input(self, id: int | str, input: str) -> None:
         """Types into a console; a line ends with a newline. 120 requests a minute.
@@ -406,10 +407,10 @@ class Webapps(_Family):
 
         The version is written like python313 or 3.13.
 
+        Endpoint: ``POST webapps/``.
+
         Returns:
             The service's remark on it, with the new web app as ``webapp``.
-
-        Endpoint: ``POST webapps/``.
         """
     def get(self, domain_name: str) -> Webapp:
         """The configuration of a web app.

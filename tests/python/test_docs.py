@@ -1,0 +1,240 @@
+"""The documentation site: what its pages show is run, and what they list is compared with the built package."""
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+import zlib
+from inspect import isclass
+from operator import attrgetter
+from pathlib import Path
+
+import pytest
+import yaml
+from command import Pya, clean_environment, environment_of
+from pages import DOCS, README, ROOT, Page, Reader, pages
+
+from pythonanywhere_api import Client, PythonanywhereApi, _core
+from pythonanywhere_api.testing import Emulator
+
+ENDPOINTS = json.loads((ROOT / "tests" / "data" / "endpoints.json").read_text())["endpoints"]
+CALLS = {endpoint["call"] for endpoint in ENDPOINTS}
+# Have tests of their own, one with another kind of server.
+WEBFACTION = DOCS / "webfaction.md"
+TUTORIAL = DOCS / "tutorial.md"
+FOLLOWED = [page for page in pages() if page.steps() and page.path not in (WEBFACTION, TUTORIAL)]
+
+
+@pytest.fixture
+def account(tmp_path):
+    """An account named `me` with a web app, and the environment of a shell that was set up for it."""
+    with Emulator(rate_limit=None, user="me", account="paid") as host:
+        host.create_webapp("me.pythonanywhere.com")
+        # Some pages begin programs by name, which are beside the interpreter.
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        yield host, environment_of(host) | {"PYTHONANYWHERE_RATE_LIMIT": "off", "PATH": path}
+
+
+@pytest.mark.parametrize("page", FOLLOWED, ids=str)
+def test_what_a_page_shows_works(page, account, tmp_path):
+    _, environment = account
+    (tmp_path / "manage.py").write_text("")
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "page.html").write_text("<p>")
+    (tmp_path / "pyproject.toml").write_text('[tool.pythonanywhere]\nproject = "mysite"\n')
+    assert Reader(tmp_path, environment).follow(page) > 0
+
+
+def test_the_pages_that_show_something_are_followed():
+    assert {"docs/install.md", "docs/howto/testing.md", "docs/howto/errors.md"} <= {str(page) for page in FOLLOWED}
+
+
+def test_the_tutorials_site_is_served(account, tmp_path):
+    """The tutorial ends with a site that answers, and with the database and the deleted file not there."""
+    host, environment = account
+    page = Page(TUTORIAL)
+    Reader(tmp_path, environment).follow(page)
+    answer = subprocess.run(
+        [sys.executable, "-c", "import sys, urllib.request as u; print(u.urlopen(u.Request(sys.argv[1], headers="
+         "{'Host': 'me.pythonanywhere.com'})).read().decode())", host.site_url],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert answer.stdout.strip() == "hello", answer.stderr
+    project = Path(host.root, "home", "me", "mysite")
+    assert (project / "staticfiles" / "admin").is_dir()
+    assert not (project / "wsgi_for_the_host.py").exists()
+
+
+def test_workflows_are_yaml():
+    found = [block for page in pages() for block in page.blocks("yaml")]
+    assert found
+    for block in found:
+        assert "pya deploy" in json.dumps(yaml.safe_load(block)["jobs"])
+
+
+# ---- the built site
+
+
+@pytest.fixture(scope="session")
+def inventory():
+    """What the built site describes: name to role, as ``objects.inv`` has it."""
+    flags = ["--quiet", "--builder", "html", "--fail-on-warning", "--keep-going", "--nitpicky"]
+    command = [sys.executable, "-m", "sphinx", *flags, "docs", "docs/_build/html"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    content = (DOCS / "_build" / "html" / "objects.inv").read_bytes()
+    lines = zlib.decompress(content.split(b"zlib.\n", 1)[1]).decode().splitlines()
+    entries = [re.match(r"(.+?) (\w+:[\w-]+) -?\d+ ", line) for line in lines]
+    return {(entry[2], entry[1]) for entry in entries if entry}
+
+
+def described(inventory, *roles):
+    return {name for role, name in inventory if role in roles}
+
+
+def test_every_public_name_of_the_built_module_is_described(inventory):
+    names = {name.rsplit(".", 1)[1] for name in described(inventory, "py:class", "py:exception", "py:function")}
+    exported = {name for name in _core.__all__ if not name.startswith("_")}
+    for module in ("", ".exceptions", ".testing", ".types", ".webfaction"):
+        exported |= set(importlib.import_module(f"pythonanywhere_api{module}").__all__)
+    # The entry point of `pya`, and the version.
+    assert exported - names == {"cli_main", "__version__"}
+
+
+def test_every_public_member_of_the_built_classes_is_described(inventory):
+    names = described(inventory, "py:class", "py:method", "py:property", "py:attribute")
+    missing = []
+    for module in ("pythonanywhere_api", "pythonanywhere_api.testing", "pythonanywhere_api.webfaction"):
+        for each in importlib.import_module(module).__all__:
+            kind = getattr(importlib.import_module(module), each)
+            if not isclass(kind) or issubclass(kind, BaseException):
+                continue
+            members = [name for name in vars(kind) if not name.startswith("_")]
+            missing += [f"{module}.{each}.{name}" for name in members if f"{module}.{each}.{name}" not in names]
+    assert missing == []
+
+
+@pytest.mark.parametrize("client", ["Client", "AsyncClient"])
+def test_every_call_is_described(inventory, client):
+    prefix = f"pythonanywhere_api.{client}."
+    methods = {name.removeprefix(prefix) for name in described(inventory, "py:method") if name.startswith(prefix)}
+    assert len(CALLS) == 73
+    assert CALLS - methods == set()
+    assert {name for name in methods - CALLS if "." in name} == set()
+
+
+def test_every_option_of_every_command_is_described(inventory, tmp_path):
+    pya = Pya(tmp_path, clean_environment())
+    options = described(inventory, "std:cmdoption")
+    commands = [[]]
+    count = 0
+    for command in commands:
+        text = pya(*command, "--help").stdout
+        below = re.search(r"^Commands:\n((?:  .*\n)+)", text, re.MULTILINE)
+        commands += [[*command, name] for name in re.findall(r"^  (\S+)", below[1], re.MULTILINE)] if below else []
+        own = text.split("Global options:")[0] if command else text
+        for option in re.findall(r"^ +(?:-\w, )?(--[\w-]+)", own, re.MULTILINE):
+            count += 1
+            assert ".".join(["-".join(["pya", *command]), option]) in options, (command, option)
+    assert count > 40
+
+
+# ---- what pages list
+
+
+def test_every_call_in_the_migration_tables_exists():
+    named = {call for page in pages() for call in re.findall(r"\{call\}`([\w.]+)`", page.text)}
+    assert len(named) > 30
+    assert named - CALLS == set()
+    client = Client("me", "t" * 40)
+    for call in named:
+        family, _, verb = call.rpartition(".")
+        assert callable(getattr(attrgetter(family)(client), verb))
+
+
+def test_every_member_of_the_drop_in_class_is_in_its_migration_table():
+    text = (DOCS / "migration" / "ae-pythonanywhere.md").read_text()
+    members = {name for name in vars(PythonanywhereApi) if not name.startswith("_")}
+    assert {name for name in members if f"PythonanywhereApi.{name}`" not in text} == set()
+
+
+def table(page, heading):
+    """The first column of the table below a heading."""
+    return re.findall(r"^\| `([\w-]+)` \|", page.section(heading), re.MULTILINE)
+
+
+def test_the_json_documents_have_the_listed_keys(account, tmp_path):
+    _, environment = account
+    page = Page(DOCS / "reference" / "json.md")
+    pya = Pya(tmp_path, environment)
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "pyproject.toml").write_text('[tool.pythonanywhere]\nproject = "mysite"\n')
+    documents = {
+        "pya diff": pya.json("diff"),
+        "pya deploy": pya.json("deploy"),
+        "pya ls": pya.json("ls"),
+        "pya ls -R": pya.json("ls", "-R"),
+        "pya put": pya.json("put", "a.txt", "b.txt"),
+        "pya cat": pya.json("cat", "b.txt"),
+        "pya rm": pya.json("rm", "b.txt"),
+        "pya reload": pya.json("reload", "me.pythonanywhere.com"),
+        "Failures": pya.json("cat", "b.txt", code=5),
+    }
+    assert re.findall(r"^## (.+)$", page.text, re.MULTILINE) == [
+        "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya put", "pya rm", "pya reload", "Failures",
+    ]  # fmt: skip
+    for heading, document in documents.items():
+        assert set(table(page, heading)) == set(document), heading
+
+
+def test_the_emulators_switches_are_those_listed():
+    switches = table(Page(DOCS / "explanation" / "emulator.md"), "Unknown")
+    source = (ROOT / "src" / "emulator" / "settings.rs").read_text()
+    known = re.findall(r"pub (\w+):", source.split("pub struct Undocumented {")[1].split("\n}")[0])
+    assert switches == known
+    for name in switches:
+        Emulator(**{name: 1 if name == "upload_limit" else True})
+
+
+def test_the_fault_kinds_are_those_listed():
+    text = Page(DOCS / "howto" / "testing.md").section("Let things go wrong")
+    listed = re.findall(r'`"(\w+)"`', text.split("`kind` is one of")[1].split("\n\n")[0].split(". A held")[0])
+    with Emulator(rate_limit=None) as host:
+        assert len(listed) == 8
+        for kind in listed:
+            host.faults.add(kind, path="/nowhere")
+
+
+def test_the_settings_are_those_of_the_readme():
+    included = re.search(r':start-after: "(.+)"\n:end-before: "(.+)"', (DOCS / "reference" / "settings.md").read_text())
+    assert included
+    assert included[1] in README.read_text()
+    assert included[2] in README.read_text().split(included[1])[1]
+
+
+# ---- the texts of the reference
+
+
+def test_the_stub_says_of_each_call_what_the_built_method_says():
+    sys.path.insert(0, str(DOCS / "_ext"))
+    try:
+        stub = importlib.import_module("stubs").stub_of("pythonanywhere_api._core")
+    finally:
+        sys.path.remove(str(DOCS / "_ext"))
+    compared = 0
+    for name, node in stub.classes.items():
+        if name.startswith("Async") or [getattr(base, "id", "") for base in node.bases] != ["_Family"]:
+            continue
+        for member in stub.members(node).values():
+            if not member.is_property:
+                built = getattr(getattr(_core, name), member.name).__doc__
+                assert beginning(member.text) == beginning(built), f"{name}.{member.name}"
+                compared += 1
+    assert compared == len(CALLS)
+
+
+def beginning(text):
+    """What a docstring says before it names the endpoint, in one line."""
+    return " ".join(text.split("Endpoint:")[0].replace("`", "").split())
