@@ -102,7 +102,9 @@ class Pages:
         if isinstance(value, type) and member.is_class:
             return self.class_(value, name)
         if member.function and not member.is_property:
-            return self.function(member.function, name)
+            has_twin = built.__name__.startswith("Async") and not member.text
+            twin = [f"As `{built.__name__.removeprefix('Async')}.{name}`, awaited."] if has_twin else None
+            return self.function(member.function, name, body=twin)
         if family := self.stub.family(member):
             return self.attribute(member, name, [f"The endpoints `{name}`, see `{family.name}`."])
         return self.attribute(member, name)
@@ -185,10 +187,10 @@ class BuiltModule(BuiltDirective):
         name = self.arguments[0]
         module = importlib.import_module(name)
         lines = paragraphs(module.__doc__)
-        for each in module.__all__:
-            built = getattr(module, each)
-            if isinstance(built, type) and public_module(each) == name:
-                lines += Pages(stub_of(name, each)).class_(built, each)
+        for stub in dict.fromkeys(stub_of(name, each) for each in module.__all__):
+            for each in stub.classes:
+                if each in module.__all__ and public_module(each) == name:
+                    lines += Pages(stub).class_(getattr(module, each), each)
         return self.parsed([".. py:module:: " + name, "", *lines], name)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import inspect
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,5 +161,5 @@ def stub_of(module: str, name: str | None = None) -> Stub:
 def text_of(node: ast.stmt | None) -> str | None:
     """The text of a bare string, which is the description of the attribute above it."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-        return node.value.value
+        return inspect.cleandoc(node.value.value)
     return None
