@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import zlib
@@ -67,11 +68,35 @@ def test_the_tutorials_site_is_served(account, tmp_path):
     assert not (project / "wsgi_for_the_host.py").exists()
 
 
-def test_workflows_are_yaml():
-    found = [block for page in pages() for block in page.blocks("yaml")]
-    assert found
-    for block in found:
-        assert "pya deploy" in json.dumps(yaml.safe_load(block)["jobs"])
+def test_the_workflow_deploys(account, tmp_path):
+    """The step of the workflow that deploys, run as a runner does: in bash, with the step's environment."""
+    host, environment = account
+    (block,) = Page(DOCS / "howto" / "github-actions.md").blocks("yaml")
+    steps = yaml.safe_load(block)["jobs"]["deploy"]["steps"]
+    (step,) = [step for step in steps if step.get("run", "").startswith("pya ")]
+    secret = {
+        name: value.replace("${{ secrets.PYTHONANYWHERE_TOKEN }}", host.token) for name, value in step["env"].items()
+    }
+    (tmp_path / "manage.py").write_text("")
+    (tmp_path / "pyproject.toml").write_text('[tool.pythonanywhere]\nproject = "mysite"\n')
+    kept = {name: environment[name] for name in ("PATH", "PYTHONANYWHERE_SITE", "PYTHONANYWHERE_RATE_LIMIT")}
+    (tmp_path / "pya").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pythonanywhere_api "$@"\n')
+    (tmp_path / "pya").chmod(0o755)
+    kept["PATH"] = f"{tmp_path}{os.pathsep}{kept['PATH']}"
+    subprocess.run(["bash", "-ec", step["run"]], cwd=tmp_path, env=kept | secret, check=True, timeout=60)
+    assert json.loads((tmp_path / "deploy.json").read_text())["ok"]
+
+
+@pytest.mark.parametrize("page", [Page(README), *pages()], ids=str)
+def test_every_command_that_is_named_exists(page, tmp_path):
+    """Also those that are not run: in tables, in sentences, and in blocks that are only looked at."""
+    pya = Pya(tmp_path, clean_environment())
+    for line in re.findall(r"(?:`|\$ )pya ([^`\n]+)", page.text):
+        words = shlex.split(line, comments=True)
+        command = [words[0]] if not words[0].startswith("-") else []
+        known = re.split(r"[\s,.]+", pya(*command, "--help").stdout)
+        options = [word for word in words if word.startswith("-") and word not in ("-", "-vv")]
+        assert [option for option in options if option not in known] == [], line
 
 
 # ---- the built site
@@ -152,6 +177,23 @@ def test_every_call_in_the_migration_tables_exists():
     for call in named:
         family, _, verb = call.rpartition(".")
         assert callable(getattr(attrgetter(family)(client), verb))
+
+
+def test_every_function_of_pythonanywhere_core_is_in_its_migration_tables():
+    text = (DOCS / "migration" / "pythonanywhere-core.md").read_text()
+    missing = set()
+    for module in ("base", "exceptions", "files", "resources", "schedule", "students", "webapp", "website"):
+        name = f"pythonanywhere_core.{module}"
+        for each in vars(importlib.import_module(name)).values():
+            if getattr(each, "__module__", "") != name:
+                continue
+            members = [f".{member}(" for member in vars(each) if not member.startswith("_")] if isclass(each) else []
+            callables = [member for member in members if callable(getattr(each, member[1:-1]))]
+            missing |= {f"{each.__name__}{member}" for member in callables if member not in text}
+            missing |= {each.__name__} if each.__name__ not in text else set()
+    assert missing == set()
+    assert "0.3.3" in text
+    assert "pythonanywhere-core==0.3.3" in (ROOT / "requirements-dev.txt").read_text()
 
 
 def test_every_member_of_the_drop_in_class_is_in_its_migration_table():
