@@ -153,9 +153,10 @@ def parsed(name: str) -> Stub:
 
 def stub_of(module: str, name: str | None = None) -> Stub:
     """The stub of a module, or the one that describes a name which the module only hands on."""
-    if name is None or name in (stub := parsed(module)).classes or name in stub.functions:
+    if name is None:
         return parsed(module)
-    return parsed(f"{PACKAGE}._core")
+    candidates = [parsed(each) for each in (module, f"{PACKAGE}._core", f"{PACKAGE}._items")]
+    return next(stub for stub in candidates if name in stub.classes or name in stub.functions)
 
 
 def text_of(node: ast.stmt | None) -> str | None:

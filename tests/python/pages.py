@@ -22,7 +22,7 @@ DOCS = ROOT / "docs"
 NOT_RUN = ("pip install", "pya demo", "export ", "make ")
 # What is found beside the interpreter that runs the tests.
 PROGRAMS = {"python": [sys.executable], "pytest": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]}
-PROGRAMS["django-admin"] = [sys.executable, "-m", "django"]
+PROGRAMS |= {"django-admin": [sys.executable, "-m", "django"], "rm": ["rm"]}
 
 
 @dataclass
