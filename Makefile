@@ -85,7 +85,9 @@ bench: .make/wheel ## print the table of speed ratios
 
 .PHONY: docs
 docs: .make/wheel ## build the documentation site into docs/_build/html; a warning is an error
-	$(BIN)/python -m sphinx --quiet --builder html --fail-on-warning --keep-going --nitpicky docs docs/_build/html
+	@# All of it each time: pages that did not change would not repeat the warnings that the last run ended with.
+	$(BIN)/python -m sphinx --quiet --builder html --fresh-env --write-all --fail-on-warning --keep-going --nitpicky \
+		docs docs/_build/html
 
 .PHONY: clean
 clean: ## remove all that the other targets made

@@ -260,4 +260,4 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_role("api", ApiRole())
     app.add_role("call", CallRole())
     app.connect("missing-reference", leave_plain)
-    return {"parallel_read_safe": True, "version": "1"}
+    return {"parallel_read_safe": True, "parallel_write_safe": True, "version": "1"}

@@ -135,4 +135,4 @@ def parsed(directive: SphinxDirective, lines: list[str]) -> list[nodes.Node]:
 def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("pya-commands", Commands)
     app.add_directive("pya-exit-codes", ExitCodes)
-    return {"parallel_read_safe": True, "version": "1"}
+    return {"parallel_read_safe": True, "parallel_write_safe": True, "version": "1"}

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from sphinx.errors import ExtensionError
+
 PACKAGE = "pythonanywhere_api"
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 # Where users import from, the first that exports a name counts.
@@ -155,8 +157,10 @@ def stub_of(module: str, name: str | None = None) -> Stub:
     """The stub of a module, or the one that describes a name which the module only hands on."""
     if name is None:
         return parsed(module)
-    candidates = [parsed(each) for each in (module, f"{PACKAGE}._core", f"{PACKAGE}._items")]
-    return next(stub for stub in candidates if name in stub.classes or name in stub.functions)
+    for each in (module, f"{PACKAGE}._core", f"{PACKAGE}.exceptions", f"{PACKAGE}._items"):
+        if name in parsed(each).classes or name in parsed(each).functions:
+            return parsed(each)
+    raise ExtensionError(f"{module}.{name} is in no stub")
 
 
 def text_of(node: ast.stmt | None) -> str | None:

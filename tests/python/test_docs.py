@@ -115,13 +115,14 @@ def test_every_command_that_is_named_exists(page, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def inventory():
-    """What the built site describes: name to role, as ``objects.inv`` has it."""
+def inventory(tmp_path_factory):
+    """What the site describes, as pairs of role and name, once it was built as `make docs` does."""
+    site = tmp_path_factory.mktemp("site")
     flags = ["--quiet", "--builder", "html", "--fail-on-warning", "--keep-going", "--nitpicky"]
-    command = [sys.executable, "-m", "sphinx", *flags, "docs", "docs/_build/html"]
+    command = [sys.executable, "-m", "sphinx", *flags, "docs", site]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    content = (DOCS / "_build" / "html" / "objects.inv").read_bytes()
+    content = (site / "objects.inv").read_bytes()
     lines = zlib.decompress(content.split(b"zlib.\n", 1)[1]).decode().splitlines()
     entries = [re.match(r"(.+?) (\w+:[\w-]+) -?\d+ ", line) for line in lines]
     return {(entry[2], entry[1]) for entry in entries if entry}
