@@ -105,8 +105,8 @@ class Pages:
             has_twin = built.__name__.startswith("Async") and not member.text
             twin = [f"As `{built.__name__.removeprefix('Async')}.{name}`, awaited."] if has_twin else None
             return self.function(member.function, name, body=twin)
-        if family := self.stub.family(member):
-            return self.attribute(member, name, [f"The endpoints `{name}`, see `{family.name}`."])
+        if self.stub.family(member):
+            return self.attribute(member, name, [f"The calls ``{built.__name__}.{name}.…``, listed below."])
         return self.attribute(member, name)
 
     def family(self, client: type[Any], path: str, node: ast.ClassDef) -> list[str]:
