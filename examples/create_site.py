@@ -14,7 +14,7 @@ WSGI = """\
 import os
 import sys
 
-sys.path.insert(0, "{folder}")
+sys.path.insert(0, os.path.expanduser("~/{project}"))
 os.environ["DJANGO_SETTINGS_MODULE"] = "{project}.settings"
 
 from django.core.wsgi import get_wsgi_application
@@ -42,7 +42,7 @@ def create(folder: str, project: str, domain: str, *, python_version: str = "3.1
         if "/static/" not in [mapping.get("url") for mapping in client.webapps.static_files.list(domain)]:
             client.webapps.static_files.create(domain, "/static/", f"{remote}/staticfiles")
         wsgi_file = f"/var/www/{domain.lower().replace('.', '_')}_wsgi.py"
-        client.files.upload(wsgi_file, WSGI.format(folder=remote, project=project).encode())
+        client.files.upload(wsgi_file, WSGI.format(project=project).encode())
         client.webapps.reload(domain)
 
 
