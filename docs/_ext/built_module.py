@@ -248,7 +248,8 @@ def leave_plain(
     target = str(node["reftarget"])
     first = target.partition(".")[0]
     known = first in sys.stdlib_module_names or first in {"typing_extensions", "pytest"} or hasattr(builtins, first)
-    return contnode if known or node.get("lenient") or first == "_T" else None
+    # Names that only stubs know, like type variables and protocols, are for type checkers.
+    return contnode if known or node.get("lenient") or first.startswith("_") else None
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

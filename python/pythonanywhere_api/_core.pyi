@@ -177,12 +177,9 @@ class Consoles(_Family):
         Endpoint: ``DELETE consoles/{id}/``.
         """
     def latest_output(self, id: int | str) -> str:
-        """About the last 500 characters of a console's output.
+        """About the last 500 characters of a console's output, terminal escapes included.
 
         Endpoint: ``GET consoles/{id}/get_latest_output/``.
-
-        Returns:
-            The text, terminal escapes included.
         """
     def send_input(self, id: int | str, input: str) -> None:
         """Types into a console; a line ends with a newline. 120 requests a minute.
