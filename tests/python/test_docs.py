@@ -184,7 +184,6 @@ def test_every_option_of_every_command_is_described(inventory, tmp_path):
 def test_every_call_in_the_migration_tables_exists():
     named = {call for page in pages() for call in re.findall(r"\{call\}`([\w.]+)`", page.text)}
     assert len(named) > 30
-    assert named - CALLS == set()
     client = Client("me", "t" * 40)
     for call in named:
         family, _, verb = call.rpartition(".")
