@@ -7,6 +7,7 @@ they come from, so that they become links.
 from __future__ import annotations
 
 import ast
+import builtins
 import functools
 import importlib
 import inspect
@@ -65,6 +66,14 @@ class Stub:
             if isinstance(node, ast.ImportFrom) and node.module and not node.level
             for alias in node.names
         }
+        self.aliases = {
+            node.target.id: node.value
+            for node in body
+            if isinstance(node, ast.AnnAssign)
+            and isinstance(node.target, ast.Name)
+            and ast.unparse(node.annotation) == "TypeAlias"
+            and node.value
+        }
 
     def class_(self, qualified: str) -> ast.ClassDef:
         """The class of this qualified name."""
@@ -102,7 +111,7 @@ class Stub:
 
     def annotation(self, node: ast.expr) -> str:
         """An annotation with complete names."""
-        return ast.unparse(Completion(self.imported).visit(deepcopy(node)))
+        return ast.unparse(Completion(self).visit(deepcopy(node)))
 
     def signature(self, node: Function, *, is_method: bool) -> tuple[str, str, bool]:
         """Arguments in brackets, ``-> …`` or nothing, and whether it is to be awaited."""
@@ -111,7 +120,7 @@ class Stub:
             (arguments.posonlyargs or arguments.args).pop(0)
         for each in ast.walk(arguments):
             if isinstance(each, ast.arg) and each.annotation:
-                each.annotation = Completion(self.imported).visit(each.annotation)
+                each.annotation = Completion(self).visit(each.annotation)
         returns, is_async = node.returns, isinstance(node, ast.AsyncFunctionDef)
         if isinstance(returns, ast.Subscript) and ast.unparse(returns.value) == "Coroutine":
             # What `async def` says in fewer words.
@@ -121,23 +130,21 @@ class Stub:
 
 
 class Completion(ast.NodeTransformer):
-    """Completes names in annotations to where they come from."""
+    """Completes names in annotations to where they come from, and spells out what only the stub has a name for."""
 
-    def __init__(self, imported: dict[str, str]):
-        self.imported = imported
+    def __init__(self, stub: Stub):
+        self.stub = stub
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id in self.imported:
-            return ast.Name(self.imported[node.id])
+        if node.id in self.stub.aliases:
+            spelt: ast.expr = self.visit(deepcopy(self.stub.aliases[node.id]))
+            return spelt
+        if node.id in self.stub.imported:
+            return ast.Name(self.stub.imported[node.id])
         if node.id == "FileItem" or node.id in documented():
             return ast.Name(f"{public_module(node.id)}.{node.id}")
-        return node
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        # Classes with a method `list` have to say it in full, readers need not.
-        if isinstance(node.value, ast.Name) and node.value.id == "builtins":
-            return ast.Name(node.attr)
-        return node
+        # Without the module, `bytes` would become a link to anything that has a member of this name.
+        return ast.Name(f"builtins.{node.id}") if hasattr(builtins, node.id) else node
 
 
 @functools.cache

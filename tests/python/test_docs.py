@@ -39,13 +39,19 @@ def account(tmp_path):
         yield host, environment_of(host) | {"PYTHONANYWHERE_RATE_LIMIT": "off", "PATH": path}
 
 
+def write_settings(host, folder):
+    """Names project and site; the emulator serves the account's sites at an address of its own."""
+    site = f'domain = "me.pythonanywhere.com"\nsite_url = "{host.site_url.rstrip("/")}"\n'
+    (folder / "pyproject.toml").write_text(f'[tool.pythonanywhere]\nproject = "mysite"\n{site}')
+
+
 @pytest.mark.parametrize("page", FOLLOWED, ids=str)
 def test_what_a_page_shows_works(page, account, tmp_path):
-    _, environment = account
+    host, environment = account
     (tmp_path / "manage.py").write_text("")
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "page.html").write_text("<p>")
-    (tmp_path / "pyproject.toml").write_text('[tool.pythonanywhere]\nproject = "mysite"\n')
+    write_settings(host, tmp_path)
     assert Reader(tmp_path, environment).follow(page) > 0
 
 
@@ -108,6 +114,7 @@ def test_every_command_that_is_named_exists(page, tmp_path):
             text = pya(*command, "--help").stdout
         assert command or words[0].startswith("-"), line
         known = re.split(r"[\s,.]+", text)
+        words = words[: words.index("--")] if "--" in words else words
         options = [word for word in words if word.startswith("-") and word not in ("-", "-vv")]
         assert [option for option in options if option not in known] == [], line
 
@@ -219,11 +226,12 @@ def table(page, heading):
 
 
 def test_the_json_documents_have_the_listed_keys(account, tmp_path):
-    _, environment = account
+    host, environment = account
     page = Page(DOCS / "reference" / "json.md")
     pya = Pya(tmp_path, environment)
     (tmp_path / "a.txt").write_text("a")
-    (tmp_path / "pyproject.toml").write_text('[tool.pythonanywhere]\nproject = "mysite"\n')
+    (tmp_path / "manage.py").write_text("")
+    write_settings(host, tmp_path)
     documents = {
         "pya diff": pya.json("diff"),
         "pya deploy": pya.json("deploy"),
@@ -233,10 +241,13 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
         "pya cat": pya.json("cat", "b.txt"),
         "pya rm": pya.json("rm", "b.txt"),
         "pya reload": pya.json("reload", "me.pythonanywhere.com"),
+        "pya agent status": pya.json("agent", "install") and pya.json("agent", "status"),
+        "pya manage": json.loads(pya("--json", "manage", "--", "check").stdout),
         "Failures": pya.json("cat", "b.txt", code=5),
     }
     assert re.findall(r"^## (.+)$", page.text, re.MULTILINE) == [
-        "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya put", "pya rm", "pya reload", "Failures",
+        "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya put", "pya rm", "pya reload",
+        "pya agent status", "pya manage", "Failures",
     ]  # fmt: skip
     for heading, document in documents.items():
         assert set(table(page, heading)) == set(document), heading
