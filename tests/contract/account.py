@@ -41,6 +41,7 @@ class Account:
         *,
         may_make: frozenset[str] = frozenset(),
         domain: str = "",
+        site: str = "",
         large_upload: int | None = None,
         wait: Callable[[float], None] = time.sleep,
         emulator: Emulator | None = None,
@@ -53,8 +54,9 @@ class Account:
         self.guard = Guard(user, self.scratch, may_make, domain)
         self.large_upload = large_upload
         self.wait = wait
-        # The service's own limit is what is looked at, so the client must not wait before it does.
-        self.client = Client(user, token, url, rate_limit="off", max_wait=0)
+        self.site = emulator.site_url if emulator else site
+        # The service's own limit is what is looked at, so the client must not wait before it is reached.
+        self.client = Client(user, token, url, rate_limit=10_000, max_wait=0)
         self.http = requests.Session()
         self.http.trust_env = False
         self.left_behind: list[str] = []
@@ -128,12 +130,9 @@ class Account:
             self.call("files.upload", self.path(name), content)
 
     def visit(self, path: str, **options: Any) -> requests.Response:
-        """The answer of the run's web app."""
-        if self.emulator is None:
-            url, headers = f"https://{self.domain}{path}", {}
-        else:
-            url, headers = self.emulator.site_url + path, {"Host": self.domain}
-        return self.http.get(url, headers=headers, timeout=120, **options)
+        """The answer of the run's web app. An emulator serves all domains at one address."""
+        url = (self.site or f"https://{self.domain}") + path
+        return self.http.get(url, headers={"Host": self.domain}, timeout=120, **options)
 
     # ---- beginning and end
 

@@ -12,7 +12,7 @@ from typing import Any
 from .account import Account, NotObserved
 from .guard import wsgi_path
 
-PROGRAM = '''\
+PROGRAM = """\
 import hmac
 import json
 import os
@@ -74,7 +74,7 @@ def application(environ, start_response):
     body = json.dumps(do(query, environ)).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
     return [body]
-'''
+"""
 
 
 class Agent:

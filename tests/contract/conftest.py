@@ -36,6 +36,7 @@ def real_account() -> Account | None:
         host,
         may_make=frozenset(make),
         domain=os.environ.get("PYTHONANYWHERE_CONTRACT_DOMAIN") or f"{user}.{host.removeprefix('www.')}".lower(),
+        site=os.environ.get("PYTHONANYWHERE_CONTRACT_SITE", ""),
         large_upload=(100 << 20) + 1 if os.environ.get("PYTHONANYWHERE_CONTRACT_LARGE") else None,
         wait=time.sleep,
     )

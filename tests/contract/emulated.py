@@ -1,6 +1,6 @@
 """What the emulator's answers to the questions must be: as it comes, and under each of its switches.
 
-A probe that would answer the same whatever is asked shows here: for each switch there are two settings with two answers.
+A probe that would answer the same whatever is asked shows here: each switch has two settings with two answers.
 """
 
 from __future__ import annotations

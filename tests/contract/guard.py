@@ -71,13 +71,13 @@ class Guard:
         return ("/" + "/".join(segments) + "/").startswith(self.scratch + "/")
 
     def _belongs_to_webapp(self, method: str, path: str) -> bool:
-        if ".." in path or not self.domain or self.domain not in self.own["webapps"]:
+        if self.domain not in self.own["webapps"]:
             return False
-        name = path.removeprefix(f"/var/log/{self.domain}.")
-        is_log = name != path and "/" not in name
-        return path.startswith(wsgi_path(self.domain)) and "/" not in path[len("/var/www/") :] or (
-            method == "DELETE" and is_log
-        )
+        folder, _, name = path.rpartition("/")
+        if folder == "/var/log":
+            return method == "DELETE" and name.startswith(f"{self.domain}.")
+        # Its name when the web app is deleted begins with that of the file.
+        return path.startswith(wsgi_path(self.domain)) and folder == "/var/www"
 
 
 def wsgi_path(domain: str) -> str:

@@ -8,12 +8,14 @@ switches' settings apart.
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from .account import Account, NotObserved
 from .agent import agent
@@ -131,7 +133,7 @@ def overwrite_replaces(account: Account) -> tuple[Any, str]:
 @question("What does a download get if its file is replaced meanwhile?")
 def overwrite_under_download(account: Account) -> tuple[Any, str]:
     # More than what sockets keep underway between a server and a client that reads slowly.
-    size = 12 << 20
+    size = 8 << 20
     account.put({"download.bin": b"a" * size})
     with requests.Session() as http:
         http.trust_env = False
@@ -140,12 +142,12 @@ def overwrite_under_download(account: Account) -> tuple[Any, str]:
         answer = http.get(url, headers={"Authorization": f"Token {account.token}"}, stream=True, timeout=120)
         if answer.status_code != 200:
             raise NotObserved(f"the download was refused: {answer.status_code}")
-        content = answer.raw.read(1 << 10)
+        content = bytearray(answer.raw.read(1 << 10))
         account.put({"download.bin": b"b" * size})
         try:
             while piece := answer.raw.read(1 << 16):
                 content += piece
-        except requests.packages.urllib3.exceptions.HTTPError as error:
+        except HTTPError as error:
             return "torn", f"it broke off after {len(content)} of {size} bytes ({type(error).__name__})"
     if content == b"a" * size:
         return "old", "the old content, whole (or a proxy had it already)"
@@ -156,8 +158,6 @@ class SmallReceiveBuffer(HTTPAdapter):
     """Connections whose server notices soon that nobody reads."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> Any:
-        import socket
-
         options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)]
         return super().init_poolmanager(*args, socket_options=options, **kwargs)
 

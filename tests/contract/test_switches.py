@@ -34,3 +34,7 @@ def test_a_smaller_limit_is_counted():
 def test_a_free_account_shows_in_the_answer():
     with emulated(account="free") as account:
         assert QUESTIONS["tasks"].probe(account)[0] == {"schedule": 403, "always_on": 403}
+        consoles = [account.request("POST", "consoles/", data={"executable": "bash"}) for _ in range(3)]
+        for made in consoles[:2]:
+            account.guard.made("consoles", made.json()["id"])
+        assert [made.status_code for made in consoles] == [201, 201, 429]
