@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
-use http::{Request, StatusCode, header};
+use http::{Request, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -24,7 +24,7 @@ use super::log::LoggedRequest;
 use super::spoil;
 use super::state::State;
 use super::wire::Sabotage;
-use super::{answer, auth, endpoints};
+use super::{answer, auth, endpoints, routes};
 use crate::clock;
 
 /// A refused upload is read up to here, so that its sender gets to see the answer.
@@ -39,20 +39,47 @@ pub(crate) async fn serve(
 ) -> Result<Response, Infallible> {
     let read = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&read);
-    let request = request.map(|body| {
+    let mut request = request.map(|body| {
         Body::new(body.map_frame(move |frame| {
             let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
             counter.fetch_add(bytes, Ordering::Relaxed);
             frame
         }))
     });
-    let visit = Visit::begin(&state, &request, read);
+    let raw_path = request.uri().path().to_owned();
+    if state.settings.undocumented.merge_slashes {
+        merge_slashes(request.uri_mut());
+    }
+    let visit = Visit::begin(&state, &request, raw_path, read);
     let taken = state.faults.take(&visit.held.method, &visit.held.path);
     let mut response = visit.answer(app, &sabotage, &taken, request).await;
     let date = httpdate::fmt_http_date(clock::wall());
     response = answer::with_header(response, header::DATE, &date);
     visit.end(&response);
     Ok(response)
+}
+
+/// Takes slashes that follow each other for one, as nginx in front of a service does unless it is told otherwise.
+fn merge_slashes(uri: &mut Uri) {
+    if !uri.path().contains("//") {
+        return;
+    }
+    let mut merged = String::with_capacity(uri.path().len());
+    for character in uri.path().chars() {
+        if character != '/' || !merged.ends_with('/') {
+            merged.push(character);
+        }
+    }
+    if let Some(query) = uri.query() {
+        merged.push('?');
+        merged.push_str(query);
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = merged.parse().ok();
+    // With fewer slashes an address stays one.
+    if let Ok(merged) = Uri::from_parts(parts) {
+        *uri = merged;
+    }
 }
 
 /// A request under way. One whose client goes away is dropped, and then logged as never answered.
@@ -65,9 +92,8 @@ struct Visit<'a> {
 }
 
 impl<'a> Visit<'a> {
-    fn begin(state: &'a State, request: &Request<Body>, read: Arc<AtomicU64>) -> Self {
-        let raw_path = request.uri().path().to_owned();
-        let endpoint = endpoints::find(&raw_path);
+    fn begin(state: &'a State, request: &Request<Body>, raw_path: String, read: Arc<AtomicU64>) -> Self {
+        let endpoint = endpoints::find(request.uri().path());
         let agent = request.headers().get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         let mut held = HeldRequest {
             number: 0,
@@ -149,6 +175,12 @@ impl<'a> Visit<'a> {
         if let Err(refused) = self.admit(&request) {
             drain(request.into_body()).await;
             return refused;
+        }
+        if self.endpoint.is_none() && request.uri().path().starts_with("/api/") {
+            // The router would take nothing between two slashes for a name or a number.
+            let answer = routes::unknown_path(self.state, request.uri());
+            drain(request.into_body()).await;
+            return answer;
         }
         match TowerToHyperService::new(app).call(request).await {
             Ok(response) => response,

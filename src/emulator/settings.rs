@@ -117,6 +117,8 @@ pub struct Undocumented {
     pub download_charset: bool,
     /// Whether a path without its last slash is redirected to the one with it instead of answering 404.
     pub append_slash: bool,
+    /// Whether slashes that follow each other in a path count as one everywhere, not only in files' paths.
+    pub merge_slashes: bool,
     /// Whether `DELETE` takes the path of a file with a slash at its end.
     pub delete_with_slash: bool,
     /// Whether `files/tree` is sorted; otherwise it comes in the reverse order.
@@ -139,6 +141,7 @@ impl Default for Undocumented {
             keep_mode: true,
             download_charset: false,
             append_slash: true,
+            merge_slashes: true,
             delete_with_slash: true,
             sorted_tree: true,
             webapp_threads: false,

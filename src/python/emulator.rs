@@ -258,6 +258,7 @@ fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
             "keep_mode" => switches.keep_mode = value.extract()?,
             "download_charset" => switches.download_charset = value.extract()?,
             "append_slash" => switches.append_slash = value.extract()?,
+            "merge_slashes" => switches.merge_slashes = value.extract()?,
             "delete_with_slash" => switches.delete_with_slash = value.extract()?,
             "sorted_tree" => switches.sorted_tree = value.extract()?,
             "webapp_threads" => switches.webapp_threads = value.extract()?,

@@ -30,11 +30,12 @@ pub fn router() -> Router {
     router
         .merge(consoles::pages())
         .merge(sharing::pages())
-        .fallback(unknown_path)
+        .fallback(|Shared(state): Shared<Arc<State>>, uri: Uri| async move { unknown_path(&state, &uri) })
         .method_not_allowed_fallback(unknown_method)
 }
 
-async fn unknown_path(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
+/// The answer to a path that nothing is served at.
+pub fn unknown_path(state: &State, uri: &Uri) -> Response {
     let path = uri.path();
     if state.settings.undocumented.append_slash
         && !path.ends_with('/')

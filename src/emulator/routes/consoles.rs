@@ -16,8 +16,10 @@ use crate::emulator::state::State;
 
 type Emulator = Shared<Arc<State>>;
 
-/// What the service lets a console run.
-const EXECUTABLES: [&str; 6] = ["bash", "python3", "python", "ipython3", "mysql", "postgres"];
+/// What the service lets a console run, besides each version of Python and IPython
+/// (<https://help.pythonanywhere.com/pages/TypesOfConsoles/>, and what the client `pypawapi` offers).
+const EXECUTABLES: [&str; 9] =
+    ["bash", "python3", "python", "ipython3", "ipython", "pypy2", "pypy3", "mysql", "postgres"];
 
 /// The pages that start consoles.
 pub fn pages() -> Router {
@@ -44,7 +46,8 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response 
         return *missing;
     }
     let executable = fields.get("executable").unwrap_or_default();
-    if !EXECUTABLES.contains(&executable) && !executable.starts_with("python3.") {
+    if !EXECUTABLES.contains(&executable) && !executable.strip_prefix('i').unwrap_or(executable).starts_with("python3.")
+    {
         return answer::json(StatusCode::BAD_REQUEST, &json!({"executable": ["This is not a valid choice."]}));
     }
     let most = match state.settings.account {

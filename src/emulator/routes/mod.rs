@@ -16,5 +16,5 @@ mod build;
 mod checked;
 mod fields;
 
-pub use build::{Router, router};
+pub use build::{Router, router, unknown_path};
 pub use sharing::Shares;

@@ -77,9 +77,10 @@ pub(crate) async fn set(
     }
 }
 
+/// Unlike other deletions this one is answered as a change is: the client `pypawapi` reads a `status` here.
 pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
     match state.certificates.delete(&domain) {
-        Ok(true) => answer::empty(StatusCode::NO_CONTENT),
+        Ok(true) => answer::json(StatusCode::OK, &json!({"status": "OK"})),
         Ok(false) => not_found(),
         Err(error) => answer::internal(&error),
     }
