@@ -9,6 +9,8 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+import requests
+
 from .account import Account, NotObserved
 from .guard import wsgi_path
 
@@ -103,11 +105,11 @@ class Agent:
         self.load(PROGRAM.format(secret=self.secret, folder=folder))
 
     def load(self, program: str) -> int:
-        """Writes a program and reloads the web app: the status of the reload."""
+        """Writes a program and reloads the web app; returns the status of the reload."""
         self.account.call("files.upload", self.wsgi, program.encode())
         return self.reload().status_code
 
-    def reload(self) -> Any:
+    def reload(self) -> requests.Response:
         """The service's answer to a reload."""
         return self.account.request("POST", f"webapps/{self.account.domain}/reload/")
 
@@ -116,7 +118,8 @@ class Agent:
         answer = self.account.visit("/", params={"secret": self.secret, "do": do, "name": name, **query})
         if answer.status_code != 200:
             raise NotObserved(f"the web app does not answer: {answer.status_code} {answer.text[:200]}")
-        return answer.json()
+        seen: dict[str, Any] = answer.json()
+        return seen
 
 
 def agent(account: Account) -> Agent:

@@ -137,9 +137,10 @@ def overwrite_under_download(account: Account) -> tuple[Any, str]:
     account.put({"download.bin": b"a" * size})
     with requests.Session() as http:
         http.trust_env = False
+        http.headers.update(account.http.headers)
         http.mount(account.url, SmallReceiveBuffer())
         url = f"{account.url}/api/v0/user/{account.user}/{account.files_path('download.bin')}"
-        answer = http.get(url, headers={"Authorization": f"Token {account.token}"}, stream=True, timeout=120)
+        answer = http.get(url, stream=True, timeout=120)
         if answer.status_code != 200:
             raise NotObserved(f"the download was refused: {answer.status_code}")
         content = bytearray(answer.raw.read(1 << 10))
@@ -248,7 +249,9 @@ def reload_status(account: Account) -> tuple[Any, str]:
 @question("Do web apps get several requests at once in one process (threads)?")
 def webapp_threads(account: Account) -> tuple[Any, str]:
     served = agent(account)("served")
-    return served["wsgi.multithread"], ", ".join(f"{name}: {served[name]}" for name in sorted(served) if "." in name)
+    image = account.client.system_image.get()["system_image"]
+    flags = ", ".join(f"{name}: {served[name]}" for name in ("wsgi.multithread", "wsgi.multiprocess"))
+    return served["wsgi.multithread"], f"{flags}, on the system image {image}"
 
 
 @question("Do threads that a web app starts run between its requests?")

@@ -151,7 +151,7 @@ def test_a_share_serves_its_file_until_it_ends(account):
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json() == account.request("GET", "files/sharing/", params={"path": path}).json()
     url = account.call("files.sharing_url", path)
-    assert account.http.get(url, timeout=60).content == b"for all"
+    assert account.visitor.get(url, timeout=60).content == b"for all"
     assert account.request("DELETE", "files/sharing/", params={"path": path}).status_code == 204
     assert account.request("GET", "files/sharing/", params={"path": path}).status_code == 404
 
@@ -216,7 +216,7 @@ def test_a_console_shows_the_end_of_its_output_and_the_hosts_prompt(account):
     console = made.json()
     account.guard.made("consoles", console["id"])
     try:
-        if account.http.get(account.url + console["console_url"], allow_redirects=False).status_code != 200:
+        if account.visitor.get(account.url + console["console_url"], allow_redirects=False).status_code != 200:
             pytest.skip("only a browser that has logged in starts consoles here")
         account.call("consoles.send_input", console["id"], "seq 1000 2000\n")
         while not (shown := re.search(r"2000\s+\S*?(\d\d:\d\d ~ \$ )", output(account, console))):
@@ -267,6 +267,15 @@ def test_a_web_app_has_its_wsgi_file_and_logs_where_the_service_says(account):
     assert look.wsgi.rsplit("/", 1)[1] in names
     assert {f"{account.domain}.{kind}.log" for kind in ("access", "error", "server")} <= set(names)
     assert look.created.json()["status"] == "OK"
+
+
+def test_a_second_web_app_at_a_domain_is_refused(account):
+    look = agent_or_skip(account)
+    fields = {"domain_name": account.domain, "python_version": "python311"}
+    refused = account.request("POST", "webapps/", data=fields)
+    # A success that is none, or an error: clients must expect both.
+    assert refused.status_code == 400 or refused.json()["status"] == "ERROR"
+    assert look("served")["pid"]
 
 
 def test_an_import_failure_shows_at_each_hit_and_not_at_the_reload(account):

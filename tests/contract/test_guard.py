@@ -14,6 +14,7 @@ from pythonanywhere_api.testing import Emulator
 from .account import Account, NotObserved
 from .agent import agent
 from .guard import Guard, OutsideScratch
+from .report import Report
 
 HOME = "/api/v0/user/demo/"
 SCRATCH = "/home/demo/pya-contract-1"
@@ -231,3 +232,15 @@ def test_a_domain_that_is_in_use_is_left_alone():
         with pytest.raises(NotObserved, match="in use"):
             agent(account)
         assert account.guard.own["webapps"] == set()
+
+
+def test_what_cannot_be_removed_is_reported():
+    with Emulator(rate_limit=None) as host:
+        account, report = Account.of(host), Report()
+        account.begin()
+        account.put({"x": b""})
+        host.faults.add("status", code=403, method="DELETE", body='{"message": "not today"}')
+        account.end()
+        report.left_behind = account.left_behind
+        assert account.scratch in report.lines()[0]
+        assert "not today" in report.lines()[0]

@@ -32,7 +32,7 @@ def measured(account: Account) -> Measured:
     """The measurement of this account, made when it is first needed."""
     if "throttling" not in account.measured:
         account.measured["throttling"] = measure(account)
-    found = account.measured["throttling"]
+    found: Measured | None = account.measured["throttling"]
     if found is None:
         raise NotObserved(f"{MOST} requests were not throttled")
     return found

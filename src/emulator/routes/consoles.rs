@@ -16,7 +16,7 @@ use crate::emulator::state::State;
 
 type Emulator = Shared<Arc<State>>;
 
-/// What the service lets a console run, besides each version of Python and IPython
+/// What the service lets a console run, besides each version of Python and `IPython`
 /// (<https://help.pythonanywhere.com/pages/TypesOfConsoles/>, and what the client `pypawapi` offers).
 const EXECUTABLES: [&str; 9] =
     ["bash", "python3", "python", "ipython3", "ipython", "pypy2", "pypy3", "mysql", "postgres"];
