@@ -198,6 +198,20 @@ async fn a_console_starts_when_its_page_is_opened_and_runs_real_bash() {
     assert_eq!(host.call(Method::GET, &one, Value::Null).await.0, StatusCode::NOT_FOUND);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_console_starts_in_its_folder_or_at_home_if_there_is_none() {
+    let host = Host::start(Settings::default());
+    std::fs::create_dir(host.emulator.root().join("home/demo/work")).unwrap();
+    for (folder, shown) in [("/home/demo/work", "work $ "), ("/home/demo/gone", "~ $ ")] {
+        let wanted = json!({"executable": "bash", "working_directory": folder});
+        let (_, console) = host.call(Method::POST, "consoles/", wanted).await;
+        assert_eq!(console["working_directory"], folder);
+        let page = format!("{}{}", host.emulator.url(), console["console_url"].as_str().unwrap());
+        assert_eq!(host.http.get(page).send().await.unwrap().status(), StatusCode::OK);
+        wait_for(&host, &format!("consoles/{}/", console["id"]), shown).await;
+    }
+}
+
 async fn wait_for(host: &Host, console: &str, words: &str) -> String {
     let start = Instant::now();
     loop {

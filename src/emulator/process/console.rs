@@ -196,10 +196,7 @@ impl Consoles {
 
         let words = self.words(console);
         let words: Vec<&Path> = words.iter().map(PathBuf::as_path).collect();
-        let folder = console
-            .working_directory
-            .as_deref()
-            .map_or_else(|| self.launcher.home(), |path| self.launcher.visible(path));
+        let folder = self.launcher.folder(console.working_directory.as_deref().unwrap_or_default());
         let mut command = self.launcher.command(&words, &folder, true);
         command.envs(self.launcher.environment(session)).env("TERM", "xterm-256color");
         command

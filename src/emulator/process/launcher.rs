@@ -101,6 +101,14 @@ impl Launcher {
         self.visible(&format!("/home/{}", self.user))
     }
 
+    /// Where a process starts that is to start in `path`: there, or in the home folder if there is no such folder.
+    #[must_use]
+    pub fn folder(&self, path: &str) -> PathBuf {
+        let in_account = self.root.join(path.trim_start_matches('/')).is_dir();
+        let on_this_machine = self.private_view && Path::new(path).is_dir();
+        if path.starts_with('/') && (in_account || on_this_machine) { self.visible(path) } else { self.home() }
+    }
+
     /// The Python of those that name no other.
     #[must_use]
     pub fn python(&self) -> &Path {

@@ -177,7 +177,8 @@ impl WebProcesses {
         let wsgi = self.launcher.visible(&wsgi_path(domain));
         let mut words: Vec<&Path> = vec![&python, Path::new("-u"), &self.script, &wsgi];
         words.extend(self.threads.then_some(Path::new("threads")));
-        let mut command = Command::from(self.launcher.command(&words, &self.folder(app), false));
+        let mut command =
+            Command::from(self.launcher.command(&words, &self.launcher.folder(&app.working_directory), false));
         command.envs(self.launcher.environment(session)).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(self.open_log(domain, "error")?).kill_on_drop(true);
         let mut child = command.spawn()?;
@@ -204,16 +205,6 @@ impl WebProcesses {
         // The virtualenv may be one of this machine, outside the account.
         let in_account = self.root.join(app.virtualenv_path.trim_start_matches('/')).join("bin/python").exists();
         if in_account { inside } else { Path::new(&app.virtualenv_path).join("bin/python") }
-    }
-
-    /// Where it starts: its working directory, or the home folder if that is not there.
-    fn folder(&self, app: &WebApp) -> PathBuf {
-        let exists = self.root.join(app.working_directory.trim_start_matches('/')).is_dir();
-        if exists && !app.working_directory.is_empty() {
-            self.launcher.visible(&app.working_directory)
-        } else {
-            self.launcher.home()
-        }
     }
 
     /// When the WSGI file was written, in whole seconds; `None` if it is not there.
