@@ -133,7 +133,7 @@ def overwrite_replaces(account: Account) -> tuple[Any, str]:
 @question("What does a download get if its file is replaced meanwhile?")
 def overwrite_under_download(account: Account) -> tuple[Any, str]:
     # More than what sockets keep underway between a server and a client that reads slowly.
-    size = 8 << 20
+    size = 12 << 20
     account.put({"download.bin": b"a" * size})
     with requests.Session() as http:
         http.trust_env = False
