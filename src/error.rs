@@ -133,6 +133,8 @@ pub enum TimeoutPhase {
     Read,
     /// The whole answer.
     Total,
+    /// The end of a command in a console, which goes on there.
+    Command,
 }
 
 impl std::fmt::Display for TimeoutPhase {
@@ -141,6 +143,7 @@ impl std::fmt::Display for TimeoutPhase {
             Self::Connect => "connection",
             Self::Read => "further bytes",
             Self::Total => "complete answer",
+            Self::Command => "end of the command",
         })
     }
 }

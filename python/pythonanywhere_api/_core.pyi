@@ -4,9 +4,9 @@ import builtins
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, final
+from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, final, type_check_only
 
-from typing_extensions import Self, disjoint_base
+from typing_extensions import Buffer, Self, disjoint_base
 
 from ._items import FileItem
 from .types import (
@@ -15,6 +15,7 @@ from .types import (
     AlwaysOnTask,
     Certificate,
     Console,
+    ConsoleOutput,
     CpuUsage,
     DeployStep,
     DeployWay,
@@ -147,6 +148,14 @@ class AlwaysOn(_Family):
         Endpoint: ``POST always_on/{id}/restart/``.
         """
 
+@type_check_only
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+@type_check_only
+class _Writable(Protocol):
+    def write(self, data: bytes, /) -> int | None: ...
+
 @final
 class Consoles(_Family):
     """The endpoints `consoles`. Methods raise what the service answers, see `Client`."""
@@ -185,6 +194,38 @@ class Consoles(_Family):
         """Types into a console; a line ends with a newline. 120 requests a minute.
 
         Endpoint: ``POST consoles/{id}/send_input/``.
+        """
+    def run(self, id: int | str, command: str, timeout: float = 60) -> ConsoleOutput:
+        """Runs a command in a console, waits until it has ended, and returns its output without terminal escapes.
+
+        The service gives only about the last 500 characters of a console. In a ``bash`` console the output therefore
+        goes through a hidden file in the home folder, which is removed at the end: all of it comes back, standard
+        error included, and the exit status. The command runs in the shell itself, so that ``cd`` and ``export`` last,
+        with the terminal as its input; several lines are fine.
+
+        In any other console (``python3``, ``mysql``, …) the command is typed, and has ended when the same prompt is
+        there again. The output is what the terminal still shows then. In Python's, a comment that tells where the
+        output begins is typed after a command of one line.
+
+        Consoles are looked at less and less often, every 3 seconds in the end: the service allows 40 looks a minute. A
+        console that was just started gets 10 seconds to show its prompt.
+
+        Args:
+            id: number of the console. It must be at its prompt: nothing is typed into a program that runs there.
+            command: what to type, without a newline at its end. In ``bash`` at most about 3 900 characters.
+            timeout: seconds to wait for its end. Waiting for the rate limit may add to them.
+
+        Returns:
+            The output, a ``str`` with two more attributes: ``exit_status``, an ``int`` in ``bash`` and else ``None``,
+            and ``is_complete``. Where that is false, the beginning may be lost, and the first line says so.
+
+        Raises:
+            ConsoleNotStartedError: its page, ``browser_url``, must be opened in a browser first.
+            ConfigError: the console is not at its prompt, or the command cannot be typed. Nothing was typed.
+            RequestTimeoutError: the command did not end in time. It goes on in the console.
+
+        Endpoints: ``GET consoles/{id}/``, ``POST consoles/{id}/send_input/``,
+        ``GET consoles/{id}/get_latest_output/``, ``GET`` and ``DELETE files/path{path}``.
         """
 
 @final
@@ -243,10 +284,56 @@ class Files(_Family):
 
         Endpoint: ``GET files/path{path}``.
         """
-    def upload(self, path: str, content: bytes) -> bool:
+    def upload(self, path: str, content: Buffer | os.PathLike[str] | os.PathLike[bytes] | _Readable) -> bool:
         """Writes a file, making its folders and replacing what is there.
 
+        A local file and a file object are read while they are sent, so that memory bounds no file. The service is told
+        the length before the first byte. A file object that can seek is measured for that, and sent from where it
+        stands to its end; one that cannot (a pipe, a socket) is copied to a temporary file on disk first. Its methods
+        are called on the calling thread, in `AsyncClient` on the event loop's thread with the caller's context
+        variables.
+
+        A failure on the way is retried, from where the file stood.
+
+        Args:
+            path: where to, absolute.
+            content: bytes or another buffer, a path as ``pathlib.Path``, or a binary file object.
+
+        Returns:
+            True if the file is new, false if it was replaced.
+
+        Raises:
+            TypeError: for a ``str``, which may be meant as a path or as a text, and for a file opened as text; nothing
+                was sent.
+            OSError: the local file cannot be read, or its length changed while it was sent. What is at `path` is as it
+                was, as with the next two.
+            ConfigError: a file object gave more or less than it had when it was measured.
+            Exception: whatever the file object raised, unchanged.
+
         Endpoint: ``POST files/path{path}``.
+        """
+    def download(self, path: str, to: str | os.PathLike[str] | os.PathLike[bytes] | _Writable) -> int:
+        """Downloads a file to disk, or into a binary file object.
+
+        The content goes to a temporary file first. Given a path, that is in the same folder and takes the place of what
+        is there (whose mode it keeps, and symbolic links are followed) once it is whole. Given a file object, its
+        ``write`` is called only when all has arrived, on the calling thread, in `AsyncClient` on the event loop's. On a
+        failure the target is as it was, and the temporary file is gone. An answer that breaks off is retried.
+
+        Args:
+            path: what, absolute.
+            to: path of a local file in a folder that exists, or a binary file object.
+
+        Returns:
+            The length in bytes.
+
+        Raises:
+            TypeError: `to` is neither a path nor a binary file; nothing was asked of the service.
+            OSError: the local file cannot be written.
+            NotFoundError: there is no such file in the account. DecodeError if it is a folder.
+            Exception: whatever the file object raised, unchanged.
+
+        Endpoint: ``GET files/path{path}``.
         """
     def delete(self, path: str) -> None:
         """Deletes a file, or a folder with all below it.
@@ -696,6 +783,7 @@ class AsyncConsoles(_Family):
     async def delete(self, id: int | str) -> None: ...
     async def latest_output(self, id: int | str) -> str: ...
     async def send_input(self, id: int | str, input: str) -> None: ...
+    async def run(self, id: int | str, command: str, timeout: float = 60) -> ConsoleOutput: ...
 
 @final
 class AsyncCpu(_Family):
@@ -729,7 +817,8 @@ class AsyncFiles(_Family):
 
     async def read(self, path: str) -> bytes: ...
     async def list(self, path: str) -> dict[str, ListedEntry]: ...
-    async def upload(self, path: str, content: bytes) -> bool: ...
+    async def upload(self, path: str, content: Buffer | os.PathLike[str] | os.PathLike[bytes] | _Readable) -> bool: ...
+    async def download(self, path: str, to: str | os.PathLike[str] | os.PathLike[bytes] | _Writable) -> int: ...
     async def delete(self, path: str) -> None: ...
     async def share(self, path: str) -> str: ...
     async def sharing_url(self, path: str) -> str | None: ...

@@ -23,6 +23,24 @@ class FileItem(str):
         return super().__getitem__(key)
 
 
+class ConsoleOutput(str):
+    """What a command in a console wrote, as text that also tells how the command ended."""
+
+    exit_status: int | None
+    """Of the command, where a shell ran it; else ``None``."""
+    is_complete: bool
+    """Whether the text is known to be all of the output. If not, its first line says so."""
+
+    def __new__(cls, text: str, exit_status: int | None = None, is_complete: bool = True) -> ConsoleOutput:
+        output = super().__new__(cls, text)
+        output.exit_status = exit_status
+        output.is_complete = is_complete
+        return output
+
+    def __reduce__(self) -> tuple[type[ConsoleOutput], tuple[str, int | None, bool]]:
+        return type(self), (str(self), self.exit_status, self.is_complete)
+
+
 class Verb(str):
     """An HTTP verb, callable like the function of requests by that name.
 

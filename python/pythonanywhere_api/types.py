@@ -1,4 +1,4 @@
-"""What the service's answers and our reports hold, for type checkers: plain dicts at runtime.
+"""What the service's answers and our reports hold, for type checkers: plain dicts at runtime, but for `ConsoleOutput`.
 
 Of the service's answers all keys may be missing, and unknown ones pass through. Source:
 https://help.pythonanywhere.com/pages/API/.
@@ -9,12 +9,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal, TypedDict
 
+from ._items import ConsoleOutput
+
 __all__ = [
     "AgentChange",
     "AgentStatus",
     "AlwaysOnTask",
     "Certificate",
     "Console",
+    "ConsoleOutput",
     "CpuUsage",
     "DeployStep",
     "DeployWay",

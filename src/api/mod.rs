@@ -3,12 +3,15 @@
 //! [`Error`](crate::Error) with the service's own words.
 
 pub mod calls;
+mod console_run;
 mod consoles;
 mod files;
 mod perform;
 mod tasks;
+mod terminal;
 mod webapps;
 
+pub use console_run::{CommandOutput, is_shell_prompt};
 pub use files::{Entry, Uploaded};
 pub use perform::Answer;
 pub use tasks::{Task, TaskKind};

@@ -95,7 +95,7 @@ def test_no_call_is_missing_or_strange():
     families = [name for name in dir(Client) if isinstance(getattr(Client, name), property)]
     for name in families:
         walk(getattr(client, name), f"{name}.")
-    assert found == set(CALLS)
+    assert found == {*CALLS, "files.download", "consoles.run"}
 
 
 def test_every_call_reaches_its_endpoint(account):
@@ -249,7 +249,10 @@ def assert_reaches(name, request):
         ("always_on.get", (None,), {}, "id must be an int or a str, not NoneType"),
         ("always_on.update", (1,), {"command": object()}, "object has no JSON form"),
         ("always_on.update", (1,), {"id": 2}, "got multiple values for argument 'id'"),
-        ("files.upload", ("/home/x", "text"), {}, "file_content must be bytes"),
+        ("files.upload", ("/home/x", "text"), {}, "files.upload: content must be bytes"),
+        ("files.download", ("/home/x", 1), {}, "files.download: to must be a path"),
+        ("consoles.run", (1, b"ls"), {}, "consoles.run: command must be a str, not bytes"),
+        ("consoles.run", (1, "ls", "soon"), {}, "must be real number"),
     ],
 )
 def test_wrong_arguments_are_told_before_any_request(account, name, args, kwargs, words):

@@ -2,24 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use pyo3::IntoPyObjectExt;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple, PyType};
 
 use super::classes::{AsyncClient, Client};
+use super::extras::EXTRAS;
+use super::upload::Upload;
 use super::values::{self, Given, Outcome};
 use crate::api::calls::{CALLS, Call};
 use crate::api::{Answer, Uploaded};
 use crate::client::{self, RemotePath};
 use crate::error::Result;
 use crate::python::method::{Arguments, TableMethod};
-use crate::python::runtime::{awaitable, wait};
+use crate::python::runtime::{HostThread, awaitable, wait};
 
 /// The calls of one family on one account.
 #[pyclass(name = "_Family", module = "pythonanywhere_api", subclass, weakref, frozen)]
 pub(in crate::python) struct Family {
-    core: client::Client,
+    pub(super) core: client::Client,
 }
 
 #[pymethods]
@@ -52,6 +54,9 @@ pub(in crate::python) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
             let class = class(py, &format!("{prefix}{}", class_name(family)), family)?;
             for call in CALLS.iter().filter(|call| call.family() == family) {
                 method(call, !prefix.is_empty()).add_to(&class)?;
+            }
+            for extra in EXTRAS.iter().filter(|extra| extra.family == family) {
+                extra.method(!prefix.is_empty()).add_to(&class)?;
             }
             module.add(class.name()?, &class)?;
             classes.insert(family, class);
@@ -120,8 +125,11 @@ fn method(call: &'static Call, is_async: bool) -> TableMethod {
     })
 }
 
-async fn upload(core: &client::Client, path: &str, content: Bytes) -> Result<Answer> {
-    let uploaded = core.upload_file(&RemotePath::parse(path)?, content).await?;
+async fn upload(core: &client::Client, host: &HostThread, path: &str, upload: Upload) -> Result<Answer> {
+    let path = RemotePath::parse(path)?;
+    // What was made for this upload lives until it has ended.
+    let (content, _made) = upload.prepare(host).await?;
+    let uploaded = core.upload_from(&path, content).await?;
     Ok(Answer::Json((uploaded == Uploaded::Created).into()))
 }
 
@@ -131,20 +139,35 @@ fn perform<'py>(
     object: &Bound<'py, PyAny>,
     arguments: &Arguments<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let py = arguments.py();
     let core = object.cast::<Family>()?.get().core.clone();
     let given = values::given(call, arguments)?;
-    let operation = async move {
+    run(arguments.py(), is_async, call.verb(), move |host| async move {
         let outcome = match given {
             Given::Values(values) => core.call(call, &values).await,
-            Given::File(path, content) => upload(&core, &path, content).await,
+            Given::Upload(path, content) => upload(&core, &host, &path, content).await,
         };
         core.persist_budget();
         Outcome(outcome)
-    };
+    })
+}
+
+/// Runs an operation that may use the caller's thread: at once, or when the coroutine that it returns is awaited.
+pub(super) fn run<'py, T, F>(
+    py: Python<'py>,
+    is_async: bool,
+    name: &'static str,
+    make: impl FnOnce(HostThread) -> F + Send + 'static,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    T: for<'any> IntoPyObject<'any> + Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
     if is_async {
-        let coroutine = awaitable(call.verb(), move |_host| async move { Ok(operation.await) });
+        let coroutine = awaitable(name, move |host| {
+            let operation = make(host);
+            async move { Ok(operation.await) }
+        });
         return Ok(Bound::new(py, coroutine)?.into_any());
     }
-    wait(py, |_host| operation)?.into_pyobject(py)
+    wait(py, make)?.into_bound_py_any(py)
 }

@@ -4,8 +4,11 @@
 //! for each family and kind of client, with a method for each call, and the attributes that lead to them.
 
 mod classes;
+mod download;
+mod extras;
 mod families;
 mod options;
+mod upload;
 mod values;
 
 pub(super) use classes::{AsyncClient, Client};

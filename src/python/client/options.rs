@@ -47,7 +47,11 @@ impl Keywords<'_> {
     }
 }
 
-fn seconds(name: &str, value: f64) -> PyResult<Duration> {
+/// A number of seconds.
+///
+/// # Errors
+/// `ValueError` for a negative one, and for what is none.
+pub(super) fn seconds(name: &str, value: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(value)
         .map_err(|_| PyValueError::new_err(format!("{name} must be a number of seconds that is not negative")))
 }

@@ -1,16 +1,16 @@
 //! Arguments to JSON, and answers to Python.
 
-use bytes::Bytes;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple, PyType};
 use serde_json::{Map, Number, Value};
 
-use crate::api::Answer;
+use super::upload::Upload;
 use crate::api::calls::{Call, Sends};
+use crate::api::{Answer, CommandOutput};
 use crate::error::Result as CoreResult;
 use crate::python::convert::json_to_py;
-use crate::python::dropin::file_content;
 use crate::python::errors::to_py;
 use crate::python::method::Arguments;
 use crate::signature::{Kind, Parameter};
@@ -20,7 +20,7 @@ pub(super) enum Given {
     /// One for each parameter.
     Values(Vec<Option<Value>>),
     /// A path, and what is to be written there.
-    File(String, Bytes),
+    Upload(String, Upload),
 }
 
 /// Reads the arguments of a call.
@@ -29,21 +29,32 @@ pub(super) enum Given {
 /// `TypeError` for one of a wrong type.
 pub(super) fn given(call: &Call, arguments: &Arguments<'_>) -> PyResult<Given> {
     if call.sends == Sends::File {
-        let path = argument(call, &call.parameters[0], &arguments.value(0)?)?;
-        let content = file_content(&arguments.value(1)?)?;
-        return Ok(Given::File(path.as_str().unwrap_or_default().to_owned(), content));
+        let path = argument(call.name, &call.parameters[0], &arguments.value(0)?)?;
+        let content = Upload::of(call.name, &arguments.value(1)?)?;
+        return Ok(Given::Upload(path.as_str().unwrap_or_default().to_owned(), content));
     }
     let value = |(index, parameter): (usize, &Parameter)| match arguments.given(index) {
-        Some(given) => argument(call, parameter, given).map(Some),
+        Some(given) => argument(call.name, parameter, given).map(Some),
         None => Ok(None),
     };
     call.parameters.iter().enumerate().map(value).collect::<PyResult<_>>().map(Given::Values)
 }
 
-fn argument(call: &Call, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyResult<Value> {
+/// An argument as text: a text, or an identifier.
+///
+/// # Errors
+/// `TypeError` for anything else.
+pub(super) fn text(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyResult<String> {
+    Ok(match argument(name, parameter, given)? {
+        Value::String(text) => text,
+        other => other.to_string(),
+    })
+}
+
+fn argument(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyResult<Value> {
     let wrong = |expected: &str| {
         let found = given.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
-        PyTypeError::new_err(format!("{}: {} must be {expected}, not {found}", call.name, parameter.name))
+        PyTypeError::new_err(format!("{name}: {} must be {expected}, not {found}", parameter.name))
     };
     let is_optional = parameter.default.is_some() && given.is_none();
     let is_number = given.is_instance_of::<PyInt>() && !given.is_instance_of::<PyBool>();
@@ -55,7 +66,7 @@ fn argument(call: &Call, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyR
         // Identifiers, the one kind of argument in the table that is either.
         Kind::Any if !is_number && !given.is_instance_of::<PyString>() => Err(wrong("an int or a str")),
         _ => json(given).map_err(|error| {
-            let message = format!("{}: {}: {}", call.name, parameter.name, error.value(given.py()));
+            let message = format!("{name}: {}: {}", parameter.name, error.value(given.py()));
             if error.is_instance_of::<PyTypeError>(given.py()) { PyTypeError::new_err(message) } else { error }
         }),
     }
@@ -134,4 +145,19 @@ fn warn(py: Python<'_>, message: &str) -> PyResult<()> {
     let category = py.import("pythonanywhere_api.exceptions")?.getattr("PythonAnywhereWarning")?;
     py.import("warnings")?.call_method1("warn", (message, category))?;
     Ok(())
+}
+
+/// How a command in a console ended.
+pub(super) struct CommandOutcome(pub CoreResult<CommandOutput>);
+
+impl<'py> IntoPyObject<'py> for CommandOutcome {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        let CommandOutput { text, exit_status, is_complete } = self.0.map_err(|error| to_py(py, error))?;
+        CLASS.import(py, "pythonanywhere_api._items", "ConsoleOutput")?.call1((text, exit_status, is_complete))
+    }
 }

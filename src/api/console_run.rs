@@ -1,0 +1,340 @@
+//! A command in a console: typed, waited for, its output brought back.
+//!
+//! The service gives about the last 500 characters of a terminal, so the end of a command can be seen there but not its
+//! whole output. In a `bash` console the command's output therefore goes to a file in the account, which is read and
+//! removed: all of it comes back, exactly, with the exit status. Elsewhere (`python3`, `mysql`, …) the end is the
+//! prompt coming back, and the output is what the terminal still shows; that its beginning may be lost is said in the
+//! text itself, so that no part is taken for the whole.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::terminal::{after_echo, last_line, plain};
+use crate::client::{Client, RemotePath, Request};
+use crate::clock;
+use crate::error::{Error, Result, TimeoutPhase};
+
+/// First and last wait between two looks at a console, of which the service allows 40 a minute.
+const FIRST_LOOK: Duration = Duration::from_millis(200);
+const LAST_LOOK: Duration = Duration::from_secs(3);
+
+/// How long a console that was just started may take to show its prompt.
+const START: Duration = Duration::from_secs(10);
+
+/// What a shell reads in one line before it has begun to edit lines itself.
+const LONGEST_LINE: usize = 4000;
+
+/// How often a file that the shell has written is asked for, until the files' server sees all of it.
+const FILE_LOOKS: u32 = 6;
+
+/// Stands before output whose beginning may be lost.
+const CUT: &str = "[the service keeps about 500 characters of a console: output before this line may be lost]\n";
+
+/// What a command in a console gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandOutput {
+    /// What it wrote, without terminal escapes.
+    pub text: String,
+    /// Of the command, where a shell ran it.
+    pub exit_status: Option<i32>,
+    /// Whether the text is known to be all of it. If not, its first line says so.
+    pub is_complete: bool,
+}
+
+#[derive(Deserialize)]
+struct Console {
+    #[serde(default)]
+    executable: String,
+}
+
+impl Client {
+    /// Runs a command in the console `id` and waits until it has ended. The console must be at its prompt.
+    ///
+    /// In a `bash` console the command runs in the shell itself (`cd` and `export` last), with the terminal as its
+    /// input. In any other, it is typed as one input, and the console's prompt is waited for.
+    ///
+    /// Endpoints: `GET consoles/{id}/`, `POST consoles/{id}/send_input/`, `GET consoles/{id}/get_latest_output/`, and
+    /// for the output of shells `GET` and `DELETE files/path{path}`.
+    ///
+    /// # Errors
+    /// `ConsoleNotStarted` with the page to open; `Config` if the console is not at a prompt; `Timeout` if the command
+    /// has not ended after `timeout`: it goes on in the console.
+    pub async fn run_in_console(&self, id: u64, command: &str, timeout: Duration) -> Result<CommandOutput> {
+        if command.trim().is_empty() {
+            return Err(Error::config("the command for the console is empty"));
+        }
+        let console: Console =
+            self.send(Request::get(format!("consoles/{id}/"))).await?.error_for_status()?.json("a console")?;
+        let program = console.executable.rsplit('/').next().unwrap_or_default();
+        let session = Session { client: self, id, command, timeout, token: format!("{:08x}", fastrand::u32(..)) };
+        match program {
+            "bash" => session.in_shell().await,
+            _ => session.at_prompt(program.starts_with("python")).await,
+        }
+    }
+}
+
+/// A command on its way.
+struct Session<'a> {
+    client: &'a Client,
+    id: u64,
+    command: &'a str,
+    timeout: Duration,
+    /// Tells its traces from everybody else's.
+    token: String,
+}
+
+impl Session<'_> {
+    async fn in_shell(&self) -> Result<CommandOutput> {
+        let line = shell_line(self.command, &self.token)?;
+        self.wait_for(START, is_shell_prompt).await?.map_err(|shown| self.not_ready(&shown))?;
+        self.client.send_console_input(self.id, &line).await?;
+        let file = RemotePath::parse(&format!("/home/{}/{}", self.client.user(), file_name(&self.token)))?;
+        let mark = mark(&self.token);
+        let ended = self.wait_for(self.timeout, |shown| ends_with_status(shown, &mark)).await?;
+        let output = match ended {
+            Ok(()) => self.read(&file, &mark, FILE_LOOKS).await,
+            // The mark may have been driven off the screen.
+            Err(_) => self.read(&file, &mark, 1).await,
+        };
+        let (text, exit_status) = match (output?, ended) {
+            (Some(output), _) => output,
+            (None, Err(_)) => return Err(self.timed_out()),
+            (None, Ok(())) => {
+                let message = format!("the command has ended, but its output is not in {file}: is the disk full?");
+                return Err(Error::config(message));
+            }
+        };
+        if let Err(error) = self.client.delete_path(&file).await {
+            log::warn!("{file} stays behind: {}", error.chain());
+        }
+        Ok(CommandOutput { text: plain(&text), exit_status: Some(exit_status), is_complete: true })
+    }
+
+    /// The output and the status at its end; `None` if the file is not whole.
+    async fn read(&self, file: &RemotePath, mark: &str, looks: u32) -> Result<Option<(String, i32)>> {
+        for look in 1..=looks {
+            match self.client.read_file(file).await {
+                Ok(content) => {
+                    let text = String::from_utf8_lossy(&content);
+                    if let Some(output) = split_status(&text, mark) {
+                        return Ok(Some(output));
+                    }
+                }
+                Err(error) if error.status() == Some(404) => {}
+                Err(error) => return Err(error),
+            }
+            if look < looks {
+                clock::sleep(FIRST_LOOK * look).await;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn at_prompt(&self, takes_comments: bool) -> Result<CommandOutput> {
+        let (mut before, mut prompt) = (String::new(), String::new());
+        let is_ready = |shown: &str| {
+            prompt = prompt_of(shown);
+            shown.clone_into(&mut before);
+            !prompt.is_empty()
+        };
+        self.wait_for(START, is_ready).await?.map_err(|shown| self.not_ready(&shown))?;
+        let command = self.command.trim_end_matches('\n');
+        // The same input again and again would leave a terminal that shows the same as before.
+        let is_marked = takes_comments && !command.contains('\n');
+        let line = if is_marked { format!("{command}  # {}\n", self.token) } else { format!("{command}\n") };
+        self.client.send_console_input(self.id, &line).await?;
+        let mut shown = String::new();
+        let has_ended = |now: &str| {
+            now.clone_into(&mut shown);
+            now != before && prompt_of(now) == prompt
+        };
+        self.wait_for(self.timeout, has_ended).await?.map_err(|_| self.timed_out())?;
+        let echo = if is_marked { self.token.as_str() } else { command };
+        Ok(typed_output(&shown, echo))
+    }
+
+    /// Looks at the console until `is_there`, less and less often; what it shows in the end, if that never comes.
+    async fn wait_for(
+        &self,
+        longest: Duration,
+        mut is_there: impl FnMut(&str) -> bool,
+    ) -> Result<std::result::Result<(), String>> {
+        let start = clock::now();
+        let mut wait = FIRST_LOOK;
+        loop {
+            let shown = self.client.latest_console_output(self.id).await?;
+            if is_there(&shown) {
+                return Ok(Ok(()));
+            }
+            let left = longest.saturating_sub(clock::now() - start);
+            if left.is_zero() {
+                return Ok(Err(shown));
+            }
+            clock::sleep(wait.min(left)).await;
+            wait = wait.mul_f64(1.5).min(LAST_LOOK);
+        }
+    }
+
+    fn not_ready(&self, shown: &str) -> Error {
+        Error::config(format!(
+            "the console {} is not at its prompt, so that nothing was typed: its last line is {:?}",
+            self.id,
+            last_line(shown)
+        ))
+    }
+
+    fn timed_out(&self) -> Error {
+        let url = format!("{}consoles/{}/get_latest_output/", self.client.base(), self.id);
+        Error::Timeout { method: "GET".to_owned(), url, phase: TimeoutPhase::Command, after: self.timeout }
+    }
+}
+
+fn file_name(token: &str) -> String {
+    format!(".pya-run-{token}")
+}
+
+/// Comes before the exit status. In the line that is typed it stands in two parts, so that its echo is none.
+fn mark(token: &str) -> String {
+    format!("pya-{token} ")
+}
+
+/// What is typed into a shell: the command, its output to a file, the exit status at the file's end and on the terminal.
+///
+/// The command is quoted so that it is one line of ASCII: no key of the line editor, no history expansion, no locale
+/// plays a part in it. The space in front keeps it out of the history where that is so configured.
+fn shell_line(command: &str, token: &str) -> Result<String> {
+    let mut quoted = String::new();
+    for byte in command.bytes() {
+        match byte {
+            b' '..=b'~' if !matches!(byte, b'\'' | b'\\' | b'!') => quoted.push(char::from(byte)),
+            0 => return Err(Error::config("a command cannot hold a NUL character")),
+            _ => {
+                quoted.push('\\');
+                quoted.extend([6, 3, 0].map(|shift| char::from(b'0' + ((byte >> shift) & 7))));
+            }
+        }
+    }
+    let file = file_name(token);
+    // No reserved word opens the line: bash does not know one after an `eval` of something unfinished.
+    let line = format!(
+        " eval $'{quoted}' >~/{file} 2>&1; printf '\\n%s%s %d\\n' pya- {token} $? >>~/{file}; tail -n 1 ~/{file}\n"
+    );
+    if line.len() > LONGEST_LINE {
+        return Err(Error::config(format!(
+            "the command is too long to be typed ({} characters with quoting, at most {LONGEST_LINE}): upload it as a \
+             script and run that",
+            line.len()
+        )));
+    }
+    Ok(line)
+}
+
+/// Whether a terminal shows the mark with a whole number and the end of its line.
+fn ends_with_status(shown: &str, mark: &str) -> bool {
+    plain(shown).lines().any(|line| line.strip_prefix(mark).is_some_and(|status| status.parse::<i32>().is_ok()))
+        && shown.rfind(mark).is_some_and(|at| shown[at..].contains('\n'))
+}
+
+/// The output and the status from what the command's file holds; `None` if its end is not there.
+fn split_status(content: &str, mark: &str) -> Option<(String, i32)> {
+    let (output, status) = content.strip_suffix('\n')?.rsplit_once('\n')?;
+    let status = status.strip_prefix(mark)?.parse().ok()?;
+    Some((output.to_owned(), status))
+}
+
+/// Whether a console that shows this is a shell's that waits for input: its last line is the host's `10:12 ~ $ `, with an
+/// environment's name before it or not, or root's.
+#[must_use]
+pub fn is_shell_prompt(shown: &str) -> bool {
+    let line = last_line(shown);
+    let line = line.trim_end();
+    // A database's prompt ends like root's.
+    line.ends_with('$') || (line.ends_with('#') && !line.ends_with("=#") && !line.ends_with("-#"))
+}
+
+/// The last line with its numbers made equal: prompts count, or tell the time.
+fn prompt_of(shown: &str) -> String {
+    let mut prompt = String::new();
+    for character in last_line(shown).trim_end().chars() {
+        match character {
+            '0'..='9' if prompt.ends_with('0') => {}
+            '0'..='9' => prompt.push('0'),
+            _ => prompt.push(character),
+        }
+    }
+    prompt
+}
+
+/// What a terminal shows between the echo of the input and the prompt.
+fn typed_output(shown: &str, echo: &str) -> CommandOutput {
+    let after = after_echo(shown, echo);
+    let text = plain(after.unwrap_or(shown));
+    let text = text.rfind('\n').map_or("", |newline| &text[..=newline]);
+    let cut = if after.is_some() { "" } else { CUT };
+    CommandOutput { text: format!("{cut}{text}"), exit_status: None, is_complete: after.is_some() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_are_told_from_output() {
+        for ready in ["10:12 ~ $ ", "hi\r\n\x1b[?2004h10:12 ~/site $ ", "(venv) 00:00 ~ $ ", "root@host:/# ", "$ "] {
+            assert!(is_shell_prompt(ready), "{ready:?}");
+        }
+        for busy in ["", "10:12 ~ $ sleep 5\r\n", ">>> ", "10:12 ~ $ python3\r\n>>> ", "mysql> ", "db=# ", "[y/N] "] {
+            assert!(!is_shell_prompt(busy), "{busy:?}");
+        }
+        assert_eq!(prompt_of("x\r\nIn [9]: "), prompt_of("y\r\nIn [10]: "));
+        assert_eq!(prompt_of("10:59 ~ $ "), prompt_of("11:00 ~ $ "));
+        assert_ne!(prompt_of(">>> "), prompt_of("... "));
+    }
+
+    #[test]
+    fn an_echo_does_not_pass_for_the_end() {
+        let line = shell_line("echo hi", "0badcafe").unwrap();
+        let mark = mark("0badcafe");
+        assert!(!line.contains(&mark));
+        assert!(!ends_with_status(&line, &mark));
+        assert!(!ends_with_status("pya-0badcafe 12", &mark), "the number may go on");
+        assert!(ends_with_status("$ tail\r\npya-0badcafe 12\r\n$ ", &mark));
+    }
+
+    #[test]
+    fn what_is_typed_is_one_line_of_ascii() {
+        let line = shell_line("echo 'it!'\n\techo \u{e9}\\", "1").unwrap();
+        assert!(line.is_ascii() && line.matches('\n').count() == 1 && line.ends_with('\n'), "{line}");
+        assert!(line.contains(r"eval $'echo \047it\041\047\012\011echo \303\251\134'; "), "{line}");
+        assert!(shell_line(&"x".repeat(LONGEST_LINE), "1").is_err());
+        assert!(shell_line("a\0b", "1").is_err());
+    }
+
+    #[test]
+    fn a_status_stands_at_the_end_of_the_output() {
+        let mark = mark("1");
+        for (content, output) in [
+            ("hi\n\npya-1 0\n", Some(("hi\n", 0))),
+            ("\npya-1 127\n", Some(("", 127))),
+            ("no newline\npya-1 1\n", Some(("no newline", 1))),
+            ("hi\n\npya-1 0", None),
+            ("hi\n", None),
+            ("", None),
+        ] {
+            let found = split_status(content, &mark);
+            assert_eq!(found.as_ref().map(|(text, status)| (text.as_str(), *status)), output, "{content:?}");
+        }
+    }
+
+    #[test]
+    fn lost_beginnings_are_told() {
+        let whole = typed_output(">>> f()  # 0badcafe\r\n\x1b[1m42\x1b[0m\r\n>>> ", "0badcafe");
+        assert_eq!(whole, CommandOutput { text: "42\n".to_owned(), exit_status: None, is_complete: true });
+        let cut = typed_output("41\r\n42\r\n>>> ", "0badcafe");
+        assert_eq!((cut.text, cut.is_complete), (format!("{CUT}41\n42\n"), false));
+        let silent = typed_output(">>> x = 1  # 0badcafe\r\n>>> ", "0badcafe");
+        assert_eq!((silent.text.as_str(), silent.is_complete), ("", true));
+    }
+}

@@ -1,0 +1,241 @@
+//! What `files.upload` takes: bytes, a path, or a binary file of Python.
+//!
+//! A Python file is used on the caller's thread only. One that can seek is measured, and read while it is sent: the
+//! length is told to the service before the first byte, since not every front end takes a body of unknown length. One
+//! that cannot is copied to a temporary file first, which has a length and can be sent again.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use pyo3::exceptions::{PyBlockingIOError, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyString};
+use tempfile::{NamedTempFile, TempPath};
+
+use crate::client::{Content, Pieces, Source, blocking};
+use crate::error::{Error, Result};
+use crate::python::dropin::file_content;
+use crate::python::runtime::HostThread;
+
+/// So much of a file is read at once.
+const PIECE: usize = 256 * 1024;
+
+/// What was given to be uploaded.
+pub(super) enum Upload {
+    Bytes(Bytes),
+    Path(PathBuf),
+    File(PythonFile),
+}
+
+impl Upload {
+    /// Sorts what was given, without touching a file yet.
+    ///
+    /// # Errors
+    /// `TypeError` for what is no content.
+    pub(super) fn of(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = value.py();
+        let wrong = |advice: &str| {
+            let found = value.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
+            let words =
+                format!("{name}: content must be bytes, an os.PathLike or a binary file object, not {found}{advice}");
+            PyTypeError::new_err(words)
+        };
+        if value.is_instance_of::<PyString>() {
+            return Err(wrong(": encode a text, or wrap the path of a local file in pathlib.Path"));
+        }
+        if value.hasattr(intern!(py, "__fspath__"))? {
+            return Ok(Self::Path(local_path(value)?));
+        }
+        if value.hasattr(intern!(py, "read"))? {
+            if is_text(value)? {
+                return Err(wrong(" (opened as text: open it with mode \"rb\")"));
+            }
+            return Ok(Self::File(PythonFile(Arc::new(value.clone().unbind()))));
+        }
+        match file_content(value) {
+            Err(error) if error.is_instance_of::<PyTypeError>(py) => Err(wrong("")),
+            content => content.map(Self::Bytes),
+        }
+    }
+
+    /// Makes it ready to be sent; a file that is made for this lives as long as the result.
+    ///
+    /// # Errors
+    /// What the file raised.
+    pub(super) async fn prepare(self, host: &HostThread) -> Result<(Content, Option<TempPath>)> {
+        match self {
+            Self::Bytes(bytes) => Ok((Content::Bytes(bytes), None)),
+            Self::Path(path) => Ok((Content::Path(path), None)),
+            Self::File(file) => match file.measure(host).await? {
+                Measured::Seekable { start, length } => {
+                    let turn = Arc::default();
+                    let source = SeekableFile { file, host: host.clone(), start, length, turn };
+                    Ok((Content::Source(Arc::new(source)), None))
+                }
+                Measured::Stream { begun } => {
+                    let copy = file.copy(host, begun).await?;
+                    Ok((Content::Path(copy.to_path_buf()), Some(copy)))
+                }
+            },
+        }
+    }
+}
+
+/// The path of a file of this machine, as `open` takes it.
+///
+/// # Errors
+/// What the object's `__fspath__` raised.
+pub(super) fn local_path(value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    let py = value.py();
+    py.import(intern!(py, "os"))?.call_method1(intern!(py, "fsdecode"), (value,))?.extract()
+}
+
+/// Whether it is a file that was opened as text.
+///
+/// # Errors
+/// Only if `io` cannot be imported.
+pub(super) fn is_text(file: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = file.py();
+    file.is_instance(&py.import(intern!(py, "io"))?.getattr(intern!(py, "TextIOBase"))?)
+}
+
+/// The error of a temporary file, which is made where the system wants them.
+pub(super) fn temporary_failure(source: std::io::Error) -> Error {
+    Error::Local { path: std::env::temp_dir(), source }
+}
+
+/// A binary file object.
+#[derive(Clone)]
+pub(super) struct PythonFile(Arc<Py<PyAny>>);
+
+enum Measured {
+    Seekable {
+        start: u64,
+        length: u64,
+    },
+    /// With what its first `read` gave.
+    Stream {
+        begun: Bytes,
+    },
+}
+
+impl PythonFile {
+    async fn measure(&self, host: &HostThread) -> Result<Measured> {
+        let file = Arc::clone(&self.0);
+        host.call(move |py| {
+            let file = file.bind(py);
+            // Shows a text file that is no `TextIOBase`, such as a wrapper of one, before anything is sent.
+            let begun = read(file, 0)?;
+            if !can_seek(file)? {
+                return Ok(Measured::Stream { begun });
+            }
+            let tell = || file.call_method0(intern!(py, "tell"))?.extract::<u64>();
+            // A `read` that pays no heed to the size has moved on.
+            let start = tell()?.saturating_sub(begun.len() as u64);
+            file.call_method1(intern!(py, "seek"), (0, 2))?;
+            let end = tell()?;
+            file.call_method1(intern!(py, "seek"), (start,))?;
+            Ok(Measured::Seekable { start, length: end.saturating_sub(start) })
+        })
+        .await
+    }
+
+    /// Copies what a stream has to a temporary file.
+    async fn copy(&self, host: &HostThread, begun: Bytes) -> Result<TempPath> {
+        let (mut copy, path) = blocking(|| NamedTempFile::new().map_err(temporary_failure)).await?.into_parts();
+        let mut piece = begun;
+        loop {
+            copy = blocking(move || {
+                std::io::Write::write_all(&mut copy, &piece).map_err(temporary_failure)?;
+                Ok(copy)
+            })
+            .await?;
+            let file = Arc::clone(&self.0);
+            piece = host.call(move |py| read(file.bind(py), PIECE)).await?;
+            if piece.is_empty() {
+                return Ok(path);
+            }
+        }
+    }
+}
+
+fn can_seek(file: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = file.py();
+    match file.getattr_opt(intern!(py, "seekable"))? {
+        Some(seekable) => seekable.call0()?.is_truthy(),
+        None => Ok(file.hasattr(intern!(py, "seek"))? && file.hasattr(intern!(py, "tell"))?),
+    }
+}
+
+fn read(file: &Bound<'_, PyAny>, size: usize) -> PyResult<Bytes> {
+    let piece = file.call_method1(intern!(file.py(), "read"), (size,))?;
+    if piece.is_none() {
+        return Err(PyBlockingIOError::new_err("the file does not block, and has nothing to read now"));
+    }
+    if let Ok(piece) = piece.cast::<PyBytes>() {
+        return Ok(Bytes::from_owner(PyBackedBytes::from(piece.clone())));
+    }
+    file_content(&piece).map_err(|_| {
+        let found = piece.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
+        PyTypeError::new_err(format!("the file must be binary: its read() returned {found}, not bytes"))
+    })
+}
+
+/// A file that is read while it is sent, from where it stood, for each attempt anew.
+struct SeekableFile {
+    file: PythonFile,
+    host: HostThread,
+    start: u64,
+    length: u64,
+    /// Which attempt reads. What an earlier one left in the queue of the caller's thread must not move the file.
+    turn: Arc<AtomicU64>,
+}
+
+impl Source for SeekableFile {
+    fn length(&self) -> Option<u64> {
+        Some(self.length)
+    }
+
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
+    fn open(&self) -> Result<Pieces> {
+        let turn = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
+        let reader = Reader { file: self.file.clone(), host: self.host.clone(), mine: turn, turn: self.turn.clone() };
+        let pieces = stream::try_unfold((reader, Some(self.start)), |(reader, seek)| async move {
+            let piece = reader.next(seek).await?;
+            Ok((!piece.is_empty()).then_some((piece, (reader, None))))
+        });
+        Ok(pieces.boxed())
+    }
+}
+
+struct Reader {
+    file: PythonFile,
+    host: HostThread,
+    mine: u64,
+    turn: Arc<AtomicU64>,
+}
+
+impl Reader {
+    async fn next(&self, seek: Option<u64>) -> Result<Bytes> {
+        let (file, mine, turn) = (Arc::clone(&self.file.0), self.mine, Arc::clone(&self.turn));
+        let piece = self.host.call(move |py| {
+            if turn.load(Ordering::SeqCst) != mine {
+                return Ok(None);
+            }
+            let file = file.bind(py);
+            if let Some(start) = seek {
+                file.call_method1(intern!(py, "seek"), (start,))?;
+            }
+            read(file, PIECE).map(Some)
+        });
+        piece.await?.ok_or(Error::Closed)
+    }
+}
