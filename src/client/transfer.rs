@@ -6,10 +6,11 @@
 use std::error::Error as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use http::header::CONTENT_LENGTH;
 use reqwest::multipart::{Form, Part};
 
@@ -203,17 +204,26 @@ impl Attempt<'_> {
     }
 
     /// The content in pieces; each one that is asked for means that those before it went out.
+    ///
+    /// The connection goes on with a body when nobody waits for the answer any more. A request that was given up must not
+    /// take effect behind the caller's back, so its body breaks off then: `failure` lives as long as the exchange.
     fn pieces(
         &self,
         opened: Opened,
         activity: &Arc<Activity>,
         failure: &Failure,
     ) -> impl futures_util::Stream<Item = std::io::Result<Bytes>> + use<> {
-        let (activity, failure, observer) = (Arc::clone(activity), Arc::clone(failure), self.observer.map(Arc::clone));
+        let (activity, failure, observer) =
+            (Arc::clone(activity), Arc::downgrade(failure), self.observer.map(Arc::clone));
         let path = self.request.path.clone();
-        opened.checked().map(move |piece| {
+        let mut pieces = opened.checked();
+        stream::poll_fn(move |context| {
+            let Some(failure) = failure.upgrade() else {
+                return Poll::Ready(Some(Err(std::io::Error::other("the request was given up"))));
+            };
+            let piece = ready!(pieces.poll_next_unpin(context));
             activity.touch();
-            match piece {
+            Poll::Ready(piece.map(|piece| match piece {
                 Ok(piece) => {
                     if let Some(observer) = observer.as_ref().filter(|_| !piece.is_empty()) {
                         observer.bytes_sent(&path, piece.len() as u64);
@@ -224,7 +234,7 @@ impl Attempt<'_> {
                     *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                     Err(std::io::Error::other("the content could not be read to its end"))
                 }
-            }
+            }))
         })
     }
 

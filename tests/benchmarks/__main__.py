@@ -29,6 +29,10 @@ class Line:
 
 LINES = [
     Line("CPU of a small request / that of requests.get", "<= 0.10", measures.cpu_per_request),
+    Line("1 000 requests, 50 at a time: per second / httpx.AsyncClient", ">= 5", measures.requests_per_second),
+    Line("their CPU / that of httpx.AsyncClient", "<= 0.25", measures.cpu_at_once),
+    Line("500 MB up and down by path: growth of peak memory", "< 16 MB", measures.memory_of_paths),
+    Line("500 MB up and down by file object: the same", "< 16 MB", measures.memory_of_files),
     Line("import pythonanywhere_api / import requests", "<= 0.20", measures.import_time),
     Line("listing 3 000 folders at 5 ms: one after another / ours", ">= 10", measures.listing),
     Line("scan and hash 10 000 files, 200 MB / xargs -P sha256sum", "<= 1.5", measures.hashing),

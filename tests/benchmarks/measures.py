@@ -42,6 +42,80 @@ for _ in range(int(sys.argv[3])):
 print(time.process_time() - before)
 """
 
+AT_ONCE = 50
+
+OURS_ASYNC = """
+import asyncio, sys, time
+from pythonanywhere_api import AsyncClient
+
+async def main(url, token, count, at_once):
+    client = AsyncClient("demo", token, url, rate_limit="off")
+    limit = asyncio.Semaphore(at_once)
+
+    async def one():
+        async with limit:
+            assert len(await client.files.list("/home/demo/site")) == 2
+
+    await one()
+    wall, cpu = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(one() for _ in range(count)))
+    print(time.perf_counter() - wall, time.process_time() - cpu)
+
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+"""
+
+THEIRS_ASYNC = """
+import asyncio, sys, time
+import httpx
+
+async def main(url, token, count, at_once):
+    headers = {"Authorization": "Token " + token}
+    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+    async with httpx.AsyncClient(base_url=url, headers=headers, limits=limits) as client:
+        limit = asyncio.Semaphore(at_once)
+
+        async def one():
+            async with limit:
+                answer = await client.get("/api/v0/user/demo/files/path/home/demo/site/")
+                assert answer.status_code == 200
+                assert len(answer.json()) == 2
+
+        await one()
+        wall, cpu = time.perf_counter(), time.process_time()
+        await asyncio.gather(*(one() for _ in range(count)))
+        print(time.perf_counter() - wall, time.process_time() - cpu)
+
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+"""
+
+LARGE = 500_000_000
+
+TRANSFER = """
+import resource, sys
+from pathlib import Path
+from pythonanywhere_api import Client
+
+def peak():
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return grown if sys.platform == "darwin" else grown * 1024
+
+url, user, token, way, folder, small, large = sys.argv[1:]
+files = Client(user, token, url, rate_limit="off").files
+# What any first transfer takes is no matter of the file's size.
+for name in (small, large):
+    before = peak()
+    remote, local = f"/home/{user}/{name}", Path(folder, name)
+    if way == "path":
+        files.upload(remote, local)
+        files.download(remote, local)
+    else:
+        with local.open("rb") as file:
+            files.upload(remote, file)
+        with local.open("wb") as file:
+            files.download(remote, file)
+print(peak() - before)
+"""
+
 IMPORT = "import time; before = time.perf_counter(); import {}; print(time.perf_counter() - before)"
 
 
@@ -49,6 +123,12 @@ def _number(*command: str) -> float:
     """Runs a command that prints a number."""
     done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
     return float(done.stdout)
+
+
+def _numbers(*command: str) -> list[float]:
+    """Runs a command that prints numbers."""
+    done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
+    return [float(word) for word in done.stdout.split()]
 
 
 @contextmanager
@@ -75,6 +155,55 @@ def cpu_per_request() -> str:
             theirs.append(_number("-c", THEIRS, url, TOKEN, str(REQUESTS)))
     mine, other, micros = statistics.median(ours), statistics.median(theirs), 1e6 / REQUESTS
     return f"1/{other / mine:.1f}  ({mine * micros:.0f} µs, {other * micros:.0f} µs)"
+
+
+@functools.cache
+def _at_once() -> tuple[tuple[float, float], tuple[float, float]]:
+    """Wall-clock and CPU seconds of 1 000 requests, ours and theirs: medians of alternating runs."""
+    ours, theirs = [], []
+    with _loopback() as url:
+        for _ in range(7):
+            ours.append(_numbers("-c", OURS_ASYNC, url, TOKEN, str(REQUESTS), str(AT_ONCE)))
+            theirs.append(_numbers("-c", THEIRS_ASYNC, url, TOKEN, str(REQUESTS), str(AT_ONCE)))
+    (my_wall, my_cpu), (other_wall, other_cpu) = (
+        tuple(statistics.median(column) for column in zip(*runs, strict=True)) for runs in (ours, theirs)
+    )
+    return (my_wall, my_cpu), (other_wall, other_cpu)
+
+
+def requests_per_second() -> str:
+    """`AsyncClient` and `httpx.AsyncClient`, 50 requests at a time, connections made before, JSON decoded by both."""
+    (mine, _), (other, _) = _at_once()
+    return f"{other / mine:.1f}  ({REQUESTS / mine:.0f}/s, {REQUESTS / other:.0f}/s)"
+
+
+def cpu_at_once() -> str:
+    """CPU time of the same runs, all threads."""
+    (_, mine), (_, other) = _at_once()
+    micros = 1e6 / REQUESTS
+    return f"{mine / other:.2f}  ({mine * micros:.0f} µs, {other * micros:.0f} µs)"
+
+
+def _memory(way: str) -> str:
+    """By how much the peak memory of a fresh process grows with a large file, up and down."""
+    with tempfile.TemporaryDirectory(prefix="pya-bench-") as folder:
+        for name, length in (("small", 1 << 20), ("large", LARGE)):
+            with Path(folder, name).open("wb") as file:
+                file.truncate(length)
+        with Emulator(rate_limit=None, upload_limit=None, disk_quota=4 * LARGE) as host:
+            grown = _number("-c", TRANSFER, host.url, host.user, host.token, way, folder, "small", "large")
+            assert Path(folder, "large").stat().st_size == LARGE
+    return f"{grown / 1e6:.1f} MB"
+
+
+def memory_of_paths() -> str:
+    """`files.upload(…, Path)` and `files.download(…, Path)`."""
+    return _memory("path")
+
+
+def memory_of_files() -> str:
+    """The same with file objects of Python."""
+    return _memory("file")
 
 
 def import_time() -> str:

@@ -486,8 +486,12 @@ client.files.upload("/home/demo/x", b"before")
 
 class Endless(io.RawIOBase):
     "Gives a first piece, then sleeps, so that a signal comes while the caller's own code runs."
-    reads = 0
+    reads = position = 0
+    def __init__(self, is_seekable): self.is_seekable = is_seekable
     def readable(self): return True
+    def seekable(self): return self.is_seekable
+    def seek(self, offset, whence=0): self.position = 1 << 22 if whence else offset
+    def tell(self): return self.position
     def read(self, size=-1):
         self.reads += size > 0
         if self.reads == 2:
@@ -495,12 +499,9 @@ class Endless(io.RawIOBase):
             time.sleep(30)
         return b"x" * size
 
-class Target(io.BytesIO):
-    pass
-
 def download():
     print("first", flush=True)
-    client.files.download("/home/demo/slow", Target())
+    client.files.download("/home/demo/slow", io.BytesIO())
 
 try:
     CALL
@@ -510,7 +511,15 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("call", ["client.files.upload('/home/demo/x', Endless())", "download()"], ids=["up", "down"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "client.files.upload('/home/demo/x', Endless(False))",
+        "client.files.upload('/home/demo/x', Endless(True))",
+        "download()",
+    ],
+    ids=["stream", "file", "download"],
+)
 def test_ctrl_c_ends_a_transfer(host, tmp_path, call):
     set_clock_speed(1)
     host.faults.add("slow", delay=30, path="*/slow")

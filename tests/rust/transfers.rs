@@ -14,6 +14,7 @@ use pythonanywhere_api::client::{Content, Observer, Options, Pieces, RateLimit, 
 use pythonanywhere_api::emulator::{Emulator, FaultKind, FaultRule, Stage};
 use pythonanywhere_api::error::{Error, ErrorKind, Result};
 use pythonanywhere_api::{BaseUrl, Client, RemotePath, Token};
+use tokio::sync::mpsc;
 
 use crate::emulator_host::unlimited;
 use crate::script::{Act, Script, answer, say};
@@ -86,6 +87,53 @@ impl Source for Made {
         }
         Ok(stream::iter(pieces).boxed())
     }
+}
+
+/// Pieces that a test hands out one by one while they are sent.
+struct Handed {
+    pieces: Mutex<Option<mpsc::Receiver<Bytes>>>,
+    length: u64,
+}
+
+impl Source for Handed {
+    fn length(&self) -> Option<u64> {
+        Some(self.length)
+    }
+
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
+    fn open(&self) -> Result<Pieces> {
+        let pieces = self.pieces.lock().unwrap().take().unwrap();
+        Ok(stream::unfold(pieces, |mut pieces| async move { Some((Ok(pieces.recv().await?), pieces)) }).boxed())
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_given_up_does_not_go_on_behind_the_callers_back() {
+    let emulator = Emulator::start(unlimited()).unwrap();
+    let (client, path, content) = (emulated(&emulator), remote("x"), pattern(1_000_000));
+    client.upload_file(&path, "before".into()).await.unwrap();
+    let (hand, pieces) = mpsc::channel(1);
+    let source = Handed { pieces: Mutex::new(Some(pieces)), length: content.len() as u64 };
+    let upload = tokio::spawn({
+        let (client, path) = (client.clone(), path.clone());
+        async move { client.upload_from(&path, Content::Source(Arc::new(source))).await }
+    });
+    let mut rest = content.chunks(250_000).map(Bytes::copy_from_slice);
+    // The second waits until the first was taken.
+    for piece in rest.by_ref().take(2) {
+        hand.send(piece).await.unwrap();
+    }
+    upload.abort();
+    assert!(upload.await.unwrap_err().is_cancelled());
+    for piece in rest {
+        // Nobody takes it any more, which is what this is about.
+        let _ = hand.send(piece).await;
+    }
+    hand.closed().await;
+    assert_eq!(client.read_file(&path).await.unwrap(), "before");
 }
 
 #[tokio::test]

@@ -1,27 +1,36 @@
 //! A future for an asynchronous caller.
 //!
-//! `pyo3-async-runtimes` makes an asyncio future, which needs a running loop and is no coroutine: `asyncio.run(…)`
-//! and `create_task` refuse it. So callers get a [`Coroutine`] that starts the future when it is first awaited, and no
-//! loop is kept between calls.
+//! An asyncio future needs a running loop and is no coroutine: `asyncio.run(…)` and `create_task` refuse it. So callers
+//! get a [`Coroutine`] that starts the operation when it is first awaited, and no loop is kept between calls.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::process;
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::FutureExt;
+use futures_util::future::{AbortHandle, Abortable};
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::intern;
+use pyo3::panic::PanicException;
 use pyo3::prelude::*;
-use pyo3_async_runtimes::generic::{future_into_py_with_locals, get_current_locals};
+use pyo3_async_runtimes::TaskLocals;
 
-use super::executor::{Executor, attended_driver};
+use super::executor::attended_driver;
 use super::gate;
 use super::host::HostThread;
+use super::loop_link::LoopLink;
+use super::wait::LEAVE_WITHIN;
+use crate::leaving;
 
-type Start = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<Bound<'py, PyAny>> + Send>;
+type Start = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<(Bound<'py, PyAny>, Task)> + Send>;
 
 enum State {
     New(Start),
-    /// The asyncio future and the iterator that awaits it.
+    /// The operation, and the iterator that awaits its asyncio future.
     Running {
-        future: Py<PyAny>,
+        task: Task,
         iterator: Py<PyAny>,
     },
     Ended,
@@ -41,12 +50,53 @@ where
             return Err(PyRuntimeError::new_err("the interpreter is exiting"));
         }
         // A runtime that cannot be made is told here.
-        attended_driver()?;
-        let locals = get_current_locals::<Executor>(py)?;
-        let future = make(HostThread::Loop(locals.clone()));
-        future_into_py_with_locals::<Executor, _, _>(py, locals, future)
+        let driver = attended_driver()?;
+        let locals = TaskLocals::with_running_loop(py)?.copy_context(py)?;
+        let event_loop = locals.event_loop(py);
+        let link = LoopLink::to(&event_loop);
+        let future = event_loop.call_method0(intern!(py, "create_future"))?;
+        let waiting = future.clone().unbind();
+        let operation = make(HostThread::Loop(locals));
+        let ended = driver.clone();
+        let (handle, registration) = AbortHandle::new_pair();
+        drop(driver.spawn(async move {
+            let outcome = Abortable::new(AssertUnwindSafe(operation).catch_unwind(), registration).await;
+            if let Ok(outcome) = outcome {
+                link.hand_over(
+                    &ended,
+                    waiting,
+                    Box::new(move |py| match outcome {
+                        Ok(result) => result?.into_py_any(py),
+                        Err(panic) => Err(PanicException::new_err((words_of(&*panic),))),
+                    }),
+                );
+            }
+            // If it was given up, something may be left on the host.
+            leaving::settle(LEAVE_WITHIN).await;
+        }));
+        Ok((future, Task { handle, process: process::id() }))
     });
     Coroutine { name, state: Mutex::new(State::New(start)) }
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "the operation panicked".to_owned())
+}
+
+/// An operation under way. Dropped, it is given up, unless it has ended.
+struct Task {
+    handle: AbortHandle,
+    /// The process that runs it: a forked child leaves it alone.
+    process: u32,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if self.process == process::id() {
+            self.handle.abort();
+        }
+    }
 }
 
 /// What the methods of the asynchronous classes return. Await it once.
@@ -65,18 +115,19 @@ impl Coroutine {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
-    /// Hands `method` to the iterator, and keeps both for the next time unless it raised.
+    /// Calls `method` of the iterator, and keeps it for the next time unless it raised: then the operation has ended, or
+    /// nobody waits for it any more.
     fn step<'py>(
         &self,
         py: Python<'py>,
-        future: Py<PyAny>,
+        task: Task,
         iterator: Py<PyAny>,
         method: &str,
         args: impl pyo3::call::PyCallArgs<'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         // Not called under the lock, since it runs Python.
         let yielded = iterator.bind(py).call_method1(method, args)?;
-        self.put(State::Running { future, iterator });
+        self.put(State::Running { task, iterator });
         Ok(yielded)
     }
 }
@@ -115,11 +166,11 @@ impl Coroutine {
                 Err(PyTypeError::new_err("can't send non-None value to a just-started coroutine"))
             }
             State::New(start) => {
-                let future = start(py)?;
-                let iterator = future.call_method0(pyo3::intern!(py, "__await__"))?;
-                self.step(py, future.unbind(), iterator.unbind(), "send", (value,))
+                let (future, task) = start(py)?;
+                let iterator = future.call_method0(intern!(py, "__await__"))?;
+                self.step(py, task, iterator.unbind(), "send", (value,))
             }
-            State::Running { future, iterator } => self.step(py, future, iterator, "send", (value,)),
+            State::Running { task, iterator } => self.step(py, task, iterator, "send", (value,)),
             State::Ended => Err(PyRuntimeError::new_err("cannot reuse already awaited coroutine")),
         }
     }
@@ -133,10 +184,10 @@ impl Coroutine {
         traceback: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         match self.take() {
-            State::Running { future, iterator } => match (value, traceback) {
+            State::Running { task, iterator } => match (value, traceback) {
                 // One argument where one was given: the other form is deprecated.
-                (None, None) => self.step(py, future, iterator, "throw", (kind,)),
-                (value, traceback) => self.step(py, future, iterator, "throw", (kind, value, traceback)),
+                (None, None) => self.step(py, task, iterator, "throw", (kind,)),
+                (value, traceback) => self.step(py, task, iterator, "throw", (kind, value, traceback)),
             },
             State::New(_) | State::Ended => Err(PyErr::from_value(value.unwrap_or(kind))),
         }
@@ -144,9 +195,9 @@ impl Coroutine {
 
     /// Gives up what was not awaited to its end.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        if let State::Running { future, iterator } = self.take() {
-            future.bind(py).call_method0(pyo3::intern!(py, "cancel"))?;
-            iterator.bind(py).call_method0(pyo3::intern!(py, "close"))?;
+        if let State::Running { task, iterator } = self.take() {
+            drop(task);
+            iterator.bind(py).call_method0(intern!(py, "close"))?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod executor;
 pub(super) mod gate;
 mod host;
 mod logging;
+mod loop_link;
 mod wait;
 
 pub(super) use awaitable::{Coroutine, awaitable};
