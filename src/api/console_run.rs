@@ -307,7 +307,7 @@ mod tests {
     fn what_is_typed_is_one_line_of_ascii() {
         let line = shell_line("echo 'it!'\n\techo \u{e9}\\", "1").unwrap();
         assert!(line.is_ascii() && line.matches('\n').count() == 1 && line.ends_with('\n'), "{line}");
-        assert!(line.contains(r"eval $'echo \047it\041\047\012\011echo \303\251\134'; "), "{line}");
+        assert!(line.contains(r"eval $'echo \047it\041\047\012\011echo \303\251\134' >"), "{line}");
         assert!(shell_line(&"x".repeat(LONGEST_LINE), "1").is_err());
         assert!(shell_line("a\0b", "1").is_err());
     }
