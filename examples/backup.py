@@ -15,10 +15,8 @@ from pythonanywhere_api import AsyncClient
 
 async def copy_file(client: AsyncClient, remote: PurePosixPath, local: Path) -> int:
     """Copies one file and returns its size."""
-    content = await client.files.read(str(remote))
     local.parent.mkdir(parents=True, exist_ok=True)
-    local.write_bytes(content)
-    return len(content)
+    return await client.files.download(str(remote), local)
 
 
 async def copy_folder(client: AsyncClient, remote: PurePosixPath, local: Path) -> int:

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import urllib.request
 import zlib
 from inspect import isclass
 from operator import attrgetter
@@ -48,11 +49,21 @@ def write_settings(host, folder):
 @pytest.mark.parametrize("page", FOLLOWED, ids=str)
 def test_what_a_page_shows_works(page, account, tmp_path):
     host, environment = account
+    start_console(host)
     (tmp_path / "manage.py").write_text("")
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "page.html").write_text("<p>")
     write_settings(host, tmp_path)
     assert Reader(tmp_path, environment).follow(page) > 0
+
+
+def start_console(host):
+    """Makes a console and opens its page, as somebody has to, and puts there what commands in it need."""
+    project = Path(host.root, "home", host.user, "mysite")
+    project.mkdir()
+    (project / "manage.py").write_text("print('migrated')\n")
+    console = Client(host.user, host.token, host.url, rate_limit="off").consoles.create()
+    urllib.request.urlopen(host.url + console["console_url"], timeout=60).close()
 
 
 def test_the_pages_that_show_something_are_followed():
