@@ -74,7 +74,8 @@ pub async fn deploy<R: Remote>(
     let folder = StateFolder::of(remote.user(), &project.remote_root)?;
     let base = &diff.base;
     let run = Run { remote: &remote, folder, base, work: &work, options, means: &means, recorder, watcher: &watcher };
-    match run.run().await {
+    // Large: it holds the futures of every way to deploy.
+    match Box::pin(run.run()).await {
         Ok(()) => {
             let mut report = recorder.lock();
             report.ok = report.failed.is_empty() && report.stopped.is_none();
@@ -230,7 +231,10 @@ impl<R: Remote> Run<'_, R> {
         if !changed {
             return false;
         }
-        let well = self.run_steps(keeper).await && self.reload_all(keeper).await && self.is_healthy().await;
+        let well = self.run_steps(keeper).await && {
+            let before = self.now();
+            self.reload_all(keeper).await && self.is_healthy(before).await
+        };
         if !well {
             self.roll_back(keeper, id).await;
             return false;

@@ -122,7 +122,7 @@ pub(super) fn ways(single: usize, reloads: usize, parts: usize, limit: Option<u3
         way("none", single, 0.0, ""),
         way("webapp", bulk, 0.0, "with the agent installed"),
         way("always_on", bulk + TASK_REQUESTS, 10.0, "paid accounts, with tasks allowed"),
-        way("schedule", bulk + TASK_REQUESTS + 40, 120.0, "accounts with scheduled tasks, with tasks allowed"),
+        way("schedule", bulk + TASK_REQUESTS, 120.0, "accounts with scheduled tasks, with tasks allowed"),
     ]
 }
 

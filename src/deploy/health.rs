@@ -21,10 +21,9 @@ const REDIRECTS: usize = 5;
 const LINES: usize = 40;
 
 impl<R: Remote> Run<'_, R> {
-    /// Looks at each site that was reloaded; false if one does not work.
-    pub(super) async fn is_healthy(&self) -> bool {
+    /// Looks at each site that was reloaded `since`; false if one does not work.
+    pub(super) async fn is_healthy(&self, since: SystemTime) -> bool {
         let (Some(path), Some(client)) = (&self.options.health, self.remote.as_client()) else { return true };
-        let since = self.now();
         let reloaded = self.recorder.lock().reloaded.clone();
         for domain in reloaded {
             let is_named = self.options.via.domain.as_ref() == Some(&domain);
@@ -70,7 +69,7 @@ async fn look(client: &Client, domain: &str, site_url: Option<&str>, path: &str)
             // Somewhere else: this site did its part.
             return Ok(response.status.as_u16());
         }
-        path = next[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
+        next[url::Position::BeforePath..url::Position::AfterQuery].clone_into(&mut path);
     }
     Err(Error::config(format!("{domain} redirects from page to page")))
 }
@@ -94,7 +93,7 @@ fn lines_since(log: &str, stamp: &str) -> Vec<String> {
             .is_some_and(|start| start >= stamp && start.as_bytes()[4] == b'-' && start.as_bytes()[10] == b' ')
     };
     let lines: Vec<&str> = log.lines().collect();
-    let Some(first) = lines.iter().position(|line| is_new(line)) else { return Vec::new() };
+    let Some(first) = lines.iter().position(is_new) else { return Vec::new() };
     let first = first.max(lines.len().saturating_sub(LINES));
     lines[first..].iter().map(|&line| line.to_owned()).collect()
 }
@@ -117,8 +116,8 @@ mod tests {
         let log = "2026-11-23 08:00:00,000: old\n  of old\n2026-11-23 09:00:01,000: new\nTraceback\n";
         assert_eq!(lines_since(log, "2026-11-23 09:00:00"), ["2026-11-23 09:00:01,000: new", "Traceback"]);
         assert!(lines_since(log, "2026-11-23 10:00:00").is_empty());
-        let long = "2026-11-23 09:00:01,000: x\n".repeat(100);
-        assert_eq!(lines_since(&long, "2026-11-23 09:00:00").len(), LINES);
+        let many = "2026-11-23 09:00:01,000: x\n".repeat(100);
+        assert_eq!(lines_since(&many, "2026-11-23 09:00:00").len(), LINES);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::steps::StepReport;
 
 /// What a deploy did so far. Paths are relative to the project.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub struct DeployReport {
     /// Whether everything that was planned is done. False while the deploy works.
     pub ok: bool,

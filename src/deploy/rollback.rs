@@ -180,7 +180,7 @@ async fn latest(client: &Client, folder: &StateFolder) -> Result<String> {
         entries.iter().filter_map(|entry| entry.name.strip_prefix("rollback-").map(str::to_owned)).collect();
     if kept.len() > 1 {
         let jobs = history_in(client, folder).await?;
-        kept.sort_by_key(|id| jobs.iter().position(|job| job["id"] == Value::from(id.as_str())));
+        kept.sort_by_key(|id| jobs.iter().position(|job| job["id"] == id.as_str()));
     }
     kept.pop().ok_or_else(|| {
         Error::config("there is nothing to roll back to: only a deploy by bundle keeps what it replaces")

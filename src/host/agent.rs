@@ -285,9 +285,7 @@ impl Agents {
             Some(_) => {}
         }
         for mapping in self.client.static_files(&self.site.domain).await? {
-            let url = mapping["url"].as_str().unwrap_or_default();
-            let prefix = url.trim_end_matches('/');
-            if !url.is_empty() && PATH.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/')) {
+            if let Some(url) = mapping["url"].as_str().filter(|url| is_above_agent(url)) {
                 return Ok(Silence::Mapped(url.to_owned()));
             }
         }
@@ -384,4 +382,24 @@ impl Agents {
 
 fn to_text(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("texts and numbers make JSON")
+}
+
+/// Whether a static files mapping may answer in the agent's place.
+fn is_above_agent(url: &str) -> bool {
+    !url.is_empty() && PATH.strip_prefix(url.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mappings_above_the_agent_are_known() {
+        for url in ["/", "/-", "/-/"] {
+            assert!(is_above_agent(url), "{url}");
+        }
+        for url in ["", "/static/", "/-/other/", "/-x"] {
+            assert!(!is_above_agent(url), "{url}");
+        }
+    }
 }

@@ -58,7 +58,7 @@ def test_a_token_file_is_read(pya, host):
     [
         (['token = "s3cret"'], "does not belong"),
         (['api_token = "s3cret"'], "does not belong"),
-        (['protect = ["x"]'], "there are: compare, delete"),
+        (['protect = ["x"]'], "there are: allow_tasks, compare"),
         (['delete = "yes"'], "delete"),
         (["domain = 3"], "a text or a list"),
         (["max_file_size = 'huge'"], "max_file_size"),

@@ -20,8 +20,8 @@ pub async fn run(args: &Pull, context: &Context) -> Result<Exit> {
     for (path, reason) in &report.unreadable {
         context.output.failure(&format!("{} could not be read on the host: {reason}", shown(path)));
     }
-    let text: String = report.written.iter().map(|path| format!("{}\n", shown(path))).collect();
-    context.output.answer(&text, &json!(report));
+    let lines: Vec<String> = report.written.iter().map(|path| shown(path)).collect();
+    context.output.answer(&lines.join("\n"), &json!(report));
     context.output.say(&format!("{} written, {} unchanged", counted(report.written.len(), "file"), report.unchanged));
     Ok(if report.unreadable.is_empty() { Exit::Ok } else { Exit::Failed })
 }

@@ -22,16 +22,12 @@ pub async fn run(args: &Verify, context: &Context) -> Result<Exit> {
         ("L", &drift.differs),
         ("A", &drift.not_deployed),
     ];
-    let mut text = String::new();
-    for (mark, paths) in lists {
-        for path in paths {
-            text.push_str(&format!("{mark} {}\n", shown(path)));
-        }
-    }
+    let lines = lists.iter().flat_map(|(mark, paths)| paths.iter().map(move |path| format!("{mark} {}", shown(path))));
+    let lines: Vec<String> = lines.collect();
     for (path, reason) in &drift.unreadable {
         context.output.failure(&format!("{}: {reason}", shown(path)));
     }
-    context.output.answer(&text, &json!(drift));
+    context.output.answer(&lines.join("\n"), &json!(drift));
     let words = [
         (drift.changed.len(), "changed on the host (M)"),
         (drift.missing.len(), "gone from it (D)"),

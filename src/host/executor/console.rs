@@ -6,11 +6,17 @@
 use std::time::Duration;
 
 use super::Workshop;
+use crate::api::is_shell_prompt;
+use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::job::{Job, Receipt};
 
 /// How often the receipt is looked for.
 const POLL: Duration = Duration::from_secs(3);
+
+/// How often, and how many times, a console is looked at that is not at a prompt.
+const LOOK: Duration = Duration::from_secs(1);
+const LOOKS: usize = 5;
 
 pub(super) async fn run(id: Option<u64>, shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
     let client = &shop.client;
@@ -18,15 +24,22 @@ pub(super) async fn run(id: Option<u64>, shop: &Workshop, job: &Job, limit: Dura
         Some(id) => id,
         None => client.create_console("bash").await?,
     };
-    let latest = client.latest_console_output(id).await.map_err(|error| explain(error, id))?;
-    if !is_at_prompt(&latest) {
-        return Err(Error::config(format!(
-            "console {id} is not at a prompt: end what runs in it, or name another one"
-        )));
-    }
+    wait_for_prompt(shop, id).await?;
     let command = shop.set_up(job).await?;
     client.send_console_input(id, &format!("{command}\n")).await.map_err(|error| explain(error, id))?;
     shop.wait(job, POLL, limit).await
+}
+
+/// A shell that was just started takes a moment; a command that runs may take for ever.
+async fn wait_for_prompt(shop: &Workshop, id: u64) -> Result<()> {
+    for _ in 0..LOOKS {
+        let latest = shop.client.latest_console_output(id).await.map_err(|error| explain(error, id))?;
+        if is_shell_prompt(&latest) {
+            return Ok(());
+        }
+        clock::sleep(LOOK).await;
+    }
+    Err(Error::config(format!("console {id} is not at a prompt: end what runs in it, or name another one")))
 }
 
 /// A console that was not started yet is kept, so that its page can be opened.
@@ -37,22 +50,5 @@ fn explain(error: Error, id: u64) -> Error {
         )),
         error if error.kind() == ErrorKind::NotFound => Error::config(format!("there is no console {id}")),
         error => error,
-    }
-}
-
-/// Whether a console waits for a command: the last thing on it is bash's prompt.
-fn is_at_prompt(output: &str) -> bool {
-    output.trim_end().ends_with('$')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_prompt_is_the_last_thing_on_the_console() {
-        assert!(is_at_prompt("\u{1b}[0;33m16:52 ~\u{1b}[0m $ "));
-        assert!(!is_at_prompt("16:52 ~ $ sleep 100\r\n"));
-        assert!(!is_at_prompt(""));
     }
 }

@@ -17,6 +17,9 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub use task::sweep;
 
+/// When a receipt is looked for first.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
 /// What starts jobs.
 #[derive(Debug)]
 pub enum Executor {
@@ -114,6 +117,8 @@ impl Workshop {
     /// Waits until a receipt is there and final.
     async fn wait(&self, job: &Job, every: Duration, limit: Duration) -> Result<Receipt> {
         let end = crate::clock::now() + limit;
+        // Nothing is done in no time.
+        crate::clock::sleep(FIRST_LOOK).await;
         loop {
             if let Some(receipt) = self.receipt(job).await?.filter(Receipt::is_over) {
                 return Ok(receipt);

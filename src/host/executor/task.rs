@@ -24,6 +24,7 @@ const AHEAD: u64 = 120;
 pub(super) async fn run(kind: TaskKind, shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
     let command = shop.set_up(job).await?;
     let mark = mark(shop, &job.id);
+    let mut due = clock::now();
     let task = match kind {
         // Whatever ends is started again: the rest is sleep.
         TaskKind::AlwaysOn => shop.client.create_always_on(&format!("{command}; exec sleep infinity"), &mark).await,
@@ -31,6 +32,8 @@ pub(super) async fn run(kind: TaskKind, shop: &Workshop, job: &Job, limit: Durat
             let now = shop.client.server_time().unwrap_or_else(clock::wall);
             let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) + AHEAD;
             let time = (seconds / 3600 % 24, seconds / 60 % 60);
+            // Nothing can be there before the minute begins.
+            due = due + Duration::from_secs(AHEAD - seconds % 60);
             shop.client.create_daily(&command, &mark, time).await
         }
     };
@@ -46,6 +49,7 @@ pub(super) async fn run(kind: TaskKind, shop: &Workshop, job: &Job, limit: Durat
         }
         Err(error) => return Err(error),
     };
+    clock::sleep_until(due).await;
     let receipt = shop.wait(job, POLL, limit).await;
     let deleted = task.delete().await;
     let receipt = receipt?;

@@ -16,7 +16,7 @@ pub(super) struct Keywords<'py> {
 
 impl<'py> Keywords<'py> {
     pub(super) fn new(py: Python<'py>, method: &'static str, given: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
-        let left = given.map_or_else(|| Ok(PyDict::new(py)), |given| given.copy())?;
+        let left = given.map_or_else(|| Ok(PyDict::new(py)), PyDictMethods::copy)?;
         Ok(Self { method, left })
     }
 

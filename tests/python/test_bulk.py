@@ -1,0 +1,439 @@
+"""Deploys as one bundle, and what else a job on the host can do, for both classes, by real processes."""
+
+import os
+import stat
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from conftest import Caller, project_folder, write_tree
+from sites import files_below
+
+from pythonanywhere_api import AsyncPythonanywhereApi, Client, ConfigError, PythonanywhereApi
+from pythonanywhere_api.testing import Emulator, set_clock_speed
+
+WSGI = """\
+import os
+
+def application(environ, start_response):
+    version = open(os.path.expanduser("~/mysite/version.txt")).read()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"version {version} at {environ['PATH_INFO']}".encode()]
+"""
+
+MANAGE = """\
+import sys
+
+words = sys.argv[1:]
+print("manage.py", *words)
+if "migrate" in words:
+    print("  Applying pages.0002_title... OK")
+sys.exit(3 if "fail" in open("version.txt").read() else 0)
+"""
+
+
+class Site:
+    """A web app of an account, and a project on this machine that is deployed to it."""
+
+    def __init__(self, caller: Caller, local: Path, python: str = sys.executable):
+        self.caller, self.local, self.host = caller, local, caller.emulator
+        self.api = caller.api()
+        self.domain = f"{self.host.user}.pythonanywhere.com"
+        self.host.create_webapp(self.domain)
+        self.wsgi = Path(self.host.root) / "var" / "www" / f"{self.domain.replace('.', '_')}_wsgi.py"
+        self.wsgi.write_text(WSGI)
+        self.remote = project_folder(self.host)
+        self.via = {"domain": self.domain, "site_url": self.host.site_url}
+
+    def run(self, result):
+        value = self.caller.run(result)
+        assert value is not None, self.api.error_message
+        return value
+
+    def write(self, version: str) -> None:
+        for number in range(50):
+            path = self.local / f"pkg{number % 5}" / f"m{number}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{version} {number}\n")
+        (self.local / "version.txt").write_text(version)
+        (self.local / "manage.py").write_text(MANAGE)
+
+    def deploy(self, **options):
+        diff = self.run(self.api.deploy_diff(self.local))
+        return self.run(self.api.deploy(diff, **{"reload": [self.domain], "delete": True, **self.via, **options}))
+
+    def page(self, path: str = "/") -> str:
+        with urllib.request.urlopen(self.host.site_url + path, timeout=30) as answer:
+            return answer.read().decode()
+
+    def notes(self, pattern: str) -> list[str]:
+        return sorted(path.name for path in (self.remote.parent / ".pya").rglob(pattern))
+
+
+@pytest.fixture(params=[PythonanywhereApi, AsyncPythonanywhereApi], ids=["sync", "async"])
+def site(request, unlimited, tmp_path):
+    with Emulator(rate_limit=None, python=sys.executable, account="paid") as host:
+        made = Site(Caller(request.param, host), tmp_path / "local")
+        made.write("1")
+        yield made
+
+
+@pytest.fixture
+def with_agent(site):
+    change = site.run(site.api.agent.install(site.domain, site.host.site_url))
+    assert change == {"changed": True, "warnings": []}
+    return site
+
+
+def test_an_agent_is_installed_in_few_requests_and_removed_without_a_trace(site):
+    site.host.clear_requests()
+    agent, url = site.api.agent, site.host.site_url
+    assert site.run(agent.install(site.domain, url))["changed"]
+    assert len(site.host.requests) <= 10
+    assert site.run(agent.status(site.domain, url))["ready"]
+    write_tree(site.host, {"version.txt": b"0"})
+    assert site.page("/x") == "version 0 at /x"
+
+    # Twice is once.
+    before = site.wsgi.read_bytes()
+    assert not site.run(agent.install(site.domain, url))["changed"]
+    assert site.wsgi.read_bytes() == before
+
+    assert site.run(agent.remove(site.domain, url))["changed"]
+    assert site.wsgi.read_text() == WSGI
+    assert site.notes("agent*") == []
+    status = site.run(agent.status(site.domain, url))
+    assert (status["ready"], status["status"]) == (False, "not installed")
+    assert site.page("/x") == "version 0 at /x"
+
+
+def test_a_changed_wsgi_file_is_shown_and_kept(with_agent):
+    site, agent = with_agent, with_agent.api.agent
+    site.wsgi.write_text(site.wsgi.read_text() + "# mine\n")
+    changed = site.wsgi.read_bytes()
+    for call in (agent.remove, agent.install):
+        with pytest.raises(ConfigError, match=r"(?s)changed since the agent was installed.*\+# mine"):
+            site.run(call(site.domain, site.host.site_url))
+        assert site.wsgi.read_bytes() == changed
+    assert site.run(agent.remove(site.domain, site.host.site_url, force=True))["changed"]
+    assert site.wsgi.read_text() == WSGI
+
+
+def test_a_replaced_wsgi_file_is_no_installed_agent(with_agent):
+    site, agent = with_agent, with_agent.api.agent
+    site.wsgi.write_text(WSGI)
+    assert site.run(agent.status(site.domain, site.host.site_url))["status"] == "not installed"
+    change = site.run(agent.remove(site.domain, site.host.site_url))
+    assert not change["changed"]
+    assert "was replaced since" in change["warnings"][0]
+
+
+def test_a_status_says_why_an_agent_is_silent(with_agent):
+    site = with_agent
+    client = Client(site.host.user, site.host.token, site.host.url)
+
+    def why() -> str:
+        status = site.run(site.api.agent.status(site.domain, site.host.site_url))
+        assert not status["ready"]
+        return status["status"]
+
+    # The agent's own code is damaged: the application runs all the same.
+    folder = site.remote.parent / ".pya" / f"agent-{site.domain}"
+    (folder / "agent.py").write_text("import nothing_of_the_kind")
+    (folder / "loaded.json").unlink()
+    client.webapps.reload(site.domain)
+    assert site.deploy(executor="none")
+    assert site.page() == "version 1 at /"
+    assert "was not loaded since" in why()
+    client.webapps.disable(site.domain)
+    assert "disabled" in why()
+
+
+def test_a_first_deploy_goes_as_one_bundle(with_agent):
+    site = with_agent
+    names = ["a#b.txt", "ü.txt", "u\u0308.txt", "日本.txt", "-dash", "per%20cent", "plus+", "e" * 255, "sp ace/x;y"]
+    for name in names:
+        path = site.local / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+    (site.local / "empty").touch()
+    (site.local / "run.sh").write_text("#!/bin/sh\n")
+    (site.local / "run.sh").chmod(0o755)
+    site.host.clear_requests()
+    report = site.deploy()
+    assert report.ok, report.stopped
+    assert (report.executor, report.kept_for_rollback) == ("webapp", True)
+    assert len(site.host.requests) <= 12
+    assert report.requests == len(site.host.requests) - 2
+    assert files_below(site.remote) == files_below(site.local)
+    assert stat.S_IMODE(os.stat(site.remote / "run.sh").st_mode) == 0o755
+    assert not [warning for warning in report.warnings if "chmod" in warning]
+    assert site.page() == "version 1 at /"
+    assert site.notes("intent-*") == site.notes("work-*") == []
+
+    # What the runner wrote is what the next diff reads: nothing changed.
+    site.host.clear_requests()
+    report = site.deploy()
+    assert (report.ok, report.uploaded) == (True, [])
+    assert len(site.host.requests) == 2
+
+
+def test_a_change_deletes_what_is_gone_and_nothing_else(with_agent):
+    site = with_agent
+    assert site.deploy()
+    (site.remote / "foreign.txt").write_text("somebody's")
+    (site.remote / "db.sqlite3").write_text("precious")
+    site.write("2")
+    for number in range(0, 50, 5):
+        (site.local / "pkg0" / f"m{number}.py").unlink()
+    report = site.deploy(max_delete=10)
+    assert report.ok, report.stopped
+    assert len(report.deleted) == 10
+    remote = files_below(site.remote)
+    assert (remote.pop("foreign.txt"), remote.pop("db.sqlite3")) == (b"somebody's", b"precious")
+    assert remote == files_below(site.local)
+    assert not (site.remote / "pkg0").exists()
+    assert site.page() == "version 2 at /"
+    assert site.notes("manifest-*") == ["manifest-2.json"]
+
+
+def test_few_changes_go_one_by_one_and_none_is_never_asked_for(with_agent):
+    site = with_agent
+    assert site.deploy()
+    (site.local / "version.txt").write_text("2")
+    report = site.deploy()
+    assert (report.executor, report.uploaded) == ("none", ["version.txt"])
+    site.write("3")
+    report = site.deploy(executor="none")
+    assert (report.ok, report.executor) == (True, "none")
+
+
+def test_without_an_agent_auto_goes_one_by_one_and_says_what_would_be_faster(site):
+    report = site.deploy()
+    assert (report.ok, report.executor) == (True, "none")
+    assert "pya agent install" in report.why
+    assert "no task may be made" in report.why
+    ways = {way["executor"]: way["requests"] for way in report.ways}
+    assert ways["webapp"] < 10 < ways["none"]
+
+
+def test_a_dry_run_says_which_way_it_would_go_and_sends_no_write(with_agent):
+    site = with_agent
+    site.host.clear_requests()
+    report = site.deploy(dry_run=True)
+    assert (report.dry_run, report.executor, "has an agent" in report.why) == (True, "webapp", True)
+    assert {request.method for request in site.host.requests} == {"GET"}
+
+
+@pytest.mark.parametrize("executor", ["always_on", "schedule"])
+def test_tasks_do_it_and_are_gone_afterwards(site, executor):
+    client = Client(site.host.user, site.host.token, site.host.url)
+    set_clock_speed(30)
+    try:
+        report = site.deploy(executor=executor)
+        assert report.ok, report.stopped
+        assert report.executor == executor
+        result = site.run(site.api.run("pwd; exit 4", executor=executor))
+        assert (result.exit_status, result.output.strip()[-7:]) == (4, "/mysite")
+    finally:
+        set_clock_speed(1)
+    assert files_below(site.remote) == files_below(site.local)
+    assert client.always_on.list() == client.schedule.list() == []
+    assert site.notes("intent-*") == site.notes("work-*") == []
+
+
+def test_free_accounts_are_told_that_they_have_no_tasks(unlimited, tmp_path):
+    with Emulator(rate_limit=None, python=sys.executable) as host:
+        site = Site(Caller(PythonanywhereApi, host), tmp_path / "local")
+        site.write("1")
+        report = site.deploy(executor="always_on")
+        assert not report.ok
+        assert "this account has no such tasks" in report.stopped
+        report = site.deploy(allow_tasks=True)
+        assert (report.ok, report.executor) == (True, "none")
+        assert "this account has no tasks" in report.why
+
+
+def test_a_console_does_it_once_its_page_was_opened(site):
+    client = Client(site.host.user, site.host.token, site.host.url)
+    report = site.deploy(executor="console")
+    assert not report.ok
+    (console,) = client.consoles.list()
+    page = f"{site.host.url}/user/{site.host.user}/consoles/{console['id']}/"
+    assert page in report.stopped
+    urllib.request.urlopen(page).close()
+    report = site.deploy(executor="console", console=console["id"])
+    assert report.ok, report.stopped
+    assert files_below(site.remote) == files_below(site.local)
+
+
+def test_commands_run_before_the_reload_and_are_in_the_report(with_agent):
+    site = with_agent
+    report = site.deploy(migrate=True, collectstatic=True)
+    assert report.ok, report.stopped
+    assert [(step["step"], step["exit_status"]) for step in report.steps] == [("collectstatic", 0), ("migrate", 0)]
+    assert "manage.py migrate --noinput" in report.steps[1]["output"]
+
+
+def test_a_failing_command_stops_before_the_reload_and_rolls_back_if_asked(with_agent):
+    site = with_agent
+    assert site.deploy()
+    before = files_below(site.remote)
+    site.write("2 fail")
+    report = site.deploy(migrate=True, rollback_on_failure=True)
+    assert (report.ok, report.rolled_back) == (False, True)
+    assert "migrate failed" in report.stopped
+    assert report.steps[0]["exit_status"] == 3
+    assert any("pages.0002_title" in warning for warning in report.warnings)
+    assert files_below(site.remote) == before
+    assert site.page() == "version 1 at /"
+    assert site.notes("intent-*") == []
+
+    # Without it the new files stay, the site is not reloaded, and the next deploy makes up for it.
+    report = site.deploy(migrate=True)
+    assert (report.ok, report.rolled_back, report.reloaded) == (False, False, [])
+    site.write("3")
+    report = site.deploy(migrate=True)
+    assert report.ok, report.stopped
+    assert report.reloaded == [site.domain]
+
+
+def test_a_site_that_breaks_is_seen_and_rolled_back(with_agent):
+    site = with_agent
+    assert site.deploy(health_url="/")
+    site.write("2")
+    (site.local / "version.txt").unlink()
+    report = site.deploy(health_url="/", rollback_on_failure=True)
+    assert (report.ok, report.rolled_back) == (False, True)
+    assert "answers / with 500" in report.stopped
+    assert any("FileNotFoundError" in line for line in report.error_log)
+    assert site.page() == "version 1 at /"
+
+
+def test_a_broken_application_leaves_the_agent_its_path(with_agent):
+    site = with_agent
+    assert site.deploy()
+    original = site.wsgi.read_text()
+    client = Client(site.host.user, site.host.token, site.host.url)
+    # The application breaks after the installation: what the stub runs is the kept text.
+    kept = site.remote.parent / ".pya" / f"agent-{site.domain}" / "agent.json"
+    kept.write_text(kept.read_text().replace("import os", "import nothing_of_the_kind", 1))
+    client.webapps.reload(site.domain)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        site.page()
+    assert caught.value.code == 500
+    status = site.run(site.api.agent.status(site.domain, site.host.site_url))
+    assert status["ready"]
+    assert "nothing_of_the_kind" in status["status"]
+    site.write("2")
+    assert site.deploy(reload=[])
+    assert site.wsgi.read_text() == original
+
+
+def test_drift_is_found_with_one_job(with_agent):
+    site = with_agent
+    assert site.deploy()
+    (site.remote / "pkg1" / "m1.py").write_text("edited on the host")
+    (site.remote / "pkg2" / "m2.py").unlink()
+    (site.remote / "new.txt").write_text("new")
+    (site.remote / "db.sqlite3").write_text("protected")
+    (site.local / "pkg3" / "m3.py").write_text("edited here")
+    site.host.clear_requests()
+    drift = site.run(site.api.verify(site.local, **site.via))
+    assert len(site.host.requests) <= 5
+    assert drift["changed"] == ["pkg1/m1.py"]
+    assert drift["missing"] == drift["not_deployed"] == ["pkg2/m2.py"]
+    assert drift["unmanaged"] == ["new.txt"]
+    assert drift["differs"] == ["pkg1/m1.py", "pkg3/m3.py"]
+    assert not drift["clean"]
+
+
+def test_a_rollback_is_a_deploy_of_its_own_and_can_be_rolled_back(with_agent):
+    site = with_agent
+    assert site.deploy()
+    first = files_below(site.remote)
+    site.write("2")
+    (site.local / "added.txt").write_text("added")
+    (site.local / "pkg4" / "m4.py").unlink()
+    assert site.deploy()
+    second = files_below(site.remote)
+
+    report = site.run(site.api.rollback(reload=[site.domain], **site.via))
+    assert (report["deleted"], report["reloaded"]) == (["added.txt"], [site.domain])
+    assert files_below(site.remote) == first
+    assert site.page() == "version 1 at /"
+    site.run(site.api.rollback(**site.via))
+    assert files_below(site.remote) == second
+    states = [(job["operation"], job["state"]) for job in site.run(site.api.history())]
+    assert states == [("apply", "done"), ("apply", "done"), ("rollback", "done"), ("rollback", "done")]
+
+    # A diff after a rollback sees what is there.
+    diff = site.run(site.api.deploy_diff(site.local))
+    assert diff.is_clean()
+
+    # What went one by one since would be mixed with older files.
+    (site.local / "version.txt").write_text("3")
+    assert site.deploy(executor="none")
+    with pytest.raises(ConfigError, match="another deploy ended since"):
+        site.run(site.api.rollback(**site.via))
+
+
+def test_files_are_pulled_as_one_archive(with_agent, tmp_path):
+    site = with_agent
+    assert site.deploy()
+    write_tree(site.host, {"media/a b.jpg": os.urandom(100_000), "media/deep/ü.bin": b"", "other.txt": b"x"})
+    site.host.clear_requests()
+    report = site.run(site.api.pull(tmp_path / "media", include=["media/**"], **site.via))
+    assert len(site.host.requests) <= 8
+    assert report["written"] == ["media/a b.jpg", "media/deep/ü.bin"]
+    assert files_below(tmp_path / "media" / "media") == files_below(site.remote / "media")
+    site.run(site.api.pull(tmp_path / "all", **site.via))
+    assert files_below(tmp_path / "all") == files_below(site.remote)
+    (tmp_path / "all" / "other.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="would be replaced"):
+        site.run(site.api.pull(tmp_path / "all", **site.via))
+    assert (tmp_path / "all" / "other.txt").read_text() == "mine"
+    assert site.notes("work-*") == []
+
+
+def test_commands_give_status_and_output(with_agent):
+    site = with_agent
+    assert site.deploy()
+    result = site.run(site.api.manage("check", "--deploy", **site.via))
+    assert (bool(result), result.exit_status, result.truncated) == (True, 0, False)
+    assert result.output == "manage.py check --deploy\n"
+    with pytest.raises(ConfigError, match="a task \\(allow_tasks\\) or a console runs anything"):
+        site.run(site.api.run("ls", **site.via))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):
+        site.run(site.api.manage("check", nonsense=1))
+    with pytest.raises(ConfigError, match="nothing can run commands"):
+        site.run(site.api.manage("check"))
+
+
+def test_an_agent_with_an_old_token_gets_one_reload(with_agent):
+    site = with_agent
+    # As if the token had been made anew after the last reload.
+    loaded = site.remote.parent / ".pya" / f"agent-{site.domain}" / "loaded.json"
+    assert site.deploy()
+    text = loaded.read_text()
+    loaded.write_text(text.replace('"key_check": "', '"key_check": "0'))
+    site.write("2")
+    assert site.deploy()
+
+
+def test_a_password_in_front_of_the_site_is_no_obstacle(with_agent):
+    site = with_agent
+    client = Client(site.host.user, site.host.token, site.host.url)
+    client.webapps.update(
+        site.domain,
+        password_protection_enabled=True,
+        password_protection_username="u",
+        password_protection_password="p",
+    )
+    client.webapps.reload(site.domain)
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        site.page()
+    report = site.deploy(health_url="/")
+    assert (report.ok, report.executor) == (True, "webapp"), report.stopped
