@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::endpoints::EndpointCommand;
 use super::exit;
 
 /// Deploy Django projects to PythonAnywhere with few requests.
@@ -90,6 +91,12 @@ pub enum Command {
     Rm(Rm),
     /// Reload a web app
     Reload(Reload),
+    /// Print a web app's log, and with --follow what is added to it
+    Logs(Logs),
+    /// Send any request below the account, or list the commands by endpoint
+    Api(Api),
+    #[command(flatten)]
+    Endpoint(EndpointCommand),
     /// Make a call of WebFaction's XML-RPC API, on a server that kept it
     ///
     /// Logs in with WEBFACTION_USERNAME and WEBFACTION_PASSWORD from the environment (and WEBFACTION_MACHINE, for
@@ -357,6 +364,53 @@ pub struct Pull {
     pub remote_root: Option<String>,
     #[command(flatten)]
     pub via: Via,
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// The web app's domain
+    pub domain: String,
+    /// Which log
+    #[arg(value_enum, default_value_t = LogKind::Error)]
+    pub kind: LogKind,
+    /// Go on printing what is added, until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many lines of what is there already
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    pub lines: usize,
+    /// How often to look, in seconds; each look is a request
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
+    pub interval: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogKind {
+    Access,
+    Error,
+    Server,
+}
+
+#[derive(Debug, Args)]
+pub struct Api {
+    /// The HTTP method, as in GET
+    #[arg(required_unless_present = "list")]
+    pub method: Option<String>,
+    /// Below the account, as in webapps/, or whole, as in /api/v1/user/<name>/websites/
+    #[arg(required_unless_present = "list")]
+    pub path: Option<String>,
+    /// A JSON body; @FILE reads it from a file, - from stdin
+    #[arg(long, value_name = "JSON", conflicts_with = "form")]
+    pub data: Option<String>,
+    /// A form field; may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub form: Vec<String>,
+    /// A query parameter; may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub query: Vec<String>,
+    /// List the commands that there are, with the endpoint of each
+    #[arg(long, conflicts_with_all = ["method", "path", "data", "form", "query"])]
+    pub list: bool,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
 mod args;
 mod commands;
+mod endpoints;
 mod exit;
 mod log;
 mod output;

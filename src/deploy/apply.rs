@@ -26,6 +26,7 @@ use super::upload::Uploader;
 use crate::api::Reloaded;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::host_time;
 
 /// Deploys what `diff` says, and reports what was done.
 ///
@@ -232,7 +233,7 @@ impl<R: Remote> Run<'_, R> {
             return false;
         }
         let well = self.run_steps(keeper).await && {
-            let before = self.now();
+            let before = self.remote.as_client().map_or_else(SystemTime::now, host_time);
             self.reload_all(keeper).await && self.is_healthy(before).await
         };
         if !well {
@@ -322,11 +323,6 @@ impl<R: Remote> Run<'_, R> {
     /// Of the manifest that this deploy writes.
     pub(super) fn generation(&self) -> u64 {
         self.base.generation.unwrap_or(0) + 1
-    }
-
-    /// The service's time.
-    pub(super) fn now(&self) -> SystemTime {
-        self.remote.server_time().unwrap_or_else(clock::wall)
     }
 
     /// The names of the notes that mean nothing any more once this deploy has written its own.

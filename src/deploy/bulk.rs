@@ -15,7 +15,7 @@ use super::remote::Remote;
 use super::select::blocking;
 use crate::client::Content;
 use crate::error::Result;
-use crate::host::{Bundle, Item, Job, Keep, Operation, Packed, Receipt, Workshop};
+use crate::host::{Bundle, Item, Keep, Operation, Packed, Receipt, Workshop};
 
 /// How long a job may take: the runner begins none that is older than 30 minutes.
 pub(super) const LIMIT: Duration = Duration::from_secs(25 * 60);
@@ -134,7 +134,7 @@ impl<R: Remote> Run<'_, R> {
             generation: self.generation(),
             rollback: Keep::default(),
         };
-        let job = Job::new(id, super::intent::seconds(self.now()), self.base.remote_root.as_str(), operation);
+        let job = shop.job(id, &self.base.remote_root, operation);
         self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });
         right.during(executor.run(&shop, &job, LIMIT)).await
     }

@@ -8,16 +8,15 @@ use std::time::Duration;
 
 use super::diff::Project;
 use super::executors::Via;
-use super::intent::{self, Intent, Standing};
+use super::intent::{Intent, Standing};
 use super::keeper::Keeper;
 use super::remote::Remote;
 use super::state::{State, StateFolder};
 use super::steps::{COMMAND_LIMIT, RECEIPT_WITHIN, virtualenv_of};
 use crate::api::TaskKind;
 use crate::client::{Client, RemotePath};
-use crate::clock;
 use crate::error::{Error, Result};
-use crate::host::{Executor, Job, Operation, Receipt, Workshop, random_hex, sweep};
+use crate::host::{Executor, Operation, Receipt, Workshop, random_hex, sweep};
 
 /// What an errand needs.
 pub(super) struct Errand<'a, R> {
@@ -49,15 +48,10 @@ pub struct Outcome {
 }
 
 impl<R: Remote> Errand<'_, R> {
-    /// The service's time.
-    pub(super) fn now(&self) -> u64 {
-        intent::seconds(self.remote.server_time().unwrap_or_else(clock::wall))
-    }
-
     /// Has an operation done, and waits for its receipt.
     pub(super) async fn run(&self, operation: Operation, limit: Duration) -> Result<Receipt> {
         if !self.executor.makes_tasks() {
-            let job = Job::new(&random_hex(8)?, self.now(), self.root.as_str(), operation);
+            let job = self.shop.job(&random_hex(8)?, self.root, operation);
             return self.executor.run(&self.shop, &job, limit).await;
         }
         let state = self.folder.read(self.remote).await?;
@@ -67,7 +61,7 @@ impl<R: Remote> Errand<'_, R> {
         intent.executor = Some(self.executor.name().to_owned());
         let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
         keeper.start();
-        let job = Job::new(&id, self.now(), self.root.as_str(), operation);
+        let job = self.shop.job(&id, self.root, operation);
         let receipt = self.executor.run(&self.shop, &job, limit).await;
         keeper.remove().await?;
         receipt

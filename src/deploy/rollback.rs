@@ -18,7 +18,7 @@ use super::remote::{Remote, delete_if_there, list_if_there};
 use super::state::StateFolder;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::{Applied, Job, Keep, Operation, State, Workshop};
+use crate::host::{Applied, Keep, Operation, State, Workshop};
 
 impl<R: Remote> Run<'_, R> {
     /// After a failure: puts the old files back, if that is wanted and can be done, and reloads.
@@ -79,7 +79,7 @@ impl<R: Remote> Errand<'_, R> {
         let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
         keeper.start();
         let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Keep::default() };
-        let job = Job::new(&id, self.now(), self.root.as_str(), operation);
+        let job = self.shop.job(&id, self.root, operation);
         let receipt = keeper.right().during(self.executor.run(&self.shop, &job, super::bulk::LIMIT)).await;
         let failure = match receipt {
             Ok(receipt) if receipt.is_ok() => return Ok((keeper, receipt.applied())),

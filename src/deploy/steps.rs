@@ -7,13 +7,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::apply::Run;
-use super::intent;
 use super::keeper::Keeper;
 use super::progress::ProgressEvent;
 use super::remote::Remote;
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::host::{Job, Operation, Receipt, State, Workshop, random_hex};
+use crate::host::{Operation, Receipt, State, Workshop, random_hex};
 
 /// How long a command may run on the host, in seconds: a request to a web app may take 5 minutes.
 pub const COMMAND_LIMIT: u64 = 240;
@@ -129,8 +128,7 @@ impl<R: Remote> Run<'_, R> {
         let shop = Workshop { client: client.clone(), state: self.folder.path().clone() };
         for (step, operation) in self.options.steps.operations(virtualenv.as_deref()) {
             self.watcher.tell(ProgressEvent::Running { step: step.to_owned() });
-            let created = intent::seconds(self.now());
-            let job = Job::new(&random_hex(8)?, created, self.base.remote_root.as_str(), operation);
+            let job = shop.job(&random_hex(8)?, &self.base.remote_root, operation);
             let receipt = match keeper.right().during(executor.run(&shop, &job, RECEIPT_WITHIN)).await {
                 Ok(receipt) => receipt,
                 Err(Error::Timeout { .. }) => {

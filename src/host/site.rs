@@ -76,7 +76,7 @@ impl Site {
     }
 
     async fn ask_once(&self, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
-        let now = self.api.server_time().unwrap_or_else(crate::clock::wall);
+        let now = super::executor::host_time(&self.api);
         let Signed { header, answer } = key.sign(operation, body, now)?;
         let request = Request::post("").content(body.to_vec(), "application/json").header(HEADER, &header)?;
         let response = self.send(PATH, request.timeout(REQUEST_LIMIT)).await?;

@@ -105,16 +105,10 @@ def route_of(host, endpoint):
     return "" if status in (405, 501) or logged.endpoint is None else logged.endpoint
 
 
-class NoListing(Exception):
-    """`pya` cannot list its commands by endpoint."""
-
-
 def commands():
     """The command for each call, as `pya` itself lists them."""
     listing = [sys.executable, "-m", "pythonanywhere_api", "api", "--list", "--json"]
-    done = subprocess.run(listing, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise NoListing(done.stderr)
+    done = subprocess.run(listing, check=True, capture_output=True, text=True)
     return {row["call"]: row["command"] for row in json.loads(done.stdout)}
 
 
@@ -128,10 +122,6 @@ print(json.dumps([cli_main([*words, "--help"]) for words in json.load(sys.stdin)
 def words_of(command):
     """What is typed before the first argument: `pya files read` of `pya files read PATH`."""
     return list(itertools.takewhile(re.compile(r"[a-z][a-z0-9-]*").fullmatch, command.split()))
-
-
-# Until the command line lists its commands by endpoint; `strict` says when to remove this.
-needs_listing = pytest.mark.xfail(raises=NoListing, strict=True, reason="pya has no commands for endpoints yet")
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +169,6 @@ def page(rows):
 # ---- the table
 
 
-@needs_listing
 def test_every_command_that_is_listed_is_there(table):
     typed = [words_of(row["Command"]) for row in table]
     assert all(words[:1] == ["pya"] and len(words) > 1 for words in typed)
@@ -193,7 +182,6 @@ def test_every_endpoint_has_methods_a_route_and_a_test(found):
     assert empty_cells(found) == []
 
 
-@needs_listing
 def test_no_cell_is_empty(table):
     assert empty_cells(table) == []
 
@@ -229,7 +217,6 @@ def test_an_endpoint_without_a_route_leaves_its_cell_empty():
             assert route_of(host, endpoint) == "", pair
 
 
-@needs_listing
 def test_the_page_is_what_would_be_generated(table):
     generated = page(table)
     if os.environ.get("PYTHONANYWHERE_WRITE_COVERAGE"):

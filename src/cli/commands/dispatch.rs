@@ -1,6 +1,9 @@
 //! From a parsed command to the function that runs it.
 
-use super::{agent, cat, command, demo, deploy, diff, ls, pull, put, reload, rm, rollback, verify, webfaction};
+use super::{
+    agent, api, cat, command, demo, deploy, diff, endpoint, logs, ls, pull, put, reload, rm, rollback, verify,
+    webfaction,
+};
 use crate::cli::args::Command;
 use crate::cli::exit::Exit;
 use crate::cli::run::Context;
@@ -29,6 +32,9 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Rollback(args) => rollback::run(&args, context).await,
         Command::History(args) => rollback::history(&args, context).await,
         Command::Pull(args) => pull::run(&args, context).await,
+        Command::Logs(args) => logs::run(&args, context).await,
+        Command::Api(args) => api::run(&args, context).await,
+        Command::Endpoint(command) => endpoint::run(&command, context).await,
         Command::Webfaction(args) => webfaction::run(&args, context).await,
         // `run_command` takes it, because it waits for the signals itself.
         Command::Emulator(_) => Err(Error::Closed),

@@ -2,6 +2,7 @@
 //! or the error that ended it.
 
 mod agent;
+mod api;
 mod cat;
 mod command;
 mod demo;
@@ -9,6 +10,8 @@ mod deploy;
 mod diff;
 mod dispatch;
 mod emulator;
+mod endpoint;
+mod logs;
 mod ls;
 mod project;
 mod pull;

@@ -52,7 +52,7 @@ async fn delete(args: &Rm, client: &Client, path: &RemotePath) -> Result<bool> {
 }
 
 /// Refuses the home folder, the folders above it, and the system's folders that hold WSGI files and logs.
-fn refuse_foundations(path: &RemotePath, user: &str) -> Result<()> {
+pub(super) fn refuse_foundations(path: &RemotePath, user: &str) -> Result<()> {
     let home = home(user)?;
     let is_above = path.as_str() == "/" || home == *path || home.as_str().starts_with(&format!("{path}/"));
     if is_above || ["/var", "/var/www", "/var/log", "/tmp"].contains(&path.as_str()) {

@@ -7,10 +7,10 @@ mod console;
 mod task;
 mod webapp;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::agent::Agent;
-use super::job::{Job, Receipt};
+use super::job::{Job, Operation, Receipt};
 use crate::api::TaskKind;
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, ErrorKind, Result};
@@ -75,7 +75,22 @@ impl Executor {
     }
 }
 
+/// What the clock of the host shows where its programs run. An emulator's service has a clock of its own, which tests
+/// move; its programs have this machine's.
+#[must_use]
+pub fn host_time(client: &Client) -> SystemTime {
+    let known = if client.host().is_loopback() { None } else { client.server_time() };
+    known.unwrap_or_else(SystemTime::now)
+}
+
 impl Workshop {
+    /// A job that is made now.
+    #[must_use]
+    pub fn job(&self, id: &str, root: &RemotePath, operation: Operation) -> Job {
+        let created = host_time(&self.client).duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Job::new(id, created, root.as_str(), operation)
+    }
+
     /// Where the files of a job lie.
     ///
     /// # Errors

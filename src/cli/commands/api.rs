@@ -1,0 +1,125 @@
+//! `pya api`: a request of any kind below the account, for what has no command yet; and the list of what has one.
+
+use std::io::Read;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::dispatch::settings;
+use crate::api::calls::CALLS;
+use crate::cli::args::Api;
+use crate::cli::endpoints::usage;
+use crate::cli::exit::Exit;
+use crate::cli::run::Context;
+use crate::client::{Client, Request};
+use crate::error::{Error, Result};
+
+pub async fn run(args: &Api, context: &Context) -> Result<Exit> {
+    let (Some(method), Some(path)) = (&args.method, &args.path) else {
+        list(context);
+        return Ok(Exit::Ok);
+    };
+    let client = settings(context)?.client()?;
+    let request = request(args, &client, method, path)?;
+    let response = client.send(request).await;
+    client.persist_budget();
+    let response = response?.error_for_status()?;
+    match serde_json::from_slice::<Value>(&response.body) {
+        Ok(value) => context.output.answer(&format!("{value:#}"), &value),
+        Err(_) if context.output.is_json() => {
+            let text = String::from_utf8_lossy(&response.body);
+            context.output.document(&json!({ "status": response.status.as_u16(), "text": text }));
+        }
+        Err(_) => context.output.write(&response.body),
+    }
+    context.output.say(&response.status.to_string());
+    Ok(Exit::Ok)
+}
+
+/// Every call with its command.
+fn list(context: &Context) {
+    let rows: Vec<Value> = CALLS
+        .iter()
+        .map(|call| {
+            let path = format!("/api/v{}/user/{{username}}/{}", call.version(), call.path);
+            json!({ "command": usage(call), "method": call.method.as_str(), "path": path, "call": call.name })
+        })
+        .collect();
+    let rows = Value::Array(rows);
+    context.output.answer(&crate::cli::endpoints::text(&rows), &rows);
+}
+
+fn request(args: &Api, client: &Client, method: &str, path: &str) -> Result<Request> {
+    let method = Method::from_bytes(method.to_uppercase().as_bytes())
+        .map_err(|_| Error::config(format!("{method:?} is no HTTP method")))?;
+    let (version, path) = below_account(path, client.user())?;
+    let mut request = Request::new(method, path).version(version);
+    for pair in &args.query {
+        let (name, value) = name_and_value(pair)?;
+        request = request.query(name, value);
+    }
+    match (&args.data, args.form.is_empty()) {
+        (Some(data), _) => {
+            let data = data_of(data)?;
+            // The service is told that this is JSON, so it had better be.
+            serde_json::from_str::<Value>(&data)
+                .map_err(|error| Error::config(format!("--data is no JSON: {error}")))?;
+            Ok(request.content(data, "application/json"))
+        }
+        (None, false) => {
+            let fields = args.form.iter().map(|pair| name_and_value(pair)).collect::<Result<Vec<_>>>()?;
+            Ok(request.form(fields))
+        }
+        (None, true) => Ok(request),
+    }
+}
+
+/// The version of the API and the path below the account. The token goes nowhere else.
+fn below_account(path: &str, user: &str) -> Result<(u8, String)> {
+    if !path.starts_with('/') {
+        return Ok((0, path.to_owned()));
+    }
+    for version in [0, 1] {
+        if let Some(rest) = path.strip_prefix(&format!("/api/v{version}/user/{user}/")) {
+            return Ok((version, rest.to_owned()));
+        }
+    }
+    Err(Error::config(format!(
+        "{path:?} is not below the account: write it like webapps/, or /api/v0/user/{user}/webapps/"
+    )))
+}
+
+fn name_and_value(pair: &str) -> Result<(&str, &str)> {
+    pair.split_once('=').ok_or_else(|| Error::config(format!("{pair:?} is not of the form NAME=VALUE")))
+}
+
+/// Data as typed, from a file after `@`, or from stdin for `-`.
+fn data_of(data: &str) -> Result<String> {
+    let failed = |path: &str| {
+        let path = path.into();
+        move |source| Error::Local { path, source }
+    };
+    match data.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).map_err(failed(path)),
+        None if data == "-" => {
+            let mut text = String::new();
+            std::io::stdin().lock().read_to_string(&mut text).map_err(failed("stdin"))?;
+            Ok(text)
+        }
+        None => Ok(data.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_below_the_account() {
+        assert_eq!(below_account("webapps/", "me").unwrap(), (0, "webapps/".to_owned()));
+        assert_eq!(below_account("/api/v1/user/me/websites/", "me").unwrap(), (1, "websites/".to_owned()));
+        for bad in ["/api/v0/user/you/webapps/", "/", "/user/me/"] {
+            assert!(below_account(bad, "me").is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! `pya logs`: a web app's logs, and what is added to them.
+//!
+//! The service knows no "from here on", so following means to read the file again: one request each time. What was there
+//! before is recognised, also after the host has moved the file away and begun a new one.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::dispatch::settings;
+use crate::cli::args::{LogKind, Logs};
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::run::Context;
+use crate::client::{Client, RemotePath};
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
+
+/// So many bytes at its beginning tell one file from the next of the same name.
+const BEGINNING: usize = 4096;
+
+pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
+    let domain = crate::api::checked_domain(&args.domain)?.to_lowercase();
+    let kind = match args.kind {
+        LogKind::Access => "access",
+        LogKind::Error => "error",
+        LogKind::Server => "server",
+    };
+    if args.follow && context.output.is_json() {
+        return Err(Error::config("--follow has no end, and so no JSON document"));
+    }
+    let client = settings(context)?.client()?;
+    let place = RemotePath::parse(&format!("/var/log/{domain}.{kind}.log"))?;
+    let content = read(&client, &place).await?;
+    client.persist_budget();
+    let text = String::from_utf8_lossy(&content);
+    let shown = last_lines(&text, args.lines);
+    context.output.answer(shown, &json!({ "log": place.as_str(), "lines": shown.lines().collect::<Vec<_>>() }));
+    if content.is_empty() {
+        context.output.say("the log is empty");
+    }
+    if args.follow {
+        follow(&client, &place, &content, Duration::from_secs_f64(args.interval), &context.output).await?;
+    }
+    Ok(Exit::Ok)
+}
+
+async fn read(client: &Client, place: &RemotePath) -> Result<Vec<u8>> {
+    match client.read_file(place).await {
+        Ok(content) => Ok(content.into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let logs = client.list_dir(&RemotePath::parse("/var/log")?).await?;
+            let logs: Vec<String> =
+                logs.into_iter().map(|entry| entry.name).filter(|name| name.ends_with(".log")).collect();
+            let there = if logs.is_empty() { "none".to_owned() } else { logs.join(", ") };
+            Err(Error::config(format!("there is no {place}; in /var/log there are: {there}")))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn last_lines(text: &str, lines: usize) -> &str {
+    let end = text.strip_suffix('\n').unwrap_or(text);
+    let start = end.rmatch_indices('\n').nth(lines.saturating_sub(1)).map_or(0, |(at, _)| at + 1);
+    if lines == 0 { "" } else { &text[start..] }
+}
+
+/// Prints what comes, until Ctrl-C.
+async fn follow(
+    client: &Client,
+    place: &RemotePath,
+    content: &[u8],
+    interval: Duration,
+    output: &Output,
+) -> Result<()> {
+    let mut seen = Seen::of(content);
+    loop {
+        clock::sleep(interval).await;
+        let content = match client.read_file(place).await {
+            Ok(content) => content,
+            // Moved away, and the next line begins a new one.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) if error.is_ambiguous() => {
+                output.warn(&error.chain());
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let (new, is_other) = seen.new_in(&content);
+        if is_other {
+            output.say("(a new log begins)");
+        }
+        output.write(new);
+        seen = Seen::of(&content);
+    }
+}
+
+/// What was printed already.
+struct Seen {
+    length: usize,
+    beginning: Vec<u8>,
+}
+
+impl Seen {
+    fn of(content: &[u8]) -> Self {
+        Self { length: content.len(), beginning: content[..content.len().min(BEGINNING)].to_vec() }
+    }
+
+    /// What was not, and whether it is another file.
+    fn new_in<'a>(&self, content: &'a [u8]) -> (&'a [u8], bool) {
+        if content.len() >= self.length && content.starts_with(&self.beginning) {
+            return (&content[self.length..], false);
+        }
+        (content, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_new_is_printed() {
+        let seen = Seen::of(b"one\n");
+        assert_eq!(seen.new_in(b"one\n"), (&b""[..], false));
+        assert_eq!(seen.new_in(b"one\ntwo\n"), (&b"two\n"[..], false));
+        assert_eq!(seen.new_in(b"on"), (&b"on"[..], true));
+        assert_eq!(seen.new_in(b"new file"), (&b"new file"[..], true));
+    }
+
+    #[test]
+    fn the_last_lines_are_whole() {
+        assert_eq!(last_lines("a\nb\nc\n", 2), "b\nc\n");
+        assert_eq!(last_lines("a\nb", 5), "a\nb");
+        assert_eq!(last_lines("a\nb\n", 0), "");
+        assert_eq!(last_lines("", 3), "");
+    }
+}

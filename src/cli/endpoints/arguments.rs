@@ -1,0 +1,156 @@
+//! The parameters of a call as clap's arguments, and what was typed as values.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use serde_json::{Map, Value};
+
+use crate::api::calls::{Call, Sends};
+use crate::cli::settings::remote_path;
+use crate::error::{Error, Result};
+use crate::signature::{DefaultValue, Kind, Parameter};
+
+/// What an argument holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// The value itself.
+    Value,
+    /// A path in the account, from the home folder if it is not absolute.
+    RemotePath,
+    /// A file of this machine whose text is the value: a secret, or too long to type.
+    FileOfText,
+    /// A file of this machine that is sent.
+    FileToSend,
+}
+
+fn holds(call: &Call, parameter: &Parameter) -> Holds {
+    match parameter.name {
+        "path" if call.family() == "files" => Holds::RemotePath,
+        "content" if call.sends == Sends::File => Holds::FileToSend,
+        // Neither a key nor a chain of certificates belongs on a command line, which everybody on the machine sees.
+        "cert" | "private_key" => Holds::FileOfText,
+        _ => Holds::Value,
+    }
+}
+
+/// Whether nothing can be asked without it: a change of no field is none.
+pub(super) fn is_needed(parameter: &Parameter) -> bool {
+    parameter.is_required() || parameter.kind == Kind::Fields
+}
+
+/// The parameter as it is typed.
+pub(super) fn argument(call: &Call, parameter: &'static Parameter) -> Arg {
+    let arg = Arg::new(parameter.name);
+    if parameter.kind == Kind::Fields {
+        return arg
+            .value_name("NAME=VALUE")
+            .num_args(1..)
+            .required(true)
+            .help("Fields to set: NAME=TEXT, or NAME:=JSON for numbers, true, false and null");
+    }
+    let (name, help) = match holds(call, parameter) {
+        Holds::Value => (parameter.name.to_uppercase(), None),
+        Holds::RemotePath => ("PATH".to_owned(), Some("Absolute, or from the account's home folder")),
+        Holds::FileOfText => (format!("{}_FILE", parameter.name.to_uppercase()), Some("A PEM file; - is stdin")),
+        Holds::FileToSend => ("FILE".to_owned(), Some("The local file; - is stdin")),
+    };
+    let arg = arg.value_name(name).allow_hyphen_values(parameter.kind == Kind::Text);
+    let arg = match help {
+        Some(help) => arg.help(help),
+        None => arg,
+    };
+    let arg = match (parameter.kind, holds(call, parameter)) {
+        (_, Holds::FileToSend | Holds::FileOfText) => arg.value_parser(value_parser!(PathBuf)),
+        (Kind::Flag, _) => arg.value_parser(value_parser!(bool)).action(ArgAction::Set),
+        (Kind::Integer, _) => arg.value_parser(value_parser!(i64)),
+        _ => arg,
+    };
+    if parameter.is_required() {
+        return arg.required(true);
+    }
+    let arg = arg.long(parameter.name.replace('_', "-"));
+    match default_text(parameter) {
+        Some(text) => arg.help(format!("[default: {text}]")),
+        None => arg,
+    }
+}
+
+fn default_text(parameter: &Parameter) -> Option<String> {
+    match parameter.default? {
+        DefaultValue::Text(text) if !text.is_empty() => Some(text.to_owned()),
+        DefaultValue::Integer(number) => Some(number.to_string()),
+        DefaultValue::Flag(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// Where the content of an upload comes from.
+pub(super) fn file_to_send(call: &Call, matches: &ArgMatches) -> Option<PathBuf> {
+    let parameter = call.parameters.iter().find(|parameter| holds(call, parameter) == Holds::FileToSend)?;
+    matches.get_one::<PathBuf>(parameter.name).cloned()
+}
+
+/// What was typed for each parameter, as [`Client::call`](crate::Client::call) takes it.
+pub(super) fn values(call: &Call, matches: &ArgMatches, user: &str) -> Result<Vec<Option<Value>>> {
+    call.parameters.iter().map(|parameter| value(call, parameter, matches, user)).collect()
+}
+
+fn value(call: &Call, parameter: &Parameter, matches: &ArgMatches, user: &str) -> Result<Option<Value>> {
+    let name = parameter.name;
+    match (parameter.kind, holds(call, parameter)) {
+        (_, Holds::FileToSend) => Ok(None),
+        (_, Holds::FileOfText) => matches.get_one::<PathBuf>(name).map(|path| text_of(path)).transpose(),
+        (Kind::Fields, _) => fields(matches.get_many::<String>(name).unwrap_or_default()).map(Some),
+        (Kind::Flag, _) => Ok(matches.get_one::<bool>(name).map(|&flag| flag.into())),
+        (Kind::Integer, _) => Ok(matches.get_one::<i64>(name).map(|&number| number.into())),
+        (_, Holds::RemotePath) => {
+            let path = matches.get_one::<String>(name).map(|path| remote_path(path, user)).transpose()?;
+            Ok(path.map(|path| path.as_str().into()))
+        }
+        _ => Ok(matches.get_one::<String>(name).map(|text| text.as_str().into())),
+    }
+}
+
+fn text_of(path: &PathBuf) -> Result<Value> {
+    let read =
+        if path.as_os_str() == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+    read.map(Value::String).map_err(|source| Error::Local { path: path.clone(), source })
+}
+
+/// `name=text` and `name:=json`.
+fn fields<'a>(words: impl Iterator<Item = &'a String>) -> Result<Value> {
+    let mut fields = Map::new();
+    for word in words {
+        let wrong = || Error::config(format!("{word:?} is no field: write NAME=TEXT, or NAME:=JSON"));
+        let (name, value) = word.split_once('=').ok_or_else(wrong)?;
+        let (name, value) = match name.strip_suffix(':') {
+            None => (name, Value::String(value.to_owned())),
+            Some(name) => {
+                let value = serde_json::from_str(value)
+                    .map_err(|error| Error::config(format!("{value:?}, for {name}, is no JSON: {error}")))?;
+                (name, value)
+            }
+        };
+        if name.is_empty() || fields.insert(name.to_owned(), value).is_some() {
+            return Err(wrong());
+        }
+    }
+    Ok(Value::Object(fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fields_are_texts_unless_they_are_json() {
+        let read = |words: &[&str]| fields(words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>().iter());
+        let value = read(&["a=1", "b:=1", "c:=true", "d=x=y", "e=", "f:={\"g\": null}"]).unwrap();
+        assert_eq!(value, json!({"a": "1", "b": 1, "c": true, "d": "x=y", "e": "", "f": {"g": null}}));
+        for bad in [&["a"][..], &["=1"], &["a:=x"], &["a=1", "a=2"]] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
+}
