@@ -39,7 +39,7 @@ def sections_of(text: str) -> tuple[str, dict[str, list[tuple[str, str]]]]:
     about: list[str] = []
     sections: dict[str, list[tuple[str, str]]] = {}
     entries: list[tuple[str, str]] | None = None
-    for line in text.splitlines():
+    for line in map(str.rstrip, text.splitlines()):
         title = re.fullmatch(r"([A-Z][\w ]+):", line)
         entry = re.match(r" {2,6}(\S.*?)(?: {2,}(\S.*))?$", line)
         if title:
