@@ -86,6 +86,8 @@ def run_job(state, job, limit=None):
         work.check_age()
         done = work.receipt()
         if done is not None and done["state"] != "running":
+            # Whoever did it may have been killed just before the end of this.
+            work.remove_folder(done)
             return done
         if job["operation"] in ("apply", "rollback"):
             work.check_current()
@@ -179,11 +181,11 @@ class Job:
             error, state = {"kind": "internal", "message": traceback.format_exc()}, "failed"
         receipt = self.new_receipt(state, error=error, started=started, steps=steps)
         if state == "running":
-            write_json(self.receipt_path(), receipt)
+            self.save(self.receipt_path(), receipt)
             return receipt
         if error is not None and error["kind"] == "not_current":
             # The tree is another deploy's by now; what became of this one is still worth knowing.
-            write_json(self.receipt_path(), receipt)
+            self.save(self.receipt_path(), receipt)
             return receipt
         return self.finish(receipt)
 
@@ -191,6 +193,10 @@ class Job:
 
     def receipt_path(self):
         return os.path.join(self.state, "receipt-%s.json" % self.id)
+
+    def save(self, path, value, indent=None):
+        """Writes a note. What a killed one leaves half-written lies in the work folder, and goes with it."""
+        write_json(path, value, indent, folder=self.work if os.path.isdir(self.work) else None)
 
     def receipt(self):
         return read_json(self.receipt_path())
@@ -218,12 +224,16 @@ class Job:
     def finish(self, receipt):
         """Leaves the receipt, and nothing else that is not needed."""
         os.makedirs(self.state, mode=0o700, exist_ok=True)
-        write_json(self.receipt_path(), receipt)
+        self.save(self.receipt_path(), receipt)
         self.remember(receipt)
-        if receipt["operation"] != "archive" or receipt["state"] != "done":
-            shutil.rmtree(self.work, ignore_errors=True)
+        self.remove_folder(receipt)
         self.tidy()
         return receipt
+
+    def remove_folder(self, receipt):
+        """An archive stays until it was fetched."""
+        if receipt["operation"] != "archive" or receipt["state"] != "done":
+            shutil.rmtree(self.work, ignore_errors=True)
 
     def remember(self, receipt):
         path = os.path.join(self.state, "history.json")
@@ -233,9 +243,8 @@ class Job:
             jobs = []
         kept = {key: receipt[key] for key in ("id", "operation", "state", "started", "finished", "exit_status")}
         kept["summary"] = self.summary(receipt)
-        write_json(
-            path, {"format": FORMAT, "jobs": [job for job in jobs if job.get("id") != self.id][-HISTORY + 1 :] + [kept]}
-        )
+        others = [job for job in jobs if job.get("id") != self.id]
+        self.save(path, {"format": FORMAT, "jobs": others[-HISTORY + 1 :] + [kept]})
 
     def summary(self, receipt):
         if receipt["error"]:
@@ -364,8 +373,9 @@ def unpack(job, change):
                 if count >= len(seen):
                     digest = copy(content, os.path.join(change.staging, "%06d" % count))
                     seen.append([member.name[6:], digest, member.size])
+                    # Only here: a step that ends while it passes over what is done would never get further.
+                    job.tick()
                 count += 1
-                job.tick()
     except Later:
         write_json(progress_path, {"seen": seen})
         raise
@@ -458,10 +468,10 @@ def stage_old_files(job, change):
     files = []
     for path, old in sorted(list(index["files"].items()) + list(index["deleted"].items())):
         staged = os.path.join(change.staging, "%06d" % len(files))
+        files.append({"path": path, "mode": old["mode"]})
         if not os.path.exists(staged):
             link_or_copy(os.path.join(store, checked_name(old["name"])), staged)
-        files.append({"path": path, "mode": old["mode"]})
-        job.tick()
+            job.tick()
     deletes, kept = [], {}
     for path, digest in sorted(index["added"].items()):
         place = change.place(path)
@@ -614,7 +624,7 @@ class Change:
                     # Not at the end of a step: meanwhile the site would be served half a change.
                     self.job.tick(may_stop=False)
                 self.job.check_current()
-                write_json(manifest, plan["manifest"], indent=2)
+                self.job.save(manifest, plan["manifest"], indent=2)
             except Superseded:
                 raise
             except (OSError, Stop) as error:
@@ -687,25 +697,31 @@ class Change:
         os.makedirs(self.place(folder), exist_ok=True)
 
     def conclude(self, plan):
-        """What follows the manifest, and is not undone: deletes, what is kept for a rollback, the end of old notes."""
+        """What follows the manifest, and is not undone: deletes, what is kept for a rollback, the end of old notes.
+
+        The new files are there, and the manifest says so. What fails from here on is told, and is no reason to fail.
+        """
         deleted, not_deleted, gone = [], dict(plan["kept"]), []
-        os.makedirs(self.replaced, mode=0o700, exist_ok=True)
         for number, path in enumerate(plan["deletes"]):
-            self.job.check_current()
             kept = os.path.join(self.replaced, "d%06d" % number)
             try:
+                self.job.check_current()
+                os.makedirs(self.replaced, mode=0o700, exist_ok=True)
                 self.do_take(path, "d%06d" % number)
                 if os.path.lexists(kept):
                     deleted.append(path)
                     gone.append((path, "d%06d" % number))
+                self.job.tick(may_stop=False)
+            except Superseded:
+                raise
             except (OSError, Stop) as error:
                 not_deleted[path] = str(error)
-            self.job.tick(may_stop=False)
         self.remove_emptied({os.path.dirname(path) for path in deleted})
         written = [move for move in plan["moves"] if move[0] == "put"]
-        is_kept, size = self.keep(plan, written, gone)
-        for name in plan["old_notes"]:
-            remove(os.path.join(self.job.state, name))
+        is_kept, size = self.try_to_keep(plan, written, gone)
+        with contextlib.suppress(OSError):
+            for name in plan["old_notes"]:
+                remove(os.path.join(self.job.state, name))
         if plan["spent"]:
             shutil.rmtree(os.path.join(self.job.state, plan["spent"]), ignore_errors=True)
         self.remove_staging()
@@ -717,6 +733,14 @@ class Change:
             "rollback_bytes": size,
             "undone": False,
         }
+
+    def try_to_keep(self, plan, written, gone):
+        """As `keep`; what cannot be kept is not."""
+        try:
+            return self.keep(plan, written, gone)
+        except OSError as error:
+            self.job.output += "what was replaced could not be kept: %s\n" % error
+            return False, 0
 
     def remove_staging(self):
         """Where it lies beside the project; in the work folder it goes with that."""
@@ -836,16 +860,16 @@ def hash_tree(job):
     try:
         for name, entry in walk(job, found):
             try:
+                if name in known:
+                    found["files"][name] = known[name]
+                    continue
                 facts = entry.stat(follow_symlinks=False)
-                found["files"][name] = known.get(name) or [
-                    digest_of(entry.path),
-                    facts.st_size,
-                    stat.S_IMODE(facts.st_mode),
-                ]
+                found["files"][name] = [digest_of(entry.path), facts.st_size, stat.S_IMODE(facts.st_mode)]
             except FileNotFoundError:
                 continue
             except OSError as error:
                 found["errors"][name] = error.strerror or str(error)
+                continue
             job.tick()
     except Later:
         known.update(found["files"])
@@ -1068,7 +1092,7 @@ def run_command(job, words, folder):
         environment["DJANGO_SETTINGS_MODULE"] = job.job["settings"]
     job.result = {"argv": words, "interpreter": words[0], "timed_out": False, "signal": None}
     # If we are killed from here on, the next one must know that the command was begun.
-    write_json(job.receipt_path(), job.new_receipt("running"))
+    job.save(job.receipt_path(), job.new_receipt("running"))
     printed = os.path.join(job.work, "output")
     with open(printed, "wb") as output:
         try:
@@ -1244,9 +1268,9 @@ def read_text(path):
         return ""
 
 
-def write_text(path, text):
-    """Through a temporary file: whoever reads sees the old text or the new one."""
-    temporary = "%s.%d.tmp" % (path, os.getpid())
+def write_text(path, text, folder=None):
+    """Through a temporary file, in `folder` if given: whoever reads sees the old text or the new one."""
+    temporary = "%s.%d.tmp" % (os.path.join(folder, os.path.basename(path)) if folder else path, os.getpid())
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(temporary, path)
@@ -1257,8 +1281,8 @@ def read_json(path):
     return json.loads(text) if text else None
 
 
-def write_json(path, value, indent=None):
-    write_text(path, json.dumps(value, indent=indent) + "\n")
+def write_json(path, value, indent=None, folder=None):
+    write_text(path, json.dumps(value, indent=indent) + "\n", folder)
 
 
 if __name__ == "__main__":
