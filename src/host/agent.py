@@ -58,7 +58,7 @@ def prepare(folder, agent_id, wsgi_file, original):
         if failure is None and not callable(application):
             failure = TypeError("the WSGI file defines no callable 'application'")
         if failure is not None:
-            log_failure(failure)
+            log_failure(failure, failure.__traceback__)
             application = broken(failure)
         agent.note_load(failure)
         return with_agent(agent, application)
@@ -92,15 +92,17 @@ def broken(failure):
     trace = failure.__traceback__
 
     def application(environ, start_response):
-        raise failure.with_traceback(trace)
+        # The server itself would show the lines of the stub.
+        log_failure(failure, trace)
+        raise failure.with_traceback(None)
 
     return application
 
 
-def log_failure(failure):
+def log_failure(failure, trace):
     """Says in the error log why the application could not be loaded."""
     print("Error running WSGI application", file=sys.stderr)
-    traceback.print_exception(type(failure), failure, failure.__traceback__)
+    traceback.print_exception(type(failure), failure, trace)
     sys.stderr.flush()
 
 

@@ -114,9 +114,8 @@ def main():
     receipt = run_job(os.path.dirname(here), job)
     while receipt["state"] == "running" and (receipt["error"] or {}).get("kind") != "busy":
         receipt = run_job(os.path.dirname(here), job)
-    print(receipt["output"], end="")
-    if receipt["error"]:
-        print(receipt["error"]["message"])
+    message = receipt["error"]["message"] + "\n" if receipt["error"] else ""
+    sys.stdout.buffer.write((receipt["output"] + message).encode("utf-8", "replace"))
     return receipt["exit_status"] or 0
 
 
@@ -144,8 +143,8 @@ class Job:
         """Where that which the API calls `path` is for us."""
         parts = path.split("/")
         if path.startswith("/home/") and len(parts) > 2:
-            return os.path.join(self.home, *parts[3:])
-        return path
+            return os.path.join(self.home, *map(native, parts[3:]))
+        return native(path)
 
     def check_age(self):
         age = time.time() - self.job["created"]
@@ -211,13 +210,13 @@ class Job:
             "operation": self.job["operation"],
             "state": state,
             "exit_status": status,
-            "output": self.output,
+            "output": readable(self.output),
             "truncated": self.truncated,
             "started": started or int(time.time()),
             "finished": None if state == "running" else int(time.time()),
             "python": platform.python_version(),
             "steps": steps,
-            "error": error,
+            "error": error and dict(error, message=readable(error["message"])),
             "result": self.result,
         }
 
@@ -359,7 +358,7 @@ def unpack(job, change):
         check_space(change.staging, job.job["bytes"])
     count, total, plan = 0, 0, None
     try:
-        with tarfile.open(fileobj=gzip.GzipFile(fileobj=Parts(job)), mode="r|") as archive:
+        with tarfile.open(fileobj=gzip.GzipFile(fileobj=Parts(job)), mode="r|", encoding="utf-8") as archive:
             for member in archive:
                 if plan is not None or not member.isreg():
                     raise Stop("name", "the bundle holds what is no file of it: %r" % member.name)
@@ -510,7 +509,11 @@ class Change:
         return os.path.exists(self.moves_path)
 
     def place(self, path):
-        return os.path.join(self.job.root, checked_path(path))
+        return os.path.join(self.job.root, native(checked_path(path)))
+
+    def folder(self, path):
+        """As `place`, with the project itself for the empty path."""
+        return self.place(path) if path else self.job.root
 
     # Planning
 
@@ -562,10 +565,10 @@ class Change:
                     folder = os.path.dirname(folder)
         if obstacle["is_dir"] and os.path.isdir(self.place(obstacle["path"])):
             for folder, below, names in os.walk(self.place(obstacle["path"])):
-                inside = os.path.relpath(folder, self.job.root)
+                inside = readable(os.path.relpath(folder, self.job.root))
                 folders.add(inside)
                 for name in names + [name for name in below if os.path.islink(os.path.join(folder, name))]:
-                    if os.path.join(inside, name) not in self.cleared:
+                    if os.path.join(inside, readable(name)) not in self.cleared:
                         message = "%s is in the way, and holds what no deploy put there" % obstacle["path"]
                         raise Stop("obstacle", message, obstacle["path"])
         for folder in sorted(folders, key=len, reverse=True):
@@ -578,7 +581,7 @@ class Change:
         missing, folder = [], os.path.dirname(path)
         while folder not in made:
             made[folder] = True
-            place = os.path.join(self.job.root, folder) if folder else self.job.root
+            place = self.folder(folder)
             is_cleared = self.cleared.get(folder) == "file"
             if not is_cleared and os.path.isdir(place) and self.cleared.get(folder) != "folder":
                 if not os.access(place, os.W_OK | os.X_OK):
@@ -682,11 +685,11 @@ class Change:
             os.rename(kept, self.place(path))
 
     def do_make(self, folder):
-        os.makedirs(os.path.join(self.job.root, folder) if folder else self.job.root, exist_ok=True)
+        os.makedirs(self.folder(folder), exist_ok=True)
 
     def undo_make(self, folder):
         with contextlib.suppress(FileNotFoundError):
-            os.rmdir(os.path.join(self.job.root, folder) if folder else self.job.root)
+            os.rmdir(self.folder(folder))
 
     def do_unmake(self, folder):
         place = self.place(folder)
@@ -751,7 +754,7 @@ class Change:
         for folder in sorted(folders, key=len, reverse=True):
             while folder:
                 try:
-                    os.rmdir(os.path.join(self.job.root, folder))
+                    os.rmdir(self.folder(folder))
                 except OSError:
                     break
                 folder = os.path.dirname(folder)
@@ -825,7 +828,7 @@ def walk(job, found, want=lambda path: True):
     while folders:
         folder = folders.pop()
         try:
-            with os.scandir(os.path.join(job.root, folder)) as listing:
+            with os.scandir(os.path.join(job.root, native(folder))) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             found["errors"][folder or "."] = error.strerror or str(error)
@@ -835,11 +838,11 @@ def walk(job, found, want=lambda path: True):
             continue
         below = []
         for entry in entries:
-            path = os.path.join(folder, entry.name)
-            if not is_text(path):
-                found["errors"][path.encode("utf-8", "replace").decode()] = "its name is not UTF-8"
+            path = os.path.join(folder, readable(entry.name))
+            if native(readable(entry.name)) != entry.name:
+                found["errors"][path] = "its name is not UTF-8"
             elif entry.is_symlink():
-                found["links"][path] = os.readlink(entry.path)
+                found["links"][path] = readable(os.readlink(entry.path))
             elif entry.is_dir():
                 if entry.name in prune:
                     found["skipped"][path] = "not looked into"
@@ -934,7 +937,7 @@ class Group:
             info.size, info.mode = facts.st_size, stat.S_IMODE(facts.st_mode)
             if self.gzip is None:
                 self.gzip = gzip.GzipFile(fileobj=self.output, mode="wb", compresslevel=6, mtime=0)
-            self.gzip.write(info.tobuf(tarfile.PAX_FORMAT))
+            self.gzip.write(info.tobuf(tarfile.PAX_FORMAT, encoding="utf-8"))
             left, failure = info.size, None
             while left > 0:
                 try:
@@ -1018,7 +1021,7 @@ def history(job):
 
 def manage(job):
     """Runs manage.py with the web app's Python."""
-    script = os.path.join(job.root, checked_path(job.job["manage"]))
+    script = os.path.join(job.root, native(checked_path(job.job["manage"])))
     if not os.path.isfile(script):
         raise Refusal("missing", "there is no %s in the project" % job.job["manage"])
     python = interpreter(job)
@@ -1027,7 +1030,7 @@ def manage(job):
 
 def pip(job):
     """Installs requirements for the web app's Python."""
-    file = os.path.join(job.root, checked_path(job.job["requirements"]))
+    file = os.path.join(job.root, native(checked_path(job.job["requirements"])))
     if not os.path.isfile(file):
         raise Refusal("missing", "there is no %s in the project" % job.job["requirements"])
     python = interpreter(job)
@@ -1040,7 +1043,7 @@ def pip(job):
 
 def run(job):
     """Runs any command."""
-    folder = os.path.join(job.root, checked_path(job.job["folder"])) if job.job["folder"] else job.root
+    folder = os.path.join(job.root, native(checked_path(job.job["folder"]))) if job.job["folder"] else job.root
     run_command(job, job.job["command"], folder)
 
 
@@ -1051,7 +1054,7 @@ def interpreter(job):
     is_script = __name__ == "__main__"
     if wanted:
         # In the emulator, a virtualenv may lie outside the account.
-        python = os.path.join(wanted, "bin", "python")
+        python = os.path.join(native(wanted), "bin", "python")
         inside = os.path.join(job.local(wanted), "bin", "python")
         python = inside if os.path.exists(inside) else python
         found = version_of(python)
@@ -1090,7 +1093,9 @@ def run_command(job, words, folder):
     environment = dict(os.environ, PYTHONUNBUFFERED="1")
     if job.job.get("settings"):
         environment["DJANGO_SETTINGS_MODULE"] = job.job["settings"]
-    job.result = {"argv": words, "interpreter": words[0], "timed_out": False, "signal": None}
+    words = [native(word) for word in words]
+    argv = [readable(word) for word in words]
+    job.result = {"argv": argv, "interpreter": argv[0], "timed_out": False, "signal": None}
     # If we are killed from here on, the next one must know that the command was begun.
     job.save(job.receipt_path(), job.new_receipt("running"))
     printed = os.path.join(job.work, "output")
@@ -1192,10 +1197,21 @@ def checked_id(text):
     return text
 
 
-def is_text(path):
+def native(text):
+    """A text as this Python hands it to the system: its encoding may be ASCII inside a server, and names are UTF-8."""
+    return os.fsdecode(text.encode("utf-8", "surrogateescape"))
+
+
+def readable(text):
+    """A name or a message from the system as a text that can stand in JSON."""
+    return os.fsencode(text).decode("utf-8", "replace") if is_native(text) else text
+
+
+def is_native(text):
     try:
-        path.encode("utf-8")
+        os.fsencode(text)
     except UnicodeEncodeError:
+        # It never went through the system, so it is a text already.
         return False
     return True
 

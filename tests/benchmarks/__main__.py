@@ -15,6 +15,7 @@ from dataclasses import dataclass
 # The package's own limit would measure the limit. The measurement of the limit sets it itself.
 os.environ["PYTHONANYWHERE_RATE_LIMIT"] = "off"
 
+import bulk
 import measures
 
 
@@ -40,6 +41,14 @@ LINES = [
     Line("requests of a deploy, 5 changed, 2 deleted in 2 folders", "<= 15", measures.requests_changed),
     Line("at 40 a minute, 100 requests: sent at once", "40", measures.sent_at_once),
     Line("at 40 a minute, 100 requests: refused with 429", "0", measures.refused),
+    Line("bulk: agent install", "10, 20 s", bulk.cell("install")),
+    Line("bulk: first deploy of Django's source", "12, 15 s", bulk.cell("first")),
+    Line("bulk: deploy with 200 changed files", "12, 6 s", bulk.cell("changed")),
+    Line("bulk: nothing changed", "2", bulk.cell("unchanged")),
+    Line("bulk: full drift check", "5, 8 s", bulk.cell("verify")),
+    Line("bulk: pull of the whole tree", "8, 20 s", bulk.cell("pull")),
+    Line("bulk: building the bundle / tar c | gzip -6", "<= 1.3", bulk.building),
+    Line("what the agent adds to a request that is not for it", "< 50 µs", bulk.agent_overhead),
 ]
 
 

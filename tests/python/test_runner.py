@@ -657,6 +657,18 @@ def test_a_command_that_was_cut_off_is_never_run_again(host):
     assert (host.root / "ran").read_text() == "ran\n"
 
 
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_names_do_not_depend_on_the_locale(host, locale):
+    """An application server may run Python without UTF-8: whatever a name holds, it is the same bytes."""
+    (host.work / "job.json").write_text(json.dumps(host.job))
+    (host.work / "runner.py").write_bytes((HOST / "runner.py").read_bytes())
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, host.work / "runner.py"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert host.tree() == host.expected()
+
+
 def test_as_a_program_it_reads_the_job_beside_it(host):
     (host.work / "job.json").write_text(json.dumps(host.job))
     (host.work / "runner.py").write_bytes((HOST / "runner.py").read_bytes())

@@ -1,0 +1,301 @@
+"""The agent in a web app, called as by an application server: what it takes, and that it leaves the rest alone."""
+
+import io
+import json
+import os
+import stat
+import time
+from pathlib import Path
+
+import pytest
+from agent_site import DOMAIN, PATH, TOKEN, Installed, header, job
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+ORIGINAL = """\
+def application(environ, start_response):
+    length = int(environ.get("CONTENT_LENGTH") or 0) if environ.get("CONTENT_LENGTH", "").isdigit() else -1
+    body = environ["wsgi.input"].read(length)
+    start_response("404 Not Found", [("X-Body", str(len(body)))])
+    return [b"the application read " + body]
+"""
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in sorted(folder.rglob("*"))}
+
+
+class Server:
+    """Runs a WSGI file in this process, and asks it."""
+
+    def __init__(self, installed: Installed):
+        self.installed = installed
+        self.load()
+
+    def load(self) -> None:
+        """As after a reload: everything anew but the files."""
+        space = {"__file__": str(self.installed.wsgi), "__name__": "wsgi"}
+        exec(compile(self.installed.wsgi.read_text(), str(self.installed.wsgi), "exec"), space)  # noqa: S102
+        self.application = space["application"]
+
+    def ask(self, fields=None, body: bytes = b"{}", **environ):
+        """The status, the headers and the body of an answer."""
+        request = {
+            "REQUEST_METHOD": "POST",
+            "SCRIPT_NAME": "",
+            "PATH_INFO": PATH,
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": io.StringIO(),
+        }
+        if fields is not None:
+            request["HTTP_X_PYA_AGENT"] = fields if isinstance(fields, str) else header(fields)
+        answered = {}
+
+        def start_response(status, headers, exc_info=None):
+            answered.update(status=status, headers=dict(headers))
+
+        content = b"".join(self.application(request | environ, start_response))
+        return answered["status"], answered["headers"], content
+
+    def is_answered(self, fields, body: bytes = b"{}", **environ) -> bool:
+        """Whether the agent took it. If not, the application got the whole body, and nothing changed on disk."""
+        before = snapshot(self.installed.home)
+        status, headers, content = self.ask(fields, body, **environ)
+        if status == "200 OK":
+            assert json.loads(content) == self.installed.answer(fields)
+            assert headers["Cache-Control"] == "no-store"
+            return True
+        assert snapshot(self.installed.home) == before
+        if not environ:
+            assert content == b"the application read " + body
+        return False
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setenv("API_TOKEN", TOKEN)
+    return tmp_path / "me"
+
+
+@pytest.fixture
+def installed(home):
+    return Installed(home, ORIGINAL)
+
+
+@pytest.fixture
+def server(installed):
+    return Server(installed)
+
+
+def test_what_is_signed_is_answered_and_all_else_is_the_applications(server, installed):
+    assert server.is_answered(installed.signed())
+    status, headers, content = server.ask(body=b"form data")
+    assert (status, headers, content) == ("404 Not Found", {"X-Body": "9"}, b"the application read form data")
+
+
+@pytest.mark.parametrize("field", ["v", "id", "op", "time", "nonce", "body", "sig"])
+def test_a_request_with_any_field_altered_is_not_the_agents(server, installed, field):
+    fields = installed.signed()
+    last = fields[field][-1]
+    fields[field] = fields[field][:-1] + (
+        "1" if last == "0" else "0" if last.isdigit() else "a" if last != "a" else "b"
+    )
+    assert not server.is_answered(fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"v": "2"},
+        {"id": "0" * 32},
+        {"time": str(int(time.time()) - 125)},
+        {"time": str(int(time.time()) + 3600)},
+        {"nonce": "short"},
+        {"nonce": "../../../../../../../../x" + "0" * 8},
+        {"op": "Status"},
+    ],
+)
+def test_what_is_wrong_stays_wrong_when_it_is_signed(server, installed, fields):
+    assert not server.is_answered(installed.signed(**fields))
+
+
+def test_a_request_counts_once_also_after_a_reload(server, installed):
+    fields = installed.signed()
+    assert server.is_answered(fields)
+    assert not server.is_answered(fields)
+    server.load()
+    assert not server.is_answered(fields)
+
+
+def test_a_request_counts_at_one_web_app_of_the_account(server, installed, home, tmp_path, monkeypatch):
+    fields = installed.signed()
+    monkeypatch.setenv("HOME", str(tmp_path / "other"))
+    other = Server(Installed(tmp_path / "other", ORIGINAL))
+    assert not other.is_answered(fields)
+    assert server.is_answered(fields)
+
+
+def test_of_two_workers_with_the_same_request_one_takes_it(server, installed):
+    for _ in range(20):
+        fields = installed.signed()
+        ready, go = os.pipe()
+        workers = []
+        for _ in range(2):
+            child = os.fork()
+            if child == 0:
+                os.close(go)
+                os.read(ready, 1)
+                status, _, _ = server.ask(fields)
+                os._exit(0 if status == "200 OK" else 1)
+            workers.append(child)
+        os.close(ready)
+        os.close(go)
+        codes = sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in workers)
+        assert codes == [0, 1]
+
+
+@pytest.mark.parametrize("length", ["", "-1", "abc", "1e3", "65537", "9999999", " 2", "٢"])
+def test_a_body_of_no_sensible_length_is_not_read(server, installed, length):
+    assert not server.is_answered(installed.signed(), CONTENT_LENGTH=length)
+
+
+def test_a_body_that_is_not_the_signed_one_reaches_the_application_whole(server, installed):
+    assert not server.is_answered(installed.signed(body=b"{}"), body=b"[]")
+    assert not server.is_answered(installed.signed(body=b"{}"), body=b"{} ")
+    fields = installed.signed(body=b"{}")
+    status, _, content = server.ask(fields, body=b"{", CONTENT_LENGTH="2")
+    assert (status, content) == ("404 Not Found", b"the application read {")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{"REQUEST_METHOD": "GET"}, {"PATH_INFO": "/"}, {"PATH_INFO": PATH + "/"}, {"SCRIPT_NAME": "/app"}],
+)
+def test_a_request_elsewhere_is_not_the_agents(server, installed, environ):
+    assert not server.is_answered(installed.signed(), **environ)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(alphabet=st.characters(max_codepoint=255)) | st.binary().map(lambda raw: raw.decode("latin-1")))
+def test_garbage_in_the_header_is_not_the_agents(server, garbage):
+    assert server.ask(garbage)[0] == "404 Not Found"
+
+
+@pytest.mark.parametrize("token", [None, "", "another"])
+def test_without_the_right_token_there_is_no_agent(installed, monkeypatch, token):
+    if token is None:
+        monkeypatch.delenv("API_TOKEN")
+    else:
+        monkeypatch.setenv("API_TOKEN", token)
+    server = Server(installed)
+    assert not server.is_answered(installed.signed())
+    loaded = json.loads((installed.folder / "loaded.json").read_text())
+    assert loaded["has_token"] == bool(token)
+    assert TOKEN not in json.dumps(loaded)
+
+
+def test_nobody_else_reads_the_agents_files(installed, server):
+    old = os.umask(0)
+    try:
+        server.load()
+        assert server.is_answered(installed.signed())
+    finally:
+        os.umask(old)
+    for path in [installed.folder.parent, *installed.folder.parent.rglob("*")]:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_old_nonces_go(server, installed):
+    assert server.is_answered(installed.signed())
+    (old,) = (installed.folder / "nonces").iterdir()
+    os.utime(old, (1, 1))
+    assert server.is_answered(installed.signed())
+    assert not old.exists()
+
+
+def test_a_nonce_that_cannot_be_noted_is_not_taken(server, installed, capfd):
+    (installed.folder / "nonces").rmdir()
+    status, _, _ = server.ask(installed.signed())
+    assert status == "404 Not Found"
+    assert "FileNotFoundError" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["agent.py", "runner.py"])
+@pytest.mark.parametrize("damage", ["missing", "corrupt"])
+def test_a_damaged_agent_leaves_the_application_alone(installed, name, damage, capfd):
+    path = installed.folder / name
+    path.unlink() if damage == "missing" else path.write_text("import nothing_of_the_kind")
+    server = Server(installed)
+    assert server.ask(body=b"x")[2] == b"the application read x"
+    if name == "agent.py":
+        assert not server.is_answered(installed.signed())
+    else:
+        body, _ = job("history")
+        assert server.is_answered(installed.signed("history", body), body)
+    error = capfd.readouterr().err
+    assert ("FileNotFoundError" if damage == "missing" else "nothing_of_the_kind") in error
+
+
+@pytest.mark.parametrize(
+    ("original", "error"),
+    [
+        ("import nothing_of_the_kind\n", "ModuleNotFoundError"),
+        ("raise SystemExit(3)\n", "SystemExit"),
+        ("application = 5\n", "TypeError"),
+        ("x = 1\n", "TypeError"),
+        ("def broken(:\n", "SyntaxError"),
+    ],
+)
+def test_an_application_that_cannot_be_loaded_fails_at_each_hit_and_the_agent_answers(home, capfd, original, error):
+    installed = Installed(home, "# line 1\n" + original)
+    server = Server(installed)
+    for _ in range(2):
+        with pytest.raises(BaseException) as caught:  # noqa: PT011, what the original raised, whatever it is
+            server.ask()
+        assert type(caught.value).__name__ == error
+    assert server.is_answered(installed.signed())
+    log = capfd.readouterr().err
+    assert "Error running WSGI application" in log
+    if error == "ModuleNotFoundError":
+        # With the line of the original, not with that of the stub.
+        assert f'File "{installed.wsgi}", line 2' in log
+        assert "    import nothing_of_the_kind" in log
+    assert error in json.loads((installed.folder / "loaded.json").read_text())["failed"]
+
+
+def test_the_original_runs_as_itself(home):
+    installed = Installed(
+        home, "import os\nwhere = __file__\ndef application(e, s):\n    s('200 OK', [])\n    return [where.encode()]\n"
+    )
+    assert Server(installed).ask()[2].decode() == str(installed.wsgi)
+
+
+def test_a_job_is_done_and_what_the_agent_must_not_do_is_refused(server, installed, home):
+    state = home / ".pya" / "00112233aabbccdd"
+    (home / "mysite").mkdir()
+    (home / "mysite" / "a.txt").write_text("a")
+    body, identity = job("hash", prune=[])
+    assert server.is_answered(installed.signed("hash", body), body)
+    receipt = json.loads((state / f"receipt-{identity}.json").read_text())
+    assert (receipt["state"], list(receipt["result"]["files"])) == ("done", ["a.txt"])
+
+    body, identity = job("run", command=["touch", str(home / "ran")], folder="", timeout=5)
+    assert server.is_answered(installed.signed("run", body), body)
+    receipt = json.loads((state / f"receipt-{identity}.json").read_text())
+    assert receipt["state"] == "refused"
+    assert not (home / "ran").exists()
+
+    # Signed for one thing and meant for another.
+    body, identity = job("run", command=["touch", str(home / "ran")], folder="", timeout=5)
+    assert server.is_answered(installed.signed("hash", body), body)
+    assert not (state / f"receipt-{identity}.json").exists()
+    for bad in (b"", b"[]", b'{"state": "../..", "job": {"operation": "hash"}}'):
+        assert server.is_answered(installed.signed("hash", bad), bad)
+    assert not (home / "ran").exists()
+
+
+def test_the_domain_is_that_of_the_web_app(installed):
+    assert DOMAIN in installed.stub.splitlines()[0]
