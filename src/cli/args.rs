@@ -231,7 +231,7 @@ pub struct Deploy {
 }
 
 /// Who does what the API cannot.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Who works on the host")]
 pub struct Via {
     /// What does the work on the host [default: auto, the cheapest that works]

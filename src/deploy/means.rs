@@ -1,7 +1,11 @@
 //! By what means a deploy is carried out: an executor for the bundle, for the commands, for both, or none.
 
+use serde::Serialize;
+
+use super::diff::{DeployDiff, Project};
 use super::executors::{Choice, Chosen, Via, Way, ways};
 use super::plan::{DeployOptions, Work};
+use super::remote::Remote;
 use super::report::Recorder;
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -41,6 +45,11 @@ impl Means {
         self.executor.as_ref().map(|(_, executor)| executor)
     }
 
+    /// What puts the files in place.
+    fn name(&self) -> &'static str {
+        self.executor().filter(|_| self.in_bulk).map_or("none", Executor::name)
+    }
+
     /// What starts jobs, for those who cannot do without.
     pub fn needed(&self) -> Result<&(Client, Executor)> {
         self.executor.as_ref().ok_or_else(|| Error::config("nothing can run commands on the host"))
@@ -49,12 +58,32 @@ impl Means {
     /// Says in the report what was chosen and what else there is.
     pub fn tell(&self, recorder: &Recorder, work: &Work) {
         let mut report = recorder.lock();
-        let name = self.executor().filter(|_| self.in_bulk).map_or("none", Executor::name);
-        name.clone_into(&mut report.executor);
+        self.name().clone_into(&mut report.executor);
         report.why.clone_from(&self.why);
         report.ways.clone_from(&self.ways);
         if !self.in_bulk {
             report.warnings.extend(work.executables_warning());
         }
     }
+}
+
+/// What each way of deploying costs, and which one would be taken.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Forecast {
+    /// The first is one request per file.
+    pub ways: Vec<Way>,
+    /// The one that would be taken.
+    pub executor: String,
+    /// Why this one.
+    pub why: String,
+}
+
+/// What a deploy of `diff` would cost in each way. Reads at most what tells whether an agent is installed.
+///
+/// # Errors
+/// `Config` for options that the diff does not allow; what the service answers.
+pub async fn forecast<R: Remote>(project: &Project<R>, diff: &DeployDiff, options: &DeployOptions) -> Result<Forecast> {
+    let work = Work::of(diff, options)?;
+    let means = Means::choose(project.client.as_client(), options, &work).await?;
+    Ok(Forecast { executor: means.name().to_owned(), ways: means.ways, why: means.why })
 }

@@ -42,6 +42,7 @@ pub use errand::{Command, Outcome, command};
 pub use executors::{Choice, Via, Way};
 pub use local::LeftOut;
 pub use manifest::{FileState, Files, Manifest};
+pub use means::{Forecast, forecast};
 pub use plan::{Action, DeployOptions, Plan};
 pub use process::ProcessId;
 pub use progress::{Progress, ProgressEvent};

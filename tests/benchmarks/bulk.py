@@ -60,8 +60,7 @@ def source() -> Path:
     """Django's source as its archive has it, from the package index."""
     folder = Path(tempfile.mkdtemp(prefix="pya-bench-"))
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-    # The archive alone: nothing of it is built.
-    subprocess.run([*command, "--no-build-isolation", "--dest", folder, DJANGO], check=True, capture_output=True)
+    subprocess.run([*command, "--dest", folder, DJANGO], check=True)
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as content:
         content.extractall(folder / "source", filter="data")

@@ -244,6 +244,22 @@ def test_tasks_do_it_and_are_gone_afterwards(site, executor):
     assert site.notes("intent-*") == site.notes("work-*") == []
 
 
+def test_nothing_depends_on_the_accounts_own_paths(unlimited, tmp_path):
+    """Where processes cannot see `/home/<user>`, all is found from the home folder that they have."""
+    with Emulator(rate_limit=None, python=sys.executable, account="paid", private_paths=False) as host:
+        assert host.paths == "root"
+        site = Site(Caller(PythonanywhereApi, host), tmp_path / "local")
+        site.write("1")
+        site.api.agent.install(site.domain, host.site_url)
+        assert site.deploy(migrate=True)
+        assert files_below(site.remote) == files_below(site.local)
+        assert site.page() == "version 1 at /"
+        site.write("2")
+        assert site.deploy(executor="always_on")
+        assert files_below(site.remote) == files_below(site.local)
+        assert site.api.rollback(executor="always_on")["written"] > 50
+
+
 def test_free_accounts_are_told_that_they_have_no_tasks(unlimited, tmp_path):
     with Emulator(rate_limit=None, python=sys.executable) as host:
         site = Site(Caller(PythonanywhereApi, host), tmp_path / "local")

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::diff::summarise;
+use super::diff::{summarise, tell_ways};
 use super::project::{Prepared, via};
 use crate::cli::args::Deploy;
 use crate::cli::exit::Exit;
@@ -145,7 +145,7 @@ fn tell(report: &DeployReport, output: &Output) {
         output.say("rolled back: the files are as they were before this deploy");
     }
     if report.dry_run {
-        return tell_ways(report, output);
+        return tell_ways(&report.ways, &report.executor, &report.why, output);
     }
     if report.ok && report.plan.actions.is_empty() {
         return output.say("nothing to do: the host has it all");
@@ -164,15 +164,4 @@ fn tell(report: &DeployReport, output: &Output) {
     let time = Duration::try_from_secs_f64(report.seconds).map(words).unwrap_or_default();
     let requests = counted(usize::try_from(report.requests).unwrap_or(usize::MAX), "request");
     output.say(&format!("{}; {requests}, {time}", done.join(", ")));
-}
-
-/// What each way costs, and which one would be taken.
-fn tell_ways(report: &DeployReport, output: &Output) {
-    for way in &report.ways {
-        let mark = if way.executor == report.executor { " <- this one" } else { "" };
-        output.say(&format!("  {way}{mark}"));
-    }
-    if !report.why.is_empty() {
-        output.say(&format!("by {}: {}", report.executor, report.why));
-    }
 }

@@ -1,11 +1,13 @@
 //! `pya diff`: what a deploy would change, without a write.
 
-use crate::cli::args::Diff;
-use crate::cli::commands::project::Prepared;
+use serde_json::json;
+
+use crate::cli::args::{self, Diff};
+use crate::cli::commands::project::{Prepared, via};
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, counted, shown};
 use crate::cli::run::Context;
-use crate::deploy::DeployDiff;
+use crate::deploy::{DeployDiff, DeployOptions, Forecast, Way};
 use crate::error::Result;
 
 /// How many names a line of talk holds at most.
@@ -14,12 +16,40 @@ const NAMED: usize = 5;
 pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     let prepared = Prepared::new(&args.select, context)?;
     let diff = prepared.diff(&context.output).await?;
-    context.output.answer(&diff.to_string(), &diff.to_json());
+    let forecast = forecast(&prepared, &diff).await?;
+    let mut document = diff.to_json();
+    document["forecast"] = json!(forecast);
+    context.output.answer(&diff.to_string(), &document);
     summarise(&diff, &context.output);
     if !diff.plan.actions.is_empty() {
         context.output.say(&format!("pya deploy takes {}", diff.plan));
+        tell_ways(&forecast.ways, &forecast.executor, &forecast.why, &context.output);
     }
     Ok(Exit::Ok)
+}
+
+/// What a deploy of all that changed would cost, without deletes.
+async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff) -> Result<Forecast> {
+    let options = DeployOptions {
+        via: via(&args::Via::default(), &prepared.settings),
+        reload: prepared.settings.domains(),
+        max_delete: Some(usize::MAX),
+        ..DeployOptions::default()
+    };
+    let forecast = crate::deploy::forecast(&prepared.project, diff, &options).await;
+    prepared.project.client.persist_budget();
+    forecast
+}
+
+/// What each way costs, and which one is taken.
+pub fn tell_ways(ways: &[Way], executor: &str, why: &str, output: &Output) {
+    for way in ways {
+        let mark = if way.executor == executor { " <- this one" } else { "" };
+        output.say(&format!("  {way}{mark}"));
+    }
+    if !why.is_empty() {
+        output.say(&format!("executor {executor}: {why}"));
+    }
 }
 
 /// Says what the short form leaves out: counts, what is left alone and why, warnings.
