@@ -98,6 +98,7 @@ impl DeployDiff {
 
 /// How long it takes to pack all files below `root`, in seconds; for the benchmark.
 #[pyfunction(name = "_time_bundle")]
+#[allow(clippy::needless_pass_by_value, reason = "what pyo3 makes of a path")]
 pub(super) fn time_bundle(py: Python<'_>, root: PathBuf) -> PyResult<f64> {
     let packed = py.detach(|| -> crate::Result<f64> {
         let start = std::time::Instant::now();

@@ -1,5 +1,6 @@
 """`pya agent`, `manage`, `run`, `verify`, `rollback`, `history` and `pull`, as real processes."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def test_a_project_is_deployed_looked_after_and_rolled_back(pya, host, tmp_path)
     assert "manage.py migrate --noinput" in deployed.stderr
 
     assert pya("manage", "--", "check").stdout == "manage.py check\n"
-    assert pya.json("manage", "demo.pythonanywhere.com", "--", "check")["exit_status"] == 0
+    told = pya("manage", "demo.pythonanywhere.com", "--json", "--", "check").stdout
+    assert json.loads(told)["exit_status"] == 0
     refused = pya("run", "--", "ls", code=2)
     assert "a task (allow_tasks) or a console" in refused.stderr
     assert pya("run", "--executor", "always_on", "--", "cat", "version.txt").stdout == "1\n"
@@ -66,7 +68,7 @@ def test_a_project_is_deployed_looked_after_and_rolled_back(pya, host, tmp_path)
     assert drifted.stdout.splitlines() == ["M pkg1/m1.py", "L pkg1/m1.py"]
 
     for path in tmp_path.glob("pkg*/*.py"):
-        path.write_text("2\n")
+        path.write_text("new\n")
     pya("deploy")
     undone = pya("rollback")
     assert "50 files put back" in undone.stdout

@@ -31,16 +31,16 @@ pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
     }
     let client = settings(context)?.client()?;
     let place = RemotePath::parse(&format!("/var/log/{domain}.{kind}.log"))?;
-    let content = read(&client, &place).await?;
+    let log = read(&client, &place).await?;
     client.persist_budget();
-    let text = String::from_utf8_lossy(&content);
+    let text = String::from_utf8_lossy(&log);
     let shown = last_lines(&text, args.lines);
     context.output.answer(shown, &json!({ "log": place.as_str(), "lines": shown.lines().collect::<Vec<_>>() }));
-    if content.is_empty() {
+    if log.is_empty() {
         context.output.say("the log is empty");
     }
     if args.follow {
-        follow(&client, &place, &content, Duration::from_secs_f64(args.interval), &context.output).await?;
+        follow(&client, &place, &log, Duration::from_secs_f64(args.interval), &context.output).await?;
     }
     Ok(Exit::Ok)
 }
@@ -51,7 +51,7 @@ async fn read(client: &Client, place: &RemotePath) -> Result<Vec<u8>> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let logs = client.list_dir(&RemotePath::parse("/var/log")?).await?;
             let logs: Vec<String> =
-                logs.into_iter().map(|entry| entry.name).filter(|name| name.ends_with(".log")).collect();
+                logs.into_iter().map(|entry| entry.name).filter(|name| name.contains(".log")).collect();
             let there = if logs.is_empty() { "none".to_owned() } else { logs.join(", ") };
             Err(Error::config(format!("there is no {place}; in /var/log there are: {there}")))
         }

@@ -99,7 +99,7 @@ fn value(call: &Call, parameter: &Parameter, matches: &ArgMatches, user: &str) -
     let name = parameter.name;
     match (parameter.kind, holds(call, parameter)) {
         (_, Holds::FileToSend) => Ok(None),
-        (_, Holds::FileOfText) => matches.get_one::<PathBuf>(name).map(|path| text_of(path)).transpose(),
+        (_, Holds::FileOfText) => matches.get_one::<PathBuf>(name).map(text_of).transpose(),
         (Kind::Fields, _) => fields(matches.get_many::<String>(name).unwrap_or_default()).map(Some),
         (Kind::Flag, _) => Ok(matches.get_one::<bool>(name).map(|&flag| flag.into())),
         (Kind::Integer, _) => Ok(matches.get_one::<i64>(name).map(|&number| number.into())),
