@@ -120,7 +120,7 @@ pub(super) fn ways(single: usize, reloads: usize, parts: usize, limit: Option<u3
     };
     vec![
         way("none", single, 0.0, ""),
-        way("webapp", bulk, 0.0, "with the agent installed"),
+        way("webapp", bulk, 0.0, "with the agent installed; a site with one worker waits meanwhile"),
         way("always_on", bulk + TASK_REQUESTS, 10.0, "paid accounts, with tasks allowed"),
         way("schedule", bulk + TASK_REQUESTS, 120.0, "accounts with scheduled tasks, with tasks allowed"),
     ]
@@ -215,7 +215,10 @@ mod tests {
     fn ways_are_told_with_what_they_cost() {
         let ways = ways(471, 1, 1, Some(40));
         assert_eq!(ways[0].to_string(), "none         471 requests, about 11 min");
-        assert_eq!(ways[1].to_string(), "webapp         7 requests, seconds (with the agent installed)");
+        assert_eq!(
+            ways[1].to_string(),
+            "webapp         7 requests, seconds (with the agent installed; a site with one worker waits meanwhile)"
+        );
         assert!(ways[3].seconds >= 120.0);
     }
 

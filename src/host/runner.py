@@ -48,6 +48,8 @@ GROUP = 4 << 20  # bytes of files that an archive step packs before it looks at 
 CHUNK = 1 << 20
 OUTPUT_HEAD, OUTPUT_TAIL = 64 << 10, 960 << 10
 GRACE = 5  # seconds between TERM and KILL
+LOOKS, LOOK = 40, 0.05  # how often, and how many seconds apart, a half-written note is looked at
+LARGEST_PLAN = 64 << 20
 
 
 class Stop(Exception):
@@ -97,6 +99,10 @@ def run_job(state, job, limit=None):
     with work.alone() as is_alone:
         if not is_alone:
             return work.new_receipt("running", error={"kind": "busy", "message": "another runner does this job"})
+        # Whoever had the lock may have ended between our look and our turn.
+        done = work.receipt()
+        if done is not None and done["state"] != "running":
+            return done
         return work.step(done)
 
 
@@ -223,16 +229,31 @@ class Job:
     def finish(self, receipt):
         """Leaves the receipt, and nothing else that is not needed."""
         os.makedirs(self.state, mode=0o700, exist_ok=True)
-        self.save(self.receipt_path(), receipt)
-        self.remember(receipt)
+        try:
+            self.save(self.receipt_path(), receipt)
+        except OSError:
+            if receipt["state"] == "done":
+                raise
+            # What it unpacked may be what fills the disk.
+            self.remove_folder(receipt)
+            self.save(self.receipt_path(), receipt)
+        # The receipt counts; a full disk that had room for it may have none for this.
+        with contextlib.suppress(OSError):
+            self.remember(receipt)
         self.remove_folder(receipt)
         self.tidy()
         return receipt
 
     def remove_folder(self, receipt):
-        """An archive stays until it was fetched."""
-        if receipt["operation"] != "archive" or receipt["state"] != "done":
-            shutil.rmtree(self.work, ignore_errors=True)
+        """An archive stays until it was fetched, and old files stay that could not be put back."""
+        is_archive = receipt["operation"] == "archive" and receipt["state"] == "done"
+        if not is_archive and not receipt["result"].get("not_undone"):
+            # At once, and not file by file: half a folder would tell the next one another story.
+            gone = os.path.join(self.state, "gone-" + self.id)
+            shutil.rmtree(gone, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                os.rename(self.work, gone)
+            shutil.rmtree(gone, ignore_errors=True)
 
     def remember(self, receipt):
         path = os.path.join(self.state, "history.json")
@@ -262,8 +283,12 @@ class Job:
         for name in newest_first(self.state, receipts)[RECEIPTS:]:
             remove(os.path.join(self.state, name))
         for name in names:
+            if name.startswith("gone-"):
+                shutil.rmtree(os.path.join(self.state, name), ignore_errors=True)
             if name.startswith("work-") and "intent-%s.json" % name[5:] not in names:
                 path = os.path.join(self.state, name)
+                if os.path.exists(os.path.join(path, "not_undone")):
+                    continue
                 with contextlib.suppress(OSError):
                     if time.time() - os.stat(path).st_mtime > LIFETIME:
                         shutil.rmtree(path, ignore_errors=True)
@@ -286,6 +311,14 @@ class Job:
             except OSError as error:
                 if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
                     raise
+            try:
+                is_same = os.fstat(lock).st_ino == os.stat(os.path.join(self.work, "lock")).st_ino
+            except FileNotFoundError:
+                is_same = False
+            if not is_same:
+                # The folder that it lay in is gone, with the job that it was for.
+                yield False
+                return
             # The home folder may be shared by machines that do not share locks.
             beat = read_text(os.path.join(self.work, "beat")).split()
             if len(beat) == 2 and beat[0] != socket.gethostname() and time.time() - int(beat[1]) < DEAD:
@@ -310,8 +343,15 @@ class Job:
         newest = 0
         for name in names:
             if name.startswith("intent-") and name.endswith(".json"):
-                intent = self.note(name)
-                if intent is None or (name != own and self.id in intent.get("takes_over", ())):
+                try:
+                    intent = self.note(name)
+                except FileNotFoundError:
+                    if name == own:
+                        no("its note is gone")
+                    continue
+                if intent is None:
+                    no("%s cannot be read" % name)
+                if name != own and self.id in intent.get("takes_over", ()):
                     no("another one took over")
                 if name == own and intent.get("ended"):
                     no("it ended")
@@ -322,20 +362,36 @@ class Job:
             elif re.fullmatch(r"manifest-[0-9]+\.json", name):
                 newest = max(newest, int(name[9:-5]))
         generation = self.job["generation"]
-        if newest != generation - 1 and (self.note("manifest-%d.json" % newest) or {}).get("deploy") != self.id:
+        if (
+            newest != generation - 1
+            and (self.note_if_there("manifest-%d.json" % newest) or {}).get("deploy") != self.id
+        ):
             no("another one has ended since (manifest %d)" % newest)
 
     def note(self, name):
-        """A note in the state folder, read anew when it was changed; `None` if it cannot be read just now."""
+        """A note in the state folder, read anew when it was changed; `None` if it cannot be read.
+
+        The API may be writing it: what is half-written is looked at again for a while.
+        """
         path = os.path.join(self.state, name)
-        try:
+        for _ in range(LOOKS):
             facts = os.stat(path)
             version = (facts.st_mtime_ns, facts.st_size, facts.st_ino)
-            if self.notes.get(name, (None,))[0] != version:
-                self.notes[name] = (version, read_json(path))
-        except (OSError, ValueError):
+            if self.notes.get(name, (None,))[0] == version:
+                return self.notes[name][1]
+            with contextlib.suppress(ValueError):
+                value = read_json(path)
+                if isinstance(value, dict):
+                    self.notes[name] = (version, value)
+                    return value
+            time.sleep(LOOK)
+        return None
+
+    def note_if_there(self, name):
+        try:
+            return self.note(name)
+        except FileNotFoundError:
             return None
-        return self.notes[name][1]
 
 
 # ------------------------------------------------------------------------------------------------------ apply, rollback
@@ -345,7 +401,11 @@ def apply(job):
     """Puts the files of a bundle in their places, all or none."""
     change = Change(job)
     if not change.is_planned():
-        unpack(job, change)
+        try:
+            unpack(job, change)
+        except (OSError, Stop):
+            change.remove_staging()
+            raise
     change.carry_out()
 
 
@@ -360,10 +420,13 @@ def unpack(job, change):
     try:
         with tarfile.open(fileobj=gzip.GzipFile(fileobj=Parts(job)), mode="r|", encoding="utf-8") as archive:
             for member in archive:
+                is_plan = member.name == "plan.json"
+                if is_plan and member.size > LARGEST_PLAN:
+                    raise Stop("digest", "the plan of the bundle is larger than any plan")
                 if plan is not None or not member.isreg():
                     raise Stop("name", "the bundle holds what is no file of it: %r" % member.name)
                 content = archive.extractfile(member)
-                if member.name == "plan.json":
+                if is_plan:
                     plan = json.loads(content.read().decode())
                     continue
                 total += member.size
@@ -380,15 +443,13 @@ def unpack(job, change):
         raise
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
         raise Stop("digest", "the bundle is damaged: %s" % error)
-    if plan is None or [[file["path"], file["sha256"], file["size"]] for file in plan["files"]] != seen:
+    names = ("files", "delete", "clear", "manifest", "remove")
+    if not isinstance(plan, dict) or any(name not in plan for name in names):
+        raise Stop("digest", "the bundle has no plan")
+    files, deletes, clear, manifest, old_notes = (plan[name] for name in names)
+    if [[file.get("path"), file.get("sha256"), file.get("size")] for file in files] != seen:
         raise Stop("digest", "what the bundle holds is not what it says that it holds")
-    change.plan(
-        files=plan["files"],
-        deletes=plan["delete"],
-        clear=plan["clear"],
-        manifest=plan["manifest"],
-        old_notes=plan["remove"],
-    )
+    change.plan(files, deletes, clear, manifest, old_notes)
 
 
 def check_parts(job):
@@ -460,7 +521,7 @@ def stage_old_files(job, change):
     index = read_json(os.path.join(store, "index.json"))
     if index is None:
         raise Refusal("missing", "nothing is kept of the deploy %s" % job.job["target"])
-    newest = job.note("manifest-%d.json" % (job.job["generation"] - 1)) or {}
+    newest = job.note_if_there("manifest-%d.json" % (job.job["generation"] - 1)) or {}
     if newest.get("deploy") != job.job["target"]:
         raise Refusal("not_latest", "another deploy ended since: what it put there would be mixed with older files")
     os.makedirs(change.staging, mode=0o700, exist_ok=True)
@@ -478,11 +539,29 @@ def stage_old_files(job, change):
             kept[path] = "it was changed since that deploy added it"
         else:
             deletes.append(path)
+    clear, deletes = cleared_for([file["path"] for file in files], deletes)
     manifest = dict(index["previous"] or {"format": FORMAT, "remote_root": job.job["root"], "files": {}})
     manifest.update(generation=job.job["generation"], deploy=job.id)
     old_notes = [name for name in os.listdir(job.state) if re.fullmatch(r"manifest-[0-9]+\.json", name)]
     old_notes = [name for name in old_notes if int(name[9:-5]) < job.job["generation"]]
-    change.plan(files, deletes, [], manifest, old_notes, kept=kept, spent=os.path.basename(store))
+    change.plan(files, deletes, clear, manifest, old_notes, kept=kept, spent=os.path.basename(store))
+
+
+def cleared_for(paths, deletes):
+    """Which of the files that go make way for those that come back, and which just go."""
+    clear, cleared, going = [], set(), set(deletes)
+    for path in paths:
+        above = path
+        while os.path.dirname(above):
+            above = os.path.dirname(above)
+            if above in going and above not in cleared:
+                clear.append({"path": above, "is_dir": False, "files": [above]})
+                cleared.add(above)
+        below = [name for name in deletes if name.startswith(path + "/")]
+        if below:
+            clear.append({"path": path, "is_dir": True, "files": below})
+            cleared.update(below)
+    return clear, [path for path in deletes if path not in cleared]
 
 
 class Change:
@@ -498,7 +577,10 @@ class Change:
         self.undo_path = os.path.join(job.work, "undo")
         self.replaced = os.path.join(job.work, "replaced")
         self.staging = os.path.join(job.work, "staging")
-        parent = existing_parent(job.root)
+        parent = existing_parent(os.path.dirname(job.root))
+        if os.path.isdir(job.root) and os.stat(job.root).st_dev != os.stat(parent).st_dev:
+            # The project is a file system of its own: beside it is another one.
+            parent = job.root
         if os.stat(parent).st_dev != os.stat(existing_parent(job.work)).st_dev:
             # Files can be moved in at once only within a file system.
             name = ".%s.pya-%s" % (os.path.basename(job.root), job.id)
@@ -536,7 +618,7 @@ class Change:
             if not re.fullmatch(r"(manifest-[0-9]+|intent-[0-9a-f]{16})\.json", name):
                 raise Stop("name", "%r is no note of a deploy" % name)
         os.makedirs(self.replaced, mode=0o700, exist_ok=True)
-        previous = self.job.note("manifest-%d.json" % (self.job.job["generation"] - 1))
+        previous = self.job.note_if_there("manifest-%d.json" % (self.job.job["generation"] - 1))
         write_json(
             self.moves_path,
             {
@@ -631,23 +713,33 @@ class Change:
             except Superseded:
                 raise
             except (OSError, Stop) as error:
-                write_text(self.undo_path, json.dumps(os_error(error) if isinstance(error, OSError) else error.error))
-                self.undo(plan, read_text(self.undo_path))
+                reason = json.dumps(os_error(error) if isinstance(error, OSError) else error.error)
+                # On a full disk even this fails; if we are killed now, the next one finishes instead.
+                with contextlib.suppress(OSError):
+                    write_text(self.undo_path, reason)
+                self.undo(plan, reason)
         self.conclude(plan)
 
     def undo(self, plan, error):
         """Puts everything back, and ends the job with the error that was the reason."""
-        error = json.loads(error)
-        try:
-            for move in reversed(plan["moves"]):
-                self.job.check_current()
+        error, failed = json.loads(error), {}
+        for move in reversed(plan["moves"]):
+            self.job.check_current()
+            try:
                 getattr(self, "undo_" + move[0])(*move[1:])
-                self.job.tick(may_stop=False)
-        except OSError as second:
-            message = "%s; and what was changed could not all be put back: %s" % (error["message"], second)
-            raise Stop(error["kind"], message)
-        self.remove_staging()
-        self.job.result = dict(NOTHING_APPLIED, undone=True)
+            except OSError as second:
+                failed[move[1]] = str(second)
+            self.job.tick(may_stop=False)
+        self.job.result = dict(NOTHING_APPLIED, undone=not failed)
+        if failed:
+            # The only copies of some old files are in the work folder now.
+            with contextlib.suppress(OSError):
+                write_text(os.path.join(self.job.work, "not_undone"), json.dumps(failed))
+            self.job.result["not_undone"] = failed
+            message = "%s; and these could not be put back (the old files are in %s): %s"
+            error["message"] = message % (error["message"], self.replaced, ", ".join(sorted(failed)))
+        else:
+            self.remove_staging()
         stop = Stop(error["kind"], error["message"])
         stop.error = error
         raise stop
@@ -655,10 +747,10 @@ class Change:
     def do_put(self, path, number, mode, _existed):
         staged, place = os.path.join(self.staging, number), self.place(path)
         old = os.path.join(self.replaced, number)
-        try:
-            os.chmod(staged, mode)
-        except FileNotFoundError:
+        if not os.path.lexists(staged):
             return  # It is in its place.
+        if not os.path.islink(staged):
+            os.chmod(staged, mode)
         if not os.path.lexists(old):
             with contextlib.suppress(FileNotFoundError):
                 link_or_copy(place, old)
@@ -705,7 +797,11 @@ class Change:
         The new files are there, and the manifest says so. What fails from here on is told, and is no reason to fail.
         """
         deleted, not_deleted, gone = [], dict(plan["kept"]), []
-        for number, path in enumerate(plan["deletes"]):
+        kept = read_json(os.path.join(self.store(), "index.json")) if os.path.isdir(self.store()) else None
+        if kept is not None:
+            # We were killed after this: who has put something there since then meant it.
+            deleted = [path for path in plan["deletes"] if path in kept["deleted"]]
+        for number, path in enumerate([] if kept else plan["deletes"]):
             kept = os.path.join(self.replaced, "d%06d" % number)
             try:
                 self.job.check_current()
@@ -737,6 +833,10 @@ class Change:
             "undone": False,
         }
 
+    def store(self):
+        """Where what was replaced is kept."""
+        return os.path.join(self.job.state, "rollback-" + self.job.id)
+
     def try_to_keep(self, plan, written, gone):
         """As `keep`; what cannot be kept is not."""
         try:
@@ -761,7 +861,7 @@ class Change:
 
     def keep(self, plan, written, gone):
         """Keeps what was replaced, if that is wanted and not too much; whether it did, and how many bytes it is."""
-        store = os.path.join(self.job.state, "rollback-" + self.job.id)
+        store = self.store()
         if os.path.exists(store):
             # We were killed after this.
             return True, read_json(os.path.join(store, "index.json"))["size"]
@@ -1287,9 +1387,18 @@ def read_text(path):
 def write_text(path, text, folder=None):
     """Through a temporary file, in `folder` if given: whoever reads sees the old text or the new one."""
     temporary = "%s.%d.tmp" % (os.path.join(folder, os.path.basename(path)) if folder else path, os.getpid())
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    try:
+        write_new(temporary, text)
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            remove(temporary)
+        raise
+
+
+def write_new(path, text):
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
-    os.replace(temporary, path)
 
 
 def read_json(path):

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,17 @@ from pythonanywhere_api import Client
 from pythonanywhere_api.testing import Emulator
 
 PROJECT = "site"
+
+# What it loads, it serves until it is reloaded.
+WSGI = """\
+import os
+
+texts = [open(os.path.expanduser(f"~/site/pkg{number}/m{number}.py")).read().split()[0] for number in range(4)]
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [" ".join(texts).encode()]
+"""
 
 
 def local_tree(root: Path) -> dict[str, bytes]:
@@ -38,6 +50,11 @@ class Deploys:
             "PYTHONANYWHERE_SITE": self.host.url,
             "PYTHONANYWHERE_RATE_LIMIT": "off",
         }
+
+    def served(self) -> set[str]:
+        """Which versions of the files the site shows."""
+        with urllib.request.urlopen(self.host.site_url, timeout=30) as answer:
+            return set(answer.read().decode().split())
 
     def restore(self) -> None:
         """Puts account and local tree in the state before the deploy that gets killed."""
@@ -104,6 +121,8 @@ class Deploys:
 def deploys(tmp_path, request):
     made = Deploys(tmp_path, request.param)
     made.host.create_webapp(made.domain)
+    wsgi = Path(made.host.root) / "var" / "www" / f"{made.domain.replace('.', '_')}_wsgi.py"
+    wsgi.write_text(WSGI)
     if request.param == "webapp":
         made.install_agent()
     yield made
@@ -129,6 +148,8 @@ def test_a_deploy_killed_at_any_request_is_mended_by_the_next(deploys, stage, le
         deploys.host.clear_requests()
         if not deploys.kill_at(number, stage):
             break
+        # Never some of the new files and some of the old ones.
+        assert len(deploys.served()) == 1, f"killed at request {number}"
         rerun = deploys.deploy()
         assert rerun.returncode == 0, f"killed at request {number}: {rerun.stderr}"
         report = json.loads(rerun.stdout)
@@ -142,5 +163,6 @@ def test_a_deploy_killed_at_any_request_is_mended_by_the_next(deploys, stage, le
         left = [path.name for path in (deploys.remote.parent / ".pya").rglob("intent-*")]
         assert left == [], f"killed at request {number}"
         assert deploys.tasks() == [], f"killed at request {number}"
+        assert deploys.served() == {"new"}, f"killed at request {number}"
         number += 1
     assert number >= least, "the deploy made fewer requests than it has to"

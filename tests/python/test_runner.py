@@ -476,7 +476,78 @@ def test_a_plan_cannot_name_what_is_outside(host, path):
     host.upload([*members, ("plan.json", json.dumps(host.plan).encode())])
     assert host.run()["state"] == "failed"
     assert host.tree() == OLD_TREE
-    host.plan["delete"] = [path]
+
+
+@pytest.mark.parametrize("path", ["../out", "/etc/out", "a/../../out", "", "."])
+@pytest.mark.parametrize("field", ["delete", "clear"])
+def test_a_plan_cannot_take_away_what_is_outside(host, path, field):
+    (host.home / "out").write_text("outside")
+    host.plan[field] = [path] if field == "delete" else [{"path": path, "is_dir": False, "files": [path]}]
+    host.upload()
+    assert host.run()["error"]["kind"] == "name"
+    assert host.tree() == OLD_TREE
+    assert (host.home / "out").read_text() == "outside"
+
+
+def test_what_cannot_be_put_back_is_kept_and_named(host):
+    module = load()
+    real, real_json = os.replace, module.write_json
+
+    def full(path, *rest, **kwargs):
+        if "manifest-5" in path:
+            raise OSError(28, "no space")
+        return real_json(path, *rest, **kwargs)
+
+    def replace(source, target):
+        if "replaced" in source and target.endswith("a.py"):
+            raise OSError(5, "broken")
+        return real(source, target)
+
+    module.write_json = full
+    module.os = type(
+        "Os", (), {"__getattr__": lambda self, name: replace if name == "replace" else getattr(os, name)}
+    )()
+    receipt = host.run(module=module)
+    assert (receipt["state"], receipt["result"]["undone"]) == ("failed", False)
+    assert list(receipt["result"]["not_undone"]) == ["app/a.py"]
+    assert "app/a.py" in receipt["error"]["message"]
+    assert b"old a" in tree(host.work / "replaced").values()
+    assert host.tree() == OLD_TREE | {"app/a.py": b"new a"}
+    # Nobody tidies it away.
+    assert host.run() == receipt
+    os.utime(host.work, (1, 1))
+    (host.state / f"intent-{ID}.json").unlink()
+    runner.run_job(str(host.state), simple(host, "history"))
+    assert b"old a" in tree(host.work / "replaced").values()
+
+
+def test_a_note_that_is_being_written_is_waited_for(host):
+    own = host.state / f"intent-{ID}.json"
+    text = own.read_text()
+    own.write_text(text[:20])
+    child = os.fork()
+    if child == 0:
+        time.sleep(0.3)
+        own.write_text(text)
+        os._exit(0)
+    assert host.run()["state"] == "done"
+    os.waitpid(child, 0)
+
+
+def test_who_comes_late_finds_it_done(host):
+    """Between the look for a receipt and the lock, another one did it all."""
+    module = load()
+    real = module.Job.alone
+
+    def alone(self):
+        if not (host.state / f"receipt-{ID}.json").exists():
+            assert host.run()["state"] == "done"
+        return real(self)
+
+    module.Job.alone = alone
+    assert host.run(module=module)["state"] == "done"
+    assert host.receipt()["state"] == "done"
+    assert host.tree() == host.expected()
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
@@ -553,6 +624,51 @@ def test_a_rollback_puts_back_and_takes_away(host):
     assert host.tree() == OLD_TREE | {"new/deep/c.py": b"edited since"}
     assert [path.name for path in host.state.glob("rollback-*")] == [f"rollback-{back}"]
     assert json.loads((host.state / "manifest-6.json").read_text())["deploy"] == back
+
+
+def undo(host):
+    """Rolls the deploy back."""
+    (host.state / f"intent-{ID}.json").unlink()
+    back = "b" * 16
+    host.note(f"intent-{back}.json", host.intent(id=back))
+    job = host.job | {"id": back, "operation": "rollback", "target": ID, "generation": 6}
+    return runner.run_job(str(host.state), job)
+
+
+@pytest.mark.parametrize("is_dir", [True, False])
+def test_a_rollback_undoes_what_became_of_a_folder_or_a_file(tmp_path, is_dir):
+    old = {"x/y/z": b"ours", "x/w": b"ours"} if is_dir else {"x": b"ours"}
+    new = {"x": b"a file"} if is_dir else {"x/y/z": b"below"}
+    host = Host(tmp_path / "home", old, new)
+    host.plan["clear"] = [{"path": "x", "is_dir": is_dir, "files": sorted(old)}]
+    host.upload()
+    assert host.run()["state"] == "done"
+    assert undo(host)["state"] == "done"
+    assert host.tree() == old
+
+
+def test_a_link_is_rolled_back_as_a_link_and_what_it_leads_to_is_left_alone(host):
+    outside = host.home / "outside"
+    outside.write_text("outside")
+    outside.chmod(0o600)
+    for name, target in (("app/a.py", outside), ("app/b.py", "nowhere")):
+        (host.root / name).unlink()
+        (host.root / name).symlink_to(target)
+    assert host.run()["state"] == "done"
+    assert not (host.root / "app" / "a.py").is_symlink()
+    assert undo(host)["state"] == "done"
+    assert os.readlink(host.root / "app" / "a.py") == str(outside)
+    assert os.readlink(host.root / "app" / "b.py") == "nowhere"
+    assert (stat.S_IMODE(outside.stat().st_mode), outside.read_text()) == (0o600, "outside")
+
+
+def test_killed_after_the_deletes_it_still_knows_them_and_deletes_nothing_else(host):
+    module = load()
+    module.Job.finish = lambda self, receipt: os.kill(os.getpid(), signal.SIGKILL)
+    assert in_child(lambda: host.run(module=module)) == -signal.SIGKILL
+    write(host.root / "gone" / "x.py", b"put there since")
+    assert host.run()["result"]["deleted"] == ["gone/x.py"]
+    assert (host.root / "gone" / "x.py").read_bytes() == b"put there since"
 
 
 # ---- looking, packing, running

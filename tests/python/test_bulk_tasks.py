@@ -1,0 +1,121 @@
+"""Tasks that a deploy makes, and what becomes of them when it is cut off: nobody's account may be left with one."""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command import Pya, environment_of
+
+from pythonanywhere_api import Client
+from pythonanywhere_api.testing import Emulator, advance_clock
+
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def host(unlimited):
+    with Emulator(rate_limit=None, python=sys.executable, account="paid") as host:
+        yield host
+
+
+class Project:
+    """A project that is being deployed by a task which will not start for a minute or two."""
+
+    def __init__(self, folder: Path, host: Emulator):
+        self.host = host
+        self.client = Client(host.user, host.token, host.url)
+        for number in range(30):
+            (folder / f"m{number}.py").write_text(f"{number}\n")
+        (folder / "pyproject.toml").write_text('[tool.pythonanywhere]\nproject = "mysite"\n')
+        self.pya = Pya(folder, environment_of(host) | {"PYTHONANYWHERE_RATE_LIMIT": "off"})
+        self.home = Path(host.root) / "home" / host.user
+        self.run = self.pya.start("deploy", "--executor", "schedule", "--json")
+        while not self.client.schedule.list():
+            assert self.run.poll() is None, self.run.communicate()
+            time.sleep(0.02)
+
+    def state(self) -> Path:
+        (state,) = (self.home / ".pya").iterdir()
+        return state
+
+    def end(self, how: int) -> int:
+        os.kill(self.run.pid, how)
+        self.out, self.err = self.run.communicate(timeout=60)
+        return self.run.returncode
+
+    def deployed(self) -> list[str]:
+        return sorted(path.name for path in (self.home / "mysite").glob("*"))
+
+
+@pytest.fixture
+def project(tmp_path, host):
+    project = Project(tmp_path, host)
+    yield project
+    if project.run.poll() is None:
+        project.end(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_deploy_takes_its_task_with_it(project, how):
+    assert project.end(how) == 128 + how
+    assert project.client.schedule.list() == []
+    assert json.loads(project.out)["uploaded"] == []
+    assert project.deployed() == []
+    assert project.pya.json("deploy", "--executor", "none")["ok"]
+    assert len(project.deployed()) == 31
+
+
+@pytest.mark.parametrize("command", [["diff"], ["deploy", "--executor", "none"], ["verify", "--executor", "always_on"]])
+def test_the_task_of_a_killed_deploy_goes_with_the_next_command(project, command):
+    project.end(signal.SIGKILL)
+    assert len(project.client.schedule.list()) == 1
+    mine = project.client.schedule.create("true", 5, hour=3, description="pya job of somebody else")
+    done = project.pya.start(*command)
+    done.communicate(timeout=60)
+    assert [task["id"] for task in project.client.schedule.list()] == [mine["id"]]
+    assert project.client.always_on.list() == []
+
+
+def age(path: Path, *fields: str) -> None:
+    """As if a day had passed since a note was written."""
+    note = json.loads(path.read_text())
+    path.write_text(json.dumps(note | {field: note[field] - DAY for field in fields}))
+
+
+def test_a_task_that_fires_a_day_later_applies_nothing(project):
+    project.end(signal.SIGKILL)
+    state = project.state()
+    (intent,) = state.glob("intent-*.json")
+    (job,) = state.glob("work-*/job.json")
+    age(intent, "since", "expires")
+    age(job, "created")
+    before = {path: path.read_bytes() for path in state.rglob("*") if path.is_file()}
+    (task,) = project.client.schedule.list()
+    advance_clock(DAY)
+    log = project.home.parent.parent / "var" / "log" / Path(task["logfile"]).name
+    for _ in range(200):
+        if log.exists() and "is not begun any more" in log.read_text():
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail(f"the task did not fire: {[path.name for path in log.parent.iterdir()]}")
+    assert project.deployed() == []
+    assert {path: path.read_bytes() for path in state.rglob("*") if path.is_file()} == before
+
+
+def test_a_task_that_fires_after_its_deploy_was_taken_over_applies_nothing(project):
+    project.end(signal.SIGKILL)
+    # Somebody without a way to delete the task deploys something else meanwhile.
+    (project.pya.folder / "m1.py").write_text("newer\n")
+    tasks = project.client.schedule.list()
+    project.host.faults.add("status", code=500, path="*/schedule/*", method="DELETE", times=20)
+    assert project.pya("deploy", "--executor", "none", code=1).stdout == ""
+    project.host.faults.clear()
+    assert project.pya.json("deploy", "--executor", "none")["ok"]
+    assert tasks
+    assert project.client.schedule.list() == []
+    assert (project.home / "mysite" / "m1.py").read_text() == "newer\n"
