@@ -76,7 +76,22 @@ impl<R: Remote> Errand<'_, R> {
     ) -> Result<(Keeper<R>, Applied)> {
         let id = intent.id.clone();
         intent.executor = Some(self.executor).filter(|executor| executor.makes_tasks()).map(|e| e.name().to_owned());
+        let known = intent.takes_over.clone();
         let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
+        // As in a deploy: of two that write their notes and list them then, at most one goes on.
+        let contents = self.folder.list(self.remote).await;
+        let is_alone = contents.as_ref().is_ok_and(|contents| {
+            contents.newest().unwrap_or(0) + 1 == generation
+                && contents.intents.iter().all(|other| *other == id || known.contains(other))
+        });
+        if !is_alone {
+            keeper.remove().await?;
+            return Err(contents.err().unwrap_or_else(|| {
+                Error::config(
+                    "another deploy began or ended just now: nothing was rolled back, try again when it is over",
+                )
+            }));
+        }
         keeper.start();
         let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Keep::default() };
         let job = self.shop.job(&id, self.root, operation);

@@ -405,6 +405,8 @@ def apply(job):
             unpack(job, change)
         except (OSError, Stop):
             change.remove_staging()
+            # No file of the project was touched.
+            job.result = dict(NOTHING_APPLIED, undone=True)
             raise
     change.carry_out()
 

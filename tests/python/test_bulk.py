@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -394,6 +395,37 @@ def test_a_rollback_is_a_deploy_of_its_own_and_can_be_rolled_back(with_agent):
     assert site.deploy(executor="none")
     with pytest.raises(ConfigError, match="another deploy ended since"):
         site.run(site.api.rollback(**site.via))
+
+
+def test_a_rollback_stops_where_somebody_else_deploys(with_agent):
+    site = with_agent
+    assert site.deploy()
+    site.write("2")
+    assert site.deploy()
+    before = files_below(site.remote)
+    # Somebody announces a deploy between our look and our own note.
+    (state,) = (path for path in (site.remote.parent / ".pya").iterdir() if not path.name.startswith("agent-"))
+    site.host.faults.add("hold", method="GET", path="*/loaded.json", times=1)
+    results = []
+    thread = threading.Thread(target=lambda: results.append(attempt(site)))
+    thread.start()
+    assert site.host.wait_held(1, timeout=30)
+    (request,) = site.host.held()
+    (state / "intent-aaaaaaaaaaaaaaaa.json").write_text("{}")
+    site.host.release(request.number)
+    thread.join()
+    (error,) = results
+    assert "another deploy began or ended just now" in str(error)
+    assert files_below(site.remote) == before
+    assert site.notes("intent-*") == ["intent-aaaaaaaaaaaaaaaa.json"]
+
+
+def attempt(site):
+    """The error of a rollback."""
+    try:
+        return site.run(site.api.rollback(**site.via))
+    except ConfigError as error:
+        return error
 
 
 def test_files_are_pulled_as_one_archive(with_agent, tmp_path):
