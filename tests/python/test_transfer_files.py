@@ -464,14 +464,15 @@ def test_a_cancelled_upload_replaces_nothing(host):
 
     async def main():
         nonlocal task
-        source = Cancelling(pattern(8 * PIECE))
+        source = Cancelling(pattern(100 * PIECE))
         task = asyncio.create_task(awaited(account.files.upload(account.path, source)))
         with pytest.raises(asyncio.CancelledError):
             await task
+        # Nothing of it goes on behind the caller's back, but for the pieces that were on their way.
+        await asyncio.sleep(0.3)
         reads = source.reads
-        await asyncio.sleep(0.1)
-        # Nothing of it goes on behind the caller's back, but for a piece that was on its way.
-        assert source.reads <= reads + 1
+        await asyncio.sleep(0.3)
+        assert source.reads == reads < 50
 
     task = None
     asyncio.run(main())
