@@ -77,6 +77,8 @@ class Uwsgi:
         ]
         # As the host does: without it a failed application would end the server.
         options += ["--die-on-term", "--lazy-apps"]
+        # Bodies are read to their end whoever wants them, as by the web server in front; else a connection is reset.
+        options += ["--post-buffering", "65536"]
         environment = {"HOME": str(self.home), "API_TOKEN": TOKEN, "PATH": os.environ["PATH"]}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([UWSGI, *options], env=environment, cwd=self.home, stdout=log, stderr=log)
