@@ -10,6 +10,7 @@ Standard library only, Python 3.8 and later. The stub in the WSGI file calls `pr
 calls what `prepare` returned with what came of it.
 """
 
+import contextlib
 import hashlib
 import hmac
 import io
@@ -58,7 +59,6 @@ def prepare(folder, agent_id, wsgi_file, original):
         if failure is None and not callable(application):
             failure = TypeError("the WSGI file defines no callable 'application'")
         if failure is not None:
-            log_failure(failure, failure.__traceback__)
             application = broken(failure)
         agent.note_load(failure)
         return with_agent(agent, application)
@@ -89,12 +89,18 @@ def with_agent(agent, application):
 
 def broken(failure):
     """What stands for an application that could not be loaded: it fails at each request, as the host's server does."""
-    trace = failure.__traceback__
+    # The first frame is that of the stub, which would be shown with some line of the original.
+    trace = failure.__traceback__ and failure.__traceback__.tb_next
+    log_failure(failure, trace)
+    # The server would show the frames of the stub.
+    failure.with_traceback(None)
 
     def application(environ, start_response):
-        # The server itself would show the lines of the stub.
         log_failure(failure, trace)
-        raise failure.with_traceback(None)
+        if isinstance(failure, Exception):
+            raise failure.with_traceback(None)
+        # What is none, such as SystemExit, would end the server's process at each request.
+        raise RuntimeError("the application could not be loaded: " + in_words(failure)) from failure
 
     return application
 
@@ -104,6 +110,11 @@ def log_failure(failure, trace):
     print("Error running WSGI application", file=sys.stderr)
     traceback.print_exception(type(failure), failure, trace)
     sys.stderr.flush()
+
+
+def in_words(failure):
+    """Its kind and its message, also of one whose message cannot be made."""
+    return traceback.format_exception_only(type(failure), failure)[-1].strip()
 
 
 class Agent:
@@ -136,7 +147,7 @@ class Agent:
             "python": platform.python_version(),
             "prefix": sys.prefix,
             "time": int(time.time()),
-            "failed": None if failure is None else "%s: %s" % (type(failure).__name__, failure),
+            "failed": None if failure is None else in_words(failure),
         }
         place = os.path.join(self.folder, "loaded.json")
         temporary = "%s.%d" % (place, os.getpid())
@@ -157,7 +168,7 @@ class Agent:
         try:
             if operation != "status":
                 self.work(operation, body)
-        except Exception:
+        except (Exception, SystemExit):
             # The receipt says what the runner knows; what it did not see coming is for the error log.
             traceback.print_exc()
         answer = mac(self.key, "pythonanywhere-api agent answer\n" + nonce).hex()[:32]
@@ -188,22 +199,30 @@ class Agent:
     def take_nonce(self, nonce):
         """Whether a nonce is new. It is a file, so that all workers know it, also after a reload."""
         try:
-            os.close(os.open(os.path.join(self.nonces, nonce), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            file = os.open(os.path.join(self.nonces, nonce), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            # The file system's own time: it may be another machine's.
+            now = os.fstat(file).st_mtime
+            os.close(file)
         except FileExistsError:
             return False
         except OSError:
             # What cannot be noted could be repeated.
             traceback.print_exc()
             return False
-        old = time.time() - NONCES_KEPT
-        for entry in os.scandir(self.nonces):
-            try:
-                if entry.stat(follow_symlinks=False).st_mtime < old:
-                    os.unlink(entry.path)
-            except FileNotFoundError:
-                # Another worker was faster.
-                pass
+        self.forget_nonces(now - NONCES_KEPT)
         return True
+
+    def forget_nonces(self, before):
+        """Removes nonces whose requests are too old by now to count."""
+        try:
+            for entry in os.scandir(self.nonces):
+                # Another worker may be faster.
+                with contextlib.suppress(FileNotFoundError):
+                    if entry.stat(follow_symlinks=False).st_mtime < before:
+                        os.unlink(entry.path)
+        except OSError:
+            # They only take up room.
+            traceback.print_exc()
 
     def work(self, operation, body):
         """Has one step of a job done."""

@@ -2,8 +2,8 @@
 //!
 //! Installing it writes three files into `/home/<user>/.pya/agent-<domain>/` and replaces the WSGI file, which the API can
 //! write, by a stub that runs the original and lets signed requests through to the agent. What the WSGI file said before is
-//! kept in `agent.json` and comes back byte for byte. Every step can be cut off: the stub goes in last, when all that it
-//! needs is there, and comes out first.
+//! kept twice, in the stub itself and in `agent.json`, so that the site never depends on the agent's folder, and comes back
+//! byte for byte. Every step can be cut off: the stub goes in last, when all that it needs is there, and comes out first.
 
 use std::fmt;
 use std::time::Duration;
@@ -192,12 +192,12 @@ impl Agents {
         let record = self.client.webapp(&self.site.domain).await?;
         let wsgi = self.read_wsgi().await?;
         let mut installation = self.installation(&wsgi).await?;
-        let is_new = wsgi != stub::text(&self.site.domain, &installation.id);
+        let is_new = wsgi != self.stub_of(&installation);
         if is_new {
             self.write("agent.py", AGENT).await?;
             self.write("runner.py", RUNNER).await?;
             installation.version = VERSION;
-            installation.stub = stub::text(&self.site.domain, &installation.id);
+            installation.stub = self.stub_of(&installation);
             self.write("agent.json", &to_text(&installation)).await?;
             self.replace_wsgi(&installation.stub).await?;
         }
@@ -220,33 +220,16 @@ impl Agents {
     /// `Config` with the differences if the WSGI file is not as it was installed.
     pub async fn remove(&self, force: bool) -> Result<Change> {
         let wsgi = self.read_wsgi().await?;
-        let installation = self.read::<Installation>("agent.json").await?;
         let mut change = Change { changed: false, warnings: Vec::new() };
-        match (Stub::find(&wsgi), installation) {
-            (None, None) => return Ok(change),
-            (None, Some(_)) => {
-                change.warnings.push(format!("{} was replaced since; it is left as it is", self.wsgi));
+        if let Some(stub) = Stub::find(&wsgi) {
+            let installation = self.installed(&wsgi, stub, force).await?;
+            self.replace_wsgi(&installation.original).await?;
+            change.changed = true;
+            if let Reloaded::CnameWarning(warning) = self.client.reload_webapp(&self.site.domain).await? {
+                change.warnings.push(warning);
             }
-            (Some(_), None) => {
-                return Err(Error::config(format!(
-                    "{} is gone, so that nobody knows what {} was: write it anew (the web app's page has a link to it)",
-                    self.folder, self.wsgi
-                )));
-            }
-            (Some(_), Some(installation)) => {
-                if wsgi != installation.stub && !force {
-                    return Err(Error::config(format!(
-                        "{} was changed since the agent was installed; force removes these changes as well:\n{}",
-                        self.wsgi,
-                        stub::difference(&installation.stub, &wsgi)
-                    )));
-                }
-                self.replace_wsgi(&installation.original).await?;
-                change.changed = true;
-                if let Reloaded::CnameWarning(warning) = self.client.reload_webapp(&self.site.domain).await? {
-                    change.warnings.push(warning);
-                }
-            }
+        } else if self.read::<Installation>("agent.json").await?.is_some() {
+            change.warnings.push(format!("{} was replaced since; it is left as it is", self.wsgi));
         }
         match self.client.delete_path(&self.folder).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -316,30 +299,49 @@ impl Agents {
 
     /// What is installed, or would be: a stub in the WSGI file must be as it was left.
     async fn installation(&self, wsgi: &str) -> Result<Installation> {
-        if Stub::find(wsgi).is_none() {
-            let original = wsgi.to_owned();
-            let wsgi = self.wsgi.to_string();
-            return Ok(Installation {
-                format: 1,
-                version: VERSION,
-                id: random_hex(16)?,
-                wsgi,
-                original,
-                stub: String::new(),
-            });
+        match Stub::find(wsgi) {
+            Some(stub) => self.installed(wsgi, stub, false).await,
+            None => Ok(self.note(random_hex(16)?, wsgi.to_owned())),
         }
-        match self.read::<Installation>("agent.json").await? {
-            Some(installation) if installation.stub == wsgi => Ok(installation),
-            Some(installation) => Err(Error::config(format!(
-                "{} was changed since the agent was installed; remove the agent first (force drops these changes):\n{}",
-                self.wsgi,
-                stub::difference(&installation.stub, wsgi)
-            ))),
-            None => Err(Error::config(format!(
-                "{} is gone, so that nobody knows what {} was: write it anew (the web app's page has a link to it)",
-                self.folder, self.wsgi
-            ))),
+    }
+
+    /// What is installed. Unless `even_changed`, the WSGI file must be as it was left.
+    async fn installed(&self, wsgi: &str, stub: Stub, even_changed: bool) -> Result<Installation> {
+        let kept = self.read::<Installation>("agent.json").await?.filter(|kept| kept.id == stub.id);
+        let Some(installation) = kept.or_else(|| stub.original.map(|original| self.note(stub.id, original))) else {
+            return Err(Error::config(format!(
+                "neither {} nor {} holds any more what that file was before the agent: write it anew (the web app's \
+                 page has a link to it)",
+                self.wsgi, self.folder
+            )));
+        };
+        if wsgi == installation.stub || even_changed {
+            return Ok(installation);
         }
+        Err(Error::config(format!(
+            "{} was changed since the agent was installed; removing the agent by force drops these changes:\n{}",
+            self.wsgi,
+            stub::difference(&installation.stub, wsgi)
+        )))
+    }
+
+    /// What this version keeps of an installation.
+    fn note(&self, id: String, original: String) -> Installation {
+        let mut note = Installation {
+            format: 1,
+            version: VERSION,
+            id,
+            wsgi: self.wsgi.to_string(),
+            original,
+            stub: String::new(),
+        };
+        note.stub = self.stub_of(&note);
+        note
+    }
+
+    /// This version's stub for an installation.
+    fn stub_of(&self, installation: &Installation) -> String {
+        stub::text(&self.site.domain, &installation.id, &installation.original)
     }
 
     fn key(&self, id: &str) -> Result<Key> {
@@ -369,14 +371,18 @@ impl Agents {
         self.client.upload_file(&self.folder.join(name)?, text.to_owned().into()).await.map(drop)
     }
 
+    /// A note in the agent's folder. One that makes no sense is as good as none: all of them can be made anew.
     async fn read<T: for<'de> Deserialize<'de>>(&self, name: &str) -> Result<Option<T>> {
         let place = self.folder.join(name)?;
         let content = match self.client.read_file(&place).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             content => content?,
         };
-        let wrong = |_| Error::config(format!("{place} is no file of the agent: install it anew"));
-        serde_json::from_slice(&content).map(Some).map_err(wrong)
+        let note = serde_json::from_slice(&content);
+        if let Err(error) = &note {
+            log::warn!("{place} is passed over: {error}");
+        }
+        Ok(note.ok())
     }
 }
 

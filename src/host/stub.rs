@@ -7,12 +7,19 @@ const TEMPLATE: &str = include_str!("stub.py");
 /// How the first line of every version's stub begins.
 const MARK: &str = "# pythonanywhere-api agent ";
 
+/// What is around the original in a stub, where each of its lines is a text in quotes.
+const ORIGINAL_BEGINS: &str = "\n_pya_original = \"\".join(\n    [\n";
+const ORIGINAL_ENDS: &str = "    ]\n";
+const PLACEHOLDER: &str = "        \"@ORIGINAL@\",\n";
+
 /// A stub in a WSGI file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stub {
     pub version: u32,
     /// The agent's id.
     pub id: String,
+    /// The WSGI file before the agent, if the stub still holds it.
+    pub original: Option<String>,
 }
 
 impl Stub {
@@ -21,13 +28,28 @@ impl Stub {
         let (version, rest) = text.lines().next()?.strip_prefix(MARK)?.split_once(' ')?;
         let id = rest.split(':').next()?.to_owned();
         let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_id.then_some(Self { version: version.parse().ok()?, id })
+        is_id.then_some(Self { version: version.parse().ok()?, id, original: original_in(text) })
     }
 }
 
-/// The text of this version's stub.
-pub(super) fn text(domain: &str, id: &str) -> String {
-    TEMPLATE.replace("@VERSION@", &VERSION.to_string()).replace("@ID@", id).replace("@DOMAIN@", domain)
+/// The original that a stub holds.
+fn original_in(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once(ORIGINAL_BEGINS)?;
+    let (lines, _) = rest.split_once(ORIGINAL_ENDS)?;
+    lines.lines().map(|line| serde_json::from_str::<String>(line.strip_suffix(',')?).ok()).collect()
+}
+
+/// The text of this version's stub, which runs `original`.
+pub(super) fn text(domain: &str, id: &str, original: &str) -> String {
+    // What JSON writes for a text means the same in Python.
+    let quoted = |line: &str| format!("        {},\n", serde_json::to_string(line).expect("a text makes JSON"));
+    let lines: String = original.split_inclusive('\n').map(quoted).collect();
+    // The original last: it may hold anything.
+    TEMPLATE
+        .replace("@VERSION@", &VERSION.to_string())
+        .replace("@ID@", id)
+        .replace("@DOMAIN@", domain)
+        .replace(PLACEHOLDER, &lines)
 }
 
 /// How a text differs from another, as `diff -u` shows it.
@@ -39,14 +61,34 @@ pub(super) fn difference(installed: &str, found: &str) -> String {
 mod tests {
     use super::*;
 
+    const ID: &str = "0123456789abcdef0123456789abcdef";
+
     #[test]
     fn a_stub_is_recognised_by_its_first_line() {
-        let id = "0123456789abcdef0123456789abcdef";
-        let text = text("www.example.com", id);
-        assert_eq!(Stub::find(&text), Some(Stub { version: VERSION, id: id.to_owned() }));
+        let text = text("www.example.com", ID, "import sys\n");
+        let original = Some("import sys\n".to_owned());
+        assert_eq!(Stub::find(&text), Some(Stub { version: VERSION, id: ID.to_owned(), original }));
         assert!(!text.contains('@'), "{text}");
         for other in ["", "import sys\n", "# pythonanywhere-api agent x y:", "# pythonanywhere-api agent 1 short: x"] {
             assert_eq!(Stub::find(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_stub_holds_the_original_whatever_it_is() {
+        let everything: String = (0..0x3000).filter_map(char::from_u32).chain(['\u{feff}', '\u{1f389}']).collect();
+        let nested = text("www.example.com", ID, "x = 1\n");
+        let originals =
+            ["", "\n", "x", "x\n", "x\r\ny\r\n", "a = '''\n)\n'''\n", "\\\"\n@ID@ @ORIGINAL@", &everything, &nested];
+        for original in originals {
+            let stub = Stub::find(&text("www.example.com", ID, original));
+            assert_eq!(stub.and_then(|stub| stub.original).as_deref(), Some(original));
+        }
+    }
+
+    #[test]
+    fn a_stub_whose_original_was_edited_into_no_text_holds_none() {
+        let text = text("www.example.com", ID, "x = 1\n").replace("\"x = 1", "x = 1");
+        assert_eq!(Stub::find(&text).map(|stub| stub.original), Some(None));
     }
 }

@@ -28,9 +28,8 @@ class Installed:
         for name in ("agent.py", "runner.py"):
             (self.folder / name).write_bytes((HOST / name).read_bytes())
         stub = (HOST / "stub.py").read_text()
-        self.stub = stub.replace("@VERSION@", "1").replace("@ID@", self.id).replace("@DOMAIN@", DOMAIN)
-        note = {"format": 1, "version": 1, "id": self.id, "original": original, "stub": self.stub}
-        (self.folder / "agent.json").write_text(json.dumps(note))
+        stub = stub.replace("@VERSION@", "1").replace("@ID@", self.id).replace("@DOMAIN@", DOMAIN)
+        self.stub = stub.replace('"@ORIGINAL@"', repr(original))
         self.wsgi = home / "www_example_com_wsgi.py"
         self.wsgi.write_text(self.stub)
 

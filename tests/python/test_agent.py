@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import stat
 import time
 from pathlib import Path
@@ -21,8 +22,11 @@ def application(environ, start_response):
 """
 
 
-def snapshot(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() if path.is_file() else b"" for path in sorted(folder.rglob("*"))}
+def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file and folder, with its mode and what is in it."""
+    return {
+        str(path): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"") for path in folder.rglob("*")
+    }
 
 
 class Server:
@@ -110,8 +114,6 @@ def test_a_request_with_any_field_altered_is_not_the_agents(server, installed, f
     [
         {"v": "2"},
         {"id": "0" * 32},
-        {"time": str(int(time.time()) - 125)},
-        {"time": str(int(time.time()) + 3600)},
         {"nonce": "short"},
         {"nonce": "../../../../../../../../x" + "0" * 8},
         {"op": "Status"},
@@ -119,6 +121,14 @@ def test_a_request_with_any_field_altered_is_not_the_agents(server, installed, f
 )
 def test_what_is_wrong_stays_wrong_when_it_is_signed(server, installed, fields):
     assert not server.is_answered(installed.signed(**fields))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_in_time"), [(-121, False), (-120, True), (120, True), (121, False), (-3600, False), (3600, False)]
+)
+def test_a_request_counts_for_two_minutes_either_way(server, installed, monkeypatch, seconds, is_in_time):
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
+    assert server.is_answered(installed.signed(time=str(1_800_000_000 + seconds))) == is_in_time
 
 
 def test_a_request_counts_once_also_after_a_reload(server, installed):
@@ -223,11 +233,42 @@ def test_a_nonce_that_cannot_be_noted_is_not_taken(server, installed, capfd):
     assert "FileNotFoundError" in capfd.readouterr().err
 
 
+def test_nonces_are_dated_by_the_file_system(server, installed, monkeypatch):
+    """Whose clock may be another machine's: seen from a web app that is ahead of it, all of its files are old."""
+    ahead = time.time() + 1000
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    first = installed.signed()
+    assert server.is_answered(first)
+    assert server.is_answered(installed.signed())
+    assert not server.is_answered(first)
+
+
+def test_old_nonces_that_stay_are_no_reason_to_fail(server, installed, monkeypatch, capfd):
+    assert server.is_answered(installed.signed())
+    (old,) = (installed.folder / "nonces").iterdir()
+    os.utime(old, (1, 1))
+
+    def refuse(path, **_):
+        raise PermissionError(13, "not today", path)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    assert server.is_answered(installed.signed())
+    assert "not today" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["agent.py", "runner.py"])
-@pytest.mark.parametrize("damage", ["missing", "corrupt"])
-def test_a_damaged_agent_leaves_the_application_alone(installed, name, damage, capfd):
+@pytest.mark.parametrize(
+    ("damage", "error"),
+    [
+        (None, "FileNotFoundError"),
+        ("import nothing_of_the_kind", "nothing_of_the_kind"),
+        ("raise SystemExit('over')", "over"),
+        ("prepare = run_job = 5", "TypeError"),
+    ],
+)
+def test_a_damaged_agent_leaves_the_application_alone(installed, name, damage, error, capfd):
     path = installed.folder / name
-    path.unlink() if damage == "missing" else path.write_text("import nothing_of_the_kind")
+    path.unlink() if damage is None else path.write_text(damage)
     server = Server(installed)
     assert server.ask(body=b"x")[2] == b"the application read x"
     if name == "agent.py":
@@ -235,35 +276,60 @@ def test_a_damaged_agent_leaves_the_application_alone(installed, name, damage, c
     else:
         body, _ = job("history")
         assert server.is_answered(installed.signed("history", body), body)
-    error = capfd.readouterr().err
-    assert ("FileNotFoundError" if damage == "missing" else "nothing_of_the_kind") in error
+    assert error in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_the_site_does_not_need_the_agents_folder(installed, is_empty):
+    shutil.rmtree(installed.folder if is_empty else installed.folder.parent)
+    assert Server(installed).ask(body=b"x")[2] == b"the application read x"
+
+
+def test_an_agent_that_fails_at_the_last_moment_leaves_the_application_alone(home, capfd):
+    installed = Installed(home, ORIGINAL)
+    (installed.folder / "agent.py").write_text("def prepare(*_):\n    return lambda *_: 1 / 0\n")
+    assert Server(installed).ask(body=b"x")[2] == b"the application read x"
+    assert "ZeroDivisionError" in capfd.readouterr().err
+    # And an application that cannot be loaded stays one.
+    installed = Installed(home, "import nothing_of_the_kind\n")
+    (installed.folder / "agent.py").write_text("def prepare(*_):\n    return lambda *_: 1 / 0\n")
+    with pytest.raises(ModuleNotFoundError):
+        Server(installed)
+
+
+WORDLESS = "class Wordless(Exception):\n    def __str__(self):\n        return 1 / 0\n\nraise Wordless\n"
 
 
 @pytest.mark.parametrize(
-    ("original", "error"),
+    ("original", "raised", "failed"),
     [
-        ("import nothing_of_the_kind\n", "ModuleNotFoundError"),
-        ("raise SystemExit(3)\n", "SystemExit"),
-        ("application = 5\n", "TypeError"),
-        ("x = 1\n", "TypeError"),
-        ("def broken(:\n", "SyntaxError"),
+        ("import nothing_of_the_kind\n", "ModuleNotFoundError", "No module named 'nothing_of_the_kind'"),
+        # Raised as it is, it would end the server's process at each hit.
+        ("raise SystemExit(3)\n", "RuntimeError", "SystemExit: 3"),
+        ("application = 5\n", "TypeError", "the WSGI file defines no callable 'application'"),
+        ("x = 1\n", "TypeError", "the WSGI file defines no callable 'application'"),
+        ("def broken(:\n", "SyntaxError", "SyntaxError: invalid syntax"),
+        (WORDLESS, "Wordless", "Wordless: <"),
     ],
 )
-def test_an_application_that_cannot_be_loaded_fails_at_each_hit_and_the_agent_answers(home, capfd, original, error):
+def test_an_application_that_cannot_be_loaded_fails_at_each_hit_and_the_agent_answers(
+    home, capfd, original, raised, failed
+):
     installed = Installed(home, "# line 1\n" + original)
     server = Server(installed)
     for _ in range(2):
-        with pytest.raises(BaseException) as caught:  # noqa: PT011, what the original raised, whatever it is
+        with pytest.raises(Exception) as caught:  # noqa: PT011, what the original raised, whatever it is
             server.ask()
-        assert type(caught.value).__name__ == error
+        assert type(caught.value).__name__ == raised
     assert server.is_answered(installed.signed())
     log = capfd.readouterr().err
-    assert "Error running WSGI application" in log
-    if error == "ModuleNotFoundError":
-        # With the line of the original, not with that of the stub.
-        assert f'File "{installed.wsgi}", line 2' in log
-        assert "    import nothing_of_the_kind" in log
-    assert error in json.loads((installed.folder / "loaded.json").read_text())["failed"]
+    # Once when it was loaded, and once for each hit.
+    assert log.count("Error running WSGI application\n") == 3
+    if raised == "ModuleNotFoundError":
+        # With the line of the original, and no frame of the stub.
+        assert log.count(f'File "{installed.wsgi}"') == 3
+        assert log.count(f'File "{installed.wsgi}", line 2, in <module>\n    import nothing_of_the_kind\n') == 3
+    assert failed in json.loads((installed.folder / "loaded.json").read_text())["failed"]
 
 
 def test_the_original_runs_as_itself(home):

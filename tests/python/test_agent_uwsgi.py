@@ -163,15 +163,31 @@ def test_commands_run_with_the_web_apps_python_and_settings(start):
 
 def test_an_application_that_fails_to_load_leaves_the_agent(start):
     site = start(original="import os\nimport nothing_of_the_kind\n")
-    # Without a web server in front, a failed request is one without an answer.
+    # As the host's own wrapper of WSGI files does. The web server in front makes an error page of it.
     with pytest.raises(http.client.RemoteDisconnected):
         site.get("/hello/")
     assert site.ask()
     log = site.log.read_text()
     assert f'File "{site.installed.wsgi}", line 2' in log
     assert "    import nothing_of_the_kind" in log
-    assert "import json as _pya_json" not in log
+    assert "_pya_" not in log
     assert "ModuleNotFoundError: No module named 'nothing_of_the_kind'" in log
+
+
+def test_an_application_that_exits_ends_no_worker(start):
+    site = start(original="raise SystemExit(3)\n")
+
+    def workers():
+        return Path(f"/proc/{site.process.pid}/task/{site.process.pid}/children").read_text()
+
+    assert site.ask()
+    before = workers()
+    for _ in range(3):
+        with pytest.raises(http.client.RemoteDisconnected):
+            site.get("/hello/")
+    assert site.ask()
+    assert workers() == before
+    assert "the application could not be loaded: SystemExit: 3" in site.log.read_text()
 
 
 def test_of_two_workers_one_takes_a_request(start):

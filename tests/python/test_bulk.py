@@ -1,6 +1,7 @@
 """Deploys as one bundle, and what else a job on the host can do, for both classes, by real processes."""
 
 import os
+import shutil
 import stat
 import sys
 import threading
@@ -329,15 +330,15 @@ def test_a_site_that_breaks_is_seen_and_rolled_back(with_agent):
     assert site.page() == "version 1 at /"
 
 
-def test_a_broken_application_leaves_the_agent_its_path(with_agent):
-    site = with_agent
+def test_a_broken_application_leaves_the_agent_its_path(site):
+    broken = site.remote.parent / "broken"
+    breaks = f"import os\n\nif os.path.exists({str(broken)!r}):\n    import nothing_of_the_kind\n"
+    site.wsgi.write_text(WSGI.replace("import os\n", breaks))
+    site.run(site.api.agent.install(site.domain, site.host.site_url))
     assert site.deploy()
-    original = site.wsgi.read_text()
-    client = Client(site.host.user, site.host.token, site.host.url)
-    # The application breaks after the installation: what the stub runs is the kept text.
-    kept = site.remote.parent / ".pya" / f"agent-{site.domain}" / "agent.json"
-    kept.write_text(kept.read_text().replace("import os", "import nothing_of_the_kind", 1))
-    client.webapps.reload(site.domain)
+    installed = site.wsgi.read_text()
+    broken.touch()
+    Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
     with pytest.raises(urllib.error.HTTPError) as caught:
         site.page()
     assert caught.value.code == 500
@@ -346,7 +347,46 @@ def test_a_broken_application_leaves_the_agent_its_path(with_agent):
     assert "nothing_of_the_kind" in status["status"]
     site.write("2")
     assert site.deploy(reload=[])
-    assert site.wsgi.read_text() == original
+    assert site.wsgi.read_text() == installed
+
+
+@pytest.mark.parametrize("damage", ["folder", "note", "code"])
+def test_the_site_outlives_the_agents_files_and_the_original_comes_back(site, damage):
+    """Whatever the file holds: other ends of lines, quotes, a text over lines, what a stub looks like itself."""
+    site.write("1")
+    odd = (
+        WSGI.encode()
+        + b"x = '''\r\n    ]\r\n\"@ORIGINAL@\" \\ \x0c \x7f \xc3\xbc \xf0\x9f\x8e\x89\r\n'''\n# no end of line"
+    )
+    site.wsgi.write_bytes(odd)
+    agent, url = site.api.agent, site.host.site_url
+    site.run(agent.install(site.domain, url))
+    assert site.deploy()
+    (folder,) = (site.remote.parent / ".pya").glob("agent-*")
+    if damage == "folder":
+        shutil.rmtree(folder)
+    else:
+        (folder / ("agent.json" if damage == "note" else "agent.py")).write_text("{")
+    Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
+    assert site.page() == "version 1 at /"
+    if damage == "note":
+        assert site.run(agent.status(site.domain, url))["ready"]
+    assert site.run(agent.remove(site.domain, url))["changed"]
+    assert site.wsgi.read_bytes() == odd
+    assert site.page() == "version 1 at /"
+    assert site.notes("agent*") == []
+
+
+def test_an_original_that_is_lost_is_not_made_up(with_agent):
+    site, agent = with_agent, with_agent.api.agent
+    (folder,) = (site.remote.parent / ".pya").glob("agent-*")
+    (folder / "agent.json").unlink()
+    site.wsgi.write_text(site.wsgi.read_text().replace('"import os', "import os"))
+    changed = site.wsgi.read_bytes()
+    for call, options in ((agent.install, {}), (agent.remove, {"force": True})):
+        with pytest.raises(ConfigError, match=r"neither .* holds any more what that file was"):
+            site.run(call(site.domain, site.host.site_url, **options))
+        assert site.wsgi.read_bytes() == changed
 
 
 def test_drift_is_found_with_one_job(with_agent):
