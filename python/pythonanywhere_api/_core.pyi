@@ -1984,7 +1984,8 @@ class Emulator:
         students: the user names of the account's students.
         mysql_databases: the names of its MySQL databases, which are told and not served.
         latency: seconds added to each answer.
-        tls: serve https, and write the certificate authority to trust to ``ca.pem`` in this directory.
+        tls: serve https, and write the certificate authority to trust to ``ca.pem`` in this directory. Sites understand
+            http as well, at the same port.
         python: the Python for consoles and web apps; by default this one.
         private_paths: let its processes see ``/home/<user>``, ``/var/www`` and ``/var/log`` where the system allows it.
         undocumented: switches for what nobody documents of the service (``retry_after=False``, …).

@@ -188,7 +188,7 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
             None => random_hex(40)?,
         },
         url: format!("{scheme}://{}", api.local_addr()?),
-        site_url: format!("http://{}", site.local_addr()?),
+        site_url: format!("{scheme}://{}", site.local_addr()?),
         throttle: Throttle::new(&settings),
         faults: Faults::default(),
         gates: Gates::default(),
@@ -200,8 +200,8 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
         account,
         settings,
     });
-    runtime.spawn(accept(api, acceptor, Arc::clone(&state)));
-    runtime.spawn(site::serve(site, Arc::clone(&state)));
+    runtime.spawn(accept(api, acceptor.clone(), Arc::clone(&state)));
+    runtime.spawn(site::serve(site, acceptor, Arc::clone(&state)));
     Ok(state)
 }
 
@@ -214,14 +214,23 @@ fn listener(port: u16) -> io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
-async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<State>) {
-    let app = routes::router().with_state(Arc::clone(&state));
+/// What ends a connection.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Hands each connection to a task of its own, until it is dropped.
+pub(crate) async fn accept_all<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
+{
     loop {
         match listener.accept().await {
             Ok((socket, _)) => {
-                let (acceptor, state, app) = (acceptor.clone(), Arc::clone(&state), app.clone());
+                if let Err(error) = socket.set_nodelay(true) {
+                    log::debug!("a connection to the emulator will be slow: {error}");
+                }
+                let served = serve(socket);
                 tokio::spawn(async move {
-                    if let Err(error) = connection(socket, acceptor, state, app).await {
+                    if let Err(error) = served.await {
                         log::debug!("a connection to the emulator ended: {error}");
                     }
                 });
@@ -235,13 +244,17 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc
     }
 }
 
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<State>) {
+    let app = routes::router().with_state(Arc::clone(&state));
+    accept_all(listener, |socket| connection(socket, acceptor.clone(), Arc::clone(&state), app.clone())).await;
+}
+
 async fn connection(
     socket: TcpStream,
     acceptor: Option<TlsAcceptor>,
     state: Arc<State>,
     app: axum::Router,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    socket.set_nodelay(true)?;
+) -> Result<(), Failure> {
     let stream = match acceptor {
         Some(acceptor) => Stream::Tls(Box::new(acceptor.accept(socket).await?)),
         None => Stream::Plain(socket),

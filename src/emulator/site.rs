@@ -4,17 +4,23 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Extension;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State as Shared};
 use axum::response::Response;
 use futures_util::StreamExt;
-use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
-use tokio::net::{TcpListener, UnixStream};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::process::{Serving, WebApp, Website};
 use super::routes::files::on_disk;
 use super::state::State;
 use super::static_files;
+use super::wire::{Stream, Wire};
 use super::{answer, calendar};
 use crate::clock;
 
@@ -32,22 +38,47 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 /// How often it is looked whether a website listens.
 const SOCKET_LOOK: Duration = Duration::from_millis(10);
 
+/// What the first byte of a TLS connection is.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 struct Site {
     state: Arc<State>,
     http: reqwest::Client,
+    has_https: bool,
 }
 
-/// Serves the web apps until the task is dropped.
-pub async fn serve(listener: TcpListener, state: Arc<State>) {
+/// How a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Scheme(&'static str);
+
+/// Serves the web apps until the task is dropped. With an `acceptor`, https and http are understood at the same port.
+pub async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<State>) {
     crate::tls::install_provider();
     let http = match client().build() {
         Ok(http) => http,
         Err(error) => return log::error!("the web apps cannot be served: {error}"),
     };
-    let site = axum::Router::new().fallback(handle).with_state(Arc::new(Site { state, http }));
-    if let Err(error) = axum::serve(listener, site).await {
-        log::error!("the web apps are no longer served: {error}");
-    }
+    let has_https = acceptor.is_some();
+    let site = axum::Router::new().fallback(handle).with_state(Arc::new(Site { state, http, has_https }));
+    super::server::accept_all(listener, |socket| connection(socket, acceptor.clone(), site.clone())).await;
+}
+
+async fn connection(socket: TcpStream, acceptor: Option<TlsAcceptor>, site: axum::Router) -> Result<(), Failure> {
+    let (stream, scheme) = match acceptor {
+        Some(acceptor) if is_handshake(&socket).await? => {
+            (Stream::Tls(Box::new(acceptor.accept(socket).await?)), "https")
+        }
+        _ => (Stream::Plain(socket), "http"),
+    };
+    let wire = TokioIo::new(Wire::new(stream, Arc::default()));
+    let site = TowerToHyperService::new(site.layer(Extension(Scheme(scheme))));
+    auto::Builder::new(TokioExecutor::new()).serve_connection(wire, site).await
+}
+
+/// Whether a client begins with TLS, as its first byte tells.
+async fn is_handshake(socket: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    Ok(socket.peek(&mut first).await? == 1 && first[0] == TLS_HANDSHAKE)
 }
 
 /// A client that does as it is told.
@@ -59,7 +90,7 @@ fn client() -> reqwest::ClientBuilder {
         .pool_max_idle_per_host(0)
 }
 
-async fn handle(Shared(site): Shared<Arc<Site>>, request: Request) -> Response {
+async fn handle(Shared(site): Shared<Arc<Site>>, Extension(scheme): Extension<Scheme>, request: Request) -> Response {
     let Some(target) = choose(&site.state, request.headers()).await else {
         return answer::html(StatusCode::NOT_FOUND, "<h1>Coming Soon!</h1><p>There is no web app here yet.</p>");
     };
@@ -71,10 +102,13 @@ async fn handle(Shared(site): Shared<Arc<Site>>, request: Request) -> Response {
         return answer::html(StatusCode::NOT_FOUND, "<h1>This site is disabled</h1>");
     }
     let visit = Visit::of(&request);
-    let response = site.answer(&target, request).await.unwrap_or_else(|error| {
-        log::info!("{domain}: {error}");
-        failed()
-    });
+    let response = match &target {
+        Target::WebApp(app) if site.forces_https(app) && scheme.0 != "https" => to_https(&request),
+        _ => site.answer(&target, scheme, request).await.unwrap_or_else(|error| {
+            log::info!("{domain}: {error}");
+            failed()
+        }),
+    };
     visit.note(&site.state, &domain, &response);
     response
 }
@@ -117,6 +151,17 @@ async fn choose(state: &State, headers: &HeaderMap) -> Option<Target> {
     }
 }
 
+/// The same address by https.
+fn to_https(request: &Request) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let mut response = answer::html(StatusCode::MOVED_PERMANENTLY, "<h1>301 Moved Permanently</h1>");
+    if let Ok(address) = HeaderValue::try_from(format!("https://{host}{path}")) {
+        response.headers_mut().insert(header::LOCATION, address);
+    }
+    response
+}
+
 fn failed() -> Response {
     answer::html(
         StatusCode::BAD_GATEWAY,
@@ -124,27 +169,32 @@ fn failed() -> Response {
     )
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Failure = super::server::Failure;
 
 impl Site {
-    async fn answer(&self, target: &Target, request: Request) -> Result<Response, Failure> {
+    /// Whether visitors by http are sent to https. Without https there is nowhere to send them.
+    fn forces_https(&self, app: &WebApp) -> bool {
+        self.has_https && self.state.processes.webapps.as_loaded(app).force_https
+    }
+
+    async fn answer(&self, target: &Target, scheme: Scheme, request: Request) -> Result<Response, Failure> {
         match target {
             Target::WebApp(app) => {
                 let asked = (request.method().clone(), request.uri().clone(), request.headers().clone());
                 match before(&self.state, app, asked).await {
                     Some(response) => Ok(response),
-                    None => self.ask_webapp(app, request).await,
+                    None => self.ask_webapp(app, scheme, request).await,
                 }
             }
-            Target::Website(website) => self.ask_website(website, request).await,
+            Target::Website(website) => self.ask_website(website, scheme, request).await,
         }
     }
 
-    async fn ask_webapp(&self, app: &WebApp, request: Request) -> Result<Response, Failure> {
+    async fn ask_webapp(&self, app: &WebApp, scheme: Scheme, request: Request) -> Result<Response, Failure> {
         let lease = self.state.processes.web.lease(app, &self.state.session()).await?;
         let settings = &self.state.settings;
         let limit = if lease.is_first { settings.first_request_limit } else { settings.request_limit };
-        let sent = forward(&self.http, &format!("http://127.0.0.1:{}", lease.port), request).await?;
+        let sent = forward(&self.http, &format!("http://127.0.0.1:{}", lease.port), scheme, request).await?;
         let Ok(answer) = tokio::time::timeout(limit, sent.send()).await else {
             self.state.processes.web.abandon(&app.domain_name, &lease).await;
             return Err(format!("killed after {:.0} s in one request", limit.as_secs_f64()).into());
@@ -152,14 +202,14 @@ impl Site {
         back(answer?, lease)
     }
 
-    async fn ask_website(&self, website: &Website, request: Request) -> Result<Response, Failure> {
+    async fn ask_website(&self, website: &Website, scheme: Scheme, request: Request) -> Result<Response, Failure> {
         let serving = self.state.processes.websites.serving(&website.domain_name).await.ok_or("no process")?;
         let settings = &self.state.settings;
         tokio::time::timeout(settings.first_request_limit, listening(&serving))
             .await
             .map_err(|_| "its command does not listen on $DOMAIN_SOCKET")??;
         let http = client().unix_socket(serving.socket.clone()).build()?;
-        let sent = forward(&http, "http://website", request).await?;
+        let sent = forward(&http, "http://website", scheme, request).await?;
         let answer = tokio::time::timeout(settings.request_limit, sent.send()).await;
         back(answer.map_err(|_| "no answer in time")??, serving)
     }
@@ -177,15 +227,20 @@ async fn listening(serving: &Serving) -> io::Result<()> {
 }
 
 /// The same request to another address.
-async fn forward(http: &reqwest::Client, address: &str, request: Request) -> Result<reqwest::RequestBuilder, Failure> {
+async fn forward(
+    http: &reqwest::Client,
+    address: &str,
+    scheme: Scheme,
+    request: Request,
+) -> Result<reqwest::RequestBuilder, Failure> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let mut headers = parts.headers;
     for name in &HOP_BY_HOP {
         headers.remove(name);
     }
-    headers.insert("x-real-ip", http::HeaderValue::from_static("127.0.0.1"));
-    headers.insert("x-forwarded-proto", http::HeaderValue::from_static("http"));
+    headers.insert("x-real-ip", HeaderValue::from_static("127.0.0.1"));
+    headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme.0));
     // The worker takes bodies of a known length only, as behind the host's web server, which buffers them.
     let body = axum::body::to_bytes(body, usize::MAX).await?;
     headers.remove(header::CONTENT_LENGTH);

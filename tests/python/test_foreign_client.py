@@ -6,6 +6,7 @@
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -40,13 +41,17 @@ def drive(host, certificates, script, *arguments):
     return json.loads(done.stdout)
 
 
+def trusting(certificates: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certificates / "ca.pem")
+
+
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
     """What the foreign client saw, and what the site served afterwards."""
     certificates = tmp_path_factory.mktemp("tls")
     with Emulator(tls=certificates, rate_limit=None, python=sys.executable) as host:
         seen = drive(host, certificates, "core_files_and_webapps.py")
-        with urllib.request.urlopen(host.site_url) as page:
+        with urllib.request.urlopen(host.site_url, context=trusting(certificates)) as page:
             served = page.read().decode()
         yield seen | {"user": host.user, "site": served}
 
@@ -90,7 +95,7 @@ def test_tasks_sites_and_the_rest_answer_what_the_vendors_client_reads(tmp_path)
     settings = {"account": "paid", "rate_limit": None, "python": sys.executable, "students": ["ada", "bob"]}
     with Emulator(tls=tmp_path, **settings) as host:
         seen = drive(host, tmp_path, "core_tasks_and_sites.py", "ada")
-        with urllib.request.urlopen(f"{host.site_url}/assets/page.txt") as page:
+        with urllib.request.urlopen(f"{host.site_url}/assets/page.txt", context=trusting(tmp_path)) as page:
             assert page.read() == b"a static page"
     assert (seen["task"]["printable_time"], seen["task"]["interval"]) == ("16:05", "daily")
     assert seen["task"]["logfile"] == "/user/demo/files/var/log/tasklog-1-daily-at-1605-echo_it.log"
