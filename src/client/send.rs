@@ -77,7 +77,7 @@ impl Client {
     ) -> Next {
         match outcome {
             Ok(response) if response.status == StatusCode::TOO_MANY_REQUESTS && request.obeys_throttle() => {
-                throttled(request, response, slot, attempts).await
+                self.throttled(request, response, slot, attempts).await
             }
             Ok(response) => {
                 if let Some(slot) = slot {
@@ -104,6 +104,29 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Obeys a 429 by blocking its bucket; the wait itself happens in the queue for the next slot.
+    async fn throttled(
+        &self,
+        request: &Request,
+        response: Response,
+        slot: Option<Slot>,
+        attempts: &mut Attempts,
+    ) -> Next {
+        let wait = throttle_wait(&response, WINDOW);
+        attempts.throttled += 1;
+        log::info!("{} {}: throttled, going on in {:.0} s", response.method, response.url.path(), wait.as_secs_f64());
+        let gives_up = wait > LONGEST_THROTTLE || attempts.throttled > MOST_THROTTLES || request.is_sent_once();
+        if let Some(slot) = slot {
+            slot.refused(wait);
+        } else if self.options.max_wait.is_some_and(|most| wait > most) {
+            // Without a limit of our own there is no queue, which would say so.
+            return ControlFlow::Break(Err(Error::Budget { endpoint: request.endpoint().name.to_owned(), wait }));
+        } else if !gives_up {
+            clock::sleep(wait).await;
+        }
+        if gives_up { ControlFlow::Break(Ok(response)) } else { ControlFlow::Continue(()) }
     }
 
     async fn after_answer(&self, request: &Request, mut response: Response, attempts: &mut Attempts) -> Next {
@@ -169,20 +192,6 @@ impl Client {
             *self.account.server_clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, clock::now()));
         }
     }
-}
-
-/// Obeys a 429 by blocking its bucket; the wait itself happens in the queue for the next slot.
-async fn throttled(request: &Request, response: Response, slot: Option<Slot>, attempts: &mut Attempts) -> Next {
-    let wait = throttle_wait(&response, WINDOW);
-    attempts.throttled += 1;
-    log::info!("{} {}: throttled, going on in {:.0} s", response.method, response.url.path(), wait.as_secs_f64());
-    let give_up = wait > LONGEST_THROTTLE || attempts.throttled > MOST_THROTTLES || request.is_sent_once();
-    match slot {
-        Some(slot) => slot.refused(wait),
-        None if !give_up => clock::sleep(wait).await,
-        None => {}
-    }
-    if give_up { ControlFlow::Break(Ok(response)) } else { ControlFlow::Continue(()) }
 }
 
 async fn again(attempts: &mut Attempts, backoff: std::time::Duration, why: &str) -> Next {

@@ -115,6 +115,17 @@ async fn a_429_is_obeyed_and_then_the_request_goes_through() {
 }
 
 #[tokio::test]
+async fn nobody_waits_longer_than_max_wait_for_a_429() {
+    for rate_limit in [RateLimit::Off, RateLimit::PerMinute(40)] {
+        let server = Script::start([Act::Say(answer(429, "Retry-After: 30\r\n", "")), listing()]).await;
+        let options = Options { rate_limit, max_wait: Some(Duration::from_secs(29)), ..options() };
+        let error = client_with(&server.url, options).list_dir(&path("/home/me")).await.unwrap_err();
+        assert!(matches!(error, Error::Budget { .. }), "{error}");
+        assert_eq!(server.heads().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn too_many_consoles_is_no_throttle() {
     let server = Script::start([say(429, "<html><body>Console limit reached</body></html>")]).await;
     let client = client_with(&server.url, options());
