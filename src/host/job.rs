@@ -112,6 +112,9 @@ pub struct Receipt {
     pub state: State,
     /// Of the command, where there is one; else 0 or 1.
     pub exit_status: Option<i32>,
+    /// In how many steps it came so far.
+    #[serde(default)]
+    pub steps: u32,
     /// What the command printed, or what the runner has to say.
     #[serde(default)]
     pub output: String,

@@ -17,7 +17,7 @@ use crate::client::{Client, Options, RateLimit, Request, Response};
 use crate::error::{Error, Result};
 
 /// The host gives a request 5 minutes.
-const REQUEST_LIMIT: Duration = Duration::from_secs(310);
+pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(310);
 
 /// More than the agent's answer ever is, and enough of a page to recognise it.
 const MOST_BYTES: usize = 4 << 20;

@@ -1,10 +1,12 @@
 """Deploys as one bundle, and what else a job on the host can do, for both classes, by real processes."""
 
+import json
 import os
 import shutil
 import stat
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Caller, project_folder, write_tree
 from sites import files_below
+from test_runner import load as load_runner
 
 from pythonanywhere_api import AsyncPythonanywhereApi, Client, ConfigError, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator, set_clock_speed
@@ -387,6 +390,56 @@ def test_an_original_that_is_lost_is_not_made_up(with_agent):
         with pytest.raises(ConfigError, match=r"neither .* holds any more what that file was"):
             site.run(call(site.domain, site.host.site_url, **options))
         assert site.wsgi.read_bytes() == changed
+
+
+DIES = """
+
+once, run_once = os.path.expanduser("~/once"), run_job
+
+
+def run_job(state, job, limit=None):
+    if job["operation"] != "apply" or os.path.exists(once):
+        return run_once(state, job, limit)
+    write_json(once, job)
+    while not os.path.exists(once + ".begun"):
+        time.sleep(0.01)
+    os._exit(1)
+"""
+
+
+def test_a_step_that_goes_on_after_its_answer_got_lost_is_waited_for(with_agent):
+    """The worker that was asked dies, and somebody else is at the same job already."""
+    site = with_agent
+    (folder,) = (site.remote.parent / ".pya").glob("agent-*")
+    (folder / "runner.py").write_text((folder / "runner.py").read_text() + DIES)
+    once, receipts = site.remote.parent / "once", []
+
+    def run_elsewhere():
+        while not once.exists():
+            time.sleep(0.01)
+        (work,) = site.remote.parent.glob(".pya/*/work-*")
+        runner = load_runner()
+        carry_out = runner.Change.carry_out
+
+        def slowly(change):
+            once.with_name("once.begun").touch()
+            time.sleep(1)
+            carry_out(change)
+
+        runner.Change.carry_out = slowly
+        receipts.append(runner.run_job(str(work.parent), json.loads(once.read_text())))
+
+    thread = threading.Thread(target=run_elsewhere)
+    thread.start()
+    set_clock_speed(10)
+    try:
+        report = site.deploy()
+    finally:
+        set_clock_speed(1)
+    thread.join()
+    assert (report.ok, report.executor) == (True, "webapp"), report.stopped
+    assert [receipt["state"] for receipt in receipts] == ["done"]
+    assert site.page() == "version 1 at /"
 
 
 def test_drift_is_found_with_one_job(with_agent):

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use serde_json::json;
 
 use super::{Workshop, no_receipt};
@@ -13,7 +14,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::host::agent::Agent;
 use crate::host::job::{Job, Receipt};
-use crate::host::site::Answer;
+use crate::host::site::{Answer, REQUEST_LIMIT};
 
 /// How long the runner may work in one request, in seconds: the host allows 300, and a site with one worker stands still.
 const STEP: u64 = 45;
@@ -21,10 +22,11 @@ const STEP: u64 = 45;
 /// What the agent takes at most.
 const MOST_BYTES: usize = 64 << 10;
 
-/// After an answer that got lost, or a step that another one was in the way of.
+/// After an answer that got lost; twice as long after each further one, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 
-/// How often the receipt of a command is looked for whose answer got lost.
+/// How often the receipt is looked for while the step goes on whose answer got lost.
 const POLL: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
@@ -33,43 +35,69 @@ pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Durati
         return Err(Error::config("the arguments are too long for the agent, which takes 64 KiB"));
     }
     let (end, mut may_reload) = (clock::now() + limit, agent.needs_reload);
+    // How many steps there were at the last look, and since when one may go on whose answer got lost.
+    let (mut steps, mut lost_since) = (0, None);
+    let mut pause = PAUSE;
     loop {
-        match agent.site.ask(&agent.key, job.operation.name(), body.as_bytes()).await {
-            Ok(Answer::Taken) => match shop.receipt(job).await? {
-                Some(receipt) if receipt.is_over() => return Ok(receipt),
-                // The next step.
-                Some(_) => {}
-                None => {
-                    return Err(Error::config(
-                        "the agent took the job and left no receipt: the web app's error log says why",
-                    ));
+        let lost = match agent.site.ask(&agent.key, job.operation.name(), body.as_bytes()).await {
+            Ok(Answer::Taken) => {
+                match shop.receipt(job).await? {
+                    Some(receipt) if receipt.is_over() => return Ok(receipt),
+                    Some(receipt) if receipt.steps > steps => {
+                        (steps, lost_since, pause) = (receipt.steps, None, PAUSE);
+                    }
+                    // The agent lets the other one go on.
+                    Some(_) => clock::sleep(POLL).await,
+                    None if lost_since.is_some() => clock::sleep(POLL).await,
+                    None => {
+                        return Err(Error::config(
+                            "the agent took the job and left no receipt: the web app's error log says why",
+                        ));
+                    }
                 }
-            },
+                None
+            }
             Ok(Answer::Other(_)) if may_reload => {
                 may_reload = false;
                 shop.client.reload_webapp(&agent.site.domain).await?;
+                None
             }
-            Ok(Answer::Other(status)) => {
-                return Err(Error::config(format!(
-                    "the agent does not answer at {} ({status}): \"pya agent status {}\" says why",
-                    agent.site.address(),
-                    agent.site.domain
-                )));
-            }
-            Err(error) if error.is_ambiguous() => {
-                log::info!("the answer of the agent got lost: {}", error.chain());
-                if let Some(timeout) = job.operation.timeout() {
-                    return shop.wait(job, POLL, Duration::from_secs(timeout + 30)).await;
-                }
-                if let Some(receipt) = shop.receipt(job).await?.filter(Receipt::is_over) {
-                    return Ok(receipt);
-                }
-                clock::sleep(PAUSE).await;
-            }
+            Ok(Answer::Other(status)) if is_from_gateway(status) => Some(does_not_answer(agent, status)),
+            Ok(Answer::Other(status)) => return Err(does_not_answer(agent, status)),
+            Err(error) if error.is_ambiguous() => Some(error),
             Err(error) => return Err(error),
+        };
+        if let Some(error) = lost {
+            log::warn!("the answer of the agent got lost: {}", error.chain());
+            if let Some(timeout) = job.operation.timeout() {
+                return shop.wait(job, POLL, Duration::from_secs(timeout + 30)).await;
+            }
+            if let Some(receipt) = shop.receipt(job).await?.filter(Receipt::is_over) {
+                return Ok(receipt);
+            }
+            let since = *lost_since.get_or_insert_with(clock::now);
+            if clock::now() >= since + REQUEST_LIMIT {
+                return Err(error);
+            }
+            clock::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
         if clock::now() >= end {
             return Err(no_receipt(job, limit));
         }
     }
+}
+
+/// Whether it was not the web app that answered but the web server in front of it, when a worker had died or took too
+/// long: what the worker did until then, nobody knows.
+fn is_from_gateway(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+}
+
+fn does_not_answer(agent: &Agent, status: StatusCode) -> Error {
+    Error::config(format!(
+        "the agent does not answer at {} ({status}): \"pya agent status {}\" says why",
+        agent.site.address(),
+        agent.site.domain
+    ))
 }
