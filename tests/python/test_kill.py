@@ -6,18 +6,21 @@ where the process is killed, so that every state the host can be left in is trie
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from pythonanywhere_api import Client
-from pythonanywhere_api.testing import Emulator
+from pythonanywhere_api.testing import Emulator, advance_clock
 
 PROJECT = "site"
+DAY = 24 * 3600
 
 # What it loads, it serves until it is reloaded.
 WSGI = """\
@@ -30,6 +33,24 @@ def application(environ, start_response):
     return [" ".join(texts).encode()]
 """
 
+# The command `pya` with a clock that runs fast and jumps when it is told to: a task's receipt is waited for in minutes.
+IN_A_HURRY = """\
+import pathlib, sys, threading, time
+from pythonanywhere_api.__main__ import main
+from pythonanywhere_api.testing import advance_clock, set_clock_speed
+
+jump, sys.argv[1:] = pathlib.Path(sys.argv[1]), sys.argv[2:]
+set_clock_speed(10)
+
+def wait():
+    while not jump.exists():
+        time.sleep(0.01)
+    advance_clock(130)
+
+threading.Thread(target=wait, daemon=True).start()
+sys.exit(main())
+"""
+
 
 def local_tree(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
@@ -39,11 +60,12 @@ class Deploys:
     """An account with a project that was deployed once, and a local tree that has changed since."""
 
     def __init__(self, tmp_path: Path, executor: str):
-        self.local = tmp_path / "local"
+        self.local, self.before, self.jump = tmp_path / "local", tmp_path / "before", tmp_path / "jump"
         self.executor = executor
         self.host = Emulator(rate_limit=None, python=sys.executable, account="paid").__enter__()
         self.remote = Path(self.host.root) / "home" / self.host.user / PROJECT
         self.domain = f"{self.host.user}.pythonanywhere.com"
+        self.client = Client(self.host.user, self.host.token, self.host.url, rate_limit="off")
         self.environment = os.environ | {
             "API_TOKEN": self.host.token,
             "PYTHONANYWHERE_USERNAME": self.host.user,
@@ -56,17 +78,13 @@ class Deploys:
         with urllib.request.urlopen(self.host.site_url, timeout=30) as answer:
             return set(answer.read().decode().split())
 
-    def restore(self) -> None:
-        """Puts account and local tree in the state before the deploy that gets killed."""
-        # All notes, but not the agent.
-        notes = [path for path in (self.remote.parent / ".pya").glob("*") if not path.name.startswith("agent-")]
-        for folder in (self.remote, self.local, *notes):
-            subprocess.run(["rm", "-rf", folder], check=True)
+    def prepare(self) -> None:
+        """Deploys the old tree, and changes the local one."""
         self.local.mkdir()
         for number in range(24):
             (self.local / f"pkg{number % 4}").mkdir(exist_ok=True)
             (self.local / f"pkg{number % 4}" / f"m{number}.py").write_text(f"old {number}\n")
-        self.deploy().check_returncode()
+        self.deploy("none").check_returncode()
         # Not ours, and protected: neither may ever be touched.
         (self.remote / "foreign.txt").write_text("somebody's\n")
         (self.remote / "db.sqlite3").write_text("precious\n")
@@ -77,25 +95,48 @@ class Deploys:
         for number in range(10):
             (self.local / "added").mkdir(exist_ok=True)
             (self.local / "added" / f"n{number}.py").write_text(f"added {number}\n")
+        for folder in self.changing():
+            shutil.copytree(folder, self.before / folder.name)
 
-    def command(self) -> list[str]:
+    def changing(self) -> list[Path]:
+        """The project and its notes, but not the agent."""
+        notes = self.remote.parent / ".pya"
+        return [self.remote, *(path for path in notes.glob("*") if not path.name.startswith("agent-"))]
+
+    def restore(self) -> None:
+        """Puts the account in the state before the deploy that gets killed."""
+        for folder in self.changing():
+            shutil.rmtree(folder)
+        for folder in self.before.iterdir():
+            parent = self.remote.parent if folder.name == PROJECT else self.remote.parent / ".pya"
+            shutil.copytree(folder, parent / folder.name)
+        self.jump.unlink(missing_ok=True)
+        self.client.webapps.reload(self.domain)
+        assert self.served() == {"old"}
+        self.host.clear_requests()
+
+    def command(self, executor: str) -> list[str]:
         options = ["--project", PROJECT, "--delete", "--reload", self.domain, "--json"]
-        options += ["--executor", self.executor, "--domain", self.domain, "--site-url", self.host.site_url]
-        return [sys.executable, "-m", "pythonanywhere_api", "deploy", str(self.local), *options]
+        options += ["--executor", executor, "--domain", self.domain, "--site-url", self.host.site_url]
+        return [sys.executable, "-c", IN_A_HURRY, str(self.jump), "deploy", str(self.local), *options]
 
-    def deploy(self) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(), env=self.environment, capture_output=True, text=True, timeout=60)
+    def deploy(self, executor: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.command(executor), env=self.environment, capture_output=True, text=True, timeout=60)
 
     def kill_at(self, number: int, stage: str) -> bool:
         """Runs a deploy and kills it at its request `number`; False if it had ended before."""
         self.host.faults.clear()
         self.host.faults.add("hold", after=number, times=1, stage=stage)
         with subprocess.Popen(
-            self.command(), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            self.command(self.executor), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as run:
             held = False
             while run.poll() is None and not held:
-                held = bool(self.host.wait_held(1, timeout=0.05))
+                held = bool(self.host.wait_held(1, timeout=0.02))
+                if not held and not self.jump.exists() and self.is_scheduled():
+                    # It is two minutes until the task is due.
+                    advance_clock(130)
+                    self.jump.touch()
             if held:
                 os.kill(run.pid, signal.SIGKILL)
             run.communicate()
@@ -103,6 +144,13 @@ class Deploys:
         for request in self.host.held():
             self.host.release(request.number)
         return held
+
+    def is_scheduled(self) -> bool:
+        """Whether a task was made, as far as the log of requests tells."""
+        return any(
+            request.path.endswith("/schedule/") and (request.method, request.status) == ("POST", 201)
+            for request in self.host.requests
+        )
 
     def reloads(self) -> int:
         return sum(1 for request in self.host.requests if request.path.endswith("/reload/") and request.status == 200)
@@ -113,8 +161,26 @@ class Deploys:
         subprocess.run(command, env=self.environment, check=True, capture_output=True, timeout=60)
 
     def tasks(self) -> list[dict[str, object]]:
-        client = Client(self.host.user, self.host.token, self.host.url)
-        return [*client.always_on.list(), *client.schedule.list()]
+        return [*self.client.always_on.list(), *self.client.schedule.list()]
+
+    def let_a_day_pass(self) -> None:
+        """The daily task fires once more, if there is one, and finds notes that are a day old."""
+        tasks = self.client.schedule.list()
+        if not tasks:
+            return
+        for path in [*self.remote.parent.glob(".pya/*/intent-*"), *self.remote.parent.glob(".pya/*/work-*/job.json")]:
+            note = json.loads(path.read_text())
+            times = {name: note[name] - DAY for name in ("since", "expires", "created") if note.get(name)}
+            path.write_text(json.dumps(note | times))
+        before = local_tree(self.remote)
+        log = Path(self.host.root) / "var" / "log" / Path(tasks[0]["logfile"]).name
+        runs = log.read_text().count("Completed task") if log.exists() else 0
+        advance_clock(DAY)
+        deadline = time.monotonic() + 30
+        while not log.exists() or log.read_text().count("Completed task") == runs:
+            assert time.monotonic() < deadline, log.read_text() if log.exists() else "the task did not fire"
+            time.sleep(0.02)
+        assert local_tree(self.remote) == before
 
 
 @pytest.fixture
@@ -125,32 +191,30 @@ def deploys(tmp_path, request):
     wsgi.write_text(WSGI)
     if request.param == "webapp":
         made.install_agent()
+    made.prepare()
     yield made
     made.host.__exit__(None, None, None)
 
 
-# A task's receipt is waited for in seconds, so one stage of it must do.
+@pytest.mark.parametrize("stage", ["before", "after"])
 @pytest.mark.parametrize(
-    ("deploys", "stage", "least"),
-    [
-        ("none", "before", 30),
-        ("none", "after", 30),
-        ("webapp", "before", 8),
-        ("webapp", "after", 8),
-        ("always_on", "after", 10),
-    ],
+    ("deploys", "least"),
+    [("none", 30), ("webapp", 8), ("always_on", 12), ("schedule", 12)],
     indirect=["deploys"],
 )
 def test_a_deploy_killed_at_any_request_is_mended_by_the_next(deploys, stage, least):
-    number = 0
+    number, left_a_task = 0, 0
     while True:
         deploys.restore()
-        deploys.host.clear_requests()
         if not deploys.kill_at(number, stage):
             break
         # Never some of the new files and some of the old ones.
         assert len(deploys.served()) == 1, f"killed at request {number}"
-        rerun = deploys.deploy()
+        if deploys.executor == "schedule":
+            left_a_task += bool(deploys.tasks())
+            deploys.let_a_day_pass()
+        # Whatever way it went, the next one may go another.
+        rerun = deploys.deploy("none" if deploys.executor == "schedule" else deploys.executor)
         assert rerun.returncode == 0, f"killed at request {number}: {rerun.stderr}"
         report = json.loads(rerun.stdout)
         assert report["ok"], report
@@ -166,3 +230,4 @@ def test_a_deploy_killed_at_any_request_is_mended_by_the_next(deploys, stage, le
         assert deploys.served() == {"new"}, f"killed at request {number}"
         number += 1
     assert number >= least, "the deploy made fewer requests than it has to"
+    assert deploys.executor != "schedule" or left_a_task >= 3
