@@ -944,7 +944,8 @@ def walk(job, found, want=lambda path: True):
             if native(readable(entry.name)) != entry.name:
                 found["errors"][path] = "its name is not UTF-8"
             elif entry.is_symlink():
-                found["links"][path] = readable(os.readlink(entry.path))
+                with contextlib.suppress(FileNotFoundError):
+                    found["links"][path] = readable(os.readlink(entry.path))
             elif entry.is_dir():
                 if entry.name in prune:
                     found["skipped"][path] = "not looked into"
@@ -1004,8 +1005,8 @@ def archive(job):
                 continue
             try:
                 progress["bytes"] += group.add(path, entry.path)
-            except OSError as error:
-                progress["errors"][path] = error.strerror or str(error)
+            except Unreadable as error:
+                progress["errors"][path] = str(error)
             progress["packed"].append(path)
             if group.size > GROUP:
                 group.end()
@@ -1026,6 +1027,10 @@ def archive(job):
     job.result = dict(found, parts=parts, files=count, bytes=progress["bytes"])
 
 
+class Unreadable(Exception):
+    """A file that could not be packed, or not as it is; the archive is whole without it."""
+
+
 class Group:
     """Files as one gzip member of an archive; members one after another are one gzip stream."""
 
@@ -1033,7 +1038,12 @@ class Group:
         self.output, self.gzip, self.size = output, None, 0
 
     def add(self, name, path):
-        with open(path, "rb") as file:
+        """Packs a file and returns its size. An error that is no `Unreadable` is one of the archive itself."""
+        try:
+            file = open(path, "rb")
+        except OSError as error:
+            raise Unreadable(error.strerror or str(error))
+        with file:
             facts = os.fstat(file.fileno())
             info = tarfile.TarInfo(name)
             info.size, info.mode = facts.st_size, stat.S_IMODE(facts.st_mode)
@@ -1042,12 +1052,13 @@ class Group:
             self.gzip.write(info.tobuf(tarfile.PAX_FORMAT, encoding="utf-8"))
             left, failure = info.size, None
             while left > 0:
-                try:
-                    content = b"" if failure else file.read(min(left, CHUNK))
-                    if not content:
-                        failure = failure or OSError("it became shorter while it was packed")
-                except OSError as error:
-                    content, failure = b"", error
+                content = b""
+                if failure is None:
+                    try:
+                        content = file.read(min(left, CHUNK))
+                        failure = None if content else "it became shorter while it was packed"
+                    except OSError as error:
+                        failure = error.strerror or str(error)
                 # The archive must stay whole; whoever unpacks it leaves out what the errors name.
                 content = content or bytes(min(left, CHUNK))
                 self.gzip.write(content)
@@ -1055,7 +1066,7 @@ class Group:
             self.gzip.write(bytes(-info.size % tarfile.BLOCKSIZE))
         self.size += info.size
         if failure is not None:
-            raise failure
+            raise Unreadable(failure)
         return info.size
 
     def end(self, is_last=False):

@@ -1,0 +1,401 @@
+"""An account for the tests of the runner, and the means to kill it or let it fail at any step.
+
+`src/host/runner.py` runs on the host's own Python, so it is driven here as it is, by its path: no client, no server.
+"""
+
+import builtins
+import gzip
+import hashlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tarfile
+import time
+import traceback
+import types
+from pathlib import Path
+
+HOST = Path(__file__).parents[2] / "src" / "host"
+ID, OLD, BACK = "0123456789abcdef", "fedcba9876543210", "b" * 16
+NAMES = ["a#b.txt", "ü.txt", "u\u0308.txt", "🎉", "-dash", "new\nline", "e" * 255, "sp ace/x;y", ".hidden/.x", "%2F"]
+OLD_TREE = {"app/a.py": b"old a", "app/b.py": b"old b", "gone/x.py": b"old x", "foreign.txt": b"somebody's"}
+NEW_TREE = {
+    "app/a.py": b"new a",
+    "app/b.py": b"old b",
+    "new/deep/c.py": b"c",
+    "run_x": b"#!",
+    **dict.fromkeys(NAMES, b"n"),
+}
+# What is at a path: ("file", mode bits, content), ("folder", mode bits) or ("link", target).
+Tree = dict[str, tuple]
+
+CODE = compile((HOST / "runner.py").read_bytes(), str(HOST / "runner.py"), "exec")
+
+
+def load():
+    """A runner of its own, to be patched at will. As in the agent, it is not the program."""
+    module = types.ModuleType("runner_under_test")
+    exec(CODE, module.__dict__)  # noqa: S102 -- our own file, as the agent loads it
+    return module
+
+
+runner = load()
+
+
+# ---- an account
+
+
+class Host:
+    """An account with a project, and a deploy that is about to change it."""
+
+    def __init__(self, home: Path, old: dict[str, bytes], new: dict[str, bytes], deletes=(), root: Path | None = None):
+        self.home, self.root = home, root or home / "mysite"
+        self.state = home / ".pya" / "00112233aabbccdd"
+        self.work = self.state / f"work-{ID}"
+        self.new = dict(new)
+        self.root.mkdir(parents=True, exist_ok=True)
+        for name, content in old.items():
+            write(self.root / name, content)
+        self.state.mkdir(parents=True)
+        self.note("manifest-4.json", {"format": 1, "generation": 4, "deploy": OLD, "files": {}})
+        self.note(f"intent-{ID}.json", self.intent())
+        self.job = {
+            "format": 1,
+            "id": ID,
+            "operation": "apply",
+            "created": int(time.time()),
+            "root": str(root or "/home/me/mysite"),
+            "bytes": sum(map(len, new.values())),
+            "generation": 5,
+            "rollback": {"versions": 1, "bytes": 1 << 20},
+        }
+        self.plan = {
+            "format": 1,
+            "id": ID,
+            "files": [
+                {
+                    "path": name,
+                    "sha256": sha256(content),
+                    "size": len(content),
+                    "mode": 0o755 if name.startswith("run") else 0o644,
+                }
+                for name, content in self.new.items()
+            ],
+            "delete": list(deletes),
+            "clear": [],
+            "manifest": {"format": 1, "generation": 5, "deploy": ID, "remote_root": "/home/me/mysite", "files": {}},
+            "remove": ["manifest-4.json"],
+        }
+
+    @staticmethod
+    def intent(**changes):
+        now = int(time.time())
+        return {"format": 1, "id": ID, "since": now, "expires": now + 600, "ended": False, "takes_over": []} | changes
+
+    def note(self, name: str, value) -> None:
+        (self.state / name).write_text(json.dumps(value))
+
+    def members(self) -> list[tuple]:
+        """What the client would pack."""
+        members = [(f"files/{name}", content) for name, content in self.new.items()]
+        return [*members, ("plan.json", json.dumps(self.plan).encode())]
+
+    def upload(self, members=None, cut: int = 1 << 20) -> None:
+        """Puts the bundle there, as the client would. The project as it is now is the old one."""
+        self.before = self.tree()
+        stream = bundle(self.members() if members is None else members)
+        self.work.mkdir(exist_ok=True)
+        self.job["parts"] = []
+        for number, start in enumerate(range(0, len(stream), cut)):
+            part, name = stream[start : start + cut], f"bundle-{number:03}"
+            (self.work / name).write_bytes(part)
+            self.job["parts"].append({"name": name, "sha256": sha256(part), "size": len(part)})
+
+    def run(self, limit=None, module=runner, job=None):
+        return module.run_job(str(self.state), self.job if job is None else job, limit)
+
+    def receipt(self):
+        return json.loads((self.state / f"receipt-{ID}.json").read_text())
+
+    def tree(self) -> Tree:
+        return tree(self.root)
+
+    def expected(self) -> Tree:
+        """The project after the deploy, by the words of the plan."""
+        return planned(self.before, self.plan, self.new)
+
+    def leftovers(self) -> set[str]:
+        """What is in the state folder or beside the project and should not stay."""
+        kept = {"history.json", *(f"manifest-{number}.json" for number in range(4, 8))}
+        kept |= {f"{kind}-{id}{end}" for id in (ID, BACK) for kind, end in KEPT}
+        beside = {path.name for path in self.root.parent.glob(".*.pya-*")}
+        return {path.name for path in self.state.iterdir()} - kept | beside
+
+    def rollback_job(self, id: str = BACK, target: str = ID, generation: int = 6):
+        """The job that rolls a deploy back, with its note in place of the deploy's."""
+        for path in self.state.glob("intent-*.json"):
+            path.unlink()
+        self.note(f"intent-{id}.json", self.intent(id=id))
+        more = {"id": id, "operation": "rollback", "target": target, "generation": generation}
+        return {key: value for key, value in self.job.items() if key not in ("parts", "bytes")} | more
+
+
+KEPT = [("receipt", ".json"), ("intent", ".json"), ("rollback", "")]
+
+
+def planned(before: Tree, plan, contents: dict[str, bytes]) -> Tree:
+    """What becomes of a tree by a plan."""
+    after = dict(before)
+    for obstacle in plan["clear"]:
+        for path in obstacle["files"]:
+            after.pop(path, None)
+        if obstacle["is_dir"]:
+            for path in [path for path in after if f"{path}/".startswith(obstacle["path"] + "/")]:
+                assert after.pop(path)[0] == "folder"
+    for file in plan["files"]:
+        for folder in above(file["path"]):
+            after.setdefault(folder, ("folder", 0o755))
+        old = before.get(file["path"], ("nothing",))
+        mode = file["mode"]
+        if mode is None:
+            mode = old[1] if old[0] == "file" else 0o644
+        after[file["path"]] = ("file", mode, contents[file["path"]])
+    for path in plan["delete"]:
+        if after.pop(path, None):
+            for folder in above(path):
+                if not any(name.startswith(folder + "/") for name in after):
+                    after.pop(folder, None)
+    return after
+
+
+def above(path: str) -> list[str]:
+    """The folders that a path lies in, the nearest first."""
+    return [str(folder) for folder in Path(path).parents][:-1]
+
+
+def simple(host: Host, operation: str, **more):
+    """A job that needs no deploy."""
+    identity = f"{len(list(host.state.glob('receipt-*'))) + 1:016x}"
+    job = {"format": 1, "id": identity, "operation": operation, "created": int(time.time()), "root": "/home/me/mysite"}
+    return job | more
+
+
+def ready(folder: Path) -> Host:
+    """An account with all kinds of names, and a deploy that only waits to be run."""
+    host = Host(folder / "home", OLD_TREE, NEW_TREE, ["gone/x.py"])
+    host.upload()
+    return host
+
+
+def small(folder: Path, root: Path | None = None) -> Host:
+    """A deploy that does everything there is to do, with as few files as that takes."""
+    old = {
+        "app/a.py": b"old a",
+        "gone/x.py": b"old x",
+        "foreign.txt": b"somebody's",
+        "folder/in/f": b"old f",
+        "file": b"old file",
+    }
+    new = {"app/a.py": b"new a", "new/c.py": b"new c", "run": b"#!", "folder": b"a file", "file/f": b"in a folder"}
+    host = Host(folder, old, new, ["gone/x.py"], root)
+    host.plan["files"][0]["mode"] = None
+    host.plan["clear"] = [
+        {"path": "folder", "is_dir": True, "files": ["folder/in/f"]},
+        {"path": "file", "is_dir": False, "files": ["file"]},
+    ]
+    for name, mode in (("app/a.py", 0o640), ("folder", 0o750), ("folder/in", 0o710), ("foreign.txt", 0o600)):
+        (host.root / name).chmod(mode)
+    (host.root / "empty").mkdir(mode=0o700)
+    (host.root / "dangling").symlink_to("nowhere")
+    host.upload()
+    return host
+
+
+def as_program(host: Host, job=None, environment=None, python=sys.executable):
+    """Runs a job as tasks and consoles do."""
+    job = job or host.job
+    work = host.state / f"work-{job['id']}"
+    work.mkdir(exist_ok=True)
+    (work / "job.json").write_text(json.dumps(job))
+    (work / "runner.py").write_bytes((HOST / "runner.py").read_bytes())
+    return subprocess.run([python, work / "runner.py"], env=environment, capture_output=True, text=True, timeout=60)
+
+
+# ---- files
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def tree(root: Path) -> Tree:
+    """All that lies below a folder, links not followed."""
+    found: Tree = {}
+    for folder, below, names in os.walk(root):
+        for name in below + names:
+            path = os.path.join(folder, name)
+            inside, mode = os.path.relpath(path, root), os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                found[inside] = ("link", os.readlink(path))
+            elif stat.S_ISDIR(mode):
+                found[inside] = ("folder", stat.S_IMODE(mode))
+            else:
+                found[inside] = ("file", stat.S_IMODE(mode), Path(path).read_bytes())
+    return found
+
+
+def contents(found: Tree) -> dict[str, bytes]:
+    return {path: facts[2] for path, facts in found.items() if facts[0] == "file"}
+
+
+def bundle(members) -> bytes:
+    """A gzip member for each, as the client makes them for groups of files."""
+    pieces = []
+    for member in members:
+        name, content, *kind = member
+        info = tarfile.TarInfo(name)
+        info.size, info.type = len(content), *(kind or [tarfile.REGTYPE])
+        info.linkname = "/etc/passwd" if kind else ""
+        padding = bytes(-len(content) % tarfile.BLOCKSIZE)
+        pieces.append(gzip.compress(info.tobuf(tarfile.PAX_FORMAT) + content + padding, mtime=0))
+    pieces.append(gzip.compress(bytes(2 * tarfile.BLOCKSIZE), mtime=0))
+    return b"".join(pieces)
+
+
+# ---- killed, and failing, at every step
+
+CALLS = ["replace", "link", "rename", "mkdir", "unlink", "rmdir", "chmod", "listdir", "posix_fallocate", "sendfile"]
+CHANGES = ("write", "flush", "truncate", "close")
+
+
+class Counted:
+    """While it is entered, lets `act` happen in place of the n-th step that changes a file system, or lists a folder.
+
+    Calls of `os` count, and all that happens to a file that is open for writing, by the runner or by `shutil`: what was
+    written and is not flushed yet is lost by a kill, as in life.
+    """
+
+    def __init__(self, number: int, act):
+        self.left, self.act, self.real = number, act, {}
+
+    def __enter__(self):
+        for name in CALLS:
+            self.replace(os, name, self.counted(getattr(os, name)))
+        self.replace(os, "open", self.counted_if(os.open, lambda _path, flags, *_: flags & os.O_CREAT))
+        real_open = builtins.open
+
+        def is_written(mode: str) -> bool:
+            return any(letter in mode for letter in "wax+")
+
+        def open_counted(path, mode="r", *args, **kwargs):
+            if not is_written(mode):
+                return real_open(path, mode, *args, **kwargs)
+            self.count()
+            return CountedFile(real_open(path, mode, *args, **kwargs), self)
+
+        self.replace(builtins, "open", open_counted)
+        self.replace(
+            os, "fdopen", lambda fd, mode="r", *args, **kw: CountedFile(real_open(fd, mode, *args, **kw), self)
+        )
+        return self
+
+    def __exit__(self, *_):
+        for (holder, name), function in self.real.items():
+            setattr(holder, name, function)
+
+    def replace(self, holder, name, function):
+        self.real[holder, name] = getattr(holder, name)
+        setattr(holder, name, function)
+
+    def counted(self, function):
+        return self.counted_if(function, lambda *_: True)
+
+    def counted_if(self, function, does_count):
+        def call(*args, **kwargs):
+            if does_count(*args):
+                self.count()
+            return function(*args, **kwargs)
+
+        return call
+
+    def count(self):
+        self.left -= 1
+        if self.left == 0:
+            self.act()
+
+
+class CountedFile:
+    def __init__(self, file, counter: Counted):
+        self.file, self.counter = file, counter
+
+    def __getattr__(self, name):
+        value = getattr(self.file, name)
+        return self.counter.counted(value) if name in CHANGES else value
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        try:
+            self.counter.count()
+        finally:
+            self.file.close()
+
+
+def in_child(act) -> int:
+    """Runs `act` in a forked child; its exit status, negative for a signal."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            act()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def kill_self() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_at(host: Host, number: int, job=None, module=runner) -> bool:
+    """Runs the job and kills it at its n-th step; False if it had fewer."""
+
+    def act():
+        with Counted(number, kill_self):
+            host.run(module=module, job=job)
+
+    status = in_child(act)
+    assert status in (0, -signal.SIGKILL)
+    return status != 0
+
+
+def fail_at(host: Host, number: int, code: int, job=None, module=runner):
+    """Runs the job with an error at its n-th step.
+
+    Its receipt, or the error if even that could not be written; and whether it had so many steps.
+    """
+
+    def fail():
+        raise OSError(code, os.strerror(code))
+
+    with Counted(number, fail) as counted:
+        try:
+            receipt = host.run(module=module, job=job)
+        except OSError as error:
+            receipt = error
+    return receipt, counted.left <= 0
