@@ -1235,7 +1235,8 @@ def run_command(job, words, folder):
     job.output, job.truncated = read_output(printed)
     status = process.returncode
     if status < 0:
-        job.result["signal"] = signal.Signals(-status).name
+        names = {number.value: number.name for number in signal.Signals}
+        job.result["signal"] = names.get(-status, "signal %d" % -status)
         status = 128 - status
     job.exit_status = status
     if job.result["timed_out"]:

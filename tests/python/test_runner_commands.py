@@ -1,0 +1,292 @@
+"""Commands that the runner runs: their status and output, their end at a limit, and with which Python."""
+
+import json
+import signal
+import sys
+import time
+import types
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from runner_host import Host, as_program, in_child, kill_self, load, ready, simple, write
+
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture
+def host(tmp_path):
+    return ready(tmp_path)
+
+
+# ---- any command
+
+
+def run(host: Host, *command: str, timeout: float = 30, folder: str = "", module=None):
+    job = simple(host, "run", command=list(command), folder=folder, timeout=timeout)
+    return host.run(job=job) if module is None else host.run(module=module, job=job)
+
+
+def test_commands_leave_status_and_output(host):
+    receipt = run(host, "bash", "-c", "echo out; echo err >&2; pwd; cat; exit 7")
+    assert (receipt["state"], receipt["exit_status"], receipt["error"]) == ("failed", 7, None)
+    assert receipt["output"].splitlines() == ["out", "err", str(host.root)]
+    assert receipt["result"]["argv"][0] == receipt["result"]["interpreter"] == "bash"
+    assert run(host, "true")["exit_status"] == 0
+    assert run(host, "pwd", folder="app")["output"] == f"{host.root}/app\n"
+    assert run(host, "no-such-program")["error"]["kind"] == "local"
+    assert host.tree() == host.before
+    assert host.leftovers() - {path.name for path in host.state.glob("receipt-*")} == {host.work.name}
+
+
+@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (signal.SIGRTMIN + 1, "signal 35")])
+def test_what_ended_a_command_is_told(host, number, name):
+    receipt = run(host, "bash", "-c", f"kill -{number} $$")
+    assert (receipt["state"], receipt["exit_status"], receipt["result"]["signal"]) == ("failed", 128 + number, name)
+
+
+@pytest.mark.parametrize(("folder", "kind"), [("../..", "name"), ("/etc", "name"), ("nowhere", "missing")])
+def test_a_command_runs_in_the_project(host, folder, kind):
+    assert run(host, "touch", "ran", folder=folder)["error"]["kind"] == kind
+    assert host.tree() == host.before
+
+
+def test_an_output_that_is_no_text_is_made_one(host):
+    assert run(host, "printf", r"\xff\xc3\xbc")["output"] == "\ufffdü"
+
+
+def test_a_long_output_keeps_its_beginning_and_its_end(host):
+    receipt = run(host, sys.executable, "-c", "print('first'); print('x' * (2 << 20)); print('last')")
+    assert receipt["truncated"]
+    assert receipt["output"].startswith("first\n")
+    assert receipt["output"].endswith("last\n")
+    left_out = len("first\nlast\n") + (2 << 20) + 1 - (1 << 20)
+    assert f"\n[... {left_out} bytes are left out here ...]\n" in receipt["output"]
+    assert len(receipt["output"]) < (1 << 20) + 200
+
+
+def test_a_command_that_takes_too_long_is_ended_with_all_that_it_started(host):
+    script = "trap '' TERM; sleep 1000 & echo $!; wait; sleep 1000"
+    module = load()
+    module.GRACE = 0.2
+    receipt = run(host, "bash", "-c", script, timeout=0.5, module=module)
+    assert (receipt["state"], receipt["error"]["kind"], receipt["result"]["timed_out"]) == ("failed", "timed_out", True)
+    assert receipt["exit_status"] not in (0, None)
+    child = int(receipt["output"].split()[0])
+    for _ in range(100):
+        status = Path(f"/proc/{child}/stat")
+        if not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("what the command started still runs")
+
+
+def test_a_command_that_ends_well_when_it_is_asked_to_has_timed_out_all_the_same(host):
+    script = "trap 'echo asked; exit 0' TERM; while true; do sleep 0.02; done"
+    receipt = run(host, "bash", "-c", script, timeout=0.5)
+    assert (receipt["state"], receipt["exit_status"], receipt["error"]["kind"]) == ("failed", 1, "timed_out")
+    assert receipt["output"].endswith("asked\n")
+
+
+def test_a_command_that_was_cut_off_is_never_run_again(host):
+    job = simple(host, "run", command=["bash", "-c", "echo ran >> ran; sleep 5"], folder="", timeout=30)
+
+    def act():
+        signal.signal(signal.SIGALRM, lambda *_: kill_self())
+        signal.setitimer(signal.ITIMER_REAL, 0.7)
+        host.run(job=job)
+
+    assert in_child(act) == -signal.SIGKILL
+    receipt = host.run(job=job)
+    assert (receipt["state"], receipt["error"]["kind"]) == ("failed", "interrupted")
+    assert (host.root / "ran").read_text() == "ran\n"
+
+
+def test_a_command_goes_on_when_no_sign_of_life_can_be_given(host):
+    module = load()
+    module.BEAT = -1
+    real = module.write_text
+
+    def write_text(path, *rest, **kwargs):
+        if path.endswith("beat"):
+            raise OSError(28, "no space")
+        return real(path, *rest, **kwargs)
+
+    module.write_text = write_text
+    receipt = run(host, "bash", "-c", "sleep 0.1; echo ran", module=module)
+    assert (receipt["state"], receipt["output"]) == ("done", "ran\n")
+
+
+# ---- with which Python
+
+
+class Python:
+    """A program that says which Python it is and with what it was called."""
+
+    def __init__(self, folder: Path, version: str = VERSION, name: str = "python"):
+        self.path = folder / "bin" / name
+        write(self.path, f'#!/bin/sh\nif [ "$1" = -c ]; then echo {version}; else echo "$0" "$@"; fi\n'.encode())
+        self.path.chmod(0o755)
+
+
+def manage(host: Host, module=None, **more):
+    write(host.root / "manage.py", b"")
+    job = simple(host, "manage", manage="manage.py", args=["migrate", "--no-input"], settings=None, timeout=30)
+    job |= {"virtualenv": None} | more
+    return host.run(module=module or load(), job=job)
+
+
+def pretending(**facts):
+    """A runner that believes itself in another Python."""
+    module = load()
+    names = ("prefix", "base_prefix", "executable", "version_info")
+    module.sys = types.SimpleNamespace(**{name: getattr(sys, name) for name in names} | facts)
+    return module
+
+
+def test_the_virtualenv_of_the_web_app_is_used(host):
+    python = Python(host.home / "venv")
+    receipt = manage(host, virtualenv="/home/me/venv")
+    assert (receipt["state"], receipt["exit_status"]) == ("done", 0)
+    assert receipt["output"] == f"{python.path} manage.py migrate --no-input\n"
+    assert receipt["result"]["argv"] == [str(python.path), "manage.py", "migrate", "--no-input"]
+    assert receipt["result"]["interpreter"] == str(python.path)
+
+
+def test_a_virtualenv_out_of_the_account_is_used_as_it_is_named(host, tmp_path):
+    python = Python(tmp_path / "venvs" / "a")
+    assert manage(host, virtualenv=str(tmp_path / "venvs" / "a"))["result"]["interpreter"] == str(python.path)
+
+
+@pytest.mark.parametrize("kind", ["missing", "broken", "not executable", "other version"])
+def test_a_virtualenv_that_cannot_be_the_web_apps_is_refused(host, kind):
+    if kind != "missing":
+        python = Python(host.home / "venv", "2.7" if kind == "other version" else VERSION)
+        if kind == "broken":
+            python.path.write_text("#!/bin/sh\nexit 1\n")
+        if kind == "not executable":
+            python.path.chmod(0o644)
+    receipt = manage(host, virtualenv="/home/me/venv")
+    assert (receipt["state"], receipt["error"]["kind"]) == ("refused", "interpreter")
+    assert "/home/me/venv" in receipt["error"]["message"]
+    assert receipt["output"] == ""
+
+
+def test_without_a_virtualenv_it_is_the_python_that_the_server_runs(host, tmp_path):
+    """Never `sys.executable`, which is the server; and never one of another version."""
+    prefix, base = tmp_path / "prefix", tmp_path / "base"
+    server = Python(tmp_path, "3.99", "uwsgi")
+    module = pretending(
+        prefix=str(prefix), base_prefix=str(base), executable=str(server.path), version_info=(3, 99, 0, "final", 0)
+    )
+    receipt = manage(host, module)
+    assert (receipt["state"], receipt["error"]["kind"]) == ("refused", "interpreter")
+    python = Python(base, "3.99", "python3.99")
+    assert manage(host, module)["result"]["interpreter"] == str(python.path)
+    Python(prefix, "3.98")
+    assert manage(host, module)["result"]["interpreter"] == str(python.path)
+    python = Python(prefix, "3.99")
+    assert manage(host, module)["result"]["interpreter"] == str(python.path)
+
+
+def test_as_a_program_it_uses_the_python_that_runs_it_or_the_virtualenv_whatever_its_version(host):
+    write(host.root / "manage.py", b"import sys; print(sys.executable)")
+    job = simple(host, "manage", manage="manage.py", args=[], settings=None, timeout=30, virtualenv=None)
+    done = as_program(host, job)
+    assert (done.returncode, done.stdout) == (0, f"{sys.executable}\n")
+    python = Python(host.home / "venv", "2.7")
+    job = simple(host, "manage", manage="manage.py", args=[], settings=None, timeout=30, virtualenv="/home/me/venv")
+    done = as_program(host, job)
+    assert (done.returncode, done.stdout) == (0, f"{python.path} manage.py\n")
+
+
+# ---- manage.py, pip
+
+
+@pytest.fixture(scope="module")
+def virtualenv(tmp_path_factory):
+    """A real one, with pip."""
+    folder = tmp_path_factory.mktemp("virtualenv") / "venv"
+    venv.create(folder, with_pip=True, symlinks=True)
+    return folder
+
+
+def test_manage_py_runs_in_its_folder_with_the_settings_of_the_web_app(host, virtualenv):
+    script = "import os, sys; print(sys.prefix, os.getcwd(), sys.argv, os.environ['DJANGO_SETTINGS_MODULE']); exit(3)"
+    write(host.root / "src" / "manage.py", script.encode())
+    receipt = manage(host, manage="src/manage.py", settings="mysite.settings", virtualenv=str(virtualenv))
+    words = ["manage.py", "migrate", "--no-input"]
+    assert receipt["output"] == f"{virtualenv} {host.root}/src {words} mysite.settings\n"
+    assert (receipt["state"], receipt["exit_status"], receipt["error"]) == ("failed", 3, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("nowhere.py", "missing"), ("../manage.py", "name"), ("/manage.py", "name")]
+)
+@pytest.mark.parametrize("operation", ["manage", "pip"])
+def test_what_is_not_in_the_project_is_not_run(host, operation, name, kind):
+    write(host.home / "manage.py", b"print('ran')")
+    job = simple(host, operation, manage=name, requirements=name, args=[], settings=None, timeout=30, virtualenv=None)
+    receipt = host.run(job=job)
+    assert (receipt["error"]["kind"], receipt["output"]) == (kind, "")
+
+
+def pip(host: Host, module=None, **more):
+    job = simple(host, "pip", requirements="requirements.txt", timeout=60) | more
+    return host.run(module=module or load(), job=job)
+
+
+def wheel(path: Path) -> None:
+    """A package that needs nothing to be built, and nothing from the network."""
+    name = path.name.split("-")[0]
+    files = {
+        f"{name}.py": "ANSWER = 42\n",
+        f"{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{name}-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: us\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{name}-1.0.dist-info/RECORD": f"{name}.py,,\n",
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for inside, text in files.items():
+            archive.writestr(inside, text)
+
+
+def test_requirements_are_installed_into_the_virtualenv(host, virtualenv):
+    """A path in a requirements file counts from the project's folder."""
+    (host.root / "wheels").mkdir()
+    wheel(host.root / "wheels" / "demo-1.0-py3-none-any.whl")
+    write(host.root / "requirements.txt", b"--no-index\n./wheels/demo-1.0-py3-none-any.whl\n")
+    receipt = pip(host, virtualenv=str(virtualenv))
+    assert (receipt["state"], receipt["exit_status"]) == ("done", 0), receipt["output"]
+    assert "Successfully installed demo-1.0" in receipt["output"]
+    assert receipt["result"]["argv"] == [
+        f"{virtualenv}/bin/python",
+        *("-m", "pip", "install", "--disable-pip-version-check", "-r", f"{host.root}/requirements.txt"),
+    ]
+    assert len(list(virtualenv.glob("lib/python*/site-packages/demo.py"))) == 1
+
+
+def test_requirements_that_cannot_be_installed_say_why(host, virtualenv):
+    write(host.root / "requirements.txt", b"--no-index\nno-such-package-of-ours\n")
+    receipt = pip(host, virtualenv=str(virtualenv))
+    assert (receipt["state"], receipt["exit_status"], receipt["error"]) == ("failed", 1, None)
+    assert "no-such-package-of-ours" in receipt["output"]
+
+
+def test_without_a_virtualenv_requirements_are_installed_for_the_user(host, tmp_path):
+    python = Python(tmp_path / "prefix")
+    write(host.root / "requirements.txt", b"")
+    receipt = pip(host, pretending(prefix=str(tmp_path / "prefix")), virtualenv=None)
+    options = f"-m pip install --user --disable-pip-version-check -r {host.root}/requirements.txt"
+    assert receipt["output"] == f"{python.path} {options}\n"
+
+
+def test_the_history_tells_what_was_run(host):
+    run(host, "bash", "-c", "exit 3")
+    manage(host, virtualenv="/nowhere")
+    receipt = host.run(job=simple(host, "history"))
+    told = [(job["operation"], job["state"], job["exit_status"], job["summary"]) for job in receipt["result"]["jobs"]]
+    missing = "the virtualenv /nowhere has no Python that runs"
+    assert told == [("run", "failed", 3, "-c exit 3"), ("manage", "refused", 1, missing)]
+    assert json.loads((host.state / "history.json").read_text())["jobs"][-1]["operation"] == "history"
