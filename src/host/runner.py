@@ -39,6 +39,7 @@ import zlib
 
 FORMAT = 1
 LIFETIME = 30 * 60  # seconds after which a job is not begun any more
+ELSEWHERE = "elsewhere.json"  # the note of a work folder that says where else its job has files
 RECEIPTS = 20  # that are kept
 HISTORY = 50  # jobs that are remembered
 BEAT = 5  # seconds between signs of life
@@ -163,7 +164,9 @@ class Job:
         now = time.monotonic()
         if now - self.beaten > BEAT:
             self.beaten = now
-            write_text(os.path.join(self.work, "beat"), "%s %d" % (socket.gethostname(), time.time()))
+            # A disk that is full stops those who need room, and least of all one who is undoing.
+            with contextlib.suppress(OSError):
+                write_text(os.path.join(self.work, "beat"), "%s %d" % (socket.gethostname(), time.time()))
         if may_stop and self.deadline is not None and now > self.deadline:
             raise Later
 
@@ -180,10 +183,10 @@ class Job:
             state = "running"
         except Stop as stop:
             error, state = stop.error, stop.state
-        except OSError as failure:
-            error, state = os_error(failure), "failed"
-        except Exception:
-            error, state = {"kind": "internal", "message": traceback.format_exc()}, "failed"
+        except Exception as failure:
+            error, state = described(failure), "failed"
+        if state == "refused" and self.has_begun():
+            state = "failed"
         receipt = self.new_receipt(state, error=error, started=started, steps=steps)
         if state == "running":
             self.save(self.receipt_path(), receipt)
@@ -241,13 +244,20 @@ class Job:
         with contextlib.suppress(OSError):
             self.remember(receipt)
         self.remove_folder(receipt)
-        self.tidy()
+        with contextlib.suppress(OSError):
+            self.tidy()
         return receipt
 
+    def has_begun(self):
+        """Whether files of the project may have been moved."""
+        return os.path.exists(os.path.join(self.work, "moves.json"))
+
     def remove_folder(self, receipt):
-        """An archive stays until it was fetched, and old files stay that could not be put back."""
+        """An archive stays until it was fetched, and old files stay that may not have been put back."""
         is_archive = receipt["operation"] == "archive" and receipt["state"] == "done"
-        if not is_archive and not receipt["result"].get("not_undone"):
+        is_half = receipt["state"] != "done" and self.has_begun() and not receipt["result"].get("undone")
+        if not is_archive and not is_half:
+            remove_elsewhere(self.work)
             # At once, and not file by file: half a folder would tell the next one another story.
             gone = os.path.join(self.state, "gone-" + self.id)
             shutil.rmtree(gone, ignore_errors=True)
@@ -291,6 +301,7 @@ class Job:
                     continue
                 with contextlib.suppress(OSError):
                     if time.time() - os.stat(path).st_mtime > LIFETIME:
+                        remove_elsewhere(path)
                         shutil.rmtree(path, ignore_errors=True)
 
     # Who may work
@@ -357,7 +368,7 @@ class Job:
                     no("it ended")
                 if name == own and (intent.get("expires") or now) < now:
                     no("its note has expired")
-                if name == own and intent["since"] + LIFETIME < now:
+                if name == own and intent["since"] + LIFETIME <= now:
                     no("it began too long ago")
             elif re.fullmatch(r"manifest-[0-9]+\.json", name):
                 newest = max(newest, int(name[9:-5]))
@@ -399,15 +410,14 @@ class Job:
 
 def apply(job):
     """Puts the files of a bundle in their places, all or none."""
+    # Until the moves are written down, no file of the project is touched.
+    job.result = dict(NOTHING_APPLIED, undone=not job.has_begun())
     change = Change(job)
     if not change.is_planned():
-        try:
-            unpack(job, change)
-        except (OSError, Stop):
-            change.remove_staging()
-            # No file of the project was touched.
-            job.result = dict(NOTHING_APPLIED, undone=True)
-            raise
+        unpack(job, change)
+    for part in job.job["parts"]:
+        # The disk may be as good as full, and the receipt still needs room.
+        remove(os.path.join(job.work, checked_name(part["name"])))
     change.carry_out()
 
 
@@ -443,7 +453,7 @@ def unpack(job, change):
     except Later:
         write_json(progress_path, {"seen": seen})
         raise
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, RecursionError) as error:
         raise Stop("digest", "the bundle is damaged: %s" % error)
     names = ("files", "delete", "clear", "manifest", "remove")
     if not isinstance(plan, dict) or any(name not in plan for name in names):
@@ -512,6 +522,7 @@ class Parts(io.RawIOBase):
 
 def rollback(job):
     """Puts back what a deploy replaced, and removes what it added."""
+    job.result = dict(NOTHING_APPLIED, undone=not job.has_begun())
     change = Change(job)
     if not change.is_planned():
         stage_old_files(job, change)
@@ -531,7 +542,7 @@ def stage_old_files(job, change):
     for path, old in sorted(list(index["files"].items()) + list(index["deleted"].items())):
         staged = os.path.join(change.staging, "%06d" % len(files))
         files.append({"path": path, "mode": old["mode"]})
-        if not os.path.exists(staged):
+        if not os.path.lexists(staged):
             link_or_copy(os.path.join(store, checked_name(old["name"])), staged)
             job.tick()
     deletes, kept = [], {}
@@ -577,23 +588,52 @@ class Change:
         self.job = job
         self.moves_path = os.path.join(job.work, "moves.json")
         self.undo_path = os.path.join(job.work, "undo")
-        self.replaced = os.path.join(job.work, "replaced")
-        self.staging = os.path.join(job.work, "staging")
-        parent = existing_parent(os.path.dirname(job.root))
-        if os.path.isdir(job.root) and os.stat(job.root).st_dev != os.stat(parent).st_dev:
+        self.reached = set()
+        elsewhere = self.elsewhere()
+        self.staging = elsewhere or os.path.join(job.work, "staging")
+        self.replaced = os.path.join(elsewhere or job.work, "replaced")
+
+    def elsewhere(self):
+        """Where the files are unpacked if the work folder lies on another file system than the project.
+
+        Only within one are files moved at once. The place is noted: once folders are made, what lies beside the project
+        may be another one.
+        """
+        noted = os.path.join(self.job.work, ELSEWHERE)
+        if os.path.exists(noted):
+            return native(read_json(noted))
+        root = self.job.root
+        parent = existing_parent(os.path.dirname(root))
+        if os.path.isdir(root) and os.stat(root).st_dev != os.stat(parent).st_dev:
             # The project is a file system of its own: beside it is another one.
-            parent = job.root
-        if os.stat(parent).st_dev != os.stat(existing_parent(job.work)).st_dev:
-            # Files can be moved in at once only within a file system.
-            name = ".%s.pya-%s" % (os.path.basename(job.root), job.id)
-            self.staging = os.path.join(parent, name)
-            self.replaced = os.path.join(self.staging, "replaced")
+            parent = root
+        if os.stat(parent).st_dev == os.stat(self.job.work).st_dev:
+            return None
+        path = os.path.join(parent, ".%s.pya-%s" % (os.path.basename(root), self.job.id))
+        write_json(noted, readable(path))
+        return path
 
     def is_planned(self):
         return os.path.exists(self.moves_path)
 
     def place(self, path):
+        """Where a file of the project lies. What its folders are links to is for `check_reach` to say."""
         return os.path.join(self.job.root, native(checked_path(path)))
+
+    def check_reach(self, path):
+        """Raises unless the API itself would reach this place.
+
+        Whoever made a folder of the project a link to another place meant its files to be there. The API follows such
+        links, and so do we: else a bundle would do something else than single uploads. But it follows them only to
+        what is the account's; and in the emulator, an absolute link may lead to the machine that it runs on.
+        """
+        folder = os.path.dirname(self.place(path))
+        if folder not in self.reached:
+            real = os.path.realpath(folder)
+            areas = [os.path.realpath(area) for area in (self.job.root, self.job.home, "/var/www", "/var/log")]
+            if not any(real == area or real.startswith(area + "/") for area in areas):
+                raise Stop("obstacle", "a link leads %s out of the account, to %s" % (path, real), path)
+            self.reached.add(folder)
 
     def folder(self, path):
         """As `place`, with the project itself for the empty path."""
@@ -611,9 +651,10 @@ class Change:
             path = file["path"]
             for folder in self.missing_folders(path, made):
                 moves.append(["make", folder])
-            existed = os.path.lexists(self.place(path))
+            # A folder that makes way is gone before the file comes.
+            existed = path not in self.cleared and os.path.lexists(self.place(path))
             targets[path] = ["put", path, "%06d" % number, self.mode_for(path, file.get("mode")), existed]
-        if len(targets) != len(files):
+        if len(targets) != len(files) or not targets.keys().isdisjoint(deletes):
             raise Stop("name", "the bundle names a file twice")
         moves += targets.values()
         for name in old_notes:
@@ -638,6 +679,8 @@ class Change:
     def plan_clearing(self, obstacle):
         """Moves that take away what is of ours where something else must go."""
         moves, folders = [], set()
+        if obstacle["is_dir"] and os.path.islink(self.place(obstacle["path"])):
+            raise Stop("obstacle", "%s is a link" % obstacle["path"], obstacle["path"])
         for path in obstacle["files"]:
             if os.path.lexists(self.place(path)):
                 self.need_file(path)
@@ -656,12 +699,13 @@ class Change:
                         message = "%s is in the way, and holds what no deploy put there" % obstacle["path"]
                         raise Stop("obstacle", message, obstacle["path"])
         for folder in sorted(folders, key=len, reverse=True):
-            moves.append(["unmake", folder])
+            moves.append(["unmake", folder, stat.S_IMODE(os.stat(self.place(folder)).st_mode)])
             self.cleared[folder] = "folder"
         return moves
 
     def missing_folders(self, path, made):
         """The folders that `path` needs and that are not there, from the top down."""
+        self.check_reach(path)
         missing, folder = [], os.path.dirname(path)
         while folder not in made:
             made[folder] = True
@@ -680,6 +724,7 @@ class Change:
         return reversed(missing)
 
     def need_file(self, path):
+        self.check_reach(path)
         facts = os.lstat(self.place(path))
         if not stat.S_ISREG(facts.st_mode):
             raise Stop("obstacle", "%s is no regular file" % path, path)
@@ -700,6 +745,7 @@ class Change:
 
     def carry_out(self):
         plan = read_json(self.moves_path)
+        self.job.result = dict(NOTHING_APPLIED)
         if os.path.exists(self.undo_path):
             self.undo(plan, read_text(self.undo_path))
         manifest = os.path.join(self.job.state, "manifest-%d.json" % self.job.job["generation"])
@@ -714,8 +760,8 @@ class Change:
                 self.job.save(manifest, plan["manifest"], indent=2)
             except Superseded:
                 raise
-            except (OSError, Stop) as error:
-                reason = json.dumps(os_error(error) if isinstance(error, OSError) else error.error)
+            except Exception as error:
+                reason = json.dumps(described(error))
                 # On a full disk even this fails; if we are killed now, the next one finishes instead.
                 with contextlib.suppress(OSError):
                     write_text(self.undo_path, reason)
@@ -726,11 +772,13 @@ class Change:
         """Puts everything back, and ends the job with the error that was the reason."""
         error, failed = json.loads(error), {}
         for move in reversed(plan["moves"]):
-            self.job.check_current()
             try:
+                self.job.check_current()
                 getattr(self, "undo_" + move[0])(*move[1:])
-            except OSError as second:
-                failed[move[1]] = str(second)
+            except Superseded:
+                raise
+            except Exception as second:
+                failed[move[1]] = described(second)["message"]
             self.job.tick(may_stop=False)
         self.job.result = dict(NOTHING_APPLIED, undone=not failed)
         if failed:
@@ -740,8 +788,6 @@ class Change:
             self.job.result["not_undone"] = failed
             message = "%s; and these could not be put back (the old files are in %s): %s"
             error["message"] = message % (error["message"], self.replaced, ", ".join(sorted(failed)))
-        else:
-            self.remove_staging()
         stop = Stop(error["kind"], error["message"])
         stop.error = error
         raise stop
@@ -753,9 +799,10 @@ class Change:
             return  # It is in its place.
         if not os.path.islink(staged):
             os.chmod(staged, mode)
-        if not os.path.lexists(old):
-            with contextlib.suppress(FileNotFoundError):
-                link_or_copy(place, old)
+        # One that was killed here may have left it; since then the file may have become another one.
+        remove(old)
+        with contextlib.suppress(FileNotFoundError):
+            link_or_copy(place, old)
         os.replace(staged, place)
 
     def undo_put(self, path, number, _mode, existed):
@@ -765,7 +812,9 @@ class Change:
         elif os.path.lexists(old):
             os.replace(old, self.place(path))
         elif not existed:
-            remove(self.place(path))
+            # Not away: of one that is undone already, the next one that undoes must find it here.
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(self.place(path), os.path.join(self.staging, number))
 
     def do_take(self, path, name):
         kept = os.path.join(self.replaced, name)
@@ -779,19 +828,25 @@ class Change:
             os.rename(kept, self.place(path))
 
     def do_make(self, folder):
-        os.makedirs(self.folder(folder), exist_ok=True)
+        # A server may let everybody write to what its processes make.
+        os.makedirs(self.folder(folder), mode=0o755, exist_ok=True)
 
     def undo_make(self, folder):
-        with contextlib.suppress(FileNotFoundError):
+        try:
             os.rmdir(self.folder(folder))
+        except OSError as error:
+            # It was not made yet, the file is still there that makes way for it, or somebody has put something there.
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
+                raise
 
-    def do_unmake(self, folder):
+    def do_unmake(self, folder, _mode):
         place = self.place(folder)
         if os.path.isdir(place):
             os.rmdir(place)
 
-    def undo_unmake(self, folder):
+    def undo_unmake(self, folder, mode):
         os.makedirs(self.place(folder), exist_ok=True)
+        os.chmod(self.place(folder), mode)
 
     def conclude(self, plan):
         """What follows the manifest, and is not undone: deletes, what is kept for a rollback, the end of old notes.
@@ -803,6 +858,7 @@ class Change:
         if kept is not None:
             # We were killed after this: who has put something there since then meant it.
             deleted = [path for path in plan["deletes"] if path in kept["deleted"]]
+            not_deleted = kept.get("not_deleted", {})
         for number, path in enumerate([] if kept else plan["deletes"]):
             kept = os.path.join(self.replaced, "d%06d" % number)
             try:
@@ -819,13 +875,12 @@ class Change:
                 not_deleted[path] = str(error)
         self.remove_emptied({os.path.dirname(path) for path in deleted})
         written = [move for move in plan["moves"] if move[0] == "put"]
-        is_kept, size = self.try_to_keep(plan, written, gone)
+        is_kept, size = self.try_to_keep(plan, written, gone, not_deleted)
         with contextlib.suppress(OSError):
             for name in plan["old_notes"]:
                 remove(os.path.join(self.job.state, name))
         if plan["spent"]:
             shutil.rmtree(os.path.join(self.job.state, plan["spent"]), ignore_errors=True)
-        self.remove_staging()
         self.job.result = {
             "written": len(written),
             "deleted": deleted,
@@ -839,18 +894,13 @@ class Change:
         """Where what was replaced is kept."""
         return os.path.join(self.job.state, "rollback-" + self.job.id)
 
-    def try_to_keep(self, plan, written, gone):
+    def try_to_keep(self, *what):
         """As `keep`; what cannot be kept is not."""
         try:
-            return self.keep(plan, written, gone)
+            return self.keep(*what)
         except OSError as error:
             self.job.output += "what was replaced could not be kept: %s\n" % error
             return False, 0
-
-    def remove_staging(self):
-        """Where it lies beside the project; in the work folder it goes with that."""
-        if not self.staging.startswith(self.job.work):
-            shutil.rmtree(self.staging, ignore_errors=True)
 
     def remove_emptied(self, folders):
         for folder in sorted(folders, key=len, reverse=True):
@@ -861,13 +911,13 @@ class Change:
                     break
                 folder = os.path.dirname(folder)
 
-    def keep(self, plan, written, gone):
+    def keep(self, plan, written, gone, not_deleted):
         """Keeps what was replaced, if that is wanted and not too much; whether it did, and how many bytes it is."""
         store = self.store()
         if os.path.exists(store):
             # We were killed after this.
             return True, read_json(os.path.join(store, "index.json"))["size"]
-        index = self.index(plan, written, gone)
+        index = dict(self.index(plan, written, gone), not_deleted=not_deleted)
         wanted = self.job.job["rollback"]
         is_kept = wanted["versions"] > 0 and index["size"] <= wanted["bytes"]
         stores = [name for name in os.listdir(self.job.state) if re.fullmatch("rollback-[0-9a-f]{16}", name)]
@@ -877,13 +927,11 @@ class Change:
                 shutil.rmtree(os.path.join(self.job.state, name), ignore_errors=True)
         if is_kept:
             write_json(os.path.join(self.replaced, "index.json"), index)
-            if not self.replaced.startswith(self.job.work):
-                inside = os.path.join(self.job.work, "replaced")
+            inside = os.path.join(self.job.work, "replaced")
+            if self.replaced != inside:
                 shutil.rmtree(inside, ignore_errors=True)
                 shutil.copytree(self.replaced, inside, symlinks=True)
-                os.rename(inside, store)
-            else:
-                os.rename(self.replaced, store)
+            os.rename(inside, store)
         return is_kept, index["size"]
 
     def index(self, plan, written, gone):
@@ -918,7 +966,14 @@ class Change:
         return {"name": name, "mode": stat.S_IMODE(facts.st_mode), "size": facts.st_size}
 
 
-NOTHING_APPLIED = {"written": 0, "deleted": [], "not_deleted": {}, "kept_for_rollback": False, "rollback_bytes": 0}
+NOTHING_APPLIED = {
+    "written": 0,
+    "deleted": [],
+    "not_deleted": {},
+    "kept_for_rollback": False,
+    "rollback_bytes": 0,
+    "undone": False,
+}
 
 
 # -------------------------------------------------------------------------------------------------------- hash, archive
@@ -1344,10 +1399,16 @@ def newest_first(folder, names):
     return [name for _, name in sorted(dated, reverse=True)]
 
 
-def os_error(error):
-    kind = "space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "local"
-    message = "the disk quota is used up" if kind == "space" else str(error)
-    return {"kind": kind, "message": message}
+def described(failure):
+    """What a receipt says of an exception."""
+    if isinstance(failure, Stop):
+        return failure.error
+    if not isinstance(failure, OSError):
+        lines = traceback.format_exception(type(failure), failure, failure.__traceback__)
+        return {"kind": "internal", "message": "".join(lines)}
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        return {"kind": "space", "message": "the disk quota is used up"}
+    return {"kind": "local", "message": str(failure)}
 
 
 def link_or_copy(source, target):
@@ -1383,6 +1444,13 @@ def digest_of(path):
 
 def digest_if_there(path):
     return digest_of(path) if os.path.isfile(path) else None
+
+
+def remove_elsewhere(work):
+    """Removes what the job of this work folder has on the project's file system."""
+    path = native(read_json(os.path.join(work, ELSEWHERE)) or "")
+    if path.endswith(".pya-" + work[-16:]):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def remove(path):

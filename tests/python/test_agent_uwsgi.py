@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from agent_site import PATH, TOKEN, Installed, header, job
-from test_runner import NEW_TREE, OLD_TREE, Host
+from runner_host import NEW_TREE, OLD_TREE, Host
 
 UWSGI = shutil.which("uwsgi", path=Path(sys.executable).parent)
 pytestmark = pytest.mark.skipif(UWSGI is None, reason="uwsgi is among the development requirements on Linux")

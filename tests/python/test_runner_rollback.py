@@ -1,0 +1,240 @@
+"""What the runner keeps of what a deploy replaced, and how it puts that back: killed and failing at every step, too."""
+
+import errno
+import json
+import os
+
+import pytest
+from runner_host import (
+    BACK,
+    ID,
+    Host,
+    contents,
+    fail_at,
+    kill_at,
+    ready,
+    small,
+    tree,
+    write,
+)
+
+AGAIN = "c" * 16
+
+
+@pytest.fixture
+def host(tmp_path):
+    return ready(tmp_path)
+
+
+def deployed(folder) -> Host:
+    host = small(folder)
+    receipt = host.run()
+    assert (receipt["state"], receipt["result"]["kept_for_rollback"]) == ("done", True)
+    return host
+
+
+def restored(before):
+    """A tree that was rolled back: files and links are as they were; folders that had to be made again are plain."""
+    made = {"gone", "folder", "folder/in"}
+    return {path: ("folder", 0o755) if path in made else facts for path, facts in before.items()}
+
+
+# ---- what is kept
+
+
+def test_what_was_replaced_and_deleted_is_kept_with_its_rights(tmp_path):
+    host = deployed(tmp_path)
+    store = host.state / f"rollback-{ID}"
+    index = json.loads((store / "index.json").read_text())
+    assert index["previous"] == {"format": 1, "generation": 4, "deploy": "fedcba9876543210", "files": {}}
+    kept = {**index["files"], **index["deleted"]}
+    assert {path: (old["mode"], (store / old["name"]).read_bytes()) for path, old in kept.items()} == {
+        path: facts[1:] for path, facts in host.before.items() if facts[0] == "file" and path != "foreign.txt"
+    }
+    assert index["files"].keys() == {"app/a.py"}
+    assert index["added"].keys() == {"new/c.py", "run", "folder", "file/f"}
+    assert index["size"] == sum(len(facts[2]) for path, facts in host.before.items() if path in kept)
+
+
+@pytest.mark.parametrize(("size", "is_kept"), [(23, True), (22, False)])
+def test_what_was_replaced_is_kept_unless_it_is_too_much(tmp_path, size, is_kept):
+    host = small(tmp_path)
+    assert sum(len(text) for name, text in contents(host.before).items() if name != "foreign.txt") == 23
+    host.job["rollback"] = {"versions": 1, "bytes": size}
+    (host.state / "rollback-aaaaaaaaaaaaaaaa").mkdir()
+    receipt = host.run()
+    assert (receipt["state"], receipt["result"]["kept_for_rollback"]) == ("done", is_kept)
+    assert receipt["result"]["rollback_bytes"] == 23
+    # An older one would be mixed with what this deploy put there.
+    assert [path.name for path in host.state.glob("rollback-*")] == [f"rollback-{ID}"] * is_kept
+
+
+def test_as_many_versions_are_kept_as_are_wanted(tmp_path):
+    host = small(tmp_path)
+    host.job["rollback"] = {"versions": 3, "bytes": 1 << 20}
+    for number in range(4):
+        store = host.state / f"rollback-{number:016x}"
+        store.mkdir()
+        os.utime(store, (number, number))
+    assert host.run()["state"] == "done"
+    kept = {path.name for path in host.state.glob("rollback-*")}
+    assert kept == {f"rollback-{ID}", f"rollback-{3:016x}", f"rollback-{2:016x}"}
+
+
+# ---- back
+
+
+def test_a_rollback_puts_back_and_takes_away(host):
+    assert host.run()["result"]["kept_for_rollback"]
+    (host.root / "new" / "deep" / "c.py").write_text("edited since")
+    (host.root / "app" / "a.py").write_text("edited, too")
+    receipt = host.run(job=host.rollback_job())
+    assert receipt["state"] == "done", receipt["error"]
+    assert list(receipt["result"]["not_deleted"]) == ["new/deep/c.py"]
+    assert host.tree() == host.before | {
+        "new": ("folder", 0o755),
+        "new/deep": ("folder", 0o755),
+        "new/deep/c.py": ("file", 0o644, b"edited since"),
+    }
+    assert [path.name for path in host.state.glob("rollback-*")] == [f"rollback-{BACK}"]
+    # What it replaced is kept in its turn.
+    assert b"edited, too" in contents(tree(host.state / f"rollback-{BACK}")).values()
+    manifest = json.loads((host.state / "manifest-6.json").read_text())
+    assert (manifest["deploy"], manifest["generation"]) == (BACK, 6)
+    assert [path.name for path in host.state.glob("manifest-*")] == ["manifest-6.json"]
+
+
+def test_a_rollback_puts_back_all_that_a_deploy_can_do(tmp_path):
+    host = deployed(tmp_path)
+    assert host.run(job=host.rollback_job())["state"] == "done"
+    assert host.tree() == restored(host.before)
+    assert host.leftovers() == set()
+
+
+@pytest.mark.parametrize("is_dir", [True, False])
+def test_a_rollback_undoes_what_became_of_a_folder_or_a_file(tmp_path, is_dir):
+    old = {"x/y/z": b"ours", "x/w": b"ours"} if is_dir else {"x": b"ours"}
+    new = {"x": b"a file"} if is_dir else {"x/y/z": b"below"}
+    host = Host(tmp_path / "home", old, new)
+    host.plan["clear"] = [{"path": "x", "is_dir": is_dir, "files": sorted(old)}]
+    host.upload()
+    assert host.run()["state"] == "done"
+    assert host.run(job=host.rollback_job())["state"] == "done"
+    assert host.tree() == host.before
+
+
+def test_a_rollback_that_is_rolled_back_is_the_deploy_again(tmp_path):
+    host = deployed(tmp_path)
+    new = host.tree()
+    assert host.run(job=host.rollback_job())["state"] == "done"
+    receipt = host.run(job=host.rollback_job(AGAIN, BACK, 7))
+    assert receipt["state"] == "done", receipt["error"]
+    assert host.tree() == new
+    assert [path.name for path in host.state.glob("rollback-*")] == [f"rollback-{AGAIN}"]
+    assert json.loads((host.state / "manifest-7.json").read_text())["deploy"] == AGAIN
+    # And once more.
+    receipt = host.run(job=host.rollback_job("d" * 16, AGAIN, 8))
+    assert receipt["state"] == "done", receipt["error"]
+    assert host.tree() == restored(host.before)
+
+
+def test_only_the_latest_deploy_is_rolled_back(tmp_path):
+    host = deployed(tmp_path)
+    (host.state / "manifest-5.json").unlink()
+    host.note("manifest-6.json", {"format": 1, "generation": 6, "deploy": "somebody's", "files": {}})
+    before = host.tree()
+    receipt = host.run(job=host.rollback_job(generation=7))
+    assert (receipt["state"], receipt["error"]["kind"]) == ("refused", "not_latest")
+    assert receipt["result"]["undone"]
+    assert host.tree() == before
+    assert (host.state / f"rollback-{ID}" / "index.json").exists()
+    assert host.leftovers() == set()
+
+
+@pytest.mark.parametrize("target", ["a" * 16, "../rollback-x", 5])
+def test_of_what_nothing_is_kept_nothing_is_rolled_back(tmp_path, target):
+    host = deployed(tmp_path)
+    before = host.tree()
+    receipt = host.run(job=host.rollback_job(target=target))
+    assert receipt["error"]["kind"] == ("missing" if target == "a" * 16 else "name")
+    assert receipt["state"] == ("refused" if target == "a" * 16 else "failed")
+    assert receipt["result"]["undone"]
+    assert host.tree() == before
+
+
+def test_what_is_in_the_way_of_a_rollback_is_no_loss(tmp_path):
+    host = deployed(tmp_path)
+    write(host.root / "file" / "foreign", b"somebody's")
+    before = host.tree()
+    receipt = host.run(job=host.rollback_job())
+    assert (receipt["state"], receipt["error"]["kind"]) == ("failed", "obstacle")
+    assert receipt["result"]["undone"]
+    assert host.tree() == before
+    assert (host.state / f"rollback-{ID}" / "index.json").exists()
+
+
+def test_a_store_that_lacks_a_file_is_no_loss(tmp_path):
+    host = deployed(tmp_path)
+    (host.state / f"rollback-{ID}" / "c000000").unlink()
+    before = host.tree()
+    receipt = host.run(job=host.rollback_job())
+    assert (receipt["state"], receipt["error"]["kind"]) == ("failed", "local")
+    assert receipt["result"]["undone"]
+    assert host.tree() == before
+
+
+# ---- killed, and failing, at every step
+
+
+def test_a_rollback_killed_at_any_step_is_finished_by_the_next_run(tmp_path):
+    number = 1
+    while True:
+        host = deployed(tmp_path / str(number))
+        job = host.rollback_job()
+        if not kill_at(host, number, job):
+            break
+        receipt = host.run(job=job)
+        assert receipt["state"] == "done", f"killed at {number}: {receipt['error']}"
+        assert host.tree() == restored(host.before), f"killed at {number}"
+        assert host.leftovers() == set(), f"killed at {number}"
+        number += 1
+    assert number > 90
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES], ids=["full", "denied"])
+def test_an_error_at_any_step_of_a_rollback_leaves_the_new_tree_or_the_old_one(tmp_path, code):
+    number = failures = 0
+    is_through = False
+    while not is_through:
+        number += 1
+        host = deployed(tmp_path / str(number))
+        new, old = host.tree(), restored(host.before)
+        job = host.rollback_job()
+        receipt, has_failed = fail_at(host, number, code, job)
+        is_through = not has_failed
+        after, told = host.tree(), f"failed at {number}: {receipt}"
+        if isinstance(receipt, OSError):
+            assert after in (new, old), told
+        elif receipt["state"] == "done":
+            left = {*receipt["result"]["not_deleted"], "new"}
+            assert {path: facts for path, facts in after.items() if path not in left} == old, told
+            assert contents(after).keys() - left == contents(old).keys(), told
+        else:
+            failures += 1
+            assert (receipt["state"], receipt["result"]["undone"]) == ("failed", True), told
+            assert after == new, told
+            assert not (host.state / "manifest-6.json").exists(), told
+            # It can be tried again.
+            again = host.rollback_job(AGAIN)
+            assert host.run(job=again)["state"] == "done", told
+            assert host.tree() == old, told
+            assert {path.name for path in host.state.glob("work-*")} == set(), told
+            continue
+        again = host.run(job=job)
+        if isinstance(receipt, OSError):
+            assert again["state"] == "done" or again["result"]["undone"], told
+            assert host.tree() == (old if again["state"] == "done" else new), told
+        else:
+            assert (again, host.tree()) == (receipt, after), told
+        assert host.leftovers() == set(), told
+    assert failures > 40
