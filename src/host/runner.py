@@ -256,8 +256,7 @@ class Job:
         """An archive stays until it was fetched, and old files stay that may not have been put back."""
         is_archive = receipt["operation"] == "archive" and receipt["state"] == "done"
         is_half = receipt["state"] != "done" and self.has_begun() and not receipt["result"].get("undone")
-        if not is_archive and not is_half:
-            remove_elsewhere(self.work)
+        if not is_archive and not is_half and remove_elsewhere(self.work):
             # At once, and not file by file: half a folder would tell the next one another story.
             gone = os.path.join(self.state, "gone-" + self.id)
             shutil.rmtree(gone, ignore_errors=True)
@@ -300,8 +299,7 @@ class Job:
                 if os.path.exists(os.path.join(path, "not_undone")):
                     continue
                 with contextlib.suppress(OSError):
-                    if time.time() - os.stat(path).st_mtime > LIFETIME:
-                        remove_elsewhere(path)
+                    if time.time() - os.stat(path).st_mtime > LIFETIME and remove_elsewhere(path):
                         shutil.rmtree(path, ignore_errors=True)
 
     # Who may work
@@ -699,7 +697,7 @@ class Change:
                         message = "%s is in the way, and holds what no deploy put there" % obstacle["path"]
                         raise Stop("obstacle", message, obstacle["path"])
         for folder in sorted(folders, key=len, reverse=True):
-            moves.append(["unmake", folder, stat.S_IMODE(os.stat(self.place(folder)).st_mode)])
+            moves.append(["unmake", folder, "u%06d" % len(self.cleared)])
             self.cleared[folder] = "folder"
         return moves
 
@@ -839,14 +837,18 @@ class Change:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
                 raise
 
-    def do_unmake(self, folder, _mode):
-        place = self.place(folder)
-        if os.path.isdir(place):
-            os.rmdir(place)
+    def do_unmake(self, folder, name):
+        # Moved, not removed: on a disk that is full by then, it could not be made again.
+        place, kept = self.place(folder), os.path.join(self.replaced, name)
+        if not os.path.lexists(kept) and os.path.isdir(place):
+            os.rename(place, kept)
+        if os.path.lexists(kept) and os.listdir(kept):
+            raise Stop("obstacle", "%s is in the way, and something was put into it just now" % folder, folder)
 
-    def undo_unmake(self, folder, mode):
-        os.makedirs(self.place(folder), exist_ok=True)
-        os.chmod(self.place(folder), mode)
+    def undo_unmake(self, folder, name):
+        kept = os.path.join(self.replaced, name)
+        if os.path.lexists(kept):
+            os.rename(kept, self.place(folder))
 
     def conclude(self, plan):
         """What follows the manifest, and is not undone: deletes, what is kept for a rollback, the end of old notes.
@@ -926,6 +928,10 @@ class Change:
             if name != plan["spent"]:
                 shutil.rmtree(os.path.join(self.job.state, name), ignore_errors=True)
         if is_kept:
+            for move in plan["moves"]:
+                if move[0] == "unmake":
+                    with contextlib.suppress(OSError):
+                        os.rmdir(os.path.join(self.replaced, move[2]))
             write_json(os.path.join(self.replaced, "index.json"), index)
             inside = os.path.join(self.job.work, "replaced")
             if self.replaced != inside:
@@ -1447,10 +1453,12 @@ def digest_if_there(path):
 
 
 def remove_elsewhere(work):
-    """Removes what the job of this work folder has on the project's file system."""
+    """Removes what the job of this work folder has on the project's file system; whether nothing of it is left."""
     path = native(read_json(os.path.join(work, ELSEWHERE)) or "")
-    if path.endswith(".pya-" + work[-16:]):
-        shutil.rmtree(path, ignore_errors=True)
+    if not path.endswith(".pya-" + work[-16:]):
+        return True
+    shutil.rmtree(path, ignore_errors=True)
+    return not os.path.lexists(path)
 
 
 def remove(path):

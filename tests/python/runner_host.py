@@ -224,6 +224,12 @@ def as_program(host: Host, job=None, environment=None, python=sys.executable):
     return subprocess.run([python, work / "runner.py"], env=environment, capture_output=True, text=True, timeout=60)
 
 
+def restored(host: Host) -> Tree:
+    """`small` after a rollback: files and links are as they were; folders that had to be made again are plain."""
+    made = {"gone", "folder", "folder/in"}
+    return {path: ("folder", 0o755) if path in made else facts for path, facts in host.before.items()}
+
+
 # ---- files
 
 

@@ -13,6 +13,7 @@ from runner_host import (
     fail_at,
     kill_at,
     ready,
+    restored,
     small,
     tree,
     write,
@@ -31,12 +32,6 @@ def deployed(folder) -> Host:
     receipt = host.run()
     assert (receipt["state"], receipt["result"]["kept_for_rollback"]) == ("done", True)
     return host
-
-
-def restored(before):
-    """A tree that was rolled back: files and links are as they were; folders that had to be made again are plain."""
-    made = {"gone", "folder", "folder/in"}
-    return {path: ("folder", 0o755) if path in made else facts for path, facts in before.items()}
 
 
 # ---- what is kept
@@ -107,7 +102,7 @@ def test_a_rollback_puts_back_and_takes_away(host):
 def test_a_rollback_puts_back_all_that_a_deploy_can_do(tmp_path):
     host = deployed(tmp_path)
     assert host.run(job=host.rollback_job())["state"] == "done"
-    assert host.tree() == restored(host.before)
+    assert host.tree() == restored(host)
     assert host.leftovers() == set()
 
 
@@ -135,7 +130,7 @@ def test_a_rollback_that_is_rolled_back_is_the_deploy_again(tmp_path):
     # And once more.
     receipt = host.run(job=host.rollback_job("d" * 16, AGAIN, 8))
     assert receipt["state"] == "done", receipt["error"]
-    assert host.tree() == restored(host.before)
+    assert host.tree() == restored(host)
 
 
 def test_only_the_latest_deploy_is_rolled_back(tmp_path):
@@ -195,7 +190,7 @@ def test_a_rollback_killed_at_any_step_is_finished_by_the_next_run(tmp_path):
             break
         receipt = host.run(job=job)
         assert receipt["state"] == "done", f"killed at {number}: {receipt['error']}"
-        assert host.tree() == restored(host.before), f"killed at {number}"
+        assert host.tree() == restored(host), f"killed at {number}"
         assert host.leftovers() == set(), f"killed at {number}"
         number += 1
     assert number > 90
@@ -208,7 +203,7 @@ def test_an_error_at_any_step_of_a_rollback_leaves_the_new_tree_or_the_old_one(t
     while not is_through:
         number += 1
         host = deployed(tmp_path / str(number))
-        new, old = host.tree(), restored(host.before)
+        new, old = host.tree(), restored(host)
         job = host.rollback_job()
         receipt, has_failed = fail_at(host, number, code, job)
         is_through = not has_failed
