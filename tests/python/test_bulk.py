@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from conftest import Caller, project_folder, write_tree
+from runner_host import load as load_runner
 from sites import files_below
-from test_runner import load as load_runner
 
 from pythonanywhere_api import AsyncPythonanywhereApi, Client, ConfigError, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator, set_clock_speed
