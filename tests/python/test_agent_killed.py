@@ -1,0 +1,121 @@
+"""The web process killed in the middle of a deploy, at each of its steps, under the host's application server."""
+
+import http.client
+import itertools
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from runner_host import Host
+from uwsgi_site import Uwsgi, needs_uwsgi
+
+pytestmark = needs_uwsgi
+
+# What it loads, it serves until it is reloaded.
+WSGI = """\
+import os
+
+texts = [open(os.path.expanduser(f"~/mysite/{name}")).read() for name in ("a.txt", "app/b.txt", "app/c.txt")]
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [" ".join(texts).encode()]
+"""
+OLD = {"a.txt": b"old", "app/b.txt": b"old", "app/c.txt": b"old", "gone/d.txt": b"old", "foreign.txt": b"somebody's"}
+NEW = {"a.txt": b"new", "app/b.txt": b"new", "app/c.txt": b"new", "added/e.txt": b"new"}
+
+# Lets the process end itself at the call whose number is in a file, which goes with it.
+KILLED = """
+
+order, run_unharmed, remove_order, left = os.path.expanduser("~/kill-at"), run_job, os.unlink, [0]
+
+
+def run_job(state, job, limit=None):
+    if os.path.exists(order):
+        with open(order) as file:
+            left[0] = int(file.read())
+    try:
+        return run_unharmed(state, job, limit)
+    finally:
+        left[0] = 0
+
+
+def harmed(function):
+    def call(*args, **kwargs):
+        left[0] -= 1
+        if left[0] == 0:
+            remove_order(order)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **kwargs)
+
+    return call
+
+
+for name in ("replace", "link", "rename", "mkdir", "unlink", "rmdir", "chmod"):
+    setattr(os, name, harmed(getattr(os, name)))
+"""
+
+
+# The server notices once a second that a worker is gone, so several servers wait at the same time.
+SITES = 8
+
+
+def kill_at_each(folder: Path, first: int) -> tuple[int, set[str]]:
+    """Kills a web process at every eighth step; at how many, and what the site showed afterwards."""
+    home = folder / "me"
+    for name, content in OLD.items():
+        path = home / "mysite" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    site = Uwsgi(folder, original=WSGI)
+    try:
+        runner = site.installed.folder / "runner.py"
+        runner.write_text(runner.read_text() + KILLED)
+        assert site.get("/")[1] == b"old old old"
+        shown: set[str] = set()
+        for count, number in enumerate(itertools.count(first, SITES)):
+            state = kill_at(site, number)
+            if state is None:
+                return count, shown
+            shown.add(state)
+    finally:
+        site.stop()
+
+
+def kill_at(site: Uwsgi, number: int) -> str | None:
+    """What the site shows after a web process was killed at a step; `None` if there was no such step."""
+    shutil.rmtree(site.project)
+    for path in (site.home / ".pya").iterdir():
+        if not path.name.startswith("agent-"):
+            shutil.rmtree(path)
+    host = Host(site.home, OLD, NEW, ["gone/d.txt"])
+    host.upload()
+    expected = host.expected()
+    body = json.dumps({"state": host.state.name, "limit": 45, "job": host.job}).encode()
+    (worker,) = site.workers()
+    (site.home / "kill-at").write_text(str(number))
+    try:
+        site.ask("apply", body)
+    except (OSError, http.client.HTTPException):
+        site.wait_for_other(worker)
+    else:
+        return None
+    shown = site.get("/")[1].decode()
+    assert site.ask("apply", body)
+    assert host.receipt()["state"] == "done", f"killed at {number}: {host.receipt()['error']}"
+    assert host.tree() == expected, f"killed at {number}"
+    assert host.leftovers() == set(), f"killed at {number}"
+    # As by the reload that follows.
+    site.kill_worker()
+    assert site.get("/") == (200, b"new new new"), f"killed at {number}"
+    return shown
+
+
+def test_a_web_process_killed_at_any_step_is_made_up_for(tmp_path):
+    with ThreadPoolExecutor(SITES) as pool:
+        tried = [pool.submit(kill_at_each, tmp_path / str(first), first) for first in range(1, SITES + 1)]
+    counts, shown = zip(*(one.result() for one in tried), strict=True)
+    assert sum(counts) > 30
+    # It was killed before, among and after the moves.
+    assert {"old old old", "new new new"} < set().union(*shown)
