@@ -4,11 +4,12 @@ import http.client
 import json
 import os
 import shutil
+import socket
 import threading
 import time
 
 import pytest
-from agent_site import PATH, job
+from agent_site import PATH, header, job
 from runner_host import NEW_TREE, OLD_TREE, Host
 from uwsgi_site import Uwsgi, needs_uwsgi
 
@@ -138,3 +139,36 @@ def test_a_worker_killed_in_the_middle_of_a_deploy_is_made_up_for(start, tmp_pat
     assert receipt["state"] == "done", receipt["error"]
     assert host.tree() == host.expected()
     assert host.leftovers() == set()
+
+
+STRANGE_BODIES = [
+    (["Transfer-Encoding: chunked"], b"2\r\n{}\r\n0\r\n\r\n"),
+    (["Transfer-Encoding: chunked", "Content-Length: 2"], b"2\r\n{}\r\n0\r\n\r\n"),
+    ([], b"{}"),
+    (["Content-Length: -2"], b"{}"),
+    (["Content-Length: 0x2"], b"{}"),
+    # Whichever of them counts, it is not that of the body that was signed.
+    (["Content-Length: 1", "Content-Length: 0"], b"{}"),
+    (["Content-Length: 65537"], b"{}" + b" " * 65535),
+]
+
+
+def test_a_body_without_one_sensible_length_changes_nothing(start):
+    site = start()
+
+    def notes():
+        return {path: path.read_bytes() for path in (site.home / ".pya").rglob("*") if path.is_file()}
+
+    assert site.ask()
+    for lengths, body in STRANGE_BODIES:
+        is_chunked = any("chunked" in line for line in lengths)
+        before, fields = notes(), site.installed.signed(body=b"{}" if is_chunked else body)
+        head = [f"POST {PATH} HTTP/1.1", "Host: x", "Connection: close", f"X-Pya-Agent: {header(fields)}", *lengths]
+        with socket.create_connection(("127.0.0.1", site.port), timeout=30) as connection:
+            connection.sendall("\r\n".join([*head, "", ""]).encode() + body)
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        # By the application, or by the server itself.
+        assert answer == b"" or int(answer.split()[1]) >= 400, lengths
+        assert notes() == before, lengths
+        # The server is well.
+        assert site.ask()
