@@ -3,9 +3,10 @@
 import copy
 import os
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from runner_host import Host, Tree, above, fail_at, kill_at, write
+from runner_host import Host, Tree, above, anew, fail_at, kill_at, many_accounts, write
 
 NAMES = ["a", "a/b", "a/b/c", "a/d", "e", "e/f", "e/g/h", "i/j", "i/k", "l"]
 FILES = st.dictionaries(
@@ -13,6 +14,12 @@ FILES = st.dictionaries(
 )
 MODES = st.sampled_from([None, 0o640, 0o755])
 STEP = st.integers(8, 90)
+
+
+@pytest.fixture(scope="module")
+def folder():
+    with many_accounts() as folder:
+        yield folder
 
 
 def as_a_tree(files):
@@ -70,8 +77,8 @@ def files_of(found: Tree) -> Tree:
     back=st.lists(STEP, min_size=1),
     limit=st.sampled_from([None, 1e-9]),
 )
-def test_killed_anywhere_it_ends_as_planned_and_is_rolled_back(tmp_path_factory, change, kills, back, limit):
-    host = host_for(tmp_path_factory.mktemp("law") / "home", change)
+def test_killed_anywhere_it_ends_as_planned_and_is_rolled_back(folder, change, kills, back, limit):
+    host = host_for(anew(folder), change)
     if limit:
         host.run(limit)
     event(f"killed {sum(kill_at(host, number) for number in kills)} times")
@@ -92,8 +99,8 @@ def test_killed_anywhere_it_ends_as_planned_and_is_rolled_back(tmp_path_factory,
 
 @settings(max_examples=80, deadline=None)
 @given(change=changes(), number=STEP, code=st.sampled_from([5, 13, 28]))
-def test_failing_anywhere_it_is_the_old_tree_or_the_new_one(tmp_path_factory, change, number, code):
-    host = host_for(tmp_path_factory.mktemp("law") / "home", change)
+def test_failing_anywhere_it_is_the_old_tree_or_the_new_one(folder, change, number, code):
+    host = host_for(anew(folder), change)
     receipt, _ = fail_at(host, number, code)
     event(f"{'nothing' if isinstance(receipt, OSError) else receipt['state']}")
     if isinstance(receipt, OSError):
@@ -112,9 +119,9 @@ def test_failing_anywhere_it_is_the_old_tree_or_the_new_one(tmp_path_factory, ch
 
 @settings(max_examples=30, deadline=None)
 @given(change=changes(), foreign=st.sampled_from(NAMES), data=st.data())
-def test_what_came_between_the_plan_and_the_deploy_is_not_lost(tmp_path_factory, change, foreign, data):
+def test_what_came_between_the_plan_and_the_deploy_is_not_lost(folder, change, foreign, data):
     """Somebody puts a file there after the client has looked: it stays, or it is kept."""
-    host = host_for(tmp_path_factory.mktemp("law") / "home", change)
+    host = host_for(anew(folder), change)
     place = host.root / foreign / "theirs" if data.draw(st.booleans()) else host.root / foreign
     if os.path.lexists(place) or any(above_it.is_file() for above_it in place.parents):
         return

@@ -7,9 +7,15 @@ import os
 import tarfile
 
 import pytest
-from runner_host import Host, Tree, contents, fail_at, kill_at, load, ready, sha256, simple, write
+from runner_host import Host, Tree, anew, contents, fail_at, kill_at, load, many_accounts, ready, sha256, simple, write
 
 FILES = {"a.txt": b"a" * 700, "app/b.py": b"b" * 10, "app/c.py": os.urandom(2000), "empty": b"", "z/ü 🎉": b"z"}
+
+
+@pytest.fixture
+def folder():
+    with many_accounts() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -111,10 +117,10 @@ def test_large_files_and_parts_as_they_are_cut_in_life(tmp_path):
     assert unpacked(stream) == host.tree()
 
 
-def test_killed_at_any_step_the_archive_is_the_same(tmp_path, packer):
+def test_killed_at_any_step_the_archive_is_the_same(folder, packer):
     number, whole = 1, None
     while True:
-        host = Host(tmp_path / str(number), FILES, {})
+        host = Host(anew(folder), FILES, {})
         job = job_for(host)
         if whole is None:
             _, whole = packed(host, job, packer)
@@ -132,13 +138,13 @@ def test_killed_at_any_step_the_archive_is_the_same(tmp_path, packer):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=["full", "broken"])
-def test_an_error_at_any_step_is_told_and_no_archive_is_damaged(tmp_path, packer, code):
+def test_an_error_at_any_step_is_told_and_no_archive_is_damaged(folder, packer, code):
     """A disk that is full while the archive is written is no fault of the file that is being packed."""
     number = failures = 0
     is_through = False
     while not is_through:
         number += 1
-        host = Host(tmp_path / str(number), FILES, {})
+        host = Host(anew(folder), FILES, {})
         job = job_for(host)
         receipt, has_failed = fail_at(host, number, code, job, packer)
         is_through = not has_failed

@@ -7,9 +7,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from runner_host import OLD_TREE, Host, in_child, kill_at, ready, sha256, simple, write
+from runner_host import OLD_TREE, Host, anew, in_child, kill_at, many_accounts, ready, sha256, simple, write
 
 NOBODY = 65534
+
+
+@pytest.fixture
+def folder():
+    with many_accounts() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -121,10 +127,10 @@ class Listing(list):
         pass
 
 
-def test_killed_at_any_step_it_is_told_all_the_same(tmp_path):
+def test_killed_at_any_step_it_is_told_all_the_same(folder):
     number = 1
     while True:
-        host = Host(tmp_path / str(number), {"a": b"a", "b/c": b"c"}, {})
+        host = Host(anew(folder), {"a": b"a", "b/c": b"c"}, {})
         job = simple(host, "hash", prune=[])
         # A step, and a second one that is killed.
         assert host.run(1e-9, job=job)["state"] == "running"

@@ -9,12 +9,14 @@ from runner_host import (
     BACK,
     ID,
     Counted,
+    anew,
     contents,
     fail_at,
     in_child,
     kill_at,
     kill_self,
     load,
+    many_accounts,
     simple,
     small,
     tree,
@@ -23,13 +25,19 @@ from runner_host import (
 
 
 @pytest.fixture
+def folder():
+    with many_accounts() as folder:
+        yield folder
+
+
+@pytest.fixture
 def host(tmp_path):
     return small(tmp_path / "home")
 
 
-def test_killed_at_any_step_the_next_run_finishes(tmp_path):
+def test_killed_at_any_step_the_next_run_finishes(folder):
     number = 1
-    while kill_at(host := small(tmp_path / str(number)), number):
+    while kill_at(host := small(anew(folder)), number):
         receipt = host.run()
         assert receipt["state"] == "done", f"killed at {number}: {receipt['error']}"
         assert host.tree() == host.expected(), f"killed at {number}"
@@ -38,9 +46,9 @@ def test_killed_at_any_step_the_next_run_finishes(tmp_path):
     assert number > 90
 
 
-def test_killed_and_superseded_nothing_more_is_touched(tmp_path):
+def test_killed_and_superseded_nothing_more_is_touched(folder):
     number = 1
-    while kill_at(host := small(tmp_path / str(number)), number):
+    while kill_at(host := small(anew(folder)), number):
         host.note(f"intent-{BACK}.json", host.intent(id=BACK, takes_over=[ID]))
         is_over = (host.state / f"receipt-{ID}.json").exists()
         before = tree(host.home)
@@ -57,12 +65,12 @@ def test_killed_and_superseded_nothing_more_is_touched(tmp_path):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES], ids=["full", "denied"])
-def test_an_error_at_any_step_leaves_the_old_tree_or_the_new_one(tmp_path, code):
+def test_an_error_at_any_step_leaves_the_old_tree_or_the_new_one(folder, code):
     number = failures = 0
     is_through = False
     while not is_through:
         number += 1
-        host = small(tmp_path / str(number))
+        host = small(anew(folder))
         moments = {path: path.stat().st_mtime_ns for path in host.root.rglob("*") if path.is_file()}
         receipt, has_failed = fail_at(host, number, code)
         is_through = not has_failed
@@ -110,11 +118,11 @@ def unwritable_manifest(module, then=lambda: None):
     return module
 
 
-def test_killed_while_it_undoes_the_next_run_goes_on_undoing(tmp_path):
+def test_killed_while_it_undoes_the_next_run_goes_on_undoing(folder):
     number = undone = 0
     while True:
         number += 1
-        host = small(tmp_path / str(number))
+        host = small(anew(folder))
 
         def act(host=host, number=number):
             host.run(module=unwritable_manifest(load(), Counted(number, kill_self).__enter__))
@@ -134,12 +142,12 @@ def test_killed_while_it_undoes_the_next_run_goes_on_undoing(tmp_path):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=["full", "broken"])
-def test_an_error_while_it_undoes_loses_nothing_and_is_told(tmp_path, code):
+def test_an_error_while_it_undoes_loses_nothing_and_is_told(folder, code):
     number = half = 0
     is_through = False
     while not is_through:
         number += 1
-        host = small(tmp_path / str(number))
+        host = small(anew(folder))
 
         def fail():
             raise OSError(code, os.strerror(code))

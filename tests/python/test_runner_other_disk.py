@@ -8,10 +8,16 @@ from pathlib import Path
 
 import pytest
 from runner_disks import alone, mount, with_disks
-from runner_host import BACK, ID, Host, fail_at, kill_at, restored, small, tree
+from runner_host import BACK, ID, Host, fail_at, kill_at, many_accounts, restored, small, tree
 
 pytestmark = with_disks
 LAYOUTS = ["beside", "own", "nothing there"]
+
+
+@pytest.fixture
+def folder():
+    with many_accounts() as folder:
+        yield folder
 
 
 def on_other_disk(folder: Path, layout: str) -> Host:
@@ -58,10 +64,10 @@ def test_a_bundle_is_put_in_place_and_rolled_back(tmp_path, layout, limit):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_killed_at_any_step_the_next_run_finishes(tmp_path, layout):
+def test_killed_at_any_step_the_next_run_finishes(folder, layout):
     def act():
         number = 1
-        while kill_at(host := on_other_disk(tmp_path / str(number), layout), number):
+        while kill_at(host := on_other_disk(folder / str(number), layout), number):
             receipt = host.run()
             assert receipt["state"] == "done", f"killed at {number}: {receipt['error']}"
             assert host.tree() == host.expected(), f"killed at {number}"
@@ -72,13 +78,13 @@ def test_killed_at_any_step_the_next_run_finishes(tmp_path, layout):
     alone(act)
 
 
-def test_killed_at_any_step_what_is_too_much_to_keep_is_not_kept_by_half(tmp_path):
+def test_killed_at_any_step_what_is_too_much_to_keep_is_not_kept_by_half(folder):
     """A rollback would delete what the index calls added."""
 
     def act():
         number = 1
         while True:
-            host = on_other_disk(tmp_path / str(number), "beside")
+            host = on_other_disk(folder / str(number), "beside")
             host.job["rollback"]["bytes"] = 10
             if not kill_at(host, number):
                 break
@@ -92,13 +98,13 @@ def test_killed_at_any_step_what_is_too_much_to_keep_is_not_kept_by_half(tmp_pat
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES], ids=["full", "denied"])
-def test_an_error_at_any_step_leaves_the_old_tree_or_the_new_one(tmp_path, code):
+def test_an_error_at_any_step_leaves_the_old_tree_or_the_new_one(folder, code):
     def act():
         number = failures = 0
         is_through = False
         while not is_through:
             number += 1
-            host = on_other_disk(tmp_path / str(number), "own")
+            host = on_other_disk(folder / str(number), "own")
             receipt, has_failed = fail_at(host, number, code)
             is_through = not has_failed
             told = f"failed at {number}: {receipt}"
@@ -117,11 +123,11 @@ def test_an_error_at_any_step_leaves_the_old_tree_or_the_new_one(tmp_path, code)
     alone(act)
 
 
-def test_a_rollback_killed_at_any_step_is_finished_by_the_next_run(tmp_path):
+def test_a_rollback_killed_at_any_step_is_finished_by_the_next_run(folder):
     def act():
         number = 1
         while True:
-            host = on_other_disk(tmp_path / str(number), "beside")
+            host = on_other_disk(folder / str(number), "beside")
             assert host.run()["state"] == "done"
             job = host.rollback_job()
             if not kill_at(host, number, job):

@@ -9,9 +9,11 @@ from runner_host import (
     BACK,
     ID,
     Host,
+    anew,
     contents,
     fail_at,
     kill_at,
+    many_accounts,
     ready,
     restored,
     small,
@@ -20,6 +22,12 @@ from runner_host import (
 )
 
 AGAIN = "c" * 16
+
+
+@pytest.fixture
+def folder():
+    with many_accounts() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -181,10 +189,10 @@ def test_a_store_that_lacks_a_file_is_no_loss(tmp_path):
 # ---- killed, and failing, at every step
 
 
-def test_a_rollback_killed_at_any_step_is_finished_by_the_next_run(tmp_path):
+def test_a_rollback_killed_at_any_step_is_finished_by_the_next_run(folder):
     number = 1
     while True:
-        host = deployed(tmp_path / str(number))
+        host = deployed(anew(folder))
         job = host.rollback_job()
         if not kill_at(host, number, job):
             break
@@ -197,12 +205,12 @@ def test_a_rollback_killed_at_any_step_is_finished_by_the_next_run(tmp_path):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES], ids=["full", "denied"])
-def test_an_error_at_any_step_of_a_rollback_leaves_the_new_tree_or_the_old_one(tmp_path, code):
+def test_an_error_at_any_step_of_a_rollback_leaves_the_new_tree_or_the_old_one(folder, code):
     number = failures = 0
     is_through = False
     while not is_through:
         number += 1
-        host = deployed(tmp_path / str(number))
+        host = deployed(anew(folder))
         new, old = host.tree(), restored(host)
         job = host.rollback_job()
         receipt, has_failed = fail_at(host, number, code, job)
