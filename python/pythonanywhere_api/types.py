@@ -244,9 +244,10 @@ class RollbackReport(TypedDict):
 
 
 class PullReport(TypedDict):
-    """What was pulled; `unreadable` is path to reason, `bytes` the size of the archive."""
+    """What was pulled; `unreadable` and `skipped` are path to reason, `bytes` the size of the archive."""
 
     written: list[str]
     unchanged: int
     unreadable: dict[str, str]
+    skipped: dict[str, str]
     bytes: int

@@ -19,13 +19,16 @@ use super::executors::Via;
 use super::remote::delete_if_there;
 use super::select::{blocking, counted};
 use super::state::StateFolder;
-use super::verify::PRUNED;
+use super::verify::{LeftOut, PRUNED};
 use crate::error::{Error, Result};
 use crate::finder::Mask;
 use crate::host::{Operation, Workshop};
 
 /// How long the host may pack.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// How much of two files is compared at a time.
+const BLOCK: usize = 64 << 10;
 
 /// What is pulled, and where to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub struct PullReport {
     pub unchanged: usize,
     /// What could not be read on the host, and why.
     pub unreadable: BTreeMap<String, String>,
+    /// What is left out on the host, and why: links, caches, virtualenvs.
+    pub skipped: BTreeMap<String, String>,
     /// Bytes in the archive.
     pub bytes: u64,
 }
@@ -54,8 +59,8 @@ pub struct PullReport {
 #[derive(Deserialize)]
 struct Packed {
     parts: Vec<PackedPart>,
-    #[serde(default)]
-    errors: BTreeMap<String, String>,
+    #[serde(flatten)]
+    left_out: LeftOut,
 }
 
 #[derive(Deserialize)]
@@ -98,8 +103,9 @@ pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path
         files.push((file, part.sha256.clone(), part.size));
     }
     delete_if_there(client, &work).await?;
-    let (to, overwrite, unreadable) = (to.to_owned(), options.overwrite, packed.errors);
-    let mut report = blocking(move || {
+    let (to, overwrite, bytes) = (to.to_owned(), options.overwrite, packed.parts.iter().map(|part| part.size).sum());
+    let LeftOut { errors: unreadable, skipped, links } = packed.left_out;
+    let report = blocking(move || {
         // Not removed before it is unpacked.
         let _folder = folder;
         check(&files)?;
@@ -107,8 +113,8 @@ pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path
         unpack(&files, &to, overwrite, unreadable)
     })
     .await??;
-    report.bytes = packed.parts.iter().map(|part| part.size).sum();
-    Ok(report)
+    let links = links.into_iter().map(|(path, target)| (path, format!("a link to {target}")));
+    Ok(PullReport { skipped: skipped.into_iter().chain(links).collect(), bytes, ..report })
 }
 
 fn check(files: &[(PathBuf, String, u64)]) -> Result<()> {
@@ -130,14 +136,14 @@ fn unpack(files: &[PathBuf], to: &Path, overwrite: bool, unreadable: BTreeMap<St
     let mut report = PullReport { unreadable, ..PullReport::default() };
     let mut names = Names::default();
     let mut in_the_way = Vec::new();
-    each(files, |path, content| {
+    each(files, |path, size, content| {
         names.take(path)?;
         if report.unreadable.contains_key(path) {
             // It broke off while it was packed: what is in the archive is not the file.
             return Ok(());
         }
-        let place = to.join(path);
-        match compare(&place, content)? {
+        check_parents(to, path)?;
+        match compare(&to.join(path), size, content)? {
             Here::Nothing => report.written.push(path.to_owned()),
             Here::Same => report.unchanged += 1,
             Here::Other => {
@@ -156,7 +162,7 @@ fn unpack(files: &[PathBuf], to: &Path, overwrite: bool, unreadable: BTreeMap<St
         )));
     }
     report.written.sort_unstable();
-    each(files, |path, content| {
+    each(files, |path, _, content| {
         if report.written.binary_search_by(|written| written.as_str().cmp(path)).is_err() {
             Ok(())
         } else {
@@ -166,17 +172,15 @@ fn unpack(files: &[PathBuf], to: &Path, overwrite: bool, unreadable: BTreeMap<St
     Ok(report)
 }
 
-/// Gives each file of the archive to `take`.
-fn each(files: &[PathBuf], mut take: impl FnMut(&str, &[u8]) -> Result<()>) -> Result<()> {
+/// Gives each file of the archive to `take`: its path, its size, and its content to be read, which may be any amount.
+fn each(files: &[PathBuf], mut take: impl FnMut(&str, u64, &mut dyn Read) -> Result<()>) -> Result<()> {
     let mut stream: Box<dyn Read> = Box::new(io::empty());
     for file in files {
         stream = Box::new(stream.chain(fs::File::open(file).map_err(|source| local(file, source))?));
     }
     let mut archive = tar::Archive::new(MultiGzDecoder::new(io::BufReader::new(stream)));
-    let damaged = |error: io::Error| Error::config(format!("the archive from the host is damaged: {error}"));
-    let mut content = Vec::new();
-    for entry in archive.entries().map_err(damaged)? {
-        let mut entry = entry.map_err(damaged)?;
+    for entry in archive.entries().map_err(|error| damaged(&error))? {
+        let mut entry = entry.map_err(|error| damaged(&error))?;
         let name = String::from_utf8(entry.path_bytes().into_owned())
             .map_err(|error| Error::config(format!("the archive holds a name that is not UTF-8: {error}")))?;
         if !entry.header().entry_type().is_file() {
@@ -184,11 +188,16 @@ fn each(files: &[PathBuf], mut take: impl FnMut(&str, &[u8]) -> Result<()>) -> R
                 "the archive holds {name:?}, which is no regular file: nothing was written"
             )));
         }
-        content.clear();
-        entry.read_to_end(&mut content).map_err(damaged)?;
-        take(&name, &content)?;
+        let size = entry.size();
+        take(&name, size, &mut entry)?;
+        // One that ends before it should is damaged, also where nobody wanted its content.
+        io::copy(&mut entry, &mut io::sink()).map_err(|error| damaged(&error))?;
     }
     Ok(())
+}
+
+fn damaged(error: &io::Error) -> Error {
+    Error::config(format!("the archive from the host is damaged: {error}"))
 }
 
 /// The names seen so far, as a file system may confuse them.
@@ -206,8 +215,7 @@ impl Names {
         if !super::manifest::is_relative(path) {
             return refuse("leads out of the folder");
         }
-        let cannot_exist = |segment: &str| segment.contains(['\\', ':']) || segment.ends_with([' ', '.']);
-        if cfg!(windows) && path.split('/').any(cannot_exist) {
+        if cfg!(windows) && path.split('/').any(cannot_exist_on_windows) {
             return refuse("cannot exist on this system");
         }
         let is_other = |seen: Option<String>, name: &str| seen.is_some_and(|seen| seen != name);
@@ -225,6 +233,20 @@ impl Names {
     }
 }
 
+/// Whether Windows takes no such name, or takes it for another one.
+fn cannot_exist_on_windows(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+    let is_numbered = |kind: &str| {
+        stem.strip_prefix(kind).is_some_and(|rest| rest.chars().count() == 1 && rest.contains(|c: char| c.is_numeric()))
+    };
+    name.contains(['\\', ':', '<', '>', '"', '|', '?', '*'])
+        || name.contains(|c: char| c.is_ascii_control())
+        || name.ends_with([' ', '.'])
+        || ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&stem.as_str())
+        || is_numbered("COM")
+        || is_numbered("LPT")
+}
+
 /// A name as this system's file systems compare it.
 fn confused(name: &str) -> String {
     if cfg!(any(windows, target_os = "macos")) {
@@ -240,41 +262,60 @@ enum Here {
     Other,
 }
 
-fn compare(place: &Path, content: &[u8]) -> Result<Here> {
+fn compare(place: &Path, size: u64, content: &mut dyn Read) -> Result<Here> {
     match fs::symlink_metadata(place) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(Here::Nothing)
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Here::Nothing),
         Err(error) => Err(local(place, error)),
+        Ok(metadata) if metadata.is_file() && metadata.len() != size => Ok(Here::Other),
         Ok(metadata) if metadata.is_file() => {
-            let is_same = metadata.len() == content.len() as u64
-                && fs::read(place).map_err(|source| local(place, source))? == content;
-            Ok(if is_same { Here::Same } else { Here::Other })
+            let file = fs::File::open(place).map_err(|source| local(place, source))?;
+            Ok(if is_same(file, place, content)? { Here::Same } else { Here::Other })
         }
         Ok(_) => Err(Error::config(format!("{} is no regular file, and will not be replaced", place.display()))),
     }
 }
 
-/// Writes a file through a temporary one beside it. A link on the way would lead out of the folder.
-fn write(to: &Path, path: &str, content: &[u8]) -> Result<()> {
-    let mut folder = to.to_owned();
-    fs::create_dir_all(to).map_err(|source| local(to, source))?;
-    if let Some((parents, _)) = path.rsplit_once('/') {
-        for segment in parents.split('/') {
-            folder.push(segment);
-            match fs::symlink_metadata(&folder) {
-                Ok(metadata) if metadata.is_dir() => {}
-                Ok(_) => {
-                    return Err(Error::config(format!("{} is no folder: {path} is not written", folder.display())));
-                }
-                Err(_) => fs::create_dir(&folder).map_err(|source| local(&folder, source))?,
-            }
+/// Whether a file holds this content; both are of the same size.
+fn is_same(mut file: fs::File, place: &Path, content: &mut dyn Read) -> Result<bool> {
+    let (mut ours, mut theirs) = (vec![0; BLOCK], vec![0; BLOCK]);
+    loop {
+        let count = content.read(&mut theirs).map_err(|error| damaged(&error))?;
+        if count == 0 {
+            return Ok(true);
+        }
+        match file.read_exact(&mut ours[..count]) {
+            Ok(()) if ours[..count] == theirs[..count] => {}
+            Ok(()) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(source) => return Err(local(place, source)),
         }
     }
+}
+
+/// Raises unless all folders above a file are folders, or not there yet: a link on the way would lead out of the folder.
+fn check_parents(to: &Path, path: &str) -> Result<()> {
+    for folder in super::compare::folders_of(path) {
+        let folder = to.join(folder);
+        match fs::symlink_metadata(&folder) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(_) => return Err(Error::config(format!("{} is no folder, and {path} needs one", folder.display()))),
+            Err(source) => return Err(local(&folder, source)),
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file through a temporary one beside it.
+fn write(to: &Path, path: &str, content: &mut dyn Read) -> Result<()> {
+    // Once more: what was looked at before the first file was written may be another one by now.
+    check_parents(to, path)?;
     let place = to.join(path);
+    let folder = place.parent().unwrap_or(to);
+    fs::create_dir_all(folder).map_err(|source| local(folder, source))?;
     let mut file =
-        tempfile::Builder::new().prefix(".pya-").tempfile_in(&folder).map_err(|source| local(&place, source))?;
-    io::Write::write_all(&mut file, content).map_err(|source| local(&place, source))?;
+        tempfile::Builder::new().prefix(".pya-").tempfile_in(folder).map_err(|source| local(&place, source))?;
+    io::copy(content, &mut file).map_err(|source| local(&place, source))?;
     #[cfg(unix)]
     {
         // A temporary file is its owner's alone; this one is to be like any other.
@@ -358,6 +399,33 @@ mod tests {
             let to = folder.path().join("to");
             assert!(unpack(&[file], &to, true, BTreeMap::new()).is_err(), "{hostile:?}");
             assert!(!to.exists(), "{hostile:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_found_before_anything_is_written() {
+        let regular = tar::EntryType::Regular;
+        let folder = tempfile::tempdir().unwrap();
+        let file = archive(folder.path(), &[("a", regular, "1"), ("b/c", regular, "2"), ("d", regular, "3")]);
+        for (blocked, by_folder) in [("b", false), ("d", true)] {
+            let to = folder.path().join(blocked).join("to");
+            fs::create_dir_all(if by_folder { to.join(blocked) } else { to.clone() }).unwrap();
+            if !by_folder {
+                fs::write(to.join(blocked), "mine").unwrap();
+            }
+            assert!(unpack(std::slice::from_ref(&file), &to, true, BTreeMap::new()).is_err());
+            assert_eq!(fs::read_dir(&to).unwrap().count(), 1, "{blocked}");
+        }
+    }
+
+    #[test]
+    fn names_that_windows_confuses_are_known() {
+        for name in ["NUL", "nul.txt", "com1", "LPT9.tar.gz", "a:b", "a\\b", "what?", "end.", "end ", "a\tb", "CON .x"]
+        {
+            assert!(cannot_exist_on_windows(name), "{name}");
+        }
+        for name in ["null", "com", "com10", "console.log", ".htaccess", "a b", "LPT", "ü"] {
+            assert!(!cannot_exist_on_windows(name), "{name}");
         }
     }
 

@@ -36,13 +36,31 @@ impl<R: Remote> Run<'_, R> {
             let names = migrations.join(", ");
             self.recorder.warn(format!("these migrations ran, and are not undone by the rollback: {names}"));
         }
-        match self.try_roll_back(keeper, id).await {
-            Ok(_) => self.recorder.lock().rolled_back = true,
+        match self.put_back(keeper, id).await {
+            Ok(own) => {
+                self.recorder.lock().rolled_back = true;
+                self.reload_old(own).await;
+            }
             Err(error) => self.recorder.warn(format!("the rollback failed as well: {}", error.chain())),
         }
     }
 
-    async fn try_roll_back(&self, keeper: &Keeper<R>, id: &str) -> Result<Applied> {
+    /// Lets the sites run the old files again. Without that the rollback's note stays, so that the next deploy does it.
+    async fn reload_old(&self, own: Keeper<R>) {
+        for domain in &self.work.reload {
+            if let Err(error) = super::reload::reload(self.remote, domain).await {
+                let reason = error.chain();
+                self.recorder.warn(format!("the old files are back, and {domain} was not reloaded: {reason}"));
+                leave(own).await;
+                return;
+            }
+        }
+        if let Err(error) = own.remove().await {
+            self.recorder.warn(format!("the note of the rollback is still there and will expire: {}", error.chain()));
+        }
+    }
+
+    async fn put_back(&self, keeper: &Keeper<R>, id: &str) -> Result<Keeper<R>> {
         let (client, executor) = self.means.needed()?;
         let mut intent = Intent::new(self.remote.server_time());
         intent.pending.extend(self.work.uploads.iter().map(|upload| upload.path.clone()));
@@ -57,12 +75,7 @@ impl<R: Remote> Run<'_, R> {
             shop: Workshop { client: client.clone(), state: self.folder.path().clone() },
             executor,
         };
-        let (own, applied) = errand.roll_back(intent, id, self.generation() + 1).await?;
-        for domain in &self.work.reload {
-            self.remote.reload(domain).await?;
-        }
-        own.remove().await?;
-        Ok(applied)
+        Ok(errand.roll_back(intent, id, self.generation() + 1).await?.0)
     }
 }
 
@@ -106,10 +119,15 @@ impl<R: Remote> Errand<'_, R> {
             Ok(receipt) => Error::config(receipt.reason()),
             Err(error) => error,
         };
-        if let Err(error) = keeper.leave().await {
-            log::warn!("the host could not be told that the rollback ended: {}", error.chain());
-        }
+        leave(keeper).await;
         Err(failure)
+    }
+}
+
+/// Leaves the rollback's note, so that the next deploy knows what is owed.
+async fn leave<R: Remote>(keeper: Keeper<R>) {
+    if let Err(error) = keeper.leave().await {
+        log::warn!("the host could not be told that the rollback ended: {}", error.chain());
     }
 }
 
@@ -178,7 +196,10 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
         reloaded: Vec::new(),
     };
     for domain in reload {
-        super::reload::reload(client, &domain).await?;
+        if let Err(error) = super::reload::reload(client, &domain).await {
+            leave(keeper).await;
+            return Err(error);
+        }
         report.reloaded.push(domain);
     }
     for other in &state.intents {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::compare::folders_of;
 use super::diff::Project;
 use super::errand::Errand;
 use super::executors::Via;
@@ -22,7 +23,7 @@ use crate::host::{Operation, Workshop};
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// Folders that are nobody's project.
-pub(super) const PRUNED: [&str; 4] = ["__pycache__", ".git", "node_modules", ".pya"];
+pub(super) const PRUNED: [&str; 3] = ["__pycache__", ".git", ".pya"];
 
 /// How the host differs. Paths are relative to the project, lists are sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -51,11 +52,59 @@ impl Drift {
     }
 }
 
+/// What a job on the host did not look into.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LeftOut {
+    /// Path to reason.
+    pub errors: BTreeMap<String, String>,
+    /// Path to reason.
+    pub skipped: BTreeMap<String, String>,
+    /// Path to target.
+    pub links: BTreeMap<String, String>,
+}
+
 #[derive(Deserialize)]
 struct Hashes {
     files: BTreeMap<String, (String, u64, u32)>,
-    #[serde(default)]
-    errors: BTreeMap<String, String>,
+    #[serde(flatten)]
+    left_out: LeftOut,
+}
+
+/// How a file is on the host.
+enum There {
+    Same,
+    /// Other content, or no file but a link.
+    Other,
+    Gone,
+    /// Nobody looked, for this reason.
+    Unknown(String),
+}
+
+impl Hashes {
+    fn find(&self, path: &str, state: &FileState) -> There {
+        let LeftOut { errors, skipped, links } = &self.left_out;
+        if let Some((sha256, ..)) = self.files.get(path) {
+            let is_other = state.sha256.as_ref().is_some_and(|known| known != sha256);
+            return if is_other { There::Other } else { There::Same };
+        }
+        if let Some(reason) = errors.get(path) {
+            return There::Unknown(reason.clone());
+        }
+        if links.contains_key(path) || skipped.contains_key(path) {
+            return There::Other;
+        }
+        for folder in folders_of(path) {
+            if let Some(reason) = errors.get(folder).or_else(|| skipped.get(folder)) {
+                return There::Unknown(format!("{folder}: {reason}"));
+            }
+            if let Some(target) = links.get(folder) {
+                return There::Unknown(format!("{folder} is a link to {target}"));
+            }
+        }
+        // The project itself.
+        errors.get(".").map_or(There::Gone, |reason| There::Unknown(reason.clone()))
+    }
 }
 
 /// Hashes the whole project on the host, and compares. Without `local`, only with the manifest.
@@ -88,26 +137,28 @@ pub async fn verify(project: &Project, via: &Via, local: Option<&SelectOptions>)
         Some((_, filter)) => filter.protection.clone(),
         None => Protection::new(&DEFAULT_PROTECTED, &[])?,
     };
-    let mut drift = Drift { files: hashes.files.len(), unreadable: hashes.errors, ..Drift::default() };
-    let differs = |path: &str, state: &FileState| {
-        hashes.files.get(path).map(|(sha256, ..)| state.sha256.as_ref().is_some_and(|known| known != sha256))
-    };
+    let mut drift = Drift { files: hashes.files.len(), unreadable: hashes.left_out.errors.clone(), ..Drift::default() };
     for (path, state) in &ours {
-        match differs(path, state) {
-            _ if drift.unreadable.contains_key(path) => {}
-            None => drift.missing.push(path.clone()),
-            Some(true) => drift.changed.push(path.clone()),
-            Some(false) => {}
+        match hashes.find(path, state) {
+            There::Same => {}
+            There::Other => drift.changed.push(path.clone()),
+            There::Gone => drift.missing.push(path.clone()),
+            There::Unknown(why) => {
+                drift.unreadable.insert(path.clone(), why);
+            }
         }
     }
     let strange = hashes.files.keys().filter(|path| !ours.contains_key(*path) && !protection.covers(path));
     drift.unmanaged = strange.cloned().collect::<BTreeSet<_>>().into_iter().collect();
     if let Some((selection, _)) = &selected {
         for (path, file) in &selection.files {
-            match differs(path, &file.state) {
-                None => drift.not_deployed.push(path.clone()),
-                Some(true) => drift.differs.push(path.clone()),
-                Some(false) => {}
+            match hashes.find(path, &file.state) {
+                There::Same => {}
+                There::Other => drift.differs.push(path.clone()),
+                There::Gone => drift.not_deployed.push(path.clone()),
+                There::Unknown(why) => {
+                    drift.unreadable.insert(path.clone(), why);
+                }
             }
         }
         drift.unmanaged.retain(|path| !selection.files.contains_key(path));

@@ -460,6 +460,48 @@ def test_drift_is_found_with_one_job(with_agent):
     assert not drift["clean"]
 
 
+def test_what_the_host_does_not_look_into_is_not_taken_for_gone(with_agent):
+    site = with_agent
+    (site.local / "node_modules").mkdir()
+    (site.local / "node_modules" / "x.js").write_text("x")
+    assert site.deploy()
+    home = site.remote.parent
+    # A folder became a link, another one a virtualenv, and a file a link.
+    (site.remote / "pkg1").rename(home / "elsewhere")
+    (site.remote / "pkg1").symlink_to(home / "elsewhere")
+    (site.remote / "pkg2" / "pyvenv.cfg").touch()
+    (site.remote / "pkg3" / "m3.py").unlink()
+    (site.remote / "pkg3" / "m3.py").symlink_to("/etc/hostname")
+    drift = site.run(site.api.verify(site.local, **site.via))
+    assert drift["changed"] == drift["differs"] == ["pkg3/m3.py"]
+    assert drift["missing"] == drift["not_deployed"] == []
+    assert drift["unreadable"].keys() == {
+        f"pkg{folder}/m{number}.py" for number in range(50) for folder in (1, 2) if number % 5 == folder
+    }
+    assert drift["unreadable"]["pkg1/m1.py"] == f"pkg1 is a link to {home / 'elsewhere'}"
+    assert drift["unreadable"]["pkg2/m2.py"] == "pkg2: a virtualenv"
+    assert not drift["clean"]
+
+
+def test_old_files_are_back_also_where_the_site_cannot_be_reloaded(with_agent):
+    site = with_agent
+    assert site.deploy()
+    before = files_below(site.remote)
+    site.write("2 fail")
+    site.host.faults.add("status", code=500, path="*/reload/", times=20)
+    report = site.deploy(migrate=True, rollback_on_failure=True)
+    assert (report.ok, report.rolled_back) == (False, True)
+    assert any("the old files are back" in warning for warning in report.warnings)
+    assert files_below(site.remote) == before
+    # The reload is owed, and made by the next deploy.
+    site.host.faults.clear()
+    site.write("1")
+    site.host.clear_requests()
+    report = site.deploy(reload=None)
+    assert report.ok, report.stopped
+    assert report.reloaded == [site.domain]
+
+
 def test_a_rollback_is_a_deploy_of_its_own_and_can_be_rolled_back(with_agent):
     site = with_agent
     assert site.deploy()
@@ -530,7 +572,11 @@ def test_files_are_pulled_as_one_archive(with_agent, tmp_path):
     assert len(site.host.requests) <= 8
     assert report["written"] == ["media/a b.jpg", "media/deep/ü.bin"]
     assert files_below(tmp_path / "media" / "media") == files_below(site.remote / "media")
-    site.run(site.api.pull(tmp_path / "all", **site.via))
+    (site.remote / "link").symlink_to("/etc/hostname")
+    (site.remote / "pkg1" / "__pycache__").mkdir()
+    report = site.run(site.api.pull(tmp_path / "all", **site.via))
+    assert report["skipped"] == {"link": "a link to /etc/hostname", "pkg1/__pycache__": "not looked into"}
+    (site.remote / "link").unlink()
     assert files_below(tmp_path / "all") == files_below(site.remote)
     (tmp_path / "all" / "other.txt").write_text("mine")
     with pytest.raises(ConfigError, match="would be replaced"):

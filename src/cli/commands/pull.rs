@@ -23,5 +23,9 @@ pub async fn run(args: &Pull, context: &Context) -> Result<Exit> {
     let lines: Vec<String> = report.written.iter().map(|path| shown(path)).collect();
     context.output.answer(&lines.join("\n"), &json!(report));
     context.output.say(&format!("{} written, {} unchanged", counted(report.written.len(), "file"), report.unchanged));
+    if !report.skipped.is_empty() {
+        let number = report.skipped.len();
+        context.output.say(&format!("{number} left out on the host: links, caches, virtualenvs (--json names them)"));
+    }
     Ok(if report.unreadable.is_empty() { Exit::Ok } else { Exit::Failed })
 }
