@@ -610,6 +610,34 @@ def test_an_agent_with_an_old_token_gets_one_reload(with_agent):
     assert site.deploy()
 
 
+def test_each_of_two_web_apps_has_an_agent_of_its_own(with_agent):
+    """One at the account's own domain, one at a custom domain; its deploys touch the other one in nothing."""
+    site, custom = with_agent, "www.example.org"
+    assert site.deploy()
+    site.host.create_webapp(custom)
+    wsgi = site.wsgi.with_name("www_example_org_wsgi.py")
+    wsgi.write_text(WSGI.replace("version {version}", "custom {version}"))
+    assert site.run(site.api.agent.install(custom, site.host.site_url))["changed"]
+    folders = {path.name for path in (site.remote.parent / ".pya").glob("agent-*")}
+    assert folders == {f"agent-{site.domain}", f"agent-{custom}"}
+
+    def page() -> str:
+        request = urllib.request.Request(site.host.site_url, headers={"Host": custom})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read().decode()
+
+    site.write("2")
+    report = site.deploy(domain=custom, reload=[custom], health_url="/")
+    assert (report.ok, report.executor, report.reloaded) == (True, "webapp", [custom]), report.stopped
+    assert custom in report.why
+    assert page() == "custom 2 at /"
+    assert site.run(site.api.agent.remove(custom, site.host.site_url))["changed"]
+    assert wsgi.read_text().startswith("import os")
+    assert page() == "custom 2 at /"
+    # The other agent is where it was.
+    assert site.run(site.api.agent.status(site.domain, site.host.site_url))["ready"]
+
+
 def test_a_password_in_front_of_the_site_is_no_obstacle(with_agent):
     site = with_agent
     client = Client(site.host.user, site.host.token, site.host.url)

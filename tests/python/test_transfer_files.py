@@ -204,7 +204,7 @@ def test_a_retry_sends_all_of_it_again(account, kind):
         (5, "not int"),
         (None, "not NoneType"),
         ([b"x"], "not list"),
-        (io.StringIO("text"), 'opened as text: open it with mode "rb"'),
+        pytest.param(io.StringIO("text"), 'opened as text: open it with mode "rb"', id="text file"),
     ],
     ids=repr,
 )
@@ -334,7 +334,7 @@ def test_a_file_that_takes_little_at_a_time_gets_all_of_it(account):
     assert target.taken == content
 
 
-@pytest.mark.parametrize("target", [5, None, b"bytes", io.StringIO()], ids=repr)
+@pytest.mark.parametrize("target", [5, None, b"bytes", pytest.param(io.StringIO(), id="text file")], ids=repr)
 def test_what_is_no_target_is_refused_before_any_request(account, target):
     account.host.clear_requests()
     with pytest.raises(TypeError, match=r"files\.download: to must be a path or a binary file object"):
