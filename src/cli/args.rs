@@ -85,6 +85,8 @@ pub enum Command {
     Ls(Ls),
     /// Print a file of the account
     Cat(Cat),
+    /// Download one file
+    Get(Get),
     /// Upload one file
     Put(Put),
     /// Delete a file, or with -r a folder
@@ -432,6 +434,17 @@ pub struct Ls {
 pub struct Cat {
     /// A file: absolute, or below the account's home folder
     pub path: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Get {
+    /// The file: absolute, or below the account's home folder
+    pub remote: String,
+    /// Where it goes on this machine; in a folder the name is kept [default: this folder]
+    pub local: Option<PathBuf>,
+    /// Replace a local file
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-"""`pya ls, cat, put, rm, reload`: single files, exit codes, and what goes to which stream."""
+"""`pya ls, cat, get, put, rm, reload`: single files, exit codes, and what goes to which stream."""
 
 import json
 import signal
@@ -49,6 +49,23 @@ def test_a_file_goes_there_and_comes_back(pya, home):
 
 def home_path(home: Path) -> str:
     return f"/home/{home.name}"
+
+
+def test_a_file_is_fetched_and_replaces_nothing_unasked(pya, home):
+    (home / "big.bin").write_bytes(bytes(range(256)) * 20_000)
+    assert "5120000 bytes" in pya("get", "big.bin").stderr
+    assert (pya.folder / "big.bin").read_bytes() == (home / "big.bin").read_bytes()
+    (pya.folder / "folder").mkdir()
+    fetched = pya.json("get", "~/big.bin", "folder")
+    assert fetched == {"path": f"{home_path(home)}/big.bin", "size": 5_120_000, "local": "folder/big.bin"}
+    (home / "big.bin").write_text("small")
+    assert "--overwrite" in pya("get", "big.bin", "folder/big.bin", code=2).stderr
+    assert (pya.folder / "folder" / "big.bin").stat().st_size == 5_120_000
+    pya("get", "big.bin", "folder/big.bin", "--overwrite")
+    assert (pya.folder / "folder" / "big.bin").read_text() == "small"
+    pya("get", "nothing", "new", code=5)
+    pya("get", "/", code=2)
+    assert sorted(path.name for path in pya.folder.iterdir()) == ["big.bin", "folder"]
 
 
 def test_stdin_can_be_uploaded(pya, home):

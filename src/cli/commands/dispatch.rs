@@ -1,7 +1,7 @@
 //! From a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, demo, deploy, diff, endpoint, logs, ls, pull, put, reload, rm, rollback, verify,
+    agent, api, cat, command, demo, deploy, diff, endpoint, get, logs, ls, pull, put, reload, rm, rollback, verify,
     webfaction,
 };
 use crate::cli::args::Command;
@@ -19,6 +19,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
     match command {
         Command::Ls(args) => ls::run(&args, context).await,
         Command::Cat(args) => cat::run(&args, context).await,
+        Command::Get(args) => get::run(&args, context).await,
         Command::Put(args) => put::run(&args, context).await,
         Command::Rm(args) => rm::run(&args, context).await,
         Command::Reload(args) => reload::run(&args, context).await,

@@ -11,6 +11,7 @@ mod diff;
 mod dispatch;
 mod emulator;
 mod endpoint;
+mod get;
 mod logs;
 mod ls;
 mod project;
