@@ -909,6 +909,9 @@ class Change:
             while folder:
                 try:
                     os.rmdir(self.folder(folder))
+                except FileNotFoundError:
+                    # One that was killed here has removed it, and none above it yet.
+                    pass
                 except OSError:
                     break
                 folder = os.path.dirname(folder)

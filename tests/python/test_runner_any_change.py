@@ -4,7 +4,7 @@ import copy
 import os
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 from runner_host import Host, Tree, above, anew, fail_at, kill_at, many_accounts, write
 
@@ -76,6 +76,10 @@ def files_of(found: Tree) -> Tree:
     kills=st.lists(STEP, min_size=1),
     back=st.lists(STEP, min_size=1),
     limit=st.sampled_from([None, 1e-9]),
+)
+# Killed between two emptied folders.
+@example(
+    change=({"a": (b"", 0o600)}, {"e/g/h": (b"", 0o600)}, {"e/g/h": None}, [], []), kills=[8], back=[25], limit=None
 )
 def test_killed_anywhere_it_ends_as_planned_and_is_rolled_back(folder, change, kills, back, limit):
     host = host_for(anew(folder), change)
