@@ -250,6 +250,7 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
         "pya ls -R": pya.json("ls", "-R"),
         "pya put": pya.json("put", "a.txt", "b.txt"),
         "pya cat": pya.json("cat", "b.txt"),
+        "pya get": pya.json("get", "b.txt"),
         "pya rm": pya.json("rm", "b.txt"),
         "pya reload": pya.json("reload", "me.pythonanywhere.com"),
         "pya agent status": pya.json("agent", "install") and pya.json("agent", "status"),
@@ -257,8 +258,8 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
         "Failures": pya.json("cat", "b.txt", code=5),
     }
     assert re.findall(r"^## (.+)$", page.text, re.MULTILINE) == [
-        "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya put", "pya rm", "pya reload",
-        "pya agent status", "pya manage", "Failures",
+        "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya get", "pya put", "pya rm",
+        "pya reload", "pya agent status", "pya manage", "Failures",
     ]  # fmt: skip
     for heading, document in documents.items():
         assert set(table(page, heading)) == set(document), heading
