@@ -127,8 +127,11 @@ def test_a_folder_with_anything_else_in_it_does_not_make_way(tmp_path, other):
         (host.root / "x" / "z").symlink_to("nowhere" if other == "link" else host.home)
     host.plan["clear"] = [{"path": "x", "is_dir": True, "files": ["x/y"]}]
     host.upload()
+    before = (host.root / "x").stat().st_mtime_ns
     assert host.run()["error"]["kind"] == "obstacle"
     assert host.tree() == host.before
+    # It was seen before the first move.
+    assert (host.root / "x").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("is_dir", [True, False])

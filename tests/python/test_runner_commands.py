@@ -1,6 +1,7 @@
 """Commands that the runner runs: their status and output, their end at a limit, and with which Python."""
 
 import json
+import os
 import signal
 import sys
 import time
@@ -54,6 +55,19 @@ def test_a_command_runs_in_the_project(host, folder, kind):
 
 def test_an_output_that_is_no_text_is_made_one(host):
     assert run(host, "printf", r"\xff\xc3\xbc")["output"] == "\ufffdü"
+
+
+def test_a_command_is_not_given_what_the_server_reads_from(host):
+    job = simple(host, "run", command=["cat"], folder="", timeout=30)
+
+    def act():
+        reader, writer = os.pipe()
+        os.write(writer, b"a request")
+        os.close(writer)
+        os.dup2(reader, 0)
+        assert host.run(job=job)["output"] == ""
+
+    assert in_child(act) == 0
 
 
 def test_a_long_output_keeps_its_beginning_and_its_end(host):

@@ -169,6 +169,14 @@ def test_history_and_receipts_are_kept_for_a_while(host):
     assert kept == [f"receipt-{number:016x}.json" for number in range(35, 55)]
 
 
+def test_what_cannot_be_tidied_away_is_no_reason_to_fail(host):
+    module = load()
+    module.newest_first = lambda *_: [ID]
+    (host.state / ID).mkdir()
+    assert host.run(module=module)["state"] == "done"
+    assert host.receipt()["state"] == "done"
+
+
 def test_what_a_killed_job_left_is_tidied_away_when_nobody_can_go_on_with_it(host):
     dead, young, current = (host.state / f"work-{letter * 16}" for letter in "cde")
     for folder in (dead, young, current):

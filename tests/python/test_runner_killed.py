@@ -209,6 +209,48 @@ def test_what_somebody_put_into_a_new_folder_stays_and_is_no_reason_to_fail(host
     assert host.tree() == host.before | {"new": ("folder", 0o755), "new/log": ("file", 0o644, b"the site's")}
 
 
+def test_what_somebody_put_into_a_folder_that_makes_way_is_not_moved_away(host, monkeypatch):
+    real = os.rename
+
+    def rename(source, target):
+        if source.endswith("folder/in"):
+            write(host.root / "folder" / "in" / "log", b"the site's")
+        real(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    receipt = host.run()
+    assert (receipt["error"]["kind"], receipt["result"]["undone"]) == ("obstacle", True)
+    assert host.tree() == host.before | {"folder/in/log": ("file", 0o644, b"the site's")}
+
+
+def test_superseded_while_it_undoes_nothing_more_is_touched(host):
+    after = []
+
+    def supersede():
+        host.note("intent-b.json", host.intent(id="b", takes_over=[ID]))
+        after.append(host.tree())
+
+    receipt = host.run(module=unwritable_manifest(load(), supersede))
+    assert (receipt["state"], receipt["error"]["kind"]) == ("failed", "not_current")
+    assert not receipt["result"]["undone"]
+    assert host.tree() == after[0] != host.before
+
+
+def test_superseded_before_the_deletes_nothing_is_deleted(host):
+    module = load()
+    real = module.write_json
+
+    def write_json(path, *rest, **kwargs):
+        real(path, *rest, **kwargs)
+        if "manifest-5" in path:
+            host.note("intent-b.json", host.intent(id="b", takes_over=[ID]))
+
+    module.write_json = write_json
+    receipt = host.run(module=module)
+    assert (receipt["state"], receipt["error"]["kind"]) == ("failed", "not_current")
+    assert (host.root / "gone" / "x.py").read_bytes() == b"old x"
+
+
 def test_a_fault_of_its_own_in_the_middle_is_undone_too(host):
     module = load()
     real, moves = module.Change.do_put, []
