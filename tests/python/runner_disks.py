@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from runner_host import in_child
+from runner_steps import in_child
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_REMOUNT, MS_REC, MS_PRIVATE = 0x20, 0x4000, 0x40000

@@ -6,7 +6,8 @@ import os
 import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
-from runner_host import Host, Tree, above, anew, fail_at, kill_at, many_accounts, write
+from runner_host import Host, Tree, above, anew, many_accounts, write
+from runner_steps import fail_at, kill_at
 
 NAMES = ["a", "a/b", "a/b/c", "a/d", "e", "e/f", "e/g/h", "i/j", "i/k", "l"]
 FILES = st.dictionaries(

@@ -8,7 +8,8 @@ import tarfile
 import types
 
 import pytest
-from runner_host import Host, Tree, anew, contents, fail_at, kill_at, load, many_accounts, ready, sha256, simple, write
+from runner_host import Host, Tree, anew, contents, load, many_accounts, ready, sha256, simple, write
+from runner_steps import fail_at, kill_at
 
 FILES = {"a.txt": b"a" * 700, "app/b.py": b"b" * 10, "app/c.py": os.urandom(2000), "empty": b"", "z/ü 🎉": b"z"}
 

@@ -11,7 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from runner_host import Host, as_program, in_child, kill_self, load, ready, simple, write
+from runner_host import Host, as_program, load, ready, simple, write
+from runner_steps import in_child, kill_self
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 

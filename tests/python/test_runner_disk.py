@@ -1,11 +1,13 @@
 """The runner on a disk that is really full, at once or from any step on."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 from runner_disks import alone, mount, remount, with_disks
-from runner_host import BACK, ID, Counted, Host, contents, load, simple, small
+from runner_host import BACK, ID, Host, contents, load, simple, small
+from runner_steps import Counted
 
 pytestmark = with_disks
 MIB = 1 << 20
@@ -35,6 +37,9 @@ def test_a_disk_that_is_full_half_way_leaves_the_old_tree_and_with_room_the_next
         runner = load()
         if when == "manifest":
             host.plan["manifest"]["files"] = {f"{number:0200}": {} for number in range(20_000)}
+        if when == "before":
+            # Nothing is even begun to be unpacked.
+            runner.copy = None
         if when == "unpacking":
             runner.check_space = lambda folder, size: Path(folder).mkdir(parents=True, exist_ok=True)
         host.upload()
@@ -46,6 +51,21 @@ def test_a_disk_that_is_full_half_way_leaves_the_old_tree_and_with_room_the_next
         assert not (host.state / "manifest-5.json").exists()
         remount(disk, "size=32m")
         next_deploy(host)
+
+    alone(act)
+
+
+def test_the_bundle_makes_room_for_the_notes(tmp_path):
+    def act():
+        disk = tmp_path / "disk"
+        mount(disk, "size=3m")
+        host = Host(disk / "me", {}, {"a.bin": os.urandom(MIB)})
+        host.plan["manifest"]["files"] = {f"{number:0200}": {} for number in range(3_300)}
+        host.upload()
+        notes = 2 * len(json.dumps(host.plan["manifest"]))
+        assert MIB + notes < 3 * MIB < 2 * MIB + notes
+        assert host.run()["state"] == "done"
+        assert host.tree() == host.expected()
 
     alone(act)
 

@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from runner_host import OLD_TREE, Host, anew, in_child, kill_at, many_accounts, ready, sha256, simple, write
+from runner_host import OLD_TREE, Host, anew, many_accounts, ready, sha256, simple, write
+from runner_steps import in_child, kill_at
 
 NOBODY = 65534
 

@@ -5,23 +5,8 @@ import errno
 import os
 
 import pytest
-from runner_host import (
-    BACK,
-    ID,
-    Counted,
-    anew,
-    contents,
-    fail_at,
-    in_child,
-    kill_at,
-    kill_self,
-    load,
-    many_accounts,
-    simple,
-    small,
-    tree,
-    write,
-)
+from runner_host import BACK, ID, anew, contents, load, many_accounts, simple, small, tree, write
+from runner_steps import Counted, fail_at, in_child, kill_at, kill_self
 
 
 @pytest.fixture
@@ -310,9 +295,13 @@ def test_a_file_that_was_changed_after_the_kill_is_what_is_kept(host):
 
 
 def test_killed_after_the_deletes_it_still_knows_them_and_deletes_nothing_else(host):
+    (host.root / "linked").symlink_to("app")
+    host.plan["delete"].append("linked")
+    host.upload()
     module = load()
     module.Job.finish = lambda *_: kill_self()
     assert in_child(lambda: host.run(module=module)) == -9
     write(host.root / "gone" / "x.py", b"put there since")
-    assert host.run()["result"]["deleted"] == ["gone/x.py"]
+    result = host.run()["result"]
+    assert (result["deleted"], result["not_deleted"]) == (["gone/x.py"], {"linked": "linked is no regular file"})
     assert (host.root / "gone" / "x.py").read_bytes() == b"put there since"

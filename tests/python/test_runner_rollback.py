@@ -5,21 +5,8 @@ import json
 import os
 
 import pytest
-from runner_host import (
-    BACK,
-    ID,
-    Host,
-    anew,
-    contents,
-    fail_at,
-    kill_at,
-    many_accounts,
-    ready,
-    restored,
-    small,
-    tree,
-    write,
-)
+from runner_host import BACK, ID, Host, anew, contents, many_accounts, ready, restored, small, tree, write
+from runner_steps import fail_at, kill_at
 
 AGAIN = "c" * 16
 
