@@ -586,6 +586,7 @@ class Change:
         self.job = job
         self.moves_path = os.path.join(job.work, "moves.json")
         self.undo_path = os.path.join(job.work, "undo")
+        self.areas = [os.path.realpath(area) for area in (job.root, job.home, "/var/www", "/var/log")]
         self.reached = set()
         elsewhere = self.elsewhere()
         self.staging = elsewhere or os.path.join(job.work, "staging")
@@ -628,8 +629,7 @@ class Change:
         folder = os.path.dirname(self.place(path))
         if folder not in self.reached:
             real = os.path.realpath(folder)
-            areas = [os.path.realpath(area) for area in (self.job.root, self.job.home, "/var/www", "/var/log")]
-            if not any(real == area or real.startswith(area + "/") for area in areas):
+            if not any(real == area or real.startswith(area + "/") for area in self.areas):
                 raise Stop("obstacle", "a link leads %s out of the account, to %s" % (path, real), path)
             self.reached.add(folder)
 
