@@ -74,7 +74,7 @@ test-rust: ## the Rust tests
 
 .PHONY: test-python
 test-python: .make/wheel ## the Python tests (PYTEST_ARGS="-k name" for some)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(or $(PYTEST_ARGS),--numprocesses 2 --dist worksteal)
 
 .PHONY: test
 test: lint test-rust types docs test-python ## every check, every test and the documentation site
