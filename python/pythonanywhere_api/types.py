@@ -241,6 +241,7 @@ class RollbackReport(TypedDict):
     deleted: list[str]
     not_deleted: dict[str, str]
     reloaded: list[str]
+    warnings: list[str]
 
 
 class PullReport(TypedDict):

@@ -249,9 +249,11 @@ fn split_status(content: &str, mark: &str) -> Option<(String, i32)> {
 #[must_use]
 pub fn is_shell_prompt(shown: &str) -> bool {
     let line = last_line(shown);
-    let line = line.trim_end();
+    let line = format!("{} ", line.trim_end());
+    // What stands after the first of them was typed, and our command would become a part of it.
+    let end = ["$ ", "# "].iter().filter_map(|sign| line.find(sign)).min();
     // A database's prompt ends like root's.
-    line.ends_with('$') || (line.ends_with('#') && !line.ends_with("=#") && !line.ends_with("-#"))
+    end.is_some_and(|end| end + 2 == line.len()) && !line.ends_with("=# ") && !line.ends_with("-# ")
 }
 
 /// The last line with its numbers made equal: prompts count, or tell the time.
@@ -285,7 +287,7 @@ mod tests {
         for ready in ["10:12 ~ $ ", "hi\r\n\x1b[?2004h10:12 ~/site $ ", "(venv) 00:00 ~ $ ", "root@host:/# ", "$ "] {
             assert!(is_shell_prompt(ready), "{ready:?}");
         }
-        for busy in ["", "10:12 ~ $ sleep 5\r\n", ">>> ", "10:12 ~ $ python3\r\n>>> ", "mysql> ", "db=# ", "[y/N] "] {
+        for busy in ["", "10:12 ~ $ sleep 5\r\n", ">>> ", "10:12 ~ $ python3\r\n>>> ", "mysql> ", "db=# ", "[y/N] ", "10:12 ~ $ echo costs $ "] {
             assert!(!is_shell_prompt(busy), "{busy:?}");
         }
         assert_eq!(prompt_of("x\r\nIn [9]: "), prompt_of("y\r\nIn [10]: "));

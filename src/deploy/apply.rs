@@ -17,7 +17,7 @@ use super::manifest::{Files, Manifest};
 use super::means::Means;
 use super::plan::{DeployOptions, Work};
 use super::progress::{Progress, ProgressEvent, Watcher};
-use super::reload::reload;
+use super::reload::{is_refused, reload};
 use super::remote::{Remote, delete_if_there};
 use super::remove::Remover;
 use super::report::{DeployReport, Recorder};
@@ -99,11 +99,6 @@ fn begin<R: Remote>(recorder: &Recorder, diff: &DeployDiff, work: &Work, options
         plan: work.plan.clone(),
         ..DeployReport::default()
     };
-}
-
-/// Whether a reload will never work, as far as the service says.
-fn is_refused(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Config)
 }
 
 pub(super) struct Run<'a, R> {

@@ -116,7 +116,7 @@ impl<R: Remote> Run<'_, R> {
 
     async fn send_and_run(&self, keeper: &Keeper<R>, id: &str, load: &Load) -> Result<Receipt> {
         let (client, executor) = self.means.needed()?;
-        let shop = Workshop { client: client.clone(), state: self.folder.path().clone() };
+        let shop = Workshop { client: client.clone(), state: self.folder.path().clone(), owner: None };
         let right = keeper.right();
         let folder = shop.folder(id)?;
         for part in &load.bundle.parts {

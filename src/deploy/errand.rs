@@ -63,7 +63,9 @@ impl<R: Remote> Errand<'_, R> {
         keeper.start();
         let job = self.shop.job(&id, self.root, operation);
         let receipt = self.executor.run(&self.shop, &job, limit).await;
-        keeper.remove().await?;
+        if let Err(error) = keeper.remove().await {
+            log::warn!("the note of this job is still on the host, and will expire: {}", error.chain());
+        }
         receipt
     }
 }
@@ -92,7 +94,7 @@ pub async fn command(project: &Project, via: &Via, command: Command) -> Result<O
         Command::Run(command) => Operation::Run { command, folder: String::new(), timeout: COMMAND_LIMIT },
     };
     let folder = StateFolder::of(client.user(), root)?;
-    let shop = Workshop { client: client.clone(), state: folder.path().clone() };
+    let shop = Workshop { client: client.clone(), state: folder.path().clone(), owner: None };
     let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
     let receipt = errand.run(operation, RECEIPT_WITHIN).await?;
     let mut output = receipt.output.clone();

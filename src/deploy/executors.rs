@@ -152,12 +152,24 @@ impl Via {
     /// # Errors
     /// `Config` if nobody can, with what to do about it.
     pub async fn for_command(&self, client: &Client) -> Result<Executor> {
+        self.somebody(client, "nothing can run commands on the host").await
+    }
+
+    /// Who keeps what a deploy replaces.
+    ///
+    /// # Errors
+    /// `Config` if nobody can, with what to do about it.
+    pub(super) async fn for_rollback(&self, client: &Client) -> Result<Executor> {
+        self.somebody(client, "a deploy by single files keeps nothing for a rollback (rollback_on_failure)").await
+    }
+
+    async fn somebody(&self, client: &Client, otherwise: &str) -> Result<Executor> {
         let chosen = match self.choice {
             Choice::None => Chosen { executor: None, why: "no executor is wanted".to_owned() },
             Choice::Auto => self.any(client).await?,
             _ => self.wanted(client).await?,
         };
-        chosen.executor.ok_or_else(|| Error::config(format!("nothing can run commands on the host: {}", chosen.why)))
+        chosen.executor.ok_or_else(|| Error::config(format!("{otherwise}: {}", chosen.why)))
     }
 
     async fn wanted(&self, client: &Client) -> Result<Chosen> {
@@ -182,12 +194,17 @@ impl Via {
 
     /// The best of what is there.
     async fn any(&self, client: &Client) -> Result<Chosen> {
-        if let Some(domain) = self.domain.as_deref()
-            && let Some(agent) = Agents::new(client, domain, self.site_url.as_deref())?.find().await?
-        {
-            let executor = Some(Executor::Webapp(Box::new(agent)));
-            return Ok(Chosen { executor, why: format!("{domain} has an agent") });
-        }
+        let agent = match self.domain.as_deref() {
+            None => "no domain is given whose agent could do it (domain)".to_owned(),
+            Some(domain) => match Agents::new(client, domain, self.site_url.as_deref())?.find().await? {
+                None => format!("no agent is installed (\"pya agent install {domain}\")"),
+                Some(agent) if agent.is_there().await => {
+                    let executor = Some(Executor::Webapp(Box::new(agent)));
+                    return Ok(Chosen { executor, why: format!("{domain} has an agent") });
+                }
+                Some(_) => format!("the agent does not answer (\"pya agent status {domain}\" says why)"),
+            },
+        };
         if self.allow_tasks {
             for (kind, executor) in [
                 (crate::api::TaskKind::AlwaysOn, Executor::AlwaysOn),
@@ -200,10 +217,8 @@ impl Via {
                 }
             }
         }
-        let domain = self.domain.as_deref().unwrap_or("DOMAIN");
         let tasks = if self.allow_tasks { "this account has no tasks" } else { "no task may be made (allow_tasks)" };
-        let why = format!("{tasks}, and no agent is installed (\"pya agent install {domain}\")");
-        Ok(Chosen { executor: None, why })
+        Ok(Chosen { executor: None, why: format!("{tasks}, and {agent}") })
     }
 }
 

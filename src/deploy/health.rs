@@ -3,7 +3,7 @@
 //! Redirects are followed within the site, no credentials are sent, and a site that asks for a password is healthy. When it
 //! answers with a server error, the error log says why: its lines since the reload are in the report.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 use url::Url;
@@ -11,11 +11,16 @@ use url::Url;
 use super::apply::Run;
 use super::remote::Remote;
 use crate::client::{Client, RemotePath};
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::host::Site;
 
 /// How many redirects within the site are followed.
 const REDIRECTS: usize = 5;
+
+/// How long a site may be out of reach after a reload, and how often it is asked meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How much of the log is shown at most.
 const LINES: usize = 40;
@@ -28,7 +33,7 @@ impl<R: Remote> Run<'_, R> {
         for domain in reloaded {
             let is_named = self.options.via.domain.as_ref() == Some(&domain);
             let url = self.options.via.site_url.as_deref().filter(|_| is_named);
-            match look(client, &domain, url, path).await {
+            match look_again(client, &domain, url, path).await {
                 Ok(status) if status < 400 || status == 401 => {}
                 Ok(status) if status < 500 => {
                     self.recorder.warn(format!("{domain} answers {path} with {status}"));
@@ -51,12 +56,33 @@ impl<R: Remote> Run<'_, R> {
     }
 }
 
+/// As `look`, but what may pass is given a little time: the first request after a reload waits for the application.
+async fn look_again(client: &Client, domain: &str, site_url: Option<&str>, path: &str) -> Result<u16> {
+    let end = clock::now() + PATIENCE;
+    loop {
+        let seen = look(client, domain, site_url, path).await;
+        let may_pass = match &seen {
+            Ok(status) => matches!(status, 502..=504),
+            Err(error) => error.is_ambiguous(),
+        };
+        if !may_pass || clock::now() >= end {
+            return seen;
+        }
+        clock::sleep(LOOK).await;
+    }
+}
+
 /// The status of a page, once redirects within the site are followed.
 async fn look(client: &Client, domain: &str, site_url: Option<&str>, path: &str) -> Result<u16> {
     let site = Site::new(client, domain, site_url)?;
-    let mut path = path.to_owned();
+    let (mut path, mut last) = (path.to_owned(), 0);
     for _ in 0..REDIRECTS {
-        let response = site.get(&path).await?;
+        let response = match site.get(&path).await {
+            // A page of any length says by its status that it is well.
+            Err(Error::Decode { status, .. }) => return Ok(status),
+            response => response?,
+        };
+        last = response.status.as_u16();
         let location = response.headers.get(http::header::LOCATION).and_then(|value| value.to_str().ok());
         let (true, Some(location)) = (response.status.is_redirection(), location) else {
             return Ok(response.status.as_u16());
@@ -71,7 +97,8 @@ async fn look(client: &Client, domain: &str, site_url: Option<&str>, path: &str)
         }
         next[url::Position::BeforePath..url::Position::AfterQuery].clone_into(&mut path);
     }
-    Err(Error::config(format!("{domain} redirects from page to page")))
+    // Sites that set a cookie or choose a language may do so for visitors without one: the application works.
+    Ok(last)
 }
 
 /// What was written to the error log since then. Nobody's deploy depends on it, so what cannot be read is said instead.

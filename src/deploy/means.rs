@@ -29,12 +29,17 @@ impl Means {
         let (Some(client), false) = (client, work.plan.actions.is_empty()) else { return Ok(Self::default()) };
         let changes = work.uploads.len() + work.deletes.values().map(Vec::len).sum::<usize>();
         let ways = ways(work.plan.requests, work.reload.len(), work.parts(), work.limit);
-        let chosen = if options.steps.is_none() {
-            via.for_deploy(client, changes, &ways).await?
-        } else {
+        // Only what goes as a bundle is kept for a rollback.
+        let must_be_kept = options.rollback_on_failure && changes > 0;
+        let chosen = if !options.steps.is_none() {
             Chosen { executor: Some(via.for_command(client).await?), why: "commands are to be run".to_owned() }
+        } else if must_be_kept {
+            let why = "what it replaces must be kept for a rollback".to_owned();
+            Chosen { executor: Some(via.for_rollback(client).await?), why }
+        } else {
+            via.for_deploy(client, changes, &ways).await?
         };
-        let is_wanted = !matches!(via.choice, Choice::Auto | Choice::None);
+        let is_wanted = must_be_kept || !matches!(via.choice, Choice::Auto | Choice::None);
         let in_bulk = chosen.executor.is_some() && changes > 0 && (is_wanted || Via::is_worth_it(changes, &ways));
         let executor = chosen.executor.map(|executor| (client.clone(), executor));
         Ok(Self { executor, in_bulk, why: chosen.why, ways })

@@ -176,6 +176,11 @@ impl DeployDiff {
 impl Work {
     /// Decides what to do.
     pub(super) fn of(diff: &DeployDiff, options: &DeployOptions) -> Result<Self> {
+        if let Some(health) = options.health.as_deref().filter(|health| !health.starts_with('/')) {
+            return Err(Error::config(format!(
+                "the health check wants a path of the site such as \"/\", not {health:?}"
+            )));
+        }
         let mut work = Self { obstacles: diff.base.obstacles.clone(), ..Self::default() };
         work.choose_uploads(diff, options)?;
         work.choose_deletes(diff, options)?;

@@ -76,13 +76,11 @@ struct PackedPart {
 /// `Config` if nothing can pack them, if a name cannot be taken here, or if a local file would be replaced and that is not
 /// allowed: nothing is written then. `Local` if a file cannot be written.
 pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path) -> Result<PullReport> {
-    for mask in options.include.iter().chain(&options.exclude) {
-        Mask::parse(mask)?;
-    }
+    let wanted = Wanted::of(options)?;
     let (client, root) = (&project.client, &project.remote_root);
     let executor = via.for_command(client).await?;
     let folder = StateFolder::of(client.user(), root)?;
-    let shop = Workshop { client: client.clone(), state: folder.path().clone() };
+    let shop = Workshop { client: client.clone(), state: folder.path().clone(), owner: None };
     let errand = Errand { remote: client, folder: &folder, root, shop: shop.clone(), executor: &executor };
     let include = if options.include.is_empty() { vec!["**/*".to_owned()] } else { options.include.clone() };
     let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
@@ -102,7 +100,6 @@ pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path
         client.download(&work.join(&part.name)?, &file).await?;
         files.push((file, part.sha256.clone(), part.size));
     }
-    delete_if_there(client, &work).await?;
     let (to, overwrite, bytes) = (to.to_owned(), options.overwrite, packed.parts.iter().map(|part| part.size).sum());
     let LeftOut { errors: unreadable, skipped, links } = packed.left_out;
     let report = blocking(move || {
@@ -110,11 +107,35 @@ pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path
         let _folder = folder;
         check(&files)?;
         let files: Vec<PathBuf> = files.into_iter().map(|(file, ..)| file).collect();
-        unpack(&files, &to, overwrite, unreadable)
+        unpack(&files, &to, &wanted, overwrite, unreadable)
     })
-    .await??;
+    .await?;
+    if let Err(error) = delete_if_there(client, &work).await {
+        log::warn!("the archive is still on the host, in {work}: {}", error.chain());
+    }
+    let report = report?;
     let links = links.into_iter().map(|(path, target)| (path, format!("a link to {target}")));
     Ok(PullReport { skipped: skipped.into_iter().chain(links).collect(), bytes, ..report })
+}
+
+/// What was asked for. The host packs nothing else, unless somebody has changed what packs there.
+struct Wanted {
+    include: Vec<Mask>,
+    exclude: Vec<Mask>,
+}
+
+impl Wanted {
+    fn of(options: &PullOptions) -> Result<Self> {
+        let masks = |texts: &[String]| texts.iter().map(|text| Mask::parse(text)).collect::<Result<Vec<_>>>();
+        Ok(Self { include: masks(&options.include)?, exclude: masks(&options.exclude)? })
+    }
+
+    fn covers(&self, path: &str) -> bool {
+        let is_included = self.include.is_empty() || self.include.iter().any(|mask| mask.matches(path));
+        let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+        let is_pruned = folders.split('/').any(|folder| PRUNED.contains(&folder));
+        is_included && !is_pruned && !self.exclude.iter().any(|mask| mask.matches(path))
+    }
 }
 
 fn check(files: &[(PathBuf, String, u64)]) -> Result<()> {
@@ -132,12 +153,23 @@ fn local(path: &Path, source: io::Error) -> Error {
 }
 
 /// Looks through the whole archive first, then writes.
-fn unpack(files: &[PathBuf], to: &Path, overwrite: bool, unreadable: BTreeMap<String, String>) -> Result<PullReport> {
+fn unpack(
+    files: &[PathBuf],
+    to: &Path,
+    wanted: &Wanted,
+    overwrite: bool,
+    unreadable: BTreeMap<String, String>,
+) -> Result<PullReport> {
     let mut report = PullReport { unreadable, ..PullReport::default() };
     let mut names = Names::default();
     let mut in_the_way = Vec::new();
     each(files, |path, size, content| {
         names.take(path)?;
+        if !wanted.covers(path) {
+            return Err(Error::config(format!(
+                "the archive holds {path:?}, which was not asked for: nothing was written"
+            )));
+        }
         if report.unreadable.contains_key(path) {
             // It broke off while it was packed: what is in the archive is not the file.
             return Ok(());
@@ -162,11 +194,12 @@ fn unpack(files: &[PathBuf], to: &Path, overwrite: bool, unreadable: BTreeMap<St
         )));
     }
     report.written.sort_unstable();
+    in_the_way.sort_unstable();
     each(files, |path, _, content| {
         if report.written.binary_search_by(|written| written.as_str().cmp(path)).is_err() {
             Ok(())
         } else {
-            write(to, path, content)
+            write(to, path, content, in_the_way.binary_search_by(|other| other.as_str().cmp(path)).is_ok())
         }
     })?;
     Ok(report)
@@ -306,8 +339,8 @@ fn check_parents(to: &Path, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes a file through a temporary one beside it.
-fn write(to: &Path, path: &str, content: &mut dyn Read) -> Result<()> {
+/// Writes a file through a temporary one beside it. What came there meanwhile is not replaced.
+fn write(to: &Path, path: &str, content: &mut dyn Read, replaces: bool) -> Result<()> {
     // Once more: what was looked at before the first file was written may be another one by now.
     check_parents(to, path)?;
     let place = to.join(path);
@@ -322,8 +355,8 @@ fn write(to: &Path, path: &str, content: &mut dyn Read) -> Result<()> {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).map_err(|source| local(&place, source))?;
     }
-    file.persist(&place).map_err(|error| local(&place, error.error))?;
-    Ok(())
+    let kept = if replaces { file.persist(&place) } else { file.persist_noclobber(&place) };
+    kept.map(drop).map_err(|error| local(&place, error.error))
 }
 
 #[cfg(test)]
@@ -355,26 +388,53 @@ mod tests {
         file
     }
 
+    fn all() -> Wanted {
+        Wanted::of(&PullOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_taken() {
+        let options = PullOptions { include: vec!["a/**".into()], exclude: vec!["**/*.pyc".into()], overwrite: false };
+        let wanted = Wanted::of(&options).unwrap();
+        for (path, is_wanted) in [
+            ("a/b", true),
+            ("a/b/c", true),
+            ("b", false),
+            ("a/b.pyc", false),
+            ("a/.git/config", false),
+            ("a/.git", true),
+        ] {
+            assert_eq!(wanted.covers(path), is_wanted, "{path}");
+        }
+        assert!(!all().covers(".git/config"));
+        let folder = tempfile::tempdir().unwrap();
+        let file =
+            archive(folder.path(), &[("a/b", tar::EntryType::Regular, "1"), ("b", tar::EntryType::Regular, "2")]);
+        let to = folder.path().join("to");
+        assert!(unpack(&[file], &to, &wanted, true, BTreeMap::new()).unwrap_err().to_string().contains("asked for"));
+        assert!(!to.exists());
+    }
+
     #[test]
     fn files_arrive_and_equal_ones_are_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let regular = tar::EntryType::Regular;
         let file = archive(folder.path(), &[("a/b.txt", regular, "1"), ("c", regular, "2")]);
         let to = folder.path().join("to");
-        let report = unpack(std::slice::from_ref(&file), &to, false, BTreeMap::new()).unwrap();
+        let report = unpack(std::slice::from_ref(&file), &to, &all(), false, BTreeMap::new()).unwrap();
         assert_eq!((report.written.len(), report.unchanged), (2, 0));
         assert_eq!(fs::read_to_string(to.join("a/b.txt")).unwrap(), "1");
-        let again = unpack(std::slice::from_ref(&file), &to, false, BTreeMap::new()).unwrap();
+        let again = unpack(std::slice::from_ref(&file), &to, &all(), false, BTreeMap::new()).unwrap();
         assert_eq!((again.written.len(), again.unchanged), (0, 2));
         fs::write(to.join("c"), "mine").unwrap();
         assert!(
-            unpack(std::slice::from_ref(&file), &to, false, BTreeMap::new())
+            unpack(std::slice::from_ref(&file), &to, &all(), false, BTreeMap::new())
                 .unwrap_err()
                 .to_string()
                 .contains("overwrite")
         );
         assert_eq!(fs::read_to_string(to.join("c")).unwrap(), "mine");
-        unpack(&[file], &to, true, BTreeMap::new()).unwrap();
+        unpack(&[file], &to, &all(), true, BTreeMap::new()).unwrap();
         assert_eq!(fs::read_to_string(to.join("c")).unwrap(), "2");
     }
 
@@ -397,7 +457,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let file = archive(folder.path(), &[("good", Type::Regular, "1"), (hostile.0, hostile.1, "")]);
             let to = folder.path().join("to");
-            assert!(unpack(&[file], &to, true, BTreeMap::new()).is_err(), "{hostile:?}");
+            assert!(unpack(&[file], &to, &all(), true, BTreeMap::new()).is_err(), "{hostile:?}");
             assert!(!to.exists(), "{hostile:?}");
         }
     }
@@ -413,7 +473,7 @@ mod tests {
             if !by_folder {
                 fs::write(to.join(blocked), "mine").unwrap();
             }
-            assert!(unpack(std::slice::from_ref(&file), &to, true, BTreeMap::new()).is_err());
+            assert!(unpack(std::slice::from_ref(&file), &to, &all(), true, BTreeMap::new()).is_err());
             assert_eq!(fs::read_dir(&to).unwrap().count(), 1, "{blocked}");
         }
     }
@@ -438,7 +498,7 @@ mod tests {
         fs::create_dir_all(&to).unwrap();
         fs::create_dir_all(&outside).unwrap();
         std::os::unix::fs::symlink(&outside, to.join("a")).unwrap();
-        assert!(unpack(&[file], &to, true, BTreeMap::new()).is_err());
+        assert!(unpack(&[file], &to, &all(), true, BTreeMap::new()).is_err());
         assert_eq!(fs::read_dir(outside).unwrap().count(), 0);
     }
 }

@@ -5,7 +5,7 @@
 
 use super::remote::Remote;
 use crate::api::Reloaded;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 pub(super) async fn reload<R: Remote>(remote: &R, domain: &str) -> Result<Reloaded> {
     match remote.reload(domain).await {
@@ -16,4 +16,9 @@ pub(super) async fn reload<R: Remote>(remote: &R, domain: &str) -> Result<Reload
         }
         outcome => outcome,
     }
+}
+
+/// Whether a reload will never work, as far as the service says.
+pub(super) fn is_refused(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Config)
 }

@@ -14,6 +14,7 @@ use super::errand::{Errand, sweep_tasks};
 use super::executors::Via;
 use super::intent::{Intent, Standing};
 use super::keeper::Keeper;
+use super::reload::{is_refused, reload as reload_site};
 use super::remote::{Remote, delete_if_there, list_if_there};
 use super::state::StateFolder;
 use crate::client::Client;
@@ -32,6 +33,19 @@ impl<R: Remote> Run<'_, R> {
         }
         let migrations: Vec<String> =
             self.recorder.lock().steps.iter().flat_map(super::steps::StepReport::migrations).collect();
+        let steps = self.recorder.lock().steps.clone();
+        if let Some(step) = steps.iter().find(|step| step.exit_status.is_none()) {
+            let name = &step.step;
+            self.recorder
+                .warn(format!("nothing is rolled back, as {name} may still run: look first, then pya rollback"));
+            return;
+        }
+        if let Some(half) = steps.iter().find_map(super::steps::StepReport::half_migration) {
+            self.recorder.warn(format!(
+                "the migration {half} was begun and did not end: look what it left in the database, which the rollback \
+                 does not touch"
+            ));
+        }
         if !migrations.is_empty() {
             let names = migrations.join(", ");
             self.recorder.warn(format!("these migrations ran, and are not undone by the rollback: {names}"));
@@ -48,7 +62,7 @@ impl<R: Remote> Run<'_, R> {
     /// Lets the sites run the old files again. Without that the rollback's note stays, so that the next deploy does it.
     async fn reload_old(&self, own: Keeper<R>) {
         for domain in &self.work.reload {
-            if let Err(error) = super::reload::reload(self.remote, domain).await {
+            if let Err(error) = reload_site(self.remote, domain).await {
                 let reason = error.chain();
                 self.recorder.warn(format!("the old files are back, and {domain} was not reloaded: {reason}"));
                 leave(own).await;
@@ -72,7 +86,7 @@ impl<R: Remote> Run<'_, R> {
             remote: self.remote,
             folder: &self.folder,
             root: &self.base.remote_root,
-            shop: Workshop { client: client.clone(), state: self.folder.path().clone() },
+            shop: Workshop { client: client.clone(), state: self.folder.path().clone(), owner: None },
             executor,
         };
         Ok(errand.roll_back(intent, id, self.generation() + 1).await?.0)
@@ -155,6 +169,8 @@ pub struct RollbackReport {
     pub not_deleted: BTreeMap<String, String>,
     /// Domains reloaded.
     pub reloaded: Vec<String>,
+    /// What else to know, such as a domain that could not be reloaded.
+    pub warnings: Vec<String>,
 }
 
 /// Undoes a deploy, the latest that can be undone if none is named, and reloads.
@@ -175,7 +191,7 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
     }
     sweep_tasks(client, &folder, &state).await?;
     let executor = via.for_command(client).await?;
-    let shop = Workshop { client: client.clone(), state: folder.path().clone() };
+    let shop = Workshop { client: client.clone(), state: folder.path().clone(), owner: None };
     let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
     let mut intent = Intent::new(client.server_time());
     for other in &state.intents {
@@ -193,12 +209,17 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
         written: applied.written,
         deleted: applied.deleted,
         not_deleted: applied.not_deleted,
-        reloaded: Vec::new(),
+        ..RollbackReport::default()
     };
     for domain in reload {
-        if let Err(error) = super::reload::reload(client, &domain).await {
-            leave(keeper).await;
-            return Err(error);
+        if let Err(error) = reload_site(client, &domain).await {
+            report.warnings.push(format!("the old files are back, and {domain} was not reloaded: {}", error.chain()));
+            if !is_refused(&error) {
+                leave(keeper).await;
+                return Ok(report);
+            }
+            // There is no such web app: nobody will ever reload it.
+            continue;
         }
         report.reloaded.push(domain);
     }

@@ -98,6 +98,14 @@ impl StepReport {
         let done = applied.filter_map(|rest| rest.split_once("... OK").map(|(name, _)| name.to_owned()));
         if self.step == "migrate" { done.collect() } else { Vec::new() }
     }
+
+    /// The migration that was begun and, as far as the output tells, not ended: not every database takes it back.
+    #[must_use]
+    pub fn half_migration(&self) -> Option<&str> {
+        let last = self.output.lines().filter_map(|line| line.trim().strip_prefix("Applying ")).next_back()?;
+        let is_half = self.step == "migrate" && !self.ok && !last.contains("... OK");
+        is_half.then(|| last.split("...").next().unwrap_or(last))
+    }
 }
 
 /// Where the web app's packages are, if in a virtualenv.
@@ -125,7 +133,9 @@ impl<R: Remote> Run<'_, R> {
         }
         let (client, executor) = self.means.needed()?;
         let virtualenv = virtualenv_of(client, self.options.via.domain.as_deref()).await?;
-        let shop = Workshop { client: client.clone(), state: self.folder.path().clone() };
+        // Others must know the tasks of these jobs as those of a deploy that is going on.
+        let owner = Some(keeper.intent().id.clone());
+        let shop = Workshop { client: client.clone(), state: self.folder.path().clone(), owner };
         for (step, operation) in self.options.steps.operations(virtualenv.as_deref()) {
             self.watcher.tell(ProgressEvent::Running { step: step.to_owned() });
             let job = shop.job(&random_hex(8)?, &self.base.remote_root, operation);
@@ -169,5 +179,8 @@ mod tests {
         let output = "Running migrations:\n  Applying app.0001_initial... OK\n  Applying app.0002_x...Traceback\n";
         let report = StepReport { step: "migrate".into(), ok: false, exit_status: Some(1), output: output.to_owned() };
         assert_eq!(report.migrations(), ["app.0001_initial"]);
+        assert_eq!(report.half_migration(), Some("app.0002_x"));
+        let whole = StepReport { ok: true, output: "  Applying app.0001_initial... OK\n".to_owned(), ..report };
+        assert_eq!(whole.half_migration(), None);
     }
 }

@@ -45,10 +45,11 @@ pub struct Drift {
 }
 
 impl Drift {
-    /// Whether the host has what was deployed, and everything could be read.
+    /// Whether the host has what was deployed and what is here, and everything could be read. It may have more.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.changed.is_empty() && self.missing.is_empty() && self.unreadable.is_empty()
+        [&self.changed, &self.missing, &self.not_deployed, &self.differs].iter().all(|paths| paths.is_empty())
+            && self.unreadable.is_empty()
     }
 }
 
@@ -123,7 +124,7 @@ pub async fn verify(project: &Project, via: &Via, local: Option<&SelectOptions>)
     };
     let state = folder.read(client).await?;
     let executor = via.for_command(client).await?;
-    let shop = Workshop { client: client.clone(), state: folder.path().clone() };
+    let shop = Workshop { client: client.clone(), state: folder.path().clone(), owner: None };
     let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
     let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
     let receipt = errand.run(Operation::Hash { prune }, LIMIT).await?;

@@ -153,6 +153,14 @@ pub struct Agent {
     pub(super) needs_reload: bool,
 }
 
+impl Agent {
+    /// Whether it is there: what its last start left may be older than the WSGI file. No request to the API.
+    pub async fn is_there(&self) -> bool {
+        // Until the reload it cannot know us.
+        self.needs_reload || matches!(self.site.ask(&self.key, "status", b"{}").await, Ok(Answer::Taken))
+    }
+}
+
 impl Agents {
     /// The agent of the web app of `domain`, whose site is at `site_url` if not at its domain.
     ///

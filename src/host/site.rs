@@ -32,6 +32,8 @@ pub struct Site {
     address: String,
     /// Sent as `Host` to an address that is not the domain itself.
     host: Option<String>,
+    /// Whether it is this machine, the domain itself, or the service that answers there.
+    may_know_password: bool,
     /// `Authorization` for sites behind a password, once it is known that they ask for one.
     authorization: Mutex<Option<SecretString>>,
 }
@@ -54,7 +56,10 @@ impl Site {
         let base = crate::client::BaseUrl::parse(site_url.unwrap_or(domain))?;
         let host = base.is_loopback().then(|| domain.to_owned());
         let address = base.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { api: api.clone(), domain: domain.to_owned(), address, host, authorization: Mutex::new(None) })
+        let name = base.authority();
+        let may_know_password = base.is_loopback() || name == domain || name.ends_with(".pythonanywhere.com");
+        let authorization = Mutex::new(None);
+        Ok(Self { api: api.clone(), domain: domain.to_owned(), address, host, may_know_password, authorization })
     }
 
     /// The address without its closing slash.
@@ -110,8 +115,13 @@ impl Site {
         Client::at(&format!("{}{path}", self.address), options)?.send(request.at_most(MOST_BYTES)).await
     }
 
-    /// Takes the site's password from its API record; false if it has none, or is known already.
+    /// Takes the site's password from its API record; false if it has none, or is known already, or would go to somebody
+    /// else than visitors send it to.
     async fn learn_password(&self) -> Result<bool> {
+        if !self.may_know_password {
+            log::warn!("{} asks for a password, and gets none: it is not the address of {}", self.address, self.domain);
+            return Ok(false);
+        }
         let record = self.api.webapp(&self.domain).await?;
         let field = |name: &str| record[name].as_str().unwrap_or_default();
         if record["password_protection_enabled"] != Value::Bool(true) {
@@ -123,5 +133,29 @@ impl Site {
         let is_new = known.as_ref().is_none_or(|known| known.expose_secret() != value);
         *known = Some(value.into());
         Ok(is_new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sites_password_goes_where_visitors_send_it() {
+        let api = Client::at("https://www.pythonanywhere.com/api/v0/user/me/", Options::default()).unwrap();
+        let domain = "www.example.com";
+        for (address, may_know) in [
+            (None, true),
+            (Some("https://www.example.com"), true),
+            (Some("https://me.pythonanywhere.com"), true),
+            (Some("https://me.eu.pythonanywhere.com"), true),
+            (Some("http://127.0.0.1:8000"), true),
+            (Some("https://other.example.com"), false),
+            (Some("https://www.example.com.example.org"), false),
+            (Some("https://pythonanywhere.com.example.org"), false),
+            (Some("https://www.example.com:8443"), false),
+        ] {
+            assert_eq!(Site::new(&api, domain, address).unwrap().may_know_password, may_know, "{address:?}");
+        }
     }
 }

@@ -365,6 +365,8 @@ def test_the_site_outlives_the_agents_files_and_the_original_comes_back(site, da
     agent, url = site.api.agent, site.host.site_url
     site.run(agent.install(site.domain, url))
     assert site.deploy()
+    # Loaded by now, so that it writes nothing there any more.
+    assert site.page() == "version 1 at /"
     (folder,) = (site.remote.parent / ".pya").glob("agent-*")
     if damage == "folder":
         shutil.rmtree(folder)
@@ -442,9 +444,139 @@ def test_a_step_that_goes_on_after_its_answer_got_lost_is_waited_for(with_agent)
     assert site.page() == "version 1 at /"
 
 
-def test_drift_is_found_with_one_job(with_agent):
+def test_an_agent_that_is_gone_is_not_taken_for_one_that_is_there(with_agent):
+    site = with_agent
+    site.wsgi.write_text(WSGI)
+    Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
+    report = site.deploy()
+    assert (report.ok, report.executor) == (True, "none"), report.stopped
+    assert "the agent does not answer" in report.why
+    assert site.notes("bundle-*") == []
+
+
+def test_a_small_deploy_goes_as_a_bundle_where_it_must_be_undone(with_agent):
     site = with_agent
     assert site.deploy()
+    before = files_below(site.remote)
+    (site.local / "version.txt").write_text("2 fail")
+    report = site.deploy(migrate=True, rollback_on_failure=True)
+    assert (report.ok, report.rolled_back, report.executor) == (False, True, "webapp")
+    assert files_below(site.remote) == before
+    (site.local / "version.txt").write_text("3")
+    report = site.deploy(rollback_on_failure=True, health_url="/")
+    assert (report.ok, report.executor) == (True, "webapp"), report.stopped
+
+
+@pytest.mark.parametrize("executor", ["auto", "none"])
+def test_where_nothing_can_be_undone_it_is_said_before_the_first_write(site, executor):
+    assert site.deploy(executor="none")
+    (site.local / "version.txt").write_text("2")
+    diff = site.run(site.api.deploy_diff(site.local))
+    site.host.clear_requests()
+    with pytest.raises(ConfigError, match="keeps nothing for a rollback"):
+        site.caller.run(site.api.deploy(diff, rollback_on_failure=True, executor=executor, **site.via))
+    assert {request.method for request in site.host.requests} <= {"GET"}
+
+
+def test_a_migration_that_broke_off_is_named(with_agent):
+    site = with_agent
+    assert site.deploy()
+    site.write("2 fail")
+    (site.local / "manage.py").write_text(MANAGE.replace("title... OK", "title...Traceback"))
+    report = site.deploy(migrate=True, rollback_on_failure=True)
+    assert (report.ok, report.rolled_back) == (False, True)
+    assert any("pages.0002_title was begun and did not end" in warning for warning in report.warnings)
+
+
+SLOW_TO_START = """\
+import os
+
+count = os.path.expanduser("~/asked")
+
+def application(environ, start_response):
+    with open(count, "a") as file:
+        file.write("x")
+    if os.path.getsize(count) < 3:
+        start_response("503 Service Unavailable", [])
+        return [b"not yet"]
+    if environ["PATH_INFO"] == "/cookie":
+        start_response("302 Found", [("Location", "/cookie")])
+        return [b""]
+    start_response("200 OK", [("Content-Type", "text/html")])
+    return [b"x" * (6 << 20)]
+"""
+
+
+@pytest.mark.parametrize("path", ["/", "/cookie"])
+def test_a_site_that_is_well_in_the_end_is_well(site, path):
+    """It answers 503 first, then a long page, or redirects visitors without a cookie to the same page."""
+    site.wsgi.write_text(SLOW_TO_START)
+    set_clock_speed(10)
+    try:
+        report = site.deploy(executor="none", health_url=path)
+    finally:
+        set_clock_speed(1)
+    assert report.ok, report.stopped
+    assert (site.remote.parent / "asked").stat().st_size >= 3
+
+
+def test_the_look_at_the_site_wants_a_path(site):
+    diff = site.run(site.api.deploy_diff(site.local))
+    site.host.clear_requests()
+    with pytest.raises(ConfigError, match="wants a path of the site"):
+        site.caller.run(site.api.deploy(diff, health_url=f"https://{site.domain}/"))
+    assert site.host.requests == []
+
+
+def test_tasks_of_others_that_work_are_left_alone(site):
+    client = Client(site.host.user, site.host.token, site.host.url)
+    assert site.deploy(executor="none")
+    (state,) = (site.remote.parent / ".pya").iterdir()
+    live, dead, now = "a" * 16, "b" * 16, int(time.time())
+    common = {"format": 1, "who": "somebody", "host": "elsewhere", "executor": "always_on"}
+    for identity, since in ((live, now), (dead, now - 7200)):
+        note = common | {"id": identity, "since": since, "expires": since + 600}
+        (state / f"intent-{identity}.json").write_text(json.dumps(note))
+    mark = f"pya job {state.name} {{}} {'c' * 16} (made by pya, which deletes it)"
+    kept, gone = (client.always_on.create("sleep 600", description=mark.format(owner)) for owner in (live, dead))
+    site.run(site.api.deploy_diff(site.local))
+    assert [task["id"] for task in client.always_on.list()] == [kept["id"]] != [gone["id"]]
+    # Nor does one delete them whose own task may not have been made.
+    site.host.faults.add("reset", method="POST", path="*/always_on/", times=1)
+    assert site.caller.run(site.api.run("true", executor="always_on")) is None
+    assert kept["id"] in [task["id"] for task in client.always_on.list()]
+
+
+def test_what_was_done_is_told_also_where_tidying_up_fails(with_agent, tmp_path):
+    site = with_agent
+    assert site.deploy()
+    site.host.faults.add("status", code=500, method="DELETE", path="*/work-*", times=20)
+    report = site.run(site.api.pull(tmp_path / "here", **site.via))
+    assert "version.txt" in report["written"]
+    assert files_below(tmp_path / "here") == files_below(site.remote)
+    site.host.faults.clear()
+    site.host.faults.add("status", code=500, method="DELETE", path="*/intent-*", times=20)
+    set_clock_speed(30)
+    try:
+        result = site.run(site.api.run("echo ran; exit 4", executor="always_on"))
+    finally:
+        set_clock_speed(1)
+    assert (result.exit_status, result.output) == (4, "ran\n")
+    site.host.faults.clear()
+    site.write("2")
+    assert site.deploy(force=True)
+    report = site.run(site.api.rollback(reload=["gone.example.com"], **site.via))
+    assert report["written"] > 50
+    assert report["reloaded"] == []
+    assert any("gone.example.com was not reloaded" in warning for warning in report["warnings"])
+
+
+def test_drift_is_found_with_one_job(with_agent):
+    site = with_agent
+    drift = site.run(site.api.verify(site.local, **site.via))
+    assert (drift["clean"], drift["unreadable"]["."]) == (False, "No such file or directory")
+    assert site.deploy()
+    assert site.run(site.api.verify(site.local, **site.via))["clean"]
     (site.remote / "pkg1" / "m1.py").write_text("edited on the host")
     (site.remote / "pkg2" / "m2.py").unlink()
     (site.remote / "new.txt").write_text("new")

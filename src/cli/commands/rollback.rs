@@ -30,8 +30,12 @@ pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
     for domain in &report.reloaded {
         context.output.say(&format!("reloaded {domain}"));
     }
+    for warning in &report.warnings {
+        context.output.warn(warning);
+    }
     context.output.say("databases are as they are: a rollback puts back files only");
-    Ok(Exit::Ok)
+    let is_whole = report.warnings.is_empty() && report.not_deleted.is_empty();
+    Ok(if is_whole { Exit::Ok } else { Exit::Failed })
 }
 
 pub async fn history(args: &History, context: &Context) -> Result<Exit> {

@@ -40,6 +40,8 @@ pub struct Workshop {
     pub client: Client,
     /// The project's state folder.
     pub state: RemotePath,
+    /// The id of the note under which jobs are done here, if not each job's own.
+    pub owner: Option<String>,
 }
 
 impl Executor {

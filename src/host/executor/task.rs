@@ -41,7 +41,7 @@ pub(super) async fn run(kind: TaskKind, shop: &Workshop, job: &Job, limit: Durat
         Ok(task) => Made { client: shop.client.clone(), kind, id: Some(task.id) },
         Err(error) if error.is_ambiguous() => {
             // It may have been made all the same.
-            sweep(&shop.client, kind, shop.state.name(), &BTreeSet::new()).await?;
+            delete_marked(&shop.client, kind, |description| description == mark).await?;
             return Err(error);
         }
         Err(error) if error.kind() == ErrorKind::Forbidden => {
@@ -59,29 +59,36 @@ pub(super) async fn run(kind: TaskKind, shop: &Workshop, job: &Job, limit: Durat
     Ok(receipt)
 }
 
-/// By which a task of ours is known.
+/// By which a task of ours is known: the project, the note under which it works, and the job.
 fn mark(shop: &Workshop, id: &str) -> String {
-    format!("{}{id} (made by pya, which deletes it)", prefix(shop.state.name()))
+    let owner = shop.owner.as_deref().unwrap_or(id);
+    format!("{}{owner} {id} (made by pya, which deletes it)", prefix(shop.state.name()))
 }
 
 fn prefix(state: &str) -> String {
     format!("pya job {state} ")
 }
 
-/// Deletes the tasks that jobs of a project left, but those of the jobs `live`. An account without tasks has none.
+/// Deletes the tasks that jobs of a project left, but those under the notes `live`. An account without tasks has none.
 ///
 /// # Errors
 /// As the service answers.
 pub async fn sweep(client: &Client, kind: TaskKind, state: &str, live: &BTreeSet<String>) -> Result<()> {
+    let prefix = prefix(state);
+    delete_marked(client, kind, |description| {
+        let rest = description.strip_prefix(&prefix);
+        rest.is_some_and(|rest| !live.contains(rest.split(' ').next().unwrap_or_default()))
+    })
+    .await
+}
+
+async fn delete_marked(client: &Client, kind: TaskKind, is_marked: impl Fn(&str) -> bool) -> Result<()> {
     let tasks = match client.tasks(kind).await {
         Err(error) if error.kind() == ErrorKind::Forbidden => return Ok(()),
         tasks => tasks?,
     };
     for task in tasks {
-        let description = task.description.unwrap_or_default();
-        let Some(rest) = description.strip_prefix(&prefix(state)) else { continue };
-        let id = rest.split(' ').next().unwrap_or_default();
-        if !live.contains(id) {
+        if is_marked(&task.description.unwrap_or_default()) {
             delete(client, kind, task.id).await?;
         }
     }

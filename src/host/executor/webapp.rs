@@ -57,12 +57,12 @@ pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Durati
                 }
                 None
             }
+            Ok(Answer::Other(status)) if is_from_gateway(status) => Some(does_not_answer(agent, status)),
             Ok(Answer::Other(_)) if may_reload => {
                 may_reload = false;
                 shop.client.reload_webapp(&agent.site.domain).await?;
                 None
             }
-            Ok(Answer::Other(status)) if is_from_gateway(status) => Some(does_not_answer(agent, status)),
             Ok(Answer::Other(status)) => return Err(does_not_answer(agent, status)),
             Err(error) if error.is_ambiguous() => Some(error),
             Err(error) => return Err(error),
