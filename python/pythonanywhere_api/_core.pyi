@@ -1264,7 +1264,7 @@ class PythonanywhereApi:
             manage: where ``manage.py`` is in the project, if not at its root.
             health_url: a path of the site that must not answer with a server error after the reload.
             rollback_on_failure: put the old files back if a command, the reload or that look fails. Databases stay as
-                they are.
+                they are. The files go as a bundle then, whatever their number: nothing else is kept.
 
         Returns:
             What was done. Failures of single files are in it and in `error_message`.

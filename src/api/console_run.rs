@@ -287,7 +287,16 @@ mod tests {
         for ready in ["10:12 ~ $ ", "hi\r\n\x1b[?2004h10:12 ~/site $ ", "(venv) 00:00 ~ $ ", "root@host:/# ", "$ "] {
             assert!(is_shell_prompt(ready), "{ready:?}");
         }
-        for busy in ["", "10:12 ~ $ sleep 5\r\n", ">>> ", "10:12 ~ $ python3\r\n>>> ", "mysql> ", "db=# ", "[y/N] ", "10:12 ~ $ echo costs $ "] {
+        for busy in [
+            "",
+            "10:12 ~ $ sleep 5\r\n",
+            ">>> ",
+            "10:12 ~ $ python3\r\n>>> ",
+            "mysql> ",
+            "db=# ",
+            "[y/N] ",
+            "10:12 ~ $ echo costs $ ",
+        ] {
             assert!(!is_shell_prompt(busy), "{busy:?}");
         }
         assert_eq!(prompt_of("x\r\nIn [9]: "), prompt_of("y\r\nIn [10]: "));

@@ -14,7 +14,7 @@ use super::manifest::{FileState, Files, Manifest};
 use super::remote::Remote;
 use super::select::blocking;
 use crate::client::Content;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::host::{Bundle, Item, Keep, Operation, Packed, Receipt, Workshop};
 
 /// How long a job may take: the runner begins none that is older than 30 minutes.
@@ -116,6 +116,11 @@ impl<R: Remote> Run<'_, R> {
 
     async fn send_and_run(&self, keeper: &Keeper<R>, id: &str, load: &Load) -> Result<Receipt> {
         let (client, executor) = self.means.needed()?;
+        let ready = keeper.right().during(executor.made_ready(client)).await.inspect_err(|error| {
+            // Nothing was sent yet.
+            self.recorder.lock().untouched = error.kind() == ErrorKind::Config;
+        })?;
+        let executor = ready.as_ref().unwrap_or(executor);
         let shop = Workshop { client: client.clone(), state: self.folder.path().clone(), owner: None };
         let right = keeper.right();
         let folder = shop.folder(id)?;
@@ -136,7 +141,10 @@ impl<R: Remote> Run<'_, R> {
         };
         let job = shop.job(id, &self.base.remote_root, operation);
         self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });
-        right.during(executor.run(&shop, &job, LIMIT)).await
+        self.recorder.lock().running = Some("bundle".to_owned());
+        let receipt = right.during(executor.run(&shop, &job, LIMIT)).await;
+        self.recorder.lock().running = None;
+        receipt
     }
 }
 

@@ -53,6 +53,8 @@ pub struct DeployReport {
     pub rolled_back: bool,
     /// Whether everything is as it was, after a failure.
     pub untouched: bool,
+    /// What the host is at: `bundle`, or a step. For those who interrupt us.
+    pub running: Option<String>,
 }
 
 impl DeployReport {

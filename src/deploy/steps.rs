@@ -139,7 +139,10 @@ impl<R: Remote> Run<'_, R> {
         for (step, operation) in self.options.steps.operations(virtualenv.as_deref()) {
             self.watcher.tell(ProgressEvent::Running { step: step.to_owned() });
             let job = shop.job(&random_hex(8)?, &self.base.remote_root, operation);
-            let receipt = match keeper.right().during(executor.run(&shop, &job, RECEIPT_WITHIN)).await {
+            self.recorder.lock().running = Some(step.to_owned());
+            let receipt = keeper.right().during(executor.run(&shop, &job, RECEIPT_WITHIN)).await;
+            self.recorder.lock().running = None;
+            let receipt = match receipt {
                 Ok(receipt) => receipt,
                 Err(Error::Timeout { .. }) => {
                     let output = "nobody knows whether it ended: look before you run it again".to_owned();

@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import sys
+import tarfile
 import threading
 import time
 import urllib.error
@@ -281,9 +282,12 @@ def test_a_console_does_it_once_its_page_was_opened(site):
     client = Client(site.host.user, site.host.token, site.host.url)
     report = site.deploy(executor="console")
     assert not report.ok
+    # Known before anything went up.
+    assert site.notes("bundle-*") == site.notes("intent-*") == []
     (console,) = client.consoles.list()
     page = f"{site.host.url}/user/{site.host.user}/consoles/{console['id']}/"
     assert page in report.stopped
+    assert f"--console {console['id']}" in report.stopped
     urllib.request.urlopen(page).close()
     report = site.deploy(executor="console", console=console["id"])
     assert report.ok, report.stopped
@@ -714,6 +718,48 @@ def test_files_are_pulled_as_one_archive(with_agent, tmp_path):
     with pytest.raises(ConfigError, match="would be replaced"):
         site.run(site.api.pull(tmp_path / "all", **site.via))
     assert (tmp_path / "all" / "other.txt").read_text() == "mine"
+    assert site.notes("work-*") == []
+
+
+HOSTILE_ARCHIVE = """
+
+
+def archive(job):
+    info = tarfile.TarInfo({name!r})
+    info.type, info.linkname = {kind!r}, "/etc/hostname"
+    content = gzip.compress(info.tobuf(tarfile.PAX_FORMAT) + bytes(1024))
+    with open(os.path.join(job.work, "archive-000"), "wb") as file:
+        file.write(content)
+    part = dict(name="archive-000", sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+    job.result = dict(parts=[part], files=1, bytes=0, errors=dict(), skipped=dict(), links=dict())
+
+
+OPERATIONS["archive"] = archive
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("../out", tarfile.REGTYPE, "leads out of the folder"),
+        ("/out", tarfile.REGTYPE, "leads out of the folder"),
+        ("pkg1/../../out", tarfile.REGTYPE, "leads out of the folder"),
+        ("link", tarfile.SYMTYPE, "no regular file"),
+        ("hard", tarfile.LNKTYPE, "no regular file"),
+        ("device", tarfile.BLKTYPE, "no regular file"),
+        (".git/config", tarfile.REGTYPE, "not asked for"),
+    ],
+)
+def test_an_archive_that_somebody_tampered_with_is_refused(with_agent, tmp_path, name, kind, words):
+    site = with_agent
+    assert site.deploy()
+    (folder,) = (site.remote.parent / ".pya").glob("agent-*")
+    runner = folder / "runner.py"
+    runner.write_text(runner.read_text() + HOSTILE_ARCHIVE.format(name=name, kind=kind))
+    Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
+    with pytest.raises(ConfigError, match=words):
+        site.run(site.api.pull(tmp_path / "to" / "here", **site.via))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["local"]
     assert site.notes("work-*") == []
 
 

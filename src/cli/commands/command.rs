@@ -1,4 +1,5 @@
-//! `pya manage` and `pya run`: commands on the host. Their output is the answer, their exit status ours.
+//! `pya manage` and `pya run`: commands on the host. Their output is the answer; whatever they fail with, we end with 1, as
+//! other codes of ours have a meaning. `--json` tells their exit status.
 
 use serde_json::json;
 

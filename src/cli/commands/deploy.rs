@@ -77,6 +77,20 @@ fn health(args: &Deploy, prepared: &Prepared<'_>, reload: &[String]) -> Option<S
     }
 }
 
+/// What to know after Ctrl-C.
+fn what_next(report: &DeployReport) -> &'static str {
+    if !report.reloaded.is_empty() {
+        return "the files are there and the web app was reloaded; run it again to end what was left";
+    }
+    match report.running.as_deref() {
+        Some("bundle") => {
+            "the host may be putting the files in place now: run it again to know, and to reload the web app"
+        }
+        Some(_) => "the files are there, and a command may still run on the host; run it again to reload the web app",
+        None => "run it again to send the rest; until then the web app is not reloaded",
+    }
+}
+
 /// Carries a diff out with a bar; after Ctrl-C the report so far is said.
 ///
 /// # Errors
@@ -93,7 +107,7 @@ pub async fn perform(
         let report = so_far.report();
         output.answer("", &report.to_json());
         tell(&report, output);
-        output.say("run it again to send the rest; until then the web app is not reloaded");
+        output.say(what_next(&report));
     });
     let bar = Arc::new(Progress::new(&context.output));
     let display = Arc::clone(&bar);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Workshop;
 use crate::api::is_shell_prompt;
+use crate::client::Client;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::job::{Job, Receipt};
@@ -20,20 +21,26 @@ const LOOKS: usize = 5;
 
 pub(super) async fn run(id: Option<u64>, shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
     let client = &shop.client;
-    let id = match id {
-        Some(id) => id,
-        None => client.create_console("bash").await?,
-    };
-    wait_for_prompt(shop, id).await?;
+    let id = ready(id, client).await?;
     let command = shop.set_up(job).await?;
     client.send_console_input(id, &format!("{command}\n")).await.map_err(|error| explain(error, id))?;
     shop.wait(job, POLL, limit).await
 }
 
+/// The console, at its prompt; without a number a new one.
+pub(super) async fn ready(id: Option<u64>, client: &Client) -> Result<u64> {
+    let id = match id {
+        Some(id) => id,
+        None => client.create_console("bash").await?,
+    };
+    wait_for_prompt(client, id).await?;
+    Ok(id)
+}
+
 /// A shell that was just started takes a moment; a command that runs may take for ever.
-async fn wait_for_prompt(shop: &Workshop, id: u64) -> Result<()> {
+async fn wait_for_prompt(client: &Client, id: u64) -> Result<()> {
     for _ in 0..LOOKS {
-        let latest = shop.client.latest_console_output(id).await.map_err(|error| explain(error, id))?;
+        let latest = client.latest_console_output(id).await.map_err(|error| explain(error, id))?;
         if is_shell_prompt(&latest) {
             return Ok(());
         }
@@ -46,7 +53,7 @@ async fn wait_for_prompt(shop: &Workshop, id: u64) -> Result<()> {
 fn explain(error: Error, id: u64) -> Error {
     match error {
         Error::Api { status: 412, browser_url: Some(page), .. } => Error::config(format!(
-            "console {id} is not started yet: open {page} in a browser, then try again with this console"
+            "console {id} is not started yet: open {page} in a browser, then try again with this console (--console {id})"
         )),
         error if error.kind() == ErrorKind::NotFound => Error::config(format!("there is no console {id}")),
         error => error,

@@ -62,6 +62,17 @@ impl Executor {
         matches!(self, Self::AlwaysOn | Self::Schedule)
     }
 
+    /// What does the job, once it is known that it can be asked: a console must be started and at its prompt.
+    ///
+    /// # Errors
+    /// `Config` if it cannot, with what to do; what the service answers.
+    pub async fn made_ready(&self, client: &Client) -> Result<Option<Self>> {
+        match self {
+            Self::Console(id) => console::ready(*id, client).await.map(|id| Some(Self::Console(Some(id)))),
+            _ => Ok(None),
+        }
+    }
+
     /// Has a job done and waits for its receipt, at most for `limit`.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 //! task that nobody deleted is harmless.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Workshop;
 use crate::api::TaskKind;
@@ -29,11 +29,9 @@ pub(super) async fn run(kind: TaskKind, shop: &Workshop, job: &Job, limit: Durat
         // Whatever ends is started again: the rest is sleep.
         TaskKind::AlwaysOn => shop.client.create_always_on(&format!("{command}; exec sleep infinity"), &mark).await,
         TaskKind::Scheduled => {
-            let now = shop.client.server_time().unwrap_or_else(clock::wall);
-            let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) + AHEAD;
-            let time = (seconds / 3600 % 24, seconds / 60 % 60);
+            let (time, until) = due_time(shop.client.server_time().unwrap_or_else(clock::wall));
             // Nothing can be there before the minute begins.
-            due = due + Duration::from_secs(AHEAD - seconds % 60);
+            due = due + until;
             shop.client.create_daily(&command, &mark, time).await
         }
     };
@@ -57,6 +55,12 @@ pub(super) async fn run(kind: TaskKind, shop: &Workshop, job: &Job, limit: Durat
         log::warn!("the task of this job is still there, and the next command will remove it: {}", error.chain());
     }
     Ok(receipt)
+}
+
+/// The hour and the minute, in UTC, at which a task that is made now is to run, and how long it is until then.
+fn due_time(now: SystemTime) -> ((u64, u64), Duration) {
+    let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) + AHEAD;
+    ((seconds / 3600 % 24, seconds / 60 % 60), Duration::from_secs(AHEAD - seconds % 60))
 }
 
 /// By which a task of ours is known: the project, the note under which it works, and the job.
@@ -127,6 +131,30 @@ impl Drop for Made {
                     log::warn!("the task of an interrupted job is still there: {}", error.chain());
                 }
             });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_set_one_to_two_minutes_ahead_also_across_hours_and_days() {
+        const DAY: u64 = 24 * 3600;
+        let at = |hour: u64, minute: u64, second: u64| {
+            UNIX_EPOCH + Duration::from_secs(20_000 * DAY + hour * 3600 + minute * 60 + second)
+        };
+        for (now, time, seconds) in [
+            (at(10, 0, 0), (10, 2), 120),
+            (at(10, 0, 1), (10, 2), 119),
+            (at(10, 0, 59), (10, 2), 61),
+            (at(10, 58, 30), (11, 0), 90),
+            (at(23, 57, 59), (23, 59), 61),
+            (at(23, 58, 0), (0, 0), 120),
+            (at(23, 59, 59), (0, 1), 61),
+        ] {
+            assert_eq!(due_time(now), (time, Duration::from_secs(seconds)));
         }
     }
 }
