@@ -273,6 +273,7 @@ def test_free_accounts_are_told_that_they_have_no_tasks(unlimited, tmp_path):
         report = site.deploy(executor="always_on")
         assert not report.ok
         assert "this account has no such tasks" in report.stopped
+        assert site.notes("bundle-*") == []
         report = site.deploy(allow_tasks=True)
         assert (report.ok, report.executor) == (True, "none")
         assert "this account has no tasks" in report.why

@@ -63,6 +63,7 @@ def project(tmp_path, host):
 def test_an_interrupted_deploy_takes_its_task_with_it(project, how):
     assert project.end(how) == 128 + how
     assert project.client.schedule.list() == []
+    assert list(project.home.rglob("bundle-*")) == []
     assert json.loads(project.out)["uploaded"] == []
     assert project.deployed() == []
     assert project.pya.json("deploy", "--executor", "none")["ok"]
