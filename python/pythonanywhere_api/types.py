@@ -209,7 +209,11 @@ class DeployStep(TypedDict):
 
 
 class Drift(TypedDict):
-    """How the host differs. Paths are relative to the project; `unreadable` is path to reason."""
+    """How the host differs. Paths are relative to the project; `unreadable` is path to reason.
+
+    `clean` says that the host has what was deployed and what is here, and that everything could be read. It may have
+    more.
+    """
 
     changed: list[str]
     missing: list[str]
@@ -234,7 +238,7 @@ class HostJob(TypedDict, total=False):
 
 
 class RollbackReport(TypedDict):
-    """What a rollback did."""
+    """What a rollback did; `warnings` tells what else to know, such as a domain that could not be reloaded."""
 
     deploy: str
     written: int
