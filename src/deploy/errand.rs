@@ -10,13 +10,14 @@ use super::diff::Project;
 use super::executors::Via;
 use super::intent::{Intent, Standing};
 use super::keeper::Keeper;
-use super::remote::Remote;
+use super::remote::{Remote, delete_if_there};
 use super::state::{State, StateFolder};
 use super::steps::{COMMAND_LIMIT, RECEIPT_WITHIN, virtualenv_of};
 use crate::api::TaskKind;
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
-use crate::host::{Executor, Operation, Receipt, Workshop, random_hex, sweep};
+use crate::host::{Executor, Operation, Receipt, Workshop, random_hex, sweep, sweep_own};
+use crate::leaving;
 
 /// What an errand needs.
 pub(super) struct Errand<'a, R> {
@@ -50,10 +51,10 @@ pub struct Outcome {
 impl<R: Remote> Errand<'_, R> {
     /// Has an operation done, and waits for its receipt.
     pub(super) async fn run(&self, operation: Operation, limit: Duration) -> Result<Receipt> {
-        if !self.executor.makes_tasks() {
+        let Some(kind) = self.executor.task_kind() else {
             let job = self.shop.job(&random_hex(8)?, self.root, operation);
             return self.executor.run(&self.shop, &job, limit).await;
-        }
+        };
         let state = self.folder.read(self.remote).await?;
         sweep_tasks(&self.shop.client, self.folder, &state).await?;
         let mut intent = Intent::new(self.remote.server_time());
@@ -61,12 +62,52 @@ impl<R: Remote> Errand<'_, R> {
         intent.executor = Some(self.executor.name().to_owned());
         let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
         keeper.start();
+        let place = self.folder.intent(&id)?;
+        let mut note = Note {
+            client: self.shop.client.clone(),
+            place,
+            kind,
+            state: self.folder.path().name().to_owned(),
+            id: id.clone(),
+            is_over: false,
+        };
         let job = self.shop.job(&id, self.root, operation);
         let receipt = self.executor.run(&self.shop, &job, limit).await;
+        note.is_over = true;
         if let Err(error) = keeper.remove().await {
             log::warn!("the note of this job is still on the host, and will expire: {}", error.chain());
         }
         receipt
+    }
+}
+
+/// The note of a job that makes a task. If the job is cut off, it goes as well, but after the task that it tells of.
+struct Note {
+    client: Client,
+    place: RemotePath,
+    kind: TaskKind,
+    state: String,
+    id: String,
+    is_over: bool,
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let Self { client, place, state, id, .. } = self;
+        let (client, place, kind, state, id) =
+            (client.clone(), place.clone(), self.kind, std::mem::take(state), std::mem::take(id));
+        leaving::owe(async move {
+            let tidied = async {
+                sweep_own(&client, kind, &state, &id).await?;
+                delete_if_there(&client, &place).await
+            };
+            if let Err(error) = tidied.await {
+                log::warn!("the note of an interrupted job is still there, for the next command: {}", error.chain());
+            }
+        });
     }
 }
 

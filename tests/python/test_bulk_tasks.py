@@ -70,6 +70,31 @@ def test_an_interrupted_deploy_takes_its_task_with_it(project, how):
     assert len(project.deployed()) == 31
 
 
+def test_an_interrupted_command_leaves_neither_task_nor_note(tmp_path, host):
+    (tmp_path / "pyproject.toml").write_text('[tool.pythonanywhere]\nproject = "mysite"\n')
+    (tmp_path / "a.txt").write_text("a")
+    pya = Pya(tmp_path, environment_of(host) | {"PYTHONANYWHERE_RATE_LIMIT": "off"})
+    client = Client(host.user, host.token, host.url)
+    pya("deploy", "--executor", "none")
+    # Somebody else's job goes on meanwhile, under a note of its own.
+    (state,) = (Path(host.root) / "home" / host.user / ".pya").iterdir()
+    other = client.always_on.create(
+        "sleep 600", description=f"pya job {state.name} {'a' * 16} {'a' * 16} (made by pya)"
+    )
+    run = pya.start("run", "--executor", "always_on", "--", "sleep", "600")
+    while len(client.always_on.list()) < 2:
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.02)
+    assert len(list(state.glob("intent-*"))) == 1
+    os.kill(run.pid, signal.SIGINT)
+    run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert [task["id"] for task in client.always_on.list()] == [other["id"]]
+    assert list(state.glob("intent-*")) == []
+    done = pya("deploy", "--executor", "none")
+    assert "did not end well" not in done.stderr
+
+
 @pytest.mark.parametrize("command", [["diff"], ["deploy", "--executor", "none"], ["verify", "--executor", "always_on"]])
 def test_the_task_of_a_killed_deploy_goes_with_the_next_command(project, command):
     project.end(signal.SIGKILL)

@@ -15,7 +15,7 @@ use crate::api::TaskKind;
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, ErrorKind, Result};
 
-pub use task::sweep;
+pub use task::{sweep, sweep_own};
 
 /// When a receipt is looked for first.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -59,7 +59,17 @@ impl Executor {
     /// Whether it leaves something on the host that must go even if we are killed.
     #[must_use]
     pub fn makes_tasks(&self) -> bool {
-        matches!(self, Self::AlwaysOn | Self::Schedule)
+        self.task_kind().is_some()
+    }
+
+    /// What kind of task it makes, if it makes any.
+    #[must_use]
+    pub fn task_kind(&self) -> Option<TaskKind> {
+        match self {
+            Self::AlwaysOn => Some(TaskKind::AlwaysOn),
+            Self::Schedule => Some(TaskKind::Scheduled),
+            Self::Webapp(_) | Self::Console(_) => None,
+        }
     }
 
     /// What does the job, once it is known that it can be asked: a console must be started and at its prompt.

@@ -86,6 +86,15 @@ pub async fn sweep(client: &Client, kind: TaskKind, state: &str, live: &BTreeSet
     .await
 }
 
+/// Deletes the tasks that work under one note.
+///
+/// # Errors
+/// As the service answers.
+pub async fn sweep_own(client: &Client, kind: TaskKind, state: &str, owner: &str) -> Result<()> {
+    let own = format!("{}{owner} ", prefix(state));
+    delete_marked(client, kind, |description| description.starts_with(&own)).await
+}
+
 async fn delete_marked(client: &Client, kind: TaskKind, is_marked: impl Fn(&str) -> bool) -> Result<()> {
     let tasks = match client.tasks(kind).await {
         Err(error) if error.kind() == ErrorKind::Forbidden => return Ok(()),
