@@ -19,8 +19,8 @@ const FEW: usize = 20;
 /// What a bundle costs whatever its size: the look for the agent, intent, listing, receipt, the intent's end.
 const BULK_REQUESTS: usize = 5;
 
-/// What a task costs beyond that: two uploads, the task and its end, and looks at the receipt.
-const TASK_REQUESTS: usize = 8;
+/// What a task costs beyond that: two uploads, the task and its end, its folder, and looks at the receipt.
+const TASK_REQUESTS: usize = 9;
 
 /// Who is to do what cannot be done through the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -12,7 +12,7 @@ use crate::api::TaskKind;
 use crate::client::Client;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::job::{Job, Receipt};
+use crate::host::job::{Job, Operation, Receipt};
 use crate::leaving;
 
 /// How often the receipt is looked for: half of what the rate limit allows.
@@ -54,7 +54,27 @@ pub(super) async fn run(kind: TaskKind, shop: &Workshop, job: &Job, limit: Durat
     if let Err(error) = deleted {
         log::warn!("the task of this job is still there, and the next command will remove it: {}", error.chain());
     }
+    tidy(shop, job, &receipt).await;
     Ok(receipt)
+}
+
+/// Removes the folder of a job whose runner may have ended with its task, just before it did so itself. What was to be
+/// fetched stays, and so does what could not be put back.
+async fn tidy(shop: &Workshop, job: &Job, receipt: &Receipt) {
+    let is_done = receipt.is_ok() && !matches!(job.operation, Operation::Archive { .. });
+    if !is_done && job.operation.timeout().is_none() {
+        return;
+    }
+    let removed = match shop.folder(&job.id) {
+        Ok(folder) => shop.client.delete_path(&folder).await,
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            log::warn!("the folder of this job is still there, and goes with a later one: {}", error.chain());
+        }
+        _ => {}
+    }
 }
 
 /// The hour and the minute, in UTC, at which a task that is made now is to run, and how long it is until then.
