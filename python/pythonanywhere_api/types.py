@@ -1,7 +1,7 @@
 """What the service's answers and our reports hold, for type checkers: plain dicts at runtime, but for `ConsoleOutput`.
 
-Of the service's answers all keys may be missing, and unknown ones pass through. Source:
-https://help.pythonanywhere.com/pages/API/.
+Of the service's answers these are the keys that it documents, and others pass through; nothing here checks that they
+are there. Source: https://help.pythonanywhere.com/pages/API/.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-class AlwaysOnTask(TypedDict, total=False):
+class AlwaysOnTask(TypedDict):
     """An always-on task."""
 
     id: int
@@ -50,7 +50,7 @@ class AlwaysOnTask(TypedDict, total=False):
     user: str
 
 
-class ScheduledTask(TypedDict, total=False):
+class ScheduledTask(TypedDict):
     """A scheduled task. `hour` and `minute` are UTC; an hourly task has no `hour`."""
 
     id: int
@@ -68,7 +68,7 @@ class ScheduledTask(TypedDict, total=False):
     user: str
 
 
-class Console(TypedDict, total=False):
+class Console(TypedDict):
     """A console. `console_url` is the path of the page that starts it."""
 
     id: int
@@ -81,7 +81,7 @@ class Console(TypedDict, total=False):
     console_frame_url: str
 
 
-class CpuUsage(TypedDict, total=False):
+class CpuUsage(TypedDict):
     """CPU seconds of the day."""
 
     daily_cpu_limit_seconds: int
@@ -99,27 +99,27 @@ class PythonVersionInfo(TypedDict, total=False):
     available_python_versions: list[str]
 
 
-class SystemImageInfo(TypedDict, total=False):
+class SystemImageInfo(TypedDict):
     """The system image, and those available."""
 
     system_image: str
     available_system_images: list[str]
 
 
-class Student(TypedDict, total=False):
+class Student(TypedDict):
     """A student of the account."""
 
     username: str
 
 
-class ListedEntry(TypedDict, total=False):
+class ListedEntry(TypedDict):
     """What a folder's listing says of a name."""
 
     type: Literal["file", "directory"]
     url: str
 
 
-class Webapp(TypedDict, total=False):
+class Webapp(TypedDict):
     """The configuration of a web app."""
 
     id: int
@@ -137,7 +137,7 @@ class Webapp(TypedDict, total=False):
     password_protection_password: str
 
 
-class StaticFile(TypedDict, total=False):
+class StaticFile(TypedDict):
     """A static file mapping."""
 
     id: int
@@ -145,7 +145,7 @@ class StaticFile(TypedDict, total=False):
     path: str
 
 
-class StaticHeader(TypedDict, total=False):
+class StaticHeader(TypedDict):
     """A header for the answers below a URL."""
 
     id: int
@@ -154,10 +154,7 @@ class StaticHeader(TypedDict, total=False):
     value: Any
 
 
-class Certificate(TypedDict, total=False):
-    """A certificate. `not_after` is the service's text, `not_after_datetime` the same as an aware datetime."""
-
-    cert_type: str
+class _Certificate(TypedDict):
     issuer_name: str
     not_after: str
     not_after_datetime: datetime | None
@@ -165,7 +162,13 @@ class Certificate(TypedDict, total=False):
     subject_alternate_names: list[str]
 
 
-class Website(TypedDict, total=False):
+class Certificate(_Certificate, total=False):
+    """A certificate. `not_after` is the service's text, `not_after_datetime` the same as an aware datetime."""
+
+    cert_type: str
+
+
+class Website(TypedDict):
     """A website, which runs by a command."""
 
     id: int
@@ -225,25 +228,33 @@ class Drift(TypedDict):
     clean: bool
 
 
-class HostJob(TypedDict, total=False):
-    """A job that was done on the host. Times are in seconds since 1970."""
-
+class _HostJob(TypedDict):
     id: str
     operation: str
     state: str
     started: int
     finished: int
-    exit_status: int
+    exit_status: int | None
     summary: str
 
 
+class HostJob(_HostJob, total=False):
+    """A job that was done on the host. Times are in seconds since 1970; `migrations` are those that it ran, if any."""
+
+    migrations: list[str]
+
+
 class RollbackReport(TypedDict):
-    """What a rollback did; `warnings` tells what else to know, such as a domain that could not be reloaded."""
+    """What a rollback did. `migrations` ran in that deploy or since, and stay: the database is as it was before.
+
+    `warnings` tells what else to know, such as a domain that could not be reloaded.
+    """
 
     deploy: str
     written: int
     deleted: list[str]
     not_deleted: dict[str, str]
+    migrations: list[str]
     reloaded: list[str]
     warnings: list[str]
 

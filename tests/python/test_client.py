@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 import pythonanywhere_api
-from pythonanywhere_api import AsyncClient, Client, ConfigError, DecodeError, NotFoundError, PythonAnywhereWarning
+from pythonanywhere_api import (
+    AsyncClient,
+    Client,
+    ConfigError,
+    DecodeError,
+    NotFoundError,
+    PythonAnywhereWarning,
+    types,
+)
 from pythonanywhere_api.testing import Emulator
 
 DATA = Path(__file__).parents[1] / "data"
@@ -96,6 +104,23 @@ def test_no_call_is_missing_or_strange():
     for name in families:
         walk(getattr(client, name), f"{name}.")
     assert found == {*CALLS, "files.download", "consoles.run"}
+
+
+TYPES = {
+    "always_on.get": types.AlwaysOnTask,
+    "schedule.get": types.ScheduledTask,
+    "schedule.update": types.ScheduledTask,
+    "consoles.get": types.Console,
+    "cpu.get": types.CpuUsage,
+    "system_image.get": types.SystemImageInfo,
+    "students.list": types.Student,
+    "webapps.get": types.Webapp,
+    "webapps.list": types.Webapp,
+    "webapps.ssl.get": types.Certificate,
+    "webapps.static_files.get": types.StaticFile,
+    "webapps.static_headers.get": types.StaticHeader,
+    "websites.get": types.Website,
+}
 
 
 def test_every_call_reaches_its_endpoint(account):
@@ -223,6 +248,9 @@ def test_every_call_reaches_its_endpoint(account):
     assert isinstance(make("domains.ssl.get", name), dict)
     assert make("websites.delete", name) is None
     assert set(made) == set(CALLS)
+    for name, kind in TYPES.items():
+        answer = made[name][0] if name.endswith(".list") else made[name]
+        assert kind.__required_keys__ <= set(answer), name
 
 
 def assert_reaches(name, request):
