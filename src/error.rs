@@ -33,6 +33,18 @@ pub enum Error {
         /// What is wrong and what to do about it.
         message: String,
     },
+    /// Somebody else deploys the same project, or did so since this was looked at; the message says what to do.
+    #[error("{message}")]
+    Held {
+        /// Who, and what to do about it.
+        message: String,
+    },
+    /// A job on the host did not do what it should. What it did nevertheless, the message says.
+    #[error("{message}")]
+    Job {
+        /// Why.
+        message: String,
+    },
     /// No answer came: refused, reset, TLS, proxy, truncated.
     #[error("no answer to {method} {url}{}", hint.as_deref().map(|h| format!(" ({h})")).unwrap_or_default())]
     Transport {
@@ -154,6 +166,8 @@ impl std::fmt::Display for TimeoutPhase {
 #[allow(missing_docs, reason = "the names say it; the variants of `Error` are documented")]
 pub enum ErrorKind {
     Config,
+    Held,
+    Job,
     Transport,
     Timeout,
     Decode,
@@ -174,8 +188,10 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, for tests that check a mapping is complete.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Config,
+        Self::Held,
+        Self::Job,
         Self::Transport,
         Self::Timeout,
         Self::Decode,
@@ -201,11 +217,23 @@ impl Error {
         Self::Config { message: message.into() }
     }
 
+    /// Another deploy is in the way, in words that say what to do.
+    pub fn held(message: impl Into<String>) -> Self {
+        Self::Held { message: message.into() }
+    }
+
+    /// A job on the host failed, in words that say why.
+    pub fn job(message: impl Into<String>) -> Self {
+        Self::Job { message: message.into() }
+    }
+
     /// The class of this error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Config { .. } => ErrorKind::Config,
+            Self::Held { .. } => ErrorKind::Held,
+            Self::Job { .. } => ErrorKind::Job,
             Self::Transport { .. } => ErrorKind::Transport,
             Self::Timeout { .. } => ErrorKind::Timeout,
             Self::Decode { .. } => ErrorKind::Decode,

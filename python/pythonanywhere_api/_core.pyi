@@ -1294,7 +1294,8 @@ class PythonanywhereApi:
             executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
 
         Returns:
-            Exit status and output; ``None`` with `error_message` set on network and HTTP errors.
+            Exit status and output; ``None`` with `error_message` set on network and HTTP errors, and where
+            the host could not do it.
 
         Raises:
             ConfigError: nothing can run commands on the host, or the project has no such file.
@@ -1372,10 +1373,11 @@ class PythonanywhereApi:
             executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
 
         Returns:
-            What was done; ``None`` with `error_message` set on network and HTTP errors.
+            What was done; ``None`` with `error_message` set on network and HTTP errors, and where
+            the host could not do it or another deploy is in the way.
 
         Raises:
-            ConfigError: nothing is kept of that deploy, another one ended since, or nothing can do it.
+            ConfigError: nothing is kept of that deploy, or nothing can do it.
         """
     def pull(
         self,
@@ -1399,7 +1401,8 @@ class PythonanywhereApi:
             executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
 
         Returns:
-            What was written; ``None`` with `error_message` set on network and HTTP errors.
+            What was written; ``None`` with `error_message` set on network and HTTP errors, and where
+            the host could not do it.
 
         Raises:
             ConfigError: a name in the archive cannot be taken here, or a local file would be replaced; nothing is
@@ -2192,7 +2195,7 @@ class AgentOfWebApp(Generic[_Change, _Status]):
             site_url: where the site is, if not at the domain.
 
         Raises:
-            ConfigError: the WSGI file was changed since the last installation, or the agent does not answer, with why.
+            ConfigError: the WSGI file was changed since the last installation; the message shows how.
         """
     def status(self, domain: str, site_url: str | None = None) -> _Status:
         """Looks whether it answers, and if not, why. Changes nothing."""

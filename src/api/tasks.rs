@@ -1,12 +1,13 @@
 //! `always_on` and `schedule`: commands that the service starts, as far as jobs on the host need them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, Request};
 use crate::error::Result;
 
 /// The two kinds of tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TaskKind {
     /// Started at once, and again whenever it ends.
     AlwaysOn,

@@ -64,6 +64,7 @@ impl Exit {
             ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Decode => Self::NoAnswer,
             ErrorKind::Authentication | ErrorKind::Forbidden => Self::Refused,
             ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::Held => Self::Held,
             _ => Self::Failed,
         }
     }

@@ -26,6 +26,7 @@ use super::upload::Uploader;
 use crate::api::Reloaded;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::Executor;
 use crate::host::host_time;
 
 /// Deploys what `diff` says, and reports what was done.
@@ -120,7 +121,7 @@ impl<R: Remote> Run<'_, R> {
         let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
         if let Err(why) = self.check_alone(&id).await {
             // Our own decision, as opposed to a request that failed.
-            self.recorder.lock().held = why.kind() == ErrorKind::Config;
+            self.recorder.lock().held = why.kind() == ErrorKind::Held;
             return Err(self.withdraw(keeper, why).await);
         }
         keeper.start();
@@ -143,7 +144,7 @@ impl<R: Remote> Run<'_, R> {
         if self.recorder.lock().untouched {
             // Nothing is owed that was not owed before, and what was is in the notes that are still there.
             let why = self.recorder.lock().stopped.take().unwrap_or_default();
-            return Err(self.withdraw(keeper, Error::config(why)).await);
+            return Err(self.withdraw(keeper, Error::job(why)).await);
         }
         if let Err(error) = keeper.leave().await {
             self.recorder.warn(format!("the host could not be told that this deploy ended: {}", error.chain()));
@@ -164,7 +165,7 @@ impl<R: Remote> Run<'_, R> {
         intent.deletes.extend(known.deletes.iter().cloned());
         intent.reload.clone_from(&work.reload);
         intent.takes_over.extend(self.base.intents.iter().map(|other| other.id.clone()));
-        intent.executor = self.means.executor().filter(|executor| executor.makes_tasks()).map(|e| e.name().to_owned());
+        intent.tasks.extend(self.means.executor().map_or(&[][..], Executor::task_kinds));
         intent
     }
 
@@ -180,11 +181,11 @@ impl<R: Remote> Run<'_, R> {
     async fn check_alone(&self, id: &str) -> Result<()> {
         let contents = self.folder.list(self.remote).await?;
         if !contents.intents.contains(id) {
-            return Err(Error::config("the note of this deploy was removed by somebody: nothing was changed"));
+            return Err(Error::held("the note of this deploy was removed by somebody: nothing was changed"));
         }
         if contents.newest() != self.base.generation {
             let name = |generation: Option<u64>| generation.map_or("none".to_owned(), |number| number.to_string());
-            return Err(Error::config(format!(
+            return Err(Error::held(format!(
                 "another deploy ended since this diff was made (manifest generation {}, the diff knows {}): \
                  make a new diff",
                 name(contents.newest()),
@@ -201,20 +202,20 @@ impl<R: Remote> Run<'_, R> {
         let other = match self.folder.read_intent(self.remote, id).await {
             Ok(other) => other,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(Error::config("another deploy ended just now: make a new diff"));
+                return Err(Error::held("another deploy ended just now: make a new diff"));
             }
             Err(error) => return Err(error),
         };
         let is_over = other.standing(self.remote.server_time()) == Standing::Over;
         if !is_over && !self.options.force {
-            return Err(Error::config(format!("{}: try again when it is over", other.describe())));
+            return Err(Error::held(format!("{}: try again when it is over", other.describe())));
         }
         let known = self.base.intents.iter().find(|known| known.id == id);
         // One that is over must be as the diff read it; one that works on only must not be about anything else.
         if known.is_some_and(|known| if is_over { *known == other } else { known.same_scope(&other) }) {
             return Ok(());
         }
-        Err(Error::config(format!("{}, and the diff does not know all of it: make a new diff", other.describe())))
+        Err(Error::held(format!("{}, and the diff does not know all of it: make a new diff", other.describe())))
     }
 
     /// Changes the host. Whatever fails is in the report; then it returns false and goes no further.

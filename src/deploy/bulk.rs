@@ -117,12 +117,12 @@ impl<R: Remote> Run<'_, R> {
 
     async fn send_and_run(&self, keeper: &Keeper<R>, id: &str, load: &Load) -> Result<Receipt> {
         let (client, executor) = self.means.needed()?;
-        let ready = keeper.right().during(executor.made_ready(client)).await.inspect_err(|error| {
+        let shop = Workshop { client: client.clone(), state: self.folder.path().clone(), owner: None };
+        let ready = keeper.right().during(executor.made_ready(&shop)).await.inspect_err(|error| {
             // Nothing was sent yet.
             self.recorder.lock().untouched = error.kind() == ErrorKind::Config;
         })?;
         let executor = ready.as_ref().unwrap_or(executor);
-        let shop = Workshop { client: client.clone(), state: self.folder.path().clone(), owner: None };
         let mut sent = Sent { client: client.clone(), places: Vec::new() };
         let receipt = self.send_and_wait(keeper, id, load, &shop, executor, &mut sent).await;
         if receipt.is_ok() {

@@ -51,22 +51,23 @@ pub struct Outcome {
 impl<R: Remote> Errand<'_, R> {
     /// Has an operation done, and waits for its receipt.
     pub(super) async fn run(&self, operation: Operation, limit: Duration) -> Result<Receipt> {
-        let Some(kind) = self.executor.task_kind() else {
+        let kinds = self.executor.task_kinds();
+        if kinds.is_empty() {
             let job = self.shop.job(&random_hex(8)?, self.root, operation);
             return self.executor.run(&self.shop, &job, limit).await;
-        };
+        }
         let state = self.folder.read(self.remote).await?;
         sweep_tasks(&self.shop.client, self.folder, &state).await?;
         let mut intent = Intent::new(self.remote.server_time());
         let id = intent.id.clone();
-        intent.executor = Some(self.executor.name().to_owned());
+        intent.tasks.extend(kinds);
         let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
         keeper.start();
         let place = self.folder.intent(&id)?;
         let mut note = Note {
             client: self.shop.client.clone(),
             place,
-            kind,
+            kinds,
             state: self.folder.path().name().to_owned(),
             id: id.clone(),
             is_over: false,
@@ -85,7 +86,7 @@ impl<R: Remote> Errand<'_, R> {
 struct Note {
     client: Client,
     place: RemotePath,
-    kind: TaskKind,
+    kinds: &'static [TaskKind],
     state: String,
     id: String,
     is_over: bool,
@@ -97,11 +98,13 @@ impl Drop for Note {
             return;
         }
         let Self { client, place, state, id, .. } = self;
-        let (client, place, kind, state, id) =
-            (client.clone(), place.clone(), self.kind, std::mem::take(state), std::mem::take(id));
+        let (client, place, kinds, state, id) =
+            (client.clone(), place.clone(), self.kinds, std::mem::take(state), std::mem::take(id));
         leaving::owe(async move {
             let tidied = async {
-                sweep_own(&client, kind, &state, &id).await?;
+                for &kind in kinds {
+                    sweep_own(&client, kind, &state, &id).await?;
+                }
                 delete_if_there(&client, &place).await
             };
             if let Err(error) = tidied.await {
@@ -114,8 +117,8 @@ impl Drop for Note {
 /// Runs a command on the host and waits for its end.
 ///
 /// # Errors
-/// `Config` if nothing can run it; `Timeout` if nobody knows whether it ended; what the service answers. That the command
-/// failed is no error.
+/// `Config` if nothing can run it; `Job` if it could not be begun; `Timeout` if nobody knows whether it ended; what the
+/// service answers. That the command failed is no error.
 pub async fn command(project: &Project, via: &Via, command: Command) -> Result<Outcome> {
     let (client, root) = (&project.client, &project.remote_root);
     let executor = via.for_command(client).await?;
@@ -146,7 +149,7 @@ pub async fn command(project: &Project, via: &Via, command: Command) -> Result<O
             output.push('\n');
             Ok(Outcome { exit_status: status, output, truncated: receipt.truncated })
         }
-        _ => Err(Error::config(receipt.reason())),
+        _ => Err(receipt.to_error()),
     }
 }
 
@@ -158,11 +161,10 @@ pub(super) async fn sweep_tasks(client: &Client, folder: &StateFolder, state: &S
     let now = client.server_time();
     let is_live = |intent: &&Intent| intent.standing(now) == Standing::Live;
     let live: BTreeSet<String> = state.intents.iter().filter(is_live).map(|intent| intent.id.clone()).collect();
-    for (kind, name) in [(TaskKind::AlwaysOn, "always_on"), (TaskKind::Scheduled, "schedule")] {
-        let mut dead = state.intents.iter().filter(|intent| !live.contains(&intent.id));
-        if dead.any(|intent| intent.executor.as_deref() == Some(name)) {
-            sweep(client, kind, folder.path().name(), &live).await?;
-        }
+    let dead = state.intents.iter().filter(|intent| !live.contains(&intent.id));
+    let kinds: BTreeSet<TaskKind> = dead.flat_map(|intent| intent.tasks.iter().copied()).collect();
+    for kind in kinds {
+        sweep(client, kind, folder.path().name(), &live).await?;
     }
     Ok(())
 }

@@ -206,11 +206,8 @@ impl Via {
             },
         };
         if self.allow_tasks {
-            for (kind, executor) in [
-                (crate::api::TaskKind::AlwaysOn, Executor::AlwaysOn),
-                (crate::api::TaskKind::Scheduled, Executor::Schedule),
-            ] {
-                match client.tasks(kind).await {
+            for executor in [Executor::AnyTask, Executor::Schedule] {
+                match client.tasks(executor.task_kinds()[0]).await {
                     Ok(_) => return Ok(Chosen { executor: Some(executor), why: "tasks are allowed".to_owned() }),
                     Err(error) if error.kind() == crate::ErrorKind::Forbidden => {}
                     Err(error) => return Err(error),

@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::{self, Files, is_relative};
 use super::process::ProcessId;
+use crate::api::TaskKind;
 use crate::client::RemotePath;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -78,9 +79,9 @@ pub struct Intent {
     /// Intents whose debts are in this one.
     #[serde(default)]
     pub takes_over: BTreeSet<String>,
-    /// What was to do it, where that may have left a task in the account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub executor: Option<String>,
+    /// What kinds of tasks it may have left in the account.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tasks: BTreeSet<TaskKind>,
 }
 
 /// Whether the deploy behind an intent may still be working.
@@ -136,7 +137,7 @@ impl Intent {
             deletes: BTreeSet::new(),
             reload: BTreeSet::new(),
             takes_over: BTreeSet::new(),
-            executor: None,
+            tasks: BTreeSet::new(),
         };
         intent.refresh(now);
         intent

@@ -171,7 +171,7 @@ impl<R: Remote> Right<R> {
         if self.0.is_fresh() {
             return Ok(());
         }
-        Err(Error::config(
+        Err(Error::held(
             "this deploy was out of touch with the host for so long that another may have taken over: make a new diff",
         ))
     }

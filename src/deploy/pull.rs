@@ -74,7 +74,7 @@ struct PackedPart {
 ///
 /// # Errors
 /// `Config` if nothing can pack them, if a name cannot be taken here, or if a local file would be replaced and that is not
-/// allowed: nothing is written then. `Local` if a file cannot be written.
+/// allowed: nothing is written then. `Job` if packing failed, `Local` if a file cannot be written.
 pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path) -> Result<PullReport> {
     let wanted = Wanted::of(options)?;
     let (client, root) = (&project.client, &project.remote_root);
@@ -87,11 +87,11 @@ pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path
     let operation = Operation::Archive { include, exclude: options.exclude.clone(), prune };
     let receipt = errand.run(operation, LIMIT).await?;
     if !receipt.is_ok() {
-        return Err(Error::config(receipt.reason()));
+        return Err(receipt.to_error());
     }
     let work = shop.folder(&receipt.id)?;
     let packed: Packed = serde_json::from_value(receipt.result)
-        .map_err(|error| Error::config(format!("what the host says of its archive cannot be read: {error}")))?;
+        .map_err(|error| Error::job(format!("what the host says of its archive cannot be read: {error}")))?;
     let folder = tempfile::Builder::new().prefix("pya-pull-").tempdir();
     let folder = folder.map_err(|source| Error::Local { path: std::env::temp_dir(), source })?;
     let mut files = Vec::with_capacity(packed.parts.len());
@@ -142,7 +142,7 @@ fn check(files: &[(PathBuf, String, u64)]) -> Result<()> {
     for (file, sha256, size) in files {
         let content = fs::read(file).map_err(|source| local(file, source))?;
         if crate::digest::sha256(&content) != *sha256 || content.len() as u64 != *size {
-            return Err(Error::config("the archive was changed between the host and here: pull again"));
+            return Err(Error::job("the archive was changed between the host and here: pull again"));
         }
     }
     Ok(())
@@ -230,7 +230,7 @@ fn each(files: &[PathBuf], mut take: impl FnMut(&str, u64, &mut dyn Read) -> Res
 }
 
 fn damaged(error: &io::Error) -> Error {
-    Error::config(format!("the archive from the host is damaged: {error}"))
+    Error::job(format!("the archive from the host is damaged: {error}"))
 }
 
 /// The names seen so far, as a file system may confuse them.

@@ -102,7 +102,7 @@ impl<R: Remote> Errand<'_, R> {
         generation: u64,
     ) -> Result<(Keeper<R>, Applied)> {
         let id = intent.id.clone();
-        intent.executor = Some(self.executor).filter(|executor| executor.makes_tasks()).map(|e| e.name().to_owned());
+        intent.tasks.extend(self.executor.task_kinds());
         let known = intent.takes_over.clone();
         let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
         // As in a deploy: of two that write their notes and list them then, at most one goes on.
@@ -114,7 +114,7 @@ impl<R: Remote> Errand<'_, R> {
         if !is_alone {
             keeper.remove().await?;
             return Err(contents.err().unwrap_or_else(|| {
-                Error::config(
+                Error::held(
                     "another deploy began or ended just now: nothing was rolled back, try again when it is over",
                 )
             }));
@@ -128,9 +128,9 @@ impl<R: Remote> Errand<'_, R> {
             Ok(receipt) if receipt.applied().undone || receipt.state == State::Refused => {
                 // Nothing changed: nothing is owed.
                 keeper.remove().await?;
-                return Err(Error::config(receipt.reason()));
+                return Err(receipt.to_error());
             }
-            Ok(receipt) => Error::config(receipt.reason()),
+            Ok(receipt) => receipt.to_error(),
             Err(error) => error,
         };
         leave(keeper).await;
@@ -167,6 +167,8 @@ pub struct RollbackReport {
     pub deleted: Vec<String>,
     /// Files that it had added and that stay, and why.
     pub not_deleted: BTreeMap<String, String>,
+    /// Migrations that ran in this deploy and since, as the history has them: the database keeps them.
+    pub migrations: Vec<String>,
     /// Domains reloaded.
     pub reloaded: Vec<String>,
     /// What else to know, such as a domain that could not be reloaded.
@@ -176,7 +178,8 @@ pub struct RollbackReport {
 /// Undoes a deploy, the latest that can be undone if none is named, and reloads.
 ///
 /// # Errors
-/// `Config` if nothing is kept of it, somebody else deploys, or nothing can do it; what the service answers.
+/// `Config` if nothing is kept of it, or nothing can do it; `Held` if another deploy is in the way or came since; `Job` if it
+/// failed on the host; what the service answers.
 pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload: &[String]) -> Result<RollbackReport> {
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
@@ -187,7 +190,7 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
     let index = index_of(client, &folder, &target).await?;
     let state = folder.read(client).await?;
     if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == Standing::Live) {
-        return Err(Error::config(format!("{}: try again when it is over", other.describe())));
+        return Err(Error::held(format!("{}: try again when it is over", other.describe())));
     }
     sweep_tasks(client, &folder, &state).await?;
     let executor = via.for_command(client).await?;
@@ -203,12 +206,14 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
     intent.pending.extend(index.files.into_keys().chain(index.added.into_keys()).chain(index.deleted.into_keys()));
     intent.reload.extend(reload.iter().cloned());
     let reload = intent.reload.clone();
+    let migrations = migrations_since(&history_in(client, &folder).await?, &target);
     let (keeper, applied) = errand.roll_back(intent, &target, state.generation().unwrap_or(0) + 1).await?;
     let mut report = RollbackReport {
         deploy: target,
         written: applied.written,
         deleted: applied.deleted,
         not_deleted: applied.not_deleted,
+        migrations,
         ..RollbackReport::default()
     };
     for domain in reload {
@@ -228,6 +233,13 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
     }
     keeper.remove().await?;
     Ok(report)
+}
+
+/// What ran on the database from the deploy `target` on. A history too short to know that deploy is all from then on.
+fn migrations_since(jobs: &[Value], target: &str) -> Vec<String> {
+    let start = jobs.iter().position(|job| job["id"] == target).unwrap_or(0);
+    let names = jobs[start..].iter().filter_map(|job| job["migrations"].as_array()).flatten();
+    names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
 /// The deploy whose replaced files are kept: one as a rule; of several, the last in the history.

@@ -111,7 +111,7 @@ impl Hashes {
 /// Hashes the whole project on the host, and compares. Without `local`, only with the manifest.
 ///
 /// # Errors
-/// `Config` if nothing can do it, or for local mistakes; what the service answers.
+/// `Config` if nothing can do it, or for local mistakes; `Job` if it failed on the host; what the service answers.
 pub async fn verify(project: &Project, via: &Via, local: Option<&SelectOptions>) -> Result<Drift> {
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
@@ -129,10 +129,10 @@ pub async fn verify(project: &Project, via: &Via, local: Option<&SelectOptions>)
     let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
     let receipt = errand.run(Operation::Hash { prune }, LIMIT).await?;
     if !receipt.is_ok() {
-        return Err(Error::config(receipt.reason()));
+        return Err(receipt.to_error());
     }
     let hashes: Hashes = serde_json::from_value(receipt.result)
-        .map_err(|error| Error::config(format!("the host's list of digests cannot be read: {error}")))?;
+        .map_err(|error| Error::job(format!("the host's list of digests cannot be read: {error}")))?;
     let ours = state.knowledge(client.server_time()).ours;
     let protection = match &selected {
         Some((_, filter)) => filter.protection.clone(),

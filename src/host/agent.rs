@@ -194,7 +194,7 @@ impl Agents {
     /// Installs the agent, or replaces an older one. Twice is once.
     ///
     /// # Errors
-    /// `NotFound` if there is no such web app; `Config` if the WSGI file is not as it was left, or the agent does not
+    /// `NotFound` if there is no such web app; `Config` if the WSGI file is not as it was left; `Job` if the agent does not
     /// answer in the end, with the reason.
     pub async fn install(&self) -> Result<Change> {
         let record = self.client.webapp(&self.site.domain).await?;
@@ -216,7 +216,7 @@ impl Agents {
         let key = self.key(&installation.id)?;
         if !self.answers(&key, if is_new { ANSWERS_WITHIN } else { Duration::ZERO }).await? {
             let why = self.silence(&record, &key).await?;
-            return Err(Error::config(format!("the agent is installed, but it does not answer: {why}")));
+            return Err(Error::job(format!("the agent is installed, but it does not answer: {why}")));
         }
         Ok(Change { changed: is_new, warnings })
     }
@@ -372,7 +372,7 @@ impl Agents {
         if self.read_wsgi().await? == text {
             return Ok(());
         }
-        Err(Error::config(format!("{} is not what was just written: somebody else writes it", self.wsgi)))
+        Err(Error::job(format!("{} is not what was just written: somebody else writes it", self.wsgi)))
     }
 
     async fn write(&self, name: &str, text: &str) -> Result<()> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::bundle::Part;
+use crate::error::Error;
 
 /// How many seconds after a job was made the runner still begins it.
 pub const LIFETIME: u64 = 30 * 60;
@@ -188,6 +189,17 @@ impl Receipt {
             (Some(error), _) => error.message.clone(),
             (None, Some(status)) => format!("{} ended with exit status {status}", self.operation),
             (None, None) => format!("{} did not end", self.operation),
+        }
+    }
+
+    /// What this is for a caller who needed it done.
+    #[must_use]
+    pub fn to_error(&self) -> Error {
+        let kind = self.error.as_ref().map_or("", |error| error.kind.as_str());
+        match (self.state, kind) {
+            (State::Refused, "not_current" | "not_latest") => Error::held(self.reason()),
+            (State::Refused, "missing" | "interpreter") => Error::config(self.reason()),
+            _ => Error::job(self.reason()),
         }
     }
 

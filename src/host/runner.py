@@ -272,6 +272,9 @@ class Job:
             jobs = []
         kept = {key: receipt[key] for key in ("id", "operation", "state", "started", "finished", "exit_status")}
         kept["summary"] = self.summary(receipt)
+        migrations = applied_migrations(receipt)
+        if migrations:
+            kept["migrations"] = migrations
         others = [job for job in jobs if job.get("id") != self.id]
         self.save(path, {"format": FORMAT, "jobs": others[-HISTORY + 1 :] + [kept]})
 
@@ -1216,6 +1219,13 @@ def pip(job):
         # The host's own packages are read-only.
         words.insert(4, "--user")
     run_command(job, words, job.root)
+
+
+def applied_migrations(receipt):
+    """Those that Django says it applied: no rollback takes them back, and must be able to name them."""
+    if receipt["operation"] not in ("manage", "run"):
+        return []
+    return re.findall(r"^ *Applying (\S+)\.\.\. OK", receipt["output"], re.MULTILINE)
 
 
 def run(job):

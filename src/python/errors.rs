@@ -26,7 +26,7 @@ fn class_of(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::RateLimited => Some("RateLimitedError"),
         ErrorKind::Server => Some("ServerError"),
         ErrorKind::OtherStatus => Some("ApiError"),
-        ErrorKind::Closed => Some("PythonAnywhereError"),
+        ErrorKind::Held | ErrorKind::Job | ErrorKind::Closed => Some("PythonAnywhereError"),
         ErrorKind::Local | ErrorKind::Callback => None,
     }
 }

@@ -18,7 +18,7 @@ from runner_host import load as load_runner
 from sites import files_below
 
 from pythonanywhere_api import AsyncPythonanywhereApi, Client, ConfigError, PythonanywhereApi
-from pythonanywhere_api.testing import Emulator, set_clock_speed
+from pythonanywhere_api.testing import Emulator, advance_clock, set_clock_speed
 
 WSGI = """\
 import os
@@ -250,6 +250,55 @@ def test_tasks_do_it_and_are_gone_afterwards(site, executor):
     assert site.notes("intent-*") == site.notes("work-*") == []
 
 
+def test_where_no_always_on_task_is_left_a_scheduled_one_does_it(site):
+    client = Client(site.host.user, site.host.token, site.host.url)
+    site.host.faults.add("status", code=400, method="POST", path="*/always_on/", times=2)
+    site.host.faults.add("hold", method="POST", path="*/schedule/", times=1)
+    set_clock_speed(30)
+    try:
+        reports = []
+        thread = threading.Thread(target=lambda: reports.append(site.deploy(allow_tasks=True)))
+        thread.start()
+        assert site.host.wait_held(1, timeout=30)
+        # Whoever finds the note of a deploy that was killed here knows where to look.
+        (note,) = (site.remote.parent / ".pya").glob("*/intent-*.json")
+        assert json.loads(note.read_text())["tasks"] == ["always_on", "scheduled"]
+        site.host.release(site.host.held()[0].number)
+        thread.join()
+        (report,) = reports
+        assert report.ok, report.stopped
+        assert site.notes("intent-*") == []
+        # Somebody who asks for one kind gets that or nothing.
+        (site.local / "version.txt").write_text("other")
+        assert "this account gives no task for this" in site.deploy(executor="always_on").stopped
+    finally:
+        set_clock_speed(1)
+    assert client.always_on.list() == client.schedule.list() == []
+    assert site.notes("work-*") == []
+
+
+def test_a_task_that_was_made_too_late_for_its_minute_is_made_again(site):
+    client = Client(site.host.user, site.host.token, site.host.url)
+    site.host.faults.add("hold", method="POST", path="*/schedule/", times=1)
+    set_clock_speed(30)
+    try:
+        reports = []
+        thread = threading.Thread(target=lambda: reports.append(site.deploy(executor="schedule")))
+        thread.start()
+        assert site.host.wait_held(1, timeout=30)
+        advance_clock(200)
+        site.host.release(site.host.held()[0].number)
+        thread.join()
+        (report,) = reports
+        assert report.ok, report.stopped
+    finally:
+        set_clock_speed(1)
+    made = [request for request in site.host.requests if (request.method, request.path[-10:]) == ("POST", "/schedule/")]
+    assert len(made) == 2
+    assert client.schedule.list() == []
+    assert files_below(site.remote) == files_below(site.local)
+
+
 def test_nothing_depends_on_the_accounts_own_paths(unlimited, tmp_path):
     """Where processes cannot see `/home/<user>`, all is found from the home folder that they have."""
     with Emulator(rate_limit=None, python=sys.executable, account="paid", private_paths=False) as host:
@@ -272,7 +321,7 @@ def test_free_accounts_are_told_that_they_have_no_tasks(unlimited, tmp_path):
         site.write("1")
         report = site.deploy(executor="always_on")
         assert not report.ok
-        assert "this account has no such tasks" in report.stopped
+        assert "this account gives no task for this" in report.stopped
         assert site.notes("bundle-*") == []
         report = site.deploy(allow_tasks=True)
         assert (report.ok, report.executor) == (True, "none")
@@ -288,11 +337,21 @@ def test_a_console_does_it_once_its_page_was_opened(site):
     (console,) = client.consoles.list()
     page = f"{site.host.url}/user/{site.host.user}/consoles/{console['id']}/"
     assert page in report.stopped
-    assert f"--console {console['id']}" in report.stopped
     urllib.request.urlopen(page).close()
-    report = site.deploy(executor="console", console=console["id"])
+    # The same console is found again, without its number.
+    report = site.deploy(executor="console")
     assert report.ok, report.stopped
     assert files_below(site.remote) == files_below(site.local)
+    result = site.run(site.api.run("pwd", executor="console", console=console["id"]))
+    assert result.exit_status == 0
+    assert [known["id"] for known in client.consoles.list()] == [console["id"]]
+
+    # One that was closed since is made anew.
+    client.consoles.delete(console["id"])
+    with pytest.raises(ConfigError, match="is not started yet: open"):
+        site.run(site.api.run("pwd", executor="console"))
+    (other,) = client.consoles.list()
+    assert other["id"] != console["id"]
 
 
 def test_commands_run_before_the_reload_and_are_in_the_report(with_agent):
@@ -538,7 +597,7 @@ def test_tasks_of_others_that_work_are_left_alone(site):
     assert site.deploy(executor="none")
     (state,) = (site.remote.parent / ".pya").iterdir()
     live, dead, now = "a" * 16, "b" * 16, int(time.time())
-    common = {"format": 1, "who": "somebody", "host": "elsewhere", "executor": "always_on"}
+    common = {"format": 1, "who": "somebody", "host": "elsewhere", "tasks": ["always_on"]}
     for identity, since in ((live, now), (dead, now - 7200)):
         note = common | {"id": identity, "since": since, "expires": since + 600}
         (state / f"intent-{identity}.json").write_text(json.dumps(note))
@@ -665,8 +724,21 @@ def test_a_rollback_is_a_deploy_of_its_own_and_can_be_rolled_back(with_agent):
     # What went one by one since would be mixed with older files.
     (site.local / "version.txt").write_text("3")
     assert site.deploy(executor="none")
-    with pytest.raises(ConfigError, match="another deploy ended since"):
-        site.run(site.api.rollback(**site.via))
+    assert site.caller.run(site.api.rollback(**site.via)) is None
+    assert "another deploy ended since" in site.api.error_message
+
+
+def test_a_rollback_names_the_migrations_that_stay(with_agent):
+    site = with_agent
+    assert site.deploy(migrate=True)
+    site.write("2")
+    assert site.deploy()
+    assert site.run(site.api.rollback(**site.via))["migrations"] == []
+    site.write("3")
+    assert site.deploy(migrate=True)
+    site.run(site.api.manage("migrate", "pages", **site.via))
+    assert [job.get("migrations") for job in site.run(site.api.history())][-2:] == [["pages.0002_title"]] * 2
+    assert site.run(site.api.rollback(**site.via))["migrations"] == ["pages.0002_title"] * 2
 
 
 def test_a_rollback_stops_where_somebody_else_deploys(with_agent):
@@ -679,25 +751,17 @@ def test_a_rollback_stops_where_somebody_else_deploys(with_agent):
     (state,) = (path for path in (site.remote.parent / ".pya").iterdir() if not path.name.startswith("agent-"))
     site.host.faults.add("hold", method="GET", path="*/loaded.json", times=1)
     results = []
-    thread = threading.Thread(target=lambda: results.append(attempt(site)))
+    thread = threading.Thread(target=lambda: results.append(site.caller.run(site.api.rollback(**site.via))))
     thread.start()
     assert site.host.wait_held(1, timeout=30)
     (request,) = site.host.held()
     (state / "intent-aaaaaaaaaaaaaaaa.json").write_text("{}")
     site.host.release(request.number)
     thread.join()
-    (error,) = results
-    assert "another deploy began or ended just now" in str(error)
+    assert results == [None]
+    assert "another deploy began or ended just now" in site.api.error_message
     assert files_below(site.remote) == before
     assert site.notes("intent-*") == ["intent-aaaaaaaaaaaaaaaa.json"]
-
-
-def attempt(site):
-    """The error of a rollback."""
-    try:
-        return site.run(site.api.rollback(**site.via))
-    except ConfigError as error:
-        return error
 
 
 def test_files_are_pulled_as_one_archive(with_agent, tmp_path):

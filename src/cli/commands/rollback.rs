@@ -33,6 +33,9 @@ pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
     for warning in &report.warnings {
         context.output.warn(warning);
     }
+    if !report.migrations.is_empty() {
+        context.output.warn(&format!("these migrations ran, and are not undone: {}", report.migrations.join(", ")));
+    }
     context.output.say("databases are as they are: a rollback puts back files only");
     let is_whole = report.warnings.is_empty() && report.not_deleted.is_empty();
     Ok(if is_whole { Exit::Ok } else { Exit::Failed })

@@ -1,9 +1,12 @@
 //! Jobs done in a bash console, on accounts that have nothing else.
 //!
 //! The service starts a console only when its page is opened in a browser, so a new one cannot be used at once: the error
-//! says which page to open, and the next attempt names the console. A console that is busy is left alone.
+//! says which page to open, and a note in the state folder lets the next attempt find the console again.
+//! A console that is busy is left alone.
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::Workshop;
 use crate::api::is_shell_prompt;
@@ -19,28 +22,53 @@ const POLL: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(1);
 const LOOKS: usize = 5;
 
+/// Says which console was made here, for the next command.
+const NOTE: &str = "console.json";
+
+#[derive(Serialize, Deserialize)]
+struct Made {
+    id: u64,
+}
+
 pub(super) async fn run(id: Option<u64>, shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
-    let client = &shop.client;
-    let id = ready(id, client).await?;
+    let id = ready(id, shop).await?;
     let command = shop.set_up(job).await?;
-    client.send_console_input(id, &format!("{command}\n")).await.map_err(|error| explain(error, id))?;
+    shop.client.send_console_input(id, &format!("{command}\n")).await.map_err(|error| explain(error, id))?;
     shop.wait(job, POLL, limit).await
 }
 
-/// The console, at its prompt; without a number a new one.
-pub(super) async fn ready(id: Option<u64>, client: &Client) -> Result<u64> {
-    let id = match id {
-        Some(id) => id,
-        None => client.create_console("bash").await?,
+/// The console, at its prompt; without a number the one that was made for this project, or else a new one.
+pub(super) async fn ready(id: Option<u64>, shop: &Workshop) -> Result<u64> {
+    let client = &shop.client;
+    if let Some(id) = id {
+        wait_for_prompt(client, id).await.map_err(|error| explain(error, id))?;
+        return Ok(id);
+    }
+    let note = shop.state.join(NOTE)?;
+    let made = match client.read_file(&note).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        // Whatever else it holds: the new one takes its place.
+        content => serde_json::from_slice::<Made>(&content?).ok(),
     };
-    wait_for_prompt(client, id).await?;
+    if let Some(Made { id }) = made {
+        match wait_for_prompt(client, id).await {
+            Ok(()) => return Ok(id),
+            // It was closed since.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(explain(error, id)),
+        }
+    }
+    let id = client.create_console("bash").await?;
+    let text = serde_json::to_vec(&Made { id }).expect("a number makes JSON");
+    client.upload_file(&note, text.into()).await?;
+    wait_for_prompt(client, id).await.map_err(|error| explain(error, id))?;
     Ok(id)
 }
 
 /// A shell that was just started takes a moment; a command that runs may take for ever.
 async fn wait_for_prompt(client: &Client, id: u64) -> Result<()> {
     for _ in 0..LOOKS {
-        let latest = client.latest_console_output(id).await.map_err(|error| explain(error, id))?;
+        let latest = client.latest_console_output(id).await?;
         if is_shell_prompt(&latest) {
             return Ok(());
         }
@@ -53,7 +81,7 @@ async fn wait_for_prompt(client: &Client, id: u64) -> Result<()> {
 fn explain(error: Error, id: u64) -> Error {
     match error {
         Error::Api { status: 412, browser_url: Some(page), .. } => Error::config(format!(
-            "console {id} is not started yet: open {page} in a browser, then try again with this console (--console {id})"
+            "console {id} is not started yet: open {page} in a browser, then try again: the same console will be used"
         )),
         error if error.kind() == ErrorKind::NotFound => Error::config(format!("there is no console {id}")),
         error => error,

@@ -29,6 +29,8 @@ pub enum Executor {
     AlwaysOn,
     /// A scheduled task, two minutes ahead.
     Schedule,
+    /// An always-on task, or a scheduled one if the account has no room for another of those.
+    AnyTask,
     /// A bash console: this one, or one made for it.
     Console(Option<u64>),
 }
@@ -50,25 +52,20 @@ impl Executor {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Webapp(_) => "webapp",
-            Self::AlwaysOn => "always_on",
+            Self::AlwaysOn | Self::AnyTask => "always_on",
             Self::Schedule => "schedule",
             Self::Console(_) => "console",
         }
     }
 
-    /// Whether it leaves something on the host that must go even if we are killed.
+    /// What kinds of tasks it may make, the first that works.
     #[must_use]
-    pub fn makes_tasks(&self) -> bool {
-        self.task_kind().is_some()
-    }
-
-    /// What kind of task it makes, if it makes any.
-    #[must_use]
-    pub fn task_kind(&self) -> Option<TaskKind> {
+    pub fn task_kinds(&self) -> &'static [TaskKind] {
         match self {
-            Self::AlwaysOn => Some(TaskKind::AlwaysOn),
-            Self::Schedule => Some(TaskKind::Scheduled),
-            Self::Webapp(_) | Self::Console(_) => None,
+            Self::AlwaysOn => &[TaskKind::AlwaysOn],
+            Self::Schedule => &[TaskKind::Scheduled],
+            Self::AnyTask => &[TaskKind::AlwaysOn, TaskKind::Scheduled],
+            Self::Webapp(_) | Self::Console(_) => &[],
         }
     }
 
@@ -76,9 +73,9 @@ impl Executor {
     ///
     /// # Errors
     /// `Config` if it cannot, with what to do; what the service answers.
-    pub async fn made_ready(&self, client: &Client) -> Result<Option<Self>> {
+    pub async fn made_ready(&self, shop: &Workshop) -> Result<Option<Self>> {
         match self {
-            Self::Console(id) => console::ready(*id, client).await.map(|id| Some(Self::Console(Some(id)))),
+            Self::Console(id) => console::ready(*id, shop).await.map(|id| Some(Self::Console(Some(id)))),
             _ => Ok(None),
         }
     }
@@ -91,8 +88,7 @@ impl Executor {
     pub async fn run(&self, shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
         match self {
             Self::Webapp(agent) => webapp::run(agent, shop, job, limit).await,
-            Self::AlwaysOn => task::run(TaskKind::AlwaysOn, shop, job, limit).await,
-            Self::Schedule => task::run(TaskKind::Scheduled, shop, job, limit).await,
+            Self::AlwaysOn | Self::Schedule | Self::AnyTask => task::run(self.task_kinds(), shop, job, limit).await,
             Self::Console(id) => console::run(*id, shop, job, limit).await,
         }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Workshop;
 use crate::api::TaskKind;
 use crate::client::Client;
-use crate::clock;
+use crate::clock::{self, Tick};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::job::{Job, Operation, Receipt};
 use crate::leaving;
@@ -21,31 +21,21 @@ const POLL: Duration = Duration::from_secs(3);
 /// How far ahead a scheduled task is set: the service looks once a minute, and must see it before its time.
 const AHEAD: u64 = 120;
 
-pub(super) async fn run(kind: TaskKind, shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
+/// How many times a scheduled task is made if those before came too late for their minute.
+const MINUTES: usize = 3;
+
+pub(super) async fn run(kinds: &[TaskKind], shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
     let command = shop.set_up(job).await?;
     let mark = mark(shop, &job.id);
-    let mut due = clock::now();
-    let task = match kind {
-        // Whatever ends is started again: the rest is sleep.
-        TaskKind::AlwaysOn => shop.client.create_always_on(&format!("{command}; exec sleep infinity"), &mark).await,
-        TaskKind::Scheduled => {
-            let (time, until) = due_time(shop.client.server_time().unwrap_or_else(clock::wall));
-            // Nothing can be there before the minute begins.
-            due = due + until;
-            shop.client.create_daily(&command, &mark, time).await
-        }
-    };
-    let task = match task {
-        Ok(task) => Made { client: shop.client.clone(), kind, id: Some(task.id) },
-        Err(error) if error.is_ambiguous() => {
-            // It may have been made all the same.
-            delete_marked(&shop.client, kind, |description| description == mark).await?;
+    let (task, due) = match make(kinds, &shop.client, &command, &mark).await {
+        Ok(made) => made,
+        Err(error) => {
+            // No task, so nobody works there.
+            if !error.is_ambiguous() {
+                remove_folder(shop, job).await;
+            }
             return Err(error);
         }
-        Err(error) if error.kind() == ErrorKind::Forbidden => {
-            return Err(Error::config(format!("this account has no such tasks: {}", error.chain())));
-        }
-        Err(error) => return Err(error),
     };
     clock::sleep_until(due).await;
     let receipt = shop.wait(job, POLL, limit).await;
@@ -58,13 +48,44 @@ pub(super) async fn run(kind: TaskKind, shop: &Workshop, job: &Job, limit: Durat
     Ok(receipt)
 }
 
+/// A task of the first of these kinds that the account gives, and when it begins at the earliest.
+async fn make(kinds: &[TaskKind], client: &Client, command: &str, mark: &str) -> Result<(Made, Tick)> {
+    let mut refusals = Vec::new();
+    for &kind in kinds {
+        let mut made = Made { client: client.clone(), kind, ids: Vec::new() };
+        let due = match kind {
+            TaskKind::AlwaysOn => made.always_on(command, mark).await,
+            TaskKind::Scheduled => made.scheduled(command, mark).await,
+        };
+        match due {
+            Ok(due) => return Ok((made, due)),
+            // An account without such tasks, or one whose tasks are all in use.
+            Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::BadRequest) => {
+                let refusal = error.chain();
+                log::warn!("a task was refused: {refusal}");
+                refusals.push(refusal);
+            }
+            Err(error) if error.is_ambiguous() => {
+                // It may have been made all the same.
+                delete_marked(client, kind, |description| description == mark).await?;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::config(format!("this account gives no task for this: {}", refusals.join("; "))))
+}
+
 /// Removes the folder of a job whose runner may have ended with its task, just before it did so itself. What was to be
 /// fetched stays, and so does what could not be put back.
 async fn tidy(shop: &Workshop, job: &Job, receipt: &Receipt) {
     let is_done = receipt.is_ok() && !matches!(job.operation, Operation::Archive { .. });
-    if !is_done && job.operation.timeout().is_none() {
-        return;
+    if is_done || job.operation.timeout().is_some() {
+        remove_folder(shop, job).await;
     }
+}
+
+async fn remove_folder(shop: &Workshop, job: &Job) {
     let removed = match shop.folder(&job.id) {
         Ok(folder) => shop.client.delete_path(&folder).await,
         Err(error) => Err(error),
@@ -135,28 +156,55 @@ async fn delete(client: &Client, kind: TaskKind, id: u64) -> Result<()> {
     }
 }
 
-/// A task on the host that goes when this does.
+/// Tasks on the host that go when this does.
 struct Made {
     client: Client,
     kind: TaskKind,
-    id: Option<u64>,
+    ids: Vec<u64>,
 }
 
 impl Made {
-    async fn delete(mut self) -> Result<()> {
-        let Some(id) = self.id else { return Ok(()) };
-        let deleted = delete(&self.client, self.kind, id).await;
-        self.id = None;
-        deleted
+    async fn always_on(&mut self, command: &str, mark: &str) -> Result<Tick> {
+        // Whatever ends is started again: the rest is sleep.
+        let task = self.client.create_always_on(&format!("{command}; exec sleep infinity"), mark).await?;
+        self.ids.push(task.id);
+        Ok(clock::now())
     }
+
+    async fn scheduled(&mut self, command: &str, mark: &str) -> Result<Tick> {
+        for _ in 0..MINUTES {
+            let (time, until) = due_time(self.client.server_time().unwrap_or_else(clock::wall));
+            // Nothing can be there before the minute begins.
+            let due = clock::now() + until;
+            self.ids.push(self.client.create_daily(command, mark, time).await?.id);
+            if clock::now() < due {
+                return Ok(due);
+            }
+            // It waited for the rate limit, and is for tomorrow. If it began all the same, another one does no harm.
+        }
+        Err(Error::job("no task was made in time for its minute: something else uses up the rate limit of schedule/"))
+    }
+
+    async fn delete(mut self) -> Result<()> {
+        delete_all(&self.client, self.kind, &std::mem::take(&mut self.ids)).await
+    }
+}
+
+async fn delete_all(client: &Client, kind: TaskKind, ids: &[u64]) -> Result<()> {
+    let mut outcome = Ok(());
+    for &id in ids {
+        outcome = outcome.and(delete(client, kind, id).await);
+    }
+    outcome
 }
 
 impl Drop for Made {
     fn drop(&mut self) {
-        if let Some(id) = self.id.take() {
+        let ids = std::mem::take(&mut self.ids);
+        if !ids.is_empty() {
             let (client, kind) = (self.client.clone(), self.kind);
             leaving::owe(async move {
-                if let Err(error) = delete(&client, kind, id).await {
+                if let Err(error) = delete_all(&client, kind, &ids).await {
                     log::warn!("the task of an interrupted job is still there: {}", error.chain());
                 }
             });

@@ -50,7 +50,7 @@ pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Durati
                     Some(_) => clock::sleep(POLL).await,
                     None if lost_since.is_some() => clock::sleep(POLL).await,
                     None => {
-                        return Err(Error::config(
+                        return Err(Error::job(
                             "the agent took the job and left no receipt: the web app's error log says why",
                         ));
                     }
@@ -95,7 +95,7 @@ fn is_from_gateway(status: StatusCode) -> bool {
 }
 
 fn does_not_answer(agent: &Agent, status: StatusCode) -> Error {
-    Error::config(format!(
+    Error::job(format!(
         "the agent does not answer at {} ({status}): \"pya agent status {}\" says why",
         agent.site.address(),
         agent.site.domain
