@@ -27,6 +27,14 @@ async fn told(host: &Host, log: &str, count: usize) -> Vec<i32> {
     .await
 }
 
+#[tokio::test]
+async fn what_has_no_number_is_not_there() {
+    let host = paid();
+    for path in ["always_on/abc/", "schedule/1x/", "consoles/-1/", "consoles/abc/get_latest_output/"] {
+        assert_eq!(said(host.get(path).await).await, (404, json!({"detail": "Not found."})), "{path}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_always_on_task_runs_until_it_is_disabled_or_deleted() {
     let host = paid();

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State as Shared};
+use axum::extract::State as Shared;
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::checked::Checked;
 use super::fields::Fields;
+use super::numbered::Numbered;
 use super::resources::{not_found, paid_only};
 use crate::emulator::answer;
 use crate::emulator::process::AlwaysOnTask;
@@ -56,14 +57,17 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Re
     Ok(answer::json(StatusCode::CREATED, &shown(&state, &task)))
 }
 
-pub(crate) async fn read(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Result<Response, Response> {
+pub(crate) async fn read(
+    Shared(state): Emulator,
+    Numbered((_, id)): Numbered<(String, u64)>,
+) -> Result<Response, Response> {
     paid_only(&state)?;
     Ok(found(&state, state.processes.always_on.get(id).await))
 }
 
 pub(crate) async fn replace(
     Shared(state): Emulator,
-    Path((_, id)): Path<(String, u64)>,
+    Numbered((_, id)): Numbered<(String, u64)>,
     fields: Fields,
 ) -> Result<Response, Response> {
     change(&state, id, Checked::whole(&fields)).await
@@ -71,7 +75,7 @@ pub(crate) async fn replace(
 
 pub(crate) async fn update(
     Shared(state): Emulator,
-    Path((_, id)): Path<(String, u64)>,
+    Numbered((_, id)): Numbered<(String, u64)>,
     fields: Fields,
 ) -> Result<Response, Response> {
     change(&state, id, Checked::partial(&fields)).await
@@ -95,13 +99,19 @@ async fn change(state: &State, id: u64, mut checked: Checked<'_>) -> Result<Resp
     Ok(found(state, changed))
 }
 
-pub(crate) async fn delete(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Result<Response, Response> {
+pub(crate) async fn delete(
+    Shared(state): Emulator,
+    Numbered((_, id)): Numbered<(String, u64)>,
+) -> Result<Response, Response> {
     paid_only(&state)?;
     let deleted = state.processes.always_on.delete(id).await;
     Ok(if deleted { answer::empty(StatusCode::NO_CONTENT) } else { not_found() })
 }
 
-pub(crate) async fn restart(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Result<Response, Response> {
+pub(crate) async fn restart(
+    Shared(state): Emulator,
+    Numbered((_, id)): Numbered<(String, u64)>,
+) -> Result<Response, Response> {
     paid_only(&state)?;
     let restarted = state.processes.always_on.restart(id, &state.session()).await;
     Ok(found(&state, restarted))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State as Shared};
+use axum::extract::State as Shared;
 use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::Router;
 use super::fields::Fields;
+use super::numbered::Numbered;
 use crate::emulator::answer;
 use crate::emulator::settings::AccountKind;
 use crate::emulator::state::State;
@@ -65,18 +66,18 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response 
     }
 }
 
-pub(crate) async fn read(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Response {
+pub(crate) async fn read(Shared(state): Emulator, Numbered((_, id)): Numbered<(String, u64)>) -> Response {
     match state.processes.consoles.get(id) {
         Some(console) => answer::json(StatusCode::OK, &console),
         None => not_found(),
     }
 }
 
-pub(crate) async fn kill(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Response {
+pub(crate) async fn kill(Shared(state): Emulator, Numbered((_, id)): Numbered<(String, u64)>) -> Response {
     if state.processes.consoles.kill(id) { answer::empty(StatusCode::NO_CONTENT) } else { not_found() }
 }
 
-pub(crate) async fn latest_output(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Response {
+pub(crate) async fn latest_output(Shared(state): Emulator, Numbered((_, id)): Numbered<(String, u64)>) -> Response {
     match state.processes.consoles.latest_output(id) {
         Some(output) => answer::json(StatusCode::OK, &json!({ "output": output })),
         None => not_running(&state, id),
@@ -85,7 +86,7 @@ pub(crate) async fn latest_output(Shared(state): Emulator, Path((_, id)): Path<(
 
 pub(crate) async fn send_input(
     Shared(state): Emulator,
-    Path((_, id)): Path<(String, u64)>,
+    Numbered((_, id)): Numbered<(String, u64)>,
     fields: Fields,
 ) -> Response {
     let Some(input) = fields.get("input") else {
@@ -107,7 +108,7 @@ fn not_running(state: &State, id: u64) -> Response {
 }
 
 /// The page of a console, which starts it. No login is asked for: only this machine reaches it.
-async fn page(Shared(state): Emulator, Path((user, id)): Path<(String, u64)>) -> Response {
+async fn page(Shared(state): Emulator, Numbered((user, id)): Numbered<(String, u64)>) -> Response {
     if user != state.account.user() {
         return answer::html(StatusCode::NOT_FOUND, "<h1>Not found</h1>");
     }

@@ -12,13 +12,14 @@ use serde::Serialize;
 
 use super::checked::Checked;
 use super::fields::Fields;
+use super::numbered::Numbered;
 use super::resources::not_found;
 use crate::emulator::answer;
 use crate::emulator::process::{StaticFile, StaticHeader, WebApp};
 use crate::emulator::state::State;
 
 type Emulator = Shared<Arc<State>>;
-type Item = Path<(String, String, u64)>;
+type Item = Numbered<(String, String, u64)>;
 
 /// A record in one of a web app's lists.
 pub(crate) trait Mapping: Serialize + Clone + Default + Send {
@@ -103,7 +104,7 @@ pub(crate) async fn create<T: Mapping>(
     }))
 }
 
-pub(crate) async fn read<T: Mapping>(Shared(state): Emulator, Path((_, domain, id)): Item) -> Response {
+pub(crate) async fn read<T: Mapping>(Shared(state): Emulator, Numbered((_, domain, id)): Item) -> Response {
     match find::<T>(&state, &domain, id) {
         Some(item) => answer::json(StatusCode::OK, &item),
         None => not_found(),
@@ -112,7 +113,7 @@ pub(crate) async fn read<T: Mapping>(Shared(state): Emulator, Path((_, domain, i
 
 pub(crate) async fn replace<T: Mapping>(
     Shared(state): Emulator,
-    Path((_, domain, id)): Item,
+    Numbered((_, domain, id)): Item,
     fields: Fields,
 ) -> Result<Response, Response> {
     put(&state, &domain, id, Checked::whole(&fields), T::default())
@@ -120,7 +121,7 @@ pub(crate) async fn replace<T: Mapping>(
 
 pub(crate) async fn update<T: Mapping>(
     Shared(state): Emulator,
-    Path((_, domain, id)): Item,
+    Numbered((_, domain, id)): Item,
     fields: Fields,
 ) -> Result<Response, Response> {
     let Some(old) = find::<T>(&state, &domain, id) else { return Ok(not_found()) };
@@ -148,7 +149,7 @@ fn put<T: Mapping>(
     }))
 }
 
-pub(crate) async fn delete<T: Mapping>(Shared(state): Emulator, Path((_, domain, id)): Item) -> Response {
+pub(crate) async fn delete<T: Mapping>(Shared(state): Emulator, Numbered((_, domain, id)): Item) -> Response {
     if find::<T>(&state, &domain, id).is_none() {
         return not_found();
     }

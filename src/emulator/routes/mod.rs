@@ -15,6 +15,7 @@ pub mod websites;
 mod build;
 mod checked;
 mod fields;
+mod numbered;
 
 pub use build::{Router, router, unknown_path};
 pub use sharing::Shares;

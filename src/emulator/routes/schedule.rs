@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State as Shared};
+use axum::extract::State as Shared;
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::checked::Checked;
 use super::fields::Fields;
+use super::numbered::Numbered;
 use super::resources::{not_found, paid_only};
 use crate::emulator::answer;
 use crate::emulator::process::{Interval, ScheduledTask};
@@ -85,7 +86,10 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Re
     Ok(answer::json(StatusCode::CREATED, &shown(&state, &task)))
 }
 
-pub(crate) async fn read(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Result<Response, Response> {
+pub(crate) async fn read(
+    Shared(state): Emulator,
+    Numbered((_, id)): Numbered<(String, u64)>,
+) -> Result<Response, Response> {
     paid_only(&state)?;
     let task = state.processes.schedule.get(id).await;
     Ok(task.map_or_else(not_found, |task| answer::json(StatusCode::OK, &shown(&state, &task))))
@@ -93,7 +97,7 @@ pub(crate) async fn read(Shared(state): Emulator, Path((_, id)): Path<(String, u
 
 pub(crate) async fn replace(
     Shared(state): Emulator,
-    Path((_, id)): Path<(String, u64)>,
+    Numbered((_, id)): Numbered<(String, u64)>,
     fields: Fields,
 ) -> Result<Response, Response> {
     change(&state, id, Checked::whole(&fields)).await
@@ -101,7 +105,7 @@ pub(crate) async fn replace(
 
 pub(crate) async fn update(
     Shared(state): Emulator,
-    Path((_, id)): Path<(String, u64)>,
+    Numbered((_, id)): Numbered<(String, u64)>,
     fields: Fields,
 ) -> Result<Response, Response> {
     change(&state, id, Checked::partial(&fields)).await
@@ -116,7 +120,10 @@ async fn change(state: &State, id: u64, checked: Checked<'_>) -> Result<Response
     Ok(if state.processes.schedule.replace(task, &state.session()).await { answer } else { not_found() })
 }
 
-pub(crate) async fn delete(Shared(state): Emulator, Path((_, id)): Path<(String, u64)>) -> Result<Response, Response> {
+pub(crate) async fn delete(
+    Shared(state): Emulator,
+    Numbered((_, id)): Numbered<(String, u64)>,
+) -> Result<Response, Response> {
     paid_only(&state)?;
     let deleted = state.processes.schedule.delete(id).await;
     Ok(if deleted { answer::empty(StatusCode::NO_CONTENT) } else { not_found() })
