@@ -1,8 +1,10 @@
 """`pya ls, cat, get, put, rm, reload`: single files, exit codes, and what goes to which stream."""
 
 import json
+import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -135,6 +137,24 @@ def test_exit_codes_tell_why(pya, host):
     pya("ls", code=3, PYTHONANYWHERE_SITE="http://127.0.0.1:9")
     pya("ls", "--no-such-option", code=2)
     pya("put", "no-such-local-file", "x", code=2)
+
+
+@pytest.mark.parametrize("command", [["put"], ["files", "upload"]], ids=" ".join)
+def test_what_cannot_be_sent_is_told_before_any_request(pya, host, tmp_path, command):
+    target = f"/home/{host.user}/x"
+    order = (lambda local: [local, target]) if command == ["put"] else (lambda local: [target, local])
+    assert "is a folder" in pya(*command, *order(tmp_path), code=2).stderr
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate((100 << 20) + 1)
+    assert "larger than the 100 MiB" in pya(*command, *order(tmp_path / "large"), code=2).stderr
+    assert host.requests == []
+    # Whose length nobody knows: read first.
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[b"piped"])
+    writer.start()
+    pya(*command, *order(tmp_path / "pipe"))
+    writer.join()
+    assert (Path(host.root) / "home" / host.user / "x").read_bytes() == b"piped"
 
 
 def test_errors_are_a_document_too(pya):

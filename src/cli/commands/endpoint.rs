@@ -1,18 +1,17 @@
 //! `pya FAMILY VERB`: one call of the service, its answer as a table or as JSON.
 
-use std::io::Read;
-
 use serde_json::{Value, json};
 
 use super::dispatch::settings;
 use super::rm::refuse_foundations;
+use super::sent::content_of;
 use crate::api::Answer;
 use crate::api::calls::Answers;
 use crate::cli::endpoints::{EndpointCommand, text};
 use crate::cli::exit::Exit;
 use crate::cli::run::Context;
-use crate::client::{Client, Content, RemotePath};
-use crate::error::{Error, Result};
+use crate::client::{Client, RemotePath};
+use crate::error::Result;
 
 pub async fn run(command: &EndpointCommand, context: &Context) -> Result<Exit> {
     let client = settings(context)?.client()?;
@@ -33,16 +32,9 @@ fn path_of(arguments: &[Option<Value>]) -> Result<RemotePath> {
     RemotePath::parse(arguments.first().and_then(Option::as_ref).and_then(Value::as_str).unwrap_or_default())
 }
 
-/// Sends a local file piece by piece; whether it is new on the host. What comes on stdin is read first, because nobody
-/// knows its length and the service must be told.
+/// Sends a local file; whether it is new on the host.
 async fn upload(client: &Client, path: &RemotePath, file: std::path::PathBuf) -> Result<Answer> {
-    let content = if file.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(|source| Error::Local { path: file, source })?;
-        Content::Bytes(bytes.into())
-    } else {
-        Content::Path(file)
-    };
+    let (content, _) = content_of(file).await?;
     let uploaded = client.upload_from(path, content).await?;
     Ok(Answer::Json(Value::Bool(uploaded == crate::api::Uploaded::Created)))
 }

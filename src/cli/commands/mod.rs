@@ -20,6 +20,7 @@ mod put;
 mod reload;
 mod rm;
 mod rollback;
+mod sent;
 mod verify;
 mod webfaction;
 
