@@ -1338,7 +1338,7 @@ class PythonanywhereApi:
 
         Args:
             local_root: the project on this machine, to compare with that as well.
-            path_masks, protected: as for `deploy_diff`.
+            path_masks, protected: as for `deploy_diff`; with `local_root` only.
             executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
 
         Returns:

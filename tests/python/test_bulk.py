@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -592,11 +593,19 @@ def test_the_look_at_the_site_wants_a_path(site):
     assert site.host.requests == []
 
 
+def service_time(host):
+    """Seconds since 1970 by the service's clock, which other tests may have moved."""
+    request = urllib.request.Request(f"{host.url}/api/v0/user/{host.user}/cpu/")
+    request.add_header("Authorization", f"Token {host.token}")
+    with urllib.request.urlopen(request) as answer:
+        return int(parsedate_to_datetime(answer.headers["Date"]).timestamp())
+
+
 def test_tasks_of_others_that_work_are_left_alone(site):
     client = Client(site.host.user, site.host.token, site.host.url)
     assert site.deploy(executor="none")
     (state,) = (site.remote.parent / ".pya").iterdir()
-    live, dead, now = "a" * 16, "b" * 16, int(time.time())
+    live, dead, now = "a" * 16, "b" * 16, service_time(site.host)
     common = {"format": 1, "who": "somebody", "host": "elsewhere", "tasks": ["always_on"]}
     for identity, since in ((live, now), (dead, now - 7200)):
         note = common | {"id": identity, "since": since, "expires": since + 600}
@@ -838,6 +847,8 @@ def test_commands_give_status_and_output(with_agent):
         site.run(site.api.run("ls", **site.via))
     with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):
         site.run(site.api.manage("check", nonsense=1))
+    with pytest.raises(TypeError, match="give local_root as well"):
+        site.run(site.api.verify(path_masks=["*.py"], **site.via))
     with pytest.raises(ConfigError, match="nothing can run commands"):
         site.run(site.api.manage("check"))
 

@@ -114,6 +114,9 @@ pub(super) fn verify<'py>(
             select.masks = texts("path_masks", &given)?;
         }
         select.protected = keywords.take("protected")?.map(|given| texts("protected", &given)).transpose()?;
+        if local_root.is_none() && !(select.masks.is_empty() && select.protected.is_none()) {
+            return Err(PyTypeError::new_err("path_masks and protected choose local files: give local_root as well"));
+        }
         Ok(Errand::Verify { local_root, options: select })
     })
 }
