@@ -13,6 +13,7 @@ use super::bulk::Load;
 use super::diff::{Base, DeployDiff, Project};
 use super::intent::{Intent, Standing};
 use super::keeper::Keeper;
+use super::leftovers::remove_work;
 use super::manifest::{Files, Manifest};
 use super::means::Means;
 use super::plan::{DeployOptions, Work};
@@ -329,6 +330,10 @@ impl<R: Remote> Run<'_, R> {
 
     async fn write_manifest(&self, keeper: &Keeper<R>, id: &str, files: &Files) -> Result<()> {
         let generation = self.generation();
+        let known = &self.base.known;
+        let is_same = *files == known.ours && known.pending.is_empty() && known.done.is_empty();
+        // What changed no file is no other deploy: the one before it can still be rolled back.
+        let id = self.base.deploy.as_deref().filter(|_| is_same).unwrap_or(id);
         let manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone());
         let place = self.folder.manifest(generation)?;
         keeper.right().during(self.remote.write(&place, manifest.to_text().into())).await
@@ -387,8 +392,14 @@ impl<R: Remote> Run<'_, R> {
 
     /// Removes the notes that were replaced. What cannot be removed is still true, so it is worth a warning only.
     async fn clean_up(&self) -> bool {
+        for other in self.base.intents.iter().filter(|other| self.base.works.contains(&other.id)) {
+            if let Err(error) = remove_work(self.remote, &self.folder, &other.id).await {
+                self.recorder
+                    .warn(format!("files of a deploy that was cut off are still on the host: {}", error.chain()));
+            }
+        }
         if self.means.in_bulk {
-            // The runner did it.
+            // The runner did the rest.
             return true;
         }
         let old = self.work.stale.iter().map(|&generation| self.folder.manifest(generation));

@@ -13,8 +13,8 @@ use futures_util::stream::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 
 use super::compare::{Compare, Differences, Obstacle, Seen, compare};
-use super::errand::sweep_tasks;
 use super::intent::{Intent, Standing};
+use super::leftovers::sweep_tasks;
 use super::local::LeftOut;
 use super::manifest::Files;
 use super::plan::Plan;
@@ -82,10 +82,14 @@ pub(super) struct Base {
     /// Protected files of ours that are gone locally.
     pub protected_gone: Vec<String>,
     pub generation: Option<u64>,
+    /// The deploy that the newest manifest is of.
+    pub deploy: Option<String>,
     /// All manifests that the diff saw; more than one after a deploy was cut off.
     pub generations: BTreeSet<u64>,
     /// The intents that the diff saw.
     pub intents: Vec<Intent>,
+    /// The jobs that have a folder on the host.
+    pub works: BTreeSet<String>,
     pub known: Knowledge,
     pub adopted: Files,
     pub vanished: BTreeSet<String>,
@@ -112,9 +116,11 @@ pub async fn diff<R: Remote>(
     let folder = StateFolder::of(remote.user(), &project.remote_root)?;
     let (selection, mut filter) = select(&local_root, options, folder.inside_project(), skipper).await?;
 
-    let state = folder.read(remote).await?;
-    if let Some(client) = remote.as_client() {
-        sweep_tasks(client, &folder, &state).await?;
+    let mut state = folder.read(remote).await?;
+    if let Some(client) = remote.as_client()
+        && sweep_tasks(client, &folder, &state.intents).await?
+    {
+        state = folder.read(remote).await?;
     }
     let mut known = state.knowledge(remote.server_time());
     known.look_for_deleted(remote, &project.remote_root).await?;
@@ -154,8 +160,10 @@ pub async fn diff<R: Remote>(
         local_root,
         selection,
         generation: state.generation(),
+        deploy: state.manifest.map(|manifest| manifest.deploy),
         generations: state.generations,
         intents: state.intents,
+        works: state.works,
         known,
         differences,
         gone,
@@ -199,8 +207,10 @@ struct Parts<'a, R> {
     local_root: PathBuf,
     selection: Selection,
     generation: Option<u64>,
+    deploy: Option<String>,
     generations: BTreeSet<u64>,
     intents: Vec<Intent>,
+    works: BTreeSet<String>,
     known: Knowledge,
     differences: Differences,
     gone: BTreeSet<String>,
@@ -229,8 +239,10 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         protected: selection.protected,
         protected_gone: parts.protected_gone,
         generation: parts.generation,
+        deploy: parts.deploy,
         generations: parts.generations,
         intents: parts.intents,
+        works: parts.works,
         known: parts.known,
         adopted: differences.adopted,
         vanished: differences.vanished,

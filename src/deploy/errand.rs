@@ -3,20 +3,20 @@
 //! An errand that makes a task leaves a note for as long as it works, like a deploy, so that the next command finds the
 //! task if we are killed.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::diff::Project;
 use super::executors::Via;
-use super::intent::{Intent, Standing};
+use super::intent::Intent;
 use super::keeper::Keeper;
+use super::leftovers::sweep_tasks;
 use super::remote::{Remote, delete_if_there};
-use super::state::{State, StateFolder};
-use super::steps::{COMMAND_LIMIT, RECEIPT_WITHIN, virtualenv_of};
+use super::state::StateFolder;
+use super::steps::{COMMAND_LIMIT, RECEIPT_WITHIN, Surroundings};
 use crate::api::TaskKind;
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
-use crate::host::{Executor, Operation, Receipt, Workshop, random_hex, sweep, sweep_own};
+use crate::host::{Executor, Operation, Receipt, Workshop, random_hex, sweep_own};
 use crate::leaving;
 
 /// What an errand needs.
@@ -49,15 +49,20 @@ pub struct Outcome {
 }
 
 impl<R: Remote> Errand<'_, R> {
-    /// Has an operation done, and waits for its receipt.
+    /// Has an operation done, and waits for its receipt. Removes first what killed deploys left in the account.
     pub(super) async fn run(&self, operation: Operation, limit: Duration) -> Result<Receipt> {
+        let intents = self.folder.intents(self.remote).await?;
+        self.run_after(&intents, operation, limit).await
+    }
+
+    /// The same for who has read the notes of other deploys.
+    pub(super) async fn run_after(&self, intents: &[Intent], operation: Operation, limit: Duration) -> Result<Receipt> {
+        sweep_tasks(&self.shop.client, self.folder, intents).await?;
         let kinds = self.executor.task_kinds();
         if kinds.is_empty() {
             let job = self.shop.job(&random_hex(8)?, self.root, operation);
             return self.executor.run(&self.shop, &job, limit).await;
         }
-        let state = self.folder.read(self.remote).await?;
-        sweep_tasks(&self.shop.client, self.folder, &state).await?;
         let mut intent = Intent::new(self.remote.server_time());
         let id = intent.id.clone();
         intent.tasks.extend(kinds);
@@ -123,13 +128,9 @@ pub async fn command(project: &Project, via: &Via, command: Command) -> Result<O
     let (client, root) = (&project.client, &project.remote_root);
     let executor = via.for_command(client).await?;
     let operation = match command {
-        Command::Manage(args, manage) => Operation::Manage {
-            args,
-            manage: manage.unwrap_or_else(|| "manage.py".to_owned()),
-            virtualenv: virtualenv_of(client, via.domain.as_deref()).await?,
-            settings: None,
-            timeout: COMMAND_LIMIT,
-        },
+        Command::Manage(args, manage) => {
+            Surroundings::of(client, via.domain.as_deref(), &executor).await?.manage(args, manage)
+        }
         Command::Run(_) if matches!(executor, Executor::Webapp(_)) => {
             return Err(Error::config(
                 "the agent in a web app runs manage.py and pip only: a task (allow_tasks) or a console runs anything",
@@ -151,20 +152,4 @@ pub async fn command(project: &Project, via: &Via, command: Command) -> Result<O
         }
         _ => Err(receipt.to_error()),
     }
-}
-
-/// Deletes the tasks that dead jobs of a project left in the account. Asks only where a note says that there may be some.
-///
-/// # Errors
-/// As the service answers.
-pub(super) async fn sweep_tasks(client: &Client, folder: &StateFolder, state: &State) -> Result<()> {
-    let now = client.server_time();
-    let is_live = |intent: &&Intent| intent.standing(now) == Standing::Live;
-    let live: BTreeSet<String> = state.intents.iter().filter(is_live).map(|intent| intent.id.clone()).collect();
-    let dead = state.intents.iter().filter(|intent| !live.contains(&intent.id));
-    let kinds: BTreeSet<TaskKind> = dead.flat_map(|intent| intent.tasks.iter().copied()).collect();
-    for kind in kinds {
-        sweep(client, kind, folder.path().name(), &live).await?;
-    }
-    Ok(())
 }

@@ -15,6 +15,7 @@ mod hash;
 mod health;
 pub mod intent;
 mod keeper;
+mod leftovers;
 mod local;
 mod manifest;
 mod means;

@@ -10,12 +10,14 @@ use serde_json::Value;
 
 use super::apply::Run;
 use super::diff::Project;
-use super::errand::{Errand, sweep_tasks};
+use super::errand::Errand;
 use super::executors::Via;
 use super::intent::{Intent, Standing};
 use super::keeper::Keeper;
+use super::leftovers::{remove_work, sweep_tasks};
 use super::reload::{is_refused, reload as reload_site};
 use super::remote::{Remote, delete_if_there, list_if_there};
+use super::select::counted;
 use super::state::StateFolder;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
@@ -94,7 +96,8 @@ impl<R: Remote> Run<'_, R> {
 }
 
 impl<R: Remote> Errand<'_, R> {
-    /// Undoes the deploy `target` under `intent`, which is kept until the caller has reloaded what needs it.
+    /// Undoes the deploy `target` under `intent`, which is kept until the caller has reloaded what needs it. What
+    /// it names besides the files that come back is unknown in the new manifest.
     pub(super) async fn roll_back(
         &self,
         mut intent: Intent,
@@ -156,6 +159,20 @@ struct Index {
     deleted: BTreeMap<String, Value>,
 }
 
+impl Index {
+    /// What to know of files that deploys which were cut off have changed, or may have: they do not come back.
+    fn unsettled(&self, owed: &Intent) -> Option<String> {
+        let is_back = |path: &String| [&self.files, &self.added, &self.deleted].iter().any(|of| of.contains_key(path));
+        let paths: BTreeSet<&String> = owed.pending.iter().chain(&owed.deletes).filter(|path| !is_back(path)).collect();
+        let first = paths.first()?;
+        Some(format!(
+            "a deploy that was cut off changed {}, the first is {first}: the rollback leaves them alone, and the next deploy \
+             sends what is here",
+            counted(paths.len(), "other file")
+        ))
+    }
+}
+
 /// What a rollback did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RollbackReport {
@@ -183,16 +200,22 @@ pub struct RollbackReport {
 pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload: &[String]) -> Result<RollbackReport> {
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
+    let is_id = |target: &str| target.len() == 16 && target.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if let Some(target) = target.filter(|target| !is_id(target)) {
+        return Err(Error::config(format!("{target:?} is no deploy: \"pya history\" lists them")));
+    }
+    let mut state = folder.read(client).await?;
+    if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == Standing::Live) {
+        return Err(Error::held(format!("{}: try again when it is over", other.describe())));
+    }
+    if sweep_tasks(client, &folder, &state.intents).await? {
+        state = folder.read(client).await?;
+    }
     let target = match target {
         Some(target) => target.to_owned(),
         None => latest(client, &folder).await?,
     };
     let index = index_of(client, &folder, &target).await?;
-    let state = folder.read(client).await?;
-    if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == Standing::Live) {
-        return Err(Error::held(format!("{}: try again when it is over", other.describe())));
-    }
-    sweep_tasks(client, &folder, &state).await?;
     let executor = via.for_command(client).await?;
     let shop = Workshop { client: client.clone(), state: folder.path().clone(), owner: None };
     let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
@@ -203,6 +226,7 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
         intent.reload.extend(other.reload.iter().cloned());
         intent.takes_over.insert(other.id.clone());
     }
+    let warnings = Vec::from_iter(index.unsettled(&intent));
     intent.pending.extend(index.files.into_keys().chain(index.added.into_keys()).chain(index.deleted.into_keys()));
     intent.reload.extend(reload.iter().cloned());
     let reload = intent.reload.clone();
@@ -214,6 +238,7 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
         deleted: applied.deleted,
         not_deleted: applied.not_deleted,
         migrations,
+        warnings,
         ..RollbackReport::default()
     };
     for domain in reload {
@@ -229,6 +254,9 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
         report.reloaded.push(domain);
     }
     for other in &state.intents {
+        if state.works.contains(&other.id) {
+            remove_work(client, &folder, &other.id).await?;
+        }
         delete_if_there(client, &folder.intent(&other.id)?).await?;
     }
     keeper.remove().await?;
@@ -257,10 +285,6 @@ async fn latest(client: &Client, folder: &StateFolder) -> Result<String> {
 }
 
 async fn index_of(client: &Client, folder: &StateFolder, target: &str) -> Result<Index> {
-    let is_id = target.len() == 16 && target.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_id {
-        return Err(Error::config(format!("{target:?} is no deploy: \"pya history\" lists them")));
-    }
     let place = folder.path().join(&format!("rollback-{target}/index.json"))?;
     let content = match client.read_file(&place).await {
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -271,12 +295,15 @@ async fn index_of(client: &Client, folder: &StateFolder, target: &str) -> Result
     serde_json::from_slice(&content).map_err(|_| Error::config(format!("{place} cannot be read")))
 }
 
-/// What was done on the host in this project, oldest first: one request.
+/// What was done on the host in this project, oldest first: two requests.
 ///
 /// # Errors
 /// As the service answers.
 pub async fn history(project: &Project) -> Result<Vec<Value>> {
-    history_in(&project.client, &StateFolder::of(project.client.user(), &project.remote_root)?).await
+    let client = &project.client;
+    let folder = StateFolder::of(client.user(), &project.remote_root)?;
+    sweep_tasks(client, &folder, &folder.intents(client).await?).await?;
+    history_in(client, &folder).await
 }
 
 async fn history_in(client: &Client, folder: &StateFolder) -> Result<Vec<Value>> {

@@ -17,6 +17,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// The folder in the account's home that holds the state of all projects.
 const HOME_FOLDER: &str = ".pya";
 
+/// What the name of a job's folder begins with.
+const WORK: &str = "work-";
+
 /// How often the folder is read anew if it changes while it is read.
 const ATTEMPTS: usize = 3;
 
@@ -57,10 +60,18 @@ impl StateFolder {
         self.folder.join(&super::intent::file_name(id))
     }
 
-    /// Which manifests and intents there are.
+    /// Where a job works, and what it is given.
+    pub(super) fn work(&self, id: &str) -> Result<RemotePath> {
+        self.folder.join(&format!("{WORK}{id}"))
+    }
+
+    /// What is there.
     pub(super) async fn list<R: Remote>(&self, remote: &R) -> Result<Contents> {
         let mut contents = Contents::default();
         for entry in list_if_there(remote, &self.folder).await?.unwrap_or_default() {
+            if let Some(id) = entry.name.strip_prefix(WORK).filter(|_| entry.is_dir) {
+                contents.works.insert(id.to_owned());
+            }
             let Some(name) = entry.name.strip_suffix(".json").filter(|_| !entry.is_dir) else { continue };
             if let Some(generation) = name.strip_prefix("manifest-").and_then(generation_of) {
                 contents.generations.insert(generation);
@@ -78,9 +89,18 @@ impl StateFolder {
 
     /// Reads the newest manifest and all intents: two requests where nobody works and nobody was cut off.
     pub(super) async fn read<R: Remote>(&self, remote: &R) -> Result<State> {
+        self.read_with(remote, true).await
+    }
+
+    /// Reads all intents: one request where nobody works and nobody was cut off.
+    pub(super) async fn intents<R: Remote>(&self, remote: &R) -> Result<Vec<Intent>> {
+        Ok(self.read_with(remote, false).await?.intents)
+    }
+
+    async fn read_with<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
         let mut attempt = 1;
         loop {
-            match self.read_once(remote).await {
+            match self.read_once(remote, manifest).await {
                 // Somebody ended or went on between our listing and our reading: look again.
                 Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
                 outcome => return outcome,
@@ -88,10 +108,11 @@ impl StateFolder {
         }
     }
 
-    async fn read_once<R: Remote>(&self, remote: &R) -> Result<State> {
-        let contents = self.list(remote).await?;
-        let mut state = State { generations: contents.generations.clone(), ..State::default() };
-        if let Some(generation) = contents.newest() {
+    async fn read_once<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
+        let Contents { generations, intents, works } = self.list(remote).await?;
+        let newest = generations.last().copied().filter(|_| manifest);
+        let mut state = State { generations, works, ..State::default() };
+        if let Some(generation) = newest {
             let place = self.manifest(generation)?;
             let manifest = Manifest::parse(&remote.read(&place).await?, &place, &self.project)?;
             if manifest.generation != generation {
@@ -105,7 +126,7 @@ impl StateFolder {
             }
             state.manifest = Some(manifest);
         }
-        for id in &contents.intents {
+        for id in &intents {
             state.intents.push(self.read_intent(remote, id).await?);
         }
         Ok(state)
@@ -117,6 +138,8 @@ impl StateFolder {
 pub(super) struct Contents {
     pub generations: BTreeSet<u64>,
     pub intents: BTreeSet<String>,
+    /// The ids of jobs that have a folder.
+    pub works: BTreeSet<String>,
 }
 
 impl Contents {
@@ -131,6 +154,8 @@ pub(super) struct State {
     pub manifest: Option<Manifest>,
     pub generations: BTreeSet<u64>,
     pub intents: Vec<Intent>,
+    /// The ids of jobs that have a folder.
+    pub works: BTreeSet<String>,
 }
 
 /// What follows from it: what is ours on the host, and what others left to be done.
@@ -256,7 +281,12 @@ mod tests {
 
     fn state(deploy: &str, intents: Vec<Intent>) -> State {
         let files = [("a".to_owned(), file("1")), ("b".to_owned(), file("2"))].into();
-        State { manifest: Some(Manifest::new(4, deploy, &root(), files)), generations: [4].into(), intents }
+        State {
+            manifest: Some(Manifest::new(4, deploy, &root(), files)),
+            generations: [4].into(),
+            intents,
+            works: BTreeSet::new(),
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::apply::Run;
@@ -11,8 +12,8 @@ use super::keeper::Keeper;
 use super::progress::ProgressEvent;
 use super::remote::Remote;
 use crate::client::Client;
-use crate::error::{Error, Result};
-use crate::host::{Operation, Receipt, State, Workshop, random_hex};
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::{Executor, Operation, Receipt, State, Workshop, random_hex, settings_module, wsgi_file};
 
 /// How long a command may run on the host, in seconds: a request to a web app may take 5 minutes.
 pub const COMMAND_LIMIT: u64 = 240;
@@ -53,19 +54,14 @@ impl Steps {
         self.requirements.is_none() && !self.collectstatic && !self.migrate
     }
 
-    fn operations(&self, virtualenv: Option<&str>) -> Vec<(&'static str, Operation)> {
-        let virtualenv = virtualenv.map(str::to_owned);
-        let manage = |args: &[&str]| Operation::Manage {
-            args: args.iter().map(|&arg| arg.to_owned()).collect(),
-            manage: self.manage.clone().unwrap_or_else(|| "manage.py".to_owned()),
-            virtualenv: virtualenv.clone(),
-            settings: None,
-            timeout: COMMAND_LIMIT,
+    fn operations(&self, surroundings: &Surroundings) -> Vec<(&'static str, Operation)> {
+        let manage = |args: &[&str]| {
+            let args = args.iter().map(|&arg| arg.to_owned()).collect();
+            surroundings.manage(args, self.manage.clone())
         };
         let mut operations = Vec::new();
         if let Some(requirements) = self.requirements.clone() {
-            let pip = Operation::Pip { requirements, virtualenv: virtualenv.clone(), timeout: COMMAND_LIMIT };
-            operations.push(("requirements", pip));
+            operations.push(("requirements", surroundings.pip(requirements)));
         }
         if self.collectstatic {
             operations.push(("collectstatic", manage(&["collectstatic", "--noinput"])));
@@ -108,11 +104,52 @@ impl StepReport {
     }
 }
 
-/// Where the web app's packages are, if in a virtualenv.
-pub(super) async fn virtualenv_of(client: &Client, domain: Option<&str>) -> Result<Option<String>> {
-    let Some(domain) = domain else { return Ok(None) };
-    let record = client.webapp(domain).await?;
-    Ok(record["virtualenv_path"].as_str().filter(|path| !path.is_empty()).map(str::to_owned))
+/// With what the web app runs, as far as a command must be told.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Surroundings {
+    /// Where its packages are, if in a virtualenv.
+    virtualenv: Option<String>,
+    /// Its version of Python, as `3.13`.
+    python: Option<String>,
+    /// Its Django settings.
+    settings: Option<String>,
+}
+
+impl Surroundings {
+    /// Those of the web app `domain`. Inside it, the agent knows its Python and its settings; anything else is told what
+    /// the web app's record and its WSGI file say.
+    pub(super) async fn of(client: &Client, domain: Option<&str>, executor: &Executor) -> Result<Self> {
+        let Some(domain) = domain else { return Ok(Self::default()) };
+        let record = client.webapp(domain).await?;
+        let field = |name: &str| record[name].as_str().filter(|value| !value.is_empty()).map(str::to_owned);
+        let virtualenv = field("virtualenv_path");
+        if matches!(executor, Executor::Webapp(_)) {
+            return Ok(Self { virtualenv, ..Self::default() });
+        }
+        let wsgi = match client.read_file(&wsgi_file(domain)?).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Bytes::new(),
+            wsgi => wsgi?,
+        };
+        let settings = settings_module(&String::from_utf8_lossy(&wsgi)).map(str::to_owned);
+        Ok(Self { virtualenv, python: field("python_version"), settings })
+    }
+
+    /// `manage.py` with these arguments.
+    pub(super) fn manage(&self, args: Vec<String>, manage: Option<String>) -> Operation {
+        Operation::Manage {
+            args,
+            manage: manage.unwrap_or_else(|| "manage.py".to_owned()),
+            virtualenv: self.virtualenv.clone(),
+            python: self.python.clone(),
+            settings: self.settings.clone(),
+            timeout: COMMAND_LIMIT,
+        }
+    }
+
+    fn pip(&self, requirements: String) -> Operation {
+        let (virtualenv, python) = (self.virtualenv.clone(), self.python.clone());
+        Operation::Pip { requirements, virtualenv, python, timeout: COMMAND_LIMIT }
+    }
 }
 
 impl<R: Remote> Run<'_, R> {
@@ -132,11 +169,11 @@ impl<R: Remote> Run<'_, R> {
             return Ok(true);
         }
         let (client, executor) = self.means.needed()?;
-        let virtualenv = virtualenv_of(client, self.options.via.domain.as_deref()).await?;
+        let surroundings = Surroundings::of(client, self.options.via.domain.as_deref(), executor).await?;
         // Others must know the tasks of these jobs as those of a deploy that is going on.
         let owner = Some(keeper.intent().id.clone());
         let shop = Workshop { client: client.clone(), state: self.folder.path().clone(), owner };
-        for (step, operation) in self.options.steps.operations(virtualenv.as_deref()) {
+        for (step, operation) in self.options.steps.operations(&surroundings) {
             self.watcher.tell(ProgressEvent::Running { step: step.to_owned() });
             let job = shop.job(&random_hex(8)?, &self.base.remote_root, operation);
             self.recorder.lock().running = Some(step.to_owned());
@@ -172,7 +209,7 @@ mod tests {
     #[test]
     fn the_database_comes_last() {
         let steps = Steps { requirements: Some("r.txt".into()), collectstatic: true, migrate: true, manage: None };
-        let names: Vec<&str> = steps.operations(None).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<&str> = steps.operations(&Surroundings::default()).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["requirements", "collectstatic", "migrate"]);
         assert!(Steps::default().is_none() && !steps.is_none());
     }

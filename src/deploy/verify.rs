@@ -127,7 +127,7 @@ pub async fn verify(project: &Project, via: &Via, local: Option<&SelectOptions>)
     let shop = Workshop { client: client.clone(), state: folder.path().clone(), owner: None };
     let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
     let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
-    let receipt = errand.run(Operation::Hash { prune }, LIMIT).await?;
+    let receipt = errand.run_after(&state.intents, Operation::Hash { prune }, LIMIT).await?;
     if !receipt.is_ok() {
         return Err(receipt.to_error());
     }

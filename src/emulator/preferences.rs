@@ -27,6 +27,11 @@ pub(crate) enum Setting {
     SystemImage,
 }
 
+/// The versions of Python 3 that some image has.
+pub(crate) fn python3_versions() -> impl Iterator<Item = &'static str> {
+    IMAGES.iter().flat_map(|(_, versions)| versions.iter().copied()).filter(|version| version.starts_with("3."))
+}
+
 impl Setting {
     /// Its field.
     pub fn name(self) -> &'static str {

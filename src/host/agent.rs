@@ -172,7 +172,7 @@ impl Agents {
         Ok(Self {
             site: Site::new(client, domain, site_url)?,
             folder: home.join(&format!(".pya/agent-{domain}"))?,
-            wsgi: RemotePath::parse(&format!("/var/www/{}_wsgi.py", domain.replace('.', "_")))?,
+            wsgi: super::wsgi::wsgi_file(domain)?,
             client: client.clone(),
         })
     }

@@ -47,9 +47,16 @@ pub enum Operation {
     /// Pack files for download.
     Archive { include: Vec<String>, exclude: Vec<String>, prune: Vec<String> },
     /// Run `manage.py`.
-    Manage { args: Vec<String>, manage: String, virtualenv: Option<String>, settings: Option<String>, timeout: u64 },
+    Manage {
+        args: Vec<String>,
+        manage: String,
+        virtualenv: Option<String>,
+        python: Option<String>,
+        settings: Option<String>,
+        timeout: u64,
+    },
     /// Install requirements.
-    Pip { requirements: String, virtualenv: Option<String>, timeout: u64 },
+    Pip { requirements: String, virtualenv: Option<String>, python: Option<String>, timeout: u64 },
     /// Run any command; the agent refuses it.
     Run { command: Vec<String>, folder: String, timeout: u64 },
 }

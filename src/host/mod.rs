@@ -11,6 +11,7 @@ mod job;
 mod sign;
 mod site;
 mod stub;
+mod wsgi;
 
 pub use agent::{Agent, Agents, Change, Silence, Status};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
@@ -18,3 +19,4 @@ pub use executor::{Executor, Workshop, host_time, sweep, sweep_own};
 pub use job::{Applied, Failure, Job, Keep, LIFETIME, Operation, Receipt, State};
 pub use sign::{VERSION, random_hex};
 pub use site::Site;
+pub use wsgi::{settings_module, wsgi_file};

@@ -537,7 +537,8 @@ def stage_old_files(job, change):
         raise Refusal("missing", "nothing is kept of the deploy %s" % job.job["target"])
     newest = job.note_if_there("manifest-%d.json" % (job.job["generation"] - 1)) or {}
     if newest.get("deploy") != job.job["target"]:
-        raise Refusal("not_latest", "another deploy ended since: what it put there would be mixed with older files")
+        why = "another deploy ended since (%s): what it put there would be mixed with older files"
+        raise Refusal("not_latest", why % newest.get("deploy", "unknown"))
     os.makedirs(change.staging, mode=0o700, exist_ok=True)
     files = []
     for path, old in sorted(list(index["files"].items()) + list(index["deleted"].items())):
@@ -555,7 +556,12 @@ def stage_old_files(job, change):
             deletes.append(path)
     clear, deletes = cleared_for([file["path"] for file in files], deletes)
     manifest = dict(index["previous"] or {"format": FORMAT, "remote_root": job.job["root"], "files": {}})
-    manifest.update(generation=job.job["generation"], deploy=job.id)
+    # What deploys that were cut off changed since, or may have, is not as it was then.
+    note = job.note_if_there("intent-%s.json" % job.id) or {}
+    changed = {path for key in ("pending", "deletes") for path in note.get(key, ())}
+    changed -= {path for key in ("files", "deleted", "added") for path in index[key]}
+    files_now = dict(manifest["files"], **{path: {"sha256": None, "size": None} for path in sorted(changed)})
+    manifest.update(generation=job.job["generation"], deploy=job.id, files=files_now)
     old_notes = [name for name in os.listdir(job.state) if re.fullmatch(r"manifest-[0-9]+\.json", name)]
     old_notes = [name for name in old_notes if int(name[9:-5]) < job.job["generation"]]
     change.plan(files, deletes, clear, manifest, old_notes, kept=kept, spent=os.path.basename(store))
@@ -1251,7 +1257,7 @@ def interpreter(job):
             raise Refusal("interpreter", "%s is Python %s, and the web app runs %s" % (wanted, found, version))
         return python
     if is_script:
-        return sys.executable
+        return same_as_the_web_app(job) or sys.executable
     candidates = [os.path.join(sys.prefix, "bin", "python")]
     candidates += [os.path.join(folder, "python" + version) for folder in ("/usr/bin", "/usr/local/bin")]
     candidates.append(os.path.join(sys.base_prefix, "bin", "python" + version))
@@ -1259,6 +1265,17 @@ def interpreter(job):
         if version_of(python) == version:
             return python
     raise Refusal("interpreter", "no Python %s was found, which is what the web app runs" % version)
+
+
+def same_as_the_web_app(job):
+    """The host's Python of the version that the web app runs: what `python3` is, is another setting."""
+    wanted = job.job.get("python")
+    if not wanted or wanted == "%d.%d" % sys.version_info[:2]:
+        return None
+    python = shutil.which("python" + wanted)
+    if python is None:
+        raise Refusal("interpreter", "there is no python%s, which is what the web app runs" % wanted)
+    return python
 
 
 def version_of(python):

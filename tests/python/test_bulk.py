@@ -737,6 +737,65 @@ def test_a_rollback_is_a_deploy_of_its_own_and_can_be_rolled_back(with_agent):
     assert "another deploy ended since" in site.api.error_message
 
 
+def test_a_rollback_knows_what_a_deploy_that_was_cut_off_changed(with_agent):
+    site = with_agent
+    (site.local / "stable.txt").write_text("1")
+    assert site.deploy()
+    site.write("2")
+    assert site.deploy()
+    (site.local / "stable.txt").write_text("3")
+    (site.local / "version.txt").write_text("3")
+    site.host.faults.add("status", code=400, method="POST", path="*/manifest-*", times=1)
+    assert not site.deploy(executor="none", reload=[])
+    report = site.run(site.api.rollback(**site.via))
+    assert "changed 1 other file, the first is stable.txt" in report["warnings"][0]
+    assert (site.remote / "version.txt").read_text() == "1"
+    assert (site.remote / "stable.txt").read_text() == "3"
+    # What is here is as the first deploy left it, and the host is not.
+    site.write("1")
+    (site.local / "stable.txt").write_text("1")
+    assert site.run(site.api.deploy_diff(site.local)).changed == ["stable.txt"]
+    assert site.deploy(executor="none")
+    assert files_below(site.remote) == files_below(site.local)
+
+
+def test_a_deploy_that_changes_no_file_takes_no_rollback_away(with_agent):
+    site = with_agent
+    assert site.deploy()
+    first = files_below(site.remote)
+    site.write("2")
+    site.host.faults.add("status", code=500, method="POST", path="*/reload/", times=10)
+    assert not site.deploy()
+    site.host.faults.clear()
+    again = site.deploy()
+    assert (again.ok, again.reloaded, again.uploaded) == (True, [site.domain], [])
+    site.run(site.api.rollback(**site.via))
+    assert files_below(site.remote) == first
+
+
+def test_commands_run_with_the_python_and_the_settings_of_the_web_app(with_agent):
+    site = with_agent
+    client = Client(site.host.user, site.host.token, site.host.url)
+    manage = "import os, sys\nprint(os.environ.get('DJANGO_SETTINGS_MODULE'), *sys.argv[1:])\n"
+    (site.local / "manage.py").write_text(manage)
+    assert site.deploy()
+    text = "import os\nos.environ['DJANGO_SETTINGS_MODULE'] = 'mysite.settings.production'\n"
+    site.run(site.api.agent.remove(site.domain, site.host.site_url))
+    site.wsgi.write_text(text + WSGI)
+    client.webapps.update(site.domain, python_version="3.12")
+    version = "3.10" if sys.version_info[:2] == (3, 12) else "3.12"
+    client.webapps.update(site.domain, python_version=version)
+    for is_installed in (False, True):
+        if is_installed:
+            site.run(site.api.agent.install(site.domain, site.host.site_url))
+        result = site.run(site.api.manage("check", executor="always_on", **site.via))
+        assert result.output == "mysite.settings.production check\n"
+        receipts = sorted((site.remote.parent / ".pya").glob("*/receipt-*.json"), key=lambda path: path.stat().st_mtime)
+        assert json.loads(receipts[-1].read_text())["result"]["interpreter"].endswith(f"/python{version}")
+    result = site.run(site.api.manage("check", **site.via))
+    assert result.output == "mysite.settings.production check\n"
+
+
 def test_a_rollback_names_the_migrations_that_stay(with_agent):
     site = with_agent
     assert site.deploy(migrate=True)

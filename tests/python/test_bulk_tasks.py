@@ -106,6 +106,19 @@ def test_the_task_of_a_killed_deploy_goes_with_the_next_command(project, command
     assert project.client.always_on.list() == []
 
 
+@pytest.mark.parametrize("command", [["history"], ["verify"], ["pull", "copy"], ["manage", "--", "check"]])
+def test_so_it_does_where_an_agent_does_the_work(project, command):
+    domain = project.host.user + ".pythonanywhere.com"
+    project.host.create_webapp(domain)
+    project.end(signal.SIGKILL)
+    settings = project.pya.folder / "pyproject.toml"
+    settings.write_text(settings.read_text() + f'domain = "{domain}"\nsite_url = "{project.host.site_url}"\n')
+    project.pya("agent", "install")
+    assert len(project.client.schedule.list()) == 1
+    project.pya.start(*command).communicate(timeout=60)
+    assert project.client.schedule.list() == []
+
+
 def age(path: Path, *fields: str) -> None:
     """As if a day had passed since a note was written."""
     note = json.loads(path.read_text())
@@ -143,5 +156,7 @@ def test_a_task_that_fires_after_its_deploy_was_taken_over_applies_nothing(proje
     project.host.faults.clear()
     assert project.pya.json("deploy", "--executor", "none")["ok"]
     assert tasks
+    # Nor does anything stay that it would have worked with.
+    assert list(project.state().glob("work-*")) == []
     assert project.client.schedule.list() == []
     assert (project.home / "mysite" / "m1.py").read_text() == "newer\n"

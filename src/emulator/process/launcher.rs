@@ -4,8 +4,10 @@
 //! exec, which in this multi-threaded process would be `unsafe` code; a fresh interpreter has one thread and `ctypes`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::json;
 
 use crate::emulator::account::Account;
+use crate::emulator::preferences::python3_versions;
 use crate::emulator::settings::Settings;
 
 const SCRIPT: &str = include_str!("launcher.py");
@@ -32,10 +35,38 @@ pub struct Session {
 #[derive(Debug)]
 pub struct Launcher {
     python: PathBuf,
+    /// Programs that the host has and this machine may not have.
+    bin: PathBuf,
     script: PathBuf,
     root: PathBuf,
     user: String,
     private_view: bool,
+}
+
+/// Makes every Python of the host the one that this emulator has. Not as links: by its own path alone a Python finds the
+/// virtualenv that it is in.
+fn make_pythons(bin: &Path, python: &Path) -> io::Result<()> {
+    fs::create_dir_all(bin)?;
+    let python = found(python);
+    let quoted = python.to_string_lossy().replace('\'', "'\\''");
+    let script = format!("#!/bin/sh\nexec '{quoted}' \"$@\"\n");
+    let names = python3_versions().map(|version| format!("python{version}"));
+    for name in names.chain(["python".to_owned(), "python3".to_owned()]) {
+        let place = bin.join(name);
+        fs::write(&place, &script)?;
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+/// Where a program is that is looked for as a shell does.
+fn found(program: &Path) -> PathBuf {
+    if program.components().count() > 1 {
+        return std::path::absolute(program).unwrap_or_else(|_| program.to_owned());
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&folders).map(|folder| folder.join(program));
+    places.find(|place| place.is_file()).unwrap_or_else(|| program.to_owned())
 }
 
 impl Launcher {
@@ -46,8 +77,11 @@ impl Launcher {
     pub fn new(settings: &Settings, account: &Account) -> io::Result<Self> {
         let script = account.private().join("launcher.py");
         fs::write(&script, SCRIPT)?;
+        let bin = account.private().join("bin");
+        make_pythons(&bin, &settings.python)?;
         let mut launcher = Self {
             python: settings.python.clone(),
+            bin,
             script,
             root: account.root().to_owned(),
             user: account.user().to_owned(),
@@ -127,13 +161,22 @@ impl Launcher {
         });
         let mut command = Command::new(&self.python);
         command.args(["-I", "-S"]).arg(&self.script).arg(spec.to_string()).args(words).env_clear();
-        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command.env("PATH", self.search_path());
         command
+    }
+
+    fn search_path(&self) -> OsString {
+        let mut path = self.bin.clone().into_os_string();
+        if let Some(rest) = std::env::var_os("PATH") {
+            path.push(":");
+            path.push(rest);
+        }
+        path
     }
 
     /// The environment of the account's processes. Nothing of this machine's user is in it but `PATH`.
     #[must_use]
-    pub fn environment(&self, session: &Session) -> Vec<(&'static str, std::ffi::OsString)> {
+    pub fn environment(&self, session: &Session) -> Vec<(&'static str, OsString)> {
         // The host gives a bare name, which clients put behind `https://`; plain http has to be said.
         let site = session.url.strip_prefix("https://").unwrap_or(&session.url);
         let mut variables = vec![

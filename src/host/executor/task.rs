@@ -114,11 +114,12 @@ fn prefix(state: &str) -> String {
     format!("pya job {state} ")
 }
 
-/// Deletes the tasks that jobs of a project left, but those under the notes `live`. An account without tasks has none.
+/// Deletes the tasks that jobs of a project left, but those under the notes `live`; whether there were any. An account
+/// without tasks has none.
 ///
 /// # Errors
 /// As the service answers.
-pub async fn sweep(client: &Client, kind: TaskKind, state: &str, live: &BTreeSet<String>) -> Result<()> {
+pub async fn sweep(client: &Client, kind: TaskKind, state: &str, live: &BTreeSet<String>) -> Result<bool> {
     let prefix = prefix(state);
     delete_marked(client, kind, |description| {
         let rest = description.strip_prefix(&prefix);
@@ -131,22 +132,24 @@ pub async fn sweep(client: &Client, kind: TaskKind, state: &str, live: &BTreeSet
 ///
 /// # Errors
 /// As the service answers.
-pub async fn sweep_own(client: &Client, kind: TaskKind, state: &str, owner: &str) -> Result<()> {
+pub async fn sweep_own(client: &Client, kind: TaskKind, state: &str, owner: &str) -> Result<bool> {
     let own = format!("{}{owner} ", prefix(state));
     delete_marked(client, kind, |description| description.starts_with(&own)).await
 }
 
-async fn delete_marked(client: &Client, kind: TaskKind, is_marked: impl Fn(&str) -> bool) -> Result<()> {
+async fn delete_marked(client: &Client, kind: TaskKind, is_marked: impl Fn(&str) -> bool) -> Result<bool> {
     let tasks = match client.tasks(kind).await {
-        Err(error) if error.kind() == ErrorKind::Forbidden => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::Forbidden => return Ok(false),
         tasks => tasks?,
     };
+    let mut any = false;
     for task in tasks {
         if is_marked(&task.description.unwrap_or_default()) {
             delete(client, kind, task.id).await?;
+            any = true;
         }
     }
-    Ok(())
+    Ok(any)
 }
 
 async fn delete(client: &Client, kind: TaskKind, id: u64) -> Result<()> {
