@@ -275,6 +275,18 @@ impl Error {
         }
     }
 
+    /// Whether the connection failed, so that the request never left.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        match self {
+            Self::Transport { source, .. } => {
+                source.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect)
+            }
+            Self::Timeout { phase, .. } => *phase == TimeoutPhase::Connect,
+            _ => false,
+        }
+    }
+
     /// This error and its causes in one line, each stated once.
     #[must_use]
     pub fn chain(&self) -> String {

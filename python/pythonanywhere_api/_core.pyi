@@ -1368,7 +1368,8 @@ class PythonanywhereApi:
         """Puts back what the last deploy replaced, removes what it added, and reloads. Databases stay as they are.
 
         Args:
-            deploy_id: the deploy, as `history` lists it; by default the latest. It must be the last one.
+            deploy_id: the deploy, as `history` lists it. It must be the latest, which is the default unless that is a
+                rollback itself.
             reload: domains to reload.
             executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
 

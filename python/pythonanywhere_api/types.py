@@ -247,7 +247,9 @@ class HostJob(_HostJob, total=False):
 class RollbackReport(TypedDict):
     """What a rollback did. `migrations` ran in that deploy or since, and stay: the database is as it was before.
 
-    `warnings` tells what else to know, such as a domain that could not be reloaded.
+    `resumed` says that an earlier rollback had put the files back and only its end was left to do; `kept_for_rollback`
+    that what was replaced is kept, so that this one can be undone. `warnings` tells what else to know, such as a domain
+    that could not be reloaded.
     """
 
     deploy: str
@@ -256,6 +258,8 @@ class RollbackReport(TypedDict):
     not_deleted: dict[str, str]
     migrations: list[str]
     reloaded: list[str]
+    resumed: bool
+    kept_for_rollback: bool
     warnings: list[str]
 
 

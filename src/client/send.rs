@@ -87,7 +87,7 @@ impl Client {
                 self.after_answer(request, response, attempts).await
             }
             Err(error) => {
-                let reached = !is_connect(&error);
+                let reached = !error.is_unsent();
                 match slot {
                     Some(slot) if reached => slot.answered(),
                     Some(slot) => slot.unused(),
@@ -199,15 +199,4 @@ async fn again(attempts: &mut Attempts, backoff: std::time::Duration, why: &str)
     attempts.spent += backoff;
     clock::sleep(backoff).await;
     ControlFlow::Continue(())
-}
-
-/// Whether the connection failed, so that the request never left.
-fn is_connect(error: &Error) -> bool {
-    match error {
-        Error::Transport { source, .. } => {
-            source.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect)
-        }
-        Error::Timeout { phase, .. } => *phase == crate::error::TimeoutPhase::Connect,
-        _ => false,
-    }
 }

@@ -6,14 +6,14 @@
 //! that it is owed. Dropping the future sends nothing more and loses nothing, for the same reason.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
-use super::bulk::Load;
+use super::bulk::{Load, TOO_MUCH};
 use super::diff::{Base, DeployDiff, Project};
 use super::intent::{Intent, Standing};
 use super::keeper::Keeper;
-use super::leftovers::remove_work;
+use super::leftovers::{note_tasks, remove_work};
 use super::manifest::{Files, Manifest};
 use super::means::Means;
 use super::plan::{DeployOptions, Work};
@@ -25,10 +25,10 @@ use super::report::{DeployReport, Recorder};
 use super::state::StateFolder;
 use super::upload::Uploader;
 use crate::api::Reloaded;
+use crate::client::Client;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::Executor;
-use crate::host::host_time;
+use crate::host::{Executor, Keep, LeftTasks, Workshop, host_time, sweep_own};
 
 /// Deploys what `diff` says, and reports what was done.
 ///
@@ -76,9 +76,24 @@ pub async fn deploy<R: Remote>(
     }
     let folder = StateFolder::of(remote.user(), &project.remote_root)?;
     let base = &diff.base;
-    let run = Run { remote: &remote, folder, base, work: &work, options, means: &means, recorder, watcher: &watcher };
+    let run = Run {
+        remote: &remote,
+        folder,
+        base,
+        work: &work,
+        options,
+        means: &means,
+        recorder,
+        watcher: &watcher,
+        left: LeftTasks::default(),
+    };
     // Large: it holds the futures of every way to deploy.
-    match Box::pin(run.run()).await {
+    let outcome = Box::pin(run.run()).await;
+    if let Some(client) = remote.as_client() {
+        let left = run.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        note_tasks(client, &run.folder, left).await;
+    }
+    match outcome {
         Ok(()) => {
             let mut report = recorder.lock();
             report.ok = report.failed.is_empty() && report.stopped.is_none();
@@ -112,9 +127,16 @@ pub(super) struct Run<'a, R> {
     pub means: &'a Means,
     pub recorder: &'a Recorder,
     pub watcher: &'a Arc<Watcher>,
+    /// Kinds of tasks of ours that could not be deleted.
+    pub left: LeftTasks,
 }
 
 impl<R: Remote> Run<'_, R> {
+    /// Where the jobs of this deploy are done.
+    pub(super) fn workshop(&self, client: &Client) -> Workshop {
+        Workshop { left: LeftTasks::clone(&self.left), ..Workshop::new(client, self.folder.path()) }
+    }
+
     async fn run(&self) -> Result<()> {
         let intent = self.intent();
         let id = intent.id.clone();
@@ -167,6 +189,9 @@ impl<R: Remote> Run<'_, R> {
         intent.reload.clone_from(&work.reload);
         intent.takes_over.extend(self.base.intents.iter().map(|other| other.id.clone()));
         intent.tasks.extend(self.means.executor().map_or(&[][..], Executor::task_kinds));
+        intent.tasks.extend(self.base.intents.iter().flat_map(|other| &other.tasks));
+        intent.steps.extend(self.options.steps.names().map(str::to_owned));
+        intent.steps.extend(self.base.intents.iter().flat_map(|other| other.steps.iter().cloned()));
         intent
     }
 
@@ -237,12 +262,38 @@ impl<R: Remote> Run<'_, R> {
             self.roll_back(keeper, id).await;
             return false;
         }
+        let owed: Vec<String> = keeper.intent().steps.iter().cloned().collect();
+        if !owed.is_empty() {
+            self.recorder.warn(format!(
+                "an earlier deploy was to run {} and did not do it to its end, nor did this one: look whether that is due",
+                owed.join(" and ")
+            ));
+        }
+        self.forget_too_much(id).await;
         // A bundle's deletes are done; those that could not be are in the report.
         if is_bulk {
             return self.is_flawless();
         }
         let kept = self.files_after(&keeper.intent().done);
         self.delete(keeper, &kept).await
+    }
+
+    /// What was kept only in case of a failure goes, if it is more than is kept as a rule.
+    async fn forget_too_much(&self, id: &str) {
+        if self.recorder.lock().rollback_bytes <= Keep::default().bytes || !self.recorder.lock().kept_for_rollback {
+            return;
+        }
+        let removed = match self.folder.kept(id) {
+            Ok(place) => delete_if_there(self.remote, &place).await,
+            Err(error) => Err(error),
+        };
+        match removed {
+            Ok(()) => {
+                self.recorder.lock().kept_for_rollback = false;
+                self.recorder.warn(TOO_MUCH);
+            }
+            Err(error) => self.recorder.warn(format!("the replaced files are still on the host: {}", error.chain())),
+        }
     }
 
     async fn apply_singly(&self, keeper: &Keeper<R>, id: &str) -> bool {
@@ -392,6 +443,18 @@ impl<R: Remote> Run<'_, R> {
 
     /// Removes the notes that were replaced. What cannot be removed is still true, so it is worth a warning only.
     async fn clean_up(&self) -> bool {
+        // Those of one that was passed by force are there still.
+        if let Some(client) = self.remote.as_client() {
+            for other in &self.base.intents {
+                for &kind in &other.tasks {
+                    let state = self.folder.path().name();
+                    if let Err(error) = sweep_own(client, kind, state, &other.id).await {
+                        self.recorder.warn(format!("a task of an earlier deploy may be left: {}", error.chain()));
+                        return false;
+                    }
+                }
+            }
+        }
         for other in self.base.intents.iter().filter(|other| self.base.works.contains(&other.id)) {
             if let Err(error) = remove_work(self.remote, &self.folder, &other.id).await {
                 self.recorder

@@ -21,6 +21,11 @@ use crate::leaving;
 /// How long a job may take: the runner begins none that is older than 30 minutes.
 pub(super) const LIMIT: Duration = Duration::from_secs(25 * 60);
 
+/// Why there is no way back.
+pub(super) const TOO_MUCH: &str =
+    "what this deploy replaced is more than 50 MiB and is not kept: it cannot be rolled back";
+const NOT_KEPT: &str = "what this deploy replaced could not be kept, so that it cannot be rolled back";
+
 /// A bundle that is ready to go, and what the manifest says of its files.
 pub(super) struct Load {
     bundle: Bundle,
@@ -39,6 +44,11 @@ impl<R: Remote> Run<'_, R> {
         let (files, notes) = (self.files_after(done), self.old_notes());
         let (base, id) = (self.base, id.to_owned());
         let (root, generation) = (base.remote_root.clone(), self.generation());
+        // After a deploy that was cut off, the newest manifest is not all that is known of what is replaced now.
+        let previous = (!base.intents.is_empty()).then(|| {
+            let deploy = base.deploy.as_deref().unwrap_or_default();
+            Manifest::new(base.generation.unwrap_or(0), deploy, &root, base.known.ours.clone())
+        });
         let deletes: Vec<String> = self.work.deletes.values().flatten().cloned().collect();
         let clear: Vec<Value> = self
             .work
@@ -67,6 +77,7 @@ impl<R: Remote> Run<'_, R> {
                     "clear": clear,
                     "manifest": Manifest::new(generation, &id, &root, files),
                     "remove": notes,
+                    "previous": previous,
                 });
                 plan.to_string().into_bytes()
             })?;
@@ -105,9 +116,11 @@ impl<R: Remote> Run<'_, R> {
             self.watcher.deleted(&path);
         }
         if !applied.kept_for_rollback {
-            self.recorder
-                .warn("what this deploy replaced is more than 50 MiB and was not kept: it cannot be rolled back");
+            let too_much = applied.rollback_bytes > self.keep().bytes;
+            let why = if too_much { TOO_MUCH.to_owned() } else { format!("{NOT_KEPT}: {}", receipt.output.trim()) };
+            self.recorder.warn(why);
         }
+        self.recorder.lock().rollback_bytes = applied.rollback_bytes;
         for (path, reason) in &applied.not_deleted {
             self.recorder.fail(path, format!("not deleted: {reason}"));
         }
@@ -115,9 +128,15 @@ impl<R: Remote> Run<'_, R> {
         true
     }
 
+    /// A rollback that is promised needs all that is replaced, however much it is.
+    fn keep(&self) -> Keep {
+        let bytes = if self.options.rollback_on_failure { u64::MAX } else { Keep::default().bytes };
+        Keep { bytes, ..Keep::default() }
+    }
+
     async fn send_and_run(&self, keeper: &Keeper<R>, id: &str, load: &Load) -> Result<Receipt> {
         let (client, executor) = self.means.needed()?;
-        let shop = Workshop { client: client.clone(), state: self.folder.path().clone(), owner: None };
+        let shop = self.workshop(client);
         let ready = keeper.right().during(executor.made_ready(&shop)).await.inspect_err(|error| {
             // Nothing was sent yet.
             self.recorder.lock().untouched = error.kind() == ErrorKind::Config;
@@ -159,7 +178,7 @@ impl<R: Remote> Run<'_, R> {
             parts: load.bundle.parts.clone(),
             bytes: load.bundle.bytes,
             generation: self.generation(),
-            rollback: Keep::default(),
+            rollback: self.keep(),
         };
         let job = shop.job(id, &self.base.remote_root, operation);
         self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });

@@ -118,7 +118,7 @@ pub async fn diff<R: Remote>(
 
     let mut state = folder.read(remote).await?;
     if let Some(client) = remote.as_client()
-        && sweep_tasks(client, &folder, &state.intents).await?
+        && sweep_tasks(client, &folder, &state).await?
     {
         state = folder.read(remote).await?;
     }

@@ -1,7 +1,7 @@
 //! Errands: jobs on the host that are no deploys. A command, a look at the whole tree, an archive, a rollback.
 //!
-//! An errand that makes a task leaves a note for as long as it works, like a deploy, so that the next command finds the
-//! task if we are killed.
+//! An errand that makes a task leaves a note for as long as it works, so that the next command finds the task if we are
+//! killed. It is no deploy's note: an errand keeps nobody from deploying.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use super::intent::Intent;
 use super::keeper::Keeper;
 use super::leftovers::sweep_tasks;
 use super::remote::{Remote, delete_if_there};
-use super::state::StateFolder;
-use super::steps::{COMMAND_LIMIT, RECEIPT_WITHIN, Surroundings};
+use super::state::{State, StateFolder};
+use super::steps::{Surroundings, limit_of, receipt_within};
 use crate::api::TaskKind;
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
@@ -51,13 +51,13 @@ pub struct Outcome {
 impl<R: Remote> Errand<'_, R> {
     /// Has an operation done, and waits for its receipt. Removes first what killed deploys left in the account.
     pub(super) async fn run(&self, operation: Operation, limit: Duration) -> Result<Receipt> {
-        let intents = self.folder.intents(self.remote).await?;
-        self.run_after(&intents, operation, limit).await
+        let state = self.folder.read_notes(self.remote).await?;
+        self.run_after(&state, operation, limit).await
     }
 
     /// The same for who has read the notes of other deploys.
-    pub(super) async fn run_after(&self, intents: &[Intent], operation: Operation, limit: Duration) -> Result<Receipt> {
-        sweep_tasks(&self.shop.client, self.folder, intents).await?;
+    pub(super) async fn run_after(&self, state: &State, operation: Operation, limit: Duration) -> Result<Receipt> {
+        sweep_tasks(&self.shop.client, self.folder, state).await?;
         let kinds = self.executor.task_kinds();
         if kinds.is_empty() {
             let job = self.shop.job(&random_hex(8)?, self.root, operation);
@@ -66,9 +66,9 @@ impl<R: Remote> Errand<'_, R> {
         let mut intent = Intent::new(self.remote.server_time());
         let id = intent.id.clone();
         intent.tasks.extend(kinds);
-        let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
+        let place = self.folder.errand(&id)?;
+        let mut keeper = Keeper::write(self.remote, place.clone(), intent).await?;
         keeper.start();
-        let place = self.folder.intent(&id)?;
         let mut note = Note {
             client: self.shop.client.clone(),
             place,
@@ -80,7 +80,9 @@ impl<R: Remote> Errand<'_, R> {
         let job = self.shop.job(&id, self.root, operation);
         let receipt = self.executor.run(&self.shop, &job, limit).await;
         note.is_over = true;
-        if let Err(error) = keeper.remove().await {
+        // While a task of it is there, the note must be, too.
+        let ended = if self.shop.left_tasks().is_empty() { keeper.remove().await } else { keeper.leave().await };
+        if let Err(error) = ended {
             log::warn!("the note of this job is still on the host, and will expire: {}", error.chain());
         }
         receipt
@@ -136,12 +138,12 @@ pub async fn command(project: &Project, via: &Via, command: Command) -> Result<O
                 "the agent in a web app runs manage.py and pip only: a task (allow_tasks) or a console runs anything",
             ));
         }
-        Command::Run(command) => Operation::Run { command, folder: String::new(), timeout: COMMAND_LIMIT },
+        Command::Run(command) => Operation::Run { command, folder: String::new(), timeout: limit_of(&executor) },
     };
     let folder = StateFolder::of(client.user(), root)?;
-    let shop = Workshop { client: client.clone(), state: folder.path().clone(), owner: None };
+    let shop = Workshop::new(client, folder.path());
     let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
-    let receipt = errand.run(operation, RECEIPT_WITHIN).await?;
+    let receipt = errand.run(operation, receipt_within(&executor)).await?;
     let mut output = receipt.output.clone();
     match (receipt.exit_status, &receipt.error) {
         (Some(status), None) => Ok(Outcome { exit_status: status, output, truncated: receipt.truncated }),

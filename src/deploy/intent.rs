@@ -79,6 +79,12 @@ pub struct Intent {
     /// Intents whose debts are in this one.
     #[serde(default)]
     pub takes_over: BTreeSet<String>,
+    /// The deploy that is being undone, if this is a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
+    /// Commands that were to run on the host and did not end well yet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub steps: BTreeSet<String>,
     /// What kinds of tasks it may have left in the account.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tasks: BTreeSet<TaskKind>,
@@ -137,6 +143,8 @@ impl Intent {
             deletes: BTreeSet::new(),
             reload: BTreeSet::new(),
             takes_over: BTreeSet::new(),
+            undoes: None,
+            steps: BTreeSet::new(),
             tasks: BTreeSet::new(),
         };
         intent.refresh(now);
@@ -163,7 +171,8 @@ impl Intent {
                                 with compare=\"names\")";
         let intent: Self = manifest::parse(content, place, EXPECTED)?;
         let paths = intent.pending.iter().chain(intent.done.keys()).chain(&intent.deletes);
-        if paths.into_iter().all(|path| is_relative(path)) && place.name() == file_name(&intent.id) {
+        let names = [file_name(&intent.id), errand_name(&intent.id)];
+        if paths.into_iter().all(|path| is_relative(path)) && names.iter().any(|name| name == place.name()) {
             return Ok(intent);
         }
         Err(Error::Decode {
@@ -209,6 +218,11 @@ impl Intent {
 /// `intent-<id>.json`
 pub(super) fn file_name(id: &str) -> String {
     format!("intent-{id}.json")
+}
+
+/// `errand-<id>.json`: the note of a job that changes no file of the project, and keeps nobody from deploying.
+pub(super) fn errand_name(id: &str) -> String {
+    format!("errand-{id}.json")
 }
 
 pub(super) fn seconds(time: SystemTime) -> u64 {

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::intent::{Intent, Standing};
-use super::remote::{Remote, list_if_there};
-use super::state::StateFolder;
+use super::remote::{Remote, delete_if_there, list_if_there};
+use super::state::{State, StateFolder};
 use crate::api::TaskKind;
 use crate::client::Client;
 use crate::error::{ErrorKind, Result};
@@ -22,17 +22,40 @@ const KEEPING: [&str; 2] = ["not_undone", "elsewhere.json"];
 ///
 /// # Errors
 /// As the service answers.
-pub(super) async fn sweep_tasks(client: &Client, folder: &StateFolder, intents: &[Intent]) -> Result<bool> {
+pub(super) async fn sweep_tasks(client: &Client, folder: &StateFolder, state: &State) -> Result<bool> {
     let now = client.server_time();
-    let is_live = |intent: &&Intent| intent.standing(now) == Standing::Live;
-    let live: BTreeSet<String> = intents.iter().filter(is_live).map(|intent| intent.id.clone()).collect();
-    let dead = intents.iter().filter(|intent| !live.contains(&intent.id));
-    let kinds: BTreeSet<TaskKind> = dead.flat_map(|intent| intent.tasks.iter().copied()).collect();
+    let (live, dead): (Vec<&Intent>, Vec<&Intent>) =
+        state.intents.iter().chain(&state.errands).partition(|note| note.standing(now) == Standing::Live);
+    let live: BTreeSet<String> = live.into_iter().map(|note| note.id.clone()).collect();
+    let kinds: BTreeSet<TaskKind> = dead.iter().flat_map(|note| note.tasks.iter().copied()).collect();
     let mut any = false;
     for kind in kinds {
         any |= sweep(client, kind, folder.path().name(), &live).await?;
     }
+    for errand in state.errands.iter().filter(|errand| !live.contains(&errand.id)) {
+        if state.works.contains(&errand.id) {
+            remove_work(client, folder, &errand.id).await?;
+        }
+        delete_if_there(client, &folder.errand(&errand.id)?).await?;
+    }
     Ok(any)
+}
+
+/// Writes down that there are tasks that could not be deleted, for the next command.
+pub(super) async fn note_tasks(client: &Client, folder: &StateFolder, kinds: BTreeSet<TaskKind>) {
+    if kinds.is_empty() {
+        return;
+    }
+    let mut note = Intent::new(client.server_time());
+    note.ended = true;
+    note.tasks = kinds;
+    let written = match folder.errand(&note.id) {
+        Ok(place) => client.upload_file(&place, note.to_text().into()).await.map(drop),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = written {
+        log::warn!("a task of ours stays in the account: delete the one that pya made: {}", error.chain());
+    }
 }
 
 /// Removes the work folder of a deploy that another one made up for: the bundle in it counts against the quota.

@@ -80,7 +80,7 @@ pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path
     let (client, root) = (&project.client, &project.remote_root);
     let executor = via.for_command(client).await?;
     let folder = StateFolder::of(client.user(), root)?;
-    let shop = Workshop { client: client.clone(), state: folder.path().clone(), owner: None };
+    let shop = Workshop::new(client, folder.path());
     let errand = Errand { remote: client, folder: &folder, root, shop: shop.clone(), executor: &executor };
     let include = if options.include.is_empty() { vec!["**/*".to_owned()] } else { options.include.clone() };
     let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();

@@ -49,6 +49,8 @@ pub struct DeployReport {
     pub error_log: Vec<String>,
     /// Whether what was replaced can be put back.
     pub kept_for_rollback: bool,
+    /// How many bytes were replaced by a bundle. For ourselves.
+    pub rollback_bytes: u64,
     /// Whether the old files were put back, after a failure.
     pub rolled_back: bool,
     /// Whether everything is as it was, after a failure.

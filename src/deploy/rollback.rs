@@ -18,7 +18,7 @@ use super::leftovers::{remove_work, sweep_tasks};
 use super::reload::{is_refused, reload as reload_site};
 use super::remote::{Remote, delete_if_there, list_if_there};
 use super::select::counted;
-use super::state::StateFolder;
+use super::state::{State as OnHost, StateFolder};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{Applied, Keep, Operation, State, Workshop};
@@ -30,7 +30,9 @@ impl<R: Remote> Run<'_, R> {
             return;
         }
         if !self.means.in_bulk || !self.recorder.lock().kept_for_rollback {
-            self.recorder.warn("nothing is rolled back: only what went up as a bundle is kept for that");
+            let why =
+                if self.means.in_bulk { "what was replaced could not be kept" } else { "no file went up as a bundle" };
+            self.recorder.warn(format!("nothing is rolled back: {why}"));
             return;
         }
         let migrations: Vec<String> =
@@ -88,7 +90,7 @@ impl<R: Remote> Run<'_, R> {
             remote: self.remote,
             folder: &self.folder,
             root: &self.base.remote_root,
-            shop: Workshop { client: client.clone(), state: self.folder.path().clone(), owner: None },
+            shop: self.workshop(client),
             executor,
         };
         Ok(errand.roll_back(intent, id, self.generation() + 1).await?.0)
@@ -106,6 +108,7 @@ impl<R: Remote> Errand<'_, R> {
     ) -> Result<(Keeper<R>, Applied)> {
         let id = intent.id.clone();
         intent.tasks.extend(self.executor.task_kinds());
+        intent.undoes = Some(target.to_owned());
         let known = intent.takes_over.clone();
         let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
         // As in a deploy: of two that write their notes and list them then, at most one goes on.
@@ -188,6 +191,10 @@ pub struct RollbackReport {
     pub migrations: Vec<String>,
     /// Domains reloaded.
     pub reloaded: Vec<String>,
+    /// Whether the files had been put back before, by a rollback that broke off after that.
+    pub resumed: bool,
+    /// Whether what this rollback replaced is kept, so that it can be undone in its turn.
+    pub kept_for_rollback: bool,
     /// What else to know, such as a domain that could not be reloaded.
     pub warnings: Vec<String>,
 }
@@ -208,16 +215,21 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
     if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == Standing::Live) {
         return Err(Error::held(format!("{}: try again when it is over", other.describe())));
     }
-    if sweep_tasks(client, &folder, &state.intents).await? {
+    if sweep_tasks(client, &folder, &state).await? {
         state = folder.read(client).await?;
     }
-    let target = match target {
-        Some(target) => target.to_owned(),
-        None => latest(client, &folder).await?,
+    if let Some(begun) = unfinished(&state, target) {
+        return finish(client, &folder, &state, begun, reload).await;
+    }
+    let jobs = known_history(client, &folder).await;
+    let begun = state.intents.iter().find_map(|intent| intent.undoes.clone());
+    let target = match target.map(str::to_owned).or(begun) {
+        Some(target) => target,
+        None => latest(client, &folder, &jobs).await?,
     };
     let index = index_of(client, &folder, &target).await?;
     let executor = via.for_command(client).await?;
-    let shop = Workshop { client: client.clone(), state: folder.path().clone(), owner: None };
+    let shop = Workshop::new(client, folder.path());
     let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
     let mut intent = Intent::new(client.server_time());
     for other in &state.intents {
@@ -226,14 +238,23 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
         intent.reload.extend(other.reload.iter().cloned());
         intent.takes_over.insert(other.id.clone());
     }
-    let warnings = Vec::from_iter(index.unsettled(&intent));
+    let mut warnings = Vec::from_iter(index.unsettled(&intent));
     intent.pending.extend(index.files.into_keys().chain(index.added.into_keys()).chain(index.deleted.into_keys()));
     intent.reload.extend(reload.iter().cloned());
-    let reload = intent.reload.clone();
-    let migrations = migrations_since(&history_in(client, &folder).await?, &target);
+    let (id, reload) = (intent.id.clone(), intent.reload.clone());
+    let migrations = migrations_since(&jobs, &target);
     let (keeper, applied) = errand.roll_back(intent, &target, state.generation().unwrap_or(0) + 1).await?;
+    if let Some(first) = applied.overwritten.first() {
+        warnings.push(format!(
+            "{} other than that deploy left them (the first is {first}): the old content is back, and what was there is kept \
+             (pya rollback {})",
+            if applied.overwritten.len() == 1 { "1 file was".to_owned() } else { format!("{} files were", applied.overwritten.len()) },
+            id
+        ));
+    }
     let mut report = RollbackReport {
         deploy: target,
+        kept_for_rollback: applied.kept_for_rollback,
         written: applied.written,
         deleted: applied.deleted,
         not_deleted: applied.not_deleted,
@@ -241,25 +262,68 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
         warnings,
         ..RollbackReport::default()
     };
-    for domain in reload {
+    if !reload_all(client, reload, &mut report).await {
+        leave(keeper).await;
+        return Ok(report);
+    }
+    remove_notes(client, &folder, &state).await?;
+    keeper.remove().await?;
+    Ok(report)
+}
+
+/// Lets the sites run the old files; false if that is still owed.
+async fn reload_all(client: &Client, domains: BTreeSet<String>, report: &mut RollbackReport) -> bool {
+    for domain in domains {
         if let Err(error) = reload_site(client, &domain).await {
             report.warnings.push(format!("the old files are back, and {domain} was not reloaded: {}", error.chain()));
+            // Where there is no such web app, nobody will ever reload it.
             if !is_refused(&error) {
-                leave(keeper).await;
-                return Ok(report);
+                return false;
             }
-            // There is no such web app: nobody will ever reload it.
-            continue;
+        } else {
+            report.reloaded.push(domain);
         }
-        report.reloaded.push(domain);
     }
+    true
+}
+
+/// Removes the notes of deploys that were made up for.
+async fn remove_notes(client: &Client, folder: &StateFolder, state: &OnHost) -> Result<()> {
     for other in &state.intents {
         if state.works.contains(&other.id) {
-            remove_work(client, &folder, &other.id).await?;
+            remove_work(client, folder, &other.id).await?;
         }
         delete_if_there(client, &folder.intent(&other.id)?).await?;
     }
-    keeper.remove().await?;
+    Ok(())
+}
+
+/// A rollback of `target` that put the files back and broke off then. Nobody has changed anything since.
+fn unfinished<'a>(state: &'a OnHost, target: Option<&str>) -> Option<&'a Intent> {
+    let latest = &state.manifest.as_ref()?.deploy;
+    let begun = state.intents.iter().find(|intent| intent.id == *latest && intent.undoes.is_some())?;
+    let is_meant = target.is_none() || target == begun.undoes.as_deref();
+    let is_made_up_for = |other: &Intent| {
+        let is_about_files = !(other.pending.is_empty() && other.done.is_empty() && other.deletes.is_empty());
+        other.id == begun.id || begun.takes_over.contains(&other.id) || !is_about_files
+    };
+    Some(begun).filter(|_| is_meant && state.intents.iter().all(is_made_up_for))
+}
+
+/// Does what a rollback that broke off has left to do.
+async fn finish(
+    client: &Client,
+    folder: &StateFolder,
+    state: &OnHost,
+    begun: &Intent,
+    reload: &[String],
+) -> Result<RollbackReport> {
+    let deploy = begun.undoes.clone().unwrap_or_default();
+    let mut report = RollbackReport { deploy, resumed: true, kept_for_rollback: true, ..RollbackReport::default() };
+    let owed = state.intents.iter().flat_map(|intent| &intent.reload).chain(reload).cloned().collect();
+    if reload_all(client, owed, &mut report).await {
+        remove_notes(client, folder, state).await?;
+    }
     Ok(report)
 }
 
@@ -267,20 +331,32 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
 fn migrations_since(jobs: &[Value], target: &str) -> Vec<String> {
     let start = jobs.iter().position(|job| job["id"] == target).unwrap_or(0);
     let names = jobs[start..].iter().filter_map(|job| job["migrations"].as_array()).flatten();
-    names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+    let mut seen = BTreeSet::new();
+    names.filter_map(|name| name.as_str().map(str::to_owned)).filter(|name| seen.insert(name.clone())).collect()
 }
 
 /// The deploy whose replaced files are kept: one as a rule; of several, the last in the history.
-async fn latest(client: &Client, folder: &StateFolder) -> Result<String> {
+async fn latest(client: &Client, folder: &StateFolder, jobs: &[Value]) -> Result<String> {
     let entries = list_if_there(client, folder.path()).await?.unwrap_or_default();
     let mut kept: Vec<String> =
         entries.iter().filter_map(|entry| entry.name.strip_prefix("rollback-").map(str::to_owned)).collect();
-    if kept.len() > 1 {
-        let jobs = history_in(client, folder).await?;
-        kept.sort_by_key(|id| jobs.iter().position(|job| job["id"] == id.as_str()));
-    }
-    kept.pop().ok_or_else(|| {
+    kept.sort_by_key(|id| jobs.iter().position(|job| job["id"] == id.as_str()));
+    let latest = kept.pop().ok_or_else(|| {
         Error::config("there is nothing to roll back to: only a deploy by bundle keeps what it replaces")
+    })?;
+    if jobs.iter().any(|job| job["id"] == latest.as_str() && job["operation"] == "rollback") {
+        return Err(Error::config(format!(
+            "the latest change is a rollback itself: to undo that one, name it (pya rollback {latest})"
+        )));
+    }
+    Ok(latest)
+}
+
+/// The history, as far as it can be read: it says more, and nothing depends on it.
+async fn known_history(client: &Client, folder: &StateFolder) -> Vec<Value> {
+    history_in(client, folder).await.unwrap_or_else(|error| {
+        log::warn!("what was done before is not known: {}", error.chain());
+        Vec::new()
     })
 }
 
@@ -302,7 +378,7 @@ async fn index_of(client: &Client, folder: &StateFolder, target: &str) -> Result
 pub async fn history(project: &Project) -> Result<Vec<Value>> {
     let client = &project.client;
     let folder = StateFolder::of(client.user(), &project.remote_root)?;
-    sweep_tasks(client, &folder, &folder.intents(client).await?).await?;
+    sweep_tasks(client, &folder, &folder.read_notes(client).await?).await?;
     history_in(client, &folder).await
 }
 

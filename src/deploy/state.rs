@@ -60,6 +60,15 @@ impl StateFolder {
         self.folder.join(&super::intent::file_name(id))
     }
 
+    pub(super) fn errand(&self, id: &str) -> Result<RemotePath> {
+        self.folder.join(&super::intent::errand_name(id))
+    }
+
+    /// Where what a deploy replaced is kept.
+    pub(super) fn kept(&self, id: &str) -> Result<RemotePath> {
+        self.folder.join(&format!("rollback-{id}"))
+    }
+
     /// Where a job works, and what it is given.
     pub(super) fn work(&self, id: &str) -> Result<RemotePath> {
         self.folder.join(&format!("{WORK}{id}"))
@@ -77,6 +86,8 @@ impl StateFolder {
                 contents.generations.insert(generation);
             } else if let Some(id) = name.strip_prefix("intent-") {
                 contents.intents.insert(id.to_owned());
+            } else if let Some(id) = name.strip_prefix("errand-") {
+                contents.errands.insert(id.to_owned());
             }
         }
         Ok(contents)
@@ -92,9 +103,9 @@ impl StateFolder {
         self.read_with(remote, true).await
     }
 
-    /// Reads all intents: one request where nobody works and nobody was cut off.
-    pub(super) async fn intents<R: Remote>(&self, remote: &R) -> Result<Vec<Intent>> {
-        Ok(self.read_with(remote, false).await?.intents)
+    /// Reads the notes of those who work: one request where nobody does and nobody was cut off.
+    pub(super) async fn read_notes<R: Remote>(&self, remote: &R) -> Result<State> {
+        self.read_with(remote, false).await
     }
 
     async fn read_with<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
@@ -109,7 +120,7 @@ impl StateFolder {
     }
 
     async fn read_once<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
-        let Contents { generations, intents, works } = self.list(remote).await?;
+        let Contents { generations, intents, errands, works } = self.list(remote).await?;
         let newest = generations.last().copied().filter(|_| manifest);
         let mut state = State { generations, works, ..State::default() };
         if let Some(generation) = newest {
@@ -129,6 +140,10 @@ impl StateFolder {
         for id in &intents {
             state.intents.push(self.read_intent(remote, id).await?);
         }
+        for id in &errands {
+            let place = self.errand(id)?;
+            state.errands.push(Intent::parse(&remote.read(&place).await?, &place)?);
+        }
         Ok(state)
     }
 }
@@ -138,6 +153,7 @@ impl StateFolder {
 pub(super) struct Contents {
     pub generations: BTreeSet<u64>,
     pub intents: BTreeSet<String>,
+    pub errands: BTreeSet<String>,
     /// The ids of jobs that have a folder.
     pub works: BTreeSet<String>,
 }
@@ -154,6 +170,8 @@ pub(super) struct State {
     pub manifest: Option<Manifest>,
     pub generations: BTreeSet<u64>,
     pub intents: Vec<Intent>,
+    /// Notes of jobs that change nothing.
+    pub errands: Vec<Intent>,
     /// The ids of jobs that have a folder.
     pub works: BTreeSet<String>,
 }
@@ -285,7 +303,7 @@ mod tests {
             manifest: Some(Manifest::new(4, deploy, &root(), files)),
             generations: [4].into(),
             intents,
-            works: BTreeSet::new(),
+            ..State::default()
         }
     }
 

@@ -15,11 +15,24 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{Executor, Operation, Receipt, State, Workshop, random_hex, settings_module, wsgi_file};
 
-/// How long a command may run on the host, in seconds: a request to a web app may take 5 minutes.
+/// How long a command may run inside a web app, in seconds, where a request may take 5 minutes.
 pub const COMMAND_LIMIT: u64 = 240;
 
-/// How long to wait for the receipt of one.
-pub(super) const RECEIPT_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// How long one may run elsewhere.
+const LONG_COMMAND_LIMIT: u64 = 3600;
+
+/// How long a receipt may come later than its command's limit: a scheduled task begins within two minutes.
+const RECEIPT_LATER: Duration = Duration::from_secs(6 * 60);
+
+/// How long a command may run where `executor` starts it, in seconds.
+pub(super) fn limit_of(executor: &Executor) -> u64 {
+    if matches!(executor, Executor::Webapp(_)) { COMMAND_LIMIT } else { LONG_COMMAND_LIMIT }
+}
+
+/// How long to wait for the receipt of a command that `executor` starts.
+pub(super) fn receipt_within(executor: &Executor) -> Duration {
+    Duration::from_secs(limit_of(executor)) + RECEIPT_LATER
+}
 
 /// What is run on the host after the files are there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +67,16 @@ impl Steps {
         self.requirements.is_none() && !self.collectstatic && !self.migrate
     }
 
+    /// The names of what is to be run.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        let wanted = [
+            (self.requirements.is_some(), "requirements"),
+            (self.collectstatic, "collectstatic"),
+            (self.migrate, "migrate"),
+        ];
+        wanted.into_iter().filter_map(|(is_wanted, name)| is_wanted.then_some(name))
+    }
+
     fn operations(&self, surroundings: &Surroundings) -> Vec<(&'static str, Operation)> {
         let manage = |args: &[&str]| {
             let args = args.iter().map(|&arg| arg.to_owned()).collect();
@@ -82,7 +105,8 @@ impl StepReport {
         Self {
             step: step.to_owned(),
             ok: receipt.is_ok(),
-            exit_status: receipt.exit_status,
+            // Where another command is at work, nobody knows what the database is like.
+            exit_status: receipt.exit_status.filter(|_| !receipt.is_busy()),
             output: format!("{}{reason}", receipt.output),
         }
     }
@@ -113,25 +137,28 @@ pub(super) struct Surroundings {
     python: Option<String>,
     /// Its Django settings.
     settings: Option<String>,
+    /// How long a command may run, in seconds.
+    timeout: u64,
 }
 
 impl Surroundings {
     /// Those of the web app `domain`. Inside it, the agent knows its Python and its settings; anything else is told what
     /// the web app's record and its WSGI file say.
     pub(super) async fn of(client: &Client, domain: Option<&str>, executor: &Executor) -> Result<Self> {
-        let Some(domain) = domain else { return Ok(Self::default()) };
+        let timeout = limit_of(executor);
+        let Some(domain) = domain else { return Ok(Self { timeout, ..Self::default() }) };
         let record = client.webapp(domain).await?;
         let field = |name: &str| record[name].as_str().filter(|value| !value.is_empty()).map(str::to_owned);
         let virtualenv = field("virtualenv_path");
         if matches!(executor, Executor::Webapp(_)) {
-            return Ok(Self { virtualenv, ..Self::default() });
+            return Ok(Self { virtualenv, timeout, ..Self::default() });
         }
         let wsgi = match client.read_file(&wsgi_file(domain)?).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Bytes::new(),
             wsgi => wsgi?,
         };
         let settings = settings_module(&String::from_utf8_lossy(&wsgi)).map(str::to_owned);
-        Ok(Self { virtualenv, python: field("python_version"), settings })
+        Ok(Self { virtualenv, python: field("python_version"), settings, timeout })
     }
 
     /// `manage.py` with these arguments.
@@ -142,13 +169,13 @@ impl Surroundings {
             virtualenv: self.virtualenv.clone(),
             python: self.python.clone(),
             settings: self.settings.clone(),
-            timeout: COMMAND_LIMIT,
+            timeout: self.timeout,
         }
     }
 
     fn pip(&self, requirements: String) -> Operation {
         let (virtualenv, python) = (self.virtualenv.clone(), self.python.clone());
-        Operation::Pip { requirements, virtualenv, python, timeout: COMMAND_LIMIT }
+        Operation::Pip { requirements, virtualenv, python, timeout: self.timeout }
     }
 }
 
@@ -172,12 +199,12 @@ impl<R: Remote> Run<'_, R> {
         let surroundings = Surroundings::of(client, self.options.via.domain.as_deref(), executor).await?;
         // Others must know the tasks of these jobs as those of a deploy that is going on.
         let owner = Some(keeper.intent().id.clone());
-        let shop = Workshop { client: client.clone(), state: self.folder.path().clone(), owner };
+        let shop = Workshop { owner, ..self.workshop(client) };
         for (step, operation) in self.options.steps.operations(&surroundings) {
             self.watcher.tell(ProgressEvent::Running { step: step.to_owned() });
             let job = shop.job(&random_hex(8)?, &self.base.remote_root, operation);
             self.recorder.lock().running = Some(step.to_owned());
-            let receipt = keeper.right().during(executor.run(&shop, &job, RECEIPT_WITHIN)).await;
+            let receipt = keeper.right().during(executor.run(&shop, &job, receipt_within(executor))).await;
             self.recorder.lock().running = None;
             let receipt = match receipt {
                 Ok(receipt) => receipt,
@@ -192,6 +219,9 @@ impl<R: Remote> Run<'_, R> {
             };
             let report = StepReport::of(step, &receipt);
             let is_ok = report.ok;
+            if is_ok {
+                keeper.intent().steps.remove(step);
+            }
             self.recorder.lock().steps.push(report);
             if !is_ok {
                 self.recorder.lock().stopped = Some(format!("{step} failed: {}", receipt.reason()));

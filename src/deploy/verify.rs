@@ -124,10 +124,10 @@ pub async fn verify(project: &Project, via: &Via, local: Option<&SelectOptions>)
     };
     let state = folder.read(client).await?;
     let executor = via.for_command(client).await?;
-    let shop = Workshop { client: client.clone(), state: folder.path().clone(), owner: None };
+    let shop = Workshop::new(client, folder.path());
     let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
     let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
-    let receipt = errand.run_after(&state.intents, Operation::Hash { prune }, LIMIT).await?;
+    let receipt = errand.run_after(&state, Operation::Hash { prune }, LIMIT).await?;
     if !receipt.is_ok() {
         return Err(receipt.to_error());
     }

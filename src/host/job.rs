@@ -172,6 +172,10 @@ pub struct Applied {
     pub not_deleted: BTreeMap<String, String>,
     /// Whether what it replaced can be put back.
     pub kept_for_rollback: bool,
+    /// How many bytes that is, kept or not.
+    pub rollback_bytes: u64,
+    /// Files that were other than the deploy left them when a rollback put the old ones back.
+    pub overwritten: Vec<String>,
     /// Whether it failed and put everything back.
     pub undone: bool,
 }
@@ -181,6 +185,12 @@ impl Receipt {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.state != State::Running
+    }
+
+    /// Whether it was not begun because another command is at work.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.state == State::Refused && self.error.as_ref().is_some_and(|error| error.kind == "busy")
     }
 
     /// Whether it did what it should.
@@ -204,7 +214,7 @@ impl Receipt {
     pub fn to_error(&self) -> Error {
         let kind = self.error.as_ref().map_or("", |error| error.kind.as_str());
         match (self.state, kind) {
-            (State::Refused, "not_current" | "not_latest") => Error::held(self.reason()),
+            (State::Refused, "not_current" | "not_latest" | "busy") => Error::held(self.reason()),
             (State::Refused, "missing" | "interpreter") => Error::config(self.reason()),
             _ => Error::job(self.reason()),
         }

@@ -15,7 +15,7 @@ mod wsgi;
 
 pub use agent::{Agent, Agents, Change, Silence, Status};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
-pub use executor::{Executor, Workshop, host_time, sweep, sweep_own};
+pub use executor::{Executor, LeftTasks, Workshop, host_time, sweep, sweep_own};
 pub use job::{Applied, Failure, Job, Keep, LIFETIME, Operation, Receipt, State};
 pub use sign::{VERSION, random_hex};
 pub use site::Site;

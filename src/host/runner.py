@@ -297,7 +297,8 @@ class Job:
         for name in names:
             if name.startswith("gone-"):
                 shutil.rmtree(os.path.join(self.state, name), ignore_errors=True)
-            if name.startswith("work-") and "intent-%s.json" % name[5:] not in names:
+            notes = {"%s-%s.json" % (kind, name[5:]) for kind in ("intent", "errand")}
+            if name.startswith("work-") and notes.isdisjoint(names):
                 path = os.path.join(self.state, name)
                 if os.path.exists(os.path.join(path, "not_undone")):
                     continue
@@ -369,7 +370,8 @@ class Job:
                     no("it ended")
                 if name == own and (intent.get("expires") or now) < now:
                     no("its note has expired")
-                if name == own and intent["since"] + LIFETIME <= now:
+                # One that is kept fresh may be older: a bundle takes as long to go up as it takes.
+                if name == own and not intent.get("expires") and intent["since"] + LIFETIME <= now:
                     no("it began too long ago")
             elif re.fullmatch(r"manifest-[0-9]+\.json", name):
                 newest = max(newest, int(name[9:-5]))
@@ -462,7 +464,7 @@ def unpack(job, change):
     files, deletes, clear, manifest, old_notes = (plan[name] for name in names)
     if [[file.get("path"), file.get("sha256"), file.get("size")] for file in files] != seen:
         raise Stop("digest", "what the bundle holds is not what it says that it holds")
-    change.plan(files, deletes, clear, manifest, old_notes)
+    change.plan(files, deletes, clear, manifest, old_notes, previous=plan.get("previous"))
 
 
 def check_parts(job):
@@ -549,11 +551,11 @@ def stage_old_files(job, change):
             job.tick()
     deletes, kept = [], {}
     for path, digest in sorted(index["added"].items()):
-        place = change.place(path)
-        if os.path.isfile(place) and digest_of(place) != digest:
-            kept[path] = "it was changed since that deploy added it"
-        else:
+        if digest_if_there(change.place(path)) in (None, digest):
             deletes.append(path)
+        else:
+            kept[path] = "it was changed since that deploy added it"
+    overwritten = written_since(job, change, store, index)
     clear, deletes = cleared_for([file["path"] for file in files], deletes)
     manifest = dict(index["previous"] or {"format": FORMAT, "remote_root": job.job["root"], "files": {}})
     # What deploys that were cut off changed since, or may have, is not as it was then.
@@ -564,7 +566,21 @@ def stage_old_files(job, change):
     manifest.update(generation=job.job["generation"], deploy=job.id, files=files_now)
     old_notes = [name for name in os.listdir(job.state) if re.fullmatch(r"manifest-[0-9]+\.json", name)]
     old_notes = [name for name in old_notes if int(name[9:-5]) < job.job["generation"]]
-    change.plan(files, deletes, clear, manifest, old_notes, kept=kept, spent=os.path.basename(store))
+    change.plan(
+        files, deletes, clear, manifest, old_notes, kept=kept, spent=os.path.basename(store), overwritten=overwritten
+    )
+
+
+def written_since(job, change, store, index):
+    """Files that come back and are other by now than the deploy left them: what is there has no other copy."""
+    found = []
+    for path, old in sorted(list(index["files"].items()) + list(index["deleted"].items())):
+        digest, stored = digest_if_there(change.place(path)), os.path.join(store, checked_name(old["name"]))
+        # One that was cut off may have put it back already.
+        if digest not in (None, old.get("put"), digest_if_there(stored)):
+            found.append(path)
+        job.tick(may_stop=False)
+    return found
 
 
 def cleared_for(paths, deletes):
@@ -648,8 +664,13 @@ class Change:
 
     # Planning
 
-    def plan(self, files, deletes, clear, manifest, old_notes, kept=None, spent=None):
-        """Writes down all moves, after a look at every place that is concerned."""
+    def plan(self, files, deletes, clear, manifest, old_notes, kept=None, spent=None, previous=None, overwritten=()):
+        """Writes down all moves, after a look at every place that is concerned.
+
+        `overwritten` has no other copy, so that what is replaced is kept whatever its size. `previous` is what a
+        rollback makes the manifest of: what the newest one says, unless the client knows better, since a deploy was
+        cut off.
+        """
         moves, self.cleared = [], {}
         for obstacle in clear:
             moves += self.plan_clearing(obstacle)
@@ -668,18 +689,19 @@ class Change:
             if not re.fullmatch(r"(manifest-[0-9]+|intent-[0-9a-f]{16})\.json", name):
                 raise Stop("name", "%r is no note of a deploy" % name)
         os.makedirs(self.replaced, mode=0o700, exist_ok=True)
-        previous = self.job.note_if_there("manifest-%d.json" % (self.job.job["generation"] - 1))
+        newest = self.job.note_if_there("manifest-%d.json" % (self.job.job["generation"] - 1))
         write_json(
             self.moves_path,
             {
                 "moves": moves,
                 "deletes": [checked_path(path) for path in deletes],
                 "manifest": manifest,
-                "previous": previous,
+                "previous": previous or newest,
                 "old_notes": old_notes,
                 "digests": {file["path"]: file.get("sha256") for file in files},
                 "kept": kept or {},
                 "spent": spent,
+                "overwritten": list(overwritten),
             },
         )
 
@@ -898,6 +920,7 @@ class Change:
             "not_deleted": not_deleted,
             "kept_for_rollback": is_kept,
             "rollback_bytes": size,
+            "overwritten": plan["overwritten"],
             "undone": False,
         }
 
@@ -933,7 +956,7 @@ class Change:
             return True, read_json(os.path.join(store, "index.json"))["size"]
         index = dict(self.index(plan, written, gone), not_deleted=not_deleted)
         wanted = self.job.job["rollback"]
-        is_kept = wanted["versions"] > 0 and index["size"] <= wanted["bytes"]
+        is_kept = wanted["versions"] > 0 and (index["size"] <= wanted["bytes"] or bool(plan["overwritten"]))
         stores = [name for name in os.listdir(self.job.state) if re.fullmatch("rollback-[0-9a-f]{16}", name)]
         # Older ones are of no use without this one: they would be mixed with what it put there.
         for name in newest_first(self.job.state, stores)[wanted["versions"] - 1 if is_kept else 0 :]:
@@ -957,10 +980,11 @@ class Change:
         files, added, deleted = {}, {}, {}
         for _, path, number, _, _ in written:
             old = self.old(number)
+            put = plan["digests"].get(path) or digest_if_there(self.place(path))
             if old is not None:
-                files[path] = old
+                files[path] = dict(old, put=put)
             else:
-                added[path] = plan["digests"].get(path) or digest_if_there(self.place(path))
+                added[path] = put
         for path, name in gone + [(move[1], move[2]) for move in plan["moves"] if move[0] == "take"]:
             old = self.old(name)
             if old is not None:
@@ -990,6 +1014,7 @@ NOTHING_APPLIED = {
     "not_deleted": {},
     "kept_for_rollback": False,
     "rollback_bytes": 0,
+    "overwritten": [],
     "undone": False,
 }
 
@@ -1300,10 +1325,10 @@ def run_command(job, words, folder):
     words = [native(word) for word in words]
     argv = [readable(word) for word in words]
     job.result = {"argv": argv, "interpreter": argv[0], "timed_out": False, "signal": None}
-    # If we are killed from here on, the next one must know that the command was begun.
-    job.save(job.receipt_path(), job.new_receipt("running"))
     printed = os.path.join(job.work, "output")
-    with open(printed, "wb") as output:
+    with only_one(job) as lock, open(printed, "wb") as output:
+        # If we are killed from here on, the next one must know that the command was begun.
+        job.save(job.receipt_path(), job.new_receipt("running"))
         try:
             process = subprocess.Popen(
                 words,
@@ -1313,6 +1338,8 @@ def run_command(job, words, folder):
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                # It may outlive us.
+                pass_fds=() if lock is None else (lock,),
             )
         except OSError as error:
             raise Stop("local", "%s: %s" % (words[0], error.strerror))
@@ -1336,6 +1363,30 @@ def run_command(job, words, folder):
     if status != 0:
         # The status says it, and the output says why.
         raise CommandFailed(status)
+
+
+@contextlib.contextmanager
+def only_one(job):
+    """One command at a time that changes database or packages: whoever lost sight of one may start another."""
+    if job.job["operation"] not in ("manage", "pip"):
+        yield None
+        return
+    lock = os.open(os.path.join(job.state, "command.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            words = os.read(lock, 200).decode("utf-8", "replace")
+            raise Refusal("busy", "another command still runs in this project (%s): wait for its end" % words)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+                raise
+        words = " ".join(job.result["argv"][1:])[:100] + time.strftime(", since %H:%M UTC", time.gmtime())
+        os.ftruncate(lock, 0)
+        os.write(lock, words.encode("utf-8", "replace"))
+        yield lock
+    finally:
+        os.close(lock)
 
 
 class CommandFailed(Stop):

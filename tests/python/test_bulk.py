@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import stat
 import sys
 import tarfile
@@ -11,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from email.utils import parsedate_to_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -322,8 +324,8 @@ def test_free_accounts_are_told_that_they_have_no_tasks(unlimited, tmp_path):
         site.write("1")
         report = site.deploy(executor="always_on")
         assert not report.ok
-        assert "this account gives no task for this" in report.stopped
-        assert site.notes("bundle-*") == []
+        assert "this account has no such tasks" in report.stopped
+        assert site.notes("bundle-*") == site.notes("intent-*") == []
         report = site.deploy(allow_tasks=True)
         assert (report.ok, report.executor) == (True, "none")
         assert "this account has no tasks" in report.why
@@ -721,7 +723,13 @@ def test_a_rollback_is_a_deploy_of_its_own_and_can_be_rolled_back(with_agent):
     assert (report["deleted"], report["reloaded"]) == (["added.txt"], [site.domain])
     assert files_below(site.remote) == first
     assert site.page() == "version 1 at /"
-    site.run(site.api.rollback(**site.via))
+    # Who repeats it without a name does not get the undone deploy back.
+    with pytest.raises(ConfigError, match="the latest change is a rollback itself") as refused:
+        site.run(site.api.rollback(**site.via))
+    assert files_below(site.remote) == first
+    latest = site.run(site.api.history())[-1]["id"]
+    assert latest in str(refused.value)
+    assert site.run(site.api.rollback(latest, **site.via))["kept_for_rollback"]
     assert files_below(site.remote) == second
     states = [(job["operation"], job["state"]) for job in site.run(site.api.history())]
     assert states == [("apply", "done"), ("apply", "done"), ("rollback", "done"), ("rollback", "done")]
@@ -733,7 +741,8 @@ def test_a_rollback_is_a_deploy_of_its_own_and_can_be_rolled_back(with_agent):
     # What went one by one since would be mixed with older files.
     (site.local / "version.txt").write_text("3")
     assert site.deploy(executor="none")
-    assert site.caller.run(site.api.rollback(**site.via)) is None
+    latest = site.run(site.api.history())[-1]["id"]
+    assert site.caller.run(site.api.rollback(latest, **site.via)) is None
     assert "another deploy ended since" in site.api.error_message
 
 
@@ -796,6 +805,105 @@ def test_commands_run_with_the_python_and_the_settings_of_the_web_app(with_agent
     assert result.output == "mysite.settings.production check\n"
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_a_rollback_that_broke_off_is_brought_to_its_end(with_agent, named):
+    site = with_agent
+    assert site.deploy()
+    first = files_below(site.remote)
+    site.write("2")
+    assert site.deploy()
+    target = site.run(site.api.history())[-1]["id"] if named else None
+    site.host.faults.add("status", code=500, method="POST", path="*/reload/", times=10)
+    report = site.run(site.api.rollback(target, reload=[site.domain], **site.via))
+    assert (report["reloaded"], report["resumed"], len(report["warnings"])) == ([], False, 1)
+    site.host.faults.clear()
+    report = site.run(site.api.rollback(target, reload=[site.domain], **site.via))
+    assert (report["reloaded"], report["resumed"], report["warnings"]) == ([site.domain], True, [])
+    assert files_below(site.remote) == first
+    assert site.page() == "version 1 at /"
+    assert site.notes("intent-*") == []
+
+
+def test_a_rollback_says_what_was_written_since_the_deploy(with_agent):
+    site = with_agent
+    assert site.deploy()
+    site.write("2")
+    assert site.deploy()
+    (site.remote / "pkg1" / "m1.py").write_text("the application's own")
+    report = site.run(site.api.rollback(**site.via))
+    assert "1 file was other than that deploy left them (the first is pkg1/m1.py)" in report["warnings"][0]
+    latest = site.run(site.api.history())[-1]["id"]
+    assert f"pya rollback {latest}" in report["warnings"][0]
+    site.run(site.api.rollback(latest, **site.via))
+    assert (site.remote / "pkg1" / "m1.py").read_text() == "the application's own"
+
+
+def test_what_is_kept_for_a_promised_rollback_is_as_much_as_it_takes(with_agent):
+    site = with_agent
+    (site.local / "large").write_bytes(os.urandom(1 << 20) * 51)
+    assert site.deploy()
+    first = files_below(site.remote)
+    (site.local / "large").write_bytes(b"small")
+    site.write("2 fail")
+    report = site.deploy(migrate=True, rollback_on_failure=True)
+    assert report.rolled_back, report.warnings
+    assert files_below(site.remote) == first
+    # After a deploy that went well it is too much.
+    site.write("3")
+    report = site.deploy(rollback_on_failure=True)
+    assert (report.ok, report.kept_for_rollback) == (True, False)
+    assert "more than 50 MiB and is not kept" in report.warnings[-1]
+    assert site.notes("rollback-*") == []
+
+
+def test_a_step_that_failed_is_not_forgotten(with_agent):
+    site = with_agent
+    site.write("2 fail")
+    assert not site.deploy(migrate=True)
+    (site.local / "version.txt").write_text("3")
+    report = site.deploy()
+    assert report.ok
+    assert "an earlier deploy was to run migrate and did not do it to its end" in report.warnings[-1]
+    (site.local / "version.txt").write_text("4")
+    assert site.deploy().warnings == []
+
+
+def test_a_job_beside_a_deploy_keeps_nobody_from_anything(site):
+    client = Client(site.host.user, site.host.token, site.host.url)
+    assert site.deploy()
+    site.host.faults.add("hold", method="POST", path="*/always_on/", times=1)
+    threading.Thread(target=lambda: site.caller.run(site.api.run("true", executor="always_on"))).start()
+    assert site.host.wait_held(1, timeout=30)
+    assert len(site.notes("errand-*")) == 1
+    (site.local / "version.txt").write_text("2")
+    report = site.deploy()
+    assert (report.ok, report.warnings) == (True, [])
+    site.host.release(site.host.held()[0].number)
+    for _ in range(600):
+        if not site.notes("errand-*"):
+            break
+        time.sleep(0.05)
+    assert client.always_on.list() == []
+
+
+def test_a_task_that_could_not_be_deleted_goes_with_the_next_command(site):
+    client = Client(site.host.user, site.host.token, site.host.url)
+    assert site.deploy()
+    site.write("1 again")
+    for act in (
+        lambda: site.run(site.api.run("true", executor="always_on")),
+        lambda: site.deploy(executor="always_on"),
+    ):
+        site.host.faults.add("status", code=400, method="DELETE", path="*/always_on/*", times=1)
+        act()
+        assert len(client.always_on.list()) == 1
+        assert len(site.notes("errand-*")) == 1
+        site.run(site.api.history())
+        assert client.always_on.list() == []
+        assert site.notes("errand-*") == []
+        site.write("2")
+
+
 def test_a_rollback_names_the_migrations_that_stay(with_agent):
     site = with_agent
     assert site.deploy(migrate=True)
@@ -806,7 +914,7 @@ def test_a_rollback_names_the_migrations_that_stay(with_agent):
     assert site.deploy(migrate=True)
     site.run(site.api.manage("migrate", "pages", **site.via))
     assert [job.get("migrations") for job in site.run(site.api.history())][-2:] == [["pages.0002_title"]] * 2
-    assert site.run(site.api.rollback(**site.via))["migrations"] == ["pages.0002_title"] * 2
+    assert site.run(site.api.rollback(**site.via))["migrations"] == ["pages.0002_title"]
 
 
 def test_a_rollback_stops_where_somebody_else_deploys(with_agent):
@@ -906,6 +1014,7 @@ def test_commands_give_status_and_output(with_agent):
         site.run(site.api.run("ls", **site.via))
     with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):
         site.run(site.api.manage("check", nonsense=1))
+    assert site.run(site.api.verify(**site.via))["clean"]
     with pytest.raises(TypeError, match="give local_root as well"):
         site.run(site.api.verify(path_masks=["*.py"], **site.via))
     with pytest.raises(ConfigError, match="nothing can run commands"):
@@ -921,6 +1030,35 @@ def test_an_agent_with_an_old_token_gets_one_reload(with_agent):
     loaded.write_text(text.replace('"key_check": "', '"key_check": "0'))
     site.write("2")
     assert site.deploy()
+
+
+def test_half_a_deploy_is_not_reloaded_for_the_sake_of_a_new_token(with_agent):
+    site = with_agent
+    assert site.deploy()
+    site.write("2")
+    site.host.faults.add("status", code=400, method="POST", path="*/manifest-*", times=1)
+    assert not site.deploy(executor="none", reload=[])
+    loaded = site.remote.parent / ".pya" / f"agent-{site.domain}" / "loaded.json"
+    loaded.write_text(loaded.read_text().replace('"key_check": "', '"key_check": "0'))
+    site.host.clear_requests()
+    # Where whatever has the agent's key no longer takes a request for its own.
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        via = {**site.via, "site_url": f"http://127.0.0.1:{server.server_port}", "executor": "webapp"}
+        assert site.caller.run(site.api.verify(**via)) is None
+        server.shutdown()
+    assert "cannot be reloaded in the middle of a deploy" in site.api.error_message
+    assert not [request for request in site.host.requests if request.path.endswith("/reload/")]
+
+
+def test_a_site_that_nobody_serves_is_told_at_once(with_agent):
+    site = with_agent
+    assert site.deploy()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    via = {**site.via, "site_url": f"http://127.0.0.1:{port}", "executor": "webapp"}
+    assert site.caller.run(site.api.manage("check", **via)) is None
+    assert "no answer to POST" in site.api.error_message
 
 
 def test_each_of_two_web_apps_has_an_agent_of_its_own(with_agent):

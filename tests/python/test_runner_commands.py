@@ -297,6 +297,41 @@ def test_without_a_virtualenv_requirements_are_installed_for_the_user(host, tmp_
     assert receipt["output"] == f"{python.path} {options}\n"
 
 
+def test_one_command_at_a_time_changes_the_database(host):
+    """Whoever lost sight of a migration begins another one."""
+    (host.root / "manage.py").write_text("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n")
+    first = simple(host, "manage", manage="manage.py", args=["migrate"], settings=None, timeout=60, virtualenv=None)
+    child = os.fork()
+    if child == 0:
+        host.run(job=first)
+        os._exit(0)
+    output = host.state / f"work-{first['id']}" / "output"
+    while not (output.exists() and output.read_text().endswith("\n")):
+        time.sleep(0.02)
+    command = int(output.read_text())
+    try:
+        for number in range(2):
+            second = host.run(job=dict(first, id=f"{7 + number:016x}"))
+            assert (second["state"], second["error"]["kind"]) == ("refused", "busy")
+            assert "manage.py migrate, since" in second["error"]["message"]
+            assert run(host, "true")["state"] == "done"
+            if number == 0:
+                # The command goes on without its runner.
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+    finally:
+        os.kill(command, signal.SIGKILL)
+    (host.root / "manage.py").write_text("print('begun')\n")
+    # The last one to hold the lock is gone a moment later.
+    for _ in range(100):
+        third = host.run(job=dict(first, id="9" * 16))
+        if third["state"] == "done":
+            break
+        (host.state / f"receipt-{'9' * 16}.json").unlink()
+        time.sleep(0.05)
+    assert third["output"] == "begun\n"
+
+
 def test_the_history_tells_what_was_run(host):
     run(host, "bash", "-c", "exit 3")
     manage(host, virtualenv="/nowhere")

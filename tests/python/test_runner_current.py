@@ -23,7 +23,7 @@ def host(tmp_path):
         (lambda host: (host.state / f"intent-{ID}.json").unlink(), "not_current"),
         (lambda host: host.note(f"intent-{ID}.json", host.intent(ended=True)), "not_current"),
         (lambda host: host.note(f"intent-{ID}.json", host.intent(expires=1)), "not_current"),
-        (lambda host: host.note(f"intent-{ID}.json", host.intent(since=1)), "not_current"),
+        (lambda host: host.note(f"intent-{ID}.json", host.intent(since=1, expires=None)), "not_current"),
         (lambda host: host.note("intent-b.json", host.intent(id="b", takes_over=[ID])), "not_current"),
         (lambda host: host.note("manifest-5.json", {"deploy": "somebody"}), "not_current"),
         (lambda host: host.note("manifest-6.json", {"deploy": "somebody"}), "not_current"),
@@ -54,12 +54,15 @@ def test_a_job_is_begun_for_half_an_hour(host, monkeypatch, age, is_begun):
     assert is_begun or tree(host.home) == before
 
 
-@pytest.mark.parametrize(("age", "is_begun"), [(HALF_AN_HOUR - 1, True), (HALF_AN_HOUR, False)])
-def test_a_deploy_is_worked_at_for_half_an_hour(host, monkeypatch, age, is_begun):
-    """However new the job: its deploy may be old, and what it planned too."""
+@pytest.mark.parametrize(
+    ("age", "expires", "is_begun"),
+    [(HALF_AN_HOUR - 1, None, True), (HALF_AN_HOUR, None, False), (HALF_AN_HOUR, 60, True), (HALF_AN_HOUR, -1, False)],
+)
+def test_a_deploy_that_nobody_keeps_fresh_is_worked_at_for_half_an_hour(host, monkeypatch, age, expires, is_begun):
+    """However new the job: its deploy may be old, and what it planned too. A large bundle is long under way."""
     now = 2_000_000_000
     host.job["created"] = now
-    host.note(f"intent-{ID}.json", host.intent(since=now - age, expires=now + 60))
+    host.note(f"intent-{ID}.json", host.intent(since=now - age, expires=expires and now + expires))
     before = tree(host.home)
     monkeypatch.setattr(time, "time", lambda: now)
     receipt = host.run()

@@ -128,6 +128,23 @@ def test_a_rollback_that_is_rolled_back_is_the_deploy_again(tmp_path):
     assert host.tree() == restored(host)
 
 
+def test_what_was_written_since_the_deploy_is_kept_whatever_its_size(tmp_path):
+    host = deployed(tmp_path)
+    index = json.loads((host.state / f"rollback-{ID}" / "index.json").read_text())
+    again = next(path for path in index["deleted"] if path.startswith("gone/"))
+    write(host.root / "app" / "a.py", b"the application's own")
+    write(host.root / again, b"somebody's")
+    job = host.rollback_job()
+    job["rollback"] = {"versions": 1, "bytes": 1}
+    receipt = host.run(job=job)
+    assert receipt["state"] == "done", receipt["error"]
+    assert receipt["result"]["overwritten"] == sorted(["app/a.py", again])
+    assert receipt["result"]["kept_for_rollback"]
+    assert host.tree() == restored(host)
+    kept = contents(tree(host.state / f"rollback-{BACK}")).values()
+    assert {b"the application's own", b"somebody's"} <= set(kept)
+
+
 def test_only_the_latest_deploy_is_rolled_back(tmp_path):
     host = deployed(tmp_path)
     (host.state / "manifest-5.json").unlink()

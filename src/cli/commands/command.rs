@@ -19,6 +19,7 @@ pub async fn manage(args: &Manage, context: &Context) -> Result<Exit> {
         }
         via.domain.clone_from(&args.web_app);
     }
+    say_what_goes_on(context);
     let what = Command::Manage(args.args.clone(), settings.table.manage.clone());
     let outcome = command(&project, &via, what).await;
     project.client.persist_budget();
@@ -27,9 +28,18 @@ pub async fn manage(args: &Manage, context: &Context) -> Result<Exit> {
 
 pub async fn run(args: &Run, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
+    say_what_goes_on(context);
     let outcome = command(&project, &via(&args.via, &settings), Command::Run(args.command.clone())).await;
     project.client.persist_budget();
     Ok(tell(&outcome?, context))
+}
+
+/// After Ctrl-C: nothing ends a command inside a web app.
+fn say_what_goes_on(context: &Context) {
+    context.on_interrupt(|output| {
+        output
+            .say("if the command was begun in the web app, it goes on there: \"pya history\" tells when it has ended");
+    });
 }
 
 fn tell(outcome: &Outcome, context: &Context) -> Exit {

@@ -18,6 +18,9 @@ pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
         (false, true) => settings.domains(),
     };
     let via = via(&args.via, &settings);
+    context.on_interrupt(|output| {
+        output.say("what was begun on the host may go on there: run it again, which brings it to its end");
+    });
     let report = crate::deploy::rollback(&project, &via, args.id.as_deref(), &reload).await;
     project.client.persist_budget();
     let report = report?;
@@ -25,7 +28,11 @@ pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
         context.output.warn(&format!("{} stays: {reason}", shown(path)));
     }
     let count = counted(usize::try_from(report.written).unwrap_or(usize::MAX), "file");
-    let text = format!("deploy {} is undone: {count} put back, {} removed", report.deploy, report.deleted.len());
+    let text = if report.resumed {
+        format!("deploy {} was undone before, and what was left to do of that is done", report.deploy)
+    } else {
+        format!("deploy {} is undone: {count} put back, {} removed", report.deploy, report.deleted.len())
+    };
     context.output.answer(&text, &json!(report));
     for domain in &report.reloaded {
         context.output.say(&format!("reloaded {domain}"));
@@ -35,6 +42,9 @@ pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
     }
     if !report.migrations.is_empty() {
         context.output.warn(&format!("these migrations ran, and are not undone: {}", report.migrations.join(", ")));
+    }
+    if !report.kept_for_rollback {
+        context.output.say("what this replaced is not kept: it cannot be undone in its turn");
     }
     context.output.say("databases are as they are: a rollback puts back files only");
     let is_whole = report.warnings.is_empty() && report.not_deleted.is_empty();

@@ -7,6 +7,8 @@ mod console;
 mod task;
 mod webapp;
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::agent::Agent;
@@ -44,7 +46,12 @@ pub struct Workshop {
     pub state: RemotePath,
     /// The id of the note under which jobs are done here, if not each job's own.
     pub owner: Option<String>,
+    /// Kinds of tasks that could not be deleted: a note must tell of them.
+    pub left: LeftTasks,
 }
+
+/// Shared by all that works for one command.
+pub type LeftTasks = Arc<Mutex<BTreeSet<TaskKind>>>;
 
 impl Executor {
     /// Its name, as users choose it.
@@ -69,13 +76,20 @@ impl Executor {
         }
     }
 
-    /// What does the job, once it is known that it can be asked: a console must be started and at its prompt.
+    /// What does the job, once it is known that it can be asked: a console must be started and at its prompt, and the
+    /// account must have tasks.
     ///
     /// # Errors
     /// `Config` if it cannot, with what to do; what the service answers.
     pub async fn made_ready(&self, shop: &Workshop) -> Result<Option<Self>> {
         match self {
             Self::Console(id) => console::ready(*id, shop).await.map(|id| Some(Self::Console(Some(id)))),
+            Self::AlwaysOn | Self::Schedule => match shop.client.tasks(self.task_kinds()[0]).await {
+                Err(error) if error.kind() == ErrorKind::Forbidden => {
+                    Err(Error::config(format!("this account has no such tasks: {}", error.chain())))
+                }
+                tasks => tasks.map(|_| None),
+            },
             _ => Ok(None),
         }
     }
@@ -103,6 +117,22 @@ pub fn host_time(client: &Client) -> SystemTime {
 }
 
 impl Workshop {
+    /// Where the jobs of the project with this state folder are done.
+    #[must_use]
+    pub fn new(client: &Client, state: &RemotePath) -> Self {
+        Self { client: client.clone(), state: state.clone(), owner: None, left: LeftTasks::default() }
+    }
+
+    /// Kinds of tasks that could not be deleted.
+    #[must_use]
+    pub fn left_tasks(&self) -> BTreeSet<TaskKind> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn leave_task(&self, kind: TaskKind) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(kind);
+    }
+
     /// A job that is made now.
     #[must_use]
     pub fn job(&self, id: &str, root: &RemotePath, operation: Operation) -> Job {

@@ -27,7 +27,7 @@ const MINUTES: usize = 3;
 pub(super) async fn run(kinds: &[TaskKind], shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
     let command = shop.set_up(job).await?;
     let mark = mark(shop, &job.id);
-    let (task, due) = match make(kinds, &shop.client, &command, &mark).await {
+    let (task, due) = match make(kinds, shop, job, &command, &mark).await {
         Ok(made) => made,
         Err(error) => {
             // No task, so nobody works there.
@@ -39,20 +39,21 @@ pub(super) async fn run(kinds: &[TaskKind], shop: &Workshop, job: &Job, limit: D
     };
     clock::sleep_until(due).await;
     let receipt = shop.wait(job, POLL, limit).await;
-    let deleted = task.delete().await;
-    let receipt = receipt?;
-    if let Err(error) = deleted {
+    let kind = task.kind;
+    if let Err(error) = task.delete().await {
+        shop.leave_task(kind);
         log::warn!("the task of this job is still there, and the next command will remove it: {}", error.chain());
     }
+    let receipt = receipt?;
     tidy(shop, job, &receipt).await;
     Ok(receipt)
 }
 
 /// A task of the first of these kinds that the account gives, and when it begins at the earliest.
-async fn make(kinds: &[TaskKind], client: &Client, command: &str, mark: &str) -> Result<(Made, Tick)> {
+async fn make(kinds: &[TaskKind], shop: &Workshop, job: &Job, command: &str, mark: &str) -> Result<(Made, Tick)> {
     let mut refusals = Vec::new();
     for &kind in kinds {
-        let mut made = Made { client: client.clone(), kind, ids: Vec::new() };
+        let mut made = Made { shop: shop.clone(), job: job.clone(), kind, ids: Vec::new() };
         let due = match kind {
             TaskKind::AlwaysOn => made.always_on(command, mark).await,
             TaskKind::Scheduled => made.scheduled(command, mark).await,
@@ -67,7 +68,7 @@ async fn make(kinds: &[TaskKind], client: &Client, command: &str, mark: &str) ->
             }
             Err(error) if error.is_ambiguous() => {
                 // It may have been made all the same.
-                delete_marked(client, kind, |description| description == mark).await?;
+                delete_marked(&shop.client, kind, |description| description == mark).await?;
                 return Err(error);
             }
             Err(error) => return Err(error),
@@ -161,7 +162,8 @@ async fn delete(client: &Client, kind: TaskKind, id: u64) -> Result<()> {
 
 /// Tasks on the host that go when this does.
 struct Made {
-    client: Client,
+    shop: Workshop,
+    job: Job,
     kind: TaskKind,
     ids: Vec<u64>,
 }
@@ -169,17 +171,17 @@ struct Made {
 impl Made {
     async fn always_on(&mut self, command: &str, mark: &str) -> Result<Tick> {
         // Whatever ends is started again: the rest is sleep.
-        let task = self.client.create_always_on(&format!("{command}; exec sleep infinity"), mark).await?;
+        let task = self.shop.client.create_always_on(&format!("{command}; exec sleep infinity"), mark).await?;
         self.ids.push(task.id);
         Ok(clock::now())
     }
 
     async fn scheduled(&mut self, command: &str, mark: &str) -> Result<Tick> {
         for _ in 0..MINUTES {
-            let (time, until) = due_time(self.client.server_time().unwrap_or_else(clock::wall));
+            let (time, until) = due_time(self.shop.client.server_time().unwrap_or_else(clock::wall));
             // Nothing can be there before the minute begins.
             let due = clock::now() + until;
-            self.ids.push(self.client.create_daily(command, mark, time).await?.id);
+            self.ids.push(self.shop.client.create_daily(command, mark, time).await?.id);
             if clock::now() < due {
                 return Ok(due);
             }
@@ -189,7 +191,7 @@ impl Made {
     }
 
     async fn delete(mut self) -> Result<()> {
-        delete_all(&self.client, self.kind, &std::mem::take(&mut self.ids)).await
+        delete_all(&self.shop.client, self.kind, &std::mem::take(&mut self.ids)).await
     }
 }
 
@@ -205,10 +207,13 @@ impl Drop for Made {
     fn drop(&mut self) {
         let ids = std::mem::take(&mut self.ids);
         if !ids.is_empty() {
-            let (client, kind) = (self.client.clone(), self.kind);
+            let (shop, job, kind) = (self.shop.clone(), self.job.clone(), self.kind);
             leaving::owe(async move {
-                if let Err(error) = delete_all(&client, kind, &ids).await {
+                if let Err(error) = delete_all(&shop.client, kind, &ids).await {
                     log::warn!("the task of an interrupted job is still there: {}", error.chain());
+                } else if !matches!(job.operation, Operation::Apply { .. } | Operation::Rollback { .. }) {
+                    // What was being changed may be finished from there, or undone.
+                    remove_folder(&shop, &job).await;
                 }
             });
         }

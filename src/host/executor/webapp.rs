@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{Workshop, no_receipt};
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::host::agent::Agent;
 use crate::host::job::{Job, Receipt};
 use crate::host::site::{Answer, REQUEST_LIMIT};
@@ -60,10 +60,13 @@ pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Durati
             Ok(Answer::Other(status)) if is_from_gateway(status) => Some(does_not_answer(agent, status)),
             Ok(Answer::Other(_)) if may_reload => {
                 may_reload = false;
+                check_no_mixed_tree(shop, job).await?;
                 shop.client.reload_webapp(&agent.site.domain).await?;
                 None
             }
             Ok(Answer::Other(status)) => return Err(does_not_answer(agent, status)),
+            // Nothing was begun, unless an earlier step was.
+            Err(error) if error.is_unsent() && steps == 0 && lost_since.is_none() => return Err(error),
             Err(error) if error.is_ambiguous() => Some(error),
             Err(error) => return Err(error),
         };
@@ -85,6 +88,20 @@ pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Durati
         if clock::now() >= end {
             return Err(no_receipt(job, limit));
         }
+    }
+}
+
+/// Fails if somebody else's deploy is under way, or was cut off: a reload would serve half of it.
+async fn check_no_mixed_tree(shop: &Workshop, job: &Job) -> Result<()> {
+    let own = format!("intent-{}.json", shop.owner.as_deref().unwrap_or(&job.id));
+    let is_other = |name: &str| name.starts_with("intent-") && name != own;
+    match shop.client.list_dir(&shop.state).await {
+        Ok(entries) if entries.iter().any(|entry| is_other(&entry.name)) => Err(Error::held(
+            "the web app still has an API token from before its last reload, and cannot be reloaded in the middle of a \
+             deploy: deploy again without the agent first (--executor none)",
+        )),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -110,13 +110,12 @@ pub(super) fn verify<'py>(
 ) -> PyResult<ErrandRequest> {
     request(py, "verify", options, |keywords| {
         let mut select = SelectOptions::default();
-        if let Some(given) = keywords.take("path_masks")? {
-            select.masks = texts("path_masks", &given)?;
-        }
+        let masks = keywords.take("path_masks")?.map(|given| texts("path_masks", &given)).transpose()?;
         select.protected = keywords.take("protected")?.map(|given| texts("protected", &given)).transpose()?;
-        if local_root.is_none() && !(select.masks.is_empty() && select.protected.is_none()) {
+        if local_root.is_none() && (masks.is_some() || select.protected.is_some()) {
             return Err(PyTypeError::new_err("path_masks and protected choose local files: give local_root as well"));
         }
+        select.masks = masks.unwrap_or(select.masks);
         Ok(Errand::Verify { local_root, options: select })
     })
 }
