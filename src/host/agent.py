@@ -135,12 +135,24 @@ class Agent:
             if entry.is_file(follow_symlinks=False):
                 os.chmod(entry.path, 0o600)
 
+    def build(self):
+        """What tells this agent and its runner from others of the same version; `None` without them."""
+        digest = hashlib.sha256()
+        try:
+            for name in ("agent.py", "runner.py"):
+                with open(os.path.join(self.folder, name), "rb") as file:
+                    digest.update(file.read())
+        except OSError:
+            return None
+        return digest.hexdigest()
+
     def note_load(self, failure):
         """Leaves what `pya agent status` reads where the site does not answer."""
         check = None if self.key is None else mac(self.key, "pythonanywhere-api agent check").hex()[:32]
         note = {
             "format": 1,
             "version": VERSION,
+            "build": self.build(),
             "id": self.id,
             "has_token": self.key is not None,
             "key_check": check,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::sign::{Key, PATH, VERSION, random_hex};
-use super::site::{Answer, Site};
+use super::site::{Answer, STATUS, Site};
 use super::stub::{self, Stub};
 use crate::api::Reloaded;
 use crate::client::{Client, RemotePath};
@@ -24,6 +24,11 @@ const AGENT: &str = include_str!("agent.py");
 
 /// What does the work; also uploaded beside the jobs of tasks and consoles.
 pub(super) const RUNNER: &str = include_str!("runner.py");
+
+/// What tells the files of this build from others of the same version.
+fn build() -> String {
+    crate::digest::sha256(format!("{AGENT}{RUNNER}"))
+}
 
 /// How long a reloaded web app may take until it answers with what it was reloaded for.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
@@ -42,6 +47,9 @@ struct Installation {
     original: String,
     /// The WSGI file with the agent.
     stub: String,
+    /// Which text of the files is there.
+    #[serde(default)]
+    build: Option<String>,
 }
 
 /// What the agent writes when the web app loads.
@@ -52,6 +60,8 @@ struct Loaded {
     id: String,
     has_token: bool,
     key_check: Option<String>,
+    /// Which text of the files it is.
+    build: Option<String>,
     /// Why the application itself could not be loaded.
     failed: Option<String>,
 }
@@ -63,6 +73,8 @@ pub enum Status {
     Ready {
         /// The application's error, if it could not be loaded.
         application_failed: Option<String>,
+        /// Whether its files are those of this build.
+        is_current: bool,
     },
     /// The WSGI file is not ours: never was, or was replaced since.
     NotInstalled,
@@ -92,9 +104,12 @@ pub enum Silence {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ready { application_failed: None } => write!(f, "installed (version {VERSION}), and it answers"),
-            Self::Ready { application_failed: Some(why) } => {
-                write!(f, "installed (version {VERSION}), and it answers; the application could not be loaded: {why}")
+            Self::Ready { application_failed, is_current } => {
+                write!(f, "installed (version {VERSION}), and it answers")?;
+                if !is_current {
+                    f.write_str("; it is another build than this one: install it anew")?;
+                }
+                application_failed.iter().try_for_each(|why| write!(f, "; the application could not be loaded: {why}"))
             }
             Self::NotInstalled => f.write_str("not installed"),
             Self::OtherVersion(version) => {
@@ -157,7 +172,7 @@ impl Agent {
     /// Whether it is there: what its last start left may be older than the WSGI file. No request to the API.
     pub async fn is_there(&self) -> bool {
         // Until the reload it cannot know us.
-        self.needs_reload || matches!(self.site.ask(&self.key, "status", b"{}").await, Ok(Answer::Taken))
+        self.needs_reload || matches!(self.site.ask(&self.key, STATUS, b"{}").await, Ok(Answer::Taken))
     }
 }
 
@@ -188,6 +203,16 @@ impl Agents {
         }
         let key = self.key(&loaded.id)?;
         let needs_reload = loaded.key_check.as_deref() != Some(&key.check());
+        // It cannot be asked then, and its WSGI file may have been replaced since it was loaded.
+        if needs_reload && Stub::find(&self.read_wsgi().await?).is_none_or(|stub| stub.id != loaded.id) {
+            return Ok(None);
+        }
+        if loaded.build.as_deref() != Some(&build()) {
+            let domain = &self.site.domain;
+            log::warn!(
+                "the agent of {domain} is another build than this one: \"pya agent install {domain}\" renews it"
+            );
+        }
         Ok(Some(Agent { site: self.site, key, needs_reload }))
     }
 
@@ -200,50 +225,86 @@ impl Agents {
         let record = self.client.webapp(&self.site.domain).await?;
         let wsgi = self.read_wsgi().await?;
         let mut installation = self.installation(&wsgi).await?;
-        let is_new = wsgi != self.stub_of(&installation);
+        let stub = self.stub_of(&installation);
+        let is_new = wsgi != stub || !self.is_whole(&installation).await?;
+        let mut warnings = Vec::new();
         if is_new {
             self.write("agent.py", AGENT).await?;
             self.write("runner.py", RUNNER).await?;
             installation.version = VERSION;
-            installation.stub = self.stub_of(&installation);
+            installation.build = Some(build());
+            installation.stub = stub;
             self.write("agent.json", &to_text(&installation)).await?;
-            self.replace_wsgi(&installation.stub).await?;
-        }
-        let mut warnings = Vec::new();
-        if is_new && let Reloaded::CnameWarning(warning) = self.client.reload_webapp(&self.site.domain).await? {
-            warnings.push(warning);
+            if wsgi != installation.stub {
+                self.replace_wsgi(&wsgi, &installation.stub).await?;
+            }
         }
         let key = self.key(&installation.id)?;
-        if !self.answers(&key, if is_new { ANSWERS_WITHIN } else { Duration::ZERO }).await? {
-            let why = self.silence(&record, &key).await?;
-            return Err(Error::job(format!("the agent is installed, but it does not answer: {why}")));
+        // One whose reload failed has that left to do.
+        if is_new || !self.answers(&key, Duration::ZERO).await? {
+            if let Reloaded::CnameWarning(warning) = self.client.reload_webapp(&self.site.domain).await? {
+                warnings.push(warning);
+            }
+            if !self.answers(&key, ANSWERS_WITHIN).await? {
+                let why = self.silence(&record, &key).await?;
+                return Err(Error::job(format!("the agent is installed, but it does not answer: {why}")));
+            }
+        }
+        if let Some(why) = self.read::<Loaded>("loaded.json").await?.and_then(|loaded| loaded.failed) {
+            warnings.push(format!("the agent answers, but the application could not be loaded: {why}"));
         }
         Ok(Change { changed: is_new, warnings })
+    }
+
+    /// Whether all of an installation is there, and of this build.
+    async fn is_whole(&self, installation: &Installation) -> Result<bool> {
+        if installation.build.as_deref() != Some(&build()) {
+            return Ok(false);
+        }
+        let entries = self.client.list_dir(&self.folder).await?;
+        Ok(["agent.py", "runner.py", "agent.json"].iter().all(|name| entries.iter().any(|entry| entry.name == *name)))
     }
 
     /// Puts the original WSGI file back, reloads, and removes what was installed. With `force` also where the file was
     /// changed since.
     ///
     /// # Errors
-    /// `Config` with the differences if the WSGI file is not as it was installed.
+    /// `Config` with the differences if the WSGI file is not as it was installed; `Held` if somebody writes it now.
     pub async fn remove(&self, force: bool) -> Result<Change> {
-        let wsgi = self.read_wsgi().await?;
+        let wsgi = match self.read_wsgi().await {
+            // The web app may be gone.
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            wsgi => Some(wsgi?),
+        };
         let mut change = Change { changed: false, warnings: Vec::new() };
-        if let Some(stub) = Stub::find(&wsgi) {
-            let installation = self.installed(&wsgi, stub, force).await?;
-            self.replace_wsgi(&installation.original).await?;
+        if let Some((wsgi, stub)) = wsgi.as_deref().and_then(|wsgi| Some((wsgi, Stub::find(wsgi)?))) {
+            let installation = self.installed(wsgi, stub, force).await?;
+            self.replace_wsgi(wsgi, &installation.original).await?;
             change.changed = true;
-            if let Reloaded::CnameWarning(warning) = self.client.reload_webapp(&self.site.domain).await? {
-                change.warnings.push(warning);
+            self.reload_for(&mut change).await?;
+        } else if let Some(kept) = self.read::<Installation>("agent.json").await? {
+            match wsgi {
+                // We put it back, and did not come to the reload.
+                Some(wsgi) if wsgi == kept.original => {
+                    change.changed = true;
+                    self.reload_for(&mut change).await?;
+                }
+                Some(_) => change.warnings.push(format!("{} was replaced since; it is left as it is", self.wsgi)),
+                None => change.warnings.push(format!("{} is gone; what it was before the agent goes, too", self.wsgi)),
             }
-        } else if self.read::<Installation>("agent.json").await?.is_some() {
-            change.warnings.push(format!("{} was replaced since; it is left as it is", self.wsgi));
         }
         match self.client.delete_path(&self.folder).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             outcome => outcome?,
         }
         Ok(change)
+    }
+
+    async fn reload_for(&self, change: &mut Change) -> Result<()> {
+        if let Reloaded::CnameWarning(warning) = self.client.reload_webapp(&self.site.domain).await? {
+            change.warnings.push(warning);
+        }
+        Ok(())
     }
 
     /// Looks how the agent is. Changes nothing.
@@ -258,8 +319,9 @@ impl Agents {
         }
         let key = self.key(&stub.id)?;
         if self.answers(&key, Duration::ZERO).await? {
-            let loaded = self.read::<Loaded>("loaded.json").await?;
-            return Ok(Status::Ready { application_failed: loaded.and_then(|loaded| loaded.failed) });
+            let loaded = self.read::<Loaded>("loaded.json").await?.unwrap_or_default();
+            let is_current = loaded.build == Some(build());
+            return Ok(Status::Ready { application_failed: loaded.failed, is_current });
         }
         self.silence(&record, &key).await.map(Status::Silent)
     }
@@ -280,7 +342,7 @@ impl Agents {
                 return Ok(Silence::Mapped(url.to_owned()));
             }
         }
-        let what = match self.site.ask(key, "status", b"{}").await {
+        let what = match self.site.ask(key, STATUS, b"{}").await {
             Ok(Answer::Other(status)) => format!("{} answers with {status}", self.site.address()),
             Ok(Answer::Taken) => "it answers now, but did not in time".to_owned(),
             Err(error) => error.chain(),
@@ -292,7 +354,7 @@ impl Agents {
     async fn answers(&self, key: &Key, within: Duration) -> Result<bool> {
         let end = clock::now() + within;
         loop {
-            match self.site.ask(key, "status", b"{}").await {
+            match self.site.ask(key, STATUS, b"{}").await {
                 Ok(Answer::Taken) => return Ok(true),
                 Ok(Answer::Other(_)) => {}
                 Err(error) if error.is_ambiguous() => log::debug!("the site did not answer: {}", error.chain()),
@@ -342,6 +404,7 @@ impl Agents {
             wsgi: self.wsgi.to_string(),
             original,
             stub: String::new(),
+            build: None,
         };
         note.stub = self.stub_of(&note);
         note
@@ -366,8 +429,11 @@ impl Agents {
         })
     }
 
-    /// Writes the WSGI file and reads it back: a site without one is down.
-    async fn replace_wsgi(&self, text: &str) -> Result<()> {
+    /// Writes the WSGI file, unless somebody else did meanwhile, and reads it back: a site without one is down.
+    async fn replace_wsgi(&self, read: &str, text: &str) -> Result<()> {
+        if self.read_wsgi().await? != read {
+            return Err(Error::held(format!("{} was changed just now by somebody else: try again", self.wsgi)));
+        }
         self.client.upload_file(&self.wsgi, text.to_owned().into()).await?;
         if self.read_wsgi().await? == text {
             return Ok(());

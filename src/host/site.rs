@@ -19,6 +19,9 @@ use crate::error::{Error, Result};
 /// The host gives a request 5 minutes.
 pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(310);
 
+/// How long to wait for what takes no time: the first answer after a reload comes within 20 seconds.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
 /// More than the agent's answer ever is, and enough of a page to recognise it.
 const MOST_BYTES: usize = 4 << 20;
 
@@ -37,6 +40,9 @@ pub struct Site {
     /// `Authorization` for sites behind a password, once it is known that they ask for one.
     authorization: Mutex<Option<SecretString>>,
 }
+
+/// The operation that does nothing.
+pub(super) const STATUS: &str = "status";
 
 /// What came back from the agent's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +90,8 @@ impl Site {
         let now = super::executor::host_time(&self.api);
         let Signed { header, answer } = key.sign(operation, body, now)?;
         let request = Request::post("").content(body.to_vec(), "application/json").header(HEADER, &header)?;
-        let response = self.send(PATH, request.timeout(REQUEST_LIMIT)).await?;
+        let limit = if operation == STATUS { ANSWER_LIMIT } else { REQUEST_LIMIT };
+        let response = self.send(PATH, request.timeout(limit)).await?;
         let said: Value = response.json("the agent's answer").unwrap_or_default();
         if response.status == StatusCode::OK && said["id"] == Value::String(answer) {
             return Ok(Answer::Taken);
@@ -100,7 +107,7 @@ impl Site {
         if !path.starts_with('/') {
             return Err(Error::config(format!("the path {path:?} must start with \"/\"")));
         }
-        self.send(path, Request::get("")).await
+        self.send(path, Request::get("").timeout(ANSWER_LIMIT)).await
     }
 
     async fn send(&self, path: &str, mut request: Request) -> Result<Response> {

@@ -17,7 +17,8 @@ try:
 except BaseException:  # Without the agent the site must go on as it was.
     _pya_traceback.print_exc()
 try:
-    exec(compile(_pya_original, __file__, "exec", dont_inherit=True))
+    # Its bytes, as a file is read: with a byte order mark, or the encoding that it names.
+    exec(compile(_pya_original.encode(), __file__, "exec", dont_inherit=True))
 except BaseException as _pya_raised:
     if _pya_wrap is None:
         raise

@@ -132,7 +132,7 @@ def test_a_changed_wsgi_file_is_shown_and_kept(with_agent):
 
 def test_a_replaced_wsgi_file_is_no_installed_agent(with_agent):
     site, agent = with_agent, with_agent.api.agent
-    site.wsgi.write_text(WSGI)
+    site.wsgi.write_text(WSGI + "# anew\n")
     assert site.run(agent.status(site.domain, site.host.site_url))["status"] == "not installed"
     change = site.run(agent.remove(site.domain, site.host.site_url))
     assert not change["changed"]
@@ -1019,6 +1019,107 @@ def test_commands_give_status_and_output(with_agent):
         site.run(site.api.verify(path_masks=["*.py"], **site.via))
     with pytest.raises(ConfigError, match="nothing can run commands"):
         site.run(site.api.manage("check"))
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"\xef\xbb\xbf", b"# -*- coding: latin-1 -*-\n", b"# -*- coding: utf-8 -*-\n"],
+    ids=["mark", "latin", "utf"],
+)
+def test_a_wsgi_file_is_read_as_python_reads_files(site, start):
+    original = start + WSGI.replace("version {", "§ {").encode()
+    site.wsgi.write_bytes(original)
+    write_tree(site.host, {"version.txt": b"0"})
+    before = site.page()
+    change = site.run(site.api.agent.install(site.domain, site.host.site_url))
+    assert change == {"changed": True, "warnings": []}
+    assert site.page() == before
+    assert site.run(site.api.agent.remove(site.domain, site.host.site_url))["changed"]
+    assert site.wsgi.read_bytes() == original
+
+
+def test_an_installation_says_that_the_application_cannot_be_loaded(site):
+    site.wsgi.write_text("import nothing_of_this_name\n")
+    change = site.run(site.api.agent.install(site.domain, site.host.site_url))
+    assert change["changed"]
+    (warning,) = change["warnings"]
+    assert "the application could not be loaded: ModuleNotFoundError" in warning
+
+
+@pytest.mark.parametrize("act", ["install", "remove"])
+def test_an_edit_of_the_wsgi_file_meanwhile_is_not_lost(site, act):
+    agent, url = site.api.agent, site.host.site_url
+    if act == "remove":
+        assert site.run(agent.install(site.domain, url))["changed"]
+    site.host.faults.add("hold", path="*/agent.json", times=1)
+    results = []
+    call = getattr(agent, act)
+    thread = threading.Thread(target=lambda: results.append(site.caller.run(call(site.domain, url))))
+    thread.start()
+    assert site.host.wait_held(1, timeout=30)
+    edited = site.wsgi.read_text() + "# mine\n"
+    site.wsgi.write_text(edited)
+    site.host.release(site.host.held()[0].number)
+    thread.join()
+    assert results == [None]
+    assert "was changed just now by somebody else" in site.api.error_message
+    assert site.wsgi.read_text() == edited
+
+
+def test_a_reload_that_failed_is_made_up_for(site):
+    agent, url = site.api.agent, site.host.site_url
+    write_tree(site.host, {"version.txt": b"0"})
+    assert site.page("/x") == "version 0 at /x"
+    for act, is_ready in ((agent.install, True), (agent.remove, False)):
+        site.host.faults.add("status", code=400, method="POST", path="*/reload/", times=1)
+        assert site.caller.run(act(site.domain, url)) is None
+        site.host.clear_requests()
+        change = site.run(act(site.domain, url))
+        assert change["warnings"] == []
+        assert [request for request in site.host.requests if request.path.endswith("/reload/")]
+        assert site.run(agent.status(site.domain, url))["ready"] is is_ready
+    assert site.wsgi.read_text() == WSGI
+    assert site.notes("agent*") == []
+    assert site.page("/x") == "version 0 at /x"
+
+
+@pytest.mark.parametrize("damage", ["runner", "build"])
+def test_an_installation_that_is_not_whole_or_of_another_build_is_renewed(with_agent, damage):
+    site, agent, url = with_agent, with_agent.api.agent, with_agent.host.site_url
+    folder = site.remote.parent / ".pya" / f"agent-{site.domain}"
+    runner = (folder / "runner.py").read_bytes()
+    if damage == "runner":
+        (folder / "runner.py").unlink()
+    else:
+        # As another version of the package left it.
+        (folder / "runner.py").write_bytes(runner + b"# older\n")
+        note = json.loads((folder / "agent.json").read_text())
+        (folder / "agent.json").write_text(json.dumps(note | {"build": "0" * 64}))
+        Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
+        assert "another build than this one" in site.run(agent.status(site.domain, url))["status"]
+    assert site.run(agent.install(site.domain, url))["changed"]
+    assert (folder / "runner.py").read_bytes() == runner
+    assert "build" not in site.run(agent.status(site.domain, url))["status"]
+    assert not site.run(agent.install(site.domain, url))["changed"]
+
+
+def test_an_agent_that_is_gone_is_not_chosen_for_its_old_token(with_agent):
+    site = with_agent
+    loaded = site.remote.parent / ".pya" / f"agent-{site.domain}" / "loaded.json"
+    loaded.write_text(loaded.read_text().replace('"key_check": "', '"key_check": "0'))
+    site.wsgi.write_text(WSGI)
+    report = site.deploy()
+    assert (report.ok, report.executor) == (True, "none")
+    assert "no agent is installed" in report.why
+
+
+def test_the_agent_of_a_web_app_that_is_gone_can_be_removed(with_agent):
+    site = with_agent
+    Client(site.host.user, site.host.token, site.host.url).webapps.delete(site.domain)
+    site.wsgi.unlink(missing_ok=True)
+    change = site.run(site.api.agent.remove(site.domain, site.host.site_url))
+    assert (change["changed"], len(change["warnings"])) == (False, 1)
+    assert site.notes("agent-*") == []
 
 
 def test_an_agent_with_an_old_token_gets_one_reload(with_agent):
