@@ -1397,17 +1397,18 @@ class PythonanywhereApi:
 
         Args:
             dest: a folder; made if it is not there.
-            include, exclude: masks of paths; everything by default.
-            overwrite: whether local files that differ are replaced.
+            include, exclude: masks of paths relative to the project; everything by default. A ``/`` at the end means
+                everything below: ``media/`` is ``media/**``.
+            overwrite: whether local files that differ are replaced. Files that are executable on the host are so here.
             executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
 
         Returns:
-            What was written; ``None`` with `error_message` set on network and HTTP errors, and where
-            the host could not do it.
+            What was written, and which masks of `include` matched nothing. ``None`` with `error_message` set on
+            network and HTTP errors, and where the host could not do it.
 
         Raises:
-            ConfigError: a name in the archive cannot be taken here, or a local file would be replaced; nothing is
-                written then.
+            ConfigError: a mask begins with ``/`` or has a segment ``.`` or ``..``, before any request; a name in the
+                archive cannot be taken here, or a local file would be replaced: nothing is written then.
         """
 
 @disjoint_base

@@ -264,10 +264,14 @@ class RollbackReport(TypedDict):
 
 
 class PullReport(TypedDict):
-    """What was pulled; `unreadable` and `skipped` are path to reason, `bytes` the size of the archive."""
+    """What was pulled; `unreadable` and `skipped` are path to reason, `bytes` the size of the archive.
+
+    `unmatched` are the masks of `include`, as given, for which nothing came.
+    """
 
     written: list[str]
     unchanged: int
     unreadable: dict[str, str]
     skipped: dict[str, str]
+    unmatched: list[str]
     bytes: int

@@ -352,7 +352,7 @@ pub struct History {
 pub struct Pull {
     /// Where the files go
     pub folder: PathBuf,
-    /// Bring only files that match; may be given several times [default: **/*]
+    /// Bring only files that match, media/ being all below it; may be given several times [default: **/*]
     #[arg(long, value_name = "MASK")]
     pub include: Vec<String>,
     /// Leave out files that match; may be given several times

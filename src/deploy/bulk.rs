@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use super::apply::Run;
 use super::keeper::Keeper;
 use super::manifest::{FileState, Files, Manifest};
-use super::remote::{Remote, delete_if_there};
+use super::passing::Passing;
+use super::remote::Remote;
 use super::select::blocking;
-use crate::client::{Client, Content, RemotePath};
+use crate::client::Content;
 use crate::error::{ErrorKind, Result};
 use crate::host::{Bundle, Executor, Item, Keep, Operation, Packed, Receipt, Workshop};
-use crate::leaving;
 
 /// How long a job may take: the runner begins none that is older than 30 minutes.
 pub(super) const LIMIT: Duration = Duration::from_secs(25 * 60);
@@ -142,11 +142,12 @@ impl<R: Remote> Run<'_, R> {
             self.recorder.lock().untouched = error.kind() == ErrorKind::Config;
         })?;
         let executor = ready.as_ref().unwrap_or(executor);
-        let mut sent = Sent { client: client.clone(), places: Vec::new() };
+        // A runner that is still at work does without them once it moves files; before that it ends, and has changed nothing.
+        let mut sent = Passing::new(client, "a part of the bundle");
         let receipt = self.send_and_wait(keeper, id, load, &shop, executor, &mut sent).await;
         if receipt.is_ok() {
             // The runner removed them.
-            sent.places.clear();
+            sent.is_gone();
         } else {
             sent.remove().await;
         }
@@ -160,13 +161,13 @@ impl<R: Remote> Run<'_, R> {
         load: &Load,
         shop: &Workshop,
         executor: &Executor,
-        sent: &mut Sent,
+        sent: &mut Passing,
     ) -> Result<Receipt> {
         let right = keeper.right();
         let folder = shop.folder(id)?;
         for part in &load.bundle.parts {
             let place = folder.join(&part.name)?;
-            sent.places.push(place.clone());
+            sent.add(place.clone());
             self.watcher.started(&part.name, &place, part.size);
             let content = Content::Path(load.bundle.file(part));
             let outcome = right.during(shop.client.upload_from(&place, content)).await;
@@ -186,37 +187,6 @@ impl<R: Remote> Run<'_, R> {
         let receipt = right.during(executor.run(shop, &job, LIMIT)).await;
         self.recorder.lock().running = None;
         receipt
-    }
-}
-
-/// The parts of a bundle on the host, which go when they are of no use. A runner that is still at work does without them
-/// once it moves files; before that it ends, and has changed nothing.
-struct Sent {
-    client: Client,
-    places: Vec<RemotePath>,
-}
-
-impl Sent {
-    async fn remove(&mut self) {
-        remove_all(&self.client, &std::mem::take(&mut self.places)).await;
-    }
-}
-
-impl Drop for Sent {
-    fn drop(&mut self) {
-        let places = std::mem::take(&mut self.places);
-        if !places.is_empty() {
-            let client = self.client.clone();
-            leaving::owe(async move { remove_all(&client, &places).await });
-        }
-    }
-}
-
-async fn remove_all(client: &Client, places: &[RemotePath]) {
-    for place in places {
-        if let Err(error) = delete_if_there(client, place).await {
-            log::warn!("a part of the bundle is still on the host, and goes with a later one: {}", error.chain());
-        }
     }
 }
 

@@ -51,22 +51,32 @@ pub struct Outcome {
 impl<R: Remote> Errand<'_, R> {
     /// Has an operation done, and waits for its receipt. Removes first what killed deploys left in the account.
     pub(super) async fn run(&self, operation: Operation, limit: Duration) -> Result<Receipt> {
+        self.run_as(&random_hex(8)?, operation, limit).await
+    }
+
+    /// The same as the job `id`, for those who must know it while the job goes on.
+    pub(super) async fn run_as(&self, id: &str, operation: Operation, limit: Duration) -> Result<Receipt> {
         let state = self.folder.read_notes(self.remote).await?;
-        self.run_after(&state, operation, limit).await
+        sweep_tasks(&self.shop.client, self.folder, &state).await?;
+        self.start(id, operation, limit).await
     }
 
     /// The same for who has read the notes of other deploys.
     pub(super) async fn run_after(&self, state: &State, operation: Operation, limit: Duration) -> Result<Receipt> {
         sweep_tasks(&self.shop.client, self.folder, state).await?;
+        self.start(&random_hex(8)?, operation, limit).await
+    }
+
+    async fn start(&self, id: &str, operation: Operation, limit: Duration) -> Result<Receipt> {
         let kinds = self.executor.task_kinds();
         if kinds.is_empty() {
-            let job = self.shop.job(&random_hex(8)?, self.root, operation);
+            let job = self.shop.job(id, self.root, operation);
             return self.executor.run(&self.shop, &job, limit).await;
         }
         let mut intent = Intent::new(self.remote.server_time());
-        let id = intent.id.clone();
+        id.clone_into(&mut intent.id);
         intent.tasks.extend(kinds);
-        let place = self.folder.errand(&id)?;
+        let place = self.folder.errand(id)?;
         let mut keeper = Keeper::write(self.remote, place.clone(), intent).await?;
         keeper.start();
         let mut note = Note {
@@ -74,10 +84,10 @@ impl<R: Remote> Errand<'_, R> {
             place,
             kinds,
             state: self.folder.path().name().to_owned(),
-            id: id.clone(),
+            id: id.to_owned(),
             is_over: false,
         };
-        let job = self.shop.job(&id, self.root, operation);
+        let job = self.shop.job(id, self.root, operation);
         let receipt = self.executor.run(&self.shop, &job, limit).await;
         note.is_over = true;
         // While a task of it is there, the note must be, too.

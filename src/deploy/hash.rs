@@ -51,11 +51,22 @@ fn hash_with(path: &Path, max_size: u64, space: &mut [u8]) -> io::Result<Hashed>
     if metadata.len() > max_size {
         return Ok(Hashed::TooLarge(metadata.len()));
     }
+    let (sha256, size) = digest_in(&mut file, space)?;
+    Ok(Hashed::Done(FileState { sha256: Some(sha256), size: Some(size), mode: mode_of(&metadata) }))
+}
+
+/// The digest of a file and how much was read, without ever having the whole of it in memory.
+pub(super) fn digest_of(path: &Path) -> io::Result<(String, u64)> {
+    let mut file = File::open(path)?;
+    SPACE.with_borrow_mut(|space| digest_in(&mut file, space))
+}
+
+fn digest_in(file: &mut File, space: &mut [u8]) -> io::Result<(String, u64)> {
     let mut digest = Sha256::new();
     let mut size = 0;
     loop {
         let count = match file.read(space) {
-            Ok(0) => break,
+            Ok(0) => return Ok((hex(&digest.finalize()), size)),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
@@ -63,7 +74,6 @@ fn hash_with(path: &Path, max_size: u64, space: &mut [u8]) -> io::Result<Hashed>
         digest.update(&space[..count]);
         size += count as u64;
     }
-    Ok(Hashed::Done(FileState { sha256: Some(hex(&digest.finalize())), size: Some(size), mode: mode_of(&metadata) }))
 }
 
 /// Permission bits, where the system has them.

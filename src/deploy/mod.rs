@@ -19,6 +19,7 @@ mod leftovers;
 mod local;
 mod manifest;
 mod means;
+mod passing;
 mod plan;
 mod process;
 mod progress;

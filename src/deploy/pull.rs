@@ -16,13 +16,15 @@ use unicode_normalization::UnicodeNormalization;
 use super::diff::Project;
 use super::errand::Errand;
 use super::executors::Via;
-use super::remote::delete_if_there;
+use super::hash::digest_of;
+use super::passing::Passing;
 use super::select::{blocking, counted};
 use super::state::StateFolder;
 use super::verify::{LeftOut, PRUNED};
+use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::finder::Mask;
-use crate::host::{Operation, Workshop};
+use crate::host::{Operation, Workshop, random_hex};
 
 /// How long the host may pack.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -52,6 +54,8 @@ pub struct PullReport {
     pub unreadable: BTreeMap<String, String>,
     /// What is left out on the host, and why: links, caches, virtualenvs.
     pub skipped: BTreeMap<String, String>,
+    /// The masks, as they were given, for which nothing came.
+    pub unmatched: Vec<String>,
     /// Bytes in the archive.
     pub bytes: u64,
 }
@@ -70,26 +74,38 @@ struct PackedPart {
     size: u64,
 }
 
-/// Brings files of the project on the host to the folder `to`.
+/// Brings files of the project on the host to the folder `to`. The archive on the host goes, however this ends.
 ///
 /// # Errors
-/// `Config` if nothing can pack them, if a name cannot be taken here, or if a local file would be replaced and that is not
-/// allowed: nothing is written then. `Job` if packing failed, `Local` if a file cannot be written.
+/// `Config` for masks that are none, before any request; if nothing can pack the files, if a name cannot be taken here, or
+/// if a local file would be replaced and that is not allowed: nothing is written then. `Job` if packing failed, `Local` if a
+/// file cannot be written.
 pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path) -> Result<PullReport> {
     let wanted = Wanted::of(options)?;
     let (client, root) = (&project.client, &project.remote_root);
     let executor = via.for_command(client).await?;
     let folder = StateFolder::of(client.user(), root)?;
     let shop = Workshop::new(client, folder.path());
+    let (id, mut archive) = (random_hex(8)?, Passing::new(client, "the archive"));
+    archive.add(shop.folder(&id)?);
     let errand = Errand { remote: client, folder: &folder, root, shop: shop.clone(), executor: &executor };
-    let include = if options.include.is_empty() { vec!["**/*".to_owned()] } else { options.include.clone() };
-    let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
-    let operation = Operation::Archive { include, exclude: options.exclude.clone(), prune };
-    let receipt = errand.run(operation, LIMIT).await?;
+    let pulled = pack_and_fetch(&errand, &id, wanted, options.overwrite, to).await;
+    archive.remove().await;
+    pulled
+}
+
+async fn pack_and_fetch(
+    errand: &Errand<'_, Client>,
+    id: &str,
+    wanted: Wanted,
+    overwrite: bool,
+    to: &Path,
+) -> Result<PullReport> {
+    let receipt = errand.run_as(id, wanted.operation(), LIMIT).await?;
     if !receipt.is_ok() {
         return Err(receipt.to_error());
     }
-    let work = shop.folder(&receipt.id)?;
+    let work = errand.shop.folder(id)?;
     let packed: Packed = serde_json::from_value(receipt.result)
         .map_err(|error| Error::job(format!("what the host says of its archive cannot be read: {error}")))?;
     let folder = tempfile::Builder::new().prefix("pya-pull-").tempdir();
@@ -97,10 +113,10 @@ pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path
     let mut files = Vec::with_capacity(packed.parts.len());
     for (number, part) in packed.parts.iter().enumerate() {
         let file = folder.path().join(format!("{number:03}"));
-        client.download(&work.join(&part.name)?, &file).await?;
+        errand.remote.download(&work.join(&part.name)?, &file).await?;
         files.push((file, part.sha256.clone(), part.size));
     }
-    let (to, overwrite, bytes) = (to.to_owned(), options.overwrite, packed.parts.iter().map(|part| part.size).sum());
+    let (to, bytes) = (to.to_owned(), packed.parts.iter().map(|part| part.size).sum());
     let LeftOut { errors: unreadable, skipped, links } = packed.left_out;
     let report = blocking(move || {
         // Not removed before it is unpacked.
@@ -109,39 +125,69 @@ pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path
         let files: Vec<PathBuf> = files.into_iter().map(|(file, ..)| file).collect();
         unpack(&files, &to, &wanted, overwrite, unreadable)
     })
-    .await?;
-    if let Err(error) = delete_if_there(client, &work).await {
-        log::warn!("the archive is still on the host, in {work}: {}", error.chain());
-    }
-    let report = report?;
+    .await??;
     let links = links.into_iter().map(|(path, target)| (path, format!("a link to {target}")));
     Ok(PullReport { skipped: skipped.into_iter().chain(links).collect(), bytes, ..report })
 }
 
 /// What was asked for. The host packs nothing else, unless somebody has changed what packs there.
 struct Wanted {
-    include: Vec<Mask>,
-    exclude: Vec<Mask>,
+    include: Vec<Asked>,
+    exclude: Vec<Asked>,
+}
+
+/// A mask.
+struct Asked {
+    /// As it was given.
+    text: String,
+    /// As the host is asked, which knows no short forms.
+    full: String,
+    mask: Mask,
+}
+
+impl Asked {
+    fn parse(text: &str) -> Result<Self> {
+        if text.starts_with('/') {
+            return Err(Error::config(format!(
+                "the mask {text:?} begins with \"/\": write it relative to the project's root, without \"/\""
+            )));
+        }
+        let folder = text.trim_end_matches('/');
+        let full = match folder.strip_suffix("/.") {
+            _ if folder.len() < text.len() => format!("{folder}/**"),
+            Some(folder) => format!("{folder}/*"),
+            None if matches!(text, "" | ".") => "*".to_owned(),
+            None => text.to_owned(),
+        };
+        Ok(Self { text: text.to_owned(), mask: Mask::parse(&full)?, full })
+    }
 }
 
 impl Wanted {
     fn of(options: &PullOptions) -> Result<Self> {
-        let masks = |texts: &[String]| texts.iter().map(|text| Mask::parse(text)).collect::<Result<Vec<_>>>();
+        let masks = |texts: &[String]| texts.iter().map(|text| Asked::parse(text)).collect::<Result<Vec<_>>>();
         Ok(Self { include: masks(&options.include)?, exclude: masks(&options.exclude)? })
     }
 
+    fn operation(&self) -> Operation {
+        let masks = |asked: &[Asked]| asked.iter().map(|asked| asked.full.clone()).collect::<Vec<_>>();
+        let include = if self.include.is_empty() { vec!["**/*".to_owned()] } else { masks(&self.include) };
+        let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
+        Operation::Archive { include, exclude: masks(&self.exclude), prune }
+    }
+
     fn covers(&self, path: &str) -> bool {
-        let is_included = self.include.is_empty() || self.include.iter().any(|mask| mask.matches(path));
+        let is_included = self.include.is_empty() || self.include.iter().any(|asked| asked.mask.matches(path));
         let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
         let is_pruned = folders.split('/').any(|folder| PRUNED.contains(&folder));
-        is_included && !is_pruned && !self.exclude.iter().any(|mask| mask.matches(path))
+        is_included && !is_pruned && !self.exclude.iter().any(|asked| asked.mask.matches(path))
     }
 }
 
 fn check(files: &[(PathBuf, String, u64)]) -> Result<()> {
     for (file, sha256, size) in files {
-        let content = fs::read(file).map_err(|source| local(file, source))?;
-        if crate::digest::sha256(&content) != *sha256 || content.len() as u64 != *size {
+        let (is, length) = digest_of(file).map_err(|source| local(file, source))?;
+        if is != *sha256 || length != *size {
             return Err(Error::job("the archive was changed between the host and here: pull again"));
         }
     }
@@ -163,8 +209,11 @@ fn unpack(
     let mut report = PullReport { unreadable, ..PullReport::default() };
     let mut names = Names::default();
     let mut in_the_way = Vec::new();
-    each(files, |path, size, content| {
+    let mut unmatched: Vec<&Asked> = wanted.include.iter().collect();
+    unmatched.retain(|asked| !report.unreadable.keys().any(|path| asked.mask.matches(path)));
+    each(files, |Member { path, size, .. }, content| {
         names.take(path)?;
+        unmatched.retain(|asked| !asked.mask.matches(path));
         if !wanted.covers(path) {
             return Err(Error::config(format!(
                 "the archive holds {path:?}, which was not asked for: nothing was written"
@@ -195,18 +244,29 @@ fn unpack(
     }
     report.written.sort_unstable();
     in_the_way.sort_unstable();
-    each(files, |path, _, content| {
-        if report.written.binary_search_by(|written| written.as_str().cmp(path)).is_err() {
-            Ok(())
+    let holds = |paths: &[String], path: &str| paths.binary_search_by(|other| other.as_str().cmp(path)).is_ok();
+    each(files, |member, content| {
+        if holds(&report.written, member.path) {
+            write(to, member, content, holds(&in_the_way, member.path))
         } else {
-            write(to, path, content, in_the_way.binary_search_by(|other| other.as_str().cmp(path)).is_ok())
+            Ok(())
         }
     })?;
+    report.unmatched = unmatched.into_iter().map(|asked| asked.text.clone()).collect();
     Ok(report)
 }
 
-/// Gives each file of the archive to `take`: its path, its size, and its content to be read, which may be any amount.
-fn each(files: &[PathBuf], mut take: impl FnMut(&str, u64, &mut dyn Read) -> Result<()>) -> Result<()> {
+/// A file of the archive.
+#[derive(Clone, Copy)]
+struct Member<'a> {
+    path: &'a str,
+    size: u64,
+    #[cfg_attr(not(unix), allow(dead_code, reason = "other systems have no such bit"))]
+    is_executable: bool,
+}
+
+/// Gives each file of the archive to `take`, and its content to be read, which may be any amount.
+fn each(files: &[PathBuf], mut take: impl FnMut(Member<'_>, &mut dyn Read) -> Result<()>) -> Result<()> {
     let mut stream: Box<dyn Read> = Box::new(io::empty());
     for file in files {
         stream = Box::new(stream.chain(fs::File::open(file).map_err(|source| local(file, source))?));
@@ -221,8 +281,9 @@ fn each(files: &[PathBuf], mut take: impl FnMut(&str, u64, &mut dyn Read) -> Res
                 "the archive holds {name:?}, which is no regular file: nothing was written"
             )));
         }
-        let size = entry.size();
-        take(&name, size, &mut entry)?;
+        let mode = entry.header().mode().map_err(|error| damaged(&error))?;
+        let member = Member { path: &name, size: entry.size(), is_executable: mode & 0o100 != 0 };
+        take(member, &mut entry)?;
         // One that ends before it should is damaged, also where nobody wanted its content.
         io::copy(&mut entry, &mut io::sink()).map_err(|error| damaged(&error))?;
     }
@@ -340,21 +401,22 @@ fn check_parents(to: &Path, path: &str) -> Result<()> {
 }
 
 /// Writes a file through a temporary one beside it. What came there meanwhile is not replaced.
-fn write(to: &Path, path: &str, content: &mut dyn Read, replaces: bool) -> Result<()> {
+fn write(to: &Path, member: Member<'_>, content: &mut dyn Read, replaces: bool) -> Result<()> {
     // Once more: what was looked at before the first file was written may be another one by now.
-    check_parents(to, path)?;
-    let place = to.join(path);
+    check_parents(to, member.path)?;
+    let place = to.join(member.path);
     let folder = place.parent().unwrap_or(to);
     fs::create_dir_all(folder).map_err(|source| local(folder, source))?;
-    let mut file =
-        tempfile::Builder::new().prefix(".pya-").tempfile_in(folder).map_err(|source| local(&place, source))?;
-    io::copy(content, &mut file).map_err(|source| local(&place, source))?;
+    let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
-        // A temporary file is its owner's alone; this one is to be like any other.
+        // A temporary file is its owner's alone; this one is to be like any other, so that the umask decides.
         use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).map_err(|source| local(&place, source))?;
+        let mode = if member.is_executable { 0o755 } else { 0o644 };
+        builder.permissions(fs::Permissions::from_mode(mode));
     }
+    let mut file = builder.prefix(".pya-").tempfile_in(folder).map_err(|source| local(&place, source))?;
+    io::copy(content, &mut file).map_err(|source| local(&place, source))?;
     let kept = if replaces { file.persist(&place) } else { file.persist_noclobber(&place) };
     kept.map(drop).map_err(|error| local(&place, error.error))
 }
@@ -370,13 +432,17 @@ mod tests {
 
     /// An archive of raw members: name, type, content.
     fn archive(folder: &Path, members: &[(&str, tar::EntryType, &str)]) -> PathBuf {
+        archive_with(folder, members, 0o644)
+    }
+
+    fn archive_with(folder: &Path, members: &[(&str, tar::EntryType, &str)], mode: u32) -> PathBuf {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         for (name, kind, content) in members {
             let mut header = tar::Header::new_ustar();
             header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
             header.set_entry_type(*kind);
             header.set_size(content.len() as u64);
-            header.set_mode(0o644);
+            header.set_mode(mode);
             header.set_cksum();
             encoder.write_all(header.as_bytes()).unwrap();
             encoder.write_all(content.as_bytes()).unwrap();
@@ -436,6 +502,53 @@ mod tests {
         assert_eq!(fs::read_to_string(to.join("c")).unwrap(), "mine");
         unpack(&[file], &to, &all(), true, BTreeMap::new()).unwrap();
         assert_eq!(fs::read_to_string(to.join("c")).unwrap(), "2");
+    }
+
+    #[test]
+    fn masks_are_relative_and_a_slash_at_the_end_means_all_below() {
+        for (text, full) in [
+            ("media/", "media/**"),
+            ("a/b//", "a/b/**"),
+            ("**/", "**/**"),
+            ("a/.", "a/*"),
+            (".", "*"),
+            ("", "*"),
+            ("a/*.py", "a/*.py"),
+            ("a", "a"),
+        ] {
+            assert_eq!(Asked::parse(text).unwrap().full, full, "{text:?}");
+        }
+        for text in ["/media/**", "/", "//a", "./media", "a/../b"] {
+            assert!(Asked::parse(text).is_err(), "{text:?}");
+        }
+        let media = Asked::parse("media/").unwrap().mask;
+        assert!(media.matches("media/a") && media.matches("media/b/c") && !media.matches("media"));
+    }
+
+    #[test]
+    fn masks_for_which_nothing_came_are_named() {
+        let texts = ["a/", "b", "broken", "c/**", "**/*.txt"].map(str::to_owned);
+        let options = PullOptions { include: texts.into(), ..PullOptions::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let file = archive(folder.path(), &[("a/b.txt", tar::EntryType::Regular, "1")]);
+        let unreadable = [("broken".to_owned(), "no".to_owned())].into();
+        let to = folder.path().join("to");
+        let report = unpack(&[file], &to, &Wanted::of(&options).unwrap(), false, unreadable).unwrap();
+        assert_eq!(report.unmatched, ["b", "c/**"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn programs_stay_programs_and_nothing_else_becomes_one() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("to");
+        let is_program = || fs::metadata(to.join("a")).unwrap().permissions().mode() & 0o111 != 0;
+        for (mode, content) in [(0o644, "1"), (0o700, "2"), (0o775, "3"), (0o600, "4")] {
+            let file = archive_with(folder.path(), &[("a", tar::EntryType::Regular, content)], mode);
+            unpack(&[file], &to, &all(), true, BTreeMap::new()).unwrap();
+            assert_eq!(is_program(), mode & 0o100 != 0, "{mode:o}");
+        }
     }
 
     #[test]

@@ -20,6 +20,11 @@ pub async fn run(args: &Pull, context: &Context) -> Result<Exit> {
     for (path, reason) in &report.unreadable {
         context.output.failure(&format!("{} could not be read on the host: {reason}", shown(path)));
     }
+    for mask in &report.unmatched {
+        let is_plain = !mask.is_empty() && !mask.contains(['*', '?', '[']) && !mask.ends_with('/');
+        let advice = if is_plain { format!(" (for what is in a folder: {mask}/)") } else { String::new() };
+        context.output.failure(&format!("no file on the host matches the mask {}{advice}", shown(mask)));
+    }
     let lines: Vec<String> = report.written.iter().map(|path| shown(path)).collect();
     context.output.answer(&lines.join("\n"), &json!(report));
     context.output.say(&format!("{} written, {} unchanged", counted(report.written.len(), "file"), report.unchanged));
@@ -27,5 +32,5 @@ pub async fn run(args: &Pull, context: &Context) -> Result<Exit> {
         let number = report.skipped.len();
         context.output.say(&format!("{number} left out on the host: links, caches, virtualenvs (--json names them)"));
     }
-    Ok(if report.unreadable.is_empty() { Exit::Ok } else { Exit::Failed })
+    Ok(if report.unreadable.is_empty() && report.unmatched.is_empty() { Exit::Ok } else { Exit::Failed })
 }
