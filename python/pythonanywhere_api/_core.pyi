@@ -1831,7 +1831,7 @@ class DeployReport:
         """How long it took."""
     @property
     def plan(self) -> dict[str, Any]:
-        """What was planned."""
+        """What was planned, were all files to go one by one."""
     def to_json(self) -> str:
         """Everything as JSON."""
     def raise_for_failures(self) -> None:
@@ -1848,7 +1848,7 @@ class ProgressEvent:
 
     @final
     class Planned(ProgressEvent):
-        """The plan is made; nothing was sent yet."""
+        """The plan is made; nothing was sent yet. `requests` and `seconds` are those of the way that is taken."""
 
         __match_args__: Final = ("uploads", "deletes", "bytes", "requests", "seconds")
         def __new__(cls, uploads: int, deletes: int, bytes: int, requests: int, seconds: float) -> Self: ...

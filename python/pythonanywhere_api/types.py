@@ -194,7 +194,11 @@ class AgentStatus(TypedDict):
 
 
 class DeployWay(TypedDict):
-    """What a way of deploying costs: requests to the API, and the seconds that it takes at least."""
+    """What a way of deploying costs, commands included: requests to the API, and the seconds that it takes at least.
+
+    The requests are exact for ``none`` and ``webapp`` if none is repeated, and a bound for the others unless a job
+    takes long.
+    """
 
     executor: str
     requests: int

@@ -66,8 +66,8 @@ pub async fn deploy<R: Remote>(
         uploads: work.uploads.len(),
         deletes: work.deletes.values().map(Vec::len).sum(),
         bytes: work.plan.bytes,
-        requests: work.plan.requests,
-        seconds: work.plan.seconds,
+        requests: means.way().map_or(work.plan.requests, |way| way.requests),
+        seconds: means.way().map_or(work.plan.seconds, |way| way.seconds),
     });
     if options.dry_run || work.plan.actions.is_empty() {
         let is_ok = recorder.lock().failed.is_empty();

@@ -365,10 +365,13 @@ fn warnings<R: Remote>(selection: &Selection, intents: &[Intent], known: &Knowle
             first_few(orphans.into_iter())
         ));
     }
-    if !selection.skipped.is_empty() {
-        warnings.push(format!("not sent, being no regular files: {}", first_few(selection.skipped.keys().cloned())));
-    }
+    warnings.extend(not_sent(&selection.skipped));
     warnings
+}
+
+fn not_sent(skipped: &BTreeMap<String, String>) -> Option<String> {
+    let names = || first_few(skipped.keys().cloned());
+    (!skipped.is_empty()).then(|| format!("not sent, being no regular files: {}", names()))
 }
 
 impl Base {
@@ -394,6 +397,17 @@ impl DeployDiff {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.plan.actions.is_empty() && self.removed.is_empty()
+    }
+
+    /// The warnings, but for the one that only repeats what `skipped` says with the reasons.
+    pub(crate) fn other_warnings(&self) -> impl Iterator<Item = &String> {
+        let repeated = not_sent(&self.skipped);
+        self.warnings.iter().filter(move |warning| repeated.as_ref() != Some(*warning))
+    }
+
+    /// Whether there are local files that are no protected ones.
+    pub(crate) fn has_local_files(&self) -> bool {
+        !self.base.local.is_empty()
     }
 
     /// Everything as JSON.

@@ -3,24 +3,11 @@
 //! `auto` takes the cheapest way that works and says why. It uses an agent only where one is installed, makes a task only
 //! where that is allowed, and opens no console.
 
-use std::fmt;
-
-use serde::Serialize;
-
-use super::plan::projected_seconds;
+use super::cost::Effort;
 use super::select::counted;
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::host::{Agents, Executor};
-
-/// Below this many changes a bundle saves next to nothing.
-const FEW: usize = 20;
-
-/// What a bundle costs whatever its size: the look for the agent, intent, listing, receipt, the intent's end.
-const BULK_REQUESTS: usize = 5;
-
-/// What a task costs beyond that: two uploads, the task and its end, its folder, and looks at the receipt.
-const TASK_REQUESTS: usize = 9;
+use crate::host::{Agent, Agents, Executor};
 
 /// Who is to do what cannot be done through the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +40,9 @@ pub struct Via {
     pub allow_tasks: bool,
 }
 
+/// Said where nobody can run commands.
+const NO_COMMANDS: &str = "nothing can run commands on the host";
+
 /// What was chosen, and why.
 #[derive(Debug)]
 pub struct Chosen {
@@ -60,30 +50,19 @@ pub struct Chosen {
     pub executor: Option<Executor>,
     /// For people.
     pub why: String,
-}
-
-/// What a way of deploying costs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Way {
-    /// The executor.
-    pub executor: &'static str,
-    /// Requests to the API, retries aside; with a task, about.
+    /// How many requests it took, and will take, to have it: a deploy asks anew.
     pub requests: usize,
-    /// At least, as far as the rate limit and the service's clock decide.
-    pub seconds: f64,
-    /// What it takes.
-    pub needs: &'static str,
 }
 
-impl fmt::Display for Way {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<10} {:>14}", self.executor, counted(self.requests, "request"))?;
-        if self.seconds >= 60.0 {
-            write!(f, ", about {:.0} min", (self.seconds / 60.0).ceil())?;
-        } else {
-            f.write_str(", seconds")?;
-        }
-        if self.needs.is_empty() { Ok(()) } else { write!(f, " ({})", self.needs) }
+impl Chosen {
+    fn nobody(why: impl Into<String>) -> Self {
+        Self { executor: None, why: why.into(), requests: 0 }
+    }
+
+    /// With one request for the agent's note, and one more to reload a web app that does not know its agent yet.
+    fn agent(agent: Agent, why: String) -> Self {
+        let requests = 1 + usize::from(agent.needs_reload());
+        Self { executor: Some(Executor::Webapp(Box::new(agent))), why, requests }
     }
 }
 
@@ -109,42 +88,19 @@ impl Choice {
     }
 }
 
-/// What each way costs for so many changed files in so many parts; the first is one request per file.
-pub(super) fn ways(single: usize, reloads: usize, parts: usize, limit: Option<u32>) -> Vec<Way> {
-    let bulk = BULK_REQUESTS + parts + reloads;
-    let way = |executor, requests, least: f64, needs| Way {
-        executor,
-        requests,
-        seconds: projected_seconds(requests, limit).max(least),
-        needs,
-    };
-    vec![
-        way("none", single, 0.0, ""),
-        way("webapp", bulk, 0.0, "with the agent installed; a site with one worker waits meanwhile"),
-        way("always_on", bulk + TASK_REQUESTS, 10.0, "paid accounts, with tasks allowed"),
-        way("schedule", bulk + TASK_REQUESTS, 120.0, "accounts with scheduled tasks, with tasks allowed"),
-    ]
-}
-
 impl Via {
-    /// Who does a deploy of so many changes, which would take `single` requests one by one.
-    pub(super) async fn for_deploy(&self, client: &Client, changes: usize, ways: &[Way]) -> Result<Chosen> {
+    /// Who does a deploy without commands.
+    pub(super) async fn for_deploy(&self, client: &Client, effort: &Effort) -> Result<Chosen> {
         if self.choice == Choice::None {
-            return Ok(Chosen { executor: None, why: "no executor is wanted".to_owned() });
+            return Ok(Chosen::nobody("no executor is wanted"));
         }
         if self.choice != Choice::Auto {
             return self.wanted(client).await;
         }
-        if !Self::is_worth_it(changes, ways) {
-            return Ok(Chosen { executor: None, why: format!("{} can go one by one", counted(changes, "change")) });
+        if !effort.is_worth_a_bundle() {
+            return Ok(Chosen::nobody(format!("{} can go one by one", counted(effort.changes, "change"))));
         }
         self.any(client).await
-    }
-
-    /// Whether a bundle saves anything.
-    pub(super) fn is_worth_it(changes: usize, ways: &[Way]) -> bool {
-        let saves = matches!(ways, [single, bulk, ..] if single.requests > bulk.requests);
-        changes > FEW && saves
     }
 
     /// Who runs a command, which the API cannot.
@@ -152,27 +108,40 @@ impl Via {
     /// # Errors
     /// `Config` if nobody can, with what to do about it.
     pub async fn for_command(&self, client: &Client) -> Result<Executor> {
-        self.somebody(client, "nothing can run commands on the host").await
+        let chosen = self.for_commands(client).await?;
+        chosen.executor.ok_or_else(|| Error::config(format!("{NO_COMMANDS}: {}", chosen.why)))
+    }
+
+    /// The same with the reason for it, for a deploy.
+    ///
+    /// # Errors
+    /// `Config` if nobody can, with what to do about it.
+    pub(super) async fn for_commands(&self, client: &Client) -> Result<Chosen> {
+        self.somebody(client, NO_COMMANDS).await
     }
 
     /// Who keeps what a deploy replaces.
     ///
     /// # Errors
     /// `Config` if nobody can, with what to do about it.
-    pub(super) async fn for_rollback(&self, client: &Client) -> Result<Executor> {
+    pub(super) async fn for_rollback(&self, client: &Client) -> Result<Chosen> {
         self.somebody(client, "a deploy by single files keeps nothing for a rollback (rollback_on_failure)").await
     }
 
-    async fn somebody(&self, client: &Client, otherwise: &str) -> Result<Executor> {
+    async fn somebody(&self, client: &Client, otherwise: &str) -> Result<Chosen> {
         let chosen = match self.choice {
-            Choice::None => Chosen { executor: None, why: "no executor is wanted".to_owned() },
+            Choice::None => Chosen::nobody("no executor is wanted"),
             Choice::Auto => self.any(client).await?,
             _ => self.wanted(client).await?,
         };
-        chosen.executor.ok_or_else(|| Error::config(format!("{otherwise}: {}", chosen.why)))
+        if chosen.executor.is_none() {
+            return Err(Error::config(format!("{otherwise}: {}", chosen.why)));
+        }
+        Ok(chosen)
     }
 
     async fn wanted(&self, client: &Client) -> Result<Chosen> {
+        let why = "it was asked for".to_owned();
         let executor = match self.choice {
             Choice::AlwaysOn => Executor::AlwaysOn,
             Choice::Schedule => Executor::Schedule,
@@ -186,10 +155,10 @@ impl Via {
                 let agent = agent.ok_or_else(|| {
                     Error::config(format!("{domain} has no agent of this version: run \"pya agent install {domain}\""))
                 })?;
-                Executor::Webapp(Box::new(agent))
+                return Ok(Chosen::agent(agent, why));
             }
         };
-        Ok(Chosen { executor: Some(executor), why: "it was asked for".to_owned() })
+        Ok(Chosen { executor: Some(executor), why, requests: 0 })
     }
 
     /// The best of what is there.
@@ -199,40 +168,32 @@ impl Via {
             Some(domain) => match Agents::new(client, domain, self.site_url.as_deref())?.find().await? {
                 None => format!("no agent is installed (\"pya agent install {domain}\")"),
                 Some(agent) if agent.is_there().await => {
-                    let executor = Some(Executor::Webapp(Box::new(agent)));
-                    return Ok(Chosen { executor, why: format!("{domain} has an agent") });
+                    return Ok(Chosen::agent(agent, format!("{domain} has an agent")));
                 }
                 Some(_) => format!("the agent does not answer (\"pya agent status {domain}\" says why)"),
             },
         };
+        let mut requests = usize::from(self.domain.is_some());
         if self.allow_tasks {
             for executor in [Executor::AnyTask, Executor::Schedule] {
+                requests += 1;
                 match client.tasks(executor.task_kinds()[0]).await {
-                    Ok(_) => return Ok(Chosen { executor: Some(executor), why: "tasks are allowed".to_owned() }),
+                    Ok(_) => {
+                        return Ok(Chosen { executor: Some(executor), why: "tasks are allowed".to_owned(), requests });
+                    }
                     Err(error) if error.kind() == crate::ErrorKind::Forbidden => {}
                     Err(error) => return Err(error),
                 }
             }
         }
         let tasks = if self.allow_tasks { "this account has no tasks" } else { "no task may be made (allow_tasks)" };
-        Ok(Chosen { executor: None, why: format!("{tasks}, and {agent}") })
+        Ok(Chosen { executor: None, why: format!("{tasks}, and {agent}"), requests })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ways_are_told_with_what_they_cost() {
-        let ways = ways(471, 1, 1, Some(40));
-        assert_eq!(ways[0].to_string(), "none         471 requests, about 11 min");
-        assert_eq!(
-            ways[1].to_string(),
-            "webapp         7 requests, seconds (with the agent installed; a site with one worker waits meanwhile)"
-        );
-        assert!(ways[3].seconds >= 120.0);
-    }
 
     #[test]
     fn executors_are_named_as_documented() {

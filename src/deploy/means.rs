@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
+use super::cost::Way;
 use super::diff::{DeployDiff, Project};
-use super::executors::{Choice, Chosen, Via, Way, ways};
+use super::executors::Choice;
 use super::plan::{DeployOptions, Work};
 use super::remote::Remote;
 use super::report::Recorder;
+use super::select::counted;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::host::Executor;
@@ -27,20 +29,35 @@ impl Means {
     pub async fn choose(client: Option<&Client>, options: &DeployOptions, work: &Work) -> Result<Self> {
         let via = &options.via;
         let (Some(client), false) = (client, work.plan.actions.is_empty()) else { return Ok(Self::default()) };
-        let changes = work.uploads.len() + work.deletes.values().map(Vec::len).sum::<usize>();
-        let ways = ways(work.plan.requests, work.reload.len(), work.parts(), work.limit);
+        let effort = work.effort(options);
         // Only what goes as a bundle is kept for a rollback.
-        let must_be_kept = options.rollback_on_failure && changes > 0;
-        let chosen = if !options.steps.is_none() {
-            Chosen { executor: Some(via.for_command(client).await?), why: "commands are to be run".to_owned() }
+        let must_be_kept = options.rollback_on_failure && effort.changes > 0;
+        let mut chosen = if effort.commands > 0 {
+            via.for_commands(client).await?
         } else if must_be_kept {
-            let why = "what it replaces must be kept for a rollback".to_owned();
-            Chosen { executor: Some(via.for_rollback(client).await?), why }
+            via.for_rollback(client).await?
         } else {
-            via.for_deploy(client, changes, &ways).await?
+            via.for_deploy(client, &effort).await?
         };
         let is_wanted = must_be_kept || !matches!(via.choice, Choice::Auto | Choice::None);
-        let in_bulk = chosen.executor.is_some() && changes > 0 && (is_wanted || Via::is_worth_it(changes, &ways));
+        let in_bulk = chosen.executor.is_some() && effort.changes > 0 && (is_wanted || effort.is_worth_a_bundle());
+        let name = chosen.executor.as_ref().map(Executor::name);
+        let files = match effort.changes {
+            0 => "no file is to be sent".to_owned(),
+            changes => format!("{} can go one by one", counted(changes, "change")),
+        };
+        match name {
+            Some(_) if must_be_kept && via.choice == Choice::Auto => {
+                chosen.why = format!("what it replaces must be kept for a rollback, and {}", chosen.why);
+            }
+            Some(name) if !in_bulk && effort.commands > 0 => {
+                chosen.why = format!("{files}, and {name} runs the commands: {}", chosen.why);
+            }
+            Some(_) if !in_bulk => chosen.why = files,
+            _ => {}
+        }
+        let taken = name.filter(|_| in_bulk).unwrap_or("none");
+        let ways = effort.ways(name, chosen.requests, taken);
         let executor = chosen.executor.map(|executor| (client.clone(), executor));
         Ok(Self { executor, in_bulk, why: chosen.why, ways })
     }
@@ -53,6 +70,11 @@ impl Means {
     /// What puts the files in place.
     fn name(&self) -> &'static str {
         self.executor().filter(|_| self.in_bulk).map_or("none", Executor::name)
+    }
+
+    /// The way that is taken; `None` if there is nothing to do, or no account.
+    pub fn way(&self) -> Option<&Way> {
+        self.ways.iter().find(|way| way.executor == self.name())
     }
 
     /// What starts jobs, for those who cannot do without.
@@ -81,6 +103,14 @@ pub struct Forecast {
     pub executor: String,
     /// Why this one.
     pub why: String,
+}
+
+impl Forecast {
+    /// The way that would be taken; `None` if there is nothing to do.
+    #[must_use]
+    pub fn way(&self) -> Option<&Way> {
+        self.ways.iter().find(|way| way.executor == self.executor)
+    }
 }
 
 /// What a deploy of `diff` would cost in each way. Reads at most what tells whether an agent is installed.

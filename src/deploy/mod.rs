@@ -7,6 +7,7 @@
 mod apply;
 mod bulk;
 mod compare;
+mod cost;
 mod diff;
 mod errand;
 mod executors;
@@ -39,9 +40,10 @@ mod verify;
 
 pub use apply::deploy;
 pub use compare::Compare;
+pub use cost::Way;
 pub use diff::{DeployDiff, Project, diff, with_unmanaged};
 pub use errand::{Command, Outcome, command};
-pub use executors::{Choice, Via, Way};
+pub use executors::{Choice, Via};
 pub use local::LeftOut;
 pub use manifest::{FileState, Files, Manifest};
 pub use means::{Forecast, forecast};

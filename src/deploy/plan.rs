@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::compare::{Obstacle, folders_of};
+use super::cost::Effort;
 use super::diff::DeployDiff;
 use super::executors::Via;
 use super::hash::{Hashed, hash_all};
@@ -69,6 +70,8 @@ pub enum Action {
     WriteIntent,
     /// See whether somebody else works, and whether the diff still holds.
     ListState,
+    /// See whether the note of a deploy that was cut off is still what the diff read.
+    ReadLeftover { id: String },
     /// Look at a folder just before something in it is deleted.
     List { folder: String },
     /// Delete a file.
@@ -83,6 +86,10 @@ pub enum Action {
     WriteManifest { generation: u64 },
     /// Reload a web app.
     Reload { domain: String },
+    /// See whether the folder of a deploy that was cut off holds the only copy of something.
+    ListWork { id: String },
+    /// Delete that folder if it does not.
+    RemoveWork { id: String },
     /// Delete a manifest that was replaced.
     RemoveManifest { generation: u64 },
     /// Delete the note of a deploy that was cut off, after its debts are paid.
@@ -226,9 +233,23 @@ impl Work {
         })
     }
 
-    /// In how many parts a bundle goes, at most.
-    pub(super) fn parts(&self) -> usize {
-        1 + usize::try_from(self.plan.bytes / PART_SIZE).unwrap_or(usize::MAX - 1)
+    /// What the cost of each way depends on.
+    pub(super) fn effort(&self, options: &DeployOptions) -> Effort {
+        let is_about_leftovers = |action: &&Action| {
+            matches!(action, Action::ReadLeftover { .. } | Action::ListWork { .. } | Action::RemoveWork { .. })
+        };
+        let deletes = self.deletes.values().map(Vec::len).sum::<usize>();
+        Effort {
+            changes: self.uploads.len() + deletes,
+            single: self.plan.requests,
+            reloads: self.reload.len(),
+            // At most: how well it can be compressed nobody knows yet.
+            parts: 1 + usize::try_from(self.plan.bytes / PART_SIZE).unwrap_or(usize::MAX - 1),
+            leftovers: self.plan.actions.iter().filter(is_about_leftovers).count(),
+            commands: options.steps.names().count(),
+            has_domain: options.via.domain.is_some(),
+            limit: self.limit,
+        }
     }
 
     /// Protected files that are named now. The diff did not read them, because they may be large and many.
@@ -329,6 +350,7 @@ impl Work {
     fn lay_out(&self, diff: &DeployDiff) -> Plan {
         let base = &diff.base;
         let mut actions = vec![Action::WriteIntent, Action::ListState];
+        actions.extend(base.intents.iter().map(|intent| Action::ReadLeftover { id: intent.id.clone() }));
         for obstacle in &self.obstacles {
             lay_out_obstacle(obstacle, &mut actions);
         }
@@ -342,6 +364,10 @@ impl Work {
         actions.push(Action::WriteManifest { generation: base.generation.unwrap_or(0) + 1 });
         actions.extend(self.reload.iter().map(|domain| Action::Reload { domain: domain.clone() }));
         self.lay_out_deletes(diff, &mut actions);
+        for id in base.intents.iter().map(|intent| &intent.id).filter(|id| base.works.contains(*id)) {
+            actions.push(Action::ListWork { id: id.clone() });
+            actions.push(Action::RemoveWork { id: id.clone() });
+        }
         actions.extend(self.stale.iter().map(|&generation| Action::RemoveManifest { generation }));
         actions.extend(base.intents.iter().map(|intent| Action::RemoveLeftover { id: intent.id.clone() }));
         actions.push(Action::RemoveIntent);

@@ -11,7 +11,7 @@ use crate::client::{Observer, RemotePath};
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the fields say it; paths are relative to the project, sizes in bytes")]
 pub enum ProgressEvent {
-    /// The plan is made; nothing was sent yet.
+    /// The plan is made; nothing was sent yet. What it costs is that of the way that is taken.
     Planned { uploads: usize, deletes: usize, bytes: u64, requests: usize, seconds: f64 },
     /// An upload starts, or waits for its turn at the rate limit.
     Started { path: String, size: u64 },

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::executors::Way;
+use super::cost::Way;
 use super::plan::Plan;
 use super::steps::StepReport;
 
@@ -60,6 +60,12 @@ pub struct DeployReport {
 }
 
 impl DeployReport {
+    /// The way that was taken, with what it was to cost; `None` if there was nothing to do.
+    #[must_use]
+    pub fn way(&self) -> Option<&Way> {
+        self.ways.iter().find(|way| way.executor == self.executor)
+    }
+
     /// What went wrong, in one text; `None` if nothing did.
     #[must_use]
     pub fn error_message(&self) -> Option<String> {

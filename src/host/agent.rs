@@ -169,6 +169,12 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// Whether the web app is reloaded before the first job, as far as is known.
+    #[must_use]
+    pub fn needs_reload(&self) -> bool {
+        self.needs_reload
+    }
+
     /// Whether it is there: what its last start left may be older than the WSGI file. No request to the API.
     pub async fn is_there(&self) -> bool {
         // Until the reload it cannot know us.

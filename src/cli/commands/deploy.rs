@@ -24,13 +24,10 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
     }
     summarise(&diff, output);
     let options = options(args, &prepared);
-    if options.dry_run {
-        output.say(&format!("dry run, nothing is written; the deploy takes {}", diff.plan_with(&options)?));
-    }
     let report = perform(&prepared.project, &diff, &options, context).await?;
     let text = if report.dry_run { diff.to_string() } else { String::new() };
     output.answer(&text, &report.to_json());
-    tell(&report, output);
+    tell(&report, &diff.warnings, output);
     Ok(match (report.ok, report.held) {
         (true, _) => Exit::Ok,
         (false, true) => Exit::Held,
@@ -102,11 +99,11 @@ pub async fn perform(
     context: &Context,
 ) -> Result<DeployReport> {
     let recorder = Recorder::default();
-    let so_far = recorder.clone();
+    let (so_far, said) = (recorder.clone(), diff.warnings.clone());
     context.on_interrupt(move |output| {
         let report = so_far.report();
         output.answer("", &report.to_json());
-        tell(&report, output);
+        tell(&report, &said, output);
         output.say(what_next(&report));
     });
     let bar = Arc::new(Progress::new(&context.output));
@@ -133,9 +130,9 @@ fn show(bar: &Progress, event: ProgressEvent) {
     }
 }
 
-/// Says what was done and what was not.
-fn tell(report: &DeployReport, output: &Output) {
-    for warning in &report.warnings {
+/// Says what was done and what was not, without the warnings that were `said` with the diff.
+fn tell(report: &DeployReport, said: &[String], output: &Output) {
+    for warning in report.warnings.iter().filter(|warning| !said.contains(warning)) {
         output.warn(warning);
     }
     for (what, reason) in &report.failed {
@@ -159,6 +156,11 @@ fn tell(report: &DeployReport, output: &Output) {
         output.say("rolled back: the files are as they were before this deploy");
     }
     if report.dry_run {
+        match report.way() {
+            Some(way) => output.say(&format!("dry run, nothing is written; the deploy takes {}", way.cost())),
+            None if report.ok => output.say("dry run, nothing to do: the host has it all"),
+            None => {}
+        }
         return tell_ways(&report.ways, &report.executor, &report.why, output);
     }
     if report.ok && report.plan.actions.is_empty() {

@@ -21,16 +21,18 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     document["forecast"] = json!(forecast);
     context.output.answer(&diff.to_string(), &document);
     summarise(&diff, &context.output);
-    if !diff.plan.actions.is_empty() {
-        context.output.say(&format!("pya deploy takes {}", diff.plan));
+    if let Some(way) = forecast.way() {
+        context.output.say(&format!("pya deploy takes {}", way.cost()));
         tell_ways(&forecast.ways, &forecast.executor, &forecast.why, &context.output);
     }
     Ok(Exit::Ok)
 }
 
-/// What a deploy of all that changed would cost, without deletes.
+/// What `pya deploy` without options would cost.
 async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff) -> Result<Forecast> {
     let options = DeployOptions {
+        // Refused by the deploy if nothing would be left.
+        delete: prepared.settings.table.delete && diff.has_local_files(),
         via: via(&args::Via::default(), &prepared.settings),
         reload: prepared.settings.domains(),
         max_delete: Some(usize::MAX),
@@ -77,7 +79,7 @@ pub fn summarise(diff: &DeployDiff, output: &Output) {
     for (path, reason) in &diff.skipped {
         output.warn(&format!("{} is not sent: {reason}", shown(path)));
     }
-    for warning in &diff.warnings {
+    for warning in diff.other_warnings() {
         output.warn(warning);
     }
 }
