@@ -80,6 +80,13 @@ impl Progress {
             let text = format!("{}, {} of {} done", state.message(), state.done, state.total);
             state.last_line = Some(now);
             drop(state);
+            self.say(&text);
+        }
+    }
+
+    /// A line of its own, while nothing is drawn yet.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
             // Nobody may be listening.
             let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{text}\n").as_bytes());
         }

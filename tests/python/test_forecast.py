@@ -189,6 +189,27 @@ def test_the_command_tells_the_figures_of_the_way_that_is_taken(with_agent):
     assert "no file is to be sent, and webapp runs the commands" in said
 
 
+def test_a_deploy_that_takes_minutes_says_so_and_what_is_faster_before_it_begins(unlimited, tmp_path):
+    with Emulator(rate_limit=40, python=sys.executable, account="paid") as host:
+        site = Site(Caller(PythonanywhereApi, host), tmp_path / "local")
+        site.write("1")
+        pya = project_of(site)
+        del pya.environment["PYTHONANYWHERE_RATE_LIMIT"]
+        with pya.start("deploy") as process:
+            assert process.stderr is not None
+            lines = []
+            for line in process.stderr:
+                lines.append(line)
+                if "executor none" in line:
+                    break
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert [line for line in lines if line.startswith("this takes 5") and "about 1 min" in line]
+    assert [line.split()[0] for line in lines if "<- this one" in line] == ["none"]
+    assert "pya agent install" in lines[-1]
+
+
 def test_each_warning_is_said_once(with_agent):
     site = with_agent
     pya = project_of(site)

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::diff::{summarise, tell_ways};
+use super::diff::{summarise, ways_in_words};
 use super::project::{Prepared, via};
 use crate::cli::args::Deploy;
 use crate::cli::exit::Exit;
@@ -14,6 +14,9 @@ use crate::cli::progress::{Progress, words};
 use crate::cli::run::Context;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder, Steps};
 use crate::error::Result;
+
+/// A deploy that takes this long says so before it begins, with what else could be done; in seconds.
+const LONG: f64 = 60.0;
 
 pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
     let prepared = Prepared::new(&args.select, context)?;
@@ -24,7 +27,7 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
     }
     summarise(&diff, output);
     let options = options(args, &prepared);
-    let report = perform(&prepared.project, &diff, &options, context).await?;
+    let report = perform(&prepared.project, &diff, &options, context, true).await?;
     let text = if report.dry_run { diff.to_string() } else { String::new() };
     output.answer(&text, &report.to_json());
     tell(&report, &diff.warnings, output);
@@ -88,7 +91,7 @@ fn what_next(report: &DeployReport) -> &'static str {
     }
 }
 
-/// Carries a diff out with a bar; after Ctrl-C the report so far is said.
+/// Carries a diff out with a bar; after Ctrl-C the report so far is said. If `announced`, what takes long is so beforehand.
 ///
 /// # Errors
 /// Whatever kept it from beginning.
@@ -97,6 +100,7 @@ pub async fn perform(
     diff: &DeployDiff,
     options: &DeployOptions,
     context: &Context,
+    announced: bool,
 ) -> Result<DeployReport> {
     let recorder = Recorder::default();
     let (so_far, said) = (recorder.clone(), diff.warnings.clone());
@@ -108,11 +112,26 @@ pub async fn perform(
     });
     let bar = Arc::new(Progress::new(&context.output));
     let display = Arc::clone(&bar);
-    let progress = move |event: ProgressEvent| show(&display, event);
+    let (planned, announced) = (recorder.clone(), announced && !options.dry_run);
+    let progress = move |event: ProgressEvent| {
+        if announced && matches!(event, ProgressEvent::Planned { seconds, .. } if seconds >= LONG) {
+            announce(&planned.report(), &display);
+        }
+        show(&display, event);
+    };
     let report = crate::deploy::deploy(project, diff, options, Arc::new(progress), &recorder).await;
     project.client.persist_budget();
     context.on_interrupt(|_| ());
     report
+}
+
+fn announce(report: &DeployReport, bar: &Progress) {
+    if let Some(way) = report.way() {
+        bar.say(&format!("this takes {}", way.cost()));
+    }
+    for line in ways_in_words(&report.ways, &report.executor, &report.why) {
+        bar.say(&line);
+    }
 }
 
 fn show(bar: &Progress, event: ProgressEvent) {
@@ -161,7 +180,7 @@ fn tell(report: &DeployReport, said: &[String], output: &Output) {
             None if report.ok => output.say("dry run, nothing to do: the host has it all"),
             None => {}
         }
-        return tell_ways(&report.ways, &report.executor, &report.why, output);
+        return ways_in_words(&report.ways, &report.executor, &report.why).iter().for_each(|line| output.say(line));
     }
     if report.ok && report.plan.actions.is_empty() {
         return output.say("nothing to do: the host has it all");

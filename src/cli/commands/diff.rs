@@ -23,7 +23,9 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     summarise(&diff, &context.output);
     if let Some(way) = forecast.way() {
         context.output.say(&format!("pya deploy takes {}", way.cost()));
-        tell_ways(&forecast.ways, &forecast.executor, &forecast.why, &context.output);
+        for line in ways_in_words(&forecast.ways, &forecast.executor, &forecast.why) {
+            context.output.say(&line);
+        }
     }
     Ok(Exit::Ok)
 }
@@ -43,15 +45,14 @@ async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff) -> Result<Forecast
     forecast
 }
 
-/// What each way costs, and which one is taken.
-pub fn tell_ways(ways: &[Way], executor: &str, why: &str, output: &Output) {
-    for way in ways {
-        let mark = if way.executor == executor { " <- this one" } else { "" };
-        output.say(&format!("  {way}{mark}"));
-    }
+/// What each way costs, and which one is taken: a line each.
+pub fn ways_in_words(ways: &[Way], executor: &str, why: &str) -> Vec<String> {
+    let mark = |way: &Way| if way.executor == executor { " <- this one" } else { "" };
+    let mut lines: Vec<String> = ways.iter().map(|way| format!("  {way}{}", mark(way))).collect();
     if !why.is_empty() {
-        output.say(&format!("executor {executor}: {why}"));
+        lines.push(format!("executor {executor}: {why}"));
     }
+    lines
 }
 
 /// Says what the short form leaves out: counts, what is left alone and why, warnings.

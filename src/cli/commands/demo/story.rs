@@ -120,7 +120,7 @@ impl<'a> Story<'a> {
         let diff = crate::deploy::diff(&self.project, &select, &NeverSkip, None).await?;
         let options =
             DeployOptions { delete: true, reload: vec![self.host.domain.clone()], include, ..DeployOptions::default() };
-        let mut report = perform(&self.project, &diff, &options, self.context).await?;
+        let mut report = perform(&self.project, &diff, &options, self.context, false).await?;
         // They come in the order in which they arrived.
         report.uploaded.sort_unstable();
         let requests = self.host.emulator.requests().len() - before;
