@@ -157,6 +157,10 @@ impl<R: Remote> Run<'_, R> {
             }
             return Ok(());
         }
+        if self.recorder.lock().held {
+            // Who took over knows of this deploy, and removes its note.
+            return Ok(());
+        }
         if self.recorder.lock().rolled_back {
             // The rollback paid what this deploy owed.
             if let Err(error) = keeper.remove().await {

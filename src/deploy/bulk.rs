@@ -91,7 +91,10 @@ impl<R: Remote> Run<'_, R> {
         let receipt = match self.send_and_run(keeper, id, &load).await {
             Ok(receipt) => receipt,
             Err(error) => {
-                self.recorder.lock().stopped = Some(error.chain());
+                let mut report = self.recorder.lock();
+                // Out of touch is another matter: nobody knows what was done until then.
+                report.held = error.kind() == ErrorKind::Held && keeper.right().check().is_ok();
+                report.stopped = Some(error.chain());
                 return false;
             }
         };

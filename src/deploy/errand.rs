@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::diff::Project;
-use super::executors::Via;
+use super::executors::{NO_COMMANDS, Via};
 use super::intent::Intent;
 use super::keeper::Keeper;
 use super::leftovers::sweep_tasks;
@@ -138,7 +138,7 @@ impl Drop for Note {
 /// service answers. That the command failed is no error.
 pub async fn command(project: &Project, via: &Via, command: Command) -> Result<Outcome> {
     let (client, root) = (&project.client, &project.remote_root);
-    let executor = via.for_command(client).await?;
+    let executor = via.for_job(client, NO_COMMANDS).await?;
     let operation = match command {
         Command::Manage(args, manage) => {
             Surroundings::of(client, via.domain.as_deref(), &executor).await?.manage(args, manage)

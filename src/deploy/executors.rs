@@ -41,7 +41,7 @@ pub struct Via {
 }
 
 /// Said where nobody can run commands.
-const NO_COMMANDS: &str = "nothing can run commands on the host";
+pub(super) const NO_COMMANDS: &str = "nothing can run commands on the host";
 
 /// What was chosen, and why.
 #[derive(Debug)]
@@ -103,16 +103,16 @@ impl Via {
         self.any(client).await
     }
 
-    /// Who runs a command, which the API cannot.
+    /// Who does a job, which the API cannot. `otherwise` says what nobody can do then.
     ///
     /// # Errors
     /// `Config` if nobody can, with what to do about it.
-    pub async fn for_command(&self, client: &Client) -> Result<Executor> {
-        let chosen = self.for_commands(client).await?;
-        chosen.executor.ok_or_else(|| Error::config(format!("{NO_COMMANDS}: {}", chosen.why)))
+    pub(super) async fn for_job(&self, client: &Client, otherwise: &str) -> Result<Executor> {
+        let chosen = self.somebody(client, otherwise).await?;
+        chosen.executor.ok_or_else(|| Error::config(format!("{otherwise}: {}", chosen.why)))
     }
 
-    /// The same with the reason for it, for a deploy.
+    /// Who runs the commands of a deploy, and why.
     ///
     /// # Errors
     /// `Config` if nobody can, with what to do about it.
@@ -158,7 +158,9 @@ impl Via {
                 return Ok(Chosen::agent(agent, why));
             }
         };
-        Ok(Chosen { executor: Some(executor), why, requests: 0 })
+        // Whether the account has tasks is asked before anything is sent.
+        let requests = usize::from(!executor.task_kinds().is_empty());
+        Ok(Chosen { executor: Some(executor), why, requests })
     }
 
     /// The best of what is there.

@@ -83,7 +83,7 @@ struct PackedPart {
 pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path) -> Result<PullReport> {
     let wanted = Wanted::of(options)?;
     let (client, root) = (&project.client, &project.remote_root);
-    let executor = via.for_command(client).await?;
+    let executor = via.for_job(client, "nothing can pack the files on the host").await?;
     let folder = StateFolder::of(client.user(), root)?;
     let shop = Workshop::new(client, folder.path());
     let (id, mut archive) = (random_hex(8)?, Passing::new(client, "the archive"));

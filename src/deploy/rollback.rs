@@ -228,7 +228,7 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
         None => latest(client, &folder, &jobs).await?,
     };
     let index = index_of(client, &folder, &target).await?;
-    let executor = via.for_command(client).await?;
+    let executor = via.for_job(client, "nothing can put files back on the host").await?;
     let shop = Workshop::new(client, folder.path());
     let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
     let mut intent = Intent::new(client.server_time());

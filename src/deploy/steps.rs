@@ -242,7 +242,7 @@ mod tests {
         let names: Vec<&str> = steps.operations(&Surroundings::default()).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["requirements", "collectstatic", "migrate"]);
         assert!(Steps::default().is_none() && !steps.is_none());
-        assert_eq!((Steps::default().number(), steps.names().count()), (0, 3));
+        assert_eq!((Steps::default().names().count(), steps.names().count()), (0, 3));
     }
 
     #[test]

@@ -123,7 +123,7 @@ pub async fn verify(project: &Project, via: &Via, local: Option<&SelectOptions>)
         None => None,
     };
     let state = folder.read(client).await?;
-    let executor = via.for_command(client).await?;
+    let executor = via.for_job(client, "nothing can hash the files on the host").await?;
     let shop = Workshop::new(client, folder.path());
     let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
     let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();

@@ -1152,6 +1152,30 @@ def test_half_a_deploy_is_not_reloaded_for_the_sake_of_a_new_token(with_agent):
     assert not [request for request in site.host.requests if request.path.endswith("/reload/")]
 
 
+def test_a_deploy_that_another_one_passed_by_force_says_so(with_agent):
+    site = with_agent
+    assert site.deploy()
+    site.write("2")
+    site.host.faults.add("hold", method="POST", path="*/bundle-*", times=1)
+    reports = []
+    thread = threading.Thread(target=lambda: reports.append(site.deploy()))
+    thread.start()
+    assert site.host.wait_held(1, timeout=30)
+    # The same machine and process would wait: whoever forces his way comes from elsewhere.
+    (note,) = (site.remote.parent / ".pya").glob("*/intent-*.json")
+    other = Caller(PythonanywhereApi, site.host).api()
+    diff = other.deploy_diff(site.local)
+    report = other.deploy(diff, executor="none", force=True)
+    assert report.ok, report.stopped
+    site.host.release(site.host.held()[0].number)
+    thread.join()
+    (report,) = reports
+    assert (report.ok, json.loads(report.to_json())["held"]) == (False, True)
+    assert "another deploy has taken over" in report.stopped
+    assert not note.exists()
+    assert files_below(site.remote) == files_below(site.local)
+
+
 def test_a_site_that_nobody_serves_is_told_at_once(with_agent):
     site = with_agent
     assert site.deploy()

@@ -13,7 +13,7 @@ use super::{Workshop, no_receipt};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::agent::Agent;
-use crate::host::job::{Job, Receipt};
+use crate::host::job::{Job, Operation, Receipt};
 use crate::host::site::{Answer, REQUEST_LIMIT};
 
 /// How long the runner may work in one request, in seconds: the host allows 300, and a site with one worker stands still.
@@ -49,6 +49,9 @@ pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Durati
                     // The agent lets the other one go on.
                     Some(_) => clock::sleep(POLL).await,
                     None if lost_since.is_some() => clock::sleep(POLL).await,
+                    None if is_overtaken(shop, job).await? => {
+                        return Err(Error::held("another deploy has taken over: this one was not carried out"));
+                    }
                     None => {
                         return Err(Error::job(
                             "the agent took the job and left no receipt: the web app's error log says why",
@@ -89,6 +92,17 @@ pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Durati
             return Err(no_receipt(job, limit));
         }
     }
+}
+
+/// Whether a change was refused, without a word, because it is another deploy's turn by now.
+async fn is_overtaken(shop: &Workshop, job: &Job) -> Result<bool> {
+    if !matches!(job.operation, Operation::Apply { .. } | Operation::Rollback { .. }) {
+        return Ok(false);
+    }
+    let own = format!("intent-{}.json", job.id);
+    let entries = shop.client.list_dir(&shop.state).await?;
+    let mut notes = entries.iter().map(|entry| &entry.name).filter(|name| name.starts_with("intent-")).peekable();
+    Ok(notes.peek().is_none() || notes.any(|name| *name != own))
 }
 
 /// Fails if somebody else's deploy is under way, or was cut off: a reload would serve half of it.
