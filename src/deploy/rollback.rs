@@ -93,7 +93,12 @@ impl<R: Remote> Run<'_, R> {
             shop: self.workshop(client),
             executor,
         };
-        Ok(errand.roll_back(intent, id, self.generation() + 1).await?.0)
+        let own = intent.id.clone();
+        let (keeper, applied) = errand.roll_back(intent, id, self.generation() + 1).await?;
+        if let Some(words) = changed_since(&applied, &own) {
+            self.recorder.warn(words);
+        }
+        Ok(keeper)
     }
 }
 
@@ -222,7 +227,10 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
         return finish(client, &folder, &state, begun, reload).await;
     }
     let jobs = known_history(client, &folder).await;
-    let begun = state.intents.iter().find_map(|intent| intent.undoes.clone());
+    // One that broke off in the middle is begun anew.
+    let newest = state.manifest.as_ref().map(|manifest| &manifest.deploy);
+    let begun =
+        state.intents.iter().filter(|intent| Some(&intent.id) != newest).find_map(|intent| intent.undoes.clone());
     let target = match target.map(str::to_owned).or(begun) {
         Some(target) => target,
         None => latest(client, &folder, &jobs).await?,
@@ -244,14 +252,7 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
     let (id, reload) = (intent.id.clone(), intent.reload.clone());
     let migrations = migrations_since(&jobs, &target);
     let (keeper, applied) = errand.roll_back(intent, &target, state.generation().unwrap_or(0) + 1).await?;
-    if let Some(first) = applied.overwritten.first() {
-        warnings.push(format!(
-            "{} other than that deploy left them (the first is {first}): the old content is back, and what was there is kept \
-             (pya rollback {})",
-            if applied.overwritten.len() == 1 { "1 file was".to_owned() } else { format!("{} files were", applied.overwritten.len()) },
-            id
-        ));
-    }
+    warnings.extend(changed_since(&applied, &id));
     let mut report = RollbackReport {
         deploy: target,
         kept_for_rollback: applied.kept_for_rollback,
@@ -269,6 +270,16 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
     remove_notes(client, &folder, &state).await?;
     keeper.remove().await?;
     Ok(report)
+}
+
+/// What to know of files that were other than the deploy left them when the rollback `id` put the old ones back.
+fn changed_since(applied: &Applied, id: &str) -> Option<String> {
+    let first = applied.overwritten.first()?;
+    let count = counted(applied.overwritten.len(), "file");
+    Some(format!(
+        "{count} changed since that deploy, the first is {first}: the old content is back, and what was there is kept \
+         (pya rollback {id})"
+    ))
 }
 
 /// Lets the sites run the old files; false if that is still owed.

@@ -246,8 +246,9 @@ impl Agents {
             }
         }
         let key = self.key(&installation.id)?;
+        let mut loaded = if is_new { Loaded::default() } else { self.read("loaded.json").await?.unwrap_or_default() };
         // One whose reload failed has that left to do.
-        if is_new || !self.answers(&key, Duration::ZERO).await? {
+        if loaded.build != Some(build()) || !self.answers(&key, Duration::ZERO).await? {
             if let Reloaded::CnameWarning(warning) = self.client.reload_webapp(&self.site.domain).await? {
                 warnings.push(warning);
             }
@@ -255,8 +256,9 @@ impl Agents {
                 let why = self.silence(&record, &key).await?;
                 return Err(Error::job(format!("the agent is installed, but it does not answer: {why}")));
             }
+            loaded = self.read("loaded.json").await?.unwrap_or_default();
         }
-        if let Some(why) = self.read::<Loaded>("loaded.json").await?.and_then(|loaded| loaded.failed) {
+        if let Some(why) = loaded.failed {
             warnings.push(format!("the agent answers, but the application could not be loaded: {why}"));
         }
         Ok(Change { changed: is_new, warnings })

@@ -831,7 +831,7 @@ def test_a_rollback_says_what_was_written_since_the_deploy(with_agent):
     assert site.deploy()
     (site.remote / "pkg1" / "m1.py").write_text("the application's own")
     report = site.run(site.api.rollback(**site.via))
-    assert "1 file was other than that deploy left them (the first is pkg1/m1.py)" in report["warnings"][0]
+    assert "1 file changed since that deploy, the first is pkg1/m1.py" in report["warnings"][0]
     latest = site.run(site.api.history())[-1]["id"]
     assert f"pya rollback {latest}" in report["warnings"][0]
     site.run(site.api.rollback(latest, **site.via))
@@ -1097,6 +1097,12 @@ def test_an_installation_that_is_not_whole_or_of_another_build_is_renewed(with_a
         (folder / "agent.json").write_text(json.dumps(note | {"build": "0" * 64}))
         Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
         assert "another build than this one" in site.run(agent.status(site.domain, url))["status"]
+        # What a failed reload leaves is made up for as well.
+        site.host.faults.add("status", code=400, method="POST", path="*/reload/", times=1)
+        assert site.caller.run(agent.install(site.domain, url)) is None
+        assert not site.run(agent.install(site.domain, url))["changed"]
+        assert "build" not in site.run(agent.status(site.domain, url))["status"]
+        (folder / "runner.py").unlink()
     assert site.run(agent.install(site.domain, url))["changed"]
     assert (folder / "runner.py").read_bytes() == runner
     assert "build" not in site.run(agent.status(site.domain, url))["status"]

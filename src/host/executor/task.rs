@@ -58,21 +58,26 @@ async fn make(kinds: &[TaskKind], shop: &Workshop, job: &Job, command: &str, mar
             TaskKind::AlwaysOn => made.always_on(command, mark).await,
             TaskKind::Scheduled => made.scheduled(command, mark).await,
         };
-        match due {
+        let error = match due {
             Ok(due) => return Ok((made, due)),
-            // An account without such tasks, or one whose tasks are all in use.
-            Err(error) if matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::BadRequest) => {
-                let refusal = error.chain();
-                log::warn!("a task was refused: {refusal}");
-                refusals.push(refusal);
-            }
-            Err(error) if error.is_ambiguous() => {
-                // It may have been made all the same.
-                delete_marked(&shop.client, kind, |description| description == mark).await?;
-                return Err(error);
-            }
-            Err(error) => return Err(error),
+            Err(error) => error,
+        };
+        // One may have been made all the same, or too late for its minute.
+        let deleted = match made.delete().await {
+            Ok(()) if error.is_ambiguous() => delete_marked(&shop.client, kind, |text| text == mark).await.map(drop),
+            outcome => outcome,
+        };
+        if let Err(second) = deleted {
+            shop.leave_task(kind);
+            log::warn!("a task of this job may be there, and the next command will remove it: {}", second.chain());
         }
+        // An account without such tasks, or one whose tasks are all in use.
+        if !matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::BadRequest) {
+            return Err(error);
+        }
+        let refusal = error.chain();
+        log::warn!("a task was refused: {refusal}");
+        refusals.push(refusal);
     }
     Err(Error::config(format!("this account gives no task for this: {}", refusals.join("; "))))
 }
