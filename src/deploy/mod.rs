@@ -35,8 +35,10 @@ mod rules;
 mod select;
 mod state;
 mod steps;
+mod unpack;
 mod upload;
 mod verify;
+mod wanted;
 
 pub use apply::deploy;
 pub use compare::Compare;

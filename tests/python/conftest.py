@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,3 +109,23 @@ def environment(host: Emulator, **more: str) -> dict[str, str]:
         "PYTHONANYWHERE_SITE": host.url,
         **more,
     }
+
+
+@pytest.fixture(params=[PythonanywhereApi, AsyncPythonanywhereApi], ids=["sync", "async"])
+def site(request: pytest.FixtureRequest, unlimited: None, tmp_path: Path) -> Iterator[Any]:
+    """A web app on a paid account and a project that is deployed to it, for both classes."""
+    # It needs this module.
+    from bulk_site import Site
+
+    with Emulator(rate_limit=None, python=sys.executable, account="paid") as host:
+        made = Site(Caller(request.param, host), tmp_path / "local")
+        made.write("1")
+        yield made
+
+
+@pytest.fixture
+def with_agent(site: Any) -> Any:
+    """The same with the agent installed."""
+    change = site.run(site.api.agent.install(site.domain, site.host.site_url))
+    assert change == {"changed": True, "warnings": []}
+    return site

@@ -6,9 +6,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from bulk_site import Site
 from conftest import Caller
 from sites import files_below
-from test_bulk import Site
 
 from pythonanywhere_api import Client, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator, set_clock_speed

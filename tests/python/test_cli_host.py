@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from bulk_site import MANAGE, WSGI
 from command import Pya, environment_of
-from test_bulk import MANAGE, WSGI
 
 from pythonanywhere_api.testing import Emulator
 

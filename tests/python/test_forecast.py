@@ -6,9 +6,9 @@ import sys
 import urllib.request
 
 import pytest
+from bulk_site import Site
 from command import Pya, environment_of
 from conftest import Caller
-from test_bulk import Site
 
 from pythonanywhere_api import Client, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator, set_clock_speed

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from bulk_site import WSGI
 from command import Pya, environment_of
-from test_bulk import WSGI
 
 from pythonanywhere_api.testing import Emulator
 
