@@ -55,6 +55,7 @@ def test_a_project_is_deployed_looked_after_and_rolled_back(pya, host, tmp_path)
     assert pya("manage", "--", "check").stdout == "manage.py check\n"
     told = pya("manage", "demo.pythonanywhere.com", "--json", "--", "check").stdout
     assert json.loads(told)["exit_status"] == 0
+    assert 'come after "--"' in pya("manage", "migrate", "--", "app", code=2).stderr
     refused = pya("run", "--", "ls", code=2)
     assert "a task (allow_tasks) or a console" in refused.stderr
     assert pya("run", "--executor", "always_on", "--", "cat", "version.txt").stdout == "1\n"

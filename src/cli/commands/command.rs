@@ -13,6 +13,11 @@ use crate::error::{Error, Result};
 pub async fn manage(args: &Manage, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
     let mut via = via(&args.via, &settings);
+    if let Some(word) = args.web_app.as_deref().filter(|word| !word.contains('.')) {
+        return Err(Error::config(format!(
+            "{word:?} is no domain of a web app: the command's words come after \"--\""
+        )));
+    }
     if args.web_app.is_some() {
         if args.via.domain.is_some() {
             return Err(Error::config("the web app is given twice: as DOMAIN and as --domain"));
