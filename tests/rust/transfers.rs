@@ -333,7 +333,8 @@ async fn a_download_that_is_dropped_leaves_nothing() {
     assert!(names(folder.path()).iter().all(|name| name.starts_with(".download-")), "{:?}", names(folder.path()));
     task.abort();
     assert!(task.await.unwrap_err().is_cancelled());
-    assert_eq!(names(folder.path()), Vec::<String>::new());
+    // The file may be made on another thread just then, which drops it once it sees that nobody waits.
+    crate::emulator_host::eventually(async || names(folder.path()).is_empty().then_some(())).await;
 }
 
 #[tokio::test]
