@@ -8,7 +8,7 @@
 
 use http::Method;
 
-use crate::signature::{Parameter, any, fields, flag, integer, text};
+use crate::parameters::{Parameter, any, fields, flag, integer, text};
 
 /// One method of one endpoint.
 #[derive(Debug)]

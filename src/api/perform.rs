@@ -8,7 +8,7 @@ use super::calls::{Answers, Call, Sends};
 use super::webapps::Reloaded;
 use crate::client::{Client, RemotePath, Request, Response, quote};
 use crate::error::{Error, Result};
-use crate::signature::{DefaultValue, Kind, Parameter};
+use crate::parameters::{DefaultValue, Kind, Parameter};
 
 /// What a call came to.
 #[derive(Debug, Clone, PartialEq)]

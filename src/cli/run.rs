@@ -19,8 +19,8 @@ use super::exit::Exit;
 use super::log;
 use super::output::Output;
 use super::signals::Signals;
+use crate::cleanup;
 use crate::error::{Error, Result};
-use crate::leaving;
 
 /// What an interrupted command may take to remove what it left on the host; as a rule there is nothing.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
@@ -108,7 +108,7 @@ fn run_command(context: &Context, command: Command) -> Result<Exit> {
             }
         }
     });
-    runtime.block_on(leaving::settle(LEAVE_WITHIN));
+    runtime.block_on(cleanup::settle(LEAVE_WITHIN));
     // Threads that still read or hash files must not hold the end up.
     runtime.shutdown_timeout(Duration::from_millis(50));
     exit

@@ -9,7 +9,7 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use url::Url;
 
 use super::auth::Token;
-use super::budget::{self, Owner};
+use super::budget::window::{self, Owner};
 use super::host::{self, BaseUrl};
 use super::observer::Observer;
 use super::options::{Options, RateLimit};
@@ -177,7 +177,7 @@ impl Client {
     /// Leaves for later processes what this one asked of the service within the last minute. Called when an
     /// operation ends; does nothing on loopback.
     pub fn persist_budget(&self) {
-        budget::persist(&self.account.owner);
+        window::persist(&self.account.owner);
     }
 }
 

@@ -8,7 +8,6 @@
 mod account;
 mod auth;
 mod budget;
-mod budget_file;
 mod content;
 mod endpoints;
 mod host;

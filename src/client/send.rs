@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use url::Url;
 
 use super::account::Client;
-use super::budget::{self, Slot, WINDOW};
+use super::budget::window::{self, Slot, WINDOW};
 use super::endpoints::Endpoint;
 use super::options::RateLimit;
 use super::pool;
@@ -50,7 +50,7 @@ impl Client {
         loop {
             let slot = match endpoint {
                 Some(endpoint) => Some(
-                    budget::acquire(&self.account.owner, endpoint, self.options.max_wait, self.observer.as_deref())
+                    window::acquire(&self.account.owner, endpoint, self.options.max_wait, self.observer.as_deref())
                         .await?,
                 ),
                 None => None,

@@ -11,8 +11,8 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use futures_util::stream::{StreamExt, TryStreamExt};
 
-use super::local::ENVIRONMENT_MARK;
-use super::select::Filter;
+use super::selection::select::Filter;
+use super::selection::walk::ENVIRONMENT_MARK;
 use crate::api::{Entry, Reloaded};
 use crate::client::{Client, Observer, RateLimit, RemotePath, endpoint_of};
 use crate::error::{ErrorKind, Result};

@@ -3,7 +3,7 @@
 //! All but `login` take the session first, which is not in the lists: [`Service`](super::Service) puts it there. On the
 //! wire arguments have no names, so the order of the parameters is part of the API.
 
-use crate::signature::{Parameter, any, flag, list, rest, text};
+use crate::parameters::{Parameter, any, flag, list, rest, text};
 
 /// One call of the API.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use super::project::{Prepared, via};
 use crate::cli::args::{self, Diff};
-use crate::cli::commands::project::{Prepared, via};
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, counted, shown};
 use crate::cli::run::Context;

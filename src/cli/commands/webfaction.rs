@@ -12,7 +12,7 @@ use crate::cli::args::Webfaction;
 use crate::cli::exit::Exit;
 use crate::cli::run::Context;
 use crate::error::{Error, Result};
-use crate::signature::{Kind, Parameter};
+use crate::parameters::{Kind, Parameter};
 use crate::webfaction::{CALLS, Call, CallError, DEFAULT_TIMEOUT, DEFAULT_URL, Service, Value, find};
 
 const USERNAME: &str = "WEBFACTION_USERNAME";

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::api::calls::{Call, Sends};
 use crate::cli::settings::remote_path;
 use crate::error::{Error, Result};
-use crate::signature::{DefaultValue, Kind, Parameter};
+use crate::parameters::{DefaultValue, Kind, Parameter};
 
 /// What an argument holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

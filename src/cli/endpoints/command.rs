@@ -144,8 +144,8 @@ mod tests {
             typed.extend(words(call));
             for parameter in call.parameters.iter().filter(|parameter| is_needed(parameter)) {
                 let value = match parameter.kind {
-                    crate::signature::Kind::Fields => "a=b",
-                    crate::signature::Kind::Flag => "true",
+                    crate::parameters::Kind::Fields => "a=b",
+                    crate::parameters::Kind::Flag => "true",
                     _ => "5",
                 };
                 typed.push(value.to_owned());

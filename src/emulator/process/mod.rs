@@ -27,8 +27,8 @@ pub use web::{Lease, StartError, WebProcesses};
 pub use webapp::{StaticFile, StaticHeader, WebApp, WebApps, wsgi_path};
 pub use website::{Serving, Website, Websites};
 
-use super::account::Account;
-use super::settings::Settings;
+use crate::emulator::account::Account;
+use crate::emulator::settings::Settings;
 
 /// All processes of one account, and what is configured to run.
 #[derive(Debug)]

@@ -11,11 +11,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::agent::Agent;
-use super::job::{Job, Operation, Receipt};
 use crate::api::TaskKind;
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::agent::Agent;
+use crate::host::job::{Job, Operation, Receipt};
 
 pub use task::{sweep, sweep_own};
 

@@ -9,11 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Workshop;
 use crate::api::TaskKind;
+use crate::cleanup;
 use crate::client::Client;
 use crate::clock::{self, Tick};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::job::{Job, Operation, Receipt};
-use crate::leaving;
 
 /// How often the receipt is looked for: half of what the rate limit allows.
 const POLL: Duration = Duration::from_secs(3);
@@ -213,7 +213,7 @@ impl Drop for Made {
         let ids = std::mem::take(&mut self.ids);
         if !ids.is_empty() {
             let (shop, job, kind) = (self.shop.clone(), self.job.clone(), self.kind);
-            leaving::owe(async move {
+            cleanup::owe(async move {
                 if let Err(error) = delete_all(&shop.client, kind, &ids).await {
                     log::warn!("the task of an interrupted job is still there: {}", error.chain());
                 } else if !matches!(job.operation, Operation::Apply { .. } | Operation::Rollback { .. }) {

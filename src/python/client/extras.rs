@@ -9,9 +9,9 @@ use super::values::{self, CommandOutcome, Outcome};
 use crate::api::Answer;
 use crate::client::RemotePath;
 use crate::error::Error;
+use crate::parameters::{DefaultValue, Kind, Parameter, any, text};
 use crate::python::errors::IntoPy;
 use crate::python::method::{Arguments, TableMethod};
-use crate::signature::{DefaultValue, Kind, Parameter, any, text};
 
 type Perform = for<'py> fn(&Extra, bool, &Bound<'py, PyAny>, &Arguments<'py>) -> PyResult<Bound<'py, PyAny>>;
 

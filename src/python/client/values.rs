@@ -10,10 +10,10 @@ use super::upload::Upload;
 use crate::api::calls::{Call, Sends};
 use crate::api::{Answer, CommandOutput};
 use crate::error::Result as CoreResult;
+use crate::parameters::{Kind, Parameter};
 use crate::python::convert::json_to_py;
 use crate::python::errors::to_py;
 use crate::python::method::Arguments;
-use crate::signature::{Kind, Parameter};
 
 /// The arguments of a call.
 pub(super) enum Given {

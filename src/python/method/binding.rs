@@ -8,7 +8,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-use crate::signature::{DefaultValue, Kind, Parameter};
+use crate::parameters::{DefaultValue, Kind, Parameter};
 
 /// What a call was given, in the order of the table.
 pub(in crate::python) struct Arguments<'py> {

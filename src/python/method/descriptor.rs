@@ -9,7 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
 use super::binding::{Arguments, bind, default_value, positional};
-use crate::signature::{Kind, Parameter};
+use crate::parameters::{Kind, Parameter};
 
 /// Does the work of a method: takes the object and the bound arguments.
 type Handler = dyn for<'py> Fn(&Bound<'py, PyAny>, Arguments<'py>) -> PyResult<Bound<'py, PyAny>> + Send + Sync;

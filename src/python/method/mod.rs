@@ -1,4 +1,4 @@
-//! Methods that come from a table: [`TableMethod`] is to a [`Parameter`](crate::signature::Parameter) list what a
+//! Methods that come from a table: [`TableMethod`] is to a [`Parameter`](crate::parameters::Parameter) list what a
 //! function is to its `def` line.
 //!
 //! An API of many like calls is data, and its methods are made of it when their class is. Callers must not be able to

@@ -22,7 +22,7 @@ use super::gate;
 use super::host::HostThread;
 use super::loop_link::LoopLink;
 use super::wait::LEAVE_WITHIN;
-use crate::leaving;
+use crate::cleanup;
 
 type Start = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<(Bound<'py, PyAny>, Task)> + Send>;
 
@@ -72,7 +72,7 @@ where
                 );
             }
             // If it was given up, something may be left on the host.
-            leaving::settle(LEAVE_WITHIN).await;
+            cleanup::settle(LEAVE_WITHIN).await;
         }));
         Ok((future, Task { handle, process: process::id() }))
     });

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use super::driver::{Driver, settle};
 use super::host::{HostQueue, HostThread, Job};
 use super::{executor, gate};
-use crate::leaving;
+use crate::cleanup;
 
 /// How often signals are looked at; Ctrl-C promises 200 ms.
 const WAKE: Duration = Duration::from_millis(50);
@@ -90,6 +90,6 @@ fn give_up(driver: &Driver, future: impl Future) {
     driver.drive(async {
         drop(future);
         settle().await;
-        leaving::settle(LEAVE_WITHIN).await;
+        cleanup::settle(LEAVE_WITHIN).await;
     });
 }

@@ -6,10 +6,10 @@ use pyo3::types::{PyString, PyTuple, PyType};
 
 use super::classes::{AsyncWebfactionApi, WebfactionApi};
 use super::values::{to_python, to_value};
+use crate::parameters::Kind;
 use crate::python::errors::to_py;
 use crate::python::method::{Arguments, TableMethod};
 use crate::python::runtime::{awaitable, wait};
-use crate::signature::Kind;
 use crate::webfaction::{CALLS, Call, CallError, Value};
 
 /// Gives both classes a method for each call.

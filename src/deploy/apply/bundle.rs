@@ -1,0 +1,198 @@
+//! A deploy as one bundle: packed here, uploaded in few requests, put in place by a job on the host.
+//!
+//! The order is that of a deploy by single files: intent, listing, change, manifest, reload, and the intent last. What
+//! differs is that the runner does the change as a whole or not at all, writes the manifest itself, deletes what goes and
+//! removes the old notes. Deletes come before the reload therefore; the runner keeps what it replaces and deletes.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::deploy::Run;
+use crate::client::Content;
+use crate::deploy::operations::temporary::Passing;
+use crate::deploy::remote::Remote;
+use crate::deploy::selection::select::blocking;
+use crate::deploy::state::lease::Keeper;
+use crate::deploy::state::manifest::{FileState, Files, Manifest};
+use crate::error::{ErrorKind, Result};
+use crate::host::{Bundle, Executor, Item, Keep, Operation, Packed, Receipt, Workshop};
+
+/// How long a job may take: the runner begins none that is older than 30 minutes.
+pub(crate) const LIMIT: Duration = Duration::from_secs(25 * 60);
+
+/// Why there is no way back.
+pub(crate) const TOO_MUCH: &str =
+    "what this deploy replaced is more than 50 MiB and is not kept: it cannot be rolled back";
+const NOT_KEPT: &str = "what this deploy replaced could not be kept, so that it cannot be rolled back";
+
+/// A bundle that is ready to go, and what the manifest says of its files.
+pub(crate) struct Load {
+    bundle: Bundle,
+    states: Vec<(String, FileState)>,
+}
+
+impl<R: Remote> Run<'_, R> {
+    /// Packs what is to be uploaded, with the plan for the runner.
+    pub(crate) async fn pack(&self, id: &str, done: &Files) -> Result<Load> {
+        let uploads = self.work.uploads.clone();
+        let items: Vec<Item> = uploads
+            .iter()
+            .map(|upload| Item { path: upload.path.clone(), local: upload.local.clone(), size: upload.size })
+            .collect();
+        // All but the files themselves, whose digests are known when they were packed.
+        let (files, notes) = (self.files_after(done), self.old_notes());
+        let (base, id) = (self.base, id.to_owned());
+        let (root, generation) = (base.remote_root.clone(), self.generation());
+        // After a deploy that was cut off, the newest manifest is not all that is known of what is replaced now.
+        let previous = (!base.intents.is_empty()).then(|| {
+            let deploy = base.deploy.as_deref().unwrap_or_default();
+            Manifest::new(base.generation.unwrap_or(0), deploy, &root, base.known.ours.clone())
+        });
+        let deletes: Vec<String> = self.work.deletes.values().flatten().cloned().collect();
+        let clear: Vec<Value> = self
+            .work
+            .obstacles
+            .iter()
+            .map(|obstacle| json!({ "path": obstacle.path, "is_dir": obstacle.is_dir, "files": obstacle.files }))
+            .collect();
+        blocking(move || {
+            let mut states = Vec::with_capacity(uploads.len());
+            let bundle = Bundle::pack(&items, |packed| {
+                states.extend(
+                    uploads
+                        .iter()
+                        .zip(packed)
+                        .map(|(upload, packed)| (upload.path.clone(), state_of(packed, upload.mode))),
+                );
+                let mut files = files;
+                files.extend(states.iter().cloned());
+                let plan = json!({
+                    "format": 1,
+                    "id": id,
+                    "files": states.iter().map(|(path, state)| {
+                        json!({ "path": path, "sha256": state.sha256, "size": state.size, "mode": state.mode })
+                    }).collect::<Vec<_>>(),
+                    "delete": deletes,
+                    "clear": clear,
+                    "manifest": Manifest::new(generation, &id, &root, files),
+                    "remove": notes,
+                    "previous": previous,
+                });
+                plan.to_string().into_bytes()
+            })?;
+            Ok(Load { bundle, states })
+        })
+        .await?
+    }
+
+    /// Uploads a bundle and has it put in place. Whatever fails is in the report; then it returns false.
+    pub(crate) async fn apply_in_bulk(&self, keeper: &Keeper<R>, id: &str, load: Load) -> bool {
+        let receipt = match self.send_and_run(keeper, id, &load).await {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                let mut report = self.recorder.lock();
+                // Out of touch is another matter: nobody knows what was done until then.
+                report.held = error.kind() == ErrorKind::Held && keeper.right().check().is_ok();
+                report.stopped = Some(error.chain());
+                return false;
+            }
+        };
+        let applied = receipt.applied();
+        if !receipt.is_ok() {
+            let mut report = self.recorder.lock();
+            report.untouched = applied.undone;
+            let end = if applied.undone { "; everything on the host is as it was" } else { "" };
+            report.stopped = Some(format!("{}{end}", receipt.reason()));
+            return false;
+        }
+        for ((path, state), upload) in load.states.into_iter().zip(&self.work.uploads) {
+            if upload.sha256.is_some() && upload.sha256 != state.sha256 {
+                self.recorder.warn(format!("{path} changed after the diff; what it held when it was packed is there"));
+            }
+            keeper.uploaded(&path, state);
+            self.recorder.lock().uploaded.push(path);
+        }
+        for path in applied.deleted {
+            keeper.intent().deletes.remove(&path);
+            self.recorder.lock().deleted.push(path.clone());
+            self.watcher.deleted(&path);
+        }
+        if !applied.kept_for_rollback {
+            let too_much = applied.rollback_bytes > self.keep().bytes;
+            let why = if too_much { TOO_MUCH.to_owned() } else { format!("{NOT_KEPT}: {}", receipt.output.trim()) };
+            self.recorder.warn(why);
+        }
+        self.recorder.lock().rollback_bytes = applied.rollback_bytes;
+        for (path, reason) in &applied.not_deleted {
+            self.recorder.fail(path, format!("not deleted: {reason}"));
+        }
+        self.recorder.lock().kept_for_rollback = applied.kept_for_rollback;
+        true
+    }
+
+    /// A rollback that is promised needs all that is replaced, however much it is.
+    fn keep(&self) -> Keep {
+        let bytes = if self.options.rollback_on_failure { u64::MAX } else { Keep::default().bytes };
+        Keep { bytes, ..Keep::default() }
+    }
+
+    async fn send_and_run(&self, keeper: &Keeper<R>, id: &str, load: &Load) -> Result<Receipt> {
+        let (client, executor) = self.means.needed()?;
+        let shop = self.workshop(client);
+        let ready = keeper.right().during(executor.made_ready(&shop)).await.inspect_err(|error| {
+            // Nothing was sent yet.
+            self.recorder.lock().untouched = error.kind() == ErrorKind::Config;
+        })?;
+        let executor = ready.as_ref().unwrap_or(executor);
+        // A runner that is still at work does without them once it moves files; before that it ends, and has changed nothing.
+        let mut sent = Passing::new(client, "a part of the bundle");
+        let receipt = self.send_and_wait(keeper, id, load, &shop, executor, &mut sent).await;
+        if receipt.is_ok() {
+            // The runner removed them.
+            sent.is_gone();
+        } else {
+            sent.remove().await;
+        }
+        receipt
+    }
+
+    async fn send_and_wait(
+        &self,
+        keeper: &Keeper<R>,
+        id: &str,
+        load: &Load,
+        shop: &Workshop,
+        executor: &Executor,
+        sent: &mut Passing,
+    ) -> Result<Receipt> {
+        let right = keeper.right();
+        let folder = shop.folder(id)?;
+        for part in &load.bundle.parts {
+            let place = folder.join(&part.name)?;
+            sent.add(place.clone());
+            self.watcher.started(&part.name, &place, part.size);
+            let content = Content::Path(load.bundle.file(part));
+            let outcome = right.during(shop.client.upload_from(&place, content)).await;
+            let reason = outcome.as_ref().err().map(crate::Error::chain);
+            self.watcher.ended(&part.name, &place, reason.as_deref());
+            outcome?;
+        }
+        let operation = Operation::Apply {
+            parts: load.bundle.parts.clone(),
+            bytes: load.bundle.bytes,
+            generation: self.generation(),
+            rollback: self.keep(),
+        };
+        let job = shop.job(id, &self.base.remote_root, operation);
+        self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });
+        self.recorder.lock().running = Some("bundle".to_owned());
+        let receipt = right.during(executor.run(shop, &job, LIMIT)).await;
+        self.recorder.lock().running = None;
+        receipt
+    }
+}
+
+fn state_of(packed: &Packed, mode: Option<u32>) -> FileState {
+    FileState { sha256: Some(packed.sha256.clone()), size: Some(packed.size), mode }
+}

@@ -1,0 +1,216 @@
+//! The one gate for everything that deletes files of the project.
+//!
+//! The folder is listed just before, and only what is still a file goes; a folder goes only when a listing shows it
+//! empty. The service deletes folders with all they hold, so a path that became a folder meanwhile must never be sent.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::progress::Watcher;
+use super::report::Recorder;
+use crate::api::Entry;
+use crate::client::RemotePath;
+use crate::clock;
+use crate::deploy::diff::compare::Obstacle;
+use crate::deploy::plan::actions::is_due;
+use crate::deploy::remote::{Remote, delete_if_there, list_if_there, place};
+use crate::deploy::selection::ignore::parent_of;
+use crate::deploy::state::lease::Right;
+use crate::deploy::state::manifest::Files;
+use crate::error::{ErrorKind, Result};
+
+/// How old a listing may be when something that it shows as a file is deleted: at 40 requests a minute a folder of
+/// hundreds takes many minutes.
+const LISTING_HOLDS: Duration = Duration::from_secs(60);
+
+/// Deletes, and takes down in the report what it did.
+pub(crate) struct Remover<'a, R> {
+    pub remote: &'a R,
+    pub root: &'a RemotePath,
+    pub recorder: &'a Recorder,
+    pub watcher: &'a Watcher,
+    /// What stays.
+    pub kept: &'a Files,
+    pub right: &'a Right<R>,
+}
+
+impl<R: Remote> Remover<'_, R> {
+    /// Deletes `paths`, all of them files in `folder`, in order. Ends at the first failure. `left` are the folders whose
+    /// turn comes later; `gone` is told of each path that is not there any more.
+    pub(crate) async fn delete_from(
+        &self,
+        folder: &str,
+        paths: &[String],
+        left: &BTreeSet<&str>,
+        mut gone: impl FnMut(&str),
+    ) -> bool {
+        let mut entries = Vec::new();
+        let mut listed = None;
+        for (index, path) in paths.iter().enumerate() {
+            if listed.is_none_or(|listed| clock::now() - listed > LISTING_HOLDS) {
+                listed = Some(clock::now());
+                entries = match self.list_for_deletes(folder).await {
+                    Ok(entries) => entries,
+                    Err(error) => {
+                        for path in &paths[index..] {
+                            self.recorder.fail(path, format!("not deleted: {}", error.chain()));
+                        }
+                        return false;
+                    }
+                };
+            }
+            let name = path.rsplit('/').next().unwrap_or(path);
+            match entries.iter().find(|entry| entry.name == name) {
+                None => gone(path),
+                Some(entry) if entry.is_dir => {
+                    self.recorder.fail(path, "not deleted: it is a folder on the host by now");
+                    return false;
+                }
+                Some(_) => {
+                    if let Err(error) = self.delete(path).await {
+                        self.recorder.fail(path, format!("not deleted: {}", error.chain()));
+                        return false;
+                    }
+                    gone(path);
+                }
+            }
+        }
+        let is_going = |entry: &Entry| paths.iter().any(|path| path.rsplit('/').next() == Some(entry.name.as_str()));
+        if folder.is_empty() || entries.is_empty() || !entries.iter().all(is_going) {
+            return true;
+        }
+        self.delete_emptied(folder, left).await
+    }
+
+    async fn list_for_deletes(&self, folder: &str) -> Result<Vec<Entry>> {
+        match self.list(folder).await {
+            // A file where the folder was: nothing is below it.
+            Err(error) if error.kind() == ErrorKind::WrongType => Ok(Vec::new()),
+            listed => listed,
+        }
+    }
+
+    /// Removes a folder that lost its last file, and those above it that are empty then.
+    async fn delete_emptied(&self, folder: &str, left: &BTreeSet<&str>) -> bool {
+        let mut folder = folder;
+        while !folder.is_empty() && !self.holds_ours(folder) && !is_due(left, folder) {
+            match self.delete_if_empty(folder).await {
+                Ok(true) => folder = parent_of(folder),
+                Ok(false) => return true,
+                Err(error) => {
+                    self.recorder.fail(folder, format!("the emptied folder is still there: {}", error.chain()));
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Whether a listing is needless, because files of ours stay below.
+    fn holds_ours(&self, folder: &str) -> bool {
+        let prefix = format!("{folder}/");
+        self.kept.range(prefix.clone()..).next().is_some_and(|(path, _)| path.starts_with(&prefix))
+    }
+
+    async fn delete_if_empty(&self, folder: &str) -> Result<bool> {
+        if !self.list(folder).await?.is_empty() {
+            return Ok(false);
+        }
+        self.delete(folder).await?;
+        Ok(true)
+    }
+
+    /// Clears the way for an upload.
+    pub(crate) async fn clear(&self, obstacle: &Obstacle) -> bool {
+        if !obstacle.is_dir {
+            return self.clear_file(&obstacle.path).await;
+        }
+        match self.clear_folder(obstacle).await {
+            Ok(None) => true,
+            Ok(Some(strange)) => {
+                let why = format!("the folder is in the way and holds {strange}, which is not ours: it was left alone");
+                self.recorder.fail(&obstacle.path, why);
+                false
+            }
+            Err(error) => {
+                self.recorder.fail(&obstacle.path, format!("the folder in the way is still there: {}", error.chain()));
+                false
+            }
+        }
+    }
+
+    /// Removes a file where a folder is needed. If there is a folder already, nothing is in the way.
+    async fn clear_file(&self, path: &str) -> bool {
+        let cleared = async {
+            let entries = self.list(parent_of(path)).await?;
+            let name = path.rsplit('/').next().unwrap_or(path);
+            if entries.iter().any(|entry| entry.name == name && !entry.is_dir) {
+                self.delete(path).await
+            } else {
+                Ok(())
+            }
+        };
+        match cleared.await {
+            Ok(()) => true,
+            Err(error) => {
+                self.recorder.fail(path, format!("the file in the way is still there: {}", error.chain()));
+                false
+            }
+        }
+    }
+
+    /// Removes a folder in which every file is ours; gives back one that is not, before anything is deleted.
+    async fn clear_folder(&self, obstacle: &Obstacle) -> Result<Option<String>> {
+        let mut folders = vec![obstacle.path.clone()];
+        let mut files: Vec<Vec<String>> = Vec::new();
+        let mut listed = clock::now();
+        while let Some(folder) = folders.get(files.len()).cloned() {
+            let mut here = Vec::new();
+            let entries = match self.list(&folder).await {
+                // It is a file by now: an earlier deploy got that far.
+                Err(error) if error.kind() == ErrorKind::WrongType && folder == obstacle.path => return Ok(None),
+                entries => entries?,
+            };
+            for entry in entries {
+                let path = format!("{folder}/{}", entry.name);
+                if entry.is_dir {
+                    folders.push(path);
+                } else if obstacle.files.contains(&path) {
+                    here.push(path);
+                } else {
+                    return Ok(Some(path));
+                }
+            }
+            files.push(here);
+        }
+        for (folder, files) in folders.iter().zip(&files).rev() {
+            let mut entries: Option<Vec<Entry>> = None;
+            for path in files {
+                if clock::now() - listed > LISTING_HOLDS {
+                    listed = clock::now();
+                    entries = Some(self.list(folder).await?);
+                }
+                let is_this = |entry: &Entry| path.rsplit('/').next() == Some(entry.name.as_str());
+                if entries.iter().flatten().any(|entry| is_this(entry) && entry.is_dir) {
+                    return Ok(Some(format!("the folder {path}")));
+                }
+                self.delete(path).await?;
+            }
+            if !self.delete_if_empty(folder).await? {
+                return Ok(Some(format!("something new in {folder}")));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<Entry>> {
+        Ok(list_if_there(self.remote, &place(self.root, folder)?).await?.unwrap_or_default())
+    }
+
+    async fn delete(&self, path: &str) -> Result<()> {
+        self.right.during(delete_if_there(self.remote, &self.root.join(path)?)).await?;
+        self.recorder.lock().deleted.push(path.to_owned());
+        self.watcher.deleted(path);
+        Ok(())
+    }
+}

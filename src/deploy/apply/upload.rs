@@ -1,0 +1,148 @@
+//! Uploads: many at a time, each file read once and hashed as it is sent.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::progress::Watcher;
+use super::report::Recorder;
+use crate::client::RemotePath;
+use crate::deploy::plan::actions::{CHECKPOINT_FILES, Upload};
+use crate::deploy::remote::Remote;
+use crate::deploy::selection::select::blocking;
+use crate::deploy::state::lease::{Keeper, Right};
+use crate::deploy::state::manifest::FileState;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How many uploads go on at a time; the rate budget limits further.
+const CONCURRENCY: usize = 16;
+
+/// How much content of files is held in memory at a time, in KiB: one file of the largest size always fits.
+const MEMORY: u32 = 128 * 1024;
+
+/// Carries out uploads.
+pub(crate) struct Uploader<'a, R> {
+    pub remote: &'a R,
+    pub root: &'a RemotePath,
+    pub keeper: &'a Keeper<R>,
+    pub recorder: &'a Recorder,
+    pub watcher: &'a Arc<Watcher>,
+    pub concurrency: usize,
+}
+
+type Outcome = (Upload, Result<FileState>);
+
+impl<R: Remote> Uploader<'_, R> {
+    /// Uploads all; what fails is in the report. One failure that would meet every other file as well (no network, no
+    /// permission) ends it.
+    pub(crate) async fn run(&self, uploads: &[Upload]) {
+        let concurrency = if self.concurrency == 0 { CONCURRENCY } else { self.concurrency };
+        let memory = Arc::new(Semaphore::new(MEMORY as usize));
+        let mut running = JoinSet::new();
+        let mut waiting = uploads.iter();
+        let mut hopeless: Option<String> = None;
+        let mut since_checkpoint = 0;
+        loop {
+            while running.len() < concurrency && hopeless.is_none() {
+                if let Err(error) = self.keeper.right().check() {
+                    hopeless = Some(error.chain());
+                    break;
+                }
+                let Some(upload) = waiting.next() else { break };
+                match self.root.join(&upload.path) {
+                    Ok(place) => self.start(&mut running, upload.clone(), place, &memory),
+                    Err(error) => self.recorder.fail(&upload.path, error.chain()),
+                }
+            }
+            let Some(ended) = running.join_next().await else { break };
+            let (upload, outcome) = match ended {
+                Ok(outcome) => outcome,
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => continue,
+            };
+            if let Some(why) = self.note(&upload, outcome) {
+                hopeless.get_or_insert(why);
+            }
+            since_checkpoint += 1;
+            if since_checkpoint == CHECKPOINT_FILES && waiting.len() + running.len() > 0 {
+                since_checkpoint = 0;
+                self.keeper.checkpoint();
+            }
+        }
+        if let Some(why) = hopeless {
+            for upload in waiting {
+                self.recorder.fail(&upload.path, format!("not sent, because of an earlier failure ({why})"));
+            }
+        }
+    }
+
+    fn start(&self, running: &mut JoinSet<Outcome>, upload: Upload, place: RemotePath, memory: &Arc<Semaphore>) {
+        let (remote, memory, watcher) = (self.remote.clone(), Arc::clone(memory), Arc::clone(self.watcher));
+        let right = self.keeper.right();
+        running.spawn(async move {
+            let outcome = send(&remote, &right, &upload, &place, &memory, &watcher).await;
+            let reason = outcome.as_ref().err().map(Error::chain);
+            watcher.ended(&upload.path, &place, reason.as_deref());
+            (upload, outcome)
+        });
+    }
+
+    /// Takes down what became of an upload; returns why there is no use in going on, if there is none.
+    fn note(&self, upload: &Upload, outcome: Result<FileState>) -> Option<String> {
+        match outcome {
+            Ok(state) => {
+                if upload.sha256.is_some() && upload.sha256 != state.sha256 {
+                    self.recorder.warn(format!(
+                        "{} changed after the diff; what it held when it was sent is there",
+                        upload.path
+                    ));
+                }
+                self.keeper.uploaded(&upload.path, state);
+                self.recorder.lock().uploaded.push(upload.path.clone());
+                None
+            }
+            Err(error) => {
+                self.recorder.fail(&upload.path, error.chain());
+                is_hopeless(&error).then(|| error.chain())
+            }
+        }
+    }
+}
+
+/// Whether the next file would fail as well.
+fn is_hopeless(error: &Error) -> bool {
+    error.is_ambiguous()
+        || matches!(error.kind(), ErrorKind::Authentication | ErrorKind::RateLimited | ErrorKind::Closed)
+}
+
+async fn send<R: Remote>(
+    remote: &R,
+    right: &Right<R>,
+    upload: &Upload,
+    place: &RemotePath,
+    memory: &Semaphore,
+    watcher: &Watcher,
+) -> Result<FileState> {
+    let share = u32::try_from(upload.size / 1024 + 1).unwrap_or(MEMORY).min(MEMORY);
+    let _share = memory.acquire_many(share).await.map_err(|_| Error::Closed)?;
+    watcher.started(&upload.path, place, upload.size);
+    let path = upload.local.clone();
+    let (content, state) = blocking(move || read(&path)).await??;
+    right.during(remote.write(place, content)).await?;
+    Ok(state)
+}
+
+/// The bytes that are sent, and what the manifest will say of them.
+fn read(path: &std::path::Path) -> Result<(Bytes, FileState)> {
+    let local = |source| Error::Local { path: path.to_owned(), source };
+    let content = std::fs::read(path).map_err(local)?;
+    let metadata = std::fs::metadata(path).map_err(local)?;
+    let state = FileState {
+        sha256: Some(crate::digest::sha256(&content)),
+        size: Some(content.len() as u64),
+        mode: crate::deploy::selection::read::mode_of(&metadata),
+    };
+    Ok((content.into(), state))
+}

@@ -1,0 +1,4 @@
+//! Both sides compared: the listing of the host, the comparison, and the diff that a deploy builds on.
+
+pub(super) mod compare;
+pub(super) mod snapshot;

@@ -1,0 +1,167 @@
+//! Errands: jobs on the host that are no deploys. A command, a look at the whole tree, an archive, a rollback.
+//!
+//! An errand that makes a task leaves a note for as long as it works, so that the next command finds the task if we are
+//! killed. It is no deploy's note: an errand keeps nobody from deploying.
+
+use std::time::Duration;
+
+use crate::api::TaskKind;
+use crate::cleanup;
+use crate::client::{Client, RemotePath};
+use crate::deploy::diff::snapshot::Project;
+use crate::deploy::plan::executor::{NO_COMMANDS, Via};
+use crate::deploy::plan::steps::{Surroundings, limit_of, receipt_within};
+use crate::deploy::remote::{Remote, delete_if_there};
+use crate::deploy::state::folder::{State, StateFolder};
+use crate::deploy::state::intent::Intent;
+use crate::deploy::state::lease::Keeper;
+use crate::deploy::state::recovery::sweep_tasks;
+use crate::error::{Error, Result};
+use crate::host::{Executor, Operation, Receipt, Workshop, random_hex, sweep_own};
+
+/// What an errand needs.
+pub(crate) struct Errand<'a, R> {
+    pub remote: &'a R,
+    pub folder: &'a StateFolder,
+    pub root: &'a RemotePath,
+    pub shop: Workshop,
+    pub executor: &'a Executor,
+}
+
+/// A command to be run on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// `manage.py` with these arguments; where it is in the project, if not at its root.
+    Manage(Vec<String>, Option<String>),
+    /// Any program with its arguments, in the project's folder. The agent refuses it.
+    Run(Vec<String>),
+}
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its exit status; that of a killed one is not 0.
+    pub exit_status: i32,
+    /// What it printed, both streams.
+    pub output: String,
+    /// Whether the middle of the output is missing.
+    pub truncated: bool,
+}
+
+impl<R: Remote> Errand<'_, R> {
+    /// Has an operation done, and waits for its receipt. Removes first what killed deploys left in the account.
+    pub(crate) async fn run(&self, operation: Operation, limit: Duration) -> Result<Receipt> {
+        self.run_as(&random_hex(8)?, operation, limit).await
+    }
+
+    /// The same as the job `id`, for those who must know it while the job goes on.
+    pub(crate) async fn run_as(&self, id: &str, operation: Operation, limit: Duration) -> Result<Receipt> {
+        let state = self.folder.read_notes(self.remote).await?;
+        sweep_tasks(&self.shop.client, self.folder, &state).await?;
+        self.start(id, operation, limit).await
+    }
+
+    /// The same for who has read the notes of other deploys.
+    pub(crate) async fn run_after(&self, state: &State, operation: Operation, limit: Duration) -> Result<Receipt> {
+        sweep_tasks(&self.shop.client, self.folder, state).await?;
+        self.start(&random_hex(8)?, operation, limit).await
+    }
+
+    async fn start(&self, id: &str, operation: Operation, limit: Duration) -> Result<Receipt> {
+        let kinds = self.executor.task_kinds();
+        if kinds.is_empty() {
+            let job = self.shop.job(id, self.root, operation);
+            return self.executor.run(&self.shop, &job, limit).await;
+        }
+        let mut intent = Intent::new(self.remote.server_time());
+        id.clone_into(&mut intent.id);
+        intent.tasks.extend(kinds);
+        let place = self.folder.errand(id)?;
+        let mut keeper = Keeper::write(self.remote, place.clone(), intent).await?;
+        keeper.start();
+        let mut note = Note {
+            client: self.shop.client.clone(),
+            place,
+            kinds,
+            state: self.folder.path().name().to_owned(),
+            id: id.to_owned(),
+            is_over: false,
+        };
+        let job = self.shop.job(id, self.root, operation);
+        let receipt = self.executor.run(&self.shop, &job, limit).await;
+        note.is_over = true;
+        // While a task of it is there, the note must be, too.
+        let ended = if self.shop.left_tasks().is_empty() { keeper.remove().await } else { keeper.leave().await };
+        if let Err(error) = ended {
+            log::warn!("the note of this job is still on the host, and will expire: {}", error.chain());
+        }
+        receipt
+    }
+}
+
+/// The note of a job that makes a task. If the job is cut off, it goes as well, but after the task that it tells of.
+struct Note {
+    client: Client,
+    place: RemotePath,
+    kinds: &'static [TaskKind],
+    state: String,
+    id: String,
+    is_over: bool,
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let Self { client, place, state, id, .. } = self;
+        let (client, place, kinds, state, id) =
+            (client.clone(), place.clone(), self.kinds, std::mem::take(state), std::mem::take(id));
+        cleanup::owe(async move {
+            let tidied = async {
+                for &kind in kinds {
+                    sweep_own(&client, kind, &state, &id).await?;
+                }
+                delete_if_there(&client, &place).await
+            };
+            if let Err(error) = tidied.await {
+                log::warn!("the note of an interrupted job is still there, for the next command: {}", error.chain());
+            }
+        });
+    }
+}
+
+/// Runs a command on the host and waits for its end.
+///
+/// # Errors
+/// `Config` if nothing can run it; `Job` if it could not be begun; `Timeout` if nobody knows whether it ended; what the
+/// service answers. That the command failed is no error.
+pub async fn command(project: &Project, via: &Via, command: Command) -> Result<Outcome> {
+    let (client, root) = (&project.client, &project.remote_root);
+    let executor = via.for_job(client, NO_COMMANDS).await?;
+    let operation = match command {
+        Command::Manage(args, manage) => {
+            Surroundings::of(client, via.domain.as_deref(), &executor).await?.manage(args, manage)
+        }
+        Command::Run(_) if matches!(executor, Executor::Webapp(_)) => {
+            return Err(Error::config(
+                "the agent in a web app runs manage.py and pip only: a task (allow_tasks) or a console runs anything",
+            ));
+        }
+        Command::Run(command) => Operation::Run { command, folder: String::new(), timeout: limit_of(&executor) },
+    };
+    let folder = StateFolder::of(client.user(), root)?;
+    let shop = Workshop::new(client, folder.path());
+    let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
+    let receipt = errand.run(operation, receipt_within(&executor)).await?;
+    let mut output = receipt.output.clone();
+    match (receipt.exit_status, &receipt.error) {
+        (Some(status), None) => Ok(Outcome { exit_status: status, output, truncated: receipt.truncated }),
+        (Some(status), Some(error)) if status != 0 && error.kind == "timed_out" => {
+            output.push_str(&error.message);
+            output.push('\n');
+            Ok(Outcome { exit_status: status, output, truncated: receipt.truncated })
+        }
+        _ => Err(receipt.to_error()),
+    }
+}

@@ -1,0 +1,8 @@
+//! What is done on the host other than deploys, and the pieces a deploy shares with it.
+
+pub(super) mod maintenance;
+pub(super) mod pull;
+pub(super) mod reload;
+pub(super) mod rollback;
+pub(super) mod temporary;
+pub(super) mod verify;

@@ -1,0 +1,125 @@
+//! Pull: files of the project on the host, as one archive, to a folder of this machine.
+//!
+//! The host packs, we fetch the parts and [`super::unpack`] them. The archive on the host is as large as the project, so it
+//! goes however a pull ends.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::masks::Wanted;
+use super::unpack::{Unpacked, check, unpack};
+use crate::client::Client;
+use crate::deploy::diff::snapshot::Project;
+use crate::deploy::operations::maintenance::Errand;
+use crate::deploy::operations::temporary::Passing;
+use crate::deploy::operations::verify::LeftOut;
+use crate::deploy::plan::executor::Via;
+use crate::deploy::selection::select::blocking;
+use crate::deploy::state::folder::StateFolder;
+use crate::error::{Error, Result};
+use crate::host::{Workshop, random_hex};
+
+/// How long the host may pack.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// What is pulled, and where to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PullOptions {
+    /// Masks; everything, if there are none.
+    pub include: Vec<String>,
+    /// Masks of what is left out.
+    pub exclude: Vec<String>,
+    /// Whether local files with other content are replaced.
+    pub overwrite: bool,
+}
+
+/// What was pulled.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PullReport {
+    /// Files written, sorted.
+    pub written: Vec<String>,
+    /// Files that were here already with the same content.
+    pub unchanged: usize,
+    /// What could not be read on the host, and why.
+    pub unreadable: BTreeMap<String, String>,
+    /// What is left out on the host, and why: links, caches, virtualenvs.
+    pub skipped: BTreeMap<String, String>,
+    /// The masks, as they were given, for which nothing came.
+    pub unmatched: Vec<String>,
+    /// Bytes in the archive.
+    pub bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct Packed {
+    parts: Vec<PackedPart>,
+    #[serde(flatten)]
+    left_out: LeftOut,
+}
+
+#[derive(Deserialize)]
+struct PackedPart {
+    name: String,
+    sha256: String,
+    size: u64,
+}
+
+/// Brings files of the project on the host to the folder `to`. The archive on the host goes, however this ends.
+///
+/// # Errors
+/// `Config` for masks that are none, before any request; if nothing can pack the files, if a name cannot be taken here, or
+/// if a local file would be replaced and that is not allowed: nothing is written then. `Job` if packing failed, `Local` if a
+/// file cannot be written.
+pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path) -> Result<PullReport> {
+    let wanted = Wanted::of(&options.include, &options.exclude)?;
+    let (client, root) = (&project.client, &project.remote_root);
+    let executor = via.for_job(client, "nothing can pack the files on the host").await?;
+    let folder = StateFolder::of(client.user(), root)?;
+    let shop = Workshop::new(client, folder.path());
+    let (id, mut archive) = (random_hex(8)?, Passing::new(client, "the archive"));
+    archive.add(shop.folder(&id)?);
+    let errand = Errand { remote: client, folder: &folder, root, shop: shop.clone(), executor: &executor };
+    let pulled = pack_and_fetch(&errand, &id, wanted, options.overwrite, to).await;
+    archive.remove().await;
+    pulled
+}
+
+async fn pack_and_fetch(
+    errand: &Errand<'_, Client>,
+    id: &str,
+    wanted: Wanted,
+    overwrite: bool,
+    to: &Path,
+) -> Result<PullReport> {
+    let receipt = errand.run_as(id, wanted.operation(), LIMIT).await?;
+    if !receipt.is_ok() {
+        return Err(receipt.to_error());
+    }
+    let work = errand.shop.folder(id)?;
+    let packed: Packed = serde_json::from_value(receipt.result)
+        .map_err(|error| Error::job(format!("what the host says of its archive cannot be read: {error}")))?;
+    let folder = tempfile::Builder::new().prefix("pya-pull-").tempdir();
+    let folder = folder.map_err(|source| Error::Local { path: std::env::temp_dir(), source })?;
+    let mut files = Vec::with_capacity(packed.parts.len());
+    for (number, part) in packed.parts.iter().enumerate() {
+        let file = folder.path().join(format!("{number:03}"));
+        errand.remote.download(&work.join(&part.name)?, &file).await?;
+        files.push((file, part.sha256.clone(), part.size));
+    }
+    let (to, bytes) = (to.to_owned(), packed.parts.iter().map(|part| part.size).sum());
+    let LeftOut { errors: unreadable, skipped, links } = packed.left_out;
+    let (Unpacked { written, unchanged, unmatched }, unreadable) = blocking(move || -> Result<_> {
+        // Not removed before it is unpacked.
+        let _folder = folder;
+        check(&files)?;
+        let files: Vec<PathBuf> = files.into_iter().map(|(file, ..)| file).collect();
+        Ok((unpack(&files, &to, &wanted, overwrite, &unreadable)?, unreadable))
+    })
+    .await??;
+    let links = links.into_iter().map(|(path, target)| (path, format!("a link to {target}")));
+    let skipped = skipped.into_iter().chain(links).collect();
+    Ok(PullReport { written, unchanged, unreadable, skipped, unmatched, bytes })
+}

@@ -1,0 +1,5 @@
+//! Files of the host brought here, as one archive.
+
+pub(in crate::deploy) mod fetch;
+pub(in crate::deploy) mod masks;
+pub(in crate::deploy) mod unpack;

@@ -1,0 +1,430 @@
+//! An archive from the host, unpacked into a folder of this machine.
+//!
+//! It comes from a place that others may write to, so it is trusted in nothing: names that are absolute, climb, or cannot
+//! stand side by side here, and whatever is no regular file, are refused before the first file is written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use unicode_normalization::UnicodeNormalization;
+
+use super::masks::{Asked, Wanted};
+use crate::deploy::selection::read::digest_of;
+use crate::deploy::selection::select::counted;
+use crate::error::{Error, Result};
+
+/// How much of two files is compared at a time.
+const BLOCK: usize = 64 << 10;
+
+/// What came of an archive.
+#[derive(Debug, Default)]
+pub(crate) struct Unpacked {
+    /// Files written, sorted.
+    pub written: Vec<String>,
+    /// Files that were here already with the same content.
+    pub unchanged: usize,
+    /// The masks, as they were given, for which nothing came.
+    pub unmatched: Vec<String>,
+}
+
+/// Raises unless the parts are what the host said of them: file, digest, size.
+pub(crate) fn check(files: &[(PathBuf, String, u64)]) -> Result<()> {
+    for (file, sha256, size) in files {
+        let (is, length) = digest_of(file).map_err(|source| local(file, source))?;
+        if is != *sha256 || length != *size {
+            return Err(Error::job("the archive was changed between the host and here: pull again"));
+        }
+    }
+    Ok(())
+}
+
+fn local(path: &Path, source: io::Error) -> Error {
+    Error::Local { path: path.to_owned(), source }
+}
+
+/// Looks through the whole archive first, then writes. Of `unreadable` files it holds only what could be packed.
+pub(crate) fn unpack(
+    files: &[PathBuf],
+    to: &Path,
+    wanted: &Wanted,
+    overwrite: bool,
+    unreadable: &BTreeMap<String, String>,
+) -> Result<Unpacked> {
+    let mut report = Unpacked::default();
+    let mut names = Names::default();
+    let mut in_the_way = Vec::new();
+    let mut unmatched: Vec<&Asked> = wanted.include.iter().collect();
+    unmatched.retain(|asked| !unreadable.keys().any(|path| asked.mask.matches(path)));
+    each(files, |Member { path, size, .. }, content| {
+        names.take(path)?;
+        unmatched.retain(|asked| !asked.mask.matches(path));
+        if !wanted.covers(path) {
+            return Err(Error::config(format!(
+                "the archive holds {path:?}, which was not asked for: nothing was written"
+            )));
+        }
+        if unreadable.contains_key(path) {
+            // It broke off while it was packed: what is in the archive is not the file.
+            return Ok(());
+        }
+        check_parents(to, path)?;
+        match compare(&to.join(path), size, content)? {
+            Here::Nothing => report.written.push(path.to_owned()),
+            Here::Same => report.unchanged += 1,
+            Here::Other => {
+                in_the_way.push(path.to_owned());
+                report.written.push(path.to_owned());
+            }
+        }
+        Ok(())
+    })?;
+    if !in_the_way.is_empty() && !overwrite {
+        return Err(Error::config(format!(
+            "{} in {} would be replaced, the first is {}: give another folder, or allow it (overwrite)",
+            counted(in_the_way.len(), "file"),
+            to.display(),
+            in_the_way[0]
+        )));
+    }
+    report.written.sort_unstable();
+    in_the_way.sort_unstable();
+    let holds = |paths: &[String], path: &str| paths.binary_search_by(|other| other.as_str().cmp(path)).is_ok();
+    each(files, |member, content| {
+        if holds(&report.written, member.path) {
+            write(to, member, content, holds(&in_the_way, member.path))
+        } else {
+            Ok(())
+        }
+    })?;
+    report.unmatched = unmatched.into_iter().map(|asked| asked.text.clone()).collect();
+    Ok(report)
+}
+
+/// A file of the archive.
+#[derive(Clone, Copy)]
+struct Member<'a> {
+    path: &'a str,
+    size: u64,
+    #[cfg_attr(not(unix), allow(dead_code, reason = "other systems have no such bit"))]
+    is_executable: bool,
+}
+
+/// Gives each file of the archive to `take`, and its content to be read, which may be any amount.
+fn each(files: &[PathBuf], mut take: impl FnMut(Member<'_>, &mut dyn Read) -> Result<()>) -> Result<()> {
+    let mut stream: Box<dyn Read> = Box::new(io::empty());
+    for file in files {
+        stream = Box::new(stream.chain(fs::File::open(file).map_err(|source| local(file, source))?));
+    }
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(io::BufReader::new(stream)));
+    for entry in archive.entries().map_err(|error| damaged(&error))? {
+        let mut entry = entry.map_err(|error| damaged(&error))?;
+        let name = String::from_utf8(entry.path_bytes().into_owned())
+            .map_err(|error| Error::config(format!("the archive holds a name that is not UTF-8: {error}")))?;
+        if !entry.header().entry_type().is_file() {
+            return Err(Error::config(format!(
+                "the archive holds {name:?}, which is no regular file: nothing was written"
+            )));
+        }
+        let mode = entry.header().mode().map_err(|error| damaged(&error))?;
+        let member = Member { path: &name, size: entry.size(), is_executable: mode & 0o100 != 0 };
+        take(member, &mut entry)?;
+        // One that ends before it should is damaged, also where nobody wanted its content.
+        io::copy(&mut entry, &mut io::sink()).map_err(|error| damaged(&error))?;
+    }
+    Ok(())
+}
+
+fn damaged(error: &io::Error) -> Error {
+    Error::job(format!("the archive from the host is damaged: {error}"))
+}
+
+/// The names seen so far, as a file system may confuse them.
+#[derive(Default)]
+struct Names {
+    files: BTreeMap<String, String>,
+    folders: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// Takes a name, unless it cannot be taken here.
+    fn take(&mut self, path: &str) -> Result<()> {
+        let refuse =
+            |why: &str| Err(Error::config(format!("the archive holds {path:?}, which {why}: nothing was written")));
+        if !crate::deploy::state::manifest::is_relative(path) {
+            return refuse("leads out of the folder");
+        }
+        if cfg!(windows) && path.split('/').any(cannot_exist_on_windows) {
+            return refuse("cannot exist on this system");
+        }
+        let is_other = |seen: Option<String>, name: &str| seen.is_some_and(|seen| seen != name);
+        for folder in crate::deploy::diff::compare::folders_of(path) {
+            let key = confused(folder);
+            if self.files.contains_key(&key) || is_other(self.folders.insert(key, folder.to_owned()), folder) {
+                return refuse("collides with another name in it on this system");
+            }
+        }
+        let key = confused(path);
+        if self.folders.contains_key(&key) || self.files.insert(key, path.to_owned()).is_some() {
+            return refuse("collides with another name in it on this system");
+        }
+        Ok(())
+    }
+}
+
+/// Whether Windows takes no such name, or takes it for another one.
+fn cannot_exist_on_windows(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+    let is_numbered = |kind: &str| {
+        stem.strip_prefix(kind).is_some_and(|rest| rest.chars().count() == 1 && rest.contains(|c: char| c.is_numeric()))
+    };
+    name.contains(['\\', ':', '<', '>', '"', '|', '?', '*'])
+        || name.contains(|c: char| c.is_ascii_control())
+        || name.ends_with([' ', '.'])
+        || ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&stem.as_str())
+        || is_numbered("COM")
+        || is_numbered("LPT")
+}
+
+/// A name as this system's file systems compare it.
+fn confused(name: &str) -> String {
+    if cfg!(any(windows, target_os = "macos")) {
+        name.nfc().collect::<String>().to_lowercase()
+    } else {
+        name.to_owned()
+    }
+}
+
+enum Here {
+    Nothing,
+    Same,
+    Other,
+}
+
+fn compare(place: &Path, size: u64, content: &mut dyn Read) -> Result<Here> {
+    match fs::symlink_metadata(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Here::Nothing),
+        Err(error) => Err(local(place, error)),
+        Ok(metadata) if metadata.is_file() && metadata.len() != size => Ok(Here::Other),
+        Ok(metadata) if metadata.is_file() => {
+            let file = fs::File::open(place).map_err(|source| local(place, source))?;
+            Ok(if is_same(file, place, content)? { Here::Same } else { Here::Other })
+        }
+        Ok(_) => Err(Error::config(format!("{} is no regular file, and will not be replaced", place.display()))),
+    }
+}
+
+/// Whether a file holds this content; both are of the same size.
+fn is_same(mut file: fs::File, place: &Path, content: &mut dyn Read) -> Result<bool> {
+    let (mut ours, mut theirs) = (vec![0; BLOCK], vec![0; BLOCK]);
+    loop {
+        let count = content.read(&mut theirs).map_err(|error| damaged(&error))?;
+        if count == 0 {
+            return Ok(true);
+        }
+        match file.read_exact(&mut ours[..count]) {
+            Ok(()) if ours[..count] == theirs[..count] => {}
+            Ok(()) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(source) => return Err(local(place, source)),
+        }
+    }
+}
+
+/// Raises unless all folders above a file are folders, or not there yet: a link on the way would lead out of the folder.
+fn check_parents(to: &Path, path: &str) -> Result<()> {
+    for folder in crate::deploy::diff::compare::folders_of(path) {
+        let folder = to.join(folder);
+        match fs::symlink_metadata(&folder) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(_) => return Err(Error::config(format!("{} is no folder, and {path} needs one", folder.display()))),
+            Err(source) => return Err(local(&folder, source)),
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file through a temporary one beside it. What came there meanwhile is not replaced.
+fn write(to: &Path, member: Member<'_>, content: &mut dyn Read, replaces: bool) -> Result<()> {
+    // Once more: what was looked at before the first file was written may be another one by now.
+    check_parents(to, member.path)?;
+    let place = to.join(member.path);
+    let folder = place.parent().unwrap_or(to);
+    fs::create_dir_all(folder).map_err(|source| local(folder, source))?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        // A temporary file is its owner's alone; this one is to be like any other, so that the umask decides.
+        use std::os::unix::fs::PermissionsExt;
+        let mode = if member.is_executable { 0o755 } else { 0o644 };
+        builder.permissions(fs::Permissions::from_mode(mode));
+    }
+    let mut file = builder.prefix(".pya-").tempfile_in(folder).map_err(|source| local(&place, source))?;
+    io::copy(content, &mut file).map_err(|source| local(&place, source))?;
+    let kept = if replaces { file.persist(&place) } else { file.persist_noclobber(&place) };
+    kept.map(drop).map_err(|error| local(&place, error.error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    /// An archive of raw members: name, type, content.
+    fn archive(folder: &Path, members: &[(&str, tar::EntryType, &str)]) -> PathBuf {
+        archive_with(folder, members, 0o644)
+    }
+
+    fn archive_with(folder: &Path, members: &[(&str, tar::EntryType, &str)], mode: u32) -> PathBuf {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        for (name, kind, content) in members {
+            let mut header = tar::Header::new_ustar();
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_entry_type(*kind);
+            header.set_size(content.len() as u64);
+            header.set_mode(mode);
+            header.set_cksum();
+            encoder.write_all(header.as_bytes()).unwrap();
+            encoder.write_all(content.as_bytes()).unwrap();
+            encoder.write_all(&vec![0; (512 - content.len() % 512) % 512]).unwrap();
+        }
+        encoder.write_all(&[0; 1024]).unwrap();
+        let file = folder.join("archive");
+        fs::write(&file, encoder.finish().unwrap()).unwrap();
+        file
+    }
+
+    fn all() -> Wanted {
+        Wanted::of(&[], &[]).unwrap()
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_taken() {
+        let wanted = Wanted::of(&["a/**".into()], &[]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file =
+            archive(folder.path(), &[("a/b", tar::EntryType::Regular, "1"), ("b", tar::EntryType::Regular, "2")]);
+        let to = folder.path().join("to");
+        assert!(unpack(&[file], &to, &wanted, true, &BTreeMap::new()).unwrap_err().to_string().contains("asked for"));
+        assert!(!to.exists());
+    }
+
+    #[test]
+    fn files_arrive_and_equal_ones_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let regular = tar::EntryType::Regular;
+        let file = archive(folder.path(), &[("a/b.txt", regular, "1"), ("c", regular, "2")]);
+        let to = folder.path().join("to");
+        let report = unpack(std::slice::from_ref(&file), &to, &all(), false, &BTreeMap::new()).unwrap();
+        assert_eq!((report.written.len(), report.unchanged), (2, 0));
+        assert_eq!(fs::read_to_string(to.join("a/b.txt")).unwrap(), "1");
+        let again = unpack(std::slice::from_ref(&file), &to, &all(), false, &BTreeMap::new()).unwrap();
+        assert_eq!((again.written.len(), again.unchanged), (0, 2));
+        fs::write(to.join("c"), "mine").unwrap();
+        assert!(
+            unpack(std::slice::from_ref(&file), &to, &all(), false, &BTreeMap::new())
+                .unwrap_err()
+                .to_string()
+                .contains("overwrite")
+        );
+        assert_eq!(fs::read_to_string(to.join("c")).unwrap(), "mine");
+        unpack(&[file], &to, &all(), true, &BTreeMap::new()).unwrap();
+        assert_eq!(fs::read_to_string(to.join("c")).unwrap(), "2");
+    }
+
+    #[test]
+    fn masks_for_which_nothing_came_are_named() {
+        let texts = ["a/", "b", "broken", "c/**", "**/*.txt"].map(str::to_owned);
+        let folder = tempfile::tempdir().unwrap();
+        let file = archive(folder.path(), &[("a/b.txt", tar::EntryType::Regular, "1")]);
+        let unreadable = [("broken".to_owned(), "no".to_owned())].into();
+        let to = folder.path().join("to");
+        let report = unpack(&[file], &to, &Wanted::of(&texts, &[]).unwrap(), false, &unreadable).unwrap();
+        assert_eq!(report.unmatched, ["b", "c/**"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn programs_stay_programs_and_nothing_else_becomes_one() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("to");
+        let is_program = || fs::metadata(to.join("a")).unwrap().permissions().mode() & 0o111 != 0;
+        for (mode, content) in [(0o644, "1"), (0o700, "2"), (0o775, "3"), (0o600, "4")] {
+            let file = archive_with(folder.path(), &[("a", tar::EntryType::Regular, content)], mode);
+            unpack(&[file], &to, &all(), true, &BTreeMap::new()).unwrap();
+            assert_eq!(is_program(), mode & 0o100 != 0, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn hostile_members_are_refused_before_anything_is_written() {
+        use tar::EntryType as Type;
+        for hostile in [
+            ("../out", Type::Regular),
+            ("/etc/out", Type::Regular),
+            ("a/../../out", Type::Regular),
+            ("a//b", Type::Regular),
+            ("link", Type::Symlink),
+            ("hard", Type::Link),
+            ("device", Type::Block),
+            ("tty", Type::Char),
+            ("pipe", Type::Fifo),
+            ("good", Type::Regular),
+            ("good/below", Type::Regular),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = archive(folder.path(), &[("good", Type::Regular, "1"), (hostile.0, hostile.1, "")]);
+            let to = folder.path().join("to");
+            assert!(unpack(&[file], &to, &all(), true, &BTreeMap::new()).is_err(), "{hostile:?}");
+            assert!(!to.exists(), "{hostile:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_found_before_anything_is_written() {
+        let regular = tar::EntryType::Regular;
+        let folder = tempfile::tempdir().unwrap();
+        let file = archive(folder.path(), &[("a", regular, "1"), ("b/c", regular, "2"), ("d", regular, "3")]);
+        for (blocked, by_folder) in [("b", false), ("d", true)] {
+            let to = folder.path().join(blocked).join("to");
+            fs::create_dir_all(if by_folder { to.join(blocked) } else { to.clone() }).unwrap();
+            if !by_folder {
+                fs::write(to.join(blocked), "mine").unwrap();
+            }
+            assert!(unpack(std::slice::from_ref(&file), &to, &all(), true, &BTreeMap::new()).is_err());
+            assert_eq!(fs::read_dir(&to).unwrap().count(), 1, "{blocked}");
+        }
+    }
+
+    #[test]
+    fn names_that_windows_confuses_are_known() {
+        for name in ["NUL", "nul.txt", "com1", "LPT9.tar.gz", "a:b", "a\\b", "what?", "end.", "end ", "a\tb", "CON .x"]
+        {
+            assert!(cannot_exist_on_windows(name), "{name}");
+        }
+        for name in ["null", "com", "com10", "console.log", ".htaccess", "a b", "LPT", "ü"] {
+            assert!(!cannot_exist_on_windows(name), "{name}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_folder_leads_nobody_out_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = archive(folder.path(), &[("a/b", tar::EntryType::Regular, "1")]);
+        let (to, outside) = (folder.path().join("to"), folder.path().join("outside"));
+        fs::create_dir_all(&to).unwrap();
+        fs::create_dir_all(&outside).unwrap();
+        std::os::unix::fs::symlink(&outside, to.join("a")).unwrap();
+        assert!(unpack(&[file], &to, &all(), true, &BTreeMap::new()).is_err());
+        assert_eq!(fs::read_dir(outside).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,410 @@
+//! Rollback: puts back what a deploy replaced, as a deploy of its own.
+//!
+//! The runner keeps what a bundle replaces. A rollback announces itself like a deploy, so that nobody else deploys
+//! meanwhile, and writes a new manifest. Files come back, the database does not: what a migration did stays done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::maintenance::Errand;
+use super::reload::{is_refused, reload as reload_site};
+use crate::client::Client;
+use crate::deploy::apply::deploy::Run;
+use crate::deploy::diff::snapshot::Project;
+use crate::deploy::plan::executor::Via;
+use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
+use crate::deploy::selection::select::counted;
+use crate::deploy::state::folder::{State as OnHost, StateFolder};
+use crate::deploy::state::intent::{Intent, Standing};
+use crate::deploy::state::lease::Keeper;
+use crate::deploy::state::recovery::{remove_work, sweep_tasks};
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::{Applied, Keep, Operation, State, Workshop};
+
+impl<R: Remote> Run<'_, R> {
+    /// After a failure: puts the old files back, if that is wanted and can be done, and reloads.
+    pub(crate) async fn roll_back(&self, keeper: &Keeper<R>, id: &str) {
+        if !self.options.rollback_on_failure {
+            return;
+        }
+        if !self.means.in_bulk || !self.recorder.lock().kept_for_rollback {
+            let why =
+                if self.means.in_bulk { "what was replaced could not be kept" } else { "no file went up as a bundle" };
+            self.recorder.warn(format!("nothing is rolled back: {why}"));
+            return;
+        }
+        let migrations: Vec<String> =
+            self.recorder.lock().steps.iter().flat_map(crate::deploy::plan::steps::StepReport::migrations).collect();
+        let steps = self.recorder.lock().steps.clone();
+        if let Some(step) = steps.iter().find(|step| step.exit_status.is_none()) {
+            let name = &step.step;
+            self.recorder
+                .warn(format!("nothing is rolled back, as {name} may still run: look first, then pya rollback"));
+            return;
+        }
+        if let Some(half) = steps.iter().find_map(crate::deploy::plan::steps::StepReport::half_migration) {
+            self.recorder.warn(format!(
+                "the migration {half} was begun and did not end: look what it left in the database, which the rollback \
+                 does not touch"
+            ));
+        }
+        if !migrations.is_empty() {
+            let names = migrations.join(", ");
+            self.recorder.warn(format!("these migrations ran, and are not undone by the rollback: {names}"));
+        }
+        match self.put_back(keeper, id).await {
+            Ok(own) => {
+                self.recorder.lock().rolled_back = true;
+                self.reload_old(own).await;
+            }
+            Err(error) => self.recorder.warn(format!("the rollback failed as well: {}", error.chain())),
+        }
+    }
+
+    /// Lets the sites run the old files again. Without that the rollback's note stays, so that the next deploy does it.
+    async fn reload_old(&self, own: Keeper<R>) {
+        for domain in &self.work.reload {
+            if let Err(error) = reload_site(self.remote, domain).await {
+                let reason = error.chain();
+                self.recorder.warn(format!("the old files are back, and {domain} was not reloaded: {reason}"));
+                leave(own).await;
+                return;
+            }
+        }
+        if let Err(error) = own.remove().await {
+            self.recorder.warn(format!("the note of the rollback is still there and will expire: {}", error.chain()));
+        }
+    }
+
+    async fn put_back(&self, keeper: &Keeper<R>, id: &str) -> Result<Keeper<R>> {
+        let (client, executor) = self.means.needed()?;
+        let mut intent = Intent::new(self.remote.server_time());
+        intent.pending.extend(self.work.uploads.iter().map(|upload| upload.path.clone()));
+        intent.pending.extend(self.work.deletes.values().flatten().cloned());
+        intent.reload.clone_from(&self.work.reload);
+        intent.takes_over = BTreeSet::from([id.to_owned()]);
+        keeper.right().check()?;
+        let errand = Errand {
+            remote: self.remote,
+            folder: &self.folder,
+            root: &self.base.remote_root,
+            shop: self.workshop(client),
+            executor,
+        };
+        let own = intent.id.clone();
+        let (keeper, applied) = errand.roll_back(intent, id, self.generation() + 1).await?;
+        if let Some(words) = changed_since(&applied, &own) {
+            self.recorder.warn(words);
+        }
+        Ok(keeper)
+    }
+}
+
+impl<R: Remote> Errand<'_, R> {
+    /// Undoes the deploy `target` under `intent`, which is kept until the caller has reloaded what needs it. What
+    /// it names besides the files that come back is unknown in the new manifest.
+    pub(crate) async fn roll_back(
+        &self,
+        mut intent: Intent,
+        target: &str,
+        generation: u64,
+    ) -> Result<(Keeper<R>, Applied)> {
+        let id = intent.id.clone();
+        intent.tasks.extend(self.executor.task_kinds());
+        intent.undoes = Some(target.to_owned());
+        let known = intent.takes_over.clone();
+        let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
+        // As in a deploy: of two that write their notes and list them then, at most one goes on.
+        let contents = self.folder.list(self.remote).await;
+        let is_alone = contents.as_ref().is_ok_and(|contents| {
+            contents.newest().unwrap_or(0) + 1 == generation
+                && contents.intents.iter().all(|other| *other == id || known.contains(other))
+        });
+        if !is_alone {
+            keeper.remove().await?;
+            return Err(contents.err().unwrap_or_else(|| {
+                Error::held(
+                    "another deploy began or ended just now: nothing was rolled back, try again when it is over",
+                )
+            }));
+        }
+        keeper.start();
+        let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Keep::default() };
+        let job = self.shop.job(&id, self.root, operation);
+        let receipt =
+            keeper.right().during(self.executor.run(&self.shop, &job, crate::deploy::apply::bundle::LIMIT)).await;
+        let failure = match receipt {
+            Ok(receipt) if receipt.is_ok() => return Ok((keeper, receipt.applied())),
+            Ok(receipt) if receipt.applied().undone || receipt.state == State::Refused => {
+                // Nothing changed: nothing is owed.
+                keeper.remove().await?;
+                return Err(receipt.to_error());
+            }
+            Ok(receipt) => receipt.to_error(),
+            Err(error) => error,
+        };
+        leave(keeper).await;
+        Err(failure)
+    }
+}
+
+/// Leaves the rollback's note, so that the next deploy knows what is owed.
+async fn leave<R: Remote>(keeper: Keeper<R>) {
+    if let Err(error) = keeper.leave().await {
+        log::warn!("the host could not be told that the rollback ended: {}", error.chain());
+    }
+}
+
+/// What a deploy kept of what it replaced, as far as it names paths.
+#[derive(Deserialize)]
+struct Index {
+    #[serde(default)]
+    files: BTreeMap<String, Value>,
+    #[serde(default)]
+    added: BTreeMap<String, Value>,
+    #[serde(default)]
+    deleted: BTreeMap<String, Value>,
+}
+
+impl Index {
+    /// What to know of files that deploys which were cut off have changed, or may have: they do not come back.
+    fn unsettled(&self, owed: &Intent) -> Option<String> {
+        let is_back = |path: &String| [&self.files, &self.added, &self.deleted].iter().any(|of| of.contains_key(path));
+        let paths: BTreeSet<&String> = owed.pending.iter().chain(&owed.deletes).filter(|path| !is_back(path)).collect();
+        let first = paths.first()?;
+        Some(format!(
+            "a deploy that was cut off changed {}, the first is {first}: the rollback leaves them alone, and the next deploy \
+             sends what is here",
+            counted(paths.len(), "other file")
+        ))
+    }
+}
+
+/// What a rollback did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RollbackReport {
+    /// The deploy that was undone.
+    pub deploy: String,
+    /// How many files are as they were before it.
+    pub written: u64,
+    /// Files that it had added, gone now.
+    pub deleted: Vec<String>,
+    /// Files that it had added and that stay, and why.
+    pub not_deleted: BTreeMap<String, String>,
+    /// Migrations that ran in this deploy and since, as the history has them: the database keeps them.
+    pub migrations: Vec<String>,
+    /// Domains reloaded.
+    pub reloaded: Vec<String>,
+    /// Whether the files had been put back before, by a rollback that broke off after that.
+    pub resumed: bool,
+    /// Whether what this rollback replaced is kept, so that it can be undone in its turn.
+    pub kept_for_rollback: bool,
+    /// What else to know, such as a domain that could not be reloaded.
+    pub warnings: Vec<String>,
+}
+
+/// Undoes a deploy, the latest that can be undone if none is named, and reloads.
+///
+/// # Errors
+/// `Config` if nothing is kept of it, or nothing can do it; `Held` if another deploy is in the way or came since; `Job` if it
+/// failed on the host; what the service answers.
+pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload: &[String]) -> Result<RollbackReport> {
+    let (client, root) = (&project.client, &project.remote_root);
+    let folder = StateFolder::of(client.user(), root)?;
+    let is_id = |target: &str| target.len() == 16 && target.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if let Some(target) = target.filter(|target| !is_id(target)) {
+        return Err(Error::config(format!("{target:?} is no deploy: \"pya history\" lists them")));
+    }
+    let mut state = folder.read(client).await?;
+    if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == Standing::Live) {
+        return Err(Error::held(format!("{}: try again when it is over", other.describe())));
+    }
+    if sweep_tasks(client, &folder, &state).await? {
+        state = folder.read(client).await?;
+    }
+    if let Some(begun) = unfinished(&state, target) {
+        return finish(client, &folder, &state, begun, reload).await;
+    }
+    let jobs = known_history(client, &folder).await;
+    // One that broke off in the middle is begun anew.
+    let newest = state.manifest.as_ref().map(|manifest| &manifest.deploy);
+    let begun =
+        state.intents.iter().filter(|intent| Some(&intent.id) != newest).find_map(|intent| intent.undoes.clone());
+    let target = match target.map(str::to_owned).or(begun) {
+        Some(target) => target,
+        None => latest(client, &folder, &jobs).await?,
+    };
+    let index = index_of(client, &folder, &target).await?;
+    let executor = via.for_job(client, "nothing can put files back on the host").await?;
+    let shop = Workshop::new(client, folder.path());
+    let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
+    let mut intent = Intent::new(client.server_time());
+    for other in &state.intents {
+        intent.pending.extend(other.pending.iter().chain(other.done.keys()).cloned());
+        intent.deletes.extend(other.deletes.iter().cloned());
+        intent.reload.extend(other.reload.iter().cloned());
+        intent.takes_over.insert(other.id.clone());
+    }
+    let mut warnings = Vec::from_iter(index.unsettled(&intent));
+    intent.pending.extend(index.files.into_keys().chain(index.added.into_keys()).chain(index.deleted.into_keys()));
+    intent.reload.extend(reload.iter().cloned());
+    let (id, reload) = (intent.id.clone(), intent.reload.clone());
+    let migrations = migrations_since(&jobs, &target);
+    let (keeper, applied) = errand.roll_back(intent, &target, state.generation().unwrap_or(0) + 1).await?;
+    warnings.extend(changed_since(&applied, &id));
+    let mut report = RollbackReport {
+        deploy: target,
+        kept_for_rollback: applied.kept_for_rollback,
+        written: applied.written,
+        deleted: applied.deleted,
+        not_deleted: applied.not_deleted,
+        migrations,
+        warnings,
+        ..RollbackReport::default()
+    };
+    if !reload_all(client, reload, &mut report).await {
+        leave(keeper).await;
+        return Ok(report);
+    }
+    remove_notes(client, &folder, &state).await?;
+    keeper.remove().await?;
+    Ok(report)
+}
+
+/// What to know of files that were other than the deploy left them when the rollback `id` put the old ones back.
+fn changed_since(applied: &Applied, id: &str) -> Option<String> {
+    let first = applied.overwritten.first()?;
+    let count = counted(applied.overwritten.len(), "file");
+    Some(format!(
+        "{count} changed since that deploy, the first is {first}: the old content is back, and what was there is kept \
+         (pya rollback {id})"
+    ))
+}
+
+/// Lets the sites run the old files; false if that is still owed.
+async fn reload_all(client: &Client, domains: BTreeSet<String>, report: &mut RollbackReport) -> bool {
+    for domain in domains {
+        if let Err(error) = reload_site(client, &domain).await {
+            report.warnings.push(format!("the old files are back, and {domain} was not reloaded: {}", error.chain()));
+            // Where there is no such web app, nobody will ever reload it.
+            if !is_refused(&error) {
+                return false;
+            }
+        } else {
+            report.reloaded.push(domain);
+        }
+    }
+    true
+}
+
+/// Removes the notes of deploys that were made up for.
+async fn remove_notes(client: &Client, folder: &StateFolder, state: &OnHost) -> Result<()> {
+    for other in &state.intents {
+        if state.works.contains(&other.id) {
+            remove_work(client, folder, &other.id).await?;
+        }
+        delete_if_there(client, &folder.intent(&other.id)?).await?;
+    }
+    Ok(())
+}
+
+/// A rollback of `target` that put the files back and broke off then. Nobody has changed anything since.
+fn unfinished<'a>(state: &'a OnHost, target: Option<&str>) -> Option<&'a Intent> {
+    let latest = &state.manifest.as_ref()?.deploy;
+    let begun = state.intents.iter().find(|intent| intent.id == *latest && intent.undoes.is_some())?;
+    let is_meant = target.is_none() || target == begun.undoes.as_deref();
+    let is_made_up_for = |other: &Intent| {
+        let is_about_files = !(other.pending.is_empty() && other.done.is_empty() && other.deletes.is_empty());
+        other.id == begun.id || begun.takes_over.contains(&other.id) || !is_about_files
+    };
+    Some(begun).filter(|_| is_meant && state.intents.iter().all(is_made_up_for))
+}
+
+/// Does what a rollback that broke off has left to do.
+async fn finish(
+    client: &Client,
+    folder: &StateFolder,
+    state: &OnHost,
+    begun: &Intent,
+    reload: &[String],
+) -> Result<RollbackReport> {
+    let deploy = begun.undoes.clone().unwrap_or_default();
+    let mut report = RollbackReport { deploy, resumed: true, kept_for_rollback: true, ..RollbackReport::default() };
+    let owed = state.intents.iter().flat_map(|intent| &intent.reload).chain(reload).cloned().collect();
+    if reload_all(client, owed, &mut report).await {
+        remove_notes(client, folder, state).await?;
+    }
+    Ok(report)
+}
+
+/// What ran on the database from the deploy `target` on. A history too short to know that deploy is all from then on.
+fn migrations_since(jobs: &[Value], target: &str) -> Vec<String> {
+    let start = jobs.iter().position(|job| job["id"] == target).unwrap_or(0);
+    let names = jobs[start..].iter().filter_map(|job| job["migrations"].as_array()).flatten();
+    let mut seen = BTreeSet::new();
+    names.filter_map(|name| name.as_str().map(str::to_owned)).filter(|name| seen.insert(name.clone())).collect()
+}
+
+/// The deploy whose replaced files are kept: one as a rule; of several, the last in the history.
+async fn latest(client: &Client, folder: &StateFolder, jobs: &[Value]) -> Result<String> {
+    let entries = list_if_there(client, folder.path()).await?.unwrap_or_default();
+    let mut kept: Vec<String> =
+        entries.iter().filter_map(|entry| entry.name.strip_prefix("rollback-").map(str::to_owned)).collect();
+    kept.sort_by_key(|id| jobs.iter().position(|job| job["id"] == id.as_str()));
+    let latest = kept.pop().ok_or_else(|| {
+        Error::config("there is nothing to roll back to: only a deploy by bundle keeps what it replaces")
+    })?;
+    if jobs.iter().any(|job| job["id"] == latest.as_str() && job["operation"] == "rollback") {
+        return Err(Error::config(format!(
+            "the latest change is a rollback itself: to undo that one, name it (pya rollback {latest})"
+        )));
+    }
+    Ok(latest)
+}
+
+/// The history, as far as it can be read: it says more, and nothing depends on it.
+async fn known_history(client: &Client, folder: &StateFolder) -> Vec<Value> {
+    history_in(client, folder).await.unwrap_or_else(|error| {
+        log::warn!("what was done before is not known: {}", error.chain());
+        Vec::new()
+    })
+}
+
+async fn index_of(client: &Client, folder: &StateFolder, target: &str) -> Result<Index> {
+    let place = folder.path().join(&format!("rollback-{target}/index.json"))?;
+    let content = match client.read_file(&place).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(Error::config(format!("nothing is kept of the deploy {target}, so it cannot be undone")));
+        }
+        content => content?,
+    };
+    serde_json::from_slice(&content).map_err(|_| Error::config(format!("{place} cannot be read")))
+}
+
+/// What was done on the host in this project, oldest first: two requests.
+///
+/// # Errors
+/// As the service answers.
+pub async fn history(project: &Project) -> Result<Vec<Value>> {
+    let client = &project.client;
+    let folder = StateFolder::of(client.user(), &project.remote_root)?;
+    sweep_tasks(client, &folder, &folder.read_notes(client).await?).await?;
+    history_in(client, &folder).await
+}
+
+async fn history_in(client: &Client, folder: &StateFolder) -> Result<Vec<Value>> {
+    #[derive(Deserialize)]
+    struct History {
+        jobs: Vec<Value>,
+    }
+    let place = folder.path().join("history.json")?;
+    match client.read_file(&place).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(content) => serde_json::from_slice::<History>(&content)
+            .map(|history| history.jobs)
+            .map_err(|_| Error::config(format!("{place} cannot be read"))),
+    }
+}

@@ -1,0 +1,168 @@
+//! Drift: what the host really holds, against what the manifest says and what is here.
+//!
+//! One job hashes the whole tree where it lies. Nothing is changed, and nothing is taken for gone that could not be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::maintenance::Errand;
+use crate::deploy::diff::compare::folders_of;
+use crate::deploy::diff::snapshot::Project;
+use crate::deploy::plan::executor::Via;
+use crate::deploy::selection::protect::{DEFAULT_PROTECTED, Protection};
+use crate::deploy::selection::select::{SelectOptions, checked_root, select};
+use crate::deploy::state::folder::StateFolder;
+use crate::deploy::state::manifest::FileState;
+use crate::error::{Error, Result};
+use crate::finder::NeverSkip;
+use crate::host::{Operation, Workshop};
+
+/// How long the host may hash.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// Folders that are nobody's project.
+pub(crate) const PRUNED: [&str; 3] = ["__pycache__", ".git", ".pya"];
+
+/// How the host differs. Paths are relative to the project, lists are sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Drift {
+    /// Deployed, and with other content by now.
+    pub changed: Vec<String>,
+    /// Deployed, and gone.
+    pub missing: Vec<String>,
+    /// There, and not deployed by us; protected files left out.
+    pub unmanaged: Vec<String>,
+    /// Local files that the host does not have.
+    pub not_deployed: Vec<String>,
+    /// Local files that the host has with other content.
+    pub differs: Vec<String>,
+    /// What could not be read on the host, and why.
+    pub unreadable: BTreeMap<String, String>,
+    /// How many files were hashed.
+    pub files: usize,
+}
+
+impl Drift {
+    /// Whether the host has what was deployed and what is here, and everything could be read. It may have more.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        [&self.changed, &self.missing, &self.not_deployed, &self.differs].iter().all(|paths| paths.is_empty())
+            && self.unreadable.is_empty()
+    }
+}
+
+/// What a job on the host did not look into.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct LeftOut {
+    /// Path to reason.
+    pub errors: BTreeMap<String, String>,
+    /// Path to reason.
+    pub skipped: BTreeMap<String, String>,
+    /// Path to target.
+    pub links: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Hashes {
+    files: BTreeMap<String, (String, u64, u32)>,
+    #[serde(flatten)]
+    left_out: LeftOut,
+}
+
+/// How a file is on the host.
+enum There {
+    Same,
+    /// Other content, or no file but a link.
+    Other,
+    Gone,
+    /// Nobody looked, for this reason.
+    Unknown(String),
+}
+
+impl Hashes {
+    fn find(&self, path: &str, state: &FileState) -> There {
+        let LeftOut { errors, skipped, links } = &self.left_out;
+        if let Some((sha256, ..)) = self.files.get(path) {
+            let is_other = state.sha256.as_ref().is_some_and(|known| known != sha256);
+            return if is_other { There::Other } else { There::Same };
+        }
+        if let Some(reason) = errors.get(path) {
+            return There::Unknown(reason.clone());
+        }
+        if links.contains_key(path) || skipped.contains_key(path) {
+            return There::Other;
+        }
+        for folder in folders_of(path) {
+            if let Some(reason) = errors.get(folder).or_else(|| skipped.get(folder)) {
+                return There::Unknown(format!("{folder}: {reason}"));
+            }
+            if let Some(target) = links.get(folder) {
+                return There::Unknown(format!("{folder} is a link to {target}"));
+            }
+        }
+        // The project itself.
+        errors.get(".").map_or(There::Gone, |reason| There::Unknown(reason.clone()))
+    }
+}
+
+/// Hashes the whole project on the host, and compares. Without `local`, only with the manifest.
+///
+/// # Errors
+/// `Config` if nothing can do it, or for local mistakes; `Job` if it failed on the host; what the service answers.
+pub async fn verify(project: &Project, via: &Via, local: Option<&SelectOptions>) -> Result<Drift> {
+    let (client, root) = (&project.client, &project.remote_root);
+    let folder = StateFolder::of(client.user(), root)?;
+    let selected = match local {
+        Some(options) => {
+            let local_root = checked_root(&project.local_root)?;
+            Some(select(&local_root, options, folder.inside_project(), &NeverSkip).await?)
+        }
+        None => None,
+    };
+    let state = folder.read(client).await?;
+    let executor = via.for_job(client, "nothing can hash the files on the host").await?;
+    let shop = Workshop::new(client, folder.path());
+    let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
+    let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
+    let receipt = errand.run_after(&state, Operation::Hash { prune }, LIMIT).await?;
+    if !receipt.is_ok() {
+        return Err(receipt.to_error());
+    }
+    let hashes: Hashes = serde_json::from_value(receipt.result)
+        .map_err(|error| Error::job(format!("the host's list of digests cannot be read: {error}")))?;
+    let ours = state.knowledge(client.server_time()).ours;
+    let protection = match &selected {
+        Some((_, filter)) => filter.protection.clone(),
+        None => Protection::new(&DEFAULT_PROTECTED, &[])?,
+    };
+    let mut drift = Drift { files: hashes.files.len(), unreadable: hashes.left_out.errors.clone(), ..Drift::default() };
+    for (path, state) in &ours {
+        match hashes.find(path, state) {
+            There::Same => {}
+            There::Other => drift.changed.push(path.clone()),
+            There::Gone => drift.missing.push(path.clone()),
+            There::Unknown(why) => {
+                drift.unreadable.insert(path.clone(), why);
+            }
+        }
+    }
+    let strange = hashes.files.keys().filter(|path| !ours.contains_key(*path) && !protection.covers(path));
+    drift.unmanaged = strange.cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    if let Some((selection, _)) = &selected {
+        for (path, file) in &selection.files {
+            match hashes.find(path, &file.state) {
+                There::Same => {}
+                There::Other => drift.differs.push(path.clone()),
+                There::Gone => drift.not_deployed.push(path.clone()),
+                There::Unknown(why) => {
+                    drift.unreadable.insert(path.clone(), why);
+                }
+            }
+        }
+        drift.unmanaged.retain(|path| !selection.files.contains_key(path));
+    }
+    Ok(drift)
+}

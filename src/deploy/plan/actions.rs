@@ -1,0 +1,455 @@
+//! The plan: what a deploy will do, in order, what it costs in requests, and how long the rate limit makes that take.
+//!
+//! Made by a pure function of a diff and options, so that a dry run shows exactly what the real run does. A plan without
+//! actions sends nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::cost::Effort;
+use super::executor::Via;
+use super::steps::Steps;
+use crate::deploy::diff::compare::{Obstacle, folders_of};
+use crate::deploy::diff::snapshot::DeployDiff;
+use crate::deploy::selection::ignore::parent_of;
+use crate::deploy::selection::read::{Hashed, hash_all};
+use crate::deploy::selection::select::{MAX_FILE_SIZE, counted, first_few};
+use crate::deploy::selection::walk::unreadable;
+use crate::error::{Error, Result};
+use crate::host::PART_SIZE;
+
+/// An upload is followed by a checkpoint after this many.
+pub(crate) const CHECKPOINT_FILES: usize = 100;
+
+/// Replaced manifests are removed together, once there are this many: one by one, each deploy would cost one request
+/// more, and nothing reads them.
+const STALE_MANIFESTS: usize = 8;
+
+/// At least this many deletes are allowed by default.
+const MIN_MAX_DELETE: usize = 10;
+
+/// What a deploy may do beyond uploading.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct DeployOptions {
+    /// Delete what earlier deploys put there and is gone locally.
+    pub delete: bool,
+    /// Delete what nobody of us put there; needs a diff with a complete listing.
+    pub delete_unmanaged: bool,
+    /// Refuse to delete more files than this; by default the larger of 10 and 20 % of the manifest.
+    pub max_delete: Option<usize>,
+    /// Masks of protected files that are touched all the same.
+    pub include: Vec<String>,
+    /// Plan only.
+    pub dry_run: bool,
+    /// Domains to reload if anything changed.
+    pub reload: Vec<String>,
+    /// Go on although another deploy seems to be working.
+    pub force: bool,
+    /// How many uploads go on at a time; 0 is the default, 16.
+    pub concurrency: usize,
+    /// Who does what cannot be done through the API.
+    pub via: Via,
+    /// What is run on the host before the reload.
+    pub steps: Steps,
+    /// A path of the site that must not answer with a server error after the reload.
+    pub health: Option<String>,
+    /// Whether the old files are put back if a step, the reload or the look at the site fails.
+    pub rollback_on_failure: bool,
+}
+
+/// One step of a plan. Each is one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the fields say it")]
+pub enum Action {
+    /// Announce what is about to change.
+    WriteIntent,
+    /// See whether somebody else works, and whether the diff still holds.
+    ListState,
+    /// See whether the note of a deploy that was cut off is still what the diff read.
+    ReadLeftover { id: String },
+    /// Look at a folder just before something in it is deleted.
+    List { folder: String },
+    /// Delete a file.
+    Delete { path: String },
+    /// Delete a folder that a listing showed empty.
+    DeleteFolder { path: String },
+    /// Upload a file.
+    Upload { path: String, size: u64, replaces: bool },
+    /// Note on the host what was uploaded so far.
+    Checkpoint,
+    /// Write what is ours now.
+    WriteManifest { generation: u64 },
+    /// Reload a web app.
+    Reload { domain: String },
+    /// See whether the folder of a deploy that was cut off holds the only copy of something.
+    ListWork { id: String },
+    /// Delete that folder if it does not.
+    RemoveWork { id: String },
+    /// Delete a manifest that was replaced.
+    RemoveManifest { generation: u64 },
+    /// Delete the note of a deploy that was cut off, after its debts are paid.
+    RemoveLeftover { id: String },
+    /// Delete our own note.
+    RemoveIntent,
+}
+
+/// What a deploy does, in order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// The steps.
+    pub actions: Vec<Action>,
+    /// What they cost, retries aside.
+    pub requests: usize,
+    /// How long the rate limit makes them take, at least, in seconds.
+    pub seconds: f64,
+    /// Bytes to upload.
+    pub bytes: u64,
+}
+
+/// A file to be uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Upload {
+    pub path: String,
+    pub local: PathBuf,
+    /// What it held when the plan was made.
+    pub sha256: Option<String>,
+    pub size: u64,
+    pub mode: Option<u32>,
+    pub replaces: bool,
+}
+
+/// A plan's decisions, as the deploy carries them out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Work {
+    pub uploads: Vec<Upload>,
+    pub obstacles: Vec<Obstacle>,
+    /// Folder to the files that go from it.
+    pub deletes: BTreeMap<String, Vec<String>>,
+    pub reload: BTreeSet<String>,
+    /// Manifests that are removed.
+    pub stale: Vec<u64>,
+    pub warnings: Vec<String>,
+    pub plan: Plan,
+    /// Requests a minute.
+    pub limit: Option<u32>,
+}
+
+impl Plan {
+    /// The plan of a deploy without options.
+    pub(crate) fn of_default(diff: &DeployDiff) -> Self {
+        // Without deletes nothing can be refused but obstacles, which the deploy refuses then.
+        Work::of(diff, &DeployOptions { max_delete: Some(usize::MAX), ..DeployOptions::default() })
+            .map(|work| work.plan)
+            .unwrap_or_default()
+    }
+
+    /// As JSON.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "actions": self.actions,
+            "requests": self.requests,
+            "seconds": self.seconds,
+            "bytes": self.bytes,
+        })
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", counted(self.requests, "request"))?;
+        if self.seconds >= 60.0 {
+            write!(f, ", about {:.0} min at the rate limit", (self.seconds / 60.0).ceil())?;
+        }
+        Ok(())
+    }
+}
+
+impl DeployDiff {
+    /// What a deploy with these options would do.
+    ///
+    /// # Errors
+    /// `Config` if the options ask for what the diff cannot give, or for more deletes than allowed.
+    pub fn plan_with(&self, options: &DeployOptions) -> Result<Plan> {
+        Ok(Work::of(self, options)?.plan)
+    }
+}
+
+impl Work {
+    /// Decides what to do.
+    pub(crate) fn of(diff: &DeployDiff, options: &DeployOptions) -> Result<Self> {
+        if let Some(health) = options.health.as_deref().filter(|health| !health.starts_with('/')) {
+            return Err(Error::config(format!(
+                "the health check wants a path of the site such as \"/\", not {health:?}"
+            )));
+        }
+        let mut work = Self { obstacles: diff.base.obstacles.clone(), ..Self::default() };
+        work.choose_uploads(diff, options)?;
+        work.choose_deletes(diff, options)?;
+        work.limit = diff.base.limit;
+        if work.is_needed(diff) || !options.steps.is_none() {
+            work.reload = diff.base.known.reload.iter().chain(&options.reload).cloned().collect();
+            if diff.base.generations.len() >= STALE_MANIFESTS {
+                work.stale = diff.base.generations.iter().copied().collect();
+            }
+            work.plan = work.lay_out(diff);
+        }
+        Ok(work)
+    }
+
+    fn choose_uploads(&mut self, diff: &DeployDiff, options: &DeployOptions) -> Result<()> {
+        let base = &diff.base;
+        let changed: BTreeSet<&String> = diff.changed.iter().collect();
+        for path in diff.added.iter().chain(&diff.changed).filter(|path| !base.blocked.contains_key(*path)) {
+            let Some(file) = base.local.get(path) else { continue };
+            self.uploads.push(Upload {
+                path: path.clone(),
+                local: file.path.clone(),
+                sha256: file.state.sha256.clone(),
+                size: file.state.size.unwrap_or_default(),
+                mode: file.state.mode,
+                replaces: changed.contains(path),
+            });
+        }
+        self.choose_protected(diff, options)?;
+        self.uploads.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(())
+    }
+
+    /// What to say about executables that go one by one; a bundle restores their mode bits.
+    pub(crate) fn executables_warning(&self) -> Option<String> {
+        let executables = self.uploads.iter().filter(|upload| upload.mode.is_some_and(|mode| mode & 0o111 != 0));
+        let executables: Vec<String> = executables.map(|upload| upload.path.clone()).collect();
+        (!executables.is_empty()).then(|| {
+            format!(
+                "the service cannot set mode bits, run \"chmod +x\" on the host for {}",
+                first_few(executables.into_iter())
+            )
+        })
+    }
+
+    /// What the cost of each way depends on.
+    pub(crate) fn effort(&self, options: &DeployOptions) -> Effort {
+        let is_about_leftovers = |action: &&Action| {
+            matches!(action, Action::ReadLeftover { .. } | Action::ListWork { .. } | Action::RemoveWork { .. })
+        };
+        let deletes = self.deletes.values().map(Vec::len).sum::<usize>();
+        Effort {
+            changes: self.uploads.len() + deletes,
+            single: self.plan.requests,
+            reloads: self.reload.len(),
+            // At most: how well it can be compressed nobody knows yet.
+            parts: 1 + usize::try_from(self.plan.bytes / PART_SIZE).unwrap_or(usize::MAX - 1),
+            leftovers: self.plan.actions.iter().filter(is_about_leftovers).count(),
+            commands: options.steps.names().count(),
+            has_domain: options.via.domain.is_some(),
+            limit: self.limit,
+        }
+    }
+
+    /// Protected files that are named now. The diff did not read them, because they may be large and many.
+    fn choose_protected(&mut self, diff: &DeployDiff, options: &DeployOptions) -> Result<()> {
+        let base = &diff.base;
+        let protection = base.protection.including(&options.include)?;
+        let (names, locals): (Vec<&String>, Vec<&PathBuf>) =
+            base.protected.iter().filter(|(path, _)| !protection.covers(path)).unzip();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let hashed = hash_all(&locals, MAX_FILE_SIZE)
+            .map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
+        for ((path, local), hashed) in names.into_iter().zip(locals).zip(hashed) {
+            let state = match hashed {
+                Hashed::Done(state) => state,
+                Hashed::Gone => continue,
+                Hashed::TooLarge(_) => {
+                    return Err(Error::config(format!("{path} is larger than what may be uploaded")));
+                }
+                Hashed::Failed(source) => return Err(unreadable(local, source)),
+            };
+            let ours = base.known.ours.get(path);
+            if ours.is_some_and(|ours| ours.same_content(&state)) {
+                continue;
+            }
+            self.uploads.push(Upload {
+                path: path.clone(),
+                local: local.clone(),
+                sha256: state.sha256,
+                size: state.size.unwrap_or_default(),
+                mode: state.mode,
+                replaces: ours.is_some(),
+            });
+        }
+        Ok(())
+    }
+
+    fn choose_deletes(&mut self, diff: &DeployDiff, options: &DeployOptions) -> Result<()> {
+        let base = &diff.base;
+        let mut paths: Vec<String> = Vec::new();
+        if options.delete || options.delete_unmanaged {
+            // Protected files may be all that is left, or all others may have gone while they were read.
+            if base.local.is_empty() {
+                return Err(Error::config(format!(
+                    "nothing is deleted: {} holds no file to deploy but protected ones, so that every file on the host \
+                     would be gone",
+                    base.local_root.display()
+                )));
+            }
+        }
+        if options.delete {
+            if base.generation.is_none() && base.known.ours.is_empty() {
+                self.warnings.push(
+                    "nothing is deleted: no manifest says which files on the host are ours. This deploy writes one"
+                        .to_owned(),
+                );
+            }
+            let protection = base.protection.including(&options.include)?;
+            paths.extend(diff.removed.iter().cloned());
+            paths.extend(base.protected_gone.iter().filter(|path| !protection.covers(path)).cloned());
+        }
+        if options.delete_unmanaged {
+            if !diff.complete {
+                return Err(Error::config(
+                    "delete_unmanaged needs the complete listing of the project: make the diff with compare=\"names\"",
+                ));
+            }
+            paths.extend(diff.unmanaged.iter().cloned());
+        }
+        let in_the_way: usize = self.obstacles.iter().map(|obstacle| obstacle.files.len()).sum();
+        let number = paths.len() + in_the_way;
+        let most = options.max_delete.unwrap_or(MIN_MAX_DELETE.max(base.known.ours.len().div_ceil(5)));
+        if number > most {
+            return Err(Error::config(format!(
+                "this would delete {}, and at most {most} are allowed: look at the diff, \
+                 then raise max_delete if it is right",
+                counted(number, "file")
+            )));
+        }
+        for path in paths {
+            self.deletes.entry(parent_of(&path).to_owned()).or_default().push(path);
+        }
+        Ok(())
+    }
+
+    /// Whether anything must be sent.
+    fn is_needed(&self, diff: &DeployDiff) -> bool {
+        let base = &diff.base;
+        !self.uploads.is_empty()
+            || !self.obstacles.is_empty()
+            || !self.deletes.is_empty()
+            || !base.adopted.is_empty()
+            || !base.vanished.is_empty()
+            || !base.intents.is_empty()
+    }
+
+    fn lay_out(&self, diff: &DeployDiff) -> Plan {
+        let base = &diff.base;
+        let mut actions = vec![Action::WriteIntent, Action::ListState];
+        actions.extend(base.intents.iter().map(|intent| Action::ReadLeftover { id: intent.id.clone() }));
+        for obstacle in &self.obstacles {
+            lay_out_obstacle(obstacle, &mut actions);
+        }
+        for (index, upload) in self.uploads.iter().enumerate() {
+            if index > 0 && index % CHECKPOINT_FILES == 0 {
+                actions.push(Action::Checkpoint);
+            }
+            let Upload { path, size, replaces, .. } = upload;
+            actions.push(Action::Upload { path: path.clone(), size: *size, replaces: *replaces });
+        }
+        actions.push(Action::WriteManifest { generation: base.generation.unwrap_or(0) + 1 });
+        actions.extend(self.reload.iter().map(|domain| Action::Reload { domain: domain.clone() }));
+        self.lay_out_deletes(diff, &mut actions);
+        for id in base.intents.iter().map(|intent| &intent.id).filter(|id| base.works.contains(*id)) {
+            actions.push(Action::ListWork { id: id.clone() });
+            actions.push(Action::RemoveWork { id: id.clone() });
+        }
+        actions.extend(self.stale.iter().map(|&generation| Action::RemoveManifest { generation }));
+        actions.extend(base.intents.iter().map(|intent| Action::RemoveLeftover { id: intent.id.clone() }));
+        actions.push(Action::RemoveIntent);
+        let on_files = actions.iter().filter(|action| !matches!(action, Action::Reload { .. })).count();
+        Plan {
+            requests: actions.len(),
+            seconds: projected_seconds(on_files, base.limit),
+            bytes: self.uploads.iter().map(|upload| upload.size).sum(),
+            actions,
+        }
+    }
+}
+
+impl Work {
+    /// The deepest folder first, as the deploy does it; a folder that loses its last file goes as well, unless the host
+    /// holds something in it that nobody here knows.
+    fn lay_out_deletes(&self, diff: &DeployDiff, actions: &mut Vec<Action>) {
+        let base = &diff.base;
+        let going: BTreeSet<&String> = self.deletes.values().flatten().collect();
+        let ours = base.known.ours.keys().filter(|path| !going.contains(path) && !base.vanished.contains(*path));
+        let kept: BTreeSet<&str> = ours.chain(base.local.keys()).map(String::as_str).collect();
+        let mut left: BTreeSet<&str> = self.deletes.keys().map(String::as_str).collect();
+        for (folder, paths) in self.deletes.iter().rev() {
+            actions.push(Action::List { folder: folder.clone() });
+            actions.extend(paths.iter().map(|path| Action::Delete { path: path.clone() }));
+            left.remove(folder.as_str());
+            let mut emptied = folder.as_str();
+            while !emptied.is_empty() && !has_below(&kept, emptied) && !is_due(&left, emptied) {
+                actions.push(Action::List { folder: emptied.to_owned() });
+                actions.push(Action::DeleteFolder { path: emptied.to_owned() });
+                emptied = parent_of(emptied);
+            }
+        }
+    }
+}
+
+/// Whether something in `folder` or below it is still to be deleted, in one of the folders `left`.
+pub(crate) fn is_due(left: &BTreeSet<&str>, folder: &str) -> bool {
+    left.contains(folder) || has_below(left, folder)
+}
+
+/// Whether any of `paths` lies below `folder`.
+fn has_below(paths: &BTreeSet<&str>, folder: &str) -> bool {
+    let prefix = format!("{folder}/");
+    paths.range(prefix.as_str()..).next().is_some_and(|path| path.starts_with(&prefix))
+}
+
+fn lay_out_obstacle(obstacle: &Obstacle, actions: &mut Vec<Action>) {
+    let mut folders: BTreeSet<&str> = obstacle.files.iter().map(|path| parent_of(path)).collect();
+    if obstacle.is_dir {
+        let prefix = obstacle.path.len() + 1;
+        folders.extend(obstacle.files.iter().flat_map(|path| folders_of(path).filter(|folder| folder.len() > prefix)));
+        folders.insert(&obstacle.path);
+    }
+    actions.extend(folders.iter().map(|&folder| Action::List { folder: folder.to_owned() }));
+    for folder in folders.into_iter().rev() {
+        let files = obstacle.files.iter().filter(|path| parent_of(path) == folder);
+        actions.extend(files.map(|path| Action::Delete { path: path.clone() }));
+        if obstacle.is_dir {
+            actions.push(Action::List { folder: folder.to_owned() });
+            actions.push(Action::DeleteFolder { path: folder.to_owned() });
+        }
+    }
+}
+
+/// How long `requests` take if none was sent within the last minute: a full window leaves at once, then another one each minute.
+pub(crate) fn projected_seconds(requests: usize, limit: Option<u32>) -> f64 {
+    const WINDOW: f64 = 60.0;
+    let windows = limit.map_or(0, |limit| requests.saturating_sub(1) / limit.max(1) as usize);
+    f64::from(u32::try_from(windows).unwrap_or(u32::MAX)) * WINDOW
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_window_leaves_at_once() {
+        for (requests, limit, seconds) in
+            [(0, Some(40), 0.0), (40, Some(40), 0.0), (41, Some(40), 60.0), (121, Some(40), 180.0), (9000, None, 0.0)]
+        {
+            assert!((projected_seconds(requests, limit) - seconds).abs() < f64::EPSILON, "{requests}");
+        }
+    }
+}

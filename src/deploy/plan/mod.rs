@@ -1,0 +1,7 @@
+//! What a deploy would do and what it costs: actions, commands, the executor, the strategy.
+
+pub(super) mod actions;
+pub(super) mod cost;
+pub(super) mod executor;
+pub(super) mod steps;
+pub(super) mod strategy;

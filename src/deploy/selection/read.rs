@@ -1,0 +1,115 @@
+//! SHA-256 of local files, many at a time.
+//!
+//! A file is read through a buffer that each thread keeps: for small files the cost is opening and reading, not hashing.
+//! The threads belong to one call, not to the process, so that a forked child has its own.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::deploy::state::manifest::FileState;
+use crate::digest::hex;
+
+const BUFFER: usize = 128 * 1024;
+
+thread_local! {
+    static SPACE: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]);
+}
+
+/// What became of one file.
+pub(crate) enum Hashed {
+    Done(FileState),
+    /// Larger than allowed; its size. It was not read.
+    TooLarge(u64),
+    /// It is not there any more.
+    Gone,
+    Failed(io::Error),
+}
+
+/// Hashes all `files` with as many threads as there are processors; the outcomes are in the same order.
+pub(crate) fn hash_all<P: AsRef<Path> + Sync>(files: &[P], max_size: u64) -> io::Result<Vec<Hashed>> {
+    let pool =
+        rayon::ThreadPoolBuilder::new().thread_name(|_| "pya-hash".to_owned()).build().map_err(io::Error::other)?;
+    Ok(pool.install(|| files.par_iter().with_min_len(8).map(|file| hash_one(file.as_ref(), max_size)).collect()))
+}
+
+fn hash_one(file: &Path, max_size: u64) -> Hashed {
+    match SPACE.with_borrow_mut(|space| hash_with(file, max_size, space)) {
+        Ok(hashed) => hashed,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Hashed::Gone,
+        Err(error) => Hashed::Failed(error),
+    }
+}
+
+fn hash_with(path: &Path, max_size: u64, space: &mut [u8]) -> io::Result<Hashed> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.len() > max_size {
+        return Ok(Hashed::TooLarge(metadata.len()));
+    }
+    let (sha256, size) = digest_in(&mut file, space)?;
+    Ok(Hashed::Done(FileState { sha256: Some(sha256), size: Some(size), mode: mode_of(&metadata) }))
+}
+
+/// The digest of a file and how much was read, without ever having the whole of it in memory.
+pub(crate) fn digest_of(path: &Path) -> io::Result<(String, u64)> {
+    let mut file = File::open(path)?;
+    SPACE.with_borrow_mut(|space| digest_in(&mut file, space))
+}
+
+fn digest_in(file: &mut File, space: &mut [u8]) -> io::Result<(String, u64)> {
+    let mut digest = Sha256::new();
+    let mut size = 0;
+    loop {
+        let count = match file.read(space) {
+            Ok(0) => return Ok((hex(&digest.finalize()), size)),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        digest.update(&space[..count]);
+        size += count as u64;
+    }
+}
+
+/// Permission bits, where the system has them.
+#[cfg(unix)]
+#[allow(clippy::unnecessary_wraps, reason = "other systems have none")]
+pub(crate) fn mode_of(metadata: &std::fs::Metadata) -> Option<u32> {
+    Some(std::os::unix::fs::MetadataExt::mode(metadata) & 0o777)
+}
+
+/// Permission bits, where the system has them.
+#[cfg(not(unix))]
+pub(crate) fn mode_of(_metadata: &std::fs::Metadata) -> Option<u32> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_come_in_order_and_large_files_are_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<_> = ["empty", "three", "large", "gone"].iter().map(|name| folder.path().join(name)).collect();
+        std::fs::write(&paths[0], "").unwrap();
+        std::fs::write(&paths[1], "abc").unwrap();
+        std::fs::write(&paths[2], vec![7; BUFFER * 2 + 1]).unwrap();
+        let hashed = hash_all(&paths, BUFFER as u64 * 2).unwrap();
+        let sha = |hashed: &Hashed| match hashed {
+            Hashed::Done(state) => state.sha256.clone(),
+            _ => None,
+        };
+        assert_eq!(sha(&hashed[0]), Some(crate::digest::sha256("")));
+        assert_eq!(sha(&hashed[1]), Some(crate::digest::sha256("abc")));
+        assert!(matches!(hashed[2], Hashed::TooLarge(size) if size == BUFFER as u64 * 2 + 1));
+        assert!(matches!(hashed[3], Hashed::Gone));
+        let whole = hash_all(&paths[2..3], u64::MAX).unwrap();
+        assert_eq!(sha(&whole[0]), Some(crate::digest::sha256(vec![7; BUFFER * 2 + 1])));
+    }
+}

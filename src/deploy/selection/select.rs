@@ -1,0 +1,336 @@
+//! Which files a deploy is about: everything local that rules, masks and the caller's skipper leave in.
+//!
+//! The [`Filter`] stays after the walk, because the same question comes up for files that are gone: one that would be
+//! left out today is not `removed`, it is none of our business any more.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::git::WorkTree;
+use super::ignore::{Rule, Rules, parent_of};
+use super::protect::{DEFAULT_PROTECTED, Protection};
+use super::read::{Hashed, hash_all};
+use super::walk::{self, LeftOut, Walked, unreadable};
+use crate::deploy::state::manifest::FileState;
+use crate::error::{Error, Result};
+use crate::finder::{Mask, Skipper};
+
+/// Files larger than this are refused by the service (100 MiB).
+pub const MAX_FILE_SIZE: u64 = 100 * 1024 * 1024;
+
+/// How many names a message holds at most.
+const NAMED: usize = 5;
+
+/// What a deploy is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelectOptions {
+    /// Masks of project-relative paths, as for a search.
+    pub masks: Vec<String>,
+    /// Patterns of files that are never touched, in `.gitignore` syntax; `None` is [`DEFAULT_PROTECTED`].
+    pub protected: Option<Vec<String>>,
+    /// Masks of protected files that are touched all the same.
+    pub include: Vec<String>,
+    /// Whether what cannot be sent (links to folders, sockets, …) is an error.
+    pub strict: bool,
+    /// In bytes. A larger file is an error, before any request.
+    pub max_file_size: u64,
+}
+
+impl Default for SelectOptions {
+    fn default() -> Self {
+        Self {
+            masks: vec!["**/*".to_owned()],
+            protected: None,
+            include: Vec::new(),
+            strict: false,
+            max_file_size: MAX_FILE_SIZE,
+        }
+    }
+}
+
+/// A local file with what was in it when it was hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LocalFile {
+    pub path: PathBuf,
+    pub state: FileState,
+}
+
+/// The local side of a diff.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selection {
+    pub files: BTreeMap<String, LocalFile>,
+    pub protected: BTreeMap<String, PathBuf>,
+    pub skipped: BTreeMap<String, String>,
+    pub left_out: BTreeMap<String, LeftOut>,
+    pub empty_folders: usize,
+    pub warnings: Vec<String>,
+}
+
+/// Decides about paths that need not exist locally.
+#[derive(Clone)]
+pub(crate) struct Filter {
+    rules: Rules,
+    masks: Vec<Mask>,
+    pub protection: Protection,
+    environments: Vec<String>,
+    skipped: BTreeSet<String>,
+    reserved: Option<String>,
+    /// What the skipper said so far: it is asked once for each path.
+    answers: HashMap<String, bool>,
+}
+
+/// Selects and hashes the files of `root`. `reserved` is the project-relative folder of our state, if it is inside.
+pub(crate) async fn select(
+    root: &Path,
+    options: &SelectOptions,
+    reserved: Option<String>,
+    skipper: &impl Skipper,
+) -> Result<(Selection, Filter)> {
+    let (scan_root, scan_options) = (root.to_owned(), options.clone());
+    let (mut walked, mut filter, mut warnings) = blocking(move || scan(&scan_root, &scan_options, reserved)).await??;
+    filter.leave_to_skipper(&mut walked, skipper).await?;
+    refuse_what_cannot_be_sent(root, &walked, options)?;
+    let max = options.max_file_size;
+    let files = std::mem::take(&mut walked.files);
+    let files = blocking(move || hash(files, max)).await??;
+    warnings.extend(walk::lookalikes(files.keys()));
+    filter.skipped = walked.skipped.keys().cloned().collect();
+    let selection = Selection {
+        files,
+        protected: walked.protected,
+        skipped: walked.skipped,
+        left_out: walked.left_out,
+        empty_folders: walked.empty_folders,
+        warnings,
+    };
+    Ok((selection, filter))
+}
+
+/// Runs what reads many files off the runtime's threads.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Error::Closed),
+    }
+}
+
+/// The project's root without links, if it can be one.
+pub(crate) fn checked_root(root: &Path) -> Result<PathBuf> {
+    let place = match std::fs::canonicalize(root) {
+        Ok(place) if place.is_dir() => place,
+        Ok(_) => return Err(Error::config(format!("the local root {} is not a folder", root.display()))),
+        Err(error) => {
+            return Err(Error::config(format!("the local root {} cannot be opened: {error}", root.display())));
+        }
+    };
+    let home = std::env::home_dir().and_then(|home| std::fs::canonicalize(home).ok());
+    if place.parent().is_none() || home.is_some_and(|home| home.starts_with(&place)) {
+        return Err(Error::config(format!(
+            "the local root {} holds your home folder: name the folder of the project itself",
+            root.display()
+        )));
+    }
+    Ok(place)
+}
+
+fn scan(root: &Path, options: &SelectOptions, reserved: Option<String>) -> Result<(Walked, Filter, Vec<String>)> {
+    let masks = options.masks.iter().map(|mask| Mask::parse(mask)).collect::<Result<Vec<_>>>()?;
+    let protection = match &options.protected {
+        Some(patterns) => Protection::new(patterns, &options.include)?,
+        None => Protection::new(&DEFAULT_PROTECTED, &options.include)?,
+    };
+    let (tree, warning) = WorkTree::around(root).unzip();
+    let mut rules = Rules::at(root, tree)?;
+    let walked = walk::walk(root, &mut rules, &masks, &protection, reserved.as_deref())?;
+    let mut warnings = std::mem::take(&mut rules.warnings);
+    warnings.extend(warning.flatten());
+    let filter = Filter {
+        rules,
+        masks,
+        protection,
+        environments: walked.environments.clone(),
+        skipped: BTreeSet::new(),
+        reserved,
+        answers: HashMap::new(),
+    };
+    Ok((walked, filter, warnings))
+}
+
+fn refuse_what_cannot_be_sent(root: &Path, walked: &Walked, options: &SelectOptions) -> Result<()> {
+    if options.strict && !walked.skipped.is_empty() {
+        let reasons = walked.skipped.iter().map(|(path, reason)| format!("{path} is {reason}"));
+        return Err(Error::config(format!("strict: these cannot be sent: {}", first_few(reasons))));
+    }
+    if walked.files.is_empty() && walked.protected.is_empty() {
+        return Err(Error::config(nothing_selected(root, walked)));
+    }
+    Ok(())
+}
+
+/// Says which rule is to blame, so that an empty selection never becomes a plan to delete everything.
+fn nothing_selected(root: &Path, walked: &Walked) -> String {
+    let place = root.display();
+    if !walked.skipped.is_empty() {
+        let reasons = walked.skipped.iter().map(|(path, reason)| format!("{path} is {reason}"));
+        return format!("nothing in {place} can be deployed: {}", first_few(reasons));
+    }
+    match walked.left_out.iter().max_by_key(|(_, left_out)| left_out.files + left_out.folders) {
+        None => format!("{place} holds no files"),
+        Some((source, left_out)) => format!(
+            "no file of {place} is left to deploy: {source} (rule {:?}) left out {} and {}",
+            left_out.rule,
+            counted(left_out.files, "file"),
+            counted(left_out.folders, "folder"),
+        ),
+    }
+}
+
+/// Hashes, and refuses what is too large or cannot be read.
+fn hash(files: BTreeMap<String, PathBuf>, max_size: u64) -> Result<BTreeMap<String, LocalFile>> {
+    let (names, paths): (Vec<String>, Vec<PathBuf>) = files.into_iter().unzip();
+    let hashed =
+        hash_all(&paths, max_size).map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
+    let mut selected = BTreeMap::new();
+    let mut too_large = Vec::new();
+    for ((name, path), hashed) in names.into_iter().zip(paths).zip(hashed) {
+        match hashed {
+            Hashed::Done(state) => {
+                selected.insert(name, LocalFile { path, state });
+            }
+            Hashed::TooLarge(size) => too_large.push(format!("{name} ({} MiB)", size.div_ceil(1024 * 1024))),
+            // Deleted while we looked, as editors do with their temporary files.
+            Hashed::Gone => {}
+            Hashed::Failed(source) => return Err(unreadable(&path, source)),
+        }
+    }
+    if !too_large.is_empty() {
+        return Err(Error::config(format!(
+            "larger than the {} MiB that may be uploaded: {}. Leave them out in .pythonanywhereignore, \
+             or raise --max-file-size",
+            max_size / (1024 * 1024),
+            first_few(too_large.into_iter())
+        )));
+    }
+    Ok(selected)
+}
+
+impl Filter {
+    /// Lets the skipper decide about what the walk found.
+    async fn leave_to_skipper(&mut self, walked: &mut Walked, skipper: &impl Skipper) -> Result<()> {
+        let paths: Vec<String> = walked.files.keys().chain(walked.protected.keys()).cloned().collect();
+        let left_out = self.skipped_of(&paths, skipper).await?;
+        for path in &left_out {
+            walked.files.remove(path);
+            walked.protected.remove(path);
+            walked.count(&Rule { source: "skip_file_path".to_owned(), pattern: path.clone() }, false);
+        }
+        Ok(())
+    }
+
+    /// Those of `paths` that the skipper leaves out, be it with a folder.
+    async fn skipped_of(&mut self, paths: &[String], skipper: &impl Skipper) -> Result<BTreeSet<String>> {
+        let mut folders: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+        for path in paths {
+            let mut folder = parent_of(path);
+            while !folder.is_empty() {
+                if !folders.entry(folder.matches('/').count()).or_default().insert(folder) {
+                    break;
+                }
+                folder = parent_of(folder);
+            }
+        }
+        for level in folders.into_values() {
+            let level = level.into_iter().map(str::to_owned).collect();
+            self.skips_folders(level, skipper).await?;
+        }
+        let open: Vec<String> = paths.iter().filter(|path| !self.is_below_skipped(path)).cloned().collect();
+        self.ask(open, skipper).await?;
+        Ok(paths
+            .iter()
+            .filter(|path| self.is_below_skipped(path) || self.answers.get(*path) == Some(&true))
+            .cloned()
+            .collect())
+    }
+
+    /// Asks about folders whose parents were asked before.
+    async fn skips_folders(&mut self, folders: Vec<String>, skipper: &impl Skipper) -> Result<()> {
+        let open = folders.into_iter().filter(|folder| !self.is_below_skipped(folder));
+        let open = open.map(|folder| format!("{folder}/.")).collect();
+        self.ask(open, skipper).await
+    }
+
+    async fn ask(&mut self, mut paths: Vec<String>, skipper: &impl Skipper) -> Result<()> {
+        paths.retain(|path| !self.answers.contains_key(path));
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let answers = skipper.skip(paths.clone()).await?;
+        self.answers.extend(paths.into_iter().zip(answers));
+        Ok(())
+    }
+
+    fn is_below_skipped(&self, path: &str) -> bool {
+        let mut folder = parent_of(path);
+        while !folder.is_empty() {
+            if self.answers.get(&format!("{folder}/.")) == Some(&true) {
+                return true;
+            }
+            folder = parent_of(folder);
+        }
+        false
+    }
+
+    /// Those of `paths`, none of which is selected now, that would be if they were there.
+    pub(crate) async fn selects(&mut self, paths: Vec<String>, skipper: &impl Skipper) -> Result<Vec<String>> {
+        let mut open = Vec::new();
+        for path in paths {
+            let folder = self.rules.folder(parent_of(&path))?;
+            let inside = |folder: &String| path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
+            let is_out = self.rules.leaves_out(&folder, &path).is_some()
+                || self.environments.iter().any(inside)
+                || self.skipped.iter().any(|skipped| *skipped == path || inside(skipped))
+                || self.reserved.as_ref().is_some_and(inside)
+                || !self.masks.iter().any(|mask| mask.matches(&path));
+            if !is_out {
+                open.push(path);
+            }
+        }
+        let left_out = self.skipped_of(&open, skipper).await?;
+        open.retain(|path| !left_out.contains(path));
+        Ok(open)
+    }
+
+    /// Those of the remote `folders` that are worth a listing.
+    pub(crate) async fn enters(&mut self, folders: Vec<String>, skipper: &impl Skipper) -> Result<Vec<String>> {
+        let mut open = Vec::new();
+        for folder in folders {
+            let is_out = self.reserved.as_ref() == Some(&folder)
+                || self.environments.contains(&folder)
+                || self.protection.covers_folder(&folder)
+                || !self.masks.iter().any(|mask| mask.may_match_below(&folder))
+                || self.rules.leaves_out_all_of(&folder)?.is_some();
+            if !is_out {
+                open.push(folder);
+            }
+        }
+        self.skips_folders(open.clone(), skipper).await?;
+        open.retain(|folder| !self.is_below_skipped(folder) && self.answers.get(&format!("{folder}/.")) != Some(&true));
+        Ok(open)
+    }
+}
+
+/// The first few of many, for a message.
+pub(crate) fn first_few(mut names: impl Iterator<Item = String>) -> String {
+    let mut text: Vec<String> = names.by_ref().take(NAMED).collect();
+    let more = names.count();
+    if more > 0 {
+        text.push(format!("and {more} more"));
+    }
+    text.join(", ")
+}
+
+/// "1 file", "2 files".
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}

@@ -1,0 +1,374 @@
+//! The state folder on the host: `/home/<user>/.pya/<16 hex digits of the SHA-256 of the remote root>/`.
+//!
+//! Outside the project, so that no search or delete of the project meets it, and outside anything that is served. It
+//! holds the newest manifest and a few replaced ones, and the intents of those who work or were cut off. What is read
+//! from it is the base of every decision, so whatever cannot be listed or read is an error.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use super::intent::{Intent, Standing};
+use super::manifest::{FileState, Files, Manifest};
+use crate::client::RemotePath;
+use crate::deploy::remote::{Remote, list_if_there};
+use crate::deploy::selection::ignore::parent_of;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The folder in the account's home that holds the state of all projects.
+const HOME_FOLDER: &str = ".pya";
+
+/// What the name of a job's folder begins with.
+const WORK: &str = "work-";
+
+/// How often the folder is read anew if it changes while it is read.
+const ATTEMPTS: usize = 3;
+
+/// Where the state of one project lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StateFolder {
+    folder: RemotePath,
+    project: RemotePath,
+}
+
+impl StateFolder {
+    pub(crate) fn of(user: &str, remote_root: &RemotePath) -> Result<Self> {
+        let home = RemotePath::parse("/home")?.join(user)?.join(HOME_FOLDER)?;
+        if remote_root == &home || remote_root.as_str().starts_with(&format!("{home}/")) {
+            return Err(Error::config(format!("{remote_root} is where the notes of deploys are kept: choose another")));
+        }
+        let mut digest = crate::digest::sha256(remote_root.as_str());
+        digest.truncate(16);
+        Ok(Self { folder: home.join(&digest)?, project: remote_root.clone() })
+    }
+
+    /// The project-relative path of the folder of all states, if a project holds it.
+    pub(crate) fn inside_project(&self) -> Option<String> {
+        let all = self.folder.parent()?;
+        let root = self.project.as_str().trim_end_matches('/');
+        Some(all.as_str().strip_prefix(root)?.strip_prefix('/')?.to_owned())
+    }
+
+    pub(crate) fn path(&self) -> &RemotePath {
+        &self.folder
+    }
+
+    pub(crate) fn manifest(&self, generation: u64) -> Result<RemotePath> {
+        self.folder.join(&format!("manifest-{generation}.json"))
+    }
+
+    pub(crate) fn intent(&self, id: &str) -> Result<RemotePath> {
+        self.folder.join(&super::intent::file_name(id))
+    }
+
+    pub(crate) fn errand(&self, id: &str) -> Result<RemotePath> {
+        self.folder.join(&super::intent::errand_name(id))
+    }
+
+    /// Where what a deploy replaced is kept.
+    pub(crate) fn kept(&self, id: &str) -> Result<RemotePath> {
+        self.folder.join(&format!("rollback-{id}"))
+    }
+
+    /// Where a job works, and what it is given.
+    pub(crate) fn work(&self, id: &str) -> Result<RemotePath> {
+        self.folder.join(&format!("{WORK}{id}"))
+    }
+
+    /// What is there.
+    pub(crate) async fn list<R: Remote>(&self, remote: &R) -> Result<Contents> {
+        let mut contents = Contents::default();
+        for entry in list_if_there(remote, &self.folder).await?.unwrap_or_default() {
+            if let Some(id) = entry.name.strip_prefix(WORK).filter(|_| entry.is_dir) {
+                contents.works.insert(id.to_owned());
+            }
+            let Some(name) = entry.name.strip_suffix(".json").filter(|_| !entry.is_dir) else { continue };
+            if let Some(generation) = name.strip_prefix("manifest-").and_then(generation_of) {
+                contents.generations.insert(generation);
+            } else if let Some(id) = name.strip_prefix("intent-") {
+                contents.intents.insert(id.to_owned());
+            } else if let Some(id) = name.strip_prefix("errand-") {
+                contents.errands.insert(id.to_owned());
+            }
+        }
+        Ok(contents)
+    }
+
+    pub(crate) async fn read_intent<R: Remote>(&self, remote: &R, id: &str) -> Result<Intent> {
+        let place = self.intent(id)?;
+        Intent::parse(&remote.read(&place).await?, &place)
+    }
+
+    /// Reads the newest manifest and all intents: two requests where nobody works and nobody was cut off.
+    pub(crate) async fn read<R: Remote>(&self, remote: &R) -> Result<State> {
+        self.read_with(remote, true).await
+    }
+
+    /// Reads the notes of those who work: one request where nobody does and nobody was cut off.
+    pub(crate) async fn read_notes<R: Remote>(&self, remote: &R) -> Result<State> {
+        self.read_with(remote, false).await
+    }
+
+    async fn read_with<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
+        let mut attempt = 1;
+        loop {
+            match self.read_once(remote, manifest).await {
+                // Somebody ended or went on between our listing and our reading: look again.
+                Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn read_once<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
+        let Contents { generations, intents, errands, works } = self.list(remote).await?;
+        let newest = generations.last().copied().filter(|_| manifest);
+        let mut state = State { generations, works, ..State::default() };
+        if let Some(generation) = newest {
+            let place = self.manifest(generation)?;
+            let manifest = Manifest::parse(&remote.read(&place).await?, &place, &self.project)?;
+            if manifest.generation != generation {
+                return Err(Error::Decode {
+                    method: "GET".to_owned(),
+                    path: place.to_string(),
+                    status: 200,
+                    expected: "the generation that its name says",
+                    snippet: format!("generation {}", manifest.generation),
+                });
+            }
+            state.manifest = Some(manifest);
+        }
+        for id in &intents {
+            state.intents.push(self.read_intent(remote, id).await?);
+        }
+        for id in &errands {
+            let place = self.errand(id)?;
+            state.errands.push(Intent::parse(&remote.read(&place).await?, &place)?);
+        }
+        Ok(state)
+    }
+}
+
+/// What a listing of the folder shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Contents {
+    pub generations: BTreeSet<u64>,
+    pub intents: BTreeSet<String>,
+    pub errands: BTreeSet<String>,
+    /// The ids of jobs that have a folder.
+    pub works: BTreeSet<String>,
+}
+
+impl Contents {
+    pub(crate) fn newest(&self) -> Option<u64> {
+        self.generations.last().copied()
+    }
+}
+
+/// What the folder says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    pub manifest: Option<Manifest>,
+    pub generations: BTreeSet<u64>,
+    pub intents: Vec<Intent>,
+    /// Notes of jobs that change nothing.
+    pub errands: Vec<Intent>,
+    /// The ids of jobs that have a folder.
+    pub works: BTreeSet<String>,
+}
+
+/// What follows from it: what is ours on the host, and what others left to be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Knowledge {
+    /// Ours; with unknown content where a deploy was cut off.
+    pub ours: Files,
+    /// Debts that the next deploy takes over.
+    pub pending: BTreeSet<String>,
+    pub done: Files,
+    /// Ours once, and deleted or not: only a listing tells.
+    pub deletes: BTreeSet<String>,
+    pub reload: BTreeSet<String>,
+}
+
+impl State {
+    pub(crate) fn generation(&self) -> Option<u64> {
+        self.manifest.as_ref().map(|manifest| manifest.generation)
+    }
+
+    /// Lays what the intents say over the manifest. `now` is the service's time.
+    pub(crate) fn knowledge(&self, now: Option<SystemTime>) -> Knowledge {
+        let mut known = Knowledge::default();
+        let mut deploy = "";
+        if let Some(manifest) = &self.manifest {
+            known.ours = manifest.files.clone();
+            deploy = &manifest.deploy;
+        }
+        let taken_over: BTreeSet<&String> = self.intents.iter().flat_map(|intent| &intent.takes_over).collect();
+        for intent in self.intents.iter().filter(|intent| !taken_over.contains(&intent.id)) {
+            known.reload.extend(intent.reload.iter().cloned());
+            known.deletes.extend(intent.deletes.iter().cloned());
+            if intent.id == deploy {
+                continue;
+            }
+            known.pending.extend(intent.pending.iter().cloned());
+            for (path, state) in &intent.done {
+                // What a live one has done it may do again, and two that disagree know nothing.
+                let is_sure = intent.standing(now) == Standing::Over
+                    && known.done.get(path).is_none_or(|other| other.same_content(state));
+                if is_sure {
+                    known.done.insert(path.clone(), state.clone());
+                } else {
+                    known.pending.insert(path.clone());
+                }
+            }
+        }
+        known.settle();
+        known
+    }
+}
+
+impl Knowledge {
+    fn settle(&mut self) {
+        for path in &self.pending {
+            self.done.remove(path);
+            if let Some(state) = self.ours.get_mut(path) {
+                *state = FileState::unknown();
+            }
+        }
+        for path in self.done.keys() {
+            // What was uploaded below a file of ours shows that it made way, and so does an upload over a folder.
+            for folder in crate::deploy::diff::compare::folders_of(path) {
+                self.ours.remove(folder);
+            }
+            for below in crate::deploy::diff::compare::below(&self.ours, path) {
+                self.ours.remove(&below);
+            }
+        }
+        self.ours.extend(self.done.iter().map(|(path, state)| (path.clone(), state.clone())));
+        self.deletes.retain(|path| !self.ours.contains_key(path));
+    }
+
+    /// Looks which files that were to be deleted are still there: they are ours still, the others are forgotten.
+    pub(crate) async fn look_for_deleted<R: Remote>(&mut self, remote: &R, root: &RemotePath) -> Result<()> {
+        let mut folders: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for path in std::mem::take(&mut self.deletes) {
+            folders.entry(parent_of(&path).to_owned()).or_default().push(path);
+        }
+        for (folder, paths) in folders {
+            let entries = match list_if_there(remote, &crate::deploy::remote::place(root, &folder)?).await {
+                // A file where the folder was: nothing is below it.
+                Err(error) if error.kind() == ErrorKind::WrongType => Vec::new(),
+                entries => entries?.unwrap_or_default(),
+            };
+            for path in paths {
+                let name = path.rsplit('/').next().unwrap_or(&path);
+                if entries.iter().any(|entry| entry.name == name && !entry.is_dir) {
+                    self.ours.insert(path.clone(), FileState::unknown());
+                    self.deletes.insert(path);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The generation in the name of a manifest, if it is one of ours: another spelling of a number names another file, and
+/// the next generation must exist.
+fn generation_of(number: &str) -> Option<u64> {
+    number.parse().ok().filter(|&generation: &u64| generation < u64::MAX && generation.to_string() == number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(sha: &str) -> FileState {
+        FileState { sha256: Some(sha.into()), size: Some(1), mode: None }
+    }
+
+    fn root() -> RemotePath {
+        RemotePath::parse("/home/u/p").unwrap()
+    }
+
+    fn leftover(pending: &[&str], done: &[(&str, &str)]) -> Intent {
+        let mut intent = Intent::new(None);
+        intent.ended = true;
+        intent.pending = pending.iter().map(|&path| path.to_owned()).collect();
+        intent.done = done.iter().map(|&(path, sha)| (path.to_owned(), file(sha))).collect();
+        intent
+    }
+
+    fn state(deploy: &str, intents: Vec<Intent>) -> State {
+        let files = [("a".to_owned(), file("1")), ("b".to_owned(), file("2"))].into();
+        State {
+            manifest: Some(Manifest::new(4, deploy, &root(), files)),
+            generations: [4].into(),
+            intents,
+            ..State::default()
+        }
+    }
+
+    #[test]
+    fn only_our_own_spelling_of_a_generation_counts() {
+        assert_eq!(generation_of("12"), Some(12));
+        for strange in ["", "+5", "007", "-1", "1 ", "18446744073709551615", "18446744073709551616"] {
+            assert_eq!(generation_of(strange), None, "{strange:?}");
+        }
+    }
+
+    #[test]
+    fn the_folder_is_outside_the_project_unless_the_project_is_the_home() {
+        let folder = StateFolder::of("u", &root()).unwrap();
+        let name = &crate::digest::sha256("/home/u/p")[..16];
+        assert_eq!(folder.path().as_str(), format!("/home/u/.pya/{name}"));
+        assert_eq!(folder.inside_project(), None);
+        let home = StateFolder::of("u", &RemotePath::parse("/home/u").unwrap()).unwrap();
+        assert_eq!(home.inside_project().as_deref(), Some(".pya"));
+        assert!(StateFolder::of("u", &RemotePath::parse("/home/u/.pya/x").unwrap()).is_err());
+    }
+
+    #[test]
+    fn what_a_cut_off_deploy_was_about_is_unknown_and_what_it_finished_is_known() {
+        let known = state("", vec![leftover(&["a", "new"], &[("b", "3")])]).knowledge(None);
+        assert_eq!(known.ours["a"], FileState::unknown());
+        assert_eq!(known.ours["b"], file("3"));
+        assert!(!known.ours.contains_key("new"));
+        assert!(known.pending.contains("new"));
+    }
+
+    #[test]
+    fn a_manifest_of_the_same_deploy_is_the_later_checkpoint() {
+        let mut intent = leftover(&["a"], &[("b", "3")]);
+        intent.deletes.insert("gone".into());
+        intent.reload.insert("x.y".into());
+        let known = state(&intent.id.clone(), vec![intent]).knowledge(None);
+        assert_eq!(known.ours["a"], file("1"));
+        assert_eq!(known.ours["b"], file("2"));
+        assert!(known.pending.is_empty() && known.deletes.contains("gone") && known.reload.contains("x.y"));
+    }
+
+    #[test]
+    fn leftovers_that_disagree_know_nothing_unless_one_took_the_other_over() {
+        let (first, mut second) = (leftover(&[], &[("a", "5")]), leftover(&[], &[("a", "6")]));
+        let known = state("", vec![first.clone(), second.clone()]).knowledge(None);
+        assert_eq!(known.ours["a"], FileState::unknown());
+        second.takes_over.insert(first.id.clone());
+        let known = state("", vec![first, second]).knowledge(None);
+        assert_eq!(known.ours["a"], file("6"));
+    }
+
+    #[test]
+    fn an_upload_shows_what_made_way_for_it() {
+        let known = state("", vec![leftover(&["a"], &[("a/x", "5")])]).knowledge(None);
+        assert!(!known.ours.contains_key("a") && known.ours.contains_key("a/x"));
+    }
+
+    #[test]
+    fn what_a_live_deploy_has_done_is_not_settled() {
+        let mut live = leftover(&[], &[("a", "5")]);
+        live.ended = false;
+        let active = crate::deploy::state::intent::Active::new(&live.id);
+        assert_eq!(state("", vec![live.clone()]).knowledge(None).ours["a"], FileState::unknown());
+        drop(active);
+        assert_eq!(state("", vec![live]).knowledge(None).ours["a"], file("5"));
+    }
+}

@@ -1,0 +1,301 @@
+//! Intents: who is about to change which files, as `intent-<id>.json` in the state folder.
+//!
+//! # Why two deploys never both go on
+//! The service has no compare-and-swap, and a lock file that is written and read back lets both through in some
+//! interleavings. So a deploy *writes its own intent, then lists the folder*, and goes on only if the listing shows its
+//! own intent, no other one, and as newest manifest the generation that its diff was made from. Say A and B both went
+//! on, and A listed first. B's intent was not there when A listed, so B wrote it later, and listed later still. Then B
+//! saw A's intent, unless A had removed it by then: because it stopped (then it did not go on), or because it ended
+//! well (then it had written a new generation, and B saw that). A deploy that failed leaves its intent. Hence B stopped.
+//! Both may stop: each writes, each lists, each sees the other.
+//!
+//! # Why nothing is lost when one is killed
+//! An intent names every path that may change (`pending`) before anything does, so a leftover one says whose content is
+//! unknown; those are uploaded again. It is also the checkpoint: when it is written anew, every 100 files or 3 minutes,
+//! finished uploads have moved from `pending` to `done`, with their digests. That is one request, and it needs no new
+//! manifest, whose old generation would have to go as well. The files to be deleted (`deletes`) and the reloads that
+//! must follow (`reload`) are in it too. Once a manifest of the same deploy is there, it is the later checkpoint:
+//! `pending` and `done` have no meaning any more, `deletes` and `reload` still have.
+//!
+//! Who takes over a leftover intent copies its debts into its own intent (`takes_over`) before anything else, and removes
+//! the old one only at the very end. Whoever is killed, some intent on the host names every debt.
+//!
+//! # Who may be taken over
+//! One that ended in an error says so (`ended`). One of a dead process of the same machine is dead. One that was not
+//! refreshed for 10 minutes by the service's clock has expired; its owner knows and sends nothing more
+//! ([`super::lease`]). All others are live, and only `force` passes them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::manifest::{self, Files, is_relative};
+use super::process::ProcessId;
+use crate::api::TaskKind;
+use crate::client::RemotePath;
+use crate::clock;
+use crate::error::{Error, Result};
+
+const FORMAT: u32 = 1;
+
+/// How long an intent holds without being refreshed, by the service's clock.
+pub(crate) const EXPIRY: Duration = Duration::from_secs(10 * 60);
+
+/// What a deploy is about to do, and what it did so far. Fields of later versions are ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    format: u32,
+    /// Names the deploy.
+    pub id: String,
+    /// The user who deploys, on the machine where they do.
+    pub who: String,
+    /// That machine.
+    pub host: String,
+    /// The process, if its system tells enough about processes.
+    #[serde(default)]
+    process: Option<ProcessId>,
+    /// Seconds since 1970, by the service's clock.
+    pub since: u64,
+    /// Likewise; without it the intent never expires.
+    #[serde(default)]
+    pub expires: Option<u64>,
+    /// Whether the deploy is over and left this for what it could not do.
+    #[serde(default)]
+    pub ended: bool,
+    /// Files whose content may be changing.
+    #[serde(default)]
+    pub pending: BTreeSet<String>,
+    /// Files that were uploaded.
+    #[serde(default)]
+    pub done: Files,
+    /// Files of ours that are going, or gone.
+    #[serde(default)]
+    pub deletes: BTreeSet<String>,
+    /// Domains to be reloaded after the change.
+    #[serde(default)]
+    pub reload: BTreeSet<String>,
+    /// Intents whose debts are in this one.
+    #[serde(default)]
+    pub takes_over: BTreeSet<String>,
+    /// The deploy that is being undone, if this is a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
+    /// Commands that were to run on the host and did not end well yet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub steps: BTreeSet<String>,
+    /// What kinds of tasks it may have left in the account.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tasks: BTreeSet<TaskKind>,
+}
+
+/// Whether the deploy behind an intent may still be working.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be.
+    Live,
+    /// It is over: it said so, its process is dead, or it was not refreshed in time.
+    Over,
+}
+
+/// The intents that this process works on right now.
+static ACTIVE: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
+
+/// Marks an intent as worked on by this process, until dropped.
+#[derive(Debug)]
+pub(crate) struct Active(String);
+
+impl Active {
+    pub(crate) fn new(id: &str) -> Self {
+        ACTIVE.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), std::process::id());
+        Self(id.to_owned())
+    }
+
+    fn is_active(id: &str) -> bool {
+        // A forked child inherits the table, not the work.
+        ACTIVE.lock().unwrap_or_else(PoisonError::into_inner).get(id) == Some(&std::process::id())
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        ACTIVE.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+impl Intent {
+    /// An intent of this process that names nothing yet. `now` is the service's time.
+    #[must_use]
+    pub fn new(now: Option<SystemTime>) -> Self {
+        let id = new_id();
+        let mut intent = Self {
+            format: FORMAT,
+            id,
+            who: user_name(),
+            host: gethostname::gethostname().to_string_lossy().into_owned(),
+            process: ProcessId::own(),
+            since: seconds(now.unwrap_or_else(clock::wall)),
+            expires: None,
+            ended: false,
+            pending: BTreeSet::new(),
+            done: Files::new(),
+            deletes: BTreeSet::new(),
+            reload: BTreeSet::new(),
+            takes_over: BTreeSet::new(),
+            undoes: None,
+            steps: BTreeSet::new(),
+            tasks: BTreeSet::new(),
+        };
+        intent.refresh(now);
+        intent
+    }
+
+    /// Makes it hold for another while from `now` on, the service's time.
+    pub fn refresh(&mut self, now: Option<SystemTime>) {
+        self.expires = now.map(|now| seconds(now + EXPIRY));
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn to_text(&self) -> Vec<u8> {
+        manifest::to_text(self)
+    }
+
+    /// Reads what `place` holds.
+    ///
+    /// # Errors
+    /// `Decode` if that is no intent that this version understands.
+    pub fn parse(content: &[u8], place: &RemotePath) -> Result<Self> {
+        const EXPECTED: &str = "the note of a deploy (delete it if no deploy is running, then upload everything again \
+                                with compare=\"names\")";
+        let intent: Self = manifest::parse(content, place, EXPECTED)?;
+        let paths = intent.pending.iter().chain(intent.done.keys()).chain(&intent.deletes);
+        let names = [file_name(&intent.id), errand_name(&intent.id)];
+        if paths.into_iter().all(|path| is_relative(path)) && names.iter().any(|name| name == place.name()) {
+            return Ok(intent);
+        }
+        Err(Error::Decode {
+            method: "GET".to_owned(),
+            path: place.to_string(),
+            status: 200,
+            expected: EXPECTED,
+            snippet: String::from_utf8_lossy(content).chars().take(200).collect(),
+        })
+    }
+
+    /// Whether the deploy may still be working, at `now` by the service's clock.
+    #[must_use]
+    pub fn standing(&self, now: Option<SystemTime>) -> Standing {
+        let expired = match (self.expires, now) {
+            (Some(expires), Some(now)) => expires < seconds(now),
+            _ => false,
+        };
+        let is_dead = self
+            .process
+            .as_ref()
+            .is_some_and(|process| if process.is_own() { !Active::is_active(&self.id) } else { process.is_dead() });
+        if self.ended || expired || is_dead { Standing::Over } else { Standing::Live }
+    }
+
+    /// Who and since when, for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let since = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(self.since.min(253_402_300_799)));
+        format!("{}@{} has been deploying since {since}", self.who, self.host)
+    }
+
+    /// Whether another text of this intent speaks of the same paths and reloads.
+    #[must_use]
+    pub fn same_scope(&self, other: &Self) -> bool {
+        let paths = |intent: &Self| -> BTreeSet<String> {
+            intent.pending.iter().chain(intent.done.keys()).chain(&intent.deletes).cloned().collect()
+        };
+        self.id == other.id && paths(self) == paths(other) && self.reload == other.reload
+    }
+}
+
+/// `intent-<id>.json`
+pub(crate) fn file_name(id: &str) -> String {
+    format!("intent-{id}.json")
+}
+
+/// `errand-<id>.json`: the note of a job that changes no file of the project, and keeps nobody from deploying.
+pub(crate) fn errand_name(id: &str) -> String {
+    format!("errand-{id}.json")
+}
+
+pub(crate) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// 16 hexadecimal digits that no other deploy has, also not one in a forked child.
+fn new_id() -> String {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let counter = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let text = format!("{:?} {:?} {counter} {}", SystemTime::now(), ProcessId::own(), fastrand::u64(..));
+    let mut id = crate::digest::sha256(text);
+    id.truncate(16);
+    id
+}
+
+fn user_name() -> String {
+    ["LOGNAME", "USER", "USERNAME"]
+        .into_iter()
+        .find_map(|variable| std::env::var(variable).ok().filter(|name| !name.is_empty()))
+        .unwrap_or_else(|| "somebody".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[allow(clippy::unnecessary_wraps, reason = "the service's time may not be known")]
+    fn at(seconds: u64) -> Option<SystemTime> {
+        Some(UNIX_EPOCH + Duration::from_secs(seconds))
+    }
+
+    /// An intent of another machine.
+    fn foreign() -> Intent {
+        Intent { process: None, ..Intent::new(at(1000)) }
+    }
+
+    #[test]
+    fn a_foreign_intent_is_live_until_it_expires_by_the_services_clock() {
+        let intent = foreign();
+        assert_eq!(intent.standing(at(1600)), Standing::Live);
+        assert_eq!(intent.standing(at(1601)), Standing::Over);
+        assert_eq!(intent.standing(None), Standing::Live);
+        assert_eq!(Intent { ended: true, ..intent }.standing(at(1001)), Standing::Over);
+    }
+
+    #[test]
+    fn an_intent_of_this_process_is_live_while_it_is_worked_on() {
+        let intent = Intent::new(at(1000));
+        let active = Active::new(&intent.id);
+        assert_eq!(intent.standing(at(1001)), Standing::Live);
+        drop(active);
+        assert_eq!(intent.standing(at(1001)), Standing::Over);
+    }
+
+    #[test]
+    fn an_intent_reads_back_and_says_who_and_since_when() {
+        let mut intent = foreign();
+        intent.who = "ada".into();
+        intent.host = "laptop".into();
+        intent.pending.insert("a".into());
+        let place = RemotePath::parse(&format!("/s/{}", file_name(&intent.id))).unwrap();
+        assert_eq!(Intent::parse(&intent.to_text(), &place).unwrap(), intent);
+        assert_eq!(intent.describe(), "ada@laptop has been deploying since Thu, 01 Jan 1970 00:16:40 GMT");
+        intent.pending.insert("../a".into());
+        assert!(Intent::parse(&intent.to_text(), &place).is_err());
+        assert!(Intent::parse(b"{}", &place).is_err());
+    }
+
+    #[test]
+    fn ids_differ() {
+        assert_ne!(new_id(), new_id());
+        assert_eq!(new_id().len(), 16);
+    }
+}

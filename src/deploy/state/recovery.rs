@@ -1,0 +1,75 @@
+//! What killed deploys leave on the host besides half a change: tasks in the account, and work folders.
+//!
+//! Their notes say that there may be some. Every command about a project removes the tasks first; the work folder goes
+//! together with the note, by whoever makes up for that deploy.
+
+use std::collections::BTreeSet;
+
+use super::folder::{State, StateFolder};
+use super::intent::{Intent, Standing};
+use crate::api::TaskKind;
+use crate::client::Client;
+use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
+use crate::error::{ErrorKind, Result};
+use crate::host::sweep;
+
+/// Names in a work folder that keep it: the only copies of files that could not be put back, and the note of files
+/// elsewhere, which the runner removes with it.
+const KEEPING: [&str; 2] = ["not_undone", "elsewhere.json"];
+
+/// Deletes the tasks that dead jobs of a project left in the account; whether there were any, which may have worked until
+/// then. Asks only where a note says that there may be some.
+///
+/// # Errors
+/// As the service answers.
+pub(crate) async fn sweep_tasks(client: &Client, folder: &StateFolder, state: &State) -> Result<bool> {
+    let now = client.server_time();
+    let (live, dead): (Vec<&Intent>, Vec<&Intent>) =
+        state.intents.iter().chain(&state.errands).partition(|note| note.standing(now) == Standing::Live);
+    let live: BTreeSet<String> = live.into_iter().map(|note| note.id.clone()).collect();
+    let kinds: BTreeSet<TaskKind> = dead.iter().flat_map(|note| note.tasks.iter().copied()).collect();
+    let mut any = false;
+    for kind in kinds {
+        any |= sweep(client, kind, folder.path().name(), &live).await?;
+    }
+    for errand in state.errands.iter().filter(|errand| !live.contains(&errand.id)) {
+        if state.works.contains(&errand.id) {
+            remove_work(client, folder, &errand.id).await?;
+        }
+        delete_if_there(client, &folder.errand(&errand.id)?).await?;
+    }
+    Ok(any)
+}
+
+/// Writes down that there are tasks that could not be deleted, for the next command.
+pub(crate) async fn note_tasks(client: &Client, folder: &StateFolder, kinds: BTreeSet<TaskKind>) {
+    if kinds.is_empty() {
+        return;
+    }
+    let mut note = Intent::new(client.server_time());
+    note.ended = true;
+    note.tasks = kinds;
+    let written = match folder.errand(&note.id) {
+        Ok(place) => client.upload_file(&place, note.to_text().into()).await.map(drop),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = written {
+        log::warn!("a task of ours stays in the account: delete the one that pya made: {}", error.chain());
+    }
+}
+
+/// Removes the work folder of a deploy that another one made up for: the bundle in it counts against the quota.
+///
+/// # Errors
+/// As the service answers.
+pub(crate) async fn remove_work<R: Remote>(remote: &R, folder: &StateFolder, id: &str) -> Result<()> {
+    let work = folder.work(id)?;
+    let entries = list_if_there(remote, &work).await?.unwrap_or_default();
+    if entries.iter().any(|entry| KEEPING.contains(&entry.name.as_str())) {
+        return Ok(());
+    }
+    match remote.delete(&work).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}

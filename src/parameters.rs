@@ -1,0 +1,149 @@
+//! Signatures as data: what a method of a table takes.
+//!
+//! An API that is a table of calls says the parameters of each with these types. They know neither Python nor the
+//! command line; both make their methods and arguments of them. A parameter is positional or named, as in Python,
+//! and named only where it stands after a [`Kind::Rest`].
+//!
+//! ```
+//! use pythonanywhere_api::parameters::{Parameter, flag, rest, text};
+//!
+//! const CREATE: &[Parameter] = &[text("command"), text("description").or_text(""), flag("enabled").or_flag(true)];
+//! assert!(CREATE[0].is_required() && !CREATE[2].is_required());
+//! assert!(!rest("subdomains").is_required());
+//! ```
+
+/// One parameter of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name, as the API documents it.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What it is when it is left out; `None` if it must be given.
+    pub default: Option<DefaultValue>,
+}
+
+/// What a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// A whole number.
+    Integer,
+    /// Any number.
+    Number,
+    /// Yes or no.
+    Flag,
+    /// A list.
+    List,
+    /// Whatever the caller gives.
+    Any,
+    /// All further positional arguments, `*name` in Python.
+    Rest,
+    /// All further named arguments, `**name` in Python. Stands last.
+    Fields,
+}
+
+/// A default that can stand in a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum DefaultValue {
+    None,
+    Text(&'static str),
+    Integer(i64),
+    Flag(bool),
+    EmptyList,
+}
+
+impl Parameter {
+    /// A required parameter, or one that collects.
+    #[must_use]
+    pub const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, default: None }
+    }
+
+    /// The same parameter with a default.
+    #[must_use]
+    pub const fn or(mut self, default: DefaultValue) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    /// The same parameter, nothing by default.
+    #[must_use]
+    pub const fn or_none(self) -> Self {
+        self.or(DefaultValue::None)
+    }
+
+    /// The same parameter with a text by default.
+    #[must_use]
+    pub const fn or_text(self, text: &'static str) -> Self {
+        self.or(DefaultValue::Text(text))
+    }
+
+    /// The same parameter with yes or no by default.
+    #[must_use]
+    pub const fn or_flag(self, flag: bool) -> Self {
+        self.or(DefaultValue::Flag(flag))
+    }
+
+    /// Whether a call without it is an error.
+    #[must_use]
+    pub const fn is_required(&self) -> bool {
+        self.default.is_none() && !self.is_collecting()
+    }
+
+    /// Whether it collects what no other parameter takes.
+    #[must_use]
+    pub const fn is_collecting(&self) -> bool {
+        matches!(self.kind, Kind::Rest | Kind::Fields)
+    }
+}
+
+/// A text.
+#[must_use]
+pub const fn text(name: &'static str) -> Parameter {
+    Parameter::new(name, Kind::Text)
+}
+
+/// A whole number.
+#[must_use]
+pub const fn integer(name: &'static str) -> Parameter {
+    Parameter::new(name, Kind::Integer)
+}
+
+/// Any number.
+#[must_use]
+pub const fn number(name: &'static str) -> Parameter {
+    Parameter::new(name, Kind::Number)
+}
+
+/// Yes or no.
+#[must_use]
+pub const fn flag(name: &'static str) -> Parameter {
+    Parameter::new(name, Kind::Flag)
+}
+
+/// A list.
+#[must_use]
+pub const fn list(name: &'static str) -> Parameter {
+    Parameter::new(name, Kind::List)
+}
+
+/// Whatever the caller gives.
+#[must_use]
+pub const fn any(name: &'static str) -> Parameter {
+    Parameter::new(name, Kind::Any)
+}
+
+/// All further positional arguments.
+#[must_use]
+pub const fn rest(name: &'static str) -> Parameter {
+    Parameter::new(name, Kind::Rest)
+}
+
+/// All further named arguments.
+#[must_use]
+pub const fn fields(name: &'static str) -> Parameter {
+    Parameter::new(name, Kind::Fields)
+}
