@@ -3,20 +3,15 @@
 //! [`Remote`] is a trait so that the protocol can be tried against a model of the service in every interleaving and cut
 //! off at every request. [`Client`] is the one that counts.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use futures_util::stream::{StreamExt, TryStreamExt};
 
-use super::selection::select::Filter;
-use super::selection::walk::ENVIRONMENT_MARK;
 use crate::api::{Entry, Reloaded};
 use crate::client::{Client, Observer, RateLimit, RemotePath, endpoint_of};
 use crate::error::{ErrorKind, Result};
-use crate::finder::{DEFAULT_CONCURRENCY, Skipper};
 
 /// What a deploy asks of the service. The methods are those of [`Client`].
 #[allow(missing_docs, reason = "the methods are documented where they are written, on `Client`")]
@@ -105,7 +100,7 @@ impl Remote for Client {
 }
 
 /// Deletes what may be gone already.
-pub(super) async fn delete_if_there<R: Remote>(remote: &R, path: &RemotePath) -> Result<()> {
+pub(crate) async fn delete_if_there<R: Remote>(remote: &R, path: &RemotePath) -> Result<()> {
     match remote.delete(path).await {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         outcome => outcome,
@@ -113,68 +108,10 @@ pub(super) async fn delete_if_there<R: Remote>(remote: &R, path: &RemotePath) ->
 }
 
 /// Lists a folder; `None` if there is none.
-pub(super) async fn list_if_there<R: Remote>(remote: &R, path: &RemotePath) -> Result<Option<Vec<Entry>>> {
+pub(crate) async fn list_if_there<R: Remote>(remote: &R, path: &RemotePath) -> Result<Option<Vec<Entry>>> {
     match remote.list(path).await {
         Ok(entries) => Ok(Some(entries)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// What is on the host, in the folders that the filter enters.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct RemoteTree {
-    pub files: BTreeSet<String>,
-    pub folders: BTreeSet<String>,
-}
-
-/// Lists everything below `root`, level by level; a project that is not there is empty.
-///
-/// # Errors
-/// If any folder could not be listed: what is missing from half a listing would look deleted.
-pub(super) async fn list_tree<R: Remote>(
-    remote: &R,
-    root: &RemotePath,
-    filter: &mut Filter,
-    skipper: &impl Skipper,
-) -> Result<RemoteTree> {
-    let mut tree = RemoteTree::default();
-    let mut level = vec![String::new()];
-    while !level.is_empty() {
-        let mut listings = Vec::with_capacity(level.len());
-        for folder in level {
-            let path = place(root, &folder)?;
-            let remote = remote.clone();
-            listings.push(async move {
-                let entries = list_if_there(&remote, &path).await?;
-                Ok::<_, crate::Error>((folder, entries.unwrap_or_default()))
-            });
-        }
-        let listed: Vec<(String, Vec<Entry>)> =
-            futures_util::stream::iter(listings).buffer_unordered(DEFAULT_CONCURRENCY).try_collect().await?;
-        let mut found = Vec::new();
-        for (folder, entries) in listed {
-            if !folder.is_empty() && entries.iter().any(|entry| entry.name == ENVIRONMENT_MARK && !entry.is_dir) {
-                // A virtualenv made on the host: never ours, and not to be taken for files that nobody wants.
-                continue;
-            }
-            for entry in entries {
-                let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
-                if entry.is_dir {
-                    found.push(path);
-                } else {
-                    tree.files.insert(path);
-                }
-            }
-        }
-        found.sort_unstable();
-        tree.folders.extend(found.iter().cloned());
-        level = filter.enters(found, skipper).await?;
-    }
-    Ok(tree)
-}
-
-/// Where a project-relative path lies on the host; `""` is the project itself.
-pub(super) fn place(root: &RemotePath, path: &str) -> Result<RemotePath> {
-    if path.is_empty() { Ok(root.clone()) } else { root.join(path) }
 }

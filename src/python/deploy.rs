@@ -69,7 +69,7 @@ impl DeployDiff {
 
     #[getter]
     fn plan<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json_to_py(py, &self.diff.plan.to_json())
+        json_to_py(py, &self.diff.plan().to_json())
     }
 
     fn is_clean(&self) -> bool {

@@ -4,12 +4,11 @@
 //! differs is that the runner does the change as a whole or not at all, writes the manifest itself, deletes what goes and
 //! removes the old notes. Deletes come before the reload therefore; the runner keeps what it replaces and deletes.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use super::deploy::Run;
+use super::context::Run;
 use crate::client::Content;
+use crate::deploy::operations::maintenance::JOB_LIMIT;
 use crate::deploy::operations::temporary::Passing;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::select::blocking;
@@ -17,9 +16,6 @@ use crate::deploy::state::lease::Keeper;
 use crate::deploy::state::manifest::{FileState, Files, Manifest};
 use crate::error::{ErrorKind, Result};
 use crate::host::{Bundle, Executor, Item, Keep, Operation, Packed, Receipt, Workshop};
-
-/// How long a job may take: the runner begins none that is older than 30 minutes.
-pub(crate) const LIMIT: Duration = Duration::from_secs(25 * 60);
 
 /// Why there is no way back.
 pub(crate) const TOO_MUCH: &str =
@@ -187,7 +183,7 @@ impl<R: Remote> Run<'_, R> {
         let job = shop.job(id, &self.base.remote_root, operation);
         self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });
         self.recorder.lock().running = Some("bundle".to_owned());
-        let receipt = right.during(executor.run(shop, &job, LIMIT)).await;
+        let receipt = right.during(executor.run(shop, &job, JOB_LIMIT)).await;
         self.recorder.lock().running = None;
         receipt
     }

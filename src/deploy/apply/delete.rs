@@ -12,9 +12,8 @@ use crate::api::Entry;
 use crate::client::RemotePath;
 use crate::clock;
 use crate::deploy::diff::compare::Obstacle;
-use crate::deploy::plan::actions::is_due;
-use crate::deploy::remote::{Remote, delete_if_there, list_if_there, place};
-use crate::deploy::selection::ignore::parent_of;
+use crate::deploy::paths::{is_due, parent_of, place};
+use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
 use crate::deploy::state::lease::Right;
 use crate::deploy::state::manifest::Files;
 use crate::error::{ErrorKind, Result};
@@ -207,7 +206,7 @@ impl<R: Remote> Remover<'_, R> {
         Ok(list_if_there(self.remote, &place(self.root, folder)?).await?.unwrap_or_default())
     }
 
-    async fn delete(&self, path: &str) -> Result<()> {
+    pub(super) async fn delete(&self, path: &str) -> Result<()> {
         self.right.during(delete_if_there(self.remote, &self.root.join(path)?)).await?;
         self.recorder.lock().deleted.push(path.to_owned());
         self.watcher.deleted(path);

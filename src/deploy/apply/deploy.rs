@@ -9,26 +9,22 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
-use super::bundle::{Load, TOO_MUCH};
-use super::delete::Remover;
+use super::bundle::Load;
+use super::context::Run;
 use super::progress::{Progress, ProgressEvent, Watcher};
 use super::report::{DeployReport, Recorder};
-use super::upload::Uploader;
-use crate::api::Reloaded;
-use crate::client::Client;
 use crate::clock;
-use crate::deploy::diff::snapshot::{Base, DeployDiff, Project};
-use crate::deploy::operations::reload::{is_refused, reload};
-use crate::deploy::plan::actions::{DeployOptions, Work};
+use crate::deploy::diff::model::DeployDiff;
+use crate::deploy::plan::options::DeployOptions;
+use crate::deploy::plan::planner::Work;
 use crate::deploy::plan::strategy::Means;
-use crate::deploy::remote::{Remote, delete_if_there};
+use crate::deploy::project::Project;
+use crate::deploy::remote::Remote;
 use crate::deploy::state::folder::StateFolder;
-use crate::deploy::state::intent::{Intent, Standing};
 use crate::deploy::state::lease::Keeper;
-use crate::deploy::state::manifest::{Files, Manifest};
-use crate::deploy::state::recovery::{note_tasks, remove_work};
+use crate::deploy::state::recovery::note_tasks;
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::{Executor, Keep, LeftTasks, Workshop, host_time, sweep_own};
+use crate::host::{LeftTasks, host_time};
 
 /// Deploys what `diff` says, and reports what was done.
 ///
@@ -118,25 +114,7 @@ fn begin<R: Remote>(recorder: &Recorder, diff: &DeployDiff, work: &Work, options
     };
 }
 
-pub(crate) struct Run<'a, R> {
-    pub remote: &'a R,
-    pub folder: StateFolder,
-    pub base: &'a Base,
-    pub work: &'a Work,
-    pub options: &'a DeployOptions,
-    pub means: &'a Means,
-    pub recorder: &'a Recorder,
-    pub watcher: &'a Arc<Watcher>,
-    /// Kinds of tasks of ours that could not be deleted.
-    pub left: LeftTasks,
-}
-
 impl<R: Remote> Run<'_, R> {
-    /// Where the jobs of this deploy are done.
-    pub(crate) fn workshop(&self, client: &Client) -> Workshop {
-        Workshop { left: LeftTasks::clone(&self.left), ..Workshop::new(client, self.folder.path()) }
-    }
-
     async fn run(&self) -> Result<()> {
         let intent = self.intent();
         let id = intent.id.clone();
@@ -179,75 +157,6 @@ impl<R: Remote> Run<'_, R> {
         Ok(())
     }
 
-    /// Everything that may change, and everything that others owe and we pay from now on.
-    fn intent(&self) -> Intent {
-        let (work, known) = (self.work, &self.base.known);
-        let mut intent = Intent::new(self.remote.server_time());
-        intent.pending.extend(work.uploads.iter().map(|upload| upload.path.clone()));
-        intent.pending.extend(work.obstacles.iter().flat_map(|obstacle| obstacle.files.iter().cloned()));
-        intent.pending.extend(known.pending.iter().cloned());
-        let carried = known.done.iter().filter(|(path, _)| !intent.pending.contains(*path));
-        intent.done = carried.map(|(path, state)| (path.clone(), state.clone())).collect();
-        intent.deletes.extend(work.deletes.values().flatten().cloned());
-        intent.deletes.extend(known.deletes.iter().cloned());
-        intent.reload.clone_from(&work.reload);
-        intent.takes_over.extend(self.base.intents.iter().map(|other| other.id.clone()));
-        intent.tasks.extend(self.means.executor().map_or(&[][..], Executor::task_kinds));
-        intent.tasks.extend(self.base.intents.iter().flat_map(|other| &other.tasks));
-        intent.steps.extend(self.options.steps.names().map(str::to_owned));
-        intent.steps.extend(self.base.intents.iter().flat_map(|other| other.steps.iter().cloned()));
-        intent
-    }
-
-    /// Takes our own intent back and says why.
-    async fn withdraw(&self, keeper: Keeper<R>, why: Error) -> Error {
-        if let Err(error) = keeper.remove().await {
-            self.recorder.warn(format!("the note of this deploy is still there and will expire: {}", error.chain()));
-        }
-        why
-    }
-
-    /// The listing that decides whether we may go on.
-    async fn check_alone(&self, id: &str) -> Result<()> {
-        let contents = self.folder.list(self.remote).await?;
-        if !contents.intents.contains(id) {
-            return Err(Error::held("the note of this deploy was removed by somebody: nothing was changed"));
-        }
-        if contents.newest() != self.base.generation {
-            let name = |generation: Option<u64>| generation.map_or("none".to_owned(), |number| number.to_string());
-            return Err(Error::held(format!(
-                "another deploy ended since this diff was made (manifest generation {}, the diff knows {}): \
-                 make a new diff",
-                name(contents.newest()),
-                name(self.base.generation)
-            )));
-        }
-        for other in contents.intents.iter().filter(|other| *other != id) {
-            self.check_other(other).await?;
-        }
-        Ok(())
-    }
-
-    async fn check_other(&self, id: &str) -> Result<()> {
-        let other = match self.folder.read_intent(self.remote, id).await {
-            Ok(other) => other,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(Error::held("another deploy ended just now: make a new diff"));
-            }
-            Err(error) => return Err(error),
-        };
-        let is_over = other.standing(self.remote.server_time()) == Standing::Over;
-        if !is_over && !self.options.force {
-            return Err(Error::held(format!("{}: try again when it is over", other.describe())));
-        }
-        let known = self.base.intents.iter().find(|known| known.id == id);
-        // One that is over must be as the diff read it; one that works on only must not be about anything else.
-        if known.is_some_and(|known| if is_over { *known == other } else { known.same_scope(&other) }) {
-            return Ok(());
-        }
-        Err(Error::held(format!("{}, and the diff does not know all of it: make a new diff", other.describe())))
-    }
-
     /// Changes the host. Whatever fails is in the report; then it returns false and goes no further.
     async fn change(&self, keeper: &Keeper<R>, id: &str, load: Option<Load>) -> bool {
         let is_bulk = load.is_some();
@@ -280,209 +189,5 @@ impl<R: Remote> Run<'_, R> {
         }
         let kept = self.files_after(&keeper.intent().done);
         self.delete(keeper, &kept).await
-    }
-
-    /// What was kept only in case of a failure goes, if it is more than is kept as a rule.
-    async fn forget_too_much(&self, id: &str) {
-        if self.recorder.lock().rollback_bytes <= Keep::default().bytes || !self.recorder.lock().kept_for_rollback {
-            return;
-        }
-        let removed = match self.folder.kept(id) {
-            Ok(place) => delete_if_there(self.remote, &place).await,
-            Err(error) => Err(error),
-        };
-        match removed {
-            Ok(()) => {
-                self.recorder.lock().kept_for_rollback = false;
-                self.recorder.warn(TOO_MUCH);
-            }
-            Err(error) => self.recorder.warn(format!("the replaced files are still on the host: {}", error.chain())),
-        }
-    }
-
-    async fn apply_singly(&self, keeper: &Keeper<R>, id: &str) -> bool {
-        self.upload(keeper).await;
-        if !self.is_flawless() {
-            return false;
-        }
-        let files = self.files_after(&keeper.intent().done);
-        if let Err(error) = self.write_manifest(keeper, id, &files).await {
-            self.recorder.lock().stopped = Some(error.chain());
-            return false;
-        }
-        true
-    }
-
-    async fn reload_all(&self, keeper: &Keeper<R>) -> bool {
-        for domain in &self.work.reload {
-            if !self.reload(domain, keeper).await {
-                return false;
-            }
-        }
-        true
-    }
-
-    pub(crate) fn is_flawless(&self) -> bool {
-        let report = self.recorder.lock();
-        report.failed.is_empty() && report.stopped.is_none()
-    }
-
-    async fn upload(&self, keeper: &Keeper<R>) {
-        let root = &self.base.remote_root;
-        let (kept, right) = (Files::new(), keeper.right());
-        let remover = Remover {
-            remote: self.remote,
-            root,
-            recorder: self.recorder,
-            watcher: self.watcher,
-            kept: &kept,
-            right: &right,
-        };
-        let mut uploads = self.work.uploads.clone();
-        for obstacle in &self.work.obstacles {
-            // Nothing is deleted after an error.
-            if !self.is_flawless() {
-                self.recorder.fail(&obstacle.path, "left in the way, because of an earlier failure");
-            } else if remover.clear(obstacle).await {
-                continue;
-            }
-            let prefix = format!("{}/", obstacle.path);
-            uploads.retain(|upload| {
-                let hindered = upload.path == obstacle.path || upload.path.starts_with(&prefix);
-                if hindered && upload.path != obstacle.path {
-                    self.recorder.fail(&upload.path, format!("not sent: {} is in the way", obstacle.path));
-                }
-                !hindered
-            });
-        }
-        let (remote, recorder, watcher) = (self.remote, self.recorder, self.watcher);
-        let concurrency = self.options.concurrency;
-        Uploader { remote, root, keeper, recorder, watcher, concurrency }.run(&uploads).await;
-    }
-
-    /// What is ours once all uploads are there. What is about to be deleted is in the intent, not here.
-    pub(crate) fn files_after(&self, done: &Files) -> Files {
-        let mut files = self.base.known.ours.clone();
-        let obstacles = self.work.obstacles.iter().flat_map(|obstacle| &obstacle.files);
-        for path in obstacles.chain(self.work.deletes.values().flatten()).chain(&self.base.vanished) {
-            files.remove(path);
-        }
-        files.extend(self.base.adopted.iter().map(|(path, state)| (path.clone(), state.clone())));
-        files.extend(done.iter().map(|(path, state)| (path.clone(), state.clone())));
-        files
-    }
-
-    /// Of the manifest that this deploy writes.
-    pub(crate) fn generation(&self) -> u64 {
-        self.base.generation.unwrap_or(0) + 1
-    }
-
-    /// The names of the notes that mean nothing any more once this deploy has written its own.
-    pub(crate) fn old_notes(&self) -> Vec<String> {
-        let manifests = self.base.generations.iter().map(|generation| format!("manifest-{generation}.json"));
-        manifests
-            .chain(self.base.intents.iter().map(|other| crate::deploy::state::intent::file_name(&other.id)))
-            .collect()
-    }
-
-    async fn write_manifest(&self, keeper: &Keeper<R>, id: &str, files: &Files) -> Result<()> {
-        let generation = self.generation();
-        let known = &self.base.known;
-        let is_same = *files == known.ours && known.pending.is_empty() && known.done.is_empty();
-        // What changed no file is no other deploy: the one before it can still be rolled back.
-        let id = self.base.deploy.as_deref().filter(|_| is_same).unwrap_or(id);
-        let manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone());
-        let place = self.folder.manifest(generation)?;
-        keeper.right().during(self.remote.write(&place, manifest.to_text().into())).await
-    }
-
-    pub(crate) async fn reload(&self, domain: &str, keeper: &Keeper<R>) -> bool {
-        if let Err(error) = keeper.right().check() {
-            self.recorder.fail(domain, format!("not reloaded: {}", error.chain()));
-            return false;
-        }
-        self.watcher.tell(ProgressEvent::Reloading { domain: domain.to_owned() });
-        match reload(self.remote, domain).await {
-            Ok(reloaded) => {
-                if let Reloaded::CnameWarning(warning) = reloaded {
-                    self.recorder.warn(format!("{domain} was reloaded, and the service warns: {warning}"));
-                }
-                keeper.intent().reload.remove(domain);
-                self.recorder.lock().reloaded.push(domain.to_owned());
-                self.watcher.tell(ProgressEvent::Reloaded { domain: domain.to_owned() });
-                true
-            }
-            Err(error) => {
-                let reason = format!("not reloaded: {}", error.chain());
-                if is_refused(&error) {
-                    // There is no such web app: a debt that could never be paid would stop every later deploy.
-                    keeper.intent().reload.remove(domain);
-                    if !self.options.reload.iter().any(|asked| asked == domain) {
-                        self.recorder.warn(format!("{domain}, which an earlier deploy wanted reloaded, was {reason}"));
-                        return true;
-                    }
-                }
-                self.recorder.fail(domain, reason);
-                false
-            }
-        }
-    }
-
-    async fn delete(&self, keeper: &Keeper<R>, kept: &Files) -> bool {
-        let root = &self.base.remote_root;
-        let right = keeper.right();
-        let (remote, recorder, watcher) = (self.remote, self.recorder, self.watcher);
-        let remover = Remover { remote, root, recorder, watcher, kept, right: &right };
-        // The deepest first: a folder may be emptied by the loss of one below it.
-        let mut left: BTreeSet<&str> = self.work.deletes.keys().map(String::as_str).collect();
-        for (folder, paths) in self.work.deletes.iter().rev() {
-            left.remove(folder.as_str());
-            let gone = |path: &str| {
-                keeper.intent().deletes.remove(path);
-            };
-            if !remover.delete_from(folder, paths, &left, gone).await {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Removes the notes that were replaced. What cannot be removed is still true, so it is worth a warning only.
-    async fn clean_up(&self) -> bool {
-        // Those of one that was passed by force are there still.
-        if let Some(client) = self.remote.as_client() {
-            for other in &self.base.intents {
-                for &kind in &other.tasks {
-                    let state = self.folder.path().name();
-                    if let Err(error) = sweep_own(client, kind, state, &other.id).await {
-                        self.recorder.warn(format!("a task of an earlier deploy may be left: {}", error.chain()));
-                        return false;
-                    }
-                }
-            }
-        }
-        for other in self.base.intents.iter().filter(|other| self.base.works.contains(&other.id)) {
-            if let Err(error) = remove_work(self.remote, &self.folder, &other.id).await {
-                self.recorder
-                    .warn(format!("files of a deploy that was cut off are still on the host: {}", error.chain()));
-            }
-        }
-        if self.means.in_bulk {
-            // The runner did the rest.
-            return true;
-        }
-        let old = self.work.stale.iter().map(|&generation| self.folder.manifest(generation));
-        let leftovers = self.base.intents.iter().map(|other| self.folder.intent(&other.id));
-        for place in old.chain(leftovers) {
-            let removed = match place {
-                Ok(place) => delete_if_there(self.remote, &place).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = removed {
-                self.recorder.warn(format!("an old note of a deploy is still on the host: {}", error.chain()));
-                return false;
-            }
-        }
-        true
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use url::Url;
 
-use super::deploy::Run;
+use super::context::Run;
 use crate::client::{Client, RemotePath};
 use crate::clock;
 use crate::deploy::remote::Remote;

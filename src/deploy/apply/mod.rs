@@ -1,9 +1,16 @@
 //! The deploy itself: a plan carried out, phase by phase.
 
+pub(super) mod admission;
 pub(super) mod bundle;
+pub(super) mod cleanup;
+pub(super) mod commands;
+pub(super) mod context;
 pub(super) mod delete;
 pub(super) mod deploy;
 pub(super) mod health;
 pub(super) mod progress;
+pub(super) mod reload;
 pub(super) mod report;
+pub(super) mod single;
+pub(super) mod undo;
 pub(super) mod upload;

@@ -1,11 +1,10 @@
 //! The report: what a deploy did, readable at any moment, also after it was cancelled.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use crate::deploy::plan::actions::Plan;
 use crate::deploy::plan::cost::Way;
 use crate::deploy::plan::steps::StepReport;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a deploy did so far. Paths are relative to the project.
 #[derive(Debug, Clone, Default, PartialEq)]

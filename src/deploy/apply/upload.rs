@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::progress::Watcher;
 use super::report::Recorder;
 use crate::client::RemotePath;
-use crate::deploy::plan::actions::{CHECKPOINT_FILES, Upload};
+use crate::deploy::plan::planner::{CHECKPOINT_FILES, Upload};
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::select::blocking;
 use crate::deploy::state::lease::{Keeper, Right};

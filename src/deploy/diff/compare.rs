@@ -3,11 +3,11 @@
 //! By content only, never by size or time: clocks differ, and `touch` is no change. What is ours but unknown (a deploy
 //! was cut off) differs from everything, so it is uploaded again.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use crate::deploy::remote::RemoteTree;
+use super::listing::RemoteTree;
+use crate::deploy::paths::folders_of;
 use crate::deploy::selection::select::LocalFile;
-use crate::deploy::state::manifest::{FileState, Files};
+use crate::deploy::state::manifest::{FileState, Files, below};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the host's side is known from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,17 +171,6 @@ impl Differences {
         self.obstacles = found.into_values().collect();
         self.blocked = blocked;
     }
-}
-
-/// The folders that `path` lies in, from the top.
-pub(crate) fn folders_of(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/').map(|(end, _)| &path[..end])
-}
-
-/// The files below `folder`.
-pub(crate) fn below(files: &Files, folder: &str) -> Vec<String> {
-    let prefix = format!("{folder}/");
-    files.range(prefix.clone()..).map(|(path, _)| path).take_while(|path| path.starts_with(&prefix)).cloned().collect()
 }
 
 #[cfg(test)]

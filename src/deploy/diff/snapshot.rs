@@ -5,7 +5,6 @@
 //! after its intent is written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,92 +12,22 @@ use futures_util::stream::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 
 use super::compare::{Compare, Differences, Obstacle, Seen, compare};
-use crate::client::{Client, RemotePath};
-use crate::deploy::plan::actions::Plan;
-use crate::deploy::remote::{Remote, RemoteTree, list_tree, place};
-use crate::deploy::selection::select::{Filter, LocalFile, SelectOptions, Selection, checked_root, first_few, select};
-use crate::deploy::selection::walk::LeftOut;
+use super::listing::{RemoteTree, list_tree};
+use super::model::{Base, DeployDiff, not_sent};
+use crate::deploy::paths::place;
+use crate::deploy::project::Project;
+use crate::deploy::remote::Remote;
+use crate::deploy::selection::filter::Filter;
+use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, first_few, select};
 use crate::deploy::state::folder::{Knowledge, StateFolder};
 use crate::deploy::state::intent::{Intent, Standing};
 use crate::deploy::state::manifest::Files;
 use crate::deploy::state::recovery::sweep_tasks;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::finder::Skipper;
 
 /// How many files are downloaded at a time to compare their content.
 const DOWNLOADS: usize = 8;
-
-/// A local project and its place in an account.
-#[derive(Debug, Clone)]
-pub struct Project<R = Client> {
-    /// The account.
-    pub client: R,
-    /// The project's folder on this machine.
-    pub local_root: PathBuf,
-    /// Its folder on the host.
-    pub remote_root: RemotePath,
-}
-
-/// How a local project differs from what is on the host. Paths are relative to the project, lists are sorted.
-#[derive(Clone)]
-pub struct DeployDiff {
-    /// Not on the host.
-    pub added: Vec<String>,
-    /// On the host with other content, or with content that is not known.
-    pub changed: Vec<String>,
-    /// Put there by an earlier deploy and gone locally. Deleted only if asked for.
-    pub removed: Vec<String>,
-    /// Equal on both sides.
-    pub unchanged: Vec<String>,
-    /// On the host and not ours; known only after a complete listing.
-    pub unmanaged: Vec<String>,
-    /// Local files that are left alone.
-    pub protected: Vec<String>,
-    /// What cannot be sent, with the reason.
-    pub skipped: BTreeMap<String, String>,
-    /// What rules left out, by source.
-    pub left_out: BTreeMap<String, LeftOut>,
-    /// Local folders with nothing in them, which cannot be made on the host.
-    pub empty_folders: usize,
-    /// What to know about.
-    pub warnings: Vec<String>,
-    /// How the two sides were compared.
-    pub compare: Compare,
-    /// What a deploy would do that deletes nothing and reloads nothing but what is owed.
-    pub plan: Plan,
-    /// Whether `unmanaged` is known.
-    pub(crate) complete: bool,
-    pub(crate) base: Arc<Base>,
-}
-
-/// What a deploy builds on.
-pub(crate) struct Base {
-    pub host: String,
-    pub user: String,
-    pub local_root: PathBuf,
-    pub remote_root: RemotePath,
-    pub local: BTreeMap<String, LocalFile>,
-    pub protected: BTreeMap<String, PathBuf>,
-    /// Protected files of ours that are gone locally.
-    pub protected_gone: Vec<String>,
-    pub generation: Option<u64>,
-    /// The deploy that the newest manifest is of.
-    pub deploy: Option<String>,
-    /// All manifests that the diff saw; more than one after a deploy was cut off.
-    pub generations: BTreeSet<u64>,
-    /// The intents that the diff saw.
-    pub intents: Vec<Intent>,
-    /// The jobs that have a folder on the host.
-    pub works: BTreeSet<String>,
-    pub known: Knowledge,
-    pub adopted: Files,
-    pub vanished: BTreeSet<String>,
-    pub obstacles: Vec<Obstacle>,
-    pub blocked: BTreeMap<String, String>,
-    pub limit: Option<u32>,
-    pub filter: Mutex<Filter>,
-    pub protection: crate::deploy::selection::protect::Protection,
-}
 
 /// Compares the local project with the host.
 ///
@@ -252,7 +181,7 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         protection: parts.filter.protection.clone(),
         filter: Mutex::new(parts.filter),
     };
-    let mut diff = DeployDiff {
+    DeployDiff {
         added: differences.added,
         changed: differences.changed,
         removed,
@@ -264,12 +193,9 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         empty_folders: selection.empty_folders,
         warnings: parts.warnings,
         compare: parts.mode,
-        plan: Plan::default(),
         complete: parts.complete,
         base: Arc::new(base),
-    };
-    diff.plan = Plan::of_default(&diff);
-    diff
+    }
 }
 
 /// Files of ours that are not among the local ones.
@@ -367,97 +293,4 @@ fn warnings<R: Remote>(selection: &Selection, intents: &[Intent], known: &Knowle
     }
     warnings.extend(not_sent(&selection.skipped));
     warnings
-}
-
-fn not_sent(skipped: &BTreeMap<String, String>) -> Option<String> {
-    let names = || first_few(skipped.keys().cloned());
-    (!skipped.is_empty()).then(|| format!("not sent, being no regular files: {}", names()))
-}
-
-impl Base {
-    /// Refuses a project that the diff is not about.
-    pub(crate) fn check<R: Remote>(&self, project: &Project<R>) -> Result<()> {
-        let same_root = checked_root(&project.local_root).is_ok_and(|root| root == self.local_root);
-        let same_account = project.client.host() == self.host && project.client.user() == self.user;
-        if same_root && same_account && project.remote_root == self.remote_root {
-            return Ok(());
-        }
-        Err(Error::config(format!(
-            "the diff is about {} and {} of {} on {}, not about this project: make a new one",
-            self.local_root.display(),
-            self.remote_root,
-            self.user,
-            self.host
-        )))
-    }
-}
-
-impl DeployDiff {
-    /// Whether there is nothing to do: nothing differs, and no deploy before left a debt.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.plan.actions.is_empty() && self.removed.is_empty()
-    }
-
-    /// The warnings, but for the one that only repeats what `skipped` says with the reasons.
-    pub(crate) fn other_warnings(&self) -> impl Iterator<Item = &String> {
-        let repeated = not_sent(&self.skipped);
-        self.warnings.iter().filter(move |warning| repeated.as_ref() != Some(*warning))
-    }
-
-    /// Whether there are local files that are no protected ones.
-    pub(crate) fn has_local_files(&self) -> bool {
-        !self.base.local.is_empty()
-    }
-
-    /// Everything as JSON.
-    #[must_use]
-    pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({
-            "added": self.added,
-            "changed": self.changed,
-            "removed": self.removed,
-            "unchanged": self.unchanged,
-            "unmanaged": self.unmanaged,
-            "protected": self.protected,
-            "skipped": self.skipped,
-            "left_out": self.left_out,
-            "empty_folders": self.empty_folders,
-            "warnings": self.warnings,
-            "compare": self.compare.as_str(),
-            "plan": self.plan.to_json(),
-        })
-    }
-}
-
-/// Like `git status --short`: a letter and a path in each line, nothing for what is unchanged.
-impl fmt::Display for DeployDiff {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letters = [(&self.added, "A "), (&self.changed, "M "), (&self.removed, "D "), (&self.unmanaged, "??")];
-        let mut lines: Vec<(&String, &str)> =
-            letters.iter().flat_map(|(paths, letter)| paths.iter().map(|path| (path, *letter))).collect();
-        lines.extend(self.skipped.keys().map(|path| (path, "! ")));
-        lines.sort_unstable();
-        for (index, (path, letter)) in lines.into_iter().enumerate() {
-            let newline = if index == 0 { "" } else { "\n" };
-            write!(f, "{newline}{letter} {}", printable(path))?;
-        }
-        Ok(())
-    }
-}
-
-/// A path in one line of a terminal: control characters are escaped and the whole is quoted, as git does.
-fn printable(path: &str) -> String {
-    if path.chars().any(|c| c.is_control() || c == '"') { format!("{path:?}") } else { path.to_owned() }
-}
-
-impl fmt::Debug for DeployDiff {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeployDiff")
-            .field("added", &self.added)
-            .field("changed", &self.changed)
-            .field("removed", &self.removed)
-            .field("unchanged", &self.unchanged.len())
-            .finish_non_exhaustive()
-    }
 }

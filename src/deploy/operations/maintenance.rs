@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::api::TaskKind;
 use crate::cleanup;
 use crate::client::{Client, RemotePath};
-use crate::deploy::diff::snapshot::Project;
+use crate::deploy::plan::environment::{Surroundings, limit_of, receipt_within};
 use crate::deploy::plan::executor::{NO_COMMANDS, Via};
-use crate::deploy::plan::steps::{Surroundings, limit_of, receipt_within};
+use crate::deploy::project::Project;
 use crate::deploy::remote::{Remote, delete_if_there};
 use crate::deploy::state::folder::{State, StateFolder};
 use crate::deploy::state::intent::Intent;
@@ -18,6 +18,9 @@ use crate::deploy::state::lease::Keeper;
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{Error, Result};
 use crate::host::{Executor, Operation, Receipt, Workshop, random_hex, sweep_own};
+
+/// How long a job may take: the runner begins none that is older than 30 minutes.
+pub(crate) const JOB_LIMIT: Duration = Duration::from_secs(25 * 60);
 
 /// What an errand needs.
 pub(crate) struct Errand<'a, R> {

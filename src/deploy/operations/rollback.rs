@@ -8,12 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::maintenance::Errand;
+use super::maintenance::{Errand, JOB_LIMIT};
 use super::reload::{is_refused, reload as reload_site};
 use crate::client::Client;
-use crate::deploy::apply::deploy::Run;
-use crate::deploy::diff::snapshot::Project;
 use crate::deploy::plan::executor::Via;
+use crate::deploy::project::Project;
 use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
 use crate::deploy::selection::select::counted;
 use crate::deploy::state::folder::{State as OnHost, StateFolder};
@@ -22,85 +21,6 @@ use crate::deploy::state::lease::Keeper;
 use crate::deploy::state::recovery::{remove_work, sweep_tasks};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{Applied, Keep, Operation, State, Workshop};
-
-impl<R: Remote> Run<'_, R> {
-    /// After a failure: puts the old files back, if that is wanted and can be done, and reloads.
-    pub(crate) async fn roll_back(&self, keeper: &Keeper<R>, id: &str) {
-        if !self.options.rollback_on_failure {
-            return;
-        }
-        if !self.means.in_bulk || !self.recorder.lock().kept_for_rollback {
-            let why =
-                if self.means.in_bulk { "what was replaced could not be kept" } else { "no file went up as a bundle" };
-            self.recorder.warn(format!("nothing is rolled back: {why}"));
-            return;
-        }
-        let migrations: Vec<String> =
-            self.recorder.lock().steps.iter().flat_map(crate::deploy::plan::steps::StepReport::migrations).collect();
-        let steps = self.recorder.lock().steps.clone();
-        if let Some(step) = steps.iter().find(|step| step.exit_status.is_none()) {
-            let name = &step.step;
-            self.recorder
-                .warn(format!("nothing is rolled back, as {name} may still run: look first, then pya rollback"));
-            return;
-        }
-        if let Some(half) = steps.iter().find_map(crate::deploy::plan::steps::StepReport::half_migration) {
-            self.recorder.warn(format!(
-                "the migration {half} was begun and did not end: look what it left in the database, which the rollback \
-                 does not touch"
-            ));
-        }
-        if !migrations.is_empty() {
-            let names = migrations.join(", ");
-            self.recorder.warn(format!("these migrations ran, and are not undone by the rollback: {names}"));
-        }
-        match self.put_back(keeper, id).await {
-            Ok(own) => {
-                self.recorder.lock().rolled_back = true;
-                self.reload_old(own).await;
-            }
-            Err(error) => self.recorder.warn(format!("the rollback failed as well: {}", error.chain())),
-        }
-    }
-
-    /// Lets the sites run the old files again. Without that the rollback's note stays, so that the next deploy does it.
-    async fn reload_old(&self, own: Keeper<R>) {
-        for domain in &self.work.reload {
-            if let Err(error) = reload_site(self.remote, domain).await {
-                let reason = error.chain();
-                self.recorder.warn(format!("the old files are back, and {domain} was not reloaded: {reason}"));
-                leave(own).await;
-                return;
-            }
-        }
-        if let Err(error) = own.remove().await {
-            self.recorder.warn(format!("the note of the rollback is still there and will expire: {}", error.chain()));
-        }
-    }
-
-    async fn put_back(&self, keeper: &Keeper<R>, id: &str) -> Result<Keeper<R>> {
-        let (client, executor) = self.means.needed()?;
-        let mut intent = Intent::new(self.remote.server_time());
-        intent.pending.extend(self.work.uploads.iter().map(|upload| upload.path.clone()));
-        intent.pending.extend(self.work.deletes.values().flatten().cloned());
-        intent.reload.clone_from(&self.work.reload);
-        intent.takes_over = BTreeSet::from([id.to_owned()]);
-        keeper.right().check()?;
-        let errand = Errand {
-            remote: self.remote,
-            folder: &self.folder,
-            root: &self.base.remote_root,
-            shop: self.workshop(client),
-            executor,
-        };
-        let own = intent.id.clone();
-        let (keeper, applied) = errand.roll_back(intent, id, self.generation() + 1).await?;
-        if let Some(words) = changed_since(&applied, &own) {
-            self.recorder.warn(words);
-        }
-        Ok(keeper)
-    }
-}
 
 impl<R: Remote> Errand<'_, R> {
     /// Undoes the deploy `target` under `intent`, which is kept until the caller has reloaded what needs it. What
@@ -133,8 +53,7 @@ impl<R: Remote> Errand<'_, R> {
         keeper.start();
         let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Keep::default() };
         let job = self.shop.job(&id, self.root, operation);
-        let receipt =
-            keeper.right().during(self.executor.run(&self.shop, &job, crate::deploy::apply::bundle::LIMIT)).await;
+        let receipt = keeper.right().during(self.executor.run(&self.shop, &job, JOB_LIMIT)).await;
         let failure = match receipt {
             Ok(receipt) if receipt.is_ok() => return Ok((keeper, receipt.applied())),
             Ok(receipt) if receipt.applied().undone || receipt.state == State::Refused => {
@@ -151,7 +70,7 @@ impl<R: Remote> Errand<'_, R> {
 }
 
 /// Leaves the rollback's note, so that the next deploy knows what is owed.
-async fn leave<R: Remote>(keeper: Keeper<R>) {
+pub(crate) async fn leave<R: Remote>(keeper: Keeper<R>) {
     if let Err(error) = keeper.leave().await {
         log::warn!("the host could not be told that the rollback ended: {}", error.chain());
     }
@@ -274,7 +193,7 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
 }
 
 /// What to know of files that were other than the deploy left them when the rollback `id` put the old ones back.
-fn changed_since(applied: &Applied, id: &str) -> Option<String> {
+pub(crate) fn changed_since(applied: &Applied, id: &str) -> Option<String> {
     let first = applied.overwritten.first()?;
     let count = counted(applied.overwritten.len(), "file");
     Some(format!(

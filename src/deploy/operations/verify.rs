@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::maintenance::Errand;
-use crate::deploy::diff::compare::folders_of;
-use crate::deploy::diff::snapshot::Project;
+use crate::deploy::paths::folders_of;
 use crate::deploy::plan::executor::Via;
+use crate::deploy::project::Project;
 use crate::deploy::selection::protect::{DEFAULT_PROTECTED, Protection};
 use crate::deploy::selection::select::{SelectOptions, checked_root, select};
 use crate::deploy::state::folder::StateFolder;

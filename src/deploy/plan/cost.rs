@@ -3,12 +3,10 @@
 //! One request per file, or a bundle that somebody on the host unpacks. The figures are those of a deploy that nothing
 //! hinders: exact for single files and for the agent; a task or a console is looked at until it is done.
 
+use crate::deploy::selection::select::counted;
 use std::fmt;
 
 use serde::Serialize;
-
-use super::actions::projected_seconds;
-use crate::deploy::selection::select::counted;
 
 /// Below this many changes a bundle saves next to nothing.
 const FEW: usize = 20;
@@ -167,6 +165,13 @@ impl Effort {
     }
 }
 
+/// How long `requests` take if none was sent within the last minute: a full window leaves at once, then another one each minute.
+pub(crate) fn projected_seconds(requests: usize, limit: Option<u32>) -> f64 {
+    const WINDOW: f64 = 60.0;
+    let windows = limit.map_or(0, |limit| requests.saturating_sub(1) / limit.max(1) as usize);
+    f64::from(u32::try_from(windows).unwrap_or(u32::MAX)) * WINDOW
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,5 +218,14 @@ mod tests {
         assert!(effort().is_worth_a_bundle());
         assert!(!Effort { changes: 20, ..effort() }.is_worth_a_bundle());
         assert!(!Effort { parts: 500, ..effort() }.is_worth_a_bundle());
+    }
+
+    #[test]
+    fn a_full_window_leaves_at_once() {
+        for (requests, limit, seconds) in
+            [(0, Some(40), 0.0), (40, Some(40), 0.0), (41, Some(40), 60.0), (121, Some(40), 180.0), (9000, None, 0.0)]
+        {
+            assert!((projected_seconds(requests, limit) - seconds).abs() < f64::EPSILON, "{requests}");
+        }
     }
 }

@@ -2,6 +2,9 @@
 
 pub(super) mod actions;
 pub(super) mod cost;
+pub(super) mod environment;
 pub(super) mod executor;
+pub(super) mod options;
+pub(super) mod planner;
 pub(super) mod steps;
 pub(super) mod strategy;

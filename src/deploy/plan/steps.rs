@@ -2,37 +2,10 @@
 //!
 //! The database comes last, since it is what no rollback puts back. A command that fails ends the deploy before the reload.
 
-use std::time::Duration;
-
-use bytes::Bytes;
 use serde::Serialize;
 
-use crate::client::Client;
-use crate::deploy::apply::deploy::Run;
-use crate::deploy::apply::progress::ProgressEvent;
-use crate::deploy::remote::Remote;
-use crate::deploy::state::lease::Keeper;
-use crate::error::{Error, ErrorKind, Result};
-use crate::host::{Executor, Operation, Receipt, State, Workshop, random_hex, settings_module, wsgi_file};
-
-/// How long a command may run inside a web app, in seconds, where a request may take 5 minutes.
-pub const COMMAND_LIMIT: u64 = 240;
-
-/// How long one may run elsewhere.
-const LONG_COMMAND_LIMIT: u64 = 3600;
-
-/// How long a receipt may come later than its command's limit: a scheduled task begins within two minutes.
-const RECEIPT_LATER: Duration = Duration::from_secs(6 * 60);
-
-/// How long a command may run where `executor` starts it, in seconds.
-pub(crate) fn limit_of(executor: &Executor) -> u64 {
-    if matches!(executor, Executor::Webapp(_)) { COMMAND_LIMIT } else { LONG_COMMAND_LIMIT }
-}
-
-/// How long to wait for the receipt of a command that `executor` starts.
-pub(crate) fn receipt_within(executor: &Executor) -> Duration {
-    Duration::from_secs(limit_of(executor)) + RECEIPT_LATER
-}
+use super::environment::Surroundings;
+use crate::host::{Operation, Receipt, State};
 
 /// What is run on the host after the files are there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,7 +50,7 @@ impl Steps {
         wanted.into_iter().filter_map(|(is_wanted, name)| is_wanted.then_some(name))
     }
 
-    fn operations(&self, surroundings: &Surroundings) -> Vec<(&'static str, Operation)> {
+    pub(crate) fn operations(&self, surroundings: &Surroundings) -> Vec<(&'static str, Operation)> {
         let manage = |args: &[&str]| {
             let args = args.iter().map(|&arg| arg.to_owned()).collect();
             surroundings.manage(args, self.manage.clone())
@@ -97,7 +70,7 @@ impl Steps {
 }
 
 impl StepReport {
-    fn of(step: &str, receipt: &Receipt) -> Self {
+    pub(crate) fn of(step: &str, receipt: &Receipt) -> Self {
         let reason = match receipt.state {
             State::Done if receipt.is_ok() => String::new(),
             _ => receipt.error.as_ref().map(|error| format!("{}\n", error.message)).unwrap_or_default(),
@@ -125,110 +98,6 @@ impl StepReport {
         let last = self.output.lines().filter_map(|line| line.trim().strip_prefix("Applying ")).next_back()?;
         let is_half = self.step == "migrate" && !self.ok && !last.contains("... OK");
         is_half.then(|| last.split("...").next().unwrap_or(last))
-    }
-}
-
-/// With what the web app runs, as far as a command must be told.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Surroundings {
-    /// Where its packages are, if in a virtualenv.
-    virtualenv: Option<String>,
-    /// Its version of Python, as `3.13`.
-    python: Option<String>,
-    /// Its Django settings.
-    settings: Option<String>,
-    /// How long a command may run, in seconds.
-    timeout: u64,
-}
-
-impl Surroundings {
-    /// Those of the web app `domain`. Inside it, the agent knows its Python and its settings; anything else is told what
-    /// the web app's record and its WSGI file say.
-    pub(crate) async fn of(client: &Client, domain: Option<&str>, executor: &Executor) -> Result<Self> {
-        let timeout = limit_of(executor);
-        let Some(domain) = domain else { return Ok(Self { timeout, ..Self::default() }) };
-        let record = client.webapp(domain).await?;
-        let field = |name: &str| record[name].as_str().filter(|value| !value.is_empty()).map(str::to_owned);
-        let virtualenv = field("virtualenv_path");
-        if matches!(executor, Executor::Webapp(_)) {
-            return Ok(Self { virtualenv, timeout, ..Self::default() });
-        }
-        let wsgi = match client.read_file(&wsgi_file(domain)?).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => Bytes::new(),
-            wsgi => wsgi?,
-        };
-        let settings = settings_module(&String::from_utf8_lossy(&wsgi)).map(str::to_owned);
-        Ok(Self { virtualenv, python: field("python_version"), settings, timeout })
-    }
-
-    /// `manage.py` with these arguments.
-    pub(crate) fn manage(&self, args: Vec<String>, manage: Option<String>) -> Operation {
-        Operation::Manage {
-            args,
-            manage: manage.unwrap_or_else(|| "manage.py".to_owned()),
-            virtualenv: self.virtualenv.clone(),
-            python: self.python.clone(),
-            settings: self.settings.clone(),
-            timeout: self.timeout,
-        }
-    }
-
-    fn pip(&self, requirements: String) -> Operation {
-        let (virtualenv, python) = (self.virtualenv.clone(), self.python.clone());
-        Operation::Pip { requirements, virtualenv, python, timeout: self.timeout }
-    }
-}
-
-impl<R: Remote> Run<'_, R> {
-    /// Runs what is asked for; false ends the deploy.
-    pub(crate) async fn run_steps(&self, keeper: &Keeper<R>) -> bool {
-        match self.try_steps(keeper).await {
-            Ok(is_ok) => is_ok,
-            Err(error) => {
-                self.recorder.lock().stopped = Some(error.chain());
-                false
-            }
-        }
-    }
-
-    async fn try_steps(&self, keeper: &Keeper<R>) -> Result<bool> {
-        if self.options.steps.is_none() {
-            return Ok(true);
-        }
-        let (client, executor) = self.means.needed()?;
-        let surroundings = Surroundings::of(client, self.options.via.domain.as_deref(), executor).await?;
-        // Others must know the tasks of these jobs as those of a deploy that is going on.
-        let owner = Some(keeper.intent().id.clone());
-        let shop = Workshop { owner, ..self.workshop(client) };
-        for (step, operation) in self.options.steps.operations(&surroundings) {
-            self.watcher.tell(ProgressEvent::Running { step: step.to_owned() });
-            let job = shop.job(&random_hex(8)?, &self.base.remote_root, operation);
-            self.recorder.lock().running = Some(step.to_owned());
-            let receipt = keeper.right().during(executor.run(&shop, &job, receipt_within(executor))).await;
-            self.recorder.lock().running = None;
-            let receipt = match receipt {
-                Ok(receipt) => receipt,
-                Err(Error::Timeout { .. }) => {
-                    let output = "nobody knows whether it ended: look before you run it again".to_owned();
-                    let report = StepReport { step: step.to_owned(), ok: false, exit_status: None, output };
-                    self.recorder.lock().steps.push(report);
-                    self.recorder.lock().stopped = Some(format!("{step} did not end in time"));
-                    return Ok(false);
-                }
-                Err(error) => return Err(error),
-            };
-            let report = StepReport::of(step, &receipt);
-            let is_ok = report.ok;
-            if is_ok {
-                keeper.intent().steps.remove(step);
-            }
-            self.recorder.lock().steps.push(report);
-            if !is_ok {
-                self.recorder.lock().stopped = Some(format!("{step} failed: {}", receipt.reason()));
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 }
 

@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
-use super::actions::{DeployOptions, Work};
 use super::cost::Way;
 use super::executor::Choice;
+use super::options::DeployOptions;
+use super::planner::Work;
 use crate::client::Client;
 use crate::deploy::apply::report::Recorder;
-use crate::deploy::diff::snapshot::{DeployDiff, Project};
+use crate::deploy::diff::model::DeployDiff;
+use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::select::counted;
 use crate::error::{Error, Result};

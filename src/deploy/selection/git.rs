@@ -3,6 +3,7 @@
 //! git itself is asked for the tracked files, because its index has several formats. It runs without the repository's
 //! file system monitor, which could be any program, and without variables that point it to another repository.
 
+use crate::deploy::paths::composed;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -90,5 +91,5 @@ fn tracked_files(root: &Path) -> Result<HashSet<String>, String> {
 
 /// Names as the walk gives them.
 fn compose(name: &str) -> String {
-    super::walk::composed(name).into_owned()
+    composed(name).into_owned()
 }

@@ -15,7 +15,8 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::git::WorkTree;
-use super::walk::unreadable;
+use super::read::unreadable;
+use crate::deploy::paths::parent_of;
 use crate::error::{Error, Result};
 
 /// The file with rules of ours, in the project's root.
@@ -238,11 +239,6 @@ pub(crate) fn is_always_out(name: &str) -> Option<&'static str> {
         _ if name.ends_with("___jb_tmp___") || name.ends_with("___jb_old___") => Some("*___jb_tmp___"),
         _ => None,
     }
-}
-
-/// The folder that `path` lies in; `""` is the root.
-pub(crate) fn parent_of(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
 fn is_absent(error: &std::io::Error) -> bool {

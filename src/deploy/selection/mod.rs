@@ -1,5 +1,6 @@
 //! The local side: which files a deploy is about, what rules leave out, and what is protected.
 
+pub(super) mod filter;
 pub(super) mod git;
 pub(super) mod ignore;
 pub(super) mod protect;

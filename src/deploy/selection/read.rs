@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::deploy::state::manifest::FileState;
 use crate::digest::hex;
+use crate::error::Error;
 
 const BUFFER: usize = 128 * 1024;
 
@@ -87,6 +88,17 @@ pub(crate) fn mode_of(metadata: &std::fs::Metadata) -> Option<u32> {
 #[cfg(not(unix))]
 pub(crate) fn mode_of(_metadata: &std::fs::Metadata) -> Option<u32> {
     None
+}
+
+/// A file or folder that cannot be read; where that is a matter of permission, with what to do.
+pub(crate) fn unreadable(path: &Path, source: io::Error) -> Error {
+    if source.kind() == io::ErrorKind::PermissionDenied {
+        return Error::config(format!(
+            "{} cannot be read ({source}): make it readable, or leave it out in .pythonanywhereignore",
+            path.display()
+        ));
+    }
+    Error::Local { path: path.to_owned(), source }
 }
 
 #[cfg(test)]

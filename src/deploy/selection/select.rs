@@ -1,16 +1,16 @@
 //! Which files a deploy is about: everything local that rules, masks and the caller's skipper leave in.
 //!
-//! The [`Filter`] stays after the walk, because the same question comes up for files that are gone: one that would be
-//! left out today is not `removed`, it is none of our business any more.
+//! All of it is looked at before the first request: a local mistake costs none, and changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::filter::Filter;
 use super::git::WorkTree;
-use super::ignore::{Rule, Rules, parent_of};
+use super::ignore::Rules;
 use super::protect::{DEFAULT_PROTECTED, Protection};
-use super::read::{Hashed, hash_all};
-use super::walk::{self, LeftOut, Walked, unreadable};
+use super::read::{Hashed, hash_all, unreadable};
+use super::walk::{self, LeftOut, Walked};
 use crate::deploy::state::manifest::FileState;
 use crate::error::{Error, Result};
 use crate::finder::{Mask, Skipper};
@@ -66,19 +66,6 @@ pub(crate) struct Selection {
     pub warnings: Vec<String>,
 }
 
-/// Decides about paths that need not exist locally.
-#[derive(Clone)]
-pub(crate) struct Filter {
-    rules: Rules,
-    masks: Vec<Mask>,
-    pub protection: Protection,
-    environments: Vec<String>,
-    skipped: BTreeSet<String>,
-    reserved: Option<String>,
-    /// What the skipper said so far: it is asked once for each path.
-    answers: HashMap<String, bool>,
-}
-
 /// Selects and hashes the files of `root`. `reserved` is the project-relative folder of our state, if it is inside.
 pub(crate) async fn select(
     root: &Path,
@@ -94,7 +81,6 @@ pub(crate) async fn select(
     let files = std::mem::take(&mut walked.files);
     let files = blocking(move || hash(files, max)).await??;
     warnings.extend(walk::lookalikes(files.keys()));
-    filter.skipped = walked.skipped.keys().cloned().collect();
     let selection = Selection {
         files,
         protected: walked.protected,
@@ -145,15 +131,7 @@ fn scan(root: &Path, options: &SelectOptions, reserved: Option<String>) -> Resul
     let walked = walk::walk(root, &mut rules, &masks, &protection, reserved.as_deref())?;
     let mut warnings = std::mem::take(&mut rules.warnings);
     warnings.extend(warning.flatten());
-    let filter = Filter {
-        rules,
-        masks,
-        protection,
-        environments: walked.environments.clone(),
-        skipped: BTreeSet::new(),
-        reserved,
-        answers: HashMap::new(),
-    };
+    let filter = Filter::new(rules, masks, protection, &walked, reserved);
     Ok((walked, filter, warnings))
 }
 
@@ -213,111 +191,6 @@ fn hash(files: BTreeMap<String, PathBuf>, max_size: u64) -> Result<BTreeMap<Stri
         )));
     }
     Ok(selected)
-}
-
-impl Filter {
-    /// Lets the skipper decide about what the walk found.
-    async fn leave_to_skipper(&mut self, walked: &mut Walked, skipper: &impl Skipper) -> Result<()> {
-        let paths: Vec<String> = walked.files.keys().chain(walked.protected.keys()).cloned().collect();
-        let left_out = self.skipped_of(&paths, skipper).await?;
-        for path in &left_out {
-            walked.files.remove(path);
-            walked.protected.remove(path);
-            walked.count(&Rule { source: "skip_file_path".to_owned(), pattern: path.clone() }, false);
-        }
-        Ok(())
-    }
-
-    /// Those of `paths` that the skipper leaves out, be it with a folder.
-    async fn skipped_of(&mut self, paths: &[String], skipper: &impl Skipper) -> Result<BTreeSet<String>> {
-        let mut folders: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
-        for path in paths {
-            let mut folder = parent_of(path);
-            while !folder.is_empty() {
-                if !folders.entry(folder.matches('/').count()).or_default().insert(folder) {
-                    break;
-                }
-                folder = parent_of(folder);
-            }
-        }
-        for level in folders.into_values() {
-            let level = level.into_iter().map(str::to_owned).collect();
-            self.skips_folders(level, skipper).await?;
-        }
-        let open: Vec<String> = paths.iter().filter(|path| !self.is_below_skipped(path)).cloned().collect();
-        self.ask(open, skipper).await?;
-        Ok(paths
-            .iter()
-            .filter(|path| self.is_below_skipped(path) || self.answers.get(*path) == Some(&true))
-            .cloned()
-            .collect())
-    }
-
-    /// Asks about folders whose parents were asked before.
-    async fn skips_folders(&mut self, folders: Vec<String>, skipper: &impl Skipper) -> Result<()> {
-        let open = folders.into_iter().filter(|folder| !self.is_below_skipped(folder));
-        let open = open.map(|folder| format!("{folder}/.")).collect();
-        self.ask(open, skipper).await
-    }
-
-    async fn ask(&mut self, mut paths: Vec<String>, skipper: &impl Skipper) -> Result<()> {
-        paths.retain(|path| !self.answers.contains_key(path));
-        if paths.is_empty() {
-            return Ok(());
-        }
-        let answers = skipper.skip(paths.clone()).await?;
-        self.answers.extend(paths.into_iter().zip(answers));
-        Ok(())
-    }
-
-    fn is_below_skipped(&self, path: &str) -> bool {
-        let mut folder = parent_of(path);
-        while !folder.is_empty() {
-            if self.answers.get(&format!("{folder}/.")) == Some(&true) {
-                return true;
-            }
-            folder = parent_of(folder);
-        }
-        false
-    }
-
-    /// Those of `paths`, none of which is selected now, that would be if they were there.
-    pub(crate) async fn selects(&mut self, paths: Vec<String>, skipper: &impl Skipper) -> Result<Vec<String>> {
-        let mut open = Vec::new();
-        for path in paths {
-            let folder = self.rules.folder(parent_of(&path))?;
-            let inside = |folder: &String| path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
-            let is_out = self.rules.leaves_out(&folder, &path).is_some()
-                || self.environments.iter().any(inside)
-                || self.skipped.iter().any(|skipped| *skipped == path || inside(skipped))
-                || self.reserved.as_ref().is_some_and(inside)
-                || !self.masks.iter().any(|mask| mask.matches(&path));
-            if !is_out {
-                open.push(path);
-            }
-        }
-        let left_out = self.skipped_of(&open, skipper).await?;
-        open.retain(|path| !left_out.contains(path));
-        Ok(open)
-    }
-
-    /// Those of the remote `folders` that are worth a listing.
-    pub(crate) async fn enters(&mut self, folders: Vec<String>, skipper: &impl Skipper) -> Result<Vec<String>> {
-        let mut open = Vec::new();
-        for folder in folders {
-            let is_out = self.reserved.as_ref() == Some(&folder)
-                || self.environments.contains(&folder)
-                || self.protection.covers_folder(&folder)
-                || !self.masks.iter().any(|mask| mask.may_match_below(&folder))
-                || self.rules.leaves_out_all_of(&folder)?.is_some();
-            if !is_out {
-                open.push(folder);
-            }
-        }
-        self.skips_folders(open.clone(), skipper).await?;
-        open.retain(|folder| !self.is_below_skipped(folder) && self.answers.get(&format!("{folder}/.")) != Some(&true));
-        Ok(open)
-    }
 }
 
 /// The first few of many, for a message.

@@ -7,13 +7,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::FileType;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use unicode_normalization::{UnicodeNormalization, is_nfc};
+use unicode_normalization::UnicodeNormalization;
 
 use super::ignore::{Folder, Rule, Rules};
 use super::protect::Protection;
+use super::read::unreadable;
+use crate::deploy::paths::composed;
 use crate::error::{Error, Result};
 use crate::finder::Mask;
 
@@ -87,17 +88,6 @@ struct Walk<'a> {
 
 /// The file that makes a folder a virtualenv.
 pub(crate) const ENVIRONMENT_MARK: &str = "pyvenv.cfg";
-
-/// A file or folder that cannot be read; where that is a matter of permission, with what to do.
-pub(crate) fn unreadable(path: &Path, source: io::Error) -> Error {
-    if source.kind() == io::ErrorKind::PermissionDenied {
-        return Error::config(format!(
-            "{} cannot be read ({source}): make it readable, or leave it out in .pythonanywhereignore",
-            path.display()
-        ));
-    }
-    Error::Local { path: path.to_owned(), source }
-}
 
 impl Walk<'_> {
     fn enter(&mut self, path: &str, pending: &mut Vec<String>) -> Result<()> {
@@ -241,11 +231,6 @@ fn checked_name<'a>(local: &Path, name: Option<&'a str>) -> Result<Cow<'a, str>>
         return Err(Error::config(format!("the name of {} holds a backslash: rename it", local.display())));
     }
     Ok(composed(name))
-}
-
-/// On macOS names are composed, as git does: its file systems hand them out decomposed.
-pub(crate) fn composed(name: &str) -> Cow<'_, str> {
-    if cfg!(target_os = "macos") && !is_nfc(name) { Cow::Owned(name.nfc().collect()) } else { Cow::Borrowed(name) }
 }
 
 /// Warnings for names that differ only by how their accents are spelled.

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use super::intent::{Intent, Standing};
-use super::manifest::{FileState, Files, Manifest};
+use super::manifest::{FileState, Files, Manifest, below};
 use crate::client::RemotePath;
+use crate::deploy::paths::{folders_of, parent_of, place};
 use crate::deploy::remote::{Remote, list_if_there};
-use crate::deploy::selection::ignore::parent_of;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The folder in the account's home that holds the state of all projects.
@@ -236,10 +236,10 @@ impl Knowledge {
         }
         for path in self.done.keys() {
             // What was uploaded below a file of ours shows that it made way, and so does an upload over a folder.
-            for folder in crate::deploy::diff::compare::folders_of(path) {
+            for folder in folders_of(path) {
                 self.ours.remove(folder);
             }
-            for below in crate::deploy::diff::compare::below(&self.ours, path) {
+            for below in below(&self.ours, path) {
                 self.ours.remove(&below);
             }
         }
@@ -254,7 +254,7 @@ impl Knowledge {
             folders.entry(parent_of(&path).to_owned()).or_default().push(path);
         }
         for (folder, paths) in folders {
-            let entries = match list_if_there(remote, &crate::deploy::remote::place(root, &folder)?).await {
+            let entries = match list_if_there(remote, &place(root, &folder)?).await {
                 // A file where the folder was: nothing is below it.
                 Err(error) if error.kind() == ErrorKind::WrongType => Vec::new(),
                 entries => entries?.unwrap_or_default(),

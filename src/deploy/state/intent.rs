@@ -31,7 +31,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{self, Files, is_relative};
+use super::manifest;
+use super::manifest::{Files, is_relative};
 use super::process::ProcessId;
 use crate::api::TaskKind;
 use crate::client::RemotePath;

@@ -128,6 +128,12 @@ fn unreadable(content: &[u8], place: &RemotePath, expected: &'static str) -> Err
     }
 }
 
+/// The files below `folder`.
+pub(crate) fn below(files: &Files, folder: &str) -> Vec<String> {
+    let prefix = format!("{folder}/");
+    files.range(prefix.clone()..).map(|(path, _)| path).take_while(|path| path.starts_with(&prefix)).cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ use flate2::read::MultiGzDecoder;
 use unicode_normalization::UnicodeNormalization;
 
 use super::masks::{Asked, Wanted};
+use crate::deploy::paths::folders_of;
 use crate::deploy::selection::read::digest_of;
 use crate::deploy::selection::select::counted;
 use crate::error::{Error, Result};
@@ -160,7 +161,7 @@ impl Names {
             return refuse("cannot exist on this system");
         }
         let is_other = |seen: Option<String>, name: &str| seen.is_some_and(|seen| seen != name);
-        for folder in crate::deploy::diff::compare::folders_of(path) {
+        for folder in folders_of(path) {
             let key = confused(folder);
             if self.files.contains_key(&key) || is_other(self.folders.insert(key, folder.to_owned()), folder) {
                 return refuse("collides with another name in it on this system");
@@ -235,7 +236,7 @@ fn is_same(mut file: fs::File, place: &Path, content: &mut dyn Read) -> Result<b
 
 /// Raises unless all folders above a file are folders, or not there yet: a link on the way would lead out of the folder.
 fn check_parents(to: &Path, path: &str) -> Result<()> {
-    for folder in crate::deploy::diff::compare::folders_of(path) {
+    for folder in folders_of(path) {
         let folder = to.join(folder);
         match fs::symlink_metadata(&folder) {
             Ok(metadata) if metadata.is_dir() => {}

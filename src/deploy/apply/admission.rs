@@ -1,0 +1,79 @@
+//! Whether a deploy may go on: it announces itself first, then looks whether it is alone.
+
+use super::context::Run;
+use crate::deploy::remote::Remote;
+use crate::deploy::state::intent::{Intent, Standing};
+use crate::deploy::state::lease::Keeper;
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::Executor;
+
+impl<R: Remote> Run<'_, R> {
+    /// Everything that may change, and everything that others owe and we pay from now on.
+    pub(super) fn intent(&self) -> Intent {
+        let (work, known) = (self.work, &self.base.known);
+        let mut intent = Intent::new(self.remote.server_time());
+        intent.pending.extend(work.uploads.iter().map(|upload| upload.path.clone()));
+        intent.pending.extend(work.obstacles.iter().flat_map(|obstacle| obstacle.files.iter().cloned()));
+        intent.pending.extend(known.pending.iter().cloned());
+        let carried = known.done.iter().filter(|(path, _)| !intent.pending.contains(*path));
+        intent.done = carried.map(|(path, state)| (path.clone(), state.clone())).collect();
+        intent.deletes.extend(work.deletes.values().flatten().cloned());
+        intent.deletes.extend(known.deletes.iter().cloned());
+        intent.reload.clone_from(&work.reload);
+        intent.takes_over.extend(self.base.intents.iter().map(|other| other.id.clone()));
+        intent.tasks.extend(self.means.executor().map_or(&[][..], Executor::task_kinds));
+        intent.tasks.extend(self.base.intents.iter().flat_map(|other| &other.tasks));
+        intent.steps.extend(self.options.steps.names().map(str::to_owned));
+        intent.steps.extend(self.base.intents.iter().flat_map(|other| other.steps.iter().cloned()));
+        intent
+    }
+
+    /// Takes our own intent back and says why.
+    pub(super) async fn withdraw(&self, keeper: Keeper<R>, why: Error) -> Error {
+        if let Err(error) = keeper.remove().await {
+            self.recorder.warn(format!("the note of this deploy is still there and will expire: {}", error.chain()));
+        }
+        why
+    }
+
+    /// The listing that decides whether we may go on.
+    pub(super) async fn check_alone(&self, id: &str) -> Result<()> {
+        let contents = self.folder.list(self.remote).await?;
+        if !contents.intents.contains(id) {
+            return Err(Error::held("the note of this deploy was removed by somebody: nothing was changed"));
+        }
+        if contents.newest() != self.base.generation {
+            let name = |generation: Option<u64>| generation.map_or("none".to_owned(), |number| number.to_string());
+            return Err(Error::held(format!(
+                "another deploy ended since this diff was made (manifest generation {}, the diff knows {}): \
+                 make a new diff",
+                name(contents.newest()),
+                name(self.base.generation)
+            )));
+        }
+        for other in contents.intents.iter().filter(|other| *other != id) {
+            self.check_other(other).await?;
+        }
+        Ok(())
+    }
+
+    async fn check_other(&self, id: &str) -> Result<()> {
+        let other = match self.folder.read_intent(self.remote, id).await {
+            Ok(other) => other,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(Error::held("another deploy ended just now: make a new diff"));
+            }
+            Err(error) => return Err(error),
+        };
+        let is_over = other.standing(self.remote.server_time()) == Standing::Over;
+        if !is_over && !self.options.force {
+            return Err(Error::held(format!("{}: try again when it is over", other.describe())));
+        }
+        let known = self.base.intents.iter().find(|known| known.id == id);
+        // One that is over must be as the diff read it; one that works on only must not be about anything else.
+        if known.is_some_and(|known| if is_over { *known == other } else { known.same_scope(&other) }) {
+            return Ok(());
+        }
+        Err(Error::held(format!("{}, and the diff does not know all of it: make a new diff", other.describe())))
+    }
+}

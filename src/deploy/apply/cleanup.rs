@@ -1,0 +1,66 @@
+//! What goes at the end of a deploy: replaced notes, and what was kept only in case of a failure.
+
+use super::bundle::TOO_MUCH;
+use super::context::Run;
+use crate::deploy::remote::{Remote, delete_if_there};
+use crate::deploy::state::recovery::remove_work;
+use crate::host::{Keep, sweep_own};
+
+impl<R: Remote> Run<'_, R> {
+    /// What was kept only in case of a failure goes, if it is more than is kept as a rule.
+    pub(super) async fn forget_too_much(&self, id: &str) {
+        if self.recorder.lock().rollback_bytes <= Keep::default().bytes || !self.recorder.lock().kept_for_rollback {
+            return;
+        }
+        let removed = match self.folder.kept(id) {
+            Ok(place) => delete_if_there(self.remote, &place).await,
+            Err(error) => Err(error),
+        };
+        match removed {
+            Ok(()) => {
+                self.recorder.lock().kept_for_rollback = false;
+                self.recorder.warn(TOO_MUCH);
+            }
+            Err(error) => self.recorder.warn(format!("the replaced files are still on the host: {}", error.chain())),
+        }
+    }
+
+    /// Removes the notes that were replaced. What cannot be removed is still true, so it is worth a warning only.
+    pub(super) async fn clean_up(&self) -> bool {
+        // Those of one that was passed by force are there still.
+        if let Some(client) = self.remote.as_client() {
+            for other in &self.base.intents {
+                for &kind in &other.tasks {
+                    let state = self.folder.path().name();
+                    if let Err(error) = sweep_own(client, kind, state, &other.id).await {
+                        self.recorder.warn(format!("a task of an earlier deploy may be left: {}", error.chain()));
+                        return false;
+                    }
+                }
+            }
+        }
+        for other in self.base.intents.iter().filter(|other| self.base.works.contains(&other.id)) {
+            if let Err(error) = remove_work(self.remote, &self.folder, &other.id).await {
+                self.recorder
+                    .warn(format!("files of a deploy that was cut off are still on the host: {}", error.chain()));
+            }
+        }
+        if self.means.in_bulk {
+            // The runner did the rest.
+            return true;
+        }
+        let old = self.work.stale.iter().map(|&generation| self.folder.manifest(generation));
+        let leftovers = self.base.intents.iter().map(|other| self.folder.intent(&other.id));
+        for place in old.chain(leftovers) {
+            let removed = match place {
+                Ok(place) => delete_if_there(self.remote, &place).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = removed {
+                self.recorder.warn(format!("an old note of a deploy is still on the host: {}", error.chain()));
+                return false;
+            }
+        }
+        true
+    }
+}

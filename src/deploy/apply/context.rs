@@ -1,0 +1,65 @@
+//! What all phases of a deploy share.
+
+use std::sync::Arc;
+
+use super::progress::Watcher;
+use super::report::Recorder;
+use crate::client::Client;
+use crate::deploy::diff::model::Base;
+use crate::deploy::plan::options::DeployOptions;
+use crate::deploy::plan::planner::Work;
+use crate::deploy::plan::strategy::Means;
+use crate::deploy::remote::Remote;
+use crate::deploy::state::folder::StateFolder;
+use crate::deploy::state::manifest::Files;
+use crate::host::{LeftTasks, Workshop};
+
+pub(crate) struct Run<'a, R> {
+    pub remote: &'a R,
+    pub folder: StateFolder,
+    pub base: &'a Base,
+    pub work: &'a Work,
+    pub options: &'a DeployOptions,
+    pub means: &'a Means,
+    pub recorder: &'a Recorder,
+    pub watcher: &'a Arc<Watcher>,
+    /// Kinds of tasks of ours that could not be deleted.
+    pub left: LeftTasks,
+}
+
+impl<R: Remote> Run<'_, R> {
+    /// Where the jobs of this deploy are done.
+    pub(crate) fn workshop(&self, client: &Client) -> Workshop {
+        Workshop { left: LeftTasks::clone(&self.left), ..Workshop::new(client, self.folder.path()) }
+    }
+
+    pub(crate) fn is_flawless(&self) -> bool {
+        let report = self.recorder.lock();
+        report.failed.is_empty() && report.stopped.is_none()
+    }
+
+    /// What is ours once all uploads are there. What is about to be deleted is in the intent, not here.
+    pub(crate) fn files_after(&self, done: &Files) -> Files {
+        let mut files = self.base.known.ours.clone();
+        let obstacles = self.work.obstacles.iter().flat_map(|obstacle| &obstacle.files);
+        for path in obstacles.chain(self.work.deletes.values().flatten()).chain(&self.base.vanished) {
+            files.remove(path);
+        }
+        files.extend(self.base.adopted.iter().map(|(path, state)| (path.clone(), state.clone())));
+        files.extend(done.iter().map(|(path, state)| (path.clone(), state.clone())));
+        files
+    }
+
+    /// Of the manifest that this deploy writes.
+    pub(crate) fn generation(&self) -> u64 {
+        self.base.generation.unwrap_or(0) + 1
+    }
+
+    /// The names of the notes that mean nothing any more once this deploy has written its own.
+    pub(crate) fn old_notes(&self) -> Vec<String> {
+        let manifests = self.base.generations.iter().map(|generation| format!("manifest-{generation}.json"));
+        manifests
+            .chain(self.base.intents.iter().map(|other| crate::deploy::state::intent::file_name(&other.id)))
+            .collect()
+    }
+}

@@ -1,0 +1,91 @@
+//! The way back after a failure: the old files are put back, if that is wanted and can be done.
+
+use std::collections::BTreeSet;
+
+use super::context::Run;
+use crate::deploy::operations::maintenance::Errand;
+use crate::deploy::operations::reload::reload as reload_site;
+use crate::deploy::operations::rollback::{changed_since, leave};
+use crate::deploy::plan::steps::StepReport;
+use crate::deploy::remote::Remote;
+use crate::deploy::state::intent::Intent;
+use crate::deploy::state::lease::Keeper;
+use crate::error::Result;
+
+impl<R: Remote> Run<'_, R> {
+    /// After a failure: puts the old files back, if that is wanted and can be done, and reloads.
+    pub(crate) async fn roll_back(&self, keeper: &Keeper<R>, id: &str) {
+        if !self.options.rollback_on_failure {
+            return;
+        }
+        if !self.means.in_bulk || !self.recorder.lock().kept_for_rollback {
+            let why =
+                if self.means.in_bulk { "what was replaced could not be kept" } else { "no file went up as a bundle" };
+            self.recorder.warn(format!("nothing is rolled back: {why}"));
+            return;
+        }
+        let migrations: Vec<String> = self.recorder.lock().steps.iter().flat_map(StepReport::migrations).collect();
+        let steps = self.recorder.lock().steps.clone();
+        if let Some(step) = steps.iter().find(|step| step.exit_status.is_none()) {
+            let name = &step.step;
+            self.recorder
+                .warn(format!("nothing is rolled back, as {name} may still run: look first, then pya rollback"));
+            return;
+        }
+        if let Some(half) = steps.iter().find_map(StepReport::half_migration) {
+            self.recorder.warn(format!(
+                "the migration {half} was begun and did not end: look what it left in the database, which the rollback \
+                 does not touch"
+            ));
+        }
+        if !migrations.is_empty() {
+            let names = migrations.join(", ");
+            self.recorder.warn(format!("these migrations ran, and are not undone by the rollback: {names}"));
+        }
+        match self.put_back(keeper, id).await {
+            Ok(own) => {
+                self.recorder.lock().rolled_back = true;
+                self.reload_old(own).await;
+            }
+            Err(error) => self.recorder.warn(format!("the rollback failed as well: {}", error.chain())),
+        }
+    }
+
+    /// Lets the sites run the old files again. Without that the rollback's note stays, so that the next deploy does it.
+    async fn reload_old(&self, own: Keeper<R>) {
+        for domain in &self.work.reload {
+            if let Err(error) = reload_site(self.remote, domain).await {
+                let reason = error.chain();
+                self.recorder.warn(format!("the old files are back, and {domain} was not reloaded: {reason}"));
+                leave(own).await;
+                return;
+            }
+        }
+        if let Err(error) = own.remove().await {
+            self.recorder.warn(format!("the note of the rollback is still there and will expire: {}", error.chain()));
+        }
+    }
+
+    async fn put_back(&self, keeper: &Keeper<R>, id: &str) -> Result<Keeper<R>> {
+        let (client, executor) = self.means.needed()?;
+        let mut intent = Intent::new(self.remote.server_time());
+        intent.pending.extend(self.work.uploads.iter().map(|upload| upload.path.clone()));
+        intent.pending.extend(self.work.deletes.values().flatten().cloned());
+        intent.reload.clone_from(&self.work.reload);
+        intent.takes_over = BTreeSet::from([id.to_owned()]);
+        keeper.right().check()?;
+        let errand = Errand {
+            remote: self.remote,
+            folder: &self.folder,
+            root: &self.base.remote_root,
+            shop: self.workshop(client),
+            executor,
+        };
+        let own = intent.id.clone();
+        let (keeper, applied) = errand.roll_back(intent, id, self.generation() + 1).await?;
+        if let Some(words) = changed_since(&applied, &own) {
+            self.recorder.warn(words);
+        }
+        Ok(keeper)
+    }
+}

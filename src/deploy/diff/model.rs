@@ -1,0 +1,147 @@
+//! The diff as a value: how the two sides differ, and the snapshot that a deploy of it builds on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::compare::{Compare, Obstacle};
+use crate::client::RemotePath;
+use crate::deploy::project::Project;
+use crate::deploy::remote::Remote;
+use crate::deploy::selection::filter::Filter;
+use crate::deploy::selection::select::{LocalFile, checked_root, first_few};
+use crate::deploy::selection::walk::LeftOut;
+use crate::deploy::state::folder::Knowledge;
+use crate::deploy::state::intent::Intent;
+use crate::deploy::state::manifest::Files;
+use crate::error::{Error, Result};
+
+/// How a local project differs from what is on the host. Paths are relative to the project, lists are sorted.
+#[derive(Clone)]
+pub struct DeployDiff {
+    /// Not on the host.
+    pub added: Vec<String>,
+    /// On the host with other content, or with content that is not known.
+    pub changed: Vec<String>,
+    /// Put there by an earlier deploy and gone locally. Deleted only if asked for.
+    pub removed: Vec<String>,
+    /// Equal on both sides.
+    pub unchanged: Vec<String>,
+    /// On the host and not ours; known only after a complete listing.
+    pub unmanaged: Vec<String>,
+    /// Local files that are left alone.
+    pub protected: Vec<String>,
+    /// What cannot be sent, with the reason.
+    pub skipped: BTreeMap<String, String>,
+    /// What rules left out, by source.
+    pub left_out: BTreeMap<String, LeftOut>,
+    /// Local folders with nothing in them, which cannot be made on the host.
+    pub empty_folders: usize,
+    /// What to know about.
+    pub warnings: Vec<String>,
+    /// How the two sides were compared.
+    pub compare: Compare,
+    /// Whether `unmanaged` is known.
+    pub(crate) complete: bool,
+    pub(crate) base: Arc<Base>,
+}
+
+/// What a deploy builds on.
+pub(crate) struct Base {
+    pub host: String,
+    pub user: String,
+    pub local_root: PathBuf,
+    pub remote_root: RemotePath,
+    pub local: BTreeMap<String, LocalFile>,
+    pub protected: BTreeMap<String, PathBuf>,
+    /// Protected files of ours that are gone locally.
+    pub protected_gone: Vec<String>,
+    pub generation: Option<u64>,
+    /// The deploy that the newest manifest is of.
+    pub deploy: Option<String>,
+    /// All manifests that the diff saw; more than one after a deploy was cut off.
+    pub generations: BTreeSet<u64>,
+    /// The intents that the diff saw.
+    pub intents: Vec<Intent>,
+    /// The jobs that have a folder on the host.
+    pub works: BTreeSet<String>,
+    pub known: Knowledge,
+    pub adopted: Files,
+    pub vanished: BTreeSet<String>,
+    pub obstacles: Vec<Obstacle>,
+    pub blocked: BTreeMap<String, String>,
+    pub limit: Option<u32>,
+    pub filter: Mutex<Filter>,
+    pub protection: crate::deploy::selection::protect::Protection,
+}
+
+impl Base {
+    /// Refuses a project that the diff is not about.
+    pub(crate) fn check<R: Remote>(&self, project: &Project<R>) -> Result<()> {
+        let same_root = checked_root(&project.local_root).is_ok_and(|root| root == self.local_root);
+        let same_account = project.client.host() == self.host && project.client.user() == self.user;
+        if same_root && same_account && project.remote_root == self.remote_root {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "the diff is about {} and {} of {} on {}, not about this project: make a new one",
+            self.local_root.display(),
+            self.remote_root,
+            self.user,
+            self.host
+        )))
+    }
+}
+
+impl DeployDiff {
+    /// The warnings, but for the one that only repeats what `skipped` says with the reasons.
+    pub(crate) fn other_warnings(&self) -> impl Iterator<Item = &String> {
+        let repeated = not_sent(&self.skipped);
+        self.warnings.iter().filter(move |warning| repeated.as_ref() != Some(*warning))
+    }
+
+    /// Whether there are local files that are no protected ones.
+    pub(crate) fn has_local_files(&self) -> bool {
+        !self.base.local.is_empty()
+    }
+}
+
+/// Like `git status --short`: a letter and a path in each line, nothing for what is unchanged.
+impl fmt::Display for DeployDiff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letters = [(&self.added, "A "), (&self.changed, "M "), (&self.removed, "D "), (&self.unmanaged, "??")];
+        let mut lines: Vec<(&String, &str)> =
+            letters.iter().flat_map(|(paths, letter)| paths.iter().map(|path| (path, *letter))).collect();
+        lines.extend(self.skipped.keys().map(|path| (path, "! ")));
+        lines.sort_unstable();
+        for (index, (path, letter)) in lines.into_iter().enumerate() {
+            let newline = if index == 0 { "" } else { "\n" };
+            write!(f, "{newline}{letter} {}", printable(path))?;
+        }
+        Ok(())
+    }
+}
+
+/// A path in one line of a terminal: control characters are escaped and the whole is quoted, as git does.
+fn printable(path: &str) -> String {
+    if path.chars().any(|c| c.is_control() || c == '"') { format!("{path:?}") } else { path.to_owned() }
+}
+
+impl fmt::Debug for DeployDiff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeployDiff")
+            .field("added", &self.added)
+            .field("changed", &self.changed)
+            .field("removed", &self.removed)
+            .field("unchanged", &self.unchanged.len())
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn not_sent(skipped: &BTreeMap<String, String>) -> Option<String> {
+    let names = || first_few(skipped.keys().cloned());
+    (!skipped.is_empty()).then(|| format!("not sent, being no regular files: {}", names()))
+}

@@ -1,0 +1,340 @@
+//! The planner: what a deploy of a diff does with these options, in order.
+//!
+//! A pure function of a diff and options, so that a dry run shows exactly what the real run does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::actions::{Action, Plan};
+use super::cost::{Effort, projected_seconds};
+use super::options::DeployOptions;
+use crate::deploy::diff::compare::Obstacle;
+use crate::deploy::diff::model::DeployDiff;
+use crate::deploy::paths::{folders_of, has_below, is_due, parent_of};
+use crate::deploy::selection::read::{Hashed, hash_all, unreadable};
+use crate::deploy::selection::select::{MAX_FILE_SIZE, counted, first_few};
+use crate::error::{Error, Result};
+use crate::host::PART_SIZE;
+
+/// An upload is followed by a checkpoint after this many.
+pub(crate) const CHECKPOINT_FILES: usize = 100;
+
+/// Replaced manifests are removed together, once there are this many: one by one, each deploy would cost one request
+/// more, and nothing reads them.
+const STALE_MANIFESTS: usize = 8;
+
+/// At least this many deletes are allowed by default.
+const MIN_MAX_DELETE: usize = 10;
+
+/// A file to be uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Upload {
+    pub path: String,
+    pub local: PathBuf,
+    /// What it held when the plan was made.
+    pub sha256: Option<String>,
+    pub size: u64,
+    pub mode: Option<u32>,
+    pub replaces: bool,
+}
+
+/// A plan's decisions, as the deploy carries them out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Work {
+    pub uploads: Vec<Upload>,
+    pub obstacles: Vec<Obstacle>,
+    /// Folder to the files that go from it.
+    pub deletes: BTreeMap<String, Vec<String>>,
+    pub reload: BTreeSet<String>,
+    /// Manifests that are removed.
+    pub stale: Vec<u64>,
+    pub warnings: Vec<String>,
+    pub plan: Plan,
+    /// Requests a minute.
+    pub limit: Option<u32>,
+}
+
+impl DeployDiff {
+    /// What a deploy would do that deletes nothing and reloads nothing but what is owed.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        // Without deletes nothing can be refused but obstacles, which the deploy refuses then.
+        let options = DeployOptions { max_delete: Some(usize::MAX), ..DeployOptions::default() };
+        self.plan_with(&options).unwrap_or_default()
+    }
+
+    /// What a deploy with these options would do.
+    ///
+    /// # Errors
+    /// `Config` if the options ask for what the diff cannot give, or for more deletes than allowed.
+    pub fn plan_with(&self, options: &DeployOptions) -> Result<Plan> {
+        Ok(Work::of(self, options)?.plan)
+    }
+
+    /// Whether there is nothing to do: nothing differs, and no deploy before left a debt.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.plan().actions.is_empty() && self.removed.is_empty()
+    }
+
+    /// Everything as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "added": self.added,
+            "changed": self.changed,
+            "removed": self.removed,
+            "unchanged": self.unchanged,
+            "unmanaged": self.unmanaged,
+            "protected": self.protected,
+            "skipped": self.skipped,
+            "left_out": self.left_out,
+            "empty_folders": self.empty_folders,
+            "warnings": self.warnings,
+            "compare": self.compare.as_str(),
+            "plan": self.plan().to_json(),
+        })
+    }
+}
+
+impl Work {
+    /// Decides what to do.
+    pub(crate) fn of(diff: &DeployDiff, options: &DeployOptions) -> Result<Self> {
+        if let Some(health) = options.health.as_deref().filter(|health| !health.starts_with('/')) {
+            return Err(Error::config(format!(
+                "the health check wants a path of the site such as \"/\", not {health:?}"
+            )));
+        }
+        let mut work = Self { obstacles: diff.base.obstacles.clone(), ..Self::default() };
+        work.choose_uploads(diff, options)?;
+        work.choose_deletes(diff, options)?;
+        work.limit = diff.base.limit;
+        if work.is_needed(diff) || !options.steps.is_none() {
+            work.reload = diff.base.known.reload.iter().chain(&options.reload).cloned().collect();
+            if diff.base.generations.len() >= STALE_MANIFESTS {
+                work.stale = diff.base.generations.iter().copied().collect();
+            }
+            work.plan = work.lay_out(diff);
+        }
+        Ok(work)
+    }
+
+    fn choose_uploads(&mut self, diff: &DeployDiff, options: &DeployOptions) -> Result<()> {
+        let base = &diff.base;
+        let changed: BTreeSet<&String> = diff.changed.iter().collect();
+        for path in diff.added.iter().chain(&diff.changed).filter(|path| !base.blocked.contains_key(*path)) {
+            let Some(file) = base.local.get(path) else { continue };
+            self.uploads.push(Upload {
+                path: path.clone(),
+                local: file.path.clone(),
+                sha256: file.state.sha256.clone(),
+                size: file.state.size.unwrap_or_default(),
+                mode: file.state.mode,
+                replaces: changed.contains(path),
+            });
+        }
+        self.choose_protected(diff, options)?;
+        self.uploads.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(())
+    }
+
+    /// What to say about executables that go one by one; a bundle restores their mode bits.
+    pub(crate) fn executables_warning(&self) -> Option<String> {
+        let executables = self.uploads.iter().filter(|upload| upload.mode.is_some_and(|mode| mode & 0o111 != 0));
+        let executables: Vec<String> = executables.map(|upload| upload.path.clone()).collect();
+        (!executables.is_empty()).then(|| {
+            format!(
+                "the service cannot set mode bits, run \"chmod +x\" on the host for {}",
+                first_few(executables.into_iter())
+            )
+        })
+    }
+
+    /// What the cost of each way depends on.
+    pub(crate) fn effort(&self, options: &DeployOptions) -> Effort {
+        let is_about_leftovers = |action: &&Action| {
+            matches!(action, Action::ReadLeftover { .. } | Action::ListWork { .. } | Action::RemoveWork { .. })
+        };
+        let deletes = self.deletes.values().map(Vec::len).sum::<usize>();
+        Effort {
+            changes: self.uploads.len() + deletes,
+            single: self.plan.requests,
+            reloads: self.reload.len(),
+            // At most: how well it can be compressed nobody knows yet.
+            parts: 1 + usize::try_from(self.plan.bytes / PART_SIZE).unwrap_or(usize::MAX - 1),
+            leftovers: self.plan.actions.iter().filter(is_about_leftovers).count(),
+            commands: options.steps.names().count(),
+            has_domain: options.via.domain.is_some(),
+            limit: self.limit,
+        }
+    }
+
+    /// Protected files that are named now. The diff did not read them, because they may be large and many.
+    fn choose_protected(&mut self, diff: &DeployDiff, options: &DeployOptions) -> Result<()> {
+        let base = &diff.base;
+        let protection = base.protection.including(&options.include)?;
+        let (names, locals): (Vec<&String>, Vec<&PathBuf>) =
+            base.protected.iter().filter(|(path, _)| !protection.covers(path)).unzip();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let hashed = hash_all(&locals, MAX_FILE_SIZE)
+            .map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
+        for ((path, local), hashed) in names.into_iter().zip(locals).zip(hashed) {
+            let state = match hashed {
+                Hashed::Done(state) => state,
+                Hashed::Gone => continue,
+                Hashed::TooLarge(_) => {
+                    return Err(Error::config(format!("{path} is larger than what may be uploaded")));
+                }
+                Hashed::Failed(source) => return Err(unreadable(local, source)),
+            };
+            let ours = base.known.ours.get(path);
+            if ours.is_some_and(|ours| ours.same_content(&state)) {
+                continue;
+            }
+            self.uploads.push(Upload {
+                path: path.clone(),
+                local: local.clone(),
+                sha256: state.sha256,
+                size: state.size.unwrap_or_default(),
+                mode: state.mode,
+                replaces: ours.is_some(),
+            });
+        }
+        Ok(())
+    }
+
+    fn choose_deletes(&mut self, diff: &DeployDiff, options: &DeployOptions) -> Result<()> {
+        let base = &diff.base;
+        let mut paths: Vec<String> = Vec::new();
+        if options.delete || options.delete_unmanaged {
+            // Protected files may be all that is left, or all others may have gone while they were read.
+            if base.local.is_empty() {
+                return Err(Error::config(format!(
+                    "nothing is deleted: {} holds no file to deploy but protected ones, so that every file on the host \
+                     would be gone",
+                    base.local_root.display()
+                )));
+            }
+        }
+        if options.delete {
+            if base.generation.is_none() && base.known.ours.is_empty() {
+                self.warnings.push(
+                    "nothing is deleted: no manifest says which files on the host are ours. This deploy writes one"
+                        .to_owned(),
+                );
+            }
+            let protection = base.protection.including(&options.include)?;
+            paths.extend(diff.removed.iter().cloned());
+            paths.extend(base.protected_gone.iter().filter(|path| !protection.covers(path)).cloned());
+        }
+        if options.delete_unmanaged {
+            if !diff.complete {
+                return Err(Error::config(
+                    "delete_unmanaged needs the complete listing of the project: make the diff with compare=\"names\"",
+                ));
+            }
+            paths.extend(diff.unmanaged.iter().cloned());
+        }
+        let in_the_way: usize = self.obstacles.iter().map(|obstacle| obstacle.files.len()).sum();
+        let number = paths.len() + in_the_way;
+        let most = options.max_delete.unwrap_or(MIN_MAX_DELETE.max(base.known.ours.len().div_ceil(5)));
+        if number > most {
+            return Err(Error::config(format!(
+                "this would delete {}, and at most {most} are allowed: look at the diff, \
+                 then raise max_delete if it is right",
+                counted(number, "file")
+            )));
+        }
+        for path in paths {
+            self.deletes.entry(parent_of(&path).to_owned()).or_default().push(path);
+        }
+        Ok(())
+    }
+
+    /// Whether anything must be sent.
+    fn is_needed(&self, diff: &DeployDiff) -> bool {
+        let base = &diff.base;
+        !self.uploads.is_empty()
+            || !self.obstacles.is_empty()
+            || !self.deletes.is_empty()
+            || !base.adopted.is_empty()
+            || !base.vanished.is_empty()
+            || !base.intents.is_empty()
+    }
+
+    fn lay_out(&self, diff: &DeployDiff) -> Plan {
+        let base = &diff.base;
+        let mut actions = vec![Action::WriteIntent, Action::ListState];
+        actions.extend(base.intents.iter().map(|intent| Action::ReadLeftover { id: intent.id.clone() }));
+        for obstacle in &self.obstacles {
+            lay_out_obstacle(obstacle, &mut actions);
+        }
+        for (index, upload) in self.uploads.iter().enumerate() {
+            if index > 0 && index % CHECKPOINT_FILES == 0 {
+                actions.push(Action::Checkpoint);
+            }
+            let Upload { path, size, replaces, .. } = upload;
+            actions.push(Action::Upload { path: path.clone(), size: *size, replaces: *replaces });
+        }
+        actions.push(Action::WriteManifest { generation: base.generation.unwrap_or(0) + 1 });
+        actions.extend(self.reload.iter().map(|domain| Action::Reload { domain: domain.clone() }));
+        self.lay_out_deletes(diff, &mut actions);
+        for id in base.intents.iter().map(|intent| &intent.id).filter(|id| base.works.contains(*id)) {
+            actions.push(Action::ListWork { id: id.clone() });
+            actions.push(Action::RemoveWork { id: id.clone() });
+        }
+        actions.extend(self.stale.iter().map(|&generation| Action::RemoveManifest { generation }));
+        actions.extend(base.intents.iter().map(|intent| Action::RemoveLeftover { id: intent.id.clone() }));
+        actions.push(Action::RemoveIntent);
+        let on_files = actions.iter().filter(|action| !matches!(action, Action::Reload { .. })).count();
+        Plan {
+            requests: actions.len(),
+            seconds: projected_seconds(on_files, base.limit),
+            bytes: self.uploads.iter().map(|upload| upload.size).sum(),
+            actions,
+        }
+    }
+}
+
+impl Work {
+    /// The deepest folder first, as the deploy does it; a folder that loses its last file goes as well, unless the host
+    /// holds something in it that nobody here knows.
+    fn lay_out_deletes(&self, diff: &DeployDiff, actions: &mut Vec<Action>) {
+        let base = &diff.base;
+        let going: BTreeSet<&String> = self.deletes.values().flatten().collect();
+        let ours = base.known.ours.keys().filter(|path| !going.contains(path) && !base.vanished.contains(*path));
+        let kept: BTreeSet<&str> = ours.chain(base.local.keys()).map(String::as_str).collect();
+        let mut left: BTreeSet<&str> = self.deletes.keys().map(String::as_str).collect();
+        for (folder, paths) in self.deletes.iter().rev() {
+            actions.push(Action::List { folder: folder.clone() });
+            actions.extend(paths.iter().map(|path| Action::Delete { path: path.clone() }));
+            left.remove(folder.as_str());
+            let mut emptied = folder.as_str();
+            while !emptied.is_empty() && !has_below(&kept, emptied) && !is_due(&left, emptied) {
+                actions.push(Action::List { folder: emptied.to_owned() });
+                actions.push(Action::DeleteFolder { path: emptied.to_owned() });
+                emptied = parent_of(emptied);
+            }
+        }
+    }
+}
+
+fn lay_out_obstacle(obstacle: &Obstacle, actions: &mut Vec<Action>) {
+    let mut folders: BTreeSet<&str> = obstacle.files.iter().map(|path| parent_of(path)).collect();
+    if obstacle.is_dir {
+        let prefix = obstacle.path.len() + 1;
+        folders.extend(obstacle.files.iter().flat_map(|path| folders_of(path).filter(|folder| folder.len() > prefix)));
+        folders.insert(&obstacle.path);
+    }
+    actions.extend(folders.iter().map(|&folder| Action::List { folder: folder.to_owned() }));
+    for folder in folders.into_iter().rev() {
+        let files = obstacle.files.iter().filter(|path| parent_of(path) == folder);
+        actions.extend(files.map(|path| Action::Delete { path: path.clone() }));
+        if obstacle.is_dir {
+            actions.push(Action::List { folder: folder.to_owned() });
+            actions.push(Action::DeleteFolder { path: folder.to_owned() });
+        }
+    }
+}

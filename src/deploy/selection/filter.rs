@@ -1,0 +1,150 @@
+//! The filter: whether a path that need not exist locally would be selected.
+//!
+//! It stays after the walk, because the same question comes up for files that are gone: one that would be left out today
+//! is not `removed`, it is outside this deploy.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::ignore::{Rule, Rules};
+use super::protect::Protection;
+use super::walk::Walked;
+use crate::deploy::paths::parent_of;
+use crate::error::Result;
+use crate::finder::{Mask, Skipper};
+
+/// Decides about paths that need not exist locally.
+#[derive(Clone)]
+pub(crate) struct Filter {
+    rules: Rules,
+    masks: Vec<Mask>,
+    pub protection: Protection,
+    environments: Vec<String>,
+    skipped: BTreeSet<String>,
+    reserved: Option<String>,
+    /// What the skipper said so far: it is asked once for each path.
+    answers: HashMap<String, bool>,
+}
+
+impl Filter {
+    /// A filter that agrees with what a walk found.
+    pub(super) fn new(
+        rules: Rules,
+        masks: Vec<Mask>,
+        protection: Protection,
+        walked: &Walked,
+        reserved: Option<String>,
+    ) -> Self {
+        Self {
+            rules,
+            masks,
+            protection,
+            environments: walked.environments.clone(),
+            skipped: walked.skipped.keys().cloned().collect(),
+            reserved,
+            answers: HashMap::new(),
+        }
+    }
+
+    /// Lets the skipper decide about what the walk found.
+    pub(super) async fn leave_to_skipper(&mut self, walked: &mut Walked, skipper: &impl Skipper) -> Result<()> {
+        let paths: Vec<String> = walked.files.keys().chain(walked.protected.keys()).cloned().collect();
+        let left_out = self.skipped_of(&paths, skipper).await?;
+        for path in &left_out {
+            walked.files.remove(path);
+            walked.protected.remove(path);
+            walked.count(&Rule { source: "skip_file_path".to_owned(), pattern: path.clone() }, false);
+        }
+        Ok(())
+    }
+
+    /// Those of `paths` that the skipper leaves out, be it with a folder.
+    async fn skipped_of(&mut self, paths: &[String], skipper: &impl Skipper) -> Result<BTreeSet<String>> {
+        let mut folders: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+        for path in paths {
+            let mut folder = parent_of(path);
+            while !folder.is_empty() {
+                if !folders.entry(folder.matches('/').count()).or_default().insert(folder) {
+                    break;
+                }
+                folder = parent_of(folder);
+            }
+        }
+        for level in folders.into_values() {
+            let level = level.into_iter().map(str::to_owned).collect();
+            self.skips_folders(level, skipper).await?;
+        }
+        let open: Vec<String> = paths.iter().filter(|path| !self.is_below_skipped(path)).cloned().collect();
+        self.ask(open, skipper).await?;
+        Ok(paths
+            .iter()
+            .filter(|path| self.is_below_skipped(path) || self.answers.get(*path) == Some(&true))
+            .cloned()
+            .collect())
+    }
+
+    /// Asks about folders whose parents were asked before.
+    async fn skips_folders(&mut self, folders: Vec<String>, skipper: &impl Skipper) -> Result<()> {
+        let open = folders.into_iter().filter(|folder| !self.is_below_skipped(folder));
+        let open = open.map(|folder| format!("{folder}/.")).collect();
+        self.ask(open, skipper).await
+    }
+
+    async fn ask(&mut self, mut paths: Vec<String>, skipper: &impl Skipper) -> Result<()> {
+        paths.retain(|path| !self.answers.contains_key(path));
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let answers = skipper.skip(paths.clone()).await?;
+        self.answers.extend(paths.into_iter().zip(answers));
+        Ok(())
+    }
+
+    fn is_below_skipped(&self, path: &str) -> bool {
+        let mut folder = parent_of(path);
+        while !folder.is_empty() {
+            if self.answers.get(&format!("{folder}/.")) == Some(&true) {
+                return true;
+            }
+            folder = parent_of(folder);
+        }
+        false
+    }
+
+    /// Those of `paths`, none of which is selected now, that would be if they were there.
+    pub(crate) async fn selects(&mut self, paths: Vec<String>, skipper: &impl Skipper) -> Result<Vec<String>> {
+        let mut open = Vec::new();
+        for path in paths {
+            let folder = self.rules.folder(parent_of(&path))?;
+            let inside = |folder: &String| path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
+            let is_out = self.rules.leaves_out(&folder, &path).is_some()
+                || self.environments.iter().any(inside)
+                || self.skipped.iter().any(|skipped| *skipped == path || inside(skipped))
+                || self.reserved.as_ref().is_some_and(inside)
+                || !self.masks.iter().any(|mask| mask.matches(&path));
+            if !is_out {
+                open.push(path);
+            }
+        }
+        let left_out = self.skipped_of(&open, skipper).await?;
+        open.retain(|path| !left_out.contains(path));
+        Ok(open)
+    }
+
+    /// Those of the remote `folders` that are worth a listing.
+    pub(crate) async fn enters(&mut self, folders: Vec<String>, skipper: &impl Skipper) -> Result<Vec<String>> {
+        let mut open = Vec::new();
+        for folder in folders {
+            let is_out = self.reserved.as_ref() == Some(&folder)
+                || self.environments.contains(&folder)
+                || self.protection.covers_folder(&folder)
+                || !self.masks.iter().any(|mask| mask.may_match_below(&folder))
+                || self.rules.leaves_out_all_of(&folder)?.is_some();
+            if !is_out {
+                open.push(folder);
+            }
+        }
+        self.skips_folders(open.clone(), skipper).await?;
+        open.retain(|folder| !self.is_below_skipped(folder) && self.answers.get(&format!("{folder}/.")) != Some(&true));
+        Ok(open)
+    }
+}
