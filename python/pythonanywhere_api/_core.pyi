@@ -18,7 +18,7 @@ from .types import (
     ConsoleOutput,
     CpuUsage,
     DeployStep,
-    DeployWay,
+    DeployEstimate,
     Drift,
     HostJob,
     ListedEntry,
@@ -1806,7 +1806,7 @@ class DeployReport:
     def why(self) -> str:
         """Why this executor."""
     @property
-    def ways(self) -> list[DeployWay]:
+    def estimates(self) -> list[DeployEstimate]:
         """What each way of deploying costs."""
     @property
     def steps(self) -> list[DeployStep]:

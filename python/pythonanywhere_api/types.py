@@ -20,7 +20,7 @@ __all__ = [
     "ConsoleOutput",
     "CpuUsage",
     "DeployStep",
-    "DeployWay",
+    "DeployEstimate",
     "Drift",
     "HostJob",
     "ListedEntry",
@@ -193,7 +193,7 @@ class AgentStatus(TypedDict):
     status: str
 
 
-class DeployWay(TypedDict):
+class DeployEstimate(TypedDict):
     """What a way of deploying costs, commands included: requests to the API, and the seconds that it takes at least.
 
     The requests are exact for ``none`` and ``webapp`` if none is repeated, and a bound for the others unless a job

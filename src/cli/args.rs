@@ -5,10 +5,12 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::endpoints::EndpointCommand;
 use super::exit;
+use crate::deploy::{Compare, ExecutorChoice};
 
 /// Deploy Django projects to PythonAnywhere with few requests.
 ///
@@ -164,18 +166,30 @@ pub struct Select {
     pub max_file_size: Option<u64>,
     /// What is known of the host: its manifest, the names there, or the content (downloads files)
     #[arg(long, value_enum)]
-    pub compare: Option<CompareBy>,
+    pub compare: Option<Compare>,
     /// Folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CompareBy {
-    Manifest,
-    Names,
-    Content,
+impl ValueEnum for Compare {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
+    }
+}
+
+impl ValueEnum for ExecutorChoice {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -229,16 +243,16 @@ pub struct Deploy {
     #[arg(long, help_heading = "What is run on the host")]
     pub rollback_on_failure: bool,
     #[command(flatten)]
-    pub via: Via,
+    pub executors: ExecutorOptions,
 }
 
 /// Who does what the API cannot.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Who works on the host")]
-pub struct Via {
+pub struct ExecutorOptions {
     /// What does the work on the host [default: auto, the cheapest that works]
     #[arg(long, value_enum)]
-    pub executor: Option<Executor>,
+    pub executor: Option<ExecutorChoice>,
     /// Number of the console to use
     #[arg(long, value_name = "ID")]
     pub console: Option<u64>,
@@ -251,18 +265,6 @@ pub struct Via {
     /// Allow a task to be made for it, and deleted afterwards
     #[arg(long)]
     pub allow_tasks: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[value(rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub enum Executor {
-    Auto,
-    Webapp,
-    AlwaysOn,
-    Schedule,
-    Console,
-    None,
 }
 
 #[derive(Debug, Subcommand)]
@@ -301,7 +303,7 @@ pub struct Manage {
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,
     #[command(flatten)]
-    pub via: Via,
+    pub executors: ExecutorOptions,
 }
 
 #[derive(Debug, Args)]
@@ -313,7 +315,7 @@ pub struct Run {
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,
     #[command(flatten)]
-    pub via: Via,
+    pub executors: ExecutorOptions,
 }
 
 #[derive(Debug, Args)]
@@ -321,7 +323,7 @@ pub struct Verify {
     #[command(flatten)]
     pub select: Select,
     #[command(flatten)]
-    pub via: Via,
+    pub executors: ExecutorOptions,
 }
 
 #[derive(Debug, Args)]
@@ -338,7 +340,7 @@ pub struct Rollback {
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,
     #[command(flatten)]
-    pub via: Via,
+    pub executors: ExecutorOptions,
 }
 
 #[derive(Debug, Args)]
@@ -365,7 +367,7 @@ pub struct Pull {
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,
     #[command(flatten)]
-    pub via: Via,
+    pub executors: ExecutorOptions,
 }
 
 #[derive(Debug, Args)]

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::args::{self, CompareBy, Global};
+use super::args::{self, Global};
 use crate::client::{BaseUrl, Client, Options, RateLimit, RemotePath, Token};
+use crate::deploy::{Compare, ExecutorChoice};
 use crate::environment::{self, Environment};
 use crate::error::{Error, Result};
 
@@ -27,14 +28,14 @@ pub struct Table {
     pub domain: Option<OneOrMore>,
     pub masks: Option<OneOrMore>,
     pub protected: Option<Vec<String>>,
-    pub compare: Option<CompareBy>,
+    pub compare: Option<Compare>,
     pub delete: bool,
     pub max_delete: Option<usize>,
     pub max_file_size: Option<Size>,
     pub strict: bool,
     pub rate_limit: Option<Limit>,
     pub timeout: Option<f64>,
-    pub executor: Option<args::Executor>,
+    pub executor: Option<ExecutorChoice>,
     pub allow_tasks: bool,
     pub site_url: Option<String>,
     pub manage: Option<String>,
@@ -319,7 +320,7 @@ mod tests {
         )
         .unwrap()
         .unwrap();
-        assert_eq!(table.compare, Some(CompareBy::Content));
+        assert_eq!(table.compare, Some(Compare::Content));
         assert_eq!(table.domain.unwrap().to_vec(), ["a.b", "c.d"]);
         assert_eq!(table.masks.unwrap().to_vec(), ["**/*.py"]);
         assert!(table.delete && table.strict && table.max_delete == Some(3) && table.timeout == Some(5.0));

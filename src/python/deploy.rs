@@ -184,8 +184,8 @@ impl DeployReport {
     }
 
     #[getter]
-    fn ways<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json_to_py(py, &serde_json::json!(self.0.ways))
+    fn estimates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        json_to_py(py, &serde_json::json!(self.0.estimates))
     }
 
     #[getter]

@@ -43,7 +43,7 @@ def change(site: Site, number: int) -> None:
 def told(site: Site, **options) -> tuple[dict[str, int], int]:
     """What each way would cost, and the one that would be taken."""
     report = site.deploy(dry_run=True, **options)
-    ways = {way["executor"]: way["requests"] for way in report.ways}
+    ways = {way["executor"]: way["requests"] for way in report.estimates}
     return ways, ways[report.executor]
 
 
@@ -128,8 +128,8 @@ def test_a_debt_without_a_file_is_no_bundle(with_agent):
     site.host.faults.clear()
     report = site.deploy(dry_run=True, executor="webapp")
     assert (report.executor, report.why) == ("none", "no file is to be sent")
-    (way,) = report.ways
-    assert site.deploy(executor="webapp").requests == way["requests"] == report.plan["requests"] + 1
+    (estimate,) = report.estimates
+    assert site.deploy(executor="webapp").requests == estimate["requests"] == report.plan["requests"] + 1
 
 
 @pytest.mark.parametrize("commands", [{}, {"migrate": True}])
@@ -145,7 +145,7 @@ def test_tasks_and_consoles_cost_at_most_what_was_told(site, executor, commands)
         urllib.request.urlopen(f"{site.host.url}/user/{site.host.user}/consoles/{console['id']}/", timeout=30).read()
     change(site, 40)
     expected = told(site, **options)[1]
-    seconds = {way["executor"]: way["seconds"] for way in site.deploy(dry_run=True, **options).ways}
+    seconds = {way["executor"]: way["seconds"] for way in site.deploy(dry_run=True, **options).estimates}
     jobs = 1 + len(commands)
     assert seconds["schedule"] == 120 * jobs
     # Two minutes for each job; on a clock that runs faster, a job that starts takes long and is looked at often.
@@ -172,7 +172,7 @@ def test_the_command_tells_the_figures_of_the_way_that_is_taken(with_agent):
     change(site, 40)
     for options, name in [([], "webapp"), (["--executor", "none"], "none"), (["--executor", "schedule"], "schedule")]:
         document = pya.json("deploy", "--dry-run", *options)
-        (cost,) = [way["requests"] for way in document["ways"] if way["executor"] == name]
+        (cost,) = [way["requests"] for way in document["estimates"] if way["executor"] == name]
         lines = pya("deploy", "--dry-run", *options).stderr.splitlines()
         (first,) = [line for line in lines if line.startswith("dry run")]
         assert f"{cost} requests" in first
@@ -180,7 +180,7 @@ def test_the_command_tells_the_figures_of_the_way_that_is_taken(with_agent):
         assert [line.split()[0] for line in lines if " requests, " in line and line.startswith("  ")] == WAYS
     # With what `pya deploy` does without options, the reload included.
     diff = pya("diff").stderr
-    assert f"pya deploy takes {pya.json('diff')['forecast']['ways'][1]['requests']} requests" in diff
+    assert f"pya deploy takes {pya.json('diff')['forecast']['estimates'][1]['requests']} requests" in diff
     assert "takes 7 requests" in diff
     console = pya("deploy", "--dry-run", "--executor", "console").stderr
     assert [line.split()[0] for line in console.splitlines() if "<- this one" in line] == ["console"]

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::project::{remote, via};
+use super::project::{executors, remote};
 use crate::cli::args::{Manage, Run};
 use crate::cli::exit::Exit;
 use crate::cli::run::Context;
@@ -12,21 +12,21 @@ use crate::error::{Error, Result};
 
 pub async fn manage(args: &Manage, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
-    let mut via = via(&args.via, &settings);
+    let mut executors = executors(&args.executors, &settings);
     if let Some(word) = args.web_app.as_deref().filter(|word| !word.contains('.')) {
         return Err(Error::config(format!(
             "{word:?} is no domain of a web app: the command's words come after \"--\""
         )));
     }
     if args.web_app.is_some() {
-        if args.via.domain.is_some() {
+        if args.executors.domain.is_some() {
             return Err(Error::config("the web app is given twice: as DOMAIN and as --domain"));
         }
-        via.domain.clone_from(&args.web_app);
+        executors.domain.clone_from(&args.web_app);
     }
     say_what_goes_on(context);
     let what = Command::Manage(args.args.clone(), settings.table.manage.clone());
-    let outcome = command(&project, &via, what).await;
+    let outcome = command(&project, &executors, what).await;
     project.client.persist_budget();
     Ok(tell(&outcome?, context))
 }
@@ -34,7 +34,7 @@ pub async fn manage(args: &Manage, context: &Context) -> Result<Exit> {
 pub async fn run(args: &Run, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
     say_what_goes_on(context);
-    let outcome = command(&project, &via(&args.via, &settings), Command::Run(args.command.clone())).await;
+    let outcome = command(&project, &executors(&args.executors, &settings), Command::Run(args.command.clone())).await;
     project.client.persist_budget();
     Ok(tell(&outcome?, context))
 }

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::diff::{summarise, ways_in_words};
-use super::project::{Prepared, via};
+use super::diff::{estimates_in_words, summarise};
+use super::project::{Prepared, executors};
 use crate::cli::args::Deploy;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, counted, shown};
@@ -61,14 +61,14 @@ fn options(args: &Deploy, prepared: &Prepared<'_>) -> DeployOptions {
             manage: table.manage.clone(),
         },
         rollback_on_failure: args.rollback_on_failure,
-        via: via(&args.via, &prepared.settings),
+        executors: executors(&args.executors, &prepared.settings),
         ..DeployOptions::default()
     }
 }
 
 /// The path that is looked at after the reload. An emulator's domains lead nowhere unless its address is given.
 fn health(args: &Deploy, prepared: &Prepared<'_>, reload: &[String]) -> Option<String> {
-    let has_address = args.via.site_url.is_some() || prepared.settings.table.site_url.is_some();
+    let has_address = args.executors.site_url.is_some() || prepared.settings.table.site_url.is_some();
     let is_reachable = has_address || !prepared.project.client.host().is_loopback();
     match &args.health_url {
         _ if args.no_health => None,
@@ -126,10 +126,10 @@ pub async fn perform(
 }
 
 fn announce(report: &DeployReport, bar: &Progress) {
-    if let Some(way) = report.way() {
+    if let Some(way) = report.estimate() {
         bar.say(&format!("this takes {}", way.cost()));
     }
-    for line in ways_in_words(&report.ways, &report.executor, &report.why) {
+    for line in estimates_in_words(&report.estimates, &report.executor, &report.why) {
         bar.say(&line);
     }
 }
@@ -175,12 +175,14 @@ fn tell(report: &DeployReport, said: &[String], output: &Output) {
         output.say("rolled back: the files are as they were before this deploy");
     }
     if report.dry_run {
-        match report.way() {
+        match report.estimate() {
             Some(way) => output.say(&format!("dry run, nothing is written; the deploy takes {}", way.cost())),
             None if report.ok => output.say("dry run, nothing to do: the host has it all"),
             None => {}
         }
-        return ways_in_words(&report.ways, &report.executor, &report.why).iter().for_each(|line| output.say(line));
+        return estimates_in_words(&report.estimates, &report.executor, &report.why)
+            .iter()
+            .for_each(|line| output.say(line));
     }
     if report.ok && report.plan.actions.is_empty() {
         return output.say("nothing to do: the host has it all");

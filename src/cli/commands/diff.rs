@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::project::{Prepared, via};
+use super::project::{Prepared, executors};
 use crate::cli::args::{self, Diff};
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, counted, shown};
 use crate::cli::run::Context;
-use crate::deploy::{DeployDiff, DeployOptions, Forecast, Way};
+use crate::deploy::{DeployDiff, DeployOptions, Estimate, Forecast};
 use crate::error::Result;
 
 /// How many names a line of talk holds at most.
@@ -21,9 +21,9 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     document["forecast"] = json!(forecast);
     context.output.answer(&diff.to_string(), &document);
     summarise(&diff, &context.output);
-    if let Some(way) = forecast.way() {
+    if let Some(way) = forecast.estimate() {
         context.output.say(&format!("pya deploy takes {}", way.cost()));
-        for line in ways_in_words(&forecast.ways, &forecast.executor, &forecast.why) {
+        for line in estimates_in_words(&forecast.estimates, &forecast.executor, &forecast.why) {
             context.output.say(&line);
         }
     }
@@ -35,7 +35,7 @@ async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff) -> Result<Forecast
     let options = DeployOptions {
         // Refused by the deploy if nothing would be left.
         delete: prepared.settings.table.delete && diff.has_local_files(),
-        via: via(&args::Via::default(), &prepared.settings),
+        executors: executors(&args::ExecutorOptions::default(), &prepared.settings),
         reload: prepared.settings.domains(),
         max_delete: Some(usize::MAX),
         ..DeployOptions::default()
@@ -46,9 +46,9 @@ async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff) -> Result<Forecast
 }
 
 /// What each way costs, and which one is taken: a line each.
-pub fn ways_in_words(ways: &[Way], executor: &str, why: &str) -> Vec<String> {
-    let mark = |way: &Way| if way.executor == executor { " <- this one" } else { "" };
-    let mut lines: Vec<String> = ways.iter().map(|way| format!("  {way}{}", mark(way))).collect();
+pub fn estimates_in_words(estimates: &[Estimate], executor: &str, why: &str) -> Vec<String> {
+    let mark = |estimate: &Estimate| if estimate.executor == executor { " <- this one" } else { "" };
+    let mut lines: Vec<String> = estimates.iter().map(|estimate| format!("  {estimate}{}", mark(estimate))).collect();
     if !why.is_empty() {
         lines.push(format!("executor {executor}: {why}"));
     }

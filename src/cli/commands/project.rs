@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::{self, CompareBy, Select};
+use crate::cli::args::{self, Select};
 use crate::cli::output::Output;
 use crate::cli::run::Context;
 use crate::cli::settings::{OneOrMore, Settings};
-use crate::deploy::{Choice, Compare, DeployDiff, Project, SelectOptions, Via};
+use crate::deploy::{Compare, DeployDiff, ExecutorChoice, ExecutorOptions, Project, SelectOptions};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
@@ -35,19 +35,15 @@ pub fn remote<'a>(remote_root: Option<&str>, context: &'a Context) -> Result<(Se
 }
 
 /// Who works on the host: what was typed, else what the settings say.
-pub fn via(args: &args::Via, settings: &Settings<'_>) -> Via {
-    use crate::cli::args::Executor;
-    let choice = match (args.executor.or(settings.table.executor), args.console) {
-        (Some(Executor::Webapp), _) => Choice::Webapp,
-        (Some(Executor::AlwaysOn), _) => Choice::AlwaysOn,
-        (Some(Executor::Schedule), _) => Choice::Schedule,
-        (Some(Executor::None), _) => Choice::None,
-        (Some(Executor::Console), id) => Choice::Console(id),
-        (_, Some(id)) => Choice::Console(Some(id)),
-        _ => Choice::Auto,
+pub fn executors(args: &args::ExecutorOptions, settings: &Settings<'_>) -> ExecutorOptions {
+    let wanted = args.executor.or(settings.table.executor);
+    let choice = match args.console {
+        Some(_) if wanted.is_none() => ExecutorChoice::Console,
+        _ => wanted.unwrap_or_default(),
     };
-    Via {
+    ExecutorOptions {
         choice,
+        console: args.console,
         domain: args.domain.clone().or_else(|| settings.domains().into_iter().next()),
         site_url: args.site_url.clone().or_else(|| settings.table.site_url.clone()),
         allow_tasks: args.allow_tasks || settings.table.allow_tasks,
@@ -68,11 +64,7 @@ impl<'a> Prepared<'a> {
         let client = settings.client()?;
         let remote_root = settings.remote_root(args.remote_root.as_deref(), client.user(), &name)?;
         let select = select(args, &settings)?;
-        let compare = args.compare.or(settings.table.compare).map(|compare| match compare {
-            CompareBy::Manifest => Compare::Manifest,
-            CompareBy::Names => Compare::Names,
-            CompareBy::Content => Compare::Content,
-        });
+        let compare = args.compare.or(settings.table.compare);
         Ok(Self { settings, project: Project { client, local_root, remote_root }, select, compare })
     }
 

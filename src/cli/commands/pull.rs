@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::project::{remote, via};
+use super::project::{executors, remote};
 use crate::cli::args::Pull;
 use crate::cli::exit::Exit;
 use crate::cli::output::{counted, shown};
@@ -14,7 +14,7 @@ pub async fn run(args: &Pull, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
     let options =
         PullOptions { include: args.include.clone(), exclude: args.exclude.clone(), overwrite: args.overwrite };
-    let report = crate::deploy::pull(&project, &via(&args.via, &settings), &options, &args.folder).await;
+    let report = crate::deploy::pull(&project, &executors(&args.executors, &settings), &options, &args.folder).await;
     project.client.persist_budget();
     let report = report?;
     for (path, reason) in &report.unreadable {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::project::{remote, via};
+use super::project::{executors, remote};
 use crate::cli::args::{History, Rollback};
 use crate::cli::exit::Exit;
 use crate::cli::output::{counted, shown};
@@ -17,11 +17,11 @@ pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
         (false, false) => args.reload.clone(),
         (false, true) => settings.domains(),
     };
-    let via = via(&args.via, &settings);
+    let executors = executors(&args.executors, &settings);
     context.on_interrupt(|output| {
         output.say("what was begun on the host may go on there: run it again, which brings it to its end");
     });
-    let report = crate::deploy::rollback(&project, &via, args.id.as_deref(), &reload).await;
+    let report = crate::deploy::rollback(&project, &executors, args.id.as_deref(), &reload).await;
     project.client.persist_budget();
     let report = report?;
     for (path, reason) in &report.not_deleted {

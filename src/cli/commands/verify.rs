@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::project::{Prepared, via};
+use super::project::{Prepared, executors};
 use crate::cli::args::Verify;
 use crate::cli::exit::Exit;
 use crate::cli::output::{counted, shown};
@@ -11,8 +11,8 @@ use crate::error::Result;
 
 pub async fn run(args: &Verify, context: &Context) -> Result<Exit> {
     let prepared = Prepared::new(&args.select, context)?;
-    let via = via(&args.via, &prepared.settings);
-    let drift = crate::deploy::verify(&prepared.project, &via, Some(&prepared.select)).await;
+    let executors = executors(&args.executors, &prepared.settings);
+    let drift = crate::deploy::verify(&prepared.project, &executors, Some(&prepared.select)).await;
     prepared.project.client.persist_budget();
     let drift = drift?;
     let lists = [

@@ -2,8 +2,8 @@
 
 use super::context::Run;
 use crate::deploy::remote::Remote;
-use crate::deploy::state::intent::{Intent, Standing};
-use crate::deploy::state::lease::Keeper;
+use crate::deploy::state::intent::{Intent, IntentState};
+use crate::deploy::state::lease::Lease;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::Executor;
 
@@ -21,7 +21,7 @@ impl<R: Remote> Run<'_, R> {
         intent.deletes.extend(known.deletes.iter().cloned());
         intent.reload.clone_from(&work.reload);
         intent.takes_over.extend(self.base.intents.iter().map(|other| other.id.clone()));
-        intent.tasks.extend(self.means.executor().map_or(&[][..], Executor::task_kinds));
+        intent.tasks.extend(self.strategy.executor().map_or(&[][..], Executor::task_kinds));
         intent.tasks.extend(self.base.intents.iter().flat_map(|other| &other.tasks));
         intent.steps.extend(self.options.steps.names().map(str::to_owned));
         intent.steps.extend(self.base.intents.iter().flat_map(|other| other.steps.iter().cloned()));
@@ -29,8 +29,8 @@ impl<R: Remote> Run<'_, R> {
     }
 
     /// Takes our own intent back and says why.
-    pub(super) async fn withdraw(&self, keeper: Keeper<R>, why: Error) -> Error {
-        if let Err(error) = keeper.remove().await {
+    pub(super) async fn withdraw(&self, lease: Lease<R>, why: Error) -> Error {
+        if let Err(error) = lease.remove().await {
             self.recorder.warn(format!("the note of this deploy is still there and will expire: {}", error.chain()));
         }
         why
@@ -65,7 +65,7 @@ impl<R: Remote> Run<'_, R> {
             }
             Err(error) => return Err(error),
         };
-        let is_over = other.standing(self.remote.server_time()) == Standing::Over;
+        let is_over = other.standing(self.remote.server_time()) == IntentState::Ended;
         if !is_over && !self.options.force {
             return Err(Error::held(format!("{}: try again when it is over", other.describe())));
         }

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::context::Run;
 use crate::client::Content;
 use crate::deploy::operations::maintenance::JOB_LIMIT;
-use crate::deploy::operations::temporary::Passing;
+use crate::deploy::operations::temporary::TemporaryFiles;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::select::blocking;
-use crate::deploy::state::lease::Keeper;
+use crate::deploy::state::lease::Lease;
 use crate::deploy::state::manifest::{FileState, Files, Manifest};
 use crate::error::{ErrorKind, Result};
 use crate::host::{Bundle, Executor, Item, Keep, Operation, Packed, Receipt, Workshop};
@@ -23,14 +23,14 @@ pub(crate) const TOO_MUCH: &str =
 const NOT_KEPT: &str = "what this deploy replaced could not be kept, so that it cannot be rolled back";
 
 /// A bundle that is ready to go, and what the manifest says of its files.
-pub(crate) struct Load {
+pub(crate) struct PackedBundle {
     bundle: Bundle,
     states: Vec<(String, FileState)>,
 }
 
 impl<R: Remote> Run<'_, R> {
     /// Packs what is to be uploaded, with the plan for the runner.
-    pub(crate) async fn pack(&self, id: &str, done: &Files) -> Result<Load> {
+    pub(crate) async fn pack(&self, id: &str, done: &Files) -> Result<PackedBundle> {
         let uploads = self.work.uploads.clone();
         let items: Vec<Item> = uploads
             .iter()
@@ -77,19 +77,19 @@ impl<R: Remote> Run<'_, R> {
                 });
                 plan.to_string().into_bytes()
             })?;
-            Ok(Load { bundle, states })
+            Ok(PackedBundle { bundle, states })
         })
         .await?
     }
 
     /// Uploads a bundle and has it put in place. Whatever fails is in the report; then it returns false.
-    pub(crate) async fn apply_in_bulk(&self, keeper: &Keeper<R>, id: &str, load: Load) -> bool {
-        let receipt = match self.send_and_run(keeper, id, &load).await {
+    pub(crate) async fn apply_in_bulk(&self, lease: &Lease<R>, id: &str, load: PackedBundle) -> bool {
+        let receipt = match self.send_and_run(lease, id, &load).await {
             Ok(receipt) => receipt,
             Err(error) => {
                 let mut report = self.recorder.lock();
                 // Out of touch is another matter: nobody knows what was done until then.
-                report.held = error.kind() == ErrorKind::Held && keeper.right().check().is_ok();
+                report.held = error.kind() == ErrorKind::Held && lease.guard().check().is_ok();
                 report.stopped = Some(error.chain());
                 return false;
             }
@@ -106,11 +106,11 @@ impl<R: Remote> Run<'_, R> {
             if upload.sha256.is_some() && upload.sha256 != state.sha256 {
                 self.recorder.warn(format!("{path} changed after the diff; what it held when it was packed is there"));
             }
-            keeper.uploaded(&path, state);
+            lease.uploaded(&path, state);
             self.recorder.lock().uploaded.push(path);
         }
         for path in applied.deleted {
-            keeper.intent().deletes.remove(&path);
+            lease.intent().deletes.remove(&path);
             self.recorder.lock().deleted.push(path.clone());
             self.watcher.deleted(&path);
         }
@@ -133,17 +133,17 @@ impl<R: Remote> Run<'_, R> {
         Keep { bytes, ..Keep::default() }
     }
 
-    async fn send_and_run(&self, keeper: &Keeper<R>, id: &str, load: &Load) -> Result<Receipt> {
-        let (client, executor) = self.means.needed()?;
+    async fn send_and_run(&self, lease: &Lease<R>, id: &str, load: &PackedBundle) -> Result<Receipt> {
+        let (client, executor) = self.strategy.needed()?;
         let shop = self.workshop(client);
-        let ready = keeper.right().during(executor.made_ready(&shop)).await.inspect_err(|error| {
+        let ready = lease.guard().run(executor.made_ready(&shop)).await.inspect_err(|error| {
             // Nothing was sent yet.
             self.recorder.lock().untouched = error.kind() == ErrorKind::Config;
         })?;
         let executor = ready.as_ref().unwrap_or(executor);
         // A runner that is still at work does without them once it moves files; before that it ends, and has changed nothing.
-        let mut sent = Passing::new(client, "a part of the bundle");
-        let receipt = self.send_and_wait(keeper, id, load, &shop, executor, &mut sent).await;
+        let mut sent = TemporaryFiles::new(client, "a part of the bundle");
+        let receipt = self.send_and_wait(lease, id, load, &shop, executor, &mut sent).await;
         if receipt.is_ok() {
             // The runner removed them.
             sent.is_gone();
@@ -155,21 +155,21 @@ impl<R: Remote> Run<'_, R> {
 
     async fn send_and_wait(
         &self,
-        keeper: &Keeper<R>,
+        lease: &Lease<R>,
         id: &str,
-        load: &Load,
+        load: &PackedBundle,
         shop: &Workshop,
         executor: &Executor,
-        sent: &mut Passing,
+        sent: &mut TemporaryFiles,
     ) -> Result<Receipt> {
-        let right = keeper.right();
+        let guard = lease.guard();
         let folder = shop.folder(id)?;
         for part in &load.bundle.parts {
             let place = folder.join(&part.name)?;
             sent.add(place.clone());
             self.watcher.started(&part.name, &place, part.size);
             let content = Content::Path(load.bundle.file(part));
-            let outcome = right.during(shop.client.upload_from(&place, content)).await;
+            let outcome = guard.run(shop.client.upload_from(&place, content)).await;
             let reason = outcome.as_ref().err().map(crate::Error::chain);
             self.watcher.ended(&part.name, &place, reason.as_deref());
             outcome?;
@@ -183,7 +183,7 @@ impl<R: Remote> Run<'_, R> {
         let job = shop.job(id, &self.base.remote_root, operation);
         self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });
         self.recorder.lock().running = Some("bundle".to_owned());
-        let receipt = right.during(executor.run(shop, &job, JOB_LIMIT)).await;
+        let receipt = guard.run(executor.run(shop, &job, JOB_LIMIT)).await;
         self.recorder.lock().running = None;
         receipt
     }

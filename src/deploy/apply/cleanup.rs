@@ -45,7 +45,7 @@ impl<R: Remote> Run<'_, R> {
                     .warn(format!("files of a deploy that was cut off are still on the host: {}", error.chain()));
             }
         }
-        if self.means.in_bulk {
+        if self.strategy.in_bulk {
             // The runner did the rest.
             return true;
         }

@@ -2,17 +2,17 @@
 
 use super::context::Run;
 use super::progress::ProgressEvent;
-use crate::deploy::plan::environment::{Surroundings, receipt_within};
+use crate::deploy::plan::environment::{PythonEnvironment, receipt_within};
 use crate::deploy::plan::steps::StepReport;
 use crate::deploy::remote::Remote;
-use crate::deploy::state::lease::Keeper;
+use crate::deploy::state::lease::Lease;
 use crate::error::{Error, Result};
 use crate::host::{Workshop, random_hex};
 
 impl<R: Remote> Run<'_, R> {
     /// Runs what is asked for; false ends the deploy.
-    pub(crate) async fn run_steps(&self, keeper: &Keeper<R>) -> bool {
-        match self.try_steps(keeper).await {
+    pub(crate) async fn run_steps(&self, lease: &Lease<R>) -> bool {
+        match self.try_steps(lease).await {
             Ok(is_ok) => is_ok,
             Err(error) => {
                 self.recorder.lock().stopped = Some(error.chain());
@@ -21,20 +21,20 @@ impl<R: Remote> Run<'_, R> {
         }
     }
 
-    async fn try_steps(&self, keeper: &Keeper<R>) -> Result<bool> {
+    async fn try_steps(&self, lease: &Lease<R>) -> Result<bool> {
         if self.options.steps.is_none() {
             return Ok(true);
         }
-        let (client, executor) = self.means.needed()?;
-        let surroundings = Surroundings::of(client, self.options.via.domain.as_deref(), executor).await?;
+        let (client, executor) = self.strategy.needed()?;
+        let environment = PythonEnvironment::of(client, self.options.executors.domain.as_deref(), executor).await?;
         // Others must know the tasks of these jobs as those of a deploy that is going on.
-        let owner = Some(keeper.intent().id.clone());
+        let owner = Some(lease.intent().id.clone());
         let shop = Workshop { owner, ..self.workshop(client) };
-        for (step, operation) in self.options.steps.operations(&surroundings) {
+        for (step, operation) in self.options.steps.operations(&environment) {
             self.watcher.tell(ProgressEvent::Running { step: step.to_owned() });
             let job = shop.job(&random_hex(8)?, &self.base.remote_root, operation);
             self.recorder.lock().running = Some(step.to_owned());
-            let receipt = keeper.right().during(executor.run(&shop, &job, receipt_within(executor))).await;
+            let receipt = lease.guard().run(executor.run(&shop, &job, receipt_within(executor))).await;
             self.recorder.lock().running = None;
             let receipt = match receipt {
                 Ok(receipt) => receipt,
@@ -50,7 +50,7 @@ impl<R: Remote> Run<'_, R> {
             let report = StepReport::of(step, &receipt);
             let is_ok = report.ok;
             if is_ok {
-                keeper.intent().steps.remove(step);
+                lease.intent().steps.remove(step);
             }
             self.recorder.lock().steps.push(report);
             if !is_ok {

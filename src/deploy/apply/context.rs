@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::progress::Watcher;
 use super::report::Recorder;
 use crate::client::Client;
-use crate::deploy::diff::model::Base;
+use crate::deploy::diff::model::DiffSnapshot;
 use crate::deploy::plan::options::DeployOptions;
-use crate::deploy::plan::planner::Work;
-use crate::deploy::plan::strategy::Means;
+use crate::deploy::plan::planner::ResolvedPlan;
+use crate::deploy::plan::strategy::Strategy;
 use crate::deploy::remote::Remote;
 use crate::deploy::state::folder::StateFolder;
 use crate::deploy::state::manifest::Files;
@@ -17,10 +17,10 @@ use crate::host::{LeftTasks, Workshop};
 pub(crate) struct Run<'a, R> {
     pub remote: &'a R,
     pub folder: StateFolder,
-    pub base: &'a Base,
-    pub work: &'a Work,
+    pub base: &'a DiffSnapshot,
+    pub work: &'a ResolvedPlan,
     pub options: &'a DeployOptions,
-    pub means: &'a Means,
+    pub strategy: &'a Strategy,
     pub recorder: &'a Recorder,
     pub watcher: &'a Arc<Watcher>,
     /// Kinds of tasks of ours that could not be deleted.

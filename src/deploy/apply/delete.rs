@@ -14,7 +14,7 @@ use crate::clock;
 use crate::deploy::diff::compare::Obstacle;
 use crate::deploy::paths::{is_due, parent_of, place};
 use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
-use crate::deploy::state::lease::Right;
+use crate::deploy::state::lease::LeaseGuard;
 use crate::deploy::state::manifest::Files;
 use crate::error::{ErrorKind, Result};
 
@@ -30,7 +30,7 @@ pub(crate) struct Remover<'a, R> {
     pub watcher: &'a Watcher,
     /// What stays.
     pub kept: &'a Files,
-    pub right: &'a Right<R>,
+    pub guard: &'a LeaseGuard<R>,
 }
 
 impl<R: Remote> Remover<'_, R> {
@@ -138,7 +138,7 @@ impl<R: Remote> Remover<'_, R> {
         }
     }
 
-    /// Removes a file where a folder is needed. If there is a folder already, nothing is in the way.
+    /// Removes a file where a folder is needed. If there is a folder already, nothing is in the estimate.
     async fn clear_file(&self, path: &str) -> bool {
         let cleared = async {
             let entries = self.list(parent_of(path)).await?;
@@ -207,7 +207,7 @@ impl<R: Remote> Remover<'_, R> {
     }
 
     pub(super) async fn delete(&self, path: &str) -> Result<()> {
-        self.right.during(delete_if_there(self.remote, &self.root.join(path)?)).await?;
+        self.guard.run(delete_if_there(self.remote, &self.root.join(path)?)).await?;
         self.recorder.lock().deleted.push(path.to_owned());
         self.watcher.deleted(path);
         Ok(())

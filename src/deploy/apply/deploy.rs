@@ -9,19 +9,19 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
-use super::bundle::Load;
+use super::bundle::PackedBundle;
 use super::context::Run;
 use super::progress::{Progress, ProgressEvent, Watcher};
 use super::report::{DeployReport, Recorder};
 use crate::clock;
 use crate::deploy::diff::model::DeployDiff;
 use crate::deploy::plan::options::DeployOptions;
-use crate::deploy::plan::planner::Work;
-use crate::deploy::plan::strategy::Means;
+use crate::deploy::plan::planner::ResolvedPlan;
+use crate::deploy::plan::strategy::Strategy;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::state::folder::StateFolder;
-use crate::deploy::state::lease::Keeper;
+use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::note_tasks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{LeftTasks, host_time};
@@ -43,13 +43,13 @@ pub async fn deploy<R: Remote>(
     recorder: &Recorder,
 ) -> Result<DeployReport> {
     diff.base.check(project)?;
-    let work = Work::of(diff, options)?;
+    let work = ResolvedPlan::of(diff, options)?;
     let watcher = Arc::new(Watcher::new(progress));
     let remote = project.client.observed(Arc::clone(&watcher) as _);
     begin(recorder, diff, &work, options, &remote);
-    let means = Means::choose(remote.as_client(), options, &work).await;
-    let means = match means {
-        Ok(means) => means,
+    let strategy = Strategy::choose(remote.as_client(), options, &work).await;
+    let strategy = match strategy {
+        Ok(strategy) => strategy,
         // Local mistakes are the caller's; what the service says belongs into the report.
         Err(error) if error.kind() == ErrorKind::Config => return Err(error),
         Err(error) => {
@@ -57,13 +57,13 @@ pub async fn deploy<R: Remote>(
             return Ok(recorder.close());
         }
     };
-    means.tell(recorder, &work);
+    report_strategy(recorder, &strategy, &work);
     watcher.tell(ProgressEvent::Planned {
         uploads: work.uploads.len(),
         deletes: work.deletes.values().map(Vec::len).sum(),
         bytes: work.plan.bytes,
-        requests: means.way().map_or(work.plan.requests, |way| way.requests),
-        seconds: means.way().map_or(work.plan.seconds, |way| way.seconds),
+        requests: strategy.estimate().map_or(work.plan.requests, |estimate| estimate.requests),
+        seconds: strategy.estimate().map_or(work.plan.seconds, |estimate| estimate.seconds),
     });
     if options.dry_run || work.plan.actions.is_empty() {
         let is_ok = recorder.lock().failed.is_empty();
@@ -78,7 +78,7 @@ pub async fn deploy<R: Remote>(
         base,
         work: &work,
         options,
-        means: &means,
+        strategy: &strategy,
         recorder,
         watcher: &watcher,
         left: LeftTasks::default(),
@@ -99,7 +99,7 @@ pub async fn deploy<R: Remote>(
     Ok(recorder.close())
 }
 
-fn begin<R: Remote>(recorder: &Recorder, diff: &DeployDiff, work: &Work, options: &DeployOptions, remote: &R) {
+fn begin<R: Remote>(recorder: &Recorder, diff: &DeployDiff, work: &ResolvedPlan, options: &DeployOptions, remote: &R) {
     let (counted, start) = (remote.clone(), clock::now());
     recorder.count_by(move || (counted.requests_sent(), (clock::now() - start).as_secs_f64()));
     let taken: BTreeSet<&String> = work.uploads.iter().map(|upload| &upload.path).collect();
@@ -114,20 +114,31 @@ fn begin<R: Remote>(recorder: &Recorder, diff: &DeployDiff, work: &Work, options
     };
 }
 
+/// Notes what was chosen and what else there is.
+fn report_strategy(recorder: &Recorder, strategy: &Strategy, work: &ResolvedPlan) {
+    let mut report = recorder.lock();
+    strategy.name().clone_into(&mut report.executor);
+    report.why.clone_from(&strategy.why);
+    report.estimates.clone_from(&strategy.estimates);
+    if !strategy.in_bulk {
+        report.warnings.extend(work.executables_warning());
+    }
+}
+
 impl<R: Remote> Run<'_, R> {
     async fn run(&self) -> Result<()> {
         let intent = self.intent();
         let id = intent.id.clone();
-        let load = if self.means.in_bulk { Some(self.pack(&id, &intent.done).await?) } else { None };
-        let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
+        let load = if self.strategy.in_bulk { Some(self.pack(&id, &intent.done).await?) } else { None };
+        let mut lease = Lease::write(self.remote, self.folder.intent(&id)?, intent).await?;
         if let Err(why) = self.check_alone(&id).await {
             // Our own decision, as opposed to a request that failed.
             self.recorder.lock().held = why.kind() == ErrorKind::Held;
-            return Err(self.withdraw(keeper, why).await);
+            return Err(self.withdraw(lease, why).await);
         }
-        keeper.start();
-        if self.change(&keeper, &id, load).await && self.clean_up().await {
-            if let Err(error) = keeper.remove().await {
+        lease.start();
+        if self.change(&lease, &id, load).await && self.clean_up().await {
+            if let Err(error) = lease.remove().await {
                 self.recorder.warn(format!(
                     "everything is deployed, but the note of this deploy is still there and will expire: {}",
                     error.chain()
@@ -141,7 +152,7 @@ impl<R: Remote> Run<'_, R> {
         }
         if self.recorder.lock().rolled_back {
             // The rollback paid what this deploy owed.
-            if let Err(error) = keeper.remove().await {
+            if let Err(error) = lease.remove().await {
                 self.recorder.warn(format!("the note of this deploy is still there: {}", error.chain()));
             }
             return Ok(());
@@ -149,33 +160,33 @@ impl<R: Remote> Run<'_, R> {
         if self.recorder.lock().untouched {
             // Nothing is owed that was not owed before, and what was is in the notes that are still there.
             let why = self.recorder.lock().stopped.take().unwrap_or_default();
-            return Err(self.withdraw(keeper, Error::job(why)).await);
+            return Err(self.withdraw(lease, Error::job(why)).await);
         }
-        if let Err(error) = keeper.leave().await {
+        if let Err(error) = lease.leave().await {
             self.recorder.warn(format!("the host could not be told that this deploy ended: {}", error.chain()));
         }
         Ok(())
     }
 
     /// Changes the host. Whatever fails is in the report; then it returns false and goes no further.
-    async fn change(&self, keeper: &Keeper<R>, id: &str, load: Option<Load>) -> bool {
+    async fn change(&self, lease: &Lease<R>, id: &str, load: Option<PackedBundle>) -> bool {
         let is_bulk = load.is_some();
         let changed = match load {
-            Some(load) => self.apply_in_bulk(keeper, id, load).await,
-            None => self.apply_singly(keeper, id).await,
+            Some(load) => self.apply_in_bulk(lease, id, load).await,
+            None => self.apply_singly(lease, id).await,
         };
         if !changed {
             return false;
         }
-        let well = self.run_steps(keeper).await && {
+        let well = self.run_steps(lease).await && {
             let before = self.remote.as_client().map_or_else(SystemTime::now, host_time);
-            self.reload_all(keeper).await && self.is_healthy(before).await
+            self.reload_all(lease).await && self.is_healthy(before).await
         };
         if !well {
-            self.roll_back(keeper, id).await;
+            self.roll_back(lease, id).await;
             return false;
         }
-        let owed: Vec<String> = keeper.intent().steps.iter().cloned().collect();
+        let owed: Vec<String> = lease.intent().steps.iter().cloned().collect();
         if !owed.is_empty() {
             self.recorder.warn(format!(
                 "an earlier deploy was to run {} and did not do it to its end, nor did this one: look whether that is due",
@@ -187,7 +198,7 @@ impl<R: Remote> Run<'_, R> {
         if is_bulk {
             return self.is_flawless();
         }
-        let kept = self.files_after(&keeper.intent().done);
-        self.delete(keeper, &kept).await
+        let kept = self.files_after(&lease.intent().done);
+        self.delete(lease, &kept).await
     }
 }

@@ -31,8 +31,8 @@ impl<R: Remote> Run<'_, R> {
         let (Some(path), Some(client)) = (&self.options.health, self.remote.as_client()) else { return true };
         let reloaded = self.recorder.lock().reloaded.clone();
         for domain in reloaded {
-            let is_named = self.options.via.domain.as_ref() == Some(&domain);
-            let url = self.options.via.site_url.as_deref().filter(|_| is_named);
+            let is_named = self.options.executors.domain.as_ref() == Some(&domain);
+            let url = self.options.executors.site_url.as_deref().filter(|_| is_named);
             match look_again(client, &domain, url, path).await {
                 Ok(status) if status < 400 || status == 401 => {}
                 Ok(status) if status < 500 => {

@@ -5,20 +5,20 @@ use super::progress::ProgressEvent;
 use crate::api::Reloaded;
 use crate::deploy::operations::reload::{is_refused, reload};
 use crate::deploy::remote::Remote;
-use crate::deploy::state::lease::Keeper;
+use crate::deploy::state::lease::Lease;
 
 impl<R: Remote> Run<'_, R> {
-    pub(super) async fn reload_all(&self, keeper: &Keeper<R>) -> bool {
+    pub(super) async fn reload_all(&self, lease: &Lease<R>) -> bool {
         for domain in &self.work.reload {
-            if !self.reload(domain, keeper).await {
+            if !self.reload(domain, lease).await {
                 return false;
             }
         }
         true
     }
 
-    async fn reload(&self, domain: &str, keeper: &Keeper<R>) -> bool {
-        if let Err(error) = keeper.right().check() {
+    async fn reload(&self, domain: &str, lease: &Lease<R>) -> bool {
+        if let Err(error) = lease.guard().check() {
             self.recorder.fail(domain, format!("not reloaded: {}", error.chain()));
             return false;
         }
@@ -28,7 +28,7 @@ impl<R: Remote> Run<'_, R> {
                 if let Reloaded::CnameWarning(warning) = reloaded {
                     self.recorder.warn(format!("{domain} was reloaded, and the service warns: {warning}"));
                 }
-                keeper.intent().reload.remove(domain);
+                lease.intent().reload.remove(domain);
                 self.recorder.lock().reloaded.push(domain.to_owned());
                 self.watcher.tell(ProgressEvent::Reloaded { domain: domain.to_owned() });
                 true
@@ -37,7 +37,7 @@ impl<R: Remote> Run<'_, R> {
                 let reason = format!("not reloaded: {}", error.chain());
                 if is_refused(&error) {
                     // There is no such web app: a debt that could never be paid would stop every later deploy.
-                    keeper.intent().reload.remove(domain);
+                    lease.intent().reload.remove(domain);
                     if !self.options.reload.iter().any(|asked| asked == domain) {
                         self.recorder.warn(format!("{domain}, which an earlier deploy wanted reloaded, was {reason}"));
                         return true;

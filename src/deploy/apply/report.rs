@@ -1,7 +1,7 @@
 //! The report: what a deploy did, readable at any moment, also after it was cancelled.
 
 use crate::deploy::plan::actions::Plan;
-use crate::deploy::plan::cost::Way;
+use crate::deploy::plan::cost::Estimate;
 use crate::deploy::plan::steps::StepReport;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,7 +41,7 @@ pub struct DeployReport {
     /// Why this one.
     pub why: String,
     /// What each way costs.
-    pub ways: Vec<Way>,
+    pub estimates: Vec<Estimate>,
     /// What was run on the host.
     pub steps: Vec<StepReport>,
     /// What is new in the error log, if the site does not work after the reload.
@@ -61,8 +61,8 @@ pub struct DeployReport {
 impl DeployReport {
     /// The way that was taken, with what it was to cost; `None` if there was nothing to do.
     #[must_use]
-    pub fn way(&self) -> Option<&Way> {
-        self.ways.iter().find(|way| way.executor == self.executor)
+    pub fn estimate(&self) -> Option<&Estimate> {
+        self.estimates.iter().find(|estimate| estimate.executor == self.executor)
     }
 
     /// What went wrong, in one text; `None` if nothing did.
@@ -92,7 +92,7 @@ impl DeployReport {
             "plan": self.plan.to_json(),
             "executor": self.executor,
             "why": self.why,
-            "ways": self.ways,
+            "estimates": self.estimates,
             "steps": self.steps,
             "error_log": self.error_log,
             "kept_for_rollback": self.kept_for_rollback,
@@ -102,7 +102,7 @@ impl DeployReport {
     }
 }
 
-/// A handle on the report of a deploy. It stays readable when the deploy is dropped half-way.
+/// A handle on the report of a deploy. It stays readable when the deploy is dropped half-estimate.
 #[derive(Clone, Default)]
 pub struct Recorder {
     report: Arc<Mutex<DeployReport>>,

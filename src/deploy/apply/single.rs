@@ -6,34 +6,34 @@ use super::context::Run;
 use super::delete::Remover;
 use super::upload::Uploader;
 use crate::deploy::remote::Remote;
-use crate::deploy::state::lease::Keeper;
+use crate::deploy::state::lease::Lease;
 use crate::deploy::state::manifest::{Files, Manifest};
 use crate::error::Result;
 
 impl<R: Remote> Run<'_, R> {
-    pub(super) async fn apply_singly(&self, keeper: &Keeper<R>, id: &str) -> bool {
-        self.upload(keeper).await;
+    pub(super) async fn apply_singly(&self, lease: &Lease<R>, id: &str) -> bool {
+        self.upload(lease).await;
         if !self.is_flawless() {
             return false;
         }
-        let files = self.files_after(&keeper.intent().done);
-        if let Err(error) = self.write_manifest(keeper, id, &files).await {
+        let files = self.files_after(&lease.intent().done);
+        if let Err(error) = self.write_manifest(lease, id, &files).await {
             self.recorder.lock().stopped = Some(error.chain());
             return false;
         }
         true
     }
 
-    async fn upload(&self, keeper: &Keeper<R>) {
+    async fn upload(&self, lease: &Lease<R>) {
         let root = &self.base.remote_root;
-        let (kept, right) = (Files::new(), keeper.right());
+        let (kept, guard) = (Files::new(), lease.guard());
         let remover = Remover {
             remote: self.remote,
             root,
             recorder: self.recorder,
             watcher: self.watcher,
             kept: &kept,
-            right: &right,
+            guard: &guard,
         };
         let mut uploads = self.work.uploads.clone();
         for obstacle in &self.work.obstacles {
@@ -54,10 +54,10 @@ impl<R: Remote> Run<'_, R> {
         }
         let (remote, recorder, watcher) = (self.remote, self.recorder, self.watcher);
         let concurrency = self.options.concurrency;
-        Uploader { remote, root, keeper, recorder, watcher, concurrency }.run(&uploads).await;
+        Uploader { remote, root, lease, recorder, watcher, concurrency }.run(&uploads).await;
     }
 
-    async fn write_manifest(&self, keeper: &Keeper<R>, id: &str, files: &Files) -> Result<()> {
+    async fn write_manifest(&self, lease: &Lease<R>, id: &str, files: &Files) -> Result<()> {
         let generation = self.generation();
         let known = &self.base.known;
         let is_same = *files == known.ours && known.pending.is_empty() && known.done.is_empty();
@@ -65,20 +65,20 @@ impl<R: Remote> Run<'_, R> {
         let id = self.base.deploy.as_deref().filter(|_| is_same).unwrap_or(id);
         let manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone());
         let place = self.folder.manifest(generation)?;
-        keeper.right().during(self.remote.write(&place, manifest.to_text().into())).await
+        lease.guard().run(self.remote.write(&place, manifest.to_text().into())).await
     }
 
-    pub(super) async fn delete(&self, keeper: &Keeper<R>, kept: &Files) -> bool {
+    pub(super) async fn delete(&self, lease: &Lease<R>, kept: &Files) -> bool {
         let root = &self.base.remote_root;
-        let right = keeper.right();
+        let guard = lease.guard();
         let (remote, recorder, watcher) = (self.remote, self.recorder, self.watcher);
-        let remover = Remover { remote, root, recorder, watcher, kept, right: &right };
+        let remover = Remover { remote, root, recorder, watcher, kept, guard: &guard };
         // The deepest first: a folder may be emptied by the loss of one below it.
         let mut left: BTreeSet<&str> = self.work.deletes.keys().map(String::as_str).collect();
         for (folder, paths) in self.work.deletes.iter().rev() {
             left.remove(folder.as_str());
             let gone = |path: &str| {
-                keeper.intent().deletes.remove(path);
+                lease.intent().deletes.remove(path);
             };
             if !remover.delete_from(folder, paths, &left, gone).await {
                 return false;

@@ -3,24 +3,27 @@
 use std::collections::BTreeSet;
 
 use super::context::Run;
-use crate::deploy::operations::maintenance::Errand;
+use crate::deploy::operations::maintenance::Maintenance;
 use crate::deploy::operations::reload::reload as reload_site;
 use crate::deploy::operations::rollback::{changed_since, leave};
 use crate::deploy::plan::steps::StepReport;
 use crate::deploy::remote::Remote;
 use crate::deploy::state::intent::Intent;
-use crate::deploy::state::lease::Keeper;
+use crate::deploy::state::lease::Lease;
 use crate::error::Result;
 
 impl<R: Remote> Run<'_, R> {
     /// After a failure: puts the old files back, if that is wanted and can be done, and reloads.
-    pub(crate) async fn roll_back(&self, keeper: &Keeper<R>, id: &str) {
+    pub(crate) async fn roll_back(&self, lease: &Lease<R>, id: &str) {
         if !self.options.rollback_on_failure {
             return;
         }
-        if !self.means.in_bulk || !self.recorder.lock().kept_for_rollback {
-            let why =
-                if self.means.in_bulk { "what was replaced could not be kept" } else { "no file went up as a bundle" };
+        if !self.strategy.in_bulk || !self.recorder.lock().kept_for_rollback {
+            let why = if self.strategy.in_bulk {
+                "what was replaced could not be kept"
+            } else {
+                "no file went up as a bundle"
+            };
             self.recorder.warn(format!("nothing is rolled back: {why}"));
             return;
         }
@@ -42,7 +45,7 @@ impl<R: Remote> Run<'_, R> {
             let names = migrations.join(", ");
             self.recorder.warn(format!("these migrations ran, and are not undone by the rollback: {names}"));
         }
-        match self.put_back(keeper, id).await {
+        match self.put_back(lease, id).await {
             Ok(own) => {
                 self.recorder.lock().rolled_back = true;
                 self.reload_old(own).await;
@@ -52,7 +55,7 @@ impl<R: Remote> Run<'_, R> {
     }
 
     /// Lets the sites run the old files again. Without that the rollback's note stays, so that the next deploy does it.
-    async fn reload_old(&self, own: Keeper<R>) {
+    async fn reload_old(&self, own: Lease<R>) {
         for domain in &self.work.reload {
             if let Err(error) = reload_site(self.remote, domain).await {
                 let reason = error.chain();
@@ -66,15 +69,15 @@ impl<R: Remote> Run<'_, R> {
         }
     }
 
-    async fn put_back(&self, keeper: &Keeper<R>, id: &str) -> Result<Keeper<R>> {
-        let (client, executor) = self.means.needed()?;
+    async fn put_back(&self, lease: &Lease<R>, id: &str) -> Result<Lease<R>> {
+        let (client, executor) = self.strategy.needed()?;
         let mut intent = Intent::new(self.remote.server_time());
         intent.pending.extend(self.work.uploads.iter().map(|upload| upload.path.clone()));
         intent.pending.extend(self.work.deletes.values().flatten().cloned());
         intent.reload.clone_from(&self.work.reload);
         intent.takes_over = BTreeSet::from([id.to_owned()]);
-        keeper.right().check()?;
-        let errand = Errand {
+        lease.guard().check()?;
+        let maintenance = Maintenance {
             remote: self.remote,
             folder: &self.folder,
             root: &self.base.remote_root,
@@ -82,10 +85,10 @@ impl<R: Remote> Run<'_, R> {
             executor,
         };
         let own = intent.id.clone();
-        let (keeper, applied) = errand.roll_back(intent, id, self.generation() + 1).await?;
+        let (lease, applied) = maintenance.roll_back(intent, id, self.generation() + 1).await?;
         if let Some(words) = changed_since(&applied, &own) {
             self.recorder.warn(words);
         }
-        Ok(keeper)
+        Ok(lease)
     }
 }

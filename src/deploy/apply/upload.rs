@@ -12,7 +12,7 @@ use crate::client::RemotePath;
 use crate::deploy::plan::planner::{CHECKPOINT_FILES, Upload};
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::select::blocking;
-use crate::deploy::state::lease::{Keeper, Right};
+use crate::deploy::state::lease::{Lease, LeaseGuard};
 use crate::deploy::state::manifest::FileState;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -26,7 +26,7 @@ const MEMORY: u32 = 128 * 1024;
 pub(crate) struct Uploader<'a, R> {
     pub remote: &'a R,
     pub root: &'a RemotePath,
-    pub keeper: &'a Keeper<R>,
+    pub lease: &'a Lease<R>,
     pub recorder: &'a Recorder,
     pub watcher: &'a Arc<Watcher>,
     pub concurrency: usize,
@@ -46,7 +46,7 @@ impl<R: Remote> Uploader<'_, R> {
         let mut since_checkpoint = 0;
         loop {
             while running.len() < concurrency && hopeless.is_none() {
-                if let Err(error) = self.keeper.right().check() {
+                if let Err(error) = self.lease.guard().check() {
                     hopeless = Some(error.chain());
                     break;
                 }
@@ -68,7 +68,7 @@ impl<R: Remote> Uploader<'_, R> {
             since_checkpoint += 1;
             if since_checkpoint == CHECKPOINT_FILES && waiting.len() + running.len() > 0 {
                 since_checkpoint = 0;
-                self.keeper.checkpoint();
+                self.lease.checkpoint();
             }
         }
         if let Some(why) = hopeless {
@@ -80,9 +80,9 @@ impl<R: Remote> Uploader<'_, R> {
 
     fn start(&self, running: &mut JoinSet<Outcome>, upload: Upload, place: RemotePath, memory: &Arc<Semaphore>) {
         let (remote, memory, watcher) = (self.remote.clone(), Arc::clone(memory), Arc::clone(self.watcher));
-        let right = self.keeper.right();
+        let guard = self.lease.guard();
         running.spawn(async move {
-            let outcome = send(&remote, &right, &upload, &place, &memory, &watcher).await;
+            let outcome = send(&remote, &guard, &upload, &place, &memory, &watcher).await;
             let reason = outcome.as_ref().err().map(Error::chain);
             watcher.ended(&upload.path, &place, reason.as_deref());
             (upload, outcome)
@@ -99,7 +99,7 @@ impl<R: Remote> Uploader<'_, R> {
                         upload.path
                     ));
                 }
-                self.keeper.uploaded(&upload.path, state);
+                self.lease.uploaded(&upload.path, state);
                 self.recorder.lock().uploaded.push(upload.path.clone());
                 None
             }
@@ -119,7 +119,7 @@ fn is_hopeless(error: &Error) -> bool {
 
 async fn send<R: Remote>(
     remote: &R,
-    right: &Right<R>,
+    guard: &LeaseGuard<R>,
     upload: &Upload,
     place: &RemotePath,
     memory: &Semaphore,
@@ -130,7 +130,7 @@ async fn send<R: Remote>(
     watcher.started(&upload.path, place, upload.size);
     let path = upload.local.clone();
     let (content, state) = blocking(move || read(&path)).await??;
-    right.during(remote.write(place, content)).await?;
+    guard.run(remote.write(place, content)).await?;
     Ok(state)
 }
 

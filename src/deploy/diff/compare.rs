@@ -9,8 +9,11 @@ use crate::deploy::selection::select::LocalFile;
 use crate::deploy::state::manifest::{FileState, Files, below};
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize;
+
 /// What the host's side is known from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Compare {
     /// The manifest. Costs nothing more, and the default where there is one.
     Manifest,
@@ -21,6 +24,9 @@ pub enum Compare {
 }
 
 impl Compare {
+    /// Every way to compare, in the order in which they are listed to users.
+    pub const ALL: [Self; 3] = [Self::Manifest, Self::Names, Self::Content];
+
     /// Its name, as options spell it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -36,21 +42,16 @@ impl std::str::FromStr for Compare {
     type Err = crate::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "manifest" => Ok(Self::Manifest),
-            "names" => Ok(Self::Names),
-            "content" => Ok(Self::Content),
-            _ => Err(crate::Error::config(format!(
-                "compare={text:?} is not known: it is \"manifest\", \"names\" or \"content\""
-            ))),
-        }
+        Self::ALL.into_iter().find(|compare| compare.as_str() == text).ok_or_else(|| {
+            crate::Error::config(format!("compare={text:?} is not known: it is \"manifest\", \"names\" or \"content\""))
+        })
     }
 }
 
 /// Something of ours that is in the way of an upload: a file where a folder is needed, or the reverse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Obstacle {
-    /// What is in the way.
+    /// What is in the estimate.
     pub path: String,
     /// Whether it is a folder.
     pub is_dir: bool,

@@ -14,7 +14,7 @@ use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
 use crate::deploy::selection::select::{LocalFile, checked_root, first_few};
 use crate::deploy::selection::walk::LeftOut;
-use crate::deploy::state::folder::Knowledge;
+use crate::deploy::state::folder::KnownFiles;
 use crate::deploy::state::intent::Intent;
 use crate::deploy::state::manifest::Files;
 use crate::error::{Error, Result};
@@ -46,11 +46,11 @@ pub struct DeployDiff {
     pub compare: Compare,
     /// Whether `unmanaged` is known.
     pub(crate) complete: bool,
-    pub(crate) base: Arc<Base>,
+    pub(crate) base: Arc<DiffSnapshot>,
 }
 
 /// What a deploy builds on.
-pub(crate) struct Base {
+pub(crate) struct DiffSnapshot {
     pub host: String,
     pub user: String,
     pub local_root: PathBuf,
@@ -68,7 +68,7 @@ pub(crate) struct Base {
     pub intents: Vec<Intent>,
     /// The jobs that have a folder on the host.
     pub works: BTreeSet<String>,
-    pub known: Knowledge,
+    pub known: KnownFiles,
     pub adopted: Files,
     pub vanished: BTreeSet<String>,
     pub obstacles: Vec<Obstacle>,
@@ -78,7 +78,7 @@ pub(crate) struct Base {
     pub protection: crate::deploy::selection::protect::Protection,
 }
 
-impl Base {
+impl DiffSnapshot {
     /// Refuses a project that the diff is not about.
     pub(crate) fn check<R: Remote>(&self, project: &Project<R>) -> Result<()> {
         let same_root = checked_root(&project.local_root).is_ok_and(|root| root == self.local_root);

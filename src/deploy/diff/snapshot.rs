@@ -13,14 +13,14 @@ use tokio::sync::Mutex;
 
 use super::compare::{Compare, Differences, Obstacle, Seen, compare};
 use super::listing::{RemoteTree, list_tree};
-use super::model::{Base, DeployDiff, not_sent};
+use super::model::{DeployDiff, DiffSnapshot, not_sent};
 use crate::deploy::paths::place;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
 use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, first_few, select};
-use crate::deploy::state::folder::{Knowledge, StateFolder};
-use crate::deploy::state::intent::{Intent, Standing};
+use crate::deploy::state::folder::{KnownFiles, StateFolder};
+use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::manifest::Files;
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{ErrorKind, Result};
@@ -140,7 +140,7 @@ struct Parts<'a, R> {
     generations: BTreeSet<u64>,
     intents: Vec<Intent>,
     works: BTreeSet<String>,
-    known: Knowledge,
+    known: KnownFiles,
     differences: Differences,
     gone: BTreeSet<String>,
     protected_gone: Vec<String>,
@@ -159,7 +159,7 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         .into_iter()
         .filter(|path| !differences.vanished.contains(path) && !in_the_way.contains(path))
         .collect();
-    let base = Base {
+    let base = DiffSnapshot {
         host: parts.project.client.host().to_owned(),
         user: parts.project.client.user().to_owned(),
         local_root: parts.local_root,
@@ -234,7 +234,7 @@ fn keep_protected(differences: &mut Differences, filter: &Filter) {
 async fn unmanaged(
     tree: &RemoteTree,
     selection: &Selection,
-    known: &Knowledge,
+    known: &KnownFiles,
     filter: &mut Filter,
     skipper: &impl Skipper,
 ) -> Result<Vec<String>> {
@@ -271,12 +271,12 @@ async fn download_digests<R: Remote>(
     Ok(digests.into_iter().flatten().collect())
 }
 
-fn warnings<R: Remote>(selection: &Selection, intents: &[Intent], known: &Knowledge, remote: &R) -> Vec<String> {
+fn warnings<R: Remote>(selection: &Selection, intents: &[Intent], known: &KnownFiles, remote: &R) -> Vec<String> {
     let mut warnings = selection.warnings.clone();
     for intent in intents {
         warnings.push(match intent.standing(remote.server_time()) {
-            Standing::Live => intent.describe(),
-            Standing::Over => format!(
+            IntentState::Running => intent.describe(),
+            IntentState::Ended => format!(
                 "a deploy by {}@{} did not end well: what it was about counts as changed",
                 intent.who, intent.host
             ),

@@ -1,20 +1,20 @@
-//! Errands: jobs on the host that are no deploys. A command, a look at the whole tree, an archive, a rollback.
+//! Maintenance jobs: jobs on the host that are no deploys. A command, a look at the whole tree, an archive, a rollback.
 //!
-//! An errand that makes a task leaves a note for as long as it works, so that the next command finds the task if we are
-//! killed. It is no deploy's note: an errand keeps nobody from deploying.
+//! An maintenance that makes a task leaves a note for as long as it works, so that the next command finds the task if we are
+//! killed. It is no deploy's note: an maintenance keeps nobody from deploying.
 
 use std::time::Duration;
 
 use crate::api::TaskKind;
 use crate::cleanup;
 use crate::client::{Client, RemotePath};
-use crate::deploy::plan::environment::{Surroundings, limit_of, receipt_within};
-use crate::deploy::plan::executor::{NO_COMMANDS, Via};
+use crate::deploy::plan::environment::{PythonEnvironment, limit_of, receipt_within};
+use crate::deploy::plan::executor::{ExecutorOptions, NO_COMMANDS};
 use crate::deploy::project::Project;
 use crate::deploy::remote::{Remote, delete_if_there};
 use crate::deploy::state::folder::{State, StateFolder};
 use crate::deploy::state::intent::Intent;
-use crate::deploy::state::lease::Keeper;
+use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{Error, Result};
 use crate::host::{Executor, Operation, Receipt, Workshop, random_hex, sweep_own};
@@ -22,8 +22,8 @@ use crate::host::{Executor, Operation, Receipt, Workshop, random_hex, sweep_own}
 /// How long a job may take: the runner begins none that is older than 30 minutes.
 pub(crate) const JOB_LIMIT: Duration = Duration::from_secs(25 * 60);
 
-/// What an errand needs.
-pub(crate) struct Errand<'a, R> {
+/// What an maintenance needs.
+pub(crate) struct Maintenance<'a, R> {
     pub remote: &'a R,
     pub folder: &'a StateFolder,
     pub root: &'a RemotePath,
@@ -51,7 +51,7 @@ pub struct Outcome {
     pub truncated: bool,
 }
 
-impl<R: Remote> Errand<'_, R> {
+impl<R: Remote> Maintenance<'_, R> {
     /// Has an operation done, and waits for its receipt. Removes first what killed deploys left in the account.
     pub(crate) async fn run(&self, operation: Operation, limit: Duration) -> Result<Receipt> {
         self.run_as(&random_hex(8)?, operation, limit).await
@@ -79,9 +79,9 @@ impl<R: Remote> Errand<'_, R> {
         let mut intent = Intent::new(self.remote.server_time());
         id.clone_into(&mut intent.id);
         intent.tasks.extend(kinds);
-        let place = self.folder.errand(id)?;
-        let mut keeper = Keeper::write(self.remote, place.clone(), intent).await?;
-        keeper.start();
+        let place = self.folder.maintenance(id)?;
+        let mut lease = Lease::write(self.remote, place.clone(), intent).await?;
+        lease.start();
         let mut note = Note {
             client: self.shop.client.clone(),
             place,
@@ -94,7 +94,7 @@ impl<R: Remote> Errand<'_, R> {
         let receipt = self.executor.run(&self.shop, &job, limit).await;
         note.is_over = true;
         // While a task of it is there, the note must be, too.
-        let ended = if self.shop.left_tasks().is_empty() { keeper.remove().await } else { keeper.leave().await };
+        let ended = if self.shop.left_tasks().is_empty() { lease.remove().await } else { lease.leave().await };
         if let Err(error) = ended {
             log::warn!("the note of this job is still on the host, and will expire: {}", error.chain());
         }
@@ -139,12 +139,12 @@ impl Drop for Note {
 /// # Errors
 /// `Config` if nothing can run it; `Job` if it could not be begun; `Timeout` if nobody knows whether it ended; what the
 /// service answers. That the command failed is no error.
-pub async fn command(project: &Project, via: &Via, command: Command) -> Result<Outcome> {
+pub async fn command(project: &Project, executors: &ExecutorOptions, command: Command) -> Result<Outcome> {
     let (client, root) = (&project.client, &project.remote_root);
-    let executor = via.for_job(client, NO_COMMANDS).await?;
+    let executor = executors.for_job(client, NO_COMMANDS).await?;
     let operation = match command {
         Command::Manage(args, manage) => {
-            Surroundings::of(client, via.domain.as_deref(), &executor).await?.manage(args, manage)
+            PythonEnvironment::of(client, executors.domain.as_deref(), &executor).await?.manage(args, manage)
         }
         Command::Run(_) if matches!(executor, Executor::Webapp(_)) => {
             return Err(Error::config(
@@ -155,8 +155,8 @@ pub async fn command(project: &Project, via: &Via, command: Command) -> Result<O
     };
     let folder = StateFolder::of(client.user(), root)?;
     let shop = Workshop::new(client, folder.path());
-    let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
-    let receipt = errand.run(operation, receipt_within(&executor)).await?;
+    let maintenance = Maintenance { remote: client, folder: &folder, root, shop, executor: &executor };
+    let receipt = maintenance.run(operation, receipt_within(&executor)).await?;
     let mut output = receipt.output.clone();
     match (receipt.exit_status, &receipt.error) {
         (Some(status), None) => Ok(Outcome { exit_status: status, output, truncated: receipt.truncated }),

@@ -8,21 +8,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::maintenance::{Errand, JOB_LIMIT};
+use super::maintenance::{JOB_LIMIT, Maintenance};
 use super::reload::{is_refused, reload as reload_site};
 use crate::client::Client;
-use crate::deploy::plan::executor::Via;
+use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
 use crate::deploy::selection::select::counted;
 use crate::deploy::state::folder::{State as OnHost, StateFolder};
-use crate::deploy::state::intent::{Intent, Standing};
-use crate::deploy::state::lease::Keeper;
+use crate::deploy::state::intent::{Intent, IntentState};
+use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::{remove_work, sweep_tasks};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{Applied, Keep, Operation, State, Workshop};
 
-impl<R: Remote> Errand<'_, R> {
+impl<R: Remote> Maintenance<'_, R> {
     /// Undoes the deploy `target` under `intent`, which is kept until the caller has reloaded what needs it. What
     /// it names besides the files that come back is unknown in the new manifest.
     pub(crate) async fn roll_back(
@@ -30,12 +30,12 @@ impl<R: Remote> Errand<'_, R> {
         mut intent: Intent,
         target: &str,
         generation: u64,
-    ) -> Result<(Keeper<R>, Applied)> {
+    ) -> Result<(Lease<R>, Applied)> {
         let id = intent.id.clone();
         intent.tasks.extend(self.executor.task_kinds());
         intent.undoes = Some(target.to_owned());
         let known = intent.takes_over.clone();
-        let mut keeper = Keeper::write(self.remote, self.folder.intent(&id)?, intent).await?;
+        let mut lease = Lease::write(self.remote, self.folder.intent(&id)?, intent).await?;
         // As in a deploy: of two that write their notes and list them then, at most one goes on.
         let contents = self.folder.list(self.remote).await;
         let is_alone = contents.as_ref().is_ok_and(|contents| {
@@ -43,35 +43,35 @@ impl<R: Remote> Errand<'_, R> {
                 && contents.intents.iter().all(|other| *other == id || known.contains(other))
         });
         if !is_alone {
-            keeper.remove().await?;
+            lease.remove().await?;
             return Err(contents.err().unwrap_or_else(|| {
                 Error::held(
                     "another deploy began or ended just now: nothing was rolled back, try again when it is over",
                 )
             }));
         }
-        keeper.start();
+        lease.start();
         let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Keep::default() };
         let job = self.shop.job(&id, self.root, operation);
-        let receipt = keeper.right().during(self.executor.run(&self.shop, &job, JOB_LIMIT)).await;
+        let receipt = lease.guard().run(self.executor.run(&self.shop, &job, JOB_LIMIT)).await;
         let failure = match receipt {
-            Ok(receipt) if receipt.is_ok() => return Ok((keeper, receipt.applied())),
+            Ok(receipt) if receipt.is_ok() => return Ok((lease, receipt.applied())),
             Ok(receipt) if receipt.applied().undone || receipt.state == State::Refused => {
                 // Nothing changed: nothing is owed.
-                keeper.remove().await?;
+                lease.remove().await?;
                 return Err(receipt.to_error());
             }
             Ok(receipt) => receipt.to_error(),
             Err(error) => error,
         };
-        leave(keeper).await;
+        leave(lease).await;
         Err(failure)
     }
 }
 
 /// Leaves the rollback's note, so that the next deploy knows what is owed.
-pub(crate) async fn leave<R: Remote>(keeper: Keeper<R>) {
-    if let Err(error) = keeper.leave().await {
+pub(crate) async fn leave<R: Remote>(lease: Lease<R>) {
+    if let Err(error) = lease.leave().await {
         log::warn!("the host could not be told that the rollback ended: {}", error.chain());
     }
 }
@@ -129,7 +129,12 @@ pub struct RollbackReport {
 /// # Errors
 /// `Config` if nothing is kept of it, or nothing can do it; `Held` if another deploy is in the way or came since; `Job` if it
 /// failed on the host; what the service answers.
-pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload: &[String]) -> Result<RollbackReport> {
+pub async fn rollback(
+    project: &Project,
+    executors: &ExecutorOptions,
+    target: Option<&str>,
+    reload: &[String],
+) -> Result<RollbackReport> {
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
     let is_id = |target: &str| target.len() == 16 && target.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -137,7 +142,8 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
         return Err(Error::config(format!("{target:?} is no deploy: \"pya history\" lists them")));
     }
     let mut state = folder.read(client).await?;
-    if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == Standing::Live) {
+    if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == IntentState::Running)
+    {
         return Err(Error::held(format!("{}: try again when it is over", other.describe())));
     }
     if sweep_tasks(client, &folder, &state).await? {
@@ -156,9 +162,9 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
         None => latest(client, &folder, &jobs).await?,
     };
     let index = index_of(client, &folder, &target).await?;
-    let executor = via.for_job(client, "nothing can put files back on the host").await?;
+    let executor = executors.for_job(client, "nothing can put files back on the host").await?;
     let shop = Workshop::new(client, folder.path());
-    let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
+    let maintenance = Maintenance { remote: client, folder: &folder, root, shop, executor: &executor };
     let mut intent = Intent::new(client.server_time());
     for other in &state.intents {
         intent.pending.extend(other.pending.iter().chain(other.done.keys()).cloned());
@@ -171,7 +177,7 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
     intent.reload.extend(reload.iter().cloned());
     let (id, reload) = (intent.id.clone(), intent.reload.clone());
     let migrations = migrations_since(&jobs, &target);
-    let (keeper, applied) = errand.roll_back(intent, &target, state.generation().unwrap_or(0) + 1).await?;
+    let (lease, applied) = maintenance.roll_back(intent, &target, state.generation().unwrap_or(0) + 1).await?;
     warnings.extend(changed_since(&applied, &id));
     let mut report = RollbackReport {
         deploy: target,
@@ -184,11 +190,11 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
         ..RollbackReport::default()
     };
     if !reload_all(client, reload, &mut report).await {
-        leave(keeper).await;
+        leave(lease).await;
         return Ok(report);
     }
     remove_notes(client, &folder, &state).await?;
-    keeper.remove().await?;
+    lease.remove().await?;
     Ok(report)
 }
 

@@ -7,14 +7,14 @@ use crate::client::{Client, RemotePath};
 use crate::deploy::remote::delete_if_there;
 
 /// Files or folders on the host that go when they are of no use any more.
-pub(crate) struct Passing {
+pub(crate) struct TemporaryFiles {
     client: Client,
     places: Vec<RemotePath>,
     /// For the log.
     what: &'static str,
 }
 
-impl Passing {
+impl TemporaryFiles {
     pub(crate) fn new(client: &Client, what: &'static str) -> Self {
         Self { client: client.clone(), places: Vec::new(), what }
     }
@@ -40,7 +40,7 @@ impl Passing {
     }
 }
 
-impl Drop for Passing {
+impl Drop for TemporaryFiles {
     fn drop(&mut self) {
         if !self.places.is_empty() {
             let mut left = Self::new(&self.client, self.what);

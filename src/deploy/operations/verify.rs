@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::maintenance::Errand;
+use super::maintenance::Maintenance;
 use crate::deploy::paths::folders_of;
-use crate::deploy::plan::executor::Via;
+use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::selection::protect::{DEFAULT_PROTECTED, Protection};
 use crate::deploy::selection::select::{SelectOptions, checked_root, select};
@@ -112,7 +112,7 @@ impl Hashes {
 ///
 /// # Errors
 /// `Config` if nothing can do it, or for local mistakes; `Job` if it failed on the host; what the service answers.
-pub async fn verify(project: &Project, via: &Via, local: Option<&SelectOptions>) -> Result<Drift> {
+pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Option<&SelectOptions>) -> Result<Drift> {
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
     let selected = match local {
@@ -123,11 +123,11 @@ pub async fn verify(project: &Project, via: &Via, local: Option<&SelectOptions>)
         None => None,
     };
     let state = folder.read(client).await?;
-    let executor = via.for_job(client, "nothing can hash the files on the host").await?;
+    let executor = executors.for_job(client, "nothing can hash the files on the host").await?;
     let shop = Workshop::new(client, folder.path());
-    let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
+    let maintenance = Maintenance { remote: client, folder: &folder, root, shop, executor: &executor };
     let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
-    let receipt = errand.run_after(&state, Operation::Hash { prune }, LIMIT).await?;
+    let receipt = maintenance.run_after(&state, Operation::Hash { prune }, LIMIT).await?;
     if !receipt.is_ok() {
         return Err(receipt.to_error());
     }

@@ -23,7 +23,7 @@ const CONSOLE_REQUESTS: usize = 12;
 
 /// What a way of deploying costs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Way {
+pub struct Estimate {
     /// The executor.
     pub executor: &'static str,
     /// Requests to the API, retries aside; with a task or a console, at most, unless the job takes long.
@@ -34,7 +34,7 @@ pub struct Way {
     pub needs: String,
 }
 
-impl Way {
+impl Estimate {
     /// What it costs, for people.
     #[must_use]
     pub fn cost(&self) -> String {
@@ -49,7 +49,7 @@ impl Way {
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = self.minutes().unwrap_or_else(|| "seconds".to_owned());
         write!(f, "{:<10} {:>14}, {time}", self.executor, counted(self.requests, "request"))?;
@@ -59,7 +59,7 @@ impl fmt::Display for Way {
 
 /// What a deploy is about, as far as its cost depends on it.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Effort {
+pub(crate) struct Workload {
     /// Files to be uploaded and deleted.
     pub changes: usize,
     /// Requests if they go one by one, reloads included.
@@ -84,7 +84,7 @@ struct Rate {
     /// Requests for each.
     job: usize,
     /// Requests before the first command, about the web app.
-    surroundings: usize,
+    environment: usize,
     /// Seconds for each, at least.
     seconds: f64,
 }
@@ -93,16 +93,16 @@ impl Rate {
     /// What is asked of the agent itself is asked of the site, not of the API.
     fn of(executor: &str) -> Self {
         match executor {
-            "webapp" => Self { look: 1, job: 1, surroundings: 1, seconds: 0.0 },
-            "always_on" => Self { look: 1, job: TASK_REQUESTS, surroundings: 2, seconds: 10.0 },
-            "schedule" => Self { look: 1, job: TASK_REQUESTS, surroundings: 2, seconds: 120.0 },
-            "console" => Self { look: 0, job: CONSOLE_REQUESTS, surroundings: 2, seconds: 0.0 },
-            _ => Self { look: 0, job: 0, surroundings: 0, seconds: 0.0 },
+            "webapp" => Self { look: 1, job: 1, environment: 1, seconds: 0.0 },
+            "always_on" => Self { look: 1, job: TASK_REQUESTS, environment: 2, seconds: 10.0 },
+            "schedule" => Self { look: 1, job: TASK_REQUESTS, environment: 2, seconds: 120.0 },
+            "console" => Self { look: 0, job: CONSOLE_REQUESTS, environment: 2, seconds: 0.0 },
+            _ => Self { look: 0, job: 0, environment: 0, seconds: 0.0 },
         }
     }
 }
 
-impl Effort {
+impl Workload {
     fn bundle(&self) -> usize {
         BULK_REQUESTS + self.leftovers + self.parts + self.reloads
     }
@@ -115,30 +115,30 @@ impl Effort {
 
     /// What each way costs; the first is one request per file, where only commands need the `executor`. It took `asked`
     /// requests to know who does the one that is `taken`.
-    pub fn ways(&self, executor: Option<&'static str>, asked: usize, taken: &str) -> Vec<Way> {
-        let mut ways = vec![self.way("none", executor, asked, taken, "")];
+    pub fn estimates(&self, executor: Option<&'static str>, asked: usize, taken: &str) -> Vec<Estimate> {
+        let mut estimates = vec![self.estimate("none", executor, asked, taken, "")];
         if self.changes > 0 {
-            ways.extend(
+            estimates.extend(
                 [
                     ("webapp", "with the agent installed; a site with one worker waits meanwhile"),
                     ("always_on", "paid accounts, with tasks allowed"),
                     ("schedule", "accounts with scheduled tasks, with tasks allowed"),
                     ("console", "a bash console that was opened in a browser"),
                 ]
-                .map(|(name, needs)| self.way(name, Some(name), asked, taken, needs)),
+                .map(|(name, needs)| self.estimate(name, Some(name), asked, taken, needs)),
             );
         }
-        ways
+        estimates
     }
 
-    fn way(
+    fn estimate(
         &self,
         name: &'static str,
         worker: Option<&'static str>,
         asked: usize,
         taken: &str,
         needs: &'static str,
-    ) -> Way {
+    ) -> Estimate {
         let rate = worker.map_or(Rate::of("none"), Rate::of);
         let is_bundle = name != "none";
         let jobs = usize::from(is_bundle) + self.commands;
@@ -148,14 +148,14 @@ impl Effort {
             0 => 0,
             _ => rate.look,
         };
-        let surroundings = if self.commands > 0 && self.has_domain { rate.surroundings } else { 0 };
-        let requests = files + look + jobs * rate.job + surroundings;
+        let environment = if self.commands > 0 && self.has_domain { rate.environment } else { 0 };
+        let requests = files + look + jobs * rate.job + environment;
         let least = f64::from(u32::try_from(jobs).unwrap_or(u32::MAX)) * rate.seconds;
         let needs = match worker {
             Some(worker) if !is_bundle && jobs > 0 => format!("{worker} runs the commands"),
             _ => needs.to_owned(),
         };
-        Way {
+        Estimate {
             executor: name,
             requests,
             // Reloads have a limit of their own.
@@ -176,48 +176,48 @@ pub(crate) fn projected_seconds(requests: usize, limit: Option<u32>) -> f64 {
 mod tests {
     use super::*;
 
-    fn effort() -> Effort {
-        Effort { changes: 460, single: 471, reloads: 1, parts: 1, limit: Some(40), ..Effort::default() }
+    fn workload() -> Workload {
+        Workload { changes: 460, single: 471, reloads: 1, parts: 1, limit: Some(40), ..Workload::default() }
     }
 
     #[test]
     fn ways_are_told_with_what_they_cost() {
-        let ways = effort().ways(Some("webapp"), 1, "webapp");
-        assert_eq!(ways[0].to_string(), "none         471 requests, about 11 min");
+        let estimates = workload().estimates(Some("webapp"), 1, "webapp");
+        assert_eq!(estimates[0].to_string(), "none         471 requests, about 11 min");
         assert_eq!(
-            ways[1].to_string(),
+            estimates[1].to_string(),
             "webapp         7 requests, seconds (with the agent installed; a site with one worker waits meanwhile)"
         );
-        let names: Vec<&str> = ways.iter().map(|way| way.executor).collect();
+        let names: Vec<&str> = estimates.iter().map(|estimate| estimate.executor).collect();
         assert_eq!(names, ["none", "webapp", "always_on", "schedule", "console"]);
-        assert_eq!(ways[1].cost(), "7 requests");
-        assert_eq!(ways[3].cost(), "at most 16 requests, about 2 min");
+        assert_eq!(estimates[1].cost(), "7 requests");
+        assert_eq!(estimates[3].cost(), "at most 16 requests, about 2 min");
     }
 
     #[test]
     fn commands_cost_in_every_way_and_may_be_all_there_is() {
-        let effort = Effort { commands: 2, has_domain: true, ..effort() };
-        let ways = effort.ways(Some("webapp"), 1, "webapp");
-        let requests: Vec<usize> = ways.iter().map(|way| way.requests).collect();
+        let workload = Workload { commands: 2, has_domain: true, ..workload() };
+        let estimates = workload.estimates(Some("webapp"), 1, "webapp");
+        let requests: Vec<usize> = estimates.iter().map(|estimate| estimate.requests).collect();
         assert_eq!(requests, [471 + 4, 7 + 3, 6 + 32, 6 + 32, 5 + 38]);
-        assert!((ways[3].seconds - 360.0).abs() < f64::EPSILON);
-        let few = Effort { changes: 0, single: 5, ..effort }.ways(Some("schedule"), 0, "none");
+        assert!((estimates[3].seconds - 360.0).abs() < f64::EPSILON);
+        let few = Workload { changes: 0, single: 5, ..workload }.estimates(Some("schedule"), 0, "none");
         assert_eq!(few.len(), 1);
         assert_eq!(few[0].to_string(), "none          27 requests, about 4 min (schedule runs the commands)");
     }
 
     #[test]
     fn what_it_took_to_choose_counts_for_the_way_that_is_taken() {
-        let effort = Effort { single: 30, changes: 25, ..effort() };
-        let ways = effort.ways(None, 3, "none");
-        assert_eq!((ways[0].requests, ways[1].requests), (33, 7));
+        let workload = Workload { single: 30, changes: 25, ..workload() };
+        let estimates = workload.estimates(None, 3, "none");
+        assert_eq!((estimates[0].requests, estimates[1].requests), (33, 7));
     }
 
     #[test]
     fn a_bundle_must_save_something() {
-        assert!(effort().is_worth_a_bundle());
-        assert!(!Effort { changes: 20, ..effort() }.is_worth_a_bundle());
-        assert!(!Effort { parts: 500, ..effort() }.is_worth_a_bundle());
+        assert!(workload().is_worth_a_bundle());
+        assert!(!Workload { changes: 20, ..workload() }.is_worth_a_bundle());
+        assert!(!Workload { parts: 500, ..workload() }.is_worth_a_bundle());
     }
 
     #[test]

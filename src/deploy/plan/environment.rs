@@ -29,7 +29,7 @@ pub(crate) fn receipt_within(executor: &Executor) -> Duration {
 
 /// With what the web app runs, as far as a command must be told.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Surroundings {
+pub(crate) struct PythonEnvironment {
     /// Where its packages are, if in a virtualenv.
     virtualenv: Option<String>,
     /// Its version of Python, as `3.13`.
@@ -40,7 +40,7 @@ pub(crate) struct Surroundings {
     timeout: u64,
 }
 
-impl Surroundings {
+impl PythonEnvironment {
     /// Those of the web app `domain`. Inside it, the agent knows its Python and its settings; anything else is told what
     /// the web app's record and its WSGI file say.
     pub(crate) async fn of(client: &Client, domain: Option<&str>, executor: &Executor) -> Result<Self> {

@@ -3,16 +3,21 @@
 //! `auto` takes the cheapest way that works and says why. It uses an agent only where one is installed, makes a task only
 //! where that is allowed, and opens no console.
 
-use super::cost::Effort;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use super::cost::Workload;
 use crate::client::Client;
 use crate::deploy::selection::select::counted;
 use crate::error::{Error, Result};
 use crate::host::{Agent, Agents, Executor};
 
-/// Who is to do what cannot be done through the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Choice {
-    /// The cheapest that works; none, if none does.
+/// The executors by name, as a caller chooses among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutorChoice {
+    /// The cheapest that works; one request per file if none does.
     #[default]
     Auto,
     /// The agent in the web app.
@@ -21,20 +26,51 @@ pub enum Choice {
     AlwaysOn,
     /// A scheduled task.
     Schedule,
-    /// A bash console: this one, or a new one.
-    Console(Option<u64>),
-    /// Nobody: one request per file.
+    /// A bash console.
+    Console,
+    /// No executor: one request per file.
     None,
 }
 
-/// Who does it, where there is a choice.
+impl ExecutorChoice {
+    /// Every choice, in the order in which they are listed to users.
+    pub const ALL: [Self; 6] = [Self::Auto, Self::Webapp, Self::AlwaysOn, Self::Schedule, Self::Console, Self::None];
+
+    /// Its name, as options and reports spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Webapp => "webapp",
+            Self::AlwaysOn => "always_on",
+            Self::Schedule => "schedule",
+            Self::Console => "console",
+            Self::None => "none",
+        }
+    }
+}
+
+impl FromStr for ExecutorChoice {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|choice| choice.as_str() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str).join(", ");
+            Error::config(format!("there is no executor {name:?}: choose one of {names}"))
+        })
+    }
+}
+
+/// Which executor a caller wants, and what it needs to find one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Via {
-    /// Who is to do it.
-    pub choice: Choice,
+pub struct ExecutorOptions {
+    /// The executor.
+    pub choice: ExecutorChoice,
+    /// The console to use; without it a new one is made.
+    pub console: Option<u64>,
     /// The domain of the web app with the agent.
     pub domain: Option<String>,
-    /// Where its site is, if not at its domain.
+    /// The address of its site, if that is not its domain.
     pub site_url: Option<String>,
     /// Whether `auto` may make a task.
     pub allow_tasks: bool,
@@ -45,7 +81,7 @@ pub(crate) const NO_COMMANDS: &str = "nothing can run commands on the host";
 
 /// What was chosen, and why.
 #[derive(Debug)]
-pub struct Chosen {
+pub struct SelectedExecutor {
     /// `None`: nobody.
     pub executor: Option<Executor>,
     /// For people.
@@ -54,7 +90,7 @@ pub struct Chosen {
     pub requests: usize,
 }
 
-impl Chosen {
+impl SelectedExecutor {
     fn nobody(why: impl Into<String>) -> Self {
         Self { executor: None, why: why.into(), requests: 0 }
     }
@@ -66,39 +102,17 @@ impl Chosen {
     }
 }
 
-impl Choice {
-    /// Takes a name as users write it.
-    ///
-    /// # Errors
-    /// `Config` for anything else.
-    pub fn parse(name: &str) -> Result<Self> {
-        Ok(match name {
-            "auto" => Self::Auto,
-            "webapp" => Self::Webapp,
-            "always_on" => Self::AlwaysOn,
-            "schedule" => Self::Schedule,
-            "console" => Self::Console(None),
-            "none" => Self::None,
-            _ => {
-                return Err(Error::config(format!(
-                    "the executor {name:?} is none of auto, webapp, always_on, schedule, console, none"
-                )));
-            }
-        })
-    }
-}
-
-impl Via {
+impl ExecutorOptions {
     /// Who does a deploy without commands.
-    pub(crate) async fn for_deploy(&self, client: &Client, effort: &Effort) -> Result<Chosen> {
-        if self.choice == Choice::None {
-            return Ok(Chosen::nobody("no executor is wanted"));
+    pub(crate) async fn for_deploy(&self, client: &Client, workload: &Workload) -> Result<SelectedExecutor> {
+        if self.choice == ExecutorChoice::None {
+            return Ok(SelectedExecutor::nobody("no executor is wanted"));
         }
-        if self.choice != Choice::Auto {
+        if self.choice != ExecutorChoice::Auto {
             return self.wanted(client).await;
         }
-        if !effort.is_worth_a_bundle() {
-            return Ok(Chosen::nobody(format!("{} can go one by one", counted(effort.changes, "change"))));
+        if !workload.is_worth_a_bundle() {
+            return Ok(SelectedExecutor::nobody(format!("{} can go one by one", counted(workload.changes, "change"))));
         }
         self.any(client).await
     }
@@ -116,7 +130,7 @@ impl Via {
     ///
     /// # Errors
     /// `Config` if nobody can, with what to do about it.
-    pub(crate) async fn for_commands(&self, client: &Client) -> Result<Chosen> {
+    pub(crate) async fn for_commands(&self, client: &Client) -> Result<SelectedExecutor> {
         self.somebody(client, NO_COMMANDS).await
     }
 
@@ -124,14 +138,14 @@ impl Via {
     ///
     /// # Errors
     /// `Config` if nobody can, with what to do about it.
-    pub(crate) async fn for_rollback(&self, client: &Client) -> Result<Chosen> {
+    pub(crate) async fn for_rollback(&self, client: &Client) -> Result<SelectedExecutor> {
         self.somebody(client, "a deploy by single files keeps nothing for a rollback (rollback_on_failure)").await
     }
 
-    async fn somebody(&self, client: &Client, otherwise: &str) -> Result<Chosen> {
+    async fn somebody(&self, client: &Client, otherwise: &str) -> Result<SelectedExecutor> {
         let chosen = match self.choice {
-            Choice::None => Chosen::nobody("no executor is wanted"),
-            Choice::Auto => self.any(client).await?,
+            ExecutorChoice::None => SelectedExecutor::nobody("no executor is wanted"),
+            ExecutorChoice::Auto => self.any(client).await?,
             _ => self.wanted(client).await?,
         };
         if chosen.executor.is_none() {
@@ -140,12 +154,12 @@ impl Via {
         Ok(chosen)
     }
 
-    async fn wanted(&self, client: &Client) -> Result<Chosen> {
+    async fn wanted(&self, client: &Client) -> Result<SelectedExecutor> {
         let why = "it was asked for".to_owned();
         let executor = match self.choice {
-            Choice::AlwaysOn => Executor::AlwaysOn,
-            Choice::Schedule => Executor::Schedule,
-            Choice::Console(id) => Executor::Console(id),
+            ExecutorChoice::AlwaysOn => Executor::AlwaysOn,
+            ExecutorChoice::Schedule => Executor::Schedule,
+            ExecutorChoice::Console => Executor::Console(self.console),
             _ => {
                 let domain = self
                     .domain
@@ -155,22 +169,22 @@ impl Via {
                 let agent = agent.ok_or_else(|| {
                     Error::config(format!("{domain} has no agent of this version: run \"pya agent install {domain}\""))
                 })?;
-                return Ok(Chosen::agent(agent, why));
+                return Ok(SelectedExecutor::agent(agent, why));
             }
         };
         // Whether the account has tasks is asked before anything is sent.
         let requests = usize::from(!executor.task_kinds().is_empty());
-        Ok(Chosen { executor: Some(executor), why, requests })
+        Ok(SelectedExecutor { executor: Some(executor), why, requests })
     }
 
     /// The best of what is there.
-    async fn any(&self, client: &Client) -> Result<Chosen> {
+    async fn any(&self, client: &Client) -> Result<SelectedExecutor> {
         let agent = match self.domain.as_deref() {
             None => "no domain is given whose agent could do it (domain)".to_owned(),
             Some(domain) => match Agents::new(client, domain, self.site_url.as_deref())?.find().await? {
                 None => format!("no agent is installed (\"pya agent install {domain}\")"),
                 Some(agent) if agent.is_there().await => {
-                    return Ok(Chosen::agent(agent, format!("{domain} has an agent")));
+                    return Ok(SelectedExecutor::agent(agent, format!("{domain} has an agent")));
                 }
                 Some(_) => format!("the agent does not answer (\"pya agent status {domain}\" says why)"),
             },
@@ -181,7 +195,11 @@ impl Via {
                 requests += 1;
                 match client.tasks(executor.task_kinds()[0]).await {
                     Ok(_) => {
-                        return Ok(Chosen { executor: Some(executor), why: "tasks are allowed".to_owned(), requests });
+                        return Ok(SelectedExecutor {
+                            executor: Some(executor),
+                            why: "tasks are allowed".to_owned(),
+                            requests,
+                        });
                     }
                     Err(error) if error.kind() == crate::ErrorKind::Forbidden => {}
                     Err(error) => return Err(error),
@@ -189,7 +207,7 @@ impl Via {
             }
         }
         let tasks = if self.allow_tasks { "this account has no tasks" } else { "no task may be made (allow_tasks)" };
-        Ok(Chosen { executor: None, why: format!("{tasks}, and {agent}"), requests })
+        Ok(SelectedExecutor { executor: None, why: format!("{tasks}, and {agent}"), requests })
     }
 }
 
@@ -200,8 +218,9 @@ mod tests {
     #[test]
     fn executors_are_named_as_documented() {
         for name in ["auto", "webapp", "always_on", "schedule", "console", "none"] {
-            assert!(Choice::parse(name).is_ok(), "{name}");
+            assert_eq!(name.parse::<ExecutorChoice>().unwrap().as_str(), name);
         }
-        assert!(Choice::parse("cron").is_err());
+        let error = "cron".parse::<ExecutorChoice>().unwrap_err().to_string();
+        assert!(error.contains("auto, webapp, always_on, schedule, console, none"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! What a deploy may do, as its caller asks for it.
 
-use super::executor::Via;
+use super::executor::ExecutorOptions;
 use super::steps::Steps;
 
 /// What a deploy may do beyond uploading.
@@ -24,7 +24,7 @@ pub struct DeployOptions {
     /// How many uploads go on at a time; 0 is the default, 16.
     pub concurrency: usize,
     /// Who does what cannot be done through the API.
-    pub via: Via,
+    pub executors: ExecutorOptions,
     /// What is run on the host before the reload.
     pub steps: Steps,
     /// A path of the site that must not answer with a server error after the reload.

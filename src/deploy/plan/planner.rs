@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::actions::{Action, Plan};
-use super::cost::{Effort, projected_seconds};
+use super::cost::{Workload, projected_seconds};
 use super::options::DeployOptions;
 use crate::deploy::diff::compare::Obstacle;
 use crate::deploy::diff::model::DeployDiff;
@@ -40,7 +40,7 @@ pub(crate) struct Upload {
 
 /// A plan's decisions, as the deploy carries them out.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Work {
+pub(crate) struct ResolvedPlan {
     pub uploads: Vec<Upload>,
     pub obstacles: Vec<Obstacle>,
     /// Folder to the files that go from it.
@@ -68,7 +68,7 @@ impl DeployDiff {
     /// # Errors
     /// `Config` if the options ask for what the diff cannot give, or for more deletes than allowed.
     pub fn plan_with(&self, options: &DeployOptions) -> Result<Plan> {
-        Ok(Work::of(self, options)?.plan)
+        Ok(ResolvedPlan::of(self, options)?.plan)
     }
 
     /// Whether there is nothing to do: nothing differs, and no deploy before left a debt.
@@ -97,7 +97,7 @@ impl DeployDiff {
     }
 }
 
-impl Work {
+impl ResolvedPlan {
     /// Decides what to do.
     pub(crate) fn of(diff: &DeployDiff, options: &DeployOptions) -> Result<Self> {
         if let Some(health) = options.health.as_deref().filter(|health| !health.starts_with('/')) {
@@ -151,12 +151,12 @@ impl Work {
     }
 
     /// What the cost of each way depends on.
-    pub(crate) fn effort(&self, options: &DeployOptions) -> Effort {
+    pub(crate) fn workload(&self, options: &DeployOptions) -> Workload {
         let is_about_leftovers = |action: &&Action| {
             matches!(action, Action::ReadLeftover { .. } | Action::ListWork { .. } | Action::RemoveWork { .. })
         };
         let deletes = self.deletes.values().map(Vec::len).sum::<usize>();
-        Effort {
+        Workload {
             changes: self.uploads.len() + deletes,
             single: self.plan.requests,
             reloads: self.reload.len(),
@@ -164,7 +164,7 @@ impl Work {
             parts: 1 + usize::try_from(self.plan.bytes / PART_SIZE).unwrap_or(usize::MAX - 1),
             leftovers: self.plan.actions.iter().filter(is_about_leftovers).count(),
             commands: options.steps.names().count(),
-            has_domain: options.via.domain.is_some(),
+            has_domain: options.executors.domain.is_some(),
             limit: self.limit,
         }
     }
@@ -298,7 +298,7 @@ impl Work {
     }
 }
 
-impl Work {
+impl ResolvedPlan {
     /// The deepest folder first, as the deploy does it; a folder that loses its last file goes as well, unless the host
     /// holds something in it that nobody here knows.
     fn lay_out_deletes(&self, diff: &DeployDiff, actions: &mut Vec<Action>) {

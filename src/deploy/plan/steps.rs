@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::environment::Surroundings;
+use super::environment::PythonEnvironment;
 use crate::host::{Operation, Receipt, State};
 
 /// What is run on the host after the files are there.
@@ -50,14 +50,14 @@ impl Steps {
         wanted.into_iter().filter_map(|(is_wanted, name)| is_wanted.then_some(name))
     }
 
-    pub(crate) fn operations(&self, surroundings: &Surroundings) -> Vec<(&'static str, Operation)> {
+    pub(crate) fn operations(&self, environment: &PythonEnvironment) -> Vec<(&'static str, Operation)> {
         let manage = |args: &[&str]| {
             let args = args.iter().map(|&arg| arg.to_owned()).collect();
-            surroundings.manage(args, self.manage.clone())
+            environment.manage(args, self.manage.clone())
         };
         let mut operations = Vec::new();
         if let Some(requirements) = self.requirements.clone() {
-            operations.push(("requirements", surroundings.pip(requirements)));
+            operations.push(("requirements", environment.pip(requirements)));
         }
         if self.collectstatic {
             operations.push(("collectstatic", manage(&["collectstatic", "--noinput"])));
@@ -108,7 +108,8 @@ mod tests {
     #[test]
     fn the_database_comes_last() {
         let steps = Steps { requirements: Some("r.txt".into()), collectstatic: true, migrate: true, manage: None };
-        let names: Vec<&str> = steps.operations(&Surroundings::default()).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<&str> =
+            steps.operations(&PythonEnvironment::default()).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["requirements", "collectstatic", "migrate"]);
         assert!(Steps::default().is_none() && !steps.is_none());
         assert_eq!((Steps::default().names().count(), steps.names().count()), (0, 3));

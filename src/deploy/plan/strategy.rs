@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
-use super::cost::Way;
-use super::executor::Choice;
+use super::cost::Estimate;
+use super::executor::ExecutorChoice;
 use super::options::DeployOptions;
-use super::planner::Work;
+use super::planner::ResolvedPlan;
 use crate::client::Client;
-use crate::deploy::apply::report::Recorder;
 use crate::deploy::diff::model::DeployDiff;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
@@ -17,51 +16,53 @@ use crate::host::Executor;
 
 /// What does the work on the host.
 #[derive(Debug, Default)]
-pub(crate) struct Means {
+pub(crate) struct Strategy {
     /// Whose, and what starts jobs, where anything does.
     pub executor: Option<(Client, Executor)>,
     /// Whether the files go as a bundle.
     pub in_bulk: bool,
-    why: String,
-    ways: Vec<Way>,
+    /// Why these.
+    pub why: String,
+    /// What each way costs.
+    pub estimates: Vec<Estimate>,
 }
 
-impl Means {
+impl Strategy {
     /// Chooses. Sends nothing where there is nothing to choose.
-    pub async fn choose(client: Option<&Client>, options: &DeployOptions, work: &Work) -> Result<Self> {
-        let via = &options.via;
+    pub async fn choose(client: Option<&Client>, options: &DeployOptions, work: &ResolvedPlan) -> Result<Self> {
+        let executors = &options.executors;
         let (Some(client), false) = (client, work.plan.actions.is_empty()) else { return Ok(Self::default()) };
-        let effort = work.effort(options);
+        let workload = work.workload(options);
         // Only what goes as a bundle is kept for a rollback.
-        let must_be_kept = options.rollback_on_failure && effort.changes > 0;
-        let mut chosen = if effort.commands > 0 {
-            via.for_commands(client).await?
+        let must_be_kept = options.rollback_on_failure && workload.changes > 0;
+        let mut chosen = if workload.commands > 0 {
+            executors.for_commands(client).await?
         } else if must_be_kept {
-            via.for_rollback(client).await?
+            executors.for_rollback(client).await?
         } else {
-            via.for_deploy(client, &effort).await?
+            executors.for_deploy(client, &workload).await?
         };
-        let is_wanted = must_be_kept || !matches!(via.choice, Choice::Auto | Choice::None);
-        let in_bulk = chosen.executor.is_some() && effort.changes > 0 && (is_wanted || effort.is_worth_a_bundle());
+        let is_wanted = must_be_kept || !matches!(executors.choice, ExecutorChoice::Auto | ExecutorChoice::None);
+        let in_bulk = chosen.executor.is_some() && workload.changes > 0 && (is_wanted || workload.is_worth_a_bundle());
         let name = chosen.executor.as_ref().map(Executor::name);
-        let files = match effort.changes {
+        let files = match workload.changes {
             0 => "no file is to be sent".to_owned(),
             changes => format!("{} can go one by one", counted(changes, "change")),
         };
         match name {
-            Some(_) if must_be_kept && via.choice == Choice::Auto => {
+            Some(_) if must_be_kept && executors.choice == ExecutorChoice::Auto => {
                 chosen.why = format!("what it replaces must be kept for a rollback, and {}", chosen.why);
             }
-            Some(name) if !in_bulk && effort.commands > 0 => {
+            Some(name) if !in_bulk && workload.commands > 0 => {
                 chosen.why = format!("{files}, and {name} runs the commands: {}", chosen.why);
             }
             Some(_) if !in_bulk => chosen.why = files,
             _ => {}
         }
         let taken = name.filter(|_| in_bulk).unwrap_or("none");
-        let ways = effort.ways(name, chosen.requests, taken);
+        let estimates = workload.estimates(name, chosen.requests, taken);
         let executor = chosen.executor.map(|executor| (client.clone(), executor));
-        Ok(Self { executor, in_bulk, why: chosen.why, ways })
+        Ok(Self { executor, in_bulk, why: chosen.why, estimates })
     }
 
     /// What starts jobs.
@@ -70,29 +71,18 @@ impl Means {
     }
 
     /// What puts the files in place.
-    fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.executor().filter(|_| self.in_bulk).map_or("none", Executor::name)
     }
 
     /// The way that is taken; `None` if there is nothing to do, or no account.
-    pub fn way(&self) -> Option<&Way> {
-        self.ways.iter().find(|way| way.executor == self.name())
+    pub fn estimate(&self) -> Option<&Estimate> {
+        self.estimates.iter().find(|estimate| estimate.executor == self.name())
     }
 
     /// What starts jobs, for those who cannot do without.
     pub fn needed(&self) -> Result<&(Client, Executor)> {
         self.executor.as_ref().ok_or_else(|| Error::config("nothing can run commands on the host"))
-    }
-
-    /// Says in the report what was chosen and what else there is.
-    pub fn tell(&self, recorder: &Recorder, work: &Work) {
-        let mut report = recorder.lock();
-        self.name().clone_into(&mut report.executor);
-        report.why.clone_from(&self.why);
-        report.ways.clone_from(&self.ways);
-        if !self.in_bulk {
-            report.warnings.extend(work.executables_warning());
-        }
     }
 }
 
@@ -100,7 +90,7 @@ impl Means {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Forecast {
     /// The first is one request per file.
-    pub ways: Vec<Way>,
+    pub estimates: Vec<Estimate>,
     /// The one that would be taken.
     pub executor: String,
     /// Why this one.
@@ -110,17 +100,17 @@ pub struct Forecast {
 impl Forecast {
     /// The way that would be taken; `None` if there is nothing to do.
     #[must_use]
-    pub fn way(&self) -> Option<&Way> {
-        self.ways.iter().find(|way| way.executor == self.executor)
+    pub fn estimate(&self) -> Option<&Estimate> {
+        self.estimates.iter().find(|estimate| estimate.executor == self.executor)
     }
 }
 
-/// What a deploy of `diff` would cost in each way. Reads at most what tells whether an agent is installed.
+/// What a deploy of `diff` would cost in each estimate. Reads at most what tells whether an agent is installed.
 ///
 /// # Errors
 /// `Config` for options that the diff does not allow; what the service answers.
 pub async fn forecast<R: Remote>(project: &Project<R>, diff: &DeployDiff, options: &DeployOptions) -> Result<Forecast> {
-    let work = Work::of(diff, options)?;
-    let means = Means::choose(project.client.as_client(), options, &work).await?;
-    Ok(Forecast { executor: means.name().to_owned(), ways: means.ways, why: means.why })
+    let work = ResolvedPlan::of(diff, options)?;
+    let strategy = Strategy::choose(project.client.as_client(), options, &work).await?;
+    Ok(Forecast { executor: strategy.name().to_owned(), estimates: strategy.estimates, why: strategy.why })
 }

@@ -39,7 +39,7 @@ impl Rule {
 
 /// How an entry stands with the rules; what is below a folder inherits it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum IntentState {
     /// No rule matches.
     In,
     /// `.pythonanywhereignore` asks for it, whatever `.gitignore` says.
@@ -53,7 +53,7 @@ pub(crate) enum Standing {
 /// A folder on the way down, with the rules that hold in it.
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {
-    pub standing: Standing,
+    pub standing: IntentState,
     /// The `.gitignore` files from the top of the work tree down to here.
     git: Vec<Arc<Gitignore>>,
 }
@@ -90,8 +90,8 @@ impl Rules {
     /// What leaves the folder `path` out with all below it, if anything does.
     pub(crate) fn leaves_out_all_of(&mut self, path: &str) -> Result<Option<Rule>> {
         Ok(match self.folder(path)?.standing {
-            Standing::Out(rule) => Some(rule),
-            Standing::OutByGit(rule) if !self.may_hold_exceptions(path) => Some(rule),
+            IntentState::Out(rule) => Some(rule),
+            IntentState::OutByGit(rule) if !self.may_hold_exceptions(path) => Some(rule),
             _ => None,
         })
     }
@@ -110,7 +110,7 @@ impl Rules {
         let standing = self.judge(&parent, path, true);
         let mut git = parent.git;
         // Below a folder that is out or kept as a whole its own rules change nothing, and it may not be readable.
-        if self.tree.is_some() && matches!(standing, Standing::In) {
+        if self.tree.is_some() && matches!(standing, IntentState::In) {
             let prefix = self.in_tree(path);
             if let Some(matcher) = self.read(&self.root.join(path).join(".gitignore"), &prefix)? {
                 git.push(Arc::new(matcher));
@@ -124,59 +124,59 @@ impl Rules {
     /// What leaves the file at `path` out, if anything does.
     pub(crate) fn leaves_out(&self, folder: &Folder, path: &str) -> Option<Rule> {
         match self.judge(folder, path, false) {
-            Standing::In | Standing::Kept => None,
-            Standing::OutByGit(_) if self.tree.as_ref().is_some_and(|tree| tree.tracks(path)) => None,
-            Standing::OutByGit(rule) | Standing::Out(rule) => Some(rule),
+            IntentState::In | IntentState::Kept => None,
+            IntentState::OutByGit(_) if self.tree.as_ref().is_some_and(|tree| tree.tracks(path)) => None,
+            IntentState::OutByGit(rule) | IntentState::Out(rule) => Some(rule),
         }
     }
 
-    fn judge(&self, parent: &Folder, path: &str, is_dir: bool) -> Standing {
-        if let Standing::Out(rule) = &parent.standing {
-            return Standing::Out(rule.clone());
+    fn judge(&self, parent: &Folder, path: &str, is_dir: bool) -> IntentState {
+        if let IntentState::Out(rule) = &parent.standing {
+            return IntentState::Out(rule.clone());
         }
         let name = path.rsplit('/').next().unwrap_or(path);
         if let Some(what) = is_always_out(name) {
-            return Standing::Out(Rule::always(what));
+            return IntentState::Out(Rule::always(what));
         }
         match self.own.matched(path, is_dir) {
             Match::Ignore(glob) => {
-                return Standing::Out(Rule { source: IGNORE_FILE.into(), pattern: glob.original().into() });
+                return IntentState::Out(Rule { source: IGNORE_FILE.into(), pattern: glob.original().into() });
             }
-            Match::Whitelist(_) => return Standing::Kept,
+            Match::Whitelist(_) => return IntentState::Kept,
             Match::None => {}
         }
         match &parent.standing {
-            Standing::In => self.judge_by_git(&parent.git, &self.in_tree(path), is_dir),
+            IntentState::In => self.judge_by_git(&parent.git, &self.in_tree(path), is_dir),
             inherited => inherited.clone(),
         }
     }
 
     /// The deepest `.gitignore` that has something to say decides.
-    fn judge_by_git(&self, git: &[Arc<Gitignore>], path: &Path, is_dir: bool) -> Standing {
+    fn judge_by_git(&self, git: &[Arc<Gitignore>], path: &Path, is_dir: bool) -> IntentState {
         for matcher in git.iter().rev() {
             match matcher.matched(path, is_dir) {
                 Match::Ignore(glob) => {
                     let source = glob.from().map_or_else(|| ".gitignore".to_owned(), |from| self.relative(from));
-                    return Standing::OutByGit(Rule { source, pattern: glob.original().into() });
+                    return IntentState::OutByGit(Rule { source, pattern: glob.original().into() });
                 }
-                Match::Whitelist(_) => return Standing::In,
+                Match::Whitelist(_) => return IntentState::In,
                 Match::None => {}
             }
         }
-        Standing::In
+        IntentState::In
     }
 
     /// The root's own standing: the work tree may leave out the very folder that is deployed.
     fn top_folder(&mut self) -> Result<Folder> {
         let Some((top, prefix)) = self.tree.as_ref().map(|tree| (tree.top.clone(), tree.prefix.clone())) else {
-            return Ok(Folder { standing: Standing::In, git: Vec::new() });
+            return Ok(Folder { standing: IntentState::In, git: Vec::new() });
         };
-        let mut folder = Folder { standing: Standing::In, git: Vec::new() };
+        let mut folder = Folder { standing: IntentState::In, git: Vec::new() };
         let mut at = PathBuf::new();
         for segment in std::iter::once(None).chain(prefix.components().map(Some)) {
             if let Some(segment) = segment {
                 at.push(segment);
-                if folder.standing == Standing::In {
+                if folder.standing == IntentState::In {
                     folder.standing = self.judge_by_git(&folder.git, &at, true);
                 }
             }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use super::intent::{Intent, Standing};
+use super::intent::{Intent, IntentState};
 use super::manifest::{FileState, Files, Manifest, below};
 use crate::client::RemotePath;
 use crate::deploy::paths::{folders_of, parent_of, place};
@@ -60,8 +60,8 @@ impl StateFolder {
         self.folder.join(&super::intent::file_name(id))
     }
 
-    pub(crate) fn errand(&self, id: &str) -> Result<RemotePath> {
-        self.folder.join(&super::intent::errand_name(id))
+    pub(crate) fn maintenance(&self, id: &str) -> Result<RemotePath> {
+        self.folder.join(&super::intent::maintenance_name(id))
     }
 
     /// Where what a deploy replaced is kept.
@@ -86,8 +86,8 @@ impl StateFolder {
                 contents.generations.insert(generation);
             } else if let Some(id) = name.strip_prefix("intent-") {
                 contents.intents.insert(id.to_owned());
-            } else if let Some(id) = name.strip_prefix("errand-") {
-                contents.errands.insert(id.to_owned());
+            } else if let Some(id) = name.strip_prefix("maintenance-") {
+                contents.maintenance.insert(id.to_owned());
             }
         }
         Ok(contents)
@@ -120,7 +120,7 @@ impl StateFolder {
     }
 
     async fn read_once<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
-        let Contents { generations, intents, errands, works } = self.list(remote).await?;
+        let Contents { generations, intents, maintenance, works } = self.list(remote).await?;
         let newest = generations.last().copied().filter(|_| manifest);
         let mut state = State { generations, works, ..State::default() };
         if let Some(generation) = newest {
@@ -140,9 +140,9 @@ impl StateFolder {
         for id in &intents {
             state.intents.push(self.read_intent(remote, id).await?);
         }
-        for id in &errands {
-            let place = self.errand(id)?;
-            state.errands.push(Intent::parse(&remote.read(&place).await?, &place)?);
+        for id in &maintenance {
+            let place = self.maintenance(id)?;
+            state.maintenance.push(Intent::parse(&remote.read(&place).await?, &place)?);
         }
         Ok(state)
     }
@@ -153,7 +153,7 @@ impl StateFolder {
 pub(crate) struct Contents {
     pub generations: BTreeSet<u64>,
     pub intents: BTreeSet<String>,
-    pub errands: BTreeSet<String>,
+    pub maintenance: BTreeSet<String>,
     /// The ids of jobs that have a folder.
     pub works: BTreeSet<String>,
 }
@@ -171,14 +171,14 @@ pub(crate) struct State {
     pub generations: BTreeSet<u64>,
     pub intents: Vec<Intent>,
     /// Notes of jobs that change nothing.
-    pub errands: Vec<Intent>,
+    pub maintenance: Vec<Intent>,
     /// The ids of jobs that have a folder.
     pub works: BTreeSet<String>,
 }
 
 /// What follows from it: what is ours on the host, and what others left to be done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Knowledge {
+pub(crate) struct KnownFiles {
     /// Ours; with unknown content where a deploy was cut off.
     pub ours: Files,
     /// Debts that the next deploy takes over.
@@ -195,8 +195,8 @@ impl State {
     }
 
     /// Lays what the intents say over the manifest. `now` is the service's time.
-    pub(crate) fn knowledge(&self, now: Option<SystemTime>) -> Knowledge {
-        let mut known = Knowledge::default();
+    pub(crate) fn knowledge(&self, now: Option<SystemTime>) -> KnownFiles {
+        let mut known = KnownFiles::default();
         let mut deploy = "";
         if let Some(manifest) = &self.manifest {
             known.ours = manifest.files.clone();
@@ -212,7 +212,7 @@ impl State {
             known.pending.extend(intent.pending.iter().cloned());
             for (path, state) in &intent.done {
                 // What a live one has done it may do again, and two that disagree know nothing.
-                let is_sure = intent.standing(now) == Standing::Over
+                let is_sure = intent.standing(now) == IntentState::Ended
                     && known.done.get(path).is_none_or(|other| other.same_content(state));
                 if is_sure {
                     known.done.insert(path.clone(), state.clone());
@@ -226,7 +226,7 @@ impl State {
     }
 }
 
-impl Knowledge {
+impl KnownFiles {
     fn settle(&mut self) {
         for path in &self.pending {
             self.done.remove(path);

@@ -93,11 +93,11 @@ pub struct Intent {
 
 /// Whether the deploy behind an intent may still be working.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum IntentState {
     /// It may be.
-    Live,
+    Running,
     /// It is over: it said so, its process is dead, or it was not refreshed in time.
-    Over,
+    Ended,
 }
 
 /// The intents that this process works on right now.
@@ -172,7 +172,7 @@ impl Intent {
                                 with compare=\"names\")";
         let intent: Self = manifest::parse(content, place, EXPECTED)?;
         let paths = intent.pending.iter().chain(intent.done.keys()).chain(&intent.deletes);
-        let names = [file_name(&intent.id), errand_name(&intent.id)];
+        let names = [file_name(&intent.id), maintenance_name(&intent.id)];
         if paths.into_iter().all(|path| is_relative(path)) && names.iter().any(|name| name == place.name()) {
             return Ok(intent);
         }
@@ -187,7 +187,7 @@ impl Intent {
 
     /// Whether the deploy may still be working, at `now` by the service's clock.
     #[must_use]
-    pub fn standing(&self, now: Option<SystemTime>) -> Standing {
+    pub fn standing(&self, now: Option<SystemTime>) -> IntentState {
         let expired = match (self.expires, now) {
             (Some(expires), Some(now)) => expires < seconds(now),
             _ => false,
@@ -196,7 +196,7 @@ impl Intent {
             .process
             .as_ref()
             .is_some_and(|process| if process.is_own() { !Active::is_active(&self.id) } else { process.is_dead() });
-        if self.ended || expired || is_dead { Standing::Over } else { Standing::Live }
+        if self.ended || expired || is_dead { IntentState::Ended } else { IntentState::Running }
     }
 
     /// Who and since when, for people.
@@ -221,9 +221,9 @@ pub(crate) fn file_name(id: &str) -> String {
     format!("intent-{id}.json")
 }
 
-/// `errand-<id>.json`: the note of a job that changes no file of the project, and keeps nobody from deploying.
-pub(crate) fn errand_name(id: &str) -> String {
-    format!("errand-{id}.json")
+/// `maintenance-<id>.json`: the note of a job that changes no file of the project, and keeps nobody from deploying.
+pub(crate) fn maintenance_name(id: &str) -> String {
+    format!("maintenance-{id}.json")
 }
 
 pub(crate) fn seconds(time: SystemTime) -> u64 {
@@ -265,19 +265,19 @@ mod tests {
     #[test]
     fn a_foreign_intent_is_live_until_it_expires_by_the_services_clock() {
         let intent = foreign();
-        assert_eq!(intent.standing(at(1600)), Standing::Live);
-        assert_eq!(intent.standing(at(1601)), Standing::Over);
-        assert_eq!(intent.standing(None), Standing::Live);
-        assert_eq!(Intent { ended: true, ..intent }.standing(at(1001)), Standing::Over);
+        assert_eq!(intent.standing(at(1600)), IntentState::Running);
+        assert_eq!(intent.standing(at(1601)), IntentState::Ended);
+        assert_eq!(intent.standing(None), IntentState::Running);
+        assert_eq!(Intent { ended: true, ..intent }.standing(at(1001)), IntentState::Ended);
     }
 
     #[test]
     fn an_intent_of_this_process_is_live_while_it_is_worked_on() {
         let intent = Intent::new(at(1000));
         let active = Active::new(&intent.id);
-        assert_eq!(intent.standing(at(1001)), Standing::Live);
+        assert_eq!(intent.standing(at(1001)), IntentState::Running);
         drop(active);
-        assert_eq!(intent.standing(at(1001)), Standing::Over);
+        assert_eq!(intent.standing(at(1001)), IntentState::Ended);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! One task writes it, and nobody else: two writes at once could leave the older one. It writes every 3 minutes, and when
 //! a checkpoint is asked for. If it cannot, or the host's clock shows that the intent has expired (a laptop slept), the
 //! deploy has lost its right to go on and must send nothing more: somebody else may have taken over. So everything that
-//! changes the host goes through its [`Right`], which also ends what the client would go on repeating.
+//! changes the host goes through its [`LeaseGuard`], which also ends what the client would go on repeating.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,7 +32,7 @@ const FRESH: Duration = EXPIRY.saturating_sub(Duration::from_secs(2 * 60));
 const LOOK: Duration = Duration::from_millis(200);
 
 /// An intent on the host, for as long as the deploy works. Dropped, it stays on the host and is refreshed no more.
-pub(crate) struct Keeper<R> {
+pub(crate) struct Lease<R> {
     shared: Arc<Shared<R>>,
     task: Option<JoinHandle<()>>,
     _active: Active,
@@ -71,7 +71,7 @@ impl Written {
     }
 }
 
-impl<R: Remote> Keeper<R> {
+impl<R: Remote> Lease<R> {
     /// Writes the intent. If that fails, it may be there all the same: then it says truly that a deploy was cut off.
     pub(crate) async fn write(remote: &R, place: RemotePath, intent: Intent) -> Result<Self> {
         let active = Active::new(&intent.id);
@@ -121,8 +121,8 @@ impl<R: Remote> Keeper<R> {
     }
 
     /// The right to change what the intent names.
-    pub(crate) fn right(&self) -> Right<R> {
-        Right(Arc::clone(&self.shared))
+    pub(crate) fn guard(&self) -> LeaseGuard<R> {
+        LeaseGuard(Arc::clone(&self.shared))
     }
 
     /// Removes the intent: nothing is owed.
@@ -140,7 +140,7 @@ impl<R: Remote> Keeper<R> {
             intent.to_text()
         };
         // Somebody else's turn: what the host has of this intent is old, but true.
-        self.right().during(self.shared.remote.write(&self.shared.place, text.into())).await
+        self.guard().run(self.shared.remote.write(&self.shared.place, text.into())).await
     }
 
     /// Lets the task end what it is writing, so that nothing of it arrives later.
@@ -157,15 +157,15 @@ impl<R: Remote> Keeper<R> {
 }
 
 /// The right to change the host, which ends when the intent may have expired.
-pub(crate) struct Right<R>(Arc<Shared<R>>);
+pub(crate) struct LeaseGuard<R>(Arc<Shared<R>>);
 
-impl<R> Clone for Right<R> {
+impl<R> Clone for LeaseGuard<R> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<R: Remote> Right<R> {
+impl<R: Remote> LeaseGuard<R> {
     /// Fails once the intent may have expired.
     pub(crate) fn check(&self) -> Result<()> {
         if self.0.is_fresh() {
@@ -177,7 +177,7 @@ impl<R: Remote> Right<R> {
     }
 
     /// Runs what changes the host, and gives it up once the intent may have expired: it may be a repetition by then.
-    pub(crate) async fn during<T>(&self, change: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn run<T>(&self, change: impl Future<Output = Result<T>>) -> Result<T> {
         self.check()?;
         let lost = async {
             while self.0.is_fresh() {
@@ -192,7 +192,7 @@ impl<R: Remote> Right<R> {
     }
 }
 
-impl<R> Drop for Keeper<R> {
+impl<R> Drop for Lease<R> {
     fn drop(&mut self) {
         if let Some(task) = self.task.take() {
             task.abort();
@@ -244,7 +244,7 @@ impl<R: Remote> Shared<R> {
         };
         // Given up in time, so that an old note never replaces what a successor made of it.
         let shared = Arc::clone(self);
-        Right(shared).during(self.remote.write(&self.place, text.into())).await?;
+        LeaseGuard(shared).run(self.remote.write(&self.place, text.into())).await?;
         *self.written.lock().unwrap_or_else(PoisonError::into_inner) = written;
         Ok(())
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::folder::{State, StateFolder};
-use super::intent::{Intent, Standing};
+use super::intent::{Intent, IntentState};
 use crate::api::TaskKind;
 use crate::client::Client;
 use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
@@ -25,18 +25,18 @@ const KEEPING: [&str; 2] = ["not_undone", "elsewhere.json"];
 pub(crate) async fn sweep_tasks(client: &Client, folder: &StateFolder, state: &State) -> Result<bool> {
     let now = client.server_time();
     let (live, dead): (Vec<&Intent>, Vec<&Intent>) =
-        state.intents.iter().chain(&state.errands).partition(|note| note.standing(now) == Standing::Live);
+        state.intents.iter().chain(&state.maintenance).partition(|note| note.standing(now) == IntentState::Running);
     let live: BTreeSet<String> = live.into_iter().map(|note| note.id.clone()).collect();
     let kinds: BTreeSet<TaskKind> = dead.iter().flat_map(|note| note.tasks.iter().copied()).collect();
     let mut any = false;
     for kind in kinds {
         any |= sweep(client, kind, folder.path().name(), &live).await?;
     }
-    for errand in state.errands.iter().filter(|errand| !live.contains(&errand.id)) {
-        if state.works.contains(&errand.id) {
-            remove_work(client, folder, &errand.id).await?;
+    for maintenance in state.maintenance.iter().filter(|maintenance| !live.contains(&maintenance.id)) {
+        if state.works.contains(&maintenance.id) {
+            remove_work(client, folder, &maintenance.id).await?;
         }
-        delete_if_there(client, &folder.errand(&errand.id)?).await?;
+        delete_if_there(client, &folder.maintenance(&maintenance.id)?).await?;
     }
     Ok(any)
 }
@@ -49,7 +49,7 @@ pub(crate) async fn note_tasks(client: &Client, folder: &StateFolder, kinds: BTr
     let mut note = Intent::new(client.server_time());
     note.ended = true;
     note.tasks = kinds;
-    let written = match folder.errand(&note.id) {
+    let written = match folder.maintenance(&note.id) {
         Ok(place) => client.upload_file(&place, note.to_text().into()).await.map(drop),
         Err(error) => Err(error),
     };

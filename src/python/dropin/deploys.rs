@@ -89,7 +89,7 @@ pub(super) fn deploy_request<'py>(
         reload: keywords.texts("reload")?,
         force: keywords.flag("force")?,
         concurrency: 0,
-        via: keywords.via()?,
+        executors: keywords.executors()?,
         steps: Steps {
             requirements: keywords.text("requirements")?,
             collectstatic: keywords.flag("collectstatic")?,

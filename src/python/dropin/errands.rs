@@ -16,7 +16,7 @@ use super::deploys::{failed, project};
 use super::keywords::Keywords;
 use super::operations::Finished;
 use super::service::{Failed, Service};
-use crate::deploy::{self, Outcome, PullOptions, SelectOptions, Via};
+use crate::deploy::{self, ExecutorOptions, Outcome, PullOptions, SelectOptions};
 use crate::host::{Agents, Status};
 use crate::python::convert::json_to_py;
 
@@ -62,7 +62,7 @@ pub(super) enum Errand {
 /// An errand, and who does it.
 pub(super) struct ErrandRequest {
     errand: Errand,
-    via: Via,
+    executors: ExecutorOptions,
 }
 
 /// Reads an errand and its options.
@@ -75,9 +75,10 @@ fn request<'py>(
     let keywords = Keywords::new(py, method, options)?;
     let errand = errand(&keywords)?;
     // The history is a file like any other: nobody has to work for it.
-    let via = if matches!(errand, Errand::History) { Via::default() } else { keywords.via()? };
+    let executors =
+        if matches!(errand, Errand::History) { ExecutorOptions::default() } else { keywords.executors()? };
     keywords.finish()?;
-    Ok(ErrandRequest { errand, via })
+    Ok(ErrandRequest { errand, executors })
 }
 
 pub(super) fn manage<'py>(args: &Bound<'py, PyTuple>, options: Option<&Bound<'py, PyDict>>) -> PyResult<ErrandRequest> {
@@ -159,7 +160,7 @@ pub(super) async fn perform(service: Service, request: ErrandRequest) -> Finishe
     )
 }
 
-async fn answer(service: &Service, ErrandRequest { errand, via }: ErrandRequest) -> Result<Answer, Failed> {
+async fn answer(service: &Service, ErrandRequest { errand, executors }: ErrandRequest) -> Result<Answer, Failed> {
     let task = "working on the host";
     let local_root = match &errand {
         Errand::Verify { local_root: Some(root), .. } => root.clone(),
@@ -167,21 +168,21 @@ async fn answer(service: &Service, ErrandRequest { errand, via }: ErrandRequest)
     };
     let project = project(service, task, local_root)?;
     match errand {
-        Errand::Command(command) => deploy::command(&project, &via, command).await.map(Answer::Command),
+        Errand::Command(command) => deploy::command(&project, &executors, command).await.map(Answer::Command),
         Errand::Verify { local_root, options } => {
             let options = local_root.is_some().then_some(&options);
-            deploy::verify(&project, &via, options).await.map(|drift| {
+            deploy::verify(&project, &executors, options).await.map(|drift| {
                 let mut value = json!(drift);
                 value["clean"] = drift.is_clean().into();
                 Answer::Json(value)
             })
         }
         Errand::History => deploy::history(&project).await.map(|jobs| Answer::Json(Value::Array(jobs))),
-        Errand::Rollback { deploy, reload } => {
-            deploy::rollback(&project, &via, deploy.as_deref(), &reload).await.map(|report| Answer::Json(json!(report)))
-        }
+        Errand::Rollback { deploy, reload } => deploy::rollback(&project, &executors, deploy.as_deref(), &reload)
+            .await
+            .map(|report| Answer::Json(json!(report))),
         Errand::Pull { to, options } => {
-            deploy::pull(&project, &via, &options, &to).await.map(|report| Answer::Json(json!(report)))
+            deploy::pull(&project, &executors, &options, &to).await.map(|report| Answer::Json(json!(report)))
         }
     }
     .map_err(failed(task))

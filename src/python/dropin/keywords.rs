@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict};
 
 use super::arguments::texts;
-use crate::deploy::{Choice, Via};
+use crate::deploy::{ExecutorChoice, ExecutorOptions};
 use crate::python::errors::IntoPy;
 
 /// The keywords of one call. `None` is as good as left out.
@@ -51,15 +51,15 @@ impl<'py> Keywords<'py> {
     }
 
     /// Who works on the host.
-    pub(super) fn via(&self) -> PyResult<Via> {
+    pub(super) fn executors(&self) -> PyResult<ExecutorOptions> {
         let choice = self.text("executor")?.unwrap_or_else(|| "auto".to_owned());
-        let choice = match (Choice::parse(&choice).into_py(self.left.py())?, self.number("console")?) {
-            (Choice::Console(_), id) => Choice::Console(id.map(|id| id as u64)),
-            (_, Some(_)) => return Err(PyTypeError::new_err("console is for executor=\"console\" only")),
-            (choice, None) => choice,
-        };
+        let choice: ExecutorChoice = choice.parse().into_py(self.left.py())?;
+        let console = self.number("console")?.map(|id| id as u64);
+        if console.is_some() && choice != ExecutorChoice::Console {
+            return Err(PyTypeError::new_err("console is for executor=\"console\" only"));
+        }
         let (domain, site_url) = (self.text("domain")?, self.text("site_url")?);
-        Ok(Via { choice, domain, site_url, allow_tasks: self.flag("allow_tasks")? })
+        Ok(ExecutorOptions { choice, console, domain, site_url, allow_tasks: self.flag("allow_tasks")? })
     }
 
     /// Refuses what nobody asked for.

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::masks::Wanted;
+use super::masks::PullFilter;
 use super::unpack::{Unpacked, check, unpack};
 use crate::client::Client;
-use crate::deploy::operations::maintenance::Errand;
-use crate::deploy::operations::temporary::Passing;
+use crate::deploy::operations::maintenance::Maintenance;
+use crate::deploy::operations::temporary::TemporaryFiles;
 use crate::deploy::operations::verify::LeftOut;
-use crate::deploy::plan::executor::Via;
+use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::selection::select::blocking;
 use crate::deploy::state::folder::StateFolder;
@@ -73,32 +73,37 @@ struct PackedPart {
 /// `Config` for masks that are none, before any request; if nothing can pack the files, if a name cannot be taken here, or
 /// if a local file would be replaced and that is not allowed: nothing is written then. `Job` if packing failed, `Local` if a
 /// file cannot be written.
-pub async fn pull(project: &Project, via: &Via, options: &PullOptions, to: &Path) -> Result<PullReport> {
-    let wanted = Wanted::of(&options.include, &options.exclude)?;
+pub async fn pull(
+    project: &Project,
+    executors: &ExecutorOptions,
+    options: &PullOptions,
+    to: &Path,
+) -> Result<PullReport> {
+    let wanted = PullFilter::of(&options.include, &options.exclude)?;
     let (client, root) = (&project.client, &project.remote_root);
-    let executor = via.for_job(client, "nothing can pack the files on the host").await?;
+    let executor = executors.for_job(client, "nothing can pack the files on the host").await?;
     let folder = StateFolder::of(client.user(), root)?;
     let shop = Workshop::new(client, folder.path());
-    let (id, mut archive) = (random_hex(8)?, Passing::new(client, "the archive"));
+    let (id, mut archive) = (random_hex(8)?, TemporaryFiles::new(client, "the archive"));
     archive.add(shop.folder(&id)?);
-    let errand = Errand { remote: client, folder: &folder, root, shop: shop.clone(), executor: &executor };
-    let pulled = pack_and_fetch(&errand, &id, wanted, options.overwrite, to).await;
+    let maintenance = Maintenance { remote: client, folder: &folder, root, shop: shop.clone(), executor: &executor };
+    let pulled = pack_and_fetch(&maintenance, &id, wanted, options.overwrite, to).await;
     archive.remove().await;
     pulled
 }
 
 async fn pack_and_fetch(
-    errand: &Errand<'_, Client>,
+    maintenance: &Maintenance<'_, Client>,
     id: &str,
-    wanted: Wanted,
+    wanted: PullFilter,
     overwrite: bool,
     to: &Path,
 ) -> Result<PullReport> {
-    let receipt = errand.run_as(id, wanted.operation(), LIMIT).await?;
+    let receipt = maintenance.run_as(id, wanted.operation(), LIMIT).await?;
     if !receipt.is_ok() {
         return Err(receipt.to_error());
     }
-    let work = errand.shop.folder(id)?;
+    let work = maintenance.shop.folder(id)?;
     let packed: Packed = serde_json::from_value(receipt.result)
         .map_err(|error| Error::job(format!("what the host says of its archive cannot be read: {error}")))?;
     let folder = tempfile::Builder::new().prefix("pya-pull-").tempdir();
@@ -106,7 +111,7 @@ async fn pack_and_fetch(
     let mut files = Vec::with_capacity(packed.parts.len());
     for (number, part) in packed.parts.iter().enumerate() {
         let file = folder.path().join(format!("{number:03}"));
-        errand.remote.download(&work.join(&part.name)?, &file).await?;
+        maintenance.remote.download(&work.join(&part.name)?, &file).await?;
         files.push((file, part.sha256.clone(), part.size));
     }
     let (to, bytes) = (to.to_owned(), packed.parts.iter().map(|part| part.size).sum());

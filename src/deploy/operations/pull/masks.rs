@@ -6,13 +6,13 @@ use crate::finder::Mask;
 use crate::host::Operation;
 
 /// What was asked for. The host packs nothing else, unless somebody has changed what packs there.
-pub(crate) struct Wanted {
-    pub include: Vec<Asked>,
-    exclude: Vec<Asked>,
+pub(crate) struct PullFilter {
+    pub include: Vec<PullMask>,
+    exclude: Vec<PullMask>,
 }
 
 /// A mask.
-pub(crate) struct Asked {
+pub(crate) struct PullMask {
     /// As it was given.
     pub text: String,
     /// As the host is asked, which knows no short forms.
@@ -20,7 +20,7 @@ pub(crate) struct Asked {
     pub mask: Mask,
 }
 
-impl Asked {
+impl PullMask {
     fn parse(text: &str) -> Result<Self> {
         if text.starts_with('/') {
             return Err(Error::config(format!(
@@ -38,17 +38,17 @@ impl Asked {
     }
 }
 
-impl Wanted {
+impl PullFilter {
     /// # Errors
     /// `Config` for what is no mask, or is not relative to the project.
     pub fn of(include: &[String], exclude: &[String]) -> Result<Self> {
-        let masks = |texts: &[String]| texts.iter().map(|text| Asked::parse(text)).collect::<Result<Vec<_>>>();
+        let masks = |texts: &[String]| texts.iter().map(|text| PullMask::parse(text)).collect::<Result<Vec<_>>>();
         Ok(Self { include: masks(include)?, exclude: masks(exclude)? })
     }
 
     /// What the host is to do.
     pub fn operation(&self) -> Operation {
-        let masks = |asked: &[Asked]| asked.iter().map(|asked| asked.full.clone()).collect::<Vec<_>>();
+        let masks = |asked: &[PullMask]| asked.iter().map(|asked| asked.full.clone()).collect::<Vec<_>>();
         let include = if self.include.is_empty() { vec!["**/*".to_owned()] } else { masks(&self.include) };
         let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
         Operation::Archive { include, exclude: masks(&self.exclude), prune }
@@ -79,18 +79,18 @@ mod tests {
             ("a/*.py", "a/*.py"),
             ("a", "a"),
         ] {
-            assert_eq!(Asked::parse(text).unwrap().full, full, "{text:?}");
+            assert_eq!(PullMask::parse(text).unwrap().full, full, "{text:?}");
         }
         for text in ["/media/**", "/", "//a", "./media", "a/../b"] {
-            assert!(Asked::parse(text).is_err(), "{text:?}");
+            assert!(PullMask::parse(text).is_err(), "{text:?}");
         }
-        let media = Asked::parse("media/").unwrap().mask;
+        let media = PullMask::parse("media/").unwrap().mask;
         assert!(media.matches("media/a") && media.matches("media/b/c") && !media.matches("media"));
     }
 
     #[test]
     fn caches_and_notes_are_never_wanted() {
-        let wanted = Wanted::of(&["a/**".into()], &["**/*.pyc".into()]).unwrap();
+        let wanted = PullFilter::of(&["a/**".into()], &["**/*.pyc".into()]).unwrap();
         for (path, is_wanted) in [
             ("a/b", true),
             ("a/b/c", true),
@@ -101,6 +101,6 @@ mod tests {
         ] {
             assert_eq!(wanted.covers(path), is_wanted, "{path}");
         }
-        assert!(!Wanted::of(&[], &[]).unwrap().covers(".git/config"));
+        assert!(!PullFilter::of(&[], &[]).unwrap().covers(".git/config"));
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use unicode_normalization::UnicodeNormalization;
 
-use super::masks::{Asked, Wanted};
+use super::masks::{PullFilter, PullMask};
 use crate::deploy::paths::folders_of;
 use crate::deploy::selection::read::digest_of;
 use crate::deploy::selection::select::counted;
@@ -50,14 +50,14 @@ fn local(path: &Path, source: io::Error) -> Error {
 pub(crate) fn unpack(
     files: &[PathBuf],
     to: &Path,
-    wanted: &Wanted,
+    wanted: &PullFilter,
     overwrite: bool,
     unreadable: &BTreeMap<String, String>,
 ) -> Result<Unpacked> {
     let mut report = Unpacked::default();
     let mut names = Names::default();
     let mut in_the_way = Vec::new();
-    let mut unmatched: Vec<&Asked> = wanted.include.iter().collect();
+    let mut unmatched: Vec<&PullMask> = wanted.include.iter().collect();
     unmatched.retain(|asked| !unreadable.keys().any(|path| asked.mask.matches(path)));
     each(files, |Member { path, size, .. }, content| {
         names.take(path)?;
@@ -302,13 +302,13 @@ mod tests {
         file
     }
 
-    fn all() -> Wanted {
-        Wanted::of(&[], &[]).unwrap()
+    fn all() -> PullFilter {
+        PullFilter::of(&[], &[]).unwrap()
     }
 
     #[test]
     fn only_what_was_asked_for_is_taken() {
-        let wanted = Wanted::of(&["a/**".into()], &[]).unwrap();
+        let wanted = PullFilter::of(&["a/**".into()], &[]).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file =
             archive(folder.path(), &[("a/b", tar::EntryType::Regular, "1"), ("b", tar::EntryType::Regular, "2")]);
@@ -347,7 +347,7 @@ mod tests {
         let file = archive(folder.path(), &[("a/b.txt", tar::EntryType::Regular, "1")]);
         let unreadable = [("broken".to_owned(), "no".to_owned())].into();
         let to = folder.path().join("to");
-        let report = unpack(&[file], &to, &Wanted::of(&texts, &[]).unwrap(), false, &unreadable).unwrap();
+        let report = unpack(&[file], &to, &PullFilter::of(&texts, &[]).unwrap(), false, &unreadable).unwrap();
         assert_eq!(report.unmatched, ["b", "c/**"]);
     }
 
