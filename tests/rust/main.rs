@@ -1,5 +1,6 @@
 //! Integration tests in one binary, a module for each topic.
 
+mod architecture;
 mod deploy;
 mod emulator_account;
 mod emulator_endpoints;
