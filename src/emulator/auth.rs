@@ -7,9 +7,9 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
-use super::answer;
-use super::endpoints;
+use super::response;
 use super::state::State;
+use crate::emulator::routes::table;
 
 /// Checks the token, and that the path is that of the token's user.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
@@ -27,14 +27,14 @@ pub(crate) fn check(state: &State, headers: &HeaderMap, path: &str) -> Result<()
         (Some(token), None) if token != state.token => return Err(unauthorized("Invalid token.")),
         (Some(_), None) => {}
     }
-    match endpoints::split(path) {
+    match table::split(path) {
         Some((_, user, _)) if percent_decode_str(user).ne(state.account.user().bytes()) => {
-            Err(answer::detail(StatusCode::FORBIDDEN, "You do not have permission to perform this action."))
+            Err(response::detail(StatusCode::FORBIDDEN, "You do not have permission to perform this action."))
         }
         _ => Ok(()),
     }
 }
 
 fn unauthorized(detail: &str) -> Response {
-    answer::with_header(answer::detail(StatusCode::UNAUTHORIZED, detail), header::WWW_AUTHENTICATE, "Token")
+    response::with_header(response::detail(StatusCode::UNAUTHORIZED, detail), header::WWW_AUTHENTICATE, "Token")
 }

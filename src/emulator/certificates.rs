@@ -17,7 +17,7 @@ use x509_parser::parse_x509_certificate;
 use x509_parser::x509::X509Name;
 
 use super::account::Account;
-use super::kept::Kept;
+use super::persisted::Kept;
 use crate::clock;
 
 /// How long Let's Encrypt's certificates last.

@@ -10,9 +10,9 @@
 
 pub mod account;
 pub mod fault;
-pub mod log;
 pub mod preferences;
 pub mod process;
+pub mod request_log;
 pub mod routes;
 pub mod server;
 pub mod settings;
@@ -20,24 +20,19 @@ pub mod site;
 pub mod state;
 pub mod throttle;
 
-pub(crate) mod answer;
 mod auth;
 mod calendar;
 pub mod certificates;
-mod endpoints;
-mod front;
-pub mod gate;
-mod kept;
-mod spoil;
-mod static_files;
+mod middleware;
+mod persisted;
+pub(crate) mod response;
 mod tls;
 mod upload;
-mod wire;
 
 pub use account::Account;
-pub use fault::{FaultKind, FaultRule, Faults, Stage};
-pub use gate::HeldRequest;
-pub use log::LoggedRequest;
+pub use fault::hold::HeldRequest;
+pub use fault::rules::{FaultKind, FaultRule, Faults, Stage};
+pub use request_log::LoggedRequest;
 pub use server::Emulator;
 pub use settings::{AccountKind, Settings, Undocumented};
 pub use state::State;

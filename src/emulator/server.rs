@@ -19,19 +19,19 @@ use tokio_rustls::TlsAcceptor;
 
 use super::account::Account;
 use super::certificates::Certificates;
-use super::fault::Faults;
-use super::front;
-use super::gate::{Gates, HeldRequest};
-use super::log::{LoggedRequest, RequestLog};
+use super::fault::hold::{Gates, HeldRequest};
+use super::fault::rules::Faults;
+use super::fault::wire::{Sabotage, Stream, Wire};
+use super::middleware;
 use super::preferences::Shelf;
 use super::process::Processes;
+use super::request_log::{LoggedRequest, RequestLog};
 use super::routes;
 use super::settings::Settings;
-use super::site;
+use super::site::server as site;
 use super::state::State;
 use super::throttle::Throttle;
 use super::tls;
-use super::wire::{Sabotage, Stream, Wire};
 use crate::digest::hex;
 
 const PROCESSES_END_WITHIN: Duration = Duration::from_millis(700);
@@ -263,7 +263,7 @@ async fn connection(
     let wire = TokioIo::new(Wire::new(stream, Arc::clone(&sabotage)));
     let asked = Arc::clone(&sabotage);
     let service =
-        service_fn(move |request| front::serve(Arc::clone(&state), app.clone(), Arc::clone(&sabotage), request));
+        service_fn(move |request| middleware::serve(Arc::clone(&state), app.clone(), Arc::clone(&sabotage), request));
     let server = auto::Builder::new(TokioExecutor::new());
     tokio::select! {
         () = asked.reset_asked() => Ok(()),

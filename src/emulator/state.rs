@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::account::Account;
 use super::certificates::Certificates;
-use super::fault::Faults;
-use super::gate::Gates;
-use super::log::RequestLog;
+use super::fault::hold::Gates;
+use super::fault::rules::Faults;
 use super::preferences::Shelf;
 use super::process::{Processes, Session};
+use super::request_log::RequestLog;
 use super::routes::Shares;
 use super::settings::Settings;
 use super::throttle::Throttle;

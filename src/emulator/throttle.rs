@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::endpoints::Endpoint;
+use super::routes::table::Endpoint;
 use super::settings::Settings;
 use crate::clock::{self, Tick};
 

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use super::account::{AccountPath, LastLink};
-use super::answer;
+use super::response;
 use super::state::State;
 
 const FIELD: &str = "content";
@@ -96,9 +96,9 @@ impl Refused {
             Self::IsDirectory => (StatusCode::BAD_REQUEST, format!("{path} is a directory")),
             Self::ThroughFile => (StatusCode::BAD_REQUEST, format!("{path} leads through a file")),
             Self::BadName => (StatusCode::BAD_REQUEST, format!("{path} is no possible name for a file")),
-            Self::Disk(error) => return answer::internal(error),
+            Self::Disk(error) => return response::internal(error),
         };
-        answer::detail(status, &text)
+        response::detail(status, &text)
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use tokio::sync::Mutex;
 
 use super::cpu::CpuMeter;
-use super::keeper::{Duty, Keeper};
 use super::launcher::{Launcher, Session};
+use super::supervisor::{Duty, Keeper};
 use crate::emulator::account::Account;
 
 /// An always-on task.

@@ -15,8 +15,8 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use serde::Serialize;
 
-use super::end::Family;
 use super::launcher::{Launcher, Session};
+use super::terminate::Family;
 use crate::emulator::account::Account;
 
 /// What the service keeps of a console's output, about.

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::end::Family;
+use super::terminate::Family;
 use crate::clock;
 use crate::emulator::calendar;
 

@@ -15,8 +15,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::cpu::CpuMeter;
-use super::end::Family;
 use super::launcher::Launcher;
+use super::terminate::Family;
 
 /// Says that it is there, waits, runs the command, and tells its CPU time at last. Should the emulator be killed, its end
 /// of standard input closes, and whoever reads that ends the group.

@@ -14,8 +14,8 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use super::cpu::CpuMeter;
-use super::keeper::{Duty, Keeper};
 use super::launcher::{Launcher, Session};
+use super::supervisor::{Duty, Keeper};
 use crate::emulator::account::Account;
 
 /// How long an old command may go on with its last requests.

@@ -7,12 +7,12 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::checked::Checked;
 use super::fields::Fields;
-use super::numbered::Numbered;
+use super::id::Numbered;
 use super::resources::{not_found, paid_only};
-use crate::emulator::answer;
+use super::validation::Checked;
 use crate::emulator::process::AlwaysOnTask;
+use crate::emulator::response;
 use crate::emulator::state::State;
 
 type Emulator = Shared<Arc<State>>;
@@ -36,14 +36,14 @@ fn shown(state: &State, task: &AlwaysOnTask) -> Value {
 }
 
 fn found(state: &State, task: Option<AlwaysOnTask>) -> Response {
-    task.map_or_else(not_found, |task| answer::json(StatusCode::OK, &shown(state, &task)))
+    task.map_or_else(not_found, |task| response::json(StatusCode::OK, &shown(state, &task)))
 }
 
 pub(crate) async fn list(Shared(state): Emulator) -> Result<Response, Response> {
     paid_only(&state)?;
     let tasks = state.processes.always_on.all().await;
     let tasks: Vec<Value> = tasks.iter().map(|task| shown(&state, task)).collect();
-    Ok(answer::json(StatusCode::OK, &tasks))
+    Ok(response::json(StatusCode::OK, &tasks))
 }
 
 pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Response, Response> {
@@ -54,7 +54,7 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Re
     let enabled = checked.flag("enabled").unwrap_or(true);
     checked.done()?;
     let task = state.processes.always_on.create(command, description, enabled, &state.session()).await;
-    Ok(answer::json(StatusCode::CREATED, &shown(&state, &task)))
+    Ok(response::json(StatusCode::CREATED, &shown(&state, &task)))
 }
 
 pub(crate) async fn read(
@@ -105,7 +105,7 @@ pub(crate) async fn delete(
 ) -> Result<Response, Response> {
     paid_only(&state)?;
     let deleted = state.processes.always_on.delete(id).await;
-    Ok(if deleted { answer::empty(StatusCode::NO_CONTENT) } else { not_found() })
+    Ok(if deleted { response::empty(StatusCode::NO_CONTENT) } else { not_found() })
 }
 
 pub(crate) async fn restart(

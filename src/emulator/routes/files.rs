@@ -19,8 +19,8 @@ use serde_json::{Map, Value, json};
 use tokio_util::io::ReaderStream;
 
 use crate::emulator::account::{Account, AccountPath, BadPath, LastLink};
-use crate::emulator::answer;
-use crate::emulator::endpoints;
+use crate::emulator::response;
+use crate::emulator::routes::table;
 use crate::emulator::state::State;
 use crate::emulator::upload::{self, Refused};
 
@@ -33,7 +33,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 
 /// Runs what reads or writes the disk where it may block.
 pub(crate) async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| answer::internal(&error))
+    tokio::task::spawn_blocking(work).await.map_err(|error| response::internal(&error))
 }
 
 /// What a file operation failed with, as the service would say it.
@@ -49,9 +49,9 @@ pub(crate) fn failed(error: &io::Error, path: &AccountPath) -> Response {
         _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
             (StatusCode::NOT_FOUND, format!("No such file or directory: {path}"))
         }
-        _ => return answer::internal(error),
+        _ => return response::internal(error),
     };
-    answer::detail(status, &text)
+    response::detail(status, &text)
 }
 
 /// The address of a path in the account, below the API's own.
@@ -62,9 +62,9 @@ pub(crate) fn url_of(state: &State, path: &AccountPath) -> String {
 
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
 fn requested(uri: &Uri) -> Result<AccountPath, Response> {
-    let rest = endpoints::split(uri.path()).map_or("", |(_, _, rest)| rest);
+    let rest = table::split(uri.path()).map_or("", |(_, _, rest)| rest);
     let path: Vec<u8> = percent_decode_str(rest.strip_prefix(PREFIX).unwrap_or(rest)).collect();
-    AccountPath::parse(&path).map_err(|problem| answer::detail(bad_path_status(problem), &problem.to_string()))
+    AccountPath::parse(&path).map_err(|problem| response::detail(bad_path_status(problem), &problem.to_string()))
 }
 
 fn bad_path_status(problem: BadPath) -> StatusCode {
@@ -78,9 +78,11 @@ pub(crate) async fn read(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<
     let path = requested(&uri)?;
     let content_type = download_type(&state);
     on_disk(move || match open(&state, &path) {
-        Ok(Content::Folder(listing)) => answer::json(StatusCode::OK, &listing),
+        Ok(Content::Folder(listing)) => response::json(StatusCode::OK, &listing),
         Ok(Content::File(body, length)) => download(body, length, content_type),
-        Ok(Content::Neither) => answer::detail(StatusCode::BAD_REQUEST, &format!("{path} is not a file or directory")),
+        Ok(Content::Neither) => {
+            response::detail(StatusCode::BAD_REQUEST, &format!("{path} is not a file or directory"))
+        }
         Err(error) => failed(&error, &path),
     })
     .await
@@ -95,8 +97,8 @@ fn download_type(state: &State) -> &'static str {
 }
 
 pub(crate) fn download(body: Body, length: u64, content_type: &str) -> Response {
-    let response = answer::with_header(answer::with_body(StatusCode::OK, body), header::CONTENT_TYPE, content_type);
-    answer::with_header(response, header::CONTENT_LENGTH, &length.to_string())
+    let response = response::with_header(response::with_body(StatusCode::OK, body), header::CONTENT_TYPE, content_type);
+    response::with_header(response, header::CONTENT_LENGTH, &length.to_string())
 }
 
 enum Content {
@@ -171,8 +173,8 @@ pub(crate) async fn write(
     };
     let content = content.map_err(|refused| refused.answer(&path))?;
     on_disk(move || match upload::place(&state, content, &path) {
-        Ok(true) => answer::empty(StatusCode::CREATED),
-        Ok(false) => answer::empty(StatusCode::OK),
+        Ok(true) => response::empty(StatusCode::CREATED),
+        Ok(false) => response::empty(StatusCode::OK),
         Err(refused) => refused.answer(&path),
     })
     .await
@@ -181,11 +183,11 @@ pub(crate) async fn write(
 pub(crate) async fn delete(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
     let path = requested(&uri)?;
     on_disk(move || match remove(&state, &path) {
-        Ok(true) => answer::empty(StatusCode::NO_CONTENT),
+        Ok(true) => response::empty(StatusCode::NO_CONTENT),
         Ok(false) => forbidden(),
         Err(error) => match failed(&error, &path) {
             response if response.status() == StatusCode::NOT_FOUND => {
-                answer::message(StatusCode::NOT_FOUND, "File does not exist", "not_found")
+                response::message(StatusCode::NOT_FOUND, "File does not exist", "not_found")
             }
             response if response.status() == StatusCode::FORBIDDEN => forbidden(),
             response => response,
@@ -195,7 +197,7 @@ pub(crate) async fn delete(Shared(state): Shared<Arc<State>>, uri: Uri) -> Resul
 }
 
 fn forbidden() -> Response {
-    answer::message(StatusCode::FORBIDDEN, "You do not have permission to delete this", "forbidden")
+    response::message(StatusCode::FORBIDDEN, "You do not have permission to delete this", "forbidden")
 }
 
 /// Deletes a file, a link, or a folder with all below it; false if the account may not.

@@ -10,12 +10,12 @@ use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
-use super::checked::Checked;
 use super::fields::Fields;
-use super::numbered::Numbered;
+use super::id::Numbered;
 use super::resources::not_found;
-use crate::emulator::answer;
+use super::validation::Checked;
 use crate::emulator::process::{StaticFile, StaticHeader, WebApp};
+use crate::emulator::response;
 use crate::emulator::state::State;
 
 type Emulator = Shared<Arc<State>>;
@@ -79,7 +79,7 @@ impl Mapping for StaticHeader {
 
 pub(crate) async fn list<T: Mapping>(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
     match state.processes.webapps.get(&domain) {
-        Some(mut app) => answer::json(StatusCode::OK, T::list(&mut app)),
+        Some(mut app) => response::json(StatusCode::OK, T::list(&mut app)),
         None => not_found(),
     }
 }
@@ -106,7 +106,7 @@ pub(crate) async fn create<T: Mapping>(
 
 pub(crate) async fn read<T: Mapping>(Shared(state): Emulator, Numbered((_, domain, id)): Item) -> Response {
     match find::<T>(&state, &domain, id) {
-        Some(item) => answer::json(StatusCode::OK, &item),
+        Some(item) => response::json(StatusCode::OK, &item),
         None => not_found(),
     }
 }
@@ -159,8 +159,8 @@ pub(crate) async fn delete<T: Mapping>(Shared(state): Emulator, Numbered((_, dom
         }
     });
     match deleted {
-        Ok(()) => answer::empty(StatusCode::NO_CONTENT),
-        Err(error) => answer::internal(&error),
+        Ok(()) => response::empty(StatusCode::NO_CONTENT),
+        Err(error) => response::internal(&error),
     }
 }
 
@@ -181,8 +181,8 @@ fn change<T: Mapping>(
         change(apps, index)
     });
     match changed {
-        Ok(Some(item)) => answer::json(status, &item),
+        Ok(Some(item)) => response::json(status, &item),
         Ok(None) => not_found(),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }

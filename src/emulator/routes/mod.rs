@@ -12,10 +12,11 @@ pub mod tree;
 pub mod webapps;
 pub mod websites;
 
-mod build;
-mod checked;
 mod fields;
-mod numbered;
+mod id;
+mod router;
+pub(crate) mod table;
+mod validation;
 
-pub use build::{Router, router, unknown_path};
+pub use router::{Router, router, unknown_path};
 pub use sharing::Shares;

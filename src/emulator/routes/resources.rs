@@ -7,10 +7,10 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::checked::Checked;
 use super::fields::Fields;
-use crate::emulator::answer;
+use super::validation::Checked;
 use crate::emulator::preferences::{Preferences, Setting};
+use crate::emulator::response;
 use crate::emulator::settings::AccountKind;
 use crate::emulator::state::State;
 
@@ -18,11 +18,11 @@ type Emulator = Shared<Arc<State>>;
 
 /// Django REST framework's 403, which the service gives for what an account's plan has not.
 pub(crate) fn forbidden() -> Response {
-    answer::detail(StatusCode::FORBIDDEN, "You do not have permission to perform this action.")
+    response::detail(StatusCode::FORBIDDEN, "You do not have permission to perform this action.")
 }
 
 pub(crate) fn not_found() -> Response {
-    answer::detail(StatusCode::NOT_FOUND, "Not found.")
+    response::detail(StatusCode::NOT_FOUND, "Not found.")
 }
 
 /// Refuses what free accounts do not have.
@@ -41,19 +41,19 @@ pub(crate) async fn cpu(Shared(state): Emulator) -> Response {
         "next_reset_time": next_reset,
         "daily_cpu_total_usage_seconds": used.as_secs_f64(),
     });
-    answer::json(StatusCode::OK, &value)
+    response::json(StatusCode::OK, &value)
 }
 
 pub(crate) async fn mysql_databases(Shared(state): Emulator) -> Result<Response, Response> {
     paid_only(&state)?;
     let databases: Vec<Value> = state.settings.mysql_databases.iter().map(|name| json!({ "name": name })).collect();
-    Ok(answer::json(StatusCode::OK, &databases))
+    Ok(response::json(StatusCode::OK, &databases))
 }
 
 pub(crate) async fn students(Shared(state): Emulator) -> Response {
     let students: Vec<Value> =
         state.preferences.lock().students.iter().map(|name| json!({ "username": name })).collect();
-    answer::json(StatusCode::OK, &json!({ "students": students }))
+    response::json(StatusCode::OK, &json!({ "students": students }))
 }
 
 /// The student's account stays; it is no longer a student of this one.
@@ -61,7 +61,7 @@ pub(crate) async fn delete_student(Shared(state): Emulator, Path((_, student)): 
     let students = &mut state.preferences.lock().students;
     let before = students.len();
     students.retain(|name| *name != student);
-    if students.len() < before { answer::empty(StatusCode::NO_CONTENT) } else { not_found() }
+    if students.len() < before { response::empty(StatusCode::NO_CONTENT) } else { not_found() }
 }
 
 fn shown(preferences: &Preferences, setting: Setting) -> Response {
@@ -69,7 +69,7 @@ fn shown(preferences: &Preferences, setting: Setting) -> Response {
         setting.name(): preferences.get(setting),
         setting.name_of_choices(): preferences.choices(setting),
     });
-    answer::json(StatusCode::OK, &value)
+    response::json(StatusCode::OK, &value)
 }
 
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]

@@ -7,12 +7,12 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::checked::Checked;
 use super::fields::Fields;
-use super::numbered::Numbered;
+use super::id::Numbered;
 use super::resources::{not_found, paid_only};
-use crate::emulator::answer;
+use super::validation::Checked;
 use crate::emulator::process::{Interval, ScheduledTask};
+use crate::emulator::response;
 use crate::emulator::state::State;
 
 type Emulator = Shared<Arc<State>>;
@@ -42,7 +42,7 @@ pub(crate) async fn list(Shared(state): Emulator) -> Result<Response, Response> 
     paid_only(&state)?;
     let tasks = state.processes.schedule.all().await;
     let tasks: Vec<Value> = tasks.iter().map(|task| shown(&state, task)).collect();
-    Ok(answer::json(StatusCode::OK, &tasks))
+    Ok(response::json(StatusCode::OK, &tasks))
 }
 
 /// What the fields make of `old`, or of nothing.
@@ -83,7 +83,7 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Re
     paid_only(&state)?;
     let task = read_task(Checked::whole(&fields), None)?;
     let task = state.processes.schedule.create(task, &state.session()).await;
-    Ok(answer::json(StatusCode::CREATED, &shown(&state, &task)))
+    Ok(response::json(StatusCode::CREATED, &shown(&state, &task)))
 }
 
 pub(crate) async fn read(
@@ -92,7 +92,7 @@ pub(crate) async fn read(
 ) -> Result<Response, Response> {
     paid_only(&state)?;
     let task = state.processes.schedule.get(id).await;
-    Ok(task.map_or_else(not_found, |task| answer::json(StatusCode::OK, &shown(&state, &task))))
+    Ok(task.map_or_else(not_found, |task| response::json(StatusCode::OK, &shown(&state, &task))))
 }
 
 pub(crate) async fn replace(
@@ -115,7 +115,7 @@ async fn change(state: &State, id: u64, checked: Checked<'_>) -> Result<Response
     paid_only(state)?;
     let Some(old) = state.processes.schedule.get(id).await else { return Ok(not_found()) };
     let task = read_task(checked, Some(&old))?;
-    let answer = answer::json(StatusCode::OK, &shown(state, &task));
+    let answer = response::json(StatusCode::OK, &shown(state, &task));
     // It may have been deleted meanwhile.
     Ok(if state.processes.schedule.replace(task, &state.session()).await { answer } else { not_found() })
 }
@@ -126,5 +126,5 @@ pub(crate) async fn delete(
 ) -> Result<Response, Response> {
     paid_only(&state)?;
     let deleted = state.processes.schedule.delete(id).await;
-    Ok(if deleted { answer::empty(StatusCode::NO_CONTENT) } else { not_found() })
+    Ok(if deleted { response::empty(StatusCode::NO_CONTENT) } else { not_found() })
 }

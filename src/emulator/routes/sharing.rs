@@ -17,7 +17,7 @@ use url::form_urlencoded;
 use super::Router;
 use super::files::{download, failed, on_disk, open_file};
 use crate::emulator::account::{AccountPath, LastLink};
-use crate::emulator::answer;
+use crate::emulator::response;
 use crate::emulator::server::random_hex;
 use crate::emulator::state::State;
 
@@ -54,7 +54,7 @@ fn address(state: &State, id: &str) -> Value {
 /// The path of a `path` parameter, in one form: `/a/` and `/a` are the same file.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
 pub(crate) fn path_parameter(value: Option<String>) -> Result<AccountPath, Response> {
-    let bad = |text: &str| answer::detail(StatusCode::BAD_REQUEST, text);
+    let bad = |text: &str| response::detail(StatusCode::BAD_REQUEST, text);
     let value = value.ok_or_else(|| bad("You must provide a 'path'."))?;
     let path = value.trim_end_matches('/');
     AccountPath::parse(path.as_bytes()).map_err(|problem| bad(&problem.to_string()))
@@ -72,10 +72,10 @@ pub(crate) async fn share(Shared(state): Shared<Arc<State>>, request: Request) -
         .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     let body = axum::body::to_bytes(request.into_body(), MAX_BODY)
         .await
-        .map_err(|_| answer::detail(StatusCode::BAD_REQUEST, "The request's body could not be read."))?;
+        .map_err(|_| response::detail(StatusCode::BAD_REQUEST, "The request's body could not be read."))?;
     let value = if is_json {
         let fields: Value = serde_json::from_slice(&body)
-            .map_err(|error| answer::detail(StatusCode::BAD_REQUEST, &format!("JSON parse error - {error}")))?;
+            .map_err(|error| response::detail(StatusCode::BAD_REQUEST, &format!("JSON parse error - {error}")))?;
         fields.get("path").and_then(Value::as_str).map(str::to_owned)
     } else {
         parameter(&body, "path")
@@ -85,19 +85,19 @@ pub(crate) async fn share(Shared(state): Shared<Arc<State>>, request: Request) -
         let found = state.account.resolve(&path, LastLink::Follow).and_then(fs::symlink_metadata);
         match found {
             Ok(metadata) if metadata.is_file() => {}
-            Ok(_) => return answer::detail(StatusCode::BAD_REQUEST, &format!("{path} is not a file")),
+            Ok(_) => return response::detail(StatusCode::BAD_REQUEST, &format!("{path} is not a file")),
             Err(error) => return failed(&error, &path),
         }
         if let Some(id) = state.shares.id_of(&path) {
-            return answer::json(StatusCode::OK, &address(&state, &id));
+            return response::json(StatusCode::OK, &address(&state, &id));
         }
         match random_hex(ID_DIGITS) {
             Ok(id) => {
                 let body = address(&state, &id);
                 state.shares.lock().insert(id, path);
-                answer::json(StatusCode::CREATED, &body)
+                response::json(StatusCode::CREATED, &body)
             }
-            Err(error) => answer::internal(&error),
+            Err(error) => response::internal(&error),
         }
     })
     .await
@@ -106,15 +106,15 @@ pub(crate) async fn share(Shared(state): Shared<Arc<State>>, request: Request) -
 pub(crate) async fn status(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
     let path = path_parameter(parameter(uri.query().unwrap_or_default().as_bytes(), "path"))?;
     Ok(match state.shares.id_of(&path) {
-        Some(id) => answer::json(StatusCode::OK, &address(&state, &id)),
-        None => answer::detail(StatusCode::NOT_FOUND, "Not found."),
+        Some(id) => response::json(StatusCode::OK, &address(&state, &id)),
+        None => response::detail(StatusCode::NOT_FOUND, "Not found."),
     })
 }
 
 pub(crate) async fn unshare(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
     let path = path_parameter(parameter(uri.query().unwrap_or_default().as_bytes(), "path"))?;
     state.shares.lock().retain(|_, shared| *shared != path);
-    Ok(answer::empty(StatusCode::NO_CONTENT))
+    Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
 async fn shared_file(
@@ -123,7 +123,7 @@ async fn shared_file(
 ) -> Result<Response, Response> {
     let path = state.shares.lock().get(&id).filter(|_| user == state.account.user()).cloned();
     let Some(path) = path else {
-        return Ok(answer::html(StatusCode::NOT_FOUND, "<h1>Not Found</h1>"));
+        return Ok(response::html(StatusCode::NOT_FOUND, "<h1>Not Found</h1>"));
     };
     on_disk(move || {
         let opened = state.account.resolve(&path, LastLink::Follow).and_then(|real| {
@@ -132,7 +132,7 @@ async fn shared_file(
         });
         match opened {
             Ok(Some((body, length))) => download(body, length, "application/octet-stream"),
-            Ok(None) | Err(_) => answer::html(StatusCode::NOT_FOUND, "<h1>Not Found</h1>"),
+            Ok(None) | Err(_) => response::html(StatusCode::NOT_FOUND, "<h1>Not Found</h1>"),
         }
     })
     .await

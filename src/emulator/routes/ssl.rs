@@ -8,10 +8,10 @@ use http::StatusCode;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::checked::Checked;
 use super::fields::Fields;
 use super::resources::not_found;
-use crate::emulator::answer;
+use super::validation::Checked;
+use crate::emulator::response;
 use crate::emulator::state::State;
 
 type Emulator = Shared<Arc<State>>;
@@ -33,7 +33,7 @@ pub(crate) async fn read(Shared(state): Emulator, Path((_, domain)): Path<(Strin
         "subject_name": certificate.subject,
         "subject_alternate_names": certificate.names,
     });
-    answer::json(StatusCode::OK, &value)
+    response::json(StatusCode::OK, &value)
 }
 
 /// A moment in one of the two forms of ISO 8601 that the service has been seen to answer.
@@ -63,7 +63,7 @@ pub(crate) async fn set(
     } else {
         let (certificate, key) = (checked.required("cert"), checked.required("private_key"));
         let (Some(certificate), Some(key)) = (certificate, key) else {
-            return checked.done().map(|()| answer::empty(StatusCode::BAD_REQUEST));
+            return checked.done().map(|()| response::empty(StatusCode::BAD_REQUEST));
         };
         state.certificates.set(&domain, certificate, key).map(|kept| {
             if let Err((field, problem)) = kept {
@@ -72,17 +72,17 @@ pub(crate) async fn set(
         })
     };
     match kept {
-        Ok(()) => checked.done().map(|()| answer::json(StatusCode::OK, &json!({"status": "OK"}))),
-        Err(error) => Ok(answer::internal(&error)),
+        Ok(()) => checked.done().map(|()| response::json(StatusCode::OK, &json!({"status": "OK"}))),
+        Err(error) => Ok(response::internal(&error)),
     }
 }
 
 /// Unlike other deletions this one is answered as a change is: the client `pypawapi` reads a `status` here.
 pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
     match state.certificates.delete(&domain) {
-        Ok(true) => answer::json(StatusCode::OK, &json!({"status": "OK"})),
+        Ok(true) => response::json(StatusCode::OK, &json!({"status": "OK"})),
         Ok(false) => not_found(),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }
 

@@ -14,7 +14,7 @@ use http::{StatusCode, Uri};
 use super::files::on_disk;
 use super::sharing::{parameter, path_parameter};
 use crate::emulator::account::{AccountPath, LastLink};
-use crate::emulator::answer;
+use crate::emulator::response;
 use crate::emulator::state::State;
 
 const LEVELS: usize = 2;
@@ -25,7 +25,7 @@ pub(crate) async fn tree(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<
     on_disk(move || {
         let real = state.account.resolve(&path, LastLink::Follow);
         let found = real.and_then(|real| Ok((fs::symlink_metadata(&real)?.is_dir(), real)));
-        let bad = |what: &str| answer::detail(StatusCode::BAD_REQUEST, &format!("{path} {what}"));
+        let bad = |what: &str| response::detail(StatusCode::BAD_REQUEST, &format!("{path} {what}"));
         match found {
             Ok((true, real)) => {
                 let mut paths = Vec::new();
@@ -34,7 +34,7 @@ pub(crate) async fn tree(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<
                     paths.reverse();
                 }
                 paths.truncate(MAX_PATHS);
-                answer::json(StatusCode::OK, &paths)
+                response::json(StatusCode::OK, &paths)
             }
             Ok((false, _)) => bad("is not a directory"),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => bad("cannot be read"),

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::fields::Fields;
 use super::resources::not_found;
 use crate::clock;
-use crate::emulator::answer;
 use crate::emulator::process::{WebApp, wsgi_path};
+use crate::emulator::response;
 use crate::emulator::settings::AccountKind;
 use crate::emulator::state::State;
 
@@ -54,12 +54,12 @@ fn shown(app: &WebApp) -> Value {
 
 pub(crate) async fn list(Shared(state): Emulator) -> Response {
     let apps: Vec<Value> = state.processes.webapps.all().iter().map(shown).collect();
-    answer::json(StatusCode::OK, &apps)
+    response::json(StatusCode::OK, &apps)
 }
 
 pub(crate) async fn read(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
     match state.processes.webapps.get(&domain) {
-        Some(app) => answer::json(StatusCode::OK, &shown(&app)),
+        Some(app) => response::json(StatusCode::OK, &shown(&app)),
         None => not_found(),
     }
 }
@@ -70,7 +70,7 @@ fn refused(kind: &str, text: &str) -> Response {
 }
 
 fn text_json(status: StatusCode, value: &Value) -> Response {
-    answer::with_header(answer::json(status, value), header::CONTENT_TYPE, "text/json")
+    response::with_header(response::json(status, value), header::CONTENT_TYPE, "text/json")
 }
 
 pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response {
@@ -79,10 +79,10 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response 
     }
     let domain = fields.get("domain_name").unwrap_or_default().to_lowercase();
     let Some(python_version) = dotted_version(fields.get("python_version").unwrap_or_default()) else {
-        return answer::json(StatusCode::BAD_REQUEST, &json!({"python_version": ["Select a valid choice."]}));
+        return response::json(StatusCode::BAD_REQUEST, &json!({"python_version": ["Select a valid choice."]}));
     };
     if !is_domain(&domain) {
-        return answer::json(StatusCode::BAD_REQUEST, &json!({"domain_name": ["Enter a valid domain name."]}));
+        return response::json(StatusCode::BAD_REQUEST, &json!({"domain_name": ["Enter a valid domain name."]}));
     }
     if state.processes.websites.get(&domain).await.is_some() {
         return refused("domain_taken", &format!("You already have a web app at {domain}"));
@@ -93,7 +93,7 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response 
     match make(&state, &domain, &python_version) {
         Ok(Ok(app)) => text_json(StatusCode::OK, &json!({"status": "OK", "webapp": shown(&app)})),
         Ok(Err((kind, text))) => refused(kind, &text),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }
 
@@ -151,7 +151,7 @@ pub(crate) async fn update(
     }
     let python_version = match fields.get("python_version").map(dotted_version) {
         Some(None) => {
-            return answer::json(StatusCode::BAD_REQUEST, &json!({"python_version": ["Select a valid choice."]}));
+            return response::json(StatusCode::BAD_REQUEST, &json!({"python_version": ["Select a valid choice."]}));
         }
         given => given.flatten(),
     };
@@ -161,9 +161,9 @@ pub(crate) async fn update(
         Some(app.clone())
     });
     match changed {
-        Ok(Some(app)) => answer::json(StatusCode::OK, &shown(&app)),
+        Ok(Some(app)) => response::json(StatusCode::OK, &shown(&app)),
         Ok(None) => not_found(),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }
 
@@ -196,19 +196,19 @@ pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(Str
             state.processes.web.retire(&app.domain_name).await;
             let wsgi = state.account.root().join(wsgi_path(&app.domain_name).trim_start_matches('/'));
             match fs::rename(&wsgi, wsgi.with_extension("py.bak")) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => answer::internal(&error),
-                _ => answer::empty(StatusCode::NO_CONTENT),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => response::internal(&error),
+                _ => response::empty(StatusCode::NO_CONTENT),
             }
         }
         Ok(None) => not_found(),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }
 
 pub(crate) async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
     let Some(app) = state.processes.webapps.get(&domain) else { return not_found() };
     if !app.enabled {
-        return answer::html(StatusCode::INTERNAL_SERVER_ERROR, "<h1>Server Error (500)</h1>");
+        return response::html(StatusCode::INTERNAL_SERVER_ERROR, "<h1>Server Error (500)</h1>");
     }
     let reloaded = state.processes.web.reload(&app, &state.session()).await;
     if reloaded.is_ok() {
@@ -216,10 +216,10 @@ pub(crate) async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(Str
     }
     match reloaded {
         Ok(()) if state.settings.undocumented.cname_error => {
-            answer::json(StatusCode::CONFLICT, &json!({"status": "ERROR", "error": "cname_error"}))
+            response::json(StatusCode::CONFLICT, &json!({"status": "ERROR", "error": "cname_error"}))
         }
-        Ok(()) => answer::json(StatusCode::OK, &json!({"status": "OK"})),
-        Err(error) => answer::internal(&error),
+        Ok(()) => response::json(StatusCode::OK, &json!({"status": "OK"})),
+        Err(error) => response::internal(&error),
     }
 }
 
@@ -242,10 +242,10 @@ async fn switch(state: &State, domain: &str, enabled: bool) -> Response {
             if !enabled {
                 state.processes.web.retire(&domain).await;
             }
-            answer::json(StatusCode::OK, &json!({"status": "OK"}))
+            response::json(StatusCode::OK, &json!({"status": "OK"}))
         }
         Ok(None) => not_found(),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }
 

@@ -7,12 +7,12 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::checked::Checked;
 use super::fields::Fields;
 use super::resources::{forbidden, not_found};
+use super::validation::Checked;
 use super::webapps::is_domain;
-use crate::emulator::answer;
 use crate::emulator::process::Website;
+use crate::emulator::response;
 use crate::emulator::settings::AccountKind;
 use crate::emulator::state::State;
 
@@ -44,7 +44,7 @@ fn shown(state: &State, site: &Website) -> Value {
 
 pub(crate) async fn list(Shared(state): Emulator) -> Response {
     let sites: Vec<Value> = state.processes.websites.all().await.iter().map(|site| shown(&state, site)).collect();
-    answer::json(StatusCode::OK, &sites)
+    response::json(StatusCode::OK, &sites)
 }
 
 /// The command in `webapp`, which is an object in JSON and a dotted name in a form.
@@ -82,18 +82,18 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Re
             checked.refuse("domain_name", taken);
             return checked.done().map(|()| not_found());
         }
-        Err(error) => return Ok(answer::internal(&error)),
+        Err(error) => return Ok(response::internal(&error)),
     };
     for kind in ["access", "error", "server"] {
         if let Err(error) = state.processes.web.open_log(&site.domain_name, kind) {
-            return Ok(answer::internal(&error));
+            return Ok(response::internal(&error));
         }
     }
-    Ok(answer::json(StatusCode::CREATED, &shown(&state, &site)))
+    Ok(response::json(StatusCode::CREATED, &shown(&state, &site)))
 }
 
 fn found(state: &State, site: Option<Website>) -> Response {
-    site.map_or_else(not_found, |site| answer::json(StatusCode::OK, &shown(state, &site)))
+    site.map_or_else(not_found, |site| response::json(StatusCode::OK, &shown(state, &site)))
 }
 
 pub(crate) async fn read(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
@@ -114,17 +114,17 @@ pub(crate) async fn update(
         Some(enabled) => state.processes.websites.enable(&domain, enabled, &state.session()).await,
         None => Ok(state.processes.websites.get(&domain).await),
     };
-    Ok(site.map_or_else(|error| answer::internal(&error), |site| found(&state, site)))
+    Ok(site.map_or_else(|error| response::internal(&error), |site| found(&state, site)))
 }
 
 pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
-    if state.processes.websites.delete(&domain).await { answer::empty(StatusCode::NO_CONTENT) } else { not_found() }
+    if state.processes.websites.delete(&domain).await { response::empty(StatusCode::NO_CONTENT) } else { not_found() }
 }
 
 pub(crate) async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
     match state.processes.websites.reload(&domain, &state.session()).await {
-        Ok(Some(_)) => answer::json(StatusCode::OK, &json!({"status": "OK"})),
+        Ok(Some(_)) => response::json(StatusCode::OK, &json!({"status": "OK"})),
         Ok(None) => not_found(),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }

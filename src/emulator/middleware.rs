@@ -18,13 +18,14 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use percent_encoding::percent_decode_str;
 
-use super::fault::{FaultKind, Stage};
-use super::gate::HeldRequest;
-use super::log::LoggedRequest;
-use super::spoil;
+use super::fault::hold::HeldRequest;
+use super::fault::response as spoil;
+use super::fault::rules::{FaultKind, Stage};
+use super::fault::wire::Sabotage;
+use super::request_log::LoggedRequest;
+use super::routes::table;
 use super::state::State;
-use super::wire::Sabotage;
-use super::{answer, auth, endpoints, routes};
+use super::{auth, response, routes};
 use crate::clock;
 
 /// A refused upload is read up to here, so that its sender gets to see the answer.
@@ -54,7 +55,7 @@ pub(crate) async fn serve(
     let taken = state.faults.take(&visit.held.method, &visit.held.path);
     let mut response = visit.answer(app, &sabotage, &taken, request).await;
     let date = httpdate::fmt_http_date(clock::wall());
-    response = answer::with_header(response, header::DATE, &date);
+    response = response::with_header(response, header::DATE, &date);
     visit.end(&response);
     Ok(response)
 }
@@ -86,14 +87,14 @@ fn merge_slashes(uri: &mut Uri) {
 struct Visit<'a> {
     state: &'a State,
     held: HeldRequest,
-    endpoint: Option<&'static endpoints::Endpoint>,
+    endpoint: Option<&'static table::Endpoint>,
     read: Arc<AtomicU64>,
     answered: AtomicU64,
 }
 
 impl<'a> Visit<'a> {
     fn begin(state: &'a State, request: &Request<Body>, raw_path: String, read: Arc<AtomicU64>) -> Self {
-        let endpoint = endpoints::find(request.uri().path());
+        let endpoint = table::find(request.uri().path());
         let agent = request.headers().get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         let mut held = HeldRequest {
             number: 0,
@@ -139,7 +140,7 @@ impl<'a> Visit<'a> {
         for (stage, kind) in taken.iter().filter(|(stage, _)| *stage == Stage::After) {
             self.spoil(sabotage, *stage, kind, &mut request, &mut response).await;
         }
-        let response = response.unwrap_or_else(|| answer::empty(StatusCode::OK));
+        let response = response.unwrap_or_else(|| response::empty(StatusCode::OK));
         let rate = taken.iter().find_map(|(_, kind)| match kind {
             FaultKind::Slow { bytes_per_second, .. } => *bytes_per_second,
             _ => None,
@@ -226,8 +227,8 @@ pub(crate) fn throttled(wait: Duration, retry_after: bool) -> Response {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let unit = if seconds == 1 { "second" } else { "seconds" };
     let text = format!("Request was throttled. Expected available in {seconds} {unit}.");
-    let response = answer::detail(StatusCode::TOO_MANY_REQUESTS, &text);
-    if retry_after { answer::with_header(response, header::RETRY_AFTER, &seconds.to_string()) } else { response }
+    let response = response::detail(StatusCode::TOO_MANY_REQUESTS, &text);
+    if retry_after { response::with_header(response, header::RETRY_AFTER, &seconds.to_string()) } else { response }
 }
 
 /// Reads what a client still sends; closing on it could destroy the answer before it is read.

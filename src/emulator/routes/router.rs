@@ -6,9 +6,9 @@ use axum::extract::{DefaultBodyLimit, State as Shared};
 use axum::response::Response;
 use http::{Method, StatusCode, Uri, header};
 
+use super::table::{self, ENDPOINTS, Endpoint};
 use super::{consoles, sharing};
-use crate::emulator::answer;
-use crate::emulator::endpoints::{self, ENDPOINTS, Endpoint};
+use crate::emulator::response;
 use crate::emulator::state::State;
 
 /// Routes of the API or beside it.
@@ -37,22 +37,19 @@ pub fn router() -> Router {
 /// The answer to a path that nothing is served at.
 pub fn unknown_path(state: &State, uri: &Uri) -> Response {
     let path = uri.path();
-    if state.settings.undocumented.append_slash
-        && !path.ends_with('/')
-        && endpoints::find(&format!("{path}/")).is_some()
-    {
+    if state.settings.undocumented.append_slash && !path.ends_with('/') && table::find(&format!("{path}/")).is_some() {
         let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        return answer::with_header(
-            answer::empty(StatusCode::MOVED_PERMANENTLY),
+        return response::with_header(
+            response::empty(StatusCode::MOVED_PERMANENTLY),
             header::LOCATION,
             &format!("{path}/{query}"),
         );
     }
-    answer::detail(StatusCode::NOT_FOUND, "Not found.")
+    response::detail(StatusCode::NOT_FOUND, "Not found.")
 }
 
 async fn unknown_method(method: Method, uri: Uri) -> Response {
-    let allowed = endpoints::find(uri.path()).map_or_else(|| "GET".to_owned(), Endpoint::allowed);
-    let body = answer::detail(StatusCode::METHOD_NOT_ALLOWED, &format!("Method \"{method}\" not allowed."));
-    answer::with_header(body, header::ALLOW, &allowed)
+    let allowed = table::find(uri.path()).map_or_else(|| "GET".to_owned(), Endpoint::allowed);
+    let body = response::detail(StatusCode::METHOD_NOT_ALLOWED, &format!("Method \"{method}\" not allowed."));
+    response::with_header(body, header::ALLOW, &allowed)
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use axum::routing::MethodRouter;
 
-use super::process::{StaticFile, StaticHeader};
-use super::routes::{always_on, consoles, files, mappings, resources, schedule, sharing, ssl, tree, webapps, websites};
-use super::state::State;
+use super::{always_on, consoles, files, mappings, resources, schedule, sharing, ssl, tree, webapps, websites};
+use crate::emulator::process::{StaticFile, StaticHeader};
+use crate::emulator::state::State;
 
 /// One path of the API.
 #[derive(Debug, Clone, Copy)]

@@ -16,13 +16,13 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::process::{Serving, WebApp, Website};
-use super::routes::files::on_disk;
-use super::state::State;
 use super::static_files;
-use super::wire::{Stream, Wire};
-use super::{answer, calendar};
 use crate::clock;
+use crate::emulator::fault::wire::{Stream, Wire};
+use crate::emulator::process::{Serving, WebApp, Website};
+use crate::emulator::routes::files::on_disk;
+use crate::emulator::state::State;
+use crate::emulator::{calendar, response};
 
 /// Headers that belong to one connection and are not passed on.
 const HOP_BY_HOP: [HeaderName; 7] = [
@@ -60,7 +60,7 @@ pub async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: 
     };
     let has_https = acceptor.is_some();
     let site = axum::Router::new().fallback(handle).with_state(Arc::new(Site { state, http, has_https }));
-    super::server::accept_all(listener, |socket| connection(socket, acceptor.clone(), site.clone())).await;
+    crate::emulator::server::accept_all(listener, |socket| connection(socket, acceptor.clone(), site.clone())).await;
 }
 
 async fn connection(socket: TcpStream, acceptor: Option<TlsAcceptor>, site: axum::Router) -> Result<(), Failure> {
@@ -92,14 +92,14 @@ fn client() -> reqwest::ClientBuilder {
 
 async fn handle(Shared(site): Shared<Arc<Site>>, Extension(scheme): Extension<Scheme>, request: Request) -> Response {
     let Some(target) = choose(&site.state, request.headers()).await else {
-        return answer::html(StatusCode::NOT_FOUND, "<h1>Coming Soon!</h1><p>There is no web app here yet.</p>");
+        return response::html(StatusCode::NOT_FOUND, "<h1>Coming Soon!</h1><p>There is no web app here yet.</p>");
     };
     let (domain, enabled) = match &target {
         Target::WebApp(app) => (app.domain_name.clone(), app.enabled),
         Target::Website(website) => (website.domain_name.clone(), website.enabled),
     };
     if !enabled {
-        return answer::html(StatusCode::NOT_FOUND, "<h1>This site is disabled</h1>");
+        return response::html(StatusCode::NOT_FOUND, "<h1>This site is disabled</h1>");
     }
     let visit = Visit::of(&request);
     let response = match &target {
@@ -155,7 +155,7 @@ async fn choose(state: &State, headers: &HeaderMap) -> Option<Target> {
 fn to_https(request: &Request) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let mut response = answer::html(StatusCode::MOVED_PERMANENTLY, "<h1>301 Moved Permanently</h1>");
+    let mut response = response::html(StatusCode::MOVED_PERMANENTLY, "<h1>301 Moved Permanently</h1>");
     if let Ok(address) = HeaderValue::try_from(format!("https://{host}{path}")) {
         response.headers_mut().insert(header::LOCATION, address);
     }
@@ -163,13 +163,13 @@ fn to_https(request: &Request) -> Response {
 }
 
 fn failed() -> Response {
-    answer::html(
+    response::html(
         StatusCode::BAD_GATEWAY,
         "<h1>Something went wrong :-(</h1><p>The web app's process did not answer: its error log says why.</p>",
     )
 }
 
-type Failure = super::server::Failure;
+type Failure = crate::emulator::server::Failure;
 
 impl Site {
     /// Whether visitors by http are sent to https. Without https there is nowhere to send them.

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::cpu::CpuMeter;
 use super::launcher::{Launcher, Session};
 use super::run::{Job, Run};
-use super::scheduled::ScheduledTask;
+use super::task_times::ScheduledTask;
 use crate::clock;
 use crate::emulator::account::Account;
 use crate::emulator::calendar;

@@ -17,9 +17,9 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
-use super::end::Family;
 use super::launcher::{Launcher, Session};
-use super::webapp::{WebApp, wsgi_path};
+use super::terminate::Family;
+use super::webapp_config::{WebApp, wsgi_path};
 use crate::clock;
 use crate::emulator::account::Account;
 use crate::emulator::calendar;

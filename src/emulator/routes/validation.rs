@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
-use crate::emulator::answer;
+use crate::emulator::response;
 
 /// The fields of one request, and what is wrong with them so far.
 pub(crate) struct Checked<'a> {
@@ -97,6 +97,6 @@ impl<'a> Checked<'a> {
     /// 400 if anything was wrong.
     #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
     pub fn done(&self) -> Result<(), Response> {
-        if self.problems.is_empty() { Ok(()) } else { Err(answer::json(StatusCode::BAD_REQUEST, &self.problems)) }
+        if self.problems.is_empty() { Ok(()) } else { Err(response::json(StatusCode::BAD_REQUEST, &self.problems)) }
     }
 }

@@ -11,11 +11,11 @@ use futures_util::{StreamExt, stream};
 use http::{StatusCode, header};
 use http_body_util::BodyExt;
 
-use super::answer;
-use super::fault::{FaultKind, Stage};
-use super::front::throttled;
+use super::rules::{FaultKind, Stage};
 use super::wire::Sabotage;
 use crate::clock;
+use crate::emulator::middleware::throttled;
+use crate::emulator::response;
 
 const DRIPS_PER_SECOND: u32 = 20;
 
@@ -23,12 +23,12 @@ const DRIPS_PER_SECOND: u32 = 20;
 pub(crate) async fn answer(sabotage: &Sabotage, stage: Stage, kind: &FaultKind, real: Option<Response>) -> Response {
     match kind {
         FaultKind::Status { code, body, content_type } => {
-            answer::with_header(answer::with_body(status(*code), body.clone()), header::CONTENT_TYPE, content_type)
+            response::with_header(response::with_body(status(*code), body.clone()), header::CONTENT_TYPE, content_type)
         }
         FaultKind::Html { code } => {
             let status = status(*code);
             let title = format!("{code} {}", status.canonical_reason().unwrap_or("Error"));
-            answer::html(
+            response::html(
                 status,
                 format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"),
             )
@@ -41,11 +41,11 @@ pub(crate) async fn answer(sabotage: &Sabotage, stage: Stage, kind: &FaultKind, 
         // The connection spoils whatever is answered.
         FaultKind::Garbage => {
             sabotage.garble();
-            answer::empty(StatusCode::OK)
+            response::empty(StatusCode::OK)
         }
         // These never answer.
         FaultKind::Reset | FaultKind::Slow { .. } | FaultKind::Hold => {
-            real.unwrap_or_else(|| answer::empty(StatusCode::OK))
+            real.unwrap_or_else(|| response::empty(StatusCode::OK))
         }
     }
 }
@@ -58,7 +58,7 @@ fn status(code: u16) -> StatusCode {
 /// An answer longer than `bytes`, for a request that has none.
 fn invented(bytes: u64) -> Response {
     let filling = "x".repeat(usize::try_from(bytes).unwrap_or(0).saturating_add(64));
-    answer::detail(StatusCode::OK, &filling)
+    response::detail(StatusCode::OK, &filling)
 }
 
 /// Promises the whole answer and sends `bytes` of it, at most all but one.
@@ -68,7 +68,7 @@ async fn truncate(sabotage: &Sabotage, response: Response, bytes: u64) -> Respon
     let Some(all_but_one) = whole.len().checked_sub(1) else {
         // Nothing to cut off but the head.
         sabotage.cut_head();
-        return answer::with_body(StatusCode::OK, "cut");
+        return response::with_body(StatusCode::OK, "cut");
     };
     let sent = whole.slice(..usize::try_from(bytes).unwrap_or(usize::MAX).min(all_but_one));
     parts.headers.insert(header::CONTENT_LENGTH, whole.len().into());

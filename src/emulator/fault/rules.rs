@@ -45,7 +45,7 @@ pub enum FaultKind {
         /// HTTP status.
         code: u16,
     },
-    /// The request waits until it is released ([`super::gate::Gates::release`]).
+    /// The request waits until it is released ([`super::hold::Gates::release`]).
     Hold,
 }
 

@@ -13,11 +13,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use percent_encoding::percent_decode_str;
 
-use super::account::{AccountPath, LastLink};
-use super::answer;
-use super::process::{StaticFile, WebApp};
-use super::routes::files::open_file;
-use super::state::State;
+use crate::emulator::account::{AccountPath, LastLink};
+use crate::emulator::process::{StaticFile, WebApp};
+use crate::emulator::response;
+use crate::emulator::routes::files::open_file;
+use crate::emulator::state::State;
 
 /// Asks visitors of a protected site for the password.
 pub(crate) fn check_password(app: &WebApp, headers: &HeaderMap) -> Option<Response> {
@@ -28,8 +28,8 @@ pub(crate) fn check_password(app: &WebApp, headers: &HeaderMap) -> Option<Respon
     if !app.password_protection_enabled || given.as_deref() == Some(wanted.as_bytes()) {
         return None;
     }
-    let page = answer::html(StatusCode::UNAUTHORIZED, "<h1>401 Authorization Required</h1>");
-    Some(answer::with_header(page, header::WWW_AUTHENTICATE, "Basic realm=\"Restricted\""))
+    let page = response::html(StatusCode::UNAUTHORIZED, "<h1>401 Authorization Required</h1>");
+    Some(response::with_header(page, header::WWW_AUTHENTICATE, "Basic realm=\"Restricted\""))
 }
 
 /// The file that the mappings have for this request, if they have one. Blocks.
@@ -74,18 +74,18 @@ fn serve(state: &State, mapping: &StaticFile, path: &[u8], headers: &HeaderMap) 
     }
     let modified = metadata.modified().ok()?;
     if is_fresh(headers, modified) {
-        return Some(answer::empty(StatusCode::NOT_MODIFIED));
+        return Some(response::empty(StatusCode::NOT_MODIFIED));
     }
     let Ok((body, length)) = open_file(&real, &metadata) else {
-        return Some(answer::html(StatusCode::FORBIDDEN, "<h1>403 Forbidden</h1>"));
+        return Some(response::html(StatusCode::FORBIDDEN, "<h1>403 Forbidden</h1>"));
     };
-    let mut response = answer::with_body(StatusCode::OK, body);
+    let mut response = response::with_body(StatusCode::OK, body);
     if let Some(kind) = mime_guess::from_path(&real).first() {
         let charset = if kind.type_() == mime_guess::mime::TEXT { "; charset=utf-8" } else { "" };
-        response = answer::with_header(response, header::CONTENT_TYPE, &format!("{kind}{charset}"));
+        response = response::with_header(response, header::CONTENT_TYPE, &format!("{kind}{charset}"));
     }
-    response = answer::with_header(response, header::CONTENT_LENGTH, &length.to_string());
-    Some(answer::with_header(response, header::LAST_MODIFIED, &httpdate::fmt_http_date(modified)))
+    response = response::with_header(response, header::CONTENT_LENGTH, &length.to_string());
+    Some(response::with_header(response, header::LAST_MODIFIED, &httpdate::fmt_http_date(modified)))
 }
 
 /// Whether the visitor has the file as it is; HTTP's dates know whole seconds only.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::emulator::account::Account;
-use crate::emulator::kept::Kept;
+use crate::emulator::persisted::Kept;
 
 /// A web app as the service describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
