@@ -7,10 +7,8 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -18,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
+use super::account_path::AccountPath;
 use super::settings::Settings;
 
 /// The emulator's own folder in the root, which the account does not see.
@@ -113,7 +112,7 @@ impl Account {
     /// # Errors
     /// `NotADirectory` if the path leads through a file, `ELOOP` if links lead in circles, and what the system says.
     pub fn resolve(&self, path: &AccountPath, last: LastLink) -> io::Result<PathBuf> {
-        let mut left: VecDeque<OsString> = path.segments.iter().cloned().collect();
+        let mut left: VecDeque<OsString> = path.segments().iter().cloned().collect();
         let mut at = self.root.clone();
         let mut links = 0;
         while let Some(segment) = left.pop_front() {
@@ -195,74 +194,6 @@ impl Account {
     }
 }
 
-/// An absolute path in the account: any bytes between the slashes, but for NUL, `.` and `..`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountPath {
-    segments: Vec<OsString>,
-    /// Whether it was written with a slash at its end.
-    pub ends_in_slash: bool,
-}
-
-/// A path that no file of the account can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadPath {
-    /// It holds a NUL.
-    #[error("Paths cannot hold null bytes.")]
-    Nul,
-    /// It holds `.` or `..`, which the emulator refuses rather than guess what the service makes of them.
-    #[error("Paths cannot hold '.' or '..' segments.")]
-    Dots,
-    /// It does not start with a slash.
-    #[error("Paths start with a slash.")]
-    Relative,
-}
-
-impl AccountPath {
-    /// Reads a path; slashes that follow each other count as one.
-    ///
-    /// # Errors
-    /// If no file can have this path.
-    pub fn parse(path: &[u8]) -> Result<Self, BadPath> {
-        if !path.is_empty() && path[0] != b'/' {
-            return Err(BadPath::Relative);
-        }
-        let mut segments = Vec::new();
-        for segment in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
-            if segment.contains(&0) {
-                return Err(BadPath::Nul);
-            }
-            if matches!(segment, b"." | b"..") {
-                return Err(BadPath::Dots);
-            }
-            segments.push(OsString::from_vec(segment.to_vec()));
-        }
-        Ok(Self { segments, ends_in_slash: path.last() == Some(&b'/') })
-    }
-
-    /// The path of the entry `name` in this folder.
-    #[must_use]
-    pub fn child(&self, name: &OsStr) -> Self {
-        let mut segments = self.segments.clone();
-        segments.push(name.to_owned());
-        Self { segments, ends_in_slash: false }
-    }
-
-    /// The path's bytes, without a slash at the end.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        if self.segments.is_empty() {
-            return b"/".to_vec();
-        }
-        self.segments.iter().flat_map(|segment| [b"/", segment.as_bytes()].concat()).collect()
-    }
-}
-
-impl fmt::Display for AccountPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.to_bytes()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -312,19 +243,6 @@ mod tests {
         let account = account();
         fs::write(account.home().join("file"), "").unwrap();
         assert_eq!(resolve(&account, "/home/demo/file/x").unwrap_err().kind(), io::ErrorKind::NotADirectory);
-    }
-
-    #[test]
-    fn paths_that_climb_are_refused() {
-        for (path, problem) in [
-            (&b"/a/../b"[..], BadPath::Dots),
-            (b"/a/.", BadPath::Dots),
-            (b"/a\0", BadPath::Nul),
-            (b"a", BadPath::Relative),
-        ] {
-            assert_eq!(AccountPath::parse(path), Err(problem));
-        }
-        assert_eq!(AccountPath::parse(b"/a//b/").unwrap().to_bytes(), b"/a/b");
     }
 
     #[test]

@@ -7,9 +7,9 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
-use super::response;
+use super::settings::AccountKind;
 use super::state::State;
-use crate::emulator::routes::table;
+use super::{api_path, response};
 
 /// Checks the token, and that the path is that of the token's user.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
@@ -27,11 +27,18 @@ pub(crate) fn check(state: &State, headers: &HeaderMap, path: &str) -> Result<()
         (Some(token), None) if token != state.token => return Err(unauthorized("Invalid token.")),
         (Some(_), None) => {}
     }
-    match table::split(path) {
-        Some((_, user, _)) if percent_decode_str(user).ne(state.account.user().bytes()) => {
-            Err(response::detail(StatusCode::FORBIDDEN, "You do not have permission to perform this action."))
-        }
+    match api_path::split(path) {
+        Some((_, user, _)) if percent_decode_str(user).ne(state.account.user().bytes()) => Err(response::forbidden()),
         _ => Ok(()),
+    }
+}
+
+/// Refuses what free accounts do not have.
+#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
+pub(crate) fn paid_only(state: &State) -> Result<(), Response> {
+    match state.settings.account {
+        AccountKind::Free => Err(response::forbidden()),
+        AccountKind::Paid => Ok(()),
     }
 }
 

@@ -7,7 +7,6 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
@@ -197,9 +196,9 @@ impl<'a> Visit<'a> {
             return Ok(());
         }
         auth::check(self.state, request.headers(), path)?;
-        match self.endpoint.map_or(Ok(()), |endpoint| self.state.throttle.admit(endpoint, &self.held.method)) {
+        match self.endpoint.map_or(Ok(()), |endpoint| self.state.throttle.admit(endpoint.name, &self.held.method)) {
             Ok(()) => Ok(()),
-            Err(wait) => Err(throttled(wait, self.state.settings.undocumented.retry_after)),
+            Err(wait) => Err(response::throttled(wait, self.state.settings.undocumented.retry_after)),
         }
     }
 
@@ -220,15 +219,6 @@ impl Drop for Visit<'_> {
             self.log_end(None, 0);
         }
     }
-}
-
-/// Django REST framework's refusal.
-pub(crate) fn throttled(wait: Duration, retry_after: bool) -> Response {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    let unit = if seconds == 1 { "second" } else { "seconds" };
-    let text = format!("Request was throttled. Expected available in {seconds} {unit}.");
-    let response = response::detail(StatusCode::TOO_MANY_REQUESTS, &text);
-    if retry_after { response::with_header(response, header::RETRY_AFTER, &seconds.to_string()) } else { response }
 }
 
 /// Reads what a client still sends; closing on it could destroy the answer before it is read.

@@ -9,6 +9,7 @@
 //! memory, and every process ends with its emulator.
 
 pub mod account;
+pub mod account_path;
 pub mod fault;
 pub mod preferences;
 pub mod process;
@@ -16,15 +17,20 @@ pub mod request_log;
 pub mod routes;
 pub mod server;
 pub mod settings;
+pub mod shares;
 pub mod site;
 pub mod state;
 pub mod throttle;
 
+mod api_path;
 mod auth;
 mod calendar;
 pub mod certificates;
+mod files;
+mod listener;
 mod middleware;
 mod persisted;
+mod random;
 pub(crate) mod response;
 mod tls;
 mod upload;

@@ -1,7 +1,9 @@
 //! The few shapes of answers that the service gives.
 
-use axum::body::Body;
+use std::time::Duration;
+
 use axum::response::Response;
+use axum::body::Body;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
@@ -17,6 +19,25 @@ pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
 /// Django REST framework's shape for what went wrong.
 pub(crate) fn detail(status: StatusCode, text: &str) -> Response {
     json(status, &json!({ "detail": text }))
+}
+
+/// Django REST framework's 403, which the service gives for what an account's plan has not.
+pub(crate) fn forbidden() -> Response {
+    detail(StatusCode::FORBIDDEN, "You do not have permission to perform this action.")
+}
+
+/// The 404 for a resource that does not exist.
+pub(crate) fn not_found() -> Response {
+    detail(StatusCode::NOT_FOUND, "Not found.")
+}
+
+/// Django REST framework's refusal.
+pub(crate) fn throttled(wait: Duration, retry_after: bool) -> Response {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let unit = if seconds == 1 { "second" } else { "seconds" };
+    let text = format!("Request was throttled. Expected available in {seconds} {unit}.");
+    let response = detail(StatusCode::TOO_MANY_REQUESTS, &text);
+    if retry_after { with_header(response, header::RETRY_AFTER, &seconds.to_string()) } else { response }
 }
 
 /// The shape in which the files' endpoints refuse a deletion.

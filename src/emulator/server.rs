@@ -4,7 +4,6 @@
 //! runtime, Python. It has its own accept loop as well, because faults need the sockets.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -22,17 +21,19 @@ use super::certificates::Certificates;
 use super::fault::hold::{Gates, HeldRequest};
 use super::fault::rules::Faults;
 use super::fault::wire::{Sabotage, Stream, Wire};
+use super::listener::{self, ConnectionError, accept_all};
 use super::middleware;
 use super::preferences::Shelf;
 use super::process::Processes;
+use super::random::random_hex;
 use super::request_log::{LoggedRequest, RequestLog};
 use super::routes;
 use super::settings::Settings;
+use super::shares::Shares;
 use super::site::server as site;
 use super::state::State;
 use super::throttle::Throttle;
 use super::tls;
-use crate::digest::hex;
 
 const PROCESSES_END_WITHIN: Duration = Duration::from_millis(700);
 const TASKS_END_WITHIN: Duration = Duration::from_millis(200);
@@ -179,8 +180,8 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
     let _inside = runtime.enter();
     let account = Arc::new(Account::open(&settings)?);
     let acceptor = settings.tls.as_deref().map(tls::acceptor).transpose()?;
-    let api = listener(settings.port)?;
-    let site = listener(0)?;
+    let api = listener::bind(settings.port)?;
+    let site = listener::bind(0)?;
     let scheme = if acceptor.is_some() { "https" } else { "http" };
     let state = Arc::new(State {
         token: match &settings.token {
@@ -193,7 +194,7 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
         faults: Faults::default(),
         gates: Gates::default(),
         log: RequestLog::default(),
-        shares: routes::Shares::default(),
+        shares: Shares::default(),
         certificates: Certificates::open(&account)?,
         preferences: Shelf::new(&settings),
         processes: Processes::new(&settings, &account)?,
@@ -203,45 +204,6 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
     runtime.spawn(accept(api, acceptor.clone(), Arc::clone(&state)));
     runtime.spawn(site::serve(site, acceptor, Arc::clone(&state)));
     Ok(state)
-}
-
-/// Loopback alone: the account's processes are this machine's, and the token is all that guards them.
-fn listener(port: u16) -> io::Result<TcpListener> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let listener = StdListener::bind(address)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
-}
-
-/// What ends a connection.
-pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Hands each connection to a task of its own, until it is dropped.
-pub(crate) async fn accept_all<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
-where
-    F: Future<Output = Result<(), Failure>> + Send + 'static,
-{
-    loop {
-        match listener.accept().await {
-            Ok((socket, _)) => {
-                if let Err(error) = socket.set_nodelay(true) {
-                    log::debug!("a connection to the emulator will be slow: {error}");
-                }
-                let served = serve(socket);
-                tokio::spawn(async move {
-                    if let Err(error) = served.await {
-                        log::debug!("a connection to the emulator ended: {error}");
-                    }
-                });
-            }
-            Err(error) => {
-                // Out of descriptors, or a client that left already: others may still be served.
-                log::warn!("the emulator could not accept a connection: {error}");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-    }
 }
 
 async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<State>) {
@@ -254,7 +216,7 @@ async fn connection(
     acceptor: Option<TlsAcceptor>,
     state: Arc<State>,
     app: axum::Router,
-) -> Result<(), Failure> {
+) -> Result<(), ConnectionError> {
     let stream = match acceptor {
         Some(acceptor) => Stream::Tls(Box::new(acceptor.accept(socket).await?)),
         None => Stream::Plain(socket),
@@ -269,14 +231,4 @@ async fn connection(
         () = asked.reset_asked() => Ok(()),
         ended = server.serve_connection(wire, service) => ended,
     }
-}
-
-/// `digits` hexadecimal digits that nobody can guess.
-pub(crate) fn random_hex(digits: usize) -> io::Result<String> {
-    use std::io::Read as _;
-    let mut bytes = vec![0; digits.div_ceil(2)];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    let mut text = hex(&bytes);
-    text.truncate(digits);
-    Ok(text)
 }

@@ -9,8 +9,8 @@ use super::fault::rules::Faults;
 use super::preferences::Shelf;
 use super::process::{Processes, Session};
 use super::request_log::RequestLog;
-use super::routes::Shares;
 use super::settings::Settings;
+use super::shares::Shares;
 use super::throttle::Throttle;
 
 /// One running emulator, seen from its handlers (as `axum::extract::State<Arc<State>>`).

@@ -8,9 +8,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::routes::table::Endpoint;
 use super::settings::Settings;
 use crate::clock::{self, Tick};
+
+/// The one bucket with a limit of its own.
+const SEND_INPUT: &str = "consoles/{}/send_input/";
 
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -37,13 +39,13 @@ impl Throttle {
     ///
     /// # Errors
     /// The time until a request will be let in.
-    pub(crate) fn admit(&self, endpoint: &Endpoint, method: &str) -> Result<(), Duration> {
-        let limit = if endpoint.is_send_input() { self.send_input_limit } else { self.limit };
+    pub(crate) fn admit(&self, bucket: &'static str, method: &str) -> Result<(), Duration> {
+        let limit = if bucket == SEND_INPUT { self.send_input_limit } else { self.limit };
         let Some(limit) = limit else { return Ok(()) };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let method = if self.per_method { method.to_owned() } else { String::new() };
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        let log = logs.entry((endpoint.name, method)).or_default();
+        let log = logs.entry((bucket, method)).or_default();
         // Read under the lock, or stamps could be logged out of order.
         let now = clock::now();
         while log.front().is_some_and(|oldest| now - *oldest >= WINDOW) {

@@ -17,7 +17,8 @@ use http::StatusCode;
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
-use super::account::{AccountPath, LastLink};
+use super::account::LastLink;
+use super::account_path::AccountPath;
 use super::response;
 use super::state::State;
 

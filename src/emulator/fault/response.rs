@@ -14,7 +14,6 @@ use http_body_util::BodyExt;
 use super::rules::{FaultKind, Stage};
 use super::wire::Sabotage;
 use crate::clock;
-use crate::emulator::middleware::throttled;
 use crate::emulator::response;
 
 const DRIPS_PER_SECOND: u32 = 20;
@@ -33,7 +32,7 @@ pub(crate) async fn answer(sabotage: &Sabotage, stage: Stage, kind: &FaultKind, 
                 format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"),
             )
         }
-        FaultKind::ThrottledWithoutHeader => throttled(Duration::from_secs(30), false),
+        FaultKind::ThrottledWithoutHeader => response::throttled(Duration::from_secs(30), false),
         FaultKind::Truncate { bytes } => match (stage, real) {
             (Stage::After, Some(real)) => truncate(sabotage, real, *bytes).await,
             _ => truncate(sabotage, invented(*bytes), *bytes).await,

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::State as Shared;
 use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
 use serde_json::json;
 
-use super::Router;
 use super::fields::Fields;
 use super::id::Numbered;
-use crate::emulator::response;
+use crate::emulator::response::{self, not_found};
 use crate::emulator::settings::AccountKind;
 use crate::emulator::state::State;
 
@@ -23,14 +23,8 @@ const EXECUTABLES: [&str; 9] =
     ["bash", "python3", "python", "ipython3", "ipython", "pypy2", "pypy3", "mysql", "postgres"];
 
 /// The pages that start consoles.
-pub fn pages() -> Router {
-    axum::Router::new()
-        .route("/user/{user}/consoles/{id}/", get(page))
-        .route("/user/{user}/consoles/{id}/frame/", get(page))
-}
-
-fn not_found() -> Response {
-    response::detail(StatusCode::NOT_FOUND, "Not found.")
+pub fn pages() -> Router<Arc<State>> {
+    Router::new().route("/user/{user}/consoles/{id}/", get(page)).route("/user/{user}/consoles/{id}/frame/", get(page))
 }
 
 pub(crate) async fn list(Shared(state): Emulator) -> Response {

@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::resources::not_found;
+use crate::emulator::response::not_found;
 
 /// The variable parts of a path, with a number among them. axum itself would answer with 400 and words of its own.
 pub(crate) struct Numbered<T>(pub T);

@@ -12,10 +12,9 @@ use serde::Serialize;
 
 use super::fields::Fields;
 use super::id::Numbered;
-use super::resources::not_found;
 use super::validation::Checked;
 use crate::emulator::process::{StaticFile, StaticHeader, WebApp};
-use crate::emulator::response;
+use crate::emulator::response::{self, not_found};
 use crate::emulator::state::State;
 
 type Emulator = Shared<Arc<State>>;

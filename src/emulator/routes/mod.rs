@@ -14,9 +14,9 @@ pub mod websites;
 
 mod fields;
 mod id;
+mod paths;
 mod router;
 pub(crate) mod table;
 mod validation;
 
-pub use router::{Router, router, unknown_path};
-pub use sharing::Shares;
+pub use router::{router, unknown_path};

@@ -9,30 +9,12 @@ use serde_json::{Value, json};
 
 use super::fields::Fields;
 use super::validation::Checked;
+use crate::emulator::auth::paid_only;
 use crate::emulator::preferences::{Preferences, Setting};
-use crate::emulator::response;
-use crate::emulator::settings::AccountKind;
+use crate::emulator::response::{self, not_found};
 use crate::emulator::state::State;
 
 type Emulator = Shared<Arc<State>>;
-
-/// Django REST framework's 403, which the service gives for what an account's plan has not.
-pub(crate) fn forbidden() -> Response {
-    response::detail(StatusCode::FORBIDDEN, "You do not have permission to perform this action.")
-}
-
-pub(crate) fn not_found() -> Response {
-    response::detail(StatusCode::NOT_FOUND, "Not found.")
-}
-
-/// Refuses what free accounts do not have.
-#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
-pub(crate) fn paid_only(state: &State) -> Result<(), Response> {
-    match state.settings.account {
-        AccountKind::Free => Err(forbidden()),
-        AccountKind::Paid => Ok(()),
-    }
-}
 
 pub(crate) async fn cpu(Shared(state): Emulator) -> Response {
     let (used, next_reset) = state.processes.cpu_used_today();

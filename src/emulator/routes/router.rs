@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, State as Shared};
 use axum::response::Response;
 use http::{Method, StatusCode, Uri, header};
@@ -11,12 +12,9 @@ use super::{consoles, sharing};
 use crate::emulator::response;
 use crate::emulator::state::State;
 
-/// Routes of the API or beside it.
-pub type Router = axum::Router<Arc<State>>;
-
 /// Every route of the API and of the pages beside it.
-pub fn router() -> Router {
-    let mut router = axum::Router::new();
+pub fn router() -> Router<Arc<State>> {
+    let mut router = Router::new();
     for endpoint in ENDPOINTS {
         for route in endpoint.routes() {
             let mut methods = (endpoint.handlers)();
@@ -45,7 +43,7 @@ pub fn unknown_path(state: &State, uri: &Uri) -> Response {
             &format!("{path}/{query}"),
         );
     }
-    response::detail(StatusCode::NOT_FOUND, "Not found.")
+    response::not_found()
 }
 
 async fn unknown_method(method: Method, uri: Uri) -> Response {

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::fields::Fields;
 use super::id::Numbered;
-use super::resources::{not_found, paid_only};
 use super::validation::Checked;
+use crate::emulator::auth::paid_only;
 use crate::emulator::process::{Interval, ScheduledTask};
-use crate::emulator::response;
+use crate::emulator::response::{self, not_found};
 use crate::emulator::state::State;
 
 type Emulator = Shared<Arc<State>>;

@@ -1,24 +1,20 @@
 //! Files that everybody may read: `files/sharing`, and the addresses that serve them.
-//!
-//! A share is of a path, not of a content: it serves whatever file is there when somebody asks. Shares are kept in
-//! memory and end with the emulator.
 
-use std::collections::HashMap;
 use std::fs;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Path, Request, State as Shared};
 use axum::response::Response;
 use axum::routing::get;
 use http::{StatusCode, Uri, header};
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
-use super::Router;
-use super::files::{download, failed, on_disk, open_file};
-use crate::emulator::account::{AccountPath, LastLink};
+use super::paths;
+use crate::emulator::account::LastLink;
+use crate::emulator::files::{download, failed, on_disk, open_file};
+use crate::emulator::random::random_hex;
 use crate::emulator::response;
-use crate::emulator::server::random_hex;
 use crate::emulator::state::State;
 
 const ID_DIGITS: usize = 16;
@@ -26,43 +22,13 @@ const ID_DIGITS: usize = 16;
 /// More than any path can be long.
 const MAX_BODY: usize = 64 << 10;
 
-/// The shared paths by the ids in their addresses.
-#[derive(Debug, Default)]
-pub struct Shares {
-    by_id: Mutex<HashMap<String, AccountPath>>,
-}
-
-impl Shares {
-    fn id_of(&self, path: &AccountPath) -> Option<String> {
-        self.lock().iter().find(|(_, shared)| *shared == path).map(|(id, _)| id.clone())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, AccountPath>> {
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The pages of shared files.
-pub fn pages() -> Router {
-    axum::Router::new().route("/user/{user}/shares/{id}/", get(shared_file))
+pub fn pages() -> Router<Arc<State>> {
+    Router::new().route("/user/{user}/shares/{id}/", get(shared_file))
 }
 
 fn address(state: &State, id: &str) -> Value {
     json!({ "url": format!("/user/{}/shares/{id}/", state.account.user()) })
-}
-
-/// The path of a `path` parameter, in one form: `/a/` and `/a` are the same file.
-#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
-pub(crate) fn path_parameter(value: Option<String>) -> Result<AccountPath, Response> {
-    let bad = |text: &str| response::detail(StatusCode::BAD_REQUEST, text);
-    let value = value.ok_or_else(|| bad("You must provide a 'path'."))?;
-    let path = value.trim_end_matches('/');
-    AccountPath::parse(path.as_bytes()).map_err(|problem| bad(&problem.to_string()))
-}
-
-/// The value of `name` in a query or a form.
-pub(crate) fn parameter(query: &[u8], name: &str) -> Option<String> {
-    form_urlencoded::parse(query).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 pub(crate) async fn share(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, Response> {
@@ -78,9 +44,9 @@ pub(crate) async fn share(Shared(state): Shared<Arc<State>>, request: Request) -
             .map_err(|error| response::detail(StatusCode::BAD_REQUEST, &format!("JSON parse error - {error}")))?;
         fields.get("path").and_then(Value::as_str).map(str::to_owned)
     } else {
-        parameter(&body, "path")
+        paths::parameter(&body)
     };
-    let path = path_parameter(value)?;
+    let path = paths::of_parameter(value)?;
     on_disk(move || {
         let found = state.account.resolve(&path, LastLink::Follow).and_then(fs::symlink_metadata);
         match found {
@@ -104,15 +70,15 @@ pub(crate) async fn share(Shared(state): Shared<Arc<State>>, request: Request) -
 }
 
 pub(crate) async fn status(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
-    let path = path_parameter(parameter(uri.query().unwrap_or_default().as_bytes(), "path"))?;
+    let path = paths::of_query(&uri)?;
     Ok(match state.shares.id_of(&path) {
         Some(id) => response::json(StatusCode::OK, &address(&state, &id)),
-        None => response::detail(StatusCode::NOT_FOUND, "Not found."),
+        None => response::not_found(),
     })
 }
 
 pub(crate) async fn unshare(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
-    let path = path_parameter(parameter(uri.query().unwrap_or_default().as_bytes(), "path"))?;
+    let path = paths::of_query(&uri)?;
     state.shares.lock().retain(|_, shared| *shared != path);
     Ok(response::empty(StatusCode::NO_CONTENT))
 }

@@ -9,9 +9,8 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::fields::Fields;
-use super::resources::not_found;
 use super::validation::Checked;
-use crate::emulator::response;
+use crate::emulator::response::{self, not_found};
 use crate::emulator::state::State;
 
 type Emulator = Shared<Arc<State>>;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::routing::MethodRouter;
 
 use super::{always_on, consoles, files, mappings, resources, schedule, sharing, ssl, tree, webapps, websites};
+use crate::emulator::api_path;
 use crate::emulator::process::{StaticFile, StaticHeader};
 use crate::emulator::state::State;
 
@@ -25,11 +26,6 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Whether this is the one endpoint with a limit of its own.
-    pub fn is_send_input(&self) -> bool {
-        self.name == "consoles/{}/send_input/"
-    }
-
     /// Whether its bodies may be as large as files are.
     pub fn takes_uploads(&self) -> bool {
         self.name.ends_with("{*}")
@@ -127,16 +123,9 @@ endpoints! {
     v0 "system_image/" { get => resources::system_image, patch => resources::set_system_image }
 }
 
-/// The version, user and rest of `/api/<version>/user/<user>/<rest>`.
-pub(crate) fn split(path: &str) -> Option<(&str, &str, &str)> {
-    let (version, rest) = path.strip_prefix("/api/")?.split_once("/user/")?;
-    let (user, rest) = rest.split_once('/')?;
-    (!version.contains('/') && !user.is_empty()).then_some((version, user, rest))
-}
-
 /// The endpoint that a request's path, as it was sent, belongs to.
 pub(crate) fn find(path: &str) -> Option<&'static Endpoint> {
-    let (version, _, rest) = split(path)?;
+    let (version, _, rest) = api_path::split(path)?;
     ENDPOINTS.iter().find(|endpoint| endpoint.version == version && matches(endpoint.name, rest))
 }
 

@@ -11,9 +11,10 @@ use axum::extract::State as Shared;
 use axum::response::Response;
 use http::{StatusCode, Uri};
 
-use super::files::on_disk;
-use super::sharing::{parameter, path_parameter};
-use crate::emulator::account::{AccountPath, LastLink};
+use super::paths;
+use crate::emulator::account::LastLink;
+use crate::emulator::account_path::AccountPath;
+use crate::emulator::files::on_disk;
 use crate::emulator::response;
 use crate::emulator::state::State;
 
@@ -21,7 +22,7 @@ const LEVELS: usize = 2;
 const MAX_PATHS: usize = 1000;
 
 pub(crate) async fn tree(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
-    let path = path_parameter(parameter(uri.query().unwrap_or_default().as_bytes(), "path"))?;
+    let path = paths::of_query(&uri)?;
     on_disk(move || {
         let real = state.account.resolve(&path, LastLink::Follow);
         let found = real.and_then(|real| Ok((fs::symlink_metadata(&real)?.is_dir(), real)));

@@ -100,3 +100,24 @@ impl<'a> Checked<'a> {
         if self.problems.is_empty() { Ok(()) } else { Err(response::json(StatusCode::BAD_REQUEST, &self.problems)) }
     }
 }
+
+/// Whether a text can be a domain name, and so part of a file name.
+pub(crate) fn is_domain(text: &str) -> bool {
+    let label = |part: &str| {
+        !part.is_empty() && part.len() <= 63 && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    text.contains('.') && text.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_are_checked_before_they_become_file_names() {
+        assert!(is_domain("demo.pythonanywhere.com"));
+        for bad in ["", "demo", "a/b.c", "../x.y", "a..b", "a b.c"] {
+            assert!(!is_domain(bad), "{bad}");
+        }
+    }
+}

@@ -11,10 +11,10 @@ use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use super::fields::Fields;
-use super::resources::not_found;
+use super::validation::is_domain;
 use crate::clock;
 use crate::emulator::process::{WebApp, wsgi_path};
-use crate::emulator::response;
+use crate::emulator::response::{self, not_found};
 use crate::emulator::settings::AccountKind;
 use crate::emulator::state::State;
 
@@ -256,13 +256,6 @@ fn dotted_version(text: &str) -> Option<String> {
     (6..=14).contains(&minor).then(|| format!("3.{minor}"))
 }
 
-pub(crate) fn is_domain(text: &str) -> bool {
-    let label = |part: &str| {
-        !part.is_empty() && part.len() <= 63 && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-    };
-    text.contains('.') && text.split('.').all(label)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,14 +266,6 @@ mod tests {
         assert_eq!(dotted_version("3.10"), Some("3.10".to_owned()));
         for bad in ["", "python27", "3", "python3", "python399", "ruby"] {
             assert_eq!(dotted_version(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn domains_are_checked_before_they_become_file_names() {
-        assert!(is_domain("demo.pythonanywhere.com"));
-        for bad in ["", "demo", "a/b.c", "../x.y", "a..b", "a b.c"] {
-            assert!(!is_domain(bad), "{bad}");
         }
     }
 }

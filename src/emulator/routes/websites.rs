@@ -8,11 +8,9 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::fields::Fields;
-use super::resources::{forbidden, not_found};
-use super::validation::Checked;
-use super::webapps::is_domain;
+use super::validation::{Checked, is_domain};
 use crate::emulator::process::Website;
-use crate::emulator::response;
+use crate::emulator::response::{self, forbidden, not_found};
 use crate::emulator::settings::AccountKind;
 use crate::emulator::state::State;
 

@@ -13,10 +13,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use percent_encoding::percent_decode_str;
 
-use crate::emulator::account::{AccountPath, LastLink};
+use crate::emulator::account::LastLink;
+use crate::emulator::account_path::AccountPath;
+use crate::emulator::files::open_file;
 use crate::emulator::process::{StaticFile, WebApp};
 use crate::emulator::response;
-use crate::emulator::routes::files::open_file;
 use crate::emulator::state::State;
 
 /// Asks visitors of a protected site for the password.

@@ -1,0 +1,97 @@
+//! Paths as the account's owner writes them, from `/`.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// An absolute path in the account: any bytes between the slashes, but for NUL, `.` and `..`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountPath {
+    segments: Vec<OsString>,
+    /// Whether it was written with a slash at its end.
+    pub ends_in_slash: bool,
+}
+
+/// A path that no file of the account can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadPath {
+    /// It holds a NUL.
+    #[error("Paths cannot hold null bytes.")]
+    Nul,
+    /// It holds `.` or `..`, which the emulator refuses rather than guess what the service makes of them.
+    #[error("Paths cannot hold '.' or '..' segments.")]
+    Dots,
+    /// It does not start with a slash.
+    #[error("Paths start with a slash.")]
+    Relative,
+}
+
+impl AccountPath {
+    /// Reads a path; slashes that follow each other count as one.
+    ///
+    /// # Errors
+    /// If no file can have this path.
+    pub fn parse(path: &[u8]) -> Result<Self, BadPath> {
+        if !path.is_empty() && path[0] != b'/' {
+            return Err(BadPath::Relative);
+        }
+        let mut segments = Vec::new();
+        for segment in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
+            if segment.contains(&0) {
+                return Err(BadPath::Nul);
+            }
+            if matches!(segment, b"." | b"..") {
+                return Err(BadPath::Dots);
+            }
+            segments.push(OsString::from_vec(segment.to_vec()));
+        }
+        Ok(Self { segments, ends_in_slash: path.last() == Some(&b'/') })
+    }
+
+    /// The names between the slashes.
+    #[must_use]
+    pub fn segments(&self) -> &[OsString] {
+        &self.segments
+    }
+
+    /// The path of the entry `name` in this folder.
+    #[must_use]
+    pub fn child(&self, name: &OsStr) -> Self {
+        let mut segments = self.segments.clone();
+        segments.push(name.to_owned());
+        Self { segments, ends_in_slash: false }
+    }
+
+    /// The path's bytes, without a slash at the end.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        if self.segments.is_empty() {
+            return b"/".to_vec();
+        }
+        self.segments.iter().flat_map(|segment| [b"/", segment.as_bytes()].concat()).collect()
+    }
+}
+
+impl fmt::Display for AccountPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.to_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_climb_are_refused() {
+        for (path, problem) in [
+            (&b"/a/../b"[..], BadPath::Dots),
+            (b"/a/.", BadPath::Dots),
+            (b"/a\0", BadPath::Nul),
+            (b"a", BadPath::Relative),
+        ] {
+            assert_eq!(AccountPath::parse(path), Err(problem));
+        }
+        assert_eq!(AccountPath::parse(b"/a//b/").unwrap().to_bytes(), b"/a/b");
+    }
+}

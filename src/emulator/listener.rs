@@ -1,0 +1,46 @@
+//! Listening on loopback, and the accept loop of both servers.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+
+/// Loopback alone: the account's processes are this machine's, and the token is all that guards them.
+pub(crate) fn bind(port: u16) -> io::Result<TcpListener> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let listener = StdListener::bind(address)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+/// What ends a connection.
+pub(crate) type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Hands each connection to a task of its own, until it is dropped.
+pub(crate) async fn accept_all<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = Result<(), ConnectionError>> + Send + 'static,
+{
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => {
+                if let Err(error) = socket.set_nodelay(true) {
+                    log::debug!("a connection to the emulator will be slow: {error}");
+                }
+                let served = serve(socket);
+                tokio::spawn(async move {
+                    if let Err(error) = served.await {
+                        log::debug!("a connection to the emulator ended: {error}");
+                    }
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, or a client that left already: others may still be served.
+                log::warn!("the emulator could not accept a connection: {error}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+}

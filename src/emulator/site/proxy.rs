@@ -1,0 +1,138 @@
+//! Passes requests on to the processes of web apps and websites.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use futures_util::StreamExt;
+use http::{HeaderName, HeaderValue, header};
+use tokio::net::UnixStream;
+
+use crate::emulator::listener::ConnectionError;
+use crate::emulator::process::{Serving, WebApp, Website};
+use crate::emulator::state::State;
+
+/// Headers that belong to one connection and are not passed on.
+const HOP_BY_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// How often it is looked whether a website listens.
+const SOCKET_LOOK: Duration = Duration::from_millis(10);
+
+/// How a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scheme(pub(super) &'static str);
+
+/// A client that does as it is told.
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .pool_max_idle_per_host(0)
+}
+
+/// Passes requests on.
+pub(super) struct Proxy {
+    state: Arc<State>,
+    http: reqwest::Client,
+}
+
+impl Proxy {
+    /// A proxy for one emulator.
+    pub(super) fn new(state: Arc<State>) -> reqwest::Result<Self> {
+        Ok(Self { state, http: client().build()? })
+    }
+
+    pub(super) async fn ask_webapp(
+        &self,
+        app: &WebApp,
+        scheme: Scheme,
+        request: Request,
+    ) -> Result<Response, ConnectionError> {
+        let lease = self.state.processes.web.lease(app, &self.state.session()).await?;
+        let settings = &self.state.settings;
+        let limit = if lease.is_first { settings.first_request_limit } else { settings.request_limit };
+        let sent = forward(&self.http, &format!("http://127.0.0.1:{}", lease.port), scheme, request).await?;
+        let Ok(answer) = tokio::time::timeout(limit, sent.send()).await else {
+            self.state.processes.web.abandon(&app.domain_name, &lease).await;
+            return Err(format!("killed after {:.0} s in one request", limit.as_secs_f64()).into());
+        };
+        back(answer?, lease)
+    }
+
+    pub(super) async fn ask_website(
+        &self,
+        website: &Website,
+        scheme: Scheme,
+        request: Request,
+    ) -> Result<Response, ConnectionError> {
+        let serving = self.state.processes.websites.serving(&website.domain_name).await.ok_or("no process")?;
+        let settings = &self.state.settings;
+        tokio::time::timeout(settings.first_request_limit, listening(&serving))
+            .await
+            .map_err(|_| "its command does not listen on $DOMAIN_SOCKET")??;
+        let http = client().unix_socket(serving.socket.clone()).build()?;
+        let sent = forward(&http, "http://website", scheme, request).await?;
+        let answer = tokio::time::timeout(settings.request_limit, sent.send()).await;
+        back(answer.map_err(|_| "no answer in time")??, serving)
+    }
+}
+
+/// Returns once somebody listens on a website's socket.
+async fn listening(serving: &Serving) -> io::Result<()> {
+    loop {
+        match UnixStream::connect(&serving.socket).await {
+            Ok(_) => return Ok(()),
+            Err(error) if serving.has_failed() => return Err(error),
+            Err(_) => tokio::time::sleep(SOCKET_LOOK).await,
+        }
+    }
+}
+
+/// The same request to another address.
+async fn forward(
+    http: &reqwest::Client,
+    address: &str,
+    scheme: Scheme,
+    request: Request,
+) -> Result<reqwest::RequestBuilder, ConnectionError> {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut headers = parts.headers;
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+    headers.insert("x-real-ip", HeaderValue::from_static("127.0.0.1"));
+    headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme.0));
+    // The worker takes bodies of a known length only, as behind the host's web server, which buffers them.
+    let body = axum::body::to_bytes(body, usize::MAX).await?;
+    headers.remove(header::CONTENT_LENGTH);
+    Ok(http.request(parts.method, format!("{address}{path}")).headers(headers).body(body))
+}
+
+/// The answer as it comes; `lease` lasts as long as its body does.
+fn back(answer: reqwest::Response, lease: impl Send + 'static) -> Result<Response, ConnectionError> {
+    let mut response = Response::builder().status(answer.status());
+    if let Some(headers) = response.headers_mut() {
+        for (name, value) in answer.headers() {
+            if !HOP_BY_HOP.contains(name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+    }
+    let body = answer.bytes_stream().inspect(move |_| {
+        let _ = &lease;
+    });
+    Ok(response.body(Body::from_stream(body))?)
+}
