@@ -8,12 +8,12 @@ use http::{HeaderMap, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
 use super::settings::AccountKind;
-use super::state::State;
+use super::state::EmulatorState;
 use super::{api_path, response};
 
 /// Checks the token, and that the path is that of the token's user.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
-pub(crate) fn check(state: &State, headers: &HeaderMap, path: &str) -> Result<(), Response> {
+pub(crate) fn check(state: &EmulatorState, headers: &HeaderMap, path: &str) -> Result<(), Response> {
     let given = headers.get(header::AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let mut words = given.as_deref().unwrap_or_default().split_ascii_whitespace();
     if !words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("token")) {
@@ -35,7 +35,7 @@ pub(crate) fn check(state: &State, headers: &HeaderMap, path: &str) -> Result<()
 
 /// Refuses what free accounts do not have.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
-pub(crate) fn paid_only(state: &State) -> Result<(), Response> {
+pub(crate) fn paid_only(state: &EmulatorState) -> Result<(), Response> {
     match state.settings.account {
         AccountKind::Free => Err(response::forbidden()),
         AccountKind::Paid => Ok(()),

@@ -18,13 +18,14 @@ use hyper_util::service::TowerToHyperService;
 use percent_encoding::percent_decode_str;
 
 use super::fault::hold::HeldRequest;
-use super::fault::response as spoil;
+use super::fault::response::{drip, fault_response};
 use super::fault::rules::{FaultKind, Stage};
-use super::fault::wire::Sabotage;
+use super::fault::wire::WireFault;
 use super::request_log::LoggedRequest;
-use super::routes::table;
-use super::state::State;
-use super::{auth, response, routes};
+use super::routes::table::{self, Endpoint};
+use super::routes::unknown_path;
+use super::state::EmulatorState;
+use super::{auth, response};
 use crate::clock;
 
 /// A refused upload is read up to here, so that its sender gets to see the answer.
@@ -32,9 +33,9 @@ const MAX_DRAIN: u64 = 256 << 20;
 
 /// Answers one request.
 pub(crate) async fn serve(
-    state: Arc<State>,
+    state: Arc<EmulatorState>,
     app: axum::Router,
-    sabotage: Arc<Sabotage>,
+    wire_fault: Arc<WireFault>,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let read = Arc::new(AtomicU64::new(0));
@@ -50,12 +51,12 @@ pub(crate) async fn serve(
     if state.settings.undocumented.merge_slashes {
         merge_slashes(request.uri_mut());
     }
-    let visit = Visit::begin(&state, &request, raw_path, read);
-    let taken = state.faults.take(&visit.held.method, &visit.held.path);
-    let mut response = visit.answer(app, &sabotage, &taken, request).await;
+    let context = RequestContext::begin(&state, &request, raw_path, read);
+    let taken = state.faults.take(&context.request.method, &context.request.path);
+    let mut response = context.answer(app, &wire_fault, &taken, request).await;
     let date = httpdate::fmt_http_date(clock::wall());
     response = response::with_header(response, header::DATE, &date);
-    visit.end(&response);
+    context.end(&response);
     Ok(response)
 }
 
@@ -83,31 +84,31 @@ fn merge_slashes(uri: &mut Uri) {
 }
 
 /// A request under way. One whose client goes away is dropped, and then logged as never answered.
-struct Visit<'a> {
-    state: &'a State,
-    held: HeldRequest,
-    endpoint: Option<&'static table::Endpoint>,
+struct RequestContext<'a> {
+    state: &'a EmulatorState,
+    request: HeldRequest,
+    endpoint: Option<&'static Endpoint>,
     read: Arc<AtomicU64>,
     answered: AtomicU64,
 }
 
-impl<'a> Visit<'a> {
-    fn begin(state: &'a State, request: &Request<Body>, raw_path: String, read: Arc<AtomicU64>) -> Self {
+impl<'a> RequestContext<'a> {
+    fn begin(state: &'a EmulatorState, request: &Request<Body>, raw_path: String, read: Arc<AtomicU64>) -> Self {
         let endpoint = table::find(request.uri().path());
         let agent = request.headers().get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
-        let mut held = HeldRequest {
+        let mut facts = HeldRequest {
             number: 0,
             method: request.method().to_string(),
             path: percent_decode_str(&raw_path).decode_utf8_lossy().into_owned(),
             user_agent: agent.unwrap_or_default().into_owned(),
         };
-        held.number = state.log.begin(LoggedRequest {
+        facts.number = state.log.begin(LoggedRequest {
             number: 0,
-            method: held.method.clone(),
-            path: held.path.clone(),
+            method: facts.method.clone(),
+            path: facts.path.clone(),
             raw_path,
             query: request.uri().query().unwrap_or_default().to_owned(),
-            user_agent: held.user_agent.clone(),
+            user_agent: facts.user_agent.clone(),
             endpoint: endpoint.map(|endpoint| endpoint.name),
             status: None,
             started: clock::now(),
@@ -115,20 +116,20 @@ impl<'a> Visit<'a> {
             bytes_in: 0,
             bytes_out: 0,
         });
-        Self { state, held, endpoint, read, answered: AtomicU64::new(0) }
+        Self { state, request: facts, endpoint, read, answered: AtomicU64::new(0) }
     }
 
     async fn answer(
         &self,
         app: axum::Router,
-        sabotage: &Sabotage,
+        wire_fault: &WireFault,
         taken: &[(Stage, FaultKind)],
         request: Request<Body>,
     ) -> Response {
         let mut request = Some(request);
         let mut response = None;
         for (stage, kind) in taken.iter().filter(|(stage, _)| *stage == Stage::Before) {
-            self.spoil(sabotage, *stage, kind, &mut request, &mut response).await;
+            self.apply_fault(wire_fault, *stage, kind, &mut request, &mut response).await;
         }
         if !self.state.settings.latency.is_zero() {
             clock::sleep(self.state.settings.latency).await;
@@ -137,7 +138,7 @@ impl<'a> Visit<'a> {
             response = Some(self.handle(app, request).await);
         }
         for (stage, kind) in taken.iter().filter(|(stage, _)| *stage == Stage::After) {
-            self.spoil(sabotage, *stage, kind, &mut request, &mut response).await;
+            self.apply_fault(wire_fault, *stage, kind, &mut request, &mut response).await;
         }
         let response = response.unwrap_or_else(|| response::empty(StatusCode::OK));
         let rate = taken.iter().find_map(|(_, kind)| match kind {
@@ -145,30 +146,30 @@ impl<'a> Visit<'a> {
             _ => None,
         });
         match rate {
-            Some(rate) => spoil::drip(response, rate).await,
+            Some(rate) => drip(response, rate).await,
             None => response,
         }
     }
 
     /// Applies one fault: delays here, or puts its own answer in place of the request's.
-    async fn spoil(
+    async fn apply_fault(
         &self,
-        sabotage: &Sabotage,
+        wire_fault: &WireFault,
         stage: Stage,
         kind: &FaultKind,
         request: &mut Option<Request<Body>>,
         response: &mut Option<Response>,
     ) {
         match kind {
-            FaultKind::Hold => return self.state.gates.hold(self.held.clone()).await,
+            FaultKind::Hold => return self.state.held.hold(self.request.clone()).await,
             FaultKind::Slow { delay, .. } => return clock::sleep(*delay).await,
-            FaultKind::Reset => sabotage.reset().await,
+            FaultKind::Reset => wire_fault.reset().await,
             _ => {}
         }
         if let Some(request) = request.take() {
             drain(request.into_body()).await;
         }
-        *response = Some(spoil::answer(sabotage, stage, kind, response.take()).await);
+        *response = Some(fault_response(wire_fault, stage, kind, response.take()).await);
     }
 
     async fn handle(&self, app: axum::Router, request: Request<Body>) -> Response {
@@ -178,7 +179,7 @@ impl<'a> Visit<'a> {
         }
         if self.endpoint.is_none() && request.uri().path().starts_with("/api/") {
             // The router would take nothing between two slashes for a name or a number.
-            let answer = routes::unknown_path(self.state, request.uri());
+            let answer = unknown_path(self.state, request.uri());
             drain(request.into_body()).await;
             return answer;
         }
@@ -196,7 +197,7 @@ impl<'a> Visit<'a> {
             return Ok(());
         }
         auth::check(self.state, request.headers(), path)?;
-        match self.endpoint.map_or(Ok(()), |endpoint| self.state.throttle.admit(endpoint.name, &self.held.method)) {
+        match self.endpoint.map_or(Ok(()), |endpoint| self.state.throttle.admit(endpoint.name, &self.request.method)) {
             Ok(()) => Ok(()),
             Err(wait) => Err(response::throttled(wait, self.state.settings.undocumented.retry_after)),
         }
@@ -209,11 +210,11 @@ impl<'a> Visit<'a> {
     }
 
     fn log_end(&self, status: Option<u16>, sent: u64) {
-        self.state.log.end(self.held.number, status, self.read.load(Ordering::Relaxed), sent);
+        self.state.log.end(self.request.number, status, self.read.load(Ordering::Relaxed), sent);
     }
 }
 
-impl Drop for Visit<'_> {
+impl Drop for RequestContext<'_> {
     fn drop(&mut self) {
         if self.answered.load(Ordering::Relaxed) == 0 {
             self.log_end(None, 0);

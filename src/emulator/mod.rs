@@ -41,4 +41,4 @@ pub use fault::rules::{FaultKind, FaultRule, Faults, Stage};
 pub use request_log::LoggedRequest;
 pub use server::Emulator;
 pub use settings::{AccountKind, Settings, Undocumented};
-pub use state::State;
+pub use state::EmulatorState;

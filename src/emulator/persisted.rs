@@ -12,12 +12,12 @@ use super::account::Account;
 
 /// The value, and the file that has it.
 #[derive(Debug)]
-pub(crate) struct Kept<T> {
+pub(crate) struct Persisted<T> {
     file: PathBuf,
     value: Mutex<T>,
 }
 
-impl<T: Clone + Default + Serialize + DeserializeOwned> Kept<T> {
+impl<T: Clone + Default + Serialize + DeserializeOwned> Persisted<T> {
     /// Reads what an earlier emulator left in the file `name`.
     pub fn open(account: &Account, name: &str) -> io::Result<Self> {
         let file = account.private().join(name);

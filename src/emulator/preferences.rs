@@ -16,7 +16,7 @@ const IMAGES: [(&str, &[&str]); 3] = [
 
 /// One thing to choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Setting {
+pub(crate) enum Preference {
     /// What `python3` runs.
     Python3,
     /// What `python` runs.
@@ -32,7 +32,7 @@ pub(crate) fn python3_versions() -> impl Iterator<Item = &'static str> {
     IMAGES.iter().flat_map(|(_, versions)| versions.iter().copied()).filter(|version| version.starts_with("3."))
 }
 
-impl Setting {
+impl Preference {
     /// Its field.
     pub fn name(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl Setting {
 
 /// The choices of one account, in memory.
 #[derive(Debug)]
-pub struct Shelf(Mutex<Preferences>);
+pub struct PreferenceStore(Mutex<Preferences>);
 
 #[derive(Debug)]
 pub(crate) struct Preferences {
@@ -67,7 +67,7 @@ pub(crate) struct Preferences {
     save_and_run: &'static str,
 }
 
-impl Shelf {
+impl PreferenceStore {
     pub(crate) fn new(settings: &Settings) -> Self {
         let (image, versions) = IMAGES[IMAGES.len() - 1];
         let newest = versions[versions.len() - 1];
@@ -87,39 +87,39 @@ impl Shelf {
 
 impl Preferences {
     /// What is chosen.
-    pub fn get(&self, setting: Setting) -> &'static str {
-        match setting {
-            Setting::Python3 => self.python3,
-            Setting::Python => self.python,
-            Setting::SaveAndRun => self.save_and_run,
-            Setting::SystemImage => self.image,
+    pub fn get(&self, preference: Preference) -> &'static str {
+        match preference {
+            Preference::Python3 => self.python3,
+            Preference::Python => self.python,
+            Preference::SaveAndRun => self.save_and_run,
+            Preference::SystemImage => self.image,
         }
     }
 
     /// What can be chosen.
-    pub fn choices(&self, setting: Setting) -> &'static [&'static str] {
+    pub fn choices(&self, preference: Preference) -> &'static [&'static str] {
         const NAMES: [&str; IMAGES.len()] = [IMAGES[0].0, IMAGES[1].0, IMAGES[2].0];
         let versions = IMAGES.iter().find(|(image, _)| *image == self.image).map_or(&[][..], |(_, versions)| versions);
-        match setting {
-            Setting::SystemImage => &NAMES,
-            Setting::Python3 => &versions[versions.iter().take_while(|version| !version.starts_with('3')).count()..],
-            Setting::Python | Setting::SaveAndRun => versions,
+        match preference {
+            Preference::SystemImage => &NAMES,
+            Preference::Python3 => &versions[versions.iter().take_while(|version| !version.starts_with('3')).count()..],
+            Preference::Python | Preference::SaveAndRun => versions,
         }
     }
 
     /// Chooses; what is no choice is left alone. Another image brings its own newest versions where it lacks the old.
-    pub fn set(&mut self, setting: Setting, value: &str) {
-        let Some(value) = self.choices(setting).iter().find(|choice| **choice == value) else { return };
-        match setting {
-            Setting::Python3 => self.python3 = value,
-            Setting::Python => self.python = value,
-            Setting::SaveAndRun => self.save_and_run = value,
-            Setting::SystemImage => {
+    pub fn set(&mut self, preference: Preference, value: &str) {
+        let Some(value) = self.choices(preference).iter().find(|choice| **choice == value) else { return };
+        match preference {
+            Preference::Python3 => self.python3 = value,
+            Preference::Python => self.python = value,
+            Preference::SaveAndRun => self.save_and_run = value,
+            Preference::SystemImage => {
                 self.image = value;
-                for setting in [Setting::Python3, Setting::Python, Setting::SaveAndRun] {
-                    let choices = self.choices(setting);
-                    if let (false, Some(newest)) = (choices.contains(&self.get(setting)), choices.last()) {
-                        self.set(setting, newest);
+                for preference in [Preference::Python3, Preference::Python, Preference::SaveAndRun] {
+                    let choices = self.choices(preference);
+                    if let (false, Some(newest)) = (choices.contains(&self.get(preference)), choices.last()) {
+                        self.set(preference, newest);
                     }
                 }
             }

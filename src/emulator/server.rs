@@ -18,12 +18,12 @@ use tokio_rustls::TlsAcceptor;
 
 use super::account::Account;
 use super::certificates::Certificates;
-use super::fault::hold::{Gates, HeldRequest};
+use super::fault::hold::{HeldRequest, HeldRequests};
 use super::fault::rules::Faults;
-use super::fault::wire::{Sabotage, Stream, Wire};
+use super::fault::wire::{SocketStream, Wire, WireFault};
 use super::listener::{self, ConnectionError, accept_all};
 use super::middleware;
-use super::preferences::Shelf;
+use super::preferences::PreferenceStore;
 use super::process::Processes;
 use super::random::random_hex;
 use super::request_log::{LoggedRequest, RequestLog};
@@ -31,7 +31,7 @@ use super::routes;
 use super::settings::Settings;
 use super::shares::Shares;
 use super::site::server as site;
-use super::state::State;
+use super::state::EmulatorState;
 use super::throttle::Throttle;
 use super::tls;
 
@@ -41,7 +41,7 @@ const TASKS_END_WITHIN: Duration = Duration::from_millis(200);
 /// The service on this machine, until it is dropped or stopped. All methods may be called from any thread.
 #[derive(Debug)]
 pub struct Emulator {
-    state: Arc<State>,
+    state: Arc<EmulatorState>,
     runtime: Mutex<Option<Runtime>>,
     /// A forked child inherits the value but neither the threads nor the right to remove the root.
     process: u32,
@@ -122,23 +122,23 @@ impl Emulator {
     /// The requests that wait at a [`super::FaultKind::Hold`], oldest first.
     #[must_use]
     pub fn held(&self) -> Vec<HeldRequest> {
-        self.state.gates.held()
+        self.state.held.held()
     }
 
     /// Lets a held request go on; false if none of this number waits.
     pub fn release(&self, number: u64) -> bool {
-        self.state.gates.release(number)
+        self.state.held.release(number)
     }
 
     /// Lets all held requests go on; rules that hold more stay.
     pub fn release_all(&self) {
-        self.state.gates.release_all();
+        self.state.held.release_all();
     }
 
     /// Blocks until `count` requests are held; false if they aren't within `timeout`.
     #[must_use]
     pub fn wait_held(&self, count: usize, timeout: Duration) -> bool {
-        self.state.gates.wait_held(count, timeout)
+        self.state.held.wait_held(count, timeout)
     }
 
     /// Stops within a second: closes every connection, ends every process, removes a temporary root.
@@ -176,14 +176,14 @@ impl Drop for Emulator {
     }
 }
 
-fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
+fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<EmulatorState>> {
     let _inside = runtime.enter();
     let account = Arc::new(Account::open(&settings)?);
     let acceptor = settings.tls.as_deref().map(tls::acceptor).transpose()?;
     let api = listener::bind(settings.port)?;
     let site = listener::bind(0)?;
     let scheme = if acceptor.is_some() { "https" } else { "http" };
-    let state = Arc::new(State {
+    let state = Arc::new(EmulatorState {
         token: match &settings.token {
             Some(token) => token.clone(),
             None => random_hex(40)?,
@@ -192,11 +192,11 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
         site_url: format!("{scheme}://{}", site.local_addr()?),
         throttle: Throttle::new(&settings),
         faults: Faults::default(),
-        gates: Gates::default(),
+        held: HeldRequests::default(),
         log: RequestLog::default(),
         shares: Shares::default(),
         certificates: Certificates::open(&account)?,
-        preferences: Shelf::new(&settings),
+        preferences: PreferenceStore::new(&settings),
         processes: Processes::new(&settings, &account)?,
         account,
         settings,
@@ -206,7 +206,7 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
     Ok(state)
 }
 
-async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<State>) {
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<EmulatorState>) {
     let app = routes::router().with_state(Arc::clone(&state));
     accept_all(listener, |socket| connection(socket, acceptor.clone(), Arc::clone(&state), app.clone())).await;
 }
@@ -214,21 +214,21 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc
 async fn connection(
     socket: TcpStream,
     acceptor: Option<TlsAcceptor>,
-    state: Arc<State>,
+    state: Arc<EmulatorState>,
     app: axum::Router,
 ) -> Result<(), ConnectionError> {
     let stream = match acceptor {
-        Some(acceptor) => Stream::Tls(Box::new(acceptor.accept(socket).await?)),
-        None => Stream::Plain(socket),
+        Some(acceptor) => SocketStream::Tls(Box::new(acceptor.accept(socket).await?)),
+        None => SocketStream::Plain(socket),
     };
-    let sabotage = Arc::new(Sabotage::default());
-    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&sabotage)));
-    let asked = Arc::clone(&sabotage);
+    let wire_fault = Arc::new(WireFault::default());
+    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&wire_fault)));
+    let asked = Arc::clone(&wire_fault);
     let service =
-        service_fn(move |request| middleware::serve(Arc::clone(&state), app.clone(), Arc::clone(&sabotage), request));
+        service_fn(move |request| middleware::serve(Arc::clone(&state), app.clone(), Arc::clone(&wire_fault), request));
     let server = auto::Builder::new(TokioExecutor::new());
     tokio::select! {
-        () = asked.reset_asked() => Ok(()),
+        () = asked.reset_requested() => Ok(()),
         ended = server.serve_connection(wire, service) => ended,
     }
 }

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
+use axum::extract::State;
+
 use super::account::Account;
 use super::certificates::Certificates;
-use super::fault::hold::Gates;
+use super::fault::hold::HeldRequests;
 use super::fault::rules::Faults;
-use super::preferences::Shelf;
+use super::preferences::PreferenceStore;
 use super::process::{Processes, Session};
 use super::request_log::RequestLog;
 use super::settings::Settings;
 use super::shares::Shares;
 use super::throttle::Throttle;
 
-/// One running emulator, seen from its handlers (as `axum::extract::State<Arc<State>>`).
+/// One running emulator, seen from its handlers (as `axum::extract::State<Arc<EmulatorState>>`).
 #[derive(Debug)]
-pub struct State {
+pub struct EmulatorState {
     /// What the emulator was started with.
     pub settings: Settings,
     /// The account's files.
@@ -31,7 +33,7 @@ pub struct State {
     /// The faults to be made.
     pub faults: Faults,
     /// The requests held back by a fault.
-    pub gates: Gates,
+    pub held: HeldRequests,
     /// Every request so far.
     pub log: RequestLog,
     /// The files that are shared with everybody.
@@ -39,12 +41,15 @@ pub struct State {
     /// The certificates of its domains.
     pub certificates: Certificates,
     /// What the account has chosen.
-    pub preferences: Shelf,
+    pub preferences: PreferenceStore,
     /// Consoles, tasks, web apps and websites.
     pub processes: Processes,
 }
 
-impl State {
+/// How handlers take the state.
+pub(crate) type SharedState = State<Arc<EmulatorState>>;
+
+impl EmulatorState {
     /// What processes are told about the service.
     #[must_use]
     pub fn session(&self) -> Session {

@@ -20,7 +20,7 @@ use tempfile::NamedTempFile;
 use super::account::LastLink;
 use super::account_path::AccountPath;
 use super::response;
-use super::state::State;
+use super::state::EmulatorState;
 
 const FIELD: &str = "content";
 
@@ -28,12 +28,12 @@ const FIELD: &str = "content";
 const IN_MEMORY: usize = 1 << 20;
 
 /// What arrived.
-pub(crate) enum Content {
+pub(crate) enum UploadedContent {
     Memory(Vec<u8>),
     Disk(NamedTempFile, u64),
 }
 
-impl Content {
+impl UploadedContent {
     fn len(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
@@ -42,9 +42,9 @@ impl Content {
     }
 }
 
-/// Why an upload is refused.
+/// Why an upload is refusal.
 #[derive(Debug)]
-pub(crate) enum Refused {
+pub(crate) enum UploadRefusal {
     /// There is no file of the name `content`.
     NoContent,
     /// The form ends early, or is none.
@@ -65,7 +65,7 @@ pub(crate) enum Refused {
     Disk(io::Error),
 }
 
-impl From<io::Error> for Refused {
+impl From<io::Error> for UploadRefusal {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
@@ -82,7 +82,7 @@ impl From<io::Error> for Refused {
     }
 }
 
-impl Refused {
+impl UploadRefusal {
     /// The answer to the client. The service's own words are known for a missing file alone.
     pub(crate) fn answer(&self, path: &AccountPath) -> Response {
         let (status, text) = match self {
@@ -104,22 +104,22 @@ impl Refused {
 }
 
 /// Reads the form to its end and keeps the file.
-pub(crate) async fn receive(state: &State, mut form: Multipart) -> Result<Content, Refused> {
+pub(crate) async fn receive(state: &EmulatorState, mut form: Multipart) -> Result<UploadedContent, UploadRefusal> {
     let mut content = None;
-    while let Some(field) = form.next_field().await.map_err(|_| Refused::Malformed)? {
+    while let Some(field) = form.next_field().await.map_err(|_| UploadRefusal::Malformed)? {
         // Without a file name it is a form's text, not a file.
         if content.is_none() && field.name() == Some(FIELD) && field.file_name().is_some() {
             content = Some(read(state, field).await);
         }
         // The rest of the form is read all the same, so that the client gets to see the answer.
     }
-    content.unwrap_or(Err(Refused::NoContent))
+    content.unwrap_or(Err(UploadRefusal::NoContent))
 }
 
-async fn read(state: &State, mut field: Field<'_>) -> Result<Content, Refused> {
+async fn read(state: &EmulatorState, mut field: Field<'_>) -> Result<UploadedContent, UploadRefusal> {
     let limit = state.settings.undocumented.upload_limit;
     let mut spool = Spool { state, memory: Vec::new(), file: None, total: 0 };
-    while let Some(chunk) = field.chunk().await.map_err(|_| Refused::Malformed)? {
+    while let Some(chunk) = field.chunk().await.map_err(|_| UploadRefusal::Malformed)? {
         spool.total += chunk.len() as u64;
         match limit {
             // The rest is read and forgotten: closing on a client that still sends would hide the answer.
@@ -128,21 +128,21 @@ async fn read(state: &State, mut field: Field<'_>) -> Result<Content, Refused> {
         }
     }
     match limit {
-        Some(limit) if spool.total > limit => Err(Refused::TooLarge(limit)),
+        Some(limit) if spool.total > limit => Err(UploadRefusal::TooLarge(limit)),
         _ => spool.finish().await,
     }
 }
 
 /// Gathers an upload in memory, and on the disk once it is large.
 struct Spool<'a> {
-    state: &'a State,
+    state: &'a EmulatorState,
     memory: Vec<u8>,
     file: Option<NamedTempFile>,
     total: u64,
 }
 
 impl Spool<'_> {
-    async fn take(&mut self, chunk: &Bytes) -> Result<(), Refused> {
+    async fn take(&mut self, chunk: &Bytes) -> Result<(), UploadRefusal> {
         self.memory.extend_from_slice(chunk);
         if self.memory.len() > IN_MEMORY { self.flush().await } else { Ok(()) }
     }
@@ -152,7 +152,7 @@ impl Spool<'_> {
         self.file = None;
     }
 
-    async fn flush(&mut self) -> Result<(), Refused> {
+    async fn flush(&mut self) -> Result<(), UploadRefusal> {
         let (memory, file) = (std::mem::take(&mut self.memory), self.file.take());
         let folder = self.state.account.private();
         let write = move || -> io::Result<NamedTempFile> {
@@ -164,24 +164,28 @@ impl Spool<'_> {
             Ok(file)
         };
         let written =
-            tokio::task::spawn_blocking(write).await.map_err(|error| Refused::Disk(io::Error::other(error)))?;
+            tokio::task::spawn_blocking(write).await.map_err(|error| UploadRefusal::Disk(io::Error::other(error)))?;
         self.file = Some(written?);
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<Content, Refused> {
+    async fn finish(mut self) -> Result<UploadedContent, UploadRefusal> {
         if self.file.is_some() {
             self.flush().await?;
         }
         Ok(match self.file {
-            Some(file) => Content::Disk(file, self.total),
-            None => Content::Memory(self.memory),
+            Some(file) => UploadedContent::Disk(file, self.total),
+            None => UploadedContent::Memory(self.memory),
         })
     }
 }
 
 /// Puts what arrived at `path`; true if nothing was there. Blocks.
-pub(crate) fn place(state: &State, content: Content, path: &AccountPath) -> Result<bool, Refused> {
+pub(crate) fn place(
+    state: &EmulatorState,
+    content: UploadedContent,
+    path: &AccountPath,
+) -> Result<bool, UploadRefusal> {
     let real = state.account.resolve(path, LastLink::Follow)?;
     let existing = match fs::symlink_metadata(&real) {
         Ok(metadata) => Some(metadata),
@@ -189,11 +193,11 @@ pub(crate) fn place(state: &State, content: Content, path: &AccountPath) -> Resu
         Err(error) => return Err(error.into()),
     };
     if path.ends_in_slash || existing.as_ref().is_some_and(|existing| !existing.is_file()) {
-        return Err(Refused::IsDirectory);
+        return Err(UploadRefusal::IsDirectory);
     }
-    let parent = real.parent().filter(|_| state.account.may_write(&real)).ok_or(Refused::Forbidden)?;
+    let parent = real.parent().filter(|_| state.account.may_write(&real)).ok_or(UploadRefusal::Forbidden)?;
     if !state.account.reserve(content.len()) {
-        return Err(Refused::NoSpace);
+        return Err(UploadRefusal::NoSpace);
     }
     fs::create_dir_all(parent)?;
     let mode = existing.as_ref().filter(|_| state.settings.undocumented.keep_mode).map(fs::Metadata::permissions);
@@ -207,10 +211,10 @@ pub(crate) fn place(state: &State, content: Content, path: &AccountPath) -> Resu
     Ok(existing.is_none())
 }
 
-fn replace(state: &State, content: Content, real: &Path, mode: Permissions) -> io::Result<()> {
+fn replace(state: &EmulatorState, content: UploadedContent, real: &Path, mode: Permissions) -> io::Result<()> {
     let file = match content {
-        Content::Disk(file, _) => file,
-        Content::Memory(bytes) => {
+        UploadedContent::Disk(file, _) => file,
+        UploadedContent::Memory(bytes) => {
             let mut file = tempfile::Builder::new().prefix("upload-").tempfile_in(state.account.private())?;
             file.write_all(&bytes)?;
             file
@@ -221,11 +225,11 @@ fn replace(state: &State, content: Content, real: &Path, mode: Permissions) -> i
     Ok(())
 }
 
-fn overwrite(content: Content, real: &Path) -> io::Result<()> {
+fn overwrite(content: UploadedContent, real: &Path) -> io::Result<()> {
     let mut target = File::create(real)?;
     match content {
-        Content::Memory(bytes) => target.write_all(&bytes),
-        Content::Disk(mut file, _) => {
+        UploadedContent::Memory(bytes) => target.write_all(&bytes),
+        UploadedContent::Disk(mut file, _) => {
             file.as_file_mut().rewind()?;
             io::copy(file.as_file_mut(), &mut target).map(|_| ())
         }

@@ -23,19 +23,19 @@ pub struct HeldRequest {
 
 /// All requests that wait.
 #[derive(Debug, Default)]
-pub struct Gates {
+pub struct HeldRequests {
     held: Mutex<BTreeMap<u64, (HeldRequest, oneshot::Sender<()>)>>,
     more: Condvar,
 }
 
-impl Gates {
+impl HeldRequests {
     /// Waits until the request is released.
     pub(crate) async fn hold(&self, request: HeldRequest) {
         let (sender, released) = oneshot::channel();
-        let _leave = Leave { gates: self, number: request.number };
+        let _forget = ForgetOnDrop { requests: self, number: request.number };
         self.lock().insert(request.number, (request, sender));
         self.more.notify_all();
-        // An error means that the gates were cleared: that releases, too.
+        // An error means that the requests were cleared: that releases, too.
         let _ = released.await;
     }
 
@@ -68,13 +68,13 @@ impl Gates {
 }
 
 /// Forgets a request whose client went away.
-struct Leave<'a> {
-    gates: &'a Gates,
+struct ForgetOnDrop<'a> {
+    requests: &'a HeldRequests,
     number: u64,
 }
 
-impl Drop for Leave<'_> {
+impl Drop for ForgetOnDrop<'_> {
     fn drop(&mut self) {
-        self.gates.lock().remove(&self.number);
+        self.requests.lock().remove(&self.number);
     }
 }

@@ -12,14 +12,19 @@ use http::{StatusCode, header};
 use http_body_util::BodyExt;
 
 use super::rules::{FaultKind, Stage};
-use super::wire::Sabotage;
+use super::wire::WireFault;
 use crate::clock;
 use crate::emulator::response;
 
 const DRIPS_PER_SECOND: u32 = 20;
 
 /// The answer of a fault; `real` is the service's, if the request had its effect.
-pub(crate) async fn answer(sabotage: &Sabotage, stage: Stage, kind: &FaultKind, real: Option<Response>) -> Response {
+pub(crate) async fn fault_response(
+    wire_fault: &WireFault,
+    stage: Stage,
+    kind: &FaultKind,
+    real: Option<Response>,
+) -> Response {
     match kind {
         FaultKind::Status { code, body, content_type } => {
             response::with_header(response::with_body(status(*code), body.clone()), header::CONTENT_TYPE, content_type)
@@ -34,12 +39,12 @@ pub(crate) async fn answer(sabotage: &Sabotage, stage: Stage, kind: &FaultKind, 
         }
         FaultKind::ThrottledWithoutHeader => response::throttled(Duration::from_secs(30), false),
         FaultKind::Truncate { bytes } => match (stage, real) {
-            (Stage::After, Some(real)) => truncate(sabotage, real, *bytes).await,
-            _ => truncate(sabotage, invented(*bytes), *bytes).await,
+            (Stage::After, Some(real)) => truncate(wire_fault, real, *bytes).await,
+            _ => truncate(wire_fault, filler(*bytes), *bytes).await,
         },
         // The connection spoils whatever is answered.
         FaultKind::Garbage => {
-            sabotage.garble();
+            wire_fault.garble();
             response::empty(StatusCode::OK)
         }
         // These never answer.
@@ -55,18 +60,18 @@ fn status(code: u16) -> StatusCode {
 }
 
 /// An answer longer than `bytes`, for a request that has none.
-fn invented(bytes: u64) -> Response {
+fn filler(bytes: u64) -> Response {
     let filling = "x".repeat(usize::try_from(bytes).unwrap_or(0).saturating_add(64));
     response::detail(StatusCode::OK, &filling)
 }
 
 /// Promises the whole answer and sends `bytes` of it, at most all but one.
-async fn truncate(sabotage: &Sabotage, response: Response, bytes: u64) -> Response {
+async fn truncate(wire_fault: &WireFault, response: Response, bytes: u64) -> Response {
     let (mut parts, body) = response.into_parts();
     let whole = collect(body).await;
     let Some(all_but_one) = whole.len().checked_sub(1) else {
         // Nothing to cut off but the head.
-        sabotage.cut_head();
+        wire_fault.cut_head();
         return response::with_body(StatusCode::OK, "cut");
     };
     let sent = whole.slice(..usize::try_from(bytes).unwrap_or(usize::MAX).min(all_but_one));

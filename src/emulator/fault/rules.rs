@@ -45,7 +45,7 @@ pub enum FaultKind {
         /// HTTP status.
         code: u16,
     },
-    /// The request waits until it is released ([`super::hold::Gates::release`]).
+    /// The request waits until it is released ([`super::hold::HeldRequests::release`]).
     Hold,
 }
 
@@ -100,17 +100,17 @@ pub struct Faults {
 #[derive(Debug, Default)]
 struct Rules {
     last_id: u64,
-    active: Vec<Active>,
+    active: Vec<ActiveRule>,
 }
 
 #[derive(Debug)]
-struct Active {
+struct ActiveRule {
     id: u64,
     rule: FaultRule,
     path: Option<GlobMatcher>,
 }
 
-impl Active {
+impl ActiveRule {
     /// Counts a request that matches; true if it is this rule's turn.
     fn takes(&mut self, method: &str, path: &str) -> bool {
         let rule = &mut self.rule;
@@ -144,7 +144,7 @@ impl Faults {
         let mut rules = self.lock();
         rules.last_id += 1;
         let id = rules.last_id;
-        rules.active.push(Active { id, rule, path });
+        rules.active.push(ActiveRule { id, rule, path });
         Ok(id)
     }
 

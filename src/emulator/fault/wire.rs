@@ -25,12 +25,12 @@ const SPOILED: u8 = 4;
 
 /// How a connection is to be spoiled; shared by its handlers and its [`Wire`].
 #[derive(Debug, Default)]
-pub(crate) struct Sabotage {
+pub(crate) struct WireFault {
     mode: AtomicU8,
     reset: Notify,
 }
 
-impl Sabotage {
+impl WireFault {
     /// Resets the connection; the caller is dropped with it.
     pub(crate) async fn reset(&self) {
         self.mode.store(RESET, Ordering::SeqCst);
@@ -49,39 +49,39 @@ impl Sabotage {
     }
 
     /// Waits until a reset is asked for.
-    pub(crate) async fn reset_asked(&self) {
+    pub(crate) async fn reset_requested(&self) {
         self.reset.notified().await;
     }
 }
 
 /// A connection, with or without TLS.
-pub(crate) enum Stream {
+pub(crate) enum SocketStream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// A connection that can be spoiled.
 pub(crate) struct Wire {
-    stream: Stream,
-    sabotage: Arc<Sabotage>,
+    stream: SocketStream,
+    wire_fault: Arc<WireFault>,
 }
 
 impl Wire {
-    pub(crate) fn new(stream: Stream, sabotage: Arc<Sabotage>) -> Self {
-        Self { stream, sabotage }
+    pub(crate) fn new(stream: SocketStream, wire_fault: Arc<WireFault>) -> Self {
+        Self { stream, wire_fault }
     }
 
     fn socket(&self) -> &TcpStream {
         match &self.stream {
-            Stream::Plain(stream) => stream,
-            Stream::Tls(stream) => stream.get_ref().0,
+            SocketStream::Plain(stream) => stream,
+            SocketStream::Tls(stream) => stream.get_ref().0,
         }
     }
 
     fn stream(self: Pin<&mut Self>) -> Pin<&mut (dyn Duplex + Unpin)> {
         match &mut self.get_mut().stream {
-            Stream::Plain(stream) => Pin::new(stream),
-            Stream::Tls(stream) => Pin::new(stream),
+            SocketStream::Plain(stream) => Pin::new(stream),
+            SocketStream::Tls(stream) => Pin::new(stream),
         }
     }
 }
@@ -91,7 +91,7 @@ impl<T: AsyncRead + AsyncWrite> Duplex for T {}
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.sabotage.mode.load(Ordering::SeqCst) == RESET {
+        if self.wire_fault.mode.load(Ordering::SeqCst) == RESET {
             // Closing with a linger time of zero sends RST. A peer that is gone already needs none.
             let _ = self.socket().set_zero_linger();
         }
@@ -106,7 +106,7 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let spoiled = match self.sabotage.mode.load(Ordering::SeqCst) {
+        let spoiled = match self.wire_fault.mode.load(Ordering::SeqCst) {
             SOUND | RESET => return self.stream().poll_write(cx, buf),
             GARBLED => GARBAGE,
             CUT => CUT_HEAD,
@@ -115,7 +115,7 @@ impl AsyncWrite for Wire {
         if !spoiled.is_empty() {
             // So few bytes fit whole into an idle connection's buffer.
             ready!(self.as_mut().stream().poll_write(cx, spoiled))?;
-            self.sabotage.mode.store(SPOILED, Ordering::SeqCst);
+            self.wire_fault.mode.store(SPOILED, Ordering::SeqCst);
         }
         ready!(self.stream().poll_flush(cx))?;
         Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "spoiled by a fault")))

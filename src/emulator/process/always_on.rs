@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::cpu::CpuMeter;
 use super::launcher::{Launcher, Session};
-use super::supervisor::{Duty, Keeper};
+use super::supervisor::{ServiceSpec, Supervisor};
 use crate::emulator::account::Account;
 
 /// An always-on task.
@@ -41,31 +41,32 @@ pub struct AlwaysOn {
     launcher: Arc<Launcher>,
     meter: Arc<CpuMeter>,
     logs: PathBuf,
-    tasks: Mutex<Tasks>,
+    tasks: Mutex<SupervisedTasks>,
 }
 
 #[derive(Debug, Default)]
-struct Tasks {
+struct SupervisedTasks {
     last: u64,
-    by_id: BTreeMap<u64, Kept>,
+    by_id: BTreeMap<u64, SupervisedTask>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct SupervisedTask {
     task: AlwaysOnTask,
-    keeper: Option<Keeper>,
+    supervisor: Option<Supervisor>,
 }
 
-impl Kept {
+impl SupervisedTask {
     fn shown(&self) -> AlwaysOnTask {
-        let running = self.keeper.as_ref().is_some_and(|keeper| keeper.condition().running.load(Ordering::Relaxed));
+        let running =
+            self.supervisor.as_ref().is_some_and(|supervisor| supervisor.status().running.load(Ordering::Relaxed));
         AlwaysOnTask { running, ..self.task.clone() }
     }
 
     /// Ends its processes and waits for that.
     async fn stop(&mut self) {
-        if let Some(keeper) = self.keeper.take() {
-            keeper.stop().await;
+        if let Some(supervisor) = self.supervisor.take() {
+            supervisor.stop().await;
         }
     }
 }
@@ -79,12 +80,12 @@ impl AlwaysOn {
 
     /// All of them, by their ids.
     pub async fn all(&self) -> Vec<AlwaysOnTask> {
-        self.tasks.lock().await.by_id.values().map(Kept::shown).collect()
+        self.tasks.lock().await.by_id.values().map(SupervisedTask::shown).collect()
     }
 
     /// One of them.
     pub async fn get(&self, id: u64) -> Option<AlwaysOnTask> {
-        self.tasks.lock().await.by_id.get(&id).map(Kept::shown)
+        self.tasks.lock().await.by_id.get(&id).map(SupervisedTask::shown)
     }
 
     /// Makes one and starts it if it is enabled.
@@ -94,10 +95,10 @@ impl AlwaysOn {
         let id = tasks.last;
         let (command, description) = (command.to_owned(), description.to_owned());
         let task = AlwaysOnTask { id, command, description, enabled, running: false };
-        let mut kept = Kept { task, keeper: None };
-        self.start(&mut kept, session);
-        let shown = kept.shown();
-        tasks.by_id.insert(id, kept);
+        let mut supervised = SupervisedTask { task, supervisor: None };
+        self.start(&mut supervised, session);
+        let shown = supervised.shown();
+        tasks.by_id.insert(id, supervised);
         shown
     }
 
@@ -109,31 +110,31 @@ impl AlwaysOn {
         change: impl FnOnce(&mut AlwaysOnTask),
     ) -> Option<AlwaysOnTask> {
         let mut tasks = self.tasks.lock().await;
-        let kept = tasks.by_id.get_mut(&id)?;
-        let before = kept.task.clone();
-        change(&mut kept.task);
-        if (&before.command, before.enabled) != (&kept.task.command, kept.task.enabled) {
-            kept.stop().await;
-            self.start(kept, session);
+        let supervised = tasks.by_id.get_mut(&id)?;
+        let before = supervised.task.clone();
+        change(&mut supervised.task);
+        if (&before.command, before.enabled) != (&supervised.task.command, supervised.task.enabled) {
+            supervised.stop().await;
+            self.start(supervised, session);
         }
-        Some(kept.shown())
+        Some(supervised.shown())
     }
 
     /// Ends one and starts it again, if it is enabled.
     pub async fn restart(&self, id: u64, session: &Session) -> Option<AlwaysOnTask> {
         let mut tasks = self.tasks.lock().await;
-        let kept = tasks.by_id.get_mut(&id)?;
-        kept.stop().await;
-        self.start(kept, session);
-        Some(kept.shown())
+        let supervised = tasks.by_id.get_mut(&id)?;
+        supervised.stop().await;
+        self.start(supervised, session);
+        Some(supervised.shown())
     }
 
     /// Ends and forgets one; whether there was one. Its log stays.
     pub async fn delete(&self, id: u64) -> bool {
         let removed = self.tasks.lock().await.by_id.remove(&id);
         match removed {
-            Some(mut kept) => {
-                kept.stop().await;
+            Some(mut supervised) => {
+                supervised.stop().await;
                 true
             }
             None => false,
@@ -142,18 +143,18 @@ impl AlwaysOn {
 
     /// Ends all.
     pub async fn stop(&self) {
-        for kept in self.tasks.lock().await.by_id.values_mut() {
-            kept.stop().await;
+        for supervised in self.tasks.lock().await.by_id.values_mut() {
+            supervised.stop().await;
         }
     }
 
-    fn start(&self, kept: &mut Kept, session: &Session) {
-        if !kept.task.enabled {
+    fn start(&self, supervised: &mut SupervisedTask, session: &Session) {
+        if !supervised.task.enabled {
             return;
         }
-        let log = kept.task.log_name();
-        let command = kept.task.command.clone();
-        let duty = Duty { command, session: session.clone(), output: log.clone(), errors: log, socket: None };
-        kept.keeper = Some(Keeper::start(&self.launcher, &self.meter, self.logs.clone(), duty));
+        let log = supervised.task.log_name();
+        let command = supervised.task.command.clone();
+        let spec = ServiceSpec { command, session: session.clone(), output: log.clone(), errors: log, socket: None };
+        supervised.supervisor = Some(Supervisor::start(&self.launcher, &self.meter, self.logs.clone(), spec));
     }
 }

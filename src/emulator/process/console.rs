@@ -16,7 +16,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use serde::Serialize;
 
 use super::launcher::{Launcher, Session};
-use super::terminate::Family;
+use super::terminate::ProcessTree;
 use crate::emulator::account::Account;
 
 /// What the service keeps of a console's output, about.
@@ -263,8 +263,8 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        if let Some(family) = Family::of(self.child.id()) {
-            family.kill();
+        if let Some(tree) = ProcessTree::of(self.child.id()) {
+            tree.kill();
         }
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
             log::debug!("a console's program was gone already: {error}");
@@ -274,6 +274,6 @@ impl Drop for Terminal {
 
 impl Terminal {
     fn cpu_time(&self) -> Duration {
-        Family::of(self.child.id()).map(|family| family.cpu_time()).unwrap_or_default()
+        ProcessTree::of(self.child.id()).map(|tree| tree.cpu_time()).unwrap_or_default()
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::terminate::Family;
+use super::terminate::ProcessTree;
 use crate::clock;
 use crate::emulator::calendar;
 
@@ -23,7 +23,7 @@ struct Counts {
     /// Used by those that have ended.
     ended: Duration,
     /// Those that have not.
-    running: Vec<Arc<Family>>,
+    running: Vec<Arc<ProcessTree>>,
     /// The day that `before` was taken on; none before the first question.
     day: Option<u64>,
     /// All that was used before that day.
@@ -36,14 +36,14 @@ impl CpuMeter {
     }
 
     /// Counts what these processes use from now on.
-    pub fn watch(&self, family: &Arc<Family>) {
-        self.lock().running.push(Arc::clone(family));
+    pub fn watch(&self, tree: &Arc<ProcessTree>) {
+        self.lock().running.push(Arc::clone(tree));
     }
 
     /// They have ended, and have used this much in all.
-    pub fn forget(&self, family: &Arc<Family>, used: Duration) {
+    pub fn forget(&self, tree: &Arc<ProcessTree>, used: Duration) {
         let mut counts = self.lock();
-        counts.running.retain(|running| !Arc::ptr_eq(running, family));
+        counts.running.retain(|running| !Arc::ptr_eq(running, tree));
         counts.ended += used;
     }
 
@@ -51,7 +51,7 @@ impl CpuMeter {
     pub fn today(&self, consoles: Duration) -> (Duration, String) {
         let day = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / DAY;
         let mut counts = self.lock();
-        let total = consoles + counts.ended + counts.running.iter().map(|family| family.cpu_time()).sum::<Duration>();
+        let total = consoles + counts.ended + counts.running.iter().map(|tree| tree.cpu_time()).sum::<Duration>();
         if counts.day != Some(day) {
             // An emulator starts with nothing used.
             counts.before = if counts.day.is_none() { Duration::ZERO } else { total };

@@ -22,5 +22,5 @@ pub use processes::Processes;
 pub use scheduler::Schedule;
 pub use task_times::{Interval, ScheduledTask};
 pub use webapp_config::{StaticFile, StaticHeader, WebApp, WebApps, wsgi_path};
-pub use webapp_worker::{Lease, StartError, WebProcesses};
-pub use website::{Serving, Website, Websites};
+pub use webapp_worker::{StartError, WebAppWorkers, WorkerGuard};
+pub use website::{RunningWebsite, Website, Websites};

@@ -10,7 +10,7 @@ use super::cpu::CpuMeter;
 use super::launcher::Launcher;
 use super::scheduler::Schedule;
 use super::webapp_config::WebApps;
-use super::webapp_worker::WebProcesses;
+use super::webapp_worker::WebAppWorkers;
 use super::website::Websites;
 use crate::emulator::account::Account;
 use crate::emulator::settings::Settings;
@@ -23,7 +23,7 @@ pub struct Processes {
     /// The configured web apps.
     pub webapps: WebApps,
     /// Those that run.
-    pub web: WebProcesses,
+    pub workers: WebAppWorkers,
     /// Commands that run all the time.
     pub always_on: AlwaysOn,
     /// Commands that run at their times.
@@ -44,7 +44,7 @@ impl Processes {
         let cpu = Arc::new(CpuMeter::default());
         Ok(Self {
             webapps: WebApps::open(account)?,
-            web: WebProcesses::new(Arc::clone(&launcher), account, settings.undocumented.webapp_threads)?,
+            workers: WebAppWorkers::new(Arc::clone(&launcher), account, settings.undocumented.webapp_threads)?,
             consoles: Consoles::new(Arc::clone(&launcher), account)?,
             always_on: AlwaysOn::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
             schedule: Schedule::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
@@ -72,6 +72,6 @@ impl Processes {
         self.schedule.stop().await;
         self.always_on.stop().await;
         self.websites.stop().await;
-        self.web.stop().await;
+        self.workers.stop().await;
     }
 }

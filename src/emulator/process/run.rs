@@ -16,7 +16,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::cpu::CpuMeter;
 use super::launcher::Launcher;
-use super::terminate::Family;
+use super::terminate::ProcessTree;
 
 /// Says that it is there, waits, runs the command, and tells its CPU time at last. Should the emulator be killed, its end
 /// of standard input closes, and whoever reads that ends the group.
@@ -32,7 +32,7 @@ exit $status
 
 /// What to run.
 #[derive(Debug)]
-pub struct Job {
+pub struct CommandSpec {
     /// A command line for bash.
     pub command: String,
     /// Where it starts, as it sees it.
@@ -47,26 +47,26 @@ pub struct Job {
 
 /// A command at work. Dropping it ends all that the command started.
 #[derive(Debug)]
-pub struct Run {
+pub struct CommandRun {
     child: Child,
     report: BufReader<ChildStdout>,
     /// Held open, as a sign that somebody is there.
     _presence: ChildStdin,
     /// What the command uses; taken once it has ended.
-    family: Option<Arc<Family>>,
+    tree: Option<Arc<ProcessTree>>,
     meter: Arc<CpuMeter>,
 }
 
-impl Run {
-    /// Starts `job`; its CPU time goes to `meter`.
+impl CommandRun {
+    /// Starts `spec`; its CPU time goes to `meter`.
     ///
     /// # Errors
     /// If the system refuses, or the folder is not there.
-    pub async fn start(launcher: &Launcher, meter: &Arc<CpuMeter>, job: Job) -> io::Result<Self> {
-        let words = ["bash", "-c", SHELL, "bash", &job.command].map(Path::new);
-        let words: Vec<&Path> = words.into_iter().chain([job.output.as_path()]).collect();
-        let mut command = Command::from(launcher.command(&words, &job.folder, false));
-        command.envs(job.environment).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(job.errors);
+    pub async fn start(launcher: &Launcher, meter: &Arc<CpuMeter>, spec: CommandSpec) -> io::Result<Self> {
+        let words = ["bash", "-c", SHELL, "bash", &spec.command].map(Path::new);
+        let words: Vec<&Path> = words.into_iter().chain([spec.output.as_path()]).collect();
+        let mut command = Command::from(launcher.command(&words, &spec.folder, false));
+        command.envs(spec.environment).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(spec.errors);
         let mut child = command.kill_on_drop(true).spawn()?;
         let (Some(mut presence), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("no pipes"));
@@ -75,13 +75,13 @@ impl Run {
         if report.read_line(&mut String::new()).await? == 0 {
             return Err(io::Error::other("the shell ended before it began"));
         }
-        let family = child.id().and_then(Family::of).map(Arc::new);
-        if let Some(family) = &family {
-            meter.watch(family);
+        let tree = child.id().and_then(ProcessTree::of).map(Arc::new);
+        if let Some(tree) = &tree {
+            meter.watch(tree);
         }
-        // Should this fail, the family is in no danger: nothing runs in it yet.
+        // Should this fail, the tree is in no danger: nothing runs in it yet.
         let told = presence.write_all(b"\n").await;
-        let run = Self { child, report, _presence: presence, family, meter: Arc::clone(meter) };
+        let run = Self { child, report, _presence: presence, tree, meter: Arc::clone(meter) };
         told.map(|()| run)
     }
 
@@ -93,20 +93,20 @@ impl Run {
         let mut told = String::new();
         self.report.read_to_string(&mut told).await?;
         let status = self.child.wait().await?;
-        if let (Some(used), Some(family)) = (cpu_time(&told), self.family.take()) {
-            self.meter.forget(&family, used);
-            family.kill();
+        if let (Some(used), Some(tree)) = (cpu_time(&told), self.tree.take()) {
+            self.meter.forget(&tree, used);
+            tree.kill();
         }
         // A shell says it this way, too.
         Ok(status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0)))
     }
 }
 
-impl Drop for Run {
+impl Drop for CommandRun {
     fn drop(&mut self) {
-        if let Some(family) = self.family.take() {
-            self.meter.forget(&family, family.cpu_time());
-            family.kill();
+        if let Some(tree) = self.tree.take() {
+            self.meter.forget(&tree, tree.cpu_time());
+            tree.kill();
         }
     }
 }

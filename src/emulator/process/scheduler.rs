@@ -1,4 +1,4 @@
-//! Scheduled tasks at work: each enabled one has a keeper that waits for its time by the emulator's clock.
+//! Scheduled tasks at work: each enabled one has a scheduler that waits for its time by the emulator's clock.
 //!
 //! A run that is not over when the next is due goes on beside it: the service leaves locking to the command. When the
 //! clock jumps over several times, the task runs once.
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::cpu::CpuMeter;
 use super::launcher::{Launcher, Session};
-use super::run::{Job, Run};
+use super::run::{CommandRun, CommandSpec};
 use super::task_times::ScheduledTask;
 use crate::clock;
 use crate::emulator::account::Account;
@@ -28,33 +28,33 @@ pub struct Schedule {
     launcher: Arc<Launcher>,
     meter: Arc<CpuMeter>,
     logs: PathBuf,
-    tasks: Mutex<Tasks>,
+    tasks: Mutex<TimedTasks>,
 }
 
 #[derive(Debug, Default)]
-struct Tasks {
+struct TimedTasks {
     last: u64,
-    by_id: BTreeMap<u64, Kept>,
+    by_id: BTreeMap<u64, TimedTask>,
 }
 
 #[derive(Debug)]
-struct Kept {
-    /// Read by the keeper, so that runs go on when something else changes.
+struct TimedTask {
+    /// Read by the scheduler, so that runs go on when something else changes.
     task: watch::Sender<ScheduledTask>,
-    keeper: Option<JoinHandle<()>>,
+    scheduler: Option<JoinHandle<()>>,
 }
 
-impl Kept {
+impl TimedTask {
     fn shown(&self) -> ScheduledTask {
         self.task.borrow().clone()
     }
 
     /// Ends its runs and waits for that.
     async fn stop(&mut self) {
-        if let Some(keeper) = self.keeper.take() {
-            keeper.abort();
+        if let Some(scheduler) = self.scheduler.take() {
+            scheduler.abort();
             // An error only says that it was aborted.
-            let _ = keeper.await;
+            let _ = scheduler.await;
         }
     }
 }
@@ -68,12 +68,12 @@ impl Schedule {
 
     /// All of them, by their ids.
     pub async fn all(&self) -> Vec<ScheduledTask> {
-        self.tasks.lock().await.by_id.values().map(Kept::shown).collect()
+        self.tasks.lock().await.by_id.values().map(TimedTask::shown).collect()
     }
 
     /// One of them.
     pub async fn get(&self, id: u64) -> Option<ScheduledTask> {
-        self.tasks.lock().await.by_id.get(&id).map(Kept::shown)
+        self.tasks.lock().await.by_id.get(&id).map(TimedTask::shown)
     }
 
     /// Adds `task` under a new id.
@@ -81,21 +81,21 @@ impl Schedule {
         let mut tasks = self.tasks.lock().await;
         tasks.last += 1;
         let task = ScheduledTask { id: tasks.last, ..task };
-        let mut kept = Kept { task: watch::Sender::new(task.clone()), keeper: None };
-        self.start(&mut kept, session);
-        tasks.by_id.insert(task.id, kept);
+        let mut timed = TimedTask { task: watch::Sender::new(task.clone()), scheduler: None };
+        self.start(&mut timed, session);
+        tasks.by_id.insert(task.id, timed);
         task
     }
 
     /// Puts `task` in the place of the one with its id; whether there is one.
     pub async fn replace(&self, task: ScheduledTask, session: &Session) -> bool {
         let mut tasks = self.tasks.lock().await;
-        let Some(kept) = tasks.by_id.get_mut(&task.id) else { return false };
-        let (was_enabled, is_enabled) = (kept.shown().enabled, task.enabled);
-        kept.task.send_replace(task);
+        let Some(timed) = tasks.by_id.get_mut(&task.id) else { return false };
+        let (was_enabled, is_enabled) = (timed.shown().enabled, task.enabled);
+        timed.task.send_replace(task);
         match (was_enabled, is_enabled) {
-            (true, false) => kept.stop().await,
-            (false, true) => self.start(kept, session),
+            (true, false) => timed.stop().await,
+            (false, true) => self.start(timed, session),
             _ => {}
         }
         true
@@ -105,8 +105,8 @@ impl Schedule {
     pub async fn delete(&self, id: u64) -> bool {
         let removed = self.tasks.lock().await.by_id.remove(&id);
         match removed {
-            Some(mut kept) => {
-                kept.stop().await;
+            Some(mut timed) => {
+                timed.stop().await;
                 true
             }
             None => false,
@@ -115,28 +115,28 @@ impl Schedule {
 
     /// Ends all.
     pub async fn stop(&self) {
-        for kept in self.tasks.lock().await.by_id.values_mut() {
-            kept.stop().await;
+        for timed in self.tasks.lock().await.by_id.values_mut() {
+            timed.stop().await;
         }
     }
 
-    fn start(&self, kept: &mut Kept, session: &Session) {
-        if !kept.shown().enabled {
+    fn start(&self, timed: &mut TimedTask, session: &Session) {
+        if !timed.shown().enabled {
             return;
         }
-        let keeper = Keeper {
+        let scheduler = Scheduler {
             launcher: Arc::clone(&self.launcher),
             meter: Arc::clone(&self.meter),
             session: session.clone(),
             logs: self.logs.clone(),
-            // A time that comes before the keeper's first look must not be missed.
+            // A time that comes before the scheduler's first look must not be missed.
             from: clock::wall(),
         };
-        kept.keeper = Some(tokio::spawn(keeper.keep(kept.task.subscribe())));
+        timed.scheduler = Some(tokio::spawn(scheduler.keep(timed.task.subscribe())));
     }
 }
 
-struct Keeper {
+struct Scheduler {
     launcher: Arc<Launcher>,
     meter: Arc<CpuMeter>,
     session: Session,
@@ -144,7 +144,7 @@ struct Keeper {
     from: std::time::SystemTime,
 }
 
-impl Keeper {
+impl Scheduler {
     async fn keep(self, mut task: watch::Receiver<ScheduledTask>) {
         let mut runs = FuturesUnordered::new();
         let mut due = task.borrow_and_update().next_after(self.from);
@@ -175,7 +175,7 @@ impl Keeper {
 
     async fn try_to_run(&self, task: &ScheduledTask) -> io::Result<()> {
         let mut log = OpenOptions::new().create(true).append(true).open(self.logs.join(task.log_name()))?;
-        let job = Job {
+        let spec = CommandSpec {
             command: task.command.clone(),
             folder: self.launcher.home(),
             environment: self.launcher.environment(&self.session),
@@ -183,7 +183,7 @@ impl Keeper {
             errors: log.try_clone()?,
         };
         let began = clock::now();
-        let status = Run::start(&self.launcher, &self.meter, job).await?.wait().await?;
+        let status = CommandRun::start(&self.launcher, &self.meter, spec).await?.wait().await?;
         let (stamp, took) = (calendar::stamp(clock::wall()), (clock::now() - began).as_secs_f64());
         writeln!(log, "\n{stamp} -- Completed task, took {took:.2} seconds, return code was {status}.")
     }

@@ -1,7 +1,7 @@
-//! Keeps one command running: started again whenever it ends, until the keeper is stopped.
+//! Keeps one command running: started again whenever it ends, until the supervisor is stopped.
 //!
-//! A keeper is an asynchronous task that holds the run. Aborting it drops the run, which ends the processes; whoever
-//! stops a keeper waits for that, so that the next one finds ports and sockets free.
+//! A supervisor is an asynchronous task that holds the run. Aborting it drops the run, which ends the processes; whoever
+//! stops a supervisor waits for that, so that the next one finds ports and sockets free.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::cpu::CpuMeter;
 use super::launcher::{Launcher, Session};
-use super::run::{Job, Run};
+use super::run::{CommandRun, CommandSpec};
 use crate::clock;
 
 /// How long to wait before a command that has ended is started again: at first, and at most.
@@ -26,7 +26,7 @@ const LASTING: Duration = Duration::from_secs(60);
 
 /// A command and what it needs.
 #[derive(Debug, Clone)]
-pub struct Duty {
+pub struct ServiceSpec {
     /// A command line for bash, which starts in the home folder.
     pub command: String,
     /// What it is told of the service.
@@ -41,39 +41,39 @@ pub struct Duty {
 
 /// How the command does.
 #[derive(Debug, Default)]
-pub struct Condition {
+pub struct ServiceStatus {
     /// Whether it runs.
     pub running: AtomicBool,
     /// Whether it has ever ended.
     pub ended: AtomicBool,
 }
 
-/// A keeper at work.
+/// A supervisor at work.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Supervisor {
     task: JoinHandle<()>,
-    condition: Arc<Condition>,
+    status: Arc<ServiceStatus>,
 }
 
-impl Keeper {
+impl Supervisor {
     /// Starts a command, whose logs are in the real folder `logs`.
     #[must_use]
-    pub fn start(launcher: &Arc<Launcher>, meter: &Arc<CpuMeter>, logs: PathBuf, duty: Duty) -> Self {
-        let condition = Arc::new(Condition::default());
-        let keeping = Keeping {
+    pub fn start(launcher: &Arc<Launcher>, meter: &Arc<CpuMeter>, logs: PathBuf, spec: ServiceSpec) -> Self {
+        let status = Arc::new(ServiceStatus::default());
+        let supervision = Supervision {
             launcher: Arc::clone(launcher),
             meter: Arc::clone(meter),
             logs,
-            duty,
-            condition: Arc::clone(&condition),
+            spec,
+            status: Arc::clone(&status),
         };
-        Self { task: tokio::spawn(keeping.keep()), condition }
+        Self { task: tokio::spawn(supervision.keep()), status }
     }
 
     /// How the command does.
     #[must_use]
-    pub fn condition(&self) -> &Condition {
-        &self.condition
+    pub fn status(&self) -> &ServiceStatus {
+        &self.status
     }
 
     /// Begins to end the command with all that it started.
@@ -95,30 +95,30 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Supervisor {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-struct Keeping {
+struct Supervision {
     launcher: Arc<Launcher>,
     meter: Arc<CpuMeter>,
     logs: PathBuf,
-    duty: Duty,
-    condition: Arc<Condition>,
+    spec: ServiceSpec,
+    status: Arc<ServiceStatus>,
 }
 
-impl Keeping {
+impl Supervision {
     async fn keep(self) {
         let mut pause = PAUSES.0;
         loop {
             let began = clock::now();
             if let Err(error) = self.run().await {
-                log::warn!("{:?} cannot run: {error}", self.duty.command);
+                log::warn!("{:?} cannot run: {error}", self.spec.command);
             }
-            self.condition.running.store(false, Ordering::Relaxed);
-            self.condition.ended.store(true, Ordering::Relaxed);
+            self.status.running.store(false, Ordering::Relaxed);
+            self.status.ended.store(true, Ordering::Relaxed);
             if clock::now() - began >= LASTING {
                 pause = PAUSES.0;
             }
@@ -128,23 +128,23 @@ impl Keeping {
     }
 
     async fn run(&self) -> io::Result<i32> {
-        let mut environment = self.launcher.environment(&self.duty.session);
-        if let Some(socket) = &self.duty.socket {
+        let mut environment = self.launcher.environment(&self.spec.session);
+        if let Some(socket) = &self.spec.socket {
             environment.push(("DOMAIN_SOCKET", OsString::from(socket)));
             match fs::remove_file(socket) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        let job = Job {
-            command: self.duty.command.clone(),
+        let spec = CommandSpec {
+            command: self.spec.command.clone(),
             folder: self.launcher.home(),
             environment,
-            output: self.launcher.visible(&format!("/var/log/{}", self.duty.output)),
-            errors: OpenOptions::new().create(true).append(true).open(self.logs.join(&self.duty.errors))?,
+            output: self.launcher.visible(&format!("/var/log/{}", self.spec.output)),
+            errors: OpenOptions::new().create(true).append(true).open(self.logs.join(&self.spec.errors))?,
         };
-        let run = Run::start(&self.launcher, &self.meter, job).await?;
-        self.condition.running.store(true, Ordering::Relaxed);
+        let run = CommandRun::start(&self.launcher, &self.meter, spec).await?;
+        self.status.running.store(true, Ordering::Relaxed);
         run.wait().await
     }
 }

@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// Which processes were started together with one of ours.
 #[derive(Debug)]
-pub struct Family {
+pub struct ProcessTree {
     /// The process we started; it leads a session.
     leader: i32,
     /// When it was started: its number may be another process's by now.
@@ -33,7 +33,7 @@ struct Namespace {
     _held: File,
 }
 
-impl Family {
+impl ProcessTree {
     /// Looks at a running process of ours. Its launcher must have made it what it is, or it counts by its session only.
     #[must_use]
     pub fn of(leader: u32) -> Option<Self> {
@@ -42,7 +42,7 @@ impl Family {
         let held = File::open(place_of_namespace(&process)).ok();
         let namespace = held.zip(namespace_of(&process)).map(|(held, name)| Namespace { name, _held: held });
         let namespace = namespace.filter(|namespace| Some(&namespace.name) != namespace_of("self").as_ref());
-        Some(Self { leader, started: Stat::of(&process).map(|stat| stat.started), namespace })
+        Some(Self { leader, started: ProcStat::of(&process).map(|stat| stat.started), namespace })
     }
 
     /// Kills them all.
@@ -75,16 +75,17 @@ impl Family {
     }
 
     /// All of them that the system knows of. One without /proc knows none: what we started ourselves must do.
-    fn all(&self) -> impl Iterator<Item = (String, Stat)> {
+    fn all(&self) -> impl Iterator<Item = (String, ProcStat)> {
         let names = fs::read_dir("/proc").into_iter().flatten().flatten();
         let names = names.filter_map(|entry| entry.file_name().into_string().ok());
-        let processes = names.filter_map(|process| Stat::of(&process).map(|stat| (process, stat)));
+        let processes = names.filter_map(|process| ProcStat::of(&process).map(|stat| (process, stat)));
         processes.filter(|(process, stat)| self.leads(stat) || self.surrounds(process))
     }
 
-    fn leads(&self, stat: &Stat) -> bool {
+    fn leads(&self, stat: &ProcStat) -> bool {
         stat.session == self.leader
-            && Stat::of(&self.leader.to_string()).is_none_or(|leader| Some(&leader.started) == self.started.as_ref())
+            && ProcStat::of(&self.leader.to_string())
+                .is_none_or(|leader| Some(&leader.started) == self.started.as_ref())
     }
 
     fn surrounds(&self, process: &str) -> bool {
@@ -101,7 +102,7 @@ fn namespace_of(process: &str) -> Option<PathBuf> {
 }
 
 /// What `/proc/<process>/stat` says.
-struct Stat {
+struct ProcStat {
     state: char,
     session: i32,
     /// The CPU time of it and of its ended children.
@@ -110,7 +111,7 @@ struct Stat {
     started: String,
 }
 
-impl Stat {
+impl ProcStat {
     /// The fields 3, 6, 14 to 17 and 22, behind the name in brackets, which may hold anything.
     fn of(process: &str) -> Option<Self> {
         let text = fs::read_to_string(Path::new("/proc").join(process).join("stat")).ok()?;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::emulator::account::Account;
-use crate::emulator::persisted::Kept;
+use crate::emulator::persisted::Persisted;
 
 /// A web app as the service describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ pub fn wsgi_path(domain: &str) -> String {
 /// The account's web apps, in the order in which they were made.
 #[derive(Debug)]
 pub struct WebApps {
-    apps: Kept<Vec<WebApp>>,
+    apps: Persisted<Vec<WebApp>>,
     /// Each as it was when it was last loaded, by its domain: what the web server in front of it goes by.
     loaded: Mutex<HashMap<String, WebApp>>,
 }
@@ -90,7 +90,7 @@ impl WebApps {
     /// # Errors
     /// If the file is there and cannot be read.
     pub fn open(account: &Account) -> io::Result<Self> {
-        Ok(Self { apps: Kept::open(account, "webapps.json")?, loaded: Mutex::default() })
+        Ok(Self { apps: Persisted::open(account, "webapps.json")?, loaded: Mutex::default() })
     }
 
     /// All of them.

@@ -18,7 +18,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
 use super::launcher::{Launcher, Session};
-use super::terminate::Family;
+use super::terminate::ProcessTree;
 use super::webapp_config::{WebApp, wsgi_path};
 use crate::clock;
 use crate::emulator::account::Account;
@@ -33,7 +33,7 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 const REQUEST_LIMIT: Duration = Duration::from_secs(300);
 
 /// How often it is looked whether they are answered.
-const LEASE_LOOK: Duration = Duration::from_millis(5);
+const IDLE_CHECK: Duration = Duration::from_millis(5);
 
 /// How long a process may take to end once it has nothing to do.
 const END_LIMIT: Duration = Duration::from_secs(5);
@@ -53,44 +53,44 @@ pub enum StartError {
 }
 
 #[derive(Debug, Default)]
-struct Leases {
+struct WorkerUsage {
     /// Whether a request came since the web app was loaded.
     was_hit: AtomicBool,
 }
 
-/// The right to send one request to a process, which is not ended before the lease is dropped.
+/// The right to send one request to a process, which is not ended before the guard is dropped.
 #[derive(Debug)]
-pub struct Lease {
+pub struct WorkerGuard {
     /// Where the process listens.
     pub port: u16,
     /// Whether this is the first request since the web app was loaded.
     pub is_first: bool,
-    leases: Arc<Leases>,
+    usage: Arc<WorkerUsage>,
 }
 
 /// The running web apps.
 #[derive(Debug)]
-pub struct WebProcesses {
+pub struct WebAppWorkers {
     launcher: Arc<Launcher>,
     script: PathBuf,
     root: PathBuf,
     /// Whether each request gets a thread of its own.
     threads: bool,
-    running: Mutex<HashMap<String, Worker>>,
+    running: Mutex<HashMap<String, WebAppWorker>>,
 }
 
 #[derive(Debug)]
-struct Worker {
+struct WebAppWorker {
     child: Child,
-    family: Option<Family>,
+    tree: Option<ProcessTree>,
     port: u16,
     /// Shared with each request under way.
-    leases: Arc<Leases>,
+    usage: Arc<WorkerUsage>,
     /// The WSGI file's time when it was loaded, in whole seconds.
     loaded: Option<u64>,
 }
 
-impl WebProcesses {
+impl WebAppWorkers {
     /// Starts nothing yet.
     ///
     /// # Errors
@@ -105,12 +105,12 @@ impl WebProcesses {
     ///
     /// # Errors
     /// If it cannot be started.
-    pub async fn lease(&self, app: &WebApp, session: &Session) -> Result<Lease, StartError> {
+    pub async fn acquire(&self, app: &WebApp, session: &Session) -> Result<WorkerGuard, StartError> {
         let mut running = self.running.lock().await;
         if let Some(worker) = running.get_mut(&app.domain_name) {
             let written = self.written(&app.domain_name);
             match worker.child.try_wait()? {
-                None if written <= worker.loaded => return Ok(worker.lease()),
+                None if written <= worker.loaded => return Ok(worker.guard()),
                 None => self.tell(&app.domain_name, "the WSGI file was touched, reloading")?,
                 Some(status) => self.tell(&app.domain_name, &format!("worker 1 died ({status}), respawning"))?,
             }
@@ -118,10 +118,10 @@ impl WebProcesses {
         self.renew(&mut running, app, session).await
     }
 
-    /// Kills a process that took too long for the request of `lease`; the next request starts another.
-    pub async fn abandon(&self, domain: &str, lease: &Lease) {
+    /// Kills a process that took too long for the request of `guard`; the next request starts another.
+    pub async fn abandon(&self, domain: &str, guard: &WorkerGuard) {
         let mut running = self.running.lock().await;
-        if running.get(domain).is_some_and(|worker| Arc::ptr_eq(&worker.leases, &lease.leases)) {
+        if running.get(domain).is_some_and(|worker| Arc::ptr_eq(&worker.usage, &guard.usage)) {
             running.remove(domain);
             if let Err(error) = self.tell(domain, "worker 1 took too long for a request and was killed") {
                 log::warn!("the server log of {domain} cannot be written: {error}");
@@ -149,7 +149,7 @@ impl WebProcesses {
     /// Ends all processes at once.
     pub async fn stop(&self) {
         for (_, mut worker) in self.running.lock().await.drain() {
-            worker.kill_family();
+            worker.kill_tree();
             if let Err(error) = worker.child.kill().await {
                 log::debug!("a web app's process was gone already: {error}");
             }
@@ -158,19 +158,19 @@ impl WebProcesses {
 
     async fn renew(
         &self,
-        running: &mut HashMap<String, Worker>,
+        running: &mut HashMap<String, WebAppWorker>,
         app: &WebApp,
         session: &Session,
-    ) -> Result<Lease, StartError> {
+    ) -> Result<WorkerGuard, StartError> {
         let worker = self.start(app, session).await?;
-        let lease = worker.lease();
+        let guard = worker.guard();
         if let Some(old) = running.insert(app.domain_name.clone(), worker) {
             old.retire();
         }
-        Ok(lease)
+        Ok(guard)
     }
 
-    async fn start(&self, app: &WebApp, session: &Session) -> Result<Worker, StartError> {
+    async fn start(&self, app: &WebApp, session: &Session) -> Result<WebAppWorker, StartError> {
         let domain = &app.domain_name;
         let loaded = self.written(domain);
         let python = self.python(app);
@@ -187,10 +187,10 @@ impl WebProcesses {
         let read = tokio::time::timeout(START_LIMIT, BufReader::new(stdout).read_line(&mut line)).await;
         match (read, line.trim().parse()) {
             (Ok(Ok(_)), Ok(port)) => {
-                let family = child.id().and_then(Family::of);
+                let tree = child.id().and_then(ProcessTree::of);
                 let id = child.id().unwrap_or_default();
                 self.tell(domain, &format!("spawned worker 1 (pid: {id}) with {}", python.display()))?;
-                Ok(Worker { child, family, port, leases: Arc::default(), loaded })
+                Ok(WebAppWorker { child, tree, port, usage: Arc::default(), loaded })
             }
             _ => Err(StartError::Ended { domain: domain.clone() }),
         }
@@ -228,15 +228,15 @@ impl WebProcesses {
     }
 }
 
-impl Worker {
-    fn lease(&self) -> Lease {
-        let is_first = !self.leases.was_hit.swap(true, Ordering::Relaxed);
-        Lease { port: self.port, is_first, leases: Arc::clone(&self.leases) }
+impl WebAppWorker {
+    fn guard(&self) -> WorkerGuard {
+        let is_first = !self.usage.was_hit.swap(true, Ordering::Relaxed);
+        WorkerGuard { port: self.port, is_first, usage: Arc::clone(&self.usage) }
     }
 
-    fn kill_family(&self) {
-        if let Some(family) = &self.family {
-            family.kill();
+    fn kill_tree(&self) {
+        if let Some(tree) = &self.tree {
+            tree.kill();
         }
     }
 
@@ -244,8 +244,8 @@ impl Worker {
     fn retire(mut self) {
         tokio::spawn(async move {
             let answered = async {
-                while Arc::strong_count(&self.leases) > 1 {
-                    tokio::time::sleep(LEASE_LOOK).await;
+                while Arc::strong_count(&self.usage) > 1 {
+                    tokio::time::sleep(IDLE_CHECK).await;
                 }
             };
             if tokio::time::timeout(REQUEST_LIMIT, answered).await.is_ok()
@@ -259,8 +259,8 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
+impl Drop for WebAppWorker {
     fn drop(&mut self) {
-        self.kill_family();
+        self.kill_tree();
     }
 }

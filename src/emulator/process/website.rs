@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use super::cpu::CpuMeter;
 use super::launcher::{Launcher, Session};
-use super::supervisor::{Duty, Keeper};
+use super::supervisor::{ServiceSpec, Supervisor};
 use crate::emulator::account::Account;
 
 /// How long an old command may go on with its last requests.
@@ -47,30 +47,30 @@ impl Website {
 
 /// A website's command at work. Whoever sends it a request holds it until the answer is read.
 #[derive(Debug)]
-pub struct Serving {
-    keeper: Keeper,
+pub struct RunningWebsite {
+    supervisor: Supervisor,
     /// Where it listens, or will.
     pub socket: PathBuf,
 }
 
-impl Serving {
+impl RunningWebsite {
     /// Whether the command has ended since it was started, so that waiting for its socket may be in vain.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.keeper.condition().ended.load(Ordering::Relaxed)
+        self.supervisor.status().ended.load(Ordering::Relaxed)
     }
 
     /// Ends it once its last request is answered, or when that takes too long.
-    fn retire(mut serving: Arc<Self>) {
+    fn retire(mut running: Arc<Self>) {
         tokio::spawn(async move {
             let answered = async {
-                while Arc::get_mut(&mut serving).is_none() {
+                while Arc::get_mut(&mut running).is_none() {
                     tokio::time::sleep(LOOK).await;
                 }
             };
             // Whoever still waits loses the connection.
             let _ = tokio::time::timeout(REQUEST_LIMIT, answered).await;
-            serving.keeper.abort();
+            running.supervisor.abort();
         });
     }
 }
@@ -81,16 +81,16 @@ pub struct Websites {
     launcher: Arc<Launcher>,
     meter: Arc<CpuMeter>,
     logs: PathBuf,
-    sites: Mutex<Sites>,
+    sites: Mutex<RunningSites>,
 }
 
 #[derive(Debug, Default)]
-struct Sites {
+struct RunningSites {
     last: u64,
     last_socket: u64,
     /// Made for the first website, and removed in the end.
     sockets: Option<TempDir>,
-    by_domain: BTreeMap<String, (Website, Option<Arc<Serving>>)>,
+    by_domain: BTreeMap<String, (Website, Option<Arc<RunningWebsite>>)>,
 }
 
 impl Websites {
@@ -113,7 +113,7 @@ impl Websites {
     }
 
     /// What answers a domain's requests; `None` if there is no such site, or it is disabled.
-    pub async fn serving(&self, domain: &str) -> Option<Arc<Serving>> {
+    pub async fn running(&self, domain: &str) -> Option<Arc<RunningWebsite>> {
         self.sites.lock().await.by_domain.get(&domain.to_lowercase())?.1.clone()
     }
 
@@ -135,8 +135,8 @@ impl Websites {
         }
         sites.last += 1;
         let site = Website { id: sites.last, domain_name: domain_name.clone(), command: command.to_owned(), enabled };
-        let serving = self.start(&mut sites, &site, session)?;
-        sites.by_domain.insert(domain_name, (site.clone(), serving));
+        let running = self.start(&mut sites, &site, session)?;
+        sites.by_domain.insert(domain_name, (site.clone(), running));
         Ok(Some(site))
     }
 
@@ -165,20 +165,20 @@ impl Websites {
         site.map(|site| self.renew(&mut sites, site, session)).transpose()
     }
 
-    fn renew(&self, sites: &mut Sites, site: Website, session: &Session) -> io::Result<Website> {
-        let serving = self.start(sites, &site, session)?;
-        let old = sites.by_domain.insert(site.domain_name.clone(), (site.clone(), serving));
+    fn renew(&self, sites: &mut RunningSites, site: Website, session: &Session) -> io::Result<Website> {
+        let running = self.start(sites, &site, session)?;
+        let old = sites.by_domain.insert(site.domain_name.clone(), (site.clone(), running));
         if let Some((_, Some(old))) = old {
-            Serving::retire(old);
+            RunningWebsite::retire(old);
         }
         Ok(site)
     }
 
     /// Ends and forgets one; whether there was one.
     pub async fn delete(&self, domain: &str) -> bool {
-        let Some((_, serving)) = self.sites.lock().await.by_domain.remove(&domain.to_lowercase()) else { return false };
-        if let Some(old) = serving {
-            Serving::retire(old);
+        let Some((_, running)) = self.sites.lock().await.by_domain.remove(&domain.to_lowercase()) else { return false };
+        if let Some(old) = running {
+            RunningWebsite::retire(old);
         }
         true
     }
@@ -186,10 +186,10 @@ impl Websites {
     /// Ends all at once.
     pub async fn stop(&self) {
         let mut sites = self.sites.lock().await;
-        for (_, serving) in sites.by_domain.values_mut() {
-            if let Some(serving) = serving.take() {
-                serving.keeper.abort();
-                while !serving.keeper.has_stopped() {
+        for (_, running) in sites.by_domain.values_mut() {
+            if let Some(running) = running.take() {
+                running.supervisor.abort();
+                while !running.supervisor.has_stopped() {
                     tokio::time::sleep(LOOK).await;
                 }
             }
@@ -199,7 +199,12 @@ impl Websites {
         }
     }
 
-    fn start(&self, sites: &mut Sites, site: &Website, session: &Session) -> io::Result<Option<Arc<Serving>>> {
+    fn start(
+        &self,
+        sites: &mut RunningSites,
+        site: &Website,
+        session: &Session,
+    ) -> io::Result<Option<Arc<RunningWebsite>>> {
         if !site.enabled {
             return Ok(None);
         }
@@ -210,14 +215,14 @@ impl Websites {
         sites.last_socket += 1;
         let socket = folder.path().join(format!("{}.sock", sites.last_socket));
         sites.sockets = Some(folder);
-        let duty = Duty {
+        let spec = ServiceSpec {
             command: site.command.clone(),
             session: session.clone(),
             output: site.log_name("server"),
             errors: site.log_name("error"),
             socket: Some(socket.clone()),
         };
-        let keeper = Keeper::start(&self.launcher, &self.meter, self.logs.clone(), duty);
-        Ok(Some(Arc::new(Serving { keeper, socket })))
+        let supervisor = Supervisor::start(&self.launcher, &self.meter, self.logs.clone(), spec);
+        Ok(Some(Arc::new(RunningWebsite { supervisor, socket })))
     }
 }

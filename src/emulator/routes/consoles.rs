@@ -3,19 +3,17 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
 use serde_json::json;
 
 use super::fields::Fields;
-use super::id::Numbered;
+use super::id::PathId;
 use crate::emulator::response::{self, not_found};
 use crate::emulator::settings::AccountKind;
-use crate::emulator::state::State;
-
-type Emulator = Shared<Arc<State>>;
+use crate::emulator::state::{EmulatorState, SharedState};
 
 /// What the service lets a console run, besides each version of Python and `IPython`
 /// (<https://help.pythonanywhere.com/pages/TypesOfConsoles/>, and what the client `pypawapi` offers).
@@ -23,11 +21,11 @@ const EXECUTABLES: [&str; 9] =
     ["bash", "python3", "python", "ipython3", "ipython", "pypy2", "pypy3", "mysql", "postgres"];
 
 /// The pages that start consoles.
-pub fn pages() -> Router<Arc<State>> {
+pub fn pages() -> Router<Arc<EmulatorState>> {
     Router::new().route("/user/{user}/consoles/{id}/", get(page)).route("/user/{user}/consoles/{id}/frame/", get(page))
 }
 
-pub(crate) async fn list(Shared(state): Emulator) -> Response {
+pub(crate) async fn list(State(state): SharedState) -> Response {
     response::json(StatusCode::OK, &state.processes.consoles.all())
 }
 
@@ -36,7 +34,7 @@ pub(crate) async fn shared_with_you() -> Response {
     response::json(StatusCode::OK, &json!([]))
 }
 
-pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response {
+pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Response {
     if let Err(missing) = fields.require(&["executable"]) {
         return *missing;
     }
@@ -60,18 +58,18 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response 
     }
 }
 
-pub(crate) async fn read(Shared(state): Emulator, Numbered((_, id)): Numbered<(String, u64)>) -> Response {
+pub(crate) async fn read(State(state): SharedState, PathId((_, id)): PathId<(String, u64)>) -> Response {
     match state.processes.consoles.get(id) {
         Some(console) => response::json(StatusCode::OK, &console),
         None => not_found(),
     }
 }
 
-pub(crate) async fn kill(Shared(state): Emulator, Numbered((_, id)): Numbered<(String, u64)>) -> Response {
+pub(crate) async fn kill(State(state): SharedState, PathId((_, id)): PathId<(String, u64)>) -> Response {
     if state.processes.consoles.kill(id) { response::empty(StatusCode::NO_CONTENT) } else { not_found() }
 }
 
-pub(crate) async fn latest_output(Shared(state): Emulator, Numbered((_, id)): Numbered<(String, u64)>) -> Response {
+pub(crate) async fn latest_output(State(state): SharedState, PathId((_, id)): PathId<(String, u64)>) -> Response {
     match state.processes.consoles.latest_output(id) {
         Some(output) => response::json(StatusCode::OK, &json!({ "output": output })),
         None => not_running(&state, id),
@@ -79,8 +77,8 @@ pub(crate) async fn latest_output(Shared(state): Emulator, Numbered((_, id)): Nu
 }
 
 pub(crate) async fn send_input(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
     fields: Fields,
 ) -> Response {
     let Some(input) = fields.get("input") else {
@@ -93,7 +91,7 @@ pub(crate) async fn send_input(
     }
 }
 
-fn not_running(state: &State, id: u64) -> Response {
+fn not_running(state: &EmulatorState, id: u64) -> Response {
     if state.processes.consoles.get(id).is_none() {
         return not_found();
     }
@@ -102,7 +100,7 @@ fn not_running(state: &State, id: u64) -> Response {
 }
 
 /// The page of a console, which starts it. No login is asked for: only this machine reaches it.
-async fn page(Shared(state): Emulator, Numbered((user, id)): Numbered<(String, u64)>) -> Response {
+async fn page(State(state): SharedState, PathId((user, id)): PathId<(String, u64)>) -> Response {
     if user != state.account.user() {
         return response::html(StatusCode::NOT_FOUND, "<h1>Not found</h1>");
     }

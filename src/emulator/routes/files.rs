@@ -4,11 +4,10 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::multipart::MultipartRejection;
-use axum::extract::{Multipart, State as Shared};
+use axum::extract::{Multipart, State};
 use axum::response::Response;
 use http::{StatusCode, Uri};
 use serde_json::{Map, Value, json};
@@ -18,16 +17,16 @@ use crate::emulator::account::{Account, LastLink};
 use crate::emulator::account_path::AccountPath;
 use crate::emulator::files::{download, failed, on_disk, open_file};
 use crate::emulator::response;
-use crate::emulator::state::State;
-use crate::emulator::upload::{self, Refused};
+use crate::emulator::state::{EmulatorState, SharedState};
+use crate::emulator::upload::{self, UploadRefusal};
 
-pub(crate) async fn read(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn read(State(state): SharedState, uri: Uri) -> Result<Response, Response> {
     let path = paths::of_address(&uri)?;
     let content_type = download_type(&state);
     on_disk(move || match open(&state, &path) {
-        Ok(Content::Folder(listing)) => response::json(StatusCode::OK, &listing),
-        Ok(Content::File(body, length)) => download(body, length, content_type),
-        Ok(Content::Neither) => {
+        Ok(PathContent::Folder(listing)) => response::json(StatusCode::OK, &listing),
+        Ok(PathContent::File(body, length)) => download(body, length, content_type),
+        Ok(PathContent::Neither) => {
             response::detail(StatusCode::BAD_REQUEST, &format!("{path} is not a file or directory"))
         }
         Err(error) => failed(&error, &path),
@@ -35,7 +34,7 @@ pub(crate) async fn read(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<
     .await
 }
 
-fn download_type(state: &State) -> &'static str {
+fn download_type(state: &EmulatorState) -> &'static str {
     if state.settings.undocumented.download_charset {
         "application/octet-stream; charset=utf-8"
     } else {
@@ -43,28 +42,28 @@ fn download_type(state: &State) -> &'static str {
     }
 }
 
-enum Content {
+enum PathContent {
     Folder(Map<String, Value>),
     File(Body, u64),
     /// A socket, a FIFO or a device: opening it could wait for ever.
     Neither,
 }
 
-fn open(state: &State, path: &AccountPath) -> io::Result<Content> {
+fn open(state: &EmulatorState, path: &AccountPath) -> io::Result<PathContent> {
     let real = state.account.resolve(path, LastLink::Follow)?;
     let metadata = fs::symlink_metadata(&real)?;
     if metadata.is_dir() {
-        return list(state, path, &real).map(Content::Folder);
+        return list(state, path, &real).map(PathContent::Folder);
     }
     if !metadata.is_file() {
-        return Ok(Content::Neither);
+        return Ok(PathContent::Neither);
     }
     let (body, length) = open_file(&real, &metadata)?;
-    Ok(Content::File(body, length))
+    Ok(PathContent::File(body, length))
 }
 
 /// The listing of a folder, sorted; a link counts as what it leads to.
-fn list(state: &State, path: &AccountPath, real: &Path) -> io::Result<Map<String, Value>> {
+fn list(state: &EmulatorState, path: &AccountPath, real: &Path) -> io::Result<Map<String, Value>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(real)? {
         let entry = entry?;
@@ -90,25 +89,25 @@ fn leads_to_dir(account: &Account, link: &AccountPath) -> bool {
 }
 
 pub(crate) async fn write(
-    Shared(state): Shared<Arc<State>>,
+    State(state): SharedState,
     uri: Uri,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, Response> {
     let path = paths::of_address(&uri)?;
     let content = match form {
         Ok(form) => upload::receive(&state, form).await,
-        Err(_) => Err(Refused::NoContent),
+        Err(_) => Err(UploadRefusal::NoContent),
     };
-    let content = content.map_err(|refused| refused.answer(&path))?;
+    let content = content.map_err(|refusal| refusal.answer(&path))?;
     on_disk(move || match upload::place(&state, content, &path) {
         Ok(true) => response::empty(StatusCode::CREATED),
         Ok(false) => response::empty(StatusCode::OK),
-        Err(refused) => refused.answer(&path),
+        Err(refusal) => refusal.answer(&path),
     })
     .await
 }
 
-pub(crate) async fn delete(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn delete(State(state): SharedState, uri: Uri) -> Result<Response, Response> {
     let path = paths::of_address(&uri)?;
     on_disk(move || match remove(&state, &path) {
         Ok(true) => response::empty(StatusCode::NO_CONTENT),
@@ -129,7 +128,7 @@ fn forbidden() -> Response {
 }
 
 /// Deletes a file, a link, or a folder with all below it; false if the account may not.
-fn remove(state: &State, path: &AccountPath) -> io::Result<bool> {
+fn remove(state: &EmulatorState, path: &AccountPath) -> io::Result<bool> {
     let real = state.account.resolve(path, LastLink::Keep)?;
     let metadata = fs::symlink_metadata(&real)?;
     if !state.account.may_write(&real) {

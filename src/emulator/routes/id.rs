@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use crate::emulator::response::not_found;
 
 /// The variable parts of a path, with a number among them. axum itself would answer with 400 and words of its own.
-pub(crate) struct Numbered<T>(pub T);
+pub(crate) struct PathId<T>(pub T);
 
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Numbered<T> {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {

@@ -11,14 +11,14 @@ use url::form_urlencoded;
 use crate::emulator::account_path::{AccountPath, BadPath};
 use crate::emulator::api_path;
 use crate::emulator::response;
-use crate::emulator::state::State;
+use crate::emulator::state::EmulatorState;
 
 const PREFIX: &str = "files/path";
 
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// The address of a path in the account, below the API's own.
-pub(crate) fn url_of(state: &State, path: &AccountPath) -> String {
+pub(crate) fn url_of(state: &EmulatorState, path: &AccountPath) -> String {
     let quoted = percent_encode(&path.to_bytes(), UNRESERVED).to_string();
     format!("{}/api/v0/user/{}/{PREFIX}{quoted}", state.url, state.account.user())
 }

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State as Shared};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Response;
 use http::{Method, StatusCode, Uri, header};
 
 use super::table::{self, ENDPOINTS, Endpoint};
 use super::{consoles, sharing};
 use crate::emulator::response;
-use crate::emulator::state::State;
+use crate::emulator::state::{EmulatorState, SharedState};
 
 /// Every route of the API and of the pages beside it.
-pub fn router() -> Router<Arc<State>> {
+pub fn router() -> Router<Arc<EmulatorState>> {
     let mut router = Router::new();
     for endpoint in ENDPOINTS {
         for route in endpoint.routes() {
@@ -28,12 +28,12 @@ pub fn router() -> Router<Arc<State>> {
     router
         .merge(consoles::pages())
         .merge(sharing::pages())
-        .fallback(|Shared(state): Shared<Arc<State>>, uri: Uri| async move { unknown_path(&state, &uri) })
+        .fallback(|State(state): SharedState, uri: Uri| async move { unknown_path(&state, &uri) })
         .method_not_allowed_fallback(unknown_method)
 }
 
 /// The answer to a path that nothing is served at.
-pub fn unknown_path(state: &State, uri: &Uri) -> Response {
+pub fn unknown_path(state: &EmulatorState, uri: &Uri) -> Response {
     let path = uri.path();
     if state.settings.undocumented.append_slash && !path.ends_with('/') && table::find(&format!("{path}/")).is_some() {
         let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();

@@ -1,23 +1,19 @@
 //! `schedule/`: making, changing and deleting scheduled tasks. Free accounts have none.
 
-use std::sync::Arc;
-
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::fields::Fields;
-use super::id::Numbered;
-use super::validation::Checked;
+use super::id::PathId;
+use super::validation::Validator;
 use crate::emulator::auth::paid_only;
 use crate::emulator::process::{Interval, ScheduledTask};
 use crate::emulator::response::{self, not_found};
-use crate::emulator::state::State;
+use crate::emulator::state::{EmulatorState, SharedState};
 
-type Emulator = Shared<Arc<State>>;
-
-fn shown(state: &State, task: &ScheduledTask) -> Value {
+fn shown(state: &EmulatorState, task: &ScheduledTask) -> Value {
     let (user, id) = (state.account.user(), task.id);
     json!({
         "id": id,
@@ -38,7 +34,7 @@ fn shown(state: &State, task: &ScheduledTask) -> Value {
     })
 }
 
-pub(crate) async fn list(Shared(state): Emulator) -> Result<Response, Response> {
+pub(crate) async fn list(State(state): SharedState) -> Result<Response, Response> {
     paid_only(&state)?;
     let tasks = state.processes.schedule.all().await;
     let tasks: Vec<Value> = tasks.iter().map(|task| shown(&state, task)).collect();
@@ -47,26 +43,26 @@ pub(crate) async fn list(Shared(state): Emulator) -> Result<Response, Response> 
 
 /// What the fields make of `old`, or of nothing.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
-fn read_task(mut checked: Checked<'_>, old: Option<&ScheduledTask>) -> Result<ScheduledTask, Response> {
-    let command = checked.required("command").map(str::to_owned);
-    let interval = checked.choice("interval", &["daily", "hourly"]).map(|interval| match interval {
+fn read_task(mut validator: Validator<'_>, old: Option<&ScheduledTask>) -> Result<ScheduledTask, Response> {
+    let command = validator.required("command").map(str::to_owned);
+    let interval = validator.choice("interval", &["daily", "hourly"]).map(|interval| match interval {
         "hourly" => Interval::Hourly,
         _ => Interval::Daily,
     });
     let interval = interval.or(old.map(|task| task.interval)).unwrap_or(Interval::Daily);
     // Required, but for tasks that have it: the framework's check that a text is there comes first.
-    let minute = checked.required("minute").and_then(|_| checked.number("minute", 59));
-    let hour = checked.number("hour", 23);
+    let minute = validator.required("minute").and_then(|_| validator.number("minute", 59));
+    let hour = validator.number("hour", 23);
     let hour = match interval {
         Interval::Hourly => None,
         Interval::Daily => hour.or(old.and_then(|task| task.hour)),
     };
     if interval == Interval::Daily && hour.is_none() {
-        checked.refuse_if_sound("hour", "This field is required.");
+        validator.refuse_if_sound("hour", "This field is required.");
     }
-    let enabled = checked.flag("enabled");
-    let description = checked.optional("description").map(str::to_owned);
-    checked.done()?;
+    let enabled = validator.flag("enabled");
+    let description = validator.optional("description").map(str::to_owned);
+    validator.done()?;
     let kept = |new: Option<String>, old: Option<&String>| new.or_else(|| old.cloned()).unwrap_or_default();
     Ok(ScheduledTask {
         id: old.map_or(0, |task| task.id),
@@ -79,16 +75,16 @@ fn read_task(mut checked: Checked<'_>, old: Option<&ScheduledTask>) -> Result<Sc
     })
 }
 
-pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Response, Response> {
+pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<Response, Response> {
     paid_only(&state)?;
-    let task = read_task(Checked::whole(&fields), None)?;
+    let task = read_task(Validator::whole(&fields), None)?;
     let task = state.processes.schedule.create(task, &state.session()).await;
     Ok(response::json(StatusCode::CREATED, &shown(&state, &task)))
 }
 
 pub(crate) async fn read(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
 ) -> Result<Response, Response> {
     paid_only(&state)?;
     let task = state.processes.schedule.get(id).await;
@@ -96,33 +92,33 @@ pub(crate) async fn read(
 }
 
 pub(crate) async fn replace(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
     fields: Fields,
 ) -> Result<Response, Response> {
-    change(&state, id, Checked::whole(&fields)).await
+    change(&state, id, Validator::whole(&fields)).await
 }
 
 pub(crate) async fn update(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
     fields: Fields,
 ) -> Result<Response, Response> {
-    change(&state, id, Checked::partial(&fields)).await
+    change(&state, id, Validator::partial(&fields)).await
 }
 
-async fn change(state: &State, id: u64, checked: Checked<'_>) -> Result<Response, Response> {
+async fn change(state: &EmulatorState, id: u64, validator: Validator<'_>) -> Result<Response, Response> {
     paid_only(state)?;
     let Some(old) = state.processes.schedule.get(id).await else { return Ok(not_found()) };
-    let task = read_task(checked, Some(&old))?;
+    let task = read_task(validator, Some(&old))?;
     let answer = response::json(StatusCode::OK, &shown(state, &task));
     // It may have been deleted meanwhile.
     Ok(if state.processes.schedule.replace(task, &state.session()).await { answer } else { not_found() })
 }
 
 pub(crate) async fn delete(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
 ) -> Result<Response, Response> {
     paid_only(&state)?;
     let deleted = state.processes.schedule.delete(id).await;

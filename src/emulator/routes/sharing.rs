@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Request, State as Shared};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::routing::get;
 use http::{StatusCode, Uri, header};
@@ -15,7 +15,7 @@ use crate::emulator::account::LastLink;
 use crate::emulator::files::{download, failed, on_disk, open_file};
 use crate::emulator::random::random_hex;
 use crate::emulator::response;
-use crate::emulator::state::State;
+use crate::emulator::state::{EmulatorState, SharedState};
 
 const ID_DIGITS: usize = 16;
 
@@ -23,15 +23,15 @@ const ID_DIGITS: usize = 16;
 const MAX_BODY: usize = 64 << 10;
 
 /// The pages of shared files.
-pub fn pages() -> Router<Arc<State>> {
+pub fn pages() -> Router<Arc<EmulatorState>> {
     Router::new().route("/user/{user}/shares/{id}/", get(shared_file))
 }
 
-fn address(state: &State, id: &str) -> Value {
+fn address(state: &EmulatorState, id: &str) -> Value {
     json!({ "url": format!("/user/{}/shares/{id}/", state.account.user()) })
 }
 
-pub(crate) async fn share(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, Response> {
+pub(crate) async fn share(State(state): SharedState, request: Request) -> Result<Response, Response> {
     let is_json = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -69,7 +69,7 @@ pub(crate) async fn share(Shared(state): Shared<Arc<State>>, request: Request) -
     .await
 }
 
-pub(crate) async fn status(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn status(State(state): SharedState, uri: Uri) -> Result<Response, Response> {
     let path = paths::of_query(&uri)?;
     Ok(match state.shares.id_of(&path) {
         Some(id) => response::json(StatusCode::OK, &address(&state, &id)),
@@ -77,14 +77,14 @@ pub(crate) async fn status(Shared(state): Shared<Arc<State>>, uri: Uri) -> Resul
     })
 }
 
-pub(crate) async fn unshare(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn unshare(State(state): SharedState, uri: Uri) -> Result<Response, Response> {
     let path = paths::of_query(&uri)?;
     state.shares.lock().retain(|_, shared| *shared != path);
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
 async fn shared_file(
-    Shared(state): Shared<Arc<State>>,
+    State(state): SharedState,
     Path((user, id)): Path<(String, String)>,
 ) -> Result<Response, Response> {
     let path = state.shares.lock().get(&id).filter(|_| user == state.account.user()).cloned();

@@ -1,29 +1,25 @@
 //! The certificates of web apps (`webapps/{domain}/ssl/`) and, in version 1, of domains (`domains/{domain}/ssl/`).
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::json;
 use time::OffsetDateTime;
 
 use super::fields::Fields;
-use super::validation::Checked;
+use super::validation::Validator;
 use crate::emulator::response::{self, not_found};
-use crate::emulator::state::State;
-
-type Emulator = Shared<Arc<State>>;
+use crate::emulator::state::{EmulatorState, SharedState};
 
 /// The only kind that the service makes itself.
 const LETS_ENCRYPT: &str = "letsencrypt-auto-renew";
 
 /// Whether the account has a web app or website at this domain.
-async fn has(state: &State, domain: &str) -> bool {
+async fn has(state: &EmulatorState, domain: &str) -> bool {
     state.processes.webapps.get(domain).is_some() || state.processes.websites.get(domain).await.is_some()
 }
 
-pub(crate) async fn read(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn read(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     let is_ours = has(&state, &domain).await;
     let Some(certificate) = state.certificates.get(&domain).filter(|_| is_ours) else { return not_found() };
     let value = json!({
@@ -47,37 +43,37 @@ fn written(moment: OffsetDateTime, compact: bool) -> String {
 }
 
 pub(crate) async fn set(
-    Shared(state): Emulator,
+    State(state): SharedState,
     Path((_, domain)): Path<(String, String)>,
     fields: Fields,
 ) -> Result<Response, Response> {
     if !has(&state, &domain).await {
         return Ok(not_found());
     }
-    let mut checked = Checked::whole(&fields);
-    let kept = if checked.optional("cert_type").is_some() {
-        checked.choice("cert_type", &[LETS_ENCRYPT]);
-        checked.done()?;
+    let mut validator = Validator::whole(&fields);
+    let kept = if validator.optional("cert_type").is_some() {
+        validator.choice("cert_type", &[LETS_ENCRYPT]);
+        validator.done()?;
         state.certificates.issue(&domain)
     } else {
-        let (certificate, key) = (checked.required("cert"), checked.required("private_key"));
+        let (certificate, key) = (validator.required("cert"), validator.required("private_key"));
         let (Some(certificate), Some(key)) = (certificate, key) else {
-            return checked.done().map(|()| response::empty(StatusCode::BAD_REQUEST));
+            return validator.done().map(|()| response::empty(StatusCode::BAD_REQUEST));
         };
         state.certificates.set(&domain, certificate, key).map(|kept| {
             if let Err((field, problem)) = kept {
-                checked.refuse(field, problem);
+                validator.refuse(field, problem);
             }
         })
     };
     match kept {
-        Ok(()) => checked.done().map(|()| response::json(StatusCode::OK, &json!({"status": "OK"}))),
+        Ok(()) => validator.done().map(|()| response::json(StatusCode::OK, &json!({"status": "OK"}))),
         Err(error) => Ok(response::internal(&error)),
     }
 }
 
 /// Unlike other deletions this one is answered as a change is: the client `pypawapi` reads a `status` here.
-pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn delete(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     match state.certificates.delete(&domain) {
         Ok(true) => response::json(StatusCode::OK, &json!({"status": "OK"})),
         Ok(false) => not_found(),

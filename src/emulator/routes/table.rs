@@ -10,7 +10,7 @@ use axum::routing::MethodRouter;
 use super::{always_on, consoles, files, mappings, resources, schedule, sharing, ssl, tree, webapps, websites};
 use crate::emulator::api_path;
 use crate::emulator::process::{StaticFile, StaticHeader};
-use crate::emulator::state::State;
+use crate::emulator::state::EmulatorState;
 
 /// One path of the API.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,7 @@ pub(crate) struct Endpoint {
     /// The methods that the service has for it, in lower case.
     methods: &'static [&'static str],
     /// What answers them.
-    pub handlers: fn() -> MethodRouter<Arc<State>>,
+    pub handlers: fn() -> MethodRouter<Arc<EmulatorState>>,
 }
 
 impl Endpoint {

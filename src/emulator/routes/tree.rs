@@ -5,9 +5,8 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::Response;
 use http::{StatusCode, Uri};
 
@@ -16,12 +15,12 @@ use crate::emulator::account::LastLink;
 use crate::emulator::account_path::AccountPath;
 use crate::emulator::files::on_disk;
 use crate::emulator::response;
-use crate::emulator::state::State;
+use crate::emulator::state::SharedState;
 
 const LEVELS: usize = 2;
 const MAX_PATHS: usize = 1000;
 
-pub(crate) async fn tree(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn tree(State(state): SharedState, uri: Uri) -> Result<Response, Response> {
     let path = paths::of_query(&uri)?;
     on_disk(move || {
         let real = state.account.resolve(&path, LastLink::Follow);

@@ -10,14 +10,14 @@ use super::fields::Fields;
 use crate::emulator::response;
 
 /// The fields of one request, and what is wrong with them so far.
-pub(crate) struct Checked<'a> {
+pub(crate) struct Validator<'a> {
     fields: &'a Fields,
     /// Whether fields may be missing: `PATCH` changes what it is given.
     partial: bool,
     problems: Map<String, Value>,
 }
 
-impl<'a> Checked<'a> {
+impl<'a> Validator<'a> {
     /// All required fields must be there.
     pub fn whole(fields: &'a Fields) -> Self {
         Self { fields, partial: false, problems: Map::new() }

@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{StatusCode, header};
 use serde_json::{Value, json};
@@ -16,9 +15,7 @@ use crate::clock;
 use crate::emulator::process::{WebApp, wsgi_path};
 use crate::emulator::response::{self, not_found};
 use crate::emulator::settings::AccountKind;
-use crate::emulator::state::State;
-
-type Emulator = Shared<Arc<State>>;
+use crate::emulator::state::{EmulatorState, SharedState};
 
 const HELLO: &str = "\
 # This file contains the WSGI configuration required to serve up your web application.
@@ -52,12 +49,12 @@ fn shown(app: &WebApp) -> Value {
     value
 }
 
-pub(crate) async fn list(Shared(state): Emulator) -> Response {
+pub(crate) async fn list(State(state): SharedState) -> Response {
     let apps: Vec<Value> = state.processes.webapps.all().iter().map(shown).collect();
     response::json(StatusCode::OK, &apps)
 }
 
-pub(crate) async fn read(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn read(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     match state.processes.webapps.get(&domain) {
         Some(app) => response::json(StatusCode::OK, &shown(&app)),
         None => not_found(),
@@ -73,7 +70,7 @@ fn text_json(status: StatusCode, value: &Value) -> Response {
     response::with_header(response::json(status, value), header::CONTENT_TYPE, "text/json")
 }
 
-pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response {
+pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Response {
     if let Err(missing) = fields.require(&["domain_name", "python_version"]) {
         return *missing;
     }
@@ -101,7 +98,7 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response 
 type Refusal = (&'static str, String);
 
 /// Writes the WSGI file and the logs, as the service's manual configuration does.
-fn make(state: &State, domain: &str, python_version: &str) -> io::Result<Result<WebApp, Refusal>> {
+fn make(state: &EmulatorState, domain: &str, python_version: &str) -> io::Result<Result<WebApp, Refusal>> {
     let home = format!("/home/{}/", state.account.user());
     let expiry = httpdate::fmt_http_date(clock::wall() + Duration::from_secs(31 * 24 * 3600));
     let made = state.processes.webapps.change(|apps| {
@@ -135,14 +132,14 @@ fn make(state: &State, domain: &str, python_version: &str) -> io::Result<Result<
         state.processes.webapps.load(app);
         fs::write(state.account.root().join(wsgi_path(domain).trim_start_matches('/')), HELLO)?;
         for kind in ["access", "error", "server"] {
-            state.processes.web.open_log(domain, kind)?;
+            state.processes.workers.open_log(domain, kind)?;
         }
     }
     Ok(made)
 }
 
 pub(crate) async fn update(
-    Shared(state): Emulator,
+    State(state): SharedState,
     Path((_, domain)): Path<(String, String)>,
     fields: Fields,
 ) -> Response {
@@ -185,7 +182,7 @@ fn apply(app: &mut WebApp, fields: &Fields, python_version: Option<String>) {
 }
 
 /// Takes the site offline. The code stays, and the WSGI file is kept under another name.
-pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn delete(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     let removed = state.processes.webapps.change(|apps| {
         let index = apps.iter().position(|app| app.domain_name.eq_ignore_ascii_case(&domain))?;
         Some(apps.remove(index))
@@ -193,7 +190,7 @@ pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(Str
     match removed {
         Ok(Some(app)) => {
             state.processes.webapps.unload(&app.domain_name);
-            state.processes.web.retire(&app.domain_name).await;
+            state.processes.workers.retire(&app.domain_name).await;
             let wsgi = state.account.root().join(wsgi_path(&app.domain_name).trim_start_matches('/'));
             match fs::rename(&wsgi, wsgi.with_extension("py.bak")) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => response::internal(&error),
@@ -205,12 +202,12 @@ pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(Str
     }
 }
 
-pub(crate) async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn reload(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     let Some(app) = state.processes.webapps.get(&domain) else { return not_found() };
     if !app.enabled {
         return response::html(StatusCode::INTERNAL_SERVER_ERROR, "<h1>Server Error (500)</h1>");
     }
-    let reloaded = state.processes.web.reload(&app, &state.session()).await;
+    let reloaded = state.processes.workers.reload(&app, &state.session()).await;
     if reloaded.is_ok() {
         state.processes.webapps.load(&app);
     }
@@ -223,15 +220,15 @@ pub(crate) async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(Str
     }
 }
 
-pub(crate) async fn enable(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn enable(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     switch(&state, &domain, true).await
 }
 
-pub(crate) async fn disable(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn disable(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     switch(&state, &domain, false).await
 }
 
-async fn switch(state: &State, domain: &str, enabled: bool) -> Response {
+async fn switch(state: &EmulatorState, domain: &str, enabled: bool) -> Response {
     let switched = state.processes.webapps.change(|apps| {
         let app = apps.iter_mut().find(|app| app.domain_name.eq_ignore_ascii_case(domain))?;
         app.enabled = enabled;
@@ -240,7 +237,7 @@ async fn switch(state: &State, domain: &str, enabled: bool) -> Response {
     match switched {
         Ok(Some(domain)) => {
             if !enabled {
-                state.processes.web.retire(&domain).await;
+                state.processes.workers.retire(&domain).await;
             }
             response::json(StatusCode::OK, &json!({"status": "OK"}))
         }

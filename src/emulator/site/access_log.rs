@@ -10,7 +10,7 @@ use http::{HeaderName, header};
 
 use crate::clock;
 use crate::emulator::calendar;
-use crate::emulator::state::State;
+use crate::emulator::state::EmulatorState;
 
 /// What the access log says of a request, as far as it is known before the answer.
 pub(super) struct PageRequest {
@@ -36,8 +36,8 @@ impl PageRequest {
     }
 
     /// Writes the line, in the combined format that the host uses, with what it appends of its own.
-    pub(super) fn log(&self, state: &State, domain: &str, response: &Response) {
-        let written = state.processes.web.open_log(domain, "access").and_then(|mut log| {
+    pub(super) fn log(&self, state: &EmulatorState, domain: &str, response: &Response) {
+        let written = state.processes.workers.open_log(domain, "access").and_then(|mut log| {
             let length = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
             let length =
                 length.map(str::to_owned).or_else(|| response.body().size_hint().exact().map(|n| n.to_string()));

@@ -12,8 +12,8 @@ use http::{HeaderName, HeaderValue, header};
 use tokio::net::UnixStream;
 
 use crate::emulator::listener::ConnectionError;
-use crate::emulator::process::{Serving, WebApp, Website};
-use crate::emulator::state::State;
+use crate::emulator::process::{RunningWebsite, WebApp, Website};
+use crate::emulator::state::EmulatorState;
 
 /// Headers that belong to one connection and are not passed on.
 const HOP_BY_HOP: [HeaderName; 7] = [
@@ -44,13 +44,13 @@ fn client() -> reqwest::ClientBuilder {
 
 /// Passes requests on.
 pub(super) struct Proxy {
-    state: Arc<State>,
+    state: Arc<EmulatorState>,
     http: reqwest::Client,
 }
 
 impl Proxy {
     /// A proxy for one emulator.
-    pub(super) fn new(state: Arc<State>) -> reqwest::Result<Self> {
+    pub(super) fn new(state: Arc<EmulatorState>) -> reqwest::Result<Self> {
         Ok(Self { state, http: client().build()? })
     }
 
@@ -60,15 +60,15 @@ impl Proxy {
         scheme: Scheme,
         request: Request,
     ) -> Result<Response, ConnectionError> {
-        let lease = self.state.processes.web.lease(app, &self.state.session()).await?;
+        let guard = self.state.processes.workers.acquire(app, &self.state.session()).await?;
         let settings = &self.state.settings;
-        let limit = if lease.is_first { settings.first_request_limit } else { settings.request_limit };
-        let sent = forward(&self.http, &format!("http://127.0.0.1:{}", lease.port), scheme, request).await?;
+        let limit = if guard.is_first { settings.first_request_limit } else { settings.request_limit };
+        let sent = forward(&self.http, &format!("http://127.0.0.1:{}", guard.port), scheme, request).await?;
         let Ok(answer) = tokio::time::timeout(limit, sent.send()).await else {
-            self.state.processes.web.abandon(&app.domain_name, &lease).await;
+            self.state.processes.workers.abandon(&app.domain_name, &guard).await;
             return Err(format!("killed after {:.0} s in one request", limit.as_secs_f64()).into());
         };
-        back(answer?, lease)
+        back(answer?, guard)
     }
 
     pub(super) async fn ask_website(
@@ -77,24 +77,24 @@ impl Proxy {
         scheme: Scheme,
         request: Request,
     ) -> Result<Response, ConnectionError> {
-        let serving = self.state.processes.websites.serving(&website.domain_name).await.ok_or("no process")?;
+        let running = self.state.processes.websites.running(&website.domain_name).await.ok_or("no process")?;
         let settings = &self.state.settings;
-        tokio::time::timeout(settings.first_request_limit, listening(&serving))
+        tokio::time::timeout(settings.first_request_limit, listening(&running))
             .await
             .map_err(|_| "its command does not listen on $DOMAIN_SOCKET")??;
-        let http = client().unix_socket(serving.socket.clone()).build()?;
+        let http = client().unix_socket(running.socket.clone()).build()?;
         let sent = forward(&http, "http://website", scheme, request).await?;
         let answer = tokio::time::timeout(settings.request_limit, sent.send()).await;
-        back(answer.map_err(|_| "no answer in time")??, serving)
+        back(answer.map_err(|_| "no answer in time")??, running)
     }
 }
 
 /// Returns once somebody listens on a website's socket.
-async fn listening(serving: &Serving) -> io::Result<()> {
+async fn listening(running: &RunningWebsite) -> io::Result<()> {
     loop {
-        match UnixStream::connect(&serving.socket).await {
+        match UnixStream::connect(&running.socket).await {
             Ok(_) => return Ok(()),
-            Err(error) if serving.has_failed() => return Err(error),
+            Err(error) if running.has_failed() => return Err(error),
             Err(_) => tokio::time::sleep(SOCKET_LOOK).await,
         }
     }
@@ -121,8 +121,8 @@ async fn forward(
     Ok(http.request(parts.method, format!("{address}{path}")).headers(headers).body(body))
 }
 
-/// The answer as it comes; `lease` lasts as long as its body does.
-fn back(answer: reqwest::Response, lease: impl Send + 'static) -> Result<Response, ConnectionError> {
+/// The answer as it comes; `guard` lasts as long as its body does.
+fn back(answer: reqwest::Response, guard: impl Send + 'static) -> Result<Response, ConnectionError> {
     let mut response = Response::builder().status(answer.status());
     if let Some(headers) = response.headers_mut() {
         for (name, value) in answer.headers() {
@@ -132,7 +132,7 @@ fn back(answer: reqwest::Response, lease: impl Send + 'static) -> Result<Respons
         }
     }
     let body = answer.bytes_stream().inspect(move |_| {
-        let _ = &lease;
+        let _ = &guard;
     });
     Ok(response.body(Body::from_stream(body))?)
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use axum::extract::{Request, State as Shared};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::{Extension, Router};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
@@ -16,40 +16,40 @@ use tokio_rustls::TlsAcceptor;
 use super::access_log::PageRequest;
 use super::proxy::{Proxy, Scheme};
 use super::static_files;
-use crate::emulator::fault::wire::{Stream, Wire};
+use crate::emulator::fault::wire::{SocketStream, Wire};
 use crate::emulator::files::on_disk;
 use crate::emulator::listener::{ConnectionError, accept_all};
 use crate::emulator::process::{WebApp, Website};
 use crate::emulator::response;
-use crate::emulator::state::State;
+use crate::emulator::state::EmulatorState;
 
 /// What the first byte of a TLS connection is.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-struct Site {
-    state: Arc<State>,
+struct SiteServer {
+    state: Arc<EmulatorState>,
     proxy: Proxy,
     has_https: bool,
 }
 
 /// Serves the web apps until the task is dropped. With an `acceptor`, https and http are understood at the same port.
-pub async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<State>) {
+pub async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<EmulatorState>) {
     crate::tls::install_provider();
     let proxy = match Proxy::new(Arc::clone(&state)) {
         Ok(proxy) => proxy,
         Err(error) => return log::error!("the web apps cannot be served: {error}"),
     };
     let has_https = acceptor.is_some();
-    let site = Router::new().fallback(handle).with_state(Arc::new(Site { state, proxy, has_https }));
+    let site = Router::new().fallback(handle).with_state(Arc::new(SiteServer { state, proxy, has_https }));
     accept_all(listener, |socket| connection(socket, acceptor.clone(), site.clone())).await;
 }
 
 async fn connection(socket: TcpStream, acceptor: Option<TlsAcceptor>, site: Router) -> Result<(), ConnectionError> {
     let (stream, scheme) = match acceptor {
         Some(acceptor) if is_handshake(&socket).await? => {
-            (Stream::Tls(Box::new(acceptor.accept(socket).await?)), "https")
+            (SocketStream::Tls(Box::new(acceptor.accept(socket).await?)), "https")
         }
-        _ => (Stream::Plain(socket), "http"),
+        _ => (SocketStream::Plain(socket), "http"),
     };
     let wire = TokioIo::new(Wire::new(stream, Arc::default()));
     let site = TowerToHyperService::new(site.layer(Extension(Scheme(scheme))));
@@ -62,20 +62,24 @@ async fn is_handshake(socket: &TcpStream) -> io::Result<bool> {
     Ok(socket.peek(&mut first).await? == 1 && first[0] == TLS_HANDSHAKE)
 }
 
-async fn handle(Shared(site): Shared<Arc<Site>>, Extension(scheme): Extension<Scheme>, request: Request) -> Response {
+async fn handle(
+    State(site): State<Arc<SiteServer>>,
+    Extension(scheme): Extension<Scheme>,
+    request: Request,
+) -> Response {
     let Some(target) = choose(&site.state, request.headers()).await else {
         return response::html(StatusCode::NOT_FOUND, "<h1>Coming Soon!</h1><p>There is no web app here yet.</p>");
     };
     let (domain, enabled) = match &target {
-        Target::WebApp(app) => (app.domain_name.clone(), app.enabled),
-        Target::Website(website) => (website.domain_name.clone(), website.enabled),
+        SiteTarget::WebApp(app) => (app.domain_name.clone(), app.enabled),
+        SiteTarget::Website(website) => (website.domain_name.clone(), website.enabled),
     };
     if !enabled {
         return response::html(StatusCode::NOT_FOUND, "<h1>This site is disabled</h1>");
     }
     let page = PageRequest::of(&request);
     let response = match &target {
-        Target::WebApp(app) if site.forces_https(app) && scheme.0 != "https" => to_https(&request),
+        SiteTarget::WebApp(app) if site.forces_https(app) && scheme.0 != "https" => to_https(&request),
         _ => site.answer(&target, scheme, request).await.unwrap_or_else(|error| {
             log::info!("{domain}: {error}");
             failed()
@@ -87,7 +91,7 @@ async fn handle(Shared(site): Shared<Arc<Site>>, Extension(scheme): Extension<Sc
 
 /// What the web server answers before the web app is asked.
 async fn before(
-    state: &Arc<State>,
+    state: &Arc<EmulatorState>,
     app: &WebApp,
     (method, uri, headers): (Method, Uri, HeaderMap),
 ) -> Option<Response> {
@@ -103,23 +107,23 @@ async fn before(
 }
 
 /// Who answers a request.
-enum Target {
+enum SiteTarget {
     WebApp(Box<WebApp>),
     Website(Website),
 }
 
 /// The site of the domain asked for, else the account's first: on this machine no domain leads here.
-async fn choose(state: &State, headers: &HeaderMap) -> Option<Target> {
+async fn choose(state: &EmulatorState, headers: &HeaderMap) -> Option<SiteTarget> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let domain = host.rsplit_once(':').map_or(host, |(domain, _)| domain);
     let (webapps, websites) = (&state.processes.webapps, &state.processes.websites);
     if let Some(website) = websites.get(domain).await {
-        return Some(Target::Website(website));
+        return Some(SiteTarget::Website(website));
     }
     let app = webapps.get(domain).or_else(|| webapps.all().into_iter().next());
     match app {
-        Some(app) => Some(Target::WebApp(Box::new(app))),
-        None => websites.all().await.into_iter().next().map(Target::Website),
+        Some(app) => Some(SiteTarget::WebApp(Box::new(app))),
+        None => websites.all().await.into_iter().next().map(SiteTarget::Website),
     }
 }
 
@@ -141,22 +145,22 @@ fn failed() -> Response {
     )
 }
 
-impl Site {
+impl SiteServer {
     /// Whether visitors by http are sent to https. Without https there is nowhere to send them.
     fn forces_https(&self, app: &WebApp) -> bool {
         self.has_https && self.state.processes.webapps.as_loaded(app).force_https
     }
 
-    async fn answer(&self, target: &Target, scheme: Scheme, request: Request) -> Result<Response, ConnectionError> {
+    async fn answer(&self, target: &SiteTarget, scheme: Scheme, request: Request) -> Result<Response, ConnectionError> {
         match target {
-            Target::WebApp(app) => {
+            SiteTarget::WebApp(app) => {
                 let asked = (request.method().clone(), request.uri().clone(), request.headers().clone());
                 match before(&self.state, app, asked).await {
                     Some(response) => Ok(response),
                     None => self.proxy.ask_webapp(app, scheme, request).await,
                 }
             }
-            Target::Website(website) => self.proxy.ask_website(website, scheme, request).await,
+            SiteTarget::Website(website) => self.proxy.ask_website(website, scheme, request).await,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::emulator::account_path::AccountPath;
 use crate::emulator::files::open_file;
 use crate::emulator::process::{StaticFile, WebApp};
 use crate::emulator::response;
-use crate::emulator::state::State;
+use crate::emulator::state::EmulatorState;
 
 /// Asks visitors of a protected site for the password.
 pub(crate) fn check_password(app: &WebApp, headers: &HeaderMap) -> Option<Response> {
@@ -34,7 +34,13 @@ pub(crate) fn check_password(app: &WebApp, headers: &HeaderMap) -> Option<Respon
 }
 
 /// The file that the mappings have for this request, if they have one. Blocks.
-pub(crate) fn find(state: &State, app: &WebApp, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Response> {
+pub(crate) fn find(
+    state: &EmulatorState,
+    app: &WebApp,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Option<Response> {
     if *method != Method::GET && *method != Method::HEAD {
         return None;
     }
@@ -57,7 +63,7 @@ fn below<'a>(url: &str, path: &'a [u8]) -> Option<&'a [u8]> {
     (rest.is_empty() || url.ends_with('/') || rest[0] == b'/').then_some(rest)
 }
 
-fn serve(state: &State, mapping: &StaticFile, path: &[u8], headers: &HeaderMap) -> Option<Response> {
+fn serve(state: &EmulatorState, mapping: &StaticFile, path: &[u8], headers: &HeaderMap) -> Option<Response> {
     let rest = below(&mapping.url, path)?;
     let resolve = |path: &[u8]| {
         // Whatever climbs (`..`) is no path of the account.
