@@ -1,24 +1,26 @@
-//! Paths as the account's owner writes them, from `/`.
+//! Paths in the account, which start at its `/`.
+//!
+//! They are bytes, as on the host: a file name need not be UTF-8.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// An absolute path in the account: any bytes between the slashes, but for NUL, `.` and `..`.
+/// An absolute path in the account: between the slashes any bytes except NUL, but no `.` or `..`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountPath {
     segments: Vec<OsString>,
-    /// Whether it was written with a slash at its end.
+    /// Whether it was written with a trailing slash.
     pub ends_in_slash: bool,
 }
 
-/// A path that no file of the account can have.
+/// Why no file in the account can have a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPath {
-    /// It holds a NUL.
+    /// It contains a NUL.
     #[error("Paths cannot hold null bytes.")]
     Nul,
-    /// It holds `.` or `..`, which the emulator refuses rather than guess what the service makes of them.
+    /// It contains `.` or `..`. The emulator refuses them, since it is unknown what the service does with them.
     #[error("Paths cannot hold '.' or '..' segments.")]
     Dots,
     /// It does not start with a slash.
@@ -27,7 +29,7 @@ pub enum BadPath {
 }
 
 impl AccountPath {
-    /// Reads a path; slashes that follow each other count as one.
+    /// Parses a path; consecutive slashes count as one.
     ///
     /// # Errors
     /// If no file can have this path.
@@ -62,7 +64,7 @@ impl AccountPath {
         Self { segments, ends_in_slash: false }
     }
 
-    /// The path's bytes, without a slash at the end.
+    /// The path's bytes, without a trailing slash.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         if self.segments.is_empty() {

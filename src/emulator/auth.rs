@@ -1,7 +1,7 @@
-//! Who is asking: token authentication in Django REST framework's words.
+//! Authentication and permissions: the token, and what the account's plan allows.
 //!
-//! The framework's `TokenAuthentication` takes a header of another scheme for no header at all, and tells a malformed
-//! header from a wrong token.
+//! The answers are those of Django REST framework's `TokenAuthentication`. It treats a header with another scheme as a
+//! missing header, and distinguishes a malformed header from a wrong token.
 
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, header};
@@ -11,7 +11,7 @@ use super::settings::AccountKind;
 use super::state::EmulatorState;
 use super::{api_path, response};
 
-/// Checks the token, and that the path is that of the token's user.
+/// Checks the token, and that the path belongs to the token's user.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
 pub(crate) fn check(state: &EmulatorState, headers: &HeaderMap, path: &str) -> Result<(), Response> {
     let given = headers.get(header::AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -33,7 +33,7 @@ pub(crate) fn check(state: &EmulatorState, headers: &HeaderMap, path: &str) -> R
     }
 }
 
-/// Refuses what free accounts do not have.
+/// Refuses what free accounts do not include.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
 pub(crate) fn paid_only(state: &EmulatorState) -> Result<(), Response> {
     match state.settings.account {

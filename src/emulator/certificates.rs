@@ -1,7 +1,7 @@
-//! The certificates of the account's domains. They are validator, kept and told; the sites are served over plain http.
+//! The certificates of the account's domains. They are checked, stored and described; no site is served with them.
 //!
-//! Let's Encrypt is not asked: its certificates come from an authority of the moment that nobody trusts, but they are
-//! certificates, so that what is told of them is read from them as from any other.
+//! Let's Encrypt is not contacted. Its certificates are issued by an authority that is created for the purpose and that
+//! nobody trusts. They are real certificates, though, so they are described like any other.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,28 +23,28 @@ use crate::clock;
 /// How long Let's Encrypt's certificates last.
 const LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// The certificates by their domains, in PEM. Private keys are not kept: nothing needs them.
+/// The certificates by domain, in PEM. Private keys are not stored, since nothing needs them.
 #[derive(Debug)]
 pub struct Certificates(Persisted<BTreeMap<String, String>>);
 
-/// What is told of a certificate.
+/// What the API returns about a certificate.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CertificateSummary {
-    /// Its last moment.
+    /// When it expires.
     pub not_after: OffsetDateTime,
-    /// Who issued it.
+    /// The issuer's common name.
     pub issuer: String,
-    /// Whose it is.
+    /// The subject's common name.
     pub subject: String,
-    /// All the domains it is for.
+    /// All domains that it covers.
     pub names: Vec<String>,
 }
 
-/// The field that a certificate is refusal for, and why.
+/// The field for which a certificate is refused, and the reason.
 pub(crate) type CertificateRefusal = (&'static str, &'static str);
 
 impl Certificates {
-    /// Those that an earlier emulator left.
+    /// Loads the certificates that an earlier emulator stored.
     ///
     /// # Errors
     /// If they cannot be read.
@@ -52,13 +52,13 @@ impl Certificates {
         Ok(Self(Persisted::open(account, "certificates.json")?))
     }
 
-    /// What is told of a domain's certificate, if it has one.
+    /// Describes a domain's certificate, if it has one.
     pub(crate) fn get(&self, domain: &str) -> Option<CertificateSummary> {
-        // Only what can be described was kept.
+        // Only certificates that can be described were stored.
         describe(self.0.lock().get(&domain.to_lowercase())?)
     }
 
-    /// Keeps a user's certificate, if the key is its key.
+    /// Stores a user's certificate, if the key belongs to it.
     pub(crate) fn set(&self, domain: &str, certificate: &str, key: &str) -> io::Result<Result<(), CertificateRefusal>> {
         if let Err(refusal) = check(certificate, key) {
             return Ok(Err(refusal));
@@ -67,7 +67,7 @@ impl Certificates {
         Ok(Ok(()))
     }
 
-    /// Makes a certificate for a domain.
+    /// Issues a certificate for a domain.
     pub(crate) fn issue(&self, domain: &str) -> io::Result<()> {
         let domain = domain.to_lowercase();
         let certificate = issue(&domain).map_err(io::Error::other)?;
@@ -75,7 +75,7 @@ impl Certificates {
         Ok(())
     }
 
-    /// Forgets a domain's certificate; whether there was one.
+    /// Deletes a domain's certificate; false if there was none.
     pub(crate) fn delete(&self, domain: &str) -> io::Result<bool> {
         self.0.change(|all| all.remove(&domain.to_lowercase()).is_some())
     }

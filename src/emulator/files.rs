@@ -1,4 +1,6 @@
-//! Reading files for responses, and what is answered when that fails.
+//! Reading the account's files for responses, and the responses to failures.
+//!
+//! The API, shared files and static files all send files, so the helpers belong to none of them.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -12,15 +14,15 @@ use tokio_util::io::ReaderStream;
 use super::account_path::AccountPath;
 use super::response;
 
-/// Larger files are streamed from the disk.
+/// Files above this size are streamed from disk.
 const READ_AT_ONCE: u64 = 256 << 10;
 
-/// Runs what reads or writes the disk where it may block.
+/// Runs disk operations on a thread that may block.
 pub(crate) async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
     tokio::task::spawn_blocking(work).await.map_err(|error| response::internal(&error))
 }
 
-/// What a file operation failed with, as the service would say it.
+/// The response to a failed file operation, in the service's words.
 pub(crate) fn failed(error: &io::Error, path: &AccountPath) -> Response {
     use io::ErrorKind as Kind;
     let (status, text) = match error.kind() {
@@ -38,7 +40,7 @@ pub(crate) fn failed(error: &io::Error, path: &AccountPath) -> Response {
     response::detail(status, &text)
 }
 
-/// A file's content and length, read at once or, if it is large, as it is sent.
+/// A file's content and length. A small file is read at once, a large one while it is sent.
 pub(crate) fn open_file(real: &Path, metadata: &Metadata) -> io::Result<(Body, u64)> {
     let mut file = File::open(real)?;
     if metadata.len() <= READ_AT_ONCE {
@@ -47,7 +49,7 @@ pub(crate) fn open_file(real: &Path, metadata: &Metadata) -> io::Result<(Body, u
         let length = content.len() as u64;
         return Ok((Body::from(content), length));
     }
-    // What is appended meanwhile would not fit the length that was announced.
+    // Anything appended meanwhile would exceed the announced length.
     let content = tokio::io::AsyncReadExt::take(tokio::fs::File::from_std(file), metadata.len());
     Ok((Body::from_stream(ReaderStream::with_capacity(content, 128 << 10)), metadata.len()))
 }

@@ -1,4 +1,4 @@
-//! Listening on loopback, and the accept loop of both servers.
+//! Listening on loopback, and the accept loop that the API and the sites share.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
-/// Loopback alone: the account's processes are this machine's, and the token is all that guards them.
+/// Binds loopback only: the account's processes run on this machine, and only the token protects them.
 pub(crate) fn bind(port: u16) -> io::Result<TcpListener> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = StdListener::bind(address)
@@ -15,10 +15,10 @@ pub(crate) fn bind(port: u16) -> io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
-/// What ends a connection.
+/// Why a connection ended.
 pub(crate) type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Hands each connection to a task of its own, until it is dropped.
+/// Accepts connections until it is dropped, and serves each in its own task.
 pub(crate) async fn accept_all<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
 where
     F: Future<Output = Result<(), ConnectionError>> + Send + 'static,
@@ -37,7 +37,7 @@ where
                 });
             }
             Err(error) => {
-                // Out of descriptors, or a client that left already: others may still be served.
+                // Out of descriptors, or the client has left already: others may still be served.
                 log::warn!("the emulator could not accept a connection: {error}");
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

@@ -1,8 +1,8 @@
-//! What every request passes on its way to a handler: log, faults, latency, authentication, rate limit.
+//! What every request passes through before its handler: log, faults, latency, authentication, rate limit.
 //!
 //! The order is the service's. A fault before the effect stands for the network and the load balancer, so the rate
-//! limit never hears of such a request; Django REST framework authenticates before it throttles, and throttles before
-//! it looks for the method.
+//! limit does not count such a request. Django REST framework authenticates before it throttles, and throttles before
+//! it checks the method.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -28,10 +28,10 @@ use super::state::EmulatorState;
 use super::{auth, response};
 use crate::clock;
 
-/// A refused upload is read up to here, so that its sender gets to see the answer.
+/// A refused upload is read up to this size, so that its sender sees the response.
 const MAX_DRAIN: u64 = 256 << 20;
 
-/// Answers one request.
+/// Responds to one request.
 pub(crate) async fn serve(
     state: Arc<EmulatorState>,
     app: axum::Router,
@@ -60,7 +60,7 @@ pub(crate) async fn serve(
     Ok(response)
 }
 
-/// Takes slashes that follow each other for one, as nginx in front of a service does unless it is told otherwise.
+/// Merges consecutive slashes, as nginx in front of a service does by default.
 fn merge_slashes(uri: &mut Uri) {
     if !uri.path().contains("//") {
         return;
@@ -77,13 +77,13 @@ fn merge_slashes(uri: &mut Uri) {
     }
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = merged.parse().ok();
-    // With fewer slashes an address stays one.
+    // An address stays valid with fewer slashes.
     if let Ok(merged) = Uri::from_parts(parts) {
         *uri = merged;
     }
 }
 
-/// A request under way. One whose client goes away is dropped, and then logged as never answered.
+/// A request in progress. If the client disconnects, it is dropped and logged as unanswered.
 struct RequestContext<'a> {
     state: &'a EmulatorState,
     request: HeldRequest,
@@ -151,7 +151,7 @@ impl<'a> RequestContext<'a> {
         }
     }
 
-    /// Applies one fault: delays here, or puts its own answer in place of the request's.
+    /// Applies one fault: delays the request, or replaces its response.
     async fn apply_fault(
         &self,
         wire_fault: &WireFault,
@@ -178,7 +178,7 @@ impl<'a> RequestContext<'a> {
             return refused;
         }
         if self.endpoint.is_none() && request.uri().path().starts_with("/api/") {
-            // The router would take nothing between two slashes for a name or a number.
+            // The router would accept an empty segment as a name or a number.
             let answer = unknown_path(self.state, request.uri());
             drain(request.into_body()).await;
             return answer;
@@ -189,7 +189,7 @@ impl<'a> RequestContext<'a> {
         }
     }
 
-    /// Authentication and rate limit; the pages beside the API know neither.
+    /// Authentication and rate limit, which apply to the API only, not to the pages beside it.
     #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
     fn admit(&self, request: &Request<Body>) -> Result<(), Response> {
         let path = request.uri().path();
@@ -222,7 +222,7 @@ impl Drop for RequestContext<'_> {
     }
 }
 
-/// Reads what a client still sends; closing on it could destroy the answer before it is read.
+/// Reads what a client still sends: closing the connection earlier could discard the response before it is read.
 pub(crate) async fn drain(mut body: Body) {
     let mut left = MAX_DRAIN;
     while let Some(Ok(frame)) = body.frame().await {

@@ -1,7 +1,7 @@
-//! What a user chooses for the whole account: default Python versions and the system image; and who its students are.
+//! The account's settings: default Python versions, the system image, and the list of students.
 //!
-//! They are kept and answered, and that is all: this machine has the Python it has, whatever the account chooses. A
-//! system image decides which versions can be chosen (<https://help.pythonanywhere.com/pages/ChangingSystemImage/>).
+//! They are stored and returned, and have no other effect: this machine has the Python that it has. The system image
+//! decides which versions can be chosen (<https://help.pythonanywhere.com/pages/ChangingSystemImage/>).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,26 +14,26 @@ const IMAGES: [(&str, &[&str]); 3] = [
     ("innit", &["3.10", "3.11", "3.12", "3.13"]),
 ];
 
-/// One thing to choose.
+/// A setting of the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Preference {
-    /// What `python3` runs.
+    /// The version that `python3` runs.
     Python3,
-    /// What `python` runs.
+    /// The version that `python` runs.
     Python,
-    /// What the editor's button runs.
+    /// The version that the editor's "Save & Run" button runs.
     SaveAndRun,
-    /// The operating system's image.
+    /// The operating system image.
     SystemImage,
 }
 
-/// The versions of Python 3 that some image has.
+/// The versions of Python 3 in any image.
 pub(crate) fn python3_versions() -> impl Iterator<Item = &'static str> {
     IMAGES.iter().flat_map(|(_, versions)| versions.iter().copied()).filter(|version| version.starts_with("3."))
 }
 
 impl Preference {
-    /// Its field.
+    /// The name of its field.
     pub fn name(self) -> &'static str {
         match self {
             Self::Python3 => "default_python3_version",
@@ -43,7 +43,7 @@ impl Preference {
         }
     }
 
-    /// The field that lists what can be chosen.
+    /// The name of the field that lists the choices.
     pub fn name_of_choices(self) -> &'static str {
         match self {
             Self::Python3 => "available_python3_versions",
@@ -53,7 +53,7 @@ impl Preference {
     }
 }
 
-/// The choices of one account, in memory.
+/// The preferences of one account, in memory.
 #[derive(Debug)]
 pub struct PreferenceStore(Mutex<Preferences>);
 
@@ -86,7 +86,7 @@ impl PreferenceStore {
 }
 
 impl Preferences {
-    /// What is chosen.
+    /// The current choice.
     pub fn get(&self, preference: Preference) -> &'static str {
         match preference {
             Preference::Python3 => self.python3,
@@ -96,7 +96,7 @@ impl Preferences {
         }
     }
 
-    /// What can be chosen.
+    /// The possible choices.
     pub fn choices(&self, preference: Preference) -> &'static [&'static str] {
         const NAMES: [&str; IMAGES.len()] = [IMAGES[0].0, IMAGES[1].0, IMAGES[2].0];
         let versions = IMAGES.iter().find(|(image, _)| *image == self.image).map_or(&[][..], |(_, versions)| versions);
@@ -107,7 +107,7 @@ impl Preferences {
         }
     }
 
-    /// Chooses; what is no choice is left alone. Another image brings its own newest versions where it lacks the old.
+    /// Makes a choice; an invalid one is ignored. A new image replaces the versions that it lacks by its newest.
     pub fn set(&mut self, preference: Preference, value: &str) {
         let Some(value) = self.choices(preference).iter().find(|choice| **choice == value) else { return };
         match preference {

@@ -1,10 +1,10 @@
-//! Tokens and ids that nobody can guess.
+//! Random tokens and ids.
 
 use std::io;
 
 use crate::digest::hex;
 
-/// `digits` hexadecimal digits that nobody can guess.
+/// `digits` random hexadecimal digits, from the system's secure source.
 pub(crate) fn random_hex(digits: usize) -> io::Result<String> {
     use std::io::Read as _;
     let mut bytes = vec![0; digits.div_ceil(2)];

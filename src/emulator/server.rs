@@ -1,7 +1,7 @@
 //! Starting and stopping an emulator.
 //!
-//! It has a runtime and threads of its own, so that it serves whoever calls it from wherever: a test's thread, another
-//! runtime, Python. It has its own accept loop as well, because faults need the sockets.
+//! It has its own runtime and threads, so it can be used from a test's thread, from another runtime, or from Python. It
+//! has its own accept loop, because faults need the sockets.
 
 use std::io;
 use std::path::Path;
@@ -38,20 +38,20 @@ use super::tls;
 const PROCESSES_END_WITHIN: Duration = Duration::from_millis(700);
 const TASKS_END_WITHIN: Duration = Duration::from_millis(200);
 
-/// The service on this machine, until it is dropped or stopped. All methods may be called from any thread.
+/// A running emulator, until it is dropped or stopped. All methods may be called from any thread.
 #[derive(Debug)]
 pub struct Emulator {
     state: Arc<EmulatorState>,
     runtime: Mutex<Option<Runtime>>,
-    /// A forked child inherits the value but neither the threads nor the right to remove the root.
+    /// A forked child inherits the value, but not the threads, and it must not remove the root.
     process: u32,
 }
 
 impl Emulator {
-    /// Starts an emulator; when this returns it answers.
+    /// Starts an emulator. It accepts requests when this returns.
     ///
     /// # Errors
-    /// If the root cannot be written, the port is taken, or the system refuses threads or sockets.
+    /// If the root cannot be written, the port is in use, or the system refuses threads or sockets.
     pub fn start(settings: Settings) -> io::Result<Self> {
         let workers = thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
         let runtime =
@@ -59,7 +59,7 @@ impl Emulator {
         match launch(&runtime, settings) {
             Ok(state) => Ok(Self { state, runtime: Mutex::new(Some(runtime)), process: std::process::id() }),
             Err(error) => {
-                // Dropping it would wait, which panics where the caller is in another runtime.
+                // Dropping it would block, which panics if the caller is inside another runtime.
                 runtime.shutdown_background();
                 Err(error)
             }
@@ -90,7 +90,7 @@ impl Emulator {
         self.state.account.root()
     }
 
-    /// Where the account's web apps are served.
+    /// The address at which the account's web apps are served.
     #[must_use]
     pub fn site_url(&self) -> &str {
         &self.state.site_url
@@ -102,55 +102,55 @@ impl Emulator {
         self.state.processes.paths()
     }
 
-    /// Every request since the last [`Emulator::clear_requests`], oldest first, unanswered ones included.
+    /// Every request since the last [`Emulator::clear_requests`], oldest first, including unanswered ones.
     #[must_use]
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.state.log.all()
     }
 
-    /// Forgets the requests so far.
+    /// Clears the request log.
     pub fn clear_requests(&self) {
         self.state.log.clear();
     }
 
-    /// What is to go wrong.
+    /// The rules for faults.
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.state.faults
     }
 
-    /// The requests that wait at a [`super::FaultKind::Hold`], oldest first.
+    /// The requests that are held by a [`super::FaultKind::Hold`], oldest first.
     #[must_use]
     pub fn held(&self) -> Vec<HeldRequest> {
         self.state.held.held()
     }
 
-    /// Lets a held request go on; false if none of this number waits.
+    /// Releases a held request; false if no request with this number is held.
     pub fn release(&self, number: u64) -> bool {
         self.state.held.release(number)
     }
 
-    /// Lets all held requests go on; rules that hold more stay.
+    /// Releases all held requests. The rules remain and hold further requests.
     pub fn release_all(&self) {
         self.state.held.release_all();
     }
 
-    /// Blocks until `count` requests are held; false if they aren't within `timeout`.
+    /// Blocks until `count` requests are held; false if that takes longer than `timeout`.
     #[must_use]
     pub fn wait_held(&self, count: usize, timeout: Duration) -> bool {
         self.state.held.wait_held(count, timeout)
     }
 
-    /// Stops within a second: closes every connection, ends every process, removes a temporary root.
+    /// Stops within a second: closes every connection, kills every process, removes a temporary root.
     pub fn stop(&self) {
         let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         if std::process::id() != self.process {
-            // Waiting for the parent's threads would last for ever.
+            // Waiting for the parent's threads would never end.
             std::mem::forget(runtime);
             return;
         }
         let state = Arc::clone(&self.state);
-        // A runtime cannot be waited for from inside another, and the caller may be in one.
+        // A runtime cannot be awaited from inside another, and the caller may be inside one.
         let ended = thread::spawn(move || {
             let late = runtime
                 .block_on(async { tokio::time::timeout(PROCESSES_END_WITHIN, state.processes.stop()).await })

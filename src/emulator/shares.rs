@@ -1,6 +1,6 @@
-//! The files that the account shares with everybody.
+//! The files that the account shares publicly.
 //!
-//! A share names a path, not a content: it serves whatever file is there when somebody asks for it. Shares are kept in
+//! A share refers to a path, not to content: it serves the file that is there when it is requested. Shares are kept in
 //! memory and end with the emulator.
 
 use std::collections::HashMap;
@@ -8,19 +8,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::account_path::AccountPath;
 
-/// The shared paths by the ids in their addresses.
+/// The shared paths, by the ids in their URLs.
 #[derive(Debug, Default)]
 pub struct Shares {
     by_id: Mutex<HashMap<String, AccountPath>>,
 }
 
 impl Shares {
-    /// The id under which a path is shared.
+    /// The id under which a path is shared, if it is.
     pub(crate) fn id_of(&self, path: &AccountPath) -> Option<String> {
         self.lock().iter().find(|(_, shared)| *shared == path).map(|(id, _)| id.clone())
     }
 
-    /// The shares, which do not change while this is held.
+    /// Locks the shares.
     pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<String, AccountPath>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }

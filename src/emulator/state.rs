@@ -1,4 +1,4 @@
-//! What the handlers of all routes share.
+//! The state of a running emulator, which all handlers share.
 
 use std::sync::Arc;
 
@@ -15,42 +15,42 @@ use super::settings::Settings;
 use super::shares::Shares;
 use super::throttle::Throttle;
 
-/// One running emulator, seen from its handlers (as `axum::extract::State<Arc<EmulatorState>>`).
+/// Everything that handlers need, which they take as [`SharedState`].
 #[derive(Debug)]
 pub struct EmulatorState {
-    /// What the emulator was started with.
+    /// The settings that the emulator was started with.
     pub settings: Settings,
     /// The account's files.
     pub account: Arc<Account>,
-    /// The API token that is accepted.
+    /// The API token.
     pub token: String,
-    /// The API's address without a slash at its end.
+    /// The API's address, without a trailing slash.
     pub url: String,
-    /// The web apps' address without a slash at its end.
+    /// The web apps' address, without a trailing slash.
     pub site_url: String,
     /// The rate limit.
     pub throttle: Throttle,
-    /// The faults to be made.
+    /// The rules for faults.
     pub faults: Faults,
-    /// The requests held back by a fault.
+    /// The requests that a fault holds.
     pub held: HeldRequests,
     /// Every request so far.
     pub log: RequestLog,
-    /// The files that are shared with everybody.
+    /// The publicly shared files.
     pub shares: Shares,
-    /// The certificates of its domains.
+    /// The certificates of the account's domains.
     pub certificates: Certificates,
-    /// What the account has chosen.
+    /// The account's preferences.
     pub preferences: PreferenceStore,
     /// Consoles, tasks, web apps and websites.
     pub processes: Processes,
 }
 
-/// How handlers take the state.
+/// The state as an argument of a handler.
 pub(crate) type SharedState = State<Arc<EmulatorState>>;
 
 impl EmulatorState {
-    /// What processes are told about the service.
+    /// What the account's processes need to call the API.
     #[must_use]
     pub fn session(&self) -> Session {
         Session {

@@ -1,8 +1,8 @@
-//! Uploads: from a multipart form to a file, whole or not at all.
+//! Uploads: from a multipart form to a file, completely or not at all.
 //!
-//! Nothing is written to the account before the last byte arrived: a large upload waits in a temporary file of the
-//! emulator's, on the same file system, which then takes the old file's place by a rename. A client that goes away in
-//! the middle leaves the old file as it was.
+//! Nothing is written to the account before the last byte has arrived. A large upload is buffered in a temporary file
+//! in the emulator's private folder, on the same file system, and renamed into place. If the client disconnects midway,
+//! the old file stays as it was.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Seek, Write};
@@ -24,10 +24,10 @@ use super::state::EmulatorState;
 
 const FIELD: &str = "content";
 
-/// Smaller uploads are kept in memory.
+/// Uploads up to this size are kept in memory.
 const IN_MEMORY: usize = 1 << 20;
 
-/// What arrived.
+/// The file in an upload.
 pub(crate) enum UploadedContent {
     Memory(Vec<u8>),
     Disk(NamedTempFile, u64),
@@ -42,22 +42,22 @@ impl UploadedContent {
     }
 }
 
-/// Why an upload is refusal.
+/// Why an upload is refused.
 #[derive(Debug)]
 pub(crate) enum UploadRefusal {
-    /// There is no file of the name `content`.
+    /// There is no file named `content`.
     NoContent,
-    /// The form ends early, or is none.
+    /// The form ends early or is malformed.
     Malformed,
-    /// It is larger than the service takes.
+    /// It is larger than the service accepts.
     TooLarge(u64),
-    /// The account has no room for it.
+    /// It does not fit in the disk quota.
     NoSpace,
     /// The account may not write there.
     Forbidden,
-    /// A folder has this path.
+    /// The path is a folder.
     IsDirectory,
-    /// A file is where a folder of the path should be.
+    /// A parent of the path is a file.
     ThroughFile,
     /// No file can have this name.
     BadName,
@@ -69,11 +69,11 @@ impl From<io::Error> for UploadRefusal {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
-            // A path that may not even exist is the emulator's own folder.
+            // The emulator's own folder is hidden, so paths in it are reported as missing.
             io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Self::Forbidden
             }
-            // Making a folder where a file is says "exists".
+            // Creating a folder where a file is fails with "exists".
             io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => Self::ThroughFile,
             io::ErrorKind::InvalidFilename => Self::BadName,
             _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Self::BadName,
@@ -83,7 +83,7 @@ impl From<io::Error> for UploadRefusal {
 }
 
 impl UploadRefusal {
-    /// The answer to the client. The service's own words are known for a missing file alone.
+    /// The response. The service's own wording is only known for a missing file.
     pub(crate) fn answer(&self, path: &AccountPath) -> Response {
         let (status, text) = match self {
             Self::NoContent => (StatusCode::BAD_REQUEST, "You must provide a file with the name 'content'.".to_owned()),
@@ -91,7 +91,7 @@ impl UploadRefusal {
             Self::TooLarge(limit) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, format!("Uploads are limited to {} MiB.", limit >> 20))
             }
-            // Nobody documents what the service says; a retry would not help, which 507 says better than 500.
+            // The service's answer is not documented. 507 makes clearer than 500 that a retry would not help.
             Self::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "You have exceeded your disk quota.".to_owned()),
             Self::Forbidden => (StatusCode::FORBIDDEN, format!("You do not have permission to write {path}")),
             Self::IsDirectory => (StatusCode::BAD_REQUEST, format!("{path} is a directory")),
@@ -103,15 +103,15 @@ impl UploadRefusal {
     }
 }
 
-/// Reads the form to its end and keeps the file.
+/// Reads the form to its end and returns the file in it.
 pub(crate) async fn receive(state: &EmulatorState, mut form: Multipart) -> Result<UploadedContent, UploadRefusal> {
     let mut content = None;
     while let Some(field) = form.next_field().await.map_err(|_| UploadRefusal::Malformed)? {
-        // Without a file name it is a form's text, not a file.
+        // A part without a file name is a text field, not a file.
         if content.is_none() && field.name() == Some(FIELD) && field.file_name().is_some() {
             content = Some(read(state, field).await);
         }
-        // The rest of the form is read all the same, so that the client gets to see the answer.
+        // The rest of the form is read as well, so that the client sees the response.
     }
     content.unwrap_or(Err(UploadRefusal::NoContent))
 }
@@ -122,7 +122,7 @@ async fn read(state: &EmulatorState, mut field: Field<'_>) -> Result<UploadedCon
     while let Some(chunk) = field.chunk().await.map_err(|_| UploadRefusal::Malformed)? {
         spool.total += chunk.len() as u64;
         match limit {
-            // The rest is read and forgotten: closing on a client that still sends would hide the answer.
+            // The rest is read and discarded: if the connection closed earlier, the client would not see the response.
             Some(limit) if spool.total > limit => spool.forget(),
             _ => spool.take(&chunk).await?,
         }
@@ -133,7 +133,7 @@ async fn read(state: &EmulatorState, mut field: Field<'_>) -> Result<UploadedCon
     }
 }
 
-/// Gathers an upload in memory, and on the disk once it is large.
+/// Buffers an upload in memory, and on disk once it is large.
 struct Spool<'a> {
     state: &'a EmulatorState,
     memory: Vec<u8>,
@@ -180,7 +180,7 @@ impl Spool<'_> {
     }
 }
 
-/// Puts what arrived at `path`; true if nothing was there. Blocks.
+/// Writes an upload to `path`; true if the file is new. Blocks.
 pub(crate) fn place(
     state: &EmulatorState,
     content: UploadedContent,

@@ -1,4 +1,4 @@
-//! Faults: what tests let go wrong, and how it is done.
+//! Faults: the rules that a test sets, and how they are carried out.
 
 pub mod hold;
 pub(crate) mod response;

@@ -1,7 +1,7 @@
-//! One connection's bytes, and the ways to spoil them that no HTTP library offers.
+//! A connection's byte stream, with faults that no HTTP library offers.
 //!
-//! A fault is asked for by the handler, deep inside hyper, and done here: a reset needs the socket, and garbage has to
-//! get past a library that only writes HTTP.
+//! A handler deep inside hyper requests the fault, and it is carried out here: a reset needs the socket, and garbage
+//! has to bypass a library that only writes HTTP.
 
 use std::io;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ const GARBLED: u8 = 2;
 const CUT: u8 = 3;
 const SPOILED: u8 = 4;
 
-/// How a connection is to be spoiled; shared by its handlers and its [`Wire`].
+/// The fault to apply to a connection; shared by its handlers and its [`Wire`].
 #[derive(Debug, Default)]
 pub(crate) struct WireFault {
     mode: AtomicU8,
@@ -31,24 +31,24 @@ pub(crate) struct WireFault {
 }
 
 impl WireFault {
-    /// Resets the connection; the caller is dropped with it.
+    /// Resets the connection. The caller is dropped with it.
     pub(crate) async fn reset(&self) {
         self.mode.store(RESET, Ordering::SeqCst);
         self.reset.notify_one();
         std::future::pending::<()>().await;
     }
 
-    /// The next bytes sent are garbage, and the last ones.
+    /// Sends garbage next, and then closes the connection.
     pub(crate) fn garble(&self) {
         self.mode.store(GARBLED, Ordering::SeqCst);
     }
 
-    /// The next bytes sent are the beginning of a status line, and the last ones.
+    /// Sends the beginning of a status line next, and then closes the connection.
     pub(crate) fn cut_head(&self) {
         self.mode.store(CUT, Ordering::SeqCst);
     }
 
-    /// Waits until a reset is asked for.
+    /// Waits until a reset is requested.
     pub(crate) async fn reset_requested(&self) {
         self.reset.notified().await;
     }
@@ -60,7 +60,7 @@ pub(crate) enum SocketStream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A connection that can be spoiled.
+/// A connection to which a fault can be applied.
 pub(crate) struct Wire {
     stream: SocketStream,
     wire_fault: Arc<WireFault>,
@@ -92,7 +92,7 @@ impl<T: AsyncRead + AsyncWrite> Duplex for T {}
 impl Drop for Wire {
     fn drop(&mut self) {
         if self.wire_fault.mode.load(Ordering::SeqCst) == RESET {
-            // Closing with a linger time of zero sends RST. A peer that is gone already needs none.
+            // Closing with a linger time of zero sends RST. An error means that the peer has gone already.
             let _ = self.socket().set_zero_linger();
         }
     }
@@ -113,7 +113,7 @@ impl AsyncWrite for Wire {
             _ => &[],
         };
         if !spoiled.is_empty() {
-            // So few bytes fit whole into an idle connection's buffer.
+            // So few bytes always fit into an idle connection's buffer.
             ready!(self.as_mut().stream().poll_write(cx, spoiled))?;
             self.wire_fault.mode.store(SPOILED, Ordering::SeqCst);
         }

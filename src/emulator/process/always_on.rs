@@ -1,4 +1,4 @@
-//! Always-on tasks: commands that run all the time, and are started again when they end.
+//! Always-on tasks: commands that run all the time and are restarted when they end.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,13 +17,13 @@ use crate::emulator::account::Account;
 pub struct AlwaysOnTask {
     /// Counts from 1 in the account.
     pub id: u64,
-    /// What it runs.
+    /// The command line that it runs.
     pub command: String,
-    /// The user's words about it.
+    /// The user's description.
     pub description: String,
-    /// Whether it is to run.
+    /// Whether it is enabled.
     pub enabled: bool,
-    /// Whether its command runs at this moment.
+    /// Whether its command is running.
     pub running: bool,
 }
 
@@ -63,7 +63,7 @@ impl SupervisedTask {
         AlwaysOnTask { running, ..self.task.clone() }
     }
 
-    /// Ends its processes and waits for that.
+    /// Kills its processes and waits until they have ended.
     async fn stop(&mut self) {
         if let Some(supervisor) = self.supervisor.take() {
             supervisor.stop().await;
@@ -72,23 +72,23 @@ impl SupervisedTask {
 }
 
 impl AlwaysOn {
-    /// None yet.
+    /// Creates an empty list.
     #[must_use]
     pub fn new(launcher: Arc<Launcher>, meter: Arc<CpuMeter>, account: &Account) -> Self {
         Self { launcher, meter, logs: account.root().join("var/log"), tasks: Mutex::default() }
     }
 
-    /// All of them, by their ids.
+    /// All tasks, in the order of their ids.
     pub async fn all(&self) -> Vec<AlwaysOnTask> {
         self.tasks.lock().await.by_id.values().map(SupervisedTask::shown).collect()
     }
 
-    /// One of them.
+    /// The task with an id.
     pub async fn get(&self, id: u64) -> Option<AlwaysOnTask> {
         self.tasks.lock().await.by_id.get(&id).map(SupervisedTask::shown)
     }
 
-    /// Makes one and starts it if it is enabled.
+    /// Creates a task and starts it if it is enabled.
     pub async fn create(&self, command: &str, description: &str, enabled: bool, session: &Session) -> AlwaysOnTask {
         let mut tasks = self.tasks.lock().await;
         tasks.last += 1;
@@ -102,7 +102,7 @@ impl AlwaysOn {
         shown
     }
 
-    /// Changes one. It goes on undisturbed unless its command or being enabled has changed.
+    /// Changes a task. Its command is restarted only if the command or `enabled` changes.
     pub async fn change(
         &self,
         id: u64,
@@ -120,7 +120,7 @@ impl AlwaysOn {
         Some(supervised.shown())
     }
 
-    /// Ends one and starts it again, if it is enabled.
+    /// Restarts a task, if it is enabled.
     pub async fn restart(&self, id: u64, session: &Session) -> Option<AlwaysOnTask> {
         let mut tasks = self.tasks.lock().await;
         let supervised = tasks.by_id.get_mut(&id)?;
@@ -129,7 +129,7 @@ impl AlwaysOn {
         Some(supervised.shown())
     }
 
-    /// Ends and forgets one; whether there was one. Its log stays.
+    /// Stops and removes a task; false if there is none. Its log remains.
     pub async fn delete(&self, id: u64) -> bool {
         let removed = self.tasks.lock().await.by_id.remove(&id);
         match removed {
@@ -141,7 +141,7 @@ impl AlwaysOn {
         }
     }
 
-    /// Ends all.
+    /// Stops all tasks.
     pub async fn stop(&self) {
         for supervised in self.tasks.lock().await.by_id.values_mut() {
             supervised.stop().await;

@@ -1,4 +1,4 @@
-//! All processes of one account, started and ended together.
+//! All processes of one account, which start and end together.
 
 use std::io;
 use std::sync::Arc;
@@ -15,30 +15,30 @@ use super::website::Websites;
 use crate::emulator::account::Account;
 use crate::emulator::settings::Settings;
 
-/// All processes of one account, and what is configured to run.
+/// All processes of one account, and the configuration of what runs.
 #[derive(Debug)]
 pub struct Processes {
     launcher: Arc<Launcher>,
     cpu: Arc<CpuMeter>,
     /// The configured web apps.
     pub webapps: WebApps,
-    /// Those that run.
+    /// The processes of web apps.
     pub workers: WebAppWorkers,
-    /// Commands that run all the time.
+    /// Always-on tasks.
     pub always_on: AlwaysOn,
-    /// Commands that run at their times.
+    /// Scheduled tasks.
     pub schedule: Schedule,
-    /// Commands that serve a domain.
+    /// Websites.
     pub websites: Websites,
     /// The consoles.
     pub consoles: Consoles,
 }
 
 impl Processes {
-    /// Gets ready to start processes; starts none yet.
+    /// Prepares to start processes, without starting any.
     ///
     /// # Errors
-    /// If the launcher cannot be set up, or what an earlier emulator left in the root cannot be read.
+    /// If the launcher cannot be set up, or if what an earlier emulator stored in the root cannot be read.
     pub fn new(settings: &Settings, account: &Arc<Account>) -> io::Result<Self> {
         let launcher = Arc::new(Launcher::new(settings, account)?);
         let cpu = Arc::new(CpuMeter::default());
@@ -60,13 +60,13 @@ impl Processes {
         self.launcher.paths()
     }
 
-    /// The CPU time that was used today, and when the count starts anew, in the service's form.
+    /// The CPU time used today, and when the count is reset, in the service's format.
     #[must_use]
     pub fn cpu_used_today(&self) -> (Duration, String) {
         self.cpu.today(self.consoles.cpu_time())
     }
 
-    /// Ends every process.
+    /// Kills every process.
     pub async fn stop(&self) {
         self.consoles.stop();
         self.schedule.stop().await;

@@ -1,7 +1,8 @@
-//! One run of a shell command, for tasks and websites: its output goes to log files, its CPU time is counted.
+//! One run of a shell command, for tasks and websites: output goes to log files, CPU time is counted.
 //!
-//! A shell of ours waits for a word before it starts the command. By then the launcher has made the processes' own
-//! namespace, so that whatever the command starts is known by it and cannot get away, however soon the command ends.
+//! A shell waits for a line of input before it starts the command. By then the launcher has created the mount
+//! namespace, so everything that the command starts is recognised by it and cannot escape, however soon the command
+//! ends.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -30,38 +31,38 @@ times
 exit $status
 "#;
 
-/// What to run.
+/// A command to run.
 #[derive(Debug)]
 pub struct CommandSpec {
     /// A command line for bash.
     pub command: String,
-    /// Where it starts, as it sees it.
+    /// The folder in which it starts, as the command sees it.
     pub folder: PathBuf,
-    /// Its whole environment but `PATH`.
+    /// Its whole environment except `PATH`.
     pub environment: Vec<(&'static str, OsString)>,
-    /// Its standard output, as it sees it.
+    /// The file for its standard output, as the command sees it.
     pub output: PathBuf,
-    /// Its standard error.
+    /// The file for its standard error.
     pub errors: File,
 }
 
-/// A command at work. Dropping it ends all that the command started.
+/// A running command. Dropping it kills everything that the command started.
 #[derive(Debug)]
 pub struct CommandRun {
     child: Child,
     report: BufReader<ChildStdout>,
-    /// Held open, as a sign that somebody is there.
+    /// Kept open, to show the shell that the emulator is alive.
     _presence: ChildStdin,
-    /// What the command uses; taken once it has ended.
+    /// The command's processes; taken once it has ended.
     tree: Option<Arc<ProcessTree>>,
     meter: Arc<CpuMeter>,
 }
 
 impl CommandRun {
-    /// Starts `spec`; its CPU time goes to `meter`.
+    /// Starts a command, whose CPU time is added to `meter`.
     ///
     /// # Errors
-    /// If the system refuses, or the folder is not there.
+    /// If the system refuses, or the folder does not exist.
     pub async fn start(launcher: &Launcher, meter: &Arc<CpuMeter>, spec: CommandSpec) -> io::Result<Self> {
         let words = ["bash", "-c", SHELL, "bash", &spec.command].map(Path::new);
         let words: Vec<&Path> = words.into_iter().chain([spec.output.as_path()]).collect();
@@ -79,7 +80,7 @@ impl CommandRun {
         if let Some(tree) = &tree {
             meter.watch(tree);
         }
-        // Should this fail, the tree is in no danger: nothing runs in it yet.
+        // If this fails, nothing runs in the tree yet.
         let told = presence.write_all(b"\n").await;
         let run = Self { child, report, _presence: presence, tree, meter: Arc::clone(meter) };
         told.map(|()| run)
@@ -88,7 +89,7 @@ impl CommandRun {
     /// Waits until the command has ended, and returns its exit status.
     ///
     /// # Errors
-    /// If the system cannot tell.
+    /// If the system cannot report it.
     pub async fn wait(mut self) -> io::Result<i32> {
         let mut told = String::new();
         self.report.read_to_string(&mut told).await?;
@@ -97,7 +98,7 @@ impl CommandRun {
             self.meter.forget(&tree, used);
             tree.kill();
         }
-        // A shell says it this way, too.
+        // A shell reports a signal in the same way.
         Ok(status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0)))
     }
 }
@@ -111,7 +112,7 @@ impl Drop for CommandRun {
     }
 }
 
-/// The sum of the second line of bash's `times`: what children used in user and in system mode, as in `0m1.250s`.
+/// The sum of the second line of bash's `times`: the children's user and system time, such as `0m1.250s`.
 fn cpu_time(times: &str) -> Option<Duration> {
     let parse = |text: &str| {
         let (minutes, seconds) = text.strip_suffix('s')?.split_once('m')?;

@@ -1,7 +1,7 @@
-//! Scheduled tasks at work: each enabled one has a scheduler that waits for its time by the emulator's clock.
+//! Runs scheduled tasks: each enabled task has a scheduler that waits for its time by the emulator's clock.
 //!
-//! A run that is not over when the next is due goes on beside it: the service leaves locking to the command. When the
-//! clock jumps over several times, the task runs once.
+//! If a run has not finished when the next one is due, both run side by side: the service leaves locking to the
+//! command. If the clock jumps over several due times, the task runs once.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -39,7 +39,7 @@ struct TimedTasks {
 
 #[derive(Debug)]
 struct TimedTask {
-    /// Read by the scheduler, so that runs go on when something else changes.
+    /// The scheduler reads it, so that runs continue when the task changes.
     task: watch::Sender<ScheduledTask>,
     scheduler: Option<JoinHandle<()>>,
 }
@@ -49,7 +49,7 @@ impl TimedTask {
         self.task.borrow().clone()
     }
 
-    /// Ends its runs and waits for that.
+    /// Kills its runs and waits until they have ended.
     async fn stop(&mut self) {
         if let Some(scheduler) = self.scheduler.take() {
             scheduler.abort();
@@ -60,18 +60,18 @@ impl TimedTask {
 }
 
 impl Schedule {
-    /// None yet.
+    /// Creates an empty schedule.
     #[must_use]
     pub fn new(launcher: Arc<Launcher>, meter: Arc<CpuMeter>, account: &Account) -> Self {
         Self { launcher, meter, logs: account.root().join("var/log"), tasks: Mutex::default() }
     }
 
-    /// All of them, by their ids.
+    /// All tasks, in the order of their ids.
     pub async fn all(&self) -> Vec<ScheduledTask> {
         self.tasks.lock().await.by_id.values().map(TimedTask::shown).collect()
     }
 
-    /// One of them.
+    /// The task with an id.
     pub async fn get(&self, id: u64) -> Option<ScheduledTask> {
         self.tasks.lock().await.by_id.get(&id).map(TimedTask::shown)
     }
@@ -87,7 +87,7 @@ impl Schedule {
         task
     }
 
-    /// Puts `task` in the place of the one with its id; whether there is one.
+    /// Replaces the task that has the same id; false if there is none.
     pub async fn replace(&self, task: ScheduledTask, session: &Session) -> bool {
         let mut tasks = self.tasks.lock().await;
         let Some(timed) = tasks.by_id.get_mut(&task.id) else { return false };
@@ -101,7 +101,7 @@ impl Schedule {
         true
     }
 
-    /// Ends and forgets one; whether there was one. Its log stays.
+    /// Stops and removes a task; false if there is none. Its log remains.
     pub async fn delete(&self, id: u64) -> bool {
         let removed = self.tasks.lock().await.by_id.remove(&id);
         match removed {
@@ -113,7 +113,7 @@ impl Schedule {
         }
     }
 
-    /// Ends all.
+    /// Stops all tasks.
     pub async fn stop(&self) {
         for timed in self.tasks.lock().await.by_id.values_mut() {
             timed.stop().await;
@@ -129,7 +129,7 @@ impl Schedule {
             meter: Arc::clone(&self.meter),
             session: session.clone(),
             logs: self.logs.clone(),
-            // A time that comes before the scheduler's first look must not be missed.
+            // A due time before the scheduler's first check must not be missed.
             from: clock::wall(),
         };
         timed.scheduler = Some(tokio::spawn(scheduler.keep(timed.task.subscribe())));
@@ -153,7 +153,7 @@ impl Scheduler {
             tokio::select! {
                 () = clock::sleep(left) => {
                     runs.push(self.run(task.borrow().clone()));
-                    // The clock's last digits may say that it is not yet time.
+                    // By rounding, the clock may be slightly before the due time.
                     due = task.borrow().next_after(clock::wall().max(due));
                 }
                 changed = task.changed() => {

@@ -1,7 +1,7 @@
-//! Keeps one command running: started again whenever it ends, until the supervisor is stopped.
+//! Keeps one command running: restarts it whenever it ends, until the supervisor is stopped.
 //!
-//! A supervisor is an asynchronous task that holds the run. Aborting it drops the run, which ends the processes; whoever
-//! stops a supervisor waits for that, so that the next one finds ports and sockets free.
+//! A supervisor is an asynchronous task that owns the run. Aborting the task drops the run, which kills the processes.
+//! Whoever stops a supervisor waits for that, so that the next one finds ports and sockets free.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -18,28 +18,28 @@ use super::launcher::{Launcher, Session};
 use super::run::{CommandRun, CommandSpec};
 use crate::clock;
 
-/// How long to wait before a command that has ended is started again: at first, and at most.
+/// How long to wait before a command is restarted: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// A command that lasted this long gets the first pause again.
+/// After a run of this length the pause is reset to the first one.
 const LASTING: Duration = Duration::from_secs(60);
 
-/// A command and what it needs.
+/// A command to keep running, and what it needs.
 #[derive(Debug, Clone)]
 pub struct ServiceSpec {
-    /// A command line for bash, which starts in the home folder.
+    /// A command line for bash, which runs in the home folder.
     pub command: String,
-    /// What it is told of the service.
+    /// What it needs to call the API.
     pub session: Session,
-    /// The name of the log in `/var/log` that gets its standard output.
+    /// The name of the log in `/var/log` for its standard output.
     pub output: String,
-    /// The same for its standard error.
+    /// The name of the log for its standard error.
     pub errors: String,
-    /// The socket that it is to listen on, named by `$DOMAIN_SOCKET`.
+    /// The socket on which it should listen, passed as `$DOMAIN_SOCKET`.
     pub socket: Option<PathBuf>,
 }
 
-/// How the command does.
+/// The state of a supervised command.
 #[derive(Debug, Default)]
 pub struct ServiceStatus {
     /// Whether it runs.
@@ -48,7 +48,7 @@ pub struct ServiceStatus {
     pub ended: AtomicBool,
 }
 
-/// A supervisor at work.
+/// Keeps a command running until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Supervisor {
     task: JoinHandle<()>,
@@ -56,7 +56,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts a command, whose logs are in the real folder `logs`.
+    /// Starts a command; `logs` is the real folder for its logs.
     #[must_use]
     pub fn start(launcher: &Arc<Launcher>, meter: &Arc<CpuMeter>, logs: PathBuf, spec: ServiceSpec) -> Self {
         let status = Arc::new(ServiceStatus::default());
@@ -70,27 +70,27 @@ impl Supervisor {
         Self { task: tokio::spawn(supervision.keep()), status }
     }
 
-    /// How the command does.
+    /// The state of a supervised command.
     #[must_use]
     pub fn status(&self) -> &ServiceStatus {
         &self.status
     }
 
-    /// Begins to end the command with all that it started.
+    /// Starts to kill the command and everything that it started.
     pub fn abort(&self) {
         self.task.abort();
     }
 
-    /// Whether all of it has ended.
+    /// Whether all its processes have ended.
     #[must_use]
     pub fn has_stopped(&self) -> bool {
         self.task.is_finished()
     }
 
-    /// Ends the command with all that it started, and returns when that is done.
+    /// Kills the command and everything that it started, and waits until they have ended.
     pub async fn stop(mut self) {
         self.task.abort();
-        // An error only says that it was aborted.
+        // An error only means that it was aborted.
         let _ = (&mut self.task).await;
     }
 }

@@ -1,7 +1,7 @@
-//! Web apps at work: for each domain one Python process that runs its WSGI file (`wsgi_worker.py`).
+//! Running web apps: for each domain one Python process that runs its WSGI file (`wsgi_worker.py`).
 //!
-//! As on the host, a reload starts a new process and lets the old one finish what it does, and writing the WSGI file
-//! reloads by itself, unless that happens in the very second of the last load.
+//! As on the host, a reload starts a new process and lets the old one finish its requests. Changing the WSGI file
+//! reloads the web app by itself, unless it changes in the same second in which it was loaded.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -26,22 +26,22 @@ use crate::emulator::calendar;
 
 const SCRIPT: &str = include_str!("wsgi_worker.py");
 
-/// How long a new process may take until it listens; loading the web app comes after that.
+/// How long a new process may take until it listens. It loads the web app after that.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long an old process may go on with its last requests.
+/// How long an old process may take to finish its requests.
 const REQUEST_LIMIT: Duration = Duration::from_secs(300);
 
-/// How often it is looked whether they are answered.
+/// How often to check whether they are finished.
 const IDLE_CHECK: Duration = Duration::from_millis(5);
 
-/// How long a process may take to end once it has nothing to do.
+/// How long an idle process may take to exit.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why a web app's process did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// It ended before it listened; its error log says why.
+    /// It exited before it listened; the reason is in its error log.
     #[error("the process of {domain} ended before it listened")]
     Ended {
         /// The web app's domain.
@@ -54,14 +54,14 @@ pub enum StartError {
 
 #[derive(Debug, Default)]
 struct WorkerUsage {
-    /// Whether a request came since the web app was loaded.
+    /// Whether there has been a request since the web app was loaded.
     was_hit: AtomicBool,
 }
 
-/// The right to send one request to a process, which is not ended before the guard is dropped.
+/// Permission to send one request to a process, which keeps running until the guard is dropped.
 #[derive(Debug)]
 pub struct WorkerGuard {
-    /// Where the process listens.
+    /// The port on which the process listens.
     pub port: u16,
     /// Whether this is the first request since the web app was loaded.
     pub is_first: bool,
@@ -74,7 +74,7 @@ pub struct WebAppWorkers {
     launcher: Arc<Launcher>,
     script: PathBuf,
     root: PathBuf,
-    /// Whether each request gets a thread of its own.
+    /// Whether each request is handled in its own thread.
     threads: bool,
     running: Mutex<HashMap<String, WebAppWorker>>,
 }
@@ -84,14 +84,14 @@ struct WebAppWorker {
     child: Child,
     tree: Option<ProcessTree>,
     port: u16,
-    /// Shared with each request under way.
+    /// Shared with each request in progress.
     usage: Arc<WorkerUsage>,
-    /// The WSGI file's time when it was loaded, in whole seconds.
+    /// The modification time of the WSGI file when it was loaded, in whole seconds.
     loaded: Option<u64>,
 }
 
 impl WebAppWorkers {
-    /// Starts nothing yet.
+    /// Prepares to start web apps, without starting any.
     ///
     /// # Errors
     /// If the script cannot be written.
@@ -101,7 +101,7 @@ impl WebAppWorkers {
         Ok(Self { launcher, script, root: account.root().to_owned(), threads, running: Mutex::default() })
     }
 
-    /// A place in the queue of a web app's process, which is started or renewed if need be.
+    /// A guard for a request to a web app's process, which is started or replaced if necessary.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -118,7 +118,7 @@ impl WebAppWorkers {
         self.renew(&mut running, app, session).await
     }
 
-    /// Kills a process that took too long for the request of `guard`; the next request starts another.
+    /// Kills a process that took too long for the request of `guard`. The next request starts a new one.
     pub async fn abandon(&self, domain: &str, guard: &WorkerGuard) {
         let mut running = self.running.lock().await;
         if running.get(domain).is_some_and(|worker| Arc::ptr_eq(&worker.usage, &guard.usage)) {
@@ -132,21 +132,21 @@ impl WebAppWorkers {
     /// Starts a new process of a web app and retires the old one.
     ///
     /// # Errors
-    /// If it cannot be started; the old one goes on then.
+    /// If it cannot be started; the old process then keeps running.
     pub async fn reload(&self, app: &WebApp, session: &Session) -> Result<(), StartError> {
         let mut running = self.running.lock().await;
         self.tell(&app.domain_name, "...gracefully killing workers...")?;
         self.renew(&mut running, app, session).await.map(drop)
     }
 
-    /// Ends a web app's process after its last request.
+    /// Ends a web app's process after its last request has finished.
     pub async fn retire(&self, domain: &str) {
         if let Some(worker) = self.running.lock().await.remove(domain) {
             worker.retire();
         }
     }
 
-    /// Ends all processes at once.
+    /// Kills all processes.
     pub async fn stop(&self) {
         for (_, mut worker) in self.running.lock().await.drain() {
             worker.kill_tree();
@@ -196,29 +196,29 @@ impl WebAppWorkers {
         }
     }
 
-    /// The virtualenv's Python, else that of the emulator.
+    /// The Python of the web app's virtualenv, or else the emulator's.
     fn python(&self, app: &WebApp) -> PathBuf {
         if app.virtualenv_path.is_empty() {
             return self.launcher.python().to_owned();
         }
         let inside = self.launcher.visible(&app.virtualenv_path).join("bin/python");
-        // The virtualenv may be one of this machine, outside the account.
+        // The virtualenv may be outside the account, elsewhere on this machine.
         let in_account = self.root.join(app.virtualenv_path.trim_start_matches('/')).join("bin/python").exists();
         if in_account { inside } else { Path::new(&app.virtualenv_path).join("bin/python") }
     }
 
-    /// When the WSGI file was written, in whole seconds; `None` if it is not there.
+    /// When the WSGI file was modified, in whole seconds; `None` if it does not exist.
     fn written(&self, domain: &str) -> Option<u64> {
         let modified = fs::metadata(self.root.join(wsgi_path(domain).trim_start_matches('/'))).ok()?.modified().ok()?;
         Some(modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
     }
 
-    /// A line in the server log, where the host's application server says what becomes of a web app's processes.
+    /// Writes a line to the server log, in which the host's application server reports on web apps' processes.
     fn tell(&self, domain: &str, what: &str) -> io::Result<()> {
         writeln!(self.open_log(domain, "server")?, "{} {what}", calendar::stamp(clock::wall()))
     }
 
-    /// A log of a domain, to be appended to.
+    /// Opens a log of a domain for appending.
     ///
     /// # Errors
     /// If it cannot be opened.
@@ -240,7 +240,7 @@ impl WebAppWorker {
         }
     }
 
-    /// Lets it answer those who were let to it, and ends it then, or when that takes too long.
+    /// Ends it once its last request has finished, or when that takes too long.
     fn retire(mut self) {
         tokio::spawn(async move {
             let answered = async {
@@ -252,7 +252,7 @@ impl WebAppWorker {
                 && let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
                 && kill_process(pid, Signal::TERM).is_ok()
             {
-                // What it has to do at its end may fail as it likes: it is dropped, and so killed, after this.
+                // Errors and delays at its exit do not matter: it is dropped after this, which kills it.
                 let _ = tokio::time::timeout(END_LIMIT, self.child.wait()).await;
             }
         });

@@ -1,4 +1,4 @@
-//! `always_on/`: making, changing, restarting and deleting always-on tasks. Free accounts have none.
+//! `always_on/`: creating, changing, restarting and deleting always-on tasks. Free accounts have none.
 
 use axum::extract::State;
 use axum::response::Response;

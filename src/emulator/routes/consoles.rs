@@ -1,4 +1,4 @@
-//! `consoles/`, and the pages that start them.
+//! `consoles/`, and the pages that start consoles.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::emulator::response::{self, not_found};
 use crate::emulator::settings::AccountKind;
 use crate::emulator::state::{EmulatorState, SharedState};
 
-/// What the service lets a console run, besides each version of Python and `IPython`
+/// The programs that the service allows in a console, besides each version of Python and `IPython`
 /// (<https://help.pythonanywhere.com/pages/TypesOfConsoles/>, and what the client `pypawapi` offers).
 const EXECUTABLES: [&str; 9] =
     ["bash", "python3", "python", "ipython3", "ipython", "pypy2", "pypy3", "mysql", "postgres"];
@@ -29,7 +29,7 @@ pub(crate) async fn list(State(state): SharedState) -> Response {
     response::json(StatusCode::OK, &state.processes.consoles.all())
 }
 
-/// Nobody else has an account on an emulator.
+/// There is nobody else to share a console.
 pub(crate) async fn shared_with_you() -> Response {
     response::json(StatusCode::OK, &json!([]))
 }
@@ -99,7 +99,7 @@ fn not_running(state: &EmulatorState, id: u64) -> Response {
     response::json(StatusCode::PRECONDITION_FAILED, &json!({ "error": text }))
 }
 
-/// The page of a console, which starts it. No login is asked for: only this machine reaches it.
+/// The page of a console, which starts it. It needs no login: only this machine can reach it.
 async fn page(State(state): SharedState, PathId((user, id)): PathId<(String, u64)>) -> Response {
     if user != state.account.user() {
         return response::html(StatusCode::NOT_FOUND, "<h1>Not found</h1>");

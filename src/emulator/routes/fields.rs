@@ -1,4 +1,4 @@
-//! The fields of a request's body: a form, a multipart form or a JSON object, as Django REST framework takes them.
+//! The fields in a request's body: a form, a multipart form or a JSON object, as in Django REST framework.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use serde_json::Value;
 
 use crate::emulator::response;
 
-/// Name to value; JSON values that are no texts come as their JSON.
+/// Values by name; JSON values that are not strings are kept as JSON.
 #[derive(Debug, Default)]
 pub struct Fields(BTreeMap<String, String>);
 
 impl Fields {
-    /// A field's value, if it was given.
+    /// A field's value, if it is given.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A field as yes or no, in the spellings that Django REST framework takes.
+    /// A field as a boolean, in the spellings that Django REST framework accepts.
     pub fn flag(&self, name: &str) -> Option<bool> {
         match self.get(name)?.to_ascii_lowercase().as_str() {
             "true" | "1" | "on" | "yes" | "t" | "y" => Some(true),
@@ -28,7 +28,7 @@ impl Fields {
         }
     }
 
-    /// 400 with the names of the fields that are missing, in the framework's shape.
+    /// Returns 400 with the names of the missing fields, in the framework's shape.
     pub fn require(&self, names: &[&str]) -> Result<(), Box<Response>> {
         let missing: serde_json::Map<String, Value> = names
             .iter()

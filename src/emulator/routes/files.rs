@@ -1,4 +1,4 @@
-//! `files/path{path}`: folders are listed, files are read, written and deleted.
+//! `files/path{path}`: listing folders; reading, writing and deleting files.
 
 use std::fs;
 use std::io;
@@ -45,7 +45,7 @@ fn download_type(state: &EmulatorState) -> &'static str {
 enum PathContent {
     Folder(Map<String, Value>),
     File(Body, u64),
-    /// A socket, a FIFO or a device: opening it could wait for ever.
+    /// A socket, a FIFO or a device: opening it could block forever.
     Neither,
 }
 
@@ -62,7 +62,7 @@ fn open(state: &EmulatorState, path: &AccountPath) -> io::Result<PathContent> {
     Ok(PathContent::File(body, length))
 }
 
-/// The listing of a folder, sorted; a link counts as what it leads to.
+/// The listing of a folder, sorted; a link is listed as its target.
 fn list(state: &EmulatorState, path: &AccountPath, real: &Path) -> io::Result<Map<String, Value>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(real)? {
@@ -72,10 +72,10 @@ fn list(state: &EmulatorState, path: &AccountPath, real: &Path) -> io::Result<Ma
             continue;
         }
         let child = path.child(&name);
-        // An entry that vanishes meanwhile is a file of the past, as good as any.
+        // An entry that has vanished in the meantime is listed as a file.
         let kind = entry.file_type();
         let is_dir = kind.is_ok_and(|kind| kind.is_dir() || kind.is_symlink() && leads_to_dir(&state.account, &child));
-        // JSON holds no bytes that are no UTF-8.
+        // JSON cannot contain bytes that are not UTF-8.
         let name = String::from_utf8_lossy(name.as_bytes()).into_owned();
         let kind = if is_dir { "directory" } else { "file" };
         entries.push((name, json!({ "type": kind, "url": paths::url_of(state, &child) })));
@@ -127,7 +127,7 @@ fn forbidden() -> Response {
     response::message(StatusCode::FORBIDDEN, "You do not have permission to delete this", "forbidden")
 }
 
-/// Deletes a file, a link, or a folder with all below it; false if the account may not.
+/// Deletes a file, a link, or a folder with its content; false if that is not allowed.
 fn remove(state: &EmulatorState, path: &AccountPath) -> io::Result<bool> {
     let real = state.account.resolve(path, LastLink::Keep)?;
     let metadata = fs::symlink_metadata(&real)?;

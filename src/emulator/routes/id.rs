@@ -1,4 +1,4 @@
-//! Things that have numbers: where a path names one by anything else, there is no such thing.
+//! Path parameters that include a numeric id. A path with anything else in its place is answered with 404.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::response::Response;
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::emulator::response::not_found;
 
-/// The variable parts of a path, with a number among them. axum itself would answer with 400 and words of its own.
+/// The parameters of a path, one of them numeric. axum itself would answer with 400 and its own wording.
 pub(crate) struct PathId<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathId<T> {

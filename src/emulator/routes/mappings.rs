@@ -1,6 +1,6 @@
-//! `webapps/{domain}/static_files/` and `…/static_headers/`: what a web app's files are served from, and with.
+//! `webapps/{domain}/static_files/` and `…/static_headers/`: a web app's static file mappings and their headers.
 //!
-//! Both are lists of small records that differ in their fields only, so each call is written once for both. A change
+//! Both are lists of small records that differ only in their fields, so each handler is written once for both. A change
 //! takes effect when the web app is reloaded.
 
 use axum::extract::{Path, State};
@@ -19,13 +19,13 @@ type Item = PathId<(String, String, u64)>;
 
 /// A record in one of a web app's lists.
 pub(crate) trait Mapping: Serialize + Clone + Default + Send {
-    /// The list it is in.
+    /// The list that contains it.
     fn list(app: &mut WebApp) -> &mut Vec<Self>;
 
     /// Its id.
     fn id(&mut self) -> &mut u64;
 
-    /// Takes over the fields that are given.
+    /// Sets the fields that are given.
     fn fill(&mut self, validator: &mut Validator<'_>);
 }
 
@@ -63,7 +63,7 @@ impl Mapping for StaticHeader {
         fill(&mut self.url, validator, "url");
         fill(&mut self.name, validator, "name");
         fill(&mut self.value, validator, "value");
-        // What cannot be sent would be lost without a word.
+        // A header that cannot be sent would be dropped silently.
         if !self.name.is_empty() && HeaderName::try_from(&self.name).is_err() {
             validator.refuse("name", "Enter a valid value.");
         }
@@ -165,7 +165,7 @@ fn find<T: Mapping>(state: &EmulatorState, domain: &str, id: u64) -> Option<T> {
     T::list(&mut app).iter_mut().find_map(|item| (*item.id() == id).then(|| item.clone()))
 }
 
-/// Changes the web app at `domain`, and answers what the change returns.
+/// Changes the web app at `domain`, and responds with what the change returns.
 fn change<T: Mapping>(
     state: &EmulatorState,
     domain: &str,

@@ -1,4 +1,4 @@
-//! The handlers, one file for each family of endpoints, as the reference groups them.
+//! The routes of the API: handlers (one file for each family of endpoints, as in the reference), table and router.
 
 pub mod always_on;
 pub mod consoles;

@@ -1,7 +1,7 @@
-//! How a request names a path of the account: in its address (`files/path…`), or as the parameter `path`.
+//! The account paths in requests: in the URL (`files/path…`), or in the parameter `path`.
 //!
-//! A path in the address is taken from the raw request, decoded to bytes and then split, which is what the service's web
-//! server does before the application sees it: `%2F` separates folders like `/`, and a name may hold any byte but NUL.
+//! A path in the URL is taken from the raw request, decoded to bytes and then split, as the service's web server does
+//! before the application sees it: `%2F` separates folders like `/`, and a name may contain any byte except NUL.
 
 use axum::response::Response;
 use http::{StatusCode, Uri};
@@ -17,13 +17,13 @@ const PREFIX: &str = "files/path";
 
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// The address of a path in the account, below the API's own.
+/// The URL of a path in the account.
 pub(crate) fn url_of(state: &EmulatorState, path: &AccountPath) -> String {
     let quoted = percent_encode(&path.to_bytes(), UNRESERVED).to_string();
     format!("{}/api/v0/user/{}/{PREFIX}{quoted}", state.url, state.account.user())
 }
 
-/// The path in the address of `files/path…`.
+/// The path in the URL of `files/path…`.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
 pub(crate) fn of_address(uri: &Uri) -> Result<AccountPath, Response> {
     let rest = api_path::split(uri.path()).map_or("", |(_, _, rest)| rest);
@@ -38,7 +38,7 @@ fn bad_path_status(problem: BadPath) -> StatusCode {
     }
 }
 
-/// The path of a `path` parameter, in one form: `/a/` and `/a` are the same file.
+/// The path in a parameter `path`, normalized: `/a/` and `/a` are the same file.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
 pub(crate) fn of_parameter(value: Option<String>) -> Result<AccountPath, Response> {
     let bad = |text: &str| response::detail(StatusCode::BAD_REQUEST, text);
@@ -47,7 +47,7 @@ pub(crate) fn of_parameter(value: Option<String>) -> Result<AccountPath, Respons
     AccountPath::parse(path.as_bytes()).map_err(|problem| bad(&problem.to_string()))
 }
 
-/// The path in a query's parameter `path`.
+/// The path in the parameter `path` of a query.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
 pub(crate) fn of_query(uri: &Uri) -> Result<AccountPath, Response> {
     of_parameter(parameter(uri.query().unwrap_or_default().as_bytes()))

@@ -1,4 +1,4 @@
-//! What belongs to the account itself: CPU seconds, databases, Python versions, students, the system image.
+//! The account's own resources: CPU seconds, databases, Python versions, students, the system image.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -34,7 +34,7 @@ pub(crate) async fn students(State(state): SharedState) -> Response {
     response::json(StatusCode::OK, &json!({ "students": students }))
 }
 
-/// The student's account stays; it is no longer a student of this one.
+/// The student's account remains; it only stops being a student of this one.
 pub(crate) async fn delete_student(State(state): SharedState, Path((_, student)): Path<(String, String)>) -> Response {
     let students = &mut state.preferences.lock().students;
     let before = students.len();
@@ -60,7 +60,7 @@ fn set(state: &EmulatorState, preference: Preference, fields: &Fields) -> Result
     Ok(shown(&preferences, preference))
 }
 
-/// A pair of handlers for each preference: the service names them apart.
+/// A pair of handlers for each preference, since the service has an endpoint for each.
 macro_rules! settings {
     ($($get:ident, $set:ident => $preference:ident),+ $(,)?) => {$(
         pub(crate) async fn $get(State(state): SharedState) -> Response {

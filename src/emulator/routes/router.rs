@@ -1,4 +1,4 @@
-//! All routes put together, and the answers to what none of them serves.
+//! The router, and the responses to requests that no route serves.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use super::{consoles, sharing};
 use crate::emulator::response;
 use crate::emulator::state::{EmulatorState, SharedState};
 
-/// Every route of the API and of the pages beside it.
+/// The router for the API and the pages beside it.
 pub fn router() -> Router<Arc<EmulatorState>> {
     let mut router = Router::new();
     for endpoint in ENDPOINTS {
         for route in endpoint.routes() {
             let mut methods = (endpoint.handlers)();
             if endpoint.takes_uploads() {
-                // Their limit is the account's, not the framework's.
+                // The limit for uploads is the account's, not the framework's.
                 methods = methods.layer(DefaultBodyLimit::disable());
             }
             router = router.route(&route, methods);
@@ -32,7 +32,7 @@ pub fn router() -> Router<Arc<EmulatorState>> {
         .method_not_allowed_fallback(unknown_method)
 }
 
-/// The answer to a path that nothing is served at.
+/// The response to a path that no route serves.
 pub fn unknown_path(state: &EmulatorState, uri: &Uri) -> Response {
     let path = uri.path();
     if state.settings.undocumented.append_slash && !path.ends_with('/') && table::find(&format!("{path}/")).is_some() {

@@ -1,4 +1,4 @@
-//! `schedule/`: making, changing and deleting scheduled tasks. Free accounts have none.
+//! `schedule/`: creating, changing and deleting scheduled tasks. Free accounts have none.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -20,7 +20,7 @@ fn shown(state: &EmulatorState, task: &ScheduledTask) -> Value {
         "url": format!("/api/v0/user/{user}/schedule/{id}/"),
         "user": user,
         "command": task.command,
-        // Tasks of free accounts used to expire.
+        // Only tasks of free accounts used to expire.
         "expiry": null,
         "enabled": task.enabled,
         "logfile": format!("/user/{user}/files/var/log/{}", task.log_name()),
@@ -41,7 +41,7 @@ pub(crate) async fn list(State(state): SharedState) -> Result<Response, Response
     Ok(response::json(StatusCode::OK, &tasks))
 }
 
-/// What the fields make of `old`, or of nothing.
+/// The task that results from the fields, based on `old` if there is one.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
 fn read_task(mut validator: Validator<'_>, old: Option<&ScheduledTask>) -> Result<ScheduledTask, Response> {
     let command = validator.required("command").map(str::to_owned);
@@ -50,7 +50,7 @@ fn read_task(mut validator: Validator<'_>, old: Option<&ScheduledTask>) -> Resul
         _ => Interval::Daily,
     });
     let interval = interval.or(old.map(|task| task.interval)).unwrap_or(Interval::Daily);
-    // Required, but for tasks that have it: the framework's check that a text is there comes first.
+    // Required unless the task has it; the framework checks that it is present before it checks the number.
     let minute = validator.required("minute").and_then(|_| validator.number("minute", 59));
     let hour = validator.number("hour", 23);
     let hour = match interval {
@@ -112,7 +112,7 @@ async fn change(state: &EmulatorState, id: u64, validator: Validator<'_>) -> Res
     let Some(old) = state.processes.schedule.get(id).await else { return Ok(not_found()) };
     let task = read_task(validator, Some(&old))?;
     let answer = response::json(StatusCode::OK, &shown(state, &task));
-    // It may have been deleted meanwhile.
+    // It may have been deleted in the meantime.
     Ok(if state.processes.schedule.replace(task, &state.session()).await { answer } else { not_found() })
 }
 

@@ -1,4 +1,4 @@
-//! Files that everybody may read: `files/sharing`, and the addresses that serve them.
+//! `files/sharing`: sharing files publicly, and the pages that serve them.
 
 use std::fs;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::emulator::state::{EmulatorState, SharedState};
 
 const ID_DIGITS: usize = 16;
 
-/// More than any path can be long.
+/// Longer than any path.
 const MAX_BODY: usize = 64 << 10;
 
 /// The pages of shared files.

@@ -1,4 +1,4 @@
-//! The certificates of web apps (`webapps/{domain}/ssl/`) and, in version 1, of domains (`domains/{domain}/ssl/`).
+//! Certificates: `webapps/{domain}/ssl/` and, in version 1, `domains/{domain}/ssl/`.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -11,7 +11,7 @@ use super::validation::Validator;
 use crate::emulator::response::{self, not_found};
 use crate::emulator::state::{EmulatorState, SharedState};
 
-/// The only kind that the service makes itself.
+/// The only kind of certificate that the service issues itself.
 const LETS_ENCRYPT: &str = "letsencrypt-auto-renew";
 
 /// Whether the account has a web app or website at this domain.
@@ -31,7 +31,7 @@ pub(crate) async fn read(State(state): SharedState, Path((_, domain)): Path<(Str
     response::json(StatusCode::OK, &value)
 }
 
-/// A moment in one of the two forms of ISO 8601 that the service has been seen to answer.
+/// A time in one of the two ISO 8601 formats that the service has been seen to use.
 fn written(moment: OffsetDateTime, compact: bool) -> String {
     let (year, month, day) = (moment.year(), u8::from(moment.month()), moment.day());
     let (hour, minute, second) = moment.to_hms();
@@ -72,7 +72,7 @@ pub(crate) async fn set(
     }
 }
 
-/// Unlike other deletions this one is answered as a change is: the client `pypawapi` reads a `status` here.
+/// Unlike other deletions, this one responds like a change: the client `pypawapi` reads a `status` here.
 pub(crate) async fn delete(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     match state.certificates.delete(&domain) {
         Ok(true) => response::json(StatusCode::OK, &json!({"status": "OK"})),

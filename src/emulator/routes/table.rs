@@ -1,7 +1,7 @@
 //! The service's endpoints: their paths, methods, rate buckets and handlers.
 //!
-//! The table is the emulator's own, taken from <https://help.pythonanywhere.com/pages/API/>, and not the client's:
-//! a mistake in one of them has to show. An endpoint is added here and nowhere else; the router is made from it.
+//! The table is the emulator's own, taken from <https://help.pythonanywhere.com/pages/API/>, and not the client's, so
+//! that a mistake in either shows. To add an endpoint, add a row here; the router is built from the table.
 
 use std::sync::Arc;
 
@@ -12,36 +12,36 @@ use crate::emulator::api_path;
 use crate::emulator::process::{StaticFile, StaticHeader};
 use crate::emulator::state::EmulatorState;
 
-/// One path of the API.
+/// One endpoint of the API.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Endpoint {
-    /// The path below the user's, which names the rate bucket; `{}` is one segment, `{*}` is any rest.
+    /// The path below the user's, which is also the name of the rate bucket; `{}` is one segment, `{*}` is any rest.
     pub name: &'static str,
-    /// The version of the API that has it.
+    /// The version of the API that contains it.
     version: &'static str,
-    /// The methods that the service has for it, in lower case.
+    /// Its methods, in lower case.
     methods: &'static [&'static str],
-    /// What answers them.
+    /// The handlers of its methods.
     pub handlers: fn() -> MethodRouter<Arc<EmulatorState>>,
 }
 
 impl Endpoint {
-    /// Whether its bodies may be as large as files are.
+    /// Whether its request bodies may be as large as files.
     pub fn takes_uploads(&self) -> bool {
         self.name.ends_with("{*}")
     }
 
-    /// Its methods, as the header `Allow` names them.
+    /// Its methods, as in the header `Allow`.
     pub fn allowed(&self) -> String {
         self.methods.join(", ").to_uppercase()
     }
 
-    /// The paths to route to it, in the router's spelling.
+    /// The paths to route to it, in the router's syntax.
     pub fn routes(&self) -> Vec<String> {
         let full = format!("/api/{}/user/{{user}}/{}", self.version, self.name);
         match full.strip_suffix("{*}") {
             Some(start) => vec![start.to_owned(), format!("{start}/"), format!("{start}/{{*rest}}")],
-            // The router wants a name for each, and handlers take them by their order.
+            // The router needs a name for each parameter; handlers take them in order.
             None => vec![full.replacen("{}", "{first}", 1).replacen("{}", "{second}", 1)],
         }
     }
@@ -123,7 +123,7 @@ endpoints! {
     v0 "system_image/" { get => resources::system_image, patch => resources::set_system_image }
 }
 
-/// The endpoint that a request's path, as it was sent, belongs to.
+/// The endpoint that a request's raw path belongs to.
 pub(crate) fn find(path: &str) -> Option<&'static Endpoint> {
     let (version, _, rest) = api_path::split(path)?;
     ENDPOINTS.iter().find(|endpoint| endpoint.version == version && matches(endpoint.name, rest))
@@ -131,7 +131,7 @@ pub(crate) fn find(path: &str) -> Option<&'static Endpoint> {
 
 fn matches(pattern: &str, path: &str) -> bool {
     if let Some(prefix) = pattern.strip_suffix("{*}") {
-        // `files/pathology` is no path in the account.
+        // `files/pathology` is not a path in the account.
         return path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     }
     let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));

@@ -1,6 +1,6 @@
-//! `files/tree`: what is below a folder, as far as the service tells.
+//! `files/tree`: what is below a folder, as far as the service lists it.
 //!
-//! It tells little: two levels, no dot files, no symbolic links, and no word about what it cut off after 1000 paths.
+//! It lists two levels, without dot files and symbolic links, and truncates silently after 1000 paths.
 
 use std::fs;
 use std::io;
@@ -44,7 +44,7 @@ pub(crate) async fn tree(State(state): SharedState, uri: Uri) -> Result<Response
     .await
 }
 
-/// Adds what is in a folder, each folder before what is in it. A folder that cannot be read looks empty.
+/// Adds a folder's entries, each folder before its own entries. A folder that cannot be read counts as empty.
 fn collect(path: &AccountPath, real: &Path, levels: usize, paths: &mut Vec<String>) {
     let mut entries: Vec<_> = fs::read_dir(real).into_iter().flatten().flatten().collect();
     entries.sort_unstable_by_key(fs::DirEntry::file_name);

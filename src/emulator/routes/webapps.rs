@@ -1,4 +1,4 @@
-//! `webapps/`: making, changing, reloading and deleting web apps.
+//! `webapps/`: creating, changing, reloading and deleting web apps.
 
 use std::fs;
 use std::io;
@@ -36,13 +36,13 @@ def application(environ, start_response):
 
 const TOO_MANY: &str = "You have reached your maximum number of web apps";
 
-/// What the service shows of a web app.
+/// A web app as the service returns it.
 fn shown(app: &WebApp) -> Value {
     let mut value = serde_json::to_value(app).unwrap_or_default();
     if app.virtualenv_path.is_empty() {
         value["virtualenv_path"] = Value::Null;
     }
-    // These have endpoints of their own.
+    // These have their own endpoints.
     if let Some(fields) = value.as_object_mut() {
         fields.retain(|name, _| name != "static_files" && name != "static_headers");
     }
@@ -61,7 +61,7 @@ pub(crate) async fn read(State(state): SharedState, Path((_, domain)): Path<(Str
     }
 }
 
-/// The service's way to refuse a new web app: a success that is none.
+/// How the service refuses a new web app: with status 200 and an error in the body.
 fn refused(kind: &str, text: &str) -> Response {
     text_json(StatusCode::OK, &json!({"status": "ERROR", "error_type": kind, "error_message": text}))
 }
@@ -94,10 +94,10 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Respons
     }
 }
 
-/// Why there is no new web app: the service's word for it, and its sentence.
+/// Why a web app was not created: the service's code and message.
 type Refusal = (&'static str, String);
 
-/// Writes the WSGI file and the logs, as the service's manual configuration does.
+/// Creates a web app, its WSGI file and its logs, as the service's manual configuration does.
 fn make(state: &EmulatorState, domain: &str, python_version: &str) -> io::Result<Result<WebApp, Refusal>> {
     let home = format!("/home/{}/", state.account.user());
     let expiry = httpdate::fmt_http_date(clock::wall() + Duration::from_secs(31 * 24 * 3600));
@@ -181,7 +181,7 @@ fn apply(app: &mut WebApp, fields: &Fields, python_version: Option<String>) {
         fields.flag("password_protection_enabled").unwrap_or(app.password_protection_enabled);
 }
 
-/// Takes the site offline. The code stays, and the WSGI file is kept under another name.
+/// Takes the site offline. The code remains, and the WSGI file is kept under another name.
 pub(crate) async fn delete(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     let removed = state.processes.webapps.change(|apps| {
         let index = apps.iter().position(|app| app.domain_name.eq_ignore_ascii_case(&domain))?;
@@ -246,7 +246,7 @@ async fn switch(state: &EmulatorState, domain: &str, enabled: bool) -> Response 
     }
 }
 
-/// `python313` or `3.13` as `3.13`; `None` for a version that the service does not have.
+/// Returns `python313` or `3.13` as `3.13`; `None` for a version that the service does not have.
 fn dotted_version(text: &str) -> Option<String> {
     let digits = text.strip_prefix("python").unwrap_or(text);
     let minor: u32 = digits.strip_prefix("3.").or_else(|| digits.strip_prefix('3'))?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Version 1's `websites/`: sites that a command serves (<https://help.pythonanywhere.com/pages/ASGIAPI/>).
+//! Version 1's `websites/`: sites that are served by a command (<https://help.pythonanywhere.com/pages/ASGIAPI/>).
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -12,7 +12,7 @@ use crate::emulator::response::{self, forbidden, not_found};
 use crate::emulator::settings::AccountKind;
 use crate::emulator::state::{EmulatorState, SharedState};
 
-/// The domain whose sites need no DNS of the user's.
+/// The domain whose subdomains need no CNAME record.
 const OWN_DOMAIN: &str = ".pythonanywhere.com";
 
 fn shown(state: &EmulatorState, site: &Website) -> Value {
@@ -41,7 +41,7 @@ pub(crate) async fn list(State(state): SharedState) -> Response {
     response::json(StatusCode::OK, &sites)
 }
 
-/// The command in `webapp`, which is an object in JSON and a dotted name in a form.
+/// The command in `webapp`, which is an object in JSON, and a field `webapp.command` in a form.
 fn command(fields: &Fields) -> Option<String> {
     let nested = fields.get("webapp").and_then(|text| serde_json::from_str::<Value>(text).ok());
     let nested = nested.and_then(|webapp| webapp.get("command")?.as_str().map(str::to_owned));
@@ -72,7 +72,7 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<
     let site = match made {
         Ok(Some(site)) => site,
         Ok(None) => {
-            // Somebody else was faster.
+            // Another request was faster.
             validator.refuse("domain_name", taken);
             return validator.done().map(|()| not_found());
         }
@@ -95,7 +95,7 @@ pub(crate) async fn read(State(state): SharedState, Path((_, domain)): Path<(Str
     found(&state, site)
 }
 
-/// Being enabled is all that can be changed.
+/// Only `enabled` can be changed.
 pub(crate) async fn update(
     State(state): SharedState,
     Path((_, domain)): Path<(String, String)>,

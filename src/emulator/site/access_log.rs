@@ -1,4 +1,4 @@
-//! The access logs of web apps and websites, in the combined format that the host uses, with what it appends.
+//! The access logs of web apps and websites: the combined log format, with the fields that the host appends.
 
 use std::io::Write;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::clock;
 use crate::emulator::calendar;
 use crate::emulator::state::EmulatorState;
 
-/// What the access log says of a request, as far as it is known before the answer.
+/// What the access log records of a request before there is a response.
 pub(super) struct PageRequest {
     line: String,
     referer: String,
@@ -35,7 +35,7 @@ impl PageRequest {
         }
     }
 
-    /// Writes the line, in the combined format that the host uses, with what it appends of its own.
+    /// Writes the line, with the fields that the host appends to the combined format.
     pub(super) fn log(&self, state: &EmulatorState, domain: &str, response: &Response) {
         let written = state.processes.workers.open_log(domain, "access").and_then(|mut log| {
             let length = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());

@@ -1,4 +1,4 @@
-//! Passes requests on to the processes of web apps and websites.
+//! Forwards requests to the processes of web apps and websites.
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::emulator::listener::ConnectionError;
 use crate::emulator::process::{RunningWebsite, WebApp, Website};
 use crate::emulator::state::EmulatorState;
 
-/// Headers that belong to one connection and are not passed on.
+/// Headers that belong to one connection and are not forwarded.
 const HOP_BY_HOP: [HeaderName; 7] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
@@ -26,14 +26,14 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
-/// How often it is looked whether a website listens.
+/// How often to check whether a website listens.
 const SOCKET_LOOK: Duration = Duration::from_millis(10);
 
-/// How a request came.
+/// The scheme of a request's URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scheme(pub(super) &'static str);
 
-/// A client that does as it is told.
+/// An HTTP client without redirects, retries, proxies and pooled connections.
 fn client() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .no_proxy()
@@ -42,7 +42,7 @@ fn client() -> reqwest::ClientBuilder {
         .pool_max_idle_per_host(0)
 }
 
-/// Passes requests on.
+/// Forwards requests to the account's processes.
 pub(super) struct Proxy {
     state: Arc<EmulatorState>,
     http: reqwest::Client,
@@ -89,7 +89,7 @@ impl Proxy {
     }
 }
 
-/// Returns once somebody listens on a website's socket.
+/// Returns once the website's command listens on its socket.
 async fn listening(running: &RunningWebsite) -> io::Result<()> {
     loop {
         match UnixStream::connect(&running.socket).await {
@@ -100,7 +100,7 @@ async fn listening(running: &RunningWebsite) -> io::Result<()> {
     }
 }
 
-/// The same request to another address.
+/// The same request, for another address.
 async fn forward(
     http: &reqwest::Client,
     address: &str,
@@ -115,13 +115,13 @@ async fn forward(
     }
     headers.insert("x-real-ip", HeaderValue::from_static("127.0.0.1"));
     headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme.0));
-    // The worker takes bodies of a known length only, as behind the host's web server, which buffers them.
+    // The worker accepts only bodies of known length, as behind the host's web server, which buffers them.
     let body = axum::body::to_bytes(body, usize::MAX).await?;
     headers.remove(header::CONTENT_LENGTH);
     Ok(http.request(parts.method, format!("{address}{path}")).headers(headers).body(body))
 }
 
-/// The answer as it comes; `guard` lasts as long as its body does.
+/// The response, streamed; `guard` is dropped at the end of its body.
 fn back(answer: reqwest::Response, guard: impl Send + 'static) -> Result<Response, ConnectionError> {
     let mut response = Response::builder().status(answer.status());
     if let Some(headers) = response.headers_mut() {

@@ -1,4 +1,4 @@
-//! The listener that serves the account's web apps and websites, in the place of the host's web server.
+//! The server for the account's web apps and websites, in place of the host's web server.
 
 use std::io;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::emulator::process::{WebApp, Website};
 use crate::emulator::response;
 use crate::emulator::state::EmulatorState;
 
-/// What the first byte of a TLS connection is.
+/// The first byte of a TLS connection.
 const TLS_HANDSHAKE: u8 = 0x16;
 
 struct SiteServer {
@@ -32,7 +32,7 @@ struct SiteServer {
     has_https: bool,
 }
 
-/// Serves the web apps until the task is dropped. With an `acceptor`, https and http are understood at the same port.
+/// Serves the web apps until the task is dropped. With an `acceptor`, one port accepts both HTTPS and HTTP.
 pub async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<EmulatorState>) {
     crate::tls::install_provider();
     let proxy = match Proxy::new(Arc::clone(&state)) {
@@ -56,7 +56,7 @@ async fn connection(socket: TcpStream, acceptor: Option<TlsAcceptor>, site: Rout
     auto::Builder::new(TokioExecutor::new()).serve_connection(wire, site).await
 }
 
-/// Whether a client begins with TLS, as its first byte tells.
+/// Whether a client starts with TLS, judged by its first byte.
 async fn is_handshake(socket: &TcpStream) -> io::Result<bool> {
     let mut first = [0];
     Ok(socket.peek(&mut first).await? == 1 && first[0] == TLS_HANDSHAKE)
@@ -89,7 +89,7 @@ async fn handle(
     response
 }
 
-/// What the web server answers before the web app is asked.
+/// The web server's own response, if it does not pass the request to the web app.
 async fn before(
     state: &Arc<EmulatorState>,
     app: &WebApp,
@@ -106,13 +106,13 @@ async fn before(
     on_disk(move || static_files::find(&state, &app, &method, &uri, &headers)).await.unwrap_or_else(Some)
 }
 
-/// Who answers a request.
+/// The site that a request is for.
 enum SiteTarget {
     WebApp(Box<WebApp>),
     Website(Website),
 }
 
-/// The site of the domain asked for, else the account's first: on this machine no domain leads here.
+/// The site of the requested domain, or else the account's first site: no domain resolves to this machine.
 async fn choose(state: &EmulatorState, headers: &HeaderMap) -> Option<SiteTarget> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let domain = host.rsplit_once(':').map_or(host, |(domain, _)| domain);
@@ -127,7 +127,7 @@ async fn choose(state: &EmulatorState, headers: &HeaderMap) -> Option<SiteTarget
     }
 }
 
-/// The same address by https.
+/// A redirect to the same address over HTTPS.
 fn to_https(request: &Request) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -146,7 +146,7 @@ fn failed() -> Response {
 }
 
 impl SiteServer {
-    /// Whether visitors by http are sent to https. Without https there is nowhere to send them.
+    /// Whether visitors are redirected to HTTPS. Without HTTPS there is nowhere to redirect them.
     fn forces_https(&self, app: &WebApp) -> bool {
         self.has_https && self.state.processes.webapps.as_loaded(app).force_https
     }

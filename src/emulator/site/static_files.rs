@@ -1,8 +1,8 @@
-//! What the host's web server answers in front of a web app: password protection and static file mappings.
+//! What the host's web server handles in front of a web app: password protection and static file mappings.
 //!
-//! The mappings are tried in the order in which they were made. One that leads to no file is passed over, at last to
-//! the web app, and one whose path is a file answers for every address below its own
-//! (<https://help.pythonanywhere.com/pages/DebuggingStaticFiles/>). There is no page for folders.
+//! Mappings are tried in the order in which they were created. A mapping that leads to no file is skipped; if all are
+//! skipped, the web app answers. A mapping whose path is a file serves it for every address below its own
+//! (<https://help.pythonanywhere.com/pages/DebuggingStaticFiles/>). Folders are not listed.
 
 use std::fs;
 use std::time::SystemTime;
@@ -20,7 +20,7 @@ use crate::emulator::process::{StaticFile, WebApp};
 use crate::emulator::response;
 use crate::emulator::state::EmulatorState;
 
-/// Asks visitors of a protected site for the password.
+/// Asks for the password if the site is protected and the request lacks it.
 pub(crate) fn check_password(app: &WebApp, headers: &HeaderMap) -> Option<Response> {
     let wanted = format!("{}:{}", app.password_protection_username, app.password_protection_password);
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
@@ -33,7 +33,7 @@ pub(crate) fn check_password(app: &WebApp, headers: &HeaderMap) -> Option<Respon
     Some(response::with_header(page, header::WWW_AUTHENTICATE, "Basic realm=\"Restricted\""))
 }
 
-/// The file that the mappings have for this request, if they have one. Blocks.
+/// The file to which the mappings lead for this request, if there is one. Blocks.
 pub(crate) fn find(
     state: &EmulatorState,
     app: &WebApp,
@@ -57,7 +57,7 @@ pub(crate) fn find(
     ))
 }
 
-/// The part of an address below a mapping's.
+/// The part of an address below the mapping's address.
 fn below<'a>(url: &str, path: &'a [u8]) -> Option<&'a [u8]> {
     let rest = path.strip_prefix(url.as_bytes())?;
     (rest.is_empty() || url.ends_with('/') || rest[0] == b'/').then_some(rest)
@@ -66,7 +66,7 @@ fn below<'a>(url: &str, path: &'a [u8]) -> Option<&'a [u8]> {
 fn serve(state: &EmulatorState, mapping: &StaticFile, path: &[u8], headers: &HeaderMap) -> Option<Response> {
     let rest = below(&mapping.url, path)?;
     let resolve = |path: &[u8]| {
-        // Whatever climbs (`..`) is no path of the account.
+        // Paths with `..` are invalid.
         let path = AccountPath::parse(path).ok()?;
         let real = state.account.resolve(&path, LastLink::Follow).ok()?;
         Some((fs::symlink_metadata(&real).ok()?, real))
@@ -95,7 +95,7 @@ fn serve(state: &EmulatorState, mapping: &StaticFile, path: &[u8], headers: &Hea
     Some(response::with_header(response, header::LAST_MODIFIED, &httpdate::fmt_http_date(modified)))
 }
 
-/// Whether the visitor has the file as it is; HTTP's dates know whole seconds only.
+/// Whether the visitor's copy is current; HTTP dates are in whole seconds.
 fn is_fresh(headers: &HeaderMap, modified: SystemTime) -> bool {
     let known = headers.get(header::IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok());
     let known = known.and_then(|value| httpdate::parse_http_date(value).ok());
