@@ -60,7 +60,7 @@ impl Account {
     pub fn open(settings: &Settings) -> io::Result<Self> {
         let user = settings.user.clone();
         if user.is_empty() || !user.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
-            let reason = format!("user names are made of letters, digits, `-` and `_`, not {user:?}");
+            let reason = format!("a user name consists of letters, digits, `-` and `_`, unlike {user:?}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
         let (root, temporary) = if let Some(root) = &settings.root {
@@ -104,7 +104,7 @@ impl Account {
     pub(crate) fn remove_temporary(&self) {
         let temporary = self.temporary.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Err(error)) = temporary.map(TempDir::close) {
-            log::warn!("the emulator's temporary directory {} stays behind: {error}", self.root.display());
+            log::warn!("cannot remove the emulator's temporary directory {}: {error}", self.root.display());
         }
     }
 

@@ -18,13 +18,13 @@ pub struct AccountPath {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPath {
     /// It contains a NUL.
-    #[error("Paths cannot hold null bytes.")]
+    #[error("Paths cannot contain null bytes.")]
     Nul,
     /// It contains `.` or `..`. The emulator refuses them, since it is unknown what the service does with them.
-    #[error("Paths cannot hold '.' or '..' segments.")]
+    #[error("Paths cannot contain '.' or '..' segments.")]
     Dots,
     /// It does not start with a slash.
-    #[error("Paths start with a slash.")]
+    #[error("Paths must start with a slash.")]
     Relative,
 }
 

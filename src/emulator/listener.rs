@@ -27,7 +27,7 @@ where
         match listener.accept().await {
             Ok((socket, _)) => {
                 if let Err(error) = socket.set_nodelay(true) {
-                    log::debug!("a connection to the emulator will be slow: {error}");
+                    log::debug!("cannot disable delays (TCP_NODELAY) on a connection to the emulator: {error}");
                 }
                 let served = serve(socket);
                 tokio::spawn(async move {
@@ -38,7 +38,7 @@ where
             }
             Err(error) => {
                 // Out of descriptors, or the client has left already: others may still be served.
-                log::warn!("the emulator could not accept a connection: {error}");
+                log::warn!("the emulator cannot accept a connection: {error}");
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }

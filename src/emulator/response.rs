@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use axum::response::Response;
 use axum::body::Body;
+use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
@@ -57,7 +57,7 @@ pub(crate) fn empty(status: StatusCode) -> Response {
 
 /// A 500 for a failure that the request did not cause.
 pub(crate) fn internal(error: &dyn std::error::Error) -> Response {
-    log::warn!("the emulator failed to answer: {error}");
+    log::warn!("the emulator failed to handle a request: {error}");
     detail(StatusCode::INTERNAL_SERVER_ERROR, &format!("The emulator failed: {error}"))
 }
 

@@ -27,7 +27,7 @@ use super::preferences::PreferenceStore;
 use super::process::Processes;
 use super::random::random_hex;
 use super::request_log::{LoggedRequest, RequestLog};
-use super::routes;
+use super::routes::router;
 use super::settings::Settings;
 use super::shares::Shares;
 use super::site::server as site;
@@ -156,7 +156,7 @@ impl Emulator {
                 .block_on(async { tokio::time::timeout(PROCESSES_END_WITHIN, state.processes.stop()).await })
                 .is_err();
             if late {
-                log::warn!("the emulator's processes did not end in time");
+                log::warn!("the emulator's processes did not stop in time");
             }
             runtime.shutdown_timeout(TASKS_END_WITHIN);
             state.account.remove_temporary();
@@ -207,7 +207,7 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<EmulatorState
 }
 
 async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<EmulatorState>) {
-    let app = routes::router().with_state(Arc::clone(&state));
+    let app = router().with_state(Arc::clone(&state));
     accept_all(listener, |socket| connection(socket, acceptor.clone(), Arc::clone(&state), app.clone())).await;
 }
 

@@ -95,8 +95,8 @@ impl UploadRefusal {
             Self::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "You have exceeded your disk quota.".to_owned()),
             Self::Forbidden => (StatusCode::FORBIDDEN, format!("You do not have permission to write {path}")),
             Self::IsDirectory => (StatusCode::BAD_REQUEST, format!("{path} is a directory")),
-            Self::ThroughFile => (StatusCode::BAD_REQUEST, format!("{path} leads through a file")),
-            Self::BadName => (StatusCode::BAD_REQUEST, format!("{path} is no possible name for a file")),
+            Self::ThroughFile => (StatusCode::BAD_REQUEST, format!("A parent of {path} is a file")),
+            Self::BadName => (StatusCode::BAD_REQUEST, format!("{path} is not a valid file name")),
             Self::Disk(error) => return response::internal(error),
         };
         response::detail(status, &text)

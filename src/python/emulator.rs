@@ -30,7 +30,7 @@ impl Emulator {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running
             .clone()
-            .ok_or_else(|| PyRuntimeError::new_err("the emulator is not running: use it in a with statement"))
+            .ok_or_else(|| PyRuntimeError::new_err("the emulator is not running: use it in a \"with\" statement"))
     }
 
     fn end(&self, py: Python<'_>) {
@@ -105,10 +105,10 @@ impl Emulator {
     fn start(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         let this = slf.get();
         let Some(settings) = this.settings.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            return Err(PyRuntimeError::new_err("an emulator is started once: make another one"));
+            return Err(PyRuntimeError::new_err("an emulator can only be started once: create a new one"));
         };
         let started = slf.py().detach(|| emulator::Emulator::start(settings));
-        let started = started.map_err(|error| PyOSError::new_err(format!("the emulator cannot start: {error}")))?;
+        let started = started.map_err(|error| PyOSError::new_err(format!("cannot start the emulator: {error}")))?;
         *this.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(started));
         Ok(slf)
     }
@@ -242,7 +242,7 @@ impl Emulator {
 
 fn seconds(name: &str, value: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(value)
-        .map_err(|_| PyValueError::new_err(format!("{name} must be a number of seconds that is not negative")))
+        .map_err(|_| PyValueError::new_err(format!("{name} must be a non-negative number of seconds")))
 }
 
 /// The switches for what nobody documents, by their names.
@@ -415,7 +415,7 @@ impl Faults {
             "hold" => FaultKind::Hold,
             other => {
                 return Err(PyValueError::new_err(format!(
-                    "{other:?} is no kind of fault: use status, reset, truncate, garbage, slow, \
+                    "unknown kind of fault {other:?}: use status, reset, truncate, garbage, slow, \
                      throttled_without_header, html or hold"
                 )));
             }

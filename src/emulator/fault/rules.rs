@@ -184,10 +184,10 @@ impl Faults {
 #[derive(Debug, thiserror::Error)]
 pub enum BadRule {
     /// The path pattern cannot be parsed.
-    #[error("the path's pattern cannot be read")]
+    #[error("the path pattern is invalid")]
     Glob(#[from] globset::Error),
     /// The status is outside 200 to 999.
-    #[error("{0} is no status of an answer")]
+    #[error("{0} is not a valid response status: use 200 to 999")]
     Status(u16),
 }
 

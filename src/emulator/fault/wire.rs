@@ -118,7 +118,7 @@ impl AsyncWrite for Wire {
             self.wire_fault.mode.store(SPOILED, Ordering::SeqCst);
         }
         ready!(self.stream().poll_flush(cx))?;
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "spoiled by a fault")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "closed by a fault")))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -243,7 +243,7 @@ fn keep_output(mut screen: File, output: &Mutex<VecDeque<u8>>) {
 fn type_all(mut hand: File, inputs: &Receiver<Vec<u8>>) {
     for input in inputs {
         if let Err(error) = hand.write_all(&input) {
-            log::debug!("a console takes no more input: {error}");
+            log::debug!("a console does not accept more input: {error}");
             return;
         }
     }
@@ -255,7 +255,9 @@ impl Terminal {
             return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the console's program has ended"));
         }
         self.keyboard.try_send(text.as_bytes().to_vec()).map_err(|error| match error {
-            TrySendError::Full(_) => io::Error::new(io::ErrorKind::WouldBlock, "the console's program does not read"),
+            TrySendError::Full(_) => {
+                io::Error::new(io::ErrorKind::WouldBlock, "the console's program is not reading its input")
+            }
             TrySendError::Disconnected(_) => io::Error::new(io::ErrorKind::BrokenPipe, "the console has ended"),
         })
     }
@@ -267,7 +269,7 @@ impl Drop for Terminal {
             tree.kill();
         }
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
-            log::debug!("a console's program was gone already: {error}");
+            log::debug!("a console's program had already ended: {error}");
         }
     }
 }

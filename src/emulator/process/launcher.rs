@@ -106,11 +106,11 @@ impl Launcher {
     fn try_start(&self) -> io::Result<bool> {
         let mut probe = self.command(&[Path::new("true")], Path::new("/"), false);
         let output = probe.stdin(Stdio::null()).output().map_err(|error| {
-            io::Error::new(error.kind(), format!("{} cannot be started: {error}", self.python.display()))
+            io::Error::new(error.kind(), format!("cannot start {}: {error}", self.python.display()))
         })?;
         if !output.status.success() {
             log::info!(
-                "processes see the account below its root only: {}",
+                "processes see the account only below its root: {}",
                 String::from_utf8_lossy(&output.stderr).trim()
             );
         }

@@ -70,11 +70,11 @@ impl CommandRun {
         command.envs(spec.environment).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(spec.errors);
         let mut child = command.kill_on_drop(true).spawn()?;
         let (Some(mut presence), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(io::Error::other("no pipes"));
+            return Err(io::Error::other("the shell has no standard input or output"));
         };
         let mut report = BufReader::new(stdout);
         if report.read_line(&mut String::new()).await? == 0 {
-            return Err(io::Error::other("the shell ended before it began"));
+            return Err(io::Error::other("the shell exited before it ran the command"));
         }
         let tree = child.id().and_then(ProcessTree::of).map(Arc::new);
         if let Some(tree) = &tree {

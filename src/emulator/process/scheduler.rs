@@ -169,7 +169,7 @@ impl Scheduler {
 
     async fn run(&self, task: ScheduledTask) {
         if let Err(error) = self.try_to_run(&task).await {
-            log::warn!("a scheduled task cannot run: {error}");
+            log::warn!("cannot run a scheduled task: {error}");
         }
     }
 

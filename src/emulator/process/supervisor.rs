@@ -115,7 +115,7 @@ impl Supervision {
         loop {
             let began = clock::now();
             if let Err(error) = self.run().await {
-                log::warn!("{:?} cannot run: {error}", self.spec.command);
+                log::warn!("cannot run {:?}: {error}", self.spec.command);
             }
             self.status.running.store(false, Ordering::Relaxed);
             self.status.ended.store(true, Ordering::Relaxed);

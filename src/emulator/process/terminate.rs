@@ -59,7 +59,7 @@ impl ProcessTree {
             }
             std::thread::sleep(PAUSE);
         }
-        log::warn!("processes that {} started do not end", self.leader);
+        log::warn!("could not kill all processes that process {} started", self.leader);
     }
 
     /// The CPU time that the tree has used, including children that have ended and been waited for.

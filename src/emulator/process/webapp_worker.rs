@@ -42,7 +42,7 @@ const END_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// It exited before it listened; the reason is in its error log.
-    #[error("the process of {domain} ended before it listened")]
+    #[error("the web app process of {domain} exited before it listened")]
     Ended {
         /// The web app's domain.
         domain: String,
@@ -124,7 +124,7 @@ impl WebAppWorkers {
         if running.get(domain).is_some_and(|worker| Arc::ptr_eq(&worker.usage, &guard.usage)) {
             running.remove(domain);
             if let Err(error) = self.tell(domain, "worker 1 took too long for a request and was killed") {
-                log::warn!("the server log of {domain} cannot be written: {error}");
+                log::warn!("cannot write the server log of {domain}: {error}");
             }
         }
     }
@@ -151,7 +151,7 @@ impl WebAppWorkers {
         for (_, mut worker) in self.running.lock().await.drain() {
             worker.kill_tree();
             if let Err(error) = worker.child.kill().await {
-                log::debug!("a web app's process was gone already: {error}");
+                log::debug!("a web app's process had already ended: {error}");
             }
         }
     }

@@ -195,7 +195,7 @@ impl Websites {
             }
         }
         if let Some(Err(error)) = sites.sockets.take().map(TempDir::close) {
-            log::warn!("the websites' sockets stay behind: {error}");
+            log::warn!("cannot remove the websites' sockets: {error}");
         }
     }
 

@@ -51,7 +51,7 @@ impl PageRequest {
             )
         });
         if let Err(error) = written {
-            log::warn!("the access log of {domain} cannot be written: {error}");
+            log::warn!("cannot write the access log of {domain}: {error}");
         }
     }
 }

@@ -66,7 +66,11 @@ impl Proxy {
         let sent = forward(&self.http, &format!("http://127.0.0.1:{}", guard.port), scheme, request).await?;
         let Ok(answer) = tokio::time::timeout(limit, sent.send()).await else {
             self.state.processes.workers.abandon(&app.domain_name, &guard).await;
-            return Err(format!("killed after {:.0} s in one request", limit.as_secs_f64()).into());
+            return Err(format!(
+                "its process took longer than {:.0} s for a request and was killed",
+                limit.as_secs_f64()
+            )
+            .into());
         };
         back(answer?, guard)
     }
@@ -77,15 +81,16 @@ impl Proxy {
         scheme: Scheme,
         request: Request,
     ) -> Result<Response, ConnectionError> {
-        let running = self.state.processes.websites.running(&website.domain_name).await.ok_or("no process")?;
+        let running =
+            self.state.processes.websites.running(&website.domain_name).await.ok_or("its command is not running")?;
         let settings = &self.state.settings;
         tokio::time::timeout(settings.first_request_limit, listening(&running))
             .await
-            .map_err(|_| "its command does not listen on $DOMAIN_SOCKET")??;
+            .map_err(|_| "its command is not listening on $DOMAIN_SOCKET")??;
         let http = client().unix_socket(running.socket.clone()).build()?;
         let sent = forward(&http, "http://website", scheme, request).await?;
         let answer = tokio::time::timeout(settings.request_limit, sent.send()).await;
-        back(answer.map_err(|_| "no answer in time")??, running)
+        back(answer.map_err(|_| "its command did not respond in time")??, running)
     }
 }
 

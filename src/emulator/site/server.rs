@@ -37,7 +37,7 @@ pub async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: 
     crate::tls::install_provider();
     let proxy = match Proxy::new(Arc::clone(&state)) {
         Ok(proxy) => proxy,
-        Err(error) => return log::error!("the web apps cannot be served: {error}"),
+        Err(error) => return log::error!("cannot serve web apps: {error}"),
     };
     let has_https = acceptor.is_some();
     let site = Router::new().fallback(handle).with_state(Arc::new(SiteServer { state, proxy, has_https }));
