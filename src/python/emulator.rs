@@ -1,4 +1,4 @@
-//! The emulator for Python: `pythonanywhere_api.testing`.
+//! The emulator in Python: `pythonanywhere_api.testing`.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +15,10 @@ use crate::client::{BaseUrl, Client, Options, RateLimit, Token};
 use crate::clock;
 use crate::emulator::{self, AccountKind, FaultKind, FaultRule, Settings, Stage, Undocumented};
 
-/// How often a wait for held requests looks at signals.
+/// How often a wait for held requests checks for signals.
 const WAKE: Duration = Duration::from_millis(50);
 
-/// The service on this machine. Documented in `_core.pyi`.
+/// A running emulator. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api.testing", frozen, weakref)]
 pub(super) struct Emulator {
     settings: Mutex<Option<Settings>>,
@@ -205,7 +205,7 @@ impl Emulator {
         }
     }
 
-    /// Makes a web app as a client would, for tests that need one to begin with.
+    /// Creates a web app through the API, for tests that need one.
     #[pyo3(signature = (domain=None, *, python_version="3.11", virtualenv=None))]
     fn create_webapp<'py>(
         &self,
@@ -245,7 +245,7 @@ fn seconds(name: &str, value: f64) -> PyResult<Duration> {
         .map_err(|_| PyValueError::new_err(format!("{name} must be a non-negative number of seconds")))
 }
 
-/// The switches for what nobody documents, by their names.
+/// The switches for undocumented behaviours, from keyword arguments.
 fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
     let mut switches = Undocumented::default();
     for (name, value) in given.into_iter().flatten() {
@@ -274,7 +274,7 @@ fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
     Ok(switches)
 }
 
-/// One request that the emulator got. Documented in `_core.pyi`.
+/// A request that the emulator received. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api.testing", frozen)]
 pub(super) struct LoggedRequest(emulator::LoggedRequest);
 
@@ -346,7 +346,7 @@ impl LoggedRequest {
     }
 }
 
-/// A request that waits at a `"hold"` fault. Documented in `_core.pyi`.
+/// A request that a `"hold"` fault holds. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api.testing", frozen)]
 pub(super) struct HeldRequest(emulator::HeldRequest);
 
@@ -377,7 +377,7 @@ impl HeldRequest {
     }
 }
 
-/// What is to go wrong. Documented in `_core.pyi`.
+/// The rules for faults. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api.testing", frozen)]
 pub(super) struct Faults(Arc<emulator::Emulator>);
 
@@ -440,7 +440,7 @@ impl Faults {
     }
 }
 
-/// Lets the clock of client and emulator run faster.
+/// Sets the speed of the clock that client and emulator share.
 #[pyfunction]
 pub(super) fn set_clock_speed(factor: f64) -> PyResult<()> {
     if !(factor.is_finite() && factor > 0.0) {
@@ -450,7 +450,7 @@ pub(super) fn set_clock_speed(factor: f64) -> PyResult<()> {
     Ok(())
 }
 
-/// Moves the clock of client and emulator ahead.
+/// Moves the clock that client and emulator share ahead.
 #[pyfunction]
 pub(super) fn advance_clock(by: f64) -> PyResult<()> {
     clock::advance(seconds("by", by)?);

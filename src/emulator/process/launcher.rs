@@ -43,8 +43,8 @@ pub struct Launcher {
     private_view: bool,
 }
 
-/// Makes every Python of the host the one that this emulator has. Not as links: by its own path alone a Python finds the
-/// virtualenv that it is in.
+/// Makes every Python version of the host run the emulator's Python. These are scripts, not links, since a Python finds
+/// its virtualenv only by its own path.
 fn make_pythons(bin: &Path, python: &Path) -> io::Result<()> {
     fs::create_dir_all(bin)?;
     let python = found(python);

@@ -19,8 +19,8 @@ use super::cpu::CpuMeter;
 use super::launcher::Launcher;
 use super::terminate::ProcessTree;
 
-/// Says that it is there, waits, runs the command, and tells its CPU time at last. Should the emulator be killed, its end
-/// of standard input closes, and whoever reads that ends the group.
+/// Writes a line, waits for one, runs the command, and finally writes its CPU time. If the emulator is killed, standard
+/// input closes, and the background reader kills the process group.
 const SHELL: &str = r#"
 echo
 read -r _ || exit
