@@ -1,16 +1,14 @@
 //! Always-on tasks: commands that run all the time and are restarted when they end.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::Mutex;
 
-use super::cpu::CpuMeter;
-use super::launcher::{Launcher, Session};
+use super::launcher::Session;
+use super::run::CommandTools;
 use super::supervisor::{ServiceSpec, Supervisor};
-use crate::emulator::account::Account;
 
 /// An always-on task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,9 +36,7 @@ impl AlwaysOnTask {
 /// The account's always-on tasks, in memory.
 #[derive(Debug)]
 pub struct AlwaysOn {
-    launcher: Arc<Launcher>,
-    meter: Arc<CpuMeter>,
-    logs: PathBuf,
+    tools: Arc<CommandTools>,
     tasks: Mutex<SupervisedTasks>,
 }
 
@@ -74,8 +70,8 @@ impl SupervisedTask {
 impl AlwaysOn {
     /// Creates an empty list.
     #[must_use]
-    pub fn new(launcher: Arc<Launcher>, meter: Arc<CpuMeter>, account: &Account) -> Self {
-        Self { launcher, meter, logs: account.root().join("var/log"), tasks: Mutex::default() }
+    pub fn new(tools: Arc<CommandTools>) -> Self {
+        Self { tools, tasks: Mutex::default() }
     }
 
     /// All tasks, in the order of their ids.
@@ -155,6 +151,6 @@ impl AlwaysOn {
         let log = supervised.task.log_name();
         let command = supervised.task.command.clone();
         let spec = ServiceSpec { command, session: session.clone(), output: log.clone(), errors: log, socket: None };
-        supervised.supervisor = Some(Supervisor::start(&self.launcher, &self.meter, self.logs.clone(), spec));
+        supervised.supervisor = Some(Supervisor::start(&self.tools, spec));
     }
 }

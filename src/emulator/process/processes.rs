@@ -8,6 +8,8 @@ use super::always_on::AlwaysOn;
 use super::console::Consoles;
 use super::cpu::CpuMeter;
 use super::launcher::Launcher;
+use super::logs::Logs;
+use super::run::CommandTools;
 use super::scheduler::Schedule;
 use super::webapp_config::WebApps;
 use super::webapp_worker::WebAppWorkers;
@@ -20,6 +22,8 @@ use crate::emulator::settings::Settings;
 pub struct Processes {
     launcher: Arc<Launcher>,
     cpu: Arc<CpuMeter>,
+    /// The logs of all of them.
+    pub logs: Logs,
     /// The configured web apps.
     pub webapps: WebApps,
     /// The processes of web apps.
@@ -42,15 +46,19 @@ impl Processes {
     pub fn new(settings: &Settings, account: &Arc<Account>) -> io::Result<Self> {
         let launcher = Arc::new(Launcher::new(settings, account)?);
         let cpu = Arc::new(CpuMeter::default());
+        let logs = Logs::new(account);
+        let tools = CommandTools { launcher: Arc::clone(&launcher), meter: Arc::clone(&cpu), logs: logs.clone() };
+        let tools = Arc::new(tools);
         Ok(Self {
             webapps: WebApps::open(account)?,
             workers: WebAppWorkers::new(Arc::clone(&launcher), account, settings.undocumented.webapp_threads)?,
             consoles: Consoles::new(Arc::clone(&launcher), account)?,
-            always_on: AlwaysOn::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
-            schedule: Schedule::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
-            websites: Websites::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
+            always_on: AlwaysOn::new(Arc::clone(&tools)),
+            schedule: Schedule::new(Arc::clone(&tools)),
+            websites: Websites::new(tools),
             launcher,
             cpu,
+            logs,
         })
     }
 

@@ -17,6 +17,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::cpu::CpuMeter;
 use super::launcher::Launcher;
+use super::logs::Logs;
 use super::terminate::ProcessTree;
 
 /// Writes a line, waits for one, runs the command, and finally writes its CPU time. If the emulator is killed, standard
@@ -30,6 +31,17 @@ status=$?
 times
 exit $status
 "#;
+
+/// What tasks and websites need to run commands.
+#[derive(Debug)]
+pub struct CommandTools {
+    /// Starts the commands.
+    pub launcher: Arc<Launcher>,
+    /// Counts their CPU time.
+    pub meter: Arc<CpuMeter>,
+    /// Opens their logs.
+    pub logs: Logs,
+}
 
 /// A command to run.
 #[derive(Debug)]
@@ -59,14 +71,14 @@ pub struct CommandRun {
 }
 
 impl CommandRun {
-    /// Starts a command, whose CPU time is added to `meter`.
+    /// Starts a command; its CPU time is counted.
     ///
     /// # Errors
     /// If the system refuses, or the folder does not exist.
-    pub async fn start(launcher: &Launcher, meter: &Arc<CpuMeter>, spec: CommandSpec) -> io::Result<Self> {
+    pub async fn start(tools: &CommandTools, spec: CommandSpec) -> io::Result<Self> {
         let words = ["bash", "-c", SHELL, "bash", &spec.command].map(Path::new);
         let words: Vec<&Path> = words.into_iter().chain([spec.output.as_path()]).collect();
-        let mut command = Command::from(launcher.command(&words, &spec.folder, false));
+        let mut command = Command::from(tools.launcher.command(&words, &spec.folder, false));
         command.envs(spec.environment).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(spec.errors);
         let mut child = command.kill_on_drop(true).spawn()?;
         let (Some(mut presence), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
@@ -78,11 +90,11 @@ impl CommandRun {
         }
         let tree = child.id().and_then(ProcessTree::of).map(Arc::new);
         if let Some(tree) = &tree {
-            meter.watch(tree);
+            tools.meter.watch(tree);
         }
         // If this fails, nothing runs in the tree yet.
         let told = presence.write_all(b"\n").await;
-        let run = Self { child, report, _presence: presence, tree, meter: Arc::clone(meter) };
+        let run = Self { child, report, _presence: presence, tree, meter: Arc::clone(&tools.meter) };
         told.map(|()| run)
     }
 

@@ -4,9 +4,7 @@
 //! command. If the clock jumps over several due times, the task runs once.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -14,20 +12,16 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
-use super::cpu::CpuMeter;
-use super::launcher::{Launcher, Session};
-use super::run::{CommandRun, CommandSpec};
+use super::launcher::Session;
+use super::run::{CommandRun, CommandSpec, CommandTools};
 use super::task_times::ScheduledTask;
 use crate::clock;
-use crate::emulator::account::Account;
 use crate::emulator::calendar;
 
 /// The account's scheduled tasks, in memory.
 #[derive(Debug)]
 pub struct Schedule {
-    launcher: Arc<Launcher>,
-    meter: Arc<CpuMeter>,
-    logs: PathBuf,
+    tools: Arc<CommandTools>,
     tasks: Mutex<TimedTasks>,
 }
 
@@ -62,8 +56,8 @@ impl TimedTask {
 impl Schedule {
     /// Creates an empty schedule.
     #[must_use]
-    pub fn new(launcher: Arc<Launcher>, meter: Arc<CpuMeter>, account: &Account) -> Self {
-        Self { launcher, meter, logs: account.root().join("var/log"), tasks: Mutex::default() }
+    pub fn new(tools: Arc<CommandTools>) -> Self {
+        Self { tools, tasks: Mutex::default() }
     }
 
     /// All tasks, in the order of their ids.
@@ -125,10 +119,8 @@ impl Schedule {
             return;
         }
         let scheduler = Scheduler {
-            launcher: Arc::clone(&self.launcher),
-            meter: Arc::clone(&self.meter),
+            tools: Arc::clone(&self.tools),
             session: session.clone(),
-            logs: self.logs.clone(),
             // A due time before the scheduler's first check must not be missed.
             from: clock::wall(),
         };
@@ -137,10 +129,8 @@ impl Schedule {
 }
 
 struct Scheduler {
-    launcher: Arc<Launcher>,
-    meter: Arc<CpuMeter>,
+    tools: Arc<CommandTools>,
     session: Session,
-    logs: PathBuf,
     from: std::time::SystemTime,
 }
 
@@ -174,16 +164,16 @@ impl Scheduler {
     }
 
     async fn try_to_run(&self, task: &ScheduledTask) -> io::Result<()> {
-        let mut log = OpenOptions::new().create(true).append(true).open(self.logs.join(task.log_name()))?;
+        let mut log = self.tools.logs.open(&task.log_name())?;
         let spec = CommandSpec {
             command: task.command.clone(),
-            folder: self.launcher.home(),
-            environment: self.launcher.environment(&self.session),
-            output: self.launcher.visible(&format!("/var/log/{}", task.log_name())),
+            folder: self.tools.launcher.home(),
+            environment: self.tools.launcher.environment(&self.session),
+            output: self.tools.launcher.visible(&format!("/var/log/{}", task.log_name())),
             errors: log.try_clone()?,
         };
         let began = clock::now();
-        let status = CommandRun::start(&self.launcher, &self.meter, spec).await?.wait().await?;
+        let status = CommandRun::start(&self.tools, spec).await?.wait().await?;
         let (stamp, took) = (calendar::stamp(clock::wall()), (clock::now() - began).as_secs_f64());
         writeln!(log, "\n{stamp} -- Completed task, took {took:.2} seconds, return code was {status}.")
     }

@@ -4,7 +4,7 @@
 //! Whoever stops a supervisor waits for that, so that the next one finds ports and sockets free.
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::cpu::CpuMeter;
-use super::launcher::{Launcher, Session};
-use super::run::{CommandRun, CommandSpec};
+use super::launcher::Session;
+use super::run::{CommandRun, CommandSpec, CommandTools};
 use crate::clock;
 
 /// How long to wait before a command is restarted: at first, and at most.
@@ -56,17 +55,11 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts a command; `logs` is the real folder for its logs.
+    /// Starts a command.
     #[must_use]
-    pub fn start(launcher: &Arc<Launcher>, meter: &Arc<CpuMeter>, logs: PathBuf, spec: ServiceSpec) -> Self {
+    pub fn start(tools: &Arc<CommandTools>, spec: ServiceSpec) -> Self {
         let status = Arc::new(ServiceStatus::default());
-        let supervision = Supervision {
-            launcher: Arc::clone(launcher),
-            meter: Arc::clone(meter),
-            logs,
-            spec,
-            status: Arc::clone(&status),
-        };
+        let supervision = Supervision { tools: Arc::clone(tools), spec, status: Arc::clone(&status) };
         Self { task: tokio::spawn(supervision.keep()), status }
     }
 
@@ -102,9 +95,7 @@ impl Drop for Supervisor {
 }
 
 struct Supervision {
-    launcher: Arc<Launcher>,
-    meter: Arc<CpuMeter>,
-    logs: PathBuf,
+    tools: Arc<CommandTools>,
     spec: ServiceSpec,
     status: Arc<ServiceStatus>,
 }
@@ -128,7 +119,7 @@ impl Supervision {
     }
 
     async fn run(&self) -> io::Result<i32> {
-        let mut environment = self.launcher.environment(&self.spec.session);
+        let mut environment = self.tools.launcher.environment(&self.spec.session);
         if let Some(socket) = &self.spec.socket {
             environment.push(("DOMAIN_SOCKET", OsString::from(socket)));
             match fs::remove_file(socket) {
@@ -138,12 +129,12 @@ impl Supervision {
         }
         let spec = CommandSpec {
             command: self.spec.command.clone(),
-            folder: self.launcher.home(),
+            folder: self.tools.launcher.home(),
             environment,
-            output: self.launcher.visible(&format!("/var/log/{}", self.spec.output)),
-            errors: OpenOptions::new().create(true).append(true).open(self.logs.join(&self.spec.errors))?,
+            output: self.tools.launcher.visible(&format!("/var/log/{}", self.spec.output)),
+            errors: self.tools.logs.open(&self.spec.errors)?,
         };
-        let run = CommandRun::start(&self.launcher, &self.meter, spec).await?;
+        let run = CommandRun::start(&self.tools, spec).await?;
         self.status.running.store(true, Ordering::Relaxed);
         run.wait().await
     }

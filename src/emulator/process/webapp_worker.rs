@@ -4,7 +4,7 @@
 //! reloads the web app by itself, unless it changes in the same second in which it was loaded.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -18,6 +18,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
 use super::launcher::{Launcher, Session};
+use super::logs::{Logs, site_log};
 use super::terminate::ProcessTree;
 use super::webapp_config::{WebApp, wsgi_path};
 use crate::clock;
@@ -74,6 +75,7 @@ pub struct WebAppWorkers {
     launcher: Arc<Launcher>,
     script: PathBuf,
     root: PathBuf,
+    logs: Logs,
     /// Whether each request is handled in its own thread.
     threads: bool,
     running: Mutex<HashMap<String, WebAppWorker>>,
@@ -98,7 +100,14 @@ impl WebAppWorkers {
     pub fn new(launcher: Arc<Launcher>, account: &Account, threads: bool) -> io::Result<Self> {
         let script = account.private().join("wsgi_worker.py");
         fs::write(&script, SCRIPT)?;
-        Ok(Self { launcher, script, root: account.root().to_owned(), threads, running: Mutex::default() })
+        Ok(Self {
+            launcher,
+            script,
+            root: account.root().to_owned(),
+            logs: Logs::new(account),
+            threads,
+            running: Mutex::default(),
+        })
     }
 
     /// A guard for a request to a web app's process, which is started or replaced if necessary.
@@ -180,7 +189,7 @@ impl WebAppWorkers {
         let mut command =
             Command::from(self.launcher.command(&words, &self.launcher.folder(&app.working_directory), false));
         command.envs(self.launcher.environment(session)).stdin(Stdio::null()).stdout(Stdio::piped());
-        command.stderr(self.open_log(domain, "error")?).kill_on_drop(true);
+        command.stderr(self.logs.open(&site_log(domain, "error"))?).kill_on_drop(true);
         let mut child = command.spawn()?;
         let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no standard output"))?;
         let mut line = String::new();
@@ -215,16 +224,7 @@ impl WebAppWorkers {
 
     /// Writes a line to the server log, in which the host's application server reports on web apps' processes.
     fn tell(&self, domain: &str, what: &str) -> io::Result<()> {
-        writeln!(self.open_log(domain, "server")?, "{} {what}", calendar::stamp(clock::wall()))
-    }
-
-    /// Opens a log of a domain for appending.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
-    pub fn open_log(&self, domain: &str, kind: &str) -> io::Result<fs::File> {
-        let path = self.root.join(format!("var/log/{domain}.{kind}.log"));
-        OpenOptions::new().create(true).append(true).open(path)
+        writeln!(self.logs.open(&site_log(domain, "server"))?, "{} {what}", calendar::stamp(clock::wall()))
     }
 }
 

@@ -13,10 +13,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use super::cpu::CpuMeter;
-use super::launcher::{Launcher, Session};
+use super::launcher::Session;
+use super::logs::site_log;
+use super::run::CommandTools;
 use super::supervisor::{ServiceSpec, Supervisor};
-use crate::emulator::account::Account;
 
 /// How long an old process may take to finish its requests.
 const REQUEST_LIMIT: Duration = Duration::from_secs(300);
@@ -41,7 +41,7 @@ impl Website {
     /// The name in `/var/log` of its log of a kind (`access`, `error` or `server`).
     #[must_use]
     pub fn log_name(&self, kind: &str) -> String {
-        format!("{}.{kind}.log", self.domain_name)
+        site_log(&self.domain_name, kind)
     }
 }
 
@@ -78,9 +78,7 @@ impl RunningWebsite {
 /// The account's websites, in memory.
 #[derive(Debug)]
 pub struct Websites {
-    launcher: Arc<Launcher>,
-    meter: Arc<CpuMeter>,
-    logs: PathBuf,
+    tools: Arc<CommandTools>,
     sites: Mutex<RunningSites>,
 }
 
@@ -96,8 +94,8 @@ struct RunningSites {
 impl Websites {
     /// Creates an empty list.
     #[must_use]
-    pub fn new(launcher: Arc<Launcher>, meter: Arc<CpuMeter>, account: &Account) -> Self {
-        Self { launcher, meter, logs: account.root().join("var/log"), sites: Mutex::default() }
+    pub fn new(tools: Arc<CommandTools>) -> Self {
+        Self { tools, sites: Mutex::default() }
     }
 
     /// All websites, oldest first.
@@ -222,7 +220,7 @@ impl Websites {
             errors: site.log_name("error"),
             socket: Some(socket.clone()),
         };
-        let supervisor = Supervisor::start(&self.launcher, &self.meter, self.logs.clone(), spec);
+        let supervisor = Supervisor::start(&self.tools, spec);
         Ok(Some(Arc::new(RunningWebsite { supervisor, socket })))
     }
 }

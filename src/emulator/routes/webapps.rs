@@ -131,9 +131,7 @@ fn make(state: &EmulatorState, domain: &str, python_version: &str) -> io::Result
     if let Ok(app) = &made {
         state.processes.webapps.load(app);
         fs::write(state.account.root().join(wsgi_path(domain).trim_start_matches('/')), HELLO)?;
-        for kind in ["access", "error", "server"] {
-            state.processes.workers.open_log(domain, kind)?;
-        }
+        state.processes.logs.create_for(domain)?;
     }
     Ok(made)
 }

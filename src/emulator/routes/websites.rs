@@ -78,10 +78,8 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<
         }
         Err(error) => return Ok(response::internal(&error)),
     };
-    for kind in ["access", "error", "server"] {
-        if let Err(error) = state.processes.workers.open_log(&site.domain_name, kind) {
-            return Ok(response::internal(&error));
-        }
+    if let Err(error) = state.processes.logs.create_for(&site.domain_name) {
+        return Ok(response::internal(&error));
     }
     Ok(response::json(StatusCode::CREATED, &shown(&state, &site)))
 }

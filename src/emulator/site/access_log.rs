@@ -10,6 +10,7 @@ use http::{HeaderName, header};
 
 use crate::clock;
 use crate::emulator::calendar;
+use crate::emulator::process::site_log;
 use crate::emulator::state::EmulatorState;
 
 /// What the access log records of a request before there is a response.
@@ -37,7 +38,7 @@ impl PageRequest {
 
     /// Writes the line, with the fields that the host appends to the combined format.
     pub(super) fn log(&self, state: &EmulatorState, domain: &str, response: &Response) {
-        let written = state.processes.workers.open_log(domain, "access").and_then(|mut log| {
+        let written = state.processes.logs.open(&site_log(domain, "access")).and_then(|mut log| {
             let length = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
             let length =
                 length.map(str::to_owned).or_else(|| response.body().size_hint().exact().map(|n| n.to_string()));
