@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod account_path;
+pub mod certificates;
 pub mod fault;
 pub mod preferences;
 pub mod process;
@@ -25,7 +26,6 @@ pub mod throttle;
 mod api_path;
 mod auth;
 mod calendar;
-pub mod certificates;
 mod files;
 mod listener;
 mod middleware;

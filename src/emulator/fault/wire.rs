@@ -17,11 +17,11 @@ use tokio_rustls::server::TlsStream;
 const GARBAGE: &[u8] = b"\x00\x15\xff\xfe%PDF-not-http\x7f\x80\r\n\x01\x02 <nothing you know>\r\n\r\n";
 const CUT_HEAD: &[u8] = b"HTTP/1.1 20";
 
-const SOUND: u8 = 0;
+const NONE: u8 = 0;
 const RESET: u8 = 1;
 const GARBLED: u8 = 2;
 const CUT: u8 = 3;
-const SPOILED: u8 = 4;
+const DONE: u8 = 4;
 
 /// The fault to apply to a connection; shared by its handlers and its [`Wire`].
 #[derive(Debug, Default)]
@@ -106,16 +106,16 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let spoiled = match self.wire_fault.mode.load(Ordering::SeqCst) {
-            SOUND | RESET => return self.stream().poll_write(cx, buf),
+        let instead = match self.wire_fault.mode.load(Ordering::SeqCst) {
+            NONE | RESET => return self.stream().poll_write(cx, buf),
             GARBLED => GARBAGE,
             CUT => CUT_HEAD,
             _ => &[],
         };
-        if !spoiled.is_empty() {
+        if !instead.is_empty() {
             // So few bytes always fit into an idle connection's buffer.
-            ready!(self.as_mut().stream().poll_write(cx, spoiled))?;
-            self.wire_fault.mode.store(SPOILED, Ordering::SeqCst);
+            ready!(self.as_mut().stream().poll_write(cx, instead))?;
+            self.wire_fault.mode.store(DONE, Ordering::SeqCst);
         }
         ready!(self.stream().poll_flush(cx))?;
         Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "closed by a fault")))

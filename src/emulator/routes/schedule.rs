@@ -58,7 +58,7 @@ fn read_task(mut validator: Validator<'_>, old: Option<&ScheduledTask>) -> Resul
         Interval::Daily => hour.or(old.and_then(|task| task.hour)),
     };
     if interval == Interval::Daily && hour.is_none() {
-        validator.refuse_if_sound("hour", "This field is required.");
+        validator.refuse_if_valid("hour", "This field is required.");
     }
     let enabled = validator.flag("enabled");
     let description = validator.optional("description").map(str::to_owned);

@@ -39,7 +39,7 @@ impl<'a> Validator<'a> {
     }
 
     /// Adds an error for a field that has none yet.
-    pub fn refuse_if_sound(&mut self, name: &str, problem: &str) {
+    pub fn refuse_if_valid(&mut self, name: &str, problem: &str) {
         if !self.problems.contains_key(name) {
             self.refuse(name, problem);
         }
