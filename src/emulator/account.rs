@@ -1,16 +1,15 @@
-//! The account's files: a real directory, and the way from the account's paths to it.
+//! The account's files: a real directory, and how paths in the account lead into it.
 //!
-//! `/home/<user>/x` of the account is `<root>/home/<user>/x`. Symbolic links are followed here, one segment at a time,
-//! as if the root were `/`: an absolute target starts at the root and no `..` climbs above it, so nothing leaves the
-//! root (as with `chroot`). The kernel's own way, `openat2`, exists on Linux alone. Processes of the account run as
-//! the same user of this machine, so a link that is swapped during the walk gives them nothing they don't have.
+//! `/home/<user>/x` in the account is `<root>/home/<user>/x`. Symbolic links are resolved here, one segment at a time,
+//! as if the root were `/`: an absolute target starts at the root and `..` does not climb above it, so no path leaves
+//! the root (as with `chroot`). The kernel's own call for this, `openat2`, exists on Linux only. The account's
+//! processes run as the same user of this machine, so swapping a link during the walk gives them nothing that they
+//! could not reach already.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -18,9 +17,10 @@ use std::sync::{Mutex, PoisonError};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
+use super::account_path::AccountPath;
 use super::settings::Settings;
 
-/// The emulator's own folder in the root, which the account does not see.
+/// The emulator's own folder in the root, which is hidden from the account.
 const PRIVATE: &str = ".emulator";
 
 const MAX_LINKS: usize = 40;
@@ -31,36 +31,36 @@ pub struct Account {
     root: PathBuf,
     user: String,
     quota: Option<u64>,
-    /// Bytes used as far as is known; too low by what processes wrote since the last scan.
+    /// Bytes used, as far as is known; it lacks what processes wrote since the last scan.
     used: Mutex<Option<u64>>,
-    /// Removes the root in the end, unless the user gave it.
+    /// Removes the root at the end, unless the user chose it.
     temporary: Mutex<Option<TempDir>>,
 }
 
-/// What becomes of a symbolic link at the end of a path.
+/// How to treat a symbolic link at the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastLink {
-    /// It is followed.
+    /// Follow it.
     Follow,
-    /// The path means the link itself.
+    /// The path refers to the link itself.
     Keep,
 }
 
-/// A temporary folder that other users of this machine cannot look into.
+/// A temporary folder that other users of this machine cannot read.
 fn private_folder() -> io::Result<TempDir> {
     let private = fs::Permissions::from_mode(0o700);
     tempfile::Builder::new().prefix("pythonanywhere-").permissions(private).tempdir()
 }
 
 impl Account {
-    /// Opens the account in the settings' root, and makes the folders that each account has.
+    /// Opens the account in the root that the settings name, and creates the folders that every account has.
     ///
     /// # Errors
-    /// If the root cannot be made or written.
+    /// If the user name is invalid, or the root cannot be created or written.
     pub fn open(settings: &Settings) -> io::Result<Self> {
         let user = settings.user.clone();
         if user.is_empty() || !user.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
-            let reason = format!("user names are made of letters, digits, `-` and `_`, not {user:?}");
+            let reason = format!("a user name consists of letters, digits, `-` and `_`, unlike {user:?}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
         let (root, temporary) = if let Some(root) = &settings.root {
@@ -94,26 +94,26 @@ impl Account {
         self.root.join("home").join(&self.user)
     }
 
-    /// A real folder for the emulator's own files, on the same file system as the account and unseen by it.
+    /// A real folder for the emulator's own files, on the account's file system but hidden from the account.
     #[must_use]
     pub fn private(&self) -> PathBuf {
         self.root.join(PRIVATE)
     }
 
-    /// Removes a root that was made for this emulator alone.
+    /// Removes a root that was created for this emulator only.
     pub(crate) fn remove_temporary(&self) {
         let temporary = self.temporary.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Err(error)) = temporary.map(TempDir::close) {
-            log::warn!("the emulator's temporary directory {} stays behind: {error}", self.root.display());
+            log::warn!("cannot remove the emulator's temporary directory {}: {error}", self.root.display());
         }
     }
 
-    /// The real path of `path`, free of symbolic links (but for a last one that is kept); it need not exist.
+    /// The real path of `path`, without symbolic links (except a last one that is kept); it need not exist.
     ///
     /// # Errors
-    /// `NotADirectory` if the path leads through a file, `ELOOP` if links lead in circles, and what the system says.
+    /// `NotADirectory` if a parent of the path is a file, `ELOOP` if links form a loop, and errors from the system.
     pub fn resolve(&self, path: &AccountPath, last: LastLink) -> io::Result<PathBuf> {
-        let mut left: VecDeque<OsString> = path.segments.iter().cloned().collect();
+        let mut left: VecDeque<OsString> = path.segments().iter().cloned().collect();
         let mut at = self.root.clone();
         let mut links = 0;
         while let Some(segment) = left.pop_front() {
@@ -141,7 +141,7 @@ impl Account {
             if target.is_absolute() {
                 at.clone_from(&self.root);
             }
-            // A process that sees the account at the real root makes links that name it.
+            // A process that sees the account below the real root creates links that contain the root.
             for part in target.strip_prefix(&self.root).unwrap_or(&target).components().rev() {
                 match part {
                     Component::Normal(name) => left.push_front(name.to_owned()),
@@ -153,32 +153,32 @@ impl Account {
         if at.starts_with(self.private()) { Err(Errno::NOENT.into()) } else { Ok(at) }
     }
 
-    /// Whether the account may write below the folder that holds the real path `real`.
+    /// Whether the account may create, change or delete the real path `real`.
     #[must_use]
     pub fn may_write(&self, real: &Path) -> bool {
         let folders = [self.home(), self.root.join("var/www"), self.root.join("var/log")];
         folders.iter().any(|folder| real != folder && real.starts_with(folder))
     }
 
-    /// Whether the listing of the real folder `folder` leaves `name` out.
+    /// Whether the listing of the real folder `folder` omits `name`.
     #[must_use]
     pub fn hides(&self, folder: &Path, name: &OsStr) -> bool {
         name == PRIVATE && folder == self.root
     }
 
-    /// Takes `bytes` from the disk quota; false if that would be too many. May scan the account's files.
+    /// Reserves `bytes` of the disk quota; false if they do not fit. May scan the account's files.
     pub fn reserve(&self, bytes: u64) -> bool {
         let Some(quota) = self.quota else { return true };
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let known = used.map(|used| used.saturating_add(bytes)).filter(|used| *used <= quota);
-        // What was deleted since is only seen by another scan.
+        // Only another scan can tell what has been deleted since.
         let total = known.unwrap_or_else(|| self.scan().saturating_add(bytes));
         let fits = total <= quota;
         *used = Some(if fits { total } else { total - bytes });
         fits
     }
 
-    /// The bytes of all files; one that vanishes or cannot be read counts nothing.
+    /// The bytes of all files; a file that vanishes or cannot be read counts as empty.
     fn scan(&self) -> u64 {
         let mut folders = vec![self.home(), self.root.join("var/www")];
         let mut bytes = 0;
@@ -192,74 +192,6 @@ impl Account {
             }
         }
         bytes
-    }
-}
-
-/// An absolute path in the account: any bytes between the slashes, but for NUL, `.` and `..`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountPath {
-    segments: Vec<OsString>,
-    /// Whether it was written with a slash at its end.
-    pub ends_in_slash: bool,
-}
-
-/// A path that no file of the account can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadPath {
-    /// It holds a NUL.
-    #[error("Paths cannot hold null bytes.")]
-    Nul,
-    /// It holds `.` or `..`, which the emulator refuses rather than guess what the service makes of them.
-    #[error("Paths cannot hold '.' or '..' segments.")]
-    Dots,
-    /// It does not start with a slash.
-    #[error("Paths start with a slash.")]
-    Relative,
-}
-
-impl AccountPath {
-    /// Reads a path; slashes that follow each other count as one.
-    ///
-    /// # Errors
-    /// If no file can have this path.
-    pub fn parse(path: &[u8]) -> Result<Self, BadPath> {
-        if !path.is_empty() && path[0] != b'/' {
-            return Err(BadPath::Relative);
-        }
-        let mut segments = Vec::new();
-        for segment in path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty()) {
-            if segment.contains(&0) {
-                return Err(BadPath::Nul);
-            }
-            if matches!(segment, b"." | b"..") {
-                return Err(BadPath::Dots);
-            }
-            segments.push(OsString::from_vec(segment.to_vec()));
-        }
-        Ok(Self { segments, ends_in_slash: path.last() == Some(&b'/') })
-    }
-
-    /// The path of the entry `name` in this folder.
-    #[must_use]
-    pub fn child(&self, name: &OsStr) -> Self {
-        let mut segments = self.segments.clone();
-        segments.push(name.to_owned());
-        Self { segments, ends_in_slash: false }
-    }
-
-    /// The path's bytes, without a slash at the end.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        if self.segments.is_empty() {
-            return b"/".to_vec();
-        }
-        self.segments.iter().flat_map(|segment| [b"/", segment.as_bytes()].concat()).collect()
-    }
-}
-
-impl fmt::Display for AccountPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.to_bytes()))
     }
 }
 
@@ -312,19 +244,6 @@ mod tests {
         let account = account();
         fs::write(account.home().join("file"), "").unwrap();
         assert_eq!(resolve(&account, "/home/demo/file/x").unwrap_err().kind(), io::ErrorKind::NotADirectory);
-    }
-
-    #[test]
-    fn paths_that_climb_are_refused() {
-        for (path, problem) in [
-            (&b"/a/../b"[..], BadPath::Dots),
-            (b"/a/.", BadPath::Dots),
-            (b"/a\0", BadPath::Nul),
-            (b"a", BadPath::Relative),
-        ] {
-            assert_eq!(AccountPath::parse(path), Err(problem));
-        }
-        assert_eq!(AccountPath::parse(b"/a//b/").unwrap().to_bytes(), b"/a/b");
     }
 
     #[test]

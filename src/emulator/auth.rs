@@ -1,19 +1,19 @@
-//! Who is asking: token authentication in Django REST framework's words.
+//! Authentication and permissions: the token, and what the account's plan allows.
 //!
-//! The framework's `TokenAuthentication` takes a header of another scheme for no header at all, and tells a malformed
-//! header from a wrong token.
+//! The answers are those of Django REST framework's `TokenAuthentication`. It treats a header with another scheme as a
+//! missing header, and distinguishes a malformed header from a wrong token.
 
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
-use super::answer;
-use super::endpoints;
-use super::state::State;
+use super::settings::AccountKind;
+use super::state::EmulatorState;
+use super::{api_path, response};
 
-/// Checks the token, and that the path is that of the token's user.
+/// Checks the token, and that the path belongs to the token's user.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
-pub(crate) fn check(state: &State, headers: &HeaderMap, path: &str) -> Result<(), Response> {
+pub(crate) fn check(state: &EmulatorState, headers: &HeaderMap, path: &str) -> Result<(), Response> {
     let given = headers.get(header::AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let mut words = given.as_deref().unwrap_or_default().split_ascii_whitespace();
     if !words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("token")) {
@@ -27,14 +27,21 @@ pub(crate) fn check(state: &State, headers: &HeaderMap, path: &str) -> Result<()
         (Some(token), None) if token != state.token => return Err(unauthorized("Invalid token.")),
         (Some(_), None) => {}
     }
-    match endpoints::split(path) {
-        Some((_, user, _)) if percent_decode_str(user).ne(state.account.user().bytes()) => {
-            Err(answer::detail(StatusCode::FORBIDDEN, "You do not have permission to perform this action."))
-        }
+    match api_path::split(path) {
+        Some((_, user, _)) if percent_decode_str(user).ne(state.account.user().bytes()) => Err(response::forbidden()),
         _ => Ok(()),
     }
 }
 
+/// Refuses what free accounts do not include.
+#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
+pub(crate) fn paid_only(state: &EmulatorState) -> Result<(), Response> {
+    match state.settings.account {
+        AccountKind::Free => Err(response::forbidden()),
+        AccountKind::Paid => Ok(()),
+    }
+}
+
 fn unauthorized(detail: &str) -> Response {
-    answer::with_header(answer::detail(StatusCode::UNAUTHORIZED, detail), header::WWW_AUTHENTICATE, "Token")
+    response::with_header(response::detail(StatusCode::UNAUTHORIZED, detail), header::WWW_AUTHENTICATE, "Token")
 }

@@ -1,4 +1,4 @@
-//! Moments as the service writes them. All are UTC, as all of the service is.
+//! Dates and times in the formats that the service writes. All of them are UTC, as everywhere on the service.
 
 use std::time::SystemTime;
 
@@ -9,12 +9,12 @@ pub(crate) fn iso(moment: SystemTime) -> String {
     written(moment, 'T')
 }
 
-/// `2026-01-31 23:59:00`, as log files have it.
+/// `2026-01-31 23:59:00`, as in log files.
 pub(crate) fn stamp(moment: SystemTime) -> String {
     written(moment, ' ')
 }
 
-/// `31/Jan/2026:23:59:00 +0000`, as access logs have it.
+/// `31/Jan/2026:23:59:00 +0000`, as in access logs.
 pub(crate) fn access_date(moment: SystemTime) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let date = OffsetDateTime::from(moment);

@@ -1,7 +1,7 @@
-//! The certificates of the account's domains. They are checked, kept and told; the sites are served over plain http.
+//! The certificates of the account's domains. They are checked, stored and described; no site is served with them.
 //!
-//! Let's Encrypt is not asked: its certificates come from an authority of the moment that nobody trusts, but they are
-//! certificates, so that what is told of them is read from them as from any other.
+//! Let's Encrypt is not contacted. Its certificates are issued by an authority that is created for the purpose and that
+//! nobody trusts. They are real certificates, though, so they are described like any other.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,57 +17,57 @@ use x509_parser::parse_x509_certificate;
 use x509_parser::x509::X509Name;
 
 use super::account::Account;
-use super::kept::Kept;
+use super::persisted::Persisted;
 use crate::clock;
 
 /// How long Let's Encrypt's certificates last.
 const LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// The certificates by their domains, in PEM. Private keys are not kept: nothing needs them.
+/// The certificates by domain, in PEM. Private keys are not stored, since nothing needs them.
 #[derive(Debug)]
-pub struct Certificates(Kept<BTreeMap<String, String>>);
+pub struct Certificates(Persisted<BTreeMap<String, String>>);
 
-/// What is told of a certificate.
+/// What the API returns about a certificate.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Described {
-    /// Its last moment.
+pub(crate) struct CertificateSummary {
+    /// When it expires.
     pub not_after: OffsetDateTime,
-    /// Who issued it.
+    /// The issuer's common name.
     pub issuer: String,
-    /// Whose it is.
+    /// The subject's common name.
     pub subject: String,
-    /// All the domains it is for.
+    /// All domains that it covers.
     pub names: Vec<String>,
 }
 
-/// The field that a certificate is refused for, and why.
-pub(crate) type Refused = (&'static str, &'static str);
+/// The field for which a certificate is refused, and the reason.
+pub(crate) type CertificateRefusal = (&'static str, &'static str);
 
 impl Certificates {
-    /// Those that an earlier emulator left.
+    /// Loads the certificates that an earlier emulator stored.
     ///
     /// # Errors
     /// If they cannot be read.
     pub fn open(account: &Account) -> io::Result<Self> {
-        Ok(Self(Kept::open(account, "certificates.json")?))
+        Ok(Self(Persisted::open(account, "certificates.json")?))
     }
 
-    /// What is told of a domain's certificate, if it has one.
-    pub(crate) fn get(&self, domain: &str) -> Option<Described> {
-        // Only what can be described was kept.
+    /// Describes a domain's certificate, if it has one.
+    pub(crate) fn get(&self, domain: &str) -> Option<CertificateSummary> {
+        // Only certificates that can be described were stored.
         describe(self.0.lock().get(&domain.to_lowercase())?)
     }
 
-    /// Keeps a user's certificate, if the key is its key.
-    pub(crate) fn set(&self, domain: &str, certificate: &str, key: &str) -> io::Result<Result<(), Refused>> {
-        if let Err(refused) = check(certificate, key) {
-            return Ok(Err(refused));
+    /// Stores a user's certificate, if the key belongs to it.
+    pub(crate) fn set(&self, domain: &str, certificate: &str, key: &str) -> io::Result<Result<(), CertificateRefusal>> {
+        if let Err(refusal) = check(certificate, key) {
+            return Ok(Err(refusal));
         }
         self.0.change(|all| all.insert(domain.to_lowercase(), certificate.to_owned()))?;
         Ok(Ok(()))
     }
 
-    /// Makes a certificate for a domain.
+    /// Issues a certificate for a domain.
     pub(crate) fn issue(&self, domain: &str) -> io::Result<()> {
         let domain = domain.to_lowercase();
         let certificate = issue(&domain).map_err(io::Error::other)?;
@@ -75,15 +75,15 @@ impl Certificates {
         Ok(())
     }
 
-    /// Forgets a domain's certificate; whether there was one.
+    /// Deletes a domain's certificate; false if there was none.
     pub(crate) fn delete(&self, domain: &str) -> io::Result<bool> {
         self.0.change(|all| all.remove(&domain.to_lowercase()).is_some())
     }
 }
 
-fn check(certificate: &str, key: &str) -> Result<(), Refused> {
-    const NO_CERTIFICATE: Refused = ("cert", "This is not a certificate in PEM format.");
-    const NO_KEY: Refused = ("private_key", "This is not a private key in PEM format.");
+fn check(certificate: &str, key: &str) -> Result<(), CertificateRefusal> {
+    const NO_CERTIFICATE: CertificateRefusal = ("cert", "This is not a certificate in PEM format.");
+    const NO_KEY: CertificateRefusal = ("private_key", "This is not a private key in PEM format.");
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();
     let chain = chain.map_err(|_| NO_CERTIFICATE)?;
     describe(certificate).ok_or(NO_CERTIFICATE)?;
@@ -97,7 +97,7 @@ fn check(certificate: &str, key: &str) -> Result<(), Refused> {
     }
 }
 
-fn describe(certificate: &str) -> Option<Described> {
+fn describe(certificate: &str) -> Option<CertificateSummary> {
     let der = CertificateDer::from_pem_slice(certificate.as_bytes()).ok()?;
     let (_, parsed) = parse_x509_certificate(&der).ok()?;
     let names = parsed.subject_alternative_name().ok().flatten().map(|extension| &extension.value.general_names);
@@ -105,7 +105,7 @@ fn describe(certificate: &str) -> Option<Described> {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
         _ => None,
     });
-    Some(Described {
+    Some(CertificateSummary {
         not_after: parsed.validity().not_after.to_datetime(),
         issuer: common_name(parsed.issuer()),
         subject: common_name(parsed.subject()),

@@ -1,7 +1,7 @@
-//! What a user chooses for the whole account: default Python versions and the system image; and who its students are.
+//! The account's settings: default Python versions, the system image, and the list of students.
 //!
-//! They are kept and answered, and that is all: this machine has the Python it has, whatever the account chooses. A
-//! system image decides which versions can be chosen (<https://help.pythonanywhere.com/pages/ChangingSystemImage/>).
+//! They are stored and returned, and have no other effect: this machine has the Python that it has. The system image
+//! decides which versions can be chosen (<https://help.pythonanywhere.com/pages/ChangingSystemImage/>).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,26 +14,26 @@ const IMAGES: [(&str, &[&str]); 3] = [
     ("innit", &["3.10", "3.11", "3.12", "3.13"]),
 ];
 
-/// One thing to choose.
+/// A setting of the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Setting {
-    /// What `python3` runs.
+pub(crate) enum Preference {
+    /// The version that `python3` runs.
     Python3,
-    /// What `python` runs.
+    /// The version that `python` runs.
     Python,
-    /// What the editor's button runs.
+    /// The version that the editor's "Save & Run" button runs.
     SaveAndRun,
-    /// The operating system's image.
+    /// The operating system image.
     SystemImage,
 }
 
-/// The versions of Python 3 that some image has.
+/// The versions of Python 3 in any image.
 pub(crate) fn python3_versions() -> impl Iterator<Item = &'static str> {
     IMAGES.iter().flat_map(|(_, versions)| versions.iter().copied()).filter(|version| version.starts_with("3."))
 }
 
-impl Setting {
-    /// Its field.
+impl Preference {
+    /// The name of its field.
     pub fn name(self) -> &'static str {
         match self {
             Self::Python3 => "default_python3_version",
@@ -43,7 +43,7 @@ impl Setting {
         }
     }
 
-    /// The field that lists what can be chosen.
+    /// The name of the field that lists the choices.
     pub fn name_of_choices(self) -> &'static str {
         match self {
             Self::Python3 => "available_python3_versions",
@@ -53,9 +53,9 @@ impl Setting {
     }
 }
 
-/// The choices of one account, in memory.
+/// The preferences of one account, in memory.
 #[derive(Debug)]
-pub struct Shelf(Mutex<Preferences>);
+pub struct PreferenceStore(Mutex<Preferences>);
 
 #[derive(Debug)]
 pub(crate) struct Preferences {
@@ -67,7 +67,7 @@ pub(crate) struct Preferences {
     save_and_run: &'static str,
 }
 
-impl Shelf {
+impl PreferenceStore {
     pub(crate) fn new(settings: &Settings) -> Self {
         let (image, versions) = IMAGES[IMAGES.len() - 1];
         let newest = versions[versions.len() - 1];
@@ -86,40 +86,40 @@ impl Shelf {
 }
 
 impl Preferences {
-    /// What is chosen.
-    pub fn get(&self, setting: Setting) -> &'static str {
-        match setting {
-            Setting::Python3 => self.python3,
-            Setting::Python => self.python,
-            Setting::SaveAndRun => self.save_and_run,
-            Setting::SystemImage => self.image,
+    /// The current choice.
+    pub fn get(&self, preference: Preference) -> &'static str {
+        match preference {
+            Preference::Python3 => self.python3,
+            Preference::Python => self.python,
+            Preference::SaveAndRun => self.save_and_run,
+            Preference::SystemImage => self.image,
         }
     }
 
-    /// What can be chosen.
-    pub fn choices(&self, setting: Setting) -> &'static [&'static str] {
+    /// The possible choices.
+    pub fn choices(&self, preference: Preference) -> &'static [&'static str] {
         const NAMES: [&str; IMAGES.len()] = [IMAGES[0].0, IMAGES[1].0, IMAGES[2].0];
         let versions = IMAGES.iter().find(|(image, _)| *image == self.image).map_or(&[][..], |(_, versions)| versions);
-        match setting {
-            Setting::SystemImage => &NAMES,
-            Setting::Python3 => &versions[versions.iter().take_while(|version| !version.starts_with('3')).count()..],
-            Setting::Python | Setting::SaveAndRun => versions,
+        match preference {
+            Preference::SystemImage => &NAMES,
+            Preference::Python3 => &versions[versions.iter().take_while(|version| !version.starts_with('3')).count()..],
+            Preference::Python | Preference::SaveAndRun => versions,
         }
     }
 
-    /// Chooses; what is no choice is left alone. Another image brings its own newest versions where it lacks the old.
-    pub fn set(&mut self, setting: Setting, value: &str) {
-        let Some(value) = self.choices(setting).iter().find(|choice| **choice == value) else { return };
-        match setting {
-            Setting::Python3 => self.python3 = value,
-            Setting::Python => self.python = value,
-            Setting::SaveAndRun => self.save_and_run = value,
-            Setting::SystemImage => {
+    /// Makes a choice; an invalid one is ignored. A new image replaces the versions that it lacks by its newest.
+    pub fn set(&mut self, preference: Preference, value: &str) {
+        let Some(value) = self.choices(preference).iter().find(|choice| **choice == value) else { return };
+        match preference {
+            Preference::Python3 => self.python3 = value,
+            Preference::Python => self.python = value,
+            Preference::SaveAndRun => self.save_and_run = value,
+            Preference::SystemImage => {
                 self.image = value;
-                for setting in [Setting::Python3, Setting::Python, Setting::SaveAndRun] {
-                    let choices = self.choices(setting);
-                    if let (false, Some(newest)) = (choices.contains(&self.get(setting)), choices.last()) {
-                        self.set(setting, newest);
+                for preference in [Preference::Python3, Preference::Python, Preference::SaveAndRun] {
+                    let choices = self.choices(preference);
+                    if let (false, Some(newest)) = (choices.contains(&self.get(preference)), choices.last()) {
+                        self.set(preference, newest);
                     }
                 }
             }

@@ -1,10 +1,9 @@
 //! Starting and stopping an emulator.
 //!
-//! It has a runtime and threads of its own, so that it serves whoever calls it from wherever: a test's thread, another
-//! runtime, Python. It has its own accept loop as well, because faults need the sockets.
+//! It has its own runtime and threads, so it can be used from a test's thread, from another runtime, or from Python. It
+//! has its own accept loop, because faults need the sockets.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -19,38 +18,40 @@ use tokio_rustls::TlsAcceptor;
 
 use super::account::Account;
 use super::certificates::Certificates;
-use super::fault::Faults;
-use super::front;
-use super::gate::{Gates, HeldRequest};
-use super::log::{LoggedRequest, RequestLog};
-use super::preferences::Shelf;
+use super::fault::hold::{HeldRequest, HeldRequests};
+use super::fault::rules::Faults;
+use super::fault::wire::{SocketStream, Wire, WireFault};
+use super::listener::{self, ConnectionError, accept_all};
+use super::middleware;
+use super::preferences::PreferenceStore;
 use super::process::Processes;
-use super::routes;
+use super::random::random_hex;
+use super::request_log::{LoggedRequest, RequestLog};
+use super::routes::router;
 use super::settings::Settings;
-use super::site;
-use super::state::State;
+use super::shares::Shares;
+use super::site::server as site;
+use super::state::EmulatorState;
 use super::throttle::Throttle;
 use super::tls;
-use super::wire::{Sabotage, Stream, Wire};
-use crate::digest::hex;
 
 const PROCESSES_END_WITHIN: Duration = Duration::from_millis(700);
 const TASKS_END_WITHIN: Duration = Duration::from_millis(200);
 
-/// The service on this machine, until it is dropped or stopped. All methods may be called from any thread.
+/// A running emulator, until it is dropped or stopped. All methods may be called from any thread.
 #[derive(Debug)]
 pub struct Emulator {
-    state: Arc<State>,
+    state: Arc<EmulatorState>,
     runtime: Mutex<Option<Runtime>>,
-    /// A forked child inherits the value but neither the threads nor the right to remove the root.
+    /// A forked child inherits the value, but not the threads, and it must not remove the root.
     process: u32,
 }
 
 impl Emulator {
-    /// Starts an emulator; when this returns it answers.
+    /// Starts an emulator. It accepts requests when this returns.
     ///
     /// # Errors
-    /// If the root cannot be written, the port is taken, or the system refuses threads or sockets.
+    /// If the root cannot be written, the port is in use, or the system refuses threads or sockets.
     pub fn start(settings: Settings) -> io::Result<Self> {
         let workers = thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
         let runtime =
@@ -58,7 +59,7 @@ impl Emulator {
         match launch(&runtime, settings) {
             Ok(state) => Ok(Self { state, runtime: Mutex::new(Some(runtime)), process: std::process::id() }),
             Err(error) => {
-                // Dropping it would wait, which panics where the caller is in another runtime.
+                // Dropping it would block, which panics if the caller is inside another runtime.
                 runtime.shutdown_background();
                 Err(error)
             }
@@ -89,7 +90,7 @@ impl Emulator {
         self.state.account.root()
     }
 
-    /// Where the account's web apps are served.
+    /// The address at which the account's web apps are served.
     #[must_use]
     pub fn site_url(&self) -> &str {
         &self.state.site_url
@@ -101,61 +102,61 @@ impl Emulator {
         self.state.processes.paths()
     }
 
-    /// Every request since the last [`Emulator::clear_requests`], oldest first, unanswered ones included.
+    /// Every request since the last [`Emulator::clear_requests`], oldest first, including unanswered ones.
     #[must_use]
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.state.log.all()
     }
 
-    /// Forgets the requests so far.
+    /// Clears the request log.
     pub fn clear_requests(&self) {
         self.state.log.clear();
     }
 
-    /// What is to go wrong.
+    /// The rules for faults.
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.state.faults
     }
 
-    /// The requests that wait at a [`super::FaultKind::Hold`], oldest first.
+    /// The requests that are held by a [`super::FaultKind::Hold`], oldest first.
     #[must_use]
     pub fn held(&self) -> Vec<HeldRequest> {
-        self.state.gates.held()
+        self.state.held.held()
     }
 
-    /// Lets a held request go on; false if none of this number waits.
+    /// Releases a held request; false if no request with this number is held.
     pub fn release(&self, number: u64) -> bool {
-        self.state.gates.release(number)
+        self.state.held.release(number)
     }
 
-    /// Lets all held requests go on; rules that hold more stay.
+    /// Releases all held requests. The rules remain and hold further requests.
     pub fn release_all(&self) {
-        self.state.gates.release_all();
+        self.state.held.release_all();
     }
 
-    /// Blocks until `count` requests are held; false if they aren't within `timeout`.
+    /// Blocks until `count` requests are held; false if that takes longer than `timeout`.
     #[must_use]
     pub fn wait_held(&self, count: usize, timeout: Duration) -> bool {
-        self.state.gates.wait_held(count, timeout)
+        self.state.held.wait_held(count, timeout)
     }
 
-    /// Stops within a second: closes every connection, ends every process, removes a temporary root.
+    /// Stops within a second: closes every connection, kills every process, removes a temporary root.
     pub fn stop(&self) {
         let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         if std::process::id() != self.process {
-            // Waiting for the parent's threads would last for ever.
+            // Waiting for the parent's threads would never end.
             std::mem::forget(runtime);
             return;
         }
         let state = Arc::clone(&self.state);
-        // A runtime cannot be waited for from inside another, and the caller may be in one.
+        // A runtime cannot be awaited from inside another, and the caller may be inside one.
         let ended = thread::spawn(move || {
             let late = runtime
                 .block_on(async { tokio::time::timeout(PROCESSES_END_WITHIN, state.processes.stop()).await })
                 .is_err();
             if late {
-                log::warn!("the emulator's processes did not end in time");
+                log::warn!("the emulator's processes did not stop in time");
             }
             runtime.shutdown_timeout(TASKS_END_WITHIN);
             state.account.remove_temporary();
@@ -175,14 +176,14 @@ impl Drop for Emulator {
     }
 }
 
-fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
+fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<EmulatorState>> {
     let _inside = runtime.enter();
     let account = Arc::new(Account::open(&settings)?);
     let acceptor = settings.tls.as_deref().map(tls::acceptor).transpose()?;
-    let api = listener(settings.port)?;
-    let site = listener(0)?;
+    let api = listener::bind(settings.port)?;
+    let site = listener::bind(0)?;
     let scheme = if acceptor.is_some() { "https" } else { "http" };
-    let state = Arc::new(State {
+    let state = Arc::new(EmulatorState {
         token: match &settings.token {
             Some(token) => token.clone(),
             None => random_hex(40)?,
@@ -191,11 +192,11 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
         site_url: format!("{scheme}://{}", site.local_addr()?),
         throttle: Throttle::new(&settings),
         faults: Faults::default(),
-        gates: Gates::default(),
+        held: HeldRequests::default(),
         log: RequestLog::default(),
-        shares: routes::Shares::default(),
+        shares: Shares::default(),
         certificates: Certificates::open(&account)?,
-        preferences: Shelf::new(&settings),
+        preferences: PreferenceStore::new(&settings),
         processes: Processes::new(&settings, &account)?,
         account,
         settings,
@@ -205,78 +206,29 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<State>> {
     Ok(state)
 }
 
-/// Loopback alone: the account's processes are this machine's, and the token is all that guards them.
-fn listener(port: u16) -> io::Result<TcpListener> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let listener = StdListener::bind(address)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
-}
-
-/// What ends a connection.
-pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Hands each connection to a task of its own, until it is dropped.
-pub(crate) async fn accept_all<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
-where
-    F: Future<Output = Result<(), Failure>> + Send + 'static,
-{
-    loop {
-        match listener.accept().await {
-            Ok((socket, _)) => {
-                if let Err(error) = socket.set_nodelay(true) {
-                    log::debug!("a connection to the emulator will be slow: {error}");
-                }
-                let served = serve(socket);
-                tokio::spawn(async move {
-                    if let Err(error) = served.await {
-                        log::debug!("a connection to the emulator ended: {error}");
-                    }
-                });
-            }
-            Err(error) => {
-                // Out of descriptors, or a client that left already: others may still be served.
-                log::warn!("the emulator could not accept a connection: {error}");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-    }
-}
-
-async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<State>) {
-    let app = routes::router().with_state(Arc::clone(&state));
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<EmulatorState>) {
+    let app = router().with_state(Arc::clone(&state));
     accept_all(listener, |socket| connection(socket, acceptor.clone(), Arc::clone(&state), app.clone())).await;
 }
 
 async fn connection(
     socket: TcpStream,
     acceptor: Option<TlsAcceptor>,
-    state: Arc<State>,
+    state: Arc<EmulatorState>,
     app: axum::Router,
-) -> Result<(), Failure> {
+) -> Result<(), ConnectionError> {
     let stream = match acceptor {
-        Some(acceptor) => Stream::Tls(Box::new(acceptor.accept(socket).await?)),
-        None => Stream::Plain(socket),
+        Some(acceptor) => SocketStream::Tls(Box::new(acceptor.accept(socket).await?)),
+        None => SocketStream::Plain(socket),
     };
-    let sabotage = Arc::new(Sabotage::default());
-    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&sabotage)));
-    let asked = Arc::clone(&sabotage);
+    let wire_fault = Arc::new(WireFault::default());
+    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&wire_fault)));
+    let asked = Arc::clone(&wire_fault);
     let service =
-        service_fn(move |request| front::serve(Arc::clone(&state), app.clone(), Arc::clone(&sabotage), request));
+        service_fn(move |request| middleware::serve(Arc::clone(&state), app.clone(), Arc::clone(&wire_fault), request));
     let server = auto::Builder::new(TokioExecutor::new());
     tokio::select! {
-        () = asked.reset_asked() => Ok(()),
+        () = asked.reset_requested() => Ok(()),
         ended = server.serve_connection(wire, service) => ended,
     }
-}
-
-/// `digits` hexadecimal digits that nobody can guess.
-pub(crate) fn random_hex(digits: usize) -> io::Result<String> {
-    use std::io::Read as _;
-    let mut bytes = vec![0; digits.div_ceil(2)];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    let mut text = hex(&bytes);
-    text.truncate(digits);
-    Ok(text)
 }

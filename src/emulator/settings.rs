@@ -6,42 +6,42 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How an emulator is set up. [`Settings::default`] is a free account with the service's limits on any free port.
+/// The settings of an emulator. [`Settings::default`] is a free account with the service's limits on a free port.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where the account is kept; `None` takes a temporary directory that goes away with the emulator.
+    /// The account's directory; `None` is a temporary directory that is removed with the emulator.
     pub root: Option<PathBuf>,
-    /// The port to listen on; 0 picks a free one.
+    /// The port to listen on; 0 chooses a free one.
     pub port: u16,
     /// The account's user name.
     pub user: String,
-    /// The API token; `None` makes up 40 hexadecimal digits, as the service's tokens look.
+    /// The API token; `None` is 40 random hexadecimal digits, as in the service's tokens.
     pub token: Option<String>,
     /// Requests per minute for each endpoint; `None` turns the limit off.
     pub rate_limit: Option<u32>,
     /// Requests per minute for the consoles' `send_input`; `None` turns this limit off.
     pub send_input_limit: Option<u32>,
-    /// What the account may do.
+    /// The kind of account, which decides what is allowed.
     pub account: AccountKind,
-    /// The account's `MySQL` databases, which are told and not served.
+    /// The account's `MySQL` databases, which are listed but not served.
     pub mysql_databases: Vec<String>,
     /// The user names of the account's students.
     pub students: Vec<String>,
-    /// Disk space in bytes; `None` is what the account kind has, [`u64::MAX`] is no limit.
+    /// Disk space in bytes; `None` is the limit of the account kind, [`u64::MAX`] is no limit.
     pub disk_quota: Option<u64>,
-    /// Time added to each answer, by [`crate::clock`].
+    /// Time added to each response, measured by [`crate::clock`].
     pub latency: Duration,
-    /// Serve https, and write the certificate authority to trust as `ca.pem` to this directory.
+    /// Serve HTTPS, and write the certificate authority to trust to `ca.pem` in this directory.
     pub tls: Option<PathBuf>,
     /// The Python that consoles, tasks and web apps use.
     pub python: PathBuf,
-    /// Let processes see `/home/<user>`, `/var/www` and `/var/log` at these very paths, where the system allows it.
+    /// Let processes see `/home/<user>`, `/var/www` and `/var/log` at exactly these paths, if the system allows it.
     pub private_paths: bool,
-    /// How long a web app may take for a request before its process is killed.
+    /// How long a web app may take to answer a request before its process is killed.
     pub request_limit: Duration,
-    /// How long it may take for the first request after it was loaded, loading included.
+    /// How long it may take for the first request after it was started, including loading.
     pub first_request_limit: Duration,
-    /// The choices that the service's documentation leaves open.
+    /// The behaviours that the service's documentation leaves open.
     pub undocumented: Undocumented,
 }
 
@@ -69,7 +69,7 @@ impl Default for Settings {
     }
 }
 
-/// The kind of account, which decides what the service refuses.
+/// The kind of account, which decides what the service allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AccountKind {
     /// One web app, two consoles, no tasks, 512 MiB.
@@ -80,7 +80,7 @@ pub enum AccountKind {
 }
 
 impl AccountKind {
-    /// CPU seconds a day.
+    /// CPU seconds per day.
     #[must_use]
     pub fn cpu_seconds(self) -> u32 {
         match self {
@@ -99,35 +99,35 @@ impl AccountKind {
     }
 }
 
-/// What nobody documents about the service. Each default is the likelier reading.
+/// Behaviours of the service that are not documented. Each default is the more likely one.
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "independent switches, each a yes-or-no question about the service")]
 pub struct Undocumented {
     /// Whether a 429 carries `Retry-After`.
     pub retry_after: bool,
-    /// Whether each method of an endpoint has a rate limit of its own instead of one for all.
+    /// Whether each method of an endpoint has its own rate limit instead of a shared one.
     pub bucket_per_method: bool,
-    /// The largest upload in bytes, answered with 413 above; `None` takes any size.
+    /// The largest upload in bytes, above which the answer is 413; `None` accepts any size.
     pub upload_limit: Option<u64>,
-    /// Whether an upload replaces a file at once (a rename) instead of emptying it and writing into it.
+    /// Whether an upload replaces a file atomically (by a rename) instead of truncating and rewriting it.
     pub atomic_overwrite: bool,
     /// Whether a replaced file keeps its mode bits.
     pub keep_mode: bool,
-    /// Whether a downloaded file's content type carries a charset.
+    /// Whether a downloaded file's content type includes a charset.
     pub download_charset: bool,
-    /// Whether a path without its last slash is redirected to the one with it instead of answering 404.
+    /// Whether a path without its trailing slash is redirected to the one with it instead of answered with 404.
     pub append_slash: bool,
-    /// Whether slashes that follow each other in a path count as one everywhere, not only in files' paths.
+    /// Whether consecutive slashes count as one in every path, not only in file paths.
     pub merge_slashes: bool,
-    /// Whether `DELETE` takes the path of a file with a slash at its end.
+    /// Whether `DELETE` accepts the path of a file with a trailing slash.
     pub delete_with_slash: bool,
-    /// Whether `files/tree` is sorted; otherwise it comes in the reverse order.
+    /// Whether `files/tree` is sorted; otherwise the order is reversed.
     pub sorted_tree: bool,
-    /// Whether web apps run their requests in several threads.
+    /// Whether web apps handle requests in several threads.
     pub webapp_threads: bool,
-    /// Whether a certificate's last moment is told as `20180824T171623Z` instead of `2018-08-24T17:16:23+00:00`.
+    /// Whether a certificate's expiry is written as `20180824T171623Z` instead of `2018-08-24T17:16:23+00:00`.
     pub compact_not_after: bool,
-    /// Whether a reload answers 409 `cname_error`, although it did reload.
+    /// Whether a reload returns 409 `cname_error` although the web app was reloaded.
     pub cname_error: bool,
 }
 

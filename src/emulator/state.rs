@@ -1,51 +1,56 @@
-//! What the handlers of all routes share.
+//! The state of a running emulator, which all handlers share.
 
 use std::sync::Arc;
 
+use axum::extract::State;
+
 use super::account::Account;
 use super::certificates::Certificates;
-use super::fault::Faults;
-use super::gate::Gates;
-use super::log::RequestLog;
-use super::preferences::Shelf;
+use super::fault::hold::HeldRequests;
+use super::fault::rules::Faults;
+use super::preferences::PreferenceStore;
 use super::process::{Processes, Session};
-use super::routes::Shares;
+use super::request_log::RequestLog;
 use super::settings::Settings;
+use super::shares::Shares;
 use super::throttle::Throttle;
 
-/// One running emulator, seen from its handlers (as `axum::extract::State<Arc<State>>`).
+/// Everything that handlers need, which they take as [`SharedState`].
 #[derive(Debug)]
-pub struct State {
-    /// What the emulator was started with.
+pub struct EmulatorState {
+    /// The settings that the emulator was started with.
     pub settings: Settings,
     /// The account's files.
     pub account: Arc<Account>,
-    /// The API token that is accepted.
+    /// The API token.
     pub token: String,
-    /// The API's address without a slash at its end.
+    /// The API's address, without a trailing slash.
     pub url: String,
-    /// The web apps' address without a slash at its end.
+    /// The web apps' address, without a trailing slash.
     pub site_url: String,
     /// The rate limit.
     pub throttle: Throttle,
-    /// The faults to be made.
+    /// The rules for faults.
     pub faults: Faults,
-    /// The requests held back by a fault.
-    pub gates: Gates,
+    /// The requests that a fault holds.
+    pub held: HeldRequests,
     /// Every request so far.
     pub log: RequestLog,
-    /// The files that are shared with everybody.
+    /// The publicly shared files.
     pub shares: Shares,
-    /// The certificates of its domains.
+    /// The certificates of the account's domains.
     pub certificates: Certificates,
-    /// What the account has chosen.
-    pub preferences: Shelf,
+    /// The account's preferences.
+    pub preferences: PreferenceStore,
     /// Consoles, tasks, web apps and websites.
     pub processes: Processes,
 }
 
-impl State {
-    /// What processes are told about the service.
+/// The state as an argument of a handler.
+pub(crate) type SharedState = State<Arc<EmulatorState>>;
+
+impl EmulatorState {
+    /// What the account's processes need to call the API.
     #[must_use]
     pub fn session(&self) -> Session {
         Session {

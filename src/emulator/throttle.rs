@@ -1,20 +1,22 @@
-//! The rate limit as the service keeps it: an exact log of the last 60 seconds for each endpoint.
+//! The service's rate limit: an exact log of the last 60 seconds for each bucket.
 //!
-//! A request that is refused leaves no trace, so a client that keeps knocking is let in as soon as the oldest request
-//! of its log turns 60 s old (Django REST framework's `SimpleRateThrottle` does the same). This is written without a
-//! look at the client's budget.
+//! A refused request is not logged, so a client that keeps trying is admitted as soon as the oldest request in the log
+//! is 60 s old. Django REST framework's `SimpleRateThrottle` does the same. The code is independent of the client's
+//! budget, so that a mistake in one of them shows.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::endpoints::Endpoint;
 use super::settings::Settings;
 use crate::clock::{self, Tick};
 
+/// The only bucket with its own limit.
+const SEND_INPUT: &str = "consoles/{}/send_input/";
+
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// The logs of all endpoints.
+/// The logs of all buckets.
 #[derive(Debug)]
 pub struct Throttle {
     limit: Option<u32>,
@@ -33,18 +35,18 @@ impl Throttle {
         }
     }
 
-    /// Lets a request in and stamps it, or says how long until the next one will be let in.
+    /// Admits and logs a request, or refuses it.
     ///
     /// # Errors
-    /// The time until a request will be let in.
-    pub(crate) fn admit(&self, endpoint: &Endpoint, method: &str) -> Result<(), Duration> {
-        let limit = if endpoint.is_send_input() { self.send_input_limit } else { self.limit };
+    /// The time until the next request can be admitted.
+    pub(crate) fn admit(&self, bucket: &'static str, method: &str) -> Result<(), Duration> {
+        let limit = if bucket == SEND_INPUT { self.send_input_limit } else { self.limit };
         let Some(limit) = limit else { return Ok(()) };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let method = if self.per_method { method.to_owned() } else { String::new() };
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        let log = logs.entry((endpoint.name, method)).or_default();
-        // Read under the lock, or stamps could be logged out of order.
+        let log = logs.entry((bucket, method)).or_default();
+        // Read under the lock; otherwise times could be logged out of order.
         let now = clock::now();
         while log.front().is_some_and(|oldest| now - *oldest >= WINDOW) {
             log.pop_front();

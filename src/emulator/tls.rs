@@ -1,7 +1,7 @@
-//! Https for clients that insist on it: a certificate authority made for this run alone.
+//! HTTPS for clients that insist on it, with a certificate authority created for this run.
 //!
-//! Only the authority's certificate reaches the disk. Both private keys stay in memory, so nobody can use what a user
-//! has trusted for a test once the emulator is gone.
+//! Only the authority's certificate is written to disk. Both private keys stay in memory, so nobody can abuse a user's
+//! trust in the test authority once the emulator has stopped.
 
 use std::fs;
 use std::io;
@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 const CA_FILE: &str = "ca.pem";
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Makes an authority and a server certificate, and writes the authority's to `folder`.
+/// Creates an authority and a server certificate, and writes the authority's certificate to `folder`.
 pub(crate) fn acceptor(folder: &Path) -> io::Result<TlsAcceptor> {
     let authority = CertifiedIssuer::self_signed(authority()?, KeyPair::generate().map_err(io::Error::other)?)
         .map_err(io::Error::other)?;
@@ -53,7 +53,7 @@ fn server() -> io::Result<CertificateParams> {
     let mut params = parameters(names, "localhost")?;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // Python from 3.13 on refuses a certificate without it.
+    // Python 3.13 and later refuse a certificate without it.
     params.use_authority_key_identifier_extension = true;
     Ok(params)
 }
@@ -62,7 +62,7 @@ fn parameters(names: Vec<String>, common_name: &str) -> io::Result<CertificatePa
     let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name);
-    // Clients check this by the real time, whatever the emulator's clock shows; macOS refuses more than 825 days.
+    // Clients compare this with the real time, whatever the emulator's clock shows; macOS refuses more than 825 days.
     let now = SystemTime::now();
     params.not_before = (now - DAY).into();
     params.not_after = (now + 365 * DAY).into();

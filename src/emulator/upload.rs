@@ -1,8 +1,8 @@
-//! Uploads: from a multipart form to a file, whole or not at all.
+//! Uploads: from a multipart form to a file, completely or not at all.
 //!
-//! Nothing is written to the account before the last byte arrived: a large upload waits in a temporary file of the
-//! emulator's, on the same file system, which then takes the old file's place by a rename. A client that goes away in
-//! the middle leaves the old file as it was.
+//! Nothing is written to the account before the last byte has arrived. A large upload is buffered in a temporary file
+//! in the emulator's private folder, on the same file system, and renamed into place. If the client disconnects midway,
+//! the old file stays as it was.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Seek, Write};
@@ -17,22 +17,23 @@ use http::StatusCode;
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
-use super::account::{AccountPath, LastLink};
-use super::answer;
-use super::state::State;
+use super::account::LastLink;
+use super::account_path::AccountPath;
+use super::response;
+use super::state::EmulatorState;
 
 const FIELD: &str = "content";
 
-/// Smaller uploads are kept in memory.
+/// Uploads up to this size are kept in memory.
 const IN_MEMORY: usize = 1 << 20;
 
-/// What arrived.
-pub(crate) enum Content {
+/// The file in an upload.
+pub(crate) enum UploadedContent {
     Memory(Vec<u8>),
     Disk(NamedTempFile, u64),
 }
 
-impl Content {
+impl UploadedContent {
     fn len(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
@@ -43,20 +44,20 @@ impl Content {
 
 /// Why an upload is refused.
 #[derive(Debug)]
-pub(crate) enum Refused {
-    /// There is no file of the name `content`.
+pub(crate) enum UploadRefusal {
+    /// There is no file named `content`.
     NoContent,
-    /// The form ends early, or is none.
+    /// The form ends early or is malformed.
     Malformed,
-    /// It is larger than the service takes.
+    /// It is larger than the service accepts.
     TooLarge(u64),
-    /// The account has no room for it.
+    /// It does not fit in the disk quota.
     NoSpace,
     /// The account may not write there.
     Forbidden,
-    /// A folder has this path.
+    /// The path is a folder.
     IsDirectory,
-    /// A file is where a folder of the path should be.
+    /// A parent of the path is a file.
     ThroughFile,
     /// No file can have this name.
     BadName,
@@ -64,15 +65,15 @@ pub(crate) enum Refused {
     Disk(io::Error),
 }
 
-impl From<io::Error> for Refused {
+impl From<io::Error> for UploadRefusal {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
-            // A path that may not even exist is the emulator's own folder.
+            // The emulator's own folder is hidden, so paths in it are reported as missing.
             io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Self::Forbidden
             }
-            // Making a folder where a file is says "exists".
+            // Creating a folder where a file is fails with "exists".
             io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => Self::ThroughFile,
             io::ErrorKind::InvalidFilename => Self::BadName,
             _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Self::BadName,
@@ -81,8 +82,8 @@ impl From<io::Error> for Refused {
     }
 }
 
-impl Refused {
-    /// The answer to the client. The service's own words are known for a missing file alone.
+impl UploadRefusal {
+    /// The response. The service's own wording is only known for a missing file.
     pub(crate) fn answer(&self, path: &AccountPath) -> Response {
         let (status, text) = match self {
             Self::NoContent => (StatusCode::BAD_REQUEST, "You must provide a file with the name 'content'.".to_owned()),
@@ -90,58 +91,58 @@ impl Refused {
             Self::TooLarge(limit) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, format!("Uploads are limited to {} MiB.", limit >> 20))
             }
-            // Nobody documents what the service says; a retry would not help, which 507 says better than 500.
+            // The service's answer is not documented. 507 makes clearer than 500 that a retry would not help.
             Self::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "You have exceeded your disk quota.".to_owned()),
             Self::Forbidden => (StatusCode::FORBIDDEN, format!("You do not have permission to write {path}")),
             Self::IsDirectory => (StatusCode::BAD_REQUEST, format!("{path} is a directory")),
-            Self::ThroughFile => (StatusCode::BAD_REQUEST, format!("{path} leads through a file")),
-            Self::BadName => (StatusCode::BAD_REQUEST, format!("{path} is no possible name for a file")),
-            Self::Disk(error) => return answer::internal(error),
+            Self::ThroughFile => (StatusCode::BAD_REQUEST, format!("A parent of {path} is a file")),
+            Self::BadName => (StatusCode::BAD_REQUEST, format!("{path} is not a valid file name")),
+            Self::Disk(error) => return response::internal(error),
         };
-        answer::detail(status, &text)
+        response::detail(status, &text)
     }
 }
 
-/// Reads the form to its end and keeps the file.
-pub(crate) async fn receive(state: &State, mut form: Multipart) -> Result<Content, Refused> {
+/// Reads the form to its end and returns the file in it.
+pub(crate) async fn receive(state: &EmulatorState, mut form: Multipart) -> Result<UploadedContent, UploadRefusal> {
     let mut content = None;
-    while let Some(field) = form.next_field().await.map_err(|_| Refused::Malformed)? {
-        // Without a file name it is a form's text, not a file.
+    while let Some(field) = form.next_field().await.map_err(|_| UploadRefusal::Malformed)? {
+        // A part without a file name is a text field, not a file.
         if content.is_none() && field.name() == Some(FIELD) && field.file_name().is_some() {
             content = Some(read(state, field).await);
         }
-        // The rest of the form is read all the same, so that the client gets to see the answer.
+        // The rest of the form is read as well, so that the client sees the response.
     }
-    content.unwrap_or(Err(Refused::NoContent))
+    content.unwrap_or(Err(UploadRefusal::NoContent))
 }
 
-async fn read(state: &State, mut field: Field<'_>) -> Result<Content, Refused> {
+async fn read(state: &EmulatorState, mut field: Field<'_>) -> Result<UploadedContent, UploadRefusal> {
     let limit = state.settings.undocumented.upload_limit;
     let mut spool = Spool { state, memory: Vec::new(), file: None, total: 0 };
-    while let Some(chunk) = field.chunk().await.map_err(|_| Refused::Malformed)? {
+    while let Some(chunk) = field.chunk().await.map_err(|_| UploadRefusal::Malformed)? {
         spool.total += chunk.len() as u64;
         match limit {
-            // The rest is read and forgotten: closing on a client that still sends would hide the answer.
+            // The rest is read and discarded: if the connection closed earlier, the client would not see the response.
             Some(limit) if spool.total > limit => spool.forget(),
             _ => spool.take(&chunk).await?,
         }
     }
     match limit {
-        Some(limit) if spool.total > limit => Err(Refused::TooLarge(limit)),
+        Some(limit) if spool.total > limit => Err(UploadRefusal::TooLarge(limit)),
         _ => spool.finish().await,
     }
 }
 
-/// Gathers an upload in memory, and on the disk once it is large.
+/// Buffers an upload in memory, and on disk once it is large.
 struct Spool<'a> {
-    state: &'a State,
+    state: &'a EmulatorState,
     memory: Vec<u8>,
     file: Option<NamedTempFile>,
     total: u64,
 }
 
 impl Spool<'_> {
-    async fn take(&mut self, chunk: &Bytes) -> Result<(), Refused> {
+    async fn take(&mut self, chunk: &Bytes) -> Result<(), UploadRefusal> {
         self.memory.extend_from_slice(chunk);
         if self.memory.len() > IN_MEMORY { self.flush().await } else { Ok(()) }
     }
@@ -151,7 +152,7 @@ impl Spool<'_> {
         self.file = None;
     }
 
-    async fn flush(&mut self) -> Result<(), Refused> {
+    async fn flush(&mut self) -> Result<(), UploadRefusal> {
         let (memory, file) = (std::mem::take(&mut self.memory), self.file.take());
         let folder = self.state.account.private();
         let write = move || -> io::Result<NamedTempFile> {
@@ -163,24 +164,28 @@ impl Spool<'_> {
             Ok(file)
         };
         let written =
-            tokio::task::spawn_blocking(write).await.map_err(|error| Refused::Disk(io::Error::other(error)))?;
+            tokio::task::spawn_blocking(write).await.map_err(|error| UploadRefusal::Disk(io::Error::other(error)))?;
         self.file = Some(written?);
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<Content, Refused> {
+    async fn finish(mut self) -> Result<UploadedContent, UploadRefusal> {
         if self.file.is_some() {
             self.flush().await?;
         }
         Ok(match self.file {
-            Some(file) => Content::Disk(file, self.total),
-            None => Content::Memory(self.memory),
+            Some(file) => UploadedContent::Disk(file, self.total),
+            None => UploadedContent::Memory(self.memory),
         })
     }
 }
 
-/// Puts what arrived at `path`; true if nothing was there. Blocks.
-pub(crate) fn place(state: &State, content: Content, path: &AccountPath) -> Result<bool, Refused> {
+/// Writes an upload to `path`; true if the file is new. Blocks.
+pub(crate) fn place(
+    state: &EmulatorState,
+    content: UploadedContent,
+    path: &AccountPath,
+) -> Result<bool, UploadRefusal> {
     let real = state.account.resolve(path, LastLink::Follow)?;
     let existing = match fs::symlink_metadata(&real) {
         Ok(metadata) => Some(metadata),
@@ -188,11 +193,11 @@ pub(crate) fn place(state: &State, content: Content, path: &AccountPath) -> Resu
         Err(error) => return Err(error.into()),
     };
     if path.ends_in_slash || existing.as_ref().is_some_and(|existing| !existing.is_file()) {
-        return Err(Refused::IsDirectory);
+        return Err(UploadRefusal::IsDirectory);
     }
-    let parent = real.parent().filter(|_| state.account.may_write(&real)).ok_or(Refused::Forbidden)?;
+    let parent = real.parent().filter(|_| state.account.may_write(&real)).ok_or(UploadRefusal::Forbidden)?;
     if !state.account.reserve(content.len()) {
-        return Err(Refused::NoSpace);
+        return Err(UploadRefusal::NoSpace);
     }
     fs::create_dir_all(parent)?;
     let mode = existing.as_ref().filter(|_| state.settings.undocumented.keep_mode).map(fs::Metadata::permissions);
@@ -206,10 +211,10 @@ pub(crate) fn place(state: &State, content: Content, path: &AccountPath) -> Resu
     Ok(existing.is_none())
 }
 
-fn replace(state: &State, content: Content, real: &Path, mode: Permissions) -> io::Result<()> {
+fn replace(state: &EmulatorState, content: UploadedContent, real: &Path, mode: Permissions) -> io::Result<()> {
     let file = match content {
-        Content::Disk(file, _) => file,
-        Content::Memory(bytes) => {
+        UploadedContent::Disk(file, _) => file,
+        UploadedContent::Memory(bytes) => {
             let mut file = tempfile::Builder::new().prefix("upload-").tempfile_in(state.account.private())?;
             file.write_all(&bytes)?;
             file
@@ -220,11 +225,11 @@ fn replace(state: &State, content: Content, real: &Path, mode: Permissions) -> i
     Ok(())
 }
 
-fn overwrite(content: Content, real: &Path) -> io::Result<()> {
+fn overwrite(content: UploadedContent, real: &Path) -> io::Result<()> {
     let mut target = File::create(real)?;
     match content {
-        Content::Memory(bytes) => target.write_all(&bytes),
-        Content::Disk(mut file, _) => {
+        UploadedContent::Memory(bytes) => target.write_all(&bytes),
+        UploadedContent::Disk(mut file, _) => {
             file.as_file_mut().rewind()?;
             io::copy(file.as_file_mut(), &mut target).map(|_| ())
         }

@@ -1,4 +1,4 @@
-//! The emulator for Python: `pythonanywhere_api.testing`.
+//! The emulator in Python: `pythonanywhere_api.testing`.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +15,10 @@ use crate::client::{BaseUrl, Client, Options, RateLimit, Token};
 use crate::clock;
 use crate::emulator::{self, AccountKind, FaultKind, FaultRule, Settings, Stage, Undocumented};
 
-/// How often a wait for held requests looks at signals.
+/// How often a wait for held requests checks for signals.
 const WAKE: Duration = Duration::from_millis(50);
 
-/// The service on this machine. Documented in `_core.pyi`.
+/// A running emulator. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api.testing", frozen, weakref)]
 pub(super) struct Emulator {
     settings: Mutex<Option<Settings>>,
@@ -30,7 +30,7 @@ impl Emulator {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running
             .clone()
-            .ok_or_else(|| PyRuntimeError::new_err("the emulator is not running: use it in a with statement"))
+            .ok_or_else(|| PyRuntimeError::new_err("the emulator is not running: use it in a \"with\" statement"))
     }
 
     fn end(&self, py: Python<'_>) {
@@ -105,10 +105,10 @@ impl Emulator {
     fn start(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         let this = slf.get();
         let Some(settings) = this.settings.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            return Err(PyRuntimeError::new_err("an emulator is started once: make another one"));
+            return Err(PyRuntimeError::new_err("an emulator can only be started once: create a new one"));
         };
         let started = slf.py().detach(|| emulator::Emulator::start(settings));
-        let started = started.map_err(|error| PyOSError::new_err(format!("the emulator cannot start: {error}")))?;
+        let started = started.map_err(|error| PyOSError::new_err(format!("cannot start the emulator: {error}")))?;
         *this.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(started));
         Ok(slf)
     }
@@ -205,7 +205,7 @@ impl Emulator {
         }
     }
 
-    /// Makes a web app as a client would, for tests that need one to begin with.
+    /// Creates a web app through the API, for tests that need one.
     #[pyo3(signature = (domain=None, *, python_version="3.11", virtualenv=None))]
     fn create_webapp<'py>(
         &self,
@@ -242,10 +242,10 @@ impl Emulator {
 
 fn seconds(name: &str, value: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(value)
-        .map_err(|_| PyValueError::new_err(format!("{name} must be a number of seconds that is not negative")))
+        .map_err(|_| PyValueError::new_err(format!("{name} must be a non-negative number of seconds")))
 }
 
-/// The switches for what nobody documents, by their names.
+/// The switches for undocumented behaviours, from keyword arguments.
 fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
     let mut switches = Undocumented::default();
     for (name, value) in given.into_iter().flatten() {
@@ -274,7 +274,7 @@ fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
     Ok(switches)
 }
 
-/// One request that the emulator got. Documented in `_core.pyi`.
+/// A request that the emulator received. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api.testing", frozen)]
 pub(super) struct LoggedRequest(emulator::LoggedRequest);
 
@@ -346,7 +346,7 @@ impl LoggedRequest {
     }
 }
 
-/// A request that waits at a `"hold"` fault. Documented in `_core.pyi`.
+/// A request that a `"hold"` fault holds. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api.testing", frozen)]
 pub(super) struct HeldRequest(emulator::HeldRequest);
 
@@ -377,7 +377,7 @@ impl HeldRequest {
     }
 }
 
-/// What is to go wrong. Documented in `_core.pyi`.
+/// The rules for faults. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api.testing", frozen)]
 pub(super) struct Faults(Arc<emulator::Emulator>);
 
@@ -415,7 +415,7 @@ impl Faults {
             "hold" => FaultKind::Hold,
             other => {
                 return Err(PyValueError::new_err(format!(
-                    "{other:?} is no kind of fault: use status, reset, truncate, garbage, slow, \
+                    "unknown kind of fault {other:?}: use status, reset, truncate, garbage, slow, \
                      throttled_without_header, html or hold"
                 )));
             }
@@ -440,7 +440,7 @@ impl Faults {
     }
 }
 
-/// Lets the clock of client and emulator run faster.
+/// Sets the speed of the clock that client and emulator share.
 #[pyfunction]
 pub(super) fn set_clock_speed(factor: f64) -> PyResult<()> {
     if !(factor.is_finite() && factor > 0.0) {
@@ -450,7 +450,7 @@ pub(super) fn set_clock_speed(factor: f64) -> PyResult<()> {
     Ok(())
 }
 
-/// Moves the clock of client and emulator ahead.
+/// Moves the clock that client and emulator share ahead.
 #[pyfunction]
 pub(super) fn advance_clock(by: f64) -> PyResult<()> {
     clock::advance(seconds("by", by)?);

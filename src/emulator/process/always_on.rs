@@ -1,29 +1,27 @@
-//! Always-on tasks: commands that run all the time, and are started again when they end.
+//! Always-on tasks: commands that run all the time and are restarted when they end.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::Mutex;
 
-use super::cpu::CpuMeter;
-use super::keeper::{Duty, Keeper};
-use super::launcher::{Launcher, Session};
-use crate::emulator::account::Account;
+use super::launcher::Session;
+use super::run::CommandTools;
+use super::supervisor::{ServiceSpec, Supervisor};
 
 /// An always-on task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlwaysOnTask {
     /// Counts from 1 in the account.
     pub id: u64,
-    /// What it runs.
+    /// The command line that it runs.
     pub command: String,
-    /// The user's words about it.
+    /// The user's description.
     pub description: String,
-    /// Whether it is to run.
+    /// Whether it is enabled.
     pub enabled: bool,
-    /// Whether its command runs at this moment.
+    /// Whether its command is running.
     pub running: bool,
 }
 
@@ -38,70 +36,69 @@ impl AlwaysOnTask {
 /// The account's always-on tasks, in memory.
 #[derive(Debug)]
 pub struct AlwaysOn {
-    launcher: Arc<Launcher>,
-    meter: Arc<CpuMeter>,
-    logs: PathBuf,
-    tasks: Mutex<Tasks>,
+    tools: Arc<CommandTools>,
+    tasks: Mutex<SupervisedTasks>,
 }
 
 #[derive(Debug, Default)]
-struct Tasks {
+struct SupervisedTasks {
     last: u64,
-    by_id: BTreeMap<u64, Kept>,
+    by_id: BTreeMap<u64, SupervisedTask>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct SupervisedTask {
     task: AlwaysOnTask,
-    keeper: Option<Keeper>,
+    supervisor: Option<Supervisor>,
 }
 
-impl Kept {
+impl SupervisedTask {
     fn shown(&self) -> AlwaysOnTask {
-        let running = self.keeper.as_ref().is_some_and(|keeper| keeper.condition().running.load(Ordering::Relaxed));
+        let running =
+            self.supervisor.as_ref().is_some_and(|supervisor| supervisor.status().running.load(Ordering::Relaxed));
         AlwaysOnTask { running, ..self.task.clone() }
     }
 
-    /// Ends its processes and waits for that.
+    /// Kills its processes and waits until they have ended.
     async fn stop(&mut self) {
-        if let Some(keeper) = self.keeper.take() {
-            keeper.stop().await;
+        if let Some(supervisor) = self.supervisor.take() {
+            supervisor.stop().await;
         }
     }
 }
 
 impl AlwaysOn {
-    /// None yet.
+    /// Creates an empty list.
     #[must_use]
-    pub fn new(launcher: Arc<Launcher>, meter: Arc<CpuMeter>, account: &Account) -> Self {
-        Self { launcher, meter, logs: account.root().join("var/log"), tasks: Mutex::default() }
+    pub fn new(tools: Arc<CommandTools>) -> Self {
+        Self { tools, tasks: Mutex::default() }
     }
 
-    /// All of them, by their ids.
+    /// All tasks, in the order of their ids.
     pub async fn all(&self) -> Vec<AlwaysOnTask> {
-        self.tasks.lock().await.by_id.values().map(Kept::shown).collect()
+        self.tasks.lock().await.by_id.values().map(SupervisedTask::shown).collect()
     }
 
-    /// One of them.
+    /// The task with an id.
     pub async fn get(&self, id: u64) -> Option<AlwaysOnTask> {
-        self.tasks.lock().await.by_id.get(&id).map(Kept::shown)
+        self.tasks.lock().await.by_id.get(&id).map(SupervisedTask::shown)
     }
 
-    /// Makes one and starts it if it is enabled.
+    /// Creates a task and starts it if it is enabled.
     pub async fn create(&self, command: &str, description: &str, enabled: bool, session: &Session) -> AlwaysOnTask {
         let mut tasks = self.tasks.lock().await;
         tasks.last += 1;
         let id = tasks.last;
         let (command, description) = (command.to_owned(), description.to_owned());
         let task = AlwaysOnTask { id, command, description, enabled, running: false };
-        let mut kept = Kept { task, keeper: None };
-        self.start(&mut kept, session);
-        let shown = kept.shown();
-        tasks.by_id.insert(id, kept);
+        let mut supervised = SupervisedTask { task, supervisor: None };
+        self.start(&mut supervised, session);
+        let shown = supervised.shown();
+        tasks.by_id.insert(id, supervised);
         shown
     }
 
-    /// Changes one. It goes on undisturbed unless its command or being enabled has changed.
+    /// Changes a task. Its command is restarted only if the command or `enabled` changes.
     pub async fn change(
         &self,
         id: u64,
@@ -109,51 +106,51 @@ impl AlwaysOn {
         change: impl FnOnce(&mut AlwaysOnTask),
     ) -> Option<AlwaysOnTask> {
         let mut tasks = self.tasks.lock().await;
-        let kept = tasks.by_id.get_mut(&id)?;
-        let before = kept.task.clone();
-        change(&mut kept.task);
-        if (&before.command, before.enabled) != (&kept.task.command, kept.task.enabled) {
-            kept.stop().await;
-            self.start(kept, session);
+        let supervised = tasks.by_id.get_mut(&id)?;
+        let before = supervised.task.clone();
+        change(&mut supervised.task);
+        if (&before.command, before.enabled) != (&supervised.task.command, supervised.task.enabled) {
+            supervised.stop().await;
+            self.start(supervised, session);
         }
-        Some(kept.shown())
+        Some(supervised.shown())
     }
 
-    /// Ends one and starts it again, if it is enabled.
+    /// Restarts a task, if it is enabled.
     pub async fn restart(&self, id: u64, session: &Session) -> Option<AlwaysOnTask> {
         let mut tasks = self.tasks.lock().await;
-        let kept = tasks.by_id.get_mut(&id)?;
-        kept.stop().await;
-        self.start(kept, session);
-        Some(kept.shown())
+        let supervised = tasks.by_id.get_mut(&id)?;
+        supervised.stop().await;
+        self.start(supervised, session);
+        Some(supervised.shown())
     }
 
-    /// Ends and forgets one; whether there was one. Its log stays.
+    /// Stops and removes a task; false if there is none. Its log remains.
     pub async fn delete(&self, id: u64) -> bool {
         let removed = self.tasks.lock().await.by_id.remove(&id);
         match removed {
-            Some(mut kept) => {
-                kept.stop().await;
+            Some(mut supervised) => {
+                supervised.stop().await;
                 true
             }
             None => false,
         }
     }
 
-    /// Ends all.
+    /// Stops all tasks.
     pub async fn stop(&self) {
-        for kept in self.tasks.lock().await.by_id.values_mut() {
-            kept.stop().await;
+        for supervised in self.tasks.lock().await.by_id.values_mut() {
+            supervised.stop().await;
         }
     }
 
-    fn start(&self, kept: &mut Kept, session: &Session) {
-        if !kept.task.enabled {
+    fn start(&self, supervised: &mut SupervisedTask, session: &Session) {
+        if !supervised.task.enabled {
             return;
         }
-        let log = kept.task.log_name();
-        let command = kept.task.command.clone();
-        let duty = Duty { command, session: session.clone(), output: log.clone(), errors: log, socket: None };
-        kept.keeper = Some(Keeper::start(&self.launcher, &self.meter, self.logs.clone(), duty));
+        let log = supervised.task.log_name();
+        let command = supervised.task.command.clone();
+        let spec = ServiceSpec { command, session: session.clone(), output: log.clone(), errors: log, socket: None };
+        supervised.supervisor = Some(Supervisor::start(&self.tools, spec));
     }
 }

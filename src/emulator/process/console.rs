@@ -1,4 +1,4 @@
-//! Consoles: real programs on real terminals, started when their page is first opened, as on the host.
+//! Consoles: real programs on real terminals. As on the host, a console starts when its page is first opened.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
@@ -15,36 +15,36 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use serde::Serialize;
 
-use super::end::Family;
 use super::launcher::{Launcher, Session};
+use super::terminate::ProcessTree;
 use crate::emulator::account::Account;
 
-/// What the service keeps of a console's output, about.
+/// About how much of a console's output the service keeps.
 const OUTPUT_CHARACTERS: usize = 500;
 
-/// Bytes kept for that, since a character may take four and output may be cut within one.
+/// The bytes to keep for that: a character may take four, and the first one may be cut.
 const OUTPUT_BYTES: usize = OUTPUT_CHARACTERS * 4;
 
-/// Inputs that may wait for a program to read them.
+/// How many inputs may wait until the program reads them.
 const WAITING_INPUTS: usize = 64;
 
 /// The host's prompt.
 const BASHRC: &str = "PS1='\\A \\w $ '\n";
 
-/// A console as the service describes it.
+/// A console, with the fields that the service returns.
 #[derive(Debug, Clone, Serialize)]
 pub struct Console {
     /// Counts from 1 in the account.
     pub id: u64,
     /// The account's user.
     pub user: String,
-    /// What it runs, like `bash`.
+    /// The program that it runs, such as `bash`.
     pub executable: String,
-    /// Its arguments in one text.
+    /// The program's arguments, in one string.
     pub arguments: String,
-    /// Where it starts; `None` is the home folder.
+    /// The folder in which it starts; `None` is the home folder.
     pub working_directory: Option<String>,
-    /// What the list of consoles shows.
+    /// The name in the list of consoles.
     pub name: String,
     /// The page that starts it.
     pub console_url: String,
@@ -59,14 +59,14 @@ pub struct Consoles {
     bashrc: PathBuf,
     all: Mutex<BTreeMap<u64, (Console, Option<Terminal>)>>,
     next: Mutex<u64>,
-    /// The CPU time of those that were killed.
+    /// The CPU time used by consoles that have been killed.
     used: Mutex<Duration>,
 }
 
 #[derive(Debug)]
 struct Terminal {
     child: Child,
-    /// What is to be typed, by a thread of its own: a terminal whose program does not read takes no more at some point.
+    /// Input for the thread that types: writing to a terminal blocks if its program does not read.
     keyboard: SyncSender<Vec<u8>>,
     output: Arc<Mutex<VecDeque<u8>>>,
 }
@@ -76,29 +76,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Consoles {
-    /// No console yet.
+    /// Creates the list, without any console.
     ///
     /// # Errors
-    /// If the shell's start file cannot be written.
+    /// If bash's startup file cannot be written.
     pub fn new(launcher: Arc<Launcher>, account: &Account) -> io::Result<Self> {
         let bashrc = account.private().join("bashrc");
         fs::write(&bashrc, BASHRC)?;
         Ok(Self { launcher, bashrc, all: Mutex::default(), next: Mutex::new(1), used: Mutex::default() })
     }
 
-    /// All consoles, by their ids.
+    /// All consoles, in the order of their ids.
     #[must_use]
     pub fn all(&self) -> Vec<Console> {
         lock(&self.all).values().map(|(console, _)| console.clone()).collect()
     }
 
-    /// One of them.
+    /// The console with an id.
     #[must_use]
     pub fn get(&self, id: u64) -> Option<Console> {
         lock(&self.all).get(&id).map(|(console, _)| console.clone())
     }
 
-    /// Makes a console, which does not run yet; `None` if there are `most` already.
+    /// Creates a console without starting it; `None` if there are `most` consoles already.
     pub fn create(
         &self,
         user: &str,
@@ -128,7 +128,7 @@ impl Consoles {
         Some(console)
     }
 
-    /// Starts a console unless it runs; `None` if there is no such console.
+    /// Starts a console if it is not running; `None` if there is no such console.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -144,17 +144,17 @@ impl Consoles {
         Some(Ok(()))
     }
 
-    /// Types into a console, without waiting until its program reads; `None` if it was never opened.
+    /// Types into a console without waiting until its program reads; `None` if it was never opened.
     ///
     /// # Errors
-    /// If its program has ended, or leaves too much unread.
+    /// If its program has ended, or has left too much input unread.
     pub fn send_input(&self, id: u64, text: &str) -> Option<io::Result<()>> {
         let mut all = lock(&self.all);
         let (_, Some(terminal)) = all.get_mut(&id)? else { return None };
         Some(terminal.take(text))
     }
 
-    /// The end of a console's output, terminal escapes included; `None` if it was never opened.
+    /// The end of a console's output, including terminal escapes; `None` if it was never opened.
     #[must_use]
     pub fn latest_output(&self, id: u64) -> Option<String> {
         let all = lock(&self.all);
@@ -165,14 +165,14 @@ impl Consoles {
         Some(text.chars().skip(count.saturating_sub(OUTPUT_CHARACTERS)).collect())
     }
 
-    /// Kills and forgets a console; whether there was one.
+    /// Kills and removes a console; false if there is none.
     pub fn kill(&self, id: u64) -> bool {
         let Some((_, terminal)) = lock(&self.all).remove(&id) else { return false };
         *lock(&self.used) += terminal.map(|terminal| terminal.cpu_time()).unwrap_or_default();
         true
     }
 
-    /// The CPU time that consoles have used so far.
+    /// The CPU time that all consoles have used so far.
     #[must_use]
     pub fn cpu_time(&self) -> Duration {
         let running: Duration =
@@ -227,7 +227,7 @@ impl Consoles {
     }
 }
 
-/// Keeps the end of what a terminal shows, until nobody has it open any more.
+/// Keeps the end of a terminal's output, until no program has the terminal open.
 fn keep_output(mut screen: File, output: &Mutex<VecDeque<u8>>) {
     let mut bytes = [0; 4096];
     // Reading fails once the last program on the terminal has ended.
@@ -239,11 +239,11 @@ fn keep_output(mut screen: File, output: &Mutex<VecDeque<u8>>) {
     }
 }
 
-/// Types what comes, until the console is gone or its program has ended.
+/// Types all inputs, until the console is gone or its program has ended.
 fn type_all(mut hand: File, inputs: &Receiver<Vec<u8>>) {
     for input in inputs {
         if let Err(error) = hand.write_all(&input) {
-            log::debug!("a console takes no more input: {error}");
+            log::debug!("a console does not accept more input: {error}");
             return;
         }
     }
@@ -255,7 +255,9 @@ impl Terminal {
             return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the console's program has ended"));
         }
         self.keyboard.try_send(text.as_bytes().to_vec()).map_err(|error| match error {
-            TrySendError::Full(_) => io::Error::new(io::ErrorKind::WouldBlock, "the console's program does not read"),
+            TrySendError::Full(_) => {
+                io::Error::new(io::ErrorKind::WouldBlock, "the console's program is not reading its input")
+            }
             TrySendError::Disconnected(_) => io::Error::new(io::ErrorKind::BrokenPipe, "the console has ended"),
         })
     }
@@ -263,17 +265,17 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        if let Some(family) = Family::of(self.child.id()) {
-            family.kill();
+        if let Some(tree) = ProcessTree::of(self.child.id()) {
+            tree.kill();
         }
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
-            log::debug!("a console's program was gone already: {error}");
+            log::debug!("a console's program had already ended: {error}");
         }
     }
 }
 
 impl Terminal {
     fn cpu_time(&self) -> Duration {
-        Family::of(self.child.id()).map(|family| family.cpu_time()).unwrap_or_default()
+        ProcessTree::of(self.child.id()).map(|tree| tree.cpu_time()).unwrap_or_default()
     }
 }

@@ -1,18 +1,18 @@
-//! The account's CPU seconds: what consoles, tasks and websites use counts, web apps do not.
+//! The account's CPU seconds. Consoles, tasks and websites use them up; web apps do not.
 //!
-//! The count goes back to zero at midnight UTC of the emulator's clock, or when it is first asked for after that. The
-//! service does so once a day at a time that differs by account and that it tells.
+//! The count is reset at midnight UTC by the emulator's clock, or when it is first read after that. The service resets
+//! it once a day at a time that differs by account and that its API returns.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::end::Family;
+use super::terminate::ProcessTree;
 use crate::clock;
 use crate::emulator::calendar;
 
 const DAY: u64 = 24 * 3600;
 
-/// Counts what processes use.
+/// Measures the CPU time of processes.
 #[derive(Debug, Default)]
 pub struct CpuMeter {
     counts: Mutex<Counts>,
@@ -20,13 +20,13 @@ pub struct CpuMeter {
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// Used by those that have ended.
+    /// The CPU time of processes that have ended.
     ended: Duration,
-    /// Those that have not.
-    running: Vec<Arc<Family>>,
-    /// The day that `before` was taken on; none before the first question.
+    /// The processes that have not.
+    running: Vec<Arc<ProcessTree>>,
+    /// The day on which `before` was measured; `None` until the first reading.
     day: Option<u64>,
-    /// All that was used before that day.
+    /// The CPU time used before that day.
     before: Duration,
 }
 
@@ -35,25 +35,25 @@ impl CpuMeter {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts what these processes use from now on.
-    pub fn watch(&self, family: &Arc<Family>) {
-        self.lock().running.push(Arc::clone(family));
+    /// Measures these processes from now on.
+    pub fn watch(&self, tree: &Arc<ProcessTree>) {
+        self.lock().running.push(Arc::clone(tree));
     }
 
-    /// They have ended, and have used this much in all.
-    pub fn forget(&self, family: &Arc<Family>, used: Duration) {
+    /// Records that processes have ended, and the CPU time that they have used in total.
+    pub fn forget(&self, tree: &Arc<ProcessTree>, used: Duration) {
         let mut counts = self.lock();
-        counts.running.retain(|running| !Arc::ptr_eq(running, family));
+        counts.running.retain(|running| !Arc::ptr_eq(running, tree));
         counts.ended += used;
     }
 
-    /// What was used today with `consoles` (all that they have ever used), and when the count starts anew.
+    /// The CPU time used today, and when the count is reset; `consoles` is the total that consoles have used so far.
     pub fn today(&self, consoles: Duration) -> (Duration, String) {
         let day = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / DAY;
         let mut counts = self.lock();
-        let total = consoles + counts.ended + counts.running.iter().map(|family| family.cpu_time()).sum::<Duration>();
+        let total = consoles + counts.ended + counts.running.iter().map(|tree| tree.cpu_time()).sum::<Duration>();
         if counts.day != Some(day) {
-            // An emulator starts with nothing used.
+            // An emulator starts at zero.
             counts.before = if counts.day.is_none() { Duration::ZERO } else { total };
             counts.day = Some(day);
         }

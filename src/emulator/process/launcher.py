@@ -90,7 +90,7 @@ def main():
         try:
             show_account(spec["root"], spec["user"])
         except (OSError, AttributeError) as error:
-            print(f"no private view of the account: {error}", file=sys.stderr)
+            print(f"cannot create a private view of the account: {error}", file=sys.stderr)
             sys.exit(NO_NAMESPACE)
     os.chdir(spec["folder"])
     try:

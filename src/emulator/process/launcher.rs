@@ -1,7 +1,7 @@
-//! Starts commands as the host would, through an embedded Python script (`launcher.py`).
+//! Starts commands as the host does, through an embedded Python script (`launcher.py`).
 //!
-//! Why a script and not `pre_exec`: making a private view of the account takes a dozen system calls between fork and
-//! exec, which in this multi-threaded process would be `unsafe` code; a fresh interpreter has one thread and `ctypes`.
+//! Why a script and not `pre_exec`: a private view of the account takes a dozen system calls between fork and exec,
+//! which would be `unsafe` code in this multi-threaded process. A fresh interpreter has one thread, and `ctypes`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,22 +20,22 @@ use crate::emulator::settings::Settings;
 
 const SCRIPT: &str = include_str!("launcher.py");
 
-/// What processes are told about the service: `$API_TOKEN` and its like.
+/// What processes need to call the API, passed as `$API_TOKEN` and similar variables.
 #[derive(Debug, Clone)]
 pub struct Session {
     /// The API's address.
     pub url: String,
     /// The API token.
     pub token: String,
-    /// The certificates to trust, if the service is served over https.
+    /// The certificate authority to trust, if the API is served over HTTPS.
     pub authority: Option<PathBuf>,
 }
 
-/// How commands are started.
+/// Starts commands for one account.
 #[derive(Debug)]
 pub struct Launcher {
     python: PathBuf,
-    /// Programs that the host has and this machine may not have.
+    /// A folder of programs that exist on the host but perhaps not on this machine.
     bin: PathBuf,
     script: PathBuf,
     root: PathBuf,
@@ -43,8 +43,8 @@ pub struct Launcher {
     private_view: bool,
 }
 
-/// Makes every Python of the host the one that this emulator has. Not as links: by its own path alone a Python finds the
-/// virtualenv that it is in.
+/// Makes every Python version of the host run the emulator's Python. These are scripts, not links, since a Python finds
+/// its virtualenv only by its own path.
 fn make_pythons(bin: &Path, python: &Path) -> io::Result<()> {
     fs::create_dir_all(bin)?;
     let python = found(python);
@@ -59,7 +59,7 @@ fn make_pythons(bin: &Path, python: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Where a program is that is looked for as a shell does.
+/// Finds a program as a shell does.
 fn found(program: &Path) -> PathBuf {
     if program.components().count() > 1 {
         return std::path::absolute(program).unwrap_or_else(|_| program.to_owned());
@@ -70,7 +70,7 @@ fn found(program: &Path) -> PathBuf {
 }
 
 impl Launcher {
-    /// Tries whether this system allows processes a view of their own.
+    /// Prepares to start commands, and tests whether this system allows a private view of the account.
     ///
     /// # Errors
     /// If the script cannot be written.
@@ -91,7 +91,7 @@ impl Launcher {
         Ok(launcher)
     }
 
-    /// Tried once for each Python of this machine: the answer does not change, and tests start many emulators.
+    /// Tested once for each Python of this machine: the result does not change, and tests start many emulators.
     fn can_start(&self) -> io::Result<bool> {
         static TRIED: Mutex<BTreeMap<PathBuf, bool>> = Mutex::new(BTreeMap::new());
         let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,11 +106,11 @@ impl Launcher {
     fn try_start(&self) -> io::Result<bool> {
         let mut probe = self.command(&[Path::new("true")], Path::new("/"), false);
         let output = probe.stdin(Stdio::null()).output().map_err(|error| {
-            io::Error::new(error.kind(), format!("{} cannot be started: {error}", self.python.display()))
+            io::Error::new(error.kind(), format!("cannot start {}: {error}", self.python.display()))
         })?;
         if !output.status.success() {
             log::info!(
-                "processes see the account below its root only: {}",
+                "processes see the account only below its root: {}",
                 String::from_utf8_lossy(&output.stderr).trim()
             );
         }
@@ -135,7 +135,7 @@ impl Launcher {
         self.visible(&format!("/home/{}", self.user))
     }
 
-    /// Where a process starts that is to start in `path`: there, or in the home folder if there is no such folder.
+    /// The working folder for a process that should start in `path`: that folder, or home if it does not exist.
     #[must_use]
     pub fn folder(&self, path: &str) -> PathBuf {
         let in_account = self.root.join(path.trim_start_matches('/')).is_dir();
@@ -143,13 +143,13 @@ impl Launcher {
         if path.starts_with('/') && (in_account || on_this_machine) { self.visible(path) } else { self.home() }
     }
 
-    /// The Python of those that name no other.
+    /// The default Python.
     #[must_use]
     pub fn python(&self) -> &Path {
         &self.python
     }
 
-    /// A command that starts in `folder` (as it sees it), with an empty environment but `PATH`.
+    /// A command that starts in `folder` (as the command sees it), with `PATH` as its only environment variable.
     #[must_use]
     pub fn command(&self, words: &[&Path], folder: &Path, terminal: bool) -> Command {
         let spec = json!({
@@ -174,10 +174,10 @@ impl Launcher {
         path
     }
 
-    /// The environment of the account's processes. Nothing of this machine's user is in it but `PATH`.
+    /// The environment of the account's processes. It inherits only `PATH` from the emulator.
     #[must_use]
     pub fn environment(&self, session: &Session) -> Vec<(&'static str, OsString)> {
-        // The host gives a bare name, which clients put behind `https://`; plain http has to be said.
+        // The host provides a bare name, to which clients prepend `https://`; plain HTTP has to be explicit.
         let site = session.url.strip_prefix("https://").unwrap_or(&session.url);
         let mut variables = vec![
             ("HOME", self.home().into_os_string()),

@@ -3,90 +3,26 @@
 mod always_on;
 mod console;
 mod cpu;
-mod end;
-mod keeper;
 mod launcher;
+mod logs;
+mod processes;
 mod run;
-mod schedule;
-mod scheduled;
-mod web;
-mod webapp;
+mod scheduler;
+mod supervisor;
+mod task_times;
+mod terminate;
+mod webapp_config;
+mod webapp_worker;
 mod website;
-
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
 
 pub use always_on::{AlwaysOn, AlwaysOnTask};
 pub use console::{Console, Consoles};
 pub use cpu::CpuMeter;
 pub use launcher::{Launcher, Session};
-pub use schedule::Schedule;
-pub use scheduled::{Interval, ScheduledTask};
-pub use web::{Lease, StartError, WebProcesses};
-pub use webapp::{StaticFile, StaticHeader, WebApp, WebApps, wsgi_path};
-pub use website::{Serving, Website, Websites};
-
-use crate::emulator::account::Account;
-use crate::emulator::settings::Settings;
-
-/// All processes of one account, and what is configured to run.
-#[derive(Debug)]
-pub struct Processes {
-    launcher: Arc<Launcher>,
-    cpu: Arc<CpuMeter>,
-    /// The configured web apps.
-    pub webapps: WebApps,
-    /// Those that run.
-    pub web: WebProcesses,
-    /// Commands that run all the time.
-    pub always_on: AlwaysOn,
-    /// Commands that run at their times.
-    pub schedule: Schedule,
-    /// Commands that serve a domain.
-    pub websites: Websites,
-    /// The consoles.
-    pub consoles: Consoles,
-}
-
-impl Processes {
-    /// Gets ready to start processes; starts none yet.
-    ///
-    /// # Errors
-    /// If the launcher cannot be set up, or what an earlier emulator left in the root cannot be read.
-    pub fn new(settings: &Settings, account: &Arc<Account>) -> io::Result<Self> {
-        let launcher = Arc::new(Launcher::new(settings, account)?);
-        let cpu = Arc::new(CpuMeter::default());
-        Ok(Self {
-            webapps: WebApps::open(account)?,
-            web: WebProcesses::new(Arc::clone(&launcher), account, settings.undocumented.webapp_threads)?,
-            consoles: Consoles::new(Arc::clone(&launcher), account)?,
-            always_on: AlwaysOn::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
-            schedule: Schedule::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
-            websites: Websites::new(Arc::clone(&launcher), Arc::clone(&cpu), account),
-            launcher,
-            cpu,
-        })
-    }
-
-    /// `"host"` if processes see the account at its own paths, `"root"` if only below the root.
-    #[must_use]
-    pub fn paths(&self) -> &'static str {
-        self.launcher.paths()
-    }
-
-    /// The CPU time that was used today, and when the count starts anew, in the service's form.
-    #[must_use]
-    pub fn cpu_used_today(&self) -> (Duration, String) {
-        self.cpu.today(self.consoles.cpu_time())
-    }
-
-    /// Ends every process.
-    pub async fn stop(&self) {
-        self.consoles.stop();
-        self.schedule.stop().await;
-        self.always_on.stop().await;
-        self.websites.stop().await;
-        self.web.stop().await;
-    }
-}
+pub use logs::{Logs, site_log};
+pub use processes::Processes;
+pub use scheduler::Schedule;
+pub use task_times::{Interval, ScheduledTask};
+pub use webapp_config::{StaticFile, StaticHeader, WebApp, WebApps, wsgi_path};
+pub use webapp_worker::{StartError, WebAppWorkers, WorkerGuard};
+pub use website::{RunningWebsite, Website, Websites};

@@ -1,7 +1,8 @@
-//! One run of a shell command, for tasks and websites: its output goes to log files, its CPU time is counted.
+//! One run of a shell command, for tasks and websites: output goes to log files, CPU time is counted.
 //!
-//! A shell of ours waits for a word before it starts the command. By then the launcher has made the processes' own
-//! namespace, so that whatever the command starts is known by it and cannot get away, however soon the command ends.
+//! A shell waits for a line of input before it starts the command. By then the launcher has created the mount
+//! namespace, so everything that the command starts is recognised by it and cannot escape, however soon the command
+//! ends.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,11 +16,12 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::cpu::CpuMeter;
-use super::end::Family;
 use super::launcher::Launcher;
+use super::logs::Logs;
+use super::terminate::ProcessTree;
 
-/// Says that it is there, waits, runs the command, and tells its CPU time at last. Should the emulator be killed, its end
-/// of standard input closes, and whoever reads that ends the group.
+/// Writes a line, waits for one, runs the command, and finally writes its CPU time. If the emulator is killed, standard
+/// input closes, and the background reader kills the process group.
 const SHELL: &str = r#"
 echo
 read -r _ || exit
@@ -30,88 +32,99 @@ times
 exit $status
 "#;
 
-/// What to run.
+/// What tasks and websites need to run commands.
 #[derive(Debug)]
-pub struct Job {
+pub struct CommandTools {
+    /// Starts the commands.
+    pub launcher: Arc<Launcher>,
+    /// Counts their CPU time.
+    pub meter: Arc<CpuMeter>,
+    /// Opens their logs.
+    pub logs: Logs,
+}
+
+/// A command to run.
+#[derive(Debug)]
+pub struct CommandSpec {
     /// A command line for bash.
     pub command: String,
-    /// Where it starts, as it sees it.
+    /// The folder in which it starts, as the command sees it.
     pub folder: PathBuf,
-    /// Its whole environment but `PATH`.
+    /// Its whole environment except `PATH`.
     pub environment: Vec<(&'static str, OsString)>,
-    /// Its standard output, as it sees it.
+    /// The file for its standard output, as the command sees it.
     pub output: PathBuf,
-    /// Its standard error.
+    /// The file for its standard error.
     pub errors: File,
 }
 
-/// A command at work. Dropping it ends all that the command started.
+/// A running command. Dropping it kills everything that the command started.
 #[derive(Debug)]
-pub struct Run {
+pub struct CommandRun {
     child: Child,
     report: BufReader<ChildStdout>,
-    /// Held open, as a sign that somebody is there.
+    /// Kept open, to show the shell that the emulator is alive.
     _presence: ChildStdin,
-    /// What the command uses; taken once it has ended.
-    family: Option<Arc<Family>>,
+    /// The command's processes; taken once it has ended.
+    tree: Option<Arc<ProcessTree>>,
     meter: Arc<CpuMeter>,
 }
 
-impl Run {
-    /// Starts `job`; its CPU time goes to `meter`.
+impl CommandRun {
+    /// Starts a command; its CPU time is counted.
     ///
     /// # Errors
-    /// If the system refuses, or the folder is not there.
-    pub async fn start(launcher: &Launcher, meter: &Arc<CpuMeter>, job: Job) -> io::Result<Self> {
-        let words = ["bash", "-c", SHELL, "bash", &job.command].map(Path::new);
-        let words: Vec<&Path> = words.into_iter().chain([job.output.as_path()]).collect();
-        let mut command = Command::from(launcher.command(&words, &job.folder, false));
-        command.envs(job.environment).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(job.errors);
+    /// If the system refuses, or the folder does not exist.
+    pub async fn start(tools: &CommandTools, spec: CommandSpec) -> io::Result<Self> {
+        let words = ["bash", "-c", SHELL, "bash", &spec.command].map(Path::new);
+        let words: Vec<&Path> = words.into_iter().chain([spec.output.as_path()]).collect();
+        let mut command = Command::from(tools.launcher.command(&words, &spec.folder, false));
+        command.envs(spec.environment).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(spec.errors);
         let mut child = command.kill_on_drop(true).spawn()?;
         let (Some(mut presence), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(io::Error::other("no pipes"));
+            return Err(io::Error::other("the shell has no standard input or output"));
         };
         let mut report = BufReader::new(stdout);
         if report.read_line(&mut String::new()).await? == 0 {
-            return Err(io::Error::other("the shell ended before it began"));
+            return Err(io::Error::other("the shell exited before it ran the command"));
         }
-        let family = child.id().and_then(Family::of).map(Arc::new);
-        if let Some(family) = &family {
-            meter.watch(family);
+        let tree = child.id().and_then(ProcessTree::of).map(Arc::new);
+        if let Some(tree) = &tree {
+            tools.meter.watch(tree);
         }
-        // Should this fail, the family is in no danger: nothing runs in it yet.
+        // If this fails, nothing runs in the tree yet.
         let told = presence.write_all(b"\n").await;
-        let run = Self { child, report, _presence: presence, family, meter: Arc::clone(meter) };
+        let run = Self { child, report, _presence: presence, tree, meter: Arc::clone(&tools.meter) };
         told.map(|()| run)
     }
 
     /// Waits until the command has ended, and returns its exit status.
     ///
     /// # Errors
-    /// If the system cannot tell.
+    /// If the system cannot report it.
     pub async fn wait(mut self) -> io::Result<i32> {
         let mut told = String::new();
         self.report.read_to_string(&mut told).await?;
         let status = self.child.wait().await?;
-        if let (Some(used), Some(family)) = (cpu_time(&told), self.family.take()) {
-            self.meter.forget(&family, used);
-            family.kill();
+        if let (Some(used), Some(tree)) = (cpu_time(&told), self.tree.take()) {
+            self.meter.forget(&tree, used);
+            tree.kill();
         }
-        // A shell says it this way, too.
+        // A shell reports a signal in the same way.
         Ok(status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0)))
     }
 }
 
-impl Drop for Run {
+impl Drop for CommandRun {
     fn drop(&mut self) {
-        if let Some(family) = self.family.take() {
-            self.meter.forget(&family, family.cpu_time());
-            family.kill();
+        if let Some(tree) = self.tree.take() {
+            self.meter.forget(&tree, tree.cpu_time());
+            tree.kill();
         }
     }
 }
 
-/// The sum of the second line of bash's `times`: what children used in user and in system mode, as in `0m1.250s`.
+/// The sum of the second line of bash's `times`: the children's user and system time, such as `0m1.250s`.
 fn cpu_time(times: &str) -> Option<Duration> {
     let parse = |text: &str| {
         let (minutes, seconds) = text.strip_suffix('s')?.split_once('m')?;

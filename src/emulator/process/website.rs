@@ -1,7 +1,7 @@
-//! Websites at work: commands that listen on the socket that `$DOMAIN_SOCKET` names, one for each domain.
+//! Running websites: for each domain a command that listens on the socket named by `$DOMAIN_SOCKET`.
 //!
-//! A reload starts the command anew on a new socket, so that requests of the old one are answered while it is ended.
-//! Sockets are not in the account's folder: the system allows their paths about a hundred bytes only.
+//! A reload starts the command on a new socket, so that the old process can finish its requests. The sockets are not in
+//! the account's folder, because the system limits their paths to about a hundred bytes.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,64 +13,64 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use super::cpu::CpuMeter;
-use super::keeper::{Duty, Keeper};
-use super::launcher::{Launcher, Session};
-use crate::emulator::account::Account;
+use super::launcher::Session;
+use super::logs::site_log;
+use super::run::CommandTools;
+use super::supervisor::{ServiceSpec, Supervisor};
 
-/// How long an old command may go on with its last requests.
+/// How long an old process may take to finish its requests.
 const REQUEST_LIMIT: Duration = Duration::from_secs(300);
 
-/// How often it is looked whether they are answered.
+/// How often to check whether they are finished.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// A site that a command serves.
+/// A site that is served by a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Website {
     /// Counts from 1 in the account.
     pub id: u64,
-    /// The domain it is served at.
+    /// Its domain.
     pub domain_name: String,
-    /// What serves it.
+    /// The command that serves it.
     pub command: String,
     /// Whether it is served.
     pub enabled: bool,
 }
 
 impl Website {
-    /// The name of its log of a kind (`access`, `error` or `server`) in `/var/log`.
+    /// The name in `/var/log` of its log of a kind (`access`, `error` or `server`).
     #[must_use]
     pub fn log_name(&self, kind: &str) -> String {
-        format!("{}.{kind}.log", self.domain_name)
+        site_log(&self.domain_name, kind)
     }
 }
 
-/// A website's command at work. Whoever sends it a request holds it until the answer is read.
+/// A website's running command. Whoever sends it a request holds this value until the response is complete.
 #[derive(Debug)]
-pub struct Serving {
-    keeper: Keeper,
-    /// Where it listens, or will.
+pub struct RunningWebsite {
+    supervisor: Supervisor,
+    /// The socket on which it listens or is about to listen.
     pub socket: PathBuf,
 }
 
-impl Serving {
-    /// Whether the command has ended since it was started, so that waiting for its socket may be in vain.
+impl RunningWebsite {
+    /// Whether the command has ended before, so that waiting for its socket may be pointless.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.keeper.condition().ended.load(Ordering::Relaxed)
+        self.supervisor.status().ended.load(Ordering::Relaxed)
     }
 
-    /// Ends it once its last request is answered, or when that takes too long.
-    fn retire(mut serving: Arc<Self>) {
+    /// Kills it once its last request is finished, or when that takes too long.
+    fn retire(mut running: Arc<Self>) {
         tokio::spawn(async move {
             let answered = async {
-                while Arc::get_mut(&mut serving).is_none() {
+                while Arc::get_mut(&mut running).is_none() {
                     tokio::time::sleep(LOOK).await;
                 }
             };
-            // Whoever still waits loses the connection.
+            // If that takes too long, the remaining requests lose their connection.
             let _ = tokio::time::timeout(REQUEST_LIMIT, answered).await;
-            serving.keeper.abort();
+            running.supervisor.abort();
         });
     }
 }
@@ -78,49 +78,47 @@ impl Serving {
 /// The account's websites, in memory.
 #[derive(Debug)]
 pub struct Websites {
-    launcher: Arc<Launcher>,
-    meter: Arc<CpuMeter>,
-    logs: PathBuf,
-    sites: Mutex<Sites>,
+    tools: Arc<CommandTools>,
+    sites: Mutex<RunningSites>,
 }
 
 #[derive(Debug, Default)]
-struct Sites {
+struct RunningSites {
     last: u64,
     last_socket: u64,
-    /// Made for the first website, and removed in the end.
+    /// Created for the first website, and removed at the end.
     sockets: Option<TempDir>,
-    by_domain: BTreeMap<String, (Website, Option<Arc<Serving>>)>,
+    by_domain: BTreeMap<String, (Website, Option<Arc<RunningWebsite>>)>,
 }
 
 impl Websites {
-    /// None yet.
+    /// Creates an empty list.
     #[must_use]
-    pub fn new(launcher: Arc<Launcher>, meter: Arc<CpuMeter>, account: &Account) -> Self {
-        Self { launcher, meter, logs: account.root().join("var/log"), sites: Mutex::default() }
+    pub fn new(tools: Arc<CommandTools>) -> Self {
+        Self { tools, sites: Mutex::default() }
     }
 
-    /// All of them, oldest first.
+    /// All websites, oldest first.
     pub async fn all(&self) -> Vec<Website> {
         let mut sites: Vec<_> = self.sites.lock().await.by_domain.values().map(|(site, _)| site.clone()).collect();
         sites.sort_by_key(|site| site.id);
         sites
     }
 
-    /// That of a domain.
+    /// The website at a domain.
     pub async fn get(&self, domain: &str) -> Option<Website> {
         self.sites.lock().await.by_domain.get(&domain.to_lowercase()).map(|(site, _)| site.clone())
     }
 
-    /// What answers a domain's requests; `None` if there is no such site, or it is disabled.
-    pub async fn serving(&self, domain: &str) -> Option<Arc<Serving>> {
+    /// The running command of a website; `None` if there is no such website, or it is disabled.
+    pub async fn running(&self, domain: &str) -> Option<Arc<RunningWebsite>> {
         self.sites.lock().await.by_domain.get(&domain.to_lowercase())?.1.clone()
     }
 
-    /// Makes a website and starts it if it is enabled; `None` if the domain has one.
+    /// Creates a website and starts it if it is enabled; `None` if the domain has one already.
     ///
     /// # Errors
-    /// If there is no place for its socket.
+    /// If the folder for sockets cannot be created.
     pub async fn create(
         &self,
         domain: &str,
@@ -135,15 +133,15 @@ impl Websites {
         }
         sites.last += 1;
         let site = Website { id: sites.last, domain_name: domain_name.clone(), command: command.to_owned(), enabled };
-        let serving = self.start(&mut sites, &site, session)?;
-        sites.by_domain.insert(domain_name, (site.clone(), serving));
+        let running = self.start(&mut sites, &site, session)?;
+        sites.by_domain.insert(domain_name, (site.clone(), running));
         Ok(Some(site))
     }
 
-    /// Enables or disables one.
+    /// Enables or disables a website; `None` if there is none.
     ///
     /// # Errors
-    /// If there is no place for its socket.
+    /// If the folder for sockets cannot be created.
     pub async fn enable(&self, domain: &str, enabled: bool, session: &Session) -> io::Result<Option<Website>> {
         let mut sites = self.sites.lock().await;
         match sites.by_domain.get(&domain.to_lowercase()) {
@@ -155,51 +153,56 @@ impl Websites {
         }
     }
 
-    /// Starts one anew; `None` if there is none.
+    /// Restarts a website; `None` if there is none.
     ///
     /// # Errors
-    /// If there is no place for its socket.
+    /// If the folder for sockets cannot be created.
     pub async fn reload(&self, domain: &str, session: &Session) -> io::Result<Option<Website>> {
         let mut sites = self.sites.lock().await;
         let site = sites.by_domain.get(&domain.to_lowercase()).map(|(site, _)| site.clone());
         site.map(|site| self.renew(&mut sites, site, session)).transpose()
     }
 
-    fn renew(&self, sites: &mut Sites, site: Website, session: &Session) -> io::Result<Website> {
-        let serving = self.start(sites, &site, session)?;
-        let old = sites.by_domain.insert(site.domain_name.clone(), (site.clone(), serving));
+    fn renew(&self, sites: &mut RunningSites, site: Website, session: &Session) -> io::Result<Website> {
+        let running = self.start(sites, &site, session)?;
+        let old = sites.by_domain.insert(site.domain_name.clone(), (site.clone(), running));
         if let Some((_, Some(old))) = old {
-            Serving::retire(old);
+            RunningWebsite::retire(old);
         }
         Ok(site)
     }
 
-    /// Ends and forgets one; whether there was one.
+    /// Stops and removes a website; false if there is none.
     pub async fn delete(&self, domain: &str) -> bool {
-        let Some((_, serving)) = self.sites.lock().await.by_domain.remove(&domain.to_lowercase()) else { return false };
-        if let Some(old) = serving {
-            Serving::retire(old);
+        let Some((_, running)) = self.sites.lock().await.by_domain.remove(&domain.to_lowercase()) else { return false };
+        if let Some(old) = running {
+            RunningWebsite::retire(old);
         }
         true
     }
 
-    /// Ends all at once.
+    /// Kills all of them.
     pub async fn stop(&self) {
         let mut sites = self.sites.lock().await;
-        for (_, serving) in sites.by_domain.values_mut() {
-            if let Some(serving) = serving.take() {
-                serving.keeper.abort();
-                while !serving.keeper.has_stopped() {
+        for (_, running) in sites.by_domain.values_mut() {
+            if let Some(running) = running.take() {
+                running.supervisor.abort();
+                while !running.supervisor.has_stopped() {
                     tokio::time::sleep(LOOK).await;
                 }
             }
         }
         if let Some(Err(error)) = sites.sockets.take().map(TempDir::close) {
-            log::warn!("the websites' sockets stay behind: {error}");
+            log::warn!("cannot remove the websites' sockets: {error}");
         }
     }
 
-    fn start(&self, sites: &mut Sites, site: &Website, session: &Session) -> io::Result<Option<Arc<Serving>>> {
+    fn start(
+        &self,
+        sites: &mut RunningSites,
+        site: &Website,
+        session: &Session,
+    ) -> io::Result<Option<Arc<RunningWebsite>>> {
         if !site.enabled {
             return Ok(None);
         }
@@ -210,14 +213,14 @@ impl Websites {
         sites.last_socket += 1;
         let socket = folder.path().join(format!("{}.sock", sites.last_socket));
         sites.sockets = Some(folder);
-        let duty = Duty {
+        let spec = ServiceSpec {
             command: site.command.clone(),
             session: session.clone(),
             output: site.log_name("server"),
             errors: site.log_name("error"),
             socket: Some(socket.clone()),
         };
-        let keeper = Keeper::start(&self.launcher, &self.meter, self.logs.clone(), duty);
-        Ok(Some(Arc::new(Serving { keeper, socket })))
+        let supervisor = Supervisor::start(&self.tools, spec);
+        Ok(Some(Arc::new(RunningWebsite { supervisor, socket })))
     }
 }

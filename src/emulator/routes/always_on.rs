@@ -1,23 +1,19 @@
-//! `always_on/`: making, changing, restarting and deleting always-on tasks. Free accounts have none.
+//! `always_on/`: creating, changing, restarting and deleting always-on tasks. Free accounts have none.
 
-use std::sync::Arc;
-
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::checked::Checked;
 use super::fields::Fields;
-use super::numbered::Numbered;
-use super::resources::{not_found, paid_only};
-use crate::emulator::answer;
+use super::id::PathId;
+use super::validation::Validator;
+use crate::emulator::auth::paid_only;
 use crate::emulator::process::AlwaysOnTask;
-use crate::emulator::state::State;
+use crate::emulator::response::{self, not_found};
+use crate::emulator::state::{EmulatorState, SharedState};
 
-type Emulator = Shared<Arc<State>>;
-
-fn shown(state: &State, task: &AlwaysOnTask) -> Value {
+fn shown(state: &EmulatorState, task: &AlwaysOnTask) -> Value {
     let user = state.account.user();
     json!({
         "id": task.id,
@@ -35,61 +31,61 @@ fn shown(state: &State, task: &AlwaysOnTask) -> Value {
     })
 }
 
-fn found(state: &State, task: Option<AlwaysOnTask>) -> Response {
-    task.map_or_else(not_found, |task| answer::json(StatusCode::OK, &shown(state, &task)))
+fn found(state: &EmulatorState, task: Option<AlwaysOnTask>) -> Response {
+    task.map_or_else(not_found, |task| response::json(StatusCode::OK, &shown(state, &task)))
 }
 
-pub(crate) async fn list(Shared(state): Emulator) -> Result<Response, Response> {
+pub(crate) async fn list(State(state): SharedState) -> Result<Response, Response> {
     paid_only(&state)?;
     let tasks = state.processes.always_on.all().await;
     let tasks: Vec<Value> = tasks.iter().map(|task| shown(&state, task)).collect();
-    Ok(answer::json(StatusCode::OK, &tasks))
+    Ok(response::json(StatusCode::OK, &tasks))
 }
 
-pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Response, Response> {
+pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<Response, Response> {
     paid_only(&state)?;
-    let mut checked = Checked::whole(&fields);
-    let command = checked.required("command").unwrap_or_default();
-    let description = checked.optional("description").unwrap_or_default();
-    let enabled = checked.flag("enabled").unwrap_or(true);
-    checked.done()?;
+    let mut validator = Validator::whole(&fields);
+    let command = validator.required("command").unwrap_or_default();
+    let description = validator.optional("description").unwrap_or_default();
+    let enabled = validator.flag("enabled").unwrap_or(true);
+    validator.done()?;
     let task = state.processes.always_on.create(command, description, enabled, &state.session()).await;
-    Ok(answer::json(StatusCode::CREATED, &shown(&state, &task)))
+    Ok(response::json(StatusCode::CREATED, &shown(&state, &task)))
 }
 
 pub(crate) async fn read(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
 ) -> Result<Response, Response> {
     paid_only(&state)?;
     Ok(found(&state, state.processes.always_on.get(id).await))
 }
 
 pub(crate) async fn replace(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
     fields: Fields,
 ) -> Result<Response, Response> {
-    change(&state, id, Checked::whole(&fields)).await
+    change(&state, id, Validator::whole(&fields)).await
 }
 
 pub(crate) async fn update(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
     fields: Fields,
 ) -> Result<Response, Response> {
-    change(&state, id, Checked::partial(&fields)).await
+    change(&state, id, Validator::partial(&fields)).await
 }
 
-async fn change(state: &State, id: u64, mut checked: Checked<'_>) -> Result<Response, Response> {
+async fn change(state: &EmulatorState, id: u64, mut validator: Validator<'_>) -> Result<Response, Response> {
     paid_only(state)?;
     if state.processes.always_on.get(id).await.is_none() {
         return Ok(not_found());
     }
-    let command = checked.required("command");
-    let description = checked.optional("description");
-    let enabled = checked.flag("enabled");
-    checked.done()?;
+    let command = validator.required("command");
+    let description = validator.optional("description");
+    let enabled = validator.flag("enabled");
+    validator.done()?;
     let change = |task: &mut AlwaysOnTask| {
         task.command = command.map_or_else(|| std::mem::take(&mut task.command), str::to_owned);
         task.description = description.map_or_else(|| std::mem::take(&mut task.description), str::to_owned);
@@ -100,17 +96,17 @@ async fn change(state: &State, id: u64, mut checked: Checked<'_>) -> Result<Resp
 }
 
 pub(crate) async fn delete(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
 ) -> Result<Response, Response> {
     paid_only(&state)?;
     let deleted = state.processes.always_on.delete(id).await;
-    Ok(if deleted { answer::empty(StatusCode::NO_CONTENT) } else { not_found() })
+    Ok(if deleted { response::empty(StatusCode::NO_CONTENT) } else { not_found() })
 }
 
 pub(crate) async fn restart(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
 ) -> Result<Response, Response> {
     paid_only(&state)?;
     let restarted = state.processes.always_on.restart(id, &state.session()).await;

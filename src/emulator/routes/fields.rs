@@ -1,4 +1,4 @@
-//! The fields of a request's body: a form, a multipart form or a JSON object, as Django REST framework takes them.
+//! The fields in a request's body: a form, a multipart form or a JSON object, as in Django REST framework.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,19 @@ use axum::response::Response;
 use http::{StatusCode, header};
 use serde_json::Value;
 
-use crate::emulator::answer;
+use crate::emulator::response;
 
-/// Name to value; JSON values that are no texts come as their JSON.
+/// Values by name; JSON values that are not strings are kept as JSON.
 #[derive(Debug, Default)]
 pub struct Fields(BTreeMap<String, String>);
 
 impl Fields {
-    /// A field's value, if it was given.
+    /// A field's value, if it is given.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A field as yes or no, in the spellings that Django REST framework takes.
+    /// A field as a boolean, in the spellings that Django REST framework accepts.
     pub fn flag(&self, name: &str) -> Option<bool> {
         match self.get(name)?.to_ascii_lowercase().as_str() {
             "true" | "1" | "on" | "yes" | "t" | "y" => Some(true),
@@ -28,14 +28,14 @@ impl Fields {
         }
     }
 
-    /// 400 with the names of the fields that are missing, in the framework's shape.
+    /// Returns 400 with the names of the missing fields, in the framework's shape.
     pub fn require(&self, names: &[&str]) -> Result<(), Box<Response>> {
         let missing: serde_json::Map<String, Value> = names
             .iter()
             .filter(|name| self.get(name).is_none_or(str::is_empty))
             .map(|name| ((*name).to_owned(), Value::from(vec!["This field is required."])))
             .collect();
-        if missing.is_empty() { Ok(()) } else { Err(Box::new(answer::json(StatusCode::BAD_REQUEST, &missing))) }
+        if missing.is_empty() { Ok(()) } else { Err(Box::new(response::json(StatusCode::BAD_REQUEST, &missing))) }
     }
 }
 
@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
         let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type =
             media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let malformed = |what: &str| answer::detail(StatusCode::BAD_REQUEST, &format!("{what} parse error"));
+        let malformed = |what: &str| response::detail(StatusCode::BAD_REQUEST, &format!("{what} parse error"));
         if media_type == "multipart/form-data" {
             let mut form = Multipart::from_request(request, state).await.map_err(|_| malformed("Multipart form"))?;
             let mut fields = BTreeMap::new();
@@ -61,7 +61,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             _ if body.is_empty() => Ok(Self::default()),
             "application/json" => of_json(&body).ok_or_else(|| malformed("JSON")),
             "application/x-www-form-urlencoded" => Ok(Self(url::form_urlencoded::parse(&body).into_owned().collect())),
-            other => Err(answer::detail(
+            other => Err(response::detail(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 &format!("Unsupported media type \"{other}\" in request."),
             )),

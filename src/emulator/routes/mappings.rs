@@ -1,40 +1,36 @@
-//! `webapps/{domain}/static_files/` and `…/static_headers/`: what a web app's files are served from, and with.
+//! `webapps/{domain}/static_files/` and `…/static_headers/`: a web app's static file mappings and their headers.
 //!
-//! Both are lists of small records that differ in their fields only, so each call is written once for both. A change
+//! Both are lists of small records that differ only in their fields, so each handler is written once for both. A change
 //! takes effect when the web app is reloaded.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
-use super::checked::Checked;
 use super::fields::Fields;
-use super::numbered::Numbered;
-use super::resources::not_found;
-use crate::emulator::answer;
+use super::id::PathId;
+use super::validation::Validator;
 use crate::emulator::process::{StaticFile, StaticHeader, WebApp};
-use crate::emulator::state::State;
+use crate::emulator::response::{self, not_found};
+use crate::emulator::state::{EmulatorState, SharedState};
 
-type Emulator = Shared<Arc<State>>;
-type Item = Numbered<(String, String, u64)>;
+type Item = PathId<(String, String, u64)>;
 
 /// A record in one of a web app's lists.
 pub(crate) trait Mapping: Serialize + Clone + Default + Send {
-    /// The list it is in.
+    /// The list that contains it.
     fn list(app: &mut WebApp) -> &mut Vec<Self>;
 
     /// Its id.
     fn id(&mut self) -> &mut u64;
 
-    /// Takes over the fields that are given.
-    fn fill(&mut self, checked: &mut Checked<'_>);
+    /// Sets the fields that are given.
+    fn fill(&mut self, validator: &mut Validator<'_>);
 }
 
-fn fill(target: &mut String, checked: &mut Checked<'_>, name: &str) {
-    if let Some(value) = checked.required(name) {
+fn fill(target: &mut String, validator: &mut Validator<'_>, name: &str) {
+    if let Some(value) = validator.required(name) {
         value.clone_into(target);
     }
 }
@@ -48,9 +44,9 @@ impl Mapping for StaticFile {
         &mut self.id
     }
 
-    fn fill(&mut self, checked: &mut Checked<'_>) {
-        fill(&mut self.url, checked, "url");
-        fill(&mut self.path, checked, "path");
+    fn fill(&mut self, validator: &mut Validator<'_>) {
+        fill(&mut self.url, validator, "url");
+        fill(&mut self.path, validator, "path");
     }
 }
 
@@ -63,29 +59,29 @@ impl Mapping for StaticHeader {
         &mut self.id
     }
 
-    fn fill(&mut self, checked: &mut Checked<'_>) {
-        fill(&mut self.url, checked, "url");
-        fill(&mut self.name, checked, "name");
-        fill(&mut self.value, checked, "value");
-        // What cannot be sent would be lost without a word.
+    fn fill(&mut self, validator: &mut Validator<'_>) {
+        fill(&mut self.url, validator, "url");
+        fill(&mut self.name, validator, "name");
+        fill(&mut self.value, validator, "value");
+        // A header that cannot be sent would be dropped silently.
         if !self.name.is_empty() && HeaderName::try_from(&self.name).is_err() {
-            checked.refuse("name", "Enter a valid value.");
+            validator.refuse("name", "Enter a valid value.");
         }
         if HeaderValue::try_from(&self.value).is_err() {
-            checked.refuse("value", "Enter a valid value.");
+            validator.refuse("value", "Enter a valid value.");
         }
     }
 }
 
-pub(crate) async fn list<T: Mapping>(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn list<T: Mapping>(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     match state.processes.webapps.get(&domain) {
-        Some(mut app) => answer::json(StatusCode::OK, T::list(&mut app)),
+        Some(mut app) => response::json(StatusCode::OK, T::list(&mut app)),
         None => not_found(),
     }
 }
 
 pub(crate) async fn create<T: Mapping>(
-    Shared(state): Emulator,
+    State(state): SharedState,
     Path((_, domain)): Path<(String, String)>,
     fields: Fields,
 ) -> Result<Response, Response> {
@@ -93,9 +89,9 @@ pub(crate) async fn create<T: Mapping>(
         return Ok(not_found());
     }
     let mut made = T::default();
-    let mut checked = Checked::whole(&fields);
-    made.fill(&mut checked);
-    checked.done()?;
+    let mut validator = Validator::whole(&fields);
+    made.fill(&mut validator);
+    validator.done()?;
     Ok(change(&state, &domain, StatusCode::CREATED, |apps, index| {
         let ids = apps.iter_mut().flat_map(|app| T::list(app).iter_mut().map(|item| *item.id()));
         *made.id() = ids.max().unwrap_or(0) + 1;
@@ -104,43 +100,43 @@ pub(crate) async fn create<T: Mapping>(
     }))
 }
 
-pub(crate) async fn read<T: Mapping>(Shared(state): Emulator, Numbered((_, domain, id)): Item) -> Response {
+pub(crate) async fn read<T: Mapping>(State(state): SharedState, PathId((_, domain, id)): Item) -> Response {
     match find::<T>(&state, &domain, id) {
-        Some(item) => answer::json(StatusCode::OK, &item),
+        Some(item) => response::json(StatusCode::OK, &item),
         None => not_found(),
     }
 }
 
 pub(crate) async fn replace<T: Mapping>(
-    Shared(state): Emulator,
-    Numbered((_, domain, id)): Item,
+    State(state): SharedState,
+    PathId((_, domain, id)): Item,
     fields: Fields,
 ) -> Result<Response, Response> {
-    put(&state, &domain, id, Checked::whole(&fields), T::default())
+    put(&state, &domain, id, Validator::whole(&fields), T::default())
 }
 
 pub(crate) async fn update<T: Mapping>(
-    Shared(state): Emulator,
-    Numbered((_, domain, id)): Item,
+    State(state): SharedState,
+    PathId((_, domain, id)): Item,
     fields: Fields,
 ) -> Result<Response, Response> {
     let Some(old) = find::<T>(&state, &domain, id) else { return Ok(not_found()) };
-    put(&state, &domain, id, Checked::partial(&fields), old)
+    put(&state, &domain, id, Validator::partial(&fields), old)
 }
 
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
 fn put<T: Mapping>(
-    state: &State,
+    state: &EmulatorState,
     domain: &str,
     id: u64,
-    mut checked: Checked<'_>,
+    mut validator: Validator<'_>,
     mut item: T,
 ) -> Result<Response, Response> {
     if find::<T>(state, domain, id).is_none() {
         return Ok(not_found());
     }
-    item.fill(&mut checked);
-    checked.done()?;
+    item.fill(&mut validator);
+    validator.done()?;
     *item.id() = id;
     Ok(change(state, domain, StatusCode::OK, |apps, index| {
         let place = T::list(&mut apps[index]).iter_mut().find_map(|item| (*item.id() == id).then_some(item))?;
@@ -149,7 +145,7 @@ fn put<T: Mapping>(
     }))
 }
 
-pub(crate) async fn delete<T: Mapping>(Shared(state): Emulator, Numbered((_, domain, id)): Item) -> Response {
+pub(crate) async fn delete<T: Mapping>(State(state): SharedState, PathId((_, domain, id)): Item) -> Response {
     if find::<T>(&state, &domain, id).is_none() {
         return not_found();
     }
@@ -159,19 +155,19 @@ pub(crate) async fn delete<T: Mapping>(Shared(state): Emulator, Numbered((_, dom
         }
     });
     match deleted {
-        Ok(()) => answer::empty(StatusCode::NO_CONTENT),
-        Err(error) => answer::internal(&error),
+        Ok(()) => response::empty(StatusCode::NO_CONTENT),
+        Err(error) => response::internal(&error),
     }
 }
 
-fn find<T: Mapping>(state: &State, domain: &str, id: u64) -> Option<T> {
+fn find<T: Mapping>(state: &EmulatorState, domain: &str, id: u64) -> Option<T> {
     let mut app = state.processes.webapps.get(domain)?;
     T::list(&mut app).iter_mut().find_map(|item| (*item.id() == id).then(|| item.clone()))
 }
 
-/// Changes the web app at `domain`, and answers what the change returns.
+/// Changes the web app at `domain`, and responds with what the change returns.
 fn change<T: Mapping>(
-    state: &State,
+    state: &EmulatorState,
     domain: &str,
     status: StatusCode,
     change: impl FnOnce(&mut Vec<WebApp>, usize) -> Option<T>,
@@ -181,8 +177,8 @@ fn change<T: Mapping>(
         change(apps, index)
     });
     match changed {
-        Ok(Some(item)) => answer::json(status, &item),
+        Ok(Some(item)) => response::json(status, &item),
         Ok(None) => not_found(),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }

@@ -1,4 +1,4 @@
-//! The handlers, one file for each family of endpoints, as the reference groups them.
+//! The routes of the API: handlers (one file for each family of endpoints, as in the reference), table and router.
 
 pub mod always_on;
 pub mod consoles;
@@ -12,10 +12,11 @@ pub mod tree;
 pub mod webapps;
 pub mod websites;
 
-mod build;
-mod checked;
 mod fields;
-mod numbered;
+mod id;
+mod paths;
+mod router;
+pub(crate) mod table;
+mod validation;
 
-pub use build::{Router, router, unknown_path};
-pub use sharing::Shares;
+pub use router::{router, unknown_path};

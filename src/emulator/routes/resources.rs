@@ -1,96 +1,74 @@
-//! What belongs to the account itself: CPU seconds, databases, Python versions, students, the system image.
+//! The account's own resources: CPU seconds, databases, Python versions, students, the system image.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::checked::Checked;
 use super::fields::Fields;
-use crate::emulator::answer;
-use crate::emulator::preferences::{Preferences, Setting};
-use crate::emulator::settings::AccountKind;
-use crate::emulator::state::State;
+use super::validation::Validator;
+use crate::emulator::auth::paid_only;
+use crate::emulator::preferences::{Preference, Preferences};
+use crate::emulator::response::{self, not_found};
+use crate::emulator::state::{EmulatorState, SharedState};
 
-type Emulator = Shared<Arc<State>>;
-
-/// Django REST framework's 403, which the service gives for what an account's plan has not.
-pub(crate) fn forbidden() -> Response {
-    answer::detail(StatusCode::FORBIDDEN, "You do not have permission to perform this action.")
-}
-
-pub(crate) fn not_found() -> Response {
-    answer::detail(StatusCode::NOT_FOUND, "Not found.")
-}
-
-/// Refuses what free accounts do not have.
-#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
-pub(crate) fn paid_only(state: &State) -> Result<(), Response> {
-    match state.settings.account {
-        AccountKind::Free => Err(forbidden()),
-        AccountKind::Paid => Ok(()),
-    }
-}
-
-pub(crate) async fn cpu(Shared(state): Emulator) -> Response {
+pub(crate) async fn cpu(State(state): SharedState) -> Response {
     let (used, next_reset) = state.processes.cpu_used_today();
     let value = json!({
         "daily_cpu_limit_seconds": state.settings.account.cpu_seconds(),
         "next_reset_time": next_reset,
         "daily_cpu_total_usage_seconds": used.as_secs_f64(),
     });
-    answer::json(StatusCode::OK, &value)
+    response::json(StatusCode::OK, &value)
 }
 
-pub(crate) async fn mysql_databases(Shared(state): Emulator) -> Result<Response, Response> {
+pub(crate) async fn mysql_databases(State(state): SharedState) -> Result<Response, Response> {
     paid_only(&state)?;
     let databases: Vec<Value> = state.settings.mysql_databases.iter().map(|name| json!({ "name": name })).collect();
-    Ok(answer::json(StatusCode::OK, &databases))
+    Ok(response::json(StatusCode::OK, &databases))
 }
 
-pub(crate) async fn students(Shared(state): Emulator) -> Response {
+pub(crate) async fn students(State(state): SharedState) -> Response {
     let students: Vec<Value> =
         state.preferences.lock().students.iter().map(|name| json!({ "username": name })).collect();
-    answer::json(StatusCode::OK, &json!({ "students": students }))
+    response::json(StatusCode::OK, &json!({ "students": students }))
 }
 
-/// The student's account stays; it is no longer a student of this one.
-pub(crate) async fn delete_student(Shared(state): Emulator, Path((_, student)): Path<(String, String)>) -> Response {
+/// The student's account remains; it only stops being a student of this one.
+pub(crate) async fn delete_student(State(state): SharedState, Path((_, student)): Path<(String, String)>) -> Response {
     let students = &mut state.preferences.lock().students;
     let before = students.len();
     students.retain(|name| *name != student);
-    if students.len() < before { answer::empty(StatusCode::NO_CONTENT) } else { not_found() }
+    if students.len() < before { response::empty(StatusCode::NO_CONTENT) } else { not_found() }
 }
 
-fn shown(preferences: &Preferences, setting: Setting) -> Response {
+fn shown(preferences: &Preferences, preference: Preference) -> Response {
     let value = json!({
-        setting.name(): preferences.get(setting),
-        setting.name_of_choices(): preferences.choices(setting),
+        preference.name(): preferences.get(preference),
+        preference.name_of_choices(): preferences.choices(preference),
     });
-    answer::json(StatusCode::OK, &value)
+    response::json(StatusCode::OK, &value)
 }
 
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
-fn set(state: &State, setting: Setting, fields: &Fields) -> Result<Response, Response> {
+fn set(state: &EmulatorState, preference: Preference, fields: &Fields) -> Result<Response, Response> {
     let mut preferences = state.preferences.lock();
-    let mut checked = Checked::whole(fields);
-    let chosen = checked.choice(setting.name(), preferences.choices(setting));
-    checked.done()?;
-    preferences.set(setting, chosen.unwrap_or_default());
-    Ok(shown(&preferences, setting))
+    let mut validator = Validator::whole(fields);
+    let chosen = validator.choice(preference.name(), preferences.choices(preference));
+    validator.done()?;
+    preferences.set(preference, chosen.unwrap_or_default());
+    Ok(shown(&preferences, preference))
 }
 
-/// A pair of handlers for each setting: the service names them apart.
+/// A pair of handlers for each preference, since the service has an endpoint for each.
 macro_rules! settings {
-    ($($get:ident, $set:ident => $setting:ident),+ $(,)?) => {$(
-        pub(crate) async fn $get(Shared(state): Emulator) -> Response {
-            shown(&state.preferences.lock(), Setting::$setting)
+    ($($get:ident, $set:ident => $preference:ident),+ $(,)?) => {$(
+        pub(crate) async fn $get(State(state): SharedState) -> Response {
+            shown(&state.preferences.lock(), Preference::$preference)
         }
 
-        pub(crate) async fn $set(Shared(state): Emulator, fields: Fields) -> Result<Response, Response> {
-            set(&state, Setting::$setting, &fields)
+        pub(crate) async fn $set(State(state): SharedState, fields: Fields) -> Result<Response, Response> {
+            set(&state, Preference::$preference, &fields)
         }
     )+};
 }

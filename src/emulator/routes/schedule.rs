@@ -1,30 +1,26 @@
-//! `schedule/`: making, changing and deleting scheduled tasks. Free accounts have none.
+//! `schedule/`: creating, changing and deleting scheduled tasks. Free accounts have none.
 
-use std::sync::Arc;
-
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::checked::Checked;
 use super::fields::Fields;
-use super::numbered::Numbered;
-use super::resources::{not_found, paid_only};
-use crate::emulator::answer;
+use super::id::PathId;
+use super::validation::Validator;
+use crate::emulator::auth::paid_only;
 use crate::emulator::process::{Interval, ScheduledTask};
-use crate::emulator::state::State;
+use crate::emulator::response::{self, not_found};
+use crate::emulator::state::{EmulatorState, SharedState};
 
-type Emulator = Shared<Arc<State>>;
-
-fn shown(state: &State, task: &ScheduledTask) -> Value {
+fn shown(state: &EmulatorState, task: &ScheduledTask) -> Value {
     let (user, id) = (state.account.user(), task.id);
     json!({
         "id": id,
         "url": format!("/api/v0/user/{user}/schedule/{id}/"),
         "user": user,
         "command": task.command,
-        // Tasks of free accounts used to expire.
+        // Only tasks of free accounts used to expire.
         "expiry": null,
         "enabled": task.enabled,
         "logfile": format!("/user/{user}/files/var/log/{}", task.log_name()),
@@ -38,35 +34,35 @@ fn shown(state: &State, task: &ScheduledTask) -> Value {
     })
 }
 
-pub(crate) async fn list(Shared(state): Emulator) -> Result<Response, Response> {
+pub(crate) async fn list(State(state): SharedState) -> Result<Response, Response> {
     paid_only(&state)?;
     let tasks = state.processes.schedule.all().await;
     let tasks: Vec<Value> = tasks.iter().map(|task| shown(&state, task)).collect();
-    Ok(answer::json(StatusCode::OK, &tasks))
+    Ok(response::json(StatusCode::OK, &tasks))
 }
 
-/// What the fields make of `old`, or of nothing.
+/// The task that results from the fields, based on `old` if there is one.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
-fn read_task(mut checked: Checked<'_>, old: Option<&ScheduledTask>) -> Result<ScheduledTask, Response> {
-    let command = checked.required("command").map(str::to_owned);
-    let interval = checked.choice("interval", &["daily", "hourly"]).map(|interval| match interval {
+fn read_task(mut validator: Validator<'_>, old: Option<&ScheduledTask>) -> Result<ScheduledTask, Response> {
+    let command = validator.required("command").map(str::to_owned);
+    let interval = validator.choice("interval", &["daily", "hourly"]).map(|interval| match interval {
         "hourly" => Interval::Hourly,
         _ => Interval::Daily,
     });
     let interval = interval.or(old.map(|task| task.interval)).unwrap_or(Interval::Daily);
-    // Required, but for tasks that have it: the framework's check that a text is there comes first.
-    let minute = checked.required("minute").and_then(|_| checked.number("minute", 59));
-    let hour = checked.number("hour", 23);
+    // Required unless the task has it; the framework checks that it is present before it checks the number.
+    let minute = validator.required("minute").and_then(|_| validator.number("minute", 59));
+    let hour = validator.number("hour", 23);
     let hour = match interval {
         Interval::Hourly => None,
         Interval::Daily => hour.or(old.and_then(|task| task.hour)),
     };
     if interval == Interval::Daily && hour.is_none() {
-        checked.refuse_if_sound("hour", "This field is required.");
+        validator.refuse_if_valid("hour", "This field is required.");
     }
-    let enabled = checked.flag("enabled");
-    let description = checked.optional("description").map(str::to_owned);
-    checked.done()?;
+    let enabled = validator.flag("enabled");
+    let description = validator.optional("description").map(str::to_owned);
+    validator.done()?;
     let kept = |new: Option<String>, old: Option<&String>| new.or_else(|| old.cloned()).unwrap_or_default();
     Ok(ScheduledTask {
         id: old.map_or(0, |task| task.id),
@@ -79,52 +75,52 @@ fn read_task(mut checked: Checked<'_>, old: Option<&ScheduledTask>) -> Result<Sc
     })
 }
 
-pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Response, Response> {
+pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<Response, Response> {
     paid_only(&state)?;
-    let task = read_task(Checked::whole(&fields), None)?;
+    let task = read_task(Validator::whole(&fields), None)?;
     let task = state.processes.schedule.create(task, &state.session()).await;
-    Ok(answer::json(StatusCode::CREATED, &shown(&state, &task)))
+    Ok(response::json(StatusCode::CREATED, &shown(&state, &task)))
 }
 
 pub(crate) async fn read(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
 ) -> Result<Response, Response> {
     paid_only(&state)?;
     let task = state.processes.schedule.get(id).await;
-    Ok(task.map_or_else(not_found, |task| answer::json(StatusCode::OK, &shown(&state, &task))))
+    Ok(task.map_or_else(not_found, |task| response::json(StatusCode::OK, &shown(&state, &task))))
 }
 
 pub(crate) async fn replace(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
     fields: Fields,
 ) -> Result<Response, Response> {
-    change(&state, id, Checked::whole(&fields)).await
+    change(&state, id, Validator::whole(&fields)).await
 }
 
 pub(crate) async fn update(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
     fields: Fields,
 ) -> Result<Response, Response> {
-    change(&state, id, Checked::partial(&fields)).await
+    change(&state, id, Validator::partial(&fields)).await
 }
 
-async fn change(state: &State, id: u64, checked: Checked<'_>) -> Result<Response, Response> {
+async fn change(state: &EmulatorState, id: u64, validator: Validator<'_>) -> Result<Response, Response> {
     paid_only(state)?;
     let Some(old) = state.processes.schedule.get(id).await else { return Ok(not_found()) };
-    let task = read_task(checked, Some(&old))?;
-    let answer = answer::json(StatusCode::OK, &shown(state, &task));
-    // It may have been deleted meanwhile.
+    let task = read_task(validator, Some(&old))?;
+    let answer = response::json(StatusCode::OK, &shown(state, &task));
+    // It may have been deleted in the meantime.
     Ok(if state.processes.schedule.replace(task, &state.session()).await { answer } else { not_found() })
 }
 
 pub(crate) async fn delete(
-    Shared(state): Emulator,
-    Numbered((_, id)): Numbered<(String, u64)>,
+    State(state): SharedState,
+    PathId((_, id)): PathId<(String, u64)>,
 ) -> Result<Response, Response> {
     paid_only(&state)?;
     let deleted = state.processes.schedule.delete(id).await;
-    Ok(if deleted { answer::empty(StatusCode::NO_CONTENT) } else { not_found() })
+    Ok(if deleted { response::empty(StatusCode::NO_CONTENT) } else { not_found() })
 }

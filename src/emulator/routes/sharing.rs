@@ -1,129 +1,95 @@
-//! Files that everybody may read: `files/sharing`, and the addresses that serve them.
-//!
-//! A share is of a path, not of a content: it serves whatever file is there when somebody asks. Shares are kept in
-//! memory and end with the emulator.
+//! `files/sharing`: sharing files publicly, and the pages that serve them.
 
-use std::collections::HashMap;
 use std::fs;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use axum::extract::{Path, Request, State as Shared};
+use axum::Router;
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::routing::get;
 use http::{StatusCode, Uri, header};
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
-use super::Router;
-use super::files::{download, failed, on_disk, open_file};
-use crate::emulator::account::{AccountPath, LastLink};
-use crate::emulator::answer;
-use crate::emulator::server::random_hex;
-use crate::emulator::state::State;
+use super::paths;
+use crate::emulator::account::LastLink;
+use crate::emulator::files::{download, failed, on_disk, open_file};
+use crate::emulator::random::random_hex;
+use crate::emulator::response;
+use crate::emulator::state::{EmulatorState, SharedState};
 
 const ID_DIGITS: usize = 16;
 
-/// More than any path can be long.
+/// Longer than any path.
 const MAX_BODY: usize = 64 << 10;
 
-/// The shared paths by the ids in their addresses.
-#[derive(Debug, Default)]
-pub struct Shares {
-    by_id: Mutex<HashMap<String, AccountPath>>,
-}
-
-impl Shares {
-    fn id_of(&self, path: &AccountPath) -> Option<String> {
-        self.lock().iter().find(|(_, shared)| *shared == path).map(|(id, _)| id.clone())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, AccountPath>> {
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The pages of shared files.
-pub fn pages() -> Router {
-    axum::Router::new().route("/user/{user}/shares/{id}/", get(shared_file))
+pub fn pages() -> Router<Arc<EmulatorState>> {
+    Router::new().route("/user/{user}/shares/{id}/", get(shared_file))
 }
 
-fn address(state: &State, id: &str) -> Value {
+fn address(state: &EmulatorState, id: &str) -> Value {
     json!({ "url": format!("/user/{}/shares/{id}/", state.account.user()) })
 }
 
-/// The path of a `path` parameter, in one form: `/a/` and `/a` are the same file.
-#[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
-pub(crate) fn path_parameter(value: Option<String>) -> Result<AccountPath, Response> {
-    let bad = |text: &str| answer::detail(StatusCode::BAD_REQUEST, text);
-    let value = value.ok_or_else(|| bad("You must provide a 'path'."))?;
-    let path = value.trim_end_matches('/');
-    AccountPath::parse(path.as_bytes()).map_err(|problem| bad(&problem.to_string()))
-}
-
-/// The value of `name` in a query or a form.
-pub(crate) fn parameter(query: &[u8], name: &str) -> Option<String> {
-    form_urlencoded::parse(query).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-}
-
-pub(crate) async fn share(Shared(state): Shared<Arc<State>>, request: Request) -> Result<Response, Response> {
+pub(crate) async fn share(State(state): SharedState, request: Request) -> Result<Response, Response> {
     let is_json = request
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     let body = axum::body::to_bytes(request.into_body(), MAX_BODY)
         .await
-        .map_err(|_| answer::detail(StatusCode::BAD_REQUEST, "The request's body could not be read."))?;
+        .map_err(|_| response::detail(StatusCode::BAD_REQUEST, "The request's body could not be read."))?;
     let value = if is_json {
         let fields: Value = serde_json::from_slice(&body)
-            .map_err(|error| answer::detail(StatusCode::BAD_REQUEST, &format!("JSON parse error - {error}")))?;
+            .map_err(|error| response::detail(StatusCode::BAD_REQUEST, &format!("JSON parse error - {error}")))?;
         fields.get("path").and_then(Value::as_str).map(str::to_owned)
     } else {
-        parameter(&body, "path")
+        paths::parameter(&body)
     };
-    let path = path_parameter(value)?;
+    let path = paths::of_parameter(value)?;
     on_disk(move || {
         let found = state.account.resolve(&path, LastLink::Follow).and_then(fs::symlink_metadata);
         match found {
             Ok(metadata) if metadata.is_file() => {}
-            Ok(_) => return answer::detail(StatusCode::BAD_REQUEST, &format!("{path} is not a file")),
+            Ok(_) => return response::detail(StatusCode::BAD_REQUEST, &format!("{path} is not a file")),
             Err(error) => return failed(&error, &path),
         }
         if let Some(id) = state.shares.id_of(&path) {
-            return answer::json(StatusCode::OK, &address(&state, &id));
+            return response::json(StatusCode::OK, &address(&state, &id));
         }
         match random_hex(ID_DIGITS) {
             Ok(id) => {
                 let body = address(&state, &id);
                 state.shares.lock().insert(id, path);
-                answer::json(StatusCode::CREATED, &body)
+                response::json(StatusCode::CREATED, &body)
             }
-            Err(error) => answer::internal(&error),
+            Err(error) => response::internal(&error),
         }
     })
     .await
 }
 
-pub(crate) async fn status(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
-    let path = path_parameter(parameter(uri.query().unwrap_or_default().as_bytes(), "path"))?;
+pub(crate) async fn status(State(state): SharedState, uri: Uri) -> Result<Response, Response> {
+    let path = paths::of_query(&uri)?;
     Ok(match state.shares.id_of(&path) {
-        Some(id) => answer::json(StatusCode::OK, &address(&state, &id)),
-        None => answer::detail(StatusCode::NOT_FOUND, "Not found."),
+        Some(id) => response::json(StatusCode::OK, &address(&state, &id)),
+        None => response::not_found(),
     })
 }
 
-pub(crate) async fn unshare(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
-    let path = path_parameter(parameter(uri.query().unwrap_or_default().as_bytes(), "path"))?;
+pub(crate) async fn unshare(State(state): SharedState, uri: Uri) -> Result<Response, Response> {
+    let path = paths::of_query(&uri)?;
     state.shares.lock().retain(|_, shared| *shared != path);
-    Ok(answer::empty(StatusCode::NO_CONTENT))
+    Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
 async fn shared_file(
-    Shared(state): Shared<Arc<State>>,
+    State(state): SharedState,
     Path((user, id)): Path<(String, String)>,
 ) -> Result<Response, Response> {
     let path = state.shares.lock().get(&id).filter(|_| user == state.account.user()).cloned();
     let Some(path) = path else {
-        return Ok(answer::html(StatusCode::NOT_FOUND, "<h1>Not Found</h1>"));
+        return Ok(response::html(StatusCode::NOT_FOUND, "<h1>Not Found</h1>"));
     };
     on_disk(move || {
         let opened = state.account.resolve(&path, LastLink::Follow).and_then(|real| {
@@ -132,7 +98,7 @@ async fn shared_file(
         });
         match opened {
             Ok(Some((body, length))) => download(body, length, "application/octet-stream"),
-            Ok(None) | Err(_) => answer::html(StatusCode::NOT_FOUND, "<h1>Not Found</h1>"),
+            Ok(None) | Err(_) => response::html(StatusCode::NOT_FOUND, "<h1>Not Found</h1>"),
         }
     })
     .await

@@ -1,30 +1,25 @@
-//! The certificates of web apps (`webapps/{domain}/ssl/`) and, in version 1, of domains (`domains/{domain}/ssl/`).
+//! Certificates: `webapps/{domain}/ssl/` and, in version 1, `domains/{domain}/ssl/`.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::checked::Checked;
 use super::fields::Fields;
-use super::resources::not_found;
-use crate::emulator::answer;
-use crate::emulator::state::State;
+use super::validation::Validator;
+use crate::emulator::response::{self, not_found};
+use crate::emulator::state::{EmulatorState, SharedState};
 
-type Emulator = Shared<Arc<State>>;
-
-/// The only kind that the service makes itself.
+/// The only kind of certificate that the service issues itself.
 const LETS_ENCRYPT: &str = "letsencrypt-auto-renew";
 
 /// Whether the account has a web app or website at this domain.
-async fn has(state: &State, domain: &str) -> bool {
+async fn has(state: &EmulatorState, domain: &str) -> bool {
     state.processes.webapps.get(domain).is_some() || state.processes.websites.get(domain).await.is_some()
 }
 
-pub(crate) async fn read(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn read(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     let is_ours = has(&state, &domain).await;
     let Some(certificate) = state.certificates.get(&domain).filter(|_| is_ours) else { return not_found() };
     let value = json!({
@@ -33,10 +28,10 @@ pub(crate) async fn read(Shared(state): Emulator, Path((_, domain)): Path<(Strin
         "subject_name": certificate.subject,
         "subject_alternate_names": certificate.names,
     });
-    answer::json(StatusCode::OK, &value)
+    response::json(StatusCode::OK, &value)
 }
 
-/// A moment in one of the two forms of ISO 8601 that the service has been seen to answer.
+/// A time in one of the two ISO 8601 formats that the service has been seen to use.
 fn written(moment: OffsetDateTime, compact: bool) -> String {
     let (year, month, day) = (moment.year(), u8::from(moment.month()), moment.day());
     let (hour, minute, second) = moment.to_hms();
@@ -48,41 +43,41 @@ fn written(moment: OffsetDateTime, compact: bool) -> String {
 }
 
 pub(crate) async fn set(
-    Shared(state): Emulator,
+    State(state): SharedState,
     Path((_, domain)): Path<(String, String)>,
     fields: Fields,
 ) -> Result<Response, Response> {
     if !has(&state, &domain).await {
         return Ok(not_found());
     }
-    let mut checked = Checked::whole(&fields);
-    let kept = if checked.optional("cert_type").is_some() {
-        checked.choice("cert_type", &[LETS_ENCRYPT]);
-        checked.done()?;
+    let mut validator = Validator::whole(&fields);
+    let kept = if validator.optional("cert_type").is_some() {
+        validator.choice("cert_type", &[LETS_ENCRYPT]);
+        validator.done()?;
         state.certificates.issue(&domain)
     } else {
-        let (certificate, key) = (checked.required("cert"), checked.required("private_key"));
+        let (certificate, key) = (validator.required("cert"), validator.required("private_key"));
         let (Some(certificate), Some(key)) = (certificate, key) else {
-            return checked.done().map(|()| answer::empty(StatusCode::BAD_REQUEST));
+            return validator.done().map(|()| response::empty(StatusCode::BAD_REQUEST));
         };
         state.certificates.set(&domain, certificate, key).map(|kept| {
             if let Err((field, problem)) = kept {
-                checked.refuse(field, problem);
+                validator.refuse(field, problem);
             }
         })
     };
     match kept {
-        Ok(()) => checked.done().map(|()| answer::json(StatusCode::OK, &json!({"status": "OK"}))),
-        Err(error) => Ok(answer::internal(&error)),
+        Ok(()) => validator.done().map(|()| response::json(StatusCode::OK, &json!({"status": "OK"}))),
+        Err(error) => Ok(response::internal(&error)),
     }
 }
 
-/// Unlike other deletions this one is answered as a change is: the client `pypawapi` reads a `status` here.
-pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+/// Unlike other deletions, this one responds like a change: the client `pypawapi` reads a `status` here.
+pub(crate) async fn delete(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     match state.certificates.delete(&domain) {
-        Ok(true) => answer::json(StatusCode::OK, &json!({"status": "OK"})),
+        Ok(true) => response::json(StatusCode::OK, &json!({"status": "OK"})),
         Ok(false) => not_found(),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }
 

@@ -1,31 +1,31 @@
-//! `files/tree`: what is below a folder, as far as the service tells.
+//! `files/tree`: what is below a folder, as far as the service lists it.
 //!
-//! It tells little: two levels, no dot files, no symbolic links, and no word about what it cut off after 1000 paths.
+//! It lists two levels, without dot files and symbolic links, and truncates silently after 1000 paths.
 
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
-use axum::extract::State as Shared;
+use axum::extract::State;
 use axum::response::Response;
 use http::{StatusCode, Uri};
 
-use super::files::on_disk;
-use super::sharing::{parameter, path_parameter};
-use crate::emulator::account::{AccountPath, LastLink};
-use crate::emulator::answer;
-use crate::emulator::state::State;
+use super::paths;
+use crate::emulator::account::LastLink;
+use crate::emulator::account_path::AccountPath;
+use crate::emulator::files::on_disk;
+use crate::emulator::response;
+use crate::emulator::state::SharedState;
 
 const LEVELS: usize = 2;
 const MAX_PATHS: usize = 1000;
 
-pub(crate) async fn tree(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<Response, Response> {
-    let path = path_parameter(parameter(uri.query().unwrap_or_default().as_bytes(), "path"))?;
+pub(crate) async fn tree(State(state): SharedState, uri: Uri) -> Result<Response, Response> {
+    let path = paths::of_query(&uri)?;
     on_disk(move || {
         let real = state.account.resolve(&path, LastLink::Follow);
         let found = real.and_then(|real| Ok((fs::symlink_metadata(&real)?.is_dir(), real)));
-        let bad = |what: &str| answer::detail(StatusCode::BAD_REQUEST, &format!("{path} {what}"));
+        let bad = |what: &str| response::detail(StatusCode::BAD_REQUEST, &format!("{path} {what}"));
         match found {
             Ok((true, real)) => {
                 let mut paths = Vec::new();
@@ -34,7 +34,7 @@ pub(crate) async fn tree(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<
                     paths.reverse();
                 }
                 paths.truncate(MAX_PATHS);
-                answer::json(StatusCode::OK, &paths)
+                response::json(StatusCode::OK, &paths)
             }
             Ok((false, _)) => bad("is not a directory"),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => bad("cannot be read"),
@@ -44,7 +44,7 @@ pub(crate) async fn tree(Shared(state): Shared<Arc<State>>, uri: Uri) -> Result<
     .await
 }
 
-/// Adds what is in a folder, each folder before what is in it. A folder that cannot be read looks empty.
+/// Adds a folder's entries, each folder before its own entries. A folder that cannot be read counts as empty.
 fn collect(path: &AccountPath, real: &Path, levels: usize, paths: &mut Vec<String>) {
     let mut entries: Vec<_> = fs::read_dir(real).into_iter().flatten().flatten().collect();
     entries.sort_unstable_by_key(fs::DirEntry::file_name);

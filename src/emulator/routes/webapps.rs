@@ -1,24 +1,21 @@
-//! `webapps/`: making, changing, reloading and deleting web apps.
+//! `webapps/`: creating, changing, reloading and deleting web apps.
 
 use std::fs;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use super::fields::Fields;
-use super::resources::not_found;
+use super::validation::is_domain;
 use crate::clock;
-use crate::emulator::answer;
 use crate::emulator::process::{WebApp, wsgi_path};
+use crate::emulator::response::{self, not_found};
 use crate::emulator::settings::AccountKind;
-use crate::emulator::state::State;
-
-type Emulator = Shared<Arc<State>>;
+use crate::emulator::state::{EmulatorState, SharedState};
 
 const HELLO: &str = "\
 # This file contains the WSGI configuration required to serve up your web application.
@@ -39,50 +36,50 @@ def application(environ, start_response):
 
 const TOO_MANY: &str = "You have reached your maximum number of web apps";
 
-/// What the service shows of a web app.
+/// A web app as the service returns it.
 fn shown(app: &WebApp) -> Value {
     let mut value = serde_json::to_value(app).unwrap_or_default();
     if app.virtualenv_path.is_empty() {
         value["virtualenv_path"] = Value::Null;
     }
-    // These have endpoints of their own.
+    // These have their own endpoints.
     if let Some(fields) = value.as_object_mut() {
         fields.retain(|name, _| name != "static_files" && name != "static_headers");
     }
     value
 }
 
-pub(crate) async fn list(Shared(state): Emulator) -> Response {
+pub(crate) async fn list(State(state): SharedState) -> Response {
     let apps: Vec<Value> = state.processes.webapps.all().iter().map(shown).collect();
-    answer::json(StatusCode::OK, &apps)
+    response::json(StatusCode::OK, &apps)
 }
 
-pub(crate) async fn read(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn read(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     match state.processes.webapps.get(&domain) {
-        Some(app) => answer::json(StatusCode::OK, &shown(&app)),
+        Some(app) => response::json(StatusCode::OK, &shown(&app)),
         None => not_found(),
     }
 }
 
-/// The service's way to refuse a new web app: a success that is none.
+/// How the service refuses a new web app: with status 200 and an error in the body.
 fn refused(kind: &str, text: &str) -> Response {
     text_json(StatusCode::OK, &json!({"status": "ERROR", "error_type": kind, "error_message": text}))
 }
 
 fn text_json(status: StatusCode, value: &Value) -> Response {
-    answer::with_header(answer::json(status, value), header::CONTENT_TYPE, "text/json")
+    response::with_header(response::json(status, value), header::CONTENT_TYPE, "text/json")
 }
 
-pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response {
+pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Response {
     if let Err(missing) = fields.require(&["domain_name", "python_version"]) {
         return *missing;
     }
     let domain = fields.get("domain_name").unwrap_or_default().to_lowercase();
     let Some(python_version) = dotted_version(fields.get("python_version").unwrap_or_default()) else {
-        return answer::json(StatusCode::BAD_REQUEST, &json!({"python_version": ["Select a valid choice."]}));
+        return response::json(StatusCode::BAD_REQUEST, &json!({"python_version": ["Select a valid choice."]}));
     };
     if !is_domain(&domain) {
-        return answer::json(StatusCode::BAD_REQUEST, &json!({"domain_name": ["Enter a valid domain name."]}));
+        return response::json(StatusCode::BAD_REQUEST, &json!({"domain_name": ["Enter a valid domain name."]}));
     }
     if state.processes.websites.get(&domain).await.is_some() {
         return refused("domain_taken", &format!("You already have a web app at {domain}"));
@@ -93,15 +90,15 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Response 
     match make(&state, &domain, &python_version) {
         Ok(Ok(app)) => text_json(StatusCode::OK, &json!({"status": "OK", "webapp": shown(&app)})),
         Ok(Err((kind, text))) => refused(kind, &text),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }
 
-/// Why there is no new web app: the service's word for it, and its sentence.
+/// Why a web app was not created: the service's code and message.
 type Refusal = (&'static str, String);
 
-/// Writes the WSGI file and the logs, as the service's manual configuration does.
-fn make(state: &State, domain: &str, python_version: &str) -> io::Result<Result<WebApp, Refusal>> {
+/// Creates a web app, its WSGI file and its logs, as the service's manual configuration does.
+fn make(state: &EmulatorState, domain: &str, python_version: &str) -> io::Result<Result<WebApp, Refusal>> {
     let home = format!("/home/{}/", state.account.user());
     let expiry = httpdate::fmt_http_date(clock::wall() + Duration::from_secs(31 * 24 * 3600));
     let made = state.processes.webapps.change(|apps| {
@@ -134,15 +131,13 @@ fn make(state: &State, domain: &str, python_version: &str) -> io::Result<Result<
     if let Ok(app) = &made {
         state.processes.webapps.load(app);
         fs::write(state.account.root().join(wsgi_path(domain).trim_start_matches('/')), HELLO)?;
-        for kind in ["access", "error", "server"] {
-            state.processes.web.open_log(domain, kind)?;
-        }
+        state.processes.logs.create_for(domain)?;
     }
     Ok(made)
 }
 
 pub(crate) async fn update(
-    Shared(state): Emulator,
+    State(state): SharedState,
     Path((_, domain)): Path<(String, String)>,
     fields: Fields,
 ) -> Response {
@@ -151,7 +146,7 @@ pub(crate) async fn update(
     }
     let python_version = match fields.get("python_version").map(dotted_version) {
         Some(None) => {
-            return answer::json(StatusCode::BAD_REQUEST, &json!({"python_version": ["Select a valid choice."]}));
+            return response::json(StatusCode::BAD_REQUEST, &json!({"python_version": ["Select a valid choice."]}));
         }
         given => given.flatten(),
     };
@@ -161,9 +156,9 @@ pub(crate) async fn update(
         Some(app.clone())
     });
     match changed {
-        Ok(Some(app)) => answer::json(StatusCode::OK, &shown(&app)),
+        Ok(Some(app)) => response::json(StatusCode::OK, &shown(&app)),
         Ok(None) => not_found(),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }
 
@@ -184,8 +179,8 @@ fn apply(app: &mut WebApp, fields: &Fields, python_version: Option<String>) {
         fields.flag("password_protection_enabled").unwrap_or(app.password_protection_enabled);
 }
 
-/// Takes the site offline. The code stays, and the WSGI file is kept under another name.
-pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+/// Takes the site offline. The code remains, and the WSGI file is kept under another name.
+pub(crate) async fn delete(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     let removed = state.processes.webapps.change(|apps| {
         let index = apps.iter().position(|app| app.domain_name.eq_ignore_ascii_case(&domain))?;
         Some(apps.remove(index))
@@ -193,45 +188,45 @@ pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(Str
     match removed {
         Ok(Some(app)) => {
             state.processes.webapps.unload(&app.domain_name);
-            state.processes.web.retire(&app.domain_name).await;
+            state.processes.workers.retire(&app.domain_name).await;
             let wsgi = state.account.root().join(wsgi_path(&app.domain_name).trim_start_matches('/'));
             match fs::rename(&wsgi, wsgi.with_extension("py.bak")) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => answer::internal(&error),
-                _ => answer::empty(StatusCode::NO_CONTENT),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => response::internal(&error),
+                _ => response::empty(StatusCode::NO_CONTENT),
             }
         }
         Ok(None) => not_found(),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }
 
-pub(crate) async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn reload(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     let Some(app) = state.processes.webapps.get(&domain) else { return not_found() };
     if !app.enabled {
-        return answer::html(StatusCode::INTERNAL_SERVER_ERROR, "<h1>Server Error (500)</h1>");
+        return response::html(StatusCode::INTERNAL_SERVER_ERROR, "<h1>Server Error (500)</h1>");
     }
-    let reloaded = state.processes.web.reload(&app, &state.session()).await;
+    let reloaded = state.processes.workers.reload(&app, &state.session()).await;
     if reloaded.is_ok() {
         state.processes.webapps.load(&app);
     }
     match reloaded {
         Ok(()) if state.settings.undocumented.cname_error => {
-            answer::json(StatusCode::CONFLICT, &json!({"status": "ERROR", "error": "cname_error"}))
+            response::json(StatusCode::CONFLICT, &json!({"status": "ERROR", "error": "cname_error"}))
         }
-        Ok(()) => answer::json(StatusCode::OK, &json!({"status": "OK"})),
-        Err(error) => answer::internal(&error),
+        Ok(()) => response::json(StatusCode::OK, &json!({"status": "OK"})),
+        Err(error) => response::internal(&error),
     }
 }
 
-pub(crate) async fn enable(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn enable(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     switch(&state, &domain, true).await
 }
 
-pub(crate) async fn disable(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn disable(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     switch(&state, &domain, false).await
 }
 
-async fn switch(state: &State, domain: &str, enabled: bool) -> Response {
+async fn switch(state: &EmulatorState, domain: &str, enabled: bool) -> Response {
     let switched = state.processes.webapps.change(|apps| {
         let app = apps.iter_mut().find(|app| app.domain_name.eq_ignore_ascii_case(domain))?;
         app.enabled = enabled;
@@ -240,27 +235,20 @@ async fn switch(state: &State, domain: &str, enabled: bool) -> Response {
     match switched {
         Ok(Some(domain)) => {
             if !enabled {
-                state.processes.web.retire(&domain).await;
+                state.processes.workers.retire(&domain).await;
             }
-            answer::json(StatusCode::OK, &json!({"status": "OK"}))
+            response::json(StatusCode::OK, &json!({"status": "OK"}))
         }
         Ok(None) => not_found(),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }
 
-/// `python313` or `3.13` as `3.13`; `None` for a version that the service does not have.
+/// Returns `python313` or `3.13` as `3.13`; `None` for a version that the service does not have.
 fn dotted_version(text: &str) -> Option<String> {
     let digits = text.strip_prefix("python").unwrap_or(text);
     let minor: u32 = digits.strip_prefix("3.").or_else(|| digits.strip_prefix('3'))?.parse().ok()?;
     (6..=14).contains(&minor).then(|| format!("3.{minor}"))
-}
-
-pub(crate) fn is_domain(text: &str) -> bool {
-    let label = |part: &str| {
-        !part.is_empty() && part.len() <= 63 && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-    };
-    text.contains('.') && text.split('.').all(label)
 }
 
 #[cfg(test)]
@@ -273,14 +261,6 @@ mod tests {
         assert_eq!(dotted_version("3.10"), Some("3.10".to_owned()));
         for bad in ["", "python27", "3", "python3", "python399", "ruby"] {
             assert_eq!(dotted_version(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn domains_are_checked_before_they_become_file_names() {
-        assert!(is_domain("demo.pythonanywhere.com"));
-        for bad in ["", "demo", "a/b.c", "../x.y", "a..b", "a b.c"] {
-            assert!(!is_domain(bad), "{bad}");
         }
     }
 }

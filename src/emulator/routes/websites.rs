@@ -1,27 +1,21 @@
-//! Version 1's `websites/`: sites that a command serves (<https://help.pythonanywhere.com/pages/ASGIAPI/>).
+//! Version 1's `websites/`: sites that are served by a command (<https://help.pythonanywhere.com/pages/ASGIAPI/>).
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::checked::Checked;
 use super::fields::Fields;
-use super::resources::{forbidden, not_found};
-use super::webapps::is_domain;
-use crate::emulator::answer;
+use super::validation::{Validator, is_domain};
 use crate::emulator::process::Website;
+use crate::emulator::response::{self, forbidden, not_found};
 use crate::emulator::settings::AccountKind;
-use crate::emulator::state::State;
+use crate::emulator::state::{EmulatorState, SharedState};
 
-type Emulator = Shared<Arc<State>>;
-
-/// The domain whose sites need no DNS of the user's.
+/// The domain whose subdomains need no CNAME record.
 const OWN_DOMAIN: &str = ".pythonanywhere.com";
 
-fn shown(state: &State, site: &Website) -> Value {
+fn shown(state: &EmulatorState, site: &Website) -> Value {
     let (id, domain) = (site.id, &site.domain_name);
     let log = |kind| format!("/var/log/{}", site.log_name(kind));
     let mut value = json!({
@@ -42,34 +36,34 @@ fn shown(state: &State, site: &Website) -> Value {
     value
 }
 
-pub(crate) async fn list(Shared(state): Emulator) -> Response {
+pub(crate) async fn list(State(state): SharedState) -> Response {
     let sites: Vec<Value> = state.processes.websites.all().await.iter().map(|site| shown(&state, site)).collect();
-    answer::json(StatusCode::OK, &sites)
+    response::json(StatusCode::OK, &sites)
 }
 
-/// The command in `webapp`, which is an object in JSON and a dotted name in a form.
+/// The command in `webapp`, which is an object in JSON, and a field `webapp.command` in a form.
 fn command(fields: &Fields) -> Option<String> {
     let nested = fields.get("webapp").and_then(|text| serde_json::from_str::<Value>(text).ok());
     let nested = nested.and_then(|webapp| webapp.get("command")?.as_str().map(str::to_owned));
     nested.or_else(|| fields.get("webapp.command").map(str::to_owned))
 }
 
-pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Response, Response> {
-    let mut checked = Checked::whole(&fields);
-    let domain = checked.required("domain_name").unwrap_or_default();
+pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<Response, Response> {
+    let mut validator = Validator::whole(&fields);
+    let domain = validator.required("domain_name").unwrap_or_default();
     if !domain.is_empty() && !is_domain(domain) {
-        checked.refuse("domain_name", "Enter a valid domain name.");
+        validator.refuse("domain_name", "Enter a valid domain name.");
     }
     let taken = "domain with this domain name already exists.";
     if state.processes.webapps.get(domain).is_some() || state.processes.websites.get(domain).await.is_some() {
-        checked.refuse("domain_name", taken);
+        validator.refuse("domain_name", taken);
     }
     let command = command(&fields).filter(|command| !command.trim().is_empty()).unwrap_or_default();
     if command.is_empty() {
-        checked.refuse_inside("webapp", "command", "This field is required.");
+        validator.refuse_inside("webapp", "command", "This field is required.");
     }
-    let enabled = checked.flag("enabled").unwrap_or(true);
-    checked.done()?;
+    let enabled = validator.flag("enabled").unwrap_or(true);
+    validator.done()?;
     let has_site = !state.processes.webapps.all().is_empty() || !state.processes.websites.all().await.is_empty();
     if has_site && state.settings.account == AccountKind::Free {
         return Err(forbidden());
@@ -78,53 +72,51 @@ pub(crate) async fn create(Shared(state): Emulator, fields: Fields) -> Result<Re
     let site = match made {
         Ok(Some(site)) => site,
         Ok(None) => {
-            // Somebody else was faster.
-            checked.refuse("domain_name", taken);
-            return checked.done().map(|()| not_found());
+            // Another request was faster.
+            validator.refuse("domain_name", taken);
+            return validator.done().map(|()| not_found());
         }
-        Err(error) => return Ok(answer::internal(&error)),
+        Err(error) => return Ok(response::internal(&error)),
     };
-    for kind in ["access", "error", "server"] {
-        if let Err(error) = state.processes.web.open_log(&site.domain_name, kind) {
-            return Ok(answer::internal(&error));
-        }
+    if let Err(error) = state.processes.logs.create_for(&site.domain_name) {
+        return Ok(response::internal(&error));
     }
-    Ok(answer::json(StatusCode::CREATED, &shown(&state, &site)))
+    Ok(response::json(StatusCode::CREATED, &shown(&state, &site)))
 }
 
-fn found(state: &State, site: Option<Website>) -> Response {
-    site.map_or_else(not_found, |site| answer::json(StatusCode::OK, &shown(state, &site)))
+fn found(state: &EmulatorState, site: Option<Website>) -> Response {
+    site.map_or_else(not_found, |site| response::json(StatusCode::OK, &shown(state, &site)))
 }
 
-pub(crate) async fn read(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn read(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     let site = state.processes.websites.get(&domain).await;
     found(&state, site)
 }
 
-/// Being enabled is all that can be changed.
+/// Only `enabled` can be changed.
 pub(crate) async fn update(
-    Shared(state): Emulator,
+    State(state): SharedState,
     Path((_, domain)): Path<(String, String)>,
     fields: Fields,
 ) -> Result<Response, Response> {
-    let mut checked = Checked::partial(&fields);
-    let enabled = checked.flag("enabled");
-    checked.done()?;
+    let mut validator = Validator::partial(&fields);
+    let enabled = validator.flag("enabled");
+    validator.done()?;
     let site = match enabled {
         Some(enabled) => state.processes.websites.enable(&domain, enabled, &state.session()).await,
         None => Ok(state.processes.websites.get(&domain).await),
     };
-    Ok(site.map_or_else(|error| answer::internal(&error), |site| found(&state, site)))
+    Ok(site.map_or_else(|error| response::internal(&error), |site| found(&state, site)))
 }
 
-pub(crate) async fn delete(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
-    if state.processes.websites.delete(&domain).await { answer::empty(StatusCode::NO_CONTENT) } else { not_found() }
+pub(crate) async fn delete(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
+    if state.processes.websites.delete(&domain).await { response::empty(StatusCode::NO_CONTENT) } else { not_found() }
 }
 
-pub(crate) async fn reload(Shared(state): Emulator, Path((_, domain)): Path<(String, String)>) -> Response {
+pub(crate) async fn reload(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     match state.processes.websites.reload(&domain, &state.session()).await {
-        Ok(Some(_)) => answer::json(StatusCode::OK, &json!({"status": "OK"})),
+        Ok(Some(_)) => response::json(StatusCode::OK, &json!({"status": "OK"})),
         Ok(None) => not_found(),
-        Err(error) => answer::internal(&error),
+        Err(error) => response::internal(&error),
     }
 }

@@ -1,7 +1,7 @@
-//! One connection's bytes, and the ways to spoil them that no HTTP library offers.
+//! A connection's byte stream, with faults that no HTTP library offers.
 //!
-//! A fault is asked for by the handler, deep inside hyper, and done here: a reset needs the socket, and garbage has to
-//! get past a library that only writes HTTP.
+//! A handler deep inside hyper requests the fault, and it is carried out here: a reset needs the socket, and garbage
+//! has to bypass a library that only writes HTTP.
 
 use std::io;
 use std::pin::Pin;
@@ -17,71 +17,71 @@ use tokio_rustls::server::TlsStream;
 const GARBAGE: &[u8] = b"\x00\x15\xff\xfe%PDF-not-http\x7f\x80\r\n\x01\x02 <nothing you know>\r\n\r\n";
 const CUT_HEAD: &[u8] = b"HTTP/1.1 20";
 
-const SOUND: u8 = 0;
+const NONE: u8 = 0;
 const RESET: u8 = 1;
 const GARBLED: u8 = 2;
 const CUT: u8 = 3;
-const SPOILED: u8 = 4;
+const DONE: u8 = 4;
 
-/// How a connection is to be spoiled; shared by its handlers and its [`Wire`].
+/// The fault to apply to a connection; shared by its handlers and its [`Wire`].
 #[derive(Debug, Default)]
-pub(crate) struct Sabotage {
+pub(crate) struct WireFault {
     mode: AtomicU8,
     reset: Notify,
 }
 
-impl Sabotage {
-    /// Resets the connection; the caller is dropped with it.
+impl WireFault {
+    /// Resets the connection. The caller is dropped with it.
     pub(crate) async fn reset(&self) {
         self.mode.store(RESET, Ordering::SeqCst);
         self.reset.notify_one();
         std::future::pending::<()>().await;
     }
 
-    /// The next bytes sent are garbage, and the last ones.
+    /// Sends garbage next, and then closes the connection.
     pub(crate) fn garble(&self) {
         self.mode.store(GARBLED, Ordering::SeqCst);
     }
 
-    /// The next bytes sent are the beginning of a status line, and the last ones.
+    /// Sends the beginning of a status line next, and then closes the connection.
     pub(crate) fn cut_head(&self) {
         self.mode.store(CUT, Ordering::SeqCst);
     }
 
-    /// Waits until a reset is asked for.
-    pub(crate) async fn reset_asked(&self) {
+    /// Waits until a reset is requested.
+    pub(crate) async fn reset_requested(&self) {
         self.reset.notified().await;
     }
 }
 
 /// A connection, with or without TLS.
-pub(crate) enum Stream {
+pub(crate) enum SocketStream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A connection that can be spoiled.
+/// A connection to which a fault can be applied.
 pub(crate) struct Wire {
-    stream: Stream,
-    sabotage: Arc<Sabotage>,
+    stream: SocketStream,
+    wire_fault: Arc<WireFault>,
 }
 
 impl Wire {
-    pub(crate) fn new(stream: Stream, sabotage: Arc<Sabotage>) -> Self {
-        Self { stream, sabotage }
+    pub(crate) fn new(stream: SocketStream, wire_fault: Arc<WireFault>) -> Self {
+        Self { stream, wire_fault }
     }
 
     fn socket(&self) -> &TcpStream {
         match &self.stream {
-            Stream::Plain(stream) => stream,
-            Stream::Tls(stream) => stream.get_ref().0,
+            SocketStream::Plain(stream) => stream,
+            SocketStream::Tls(stream) => stream.get_ref().0,
         }
     }
 
     fn stream(self: Pin<&mut Self>) -> Pin<&mut (dyn Duplex + Unpin)> {
         match &mut self.get_mut().stream {
-            Stream::Plain(stream) => Pin::new(stream),
-            Stream::Tls(stream) => Pin::new(stream),
+            SocketStream::Plain(stream) => Pin::new(stream),
+            SocketStream::Tls(stream) => Pin::new(stream),
         }
     }
 }
@@ -91,8 +91,8 @@ impl<T: AsyncRead + AsyncWrite> Duplex for T {}
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.sabotage.mode.load(Ordering::SeqCst) == RESET {
-            // Closing with a linger time of zero sends RST. A peer that is gone already needs none.
+        if self.wire_fault.mode.load(Ordering::SeqCst) == RESET {
+            // Closing with a linger time of zero sends RST. An error means that the peer has gone already.
             let _ = self.socket().set_zero_linger();
         }
     }
@@ -106,19 +106,19 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let spoiled = match self.sabotage.mode.load(Ordering::SeqCst) {
-            SOUND | RESET => return self.stream().poll_write(cx, buf),
+        let instead = match self.wire_fault.mode.load(Ordering::SeqCst) {
+            NONE | RESET => return self.stream().poll_write(cx, buf),
             GARBLED => GARBAGE,
             CUT => CUT_HEAD,
             _ => &[],
         };
-        if !spoiled.is_empty() {
-            // So few bytes fit whole into an idle connection's buffer.
-            ready!(self.as_mut().stream().poll_write(cx, spoiled))?;
-            self.sabotage.mode.store(SPOILED, Ordering::SeqCst);
+        if !instead.is_empty() {
+            // So few bytes always fit into an idle connection's buffer.
+            ready!(self.as_mut().stream().poll_write(cx, instead))?;
+            self.wire_fault.mode.store(DONE, Ordering::SeqCst);
         }
         ready!(self.stream().poll_flush(cx))?;
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "spoiled by a fault")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "closed by a fault")))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,10 +1,10 @@
-//! Web apps at work: for each domain one Python process that runs its WSGI file (`wsgi_worker.py`).
+//! Running web apps: for each domain one Python process that runs its WSGI file (`wsgi_worker.py`).
 //!
-//! As on the host, a reload starts a new process and lets the old one finish what it does, and writing the WSGI file
-//! reloads by itself, unless that happens in the very second of the last load.
+//! As on the host, a reload starts a new process and lets the old one finish its requests. Changing the WSGI file
+//! reloads the web app by itself, unless it changes in the same second in which it was loaded.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -17,32 +17,33 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
-use super::end::Family;
 use super::launcher::{Launcher, Session};
-use super::webapp::{WebApp, wsgi_path};
+use super::logs::{Logs, site_log};
+use super::terminate::ProcessTree;
+use super::webapp_config::{WebApp, wsgi_path};
 use crate::clock;
 use crate::emulator::account::Account;
 use crate::emulator::calendar;
 
 const SCRIPT: &str = include_str!("wsgi_worker.py");
 
-/// How long a new process may take until it listens; loading the web app comes after that.
+/// How long a new process may take until it listens. It loads the web app after that.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long an old process may go on with its last requests.
+/// How long an old process may take to finish its requests.
 const REQUEST_LIMIT: Duration = Duration::from_secs(300);
 
-/// How often it is looked whether they are answered.
-const LEASE_LOOK: Duration = Duration::from_millis(5);
+/// How often to check whether they are finished.
+const IDLE_CHECK: Duration = Duration::from_millis(5);
 
-/// How long a process may take to end once it has nothing to do.
+/// How long an idle process may take to exit.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why a web app's process did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// It ended before it listened; its error log says why.
-    #[error("the process of {domain} ended before it listened")]
+    /// It exited before it listened; the reason is in its error log.
+    #[error("the web app process of {domain} exited before it listened")]
     Ended {
         /// The web app's domain.
         domain: String,
@@ -53,64 +54,72 @@ pub enum StartError {
 }
 
 #[derive(Debug, Default)]
-struct Leases {
-    /// Whether a request came since the web app was loaded.
+struct WorkerUsage {
+    /// Whether there has been a request since the web app was loaded.
     was_hit: AtomicBool,
 }
 
-/// The right to send one request to a process, which is not ended before the lease is dropped.
+/// Permission to send one request to a process, which keeps running until the guard is dropped.
 #[derive(Debug)]
-pub struct Lease {
-    /// Where the process listens.
+pub struct WorkerGuard {
+    /// The port on which the process listens.
     pub port: u16,
     /// Whether this is the first request since the web app was loaded.
     pub is_first: bool,
-    leases: Arc<Leases>,
+    usage: Arc<WorkerUsage>,
 }
 
 /// The running web apps.
 #[derive(Debug)]
-pub struct WebProcesses {
+pub struct WebAppWorkers {
     launcher: Arc<Launcher>,
     script: PathBuf,
     root: PathBuf,
-    /// Whether each request gets a thread of its own.
+    logs: Logs,
+    /// Whether each request is handled in its own thread.
     threads: bool,
-    running: Mutex<HashMap<String, Worker>>,
+    running: Mutex<HashMap<String, WebAppWorker>>,
 }
 
 #[derive(Debug)]
-struct Worker {
+struct WebAppWorker {
     child: Child,
-    family: Option<Family>,
+    tree: Option<ProcessTree>,
     port: u16,
-    /// Shared with each request under way.
-    leases: Arc<Leases>,
-    /// The WSGI file's time when it was loaded, in whole seconds.
+    /// Shared with each request in progress.
+    usage: Arc<WorkerUsage>,
+    /// The modification time of the WSGI file when it was loaded, in whole seconds.
     loaded: Option<u64>,
 }
 
-impl WebProcesses {
-    /// Starts nothing yet.
+impl WebAppWorkers {
+    /// Prepares to start web apps, without starting any.
     ///
     /// # Errors
     /// If the script cannot be written.
     pub fn new(launcher: Arc<Launcher>, account: &Account, threads: bool) -> io::Result<Self> {
         let script = account.private().join("wsgi_worker.py");
         fs::write(&script, SCRIPT)?;
-        Ok(Self { launcher, script, root: account.root().to_owned(), threads, running: Mutex::default() })
+        Ok(Self {
+            launcher,
+            script,
+            root: account.root().to_owned(),
+            logs: Logs::new(account),
+            threads,
+            running: Mutex::default(),
+        })
     }
 
-    /// A place in the queue of a web app's process, which is started or renewed if need be.
+    /// A guard for a request to a web app's process, which is started or replaced if necessary.
     ///
     /// # Errors
     /// If it cannot be started.
-    pub async fn lease(&self, app: &WebApp, session: &Session) -> Result<Lease, StartError> {
+    pub async fn acquire(&self, app: &WebApp, session: &Session) -> Result<WorkerGuard, StartError> {
         let mut running = self.running.lock().await;
         if let Some(worker) = running.get_mut(&app.domain_name) {
             let written = self.written(&app.domain_name);
             match worker.child.try_wait()? {
-                None if written <= worker.loaded => return Ok(worker.lease()),
+                None if written <= worker.loaded => return Ok(worker.guard()),
                 None => self.tell(&app.domain_name, "the WSGI file was touched, reloading")?,
                 Some(status) => self.tell(&app.domain_name, &format!("worker 1 died ({status}), respawning"))?,
             }
@@ -118,13 +127,13 @@ impl WebProcesses {
         self.renew(&mut running, app, session).await
     }
 
-    /// Kills a process that took too long for the request of `lease`; the next request starts another.
-    pub async fn abandon(&self, domain: &str, lease: &Lease) {
+    /// Kills a process that took too long for the request of `guard`. The next request starts a new one.
+    pub async fn abandon(&self, domain: &str, guard: &WorkerGuard) {
         let mut running = self.running.lock().await;
-        if running.get(domain).is_some_and(|worker| Arc::ptr_eq(&worker.leases, &lease.leases)) {
+        if running.get(domain).is_some_and(|worker| Arc::ptr_eq(&worker.usage, &guard.usage)) {
             running.remove(domain);
             if let Err(error) = self.tell(domain, "worker 1 took too long for a request and was killed") {
-                log::warn!("the server log of {domain} cannot be written: {error}");
+                log::warn!("cannot write the server log of {domain}: {error}");
             }
         }
     }
@@ -132,45 +141,45 @@ impl WebProcesses {
     /// Starts a new process of a web app and retires the old one.
     ///
     /// # Errors
-    /// If it cannot be started; the old one goes on then.
+    /// If it cannot be started; the old process then keeps running.
     pub async fn reload(&self, app: &WebApp, session: &Session) -> Result<(), StartError> {
         let mut running = self.running.lock().await;
         self.tell(&app.domain_name, "...gracefully killing workers...")?;
         self.renew(&mut running, app, session).await.map(drop)
     }
 
-    /// Ends a web app's process after its last request.
+    /// Ends a web app's process after its last request has finished.
     pub async fn retire(&self, domain: &str) {
         if let Some(worker) = self.running.lock().await.remove(domain) {
             worker.retire();
         }
     }
 
-    /// Ends all processes at once.
+    /// Kills all processes.
     pub async fn stop(&self) {
         for (_, mut worker) in self.running.lock().await.drain() {
-            worker.kill_family();
+            worker.kill_tree();
             if let Err(error) = worker.child.kill().await {
-                log::debug!("a web app's process was gone already: {error}");
+                log::debug!("a web app's process had already ended: {error}");
             }
         }
     }
 
     async fn renew(
         &self,
-        running: &mut HashMap<String, Worker>,
+        running: &mut HashMap<String, WebAppWorker>,
         app: &WebApp,
         session: &Session,
-    ) -> Result<Lease, StartError> {
+    ) -> Result<WorkerGuard, StartError> {
         let worker = self.start(app, session).await?;
-        let lease = worker.lease();
+        let guard = worker.guard();
         if let Some(old) = running.insert(app.domain_name.clone(), worker) {
             old.retire();
         }
-        Ok(lease)
+        Ok(guard)
     }
 
-    async fn start(&self, app: &WebApp, session: &Session) -> Result<Worker, StartError> {
+    async fn start(&self, app: &WebApp, session: &Session) -> Result<WebAppWorker, StartError> {
         let domain = &app.domain_name;
         let loaded = self.written(domain);
         let python = self.python(app);
@@ -180,87 +189,78 @@ impl WebProcesses {
         let mut command =
             Command::from(self.launcher.command(&words, &self.launcher.folder(&app.working_directory), false));
         command.envs(self.launcher.environment(session)).stdin(Stdio::null()).stdout(Stdio::piped());
-        command.stderr(self.open_log(domain, "error")?).kill_on_drop(true);
+        command.stderr(self.logs.open(&site_log(domain, "error"))?).kill_on_drop(true);
         let mut child = command.spawn()?;
         let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no standard output"))?;
         let mut line = String::new();
         let read = tokio::time::timeout(START_LIMIT, BufReader::new(stdout).read_line(&mut line)).await;
         match (read, line.trim().parse()) {
             (Ok(Ok(_)), Ok(port)) => {
-                let family = child.id().and_then(Family::of);
+                let tree = child.id().and_then(ProcessTree::of);
                 let id = child.id().unwrap_or_default();
                 self.tell(domain, &format!("spawned worker 1 (pid: {id}) with {}", python.display()))?;
-                Ok(Worker { child, family, port, leases: Arc::default(), loaded })
+                Ok(WebAppWorker { child, tree, port, usage: Arc::default(), loaded })
             }
             _ => Err(StartError::Ended { domain: domain.clone() }),
         }
     }
 
-    /// The virtualenv's Python, else that of the emulator.
+    /// The Python of the web app's virtualenv, or else the emulator's.
     fn python(&self, app: &WebApp) -> PathBuf {
         if app.virtualenv_path.is_empty() {
             return self.launcher.python().to_owned();
         }
         let inside = self.launcher.visible(&app.virtualenv_path).join("bin/python");
-        // The virtualenv may be one of this machine, outside the account.
+        // The virtualenv may be outside the account, elsewhere on this machine.
         let in_account = self.root.join(app.virtualenv_path.trim_start_matches('/')).join("bin/python").exists();
         if in_account { inside } else { Path::new(&app.virtualenv_path).join("bin/python") }
     }
 
-    /// When the WSGI file was written, in whole seconds; `None` if it is not there.
+    /// When the WSGI file was modified, in whole seconds; `None` if it does not exist.
     fn written(&self, domain: &str) -> Option<u64> {
         let modified = fs::metadata(self.root.join(wsgi_path(domain).trim_start_matches('/'))).ok()?.modified().ok()?;
         Some(modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
     }
 
-    /// A line in the server log, where the host's application server says what becomes of a web app's processes.
+    /// Writes a line to the server log, in which the host's application server reports on web apps' processes.
     fn tell(&self, domain: &str, what: &str) -> io::Result<()> {
-        writeln!(self.open_log(domain, "server")?, "{} {what}", calendar::stamp(clock::wall()))
-    }
-
-    /// A log of a domain, to be appended to.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
-    pub fn open_log(&self, domain: &str, kind: &str) -> io::Result<fs::File> {
-        let path = self.root.join(format!("var/log/{domain}.{kind}.log"));
-        OpenOptions::new().create(true).append(true).open(path)
+        writeln!(self.logs.open(&site_log(domain, "server"))?, "{} {what}", calendar::stamp(clock::wall()))
     }
 }
 
-impl Worker {
-    fn lease(&self) -> Lease {
-        let is_first = !self.leases.was_hit.swap(true, Ordering::Relaxed);
-        Lease { port: self.port, is_first, leases: Arc::clone(&self.leases) }
+impl WebAppWorker {
+    fn guard(&self) -> WorkerGuard {
+        let is_first = !self.usage.was_hit.swap(true, Ordering::Relaxed);
+        WorkerGuard { port: self.port, is_first, usage: Arc::clone(&self.usage) }
     }
 
-    fn kill_family(&self) {
-        if let Some(family) = &self.family {
-            family.kill();
+    fn kill_tree(&self) {
+        if let Some(tree) = &self.tree {
+            tree.kill();
         }
     }
 
-    /// Lets it answer those who were let to it, and ends it then, or when that takes too long.
+    /// Ends it once its last request has finished, or when that takes too long.
     fn retire(mut self) {
         tokio::spawn(async move {
             let answered = async {
-                while Arc::strong_count(&self.leases) > 1 {
-                    tokio::time::sleep(LEASE_LOOK).await;
+                while Arc::strong_count(&self.usage) > 1 {
+                    tokio::time::sleep(IDLE_CHECK).await;
                 }
             };
             if tokio::time::timeout(REQUEST_LIMIT, answered).await.is_ok()
                 && let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
                 && kill_process(pid, Signal::TERM).is_ok()
             {
-                // What it has to do at its end may fail as it likes: it is dropped, and so killed, after this.
+                // Errors and delays at its exit do not matter: it is dropped after this, which kills it.
                 let _ = tokio::time::timeout(END_LIMIT, self.child.wait()).await;
             }
         });
     }
 }
 
-impl Drop for Worker {
+impl Drop for WebAppWorker {
     fn drop(&mut self) {
-        self.kill_family();
+        self.kill_tree();
     }
 }

@@ -1,51 +1,47 @@
 //! The service's endpoints: their paths, methods, rate buckets and handlers.
 //!
-//! The table is the emulator's own, taken from <https://help.pythonanywhere.com/pages/API/>, and not the client's:
-//! a mistake in one of them has to show. An endpoint is added here and nowhere else; the router is made from it.
+//! The table is the emulator's own, taken from <https://help.pythonanywhere.com/pages/API/>, and not the client's, so
+//! that a mistake in either shows. To add an endpoint, add a row here; the router is built from the table.
 
 use std::sync::Arc;
 
 use axum::routing::MethodRouter;
 
-use super::process::{StaticFile, StaticHeader};
-use super::routes::{always_on, consoles, files, mappings, resources, schedule, sharing, ssl, tree, webapps, websites};
-use super::state::State;
+use super::{always_on, consoles, files, mappings, resources, schedule, sharing, ssl, tree, webapps, websites};
+use crate::emulator::api_path;
+use crate::emulator::process::{StaticFile, StaticHeader};
+use crate::emulator::state::EmulatorState;
 
-/// One path of the API.
+/// One endpoint of the API.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Endpoint {
-    /// The path below the user's, which names the rate bucket; `{}` is one segment, `{*}` is any rest.
+    /// The path below the user's, which is also the name of the rate bucket; `{}` is one segment, `{*}` is any rest.
     pub name: &'static str,
-    /// The version of the API that has it.
+    /// The version of the API that contains it.
     version: &'static str,
-    /// The methods that the service has for it, in lower case.
+    /// Its methods, in lower case.
     methods: &'static [&'static str],
-    /// What answers them.
-    pub handlers: fn() -> MethodRouter<Arc<State>>,
+    /// The handlers of its methods.
+    pub handlers: fn() -> MethodRouter<Arc<EmulatorState>>,
 }
 
 impl Endpoint {
-    /// Whether this is the one endpoint with a limit of its own.
-    pub fn is_send_input(&self) -> bool {
-        self.name == "consoles/{}/send_input/"
-    }
-
-    /// Whether its bodies may be as large as files are.
+    /// Whether its request bodies may be as large as files.
     pub fn takes_uploads(&self) -> bool {
         self.name.ends_with("{*}")
     }
 
-    /// Its methods, as the header `Allow` names them.
+    /// Its methods, as in the header `Allow`.
     pub fn allowed(&self) -> String {
         self.methods.join(", ").to_uppercase()
     }
 
-    /// The paths to route to it, in the router's spelling.
+    /// The paths to route to it, in the router's syntax.
     pub fn routes(&self) -> Vec<String> {
         let full = format!("/api/{}/user/{{user}}/{}", self.version, self.name);
         match full.strip_suffix("{*}") {
             Some(start) => vec![start.to_owned(), format!("{start}/"), format!("{start}/{{*rest}}")],
-            // The router wants a name for each, and handlers take them by their order.
+            // The router needs a name for each parameter; handlers take them in order.
             None => vec![full.replacen("{}", "{first}", 1).replacen("{}", "{second}", 1)],
         }
     }
@@ -127,22 +123,15 @@ endpoints! {
     v0 "system_image/" { get => resources::system_image, patch => resources::set_system_image }
 }
 
-/// The version, user and rest of `/api/<version>/user/<user>/<rest>`.
-pub(crate) fn split(path: &str) -> Option<(&str, &str, &str)> {
-    let (version, rest) = path.strip_prefix("/api/")?.split_once("/user/")?;
-    let (user, rest) = rest.split_once('/')?;
-    (!version.contains('/') && !user.is_empty()).then_some((version, user, rest))
-}
-
-/// The endpoint that a request's path, as it was sent, belongs to.
+/// The endpoint that a request's raw path belongs to.
 pub(crate) fn find(path: &str) -> Option<&'static Endpoint> {
-    let (version, _, rest) = split(path)?;
+    let (version, _, rest) = api_path::split(path)?;
     ENDPOINTS.iter().find(|endpoint| endpoint.version == version && matches(endpoint.name, rest))
 }
 
 fn matches(pattern: &str, path: &str) -> bool {
     if let Some(prefix) = pattern.strip_suffix("{*}") {
-        // `files/pathology` is no path in the account.
+        // `files/pathology` is not a path in the account.
         return path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     }
     let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));

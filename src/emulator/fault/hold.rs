@@ -1,6 +1,6 @@
-//! Requests that a fault holds back until a test lets them go.
+//! Requests that a fault holds until a test releases them.
 //!
-//! With them a test decides which of two clients goes first, request by request, without a single sleep.
+//! This lets a test decide which of two clients goes first, request by request, without sleeping.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// A request that waits.
+/// A request that a fault holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldRequest {
     /// Its number in the request log.
@@ -21,41 +21,41 @@ pub struct HeldRequest {
     pub user_agent: String,
 }
 
-/// All requests that wait.
+/// All held requests.
 #[derive(Debug, Default)]
-pub struct Gates {
+pub struct HeldRequests {
     held: Mutex<BTreeMap<u64, (HeldRequest, oneshot::Sender<()>)>>,
     more: Condvar,
 }
 
-impl Gates {
-    /// Waits until the request is released.
+impl HeldRequests {
+    /// Holds a request until it is released.
     pub(crate) async fn hold(&self, request: HeldRequest) {
         let (sender, released) = oneshot::channel();
-        let _leave = Leave { gates: self, number: request.number };
+        let _forget = ForgetOnDrop { requests: self, number: request.number };
         self.lock().insert(request.number, (request, sender));
         self.more.notify_all();
-        // An error means that the gates were cleared: that releases, too.
+        // An error means that all requests were released at once.
         let _ = released.await;
     }
 
-    /// The requests that wait, oldest first.
+    /// The held requests, oldest first.
     #[must_use]
     pub fn held(&self) -> Vec<HeldRequest> {
         self.lock().values().map(|(request, _)| request.clone()).collect()
     }
 
-    /// Lets a request go; false if none of this number waits.
+    /// Releases a request; false if no request with this number is held.
     pub fn release(&self, number: u64) -> bool {
         self.lock().remove(&number).is_some_and(|(_, sender)| sender.send(()).is_ok())
     }
 
-    /// Lets all requests go.
+    /// Releases all requests.
     pub fn release_all(&self) {
         self.lock().clear();
     }
 
-    /// Blocks until at least `count` requests wait; false if they don't within `timeout` of real time.
+    /// Blocks until at least `count` requests are held; false if that takes longer than `timeout` of real time.
     #[must_use]
     pub fn wait_held(&self, count: usize, timeout: Duration) -> bool {
         let waited = self.more.wait_timeout_while(self.lock(), timeout, |held| held.len() < count);
@@ -67,14 +67,14 @@ impl Gates {
     }
 }
 
-/// Forgets a request whose client went away.
-struct Leave<'a> {
-    gates: &'a Gates,
+/// Forgets a request when its client disconnects.
+struct ForgetOnDrop<'a> {
+    requests: &'a HeldRequests,
     number: u64,
 }
 
-impl Drop for Leave<'_> {
+impl Drop for ForgetOnDrop<'_> {
     fn drop(&mut self) {
-        self.gates.lock().remove(&self.number);
+        self.requests.lock().remove(&self.number);
     }
 }

@@ -1,4 +1,4 @@
-//! The answers that faults give instead of the service's.
+//! The responses that faults send instead of the service's.
 
 use std::convert::Infallible;
 use std::io;
@@ -11,69 +11,73 @@ use futures_util::{StreamExt, stream};
 use http::{StatusCode, header};
 use http_body_util::BodyExt;
 
-use super::answer;
-use super::fault::{FaultKind, Stage};
-use super::front::throttled;
-use super::wire::Sabotage;
+use super::rules::{FaultKind, Stage};
+use super::wire::WireFault;
 use crate::clock;
+use crate::emulator::response;
 
 const DRIPS_PER_SECOND: u32 = 20;
 
-/// The answer of a fault; `real` is the service's, if the request had its effect.
-pub(crate) async fn answer(sabotage: &Sabotage, stage: Stage, kind: &FaultKind, real: Option<Response>) -> Response {
+/// The response of a fault; `real` is the service's, if the request took effect.
+pub(crate) async fn fault_response(
+    wire_fault: &WireFault,
+    stage: Stage,
+    kind: &FaultKind,
+    real: Option<Response>,
+) -> Response {
     match kind {
         FaultKind::Status { code, body, content_type } => {
-            answer::with_header(answer::with_body(status(*code), body.clone()), header::CONTENT_TYPE, content_type)
+            response::with_header(response::with_body(status(*code), body.clone()), header::CONTENT_TYPE, content_type)
         }
         FaultKind::Html { code } => {
             let status = status(*code);
             let title = format!("{code} {}", status.canonical_reason().unwrap_or("Error"));
-            answer::html(
+            response::html(
                 status,
                 format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"),
             )
         }
-        FaultKind::ThrottledWithoutHeader => throttled(Duration::from_secs(30), false),
+        FaultKind::ThrottledWithoutHeader => response::throttled(Duration::from_secs(30), false),
         FaultKind::Truncate { bytes } => match (stage, real) {
-            (Stage::After, Some(real)) => truncate(sabotage, real, *bytes).await,
-            _ => truncate(sabotage, invented(*bytes), *bytes).await,
+            (Stage::After, Some(real)) => truncate(wire_fault, real, *bytes).await,
+            _ => truncate(wire_fault, filler(*bytes), *bytes).await,
         },
-        // The connection spoils whatever is answered.
+        // The connection replaces whatever is sent.
         FaultKind::Garbage => {
-            sabotage.garble();
-            answer::empty(StatusCode::OK)
+            wire_fault.garble();
+            response::empty(StatusCode::OK)
         }
-        // These never answer.
+        // These do not respond themselves.
         FaultKind::Reset | FaultKind::Slow { .. } | FaultKind::Hold => {
-            real.unwrap_or_else(|| answer::empty(StatusCode::OK))
+            real.unwrap_or_else(|| response::empty(StatusCode::OK))
         }
     }
 }
 
 fn status(code: u16) -> StatusCode {
-    // `Faults::add` let no other in.
+    // `Faults::add` accepts valid codes only.
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// An answer longer than `bytes`, for a request that has none.
-fn invented(bytes: u64) -> Response {
+/// A response longer than `bytes`, for a request that did not take effect.
+fn filler(bytes: u64) -> Response {
     let filling = "x".repeat(usize::try_from(bytes).unwrap_or(0).saturating_add(64));
-    answer::detail(StatusCode::OK, &filling)
+    response::detail(StatusCode::OK, &filling)
 }
 
-/// Promises the whole answer and sends `bytes` of it, at most all but one.
-async fn truncate(sabotage: &Sabotage, response: Response, bytes: u64) -> Response {
+/// Announces the whole body, but sends only `bytes` of it, at most all but one.
+async fn truncate(wire_fault: &WireFault, response: Response, bytes: u64) -> Response {
     let (mut parts, body) = response.into_parts();
     let whole = collect(body).await;
     let Some(all_but_one) = whole.len().checked_sub(1) else {
-        // Nothing to cut off but the head.
-        sabotage.cut_head();
-        return answer::with_body(StatusCode::OK, "cut");
+        // There is no body to cut, so the head is cut.
+        wire_fault.cut_head();
+        return response::with_body(StatusCode::OK, "cut");
     };
     let sent = whole.slice(..usize::try_from(bytes).unwrap_or(usize::MAX).min(all_but_one));
     parts.headers.insert(header::CONTENT_LENGTH, whole.len().into());
     let cut = async {
-        // hyper sends what it has when the body makes it wait, and drops it when the body fails.
+        // hyper sends what it has buffered when the body makes it wait, and discards it when the body fails.
         tokio::task::yield_now().await;
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, "cut by a fault"))
     };
@@ -81,7 +85,7 @@ async fn truncate(sabotage: &Sabotage, response: Response, bytes: u64) -> Respon
     Response::from_parts(parts, Body::from_stream(pieces.chain(stream::once(cut))))
 }
 
-/// Lets an answer's body come at `rate` bytes per second.
+/// Sends a body at `rate` bytes per second.
 pub(crate) async fn drip(response: Response, rate: u32) -> Response {
     let (mut parts, body) = response.into_parts();
     let whole = collect(body).await;
@@ -104,6 +108,6 @@ pub(crate) async fn drip(response: Response, rate: u32) -> Response {
 }
 
 async fn collect(body: Body) -> Bytes {
-    // A body that fails while it is read would have been cut anyway.
+    // A body that fails while it is read is treated as empty: it would be cut anyway.
     body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default()
 }

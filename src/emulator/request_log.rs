@@ -1,13 +1,13 @@
-//! Every request the emulator got, for tests that count them.
+//! Every request that the emulator received, for tests that count them.
 //!
-//! A request is there from the moment its head was read, so that one which never got an answer shows as well.
+//! A request is logged as soon as its head has been read, so a request that never gets a response is logged, too.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{self, Tick};
 
-/// Older requests are forgotten, so that an emulator which runs for days does not grow.
+/// Older requests are dropped, so that an emulator that runs for days does not keep growing.
 const KEPT: usize = 100_000;
 
 /// One request.
@@ -17,7 +17,7 @@ pub struct LoggedRequest {
     pub number: u64,
     /// HTTP method.
     pub method: String,
-    /// The path, percent-decoded; bytes that are no UTF-8 are replaced.
+    /// The path, percent-decoded; bytes that are not UTF-8 are replaced.
     pub path: String,
     /// The path as it was sent.
     pub raw_path: String,
@@ -27,15 +27,15 @@ pub struct LoggedRequest {
     pub user_agent: String,
     /// The rate bucket, as in `webapps/{}/reload/`; `None` outside the API.
     pub endpoint: Option<&'static str>,
-    /// The answer's status; `None` while there is none, and if there never will be.
+    /// The response's status; `None` until there is one, and if there never is.
     pub status: Option<u16>,
-    /// When its head was read.
+    /// When its head had been read.
     pub started: Tick,
-    /// When the answer began, or the request was given up.
+    /// When the response began, or the request was abandoned.
     pub finished: Option<Tick>,
-    /// Bytes of the body that were read before the answer began.
+    /// Bytes of the body that were read before the response began.
     pub bytes_in: u64,
-    /// Bytes of the answer's body.
+    /// Bytes of the response's body.
     pub bytes_out: u64,
 }
 
@@ -52,7 +52,7 @@ struct Entries {
 }
 
 impl RequestLog {
-    /// Enters a request, gives it its number and returns that.
+    /// Logs a request, and returns the number that it gives it.
     pub(crate) fn begin(&self, mut request: LoggedRequest) -> u64 {
         let mut entries = self.lock();
         entries.last_number += 1;
@@ -64,10 +64,10 @@ impl RequestLog {
         entries.last_number
     }
 
-    /// Enters what became of a request.
+    /// Logs how a request ended.
     pub(crate) fn end(&self, number: u64, status: Option<u16>, bytes_in: u64, bytes_out: u64) {
         let mut entries = self.lock();
-        // Numbers follow each other, so the first one tells where each is.
+        // Numbers are consecutive, so the first one gives the position of the others.
         let Some(first) = entries.requests.front().map(|request| request.number) else { return };
         let position = number.checked_sub(first).and_then(|offset| usize::try_from(offset).ok());
         if let Some(request) = position.and_then(|position| entries.requests.get_mut(position)) {
@@ -84,7 +84,7 @@ impl RequestLog {
         self.lock().requests.iter().cloned().collect()
     }
 
-    /// Forgets all requests; numbers go on.
+    /// Drops all requests; numbering continues.
     pub fn clear(&self) {
         self.lock().requests.clear();
     }

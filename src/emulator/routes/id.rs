@@ -1,16 +1,16 @@
-//! Things that have numbers: where a path names one by anything else, there is no such thing.
+//! Path parameters that include a numeric id. A path with anything else in its place is answered with 404.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::response::Response;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::resources::not_found;
+use crate::emulator::response::not_found;
 
-/// The variable parts of a path, with a number among them. axum itself would answer with 400 and words of its own.
-pub(crate) struct Numbered<T>(pub T);
+/// The parameters of a path, one of them numeric. axum itself would answer with 400 and its own wording.
+pub(crate) struct PathId<T>(pub T);
 
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Numbered<T> {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {

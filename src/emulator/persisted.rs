@@ -1,4 +1,4 @@
-//! A value that outlives the emulator in a file of the account's private folder.
+//! A value that outlives the emulator, in a file in the account's private folder.
 
 use std::fs;
 use std::io;
@@ -10,15 +10,15 @@ use serde::de::DeserializeOwned;
 
 use super::account::Account;
 
-/// The value, and the file that has it.
+/// The value, and the file that stores it.
 #[derive(Debug)]
-pub(crate) struct Kept<T> {
+pub(crate) struct Persisted<T> {
     file: PathBuf,
     value: Mutex<T>,
 }
 
-impl<T: Clone + Default + Serialize + DeserializeOwned> Kept<T> {
-    /// Reads what an earlier emulator left in the file `name`.
+impl<T: Clone + Default + Serialize + DeserializeOwned> Persisted<T> {
+    /// Reads what an earlier emulator stored in the file `name`.
     pub fn open(account: &Account, name: &str) -> io::Result<Self> {
         let file = account.private().join(name);
         let value = match fs::read(&file) {
@@ -29,17 +29,17 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Kept<T> {
         Ok(Self { file, value: Mutex::new(value) })
     }
 
-    /// The value, which does not change while this is held.
+    /// Locks the value.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the value and writes it; if it cannot be written it stays as it was.
+    /// Changes the value and writes it. If it cannot be written, it stays as it was.
     pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> io::Result<R> {
         let mut value = self.lock();
         let mut changed = value.clone();
         let outcome = change(&mut changed);
-        // Renamed into place: a kill in the middle must not leave half a file.
+        // Renamed into place, so that a crash cannot leave half a file.
         let folder = self.file.parent().ok_or(io::ErrorKind::NotFound)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         serde_json::to_writer_pretty(&mut file, &changed)?;

@@ -1,8 +1,8 @@
-//! What the host's web server answers in front of a web app: password protection and static file mappings.
+//! What the host's web server handles in front of a web app: password protection and static file mappings.
 //!
-//! The mappings are tried in the order in which they were made. One that leads to no file is passed over, at last to
-//! the web app, and one whose path is a file answers for every address below its own
-//! (<https://help.pythonanywhere.com/pages/DebuggingStaticFiles/>). There is no page for folders.
+//! Mappings are tried in the order in which they were created. A mapping that leads to no file is skipped; if all are
+//! skipped, the web app answers. A mapping whose path is a file serves it for every address below its own
+//! (<https://help.pythonanywhere.com/pages/DebuggingStaticFiles/>). Folders are not listed.
 
 use std::fs;
 use std::time::SystemTime;
@@ -13,13 +13,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use percent_encoding::percent_decode_str;
 
-use super::account::{AccountPath, LastLink};
-use super::answer;
-use super::process::{StaticFile, WebApp};
-use super::routes::files::open_file;
-use super::state::State;
+use crate::emulator::account::LastLink;
+use crate::emulator::account_path::AccountPath;
+use crate::emulator::files::open_file;
+use crate::emulator::process::{StaticFile, WebApp};
+use crate::emulator::response;
+use crate::emulator::state::EmulatorState;
 
-/// Asks visitors of a protected site for the password.
+/// Asks for the password if the site is protected and the request lacks it.
 pub(crate) fn check_password(app: &WebApp, headers: &HeaderMap) -> Option<Response> {
     let wanted = format!("{}:{}", app.password_protection_username, app.password_protection_password);
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
@@ -28,12 +29,18 @@ pub(crate) fn check_password(app: &WebApp, headers: &HeaderMap) -> Option<Respon
     if !app.password_protection_enabled || given.as_deref() == Some(wanted.as_bytes()) {
         return None;
     }
-    let page = answer::html(StatusCode::UNAUTHORIZED, "<h1>401 Authorization Required</h1>");
-    Some(answer::with_header(page, header::WWW_AUTHENTICATE, "Basic realm=\"Restricted\""))
+    let page = response::html(StatusCode::UNAUTHORIZED, "<h1>401 Authorization Required</h1>");
+    Some(response::with_header(page, header::WWW_AUTHENTICATE, "Basic realm=\"Restricted\""))
 }
 
-/// The file that the mappings have for this request, if they have one. Blocks.
-pub(crate) fn find(state: &State, app: &WebApp, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Response> {
+/// The file to which the mappings lead for this request, if there is one. Blocks.
+pub(crate) fn find(
+    state: &EmulatorState,
+    app: &WebApp,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Option<Response> {
     if *method != Method::GET && *method != Method::HEAD {
         return None;
     }
@@ -50,16 +57,16 @@ pub(crate) fn find(state: &State, app: &WebApp, method: &Method, uri: &Uri, head
     ))
 }
 
-/// The part of an address below a mapping's.
+/// The part of an address below the mapping's address.
 fn below<'a>(url: &str, path: &'a [u8]) -> Option<&'a [u8]> {
     let rest = path.strip_prefix(url.as_bytes())?;
     (rest.is_empty() || url.ends_with('/') || rest[0] == b'/').then_some(rest)
 }
 
-fn serve(state: &State, mapping: &StaticFile, path: &[u8], headers: &HeaderMap) -> Option<Response> {
+fn serve(state: &EmulatorState, mapping: &StaticFile, path: &[u8], headers: &HeaderMap) -> Option<Response> {
     let rest = below(&mapping.url, path)?;
     let resolve = |path: &[u8]| {
-        // Whatever climbs (`..`) is no path of the account.
+        // Paths with `..` are invalid.
         let path = AccountPath::parse(path).ok()?;
         let real = state.account.resolve(&path, LastLink::Follow).ok()?;
         Some((fs::symlink_metadata(&real).ok()?, real))
@@ -74,21 +81,21 @@ fn serve(state: &State, mapping: &StaticFile, path: &[u8], headers: &HeaderMap) 
     }
     let modified = metadata.modified().ok()?;
     if is_fresh(headers, modified) {
-        return Some(answer::empty(StatusCode::NOT_MODIFIED));
+        return Some(response::empty(StatusCode::NOT_MODIFIED));
     }
     let Ok((body, length)) = open_file(&real, &metadata) else {
-        return Some(answer::html(StatusCode::FORBIDDEN, "<h1>403 Forbidden</h1>"));
+        return Some(response::html(StatusCode::FORBIDDEN, "<h1>403 Forbidden</h1>"));
     };
-    let mut response = answer::with_body(StatusCode::OK, body);
+    let mut response = response::with_body(StatusCode::OK, body);
     if let Some(kind) = mime_guess::from_path(&real).first() {
         let charset = if kind.type_() == mime_guess::mime::TEXT { "; charset=utf-8" } else { "" };
-        response = answer::with_header(response, header::CONTENT_TYPE, &format!("{kind}{charset}"));
+        response = response::with_header(response, header::CONTENT_TYPE, &format!("{kind}{charset}"));
     }
-    response = answer::with_header(response, header::CONTENT_LENGTH, &length.to_string());
-    Some(answer::with_header(response, header::LAST_MODIFIED, &httpdate::fmt_http_date(modified)))
+    response = response::with_header(response, header::CONTENT_LENGTH, &length.to_string());
+    Some(response::with_header(response, header::LAST_MODIFIED, &httpdate::fmt_http_date(modified)))
 }
 
-/// Whether the visitor has the file as it is; HTTP's dates know whole seconds only.
+/// Whether the visitor's copy is current; HTTP dates are in whole seconds.
 fn is_fresh(headers: &HeaderMap, modified: SystemTime) -> bool {
     let known = headers.get(header::IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok());
     let known = known.and_then(|value| httpdate::parse_http_date(value).ok());

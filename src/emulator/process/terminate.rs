@@ -1,7 +1,8 @@
-//! Ending a process with all that it started.
+//! Kills a process together with everything that it started.
 //!
-//! A shell's background jobs and a web app's children outlive a plain kill. What was started together is known by its
-//! mount namespace, which each launch has to itself, or, where there is none, by its session.
+//! A shell's background jobs and a web app's children survive when only their parent is killed. Processes that belong
+//! together are recognised by their mount namespace, which each launch has to itself or, if there is none, by their
+//! session.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,31 +11,31 @@ use std::time::Duration;
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Processes that are started while others are ended are met in the next round.
+/// How often to try: processes that start while others are killed are found in the next round.
 const ROUNDS: usize = 100;
 
-/// The time between two rounds, in which those that were killed go.
+/// The pause between two rounds, in which killed processes disappear.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Which processes were started together with one of ours.
+/// One of our processes and everything that it started.
 #[derive(Debug)]
-pub struct Family {
-    /// The process we started; it leads a session.
+pub struct ProcessTree {
+    /// The process that we started, which leads a session.
     leader: i32,
-    /// When it was started: its number may be another process's by now.
+    /// When it was started: another process may have its number by now.
     started: Option<String>,
     namespace: Option<Namespace>,
 }
 
-/// A mount namespace, held open: the number of one that is gone is soon another one's.
+/// A mount namespace, kept open: the number of one that is gone is soon reused.
 #[derive(Debug)]
 struct Namespace {
     name: PathBuf,
     _held: File,
 }
 
-impl Family {
-    /// Looks at a running process of ours. Its launcher must have made it what it is, or it counts by its session only.
+impl ProcessTree {
+    /// The tree of one of our running processes. If its launcher has not finished yet, only its session counts.
     #[must_use]
     pub fn of(leader: u32) -> Option<Self> {
         let leader = i32::try_from(leader).ok()?;
@@ -42,10 +43,10 @@ impl Family {
         let held = File::open(place_of_namespace(&process)).ok();
         let namespace = held.zip(namespace_of(&process)).map(|(held, name)| Namespace { name, _held: held });
         let namespace = namespace.filter(|namespace| Some(&namespace.name) != namespace_of("self").as_ref());
-        Some(Self { leader, started: Stat::of(&process).map(|stat| stat.started), namespace })
+        Some(Self { leader, started: ProcStat::of(&process).map(|stat| stat.started), namespace })
     }
 
-    /// Kills them all.
+    /// Kills all processes of the tree.
     pub fn kill(&self) {
         for _ in 0..ROUNDS {
             let members = self.members();
@@ -53,38 +54,39 @@ impl Family {
                 return;
             }
             for member in members {
-                // It may have ended by itself meanwhile.
+                // It may have ended in the meantime.
                 let _ = kill_process(member, Signal::KILL);
             }
             std::thread::sleep(PAUSE);
         }
-        log::warn!("processes that {} started do not end", self.leader);
+        log::warn!("could not kill all processes that process {} started", self.leader);
     }
 
-    /// The CPU time that they have used, with their children that have ended and been waited for.
+    /// The CPU time that the tree has used, including children that have ended and been waited for.
     #[must_use]
     pub fn cpu_time(&self) -> Duration {
         let ticks: u64 = self.all().map(|(_, stat)| stat.ticks).sum();
         Duration::from_secs(ticks) / u32::try_from(clock_ticks_per_second()).unwrap_or(100)
     }
 
-    /// Those that run: what is dead already waits for its parent only.
+    /// The running processes, without zombies.
     fn members(&self) -> Vec<Pid> {
         let running = self.all().filter(|(_, stat)| stat.state != 'Z');
         running.filter_map(|(process, _)| Pid::from_raw(process.parse().ok()?)).collect()
     }
 
-    /// All of them that the system knows of. One without /proc knows none: what we started ourselves must do.
-    fn all(&self) -> impl Iterator<Item = (String, Stat)> {
+    /// All processes of the tree. Without /proc there are none, and only the process that we started is killed.
+    fn all(&self) -> impl Iterator<Item = (String, ProcStat)> {
         let names = fs::read_dir("/proc").into_iter().flatten().flatten();
         let names = names.filter_map(|entry| entry.file_name().into_string().ok());
-        let processes = names.filter_map(|process| Stat::of(&process).map(|stat| (process, stat)));
+        let processes = names.filter_map(|process| ProcStat::of(&process).map(|stat| (process, stat)));
         processes.filter(|(process, stat)| self.leads(stat) || self.surrounds(process))
     }
 
-    fn leads(&self, stat: &Stat) -> bool {
+    fn leads(&self, stat: &ProcStat) -> bool {
         stat.session == self.leader
-            && Stat::of(&self.leader.to_string()).is_none_or(|leader| Some(&leader.started) == self.started.as_ref())
+            && ProcStat::of(&self.leader.to_string())
+                .is_none_or(|leader| Some(&leader.started) == self.started.as_ref())
     }
 
     fn surrounds(&self, process: &str) -> bool {
@@ -100,18 +102,18 @@ fn namespace_of(process: &str) -> Option<PathBuf> {
     fs::read_link(place_of_namespace(process)).ok()
 }
 
-/// What `/proc/<process>/stat` says.
-struct Stat {
+/// The fields of `/proc/<process>/stat` that are needed.
+struct ProcStat {
     state: char,
     session: i32,
-    /// The CPU time of it and of its ended children.
+    /// The CPU time of the process and its ended children.
     ticks: u64,
     /// In ticks since the system started.
     started: String,
 }
 
-impl Stat {
-    /// The fields 3, 6, 14 to 17 and 22, behind the name in brackets, which may hold anything.
+impl ProcStat {
+    /// Fields 3, 6, 14 to 17 and 22. They follow the name in brackets, which may contain anything.
     fn of(process: &str) -> Option<Self> {
         let text = fs::read_to_string(Path::new("/proc").join(process).join("stat")).ok()?;
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();

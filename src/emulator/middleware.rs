@@ -1,13 +1,12 @@
-//! What every request passes on its way to a handler: log, faults, latency, authentication, rate limit.
+//! What every request passes through before its handler: log, faults, latency, authentication, rate limit.
 //!
 //! The order is the service's. A fault before the effect stands for the network and the load balancer, so the rate
-//! limit never hears of such a request; Django REST framework authenticates before it throttles, and throttles before
-//! it looks for the method.
+//! limit does not count such a request. Django REST framework authenticates before it throttles, and throttles before
+//! it checks the method.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
@@ -18,23 +17,25 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use percent_encoding::percent_decode_str;
 
-use super::fault::{FaultKind, Stage};
-use super::gate::HeldRequest;
-use super::log::LoggedRequest;
-use super::spoil;
-use super::state::State;
-use super::wire::Sabotage;
-use super::{answer, auth, endpoints, routes};
+use super::fault::hold::HeldRequest;
+use super::fault::response::{drip, fault_response};
+use super::fault::rules::{FaultKind, Stage};
+use super::fault::wire::WireFault;
+use super::request_log::LoggedRequest;
+use super::routes::table::{self, Endpoint};
+use super::routes::unknown_path;
+use super::state::EmulatorState;
+use super::{auth, response};
 use crate::clock;
 
-/// A refused upload is read up to here, so that its sender gets to see the answer.
+/// A refused upload is read up to this size, so that its sender sees the response.
 const MAX_DRAIN: u64 = 256 << 20;
 
-/// Answers one request.
+/// Responds to one request.
 pub(crate) async fn serve(
-    state: Arc<State>,
+    state: Arc<EmulatorState>,
     app: axum::Router,
-    sabotage: Arc<Sabotage>,
+    wire_fault: Arc<WireFault>,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let read = Arc::new(AtomicU64::new(0));
@@ -50,16 +51,16 @@ pub(crate) async fn serve(
     if state.settings.undocumented.merge_slashes {
         merge_slashes(request.uri_mut());
     }
-    let visit = Visit::begin(&state, &request, raw_path, read);
-    let taken = state.faults.take(&visit.held.method, &visit.held.path);
-    let mut response = visit.answer(app, &sabotage, &taken, request).await;
+    let context = RequestContext::begin(&state, &request, raw_path, read);
+    let taken = state.faults.take(&context.request.method, &context.request.path);
+    let mut response = context.answer(app, &wire_fault, &taken, request).await;
     let date = httpdate::fmt_http_date(clock::wall());
-    response = answer::with_header(response, header::DATE, &date);
-    visit.end(&response);
+    response = response::with_header(response, header::DATE, &date);
+    context.end(&response);
     Ok(response)
 }
 
-/// Takes slashes that follow each other for one, as nginx in front of a service does unless it is told otherwise.
+/// Merges consecutive slashes, as nginx in front of a service does by default.
 fn merge_slashes(uri: &mut Uri) {
     if !uri.path().contains("//") {
         return;
@@ -76,38 +77,38 @@ fn merge_slashes(uri: &mut Uri) {
     }
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = merged.parse().ok();
-    // With fewer slashes an address stays one.
+    // An address stays valid with fewer slashes.
     if let Ok(merged) = Uri::from_parts(parts) {
         *uri = merged;
     }
 }
 
-/// A request under way. One whose client goes away is dropped, and then logged as never answered.
-struct Visit<'a> {
-    state: &'a State,
-    held: HeldRequest,
-    endpoint: Option<&'static endpoints::Endpoint>,
+/// A request in progress. If the client disconnects, it is dropped and logged as unanswered.
+struct RequestContext<'a> {
+    state: &'a EmulatorState,
+    request: HeldRequest,
+    endpoint: Option<&'static Endpoint>,
     read: Arc<AtomicU64>,
     answered: AtomicU64,
 }
 
-impl<'a> Visit<'a> {
-    fn begin(state: &'a State, request: &Request<Body>, raw_path: String, read: Arc<AtomicU64>) -> Self {
-        let endpoint = endpoints::find(request.uri().path());
+impl<'a> RequestContext<'a> {
+    fn begin(state: &'a EmulatorState, request: &Request<Body>, raw_path: String, read: Arc<AtomicU64>) -> Self {
+        let endpoint = table::find(request.uri().path());
         let agent = request.headers().get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
-        let mut held = HeldRequest {
+        let mut facts = HeldRequest {
             number: 0,
             method: request.method().to_string(),
             path: percent_decode_str(&raw_path).decode_utf8_lossy().into_owned(),
             user_agent: agent.unwrap_or_default().into_owned(),
         };
-        held.number = state.log.begin(LoggedRequest {
+        facts.number = state.log.begin(LoggedRequest {
             number: 0,
-            method: held.method.clone(),
-            path: held.path.clone(),
+            method: facts.method.clone(),
+            path: facts.path.clone(),
             raw_path,
             query: request.uri().query().unwrap_or_default().to_owned(),
-            user_agent: held.user_agent.clone(),
+            user_agent: facts.user_agent.clone(),
             endpoint: endpoint.map(|endpoint| endpoint.name),
             status: None,
             started: clock::now(),
@@ -115,20 +116,20 @@ impl<'a> Visit<'a> {
             bytes_in: 0,
             bytes_out: 0,
         });
-        Self { state, held, endpoint, read, answered: AtomicU64::new(0) }
+        Self { state, request: facts, endpoint, read, answered: AtomicU64::new(0) }
     }
 
     async fn answer(
         &self,
         app: axum::Router,
-        sabotage: &Sabotage,
+        wire_fault: &WireFault,
         taken: &[(Stage, FaultKind)],
         request: Request<Body>,
     ) -> Response {
         let mut request = Some(request);
         let mut response = None;
         for (stage, kind) in taken.iter().filter(|(stage, _)| *stage == Stage::Before) {
-            self.spoil(sabotage, *stage, kind, &mut request, &mut response).await;
+            self.apply_fault(wire_fault, *stage, kind, &mut request, &mut response).await;
         }
         if !self.state.settings.latency.is_zero() {
             clock::sleep(self.state.settings.latency).await;
@@ -137,38 +138,38 @@ impl<'a> Visit<'a> {
             response = Some(self.handle(app, request).await);
         }
         for (stage, kind) in taken.iter().filter(|(stage, _)| *stage == Stage::After) {
-            self.spoil(sabotage, *stage, kind, &mut request, &mut response).await;
+            self.apply_fault(wire_fault, *stage, kind, &mut request, &mut response).await;
         }
-        let response = response.unwrap_or_else(|| answer::empty(StatusCode::OK));
+        let response = response.unwrap_or_else(|| response::empty(StatusCode::OK));
         let rate = taken.iter().find_map(|(_, kind)| match kind {
             FaultKind::Slow { bytes_per_second, .. } => *bytes_per_second,
             _ => None,
         });
         match rate {
-            Some(rate) => spoil::drip(response, rate).await,
+            Some(rate) => drip(response, rate).await,
             None => response,
         }
     }
 
-    /// Applies one fault: delays here, or puts its own answer in place of the request's.
-    async fn spoil(
+    /// Applies one fault: delays the request, or replaces its response.
+    async fn apply_fault(
         &self,
-        sabotage: &Sabotage,
+        wire_fault: &WireFault,
         stage: Stage,
         kind: &FaultKind,
         request: &mut Option<Request<Body>>,
         response: &mut Option<Response>,
     ) {
         match kind {
-            FaultKind::Hold => return self.state.gates.hold(self.held.clone()).await,
+            FaultKind::Hold => return self.state.held.hold(self.request.clone()).await,
             FaultKind::Slow { delay, .. } => return clock::sleep(*delay).await,
-            FaultKind::Reset => sabotage.reset().await,
+            FaultKind::Reset => wire_fault.reset().await,
             _ => {}
         }
         if let Some(request) = request.take() {
             drain(request.into_body()).await;
         }
-        *response = Some(spoil::answer(sabotage, stage, kind, response.take()).await);
+        *response = Some(fault_response(wire_fault, stage, kind, response.take()).await);
     }
 
     async fn handle(&self, app: axum::Router, request: Request<Body>) -> Response {
@@ -177,8 +178,8 @@ impl<'a> Visit<'a> {
             return refused;
         }
         if self.endpoint.is_none() && request.uri().path().starts_with("/api/") {
-            // The router would take nothing between two slashes for a name or a number.
-            let answer = routes::unknown_path(self.state, request.uri());
+            // The router would accept an empty segment as a name or a number.
+            let answer = unknown_path(self.state, request.uri());
             drain(request.into_body()).await;
             return answer;
         }
@@ -188,7 +189,7 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Authentication and rate limit; the pages beside the API know neither.
+    /// Authentication and rate limit, which apply to the API only, not to the pages beside it.
     #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
     fn admit(&self, request: &Request<Body>) -> Result<(), Response> {
         let path = request.uri().path();
@@ -196,9 +197,9 @@ impl<'a> Visit<'a> {
             return Ok(());
         }
         auth::check(self.state, request.headers(), path)?;
-        match self.endpoint.map_or(Ok(()), |endpoint| self.state.throttle.admit(endpoint, &self.held.method)) {
+        match self.endpoint.map_or(Ok(()), |endpoint| self.state.throttle.admit(endpoint.name, &self.request.method)) {
             Ok(()) => Ok(()),
-            Err(wait) => Err(throttled(wait, self.state.settings.undocumented.retry_after)),
+            Err(wait) => Err(response::throttled(wait, self.state.settings.undocumented.retry_after)),
         }
     }
 
@@ -209,11 +210,11 @@ impl<'a> Visit<'a> {
     }
 
     fn log_end(&self, status: Option<u16>, sent: u64) {
-        self.state.log.end(self.held.number, status, self.read.load(Ordering::Relaxed), sent);
+        self.state.log.end(self.request.number, status, self.read.load(Ordering::Relaxed), sent);
     }
 }
 
-impl Drop for Visit<'_> {
+impl Drop for RequestContext<'_> {
     fn drop(&mut self) {
         if self.answered.load(Ordering::Relaxed) == 0 {
             self.log_end(None, 0);
@@ -221,16 +222,7 @@ impl Drop for Visit<'_> {
     }
 }
 
-/// Django REST framework's refusal.
-pub(crate) fn throttled(wait: Duration, retry_after: bool) -> Response {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    let unit = if seconds == 1 { "second" } else { "seconds" };
-    let text = format!("Request was throttled. Expected available in {seconds} {unit}.");
-    let response = answer::detail(StatusCode::TOO_MANY_REQUESTS, &text);
-    if retry_after { answer::with_header(response, header::RETRY_AFTER, &seconds.to_string()) } else { response }
-}
-
-/// Reads what a client still sends; closing on it could destroy the answer before it is read.
+/// Reads what a client still sends: closing the connection earlier could discard the response before it is read.
 pub(crate) async fn drain(mut body: Body) {
     let mut left = MAX_DRAIN;
     while let Some(Ok(frame)) = body.frame().await {

@@ -1,4 +1,4 @@
-//! When a scheduled task is due, and what its log is called.
+//! When a scheduled task is due, and the name of its log.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-/// A log's name holds so much of the command.
+/// How many characters of the command are in the name of a log.
 const NAME_CHARACTERS: usize = 50;
 
 /// How often a task runs.
@@ -16,7 +16,7 @@ const NAME_CHARACTERS: usize = 50;
 pub enum Interval {
     /// Once a day at an hour and a minute.
     Daily,
-    /// Each hour at a minute.
+    /// Every hour at a minute.
     Hourly,
 }
 
@@ -25,22 +25,22 @@ pub enum Interval {
 pub struct ScheduledTask {
     /// Counts from 1 in the account.
     pub id: u64,
-    /// What it runs.
+    /// The command line that it runs.
     pub command: String,
-    /// The user's words about it.
+    /// The user's description.
     pub description: String,
-    /// Whether it runs when it is due.
+    /// Whether it is enabled.
     pub enabled: bool,
     /// How often it runs.
     pub interval: Interval,
-    /// Of the day; daily tasks only.
+    /// The hour of the day; only for daily tasks.
     pub hour: Option<u8>,
-    /// Of the hour.
+    /// The minute of the hour.
     pub minute: u8,
 }
 
 impl ScheduledTask {
-    /// The first moment after `moment` at which it is due.
+    /// The first time after `moment` at which it is due.
     #[must_use]
     pub fn next_after(&self, moment: SystemTime) -> SystemTime {
         let minute = u64::from(self.minute) * 60;
@@ -65,7 +65,7 @@ impl ScheduledTask {
         format!("tasklog-{}-{when}-{command}.log", self.id)
     }
 
-    /// When it runs, for people.
+    /// When it runs, human-readable.
     #[must_use]
     pub fn printable_time(&self) -> String {
         match self.interval {

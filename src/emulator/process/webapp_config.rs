@@ -1,4 +1,4 @@
-//! The configured web apps. They outlive the emulator in a file of the root, as the service keeps them.
+//! The configured web apps. As on the service, they are kept: they are in a file that outlives the emulator.
 
 use std::collections::HashMap;
 use std::io;
@@ -7,30 +7,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::emulator::account::Account;
-use crate::emulator::kept::Kept;
+use crate::emulator::persisted::Persisted;
 
-/// A web app as the service describes it.
+/// A web app, with the fields that the service returns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebApp {
     /// Counts from 1 in the account.
     pub id: u64,
     /// The account's user.
     pub user: String,
-    /// The domain it is served at.
+    /// Its domain.
     pub domain_name: String,
-    /// As in `3.13`.
+    /// The Python version, such as `3.13`.
     pub python_version: String,
-    /// Where the code is; shown, and not used by the service itself.
+    /// The folder of the source code; it is displayed, but the service does not use it.
     pub source_directory: String,
-    /// Where the web app starts.
+    /// The working directory of the web app.
     pub working_directory: String,
-    /// The virtualenv, or empty.
+    /// The path of the virtualenv, or empty.
     pub virtualenv_path: String,
     /// When a free web app goes offline unless it is extended.
     pub expiry: String,
-    /// Whether plain http is redirected.
+    /// Whether HTTP is redirected to HTTPS.
     pub force_https: bool,
-    /// Whether visitors are asked for the password.
+    /// Whether visitors need the password.
     pub password_protection_enabled: bool,
     /// The visitors' user name.
     pub password_protection_username: String,
@@ -38,35 +38,35 @@ pub struct WebApp {
     pub password_protection_password: String,
     /// Whether it is served.
     pub enabled: bool,
-    /// Where files are served from instead, in the order in which they are tried.
+    /// The static file mappings, in the order in which they are tried.
     #[serde(default)]
     pub static_files: Vec<StaticFile>,
-    /// What is added to the answers with such files.
+    /// The headers to add to responses with static files.
     #[serde(default)]
     pub static_headers: Vec<StaticHeader>,
 }
 
-/// A folder or file that is served below an address.
+/// A static file mapping: a folder or file that is served below an address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StaticFile {
     /// Counts from 1 in the account.
     pub id: u64,
-    /// The start of the address, as in `/static/`.
+    /// The beginning of the address, such as `/static/`.
     pub url: String,
-    /// The path in the account.
+    /// The path of the folder or file in the account.
     pub path: String,
 }
 
-/// A header of the answers below an address.
+/// A header for static files below an address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StaticHeader {
     /// Counts from 1 in the account.
     pub id: u64,
-    /// The start of the address, as in `/static/`.
+    /// The beginning of the address, such as `/static/`.
     pub url: String,
     /// The header's name.
     pub name: String,
-    /// What it says.
+    /// The header's value.
     pub value: String,
 }
 
@@ -76,39 +76,39 @@ pub fn wsgi_path(domain: &str) -> String {
     format!("/var/www/{}_wsgi.py", domain.to_lowercase().replace('.', "_"))
 }
 
-/// The account's web apps, in the order in which they were made.
+/// The account's web apps, in the order in which they were created.
 #[derive(Debug)]
 pub struct WebApps {
-    apps: Kept<Vec<WebApp>>,
-    /// Each as it was when it was last loaded, by its domain: what the web server in front of it goes by.
+    apps: Persisted<Vec<WebApp>>,
+    /// The configuration with which each domain was last loaded, which is what the web server in front of it uses.
     loaded: Mutex<HashMap<String, WebApp>>,
 }
 
 impl WebApps {
-    /// Reads those that an earlier emulator left.
+    /// Reads the web apps that an earlier emulator stored.
     ///
     /// # Errors
-    /// If the file is there and cannot be read.
+    /// If the file exists but cannot be read.
     pub fn open(account: &Account) -> io::Result<Self> {
-        Ok(Self { apps: Kept::open(account, "webapps.json")?, loaded: Mutex::default() })
+        Ok(Self { apps: Persisted::open(account, "webapps.json")?, loaded: Mutex::default() })
     }
 
-    /// All of them.
+    /// All web apps.
     #[must_use]
     pub fn all(&self) -> Vec<WebApp> {
         self.apps.lock().clone()
     }
 
-    /// That of a domain.
+    /// The web app at a domain.
     #[must_use]
     pub fn get(&self, domain: &str) -> Option<WebApp> {
         self.apps.lock().iter().find(|app| app.domain_name.eq_ignore_ascii_case(domain)).cloned()
     }
 
-    /// Changes the list and keeps it in the file.
+    /// Changes the list and stores it.
     ///
     /// # Errors
-    /// If the file cannot be written; the list stays as it was.
+    /// If the file cannot be written; the list is then unchanged.
     pub fn change<T>(&self, change: impl FnOnce(&mut Vec<WebApp>) -> T) -> io::Result<T> {
         self.apps.change(change)
     }
@@ -117,17 +117,17 @@ impl WebApps {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on the web server goes by `app` as it is.
+    /// Makes the web server use `app` as it is now.
     pub fn load(&self, app: &WebApp) {
         self.loaded().insert(app.domain_name.clone(), app.clone());
     }
 
-    /// Forgets what was loaded for a domain.
+    /// Forgets the loaded configuration of a domain.
     pub fn unload(&self, domain: &str) {
         self.loaded().remove(domain);
     }
 
-    /// `app` as it was when it was last loaded, which is now if it never was.
+    /// `app` as it was when it was last loaded; it is loaded now if it never was.
     #[must_use]
     pub fn as_loaded(&self, app: &WebApp) -> WebApp {
         self.loaded().entry(app.domain_name.clone()).or_insert_with(|| app.clone()).clone()

@@ -1,90 +1,90 @@
-//! What is to go wrong: rules that tests give an emulator.
+//! The rules that decide which requests fail, and how.
 //!
-//! A rule picks requests by method and path, and acts before or after the request's effect: "the upload arrived, but
-//! its answer got lost" and "it never arrived" look alike to a client and are not. Rules are asked in the order they
-//! were added. Those that delay ([`FaultKind::Hold`], [`FaultKind::Slow`]) let the request go on to the next rule; the
-//! first one that answers for the service ends the list.
+//! A rule selects requests by method and path, and acts before or after the request takes effect: "the upload arrived,
+//! but the response was lost" and "the upload never arrived" look the same to a client, but they differ. Rules are
+//! tried in the order in which they were added. After a rule that delays ([`FaultKind::Hold`], [`FaultKind::Slow`]) the
+//! request goes on to the next rule; the first rule that responds ends the search.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use globset::{GlobBuilder, GlobMatcher};
 
-/// What goes wrong.
+/// What a fault does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
-    /// This answer comes instead of the service's.
+    /// Sends this response instead of the service's.
     Status {
         /// HTTP status.
         code: u16,
-        /// The answer's body.
+        /// The response's body.
         body: String,
-        /// The answer's `Content-Type`.
+        /// The response's `Content-Type`.
         content_type: String,
     },
-    /// The connection is reset (RST) instead of an answer.
+    /// Resets the connection (RST) instead of responding.
     Reset,
-    /// The answer ends after this many bytes of its body, short of its `Content-Length`, and the connection closes.
+    /// Ends the response after this many bytes of its body, before its `Content-Length`, and closes the connection.
     Truncate {
-        /// How many bytes come.
+        /// How many bytes are sent.
         bytes: u64,
     },
-    /// Bytes that are no HTTP come instead of an answer, and the connection closes.
+    /// Sends bytes that are not HTTP instead of a response, and closes the connection.
     Garbage,
-    /// The answer is late, and comes in drops.
+    /// Delays the response, and sends its body slowly.
     Slow {
-        /// How long nothing comes.
+        /// How long to wait before responding.
         delay: Duration,
-        /// How fast the body comes then; `None` is at once.
+        /// How fast the body is sent; `None` is at full speed.
         bytes_per_second: Option<u32>,
     },
-    /// 429 with the service's words but no `Retry-After`.
+    /// Sends 429 in the service's words, but without `Retry-After`.
     ThrottledWithoutHeader,
-    /// An HTML page, as the load balancer in front of the service gives.
+    /// Sends an HTML page, as the load balancer in front of the service does.
     Html {
         /// HTTP status.
         code: u16,
     },
-    /// The request waits until it is released ([`super::gate::Gates::release`]).
+    /// Holds the request until it is released ([`super::hold::HeldRequests::release`]).
     Hold,
 }
 
 impl FaultKind {
-    /// Whether the request goes on after it.
+    /// Whether the request continues after this fault.
     fn only_delays(&self) -> bool {
         matches!(self, Self::Hold | Self::Slow { .. })
     }
 }
 
-/// Whether a fault comes before or after what the request does.
+/// Whether a fault applies before or after the request takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stage {
-    /// The service never hears of the request: it is not counted by the rate limit, and has no effect.
+    /// The service never receives the request: the rate limit does not count it, and it has no effect.
     #[default]
     Before,
-    /// The request had its effect; its answer is what goes wrong.
+    /// The request takes effect; the fault applies to its response.
     After,
 }
 
-/// Which requests go wrong, and how.
+/// Which requests fail, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultRule {
     /// HTTP method; `None` is any.
     pub method: Option<String>,
-    /// A pattern for the decoded path, in which `*` crosses slashes (`*/files/path/home/demo/*`); `None` is any.
+    /// A pattern for the decoded path, in which `*` matches slashes, too (`*/files/path/home/demo/*`); `None` is any.
     pub path_glob: Option<String>,
-    /// How many matching requests pass before the first one goes wrong.
+    /// How many matching requests pass before the first one fails.
     pub after: u32,
-    /// How many go wrong; `None` is all.
+    /// How many requests fail; `None` is all.
     pub times: Option<u32>,
-    /// When it goes wrong.
+    /// When the fault applies.
     pub stage: Stage,
-    /// What goes wrong.
+    /// What a fault does.
     pub kind: FaultKind,
 }
 
 impl FaultRule {
-    /// A rule for every request, before its effect; narrow it by its fields.
+    /// A rule for every request, before its effect. Set its fields to narrow it down.
     #[must_use]
     pub fn new(kind: FaultKind) -> Self {
         Self { method: None, path_glob: None, after: 0, times: None, stage: Stage::Before, kind }
@@ -100,18 +100,18 @@ pub struct Faults {
 #[derive(Debug, Default)]
 struct Rules {
     last_id: u64,
-    active: Vec<Active>,
+    active: Vec<ActiveRule>,
 }
 
 #[derive(Debug)]
-struct Active {
+struct ActiveRule {
     id: u64,
     rule: FaultRule,
     path: Option<GlobMatcher>,
 }
 
-impl Active {
-    /// Counts a request that matches; true if it is this rule's turn.
+impl ActiveRule {
+    /// Counts a matching request; true if this rule applies to it.
     fn takes(&mut self, method: &str, path: &str) -> bool {
         let rule = &mut self.rule;
         let matches = rule.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
@@ -129,10 +129,10 @@ impl Active {
 }
 
 impl Faults {
-    /// Adds a rule behind the others and returns its id.
+    /// Adds a rule after the others and returns its id.
     ///
     /// # Errors
-    /// If the path's pattern is no pattern, or a status is none.
+    /// If the path pattern or the status is invalid.
     pub fn add(&self, rule: FaultRule) -> Result<u64, BadRule> {
         if let FaultKind::Status { code, .. } | FaultKind::Html { code } = rule.kind
             && !(200..=999).contains(&code)
@@ -144,11 +144,11 @@ impl Faults {
         let mut rules = self.lock();
         rules.last_id += 1;
         let id = rules.last_id;
-        rules.active.push(Active { id, rule, path });
+        rules.active.push(ActiveRule { id, rule, path });
         Ok(id)
     }
 
-    /// Takes a rule away; false if there is none of this id. Requests it holds go on waiting.
+    /// Removes a rule; false if there is no rule with this id. Requests that it holds remain held.
     pub fn remove(&self, id: u64) -> bool {
         let mut rules = self.lock();
         let before = rules.active.len();
@@ -156,12 +156,12 @@ impl Faults {
         rules.active.len() < before
     }
 
-    /// Takes all rules away.
+    /// Removes all rules.
     pub fn clear(&self) {
         self.lock().active.clear();
     }
 
-    /// What is to go wrong with a request, in order.
+    /// The faults to apply to a request, in order.
     pub(crate) fn take(&self, method: &str, path: &str) -> Vec<(Stage, FaultKind)> {
         let mut taken = Vec::new();
         for active in &mut self.lock().active {
@@ -180,14 +180,14 @@ impl Faults {
     }
 }
 
-/// A rule that makes no sense.
+/// Why a rule is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum BadRule {
-    /// The path's pattern is none.
-    #[error("the path's pattern cannot be read")]
+    /// The path pattern cannot be parsed.
+    #[error("the path pattern is invalid")]
     Glob(#[from] globset::Error),
-    /// The status cannot be answered.
-    #[error("{0} is no status of an answer")]
+    /// The status is outside 200 to 999.
+    #[error("{0} is not a valid response status: use 200 to 999")]
     Status(u16),
 }
 

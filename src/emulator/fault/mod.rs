@@ -1,0 +1,6 @@
+//! Faults: the rules that a test sets, and how they are carried out.
+
+pub mod hold;
+pub(crate) mod response;
+pub mod rules;
+pub(crate) mod wire;

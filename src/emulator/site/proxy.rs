@@ -1,0 +1,143 @@
+//! Forwards requests to the processes of web apps and websites.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use futures_util::StreamExt;
+use http::{HeaderName, HeaderValue, header};
+use tokio::net::UnixStream;
+
+use crate::emulator::listener::ConnectionError;
+use crate::emulator::process::{RunningWebsite, WebApp, Website};
+use crate::emulator::state::EmulatorState;
+
+/// Headers that belong to one connection and are not forwarded.
+const HOP_BY_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// How often to check whether a website listens.
+const SOCKET_LOOK: Duration = Duration::from_millis(10);
+
+/// The scheme of a request's URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scheme(pub(super) &'static str);
+
+/// An HTTP client without redirects, retries, proxies and pooled connections.
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .pool_max_idle_per_host(0)
+}
+
+/// Forwards requests to the account's processes.
+pub(super) struct Proxy {
+    state: Arc<EmulatorState>,
+    http: reqwest::Client,
+}
+
+impl Proxy {
+    /// A proxy for one emulator.
+    pub(super) fn new(state: Arc<EmulatorState>) -> reqwest::Result<Self> {
+        Ok(Self { state, http: client().build()? })
+    }
+
+    pub(super) async fn ask_webapp(
+        &self,
+        app: &WebApp,
+        scheme: Scheme,
+        request: Request,
+    ) -> Result<Response, ConnectionError> {
+        let guard = self.state.processes.workers.acquire(app, &self.state.session()).await?;
+        let settings = &self.state.settings;
+        let limit = if guard.is_first { settings.first_request_limit } else { settings.request_limit };
+        let sent = forward(&self.http, &format!("http://127.0.0.1:{}", guard.port), scheme, request).await?;
+        let Ok(answer) = tokio::time::timeout(limit, sent.send()).await else {
+            self.state.processes.workers.abandon(&app.domain_name, &guard).await;
+            return Err(format!(
+                "its process took longer than {:.0} s for a request and was killed",
+                limit.as_secs_f64()
+            )
+            .into());
+        };
+        back(answer?, guard)
+    }
+
+    pub(super) async fn ask_website(
+        &self,
+        website: &Website,
+        scheme: Scheme,
+        request: Request,
+    ) -> Result<Response, ConnectionError> {
+        let running =
+            self.state.processes.websites.running(&website.domain_name).await.ok_or("its command is not running")?;
+        let settings = &self.state.settings;
+        tokio::time::timeout(settings.first_request_limit, listening(&running))
+            .await
+            .map_err(|_| "its command is not listening on $DOMAIN_SOCKET")??;
+        let http = client().unix_socket(running.socket.clone()).build()?;
+        let sent = forward(&http, "http://website", scheme, request).await?;
+        let answer = tokio::time::timeout(settings.request_limit, sent.send()).await;
+        back(answer.map_err(|_| "its command did not respond in time")??, running)
+    }
+}
+
+/// Returns once the website's command listens on its socket.
+async fn listening(running: &RunningWebsite) -> io::Result<()> {
+    loop {
+        match UnixStream::connect(&running.socket).await {
+            Ok(_) => return Ok(()),
+            Err(error) if running.has_failed() => return Err(error),
+            Err(_) => tokio::time::sleep(SOCKET_LOOK).await,
+        }
+    }
+}
+
+/// The same request, for another address.
+async fn forward(
+    http: &reqwest::Client,
+    address: &str,
+    scheme: Scheme,
+    request: Request,
+) -> Result<reqwest::RequestBuilder, ConnectionError> {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut headers = parts.headers;
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+    headers.insert("x-real-ip", HeaderValue::from_static("127.0.0.1"));
+    headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme.0));
+    // The worker accepts only bodies of known length, as behind the host's web server, which buffers them.
+    let body = axum::body::to_bytes(body, usize::MAX).await?;
+    headers.remove(header::CONTENT_LENGTH);
+    Ok(http.request(parts.method, format!("{address}{path}")).headers(headers).body(body))
+}
+
+/// The response, streamed; `guard` is dropped at the end of its body.
+fn back(answer: reqwest::Response, guard: impl Send + 'static) -> Result<Response, ConnectionError> {
+    let mut response = Response::builder().status(answer.status());
+    if let Some(headers) = response.headers_mut() {
+        for (name, value) in answer.headers() {
+            if !HOP_BY_HOP.contains(name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+    }
+    let body = answer.bytes_stream().inspect(move |_| {
+        let _ = &guard;
+    });
+    Ok(response.body(Body::from_stream(body))?)
+}
