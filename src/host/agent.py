@@ -13,6 +13,8 @@ calls what `prepare` returned with what came of it.
 import contextlib
 import hashlib
 import hmac
+import importlib
+import importlib.machinery
 import io
 import json
 import linecache
@@ -20,8 +22,12 @@ import os
 import platform
 import re
 import sys
+import threading
 import time
 import traceback
+import zipfile
+import zipimport
+import zlib
 
 VERSION = 1
 PATH = "/-/pya-agent"
@@ -34,6 +40,9 @@ WINDOW = 120
 NONCES_KEPT = 300
 # Seconds that one request may work; a command has a limit of its own.
 LONGEST_STEP = 60
+
+# The zip archive with the runner, in the agent's folder, and the package in it.
+RUNNER, PACKAGE = "runner.pyz", "pya_runner"
 
 # What the agent does. Any other command needs a task or a console, which the site's visitors have no way to.
 OPERATIONS = {"apply", "rollback", "hash", "archive", "history", "manage", "pip"}
@@ -124,7 +133,7 @@ class Agent:
         self.key = None
         if token:
             self.key = mac(token.encode(), "pythonanywhere-api agent key\n" + agent_id)
-        self.runner = None
+        self.runner, self.loading = None, threading.Lock()
 
     def close_folder(self):
         """Keeps others on the machine out: what the API uploads is readable for all."""
@@ -136,13 +145,18 @@ class Agent:
                 os.chmod(entry.path, 0o600)
 
     def build(self):
-        """What tells this agent and its runner from others of the same version; `None` without them."""
+        """What tells this agent and its runner from others of the same version; `None` if they cannot be read.
+
+        Of names and sources, not of the archive: the same sources may be compressed into other bytes.
+        """
         digest = hashlib.sha256()
         try:
-            for name in ("agent.py", "runner.py"):
-                with open(os.path.join(self.folder, name), "rb") as file:
-                    digest.update(file.read())
-        except OSError:
+            with open(os.path.join(self.folder, "agent.py"), "rb") as file:
+                digest.update(framed("agent.py", file.read()))
+            with zipfile.ZipFile(os.path.join(self.folder, RUNNER)) as archive:
+                for name in archive.namelist():
+                    digest.update(framed(name, archive.read(name)))
+        except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError):
             return None
         return digest.hexdigest()
 
@@ -245,19 +259,64 @@ class Agent:
         folder = os.path.join(os.path.dirname(self.folder), state)
         runner = self.load_runner()
         if operation in OPERATIONS:
-            runner["run_job"](folder, job, limit=max(1, min(LONGEST_STEP, float(request.get("limit", 45)))))
+            runner.run_job(folder, job, limit=max(1, min(LONGEST_STEP, float(request.get("limit", 45)))))
         else:
-            runner["refuse"](folder, job, "the agent in a web app does not %s" % operation)
+            runner.refuse(folder, job, "the agent in a web app does not %s" % operation)
 
     def load_runner(self):
         """The runner, loaded when it is first needed: as a rule a web app never needs it."""
-        if self.runner is None:
-            place = os.path.join(self.folder, "runner.py")
-            runner = {"__name__": "pya_runner", "__file__": place}
-            with open(place, "rb") as file:
-                exec(compile(file.read(), place, "exec"), runner)
-            self.runner = runner
-        return self.runner
+        with self.loading:
+            if self.runner is None:
+                self.runner = load_package(os.path.join(self.folder, RUNNER))
+            return self.runner
+
+
+def load_package(archive):
+    """The runner's package from its zip archive, with all its modules, since the archive may be replaced later.
+
+    A finder of our own says where the package is while it is imported, so that `sys.path` is never touched: what the
+    application imports meanwhile is found as ever. Of ours, `sys.modules` gets the package and what is in it.
+    """
+    forget_package(archive)
+    finder = ArchiveFinder(archive)
+    sys.meta_path.insert(0, finder)
+    try:
+        return importlib.import_module(PACKAGE)
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class ArchiveFinder:
+    """Finds the runner's package in its archive, and nothing else. The package itself knows where its modules are."""
+
+    def __init__(self, archive):
+        self.archive = archive
+
+    def find_spec(self, name, path=None, target=None):
+        if name != PACKAGE:
+            return None
+        return importlib.machinery.PathFinder.find_spec(name, [self.archive])
+
+
+def forget_package(archive):
+    """Drops what Python remembers of a package and an archive that may both be older ones."""
+    for name in list(sys.modules):
+        if name == PACKAGE or name.startswith(PACKAGE + "."):
+            del sys.modules[name]
+    for place in (archive, os.path.join(archive, PACKAGE)):
+        sys.path_importer_cache.pop(place, None)
+    # Where in the archive each file begins: of an older one, that makes no sense in a newer one.
+    importer = zipimport.zipimporter(archive)
+    if hasattr(importer, "invalidate_caches"):
+        importer.invalidate_caches()
+    else:
+        # Before Python 3.10 there is no other way.
+        zipimport._zip_directory_cache.pop(archive, None)
+
+
+def framed(name, content):
+    """A file as a part of a digest: where the name and the content end is part of it."""
+    return b"%s %d\n%s" % (name.encode(), len(content), content)
 
 
 def mac(key, text):

@@ -8,9 +8,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::runner;
 use super::sign::{Key, PATH, VERSION, random_hex};
 use super::site::{Answer, STATUS, Site};
 use super::stub::{self, Stub};
@@ -22,12 +24,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// What runs in the web app.
 const AGENT: &str = include_str!("agent.py");
 
-/// What does the work; also uploaded beside the jobs of tasks and consoles.
-pub(super) const RUNNER: &str = include_str!("runner.py");
-
 /// What tells the files of this build from others of the same version.
 fn build() -> String {
-    crate::digest::sha256(format!("{AGENT}{RUNNER}"))
+    runner::build(AGENT)
 }
 
 /// How long a reloaded web app may take until it answers with what it was reloaded for.
@@ -235,12 +234,12 @@ impl Agents {
         let is_new = wsgi != stub || !self.is_whole(&installation).await?;
         let mut warnings = Vec::new();
         if is_new {
-            self.write("agent.py", AGENT).await?;
-            self.write("runner.py", RUNNER).await?;
+            self.write("agent.py", AGENT.into()).await?;
+            self.write(runner::FILE_NAME, runner::archive()).await?;
             installation.version = VERSION;
             installation.build = Some(build());
             installation.stub = stub;
-            self.write("agent.json", &to_text(&installation)).await?;
+            self.write("agent.json", to_text(&installation).into()).await?;
             if wsgi != installation.stub {
                 self.replace_wsgi(&wsgi, &installation.stub).await?;
             }
@@ -270,7 +269,9 @@ impl Agents {
             return Ok(false);
         }
         let entries = self.client.list_dir(&self.folder).await?;
-        Ok(["agent.py", "runner.py", "agent.json"].iter().all(|name| entries.iter().any(|entry| entry.name == *name)))
+        Ok(["agent.py", runner::FILE_NAME, "agent.json"]
+            .iter()
+            .all(|name| entries.iter().any(|entry| entry.name == *name)))
     }
 
     /// Puts the original WSGI file back, reloads, and removes what was installed. With `force` also where the file was
@@ -449,8 +450,8 @@ impl Agents {
         Err(Error::job(format!("{} is not what was just written: somebody else writes it", self.wsgi)))
     }
 
-    async fn write(&self, name: &str, text: &str) -> Result<()> {
-        self.client.upload_file(&self.folder.join(name)?, text.to_owned().into()).await.map(drop)
+    async fn write(&self, name: &str, content: Bytes) -> Result<()> {
+        self.client.upload_file(&self.folder.join(name)?, content).await.map(drop)
     }
 
     /// A note in the agent's folder. One that makes no sense is as good as none: all of them can be made anew.

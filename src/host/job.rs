@@ -2,7 +2,7 @@
 //!
 //! A job is JSON, either sent to the agent in a signed request or uploaded as `job.json` beside the runner. What came of
 //! it is never read from a terminal or from the site's answer, only from the receipt, through the API. The shapes are
-//! those that `runner.py` documents.
+//! those that the runner reads and writes: its modules `entry` and `job`.
 
 use std::collections::BTreeMap;
 

@@ -1,13 +1,14 @@
 //! What runs on the host: jobs, the bundles they unpack, and what starts them.
 //!
-//! The API takes one file per request and runs nothing. Two Python files of ours make up for that: `runner.py` does a
-//! [`Job`] and leaves a [`Receipt`]; `agent.py` lets the account's own web app start it. Everything here knows the account
+//! The API takes one file per request and runs nothing. Two Python programs of ours make up for that: the `runner`
+//! does a [`Job`] and leaves a [`Receipt`]; `agent.py` lets the account's own web app start it. Everything here knows the account
 //! and its files, and nothing of diffs and manifests: [`crate::deploy`] says what is to be done.
 
 mod agent;
 mod bundle;
 mod executor;
 mod job;
+mod runner;
 mod sign;
 mod site;
 mod stub;

@@ -8,6 +8,7 @@ import tarfile
 import pytest
 from bulk_site import WSGI
 from conftest import write_tree
+from runner_archive import append
 from sites import files_below
 
 from pythonanywhere_api import Client, ConfigError
@@ -129,6 +130,10 @@ def test_files_are_pulled_as_one_archive(with_agent, tmp_path):
 
 HOSTILE_ARCHIVE = """
 
+import gzip
+import hashlib
+import tarfile
+
 
 def archive(job):
     info = tarfile.TarInfo({name!r})
@@ -160,8 +165,7 @@ def test_an_archive_that_somebody_tampered_with_is_refused(with_agent, tmp_path,
     site = with_agent
     assert site.deploy()
     (folder,) = (site.remote.parent / ".pya").glob("agent-*")
-    runner = folder / "runner.py"
-    runner.write_text(runner.read_text() + HOSTILE_ARCHIVE.format(name=name, kind=kind))
+    append(folder / "runner.pyz", "pya_runner/entry.py", HOSTILE_ARCHIVE.format(name=name, kind=kind))
     Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
     with pytest.raises(ConfigError, match=words):
         site.run(site.api.pull(tmp_path / "to" / "here", **site.via))

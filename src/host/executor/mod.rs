@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::agent::Agent;
 use super::job::{Job, Operation, Receipt};
+use super::runner;
 use crate::api::TaskKind;
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, ErrorKind, Result};
@@ -173,9 +174,9 @@ impl Workshop {
         let folder = self.folder(&job.id)?;
         let text = serde_json::to_vec(job).expect("texts and numbers make JSON");
         self.client.upload_file(&folder.join("job.json")?, text.into()).await?;
-        self.client.upload_file(&folder.join("runner.py")?, super::agent::RUNNER.into()).await?;
+        self.client.upload_file(&folder.join(runner::FILE_NAME)?, runner::archive()).await?;
         // From the home folder of whoever runs it; the rest of the path has nothing that a shell would change.
-        Ok(format!("python3 ~/.pya/{}/work-{}/runner.py", self.state.name(), job.id))
+        Ok(format!("python3 ~/.pya/{}/work-{}/{}", self.state.name(), job.id, runner::FILE_NAME))
     }
 
     /// Waits until a receipt is there and final.

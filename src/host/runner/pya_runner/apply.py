@@ -1,0 +1,126 @@
+"""The job `apply`: unpacks a bundle beside the project, checks it, and has it put in place."""
+
+import errno
+import gzip
+import io
+import json
+import os
+import tarfile
+import zlib
+
+from . import files, limits
+from .errors import Later, Stop
+from .names import checked_name
+from .transaction import NOTHING_APPLIED, Change
+
+
+def apply(job):
+    """Puts the files of a bundle in their places, all or none."""
+    # Until the moves are written down, no file of the project is touched.
+    job.result = dict(NOTHING_APPLIED, undone=not job.has_begun())
+    change = Change(job)
+    if not change.is_planned():
+        unpack(job, change)
+    for part in job.job["parts"]:
+        # The disk may be as good as full, and the receipt still needs room.
+        files.remove(os.path.join(job.work, checked_name(part["name"])))
+    change.carry_out()
+
+
+def unpack(job, change):
+    """Unpacks the bundle into the staging folder, and plans the change."""
+    progress_path = os.path.join(job.work, "progress.json")
+    seen = (files.read_json(progress_path) or {"seen": []})["seen"]
+    if not seen:
+        check_parts(job)
+        check_space(change.staging, job.job["bytes"])
+    count, total, plan = 0, 0, None
+    try:
+        with tarfile.open(fileobj=gzip.GzipFile(fileobj=Parts(job)), mode="r|", encoding="utf-8") as archive:
+            for member in archive:
+                is_plan = member.name == "plan.json"
+                if is_plan and member.size > limits.LARGEST_PLAN:
+                    raise Stop("digest", "the plan of the bundle is larger than any plan")
+                if plan is not None or not member.isreg():
+                    raise Stop("name", "the bundle holds what is no file of it: %r" % member.name)
+                content = archive.extractfile(member)
+                if is_plan:
+                    plan = json.loads(content.read().decode())
+                    continue
+                total += member.size
+                if not member.name.startswith("files/") or total > job.job["bytes"]:
+                    raise Stop("digest", "the bundle is not the one that was announced")
+                if count >= len(seen):
+                    digest = files.copy(content, os.path.join(change.staging, "%06d" % count))
+                    seen.append([member.name[6:], digest, member.size])
+                    # Only here: a step that ends while it passes over what is done would never get further.
+                    job.tick()
+                count += 1
+    except Later:
+        files.write_json(progress_path, {"seen": seen})
+        raise
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, RecursionError) as error:
+        raise Stop("digest", "the bundle is damaged: %s" % error)
+    names = ("files", "delete", "clear", "manifest", "remove")
+    if not isinstance(plan, dict) or any(name not in plan for name in names):
+        raise Stop("digest", "the bundle has no plan")
+    incoming, deletes, clear, manifest, old_notes = (plan[name] for name in names)
+    if [[file.get("path"), file.get("sha256"), file.get("size")] for file in incoming] != seen:
+        raise Stop("digest", "what the bundle holds is not what it says that it holds")
+    change.plan(incoming, deletes, clear, manifest, old_notes, previous=plan.get("previous"))
+
+
+def check_parts(job):
+    for part in job.job["parts"]:
+        path = os.path.join(job.work, checked_name(part["name"]))
+        if not os.path.exists(path):
+            raise Stop("missing", "%s was not uploaded" % part["name"])
+        if os.path.getsize(path) != part["size"] or files.digest_of(path) != part["sha256"]:
+            raise Stop("digest", "%s is not what was uploaded" % part["name"])
+        job.tick(may_stop=False)
+
+
+def check_space(folder, size):
+    """Fails unless so many bytes can be written: quotas are not visible otherwise."""
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    probe = os.path.join(folder, "probe")
+    try:
+        with open(probe, "wb") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, max(1, size))
+            except (OSError, AttributeError) as error:
+                if getattr(error, "errno", errno.ENOSYS) not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                    raise
+                write_zeros(file, size)
+    finally:
+        files.remove(probe)
+
+
+def write_zeros(file, size):
+    zeros = bytes(limits.CHUNK)
+    while size > 0:
+        size -= file.write(zeros[: min(size, limits.CHUNK)])
+    file.flush()
+
+
+class Parts(io.RawIOBase):
+    """The parts of a bundle as one stream."""
+
+    def __init__(self, job):
+        self.paths = [os.path.join(job.work, checked_name(part["name"])) for part in job.job["parts"]]
+        self.file = None
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        while True:
+            if self.file is None:
+                if not self.paths:
+                    return 0
+                self.file = open(self.paths.pop(0), "rb")
+            count = self.file.readinto(buffer)
+            if count:
+                return count
+            self.file.close()
+            self.file = None

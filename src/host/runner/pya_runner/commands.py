@@ -1,0 +1,190 @@
+"""The jobs `manage`, `pip` and `run`: one command, run once, with the Python of the web app."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from . import limits
+from .errors import CommandFailed, Refusal, Stop
+from .names import checked_path, native, readable
+
+
+def manage(job):
+    """Runs manage.py with the web app's Python."""
+    script = os.path.join(job.root, native(checked_path(job.job["manage"])))
+    if not os.path.isfile(script):
+        raise Refusal("missing", "there is no %s in the project" % job.job["manage"])
+    python = interpreter(job)
+    run_command(job, [python, os.path.basename(script)] + job.job["args"], os.path.dirname(script))
+
+
+def pip(job):
+    """Installs requirements for the web app's Python."""
+    file = os.path.join(job.root, native(checked_path(job.job["requirements"])))
+    if not os.path.isfile(file):
+        raise Refusal("missing", "there is no %s in the project" % job.job["requirements"])
+    python = interpreter(job)
+    words = [python, "-m", "pip", "install", "--disable-pip-version-check", "-r", file]
+    if not is_virtualenv(python):
+        # The host's own packages are read-only.
+        words.insert(4, "--user")
+    run_command(job, words, job.root)
+
+
+def run(job):
+    """Runs any command."""
+    folder = os.path.join(job.root, native(checked_path(job.job["folder"]))) if job.job["folder"] else job.root
+    run_command(job, job.job["command"], folder)
+
+
+def interpreter(job):
+    """The Python of the web app. Inside one, `sys.executable` is the server."""
+    version = "%d.%d" % sys.version_info[:2]
+    wanted = job.job.get("virtualenv")
+    if wanted:
+        # In the emulator, a virtualenv may lie outside the account.
+        python = os.path.join(native(wanted), "bin", "python")
+        inside = os.path.join(job.local(wanted), "bin", "python")
+        python = inside if os.path.exists(inside) else python
+        found = version_of(python)
+        if found is None:
+            raise Refusal("interpreter", "the virtualenv %s has no Python that runs" % wanted)
+        if not job.is_program and found != version:
+            raise Refusal("interpreter", "%s is Python %s, and the web app runs %s" % (wanted, found, version))
+        return python
+    if job.is_program:
+        return same_as_the_web_app(job) or sys.executable
+    candidates = [os.path.join(sys.prefix, "bin", "python")]
+    candidates += [os.path.join(folder, "python" + version) for folder in ("/usr/bin", "/usr/local/bin")]
+    candidates.append(os.path.join(sys.base_prefix, "bin", "python" + version))
+    for python in candidates:
+        if version_of(python) == version:
+            return python
+    raise Refusal("interpreter", "no Python %s was found, which is what the web app runs" % version)
+
+
+def same_as_the_web_app(job):
+    """The host's Python of the version that the web app runs: what `python3` is, is another setting."""
+    wanted = job.job.get("python")
+    if not wanted or wanted == "%d.%d" % sys.version_info[:2]:
+        return None
+    python = shutil.which("python" + wanted)
+    if python is None:
+        raise Refusal("interpreter", "there is no python%s, which is what the web app runs" % wanted)
+    return python
+
+
+def version_of(python):
+    words = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    try:
+        return subprocess.run(words, stdout=subprocess.PIPE, timeout=30, check=True).stdout.decode().strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def is_virtualenv(python):
+    return os.path.exists(os.path.join(os.path.dirname(os.path.dirname(python)), "pyvenv.cfg"))
+
+
+def run_command(job, words, folder):
+    """Runs a command to its end or its limit. It is in a process group of its own, which ends as a whole."""
+    if not os.path.isdir(folder):
+        raise Refusal("missing", "there is no folder %s" % job.job["root"])
+    environment = dict(os.environ, PYTHONUNBUFFERED="1")
+    if job.job.get("settings"):
+        environment["DJANGO_SETTINGS_MODULE"] = job.job["settings"]
+    words = [native(word) for word in words]
+    argv = [readable(word) for word in words]
+    job.result = {"argv": argv, "interpreter": argv[0], "timed_out": False, "signal": None}
+    printed = os.path.join(job.work, "output")
+    with only_one(job) as lock, open(printed, "wb") as output:
+        # If we are killed from here on, the next one must know that the command was begun.
+        job.save(job.receipt_path(), job.new_receipt("running"))
+        try:
+            process = subprocess.Popen(
+                words,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                # It may outlive us.
+                pass_fds=() if lock is None else (lock,),
+            )
+        except OSError as error:
+            raise Stop("local", "%s: %s" % (words[0], error.strerror))
+        limit = time.monotonic() + job.job["timeout"]
+        while process.poll() is None and time.monotonic() < limit:
+            job.tick(may_stop=False)
+            time.sleep(0.02)
+        if process.poll() is None:
+            job.result["timed_out"] = True
+            end_group(process)
+    job.output, job.truncated = read_output(printed)
+    status = process.returncode
+    if status < 0:
+        names = {number.value: number.name for number in signal.Signals}
+        job.result["signal"] = names.get(-status, "signal %d" % -status)
+        status = 128 - status
+    job.exit_status = status
+    if job.result["timed_out"]:
+        job.exit_status = status or 1
+        raise Stop("timed_out", "the command was ended after %d s" % job.job["timeout"])
+    if status != 0:
+        # The status says it, and the output says why.
+        raise CommandFailed(status)
+
+
+@contextlib.contextmanager
+def only_one(job):
+    """One command at a time that changes database or packages: whoever lost sight of one may start another."""
+    if job.job["operation"] not in ("manage", "pip"):
+        yield None
+        return
+    lock = os.open(os.path.join(job.state, "command.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            words = os.read(lock, 200).decode("utf-8", "replace")
+            raise Refusal("busy", "another command still runs in this project (%s): wait for its end" % words)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+                raise
+        words = " ".join(job.result["argv"][1:])[:100] + time.strftime(", since %H:%M UTC", time.gmtime())
+        os.ftruncate(lock, 0)
+        os.write(lock, words.encode("utf-8", "replace"))
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def end_group(process):
+    """Ends a process with all that it started: they may hold on to what they do, so first they are asked."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        end = time.monotonic() + limits.GRACE
+        while process.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def read_output(path):
+    """What a command printed: whole, or its beginning and its end."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        if size <= limits.OUTPUT_HEAD + limits.OUTPUT_TAIL:
+            return file.read().decode("utf-8", "replace"), False
+        head = file.read(limits.OUTPUT_HEAD)
+        file.seek(size - limits.OUTPUT_TAIL)
+        tail = file.read()
+    gap = "\n[... %d bytes are left out here ...]\n" % (size - limits.OUTPUT_HEAD - limits.OUTPUT_TAIL)
+    return head.decode("utf-8", "replace") + gap + tail.decode("utf-8", "replace"), True

@@ -1,0 +1,86 @@
+"""The job `rollback`: puts back what a deploy replaced, and removes what it added."""
+
+import os
+import re
+
+from . import files, limits
+from .errors import Refusal
+from .names import checked_id, checked_name
+from .transaction import NOTHING_APPLIED, Change
+
+
+def rollback(job):
+    """Puts back what a deploy replaced, and removes what it added."""
+    job.result = dict(NOTHING_APPLIED, undone=not job.has_begun())
+    change = Change(job)
+    if not change.is_planned():
+        stage_old_files(job, change)
+    change.carry_out()
+
+
+def stage_old_files(job, change):
+    store = os.path.join(job.state, "rollback-" + checked_id(job.job["target"]))
+    index = files.read_json(os.path.join(store, "index.json"))
+    if index is None:
+        raise Refusal("missing", "nothing is kept of the deploy %s" % job.job["target"])
+    newest = job.note_if_there("manifest-%d.json" % (job.job["generation"] - 1)) or {}
+    if newest.get("deploy") != job.job["target"]:
+        why = "another deploy ended since (%s): what it put there would be mixed with older files"
+        raise Refusal("not_latest", why % newest.get("deploy", "unknown"))
+    os.makedirs(change.staging, mode=0o700, exist_ok=True)
+    incoming = []
+    for path, old in sorted(list(index["files"].items()) + list(index["deleted"].items())):
+        staged = os.path.join(change.staging, "%06d" % len(incoming))
+        incoming.append({"path": path, "mode": old["mode"]})
+        if not os.path.lexists(staged):
+            files.link_or_copy(os.path.join(store, checked_name(old["name"])), staged)
+            job.tick()
+    deletes, kept = [], {}
+    for path, digest in sorted(index["added"].items()):
+        if files.digest_if_there(change.place(path)) in (None, digest):
+            deletes.append(path)
+        else:
+            kept[path] = "it was changed since that deploy added it"
+    overwritten = written_since(job, change, store, index)
+    clear, deletes = cleared_for([file["path"] for file in incoming], deletes)
+    manifest = dict(index["previous"] or {"format": limits.FORMAT, "remote_root": job.job["root"], "files": {}})
+    # What deploys that were cut off changed since, or may have, is not as it was then.
+    note = job.note_if_there("intent-%s.json" % job.id) or {}
+    changed = {path for key in ("pending", "deletes") for path in note.get(key, ())}
+    changed -= {path for key in ("files", "deleted", "added") for path in index[key]}
+    files_now = dict(manifest["files"], **{path: {"sha256": None, "size": None} for path in sorted(changed)})
+    manifest.update(generation=job.job["generation"], deploy=job.id, files=files_now)
+    old_notes = [name for name in os.listdir(job.state) if re.fullmatch(r"manifest-[0-9]+\.json", name)]
+    old_notes = [name for name in old_notes if int(name[9:-5]) < job.job["generation"]]
+    change.plan(
+        incoming, deletes, clear, manifest, old_notes, kept=kept, spent=os.path.basename(store), overwritten=overwritten
+    )
+
+
+def written_since(job, change, store, index):
+    """Files that come back and are other by now than the deploy left them: what is there has no other copy."""
+    found = []
+    for path, old in sorted(list(index["files"].items()) + list(index["deleted"].items())):
+        digest, stored = files.digest_if_there(change.place(path)), os.path.join(store, checked_name(old["name"]))
+        # One that was cut off may have put it back already.
+        if digest not in (None, old.get("put"), files.digest_if_there(stored)):
+            found.append(path)
+        job.tick(may_stop=False)
+    return found
+
+
+def cleared_for(paths, deletes):
+    """Which of the files that go make way for those that come back, and which just go."""
+    clear, cleared, going = [], set(), set(deletes)
+    for path in paths:
+        above = path
+        while os.path.dirname(above):
+            above = os.path.dirname(above)
+            if above in going and above not in cleared:
+                clear.append({"path": above, "is_dir": False, "files": [above]})
+                cleared.add(above)
+        below = [name for name in deletes if name.startswith(path + "/")]
+        if below:
+            clear.append({"path": path, "is_dir": True, "files": below})
+            cleared.update(below)
+    return clear, [path for path in deletes if path not in cleared]

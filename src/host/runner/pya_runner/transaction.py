@@ -1,0 +1,290 @@
+"""A change of the project that is made as a whole or not at all, whenever the runner is killed."""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+import stat
+
+from . import files, limits, retention
+from .errors import Stop, Superseded, described
+from .names import checked_path, native, readable
+from .planner import Planner
+
+
+class Change:
+    """A change of the project: staged files that go in, files that go out, a new manifest.
+
+    It is written down as single moves before the first is made. Of each move the files themselves tell whether it was
+    made, so that a killed one is finished by making all moves again, or undone by making them backwards.
+    """
+
+    def __init__(self, job):
+        self.job = job
+        self.moves_path = os.path.join(job.work, "moves.json")
+        self.undo_path = os.path.join(job.work, "undo")
+        self.areas = [os.path.realpath(area) for area in (job.root, job.home, "/var/www", "/var/log")]
+        self.reached = set()
+        elsewhere = self.elsewhere()
+        self.staging = elsewhere or os.path.join(job.work, "staging")
+        self.replaced = os.path.join(elsewhere or job.work, "replaced")
+
+    def elsewhere(self):
+        """Where the files are unpacked if the work folder lies on another file system than the project.
+
+        Only within one are files moved at once. The place is noted: once folders are made, what lies beside the project
+        may be another one.
+        """
+        noted = os.path.join(self.job.work, limits.ELSEWHERE)
+        if os.path.exists(noted):
+            return native(files.read_json(noted))
+        root = self.job.root
+        parent = files.existing_parent(os.path.dirname(root))
+        if os.path.isdir(root) and os.stat(root).st_dev != os.stat(parent).st_dev:
+            # The project is a file system of its own: beside it is another one.
+            parent = root
+        if os.stat(parent).st_dev == os.stat(self.job.work).st_dev:
+            return None
+        path = os.path.join(parent, ".%s.pya-%s" % (os.path.basename(root), self.job.id))
+        files.write_json(noted, readable(path))
+        return path
+
+    def is_planned(self):
+        return os.path.exists(self.moves_path)
+
+    def place(self, path):
+        """Where a file of the project lies. What its folders are links to is for `check_reach` to say."""
+        return os.path.join(self.job.root, native(checked_path(path)))
+
+    def check_reach(self, path):
+        """Raises unless the API itself would reach this place.
+
+        Whoever made a folder of the project a link to another place meant its files to be there. The API follows such
+        links, and so do we: else a bundle would do something else than single uploads. But it follows them only to
+        what is the account's; and in the emulator, an absolute link may lead to the machine that it runs on.
+        """
+        folder = os.path.dirname(self.place(path))
+        if folder not in self.reached:
+            real = os.path.realpath(folder)
+            if not any(real == area or real.startswith(area + "/") for area in self.areas):
+                raise Stop("obstacle", "a link leads %s out of the account, to %s" % (path, real), path)
+            self.reached.add(folder)
+
+    def folder(self, path):
+        """As `place`, with the project itself for the empty path."""
+        return self.place(path) if path else self.job.root
+
+    # Planning
+
+    def plan(self, incoming, deletes, clear, manifest, old_notes, kept=None, spent=None, previous=None, overwritten=()):
+        """Writes down all moves, after a look at every place that is concerned.
+
+        `overwritten` has no other copy, so that what is replaced is kept whatever its size. `previous` is what a
+        rollback makes the manifest of: what the newest one says, unless the client knows better, since a deploy was
+        cut off.
+        """
+        moves = Planner(self).moves(incoming, deletes, clear)
+        for name in old_notes:
+            if not re.fullmatch(r"(manifest-[0-9]+|intent-[0-9a-f]{16})\.json", name):
+                raise Stop("name", "%r is no note of a deploy" % name)
+        os.makedirs(self.replaced, mode=0o700, exist_ok=True)
+        newest = self.job.note_if_there("manifest-%d.json" % (self.job.job["generation"] - 1))
+        files.write_json(
+            self.moves_path,
+            {
+                "moves": moves,
+                "deletes": [checked_path(path) for path in deletes],
+                "manifest": manifest,
+                "previous": previous or newest,
+                "old_notes": old_notes,
+                "digests": {file["path"]: file.get("sha256") for file in incoming},
+                "kept": kept or {},
+                "spent": spent,
+                "overwritten": list(overwritten),
+            },
+        )
+
+    def need_file(self, path):
+        self.check_reach(path)
+        facts = os.lstat(self.place(path))
+        if not stat.S_ISREG(facts.st_mode):
+            raise Stop("obstacle", "%s is no regular file" % path, path)
+
+    # Carrying out
+
+    def carry_out(self):
+        plan = files.read_json(self.moves_path)
+        self.job.result = dict(NOTHING_APPLIED)
+        if os.path.exists(self.undo_path):
+            self.undo(plan, files.read_text(self.undo_path))
+        manifest = os.path.join(self.job.state, "manifest-%d.json" % self.job.job["generation"])
+        if not os.path.exists(manifest):
+            try:
+                for move in plan["moves"]:
+                    self.job.check_current()
+                    getattr(self, "do_" + move[0])(*move[1:])
+                    # Not at the end of a step: meanwhile the site would be served half a change.
+                    self.job.tick(may_stop=False)
+                self.job.check_current()
+                self.job.save(manifest, plan["manifest"], indent=2)
+            except Superseded:
+                raise
+            except Exception as error:
+                reason = json.dumps(described(error))
+                # On a full disk even this fails; if we are killed now, the next one finishes instead.
+                with contextlib.suppress(OSError):
+                    files.write_text(self.undo_path, reason)
+                self.undo(plan, reason)
+        self.conclude(plan)
+
+    def undo(self, plan, error):
+        """Puts everything back, and ends the job with the error that was the reason."""
+        error, failed = json.loads(error), {}
+        for move in reversed(plan["moves"]):
+            try:
+                self.job.check_current()
+                getattr(self, "undo_" + move[0])(*move[1:])
+            except Superseded:
+                raise
+            except Exception as second:
+                failed[move[1]] = described(second)["message"]
+            self.job.tick(may_stop=False)
+        self.job.result = dict(NOTHING_APPLIED, undone=not failed)
+        if failed:
+            # The only copies of some old files are in the work folder now.
+            with contextlib.suppress(OSError):
+                files.write_text(os.path.join(self.job.work, "not_undone"), json.dumps(failed))
+            self.job.result["not_undone"] = failed
+            message = "%s; and these could not be put back (the old files are in %s): %s"
+            error["message"] = message % (error["message"], self.replaced, ", ".join(sorted(failed)))
+        stop = Stop(error["kind"], error["message"])
+        stop.error = error
+        raise stop
+
+    def do_put(self, path, number, mode, _existed):
+        staged, place = os.path.join(self.staging, number), self.place(path)
+        old = os.path.join(self.replaced, number)
+        if not os.path.lexists(staged):
+            return  # It is in its place.
+        if not os.path.islink(staged):
+            os.chmod(staged, mode)
+        # One that was killed here may have left it; since then the file may have become another one.
+        files.remove(old)
+        with contextlib.suppress(FileNotFoundError):
+            files.link_or_copy(place, old)
+        os.replace(staged, place)
+
+    def undo_put(self, path, number, _mode, existed):
+        old = os.path.join(self.replaced, number)
+        if os.path.lexists(os.path.join(self.staging, number)):
+            files.remove(old)
+        elif os.path.lexists(old):
+            os.replace(old, self.place(path))
+        elif not existed:
+            # Not away: of one that is undone already, the next one that undoes must find it here.
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(self.place(path), os.path.join(self.staging, number))
+
+    def do_take(self, path, name):
+        kept = os.path.join(self.replaced, name)
+        if not os.path.lexists(kept) and os.path.lexists(self.place(path)):
+            self.need_file(path)
+            os.rename(self.place(path), kept)
+
+    def undo_take(self, path, name):
+        kept = os.path.join(self.replaced, name)
+        if os.path.lexists(kept):
+            os.rename(kept, self.place(path))
+
+    def do_make(self, folder):
+        # A server may let everybody write to what its processes make.
+        os.makedirs(self.folder(folder), mode=0o755, exist_ok=True)
+
+    def undo_make(self, folder):
+        try:
+            os.rmdir(self.folder(folder))
+        except OSError as error:
+            # It was not made yet, the file is still there that makes way for it, or somebody has put something there.
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+    def do_unmake(self, folder, name):
+        # Moved, not removed: on a disk that is full by then, it could not be made again.
+        place, kept = self.place(folder), os.path.join(self.replaced, name)
+        if not os.path.lexists(kept) and os.path.isdir(place):
+            os.rename(place, kept)
+        if os.path.lexists(kept) and os.listdir(kept):
+            raise Stop("obstacle", "%s is in the way, and something was put into it just now" % folder, folder)
+
+    def undo_unmake(self, folder, name):
+        kept = os.path.join(self.replaced, name)
+        if os.path.lexists(kept):
+            os.rename(kept, self.place(folder))
+
+    def conclude(self, plan):
+        """What follows the manifest, and is not undone: deletes, what is kept for a rollback, the end of old notes.
+
+        The new files are there, and the manifest says so. What fails from here on is told, and is no reason to fail.
+        """
+        deleted, not_deleted, gone, store = [], dict(plan["kept"]), [], retention.store_of(self.job)
+        kept = files.read_json(os.path.join(store, "index.json")) if os.path.isdir(store) else None
+        if kept is not None:
+            # We were killed after this: who has put something there since then meant it.
+            deleted = [path for path in plan["deletes"] if path in kept["deleted"]]
+            not_deleted = kept.get("not_deleted", {})
+        for number, path in enumerate([] if kept else plan["deletes"]):
+            kept = os.path.join(self.replaced, "d%06d" % number)
+            try:
+                self.job.check_current()
+                os.makedirs(self.replaced, mode=0o700, exist_ok=True)
+                self.do_take(path, "d%06d" % number)
+                if os.path.lexists(kept):
+                    deleted.append(path)
+                    gone.append((path, "d%06d" % number))
+                self.job.tick(may_stop=False)
+            except Superseded:
+                raise
+            except (OSError, Stop) as error:
+                not_deleted[path] = str(error)
+        self.remove_emptied({os.path.dirname(path) for path in deleted})
+        written = [move for move in plan["moves"] if move[0] == "put"]
+        is_kept, size = retention.try_to_keep(self, plan, written, gone, not_deleted)
+        with contextlib.suppress(OSError):
+            for name in plan["old_notes"]:
+                files.remove(os.path.join(self.job.state, name))
+        if plan["spent"]:
+            shutil.rmtree(os.path.join(self.job.state, plan["spent"]), ignore_errors=True)
+        self.job.result = {
+            "written": len(written),
+            "deleted": deleted,
+            "not_deleted": not_deleted,
+            "kept_for_rollback": is_kept,
+            "rollback_bytes": size,
+            "overwritten": plan["overwritten"],
+            "undone": False,
+        }
+
+    def remove_emptied(self, folders):
+        for folder in sorted(folders, key=len, reverse=True):
+            while folder:
+                try:
+                    os.rmdir(self.folder(folder))
+                except FileNotFoundError:
+                    # One that was killed here has removed it, and none above it yet.
+                    pass
+                except OSError:
+                    break
+                folder = os.path.dirname(folder)
+
+
+NOTHING_APPLIED = {
+    "written": 0,
+    "deleted": [],
+    "not_deleted": {},
+    "kept_for_rollback": False,
+    "rollback_bytes": 0,
+    "overwritten": [],
+    "undone": False,
+}
