@@ -220,9 +220,9 @@ pub(super) fn file_name(id: &str) -> String {
     format!("intent-{id}.json")
 }
 
-/// `errand-<id>.json`: the note of a job that changes no file of the project, and keeps nobody from deploying.
+/// `maintenance-<id>.json`: the note of a job that changes no file of the project, and keeps nobody from deploying.
 pub(super) fn errand_name(id: &str) -> String {
-    format!("errand-{id}.json")
+    format!("maintenance-{id}.json")
 }
 
 pub(super) fn seconds(time: SystemTime) -> u64 {

@@ -86,7 +86,7 @@ impl StateFolder {
                 contents.generations.insert(generation);
             } else if let Some(id) = name.strip_prefix("intent-") {
                 contents.intents.insert(id.to_owned());
-            } else if let Some(id) = name.strip_prefix("errand-") {
+            } else if let Some(id) = name.strip_prefix("maintenance-") {
                 contents.errands.insert(id.to_owned());
             }
         }

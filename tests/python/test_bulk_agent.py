@@ -176,14 +176,14 @@ def test_a_step_that_goes_on_after_its_answer_got_lost_is_waited_for(with_agent)
             time.sleep(0.01)
         (work,) = site.remote.parent.glob(".pya/*/work-*")
         runner = load_runner()
-        carry_out = runner.transaction.Change.carry_out
+        apply = runner.transaction.Transaction.apply
 
-        def slowly(change):
+        def slowly(transaction):
             once.with_name("once.begun").touch()
             time.sleep(1)
-            carry_out(change)
+            apply(transaction)
 
-        runner.transaction.Change.carry_out = slowly
+        runner.transaction.Transaction.apply = slowly
         receipts.append(runner.run_job(str(work.parent), json.loads(once.read_text())))
 
     thread = threading.Thread(target=run_elsewhere)

@@ -171,13 +171,13 @@ def test_a_job_beside_a_deploy_keeps_nobody_from_anything(site):
     site.host.faults.add("hold", method="POST", path="*/always_on/", times=1)
     threading.Thread(target=lambda: site.caller.run(site.api.run("true", executor="always_on"))).start()
     assert site.host.wait_held(1, timeout=30)
-    assert len(site.notes("errand-*")) == 1
+    assert len(site.notes("maintenance-*")) == 1
     (site.local / "version.txt").write_text("2")
     report = site.deploy()
     assert (report.ok, report.warnings) == (True, [])
     site.host.release(site.host.held()[0].number)
     for _ in range(600):
-        if not site.notes("errand-*"):
+        if not site.notes("maintenance-*"):
             break
         time.sleep(0.05)
     assert client.always_on.list() == []
@@ -194,8 +194,8 @@ def test_a_task_that_could_not_be_deleted_goes_with_the_next_command(site):
         site.host.faults.add("status", code=400, method="DELETE", path="*/always_on/*", times=1)
         act()
         assert len(client.always_on.list()) == 1
-        assert len(site.notes("errand-*")) == 1
+        assert len(site.notes("maintenance-*")) == 1
         site.run(site.api.history())
         assert client.always_on.list() == []
-        assert site.notes("errand-*") == []
+        assert site.notes("maintenance-*") == []
         site.write("2")

@@ -85,12 +85,12 @@ def test_an_interrupted_command_leaves_neither_task_nor_note(tmp_path, host):
     while len(client.always_on.list()) < 2:
         assert run.poll() is None, run.communicate()
         time.sleep(0.02)
-    assert len(list(state.glob("errand-*"))) == 1
+    assert len(list(state.glob("maintenance-*"))) == 1
     os.kill(run.pid, signal.SIGINT)
     run.communicate(timeout=60)
     assert run.returncode == 130
     assert [task["id"] for task in client.always_on.list()] == [other["id"]]
-    assert list(state.glob("errand-*")) == list(state.glob("intent-*")) == list(state.glob("work-*")) == []
+    assert list(state.glob("maintenance-*")) == list(state.glob("intent-*")) == list(state.glob("work-*")) == []
     done = pya("deploy", "--executor", "none")
     assert "did not end well" not in done.stderr
 

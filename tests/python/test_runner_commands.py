@@ -84,7 +84,7 @@ def test_a_long_output_keeps_its_beginning_and_its_end(host):
 def test_a_command_that_takes_too_long_is_ended_with_all_that_it_started(host):
     script = "trap '' TERM; sleep 1000 & echo $!; wait; sleep 1000"
     module = load()
-    module.limits.GRACE = 0.2
+    module.limits.GRACE_SECONDS = 0.2
     receipt = run(host, "bash", "-c", script, timeout=0.5, module=module)
     assert (receipt["state"], receipt["error"]["kind"], receipt["result"]["timed_out"]) == ("failed", "timed_out", True)
     assert receipt["exit_status"] not in (0, None)
@@ -121,11 +121,11 @@ def test_a_command_that_was_cut_off_is_never_run_again(host):
 
 def test_a_command_goes_on_when_no_sign_of_life_can_be_given(host):
     module = load()
-    module.limits.BEAT = -1
+    module.limits.HEARTBEAT_SECONDS = -1
     real = module.files.write_text
 
     def write_text(path, *rest, **kwargs):
-        if path.endswith("beat"):
+        if path.endswith("heartbeat"):
             raise OSError(28, "no space")
         return real(path, *rest, **kwargs)
 

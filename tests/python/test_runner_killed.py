@@ -238,15 +238,15 @@ def test_superseded_before_the_deletes_nothing_is_deleted(host):
 
 def test_a_fault_of_its_own_in_the_middle_is_undone_too(host):
     module = load()
-    real, moves = module.transaction.Change.do_put, []
+    real, made = module.transaction.Transaction.replace, []
 
-    def do_put(self, *move):
-        moves.append(move)
-        if len(moves) == 3:
+    def replace(self, *entry):
+        made.append(entry)
+        if len(made) == 3:
             raise KeyError("a fault")
-        real(self, *move)
+        real(self, *entry)
 
-    module.transaction.Change.do_put = do_put
+    module.transaction.Transaction.replace = replace
     receipt = host.run(module=module)
     assert (receipt["state"], receipt["error"]["kind"]) == ("failed", "internal")
     assert "KeyError" in receipt["error"]["message"]
@@ -258,11 +258,11 @@ def test_a_fault_of_its_own_in_the_middle_is_undone_too(host):
 def test_a_sign_of_life_that_cannot_be_given_stops_nobody(host):
     """On a disk that is full, it may come due while the old files are put back."""
     module = load()
-    module.limits.BEAT = -1
+    module.limits.HEARTBEAT_SECONDS = -1
     real = module.files.write_text
 
     def write_text(path, *rest, **kwargs):
-        if path.endswith("beat"):
+        if path.endswith("heartbeat"):
             raise OSError(errno.ENOSPC, "no space")
         return real(path, *rest, **kwargs)
 

@@ -9,74 +9,74 @@ import tarfile
 import zlib
 
 from . import files, limits
-from .errors import Later, Stop
+from .errors import StepUnfinished, JobError
 from .names import checked_name
-from .transaction import NOTHING_APPLIED, Change
+from .transaction import NOTHING_APPLIED, Transaction
 
 
 def apply(job):
     """Puts the files of a bundle in their places, all or none."""
     # Until the moves are written down, no file of the project is touched.
     job.result = dict(NOTHING_APPLIED, undone=not job.has_begun())
-    change = Change(job)
-    if not change.is_planned():
-        unpack(job, change)
+    transaction = Transaction(job)
+    if not transaction.is_planned():
+        unpack(job, transaction)
     for part in job.job["parts"]:
         # The disk may be as good as full, and the receipt still needs room.
         files.remove(os.path.join(job.work, checked_name(part["name"])))
-    change.carry_out()
+    transaction.apply()
 
 
-def unpack(job, change):
+def unpack(job, transaction):
     """Unpacks the bundle into the staging folder, and plans the change."""
     progress_path = os.path.join(job.work, "progress.json")
     seen = (files.read_json(progress_path) or {"seen": []})["seen"]
     if not seen:
         check_parts(job)
-        check_space(change.staging, job.job["bytes"])
+        check_space(transaction.staging, job.job["bytes"])
     count, total, plan = 0, 0, None
     try:
         with tarfile.open(fileobj=gzip.GzipFile(fileobj=Parts(job)), mode="r|", encoding="utf-8") as archive:
             for member in archive:
                 is_plan = member.name == "plan.json"
-                if is_plan and member.size > limits.LARGEST_PLAN:
-                    raise Stop("digest", "the plan of the bundle is larger than any plan")
+                if is_plan and member.size > limits.MAX_PLAN_SIZE:
+                    raise JobError("digest", "the plan of the bundle is larger than any plan")
                 if plan is not None or not member.isreg():
-                    raise Stop("name", "the bundle holds what is no file of it: %r" % member.name)
+                    raise JobError("name", "the bundle holds what is no file of it: %r" % member.name)
                 content = archive.extractfile(member)
                 if is_plan:
                     plan = json.loads(content.read().decode())
                     continue
                 total += member.size
                 if not member.name.startswith("files/") or total > job.job["bytes"]:
-                    raise Stop("digest", "the bundle is not the one that was announced")
+                    raise JobError("digest", "the bundle is not the one that was announced")
                 if count >= len(seen):
-                    digest = files.copy(content, os.path.join(change.staging, "%06d" % count))
+                    digest = files.copy(content, os.path.join(transaction.staging, "%06d" % count))
                     seen.append([member.name[6:], digest, member.size])
                     # Only here: a step that ends while it passes over what is done would never get further.
                     job.tick()
                 count += 1
-    except Later:
+    except StepUnfinished:
         files.write_json(progress_path, {"seen": seen})
         raise
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, RecursionError) as error:
-        raise Stop("digest", "the bundle is damaged: %s" % error)
+        raise JobError("digest", "the bundle is damaged: %s" % error)
     names = ("files", "delete", "clear", "manifest", "remove")
     if not isinstance(plan, dict) or any(name not in plan for name in names):
-        raise Stop("digest", "the bundle has no plan")
+        raise JobError("digest", "the bundle has no plan")
     incoming, deletes, clear, manifest, old_notes = (plan[name] for name in names)
     if [[file.get("path"), file.get("sha256"), file.get("size")] for file in incoming] != seen:
-        raise Stop("digest", "what the bundle holds is not what it says that it holds")
-    change.plan(incoming, deletes, clear, manifest, old_notes, previous=plan.get("previous"))
+        raise JobError("digest", "what the bundle holds is not what it says that it holds")
+    transaction.plan(incoming, deletes, clear, manifest, old_notes, previous=plan.get("previous"))
 
 
 def check_parts(job):
     for part in job.job["parts"]:
         path = os.path.join(job.work, checked_name(part["name"]))
         if not os.path.exists(path):
-            raise Stop("missing", "%s was not uploaded" % part["name"])
+            raise JobError("missing", "%s was not uploaded" % part["name"])
         if os.path.getsize(path) != part["size"] or files.digest_of(path) != part["sha256"]:
-            raise Stop("digest", "%s is not what was uploaded" % part["name"])
+            raise JobError("digest", "%s is not what was uploaded" % part["name"])
         job.tick(may_stop=False)
 
 
@@ -97,9 +97,9 @@ def check_space(folder, size):
 
 
 def write_zeros(file, size):
-    zeros = bytes(limits.CHUNK)
+    zeros = bytes(limits.CHUNK_SIZE)
     while size > 0:
-        size -= file.write(zeros[: min(size, limits.CHUNK)])
+        size -= file.write(zeros[: min(size, limits.CHUNK_SIZE)])
     file.flush()
 
 

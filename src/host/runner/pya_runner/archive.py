@@ -8,7 +8,7 @@ import stat
 import tarfile
 
 from . import files, limits
-from .errors import Later
+from .errors import StepUnfinished
 from .tree import walk
 
 
@@ -36,11 +36,11 @@ def archive(job):
             except Unreadable as error:
                 progress["errors"][path] = str(error)
             progress["packed"].append(path)
-            if group.size > limits.GROUP:
+            if group.size > limits.GROUP_SIZE:
                 group.end()
                 job.tick()
         group.end(is_last=True)
-    except Later:
+    except StepUnfinished:
         progress["sizes"] = output.sizes
         output.close()
         files.write_json(progress_path, progress)
@@ -83,12 +83,12 @@ class Group:
                 content = b""
                 if failure is None:
                     try:
-                        content = file.read(min(left, limits.CHUNK))
+                        content = file.read(min(left, limits.CHUNK_SIZE))
                         failure = None if content else "it became shorter while it was packed"
                     except OSError as error:
                         failure = error.strerror or str(error)
                 # The archive must stay whole; whoever unpacks it leaves out what the errors name.
-                content = content or bytes(min(left, limits.CHUNK))
+                content = content or bytes(min(left, limits.CHUNK_SIZE))
                 self.gzip.write(content)
                 left -= len(content)
             self.gzip.write(bytes(-info.size % tarfile.BLOCKSIZE))
@@ -126,12 +126,12 @@ class ArchiveParts(io.RawIOBase):
     def write(self, content):
         content, written = memoryview(content), 0
         while written < len(content):
-            if self.file is None or self.sizes[-1] >= limits.PART:
+            if self.file is None or self.sizes[-1] >= limits.PART_SIZE:
                 if self.file is not None:
                     self.file.close()
                 self.sizes.append(0)
                 self.file = open(self.path(), "wb")
-            count = self.file.write(content[written : written + limits.PART - self.sizes[-1]])
+            count = self.file.write(content[written : written + limits.PART_SIZE - self.sizes[-1]])
             self.sizes[-1] += count
             written += count
         return written

@@ -11,7 +11,7 @@ import sys
 import time
 
 from . import limits
-from .errors import CommandFailed, Refusal, Stop
+from .errors import CommandFailed, Refusal, JobError
 from .names import checked_path, native, readable
 
 
@@ -103,7 +103,7 @@ def run_command(job, words, folder):
     argv = [readable(word) for word in words]
     job.result = {"argv": argv, "interpreter": argv[0], "timed_out": False, "signal": None}
     printed = os.path.join(job.work, "output")
-    with only_one(job) as lock, open(printed, "wb") as output:
+    with command_lock(job) as lock, open(printed, "wb") as output:
         # If we are killed from here on, the next one must know that the command was begun.
         job.save(job.receipt_path(), job.new_receipt("running"))
         try:
@@ -119,7 +119,7 @@ def run_command(job, words, folder):
                 pass_fds=() if lock is None else (lock,),
             )
         except OSError as error:
-            raise Stop("local", "%s: %s" % (words[0], error.strerror))
+            raise JobError("local", "%s: %s" % (words[0], error.strerror))
         limit = time.monotonic() + job.job["timeout"]
         while process.poll() is None and time.monotonic() < limit:
             job.tick(may_stop=False)
@@ -136,14 +136,14 @@ def run_command(job, words, folder):
     job.exit_status = status
     if job.result["timed_out"]:
         job.exit_status = status or 1
-        raise Stop("timed_out", "the command was ended after %d s" % job.job["timeout"])
+        raise JobError("timed_out", "the command was ended after %d s" % job.job["timeout"])
     if status != 0:
         # The status says it, and the output says why.
         raise CommandFailed(status)
 
 
 @contextlib.contextmanager
-def only_one(job):
+def command_lock(job):
     """One command at a time that changes database or packages: whoever lost sight of one may start another."""
     if job.job["operation"] not in ("manage", "pip"):
         yield None
@@ -170,7 +170,7 @@ def end_group(process):
     """Ends a process with all that it started: they may hold on to what they do, so first they are asked."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-        end = time.monotonic() + limits.GRACE
+        end = time.monotonic() + limits.GRACE_SECONDS
         while process.poll() is None and time.monotonic() < end:
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)

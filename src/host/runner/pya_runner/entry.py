@@ -23,7 +23,7 @@ from . import limits
 from .apply import apply
 from .archive import archive
 from .commands import manage, pip, run
-from .errors import Later, Refusal, Stop, described
+from .errors import StepUnfinished, Refusal, JobError, describe
 from .history import history
 from .job import Job
 from .rollback import rollback
@@ -45,7 +45,7 @@ def run_job(state, job, limit=None, is_program=False):
     except Refusal as refusal:
         # Not a trace of it: whoever it belonged to is gone.
         return work.new_receipt(refusal.state, error=refusal.error)
-    with work.alone() as is_alone:
+    with work.exclusively() as is_alone:
         if not is_alone:
             return work.new_receipt("running", error={"kind": "busy", "message": "another runner does this job"})
         # Whoever had the lock may have ended between our look and our turn.
@@ -75,14 +75,14 @@ def run_step(job, done):
     error, state = None, "done"
     try:
         if done is not None and job.job["operation"] in ("manage", "pip", "run"):
-            raise Stop("interrupted", "the command was cut off, and nobody knows what it did until then")
+            raise JobError("interrupted", "the command was cut off, and nobody knows what it did until then")
         OPERATIONS[job.job["operation"]](job)
-    except Later:
+    except StepUnfinished:
         state = "running"
-    except Stop as stop:
+    except JobError as stop:
         error, state = stop.error, stop.state
     except Exception as failure:
-        error, state = described(failure), "failed"
+        error, state = describe(failure), "failed"
     if state == "refused" and job.has_begun():
         state = "failed"
     receipt = job.new_receipt(state, error=error, started=started, steps=steps)

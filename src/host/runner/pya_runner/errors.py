@@ -4,7 +4,7 @@ import errno
 import traceback
 
 
-class Stop(Exception):
+class JobError(Exception):
     """Ends a job: its state, the kind of error, and what to say."""
 
     state = "failed"
@@ -16,7 +16,7 @@ class Stop(Exception):
             self.error["path"] = path
 
 
-class Refusal(Stop):
+class Refusal(JobError):
     """Nothing was begun."""
 
     state = "refused"
@@ -26,19 +26,19 @@ class Superseded(Refusal):
     """Another deploy is the current one, or none: nothing may be touched, not even to undo."""
 
 
-class Later(Exception):
+class StepUnfinished(Exception):
     """The time of this step is up."""
 
 
-class CommandFailed(Stop):
+class CommandFailed(JobError):
     def __init__(self, status):
         super().__init__("status", "it ended with exit status %d" % status)
         self.error = None
 
 
-def described(failure):
+def describe(failure):
     """What a receipt says of an exception."""
-    if isinstance(failure, Stop):
+    if isinstance(failure, JobError):
         return failure.error
     if not isinstance(failure, OSError):
         lines = traceback.format_exception(type(failure), failure, failure.__traceback__)

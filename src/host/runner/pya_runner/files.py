@@ -41,7 +41,7 @@ def copy(source, target):
     digest = hashlib.sha256()
     with open(target, "wb") as file:
         while True:
-            content = source.read(limits.CHUNK)
+            content = source.read(limits.CHUNK_SIZE)
             if not content:
                 return digest.hexdigest()
             digest.update(content)
@@ -51,7 +51,7 @@ def copy(source, target):
 def digest_of(path):
     digest = hashlib.sha256()
     with open(path, "rb") as file:
-        for content in iter(lambda: file.read(limits.CHUNK), b""):
+        for content in iter(lambda: file.read(limits.CHUNK_SIZE), b""):
             digest.update(content)
     return digest.hexdigest()
 

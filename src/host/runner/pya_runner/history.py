@@ -29,7 +29,7 @@ def remember(job, receipt):
     if migrations:
         kept["migrations"] = migrations
     others = [other for other in jobs if other.get("id") != job.id]
-    job.save(path, {"format": limits.FORMAT, "jobs": others[-limits.HISTORY + 1 :] + [kept]})
+    job.save(path, {"format": limits.FORMAT, "jobs": others[-limits.HISTORY_KEPT + 1 :] + [kept]})
 
 
 def summary(receipt):

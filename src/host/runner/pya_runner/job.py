@@ -11,7 +11,7 @@ import socket
 import time
 
 from . import files, limits
-from .errors import Later, Refusal, Superseded
+from .errors import StepUnfinished, Refusal, Superseded
 from .history import remember
 from .names import native, readable
 
@@ -27,7 +27,7 @@ class Job:
         self.work = os.path.join(self.state, "work-" + self.id)
         self.root = self.local(job["root"])
         self.deadline = None if limit is None else time.monotonic() + limit
-        self.is_program, self.beaten = is_program, 0.0
+        self.is_program, self.last_heartbeat = is_program, 0.0
         self.notes = {}
         self.output, self.truncated, self.exit_status, self.result = "", False, None, {}
 
@@ -47,13 +47,13 @@ class Job:
     def tick(self, may_stop=True):
         """Gives a sign of life, and ends the step when its time is up."""
         now = time.monotonic()
-        if now - self.beaten > limits.BEAT:
-            self.beaten = now
+        if now - self.last_heartbeat > limits.HEARTBEAT_SECONDS:
+            self.last_heartbeat = now
             # A disk that is full stops those who need room, and least of all one who is undoing.
             with contextlib.suppress(OSError):
-                files.write_text(os.path.join(self.work, "beat"), "%s %d" % (socket.gethostname(), time.time()))
+                files.write_text(os.path.join(self.work, "heartbeat"), "%s %d" % (socket.gethostname(), time.time()))
         if may_stop and self.deadline is not None and now > self.deadline:
-            raise Later
+            raise StepUnfinished
 
     # Receipts
 
@@ -108,7 +108,7 @@ class Job:
 
     def has_begun(self):
         """Whether files of the project may have been moved."""
-        return os.path.exists(os.path.join(self.work, "moves.json"))
+        return os.path.exists(os.path.join(self.work, limits.JOURNAL))
 
     def remove_folder(self, receipt):
         """An archive stays until it was fetched, and old files stay that may not have been put back."""
@@ -126,12 +126,12 @@ class Job:
         """Removes old receipts, and the folders of jobs that can never go on."""
         names = os.listdir(self.state)
         receipts = [name for name in names if name.startswith("receipt-") and name.endswith(".json")]
-        for name in files.newest_first(self.state, receipts)[limits.RECEIPTS :]:
+        for name in files.newest_first(self.state, receipts)[limits.RECEIPTS_KEPT :]:
             files.remove(os.path.join(self.state, name))
         for name in names:
             if name.startswith("gone-"):
                 shutil.rmtree(os.path.join(self.state, name), ignore_errors=True)
-            notes = {"%s-%s.json" % (kind, name[5:]) for kind in ("intent", "errand")}
+            notes = {"%s-%s.json" % (kind, name[5:]) for kind in ("intent", "maintenance")}
             if name.startswith("work-") and notes.isdisjoint(names):
                 path = os.path.join(self.state, name)
                 if os.path.exists(os.path.join(path, "not_undone")):
@@ -143,7 +143,7 @@ class Job:
     # Who may work
 
     @contextlib.contextmanager
-    def alone(self):
+    def exclusively(self):
         """Whether nobody else does this job, for as long as the block runs."""
         os.makedirs(self.work, mode=0o700, exist_ok=True)
         # The API makes folders that everybody can read.
@@ -167,13 +167,17 @@ class Job:
                 yield False
                 return
             # The home folder may be shared by machines that do not share locks.
-            beat = files.read_text(os.path.join(self.work, "beat")).split()
-            if len(beat) == 2 and beat[0] != socket.gethostname() and time.time() - int(beat[1]) < limits.DEAD:
+            heartbeat = files.read_text(os.path.join(self.work, "heartbeat")).split()
+            if (
+                len(heartbeat) == 2
+                and heartbeat[0] != socket.gethostname()
+                and time.time() - int(heartbeat[1]) < limits.HEARTBEAT_EXPIRES
+            ):
                 yield False
                 return
             self.tick(may_stop=False)
             yield True
-            files.remove(os.path.join(self.work, "beat"))
+            files.remove(os.path.join(self.work, "heartbeat"))
         finally:
             os.close(lock)
 
@@ -222,7 +226,7 @@ class Job:
         The API may be writing it: what is half-written is looked at again for a while.
         """
         path = os.path.join(self.state, name)
-        for _ in range(limits.LOOKS):
+        for _ in range(limits.READ_RETRIES):
             facts = os.stat(path)
             version = (facts.st_mtime_ns, facts.st_size, facts.st_ino)
             if self.notes.get(name, (None,))[0] == version:
@@ -232,7 +236,7 @@ class Job:
                 if isinstance(value, dict):
                     self.notes[name] = (version, value)
                     return value
-            time.sleep(limits.LOOK)
+            time.sleep(limits.READ_RETRY_SECONDS)
         return None
 
     def note_if_there(self, name):

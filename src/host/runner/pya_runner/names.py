@@ -3,25 +3,25 @@
 import os
 import re
 
-from .errors import Stop
+from .errors import JobError
 
 
 def checked_path(path):
     """A path that stays below the project."""
     if not isinstance(path, str) or "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
-        raise Stop("name", "%r leads out of the project" % (path,))
+        raise JobError("name", "%r leads out of the project" % (path,))
     return path
 
 
 def checked_name(name):
     if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9.-]*", name):
-        raise Stop("name", "%r is no name of ours" % (name,))
+        raise JobError("name", "%r is no name of ours" % (name,))
     return name
 
 
 def checked_id(text):
     if not isinstance(text, str) or not re.fullmatch("[0-9a-f]{16}", text):
-        raise Stop("name", "%r is no id" % (text,))
+        raise JobError("name", "%r is no id" % (text,))
     return text
 
 

@@ -15,72 +15,72 @@ def store_of(job):
     return os.path.join(job.state, "rollback-" + job.id)
 
 
-def try_to_keep(change, *what):
+def try_to_keep(transaction, *what):
     """As `keep`; what cannot be kept is not."""
     try:
-        return keep(change, *what)
+        return keep(transaction, *what)
     except OSError as error:
-        change.job.output += "what was replaced could not be kept: %s\n" % error
+        transaction.job.output += "what was replaced could not be kept: %s\n" % error
         return False, 0
 
 
-def keep(change, plan, written, gone, not_deleted):
+def keep(transaction, journal, written, gone, not_deleted):
     """Keeps what was replaced, if that is wanted and not too much; whether it did, and how many bytes it is."""
-    store = store_of(change.job)
+    store = store_of(transaction.job)
     if os.path.exists(store):
         # We were killed after this.
         return True, files.read_json(os.path.join(store, "index.json"))["size"]
-    index = dict(index_of(change, plan, written, gone), not_deleted=not_deleted)
-    wanted = change.job.job["rollback"]
-    is_kept = wanted["versions"] > 0 and (index["size"] <= wanted["bytes"] or bool(plan["overwritten"]))
-    stores = [name for name in os.listdir(change.job.state) if re.fullmatch("rollback-[0-9a-f]{16}", name)]
+    index = dict(index_of(transaction, journal, written, gone), not_deleted=not_deleted)
+    wanted = transaction.job.job["rollback"]
+    is_kept = wanted["versions"] > 0 and (index["size"] <= wanted["bytes"] or bool(journal["overwritten"]))
+    stores = [name for name in os.listdir(transaction.job.state) if re.fullmatch("rollback-[0-9a-f]{16}", name)]
     # Older ones are of no use without this one: they would be mixed with what it put there.
-    for name in files.newest_first(change.job.state, stores)[wanted["versions"] - 1 if is_kept else 0 :]:
-        if name != plan["spent"]:
-            shutil.rmtree(os.path.join(change.job.state, name), ignore_errors=True)
+    for name in files.newest_first(transaction.job.state, stores)[wanted["versions"] - 1 if is_kept else 0 :]:
+        if name != journal["spent"]:
+            shutil.rmtree(os.path.join(transaction.job.state, name), ignore_errors=True)
     if is_kept:
-        for move in plan["moves"]:
-            if move[0] == "unmake":
+        for entry in journal["entries"]:
+            if entry[0] == "rmdir":
                 with contextlib.suppress(OSError):
-                    os.rmdir(os.path.join(change.replaced, move[2]))
-        files.write_json(os.path.join(change.replaced, "index.json"), index)
-        inside = os.path.join(change.job.work, "replaced")
-        if change.replaced != inside:
+                    os.rmdir(os.path.join(transaction.replaced, entry[2]))
+        files.write_json(os.path.join(transaction.replaced, "index.json"), index)
+        inside = os.path.join(transaction.job.work, "replaced")
+        if transaction.replaced != inside:
             shutil.rmtree(inside, ignore_errors=True)
-            shutil.copytree(change.replaced, inside, symlinks=True)
+            shutil.copytree(transaction.replaced, inside, symlinks=True)
         os.rename(inside, store)
     return is_kept, index["size"]
 
 
-def index_of(change, plan, written, gone):
+def index_of(transaction, journal, written, gone):
     """What a rollback needs to know."""
     replaced, added, deleted = {}, {}, {}
     for _, path, number, _, _ in written:
-        old = kept_as(change, number)
-        put = plan["digests"].get(path) or files.digest_if_there(change.place(path))
+        old = kept_as(transaction, number)
+        deployed = journal["digests"].get(path) or files.digest_if_there(transaction.place(path))
         if old is not None:
-            replaced[path] = dict(old, put=put)
+            replaced[path] = dict(old, deployed=deployed)
         else:
-            added[path] = put
-    for path, name in gone + [(move[1], move[2]) for move in plan["moves"] if move[0] == "take"]:
-        old = kept_as(change, name)
+            added[path] = deployed
+    for path, name in gone + [(entry[1], entry[2]) for entry in journal["entries"] if entry[0] == "remove"]:
+        old = kept_as(transaction, name)
         if old is not None:
             deleted[path] = old
     size = sum(old["size"] for old in list(replaced.values()) + list(deleted.values()))
     index = {
         "format": limits.FORMAT,
-        "id": change.job.id,
+        "id": transaction.job.id,
         "time": int(time.time()),
-        "previous": plan["previous"],
+        "previous": journal["previous"],
         "size": size,
     }
     return dict(index, files=replaced, added=added, deleted=deleted)
 
 
-def kept_as(change, name):
+def kept_as(transaction, name):
     """What is kept under this name."""
     try:
-        facts = os.lstat(os.path.join(change.replaced, name))
+        facts = os.lstat(os.path.join(transaction.replaced, name))
     except FileNotFoundError:
         return None
     return {"name": name, "mode": stat.S_IMODE(facts.st_mode), "size": facts.st_size}

@@ -6,19 +6,19 @@ import re
 from . import files, limits
 from .errors import Refusal
 from .names import checked_id, checked_name
-from .transaction import NOTHING_APPLIED, Change
+from .transaction import NOTHING_APPLIED, Transaction
 
 
 def rollback(job):
     """Puts back what a deploy replaced, and removes what it added."""
     job.result = dict(NOTHING_APPLIED, undone=not job.has_begun())
-    change = Change(job)
-    if not change.is_planned():
-        stage_old_files(job, change)
-    change.carry_out()
+    transaction = Transaction(job)
+    if not transaction.is_planned():
+        stage_old_files(job, transaction)
+    transaction.apply()
 
 
-def stage_old_files(job, change):
+def stage_old_files(job, transaction):
     store = os.path.join(job.state, "rollback-" + checked_id(job.job["target"]))
     index = files.read_json(os.path.join(store, "index.json"))
     if index is None:
@@ -27,21 +27,21 @@ def stage_old_files(job, change):
     if newest.get("deploy") != job.job["target"]:
         why = "another deploy ended since (%s): what it put there would be mixed with older files"
         raise Refusal("not_latest", why % newest.get("deploy", "unknown"))
-    os.makedirs(change.staging, mode=0o700, exist_ok=True)
+    os.makedirs(transaction.staging, mode=0o700, exist_ok=True)
     incoming = []
     for path, old in sorted(list(index["files"].items()) + list(index["deleted"].items())):
-        staged = os.path.join(change.staging, "%06d" % len(incoming))
+        staged = os.path.join(transaction.staging, "%06d" % len(incoming))
         incoming.append({"path": path, "mode": old["mode"]})
         if not os.path.lexists(staged):
             files.link_or_copy(os.path.join(store, checked_name(old["name"])), staged)
             job.tick()
     deletes, kept = [], {}
     for path, digest in sorted(index["added"].items()):
-        if files.digest_if_there(change.place(path)) in (None, digest):
+        if files.digest_if_there(transaction.place(path)) in (None, digest):
             deletes.append(path)
         else:
             kept[path] = "it was changed since that deploy added it"
-    overwritten = written_since(job, change, store, index)
+    overwritten = written_since(job, transaction, store, index)
     clear, deletes = cleared_for([file["path"] for file in incoming], deletes)
     manifest = dict(index["previous"] or {"format": limits.FORMAT, "remote_root": job.job["root"], "files": {}})
     # What deploys that were cut off changed since, or may have, is not as it was then.
@@ -52,18 +52,18 @@ def stage_old_files(job, change):
     manifest.update(generation=job.job["generation"], deploy=job.id, files=files_now)
     old_notes = [name for name in os.listdir(job.state) if re.fullmatch(r"manifest-[0-9]+\.json", name)]
     old_notes = [name for name in old_notes if int(name[9:-5]) < job.job["generation"]]
-    change.plan(
+    transaction.plan(
         incoming, deletes, clear, manifest, old_notes, kept=kept, spent=os.path.basename(store), overwritten=overwritten
     )
 
 
-def written_since(job, change, store, index):
+def written_since(job, transaction, store, index):
     """Files that come back and are other by now than the deploy left them: what is there has no other copy."""
     found = []
     for path, old in sorted(list(index["files"].items()) + list(index["deleted"].items())):
-        digest, stored = files.digest_if_there(change.place(path)), os.path.join(store, checked_name(old["name"]))
+        digest, stored = files.digest_if_there(transaction.place(path)), os.path.join(store, checked_name(old["name"]))
         # One that was cut off may have put it back already.
-        if digest not in (None, old.get("put"), files.digest_if_there(stored)):
+        if digest not in (None, old.get("deployed"), files.digest_if_there(stored)):
             found.append(path)
         job.tick(may_stop=False)
     return found

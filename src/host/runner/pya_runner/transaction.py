@@ -9,21 +9,21 @@ import shutil
 import stat
 
 from . import files, limits, retention
-from .errors import Stop, Superseded, described
+from .errors import JobError, Superseded, describe
 from .names import checked_path, native, readable
 from .planner import Planner
 
 
-class Change:
+class Transaction:
     """A change of the project: staged files that go in, files that go out, a new manifest.
 
-    It is written down as single moves before the first is made. Of each move the files themselves tell whether it was
+    It is written down as single moves before the first is made. Of each entry the files themselves tell whether it was
     made, so that a killed one is finished by making all moves again, or undone by making them backwards.
     """
 
     def __init__(self, job):
         self.job = job
-        self.moves_path = os.path.join(job.work, "moves.json")
+        self.journal_path = os.path.join(job.work, limits.JOURNAL)
         self.undo_path = os.path.join(job.work, "undo")
         self.areas = [os.path.realpath(area) for area in (job.root, job.home, "/var/www", "/var/log")]
         self.reached = set()
@@ -52,7 +52,7 @@ class Change:
         return path
 
     def is_planned(self):
-        return os.path.exists(self.moves_path)
+        return os.path.exists(self.journal_path)
 
     def place(self, path):
         """Where a file of the project lies. What its folders are links to is for `check_reach` to say."""
@@ -69,7 +69,7 @@ class Change:
         if folder not in self.reached:
             real = os.path.realpath(folder)
             if not any(real == area or real.startswith(area + "/") for area in self.areas):
-                raise Stop("obstacle", "a link leads %s out of the account, to %s" % (path, real), path)
+                raise JobError("obstacle", "a link leads %s out of the account, to %s" % (path, real), path)
             self.reached.add(folder)
 
     def folder(self, path):
@@ -85,16 +85,16 @@ class Change:
         rollback makes the manifest of: what the newest one says, unless the client knows better, since a deploy was
         cut off.
         """
-        moves = Planner(self).moves(incoming, deletes, clear)
+        entries = Planner(self).entries(incoming, deletes, clear)
         for name in old_notes:
             if not re.fullmatch(r"(manifest-[0-9]+|intent-[0-9a-f]{16})\.json", name):
-                raise Stop("name", "%r is no note of a deploy" % name)
+                raise JobError("name", "%r is no note of a deploy" % name)
         os.makedirs(self.replaced, mode=0o700, exist_ok=True)
         newest = self.job.note_if_there("manifest-%d.json" % (self.job.job["generation"] - 1))
         files.write_json(
-            self.moves_path,
+            self.journal_path,
             {
-                "moves": moves,
+                "entries": entries,
                 "deletes": [checked_path(path) for path in deletes],
                 "manifest": manifest,
                 "previous": previous or newest,
@@ -110,46 +110,46 @@ class Change:
         self.check_reach(path)
         facts = os.lstat(self.place(path))
         if not stat.S_ISREG(facts.st_mode):
-            raise Stop("obstacle", "%s is no regular file" % path, path)
+            raise JobError("obstacle", "%s is no regular file" % path, path)
 
     # Carrying out
 
-    def carry_out(self):
-        plan = files.read_json(self.moves_path)
+    def apply(self):
+        journal = files.read_json(self.journal_path)
         self.job.result = dict(NOTHING_APPLIED)
         if os.path.exists(self.undo_path):
-            self.undo(plan, files.read_text(self.undo_path))
+            self.undo(journal, files.read_text(self.undo_path))
         manifest = os.path.join(self.job.state, "manifest-%d.json" % self.job.job["generation"])
         if not os.path.exists(manifest):
             try:
-                for move in plan["moves"]:
+                for entry in journal["entries"]:
                     self.job.check_current()
-                    getattr(self, "do_" + move[0])(*move[1:])
+                    getattr(self, entry[0])(*entry[1:])
                     # Not at the end of a step: meanwhile the site would be served half a change.
                     self.job.tick(may_stop=False)
                 self.job.check_current()
-                self.job.save(manifest, plan["manifest"], indent=2)
+                self.job.save(manifest, journal["manifest"], indent=2)
             except Superseded:
                 raise
             except Exception as error:
-                reason = json.dumps(described(error))
+                reason = json.dumps(describe(error))
                 # On a full disk even this fails; if we are killed now, the next one finishes instead.
                 with contextlib.suppress(OSError):
                     files.write_text(self.undo_path, reason)
-                self.undo(plan, reason)
-        self.conclude(plan)
+                self.undo(journal, reason)
+        self.commit(journal)
 
-    def undo(self, plan, error):
+    def undo(self, journal, error):
         """Puts everything back, and ends the job with the error that was the reason."""
         error, failed = json.loads(error), {}
-        for move in reversed(plan["moves"]):
+        for entry in reversed(journal["entries"]):
             try:
                 self.job.check_current()
-                getattr(self, "undo_" + move[0])(*move[1:])
+                getattr(self, "undo_" + entry[0])(*entry[1:])
             except Superseded:
                 raise
             except Exception as second:
-                failed[move[1]] = described(second)["message"]
+                failed[entry[1]] = describe(second)["message"]
             self.job.tick(may_stop=False)
         self.job.result = dict(NOTHING_APPLIED, undone=not failed)
         if failed:
@@ -159,11 +159,11 @@ class Change:
             self.job.result["not_undone"] = failed
             message = "%s; and these could not be put back (the old files are in %s): %s"
             error["message"] = message % (error["message"], self.replaced, ", ".join(sorted(failed)))
-        stop = Stop(error["kind"], error["message"])
+        stop = JobError(error["kind"], error["message"])
         stop.error = error
         raise stop
 
-    def do_put(self, path, number, mode, _existed):
+    def replace(self, path, number, mode, _existed):
         staged, place = os.path.join(self.staging, number), self.place(path)
         old = os.path.join(self.replaced, number)
         if not os.path.lexists(staged):
@@ -176,7 +176,7 @@ class Change:
             files.link_or_copy(place, old)
         os.replace(staged, place)
 
-    def undo_put(self, path, number, _mode, existed):
+    def undo_replace(self, path, number, _mode, existed):
         old = os.path.join(self.replaced, number)
         if os.path.lexists(os.path.join(self.staging, number)):
             files.remove(old)
@@ -187,22 +187,22 @@ class Change:
             with contextlib.suppress(FileNotFoundError):
                 os.rename(self.place(path), os.path.join(self.staging, number))
 
-    def do_take(self, path, name):
+    def remove(self, path, name):
         kept = os.path.join(self.replaced, name)
         if not os.path.lexists(kept) and os.path.lexists(self.place(path)):
             self.need_file(path)
             os.rename(self.place(path), kept)
 
-    def undo_take(self, path, name):
+    def undo_remove(self, path, name):
         kept = os.path.join(self.replaced, name)
         if os.path.lexists(kept):
             os.rename(kept, self.place(path))
 
-    def do_make(self, folder):
+    def mkdir(self, folder):
         # A server may let everybody write to what its processes make.
         os.makedirs(self.folder(folder), mode=0o755, exist_ok=True)
 
-    def undo_make(self, folder):
+    def undo_mkdir(self, folder):
         try:
             os.rmdir(self.folder(folder))
         except OSError as error:
@@ -210,59 +210,59 @@ class Change:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
                 raise
 
-    def do_unmake(self, folder, name):
+    def rmdir(self, folder, name):
         # Moved, not removed: on a disk that is full by then, it could not be made again.
         place, kept = self.place(folder), os.path.join(self.replaced, name)
         if not os.path.lexists(kept) and os.path.isdir(place):
             os.rename(place, kept)
         if os.path.lexists(kept) and os.listdir(kept):
-            raise Stop("obstacle", "%s is in the way, and something was put into it just now" % folder, folder)
+            raise JobError("obstacle", "%s is in the way, and something was put into it just now" % folder, folder)
 
-    def undo_unmake(self, folder, name):
+    def undo_rmdir(self, folder, name):
         kept = os.path.join(self.replaced, name)
         if os.path.lexists(kept):
             os.rename(kept, self.place(folder))
 
-    def conclude(self, plan):
+    def commit(self, journal):
         """What follows the manifest, and is not undone: deletes, what is kept for a rollback, the end of old notes.
 
         The new files are there, and the manifest says so. What fails from here on is told, and is no reason to fail.
         """
-        deleted, not_deleted, gone, store = [], dict(plan["kept"]), [], retention.store_of(self.job)
+        deleted, not_deleted, gone, store = [], dict(journal["kept"]), [], retention.store_of(self.job)
         kept = files.read_json(os.path.join(store, "index.json")) if os.path.isdir(store) else None
         if kept is not None:
             # We were killed after this: who has put something there since then meant it.
-            deleted = [path for path in plan["deletes"] if path in kept["deleted"]]
+            deleted = [path for path in journal["deletes"] if path in kept["deleted"]]
             not_deleted = kept.get("not_deleted", {})
-        for number, path in enumerate([] if kept else plan["deletes"]):
+        for number, path in enumerate([] if kept else journal["deletes"]):
             kept = os.path.join(self.replaced, "d%06d" % number)
             try:
                 self.job.check_current()
                 os.makedirs(self.replaced, mode=0o700, exist_ok=True)
-                self.do_take(path, "d%06d" % number)
+                self.remove(path, "d%06d" % number)
                 if os.path.lexists(kept):
                     deleted.append(path)
                     gone.append((path, "d%06d" % number))
                 self.job.tick(may_stop=False)
             except Superseded:
                 raise
-            except (OSError, Stop) as error:
+            except (OSError, JobError) as error:
                 not_deleted[path] = str(error)
         self.remove_emptied({os.path.dirname(path) for path in deleted})
-        written = [move for move in plan["moves"] if move[0] == "put"]
-        is_kept, size = retention.try_to_keep(self, plan, written, gone, not_deleted)
+        written = [entry for entry in journal["entries"] if entry[0] == "replace"]
+        is_kept, size = retention.try_to_keep(self, journal, written, gone, not_deleted)
         with contextlib.suppress(OSError):
-            for name in plan["old_notes"]:
+            for name in journal["old_notes"]:
                 files.remove(os.path.join(self.job.state, name))
-        if plan["spent"]:
-            shutil.rmtree(os.path.join(self.job.state, plan["spent"]), ignore_errors=True)
+        if journal["spent"]:
+            shutil.rmtree(os.path.join(self.job.state, journal["spent"]), ignore_errors=True)
         self.job.result = {
             "written": len(written),
             "deleted": deleted,
             "not_deleted": not_deleted,
             "kept_for_rollback": is_kept,
             "rollback_bytes": size,
-            "overwritten": plan["overwritten"],
+            "overwritten": journal["overwritten"],
             "undone": False,
         }
 

@@ -5,7 +5,7 @@ import os
 import stat
 
 from . import files
-from .errors import Later
+from .errors import StepUnfinished
 from .names import native, readable
 
 
@@ -62,7 +62,7 @@ def hash_tree(job):
                 found["errors"][name] = error.strerror or str(error)
                 continue
             job.tick()
-    except Later:
+    except StepUnfinished:
         known.update(found["files"])
         files.write_json(path, {"files": known})
         raise
