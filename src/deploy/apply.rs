@@ -28,7 +28,7 @@ use crate::api::Reloaded;
 use crate::client::Client;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::{Executor, Keep, LeftTasks, Workshop, host_time, sweep_own};
+use crate::host::{Executor, JobFolder, LeftTasks, Retention, host_time, sweep_own};
 
 /// Deploys what `diff` says, and reports what was done.
 ///
@@ -133,8 +133,8 @@ pub(super) struct Run<'a, R> {
 
 impl<R: Remote> Run<'_, R> {
     /// Where the jobs of this deploy are done.
-    pub(super) fn workshop(&self, client: &Client) -> Workshop {
-        Workshop { left: LeftTasks::clone(&self.left), ..Workshop::new(client, self.folder.path()) }
+    pub(super) fn job_folder(&self, client: &Client) -> JobFolder {
+        JobFolder { left: LeftTasks::clone(&self.left), ..JobFolder::new(client, self.folder.path()) }
     }
 
     async fn run(&self) -> Result<()> {
@@ -284,7 +284,8 @@ impl<R: Remote> Run<'_, R> {
 
     /// What was kept only in case of a failure goes, if it is more than is kept as a rule.
     async fn forget_too_much(&self, id: &str) {
-        if self.recorder.lock().rollback_bytes <= Keep::default().bytes || !self.recorder.lock().kept_for_rollback {
+        if self.recorder.lock().rollback_bytes <= Retention::default().bytes || !self.recorder.lock().kept_for_rollback
+        {
             return;
         }
         let removed = match self.folder.kept(id) {

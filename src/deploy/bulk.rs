@@ -16,7 +16,7 @@ use super::remote::Remote;
 use super::select::blocking;
 use crate::client::Content;
 use crate::error::{ErrorKind, Result};
-use crate::host::{Bundle, Executor, Item, Keep, Operation, Packed, Receipt, Workshop};
+use crate::host::{Bundle, Executor, Item, JobFolder, Operation, Packed, Receipt, Retention};
 
 /// How long a job may take: the runner begins none that is older than 30 minutes.
 pub(super) const LIMIT: Duration = Duration::from_secs(25 * 60);
@@ -132,22 +132,22 @@ impl<R: Remote> Run<'_, R> {
     }
 
     /// A rollback that is promised needs all that is replaced, however much it is.
-    fn keep(&self) -> Keep {
-        let bytes = if self.options.rollback_on_failure { u64::MAX } else { Keep::default().bytes };
-        Keep { bytes, ..Keep::default() }
+    fn keep(&self) -> Retention {
+        let bytes = if self.options.rollback_on_failure { u64::MAX } else { Retention::default().bytes };
+        Retention { bytes, ..Retention::default() }
     }
 
     async fn send_and_run(&self, keeper: &Keeper<R>, id: &str, load: &Load) -> Result<Receipt> {
         let (client, executor) = self.means.needed()?;
-        let shop = self.workshop(client);
-        let ready = keeper.right().during(executor.made_ready(&shop)).await.inspect_err(|error| {
+        let job_folder = self.job_folder(client);
+        let ready = keeper.right().during(executor.made_ready(&job_folder)).await.inspect_err(|error| {
             // Nothing was sent yet.
             self.recorder.lock().untouched = error.kind() == ErrorKind::Config;
         })?;
         let executor = ready.as_ref().unwrap_or(executor);
         // A runner that is still at work does without them once it moves files; before that it ends, and has changed nothing.
         let mut sent = Passing::new(client, "a part of the bundle");
-        let receipt = self.send_and_wait(keeper, id, load, &shop, executor, &mut sent).await;
+        let receipt = self.send_and_wait(keeper, id, load, &job_folder, executor, &mut sent).await;
         if receipt.is_ok() {
             // The runner removed them.
             sent.is_gone();
@@ -162,18 +162,18 @@ impl<R: Remote> Run<'_, R> {
         keeper: &Keeper<R>,
         id: &str,
         load: &Load,
-        shop: &Workshop,
+        job_folder: &JobFolder,
         executor: &Executor,
         sent: &mut Passing,
     ) -> Result<Receipt> {
         let right = keeper.right();
-        let folder = shop.folder(id)?;
+        let folder = job_folder.folder(id)?;
         for part in &load.bundle.parts {
             let place = folder.join(&part.name)?;
             sent.add(place.clone());
             self.watcher.started(&part.name, &place, part.size);
             let content = Content::Path(load.bundle.file(part));
-            let outcome = right.during(shop.client.upload_from(&place, content)).await;
+            let outcome = right.during(job_folder.client.upload_from(&place, content)).await;
             let reason = outcome.as_ref().err().map(crate::Error::chain);
             self.watcher.ended(&part.name, &place, reason.as_deref());
             outcome?;
@@ -184,10 +184,10 @@ impl<R: Remote> Run<'_, R> {
             generation: self.generation(),
             rollback: self.keep(),
         };
-        let job = shop.job(id, &self.base.remote_root, operation);
+        let job = job_folder.job(id, &self.base.remote_root, operation);
         self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });
         self.recorder.lock().running = Some("bundle".to_owned());
-        let receipt = right.during(executor.run(shop, &job, LIMIT)).await;
+        let receipt = right.during(executor.run(job_folder, &job, LIMIT)).await;
         self.recorder.lock().running = None;
         receipt
     }

@@ -21,7 +21,7 @@ use super::select::counted;
 use super::state::{State as OnHost, StateFolder};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::{Applied, Keep, Operation, State, Workshop};
+use crate::host::{Applied, JobFolder, Operation, Retention, State};
 
 impl<R: Remote> Run<'_, R> {
     /// After a failure: puts the old files back, if that is wanted and can be done, and reloads.
@@ -90,7 +90,7 @@ impl<R: Remote> Run<'_, R> {
             remote: self.remote,
             folder: &self.folder,
             root: &self.base.remote_root,
-            shop: self.workshop(client),
+            job_folder: self.job_folder(client),
             executor,
         };
         let own = intent.id.clone();
@@ -131,9 +131,9 @@ impl<R: Remote> Errand<'_, R> {
             }));
         }
         keeper.start();
-        let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Keep::default() };
-        let job = self.shop.job(&id, self.root, operation);
-        let receipt = keeper.right().during(self.executor.run(&self.shop, &job, super::bulk::LIMIT)).await;
+        let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Retention::default() };
+        let job = self.job_folder.job(&id, self.root, operation);
+        let receipt = keeper.right().during(self.executor.run(&self.job_folder, &job, super::bulk::LIMIT)).await;
         let failure = match receipt {
             Ok(receipt) if receipt.is_ok() => return Ok((keeper, receipt.applied())),
             Ok(receipt) if receipt.applied().undone || receipt.state == State::Refused => {
@@ -237,8 +237,8 @@ pub async fn rollback(project: &Project, via: &Via, target: Option<&str>, reload
     };
     let index = index_of(client, &folder, &target).await?;
     let executor = via.for_job(client, "nothing can put files back on the host").await?;
-    let shop = Workshop::new(client, folder.path());
-    let errand = Errand { remote: client, folder: &folder, root, shop, executor: &executor };
+    let job_folder = JobFolder::new(client, folder.path());
+    let errand = Errand { remote: client, folder: &folder, root, job_folder, executor: &executor };
     let mut intent = Intent::new(client.server_time());
     for other in &state.intents {
         intent.pending.extend(other.pending.iter().chain(other.done.keys()).cloned());

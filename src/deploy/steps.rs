@@ -13,7 +13,7 @@ use super::progress::ProgressEvent;
 use super::remote::Remote;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::{Executor, Operation, Receipt, State, Workshop, random_hex, settings_module, wsgi_file};
+use crate::host::{Executor, JobFolder, Operation, Receipt, State, random_id, settings_module, wsgi_file};
 
 /// How long a command may run inside a web app, in seconds, where a request may take 5 minutes.
 pub const COMMAND_LIMIT: u64 = 240;
@@ -199,12 +199,12 @@ impl<R: Remote> Run<'_, R> {
         let surroundings = Surroundings::of(client, self.options.via.domain.as_deref(), executor).await?;
         // Others must know the tasks of these jobs as those of a deploy that is going on.
         let owner = Some(keeper.intent().id.clone());
-        let shop = Workshop { owner, ..self.workshop(client) };
+        let job_folder = JobFolder { owner, ..self.job_folder(client) };
         for (step, operation) in self.options.steps.operations(&surroundings) {
             self.watcher.tell(ProgressEvent::Running { step: step.to_owned() });
-            let job = shop.job(&random_hex(8)?, &self.base.remote_root, operation);
+            let job = job_folder.job(&random_id(16)?, &self.base.remote_root, operation);
             self.recorder.lock().running = Some(step.to_owned());
-            let receipt = keeper.right().during(executor.run(&shop, &job, receipt_within(executor))).await;
+            let receipt = keeper.right().during(executor.run(&job_folder, &job, receipt_within(executor))).await;
             self.recorder.lock().running = None;
             let receipt = match receipt {
                 Ok(receipt) => receipt,

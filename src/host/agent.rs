@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::runner;
-use super::sign::{Key, PATH, VERSION, random_hex};
+use super::sign::{Key, PATH, VERSION, random_id};
 use super::site::{Answer, STATUS, Site};
 use super::stub::{self, Stub};
 use crate::api::Reloaded;
@@ -80,12 +80,12 @@ pub enum Status {
     /// An agent of another version.
     OtherVersion(u32),
     /// Whatever keeps it from answering, for people.
-    Silent(Silence),
+    Unreachable(Unreachable),
 }
 
 /// Why an agent does not answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Silence {
+pub enum Unreachable {
     /// The service says that the site is disabled.
     Disabled,
     /// The web app was not loaded since the installation.
@@ -114,12 +114,12 @@ impl fmt::Display for Status {
             Self::OtherVersion(version) => {
                 write!(f, "version {version} is installed, this is version {VERSION}: install it anew")
             }
-            Self::Silent(why) => write!(f, "installed, but it does not answer: {why}"),
+            Self::Unreachable(why) => write!(f, "installed, but it does not answer: {why}"),
         }
     }
 }
 
-impl fmt::Display for Silence {
+impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disabled => f.write_str("the site is disabled or has expired: enable or extend it"),
@@ -252,7 +252,7 @@ impl Agents {
                 warnings.push(warning);
             }
             if !self.answers(&key, ANSWERS_WITHIN).await? {
-                let why = self.silence(&record, &key).await?;
+                let why = self.why_unreachable(&record, &key).await?;
                 return Err(Error::job(format!("the agent is installed, but it does not answer: {why}")));
             }
             loaded = self.read("loaded.json").await?.unwrap_or_default();
@@ -332,23 +332,23 @@ impl Agents {
             let is_current = loaded.build == Some(build());
             return Ok(Status::Ready { application_failed: loaded.failed, is_current });
         }
-        self.silence(&record, &key).await.map(Status::Silent)
+        self.why_unreachable(&record, &key).await.map(Status::Unreachable)
     }
 
     /// Why the agent does not answer.
-    async fn silence(&self, record: &Value, key: &Key) -> Result<Silence> {
+    async fn why_unreachable(&self, record: &Value, key: &Key) -> Result<Unreachable> {
         if record["enabled"] == Value::Bool(false) {
-            return Ok(Silence::Disabled);
+            return Ok(Unreachable::Disabled);
         }
         match self.read::<Loaded>("loaded.json").await? {
-            None => return Ok(Silence::NotLoaded),
-            Some(loaded) if !loaded.has_token => return Ok(Silence::NoToken),
-            Some(loaded) if loaded.key_check.as_deref() != Some(&key.check()) => return Ok(Silence::OtherToken),
+            None => return Ok(Unreachable::NotLoaded),
+            Some(loaded) if !loaded.has_token => return Ok(Unreachable::NoToken),
+            Some(loaded) if loaded.key_check.as_deref() != Some(&key.check()) => return Ok(Unreachable::OtherToken),
             Some(_) => {}
         }
         for mapping in self.client.static_files(&self.site.domain).await? {
             if let Some(url) = mapping["url"].as_str().filter(|url| is_above_agent(url)) {
-                return Ok(Silence::Mapped(url.to_owned()));
+                return Ok(Unreachable::Mapped(url.to_owned()));
             }
         }
         let what = match self.site.ask(key, STATUS, b"{}").await {
@@ -356,7 +356,7 @@ impl Agents {
             Ok(Answer::Taken) => "it answers now, but did not in time".to_owned(),
             Err(error) => error.chain(),
         };
-        Ok(Silence::Elsewhere(what))
+        Ok(Unreachable::Elsewhere(what))
     }
 
     /// Asks until the agent of this version answers, for at most so long; at least once.
@@ -380,7 +380,7 @@ impl Agents {
     async fn installation(&self, wsgi: &str) -> Result<Installation> {
         match Stub::find(wsgi) {
             Some(stub) => self.installed(wsgi, stub, false).await,
-            None => Ok(self.note(random_hex(16)?, wsgi.to_owned())),
+            None => Ok(self.note(random_id(32)?, wsgi.to_owned())),
         }
     }
 

@@ -39,9 +39,9 @@ pub struct Job {
 )]
 pub enum Operation {
     /// Put the files of a bundle in their places, as its plan says.
-    Apply { parts: Vec<Part>, bytes: u64, generation: u64, rollback: Keep },
+    Apply { parts: Vec<Part>, bytes: u64, generation: u64, rollback: Retention },
     /// Put back what the deploy `target` replaced.
-    Rollback { target: String, generation: u64, rollback: Keep },
+    Rollback { target: String, generation: u64, rollback: Retention },
     /// Hash everything.
     Hash { prune: Vec<String> },
     /// Pack files for download.
@@ -63,14 +63,14 @@ pub enum Operation {
 
 /// How much is kept of what a deploy replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Keep {
+pub struct Retention {
     /// So many deploys.
     pub versions: u32,
     /// At most so many bytes each; a deploy that replaces more keeps nothing.
     pub bytes: u64,
 }
 
-impl Default for Keep {
+impl Default for Retention {
     fn default() -> Self {
         Self { versions: 1, bytes: 50 << 20 }
     }

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::digest::{hex, sha256};
+use crate::digest::{hex, random_hex, sha256};
 use crate::error::{Error, Result};
 
 /// Of the agent's code and of what is said to it. Another one does not answer.
@@ -50,7 +50,7 @@ impl Key {
     /// # Errors
     /// `Local` if the system has no random numbers.
     pub fn sign(&self, operation: &str, body: &[u8], now: SystemTime) -> Result<Signed> {
-        Ok(self.sign_with(operation, body, now, &random_hex(16)?))
+        Ok(self.sign_with(operation, body, now, &random_id(32)?))
     }
 
     fn sign_with(&self, operation: &str, body: &[u8], now: SystemTime, nonce: &str) -> Signed {
@@ -87,15 +87,12 @@ fn mac(key: &[u8], text: &str) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-/// `bytes` random bytes, as hexadecimal digits.
+/// `digits` random hexadecimal digits: an id, or a nonce.
 ///
 /// # Errors
-/// `Local` if the system has none.
-pub fn random_hex(bytes: usize) -> Result<String> {
-    let mut random = vec![0; bytes];
-    getrandom::fill(&mut random)
-        .map_err(|error| Error::Local { path: "(random numbers)".into(), source: std::io::Error::other(error) })?;
-    Ok(hex(&random))
+/// `Local` if the system has no random numbers.
+pub fn random_id(digits: usize) -> Result<String> {
+    random_hex(digits).map_err(|source| Error::Local { path: "(random numbers)".into(), source })
 }
 
 #[cfg(test)]

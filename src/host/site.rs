@@ -87,7 +87,7 @@ impl Site {
     }
 
     async fn ask_once(&self, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
-        let now = super::executor::host_time(&self.api);
+        let now = super::time::host_time(&self.api);
         let Signed { header, answer } = key.sign(operation, body, now)?;
         let request = Request::post("").content(body.to_vec(), "application/json").header(HEADER, &header)?;
         let limit = if operation == STATUS { ANSWER_LIMIT } else { REQUEST_LIMIT };

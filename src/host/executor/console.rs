@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Workshop;
 use crate::api::is_shell_prompt;
 use crate::client::Client;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::job::{Job, Receipt};
+use crate::host::workspace::JobFolder;
 
 /// How often the receipt is looked for.
 const POLL: Duration = Duration::from_secs(3);
@@ -30,21 +30,21 @@ struct Made {
     id: u64,
 }
 
-pub(super) async fn run(id: Option<u64>, shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
-    let id = ready(id, shop).await?;
-    let command = shop.set_up(job).await?;
-    shop.client.send_console_input(id, &format!("{command}\n")).await.map_err(|error| explain(error, id))?;
-    shop.wait(job, POLL, limit).await
+pub(super) async fn run(id: Option<u64>, job_folder: &JobFolder, job: &Job, limit: Duration) -> Result<Receipt> {
+    let id = ready(id, job_folder).await?;
+    let command = job_folder.set_up(job).await?;
+    job_folder.client.send_console_input(id, &format!("{command}\n")).await.map_err(|error| explain(error, id))?;
+    job_folder.wait(job, POLL, limit).await
 }
 
 /// The console, at its prompt; without a number the one that was made for this project, or else a new one.
-pub(super) async fn ready(id: Option<u64>, shop: &Workshop) -> Result<u64> {
-    let client = &shop.client;
+pub(super) async fn ready(id: Option<u64>, job_folder: &JobFolder) -> Result<u64> {
+    let client = &job_folder.client;
     if let Some(id) = id {
         wait_for_prompt(client, id).await.map_err(|error| explain(error, id))?;
         return Ok(id);
     }
-    let note = shop.state.join(NOTE)?;
+    let note = job_folder.state.join(NOTE)?;
     let made = match client.read_file(&note).await {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         // Whatever else it holds: the new one takes its place.

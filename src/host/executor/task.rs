@@ -7,12 +7,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Workshop;
 use crate::api::TaskKind;
 use crate::client::Client;
 use crate::clock::{self, Tick};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::job::{Job, Operation, Receipt};
+use crate::host::workspace::JobFolder;
 use crate::leaving;
 
 /// How often the receipt is looked for: half of what the rate limit allows.
@@ -24,36 +24,42 @@ const AHEAD: u64 = 120;
 /// How many times a scheduled task is made if those before came too late for their minute.
 const MINUTES: usize = 3;
 
-pub(super) async fn run(kinds: &[TaskKind], shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
-    let command = shop.set_up(job).await?;
-    let mark = mark(shop, &job.id);
-    let (task, due) = match make(kinds, shop, job, &command, &mark).await {
+pub(super) async fn run(kinds: &[TaskKind], job_folder: &JobFolder, job: &Job, limit: Duration) -> Result<Receipt> {
+    let command = job_folder.set_up(job).await?;
+    let mark = mark(job_folder, &job.id);
+    let (task, due) = match make(kinds, job_folder, job, &command, &mark).await {
         Ok(made) => made,
         Err(error) => {
             // No task, so nobody works there.
             if !error.is_ambiguous() {
-                remove_folder(shop, job).await;
+                remove_folder(job_folder, job).await;
             }
             return Err(error);
         }
     };
     clock::sleep_until(due).await;
-    let receipt = shop.wait(job, POLL, limit).await;
+    let receipt = job_folder.wait(job, POLL, limit).await;
     let kind = task.kind;
     if let Err(error) = task.delete().await {
-        shop.leave_task(kind);
+        job_folder.leave_task(kind);
         log::warn!("the task of this job is still there, and the next command will remove it: {}", error.chain());
     }
     let receipt = receipt?;
-    tidy(shop, job, &receipt).await;
+    tidy(job_folder, job, &receipt).await;
     Ok(receipt)
 }
 
 /// A task of the first of these kinds that the account gives, and when it begins at the earliest.
-async fn make(kinds: &[TaskKind], shop: &Workshop, job: &Job, command: &str, mark: &str) -> Result<(Made, Tick)> {
+async fn make(
+    kinds: &[TaskKind],
+    job_folder: &JobFolder,
+    job: &Job,
+    command: &str,
+    mark: &str,
+) -> Result<(Made, Tick)> {
     let mut refusals = Vec::new();
     for &kind in kinds {
-        let mut made = Made { shop: shop.clone(), job: job.clone(), kind, ids: Vec::new() };
+        let mut made = Made { job_folder: job_folder.clone(), job: job.clone(), kind, ids: Vec::new() };
         let due = match kind {
             TaskKind::AlwaysOn => made.always_on(command, mark).await,
             TaskKind::Scheduled => made.scheduled(command, mark).await,
@@ -64,11 +70,13 @@ async fn make(kinds: &[TaskKind], shop: &Workshop, job: &Job, command: &str, mar
         };
         // One may have been made all the same, or too late for its minute.
         let deleted = match made.delete().await {
-            Ok(()) if error.is_ambiguous() => delete_marked(&shop.client, kind, |text| text == mark).await.map(drop),
+            Ok(()) if error.is_ambiguous() => {
+                delete_marked(&job_folder.client, kind, |text| text == mark).await.map(drop)
+            }
             outcome => outcome,
         };
         if let Err(second) = deleted {
-            shop.leave_task(kind);
+            job_folder.leave_task(kind);
             log::warn!("a task of this job may be there, and the next command will remove it: {}", second.chain());
         }
         // An account without such tasks, or one whose tasks are all in use.
@@ -84,16 +92,16 @@ async fn make(kinds: &[TaskKind], shop: &Workshop, job: &Job, command: &str, mar
 
 /// Removes the folder of a job whose runner may have ended with its task, just before it did so itself. What was to be
 /// fetched stays, and so does what could not be put back.
-async fn tidy(shop: &Workshop, job: &Job, receipt: &Receipt) {
+async fn tidy(job_folder: &JobFolder, job: &Job, receipt: &Receipt) {
     let is_done = receipt.is_ok() && !matches!(job.operation, Operation::Archive { .. });
     if is_done || job.operation.timeout().is_some() {
-        remove_folder(shop, job).await;
+        remove_folder(job_folder, job).await;
     }
 }
 
-async fn remove_folder(shop: &Workshop, job: &Job) {
-    let removed = match shop.folder(&job.id) {
-        Ok(folder) => shop.client.delete_path(&folder).await,
+async fn remove_folder(job_folder: &JobFolder, job: &Job) {
+    let removed = match job_folder.folder(&job.id) {
+        Ok(folder) => job_folder.client.delete_path(&folder).await,
         Err(error) => Err(error),
     };
     match removed {
@@ -111,9 +119,9 @@ fn due_time(now: SystemTime) -> ((u64, u64), Duration) {
 }
 
 /// By which a task of ours is known: the project, the note under which it works, and the job.
-fn mark(shop: &Workshop, id: &str) -> String {
-    let owner = shop.owner.as_deref().unwrap_or(id);
-    format!("{}{owner} {id} (made by pya, which deletes it)", prefix(shop.state.name()))
+fn mark(job_folder: &JobFolder, id: &str) -> String {
+    let owner = job_folder.owner.as_deref().unwrap_or(id);
+    format!("{}{owner} {id} (made by pya, which deletes it)", prefix(job_folder.state.name()))
 }
 
 fn prefix(state: &str) -> String {
@@ -167,7 +175,7 @@ async fn delete(client: &Client, kind: TaskKind, id: u64) -> Result<()> {
 
 /// Tasks on the host that go when this does.
 struct Made {
-    shop: Workshop,
+    job_folder: JobFolder,
     job: Job,
     kind: TaskKind,
     ids: Vec<u64>,
@@ -176,17 +184,17 @@ struct Made {
 impl Made {
     async fn always_on(&mut self, command: &str, mark: &str) -> Result<Tick> {
         // Whatever ends is started again: the rest is sleep.
-        let task = self.shop.client.create_always_on(&format!("{command}; exec sleep infinity"), mark).await?;
+        let task = self.job_folder.client.create_always_on(&format!("{command}; exec sleep infinity"), mark).await?;
         self.ids.push(task.id);
         Ok(clock::now())
     }
 
     async fn scheduled(&mut self, command: &str, mark: &str) -> Result<Tick> {
         for _ in 0..MINUTES {
-            let (time, until) = due_time(self.shop.client.server_time().unwrap_or_else(clock::wall));
+            let (time, until) = due_time(self.job_folder.client.server_time().unwrap_or_else(clock::wall));
             // Nothing can be there before the minute begins.
             let due = clock::now() + until;
-            self.ids.push(self.shop.client.create_daily(command, mark, time).await?.id);
+            self.ids.push(self.job_folder.client.create_daily(command, mark, time).await?.id);
             if clock::now() < due {
                 return Ok(due);
             }
@@ -196,7 +204,7 @@ impl Made {
     }
 
     async fn delete(mut self) -> Result<()> {
-        delete_all(&self.shop.client, self.kind, &std::mem::take(&mut self.ids)).await
+        delete_all(&self.job_folder.client, self.kind, &std::mem::take(&mut self.ids)).await
     }
 }
 
@@ -212,13 +220,13 @@ impl Drop for Made {
     fn drop(&mut self) {
         let ids = std::mem::take(&mut self.ids);
         if !ids.is_empty() {
-            let (shop, job, kind) = (self.shop.clone(), self.job.clone(), self.kind);
+            let (job_folder, job, kind) = (self.job_folder.clone(), self.job.clone(), self.kind);
             leaving::owe(async move {
-                if let Err(error) = delete_all(&shop.client, kind, &ids).await {
+                if let Err(error) = delete_all(&job_folder.client, kind, &ids).await {
                     log::warn!("the task of an interrupted job is still there: {}", error.chain());
                 } else if !matches!(job.operation, Operation::Apply { .. } | Operation::Rollback { .. }) {
                     // What was being changed may be finished from there, or undone.
-                    remove_folder(&shop, &job).await;
+                    remove_folder(&job_folder, &job).await;
                 }
             });
         }

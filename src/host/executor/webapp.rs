@@ -9,12 +9,12 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 
-use super::{Workshop, no_receipt};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::agent::Agent;
 use crate::host::job::{Job, Operation, Receipt};
 use crate::host::site::{Answer, REQUEST_LIMIT};
+use crate::host::workspace::{JobFolder, no_receipt};
 
 /// How long the runner may work in one request, in seconds: the host allows 300, and a site with one worker stands still.
 const STEP: u64 = 45;
@@ -29,8 +29,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 /// How often the receipt is looked for while the step goes on whose answer got lost.
 const POLL: Duration = Duration::from_secs(3);
 
-pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
-    let body = json!({ "state": shop.state.name(), "limit": STEP, "job": job }).to_string();
+pub(super) async fn run(agent: &Agent, job_folder: &JobFolder, job: &Job, limit: Duration) -> Result<Receipt> {
+    let body = json!({ "state": job_folder.state.name(), "limit": STEP, "job": job }).to_string();
     if body.len() > MOST_BYTES {
         return Err(Error::config("the arguments are too long for the agent, which takes 64 KiB"));
     }
@@ -41,7 +41,7 @@ pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Durati
     loop {
         let lost = match agent.site.ask(&agent.key, job.operation.name(), body.as_bytes()).await {
             Ok(Answer::Taken) => {
-                match shop.receipt(job).await? {
+                match job_folder.receipt(job).await? {
                     Some(receipt) if receipt.is_over() => return Ok(receipt),
                     Some(receipt) if receipt.steps > steps => {
                         (steps, lost_since, pause) = (receipt.steps, None, PAUSE);
@@ -49,7 +49,7 @@ pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Durati
                     // The agent lets the other one go on.
                     Some(_) => clock::sleep(POLL).await,
                     None if lost_since.is_some() => clock::sleep(POLL).await,
-                    None if is_overtaken(shop, job).await? => {
+                    None if is_overtaken(job_folder, job).await? => {
                         return Err(Error::held("another deploy has taken over: this one was not carried out"));
                     }
                     None => {
@@ -63,8 +63,8 @@ pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Durati
             Ok(Answer::Other(status)) if is_from_gateway(status) => Some(does_not_answer(agent, status)),
             Ok(Answer::Other(_)) if may_reload => {
                 may_reload = false;
-                check_no_mixed_tree(shop, job).await?;
-                shop.client.reload_webapp(&agent.site.domain).await?;
+                check_no_mixed_tree(job_folder, job).await?;
+                job_folder.client.reload_webapp(&agent.site.domain).await?;
                 None
             }
             Ok(Answer::Other(status)) => return Err(does_not_answer(agent, status)),
@@ -76,9 +76,9 @@ pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Durati
         if let Some(error) = lost {
             log::warn!("the answer of the agent got lost: {}", error.chain());
             if let Some(timeout) = job.operation.timeout() {
-                return shop.wait(job, POLL, Duration::from_secs(timeout + 30)).await;
+                return job_folder.wait(job, POLL, Duration::from_secs(timeout + 30)).await;
             }
-            if let Some(receipt) = shop.receipt(job).await?.filter(Receipt::is_over) {
+            if let Some(receipt) = job_folder.receipt(job).await?.filter(Receipt::is_over) {
                 return Ok(receipt);
             }
             let since = *lost_since.get_or_insert_with(clock::now);
@@ -95,21 +95,21 @@ pub(super) async fn run(agent: &Agent, shop: &Workshop, job: &Job, limit: Durati
 }
 
 /// Whether a change was refused, without a word, because it is another deploy's turn by now.
-async fn is_overtaken(shop: &Workshop, job: &Job) -> Result<bool> {
+async fn is_overtaken(job_folder: &JobFolder, job: &Job) -> Result<bool> {
     if !matches!(job.operation, Operation::Apply { .. } | Operation::Rollback { .. }) {
         return Ok(false);
     }
     let own = format!("intent-{}.json", job.id);
-    let entries = shop.client.list_dir(&shop.state).await?;
+    let entries = job_folder.client.list_dir(&job_folder.state).await?;
     let mut notes = entries.iter().map(|entry| &entry.name).filter(|name| name.starts_with("intent-")).peekable();
     Ok(notes.peek().is_none() || notes.any(|name| *name != own))
 }
 
 /// Fails if somebody else's deploy is under way, or was cut off: a reload would serve half of it.
-async fn check_no_mixed_tree(shop: &Workshop, job: &Job) -> Result<()> {
-    let own = format!("intent-{}.json", shop.owner.as_deref().unwrap_or(&job.id));
+async fn check_no_mixed_tree(job_folder: &JobFolder, job: &Job) -> Result<()> {
+    let own = format!("intent-{}.json", job_folder.owner.as_deref().unwrap_or(&job.id));
     let is_other = |name: &str| name.starts_with("intent-") && name != own;
-    match shop.client.list_dir(&shop.state).await {
+    match job_folder.client.list_dir(&job_folder.state).await {
         Ok(entries) if entries.iter().any(|entry| is_other(&entry.name)) => Err(Error::held(
             "the web app still has an API token from before its last reload, and cannot be reloaded in the middle of a \
              deploy: deploy again without the agent first (--executor none)",
