@@ -1,8 +1,8 @@
-//! What runs on the host: jobs, the bundles they unpack, and what starts them.
+//! What runs on the host: jobs, the bundles that they unpack, and the executors that start them.
 //!
-//! The API takes one file per request and runs nothing. Two Python programs of ours make up for that: the `runner`
-//! does a [`Job`] and leaves a [`Receipt`]; `agent.py` lets the account's own web app start it. Everything here knows the account
-//! and its files, and nothing of diffs and manifests: [`crate::deploy`] says what is to be done.
+//! The API takes one file per request and runs nothing. Two Python programs of ours fill the gap: the runner carries
+//! out a [`Job`] and writes a [`Receipt`]; `agent.py` lets the account's own web app start it. The modules here know
+//! the account and its files, but neither diffs nor manifests: [`crate::deploy`] decides what is to be done.
 
 mod agent;
 mod bundle;

@@ -1,8 +1,8 @@
-//! Signatures for the agent: only who holds the account's API token can make the agent do anything.
+//! Signatures for the agent: it obeys only those who have the account's API token.
 //!
-//! A request is signed over all that it says and means (version, agent, method, path, operation, body, time, nonce), but
-//! not the host name, which proxies and custom domains change. The answer proves itself: its id is made of the nonce with
-//! the same key, so that no page of the application, and no other agent, passes for it.
+//! The signature covers version, agent, method, path, operation, body, time and nonce, but not the host name, which
+//! proxies and custom domains change. The answer is authenticated too: its id is derived from the nonce with the same
+//! key, so that no page of the application, and no other agent, can be mistaken for it.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use sha2::Sha256;
 use crate::digest::{hex, random_hex, sha256};
 use crate::error::{Error, Result};
 
-/// Of the agent's code and of what is said to it. Another one does not answer.
+/// The version of the agent and of its protocol. Agents of other versions do not answer.
 pub const VERSION: u32 = 1;
 
 /// Where the agent listens.
@@ -22,7 +22,7 @@ pub const PATH: &str = "/-/pya-agent";
 /// The header with the signature.
 pub const HEADER: &str = "X-Pya-Agent";
 
-/// What a signature is made with: derived from the API token, for one agent.
+/// The key for signatures, which is derived from the API token for one agent.
 #[derive(Clone)]
 pub struct Key {
     key: Vec<u8>,
@@ -66,7 +66,7 @@ impl Key {
         Signed { header, answer }
     }
 
-    /// What the agent leaves in a file so that one can see, without asking it, whether it has the same token.
+    /// What the agent writes to its note, which shows without a request whether it has the same token.
     #[must_use]
     pub fn check(&self) -> String {
         let mut check = hex(&mac(&self.key, "pythonanywhere-api agent check"));

@@ -1,4 +1,4 @@
-//! Where the jobs of one project are done on the host: their folders and receipts in the project's state folder.
+//! Where the jobs of a project are carried out: their folders and receipts, in the project's state folder on the host.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,27 +12,27 @@ use crate::client::{Client, RemotePath};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result, TimeoutPhase};
 
-/// When a receipt is looked for first.
+/// When to look for a receipt for the first time.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 
-/// Where jobs of one project are done.
+/// The place on the host for the jobs of one project.
 #[derive(Debug, Clone)]
 pub struct JobFolder {
-    /// Whose.
+    /// The account.
     pub client: Client,
     /// The project's state folder.
     pub state: RemotePath,
-    /// The id of the note under which jobs are done here, if not each job's own.
+    /// The id of the note that the jobs belong to, if not each job's own.
     pub owner: Option<String>,
-    /// Kinds of tasks that could not be deleted: a note must tell of them.
+    /// Kinds of tasks that could not be deleted: a note must record them.
     pub left: LeftTasks,
 }
 
-/// Shared by all that works for one command.
+/// Shared by everything that runs for one command.
 pub type LeftTasks = Arc<Mutex<BTreeSet<TaskKind>>>;
 
 impl JobFolder {
-    /// Where the jobs of the project with this state folder are done.
+    /// The place for jobs of the project with this state folder.
     #[must_use]
     pub fn new(client: &Client, state: &RemotePath) -> Self {
         Self { client: client.clone(), state: state.clone(), owner: None, left: LeftTasks::default() }
@@ -48,25 +48,25 @@ impl JobFolder {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(kind);
     }
 
-    /// A job that is made now.
+    /// A job that is created now.
     #[must_use]
     pub fn job(&self, id: &str, root: &RemotePath, operation: Operation) -> Job {
         let created = host_time(&self.client).duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Job::new(id, created, root.as_str(), operation)
     }
 
-    /// Where the files of a job lie.
+    /// The folder with the files of a job.
     ///
     /// # Errors
-    /// `Config` if `id` is none.
+    /// `Config` if `id` is invalid.
     pub fn folder(&self, id: &str) -> Result<RemotePath> {
         self.state.join(&format!("work-{id}"))
     }
 
-    /// What came of a job so far; `None` if it was not begun.
+    /// The receipt of a job so far; `None` if it was not started.
     ///
     /// # Errors
-    /// As the service answers; `Decode` if that is no receipt.
+    /// As the service answers; `Decode` if that is not a receipt.
     pub async fn receipt(&self, job: &Job) -> Result<Option<Receipt>> {
         let place = self.state.join(&format!("receipt-{}.json", job.id))?;
         let content = match self.client.read_file(&place).await {
@@ -93,10 +93,10 @@ impl JobFolder {
         Ok(format!("python3 ~/.pya/{}/work-{}/{}", self.state.name(), job.id, runner::FILE_NAME))
     }
 
-    /// Waits until a receipt is there and final.
+    /// Waits for the final receipt.
     pub(super) async fn wait(&self, job: &Job, every: Duration, limit: Duration) -> Result<Receipt> {
         let end = clock::now() + limit;
-        // Nothing is done in no time.
+        // No job is done at once.
         clock::sleep(FIRST_LOOK).await;
         loop {
             if let Some(receipt) = self.receipt(job).await?.filter(Receipt::is_over) {

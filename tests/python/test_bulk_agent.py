@@ -78,7 +78,7 @@ def test_a_status_says_why_an_agent_is_silent(with_agent):
     client.webapps.reload(site.domain)
     assert site.deploy(executor="none")
     assert site.page() == "version 1 at /"
-    assert "was not loaded since" in why()
+    assert "has not been loaded since" in why()
     client.webapps.disable(site.domain)
     assert "disabled" in why()
 
@@ -139,7 +139,7 @@ def test_an_original_that_is_lost_is_not_made_up(with_agent):
     site.wsgi.write_text(site.wsgi.read_text().replace('"import os', "import os"))
     changed = site.wsgi.read_bytes()
     for call, options in ((agent.install, {}), (agent.remove, {"force": True})):
-        with pytest.raises(ConfigError, match=r"neither .* holds any more what that file was"):
+        with pytest.raises(ConfigError, match=r"the original text of .* is neither in that file nor in"):
             site.run(call(site.domain, site.host.site_url, **options))
         assert site.wsgi.read_bytes() == changed
 
@@ -250,7 +250,7 @@ def test_an_edit_of_the_wsgi_file_meanwhile_is_not_lost(site, act):
     site.host.release(site.host.held()[0].number)
     thread.join()
     assert results == [None]
-    assert "was changed just now by somebody else" in site.api.error_message
+    assert "was just changed by somebody else" in site.api.error_message
     assert site.wsgi.read_text() == edited
 
 
@@ -284,7 +284,7 @@ def test_an_installation_that_is_not_whole_or_of_another_build_is_renewed(with_a
         note = json.loads((folder / "agent.json").read_text())
         (folder / "agent.json").write_text(json.dumps(note | {"build": "0" * 64}))
         Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
-        assert "another build than this one" in site.run(agent.status(site.domain, url))["status"]
+        assert "its build differs from this one" in site.run(agent.status(site.domain, url))["status"]
         # What a failed reload leaves is made up for as well.
         site.host.faults.add("status", code=400, method="POST", path="*/reload/", times=1)
         assert site.caller.run(agent.install(site.domain, url)) is None

@@ -118,7 +118,7 @@ def test_files_are_pulled_as_one_archive(with_agent, tmp_path):
     (site.remote / "link").symlink_to("/etc/hostname")
     (site.remote / "pkg1" / "__pycache__").mkdir()
     report = site.run(site.api.pull(tmp_path / "all", **site.via))
-    assert report["skipped"] == {"link": "a link to /etc/hostname", "pkg1/__pycache__": "not looked into"}
+    assert report["skipped"] == {"link": "a link to /etc/hostname", "pkg1/__pycache__": "not searched"}
     (site.remote / "link").unlink()
     assert files_below(tmp_path / "all") == files_below(site.remote)
     (tmp_path / "all" / "other.txt").write_text("mine")

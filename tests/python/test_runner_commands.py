@@ -77,7 +77,7 @@ def test_a_long_output_keeps_its_beginning_and_its_end(host):
     assert receipt["output"].startswith("first\n")
     assert receipt["output"].endswith("last\n")
     left_out = len("first\nlast\n") + (2 << 20) + 1 - (1 << 20)
-    assert f"\n[... {left_out} bytes are left out here ...]\n" in receipt["output"]
+    assert f"\n[... {left_out} bytes omitted ...]\n" in receipt["output"]
     assert len(receipt["output"]) < (1 << 20) + 200
 
 
@@ -337,6 +337,6 @@ def test_the_history_tells_what_was_run(host):
     manage(host, virtualenv="/nowhere")
     receipt = host.run(job=simple(host, "history"))
     told = [(job["operation"], job["state"], job["exit_status"], job["summary"]) for job in receipt["result"]["jobs"]]
-    missing = "the virtualenv /nowhere has no Python that runs"
+    missing = "the virtualenv /nowhere has no working Python"
     assert told == [("run", "failed", 3, "-c exit 3"), ("manage", "refused", 1, missing)]
     assert json.loads((host.state / "history.json").read_text())["jobs"][-1]["operation"] == "history"

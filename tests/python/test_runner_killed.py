@@ -303,5 +303,5 @@ def test_killed_after_the_deletes_it_still_knows_them_and_deletes_nothing_else(h
     assert in_child(lambda: host.run(module=module)) == -9
     write(host.root / "gone" / "x.py", b"put there since")
     result = host.run()["result"]
-    assert (result["deleted"], result["not_deleted"]) == (["gone/x.py"], {"linked": "linked is no regular file"})
+    assert (result["deleted"], result["not_deleted"]) == (["gone/x.py"], {"linked": "linked is not a regular file"})
     assert (host.root / "gone" / "x.py").read_bytes() == b"put there since"

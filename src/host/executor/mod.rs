@@ -1,7 +1,8 @@
-//! Executors: what can start a job on the host.
+//! Executors: the ways to start a job on the host.
 //!
-//! Each starts the job in its own way, waits for the receipt, cleans up after itself, also when it is dropped, and gives
-//! up after a while. None reads a terminal or a page: the receipt, through the API, is all that counts.
+//! Each starts the job in its own way, waits for the receipt, cleans up after itself, even when it is dropped, and
+//! gives up after a while. None of them reads a terminal or a page: only the receipt counts, which is read through the
+//! API.
 
 mod console;
 mod task;
@@ -17,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub use task::{sweep, sweep_own};
 
-/// What starts jobs.
+/// A way to start jobs.
 #[derive(Debug)]
 pub enum Executor {
     /// The agent in the account's own web app.
@@ -28,7 +29,7 @@ pub enum Executor {
     Schedule,
     /// An always-on task, or a scheduled one if the account has no room for another of those.
     AnyTask,
-    /// A bash console: this one, or one made for it.
+    /// A bash console: this one, or one that is made for the purpose.
     Console(Option<u64>),
 }
 
@@ -44,7 +45,7 @@ impl Executor {
         }
     }
 
-    /// What kinds of tasks it may make, the first that works.
+    /// The kinds of tasks that it may make, in the order in which they are tried.
     #[must_use]
     pub fn task_kinds(&self) -> &'static [TaskKind] {
         match self {
@@ -55,11 +56,11 @@ impl Executor {
         }
     }
 
-    /// What does the job, once it is known that it can be asked: a console must be started and at its prompt, and the
-    /// account must have tasks.
+    /// Checks that the executor can be used: a console must be started and at its prompt, and the account must have
+    /// tasks. Returns the executor to use instead, if the check found one.
     ///
     /// # Errors
-    /// `Config` if it cannot, with what to do; what the service answers.
+    /// `Config`, with advice, if it cannot be used; else as the service answers.
     pub async fn made_ready(&self, job_folder: &JobFolder) -> Result<Option<Self>> {
         match self {
             Self::Console(id) => console::ready(*id, job_folder).await.map(|id| Some(Self::Console(Some(id)))),
@@ -73,11 +74,11 @@ impl Executor {
         }
     }
 
-    /// Has a job done and waits for its receipt, at most for `limit`.
+    /// Starts a job and waits for its receipt, for at most `limit`.
     ///
     /// # Errors
-    /// `Config` if the executor does not work here, with the reason; what the service answers; `Timeout` if no receipt
-    /// came, which says nothing about what was done.
+    /// `Config`, with the reason, if the executor does not work here; `Timeout` if no receipt came, which says nothing
+    /// about what was done; else as the service answers.
     pub async fn run(&self, job_folder: &JobFolder, job: &Job, limit: Duration) -> Result<Receipt> {
         match self {
             Self::Webapp(agent) => webapp::run(agent, job_folder, job, limit).await,

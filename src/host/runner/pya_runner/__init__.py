@@ -1,10 +1,10 @@
-"""The runner: does a job on the host, as its module `entry` says.
+"""The runner, which carries out jobs on the host; the module `entry` says how.
 
-The agent in a web app imports this package from the zip archive that it comes in, and a task or a console runs the
-archive. Relative imports only, and all modules at once: nothing of ours takes a name that the application may use, and
+The package comes in a zip archive, which tasks and consoles run and the agent imports. Imports between its modules are
+relative, so that none of them takes a name that the application may use, and all modules are imported at once, so that
 the archive may be replaced by a newer one afterwards.
 
-Standard library only, Python 3.8 and later.
+It needs only the standard library, of Python 3.8 or later.
 """
 
 from .entry import refuse, run_job

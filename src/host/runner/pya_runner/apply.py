@@ -1,4 +1,4 @@
-"""The job `apply`: unpacks a bundle beside the project, checks it, and has it put in place."""
+"""The job `apply`: checks a bundle, unpacks it beside the project, and puts its files in place in one transaction."""
 
 import errno
 import gzip
@@ -9,26 +9,26 @@ import tarfile
 import zlib
 
 from . import files, limits
-from .errors import StepUnfinished, JobError
+from .errors import JobError, StepUnfinished
 from .names import checked_name
 from .transaction import NOTHING_APPLIED, Transaction
 
 
 def apply(job):
-    """Puts the files of a bundle in their places, all or none."""
-    # Until the moves are written down, no file of the project is touched.
+    """Puts the files of a bundle in place, all of them or none."""
+    # Before the journal is written, no file of the project is touched.
     job.result = dict(NOTHING_APPLIED, undone=not job.has_begun())
     transaction = Transaction(job)
     if not transaction.is_planned():
         unpack(job, transaction)
     for part in job.job["parts"]:
-        # The disk may be as good as full, and the receipt still needs room.
+        # The disk may be nearly full, and the receipt still needs room.
         files.remove(os.path.join(job.work, checked_name(part["name"])))
     transaction.apply()
 
 
 def unpack(job, transaction):
-    """Unpacks the bundle into the staging folder, and plans the change."""
+    """Unpacks the bundle into the staging folder, and plans the transaction."""
     progress_path = os.path.join(job.work, "progress.json")
     seen = (files.read_json(progress_path) or {"seen": []})["seen"]
     if not seen:
@@ -40,9 +40,9 @@ def unpack(job, transaction):
             for member in archive:
                 is_plan = member.name == "plan.json"
                 if is_plan and member.size > limits.MAX_PLAN_SIZE:
-                    raise JobError("digest", "the plan of the bundle is larger than any plan")
+                    raise JobError("digest", "the plan of the bundle is too large")
                 if plan is not None or not member.isreg():
-                    raise JobError("name", "the bundle holds what is no file of it: %r" % member.name)
+                    raise JobError("name", "the bundle contains an unexpected member: %r" % member.name)
                 content = archive.extractfile(member)
                 if is_plan:
                     plan = json.loads(content.read().decode())
@@ -53,7 +53,7 @@ def unpack(job, transaction):
                 if count >= len(seen):
                     digest = files.copy(content, os.path.join(transaction.staging, "%06d" % count))
                     seen.append([member.name[6:], digest, member.size])
-                    # Only here: a step that ends while it passes over what is done would never get further.
+                    # Only here: a step that could end while it skips finished files would never get further.
                     job.tick()
                 count += 1
     except StepUnfinished:
@@ -66,11 +66,12 @@ def unpack(job, transaction):
         raise JobError("digest", "the bundle has no plan")
     incoming, deletes, clear, manifest, old_notes = (plan[name] for name in names)
     if [[file.get("path"), file.get("sha256"), file.get("size")] for file in incoming] != seen:
-        raise JobError("digest", "what the bundle holds is not what it says that it holds")
+        raise JobError("digest", "the files in the bundle are not the ones in its plan")
     transaction.plan(incoming, deletes, clear, manifest, old_notes, previous=plan.get("previous"))
 
 
 def check_parts(job):
+    """Raises unless the parts of the bundle are there, and are what was uploaded."""
     for part in job.job["parts"]:
         path = os.path.join(job.work, checked_name(part["name"]))
         if not os.path.exists(path):
@@ -81,7 +82,7 @@ def check_parts(job):
 
 
 def check_space(folder, size):
-    """Fails unless so many bytes can be written: quotas are not visible otherwise."""
+    """Raises unless `size` bytes can be written. A quota does not show in any other way."""
     os.makedirs(folder, mode=0o700, exist_ok=True)
     probe = os.path.join(folder, "probe")
     try:
@@ -97,6 +98,7 @@ def check_space(folder, size):
 
 
 def write_zeros(file, size):
+    """Writes `size` bytes, for file systems that cannot reserve space."""
     zeros = bytes(limits.CHUNK_SIZE)
     while size > 0:
         size -= file.write(zeros[: min(size, limits.CHUNK_SIZE)])

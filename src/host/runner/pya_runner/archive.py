@@ -1,4 +1,4 @@
-"""The job `archive`: packs files of the project into parts that the API lets through."""
+"""The job `archive`: packs files of the project into parts that are small enough for the API."""
 
 import fnmatch
 import gzip
@@ -13,7 +13,7 @@ from .tree import walk
 
 
 def archive(job):
-    """Packs files of the project into parts that the API lets through."""
+    """Packs files of the project, in steps."""
     includes = [mask.split("/") for mask in job.job["include"]]
     excludes = [mask.split("/") for mask in job.job["exclude"]]
 
@@ -56,17 +56,17 @@ def archive(job):
 
 
 class Unreadable(Exception):
-    """A file that could not be packed, or not as it is; the archive is whole without it."""
+    """A file could not be packed, or not as it was; the archive is valid without it."""
 
 
 class Group:
-    """Files as one gzip member of an archive; members one after another are one gzip stream."""
+    """A group of files, as one gzip member of the archive: concatenated members are one gzip stream."""
 
     def __init__(self, output):
         self.output, self.gzip, self.size = output, None, 0
 
     def add(self, name, path):
-        """Packs a file and returns its size. An error that is no `Unreadable` is one of the archive itself."""
+        """Packs a file and returns its size. Errors other than `Unreadable` concern the archive itself."""
         try:
             file = open(path, "rb")
         except OSError as error:
@@ -84,10 +84,10 @@ class Group:
                 if failure is None:
                     try:
                         content = file.read(min(left, limits.CHUNK_SIZE))
-                        failure = None if content else "it became shorter while it was packed"
+                        failure = None if content else "it became shorter while it was being packed"
                     except OSError as error:
                         failure = error.strerror or str(error)
-                # The archive must stay whole; whoever unpacks it leaves out what the errors name.
+                # The archive must stay valid; the client skips the files that the errors name.
                 content = content or bytes(min(left, limits.CHUNK_SIZE))
                 self.gzip.write(content)
                 left -= len(content)
@@ -98,6 +98,7 @@ class Group:
         return info.size
 
     def end(self, is_last=False):
+        """Ends the member, and with the last one the archive."""
         if is_last and self.gzip is None:
             self.gzip = gzip.GzipFile(fileobj=self.output, mode="wb", compresslevel=6, mtime=0)
         if self.gzip is not None:
@@ -108,7 +109,7 @@ class Group:
 
 
 class ArchiveParts(io.RawIOBase):
-    """A stream that is cut into files. `sizes` says how much of it is sure; the rest was left by a killed one."""
+    """A stream that is split into files. What exceeds `sizes` was left by a killed runner, and is dropped."""
 
     def __init__(self, folder, sizes):
         self.folder, self.sizes, self.file = folder, list(sizes), None
@@ -143,7 +144,7 @@ class ArchiveParts(io.RawIOBase):
 
 
 def matches(mask, parts):
-    """Whether a path matches a mask, segment by segment; `**` stands for any number of folders."""
+    """Whether a path matches a mask, segment by segment; `**` matches any number of folders."""
     if not mask:
         return not parts
     if mask[0] == "**" and len(mask) > 1:

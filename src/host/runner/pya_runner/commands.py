@@ -1,4 +1,4 @@
-"""The jobs `manage`, `pip` and `run`: one command, run once, with the Python of the web app."""
+"""The jobs `manage`, `pip` and `run`: one command, which is run once, by the Python of the web app."""
 
 import contextlib
 import errno
@@ -11,7 +11,7 @@ import sys
 import time
 
 from . import limits
-from .errors import CommandFailed, Refusal, JobError
+from .errors import CommandFailed, JobError, Refusal
 from .names import checked_path, native, readable
 
 
@@ -32,19 +32,19 @@ def pip(job):
     python = interpreter(job)
     words = [python, "-m", "pip", "install", "--disable-pip-version-check", "-r", file]
     if not is_virtualenv(python):
-        # The host's own packages are read-only.
+        # The system's own packages are read-only.
         words.insert(4, "--user")
     run_command(job, words, job.root)
 
 
 def run(job):
-    """Runs any command."""
+    """Runs any command, for tasks and consoles."""
     folder = os.path.join(job.root, native(checked_path(job.job["folder"]))) if job.job["folder"] else job.root
     run_command(job, job.job["command"], folder)
 
 
 def interpreter(job):
-    """The Python of the web app. Inside one, `sys.executable` is the server."""
+    """The Python of the web app. In a web app, `sys.executable` is the server."""
     version = "%d.%d" % sys.version_info[:2]
     wanted = job.job.get("virtualenv")
     if wanted:
@@ -54,9 +54,9 @@ def interpreter(job):
         python = inside if os.path.exists(inside) else python
         found = version_of(python)
         if found is None:
-            raise Refusal("interpreter", "the virtualenv %s has no Python that runs" % wanted)
+            raise Refusal("interpreter", "the virtualenv %s has no working Python" % wanted)
         if not job.is_program and found != version:
-            raise Refusal("interpreter", "%s is Python %s, and the web app runs %s" % (wanted, found, version))
+            raise Refusal("interpreter", "%s has Python %s, but the web app runs Python %s" % (wanted, found, version))
         return python
     if job.is_program:
         return same_as_the_web_app(job) or sys.executable
@@ -66,21 +66,22 @@ def interpreter(job):
     for python in candidates:
         if version_of(python) == version:
             return python
-    raise Refusal("interpreter", "no Python %s was found, which is what the web app runs" % version)
+    raise Refusal("interpreter", "the web app runs Python %s, which was not found" % version)
 
 
 def same_as_the_web_app(job):
-    """The host's Python of the version that the web app runs: what `python3` is, is another setting."""
+    """The host's Python of the web app's version, which need not be the one of `python3`; `None` if it is this one."""
     wanted = job.job.get("python")
     if not wanted or wanted == "%d.%d" % sys.version_info[:2]:
         return None
     python = shutil.which("python" + wanted)
     if python is None:
-        raise Refusal("interpreter", "there is no python%s, which is what the web app runs" % wanted)
+        raise Refusal("interpreter", "the web app runs Python %s, which was not found" % wanted)
     return python
 
 
 def version_of(python):
+    """The version of a Python, as in `3.11`; `None` if it does not run."""
     words = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
     try:
         return subprocess.run(words, stdout=subprocess.PIPE, timeout=30, check=True).stdout.decode().strip()
@@ -89,11 +90,12 @@ def version_of(python):
 
 
 def is_virtualenv(python):
+    """Whether a Python belongs to a virtualenv."""
     return os.path.exists(os.path.join(os.path.dirname(os.path.dirname(python)), "pyvenv.cfg"))
 
 
 def run_command(job, words, folder):
-    """Runs a command to its end or its limit. It is in a process group of its own, which ends as a whole."""
+    """Runs a command until it ends or its time is up. It gets its own process group, which is ended as a whole."""
     if not os.path.isdir(folder):
         raise Refusal("missing", "there is no folder %s" % job.job["root"])
     environment = dict(os.environ, PYTHONUNBUFFERED="1")
@@ -104,7 +106,7 @@ def run_command(job, words, folder):
     job.result = {"argv": argv, "interpreter": argv[0], "timed_out": False, "signal": None}
     printed = os.path.join(job.work, "output")
     with command_lock(job) as lock, open(printed, "wb") as output:
-        # If we are killed from here on, the next one must know that the command was begun.
+        # If this runner is killed from here on, the next one must know that the command was started.
         job.save(job.receipt_path(), job.new_receipt("running"))
         try:
             process = subprocess.Popen(
@@ -115,7 +117,7 @@ def run_command(job, words, folder):
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                # It may outlive us.
+                # The command may outlive the runner, and keeps the lock.
                 pass_fds=() if lock is None else (lock,),
             )
         except OSError as error:
@@ -136,15 +138,15 @@ def run_command(job, words, folder):
     job.exit_status = status
     if job.result["timed_out"]:
         job.exit_status = status or 1
-        raise JobError("timed_out", "the command was ended after %d s" % job.job["timeout"])
+        raise JobError("timed_out", "the command was stopped after %d s" % job.job["timeout"])
     if status != 0:
-        # The status says it, and the output says why.
+        # The status says so, and the output says why.
         raise CommandFailed(status)
 
 
 @contextlib.contextmanager
 def command_lock(job):
-    """One command at a time that changes database or packages: whoever lost sight of one may start another."""
+    """Lets one command at a time change the database or packages: a client that lost sight of one may start another."""
     if job.job["operation"] not in ("manage", "pip"):
         yield None
         return
@@ -154,7 +156,9 @@ def command_lock(job):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             words = os.read(lock, 200).decode("utf-8", "replace")
-            raise Refusal("busy", "another command still runs in this project (%s): wait for its end" % words)
+            raise Refusal(
+                "busy", "another command is still running in this project (%s): wait until it has ended" % words
+            )
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
                 raise
@@ -167,7 +171,7 @@ def command_lock(job):
 
 
 def end_group(process):
-    """Ends a process with all that it started: they may hold on to what they do, so first they are asked."""
+    """Ends a process and all that it started, with TERM first, so that they can finish what they are doing."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
         end = time.monotonic() + limits.GRACE_SECONDS
@@ -178,7 +182,7 @@ def end_group(process):
 
 
 def read_output(path):
-    """What a command printed: whole, or its beginning and its end."""
+    """What a command printed, or its beginning and its end, and whether something was omitted."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         if size <= limits.OUTPUT_HEAD + limits.OUTPUT_TAIL:
@@ -186,5 +190,5 @@ def read_output(path):
         head = file.read(limits.OUTPUT_HEAD)
         file.seek(size - limits.OUTPUT_TAIL)
         tail = file.read()
-    gap = "\n[... %d bytes are left out here ...]\n" % (size - limits.OUTPUT_HEAD - limits.OUTPUT_TAIL)
+    gap = "\n[... %d bytes omitted ...]\n" % (size - limits.OUTPUT_HEAD - limits.OUTPUT_TAIL)
     return head.decode("utf-8", "replace") + gap + tail.decode("utf-8", "replace"), True

@@ -1,17 +1,18 @@
-"""Does a job on the host: puts the files of a bundle in place, rolls back, hashes, packs, runs a command.
+"""Carries out a job on the host: applies a bundle, rolls back, hashes, packs, or runs a command.
 
-The API can write files and read them, one at a time, and nothing more. So a job is described in JSON, done here, and
-what came of it is left as a *receipt*, `receipt-<id>.json`, in the project's state folder, where the API reads it.
+The API can only write and read files, one at a time. So a job is described in JSON and carried out here, and its
+outcome is written as a *receipt*, `receipt-<id>.json`, to the project's state folder, where the API can read it.
 
-Started in two ways: as a program, which reads `job.json` beside the archive (tasks, consoles), or by the agent in a web
-app, which calls `run_job` once for each request. A request must be short, so long jobs go in steps: a receipt that says
-`running` asks to be called again. Every job may be killed at any moment and started again: it finishes what it began,
-or undoes it. A command alone is never started twice.
+It is started in two ways: as a program that reads `job.json` beside the archive (tasks, consoles), or by the agent in
+a web app, which calls `run_job` once per request. Requests must be short, so long jobs are done in steps: a receipt in
+the state `running` asks for another call. A job may be killed at any moment and started again: it then finishes what it
+started, or undoes it. Only commands are never started twice.
 
-What changes the project does so only while its deploy's note (*intent*) is the current one, and looks again before
-every single change, so that no old job ever works against a newer deploy.
+A job changes the project only while its deploy's note (the *intent*) is the current one, and checks that again before
+each single change, so that an old job never interferes with a newer deploy.
 
-Nothing here knows a user's name: what the API calls /home/<name>/ is the folder that the state folder lies in.
+The user's name is not needed: what the API calls /home/<name>/ is the folder that contains `.pya`, with the state
+folders.
 """
 
 import json
@@ -23,7 +24,7 @@ from . import limits
 from .apply import apply
 from .archive import archive
 from .commands import manage, pip, run
-from .errors import StepUnfinished, Refusal, JobError, describe
+from .errors import JobError, Refusal, StepUnfinished, describe
 from .history import history
 from .job import Job
 from .rollback import rollback
@@ -31,24 +32,26 @@ from .tree import hash_tree
 
 
 def run_job(state, job, limit=None, is_program=False):
-    """Does one step of `job`, of about `limit` seconds, and returns the receipt."""
+    """Runs one step of `job`, of about `limit` seconds, and returns the receipt."""
     work = checked_job(state, job, limit, is_program)
     try:
         work.check_age()
         done = work.receipt()
         if done is not None and done["state"] != "running":
-            # Whoever did it may have been killed just before the end of this.
+            # The runner that finished it may have been killed before it removed the folder.
             work.remove_folder(done)
             return done
         if job["operation"] in ("apply", "rollback"):
             work.check_current()
     except Refusal as refusal:
-        # Not a trace of it: whoever it belonged to is gone.
+        # Write nothing: the client that the job belonged to is gone.
         return work.new_receipt(refusal.state, error=refusal.error)
     with work.exclusively() as is_alone:
         if not is_alone:
-            return work.new_receipt("running", error={"kind": "busy", "message": "another runner does this job"})
-        # Whoever had the lock may have ended between our look and our turn.
+            return work.new_receipt(
+                "running", error={"kind": "busy", "message": "another runner is working on this job"}
+            )
+        # The previous holder of the lock may have finished since we looked for the receipt.
         done = work.receipt()
         if done is not None and done["state"] != "running":
             return done
@@ -56,26 +59,27 @@ def run_job(state, job, limit=None, is_program=False):
 
 
 def refuse(state, job, why):
-    """Leaves a receipt that says why a job is not done."""
+    """Writes a receipt that says why a job is refused."""
     work = checked_job(state, job, None)
     return work.finish(work.new_receipt("refused", error={"kind": "refused", "message": why}))
 
 
 def checked_job(state, job, limit, is_program=False):
+    """The job, if this version of the runner knows its operation."""
     work = Job(state, job, limit, is_program)
     if job.get("format") != limits.FORMAT or job.get("operation") not in OPERATIONS:
-        raise ValueError("the job is of another version: upgrade, or install the agent anew")
+        raise ValueError("the job is from another version: upgrade, or reinstall the agent")
     return work
 
 
 def run_step(job, done):
-    """One step, in a world where nobody else does this job."""
+    """Runs one step; the caller holds the job's lock."""
     started = done["started"] if done else int(time.time())
     steps = done["steps"] + 1 if done else 1
     error, state = None, "done"
     try:
         if done is not None and job.job["operation"] in ("manage", "pip", "run"):
-            raise JobError("interrupted", "the command was cut off, and nobody knows what it did until then")
+            raise JobError("interrupted", "the command was interrupted; its effects are unknown")
         OPERATIONS[job.job["operation"]](job)
     except StepUnfinished:
         state = "running"
@@ -90,14 +94,14 @@ def run_step(job, done):
         job.save(job.receipt_path(), receipt)
         return receipt
     if error is not None and error["kind"] == "not_current":
-        # The tree is another deploy's by now; what became of this one is still worth knowing.
+        # The project belongs to another deploy now: record the outcome and touch nothing else.
         job.save(job.receipt_path(), receipt)
         return receipt
     return job.finish(receipt)
 
 
 def main(folder):
-    """Does the job in this folder to its end."""
+    """Runs the job in this folder until it is finished, and returns an exit status."""
     with open(os.path.join(folder, "job.json"), encoding="utf-8") as file:
         job = json.load(file)
     state = os.path.dirname(folder)

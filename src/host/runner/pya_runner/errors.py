@@ -1,11 +1,11 @@
-"""What ends a job or a step, and what a receipt says of it."""
+"""The exceptions that end a job or a step, and how receipts describe them."""
 
 import errno
 import traceback
 
 
 class JobError(Exception):
-    """Ends a job: its state, the kind of error, and what to say."""
+    """Ends a job, with the state, the kind of error and the message for its receipt."""
 
     state = "failed"
 
@@ -17,27 +17,29 @@ class JobError(Exception):
 
 
 class Refusal(JobError):
-    """Nothing was begun."""
+    """The job was not started."""
 
     state = "refused"
 
 
 class Superseded(Refusal):
-    """Another deploy is the current one, or none: nothing may be touched, not even to undo."""
+    """The job's deploy is no longer the current one: nothing may be touched, not even to undo."""
 
 
 class StepUnfinished(Exception):
-    """The time of this step is up."""
+    """The time for this step is up."""
 
 
 class CommandFailed(JobError):
+    """The command ended with another status than 0, which the receipt has."""
+
     def __init__(self, status):
-        super().__init__("status", "it ended with exit status %d" % status)
+        super().__init__("status", "it exited with status %d" % status)
         self.error = None
 
 
 def describe(failure):
-    """What a receipt says of an exception."""
+    """An exception as receipts describe it."""
     if isinstance(failure, JobError):
         return failure.error
     if not isinstance(failure, OSError):

@@ -1,4 +1,4 @@
-"""What is remembered of jobs, longer than their receipts, and the job that asks for it."""
+"""The history of jobs, which is kept longer than their receipts, and the job `history`, which returns it."""
 
 import os
 import re
@@ -7,17 +7,19 @@ from . import files, limits
 
 
 def history(job):
+    """Returns the jobs of this project, the latest last."""
     job.result = {"jobs": (files.read_json(os.path.join(job.state, "history.json")) or {"jobs": []})["jobs"]}
 
 
 def applied_migrations(receipt):
-    """Those that Django says it applied: no rollback takes them back, and must be able to name them."""
+    """The migrations that Django says it applied: a rollback cannot revert them, and names them."""
     if receipt["operation"] not in ("manage", "run"):
         return []
     return re.findall(r"^ *Applying (\S+)\.\.\. OK", receipt["output"], re.MULTILINE)
 
 
 def remember(job, receipt):
+    """Adds a job to the history."""
     path = os.path.join(job.state, "history.json")
     try:
         jobs = (files.read_json(path) or {}).get("jobs", [])
@@ -33,6 +35,7 @@ def remember(job, receipt):
 
 
 def summary(receipt):
+    """What a job did, in a line."""
     if receipt["error"]:
         return (receipt["error"]["message"].strip().splitlines() or [""])[-1]
     result = receipt["result"]

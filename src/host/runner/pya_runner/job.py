@@ -1,4 +1,4 @@
-"""A job in the state folder: whether it may work, its signs of life, its receipt."""
+"""A job in the state folder: its lock and heartbeat, its receipt, and whether it may still run."""
 
 import contextlib
 import errno
@@ -11,13 +11,13 @@ import socket
 import time
 
 from . import files, limits
-from .errors import StepUnfinished, Refusal, Superseded
+from .errors import Refusal, StepUnfinished, Superseded
 from .history import remember
 from .names import native, readable
 
 
 class Job:
-    """One job, as far as one step of it goes."""
+    """One job, for the time of one step."""
 
     def __init__(self, state, job, limit, is_program=False):
         if not isinstance(job.get("id"), str) or not re.fullmatch("[0-9a-f]{16}", job["id"]):
@@ -32,24 +32,25 @@ class Job:
         self.output, self.truncated, self.exit_status, self.result = "", False, None, {}
 
     def local(self, path):
-        """Where that which the API calls `path` is for us."""
+        """A path of the API as one of this machine."""
         parts = path.split("/")
         if path.startswith("/home/") and len(parts) > 2:
             return os.path.join(self.home, *map(native, parts[3:]))
         return native(path)
 
     def check_age(self):
+        """Raises if the job is too old to be started."""
         age = time.time() - self.job["created"]
-        # A clock may differ by minutes; a job from tomorrow is as wrong as one from yesterday.
+        # Clocks may differ by minutes, but a job from the far future is as wrong as an old one.
         if not -limits.LIFETIME < age < limits.LIFETIME:
-            raise Refusal("stale", "the job is %d minutes old: it is not begun any more" % (age // 60))
+            raise Refusal("stale", "the job is %d minutes old, which is too old to start it" % (age // 60))
 
     def tick(self, may_stop=True):
-        """Gives a sign of life, and ends the step when its time is up."""
+        """Writes a heartbeat when one is due, and ends the step when its time is up."""
         now = time.monotonic()
         if now - self.last_heartbeat > limits.HEARTBEAT_SECONDS:
             self.last_heartbeat = now
-            # A disk that is full stops those who need room, and least of all one who is undoing.
+            # On a full disk this fails, which must stop nobody, least of all a job that is being undone.
             with contextlib.suppress(OSError):
                 files.write_text(os.path.join(self.work, "heartbeat"), "%s %d" % (socket.gethostname(), time.time()))
         if may_stop and self.deadline is not None and now > self.deadline:
@@ -58,16 +59,19 @@ class Job:
     # Receipts
 
     def receipt_path(self):
+        """Where the receipt is written."""
         return os.path.join(self.state, "receipt-%s.json" % self.id)
 
     def save(self, path, value, indent=None):
-        """Writes a note. What a killed one leaves half-written lies in the work folder, and goes with it."""
+        """Writes a note. A temporary file that a killed runner leaves is in the work folder, and removed with it."""
         files.write_json(path, value, indent, folder=self.work if os.path.isdir(self.work) else None)
 
     def receipt(self):
+        """The receipt so far; `None` if there is none."""
         return files.read_json(self.receipt_path())
 
     def new_receipt(self, state, error=None, started=None, steps=1):
+        """A receipt that says what is known now."""
         status = self.exit_status
         if status is None and state != "running":
             status = 0 if state == "done" else 1
@@ -88,17 +92,17 @@ class Job:
         }
 
     def finish(self, receipt):
-        """Leaves the receipt, and nothing else that is not needed."""
+        """Writes the receipt, and removes what is no longer needed."""
         os.makedirs(self.state, mode=0o700, exist_ok=True)
         try:
             self.save(self.receipt_path(), receipt)
         except OSError:
             if receipt["state"] == "done":
                 raise
-            # What it unpacked may be what fills the disk.
+            # The unpacked files may be what fills the disk.
             self.remove_folder(receipt)
             self.save(self.receipt_path(), receipt)
-        # The receipt counts; a full disk that had room for it may have none for this.
+        # What counts is the receipt; a full disk may have had room for that and no more.
         with contextlib.suppress(OSError):
             remember(self, receipt)
         self.remove_folder(receipt)
@@ -107,15 +111,15 @@ class Job:
         return receipt
 
     def has_begun(self):
-        """Whether files of the project may have been moved."""
+        """Whether files of the project may have been changed."""
         return os.path.exists(os.path.join(self.work, limits.JOURNAL))
 
     def remove_folder(self, receipt):
-        """An archive stays until it was fetched, and old files stay that may not have been put back."""
+        """Removes the work folder, unless it holds an archive to fetch, or old files that are not restored yet."""
         is_archive = receipt["operation"] == "archive" and receipt["state"] == "done"
         is_half = receipt["state"] != "done" and self.has_begun() and not receipt["result"].get("undone")
         if not is_archive and not is_half and files.remove_elsewhere(self.work):
-            # At once, and not file by file: half a folder would tell the next one another story.
+            # In one step rather than file by file: half a folder would mislead the next runner.
             gone = os.path.join(self.state, "gone-" + self.id)
             shutil.rmtree(gone, ignore_errors=True)
             with contextlib.suppress(OSError):
@@ -123,7 +127,7 @@ class Job:
             shutil.rmtree(gone, ignore_errors=True)
 
     def tidy(self):
-        """Removes old receipts, and the folders of jobs that can never go on."""
+        """Removes old receipts, and the folders of jobs that can never be continued."""
         names = os.listdir(self.state)
         receipts = [name for name in names if name.startswith("receipt-") and name.endswith(".json")]
         for name in files.newest_first(self.state, receipts)[limits.RECEIPTS_KEPT :]:
@@ -140,13 +144,13 @@ class Job:
                     if time.time() - os.stat(path).st_mtime > limits.LIFETIME and files.remove_elsewhere(path):
                         shutil.rmtree(path, ignore_errors=True)
 
-    # Who may work
+    # Who may run
 
     @contextlib.contextmanager
     def exclusively(self):
-        """Whether nobody else does this job, for as long as the block runs."""
+        """Holds the job's lock while the block runs; gives whether it could be taken."""
         os.makedirs(self.work, mode=0o700, exist_ok=True)
-        # The API makes folders that everybody can read.
+        # Folders made by the API can be read by everybody.
         os.chmod(self.state, 0o700)
         lock = os.open(os.path.join(self.work, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -163,10 +167,10 @@ class Job:
             except FileNotFoundError:
                 is_same = False
             if not is_same:
-                # The folder that it lay in is gone, with the job that it was for.
+                # The lock file was removed with its folder, since the job is finished.
                 yield False
                 return
-            # The home folder may be shared by machines that do not share locks.
+            # Machines may share the home folder without sharing locks.
             heartbeat = files.read_text(os.path.join(self.work, "heartbeat")).split()
             if (
                 len(heartbeat) == 2
@@ -182,10 +186,10 @@ class Job:
             os.close(lock)
 
     def check_current(self):
-        """Raises unless our deploy is the one that may change the project."""
+        """Raises unless this job's deploy is the one that may change the project."""
 
         def no(why):
-            raise Superseded("not_current", "this deploy is not the current one any more: %s" % why)
+            raise Superseded("not_current", "this deploy is no longer the current one: %s" % why)
 
         now, own = time.time(), "intent-%s.json" % self.id
         names = os.listdir(self.state) if os.path.isdir(self.state) else []
@@ -203,14 +207,14 @@ class Job:
                 if intent is None:
                     no("%s cannot be read" % name)
                 if name != own and self.id in intent.get("takes_over", ()):
-                    no("another one took over")
+                    no("another deploy took over")
                 if name == own and intent.get("ended"):
-                    no("it ended")
+                    no("it has ended")
                 if name == own and (intent.get("expires") or now) < now:
                     no("its note has expired")
-                # One that is kept fresh may be older: a bundle takes as long to go up as it takes.
+                # An intent that is renewed may be older: uploading a bundle can take long.
                 if name == own and not intent.get("expires") and intent["since"] + limits.LIFETIME <= now:
-                    no("it began too long ago")
+                    no("it started too long ago")
             elif re.fullmatch(r"manifest-[0-9]+\.json", name):
                 newest = max(newest, int(name[9:-5]))
         generation = self.job["generation"]
@@ -218,12 +222,12 @@ class Job:
             newest != generation - 1
             and (self.note_if_there("manifest-%d.json" % newest) or {}).get("deploy") != self.id
         ):
-            no("another one has ended since (manifest %d)" % newest)
+            no("another deploy has finished since (manifest %d)" % newest)
 
     def note(self, name):
-        """A note in the state folder, read anew when it was changed; `None` if it cannot be read.
+        """A note in the state folder, read again when it has changed; `None` if it cannot be read.
 
-        The API may be writing it: what is half-written is looked at again for a while.
+        The API may be writing it, so reading is retried for a while.
         """
         path = os.path.join(self.state, name)
         for _ in range(limits.READ_RETRIES):
@@ -240,6 +244,7 @@ class Job:
         return None
 
     def note_if_there(self, name):
+        """As `note`, and `None` if there is no such note."""
         try:
             return self.note(name)
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a change comes to as single entries, and whether anything is in their way."""
+"""Plans a transaction: the entries of its journal, if nothing is in their way."""
 
 import os
 import stat
@@ -8,13 +8,13 @@ from .names import readable
 
 
 class Planner:
-    """Makes of a plan the single entries that it takes, after a look at every place that is concerned."""
+    """Turns what a bundle or a rollback asks for into journal entries, and checks each path that they concern."""
 
     def __init__(self, transaction):
         self.transaction, self.cleared = transaction, {}
 
     def entries(self, incoming, deletes, clear):
-        """The entries, in their order."""
+        """The entries, in the order in which they are applied."""
         entries = []
         for obstacle in clear:
             entries += self.clearing(obstacle)
@@ -23,7 +23,7 @@ class Planner:
             path = file["path"]
             for folder in self.missing_folders(path, made):
                 entries.append(["mkdir", folder])
-            # A folder that makes way is gone before the file comes.
+            # A folder in its way is gone before the file comes.
             existed = path not in self.cleared and os.path.lexists(self.transaction.place(path))
             targets[path] = ["replace", path, "%06d" % number, self.mode_for(path, file.get("mode")), existed]
         if len(targets) != len(incoming) or not targets.keys().isdisjoint(deletes):
@@ -31,7 +31,7 @@ class Planner:
         return entries + list(targets.values())
 
     def clearing(self, obstacle):
-        """Moves that take away what is of ours where something else must go."""
+        """Entries that remove files of ours which are in the way of others."""
         entries, folders = [], set()
         if obstacle["is_dir"] and os.path.islink(self.transaction.place(obstacle["path"])):
             raise JobError("obstacle", "%s is a link" % obstacle["path"], obstacle["path"])
@@ -50,7 +50,7 @@ class Planner:
                 folders.add(inside)
                 for name in names + [name for name in below if os.path.islink(os.path.join(folder, name))]:
                     if os.path.join(inside, readable(name)) not in self.cleared:
-                        message = "%s is in the way, and holds what no deploy put there" % obstacle["path"]
+                        message = "%s is in the way, and contains files that no deploy put there" % obstacle["path"]
                         raise JobError("obstacle", message, obstacle["path"])
         for folder in sorted(folders, key=len, reverse=True):
             entries.append(["rmdir", folder, "u%06d" % len(self.cleared)])
@@ -58,7 +58,7 @@ class Planner:
         return entries
 
     def missing_folders(self, path, made):
-        """The folders that `path` needs and that are not there, from the top down."""
+        """The folders that `path` needs and that do not exist, from the top down."""
         self.transaction.check_reach(path)
         missing, folder = [], os.path.dirname(path)
         while folder not in made:
@@ -68,11 +68,11 @@ class Planner:
             if not is_cleared and os.path.isdir(place) and self.cleared.get(folder) != "folder":
                 if not os.access(place, os.W_OK | os.X_OK):
                     raise JobError(
-                        "obstacle", "the folder %s cannot be written" % (folder or self.transaction.job.root), path
+                        "obstacle", "the folder %s is not writable" % (folder or self.transaction.job.root), path
                     )
                 break
             if os.path.lexists(place) and folder not in self.cleared:
-                raise JobError("obstacle", "%s is no folder" % folder, path)
+                raise JobError("obstacle", "%s is not a folder" % folder, path)
             missing.append(folder)
             if not folder:
                 break
@@ -80,7 +80,7 @@ class Planner:
         return reversed(missing)
 
     def mode_for(self, path, mode):
-        """The mode bits of the new file: the plan's, else those of the old one."""
+        """The mode bits of the new file: those of the plan, else those of the old file."""
         try:
             facts = os.stat(self.transaction.place(path))
         except OSError:

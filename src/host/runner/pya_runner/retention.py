@@ -1,4 +1,4 @@
-"""What a deploy replaced is kept for a rollback, if that is wanted and not too much."""
+"""Keeps the files that a deploy replaced or deleted for a rollback, if that is wanted and they are not too large."""
 
 import contextlib
 import os
@@ -11,30 +11,30 @@ from . import files, limits
 
 
 def store_of(job):
-    """Where what was replaced is kept."""
+    """The folder where the old files of a deploy are kept."""
     return os.path.join(job.state, "rollback-" + job.id)
 
 
 def try_to_keep(transaction, *what):
-    """As `keep`; what cannot be kept is not."""
+    """As `keep`, but an error only means that nothing is kept."""
     try:
         return keep(transaction, *what)
     except OSError as error:
-        transaction.job.output += "what was replaced could not be kept: %s\n" % error
+        transaction.job.output += "the replaced files could not be kept for a rollback: %s\n" % error
         return False, 0
 
 
 def keep(transaction, journal, written, gone, not_deleted):
-    """Keeps what was replaced, if that is wanted and not too much; whether it did, and how many bytes it is."""
+    """Keeps the old files; returns whether they are kept, and their size in bytes."""
     store = store_of(transaction.job)
     if os.path.exists(store):
-        # We were killed after this.
+        # An earlier run was killed after this.
         return True, files.read_json(os.path.join(store, "index.json"))["size"]
     index = dict(index_of(transaction, journal, written, gone), not_deleted=not_deleted)
     wanted = transaction.job.job["rollback"]
     is_kept = wanted["versions"] > 0 and (index["size"] <= wanted["bytes"] or bool(journal["overwritten"]))
     stores = [name for name in os.listdir(transaction.job.state) if re.fullmatch("rollback-[0-9a-f]{16}", name)]
-    # Older ones are of no use without this one: they would be mixed with what it put there.
+    # Older ones are useless without this one: their files would be mixed with those of this deploy.
     for name in files.newest_first(transaction.job.state, stores)[wanted["versions"] - 1 if is_kept else 0 :]:
         if name != journal["spent"]:
             shutil.rmtree(os.path.join(transaction.job.state, name), ignore_errors=True)
@@ -53,7 +53,7 @@ def keep(transaction, journal, written, gone, not_deleted):
 
 
 def index_of(transaction, journal, written, gone):
-    """What a rollback needs to know."""
+    """The index of the old files, which a rollback reads."""
     replaced, added, deleted = {}, {}, {}
     for _, path, number, _, _ in written:
         old = kept_as(transaction, number)
@@ -78,7 +78,7 @@ def index_of(transaction, journal, written, gone):
 
 
 def kept_as(transaction, name):
-    """What is kept under this name."""
+    """The facts about an old file; `None` if there is none of this name."""
     try:
         facts = os.lstat(os.path.join(transaction.replaced, name))
     except FileNotFoundError:

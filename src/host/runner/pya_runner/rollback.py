@@ -1,4 +1,4 @@
-"""The job `rollback`: puts back what a deploy replaced, and removes what it added."""
+"""The job `rollback`: restores what a deploy replaced or deleted, and removes what it added."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from .transaction import NOTHING_APPLIED, Transaction
 
 
 def rollback(job):
-    """Puts back what a deploy replaced, and removes what it added."""
+    """Restores what a deploy replaced or deleted, and removes what it added."""
     job.result = dict(NOTHING_APPLIED, undone=not job.has_begun())
     transaction = Transaction(job)
     if not transaction.is_planned():
@@ -19,13 +19,14 @@ def rollback(job):
 
 
 def stage_old_files(job, transaction):
+    """Links the old files into the staging folder, and plans the transaction."""
     store = os.path.join(job.state, "rollback-" + checked_id(job.job["target"]))
     index = files.read_json(os.path.join(store, "index.json"))
     if index is None:
-        raise Refusal("missing", "nothing is kept of the deploy %s" % job.job["target"])
+        raise Refusal("missing", "no files were kept for a rollback of deploy %s" % job.job["target"])
     newest = job.note_if_there("manifest-%d.json" % (job.job["generation"] - 1)) or {}
     if newest.get("deploy") != job.job["target"]:
-        why = "another deploy ended since (%s): what it put there would be mixed with older files"
+        why = "another deploy has finished since (%s): its files would be mixed with older ones"
         raise Refusal("not_latest", why % newest.get("deploy", "unknown"))
     os.makedirs(transaction.staging, mode=0o700, exist_ok=True)
     incoming = []
@@ -40,11 +41,11 @@ def stage_old_files(job, transaction):
         if files.digest_if_there(transaction.place(path)) in (None, digest):
             deletes.append(path)
         else:
-            kept[path] = "it was changed since that deploy added it"
+            kept[path] = "it was changed after that deploy added it"
     overwritten = written_since(job, transaction, store, index)
     clear, deletes = cleared_for([file["path"] for file in incoming], deletes)
     manifest = dict(index["previous"] or {"format": limits.FORMAT, "remote_root": job.job["root"], "files": {}})
-    # What deploys that were cut off changed since, or may have, is not as it was then.
+    # Interrupted deploys may have changed these since, so their content is unknown.
     note = job.note_if_there("intent-%s.json" % job.id) or {}
     changed = {path for key in ("pending", "deletes") for path in note.get(key, ())}
     changed -= {path for key in ("files", "deleted", "added") for path in index[key]}
@@ -58,11 +59,11 @@ def stage_old_files(job, transaction):
 
 
 def written_since(job, transaction, store, index):
-    """Files that come back and are other by now than the deploy left them: what is there has no other copy."""
+    """Files that the rollback overwrites although they changed after the deploy: there is no other copy of them."""
     found = []
     for path, old in sorted(list(index["files"].items()) + list(index["deleted"].items())):
         digest, stored = files.digest_if_there(transaction.place(path)), os.path.join(store, checked_name(old["name"]))
-        # One that was cut off may have put it back already.
+        # An interrupted rollback may have restored it already.
         if digest not in (None, old.get("deployed"), files.digest_if_there(stored)):
             found.append(path)
         job.tick(may_stop=False)
@@ -70,7 +71,7 @@ def written_since(job, transaction, store, index):
 
 
 def cleared_for(paths, deletes):
-    """Which of the files that go make way for those that come back, and which just go."""
+    """Splits the deletes: files that are in the way of those to be restored, and the others."""
     clear, cleared, going = [], set(), set(deletes)
     for path in paths:
         above = path

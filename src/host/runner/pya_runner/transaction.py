@@ -1,4 +1,4 @@
-"""A change of the project that is made as a whole or not at all, whenever the runner is killed."""
+"""Changes the project in a transaction: as a whole or not at all, even if the runner is killed in between."""
 
 import contextlib
 import errno
@@ -15,10 +15,11 @@ from .planner import Planner
 
 
 class Transaction:
-    """A change of the project: staged files that go in, files that go out, a new manifest.
+    """A change of the project: files to put in place, files to remove, and a new manifest.
 
-    It is written down as single moves before the first is made. Of each entry the files themselves tell whether it was
-    made, so that a killed one is finished by making all moves again, or undone by making them backwards.
+    Its steps are written to a journal before the first one is made. Whether a step was made shows in the files
+    themselves, so that an interrupted transaction is finished by applying all entries again, or undone by undoing them
+    in reverse order.
     """
 
     def __init__(self, job):
@@ -32,10 +33,10 @@ class Transaction:
         self.replaced = os.path.join(elsewhere or job.work, "replaced")
 
     def elsewhere(self):
-        """Where the files are unpacked if the work folder lies on another file system than the project.
+        """Where the files are unpacked if the work folder is on another file system than the project; else `None`.
 
-        Only within one are files moved at once. The place is noted: once folders are made, what lies beside the project
-        may be another one.
+        Only within one file system is a file moved in one step. The path is written down, since it may come out
+        differently once folders have been made.
         """
         noted = os.path.join(self.job.work, limits.ELSEWHERE)
         if os.path.exists(noted):
@@ -43,7 +44,7 @@ class Transaction:
         root = self.job.root
         parent = files.existing_parent(os.path.dirname(root))
         if os.path.isdir(root) and os.stat(root).st_dev != os.stat(parent).st_dev:
-            # The project is a file system of its own: beside it is another one.
+            # The project is a file system of its own, so its parent is on another one.
             parent = root
         if os.stat(parent).st_dev == os.stat(self.job.work).st_dev:
             return None
@@ -52,18 +53,19 @@ class Transaction:
         return path
 
     def is_planned(self):
+        """Whether the journal is written."""
         return os.path.exists(self.journal_path)
 
     def place(self, path):
-        """Where a file of the project lies. What its folders are links to is for `check_reach` to say."""
+        """The path of a file of the project. Where links lead its folders is for `check_reach` to check."""
         return os.path.join(self.job.root, native(checked_path(path)))
 
     def check_reach(self, path):
-        """Raises unless the API itself would reach this place.
+        """Raises unless the API itself would reach this path.
 
-        Whoever made a folder of the project a link to another place meant its files to be there. The API follows such
-        links, and so do we: else a bundle would do something else than single uploads. But it follows them only to
-        what is the account's; and in the emulator, an absolute link may lead to the machine that it runs on.
+        If a folder of the project is a link, its files are meant to be where it leads. The API follows such links, and
+        so does the runner, since a bundle must do the same as single uploads. But the API follows them only within the
+        account; and in the emulator, an absolute link may lead to the machine that it runs on.
         """
         folder = os.path.dirname(self.place(path))
         if folder not in self.reached:
@@ -73,22 +75,22 @@ class Transaction:
             self.reached.add(folder)
 
     def folder(self, path):
-        """As `place`, with the project itself for the empty path."""
+        """As `place`, and the project itself for the empty path."""
         return self.place(path) if path else self.job.root
 
     # Planning
 
     def plan(self, incoming, deletes, clear, manifest, old_notes, kept=None, spent=None, previous=None, overwritten=()):
-        """Writes down all moves, after a look at every place that is concerned.
+        """Writes the journal, after a check of every path that is concerned.
 
-        `overwritten` has no other copy, so that what is replaced is kept whatever its size. `previous` is what a
-        rollback makes the manifest of: what the newest one says, unless the client knows better, since a deploy was
-        cut off.
+        There is no other copy of the files `overwritten`, so the old files are kept whatever their size. `previous` is
+        the manifest that a rollback restores: the newest one, unless the client knows better, because a deploy was
+        interrupted.
         """
         entries = Planner(self).entries(incoming, deletes, clear)
         for name in old_notes:
             if not re.fullmatch(r"(manifest-[0-9]+|intent-[0-9a-f]{16})\.json", name):
-                raise JobError("name", "%r is no note of a deploy" % name)
+                raise JobError("name", "%r is not a note of a deploy" % name)
         os.makedirs(self.replaced, mode=0o700, exist_ok=True)
         newest = self.job.note_if_there("manifest-%d.json" % (self.job.job["generation"] - 1))
         files.write_json(
@@ -107,14 +109,16 @@ class Transaction:
         )
 
     def need_file(self, path):
+        """Raises unless a regular file is there."""
         self.check_reach(path)
         facts = os.lstat(self.place(path))
         if not stat.S_ISREG(facts.st_mode):
-            raise JobError("obstacle", "%s is no regular file" % path, path)
+            raise JobError("obstacle", "%s is not a regular file" % path, path)
 
-    # Carrying out
+    # Applying and undoing
 
     def apply(self):
+        """Applies all entries and commits; after an error, undoes them and raises it."""
         journal = files.read_json(self.journal_path)
         self.job.result = dict(NOTHING_APPLIED)
         if os.path.exists(self.undo_path):
@@ -125,7 +129,7 @@ class Transaction:
                 for entry in journal["entries"]:
                     self.job.check_current()
                     getattr(self, entry[0])(*entry[1:])
-                    # Not at the end of a step: meanwhile the site would be served half a change.
+                    # The step does not end here: until the next one, the site would serve half of the change.
                     self.job.tick(may_stop=False)
                 self.job.check_current()
                 self.job.save(manifest, journal["manifest"], indent=2)
@@ -133,14 +137,14 @@ class Transaction:
                 raise
             except Exception as error:
                 reason = json.dumps(describe(error))
-                # On a full disk even this fails; if we are killed now, the next one finishes instead.
+                # On a full disk even this may fail; if this runner is killed then, the next one finishes instead.
                 with contextlib.suppress(OSError):
                     files.write_text(self.undo_path, reason)
                 self.undo(journal, reason)
         self.commit(journal)
 
     def undo(self, journal, error):
-        """Puts everything back, and ends the job with the error that was the reason."""
+        """Undoes all entries, and ends the job with the error that was the reason."""
         error, failed = json.loads(error), {}
         for entry in reversed(journal["entries"]):
             try:
@@ -153,11 +157,11 @@ class Transaction:
             self.job.tick(may_stop=False)
         self.job.result = dict(NOTHING_APPLIED, undone=not failed)
         if failed:
-            # The only copies of some old files are in the work folder now.
+            # The work folder now has the only copies of some old files.
             with contextlib.suppress(OSError):
                 files.write_text(os.path.join(self.job.work, "not_undone"), json.dumps(failed))
             self.job.result["not_undone"] = failed
-            message = "%s; and these could not be put back (the old files are in %s): %s"
+            message = "%s; these could not be restored (the old files are in %s): %s"
             error["message"] = message % (error["message"], self.replaced, ", ".join(sorted(failed)))
         stop = JobError(error["kind"], error["message"])
         stop.error = error
@@ -167,10 +171,10 @@ class Transaction:
         staged, place = os.path.join(self.staging, number), self.place(path)
         old = os.path.join(self.replaced, number)
         if not os.path.lexists(staged):
-            return  # It is in its place.
+            return  # Already in place.
         if not os.path.islink(staged):
             os.chmod(staged, mode)
-        # One that was killed here may have left it; since then the file may have become another one.
+        # A runner that was killed here may have left it, and the file may have changed since.
         files.remove(old)
         with contextlib.suppress(FileNotFoundError):
             files.link_or_copy(place, old)
@@ -183,7 +187,7 @@ class Transaction:
         elif os.path.lexists(old):
             os.replace(old, self.place(path))
         elif not existed:
-            # Not away: of one that is undone already, the next one that undoes must find it here.
+            # Back to staging, so that a later attempt to undo sees that this entry is undone.
             with contextlib.suppress(FileNotFoundError):
                 os.rename(self.place(path), os.path.join(self.staging, number))
 
@@ -199,24 +203,24 @@ class Transaction:
             os.rename(kept, self.place(path))
 
     def mkdir(self, folder):
-        # A server may let everybody write to what its processes make.
+        # The umask of a server may let everybody write.
         os.makedirs(self.folder(folder), mode=0o755, exist_ok=True)
 
     def undo_mkdir(self, folder):
         try:
             os.rmdir(self.folder(folder))
         except OSError as error:
-            # It was not made yet, the file is still there that makes way for it, or somebody has put something there.
+            # It was not made yet, a file is still in its place, or somebody has put something into it.
             if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
                 raise
 
     def rmdir(self, folder, name):
-        # Moved, not removed: on a disk that is full by then, it could not be made again.
+        # Moved, not removed: on a full disk, it could not be made again.
         place, kept = self.place(folder), os.path.join(self.replaced, name)
         if not os.path.lexists(kept) and os.path.isdir(place):
             os.rename(place, kept)
         if os.path.lexists(kept) and os.listdir(kept):
-            raise JobError("obstacle", "%s is in the way, and something was put into it just now" % folder, folder)
+            raise JobError("obstacle", "%s is in the way, and a file was just added to it" % folder, folder)
 
     def undo_rmdir(self, folder, name):
         kept = os.path.join(self.replaced, name)
@@ -224,14 +228,14 @@ class Transaction:
             os.rename(kept, self.place(folder))
 
     def commit(self, journal):
-        """What follows the manifest, and is not undone: deletes, what is kept for a rollback, the end of old notes.
+        """Does what follows the manifest and is never undone: deletes files, keeps the old ones, removes old notes.
 
-        The new files are there, and the manifest says so. What fails from here on is told, and is no reason to fail.
+        The new files are in place, and the manifest says so. Errors from here on are reported, and do not fail the job.
         """
         deleted, not_deleted, gone, store = [], dict(journal["kept"]), [], retention.store_of(self.job)
         kept = files.read_json(os.path.join(store, "index.json")) if os.path.isdir(store) else None
         if kept is not None:
-            # We were killed after this: who has put something there since then meant it.
+            # An earlier run was killed after the deletes: what is there now was put there since, and stays.
             deleted = [path for path in journal["deletes"] if path in kept["deleted"]]
             not_deleted = kept.get("not_deleted", {})
         for number, path in enumerate([] if kept else journal["deletes"]):
@@ -267,12 +271,13 @@ class Transaction:
         }
 
     def remove_emptied(self, folders):
+        """Removes folders that are empty now, and those above them."""
         for folder in sorted(folders, key=len, reverse=True):
             while folder:
                 try:
                     os.rmdir(self.folder(folder))
                 except FileNotFoundError:
-                    # One that was killed here has removed it, and none above it yet.
+                    # An earlier run that was killed here has removed it, but not yet those above it.
                     pass
                 except OSError:
                     break

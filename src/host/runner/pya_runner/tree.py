@@ -1,4 +1,4 @@
-"""The regular files of the project, and the job `hash`, which tells their digests."""
+"""Walking the files of the project, and the job `hash`, which returns their digests."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from .names import native, readable
 
 
 def walk(job, found, want=lambda path: True):
-    """The regular files of the project, sorted by folder; tells in `found` what is none, or could not be read."""
+    """The regular files of the project, folder by folder; everything else, and errors, are added to `found`."""
     prune, folders = set(job.job["prune"]), [""]
     while folders:
         folder = folders.pop()
@@ -33,18 +33,18 @@ def walk(job, found, want=lambda path: True):
                     found["links"][path] = readable(os.readlink(entry.path))
             elif entry.is_dir():
                 if entry.name in prune:
-                    found["skipped"][path] = "not looked into"
+                    found["skipped"][path] = "not searched"
                 else:
                     below.append(path)
             elif not entry.is_file():
-                found["skipped"][path] = "no regular file"
+                found["skipped"][path] = "not a regular file"
             elif want(path):
                 yield path, entry
         folders.extend(reversed(below))
 
 
 def hash_tree(job):
-    """The digest of every file of the project."""
+    """Returns the digest, size and mode bits of each file of the project."""
     path = os.path.join(job.work, "hashes.json")
     known = (files.read_json(path) or {"files": {}})["files"]
     found = {"files": {}, "errors": {}, "skipped": {}, "links": {}}
