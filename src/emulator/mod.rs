@@ -30,7 +30,6 @@ mod files;
 mod listener;
 mod middleware;
 mod persisted;
-mod random;
 pub(crate) mod response;
 mod tls;
 mod upload;

@@ -25,7 +25,6 @@ use super::listener::{self, ConnectionError, accept_all};
 use super::middleware;
 use super::preferences::PreferenceStore;
 use super::process::Processes;
-use super::random::random_hex;
 use super::request_log::{LoggedRequest, RequestLog};
 use super::routes::router;
 use super::settings::Settings;
@@ -34,6 +33,7 @@ use super::site::server as site;
 use super::state::EmulatorState;
 use super::throttle::Throttle;
 use super::tls;
+use crate::digest::random_hex;
 
 const PROCESSES_END_WITHIN: Duration = Duration::from_millis(700);
 const TASKS_END_WITHIN: Duration = Duration::from_millis(200);

@@ -1,18 +1,20 @@
-"""The agent in the account's own web app: has signed jobs done, and lets everything else through to the application.
+"""The agent in the account's own web app: runs signed jobs, and passes everything else on to the application.
 
-The API runs nothing on the host, so this is how files get unpacked and commands run without a browser. Nothing rests on
-its address being secret: a request counts only if it is signed with a key that is derived from the account's API token,
-which every web app has in its environment. Whatever is not signed correctly goes to the application, untouched, so that
-nobody can tell from outside whether there is an agent. The site's answer says nothing either: what came of a job stands
-in a receipt that only the account's owner can read, through the API.
+The API cannot run anything on the host, so this is how files are unpacked and commands run without a browser. Security
+does not depend on a secret address: a request is accepted only if it is signed with a key derived from the account's
+API token, which every web app has in its environment. Everything that is not correctly signed goes to the application
+unchanged, so that nobody can tell from outside whether there is an agent. The site's answer reveals nothing either: the
+outcome of a job is in a receipt, which only the account's owner can read, through the API.
 
-Standard library only, Python 3.8 and later. The stub in the WSGI file calls `prepare`, then runs the original file, and
-calls what `prepare` returned with what came of it.
+It needs only the standard library, of Python 3.8 or later. The stub in the WSGI file calls `prepare`, runs the original
+file, and passes its application, or its failure, to what `prepare` returned.
 """
 
 import contextlib
 import hashlib
 import hmac
+import importlib
+import importlib.machinery
 import io
 import json
 import linecache
@@ -20,22 +22,29 @@ import os
 import platform
 import re
 import sys
+import threading
 import time
 import traceback
+import zipfile
+import zipimport
+import zlib
 
 VERSION = 1
 PATH = "/-/pya-agent"
 HEADER = "HTTP_X_PYA_AGENT"
 
 LONGEST_BODY = 64 * 1024
-# Seconds that the clocks may differ, the way of the request included.
+# Seconds that the clocks may differ, including the time that the request takes.
 WINDOW = 120
-# Seconds that a nonce is kept: longer than its request could be repeated.
+# Seconds that a nonce is kept: longer than its request can be replayed.
 NONCES_KEPT = 300
-# Seconds that one request may work; a command has a limit of its own.
+# Seconds that one request may take; commands have their own limit.
 LONGEST_STEP = 60
 
-# What the agent does. Any other command needs a task or a console, which the site's visitors have no way to.
+# The zip archive with the runner, in the agent's folder, and the package in it.
+RUNNER, PACKAGE = "runner.pyz", "pya_runner"
+
+# What the agent accepts. Other commands need a task or a console, which visitors of the site cannot reach.
 OPERATIONS = {"apply", "rollback", "hash", "archive", "history", "manage", "pip"}
 
 SIGNED = re.compile(
@@ -45,14 +54,14 @@ SIGNED = re.compile(
 
 
 def prepare(folder, agent_id, wsgi_file, original):
-    """Gets ready before the application is loaded; returns what wraps it.
+    """Prepares the agent before the application is loaded; returns a function that wraps the application.
 
-    `folder` is the agent's own, `wsgi_file` the path that the WSGI file runs under, and `original` its text before the
-    agent, which tracebacks are to show.
+    `folder` is the agent's own, `wsgi_file` the path under which the WSGI file runs, and `original` its text before the
+    agent was installed, which tracebacks show.
     """
     agent = Agent(folder, agent_id, os.environ.get("API_TOKEN", ""))
     agent.close_folder()
-    # Without a time of change, such an entry is never compared with the file, which holds the stub.
+    # An entry without a modification time is never compared with the file, which contains the stub.
     linecache.cache[wsgi_file] = (len(original), None, original.splitlines(True), wsgi_file)
 
     def wrap(application, failure):
@@ -67,10 +76,10 @@ def prepare(folder, agent_id, wsgi_file, original):
 
 
 def with_agent(agent, application):
-    """The application, but for requests to the agent."""
+    """The application, except for requests to the agent."""
 
     def application_with_agent(environ, start_response):
-        # All that a request which is not for the agent pays for.
+        # The only cost for requests that are not for the agent.
         if HEADER not in environ:
             return application(environ, start_response)
         answer = agent.answer(environ)
@@ -88,46 +97,48 @@ def with_agent(agent, application):
 
 
 def broken(failure):
-    """What stands for an application that could not be loaded: it fails at each request, as the host's server does."""
-    # The first frame is that of the stub, which would be shown with some line of the original.
+    """Replaces an application that could not be loaded: fails at each request, as the host's server does."""
+    # The first frame is the stub's, which would be shown with a wrong line of the original.
     trace = failure.__traceback__ and failure.__traceback__.tb_next
     log_failure(failure, trace)
-    # The server would show the frames of the stub.
+    # Else the server would show the frames of the stub.
     failure.with_traceback(None)
 
     def application(environ, start_response):
         log_failure(failure, trace)
         if isinstance(failure, Exception):
             raise failure.with_traceback(None)
-        # What is none, such as SystemExit, would end the server's process at each request.
+        # Anything else, such as SystemExit, would end the server's process at each request.
         raise RuntimeError("the application could not be loaded: " + in_words(failure)) from failure
 
     return application
 
 
 def log_failure(failure, trace):
-    """Says in the error log why the application could not be loaded."""
+    """Writes to the error log why the application could not be loaded."""
     print("Error running WSGI application", file=sys.stderr)
     traceback.print_exception(type(failure), failure, trace)
     sys.stderr.flush()
 
 
 def in_words(failure):
-    """Its kind and its message, also of one whose message cannot be made."""
+    """The type and message of an exception, even of one that has no printable message."""
     return traceback.format_exception_only(type(failure), failure)[-1].strip()
 
 
 class Agent:
+    """The agent of one web app."""
+
     def __init__(self, folder, agent_id, token):
         self.folder, self.id = folder, agent_id
         self.nonces = os.path.join(folder, "nonces")
         self.key = None
         if token:
             self.key = mac(token.encode(), "pythonanywhere-api agent key\n" + agent_id)
-        self.runner = None
+        self.runner, self.loading = None, threading.Lock()
 
     def close_folder(self):
-        """Keeps others on the machine out: what the API uploads is readable for all."""
+        """Keeps other users of the machine out: files uploaded by the API can be read by everybody."""
         os.makedirs(self.nonces, mode=0o700, exist_ok=True)
         for place in (os.path.dirname(self.folder), self.folder, self.nonces):
             os.chmod(place, 0o700)
@@ -136,18 +147,23 @@ class Agent:
                 os.chmod(entry.path, 0o600)
 
     def build(self):
-        """What tells this agent and its runner from others of the same version; `None` without them."""
+        """Identifies this agent and its runner among others of the same version; `None` if they cannot be read.
+
+        It is the digest of names and sources, not of the archive: equal sources may be compressed to different bytes.
+        """
         digest = hashlib.sha256()
         try:
-            for name in ("agent.py", "runner.py"):
-                with open(os.path.join(self.folder, name), "rb") as file:
-                    digest.update(file.read())
-        except OSError:
+            with open(os.path.join(self.folder, "agent.py"), "rb") as file:
+                digest.update(framed("agent.py", file.read()))
+            with zipfile.ZipFile(os.path.join(self.folder, RUNNER)) as archive:
+                for name in archive.namelist():
+                    digest.update(framed(name, archive.read(name)))
+        except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError):
             return None
         return digest.hexdigest()
 
     def note_load(self, failure):
-        """Leaves what `pya agent status` reads where the site does not answer."""
+        """Writes the note that `pya agent status` reads if the site does not answer."""
         check = None if self.key is None else mac(self.key, "pythonanywhere-api agent check").hex()[:32]
         note = {
             "format": 1,
@@ -168,11 +184,11 @@ class Agent:
                 json.dump(note, file)
             os.replace(temporary, place)
         except OSError:
-            # A full disk must not keep the site from starting.
+            # A full disk must not prevent the site from starting.
             traceback.print_exc()
 
     def answer(self, environ):
-        """Does what a request asks for; `None` if it is not for the agent, or not correctly signed."""
+        """Carries out a request; returns `None` if it is not for the agent, or not correctly signed."""
         signed = self.check(environ)
         if signed is None:
             return None
@@ -181,13 +197,13 @@ class Agent:
             if operation != "status":
                 self.work(operation, body)
         except (Exception, SystemExit):
-            # The receipt says what the runner knows; what it did not see coming is for the error log.
+            # The receipt has the errors that the runner expects; the error log gets the others.
             traceback.print_exc()
         answer = mac(self.key, "pythonanywhere-api agent answer\n" + nonce).hex()[:32]
         return json.dumps({"id": answer}).encode()
 
     def check(self, environ):
-        """The operation, nonce and body of a request that is signed correctly, in time, and new; else `None`."""
+        """The operation, nonce and body of a request that is correctly signed, in time, and new; else `None`."""
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         if self.key is None or path != PATH or environ.get("REQUEST_METHOD") != "POST":
             return None
@@ -202,30 +218,30 @@ class Agent:
         if version != str(VERSION) or agent_id != self.id or abs(time.time() - int(moment)) > WINDOW:
             return None
         body = read_exactly(environ["wsgi.input"], int(length))
-        # The application must find the body where it was.
+        # The application must still be able to read the body.
         environ["wsgi.input"] = io.BytesIO(body)
         if len(body) != int(length) or hashlib.sha256(body).hexdigest() != digest:
             return None
         return (operation, nonce, body) if self.take_nonce(nonce) else None
 
     def take_nonce(self, nonce):
-        """Whether a nonce is new. It is a file, so that all workers know it, also after a reload."""
+        """Whether a nonce is new. Nonces are files, so that all workers know them, even after a reload."""
         try:
             file = os.open(os.path.join(self.nonces, nonce), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            # The file system's own time: it may be another machine's.
+            # The time of the file system, which may be on another machine.
             now = os.fstat(file).st_mtime
             os.close(file)
         except FileExistsError:
             return False
         except OSError:
-            # What cannot be noted could be repeated.
+            # A nonce that is not recorded could be replayed.
             traceback.print_exc()
             return False
         self.forget_nonces(now - NONCES_KEPT)
         return True
 
     def forget_nonces(self, before):
-        """Removes nonces whose requests are too old by now to count."""
+        """Removes nonces whose requests are too old to be accepted."""
         try:
             for entry in os.scandir(self.nonces):
                 # Another worker may be faster.
@@ -233,31 +249,78 @@ class Agent:
                     if entry.stat(follow_symlinks=False).st_mtime < before:
                         os.unlink(entry.path)
         except OSError:
-            # They only take up room.
+            # Old nonces only take up space.
             traceback.print_exc()
 
     def work(self, operation, body):
-        """Has one step of a job done."""
+        """Runs one step of a job."""
         request = json.loads(body.decode())
         state, job = request["state"], request["job"]
         if job.get("operation") != operation or not re.fullmatch("[0-9a-f]{16}", state):
-            raise ValueError("the job is not what was signed for: %r" % operation)
+            raise ValueError("the job is not the operation that was signed: %r" % operation)
         folder = os.path.join(os.path.dirname(self.folder), state)
         runner = self.load_runner()
         if operation in OPERATIONS:
-            runner["run_job"](folder, job, limit=max(1, min(LONGEST_STEP, float(request.get("limit", 45)))))
+            runner.run_job(folder, job, limit=max(1, min(LONGEST_STEP, float(request.get("limit", 45)))))
         else:
-            runner["refuse"](folder, job, "the agent in a web app does not %s" % operation)
+            runner.refuse(folder, job, "the agent does not accept the operation %s" % operation)
 
     def load_runner(self):
-        """The runner, loaded when it is first needed: as a rule a web app never needs it."""
-        if self.runner is None:
-            place = os.path.join(self.folder, "runner.py")
-            runner = {"__name__": "pya_runner", "__file__": place}
-            with open(place, "rb") as file:
-                exec(compile(file.read(), place, "exec"), runner)
-            self.runner = runner
-        return self.runner
+        """The runner, which is loaded when it is first needed: most processes of a web app never need it."""
+        with self.loading:
+            if self.runner is None:
+                self.runner = load_package(os.path.join(self.folder, RUNNER))
+            return self.runner
+
+
+def load_package(archive):
+    """Imports the runner's package from its zip archive.
+
+    A finder of our own locates the package, so that `sys.path` stays as it is, and other threads import as usual. The
+    package imports all of its modules at once, because the archive may be replaced later; `sys.modules` gets nothing
+    else of ours.
+    """
+    forget_package(archive)
+    finder = ArchiveFinder(archive)
+    sys.meta_path.insert(0, finder)
+    try:
+        return importlib.import_module(PACKAGE)
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class ArchiveFinder:
+    """Finds the runner's package in its archive, and nothing else. Its modules are found by way of its `__path__`."""
+
+    def __init__(self, archive):
+        self.archive = archive
+
+    def find_spec(self, name, path=None, target=None):
+        """As the import system calls it."""
+        if name != PACKAGE:
+            return None
+        return importlib.machinery.PathFinder.find_spec(name, [self.archive])
+
+
+def forget_package(archive):
+    """Makes Python forget an older package, and what it has cached of an older archive at the same path."""
+    for name in list(sys.modules):
+        if name == PACKAGE or name.startswith(PACKAGE + "."):
+            del sys.modules[name]
+    for place in (archive, os.path.join(archive, PACKAGE)):
+        sys.path_importer_cache.pop(place, None)
+    # The cached directory of the archive: offsets of an older archive are wrong in a newer one.
+    importer = zipimport.zipimporter(archive)
+    if hasattr(importer, "invalidate_caches"):
+        importer.invalidate_caches()
+    else:
+        # Before Python 3.10 there is no other way.
+        zipimport._zip_directory_cache.pop(archive, None)
+
+
+def framed(name, content):
+    """A file as input of a digest, with its length, so that no two sets of files look the same."""
+    return b"%s %d\n%s" % (name.encode(), len(content), content)
 
 
 def mac(key, text):

@@ -1,9 +1,9 @@
-//! Bundles: many files as one compressed archive, in parts that the service takes.
+//! Bundles: many files as one compressed archive, in parts that are small enough for the service.
 //!
-//! A bundle is a tar.gz of members `files/<path>`, in the order given, and at its end `plan.json`, which says what each
-//! member must be: only after the last file was read is it known what was packed. The same files give the same bytes
-//! (no times, no owners). Groups of files are read, hashed and compressed in parallel, each into a gzip member of its
-//! own; gzip members one after another are one gzip stream, so that any unpacker reads them.
+//! A bundle is a tar.gz of members `files/<path>`, in the given order, followed by `plan.json`, which says what each
+//! member must be. The plan comes last, since only then is it known what was packed. Equal files give equal bytes (no
+//! times, no owners). Groups of files are read, hashed and compressed in parallel, each into a gzip member of its own;
+//! concatenated gzip members are one gzip stream, which any unpacker reads.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -18,30 +18,30 @@ use tempfile::TempDir;
 use crate::digest::{hex, sha256};
 use crate::error::{Error, Result};
 
-/// Below what the service takes in one request, 100 MiB, with room for what multipart adds.
+/// Less than the service accepts in one request, 100 MiB, with room for what multipart adds.
 pub const PART_SIZE: u64 = 95 << 20;
 
-/// Files are packed together until they come to this many bytes.
+/// Files are packed together up to this many bytes.
 const GROUP: u64 = 1 << 20;
 
-/// How many bytes of files are in memory at a time; one file of the largest size always fits.
+/// How many bytes of files are in memory at a time; a larger file goes alone.
 const BATCH: u64 = 64 << 20;
 
 /// The compression of `gzip` itself: higher levels take much longer for little.
 const LEVEL: u32 = 6;
 
-/// A file to be packed.
+/// A file to pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// Its name in the bundle.
     pub path: String,
-    /// Where it lies on this machine.
+    /// Where it is on this machine.
     pub local: PathBuf,
-    /// How long it is expected to be, in bytes.
+    /// Its expected size, in bytes.
     pub size: u64,
 }
 
-/// What was packed of a file.
+/// What was packed for a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed {
     /// Of the content.
@@ -61,18 +61,18 @@ pub struct Part {
     pub size: u64,
 }
 
-/// A bundle on this machine; its files go with it.
+/// A bundle on this machine; its files are removed when it is dropped.
 #[derive(Debug)]
 pub struct Bundle {
     folder: TempDir,
     /// Its parts, in order.
     pub parts: Vec<Part>,
-    /// How much it unpacks to, in bytes.
+    /// Its unpacked size, in bytes.
     pub bytes: u64,
 }
 
 impl Bundle {
-    /// Packs `items`, and what `plan` makes of what was read.
+    /// Packs `items`, and the plan that `plan` makes from what was read.
     ///
     /// # Errors
     /// `Local` if a file cannot be read, or the temporary folder cannot be written.
@@ -103,20 +103,20 @@ impl Bundle {
         Ok(Self { parts: parts.end().map_err(temporary)?, folder, bytes })
     }
 
-    /// Where a part lies on this machine.
+    /// Where a part is on this machine.
     #[must_use]
     pub fn file(&self, part: &Part) -> PathBuf {
         self.folder.path().join(&part.name)
     }
 }
 
-/// What became of some files.
+/// Some files, packed.
 struct Group {
     packed: Vec<Packed>,
     compressed: Vec<u8>,
 }
 
-/// Cuts `items` where they come to more than `most` bytes.
+/// Splits `items` into groups of at most `most` bytes.
 fn split(items: &[Item], most: u64) -> impl Iterator<Item = &[Item]> {
     let mut rest = items;
     std::iter::from_fn(move || {
@@ -143,7 +143,7 @@ fn pack_group(items: &[Item]) -> Result<Group> {
         packed.push(Packed { sha256: sha256(&content), size: content.len() as u64 });
     }
     let mut members = archive.into_inner().map_err(temporary)?;
-    // The end mark of an archive: more members follow.
+    // Without the end mark of an archive, since more members follow.
     members.truncate(members.len() - 1024);
     Ok(Group { packed, compressed: compress(&members).map_err(temporary)? })
 }

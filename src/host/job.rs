@@ -1,8 +1,8 @@
-//! Jobs for the runner on the host, and the receipts that it leaves.
+//! Jobs for the runner on the host, and the receipts that it writes.
 //!
-//! A job is JSON, either sent to the agent in a signed request or uploaded as `job.json` beside the runner. What came of
-//! it is never read from a terminal or from the site's answer, only from the receipt, through the API. The shapes are
-//! those that `runner.py` documents.
+//! A job is JSON, either sent to the agent in a signed request or uploaded as `job.json` beside the runner. Its outcome
+//! is never read from a terminal or from the site's answer, but only from the receipt, through the API. Both are read
+//! and written by the runner's modules `entry` and `job`.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use serde_json::Value;
 use super::bundle::Part;
 use crate::error::Error;
 
-/// How many seconds after a job was made the runner still begins it.
+/// For how many seconds after its creation the runner starts a job.
 pub const LIFETIME: u64 = 30 * 60;
 
-/// Something to be done on the host.
+/// Something to do on the host.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Job {
     format: u32,
-    /// Names the job, its work folder and its receipt: 16 hexadecimal digits.
+    /// 16 hexadecimal digits, which name the job, its work folder and its receipt.
     pub id: String,
-    /// When it was made, in seconds since 1970 by the service's clock.
+    /// When it was created, in seconds since 1970 by the service's clock.
     pub created: u64,
     /// The project's folder.
     pub root: String,
@@ -38,11 +38,11 @@ pub struct Job {
     reason = "the fields say it; paths are relative to the project, sizes in bytes, times in seconds"
 )]
 pub enum Operation {
-    /// Put the files of a bundle in their places, as its plan says.
-    Apply { parts: Vec<Part>, bytes: u64, generation: u64, rollback: Keep },
-    /// Put back what the deploy `target` replaced.
-    Rollback { target: String, generation: u64, rollback: Keep },
-    /// Hash everything.
+    /// Put the files of a bundle in place, as its plan says.
+    Apply { parts: Vec<Part>, bytes: u64, generation: u64, rollback: Retention },
+    /// Restore what the deploy `target` replaced.
+    Rollback { target: String, generation: u64, rollback: Retention },
+    /// Hash all files.
     Hash { prune: Vec<String> },
     /// Pack files for download.
     Archive { include: Vec<String>, exclude: Vec<String>, prune: Vec<String> },
@@ -57,27 +57,27 @@ pub enum Operation {
     },
     /// Install requirements.
     Pip { requirements: String, virtualenv: Option<String>, python: Option<String>, timeout: u64 },
-    /// Run any command; the agent refuses it.
+    /// Run any command; the agent refuses this.
     Run { command: Vec<String>, folder: String, timeout: u64 },
 }
 
-/// How much is kept of what a deploy replaces.
+/// How much of what a deploy replaces is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Keep {
-    /// So many deploys.
+pub struct Retention {
+    /// For how many deploys.
     pub versions: u32,
-    /// At most so many bytes each; a deploy that replaces more keeps nothing.
+    /// The limit for each, in bytes; a deploy that replaces more keeps nothing.
     pub bytes: u64,
 }
 
-impl Default for Keep {
+impl Default for Retention {
     fn default() -> Self {
         Self { versions: 1, bytes: 50 << 20 }
     }
 }
 
 impl Job {
-    /// A job made at `created` by the service's clock.
+    /// A job created at `created` by the service's clock.
     #[must_use]
     pub fn new(id: &str, created: u64, root: &str, operation: Operation) -> Self {
         Self { format: 1, id: id.to_owned(), created, root: root.to_owned(), operation }
@@ -99,7 +99,7 @@ impl Operation {
         }
     }
 
-    /// How long it may take on the host if it is one command, in seconds.
+    /// The time limit on the host, in seconds, if it is a command.
     #[must_use]
     pub fn timeout(&self) -> Option<u64> {
         match self {
@@ -109,21 +109,21 @@ impl Operation {
     }
 }
 
-/// What came of a job. Fields of later versions are ignored.
+/// The outcome of a job. Fields of later versions are ignored.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Receipt {
-    /// The job's.
+    /// The job's id.
     pub id: String,
-    /// The job's.
+    /// The job's operation.
     pub operation: String,
-    /// How far it is.
+    /// How far the job is.
     pub state: State,
-    /// Of the command, where there is one; else 0 or 1.
+    /// The exit status of the command, if there is one; else 0 or 1.
     pub exit_status: Option<i32>,
-    /// In how many steps it came so far.
+    /// How many steps it took so far.
     #[serde(default)]
     pub steps: u32,
-    /// What the command printed, or what the runner has to say.
+    /// What the command printed, or messages of the runner.
     #[serde(default)]
     pub output: String,
     /// Whether the middle of the output is missing.
@@ -132,7 +132,7 @@ pub struct Receipt {
     /// Why it failed.
     #[serde(default)]
     pub error: Option<Failure>,
-    /// What it found or did; the shape depends on the operation.
+    /// What the job found or did; its form depends on the operation.
     #[serde(default)]
     pub result: Value,
 }
@@ -141,22 +141,22 @@ pub struct Receipt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// A step of it is done, another one is due.
+    /// A step is done, and another one is due.
     Running,
-    /// It did what it should.
+    /// It succeeded.
     Done,
-    /// It did not.
+    /// It failed.
     Failed,
-    /// It was not begun.
+    /// It was not started.
     Refused,
 }
 
 /// Why a job failed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Failure {
-    /// One of the runner's words, as `space`, `digest`, `not_current`.
+    /// One of the runner's kinds of error, such as `space`, `digest`, `not_current`.
     pub kind: String,
-    /// For people.
+    /// Human-readable.
     pub message: String,
 }
 
@@ -164,19 +164,19 @@ pub struct Failure {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Applied {
-    /// How many files it wrote.
+    /// How many files were written.
     pub written: u64,
-    /// Which it deleted.
+    /// Which files were deleted.
     pub deleted: Vec<String>,
-    /// Which it could not delete, and why.
+    /// Which files could not be deleted, and why.
     pub not_deleted: BTreeMap<String, String>,
-    /// Whether what it replaced can be put back.
+    /// Whether what was replaced can be restored.
     pub kept_for_rollback: bool,
-    /// How many bytes that is, kept or not.
+    /// The size of that in bytes, kept or not.
     pub rollback_bytes: u64,
-    /// Files that were other than the deploy left them when a rollback put the old ones back.
+    /// Files that a rollback replaced although they had been changed after the deploy.
     pub overwritten: Vec<String>,
-    /// Whether it failed and put everything back.
+    /// Whether it failed and everything was restored.
     pub undone: bool,
 }
 
@@ -187,29 +187,29 @@ impl Receipt {
         self.state != State::Running
     }
 
-    /// Whether it was not begun because another command is at work.
+    /// Whether it was refused because another command is running.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.state == State::Refused && self.error.as_ref().is_some_and(|error| error.kind == "busy")
     }
 
-    /// Whether it did what it should.
+    /// Whether it succeeded.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.state == State::Done && self.exit_status == Some(0)
     }
 
-    /// Why it did not, for people.
+    /// Why it failed; human-readable.
     #[must_use]
     pub fn reason(&self) -> String {
         match (&self.error, self.exit_status) {
             (Some(error), _) => error.message.clone(),
-            (None, Some(status)) => format!("{} ended with exit status {status}", self.operation),
-            (None, None) => format!("{} did not end", self.operation),
+            (None, Some(status)) => format!("{} exited with status {status}", self.operation),
+            (None, None) => format!("{} did not finish", self.operation),
         }
     }
 
-    /// What this is for a caller who needed it done.
+    /// The error for a caller who needed the job to succeed.
     #[must_use]
     pub fn to_error(&self) -> Error {
         let kind = self.error.as_ref().map_or("", |error| error.kind.as_str());
@@ -249,7 +249,7 @@ mod tests {
             receipt(json!({"id": "1", "operation": "hash", "state": "running", "exit_status": null, "new": 1}));
         assert!(!running.is_over() && !running.is_ok());
         let failed = receipt(json!({"id": "1", "operation": "manage", "state": "failed", "exit_status": 3}));
-        assert_eq!(failed.reason(), "manage ended with exit status 3");
+        assert_eq!(failed.reason(), "manage exited with status 3");
         let refused = receipt(json!({"id": "1", "operation": "apply", "state": "refused", "exit_status": 1,
             "error": {"kind": "stale", "message": "too old"}, "result": {"undone": true}}));
         assert_eq!((refused.reason().as_str(), refused.applied().undone), ("too old", true));

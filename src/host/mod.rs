@@ -1,22 +1,27 @@
-//! What runs on the host: jobs, the bundles they unpack, and what starts them.
+//! What runs on the host: jobs, the bundles that they unpack, and the executors that start them.
 //!
-//! The API takes one file per request and runs nothing. Two Python files of ours make up for that: `runner.py` does a
-//! [`Job`] and leaves a [`Receipt`]; `agent.py` lets the account's own web app start it. Everything here knows the account
-//! and its files, and nothing of diffs and manifests: [`crate::deploy`] says what is to be done.
+//! The API takes one file per request and runs nothing. Two Python programs of ours fill the gap: the runner carries
+//! out a [`Job`] and writes a [`Receipt`]; `agent.py` lets the account's own web app start it. The modules here know
+//! the account and its files, but neither diffs nor manifests: [`crate::deploy`] decides what is to be done.
 
 mod agent;
 mod bundle;
 mod executor;
 mod job;
+mod runner;
 mod sign;
 mod site;
 mod stub;
+mod time;
+mod workspace;
 mod wsgi;
 
-pub use agent::{Agent, Agents, Change, Silence, Status};
+pub use agent::{Agent, Agents, Change, Status, Unreachable};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
-pub use executor::{Executor, LeftTasks, Workshop, host_time, sweep, sweep_own};
-pub use job::{Applied, Failure, Job, Keep, LIFETIME, Operation, Receipt, State};
-pub use sign::{VERSION, random_hex};
+pub use executor::{Executor, sweep, sweep_own};
+pub use job::{Applied, Failure, Job, LIFETIME, Operation, Receipt, Retention, State};
+pub use sign::{VERSION, random_id};
 pub use site::Site;
+pub use time::host_time;
+pub use workspace::{JobFolder, LeftTasks};
 pub use wsgi::{settings_module, wsgi_file};

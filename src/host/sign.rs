@@ -1,8 +1,8 @@
-//! Signatures for the agent: only who holds the account's API token can make the agent do anything.
+//! Signatures for the agent: it obeys only those who have the account's API token.
 //!
-//! A request is signed over all that it says and means (version, agent, method, path, operation, body, time, nonce), but
-//! not the host name, which proxies and custom domains change. The answer proves itself: its id is made of the nonce with
-//! the same key, so that no page of the application, and no other agent, passes for it.
+//! The signature covers version, agent, method, path, operation, body, time and nonce, but not the host name, which
+//! proxies and custom domains change. The answer is authenticated too: its id is derived from the nonce with the same
+//! key, so that no page of the application, and no other agent, can be mistaken for it.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,10 +10,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::digest::{hex, sha256};
+use crate::digest::{hex, random_hex, sha256};
 use crate::error::{Error, Result};
 
-/// Of the agent's code and of what is said to it. Another one does not answer.
+/// The version of the agent and of its protocol. Agents of other versions do not answer.
 pub const VERSION: u32 = 1;
 
 /// Where the agent listens.
@@ -22,7 +22,7 @@ pub const PATH: &str = "/-/pya-agent";
 /// The header with the signature.
 pub const HEADER: &str = "X-Pya-Agent";
 
-/// What a signature is made with: derived from the API token, for one agent.
+/// The key for signatures, which is derived from the API token for one agent.
 #[derive(Clone)]
 pub struct Key {
     key: Vec<u8>,
@@ -50,7 +50,7 @@ impl Key {
     /// # Errors
     /// `Local` if the system has no random numbers.
     pub fn sign(&self, operation: &str, body: &[u8], now: SystemTime) -> Result<Signed> {
-        Ok(self.sign_with(operation, body, now, &random_hex(16)?))
+        Ok(self.sign_with(operation, body, now, &random_id(32)?))
     }
 
     fn sign_with(&self, operation: &str, body: &[u8], now: SystemTime, nonce: &str) -> Signed {
@@ -66,7 +66,7 @@ impl Key {
         Signed { header, answer }
     }
 
-    /// What the agent leaves in a file so that one can see, without asking it, whether it has the same token.
+    /// What the agent writes to its note, which shows without a request whether it has the same token.
     #[must_use]
     pub fn check(&self) -> String {
         let mut check = hex(&mac(&self.key, "pythonanywhere-api agent check"));
@@ -87,15 +87,12 @@ fn mac(key: &[u8], text: &str) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-/// `bytes` random bytes, as hexadecimal digits.
+/// `digits` random hexadecimal digits: an id, or a nonce.
 ///
 /// # Errors
-/// `Local` if the system has none.
-pub fn random_hex(bytes: usize) -> Result<String> {
-    let mut random = vec![0; bytes];
-    getrandom::fill(&mut random)
-        .map_err(|error| Error::Local { path: "(random numbers)".into(), source: std::io::Error::other(error) })?;
-    Ok(hex(&random))
+/// `Local` if the system has no random numbers.
+pub fn random_id(digits: usize) -> Result<String> {
+    random_hex(digits).map_err(|source| Error::Local { path: "(random numbers)".into(), source })
 }
 
 #[cfg(test)]

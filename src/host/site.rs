@@ -1,7 +1,7 @@
-//! Requests to the account's own site: to the agent in it, and to look whether it is well.
+//! Requests to the account's own site: to the agent in it, and for health checks.
 //!
-//! Plain http goes to this machine only (the emulator), no redirect is followed, and the API token is never sent: the
-//! agent gets signatures. A site behind password protection is asked with the credentials of its API record.
+//! Plain http is used for this machine only (the emulator), redirects are not followed, and the API token is never
+//! sent: the agent gets signatures. A site with password protection gets the credentials from its API record.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -19,45 +19,46 @@ use crate::error::{Error, Result};
 /// The host gives a request 5 minutes.
 pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(310);
 
-/// How long to wait for what takes no time: the first answer after a reload comes within 20 seconds.
+/// The time limit for requests without work: the first answer after a reload comes within 20 seconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// More than the agent's answer ever is, and enough of a page to recognise it.
+/// More than any answer of the agent, and enough to recognise a page.
 const MOST_BYTES: usize = 4 << 20;
 
 /// A site of the account, and how to reach it.
 #[derive(Debug)]
 pub struct Site {
-    /// The account's API, which knows the site's password.
+    /// The account's API, which has the site's password.
     api: Client,
     /// The web app's domain.
     pub domain: String,
     address: String,
-    /// Sent as `Host` to an address that is not the domain itself.
+    /// The `Host` header for an address that is not the domain itself.
     host: Option<String>,
-    /// Whether it is this machine, the domain itself, or the service that answers there.
+    /// Whether the password may be sent: to this machine, the domain itself, or the service.
     may_know_password: bool,
-    /// `Authorization` for sites behind a password, once it is known that they ask for one.
+    /// The `Authorization` header, once the site has asked for a password.
     authorization: Mutex<Option<SecretString>>,
 }
 
 /// The operation that does nothing.
 pub(super) const STATUS: &str = "status";
 
-/// What came back from the agent's path.
+/// The answer at the agent's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The agent took the request.
+    /// The agent accepted the request.
     Taken,
     /// Something else answered: the application, the host's web server.
     Other(StatusCode),
 }
 
 impl Site {
-    /// The site of `domain`, at `site_url` if it is not reached by its domain.
+    /// The site of `domain`, at `site_url` if it cannot be reached at its domain.
     ///
     /// # Errors
-    /// `Config` if `site_url` is no URL of a site: another scheme than https (http on this machine), or a path.
+    /// `Config` if `site_url` is not the URL of a site: its scheme is not https (or http on this machine), or it has a
+    /// path.
     pub fn new(api: &Client, domain: &str, site_url: Option<&str>) -> Result<Self> {
         let base = crate::client::BaseUrl::parse(site_url.unwrap_or(domain))?;
         let host = base.is_loopback().then(|| domain.to_owned());
@@ -74,7 +75,7 @@ impl Site {
         &self.address
     }
 
-    /// Sends a signed operation to the agent. It is not repeated: the agent takes each request once.
+    /// Sends a signed operation to the agent. It is not retried: the agent accepts each request once.
     ///
     /// # Errors
     /// `Transport` or `Timeout` if no answer came, which says nothing about what the agent did.
@@ -87,7 +88,7 @@ impl Site {
     }
 
     async fn ask_once(&self, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
-        let now = super::executor::host_time(&self.api);
+        let now = super::time::host_time(&self.api);
         let Signed { header, answer } = key.sign(operation, body, now)?;
         let request = Request::post("").content(body.to_vec(), "application/json").header(HEADER, &header)?;
         let limit = if operation == STATUS { ANSWER_LIMIT } else { REQUEST_LIMIT };
@@ -99,10 +100,10 @@ impl Site {
         Ok(Answer::Other(response.status))
     }
 
-    /// Asks the site for a path, as a visitor would but for the password.
+    /// Gets a page of the site, as a visitor would, but with the password.
     ///
     /// # Errors
-    /// `Config` for a path that is none; `Transport` or `Timeout` if no answer came.
+    /// `Config` for an invalid path; `Transport` or `Timeout` if no answer came.
     pub async fn get(&self, path: &str) -> Result<Response> {
         if !path.starts_with('/') {
             return Err(Error::config(format!("the path {path:?} must start with \"/\"")));
@@ -122,11 +123,15 @@ impl Site {
         Client::at(&format!("{}{path}", self.address), options)?.send(request.at_most(MOST_BYTES)).await
     }
 
-    /// Takes the site's password from its API record; false if it has none, or is known already, or would go to somebody
-    /// else than visitors send it to.
+    /// Reads the site's password from its API record; false if it has none, if it is known already, or if it would be
+    /// sent to an address to which visitors do not send it.
     async fn learn_password(&self) -> Result<bool> {
         if !self.may_know_password {
-            log::warn!("{} asks for a password, and gets none: it is not the address of {}", self.address, self.domain);
+            log::warn!(
+                "{} asks for a password, which is not sent: it is not the address of {}",
+                self.address,
+                self.domain
+            );
             return Ok(false);
         }
         let record = self.api.webapp(&self.domain).await?;

@@ -1,7 +1,7 @@
 # pythonanywhere-api agent @VERSION@ @ID@: "pya agent remove @DOMAIN@" puts the original back.
 import os as _pya_os, traceback as _pya_traceback
 
-# The original, which is run below. Nothing else is needed for that: the agent's own folder may be gone.
+# The original, which is run below even if the agent's own folder is gone.
 _pya_original = "".join(
     [
         "@ORIGINAL@",
@@ -14,10 +14,10 @@ try:
     with open(_pya_agent["__file__"], "rb") as _pya_file:
         exec(compile(_pya_file.read(), _pya_agent["__file__"], "exec"), _pya_agent)
     _pya_wrap = _pya_agent["prepare"](_pya_folder, "@ID@", __file__, _pya_original)
-except BaseException:  # Without the agent the site must go on as it was.
+except BaseException:  # Without the agent, the site must work as before.
     _pya_traceback.print_exc()
 try:
-    # Its bytes, as a file is read: with a byte order mark, or the encoding that it names.
+    # As bytes, like a file: it may have a byte order mark, or declare its encoding.
     exec(compile(_pya_original.encode(), __file__, "exec", dont_inherit=True))
 except BaseException as _pya_raised:
     if _pya_wrap is None:

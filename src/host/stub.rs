@@ -1,13 +1,13 @@
-//! The WSGI file as the agent's installation leaves it: recognised, made, compared.
+//! The stub that the agent's installation puts into the WSGI file: recognising, writing and comparing it.
 
 use super::sign::VERSION;
 
 const TEMPLATE: &str = include_str!("stub.py");
 
-/// How the first line of every version's stub begins.
+/// The beginning of the first line, in every version of the stub.
 const MARK: &str = "# pythonanywhere-api agent ";
 
-/// What is around the original in a stub, where each of its lines is a text in quotes.
+/// What surrounds the original in a stub, where each of its lines is a quoted string.
 const ORIGINAL_BEGINS: &str = "\n_pya_original = \"\".join(\n    [\n";
 const ORIGINAL_ENDS: &str = "    ]\n";
 const PLACEHOLDER: &str = "        \"@ORIGINAL@\",\n";
@@ -18,12 +18,12 @@ pub(super) struct Stub {
     pub version: u32,
     /// The agent's id.
     pub id: String,
-    /// The WSGI file before the agent, if the stub still holds it.
+    /// The original WSGI file, if the stub still contains it.
     pub original: Option<String>,
 }
 
 impl Stub {
-    /// The stub that `text` begins with, if it does.
+    /// The stub that `text` begins with, if there is one.
     pub fn find(text: &str) -> Option<Self> {
         let (version, rest) = text.lines().next()?.strip_prefix(MARK)?.split_once(' ')?;
         let id = rest.split(':').next()?.to_owned();
@@ -32,7 +32,7 @@ impl Stub {
     }
 }
 
-/// The original that a stub holds.
+/// The original that a stub contains.
 fn original_in(text: &str) -> Option<String> {
     let (_, rest) = text.split_once(ORIGINAL_BEGINS)?;
     let (lines, _) = rest.split_once(ORIGINAL_ENDS)?;
@@ -41,10 +41,10 @@ fn original_in(text: &str) -> Option<String> {
 
 /// The text of this version's stub, which runs `original`.
 pub(super) fn text(domain: &str, id: &str, original: &str) -> String {
-    // What JSON writes for a text means the same in Python.
+    // A JSON string means the same in Python.
     let quoted = |line: &str| format!("        {},\n", serde_json::to_string(line).expect("a text makes JSON"));
     let lines: String = original.split_inclusive('\n').map(quoted).collect();
-    // The original last: it may hold anything.
+    // The original comes last, since it may contain anything.
     TEMPLATE
         .replace("@VERSION@", &VERSION.to_string())
         .replace("@ID@", id)

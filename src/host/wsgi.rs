@@ -1,30 +1,30 @@
-//! The WSGI file of a web app, as far as others than the web app itself read it.
+//! The WSGI file of a web app: its path, and the settings module that it names.
 
 use crate::client::RemotePath;
 use crate::error::Result;
 
 const SETTINGS: &str = "DJANGO_SETTINGS_MODULE";
 
-/// Where the WSGI file of a web app is.
+/// The path of the WSGI file of a web app.
 ///
 /// # Errors
-/// `Config` for what is no domain.
+/// `Config` for an invalid domain.
 pub fn wsgi_file(domain: &str) -> Result<RemotePath> {
     RemotePath::parse(&format!("/var/www/{}_wsgi.py", domain.replace('.', "_")))
 }
 
-/// The settings module that a WSGI file names, in its own text or in the copy that the agent's stub holds; the last one
-/// counts. `None` if there is none, or if it is not written out.
+/// The settings module that a WSGI file names, itself or in the original that the agent's stub contains; the last one
+/// counts. `None` if there is none, or if it is not a literal.
 #[must_use]
 pub fn settings_module(text: &str) -> Option<&str> {
     text.lines().filter_map(named_in).next_back()
 }
 
 fn named_in(line: &str) -> Option<&str> {
-    // The stub holds each line as a JSON text.
+    // The stub contains each line as a JSON string.
     let is_comment = line.trim_start_matches([' ', '\t', '"']).starts_with('#');
     let (_, rest) = line.split_once(SETTINGS).filter(|_| !is_comment)?;
-    // What stands between name and value, as in `["…"] = "…"` and `setdefault("…", "…")`.
+    // What is between name and value, as in `["…"] = "…"` and `setdefault("…", "…")`.
     let name = rest.trim_start_matches(['\\', '"', '\'', ']', ')', ',', '=', ' ']);
     let is_text = rest[..rest.len() - name.len()].ends_with(['"', '\'']);
     let end = name.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).unwrap_or(name.len());

@@ -4,8 +4,11 @@ import hashlib
 import hmac
 import json
 import secrets
+import shutil
 import time
 from pathlib import Path
+
+from runner_archive import archive
 
 HOST = Path(__file__).parents[2] / "src" / "host"
 PATH = "/-/pya-agent"
@@ -25,8 +28,8 @@ class Installed:
         self.id = agent or secrets.token_hex(16)
         self.folder = home / ".pya" / f"agent-{DOMAIN}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        for name in ("agent.py", "runner.py"):
-            (self.folder / name).write_bytes((HOST / name).read_bytes())
+        shutil.copyfile(HOST / "agent.py", self.folder / "agent.py")
+        shutil.copyfile(archive(), self.folder / "runner.pyz")
         stub = (HOST / "stub.py").read_text()
         stub = stub.replace("@VERSION@", "1").replace("@ID@", self.id).replace("@DOMAIN@", DOMAIN)
         self.stub = stub.replace('"@ORIGINAL@"', repr(original))

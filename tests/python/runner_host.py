@@ -1,6 +1,6 @@
 """An account for the tests of the runner: a project, a deploy that is about to change it, and what it should become.
 
-`src/host/runner.py` runs on the host's own Python, so it is driven here as it is, by its path: no client, no server.
+The runner works on the host's own Python, so it is driven here as it is there, from its archive: no client, no server.
 """
 
 import contextlib
@@ -15,8 +15,9 @@ import sys
 import tarfile
 import tempfile
 import time
-import types
 from pathlib import Path
+
+from runner_archive import archive
 
 HOST = Path(__file__).parents[2] / "src" / "host"
 ID, OLD, BACK = "0123456789abcdef", "fedcba9876543210", "b" * 16
@@ -32,14 +33,14 @@ NEW_TREE = {
 # What is at a path: ("file", mode bits, content), ("folder", mode bits) or ("link", target).
 Tree = dict[str, tuple]
 
-CODE = compile((HOST / "runner.py").read_bytes(), str(HOST / "runner.py"), "exec")
+AGENT = compile((HOST / "agent.py").read_bytes(), str(HOST / "agent.py"), "exec")
 
 
 def load():
-    """A runner of its own, to be patched at will. As in the agent, it is not the program."""
-    module = types.ModuleType("runner_under_test")
-    exec(CODE, module.__dict__)  # noqa: S102 -- our own file, as the agent loads it
-    return module
+    """A runner of its own, to be patched at will: from the archive, as the agent loads it."""
+    agent = {"__name__": "agent_under_test"}
+    exec(AGENT, agent)  # noqa: S102 -- our own file
+    return agent["load_package"](str(archive()))
 
 
 runner = load()
@@ -234,8 +235,8 @@ def as_program(host: Host, job=None, environment=None, python=sys.executable):
     work = host.state / f"work-{job['id']}"
     work.mkdir(exist_ok=True)
     (work / "job.json").write_text(json.dumps(job))
-    (work / "runner.py").write_bytes((HOST / "runner.py").read_bytes())
-    return subprocess.run([python, work / "runner.py"], env=environment, capture_output=True, text=True, timeout=60)
+    shutil.copyfile(archive(), work / "runner.pyz")
+    return subprocess.run([python, work / "runner.pyz"], env=environment, capture_output=True, text=True, timeout=60)
 
 
 def restored(host: Host) -> Tree:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import stat
 import time
@@ -12,6 +13,7 @@ import pytest
 from agent_site import DOMAIN, PATH, TOKEN, Installed, header, job
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from runner_archive import append, members, write_members
 
 ORIGINAL = """\
 def application(environ, start_response):
@@ -256,11 +258,11 @@ def test_old_nonces_that_stay_are_no_reason_to_fail(server, installed, monkeypat
     assert "not today" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["agent.py", "runner.py"])
+@pytest.mark.parametrize("name", ["agent.py", "runner.pyz"])
 @pytest.mark.parametrize(
     ("damage", "error"),
     [
-        (None, "FileNotFoundError"),
+        (None, "FileNotFoundError|ZipImportError"),
         ("import nothing_of_the_kind", "nothing_of_the_kind"),
         ("raise SystemExit('over')", "over"),
         ("prepare = run_job = 5", "TypeError"),
@@ -268,7 +270,12 @@ def test_old_nonces_that_stay_are_no_reason_to_fail(server, installed, monkeypat
 )
 def test_a_damaged_agent_leaves_the_application_alone(installed, name, damage, error, capfd):
     path = installed.folder / name
-    path.unlink() if damage is None else path.write_text(damage)
+    if damage is None:
+        path.unlink()
+    elif name == "agent.py":
+        path.write_text(damage)
+    else:
+        append(path, "pya_runner/__init__.py", f"\n{damage}\n")
     server = Server(installed)
     assert server.ask(body=b"x")[2] == b"the application read x"
     if name == "agent.py":
@@ -276,7 +283,62 @@ def test_a_damaged_agent_leaves_the_application_alone(installed, name, damage, e
     else:
         body, _ = job("history")
         assert server.is_answered(installed.signed("history", body), body)
-    assert error in capfd.readouterr().err
+    assert re.search(error, capfd.readouterr().err)
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "flipped", "no module"])
+def test_a_damaged_archive_leaves_the_application_alone(installed, damage, capfd):
+    path = installed.folder / "runner.pyz"
+    whole = path.read_bytes()
+    damaged = {"empty": b"", "text": b"# no archive", "cut": whole[: len(whole) // 2]}
+    if damage == "no module":
+        texts = members(path)
+        del texts["pya_runner/files.py"]
+        write_members(path, texts)
+    else:
+        # In the middle, so that what is compressed there is wrong, and the directory still makes sense.
+        flipped = bytes(byte ^ 255 if len(whole) // 4 < at < len(whole) // 2 else byte for at, byte in enumerate(whole))
+        path.write_bytes(damaged.get(damage, flipped))
+    server = Server(installed)
+    assert server.ask(body=b"x")[2] == b"the application read x"
+    body, identity = job("history")
+    assert server.is_answered(installed.signed("history", body), body)
+    assert "Error" in capfd.readouterr().err
+    assert list(installed.home.rglob(f"receipt-{identity}.json")) == []
+
+
+def test_a_renewed_archive_is_loaded_anew_also_in_the_same_process(installed, server):
+    """Python remembers where in an archive each file begins, which makes no sense in the next one."""
+
+    def build() -> str:
+        return json.loads((installed.folder / "loaded.json").read_text())["build"]
+
+    body, identity = job("history")
+    assert server.is_answered(installed.signed("history", body), body)
+    first, path = build(), installed.folder / "runner.pyz"
+    append(path, "__main__.py", "# another length" * 100)
+    append(path, "pya_runner/__init__.py", RENEWED)
+    server.load()
+    body, identity = job("history")
+    assert server.is_answered(installed.signed("history", body), body)
+    (receipt,) = installed.home.rglob(f"receipt-{identity}.json")
+    assert json.loads(receipt.read_text())["renewed"]
+    assert build() != first
+
+
+RENEWED = """
+
+from .files import read_json, write_json
+
+run_as_before = run_job
+
+
+def run_job(*args, **kwargs):
+    receipt = run_as_before(*args, **kwargs)
+    path = args[0] + "/receipt-" + receipt["id"] + ".json"
+    write_json(path, dict(read_json(path), renewed=True))
+    return receipt
+"""
 
 
 @pytest.mark.parametrize("is_empty", [True, False])

@@ -7,6 +7,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from runner_archive import append
 from runner_host import Host
 from uwsgi_site import Uwsgi, needs_uwsgi
 
@@ -27,6 +28,9 @@ NEW = {"a.txt": b"new", "app/b.txt": b"new", "app/c.txt": b"new", "added/e.txt":
 
 # Lets the process end itself at the call whose number is in a file, which goes with it.
 KILLED = """
+
+import os
+import signal
 
 order, run_unharmed, remove_order, left = os.path.expanduser("~/kill-at"), run_job, os.unlink, [0]
 
@@ -70,8 +74,7 @@ def kill_at_each(folder: Path, first: int) -> tuple[int, set[str]]:
         path.write_bytes(content)
     site = Uwsgi(folder, original=WSGI)
     try:
-        runner = site.installed.folder / "runner.py"
-        runner.write_text(runner.read_text() + KILLED)
+        append(site.installed.folder / "runner.pyz", "pya_runner/__init__.py", KILLED)
         assert site.get("/")[1] == b"old old old"
         shown: set[str] = set()
         for count, number in enumerate(itertools.count(first, SITES)):

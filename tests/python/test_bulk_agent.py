@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from bulk_site import WSGI
 from conftest import write_tree
+from runner_archive import append
 from runner_host import load as load_runner
 
 from pythonanywhere_api import Client, ConfigError
@@ -77,7 +78,7 @@ def test_a_status_says_why_an_agent_is_silent(with_agent):
     client.webapps.reload(site.domain)
     assert site.deploy(executor="none")
     assert site.page() == "version 1 at /"
-    assert "was not loaded since" in why()
+    assert "has not been loaded since" in why()
     client.webapps.disable(site.domain)
     assert "disabled" in why()
 
@@ -138,12 +139,17 @@ def test_an_original_that_is_lost_is_not_made_up(with_agent):
     site.wsgi.write_text(site.wsgi.read_text().replace('"import os', "import os"))
     changed = site.wsgi.read_bytes()
     for call, options in ((agent.install, {}), (agent.remove, {"force": True})):
-        with pytest.raises(ConfigError, match=r"neither .* holds any more what that file was"):
+        with pytest.raises(ConfigError, match=r"the original text of .* is neither in that file nor in"):
             site.run(call(site.domain, site.host.site_url, **options))
         assert site.wsgi.read_bytes() == changed
 
 
 DIES = """
+
+import os
+import time
+
+from .files import write_json
 
 once, run_once = os.path.expanduser("~/once"), run_job
 
@@ -162,7 +168,7 @@ def test_a_step_that_goes_on_after_its_answer_got_lost_is_waited_for(with_agent)
     """The worker that was asked dies, and somebody else is at the same job already."""
     site = with_agent
     (folder,) = (site.remote.parent / ".pya").glob("agent-*")
-    (folder / "runner.py").write_text((folder / "runner.py").read_text() + DIES)
+    append(folder / "runner.pyz", "pya_runner/__init__.py", DIES)
     once, receipts = site.remote.parent / "once", []
 
     def run_elsewhere():
@@ -170,14 +176,14 @@ def test_a_step_that_goes_on_after_its_answer_got_lost_is_waited_for(with_agent)
             time.sleep(0.01)
         (work,) = site.remote.parent.glob(".pya/*/work-*")
         runner = load_runner()
-        carry_out = runner.Change.carry_out
+        apply = runner.transaction.Transaction.apply
 
-        def slowly(change):
+        def slowly(transaction):
             once.with_name("once.begun").touch()
             time.sleep(1)
-            carry_out(change)
+            apply(transaction)
 
-        runner.Change.carry_out = slowly
+        runner.transaction.Transaction.apply = slowly
         receipts.append(runner.run_job(str(work.parent), json.loads(once.read_text())))
 
     thread = threading.Thread(target=run_elsewhere)
@@ -244,7 +250,7 @@ def test_an_edit_of_the_wsgi_file_meanwhile_is_not_lost(site, act):
     site.host.release(site.host.held()[0].number)
     thread.join()
     assert results == [None]
-    assert "was changed just now by somebody else" in site.api.error_message
+    assert "was just changed by somebody else" in site.api.error_message
     assert site.wsgi.read_text() == edited
 
 
@@ -269,24 +275,24 @@ def test_a_reload_that_failed_is_made_up_for(site):
 def test_an_installation_that_is_not_whole_or_of_another_build_is_renewed(with_agent, damage):
     site, agent, url = with_agent, with_agent.api.agent, with_agent.host.site_url
     folder = site.remote.parent / ".pya" / f"agent-{site.domain}"
-    runner = (folder / "runner.py").read_bytes()
+    runner = (folder / "runner.pyz").read_bytes()
     if damage == "runner":
-        (folder / "runner.py").unlink()
+        (folder / "runner.pyz").unlink()
     else:
         # As another version of the package left it.
-        (folder / "runner.py").write_bytes(runner + b"# older\n")
+        append(folder / "runner.pyz", "pya_runner/limits.py", "# older\n")
         note = json.loads((folder / "agent.json").read_text())
         (folder / "agent.json").write_text(json.dumps(note | {"build": "0" * 64}))
         Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
-        assert "another build than this one" in site.run(agent.status(site.domain, url))["status"]
+        assert "its build differs from this one" in site.run(agent.status(site.domain, url))["status"]
         # What a failed reload leaves is made up for as well.
         site.host.faults.add("status", code=400, method="POST", path="*/reload/", times=1)
         assert site.caller.run(agent.install(site.domain, url)) is None
         assert not site.run(agent.install(site.domain, url))["changed"]
         assert "build" not in site.run(agent.status(site.domain, url))["status"]
-        (folder / "runner.py").unlink()
+        (folder / "runner.pyz").unlink()
     assert site.run(agent.install(site.domain, url))["changed"]
-    assert (folder / "runner.py").read_bytes() == runner
+    assert (folder / "runner.pyz").read_bytes() == runner
     assert "build" not in site.run(agent.status(site.domain, url))["status"]
     assert not site.run(agent.install(site.domain, url))["changed"]
 

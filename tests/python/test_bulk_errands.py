@@ -8,6 +8,7 @@ import tarfile
 import pytest
 from bulk_site import WSGI
 from conftest import write_tree
+from runner_archive import append
 from sites import files_below
 
 from pythonanywhere_api import Client, ConfigError
@@ -117,7 +118,7 @@ def test_files_are_pulled_as_one_archive(with_agent, tmp_path):
     (site.remote / "link").symlink_to("/etc/hostname")
     (site.remote / "pkg1" / "__pycache__").mkdir()
     report = site.run(site.api.pull(tmp_path / "all", **site.via))
-    assert report["skipped"] == {"link": "a link to /etc/hostname", "pkg1/__pycache__": "not looked into"}
+    assert report["skipped"] == {"link": "a link to /etc/hostname", "pkg1/__pycache__": "not searched"}
     (site.remote / "link").unlink()
     assert files_below(tmp_path / "all") == files_below(site.remote)
     (tmp_path / "all" / "other.txt").write_text("mine")
@@ -128,6 +129,10 @@ def test_files_are_pulled_as_one_archive(with_agent, tmp_path):
 
 
 HOSTILE_ARCHIVE = """
+
+import gzip
+import hashlib
+import tarfile
 
 
 def archive(job):
@@ -160,8 +165,7 @@ def test_an_archive_that_somebody_tampered_with_is_refused(with_agent, tmp_path,
     site = with_agent
     assert site.deploy()
     (folder,) = (site.remote.parent / ".pya").glob("agent-*")
-    runner = folder / "runner.py"
-    runner.write_text(runner.read_text() + HOSTILE_ARCHIVE.format(name=name, kind=kind))
+    append(folder / "runner.pyz", "pya_runner/entry.py", HOSTILE_ARCHIVE.format(name=name, kind=kind))
     Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
     with pytest.raises(ConfigError, match=words):
         site.run(site.api.pull(tmp_path / "to" / "here", **site.via))

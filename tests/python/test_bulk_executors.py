@@ -54,7 +54,7 @@ def test_where_no_always_on_task_is_left_a_scheduled_one_does_it(site):
         assert site.notes("intent-*") == []
         # Somebody who asks for one kind gets that or nothing.
         (site.local / "version.txt").write_text("other")
-        assert "this account gives no task for this" in site.deploy(executor="always_on").stopped
+        assert "this account allows no task for this" in site.deploy(executor="always_on").stopped
     finally:
         set_clock_speed(1)
     assert client.always_on.list() == client.schedule.list() == []
@@ -132,7 +132,7 @@ def test_a_console_does_it_once_its_page_was_opened(site):
 
     # One that was closed since is made anew.
     client.consoles.delete(console["id"])
-    with pytest.raises(ConfigError, match="is not started yet: open"):
+    with pytest.raises(ConfigError, match="has not been started: open"):
         site.run(site.api.run("pwd", executor="console"))
     (other,) = client.consoles.list()
     assert other["id"] != console["id"]

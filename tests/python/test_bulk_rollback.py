@@ -97,7 +97,7 @@ def test_a_rollback_is_a_deploy_of_its_own_and_can_be_rolled_back(with_agent):
     assert site.deploy(executor="none")
     latest = site.run(site.api.history())[-1]["id"]
     assert site.caller.run(site.api.rollback(latest, **site.via)) is None
-    assert "another deploy ended since" in site.api.error_message
+    assert "another deploy has finished since" in site.api.error_message
 
 
 def test_a_rollback_knows_what_a_deploy_that_was_cut_off_changed(with_agent):

@@ -29,7 +29,7 @@ def host(tmp_path):
 def packer():
     """A runner that cuts small: a group after each file, and parts of 300 bytes."""
     module = load()
-    module.PART, module.GROUP = 300, 1
+    module.limits.PART_SIZE, module.limits.GROUP_SIZE = 300, 1
     return module
 
 
@@ -42,7 +42,7 @@ def packed(host: Host, job, module, limit=None) -> tuple[dict, bytes]:
     for part in receipt["result"]["parts"]:
         piece = (work / part["name"]).read_bytes()
         assert (len(piece), sha256(piece)) == (part["size"], part["sha256"])
-        assert len(piece) <= module.PART
+        assert len(piece) <= module.limits.PART_SIZE
         stream += piece
     return receipt["result"], stream
 
@@ -122,7 +122,7 @@ class Reversed(list):
 def test_large_files_and_parts_as_they_are_cut_in_life(tmp_path):
     """A file over many chunks, in parts that end in its middle."""
     module = load()
-    module.PART, module.CHUNK = 100_000, 1 << 10
+    module.limits.PART_SIZE, module.limits.CHUNK_SIZE = 100_000, 1 << 10
     host = Host(tmp_path / "home", {"large": os.urandom(350_000), "small": b"s"}, {})
     result, stream = packed(host, job_for(host), module)
     assert len(result["parts"]) == 4
@@ -191,7 +191,7 @@ def test_a_file_that_changes_while_it_is_packed_damages_nothing(host, packer, mo
                 raise OSError(*((2, "No such file") if change == "gone" else (13, "Permission denied")))
             return open(path, *rest, **kwargs)
 
-        packer.open = open_
+        packer.archive.open = open_
     result, stream = packed(host, job_for(host), packer)
     found = contents(unpacked(stream))
     if change == "longer":

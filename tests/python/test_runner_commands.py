@@ -77,14 +77,14 @@ def test_a_long_output_keeps_its_beginning_and_its_end(host):
     assert receipt["output"].startswith("first\n")
     assert receipt["output"].endswith("last\n")
     left_out = len("first\nlast\n") + (2 << 20) + 1 - (1 << 20)
-    assert f"\n[... {left_out} bytes are left out here ...]\n" in receipt["output"]
+    assert f"\n[... {left_out} bytes omitted ...]\n" in receipt["output"]
     assert len(receipt["output"]) < (1 << 20) + 200
 
 
 def test_a_command_that_takes_too_long_is_ended_with_all_that_it_started(host):
     script = "trap '' TERM; sleep 1000 & echo $!; wait; sleep 1000"
     module = load()
-    module.GRACE = 0.2
+    module.limits.GRACE_SECONDS = 0.2
     receipt = run(host, "bash", "-c", script, timeout=0.5, module=module)
     assert (receipt["state"], receipt["error"]["kind"], receipt["result"]["timed_out"]) == ("failed", "timed_out", True)
     assert receipt["exit_status"] not in (0, None)
@@ -121,15 +121,15 @@ def test_a_command_that_was_cut_off_is_never_run_again(host):
 
 def test_a_command_goes_on_when_no_sign_of_life_can_be_given(host):
     module = load()
-    module.BEAT = -1
-    real = module.write_text
+    module.limits.HEARTBEAT_SECONDS = -1
+    real = module.files.write_text
 
     def write_text(path, *rest, **kwargs):
-        if path.endswith("beat"):
+        if path.endswith("heartbeat"):
             raise OSError(28, "no space")
         return real(path, *rest, **kwargs)
 
-    module.write_text = write_text
+    module.files.write_text = write_text
     receipt = run(host, "bash", "-c", "sleep 0.1; echo ran", module=module)
     assert (receipt["state"], receipt["output"]) == ("done", "ran\n")
 
@@ -157,7 +157,7 @@ def pretending(**facts):
     """A runner that believes itself in another Python."""
     module = load()
     names = ("prefix", "base_prefix", "executable", "version_info")
-    module.sys = types.SimpleNamespace(**{name: getattr(sys, name) for name in names} | facts)
+    module.commands.sys = types.SimpleNamespace(**{name: getattr(sys, name) for name in names} | facts)
     return module
 
 
@@ -337,6 +337,6 @@ def test_the_history_tells_what_was_run(host):
     manage(host, virtualenv="/nowhere")
     receipt = host.run(job=simple(host, "history"))
     told = [(job["operation"], job["state"], job["exit_status"], job["summary"]) for job in receipt["result"]["jobs"]]
-    missing = "the virtualenv /nowhere has no Python that runs"
+    missing = "the virtualenv /nowhere has no working Python"
     assert told == [("run", "failed", 3, "-c exit 3"), ("manage", "refused", 1, missing)]
     assert json.loads((host.state / "history.json").read_text())["jobs"][-1]["operation"] == "history"

@@ -106,23 +106,23 @@ def test_the_second_of_two_leaves(host):
         assert (receipt["state"], receipt["error"]["kind"]) == ("running", "busy")
         assert tree(host.home) == before
     # Another machine's sign of life counts where locks do not reach.
-    (host.work / "beat").write_text(f"elsewhere {int(time.time())}")
+    (host.work / "heartbeat").write_text(f"elsewhere {int(time.time())}")
     assert host.run()["error"]["kind"] == "busy"
-    (host.work / "beat").write_text(f"elsewhere {int(time.time()) - 60}")
+    (host.work / "heartbeat").write_text(f"elsewhere {int(time.time()) - 60}")
     assert host.run()["state"] == "done"
 
 
 def test_who_comes_late_finds_it_done(host):
     """Between the look for a receipt and the lock, another one did it all."""
     module = load()
-    real = module.Job.alone
+    real = module.job.Job.exclusively
 
-    def alone(self):
+    def exclusively(self):
         if not (host.state / f"receipt-{ID}.json").exists():
             assert host.run()["state"] == "done"
         return real(self)
 
-    module.Job.alone = alone
+    module.job.Job.exclusively = exclusively
     assert host.run(module=module)["state"] == "done"
     assert host.receipt()["state"] == "done"
     assert host.tree() == host.expected()
@@ -144,7 +144,7 @@ def test_a_note_that_is_being_written_is_waited_for(host):
 def test_a_note_that_stays_half_written_lets_nothing_begin(host):
     (host.state / "intent-b.json").write_text('{"id": "b", "takes')
     module = load()
-    module.LOOK = 0
+    module.limits.READ_RETRY_SECONDS = 0
     receipt = host.run(module=module)
     assert (receipt["state"], receipt["error"]["kind"]) == ("refused", "not_current")
     assert host.tree() == host.before
@@ -174,7 +174,7 @@ def test_history_and_receipts_are_kept_for_a_while(host):
 
 def test_what_cannot_be_tidied_away_is_no_reason_to_fail(host):
     module = load()
-    module.RECEIPTS = 1
+    module.limits.RECEIPTS_KEPT = 1
     old = host.state / "receipt-0000000000000000.json"
     old.mkdir()
     os.utime(old, (1, 1))

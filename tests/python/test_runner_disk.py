@@ -39,9 +39,9 @@ def test_a_disk_that_is_full_half_way_leaves_the_old_tree_and_with_room_the_next
             host.plan["manifest"]["files"] = {f"{number:0200}": {} for number in range(20_000)}
         if when == "before":
             # Nothing is even begun to be unpacked.
-            runner.copy = None
+            runner.files.copy = None
         if when == "unpacking":
-            runner.check_space = lambda folder, size: Path(folder).mkdir(parents=True, exist_ok=True)
+            runner.apply.check_space = lambda folder, size: Path(folder).mkdir(parents=True, exist_ok=True)
         host.upload()
         receipt = host.run(module=runner)
         assert (receipt["state"], receipt["error"]["kind"]) == ("failed", "space"), receipt

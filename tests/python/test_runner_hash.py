@@ -153,4 +153,4 @@ def test_a_socket_is_no_file(host):
     finally:
         os.chdir(before)
     result, _ = hashed(host)
-    assert result["skipped"] == {"s": "no regular file"}
+    assert result["skipped"] == {"s": "not a regular file"}

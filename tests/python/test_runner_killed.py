@@ -91,7 +91,7 @@ def test_an_error_at_any_step_leaves_the_old_tree_or_the_new_one(folder, code):
 
 def unwritable_manifest(module, then=lambda: None):
     """Lets the last step before a deploy counts fail, so that all that was done is undone."""
-    real = module.write_json
+    real = module.files.write_json
 
     def full(path, *rest, **kwargs):
         if "manifest-" in path:
@@ -99,7 +99,7 @@ def unwritable_manifest(module, then=lambda: None):
             raise OSError(errno.ENOSPC, "no space")
         return real(path, *rest, **kwargs)
 
-    module.write_json = full
+    module.files.write_json = full
     return module
 
 
@@ -223,14 +223,14 @@ def test_superseded_while_it_undoes_nothing_more_is_touched(host):
 
 def test_superseded_before_the_deletes_nothing_is_deleted(host):
     module = load()
-    real = module.write_json
+    real = module.files.write_json
 
     def write_json(path, *rest, **kwargs):
         real(path, *rest, **kwargs)
         if "manifest-5" in path:
             host.note("intent-b.json", host.intent(id="b", takes_over=[ID]))
 
-    module.write_json = write_json
+    module.files.write_json = write_json
     receipt = host.run(module=module)
     assert (receipt["state"], receipt["error"]["kind"]) == ("failed", "not_current")
     assert (host.root / "gone" / "x.py").read_bytes() == b"old x"
@@ -238,15 +238,15 @@ def test_superseded_before_the_deletes_nothing_is_deleted(host):
 
 def test_a_fault_of_its_own_in_the_middle_is_undone_too(host):
     module = load()
-    real, moves = module.Change.do_put, []
+    real, made = module.transaction.Transaction.replace, []
 
-    def do_put(self, *move):
-        moves.append(move)
-        if len(moves) == 3:
+    def replace(self, *entry):
+        made.append(entry)
+        if len(made) == 3:
             raise KeyError("a fault")
-        real(self, *move)
+        real(self, *entry)
 
-    module.Change.do_put = do_put
+    module.transaction.Transaction.replace = replace
     receipt = host.run(module=module)
     assert (receipt["state"], receipt["error"]["kind"]) == ("failed", "internal")
     assert "KeyError" in receipt["error"]["message"]
@@ -258,15 +258,15 @@ def test_a_fault_of_its_own_in_the_middle_is_undone_too(host):
 def test_a_sign_of_life_that_cannot_be_given_stops_nobody(host):
     """On a disk that is full, it may come due while the old files are put back."""
     module = load()
-    module.BEAT = -1
-    real = module.write_text
+    module.limits.HEARTBEAT_SECONDS = -1
+    real = module.files.write_text
 
     def write_text(path, *rest, **kwargs):
-        if path.endswith("beat"):
+        if path.endswith("heartbeat"):
             raise OSError(errno.ENOSPC, "no space")
         return real(path, *rest, **kwargs)
 
-    module.write_text = write_text
+    module.files.write_text = write_text
     receipt = host.run(module=unwritable_manifest(module))
     assert (receipt["error"]["kind"], receipt["result"]["undone"]) == ("space", True)
     assert host.tree() == host.before
@@ -299,9 +299,9 @@ def test_killed_after_the_deletes_it_still_knows_them_and_deletes_nothing_else(h
     host.plan["delete"].append("linked")
     host.upload()
     module = load()
-    module.Job.finish = lambda *_: kill_self()
+    module.job.Job.finish = lambda *_: kill_self()
     assert in_child(lambda: host.run(module=module)) == -9
     write(host.root / "gone" / "x.py", b"put there since")
     result = host.run()["result"]
-    assert (result["deleted"], result["not_deleted"]) == (["gone/x.py"], {"linked": "linked is no regular file"})
+    assert (result["deleted"], result["not_deleted"]) == (["gone/x.py"], {"linked": "linked is not a regular file"})
     assert (host.root / "gone" / "x.py").read_bytes() == b"put there since"

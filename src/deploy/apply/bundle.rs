@@ -15,7 +15,7 @@ use crate::deploy::selection::select::blocking;
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::manifest::{FileState, Files, Manifest};
 use crate::error::{ErrorKind, Result};
-use crate::host::{Bundle, Executor, Item, Keep, Operation, Packed, Receipt, Workshop};
+use crate::host::{Bundle, Executor, Item, JobFolder, Operation, Packed, Receipt, Retention};
 
 /// Why there is no way back.
 pub(crate) const TOO_MUCH: &str =
@@ -128,22 +128,22 @@ impl<R: Remote> Run<'_, R> {
     }
 
     /// A rollback that is promised needs all that is replaced, however much it is.
-    fn keep(&self) -> Keep {
-        let bytes = if self.options.rollback_on_failure { u64::MAX } else { Keep::default().bytes };
-        Keep { bytes, ..Keep::default() }
+    fn keep(&self) -> Retention {
+        let bytes = if self.options.rollback_on_failure { u64::MAX } else { Retention::default().bytes };
+        Retention { bytes, ..Retention::default() }
     }
 
     async fn send_and_run(&self, lease: &Lease<R>, id: &str, load: &PackedBundle) -> Result<Receipt> {
         let (client, executor) = self.strategy.needed()?;
-        let shop = self.workshop(client);
-        let ready = lease.guard().run(executor.made_ready(&shop)).await.inspect_err(|error| {
+        let job_folder = self.job_folder(client);
+        let ready = lease.guard().run(executor.made_ready(&job_folder)).await.inspect_err(|error| {
             // Nothing was sent yet.
             self.recorder.lock().untouched = error.kind() == ErrorKind::Config;
         })?;
         let executor = ready.as_ref().unwrap_or(executor);
         // A runner that is still at work does without them once it moves files; before that it ends, and has changed nothing.
         let mut sent = TemporaryFiles::new(client, "a part of the bundle");
-        let receipt = self.send_and_wait(lease, id, load, &shop, executor, &mut sent).await;
+        let receipt = self.send_and_wait(lease, id, load, &job_folder, executor, &mut sent).await;
         if receipt.is_ok() {
             // The runner removed them.
             sent.is_gone();
@@ -158,18 +158,18 @@ impl<R: Remote> Run<'_, R> {
         lease: &Lease<R>,
         id: &str,
         load: &PackedBundle,
-        shop: &Workshop,
+        job_folder: &JobFolder,
         executor: &Executor,
         sent: &mut TemporaryFiles,
     ) -> Result<Receipt> {
         let guard = lease.guard();
-        let folder = shop.folder(id)?;
+        let folder = job_folder.folder(id)?;
         for part in &load.bundle.parts {
             let place = folder.join(&part.name)?;
             sent.add(place.clone());
             self.watcher.started(&part.name, &place, part.size);
             let content = Content::Path(load.bundle.file(part));
-            let outcome = guard.run(shop.client.upload_from(&place, content)).await;
+            let outcome = guard.run(job_folder.client.upload_from(&place, content)).await;
             let reason = outcome.as_ref().err().map(crate::Error::chain);
             self.watcher.ended(&part.name, &place, reason.as_deref());
             outcome?;
@@ -180,10 +180,10 @@ impl<R: Remote> Run<'_, R> {
             generation: self.generation(),
             rollback: self.keep(),
         };
-        let job = shop.job(id, &self.base.remote_root, operation);
+        let job = job_folder.job(id, &self.base.remote_root, operation);
         self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });
         self.recorder.lock().running = Some("bundle".to_owned());
-        let receipt = guard.run(executor.run(shop, &job, JOB_LIMIT)).await;
+        let receipt = guard.run(executor.run(job_folder, &job, JOB_LIMIT)).await;
         self.recorder.lock().running = None;
         receipt
     }

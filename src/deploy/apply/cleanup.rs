@@ -4,12 +4,13 @@ use super::bundle::TOO_MUCH;
 use super::context::Run;
 use crate::deploy::remote::{Remote, delete_if_there};
 use crate::deploy::state::recovery::remove_work;
-use crate::host::{Keep, sweep_own};
+use crate::host::{Retention, sweep_own};
 
 impl<R: Remote> Run<'_, R> {
     /// What was kept only in case of a failure goes, if it is more than is kept as a rule.
     pub(super) async fn forget_too_much(&self, id: &str) {
-        if self.recorder.lock().rollback_bytes <= Keep::default().bytes || !self.recorder.lock().kept_for_rollback {
+        if self.recorder.lock().rollback_bytes <= Retention::default().bytes || !self.recorder.lock().kept_for_rollback
+        {
             return;
         }
         let removed = match self.folder.kept(id) {

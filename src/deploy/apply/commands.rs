@@ -7,7 +7,7 @@ use crate::deploy::plan::steps::StepReport;
 use crate::deploy::remote::Remote;
 use crate::deploy::state::lease::Lease;
 use crate::error::{Error, Result};
-use crate::host::{Workshop, random_hex};
+use crate::host::{JobFolder, random_id};
 
 impl<R: Remote> Run<'_, R> {
     /// Runs what is asked for; false ends the deploy.
@@ -29,12 +29,12 @@ impl<R: Remote> Run<'_, R> {
         let environment = PythonEnvironment::of(client, self.options.executors.domain.as_deref(), executor).await?;
         // Others must know the tasks of these jobs as those of a deploy that is going on.
         let owner = Some(lease.intent().id.clone());
-        let shop = Workshop { owner, ..self.workshop(client) };
+        let job_folder = JobFolder { owner, ..self.job_folder(client) };
         for (step, operation) in self.options.steps.operations(&environment) {
             self.watcher.tell(ProgressEvent::Running { step: step.to_owned() });
-            let job = shop.job(&random_hex(8)?, &self.base.remote_root, operation);
+            let job = job_folder.job(&random_id(16)?, &self.base.remote_root, operation);
             self.recorder.lock().running = Some(step.to_owned());
-            let receipt = lease.guard().run(executor.run(&shop, &job, receipt_within(executor))).await;
+            let receipt = lease.guard().run(executor.run(&job_folder, &job, receipt_within(executor))).await;
             self.recorder.lock().running = None;
             let receipt = match receipt {
                 Ok(receipt) => receipt,

@@ -12,7 +12,7 @@ use crate::deploy::plan::strategy::Strategy;
 use crate::deploy::remote::Remote;
 use crate::deploy::state::folder::StateFolder;
 use crate::deploy::state::manifest::Files;
-use crate::host::{LeftTasks, Workshop};
+use crate::host::{JobFolder, LeftTasks};
 
 pub(crate) struct Run<'a, R> {
     pub remote: &'a R,
@@ -29,8 +29,8 @@ pub(crate) struct Run<'a, R> {
 
 impl<R: Remote> Run<'_, R> {
     /// Where the jobs of this deploy are done.
-    pub(crate) fn workshop(&self, client: &Client) -> Workshop {
-        Workshop { left: LeftTasks::clone(&self.left), ..Workshop::new(client, self.folder.path()) }
+    pub(crate) fn job_folder(&self, client: &Client) -> JobFolder {
+        JobFolder { left: LeftTasks::clone(&self.left), ..JobFolder::new(client, self.folder.path()) }
     }
 
     pub(crate) fn is_flawless(&self) -> bool {

@@ -81,7 +81,7 @@ impl<R: Remote> Run<'_, R> {
             remote: self.remote,
             folder: &self.folder,
             root: &self.base.remote_root,
-            shop: self.workshop(client),
+            job_folder: self.job_folder(client),
             executor,
         };
         let own = intent.id.clone();

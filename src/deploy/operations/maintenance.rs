@@ -17,7 +17,7 @@ use crate::deploy::state::intent::Intent;
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{Error, Result};
-use crate::host::{Executor, Operation, Receipt, Workshop, random_hex, sweep_own};
+use crate::host::{Executor, JobFolder, Operation, Receipt, random_id, sweep_own};
 
 /// How long a job may take: the runner begins none that is older than 30 minutes.
 pub(crate) const JOB_LIMIT: Duration = Duration::from_secs(25 * 60);
@@ -27,7 +27,7 @@ pub(crate) struct Maintenance<'a, R> {
     pub remote: &'a R,
     pub folder: &'a StateFolder,
     pub root: &'a RemotePath,
-    pub shop: Workshop,
+    pub job_folder: JobFolder,
     pub executor: &'a Executor,
 }
 
@@ -54,27 +54,27 @@ pub struct Outcome {
 impl<R: Remote> Maintenance<'_, R> {
     /// Has an operation done, and waits for its receipt. Removes first what killed deploys left in the account.
     pub(crate) async fn run(&self, operation: Operation, limit: Duration) -> Result<Receipt> {
-        self.run_as(&random_hex(8)?, operation, limit).await
+        self.run_as(&random_id(16)?, operation, limit).await
     }
 
     /// The same as the job `id`, for those who must know it while the job goes on.
     pub(crate) async fn run_as(&self, id: &str, operation: Operation, limit: Duration) -> Result<Receipt> {
         let state = self.folder.read_notes(self.remote).await?;
-        sweep_tasks(&self.shop.client, self.folder, &state).await?;
+        sweep_tasks(&self.job_folder.client, self.folder, &state).await?;
         self.start(id, operation, limit).await
     }
 
     /// The same for who has read the notes of other deploys.
     pub(crate) async fn run_after(&self, state: &State, operation: Operation, limit: Duration) -> Result<Receipt> {
-        sweep_tasks(&self.shop.client, self.folder, state).await?;
-        self.start(&random_hex(8)?, operation, limit).await
+        sweep_tasks(&self.job_folder.client, self.folder, state).await?;
+        self.start(&random_id(16)?, operation, limit).await
     }
 
     async fn start(&self, id: &str, operation: Operation, limit: Duration) -> Result<Receipt> {
         let kinds = self.executor.task_kinds();
         if kinds.is_empty() {
-            let job = self.shop.job(id, self.root, operation);
-            return self.executor.run(&self.shop, &job, limit).await;
+            let job = self.job_folder.job(id, self.root, operation);
+            return self.executor.run(&self.job_folder, &job, limit).await;
         }
         let mut intent = Intent::new(self.remote.server_time());
         id.clone_into(&mut intent.id);
@@ -83,18 +83,18 @@ impl<R: Remote> Maintenance<'_, R> {
         let mut lease = Lease::write(self.remote, place.clone(), intent).await?;
         lease.start();
         let mut note = Note {
-            client: self.shop.client.clone(),
+            client: self.job_folder.client.clone(),
             place,
             kinds,
             state: self.folder.path().name().to_owned(),
             id: id.to_owned(),
             is_over: false,
         };
-        let job = self.shop.job(id, self.root, operation);
-        let receipt = self.executor.run(&self.shop, &job, limit).await;
+        let job = self.job_folder.job(id, self.root, operation);
+        let receipt = self.executor.run(&self.job_folder, &job, limit).await;
         note.is_over = true;
         // While a task of it is there, the note must be, too.
-        let ended = if self.shop.left_tasks().is_empty() { lease.remove().await } else { lease.leave().await };
+        let ended = if self.job_folder.left_tasks().is_empty() { lease.remove().await } else { lease.leave().await };
         if let Err(error) = ended {
             log::warn!("the note of this job is still on the host, and will expire: {}", error.chain());
         }
@@ -154,8 +154,8 @@ pub async fn command(project: &Project, executors: &ExecutorOptions, command: Co
         Command::Run(command) => Operation::Run { command, folder: String::new(), timeout: limit_of(&executor) },
     };
     let folder = StateFolder::of(client.user(), root)?;
-    let shop = Workshop::new(client, folder.path());
-    let maintenance = Maintenance { remote: client, folder: &folder, root, shop, executor: &executor };
+    let job_folder = JobFolder::new(client, folder.path());
+    let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
     let receipt = maintenance.run(operation, receipt_within(&executor)).await?;
     let mut output = receipt.output.clone();
     match (receipt.exit_status, &receipt.error) {

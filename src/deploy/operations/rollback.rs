@@ -20,7 +20,7 @@ use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::{remove_work, sweep_tasks};
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::{Applied, Keep, Operation, State, Workshop};
+use crate::host::{Applied, JobFolder, Operation, Retention, State};
 
 impl<R: Remote> Maintenance<'_, R> {
     /// Undoes the deploy `target` under `intent`, which is kept until the caller has reloaded what needs it. What
@@ -51,9 +51,9 @@ impl<R: Remote> Maintenance<'_, R> {
             }));
         }
         lease.start();
-        let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Keep::default() };
-        let job = self.shop.job(&id, self.root, operation);
-        let receipt = lease.guard().run(self.executor.run(&self.shop, &job, JOB_LIMIT)).await;
+        let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Retention::default() };
+        let job = self.job_folder.job(&id, self.root, operation);
+        let receipt = lease.guard().run(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
         let failure = match receipt {
             Ok(receipt) if receipt.is_ok() => return Ok((lease, receipt.applied())),
             Ok(receipt) if receipt.applied().undone || receipt.state == State::Refused => {
@@ -163,8 +163,8 @@ pub async fn rollback(
     };
     let index = index_of(client, &folder, &target).await?;
     let executor = executors.for_job(client, "nothing can put files back on the host").await?;
-    let shop = Workshop::new(client, folder.path());
-    let maintenance = Maintenance { remote: client, folder: &folder, root, shop, executor: &executor };
+    let job_folder = JobFolder::new(client, folder.path());
+    let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
     let mut intent = Intent::new(client.server_time());
     for other in &state.intents {
         intent.pending.extend(other.pending.iter().chain(other.done.keys()).cloned());

@@ -17,7 +17,7 @@ use crate::deploy::state::folder::StateFolder;
 use crate::deploy::state::manifest::FileState;
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
-use crate::host::{Operation, Workshop};
+use crate::host::{JobFolder, Operation};
 
 /// How long the host may hash.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -124,8 +124,8 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
     };
     let state = folder.read(client).await?;
     let executor = executors.for_job(client, "nothing can hash the files on the host").await?;
-    let shop = Workshop::new(client, folder.path());
-    let maintenance = Maintenance { remote: client, folder: &folder, root, shop, executor: &executor };
+    let job_folder = JobFolder::new(client, folder.path());
+    let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
     let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
     let receipt = maintenance.run_after(&state, Operation::Hash { prune }, LIMIT).await?;
     if !receipt.is_ok() {

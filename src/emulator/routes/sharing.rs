@@ -11,9 +11,9 @@ use http::{StatusCode, Uri, header};
 use serde_json::{Value, json};
 
 use super::paths;
+use crate::digest::random_hex;
 use crate::emulator::account::LastLink;
 use crate::emulator::files::{download, failed, on_disk, open_file};
-use crate::emulator::random::random_hex;
 use crate::emulator::response;
 use crate::emulator::state::{EmulatorState, SharedState};
 

@@ -1,59 +1,65 @@
-//! Jobs done by an always-on or a scheduled task, made for the purpose and deleted afterwards.
+//! Jobs in an always-on or a scheduled task, which is made for the purpose and deleted afterwards.
 //!
-//! Tasks outlive us if we are killed. They carry a mark in their description, by which the next command finds them; what
-//! they run is the runner of one job, which does nothing once its deploy is no longer the current one, so that a daily
+//! If this program is killed, its tasks remain. A mark in their description lets the next command find and delete them.
+//! They run the runner of one job, which does nothing once its deploy is no longer the current one, so that a daily
 //! task that nobody deleted is harmless.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Workshop;
 use crate::api::TaskKind;
 use crate::cleanup;
 use crate::client::Client;
 use crate::clock::{self, Tick};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::job::{Job, Operation, Receipt};
+use crate::host::workspace::JobFolder;
 
-/// How often the receipt is looked for: half of what the rate limit allows.
+/// How often to look for the receipt: half of what the rate limit allows.
 const POLL: Duration = Duration::from_secs(3);
 
-/// How far ahead a scheduled task is set: the service looks once a minute, and must see it before its time.
+/// How many seconds ahead a task is scheduled: the service looks once a minute, and must see it before its time.
 const AHEAD: u64 = 120;
 
-/// How many times a scheduled task is made if those before came too late for their minute.
+/// How many scheduled tasks are tried if they are made too late for their minute.
 const MINUTES: usize = 3;
 
-pub(super) async fn run(kinds: &[TaskKind], shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
-    let command = shop.set_up(job).await?;
-    let mark = mark(shop, &job.id);
-    let (task, due) = match make(kinds, shop, job, &command, &mark).await {
+pub(super) async fn run(kinds: &[TaskKind], job_folder: &JobFolder, job: &Job, limit: Duration) -> Result<Receipt> {
+    let command = job_folder.set_up(job).await?;
+    let mark = mark(job_folder, &job.id);
+    let (task, due) = match make(kinds, job_folder, job, &command, &mark).await {
         Ok(made) => made,
         Err(error) => {
-            // No task, so nobody works there.
+            // There is no task, so nobody uses the folder.
             if !error.is_ambiguous() {
-                remove_folder(shop, job).await;
+                remove_folder(job_folder, job).await;
             }
             return Err(error);
         }
     };
     clock::sleep_until(due).await;
-    let receipt = shop.wait(job, POLL, limit).await;
+    let receipt = job_folder.wait(job, POLL, limit).await;
     let kind = task.kind;
     if let Err(error) = task.delete().await {
-        shop.leave_task(kind);
-        log::warn!("the task of this job is still there, and the next command will remove it: {}", error.chain());
+        job_folder.leave_task(kind);
+        log::warn!("the task of this job could not be deleted; the next command will delete it: {}", error.chain());
     }
     let receipt = receipt?;
-    tidy(shop, job, &receipt).await;
+    tidy(job_folder, job, &receipt).await;
     Ok(receipt)
 }
 
-/// A task of the first of these kinds that the account gives, and when it begins at the earliest.
-async fn make(kinds: &[TaskKind], shop: &Workshop, job: &Job, command: &str, mark: &str) -> Result<(Made, Tick)> {
+/// A task of the first of these kinds that the account allows, and when it starts at the earliest.
+async fn make(
+    kinds: &[TaskKind],
+    job_folder: &JobFolder,
+    job: &Job,
+    command: &str,
+    mark: &str,
+) -> Result<(Made, Tick)> {
     let mut refusals = Vec::new();
     for &kind in kinds {
-        let mut made = Made { shop: shop.clone(), job: job.clone(), kind, ids: Vec::new() };
+        let mut made = Made { job_folder: job_folder.clone(), job: job.clone(), kind, ids: Vec::new() };
         let due = match kind {
             TaskKind::AlwaysOn => made.always_on(command, mark).await,
             TaskKind::Scheduled => made.scheduled(command, mark).await,
@@ -62,16 +68,18 @@ async fn make(kinds: &[TaskKind], shop: &Workshop, job: &Job, command: &str, mar
             Ok(due) => return Ok((made, due)),
             Err(error) => error,
         };
-        // One may have been made all the same, or too late for its minute.
+        // A task may have been made nevertheless, or too late for its minute.
         let deleted = match made.delete().await {
-            Ok(()) if error.is_ambiguous() => delete_marked(&shop.client, kind, |text| text == mark).await.map(drop),
+            Ok(()) if error.is_ambiguous() => {
+                delete_marked(&job_folder.client, kind, |text| text == mark).await.map(drop)
+            }
             outcome => outcome,
         };
         if let Err(second) = deleted {
-            shop.leave_task(kind);
-            log::warn!("a task of this job may be there, and the next command will remove it: {}", second.chain());
+            job_folder.leave_task(kind);
+            log::warn!("a task of this job may be left; the next command will delete it: {}", second.chain());
         }
-        // An account without such tasks, or one whose tasks are all in use.
+        // The account has no such tasks, or all of them are in use.
         if !matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::BadRequest) {
             return Err(error);
         }
@@ -79,49 +87,49 @@ async fn make(kinds: &[TaskKind], shop: &Workshop, job: &Job, command: &str, mar
         log::warn!("a task was refused: {refusal}");
         refusals.push(refusal);
     }
-    Err(Error::config(format!("this account gives no task for this: {}", refusals.join("; "))))
+    Err(Error::config(format!("this account allows no task for this: {}", refusals.join("; "))))
 }
 
-/// Removes the folder of a job whose runner may have ended with its task, just before it did so itself. What was to be
-/// fetched stays, and so does what could not be put back.
-async fn tidy(shop: &Workshop, job: &Job, receipt: &Receipt) {
+/// Removes the folder of a job, since the runner may have been ended with its task before it did so. An archive to be
+/// fetched stays, and so do files that could not be restored.
+async fn tidy(job_folder: &JobFolder, job: &Job, receipt: &Receipt) {
     let is_done = receipt.is_ok() && !matches!(job.operation, Operation::Archive { .. });
     if is_done || job.operation.timeout().is_some() {
-        remove_folder(shop, job).await;
+        remove_folder(job_folder, job).await;
     }
 }
 
-async fn remove_folder(shop: &Workshop, job: &Job) {
-    let removed = match shop.folder(&job.id) {
-        Ok(folder) => shop.client.delete_path(&folder).await,
+async fn remove_folder(job_folder: &JobFolder, job: &Job) {
+    let removed = match job_folder.folder(&job.id) {
+        Ok(folder) => job_folder.client.delete_path(&folder).await,
         Err(error) => Err(error),
     };
     match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            log::warn!("the folder of this job is still there, and goes with a later one: {}", error.chain());
+            log::warn!("the folder of this job could not be removed; a later job will remove it: {}", error.chain());
         }
         _ => {}
     }
 }
 
-/// The hour and the minute, in UTC, at which a task that is made now is to run, and how long it is until then.
+/// The hour and minute, in UTC, at which a task that is made now will run, and the time until then.
 fn due_time(now: SystemTime) -> ((u64, u64), Duration) {
     let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) + AHEAD;
     ((seconds / 3600 % 24, seconds / 60 % 60), Duration::from_secs(AHEAD - seconds % 60))
 }
 
-/// By which a task of ours is known: the project, the note under which it works, and the job.
-fn mark(shop: &Workshop, id: &str) -> String {
-    let owner = shop.owner.as_deref().unwrap_or(id);
-    format!("{}{owner} {id} (made by pya, which deletes it)", prefix(shop.state.name()))
+/// The mark of our tasks: the project, the note that they belong to, and the job.
+fn mark(job_folder: &JobFolder, id: &str) -> String {
+    let owner = job_folder.owner.as_deref().unwrap_or(id);
+    format!("{}{owner} {id} (made by pya, which deletes it)", prefix(job_folder.state.name()))
 }
 
 fn prefix(state: &str) -> String {
     format!("pya job {state} ")
 }
 
-/// Deletes the tasks that jobs of a project left, but those under the notes `live`; whether there were any. An account
-/// without tasks has none.
+/// Deletes the tasks that jobs of a project left, except those of the notes `live`; returns whether there were any. An
+/// account without tasks has none.
 ///
 /// # Errors
 /// As the service answers.
@@ -134,7 +142,7 @@ pub async fn sweep(client: &Client, kind: TaskKind, state: &str, live: &BTreeSet
     .await
 }
 
-/// Deletes the tasks that work under one note.
+/// Deletes the tasks that belong to one note.
 ///
 /// # Errors
 /// As the service answers.
@@ -165,9 +173,9 @@ async fn delete(client: &Client, kind: TaskKind, id: u64) -> Result<()> {
     }
 }
 
-/// Tasks on the host that go when this does.
+/// Tasks on the host, which are deleted when this is dropped.
 struct Made {
-    shop: Workshop,
+    job_folder: JobFolder,
     job: Job,
     kind: TaskKind,
     ids: Vec<u64>,
@@ -175,28 +183,31 @@ struct Made {
 
 impl Made {
     async fn always_on(&mut self, command: &str, mark: &str) -> Result<Tick> {
-        // Whatever ends is started again: the rest is sleep.
-        let task = self.shop.client.create_always_on(&format!("{command}; exec sleep infinity"), mark).await?;
+        // The service restarts a task that ends, so it sleeps when it is done.
+        let task = self.job_folder.client.create_always_on(&format!("{command}; exec sleep infinity"), mark).await?;
         self.ids.push(task.id);
         Ok(clock::now())
     }
 
     async fn scheduled(&mut self, command: &str, mark: &str) -> Result<Tick> {
         for _ in 0..MINUTES {
-            let (time, until) = due_time(self.shop.client.server_time().unwrap_or_else(clock::wall));
-            // Nothing can be there before the minute begins.
+            let (time, until) = due_time(self.job_folder.client.server_time().unwrap_or_else(clock::wall));
+            // There can be no receipt before the minute begins.
             let due = clock::now() + until;
-            self.ids.push(self.shop.client.create_daily(command, mark, time).await?.id);
+            self.ids.push(self.job_folder.client.create_daily(command, mark, time).await?.id);
             if clock::now() < due {
                 return Ok(due);
             }
-            // It waited for the rate limit, and is for tomorrow. If it began all the same, another one does no harm.
+            // The request waited for the rate limit, and the task will run tomorrow. If it did start, another one is
+            // harmless.
         }
-        Err(Error::job("no task was made in time for its minute: something else uses up the rate limit of schedule/"))
+        Err(Error::job(
+            "no task could be made in time for its minute: something else uses up the rate limit of schedule/",
+        ))
     }
 
     async fn delete(mut self) -> Result<()> {
-        delete_all(&self.shop.client, self.kind, &std::mem::take(&mut self.ids)).await
+        delete_all(&self.job_folder.client, self.kind, &std::mem::take(&mut self.ids)).await
     }
 }
 
@@ -212,13 +223,13 @@ impl Drop for Made {
     fn drop(&mut self) {
         let ids = std::mem::take(&mut self.ids);
         if !ids.is_empty() {
-            let (shop, job, kind) = (self.shop.clone(), self.job.clone(), self.kind);
+            let (job_folder, job, kind) = (self.job_folder.clone(), self.job.clone(), self.kind);
             cleanup::owe(async move {
-                if let Err(error) = delete_all(&shop.client, kind, &ids).await {
-                    log::warn!("the task of an interrupted job is still there: {}", error.chain());
+                if let Err(error) = delete_all(&job_folder.client, kind, &ids).await {
+                    log::warn!("the task of an interrupted job could not be deleted: {}", error.chain());
                 } else if !matches!(job.operation, Operation::Apply { .. } | Operation::Rollback { .. }) {
-                    // What was being changed may be finished from there, or undone.
-                    remove_folder(&shop, &job).await;
+                    // An interrupted change is finished from there, or undone.
+                    remove_folder(&job_folder, &job).await;
                 }
             });
         }

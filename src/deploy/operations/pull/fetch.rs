@@ -20,7 +20,7 @@ use crate::deploy::project::Project;
 use crate::deploy::selection::select::blocking;
 use crate::deploy::state::folder::StateFolder;
 use crate::error::{Error, Result};
-use crate::host::{Workshop, random_hex};
+use crate::host::{JobFolder, random_id};
 
 /// How long the host may pack.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -83,10 +83,11 @@ pub async fn pull(
     let (client, root) = (&project.client, &project.remote_root);
     let executor = executors.for_job(client, "nothing can pack the files on the host").await?;
     let folder = StateFolder::of(client.user(), root)?;
-    let shop = Workshop::new(client, folder.path());
-    let (id, mut archive) = (random_hex(8)?, TemporaryFiles::new(client, "the archive"));
-    archive.add(shop.folder(&id)?);
-    let maintenance = Maintenance { remote: client, folder: &folder, root, shop: shop.clone(), executor: &executor };
+    let job_folder = JobFolder::new(client, folder.path());
+    let (id, mut archive) = (random_id(16)?, TemporaryFiles::new(client, "the archive"));
+    archive.add(job_folder.folder(&id)?);
+    let maintenance =
+        Maintenance { remote: client, folder: &folder, root, job_folder: job_folder.clone(), executor: &executor };
     let pulled = pack_and_fetch(&maintenance, &id, wanted, options.overwrite, to).await;
     archive.remove().await;
     pulled
@@ -103,7 +104,7 @@ async fn pack_and_fetch(
     if !receipt.is_ok() {
         return Err(receipt.to_error());
     }
-    let work = maintenance.shop.folder(id)?;
+    let work = maintenance.job_folder.folder(id)?;
     let packed: Packed = serde_json::from_value(receipt.result)
         .map_err(|error| Error::job(format!("what the host says of its archive cannot be read: {error}")))?;
     let folder = tempfile::Builder::new().prefix("pya-pull-").tempdir();

@@ -1,0 +1,159 @@
+//! The runner: our Python package for the host, uploaded as one zip archive, which Python can both run and import.
+//!
+//! It is one archive because the API takes one file per request. It is packed when it is first needed, rather than when
+//! the crate is built, which would take a build script.
+
+use std::io::Write;
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
+
+/// The name of the archive on the host.
+pub(super) const FILE_NAME: &str = "runner.pyz";
+
+macro_rules! sources {
+    ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("runner/", $name)))),*] };
+}
+
+/// Each file of the archive, in its order, and its text.
+const SOURCES: [(&str, &str); 17] = sources![
+    "__main__.py",
+    "pya_runner/__init__.py",
+    "pya_runner/apply.py",
+    "pya_runner/archive.py",
+    "pya_runner/commands.py",
+    "pya_runner/entry.py",
+    "pya_runner/errors.py",
+    "pya_runner/files.py",
+    "pya_runner/history.py",
+    "pya_runner/job.py",
+    "pya_runner/limits.py",
+    "pya_runner/names.py",
+    "pya_runner/planner.py",
+    "pya_runner/retention.py",
+    "pya_runner/rollback.py",
+    "pya_runner/transaction.py",
+    "pya_runner/tree.py",
+];
+
+static ARCHIVE: LazyLock<Bytes> = LazyLock::new(|| zip(&SOURCES).into());
+
+/// The archive; it is packed once per process.
+pub(super) fn archive() -> Bytes {
+    ARCHIVE.clone()
+}
+
+/// The digest of the code on the host, as the agent computes it for its own files: of names and sources, since another
+/// version of the compressor may produce other bytes.
+pub(super) fn build(agent: &str) -> String {
+    let framed = |(name, text): (&str, &str)| format!("{name} {}\n{text}", text.len());
+    let files = std::iter::once(("agent.py", agent)).chain(SOURCES);
+    crate::digest::sha256(files.map(framed).collect::<String>())
+}
+
+const VERSION: u16 = 20;
+/// The version, and that the file's mode bits are those of Unix.
+const MADE_BY: u16 = 3 << 8 | VERSION;
+const DEFLATED: u16 = 8;
+/// 1 January 1980 at midnight, the first moment that zip archives know: always the same, so that the archive is, too.
+const TIME: u16 = 0;
+const DATE: u16 = 1 << 5 | 1;
+/// A regular file that everybody may read, in the upper half, where Unix has it.
+const ATTRIBUTES: u32 = 0o100_644 << 16;
+
+/// Packs a zip archive, using those parts of the format that a few small files with ASCII names need.
+///
+/// The fields are in the order of the [specification](https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT),
+/// sections 4.3.7, 4.3.12 and 4.3.16. It is written here since a crate for the whole format (encryption, six ways to
+/// compress, files over 4 GiB) would be a hundred times as long as this, with four more crates behind it.
+fn zip(files: &[(&str, &str)]) -> Vec<u8> {
+    let (mut archive, mut directory) = (Vec::new(), Vec::new());
+    for (name, text) in files {
+        let offset = length(&archive);
+        let content = deflated(text.as_bytes());
+        let mut crc = Crc::new();
+        crc.update(text.as_bytes());
+        // What both the file's own header and its entry in the directory say.
+        let mut facts = Vec::new();
+        put16(&mut facts, &[VERSION, 0, DEFLATED, TIME, DATE]);
+        put32(&mut facts, &[crc.sum(), length(&content), length(text.as_bytes())]);
+        put16(&mut facts, &[short(name.len()), 0]);
+        archive.extend_from_slice(b"PK\x03\x04");
+        archive.extend_from_slice(&facts);
+        archive.extend_from_slice(name.as_bytes());
+        archive.extend_from_slice(&content);
+        directory.extend_from_slice(b"PK\x01\x02");
+        put16(&mut directory, &[MADE_BY]);
+        directory.extend_from_slice(&facts);
+        // No comment, the first disk, no internal attributes.
+        put16(&mut directory, &[0, 0, 0]);
+        put32(&mut directory, &[ATTRIBUTES, offset]);
+        directory.extend_from_slice(name.as_bytes());
+    }
+    let start = length(&archive);
+    let count = short(files.len());
+    archive.extend_from_slice(&directory);
+    archive.extend_from_slice(b"PK\x05\x06");
+    put16(&mut archive, &[0, 0, count, count]);
+    put32(&mut archive, &[length(&directory), start]);
+    put16(&mut archive, &[0]);
+    archive
+}
+
+fn deflated(content: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content).and_then(|()| encoder.finish()).expect("writing to memory does not fail")
+}
+
+fn put16(to: &mut Vec<u8>, numbers: &[u16]) {
+    to.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+}
+
+fn put32(to: &mut Vec<u8>, numbers: &[u32]) {
+    to.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).expect("the runner is far below 4 GiB")
+}
+
+fn short(number: usize) -> u16 {
+    u16::try_from(number).expect("names and files are few")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// That Python reads it, and what is in it, is tested where Python is: with the archive that a client uploads.
+    #[test]
+    fn the_archive_is_the_same_each_time_and_small() {
+        assert_eq!(zip(&SOURCES), archive());
+        assert!(archive().len() < 35_000, "{} bytes", archive().len());
+    }
+
+    #[test]
+    fn every_module_is_in_the_archive() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/host/runner");
+        let mut found = vec!["__main__.py".to_owned()];
+        for entry in std::fs::read_dir(folder.join("pya_runner")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "py") {
+                found.push(format!("pya_runner/{}", path.file_name().unwrap().to_str().unwrap()));
+            }
+        }
+        found.sort();
+        assert_eq!(found, SOURCES.map(|(name, _)| name));
+    }
+
+    #[test]
+    fn the_build_tells_every_file_and_its_name() {
+        let build = build("agent");
+        assert_ne!(build, super::build("agent "));
+        assert_eq!(build.len(), 64);
+    }
+}

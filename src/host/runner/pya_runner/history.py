@@ -1,0 +1,46 @@
+"""The history of jobs, which is kept longer than their receipts, and the job `history`, which returns it."""
+
+import os
+import re
+
+from . import files, limits
+
+
+def history(job):
+    """Returns the jobs of this project, the latest last."""
+    job.result = {"jobs": (files.read_json(os.path.join(job.state, "history.json")) or {"jobs": []})["jobs"]}
+
+
+def applied_migrations(receipt):
+    """The migrations that Django says it applied: a rollback cannot revert them, and names them."""
+    if receipt["operation"] not in ("manage", "run"):
+        return []
+    return re.findall(r"^ *Applying (\S+)\.\.\. OK", receipt["output"], re.MULTILINE)
+
+
+def remember(job, receipt):
+    """Adds a job to the history."""
+    path = os.path.join(job.state, "history.json")
+    try:
+        jobs = (files.read_json(path) or {}).get("jobs", [])
+    except ValueError:
+        jobs = []
+    kept = {key: receipt[key] for key in ("id", "operation", "state", "started", "finished", "exit_status")}
+    kept["summary"] = summary(receipt)
+    migrations = applied_migrations(receipt)
+    if migrations:
+        kept["migrations"] = migrations
+    others = [other for other in jobs if other.get("id") != job.id]
+    job.save(path, {"format": limits.FORMAT, "jobs": others[-limits.HISTORY_KEPT + 1 :] + [kept]})
+
+
+def summary(receipt):
+    """What a job did, in a line."""
+    if receipt["error"]:
+        return (receipt["error"]["message"].strip().splitlines() or [""])[-1]
+    result = receipt["result"]
+    if "written" in result:
+        return "%d written, %d deleted" % (result["written"], len(result["deleted"]))
+    if "argv" in result:
+        return " ".join(result["argv"][1:])[:200]
+    return "%d files" % result["files"] if isinstance(result.get("files"), int) else ""

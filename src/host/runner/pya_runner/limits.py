@@ -1,0 +1,17 @@
+"""Limits of what the runner does, and file names that several modules use."""
+
+FORMAT = 1
+LIFETIME = 30 * 60  # seconds after which a job is no longer started
+JOURNAL = "journal.json"  # in a work folder: what a transaction will do, written before it starts
+ELSEWHERE = "elsewhere.json"  # in a work folder: where else the job has files
+RECEIPTS_KEPT = 20
+HISTORY_KEPT = 50  # jobs
+HEARTBEAT_SECONDS = 5  # between heartbeats
+HEARTBEAT_EXPIRES = 20  # seconds after which a runner on another machine is considered dead
+PART_SIZE = 95 << 20  # bytes: less than the API accepts in one request
+GROUP_SIZE = 4 << 20  # bytes of files that are packed between two looks at the clock
+CHUNK_SIZE = 1 << 20
+OUTPUT_HEAD, OUTPUT_TAIL = 64 << 10, 960 << 10
+GRACE_SECONDS = 5  # between TERM and KILL
+READ_RETRIES, READ_RETRY_SECONDS = 40, 0.05  # for a note that is being written
+MAX_PLAN_SIZE = 64 << 20

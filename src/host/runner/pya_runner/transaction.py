@@ -1,0 +1,295 @@
+"""Changes the project in a transaction: as a whole or not at all, even if the runner is killed in between."""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+import stat
+
+from . import files, limits, retention
+from .errors import JobError, Superseded, describe
+from .names import checked_path, native, readable
+from .planner import Planner
+
+
+class Transaction:
+    """A change of the project: files to put in place, files to remove, and a new manifest.
+
+    Its steps are written to a journal before the first one is made. Whether a step was made shows in the files
+    themselves, so that an interrupted transaction is finished by applying all entries again, or undone by undoing them
+    in reverse order.
+    """
+
+    def __init__(self, job):
+        self.job = job
+        self.journal_path = os.path.join(job.work, limits.JOURNAL)
+        self.undo_path = os.path.join(job.work, "undo")
+        self.areas = [os.path.realpath(area) for area in (job.root, job.home, "/var/www", "/var/log")]
+        self.reached = set()
+        elsewhere = self.elsewhere()
+        self.staging = elsewhere or os.path.join(job.work, "staging")
+        self.replaced = os.path.join(elsewhere or job.work, "replaced")
+
+    def elsewhere(self):
+        """Where the files are unpacked if the work folder is on another file system than the project; else `None`.
+
+        Only within one file system is a file moved in one step. The path is written down, since it may come out
+        differently once folders have been made.
+        """
+        noted = os.path.join(self.job.work, limits.ELSEWHERE)
+        if os.path.exists(noted):
+            return native(files.read_json(noted))
+        root = self.job.root
+        parent = files.existing_parent(os.path.dirname(root))
+        if os.path.isdir(root) and os.stat(root).st_dev != os.stat(parent).st_dev:
+            # The project is a file system of its own, so its parent is on another one.
+            parent = root
+        if os.stat(parent).st_dev == os.stat(self.job.work).st_dev:
+            return None
+        path = os.path.join(parent, ".%s.pya-%s" % (os.path.basename(root), self.job.id))
+        files.write_json(noted, readable(path))
+        return path
+
+    def is_planned(self):
+        """Whether the journal is written."""
+        return os.path.exists(self.journal_path)
+
+    def place(self, path):
+        """The path of a file of the project. Where links lead its folders is for `check_reach` to check."""
+        return os.path.join(self.job.root, native(checked_path(path)))
+
+    def check_reach(self, path):
+        """Raises unless the API itself would reach this path.
+
+        If a folder of the project is a link, its files are meant to be where it leads. The API follows such links, and
+        so does the runner, since a bundle must do the same as single uploads. But the API follows them only within the
+        account; and in the emulator, an absolute link may lead to the machine that it runs on.
+        """
+        folder = os.path.dirname(self.place(path))
+        if folder not in self.reached:
+            real = os.path.realpath(folder)
+            if not any(real == area or real.startswith(area + "/") for area in self.areas):
+                raise JobError("obstacle", "a link leads %s out of the account, to %s" % (path, real), path)
+            self.reached.add(folder)
+
+    def folder(self, path):
+        """As `place`, and the project itself for the empty path."""
+        return self.place(path) if path else self.job.root
+
+    # Planning
+
+    def plan(self, incoming, deletes, clear, manifest, old_notes, kept=None, spent=None, previous=None, overwritten=()):
+        """Writes the journal, after a check of every path that is concerned.
+
+        There is no other copy of the files `overwritten`, so the old files are kept whatever their size. `previous` is
+        the manifest that a rollback restores: the newest one, unless the client knows better, because a deploy was
+        interrupted.
+        """
+        entries = Planner(self).entries(incoming, deletes, clear)
+        for name in old_notes:
+            if not re.fullmatch(r"(manifest-[0-9]+|intent-[0-9a-f]{16})\.json", name):
+                raise JobError("name", "%r is not a note of a deploy" % name)
+        os.makedirs(self.replaced, mode=0o700, exist_ok=True)
+        newest = self.job.note_if_there("manifest-%d.json" % (self.job.job["generation"] - 1))
+        files.write_json(
+            self.journal_path,
+            {
+                "entries": entries,
+                "deletes": [checked_path(path) for path in deletes],
+                "manifest": manifest,
+                "previous": previous or newest,
+                "old_notes": old_notes,
+                "digests": {file["path"]: file.get("sha256") for file in incoming},
+                "kept": kept or {},
+                "spent": spent,
+                "overwritten": list(overwritten),
+            },
+        )
+
+    def need_file(self, path):
+        """Raises unless a regular file is there."""
+        self.check_reach(path)
+        facts = os.lstat(self.place(path))
+        if not stat.S_ISREG(facts.st_mode):
+            raise JobError("obstacle", "%s is not a regular file" % path, path)
+
+    # Applying and undoing
+
+    def apply(self):
+        """Applies all entries and commits; after an error, undoes them and raises it."""
+        journal = files.read_json(self.journal_path)
+        self.job.result = dict(NOTHING_APPLIED)
+        if os.path.exists(self.undo_path):
+            self.undo(journal, files.read_text(self.undo_path))
+        manifest = os.path.join(self.job.state, "manifest-%d.json" % self.job.job["generation"])
+        if not os.path.exists(manifest):
+            try:
+                for entry in journal["entries"]:
+                    self.job.check_current()
+                    getattr(self, entry[0])(*entry[1:])
+                    # The step does not end here: until the next one, the site would serve half of the change.
+                    self.job.tick(may_stop=False)
+                self.job.check_current()
+                self.job.save(manifest, journal["manifest"], indent=2)
+            except Superseded:
+                raise
+            except Exception as error:
+                reason = json.dumps(describe(error))
+                # On a full disk even this may fail; if this runner is killed then, the next one finishes instead.
+                with contextlib.suppress(OSError):
+                    files.write_text(self.undo_path, reason)
+                self.undo(journal, reason)
+        self.commit(journal)
+
+    def undo(self, journal, error):
+        """Undoes all entries, and ends the job with the error that was the reason."""
+        error, failed = json.loads(error), {}
+        for entry in reversed(journal["entries"]):
+            try:
+                self.job.check_current()
+                getattr(self, "undo_" + entry[0])(*entry[1:])
+            except Superseded:
+                raise
+            except Exception as second:
+                failed[entry[1]] = describe(second)["message"]
+            self.job.tick(may_stop=False)
+        self.job.result = dict(NOTHING_APPLIED, undone=not failed)
+        if failed:
+            # The work folder now has the only copies of some old files.
+            with contextlib.suppress(OSError):
+                files.write_text(os.path.join(self.job.work, "not_undone"), json.dumps(failed))
+            self.job.result["not_undone"] = failed
+            message = "%s; these could not be restored (the old files are in %s): %s"
+            error["message"] = message % (error["message"], self.replaced, ", ".join(sorted(failed)))
+        stop = JobError(error["kind"], error["message"])
+        stop.error = error
+        raise stop
+
+    def replace(self, path, number, mode, _existed):
+        staged, place = os.path.join(self.staging, number), self.place(path)
+        old = os.path.join(self.replaced, number)
+        if not os.path.lexists(staged):
+            return  # Already in place.
+        if not os.path.islink(staged):
+            os.chmod(staged, mode)
+        # A runner that was killed here may have left it, and the file may have changed since.
+        files.remove(old)
+        with contextlib.suppress(FileNotFoundError):
+            files.link_or_copy(place, old)
+        os.replace(staged, place)
+
+    def undo_replace(self, path, number, _mode, existed):
+        old = os.path.join(self.replaced, number)
+        if os.path.lexists(os.path.join(self.staging, number)):
+            files.remove(old)
+        elif os.path.lexists(old):
+            os.replace(old, self.place(path))
+        elif not existed:
+            # Back to staging, so that a later attempt to undo sees that this entry is undone.
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(self.place(path), os.path.join(self.staging, number))
+
+    def remove(self, path, name):
+        kept = os.path.join(self.replaced, name)
+        if not os.path.lexists(kept) and os.path.lexists(self.place(path)):
+            self.need_file(path)
+            os.rename(self.place(path), kept)
+
+    def undo_remove(self, path, name):
+        kept = os.path.join(self.replaced, name)
+        if os.path.lexists(kept):
+            os.rename(kept, self.place(path))
+
+    def mkdir(self, folder):
+        # The umask of a server may let everybody write.
+        os.makedirs(self.folder(folder), mode=0o755, exist_ok=True)
+
+    def undo_mkdir(self, folder):
+        try:
+            os.rmdir(self.folder(folder))
+        except OSError as error:
+            # It was not made yet, a file is still in its place, or somebody has put something into it.
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+    def rmdir(self, folder, name):
+        # Moved, not removed: on a full disk, it could not be made again.
+        place, kept = self.place(folder), os.path.join(self.replaced, name)
+        if not os.path.lexists(kept) and os.path.isdir(place):
+            os.rename(place, kept)
+        if os.path.lexists(kept) and os.listdir(kept):
+            raise JobError("obstacle", "%s is in the way, and a file was just added to it" % folder, folder)
+
+    def undo_rmdir(self, folder, name):
+        kept = os.path.join(self.replaced, name)
+        if os.path.lexists(kept):
+            os.rename(kept, self.place(folder))
+
+    def commit(self, journal):
+        """Does what follows the manifest and is never undone: deletes files, keeps the old ones, removes old notes.
+
+        The new files are in place, and the manifest says so. Errors from here on are reported, and do not fail the job.
+        """
+        deleted, not_deleted, gone, store = [], dict(journal["kept"]), [], retention.store_of(self.job)
+        kept = files.read_json(os.path.join(store, "index.json")) if os.path.isdir(store) else None
+        if kept is not None:
+            # An earlier run was killed after the deletes: what is there now was put there since, and stays.
+            deleted = [path for path in journal["deletes"] if path in kept["deleted"]]
+            not_deleted = kept.get("not_deleted", {})
+        for number, path in enumerate([] if kept else journal["deletes"]):
+            kept = os.path.join(self.replaced, "d%06d" % number)
+            try:
+                self.job.check_current()
+                os.makedirs(self.replaced, mode=0o700, exist_ok=True)
+                self.remove(path, "d%06d" % number)
+                if os.path.lexists(kept):
+                    deleted.append(path)
+                    gone.append((path, "d%06d" % number))
+                self.job.tick(may_stop=False)
+            except Superseded:
+                raise
+            except (OSError, JobError) as error:
+                not_deleted[path] = str(error)
+        self.remove_emptied({os.path.dirname(path) for path in deleted})
+        written = [entry for entry in journal["entries"] if entry[0] == "replace"]
+        is_kept, size = retention.try_to_keep(self, journal, written, gone, not_deleted)
+        with contextlib.suppress(OSError):
+            for name in journal["old_notes"]:
+                files.remove(os.path.join(self.job.state, name))
+        if journal["spent"]:
+            shutil.rmtree(os.path.join(self.job.state, journal["spent"]), ignore_errors=True)
+        self.job.result = {
+            "written": len(written),
+            "deleted": deleted,
+            "not_deleted": not_deleted,
+            "kept_for_rollback": is_kept,
+            "rollback_bytes": size,
+            "overwritten": journal["overwritten"],
+            "undone": False,
+        }
+
+    def remove_emptied(self, folders):
+        """Removes folders that are empty now, and those above them."""
+        for folder in sorted(folders, key=len, reverse=True):
+            while folder:
+                try:
+                    os.rmdir(self.folder(folder))
+                except FileNotFoundError:
+                    # An earlier run that was killed here has removed it, but not yet those above it.
+                    pass
+                except OSError:
+                    break
+                folder = os.path.dirname(folder)
+
+
+NOTHING_APPLIED = {
+    "written": 0,
+    "deleted": [],
+    "not_deleted": {},
+    "kept_for_rollback": False,
+    "rollback_bytes": 0,
+    "overwritten": [],
+    "undone": False,
+}

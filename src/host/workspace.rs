@@ -1,0 +1,120 @@
+//! Where the jobs of a project are carried out: their folders and receipts, in the project's state folder on the host.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::job::{Job, Operation, Receipt};
+use super::runner;
+use super::time::host_time;
+use crate::api::TaskKind;
+use crate::client::{Client, RemotePath};
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result, TimeoutPhase};
+
+/// When to look for a receipt for the first time.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
+/// The place on the host for the jobs of one project.
+#[derive(Debug, Clone)]
+pub struct JobFolder {
+    /// The account.
+    pub client: Client,
+    /// The project's state folder.
+    pub state: RemotePath,
+    /// The id of the note that the jobs belong to, if not each job's own.
+    pub owner: Option<String>,
+    /// Kinds of tasks that could not be deleted: a note must record them.
+    pub left: LeftTasks,
+}
+
+/// Shared by everything that runs for one command.
+pub type LeftTasks = Arc<Mutex<BTreeSet<TaskKind>>>;
+
+impl JobFolder {
+    /// The place for jobs of the project with this state folder.
+    #[must_use]
+    pub fn new(client: &Client, state: &RemotePath) -> Self {
+        Self { client: client.clone(), state: state.clone(), owner: None, left: LeftTasks::default() }
+    }
+
+    /// Kinds of tasks that could not be deleted.
+    #[must_use]
+    pub fn left_tasks(&self) -> BTreeSet<TaskKind> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn leave_task(&self, kind: TaskKind) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(kind);
+    }
+
+    /// A job that is created now.
+    #[must_use]
+    pub fn job(&self, id: &str, root: &RemotePath, operation: Operation) -> Job {
+        let created = host_time(&self.client).duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Job::new(id, created, root.as_str(), operation)
+    }
+
+    /// The folder with the files of a job.
+    ///
+    /// # Errors
+    /// `Config` if `id` is invalid.
+    pub fn folder(&self, id: &str) -> Result<RemotePath> {
+        self.state.join(&format!("work-{id}"))
+    }
+
+    /// The receipt of a job so far; `None` if it was not started.
+    ///
+    /// # Errors
+    /// As the service answers; `Decode` if that is not a receipt.
+    pub async fn receipt(&self, job: &Job) -> Result<Option<Receipt>> {
+        let place = self.state.join(&format!("receipt-{}.json", job.id))?;
+        let content = match self.client.read_file(&place).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            content => content?,
+        };
+        let receipt: Receipt = serde_json::from_slice(&content).map_err(|_| Error::Decode {
+            method: "GET".to_owned(),
+            path: place.to_string(),
+            status: 200,
+            expected: "the receipt of a job",
+            snippet: String::from_utf8_lossy(&content).chars().take(200).collect(),
+        })?;
+        Ok(Some(receipt))
+    }
+
+    /// Uploads the runner with its job, for executors that start it as a program, and returns the command.
+    pub(super) async fn set_up(&self, job: &Job) -> Result<String> {
+        let folder = self.folder(&job.id)?;
+        let text = serde_json::to_vec(job).expect("texts and numbers make JSON");
+        self.client.upload_file(&folder.join("job.json")?, text.into()).await?;
+        self.client.upload_file(&folder.join(runner::FILE_NAME)?, runner::archive()).await?;
+        // From the home folder of whoever runs it; the rest of the path has nothing that a shell would change.
+        Ok(format!("python3 ~/.pya/{}/work-{}/{}", self.state.name(), job.id, runner::FILE_NAME))
+    }
+
+    /// Waits for the final receipt.
+    pub(super) async fn wait(&self, job: &Job, every: Duration, limit: Duration) -> Result<Receipt> {
+        let end = clock::now() + limit;
+        // No job is done at once.
+        clock::sleep(FIRST_LOOK).await;
+        loop {
+            if let Some(receipt) = self.receipt(job).await?.filter(Receipt::is_over) {
+                return Ok(receipt);
+            }
+            if clock::now() >= end {
+                return Err(no_receipt(job, limit));
+            }
+            clock::sleep(every).await;
+        }
+    }
+}
+
+pub(super) fn no_receipt(job: &Job, after: Duration) -> Error {
+    Error::Timeout {
+        method: job.operation.name().to_owned(),
+        url: format!("job {} on the host", job.id),
+        phase: TimeoutPhase::Total,
+        after,
+    }
+}

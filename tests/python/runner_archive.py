@@ -1,0 +1,67 @@
+"""The runner as a host gets it: the zip archive that the built package uploads, and changes to it."""
+
+import atexit
+import functools
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+SOURCES = Path(__file__).parents[2] / "src" / "host" / "runner"
+
+# In a process of its own: the tests of the runner fork, and would take the threads of an emulator with them.
+UPLOAD = """\
+import sys
+from pathlib import Path
+from pythonanywhere_api import PythonanywhereApi
+from pythonanywhere_api.testing import Emulator
+
+with Emulator(rate_limit=None) as host:
+    domain = f"{host.user}.pythonanywhere.com"
+    host.create_webapp(domain)
+    api = PythonanywhereApi(host.url, host.user, host.token, "mysite")
+    assert api.agent.install(domain, host.site_url)
+    (uploaded,) = Path(host.root).rglob("runner.pyz")
+    sys.stdout.buffer.write(uploaded.read_bytes())
+"""
+
+
+@functools.cache
+def archive() -> Path:
+    """The archive that the installed package uploads, once a process."""
+    folder = Path(tempfile.mkdtemp(prefix="pya-runner-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = subprocess.run([sys.executable, "-c", UPLOAD], stdout=subprocess.PIPE, timeout=120, check=True)
+    path = folder / "runner.pyz"
+    path.write_bytes(made.stdout)
+    assert members(path) == sources(), "the installed package has another runner than the sources: build it first"
+    return path
+
+
+def sources() -> dict[str, str]:
+    """The files of the runner by the names that they have in the archive."""
+    return {path.relative_to(SOURCES).as_posix(): path.read_text() for path in sorted(SOURCES.rglob("*.py"))}
+
+
+def members(path: Path) -> dict[str, str]:
+    """What is in an archive, by name."""
+    with zipfile.ZipFile(path) as packed:
+        return {name: packed.read(name).decode() for name in packed.namelist()}
+
+
+def write_members(path: Path, texts: dict[str, str]) -> None:
+    """Makes an archive of these files, in one step."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, text in texts.items():
+            packed.writestr(name, text)
+    path.write_bytes(content.getvalue())
+
+
+def append(path: Path, name: str, text: str) -> None:
+    """Lets a module of an archive end with `text`."""
+    texts = members(path)
+    write_members(path, {**texts, name: texts[name] + text})
