@@ -221,7 +221,7 @@ impl Emulator {
         let options = Options { rate_limit: RateLimit::Off, ..Options::default() };
         let client = Client::new(&host, running.user(), &token, options).into_py(py)?;
         let version = format!("python{}", python_version.trim_start_matches("python").replace('.', ""));
-        let made = wait(py, |_host| async move {
+        let made = wait(py, |_caller| async move {
             client.create_webapp(&domain, &version).await?;
             match virtualenv {
                 Some(path) => client.update_webapp(&domain, &[("virtualenv_path", &path.to_string_lossy())]).await,

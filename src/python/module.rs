@@ -66,7 +66,7 @@ mod core {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         dropin::remember_originals(py)?;
         client::add(module)?;
-        let at_exit = pyo3::wrap_pyfunction!(runtime::gate::at_exit, module)?;
+        let at_exit = pyo3::wrap_pyfunction!(runtime::shutdown::at_exit, module)?;
         py.import("atexit")?.call_method1("register", (at_exit,))?;
         Ok(())
     }

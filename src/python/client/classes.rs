@@ -128,7 +128,7 @@ impl AsyncClient {
 
     fn __aenter__(slf: Bound<'_, Self>) -> Coroutine {
         let client = slf.unbind();
-        awaitable("__aenter__", move |_host| async move { Ok(client) })
+        awaitable("__aenter__", move |_caller| async move { Ok(client) })
     }
 
     #[pyo3(signature = (_kind=None, _value=None, _traceback=None, /))]
@@ -139,7 +139,7 @@ impl AsyncClient {
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> Coroutine {
         let core = self.core.clone();
-        awaitable("__aexit__", move |_host| async move {
+        awaitable("__aexit__", move |_caller| async move {
             core.persist_budget();
             Ok(())
         })

@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 use super::upload::{is_text, local_path, temporary_failure};
 use crate::client::{Client, RemotePath, blocking};
 use crate::error::Result;
-use crate::python::runtime::HostThread;
+use crate::python::runtime::CallerThread;
 
 /// So much is written at once.
 const PIECE: usize = 256 * 1024;
@@ -50,18 +50,18 @@ impl Target {
     }
 
     /// Downloads the file at `path` to it and returns its length in bytes.
-    pub(super) async fn fill(self, core: &Client, path: &RemotePath, host: &HostThread) -> Result<u64> {
+    pub(super) async fn fill(self, core: &Client, path: &RemotePath, caller: &CallerThread) -> Result<u64> {
         match self {
             Self::Path(to) => core.download(path, &to).await,
-            Self::File(file) => into_file(core, path, file, host).await,
+            Self::File(file) => into_file(core, path, file, caller).await,
         }
     }
 }
 
-async fn into_file(core: &Client, path: &RemotePath, file: Arc<Py<PyAny>>, host: &HostThread) -> Result<u64> {
+async fn into_file(core: &Client, path: &RemotePath, file: Arc<Py<PyAny>>, caller: &CallerThread) -> Result<u64> {
     let target = Arc::clone(&file);
     // A file that is closed, or not for writing, says so before anything is asked of the service.
-    host.call(move |py| write_all(target.bind(py), &Bytes::new())).await?;
+    caller.call(move |py| write_all(target.bind(py), &Bytes::new())).await?;
     let copy = blocking(|| NamedTempFile::new().map_err(temporary_failure)).await?.into_temp_path();
     let length = core.download(path, &copy).await?;
     let mut arrived = blocking({
@@ -81,7 +81,7 @@ async fn into_file(core: &Client, path: &RemotePath, file: Arc<Py<PyAny>>, host:
         }
         arrived = rest;
         let target = Arc::clone(&file);
-        host.call(move |py| write_all(target.bind(py), &piece)).await?;
+        caller.call(move |py| write_all(target.bind(py), &piece)).await?;
     }
 }
 

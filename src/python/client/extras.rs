@@ -74,8 +74,8 @@ fn download<'py>(
     let core = object.cast::<Family>()?.get().core.clone();
     let path = extra.text(arguments, 0)?;
     let target = Target::of(&extra.full_name(), &arguments.value(1)?)?;
-    run(arguments.py(), is_async, extra.name, move |host| async move {
-        let outcome = async { target.fill(&core, &RemotePath::parse(&path)?, &host).await }.await;
+    run(arguments.py(), is_async, extra.name, move |caller| async move {
+        let outcome = async { target.fill(&core, &RemotePath::parse(&path)?, &caller).await }.await;
         core.persist_budget();
         Outcome(outcome.map(|length| Answer::Json(length.into())))
     })
@@ -92,7 +92,7 @@ fn run_command<'py>(
     let id = id.parse::<u64>().map_err(|_| Error::config(format!("{id:?} is not the number of a console")));
     let id = id.into_py(arguments.py())?;
     let timeout = seconds("timeout", arguments.value(2)?.extract()?)?;
-    run(arguments.py(), is_async, extra.name, move |_host| async move {
+    run(arguments.py(), is_async, extra.name, move |_caller| async move {
         let outcome = core.run_in_console(id, &command, timeout).await;
         core.persist_budget();
         CommandOutcome(outcome)

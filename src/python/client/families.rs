@@ -16,7 +16,7 @@ use crate::api::{Answer, Uploaded};
 use crate::client::{self, RemotePath};
 use crate::error::Result;
 use crate::python::method::{Arguments, TableMethod};
-use crate::python::runtime::{HostThread, awaitable, wait};
+use crate::python::runtime::{CallerThread, awaitable, wait};
 
 /// The calls of one family on one account.
 #[pyclass(name = "_Family", module = "pythonanywhere_api", subclass, weakref, frozen)]
@@ -125,10 +125,10 @@ fn method(call: &'static Call, is_async: bool) -> TableMethod {
     })
 }
 
-async fn upload(core: &client::Client, host: &HostThread, path: &str, upload: Upload) -> Result<Answer> {
+async fn upload(core: &client::Client, caller: &CallerThread, path: &str, upload: Upload) -> Result<Answer> {
     let path = RemotePath::parse(path)?;
     // What was made for this upload lives until it has ended.
-    let (content, _made) = upload.prepare(host).await?;
+    let (content, _made) = upload.prepare(caller).await?;
     let uploaded = core.upload_from(&path, content).await?;
     Ok(Answer::Json((uploaded == Uploaded::Created).into()))
 }
@@ -141,10 +141,10 @@ fn perform<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let core = object.cast::<Family>()?.get().core.clone();
     let given = values::given(call, arguments)?;
-    run(arguments.py(), is_async, call.verb(), move |host| async move {
+    run(arguments.py(), is_async, call.verb(), move |caller| async move {
         let outcome = match given {
             Given::Values(values) => core.call(call, &values).await,
-            Given::Upload(path, content) => upload(&core, &host, &path, content).await,
+            Given::Upload(path, content) => upload(&core, &caller, &path, content).await,
         };
         core.persist_budget();
         Outcome(outcome)
@@ -156,15 +156,15 @@ pub(super) fn run<'py, T, F>(
     py: Python<'py>,
     is_async: bool,
     name: &'static str,
-    make: impl FnOnce(HostThread) -> F + Send + 'static,
+    make: impl FnOnce(CallerThread) -> F + Send + 'static,
 ) -> PyResult<Bound<'py, PyAny>>
 where
     T: for<'any> IntoPyObject<'any> + Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
     if is_async {
-        let coroutine = awaitable(name, move |host| {
-            let operation = make(host);
+        let coroutine = awaitable(name, move |caller| {
+            let operation = make(caller);
             async move { Ok(operation.await) }
         });
         return Ok(Bound::new(py, coroutine)?.into_any());

@@ -20,7 +20,7 @@ use tempfile::{NamedTempFile, TempPath};
 use crate::client::{Content, Pieces, Source, blocking};
 use crate::error::{Error, Result};
 use crate::python::dropin::file_content;
-use crate::python::runtime::HostThread;
+use crate::python::runtime::CallerThread;
 
 /// So much of a file is read at once.
 const PIECE: usize = 256 * 1024;
@@ -67,18 +67,18 @@ impl Upload {
     ///
     /// # Errors
     /// What the file raised.
-    pub(super) async fn prepare(self, host: &HostThread) -> Result<(Content, Option<TempPath>)> {
+    pub(super) async fn prepare(self, caller: &CallerThread) -> Result<(Content, Option<TempPath>)> {
         match self {
             Self::Bytes(bytes) => Ok((Content::Bytes(bytes), None)),
             Self::Path(path) => Ok((Content::Path(path), None)),
-            Self::File(file) => match file.measure(host).await? {
+            Self::File(file) => match file.measure(caller).await? {
                 Measured::Seekable { start, length } => {
                     let turn = Arc::default();
-                    let source = SeekableFile { file, host: host.clone(), start, length, turn };
+                    let source = SeekableFile { file, caller: caller.clone(), start, length, turn };
                     Ok((Content::Source(Arc::new(source)), None))
                 }
                 Measured::Stream { begun } => {
-                    let copy = file.copy(host, begun).await?;
+                    let copy = file.copy(caller, begun).await?;
                     Ok((Content::Path(copy.to_path_buf()), Some(copy)))
                 }
             },
@@ -125,28 +125,29 @@ enum Measured {
 }
 
 impl PythonFile {
-    async fn measure(&self, host: &HostThread) -> Result<Measured> {
+    async fn measure(&self, caller: &CallerThread) -> Result<Measured> {
         let file = Arc::clone(&self.0);
-        host.call(move |py| {
-            let file = file.bind(py);
-            // Shows a text file that is no `TextIOBase`, such as a wrapper of one, before anything is sent.
-            let begun = read(file, 0)?;
-            if !can_seek(file)? {
-                return Ok(Measured::Stream { begun });
-            }
-            let tell = || file.call_method0(intern!(py, "tell"))?.extract::<u64>();
-            // A `read` that pays no heed to the size has moved on.
-            let start = tell()?.saturating_sub(begun.len() as u64);
-            file.call_method1(intern!(py, "seek"), (0, 2))?;
-            let end = tell()?;
-            file.call_method1(intern!(py, "seek"), (start,))?;
-            Ok(Measured::Seekable { start, length: end.saturating_sub(start) })
-        })
-        .await
+        caller
+            .call(move |py| {
+                let file = file.bind(py);
+                // Shows a text file that is no `TextIOBase`, such as a wrapper of one, before anything is sent.
+                let begun = read(file, 0)?;
+                if !can_seek(file)? {
+                    return Ok(Measured::Stream { begun });
+                }
+                let tell = || file.call_method0(intern!(py, "tell"))?.extract::<u64>();
+                // A `read` that pays no heed to the size has moved on.
+                let start = tell()?.saturating_sub(begun.len() as u64);
+                file.call_method1(intern!(py, "seek"), (0, 2))?;
+                let end = tell()?;
+                file.call_method1(intern!(py, "seek"), (start,))?;
+                Ok(Measured::Seekable { start, length: end.saturating_sub(start) })
+            })
+            .await
     }
 
     /// Copies what a stream has to a temporary file.
-    async fn copy(&self, host: &HostThread, begun: Bytes) -> Result<TempPath> {
+    async fn copy(&self, caller: &CallerThread, begun: Bytes) -> Result<TempPath> {
         let (mut copy, path) = blocking(|| NamedTempFile::new().map_err(temporary_failure)).await?.into_parts();
         let mut piece = begun;
         loop {
@@ -156,7 +157,7 @@ impl PythonFile {
             })
             .await?;
             let file = Arc::clone(&self.0);
-            piece = host.call(move |py| read(file.bind(py), PIECE)).await?;
+            piece = caller.call(move |py| read(file.bind(py), PIECE)).await?;
             if piece.is_empty() {
                 return Ok(path);
             }
@@ -189,7 +190,7 @@ fn read(file: &Bound<'_, PyAny>, size: usize) -> PyResult<Bytes> {
 /// A file that is read while it is sent, from where it stood, for each attempt anew.
 struct SeekableFile {
     file: PythonFile,
-    host: HostThread,
+    caller: CallerThread,
     start: u64,
     length: u64,
     /// Which attempt reads. What an earlier one left in the queue of the caller's thread must not move the file.
@@ -207,7 +208,8 @@ impl Source for SeekableFile {
 
     fn open(&self) -> Result<Pieces> {
         let turn = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
-        let reader = Reader { file: self.file.clone(), host: self.host.clone(), mine: turn, turn: self.turn.clone() };
+        let reader =
+            Reader { file: self.file.clone(), caller: self.caller.clone(), mine: turn, turn: self.turn.clone() };
         let pieces = stream::try_unfold((reader, Some(self.start)), |(reader, seek)| async move {
             let piece = reader.next(seek).await?;
             Ok((!piece.is_empty()).then_some((piece, (reader, None))))
@@ -218,7 +220,7 @@ impl Source for SeekableFile {
 
 struct Reader {
     file: PythonFile,
-    host: HostThread,
+    caller: CallerThread,
     mine: u64,
     turn: Arc<AtomicU64>,
 }
@@ -226,7 +228,7 @@ struct Reader {
 impl Reader {
     async fn next(&self, seek: Option<u64>) -> Result<Bytes> {
         let (file, mine, turn) = (Arc::clone(&self.file.0), self.mine, Arc::clone(&self.turn));
-        let piece = self.host.call(move |py| {
+        let piece = self.caller.call(move |py| {
             if turn.load(Ordering::SeqCst) != mine {
                 return Ok(None);
             }

@@ -10,8 +10,8 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::arguments::{self, console_id, texts};
 use super::collector::ItemCollector;
-use super::deploys::{self, deploy_request, diff_request};
-use super::errands::{self, AgentControl};
+use super::deploy::{self, deploy_request, diff_request};
+use super::host_jobs::{self, AgentControl};
 use super::iterator::AsyncFilesIterator;
 use super::operations::{self, Finished};
 use super::request::{Raw, file_content};
@@ -43,8 +43,8 @@ impl AsyncPythonanywhereApi {
     where
         F: Future<Output = Finished> + Send + 'static,
     {
-        awaitable(name, move |host| {
-            let operation = operation(call.on(host));
+        awaitable(name, move |caller| {
+            let operation = operation(call.on(caller));
             async move { Ok(operation.await) }
         })
     }
@@ -118,8 +118,8 @@ impl AsyncPythonanywhereApi {
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands owned values to coroutines")]
     fn _from_json(slf: &Bound<'_, Self>, response: Py<PyAny>) -> Coroutine {
         let object = slf.clone().unbind();
-        awaitable("_from_json", move |host| async move {
-            let parsed = host
+        awaitable("_from_json", move |caller| async move {
+            let parsed = caller
                 .call(move |py| operations::from_json(&object.get().state, response.bind(py)).map(Bound::unbind))
                 .await;
             Ok(operations::Raising(parsed))
@@ -128,7 +128,7 @@ impl AsyncPythonanywhereApi {
 
     fn _prepare_collector(slf: &Bound<'_, Self>, skip: &Bound<'_, PyAny>) -> PyResult<Coroutine> {
         let collector = ItemCollector::new(slf.as_any(), skip)?;
-        Ok(awaitable("_prepare_collector", move |_host| async move { Ok(collector) }))
+        Ok(awaitable("_prepare_collector", move |_caller| async move { Ok(collector) }))
     }
 
     #[pyo3(
@@ -236,7 +236,7 @@ impl AsyncPythonanywhereApi {
             strict,
             max_file_size,
         )?;
-        Self::run(slf, "deploy_diff", |service| deploys::deploy_diff(service, request))
+        Self::run(slf, "deploy_diff", |service| deploy::deploy_diff(service, request))
     }
 
     #[pyo3(
@@ -252,7 +252,7 @@ impl AsyncPythonanywhereApi {
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Coroutine> {
         let request = deploy_request(diff, options)?;
-        Self::run(slf, "deploy", |service| deploys::deploy(service, request))
+        Self::run(slf, "deploy", |service| deploy::deploy(service, request))
     }
 
     #[pyo3(
@@ -265,8 +265,8 @@ impl AsyncPythonanywhereApi {
         args: &Bound<'_, PyTuple>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Coroutine> {
-        let request = errands::manage(args, options)?;
-        Self::run(slf, "manage", |service| errands::perform(service, request))
+        let request = host_jobs::manage(args, options)?;
+        Self::run(slf, "manage", |service| host_jobs::perform(service, request))
     }
 
     #[pyo3(
@@ -280,8 +280,8 @@ impl AsyncPythonanywhereApi {
         command: &Bound<'_, PyAny>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Coroutine> {
-        let request = errands::run(command, options)?;
-        Self::run(slf, "run", |service| errands::perform(service, request))
+        let request = host_jobs::run(command, options)?;
+        Self::run(slf, "run", |service| host_jobs::perform(service, request))
     }
 
     #[pyo3(
@@ -294,13 +294,13 @@ impl AsyncPythonanywhereApi {
         local_root: Option<PathBuf>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Coroutine> {
-        let request = errands::verify(slf.py(), local_root, options)?;
-        Self::run(slf, "verify", |service| errands::perform(service, request))
+        let request = host_jobs::verify(slf.py(), local_root, options)?;
+        Self::run(slf, "verify", |service| host_jobs::perform(service, request))
     }
 
     fn history(slf: &Bound<'_, Self>) -> PyResult<Coroutine> {
-        let request = errands::history(slf.py())?;
-        Self::run(slf, "history", |service| errands::perform(service, request))
+        let request = host_jobs::history(slf.py())?;
+        Self::run(slf, "history", |service| host_jobs::perform(service, request))
     }
 
     #[pyo3(
@@ -313,8 +313,8 @@ impl AsyncPythonanywhereApi {
         deploy_id: Option<String>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Coroutine> {
-        let request = errands::rollback(slf.py(), deploy_id, options)?;
-        Self::run(slf, "rollback", |service| errands::perform(service, request))
+        let request = host_jobs::rollback(slf.py(), deploy_id, options)?;
+        Self::run(slf, "rollback", |service| host_jobs::perform(service, request))
     }
 
     #[pyo3(
@@ -323,8 +323,8 @@ impl AsyncPythonanywhereApi {
             domain=None, site_url=None, allow_tasks=False)"
     )]
     fn pull(slf: &Bound<'_, Self>, dest: PathBuf, options: Option<&Bound<'_, PyDict>>) -> PyResult<Coroutine> {
-        let request = errands::pull(slf.py(), dest, options)?;
-        Self::run(slf, "pull", |service| errands::perform(service, request))
+        let request = host_jobs::pull(slf.py(), dest, options)?;
+        Self::run(slf, "pull", |service| host_jobs::perform(service, request))
     }
 
     #[getter]
@@ -340,7 +340,7 @@ impl AsyncPythonanywhereApi {
         site_url: Option<String>,
         force: bool,
     ) -> PyResult<Coroutine> {
-        let verb = errands::agent_verb(verb, force)?;
-        Self::run(slf, "_agent", move |service| errands::agent(service, verb, domain, site_url))
+        let verb = host_jobs::agent_verb(verb, force)?;
+        Self::run(slf, "_agent", move |service| host_jobs::agent(service, verb, domain, site_url))
     }
 }

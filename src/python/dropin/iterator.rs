@@ -17,7 +17,7 @@ use super::state::skipper;
 use crate::error::{Error, Result};
 use crate::finder::{Mask, Walk};
 use crate::python::errors::{IntoPy, to_py};
-use crate::python::runtime::{Coroutine, HostQueue, HostThread, awaitable, wait_on};
+use crate::python::runtime::{CallerQueue, CallerThread, Coroutine, awaitable, wait_on};
 
 /// How many folders are listed ahead of the taker.
 const AHEAD: usize = 8;
@@ -36,9 +36,9 @@ impl Plan {
         Ok(Self { call, mask, level, skip_folder })
     }
 
-    fn begin(self, host: HostThread) -> Search {
+    fn begin(self, caller: CallerThread) -> Search {
         let task = "searching files";
-        let service = self.call.on(host);
+        let service = self.call.on(caller);
         let walk = match (Mask::parse_from(&self.mask, self.level), service.root(task)) {
             (Ok(mask), Ok(_)) => {
                 let skipper = Callback { service: service.clone(), skip: self.skip_folder, folders_only: true };
@@ -82,7 +82,7 @@ type SharedSearch = Arc<tokio::sync::Mutex<Search>>;
 
 enum Stage {
     New(Box<Plan>),
-    Running { queue: HostQueue, search: SharedSearch },
+    Running { queue: CallerQueue, search: SharedSearch },
     Ended,
 }
 
@@ -114,8 +114,8 @@ impl FilesIterator {
         let stage = self.swap(None).ok_or_else(|| PyValueError::new_err("files_iterator is already executing"))?;
         let (queue, search) = match stage {
             Stage::New(plan) => {
-                let queue = HostQueue::new();
-                let search = plan.begin(queue.host());
+                let queue = CallerQueue::new();
+                let search = plan.begin(queue.caller());
                 (queue, Arc::new(tokio::sync::Mutex::new(search)))
             }
             Stage::Running { queue, search } => (queue, search),
@@ -157,7 +157,7 @@ impl FilesIterator {
     }
 }
 
-fn next_file(py: Python<'_>, queue: &HostQueue, search: &SharedSearch) -> PyResult<Option<String>> {
+fn next_file(py: Python<'_>, queue: &CallerQueue, search: &SharedSearch) -> PyResult<Option<String>> {
     // Most files were listed along with others: no need to change threads for them.
     let known = search.try_lock().ok().and_then(|mut search| search.walk.as_mut().ok()?.take_found());
     if known.is_some() {
@@ -198,28 +198,28 @@ impl AsyncFilesIterator {
     fn __anext__(&self) -> Coroutine {
         let stage = Arc::clone(&self.stage);
         let process = process::id();
-        awaitable("files_iterator", move |host| async move {
+        awaitable("files_iterator", move |caller| async move {
             if process != process::id() {
                 return Err(PyRuntimeError::new_err("files_iterator was begun before the process forked"));
             }
-            next_step(&stage, host).await
+            next_step(&stage, caller).await
         })
     }
 
     /// Ends the search; listings under way are given up.
     fn aclose(&self) -> Coroutine {
         let stage = Arc::clone(&self.stage);
-        awaitable("aclose", move |_host| async move {
+        awaitable("aclose", move |_caller| async move {
             *stage.lock().await = AsyncStage::Ended;
             Ok(())
         })
     }
 }
 
-async fn next_step(stage: &tokio::sync::Mutex<AsyncStage>, host: HostThread) -> PyResult<Step> {
+async fn next_step(stage: &tokio::sync::Mutex<AsyncStage>, caller: CallerThread) -> PyResult<Step> {
     let mut stage = stage.lock().await;
     let mut search = match std::mem::replace(&mut *stage, AsyncStage::Ended) {
-        AsyncStage::New(plan) => plan.begin(host),
+        AsyncStage::New(plan) => plan.begin(caller),
         AsyncStage::Running(search) => search,
         AsyncStage::Ended => return Err(PyStopAsyncIteration::new_err(())),
     };
@@ -277,14 +277,14 @@ pub(super) async fn drain_replacement(
 ) -> Result<Vec<String>, Failed> {
     let drain = async {
         let arguments = move |py: Python<'_>| Ok((PyTuple::new(py, [mask])?.unbind(), None));
-        let items = service.host().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
+        let items = service.caller().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
         let items = Arc::new(items);
         let shared = Arc::clone(&items);
-        let is_async = service.on_host(move |py, _| shared.bind(py).hasattr(intern!(py, "__anext__"))).await?;
+        let is_async = service.on_caller(move |py, _| shared.bind(py).hasattr(intern!(py, "__anext__"))).await?;
         if is_async {
             drain_async(service, &items).await
         } else {
-            service.on_host(move |py, _| items.bind(py).try_iter()?.map(|item| path_of(&item?)).collect()).await
+            service.on_caller(move |py, _| items.bind(py).try_iter()?.map(|item| path_of(&item?)).collect()).await
         }
     };
     match service.with_error_message(drain).await? {
@@ -298,10 +298,10 @@ async fn drain_async(service: &Service, items: &Callable) -> Result<Vec<String>,
     loop {
         let shared = Arc::clone(items);
         let step = service
-            .on_host(move |py, _| shared.bind(py).call_method0(intern!(py, "__anext__")).map(Bound::unbind))
+            .on_caller(move |py, _| shared.bind(py).call_method0(intern!(py, "__anext__")).map(Bound::unbind))
             .await?;
-        match service.host().resolve(step).await {
-            Ok(item) => paths.push(service.on_host(move |py, _| path_of(item.bind(py))).await?),
+        match service.caller().resolve(step).await {
+            Ok(item) => paths.push(service.on_caller(move |py, _| path_of(item.bind(py))).await?),
             Err(error) => match ended(service, error).await? {
                 None => return Ok(paths),
                 Some(error) => return Err(Failed::Raised(error)),
@@ -316,7 +316,7 @@ async fn ended(service: &Service, error: Error) -> Result<Option<Error>, Failed>
     match source.downcast::<PyErr>() {
         Ok(raised) => {
             let (is_end, raised) =
-                service.on_host(move |py, _| Ok((raised.is_instance_of::<PyStopAsyncIteration>(py), raised))).await?;
+                service.on_caller(move |py, _| Ok((raised.is_instance_of::<PyStopAsyncIteration>(py), raised))).await?;
             Ok((!is_end).then(|| Error::Callback(raised)))
         }
         Err(source) => Ok(Some(Error::Callback(source))),

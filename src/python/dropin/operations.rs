@@ -263,7 +263,7 @@ async fn find_with(
 ) -> Result<Vec<String>, Failed> {
     let mut found = Vec::new();
     let before = match skip.clone() {
-        Some(skip) => Some(service.on_host(move |py, object| replace_skipper(object, skip.bind(py))).await?),
+        Some(skip) => Some(service.on_caller(move |py, object| replace_skipper(object, skip.bind(py))).await?),
         None => None,
     };
     let mut outcome = Ok(());
@@ -278,7 +278,7 @@ async fn find_with(
     }
     // It counts for this search alone.
     if let Some(before) = before {
-        service.on_host(move |py, object| replace_skipper(object, before.bind(py)).map(drop)).await?;
+        service.on_caller(move |py, object| replace_skipper(object, before.bind(py)).map(drop)).await?;
     }
     outcome?;
     found.sort_unstable();
@@ -341,7 +341,7 @@ impl Skipper for Callback {
         let Some(skip) = self.skip.clone() else { return Ok(vec![false; paths.len()]) };
         let folders_only = self.folders_only;
         self.service
-            .host()
+            .caller()
             .call(move |py| {
                 let ask = |path: &String| {
                     let is_asked = !folders_only || path.ends_with("/.");

@@ -20,7 +20,7 @@ use super::state::{Shared, read_client, read_root, replacements};
 use crate::api::Entry;
 use crate::client::{Client, RemotePath, Request, Response, quote};
 use crate::error::{Error, ErrorKind, Result};
-use crate::python::runtime::HostThread;
+use crate::python::runtime::CallerThread;
 
 /// A Python object that a future holds: shared, since counting its references needs the interpreter.
 pub(super) type Callable = Arc<Py<PyAny>>;
@@ -93,14 +93,14 @@ impl Call {
         self
     }
 
-    pub(super) fn on(self, host: HostThread) -> Service {
-        Service(Arc::new(Inner { call: self, host }))
+    pub(super) fn on(self, caller: CallerThread) -> Service {
+        Service(Arc::new(Inner { call: self, caller }))
     }
 }
 
 struct Inner {
     call: Call,
-    host: HostThread,
+    caller: CallerThread,
 }
 
 /// An instance at work. Cheap to clone.
@@ -132,8 +132,8 @@ impl Service {
         &self.0.call.state
     }
 
-    pub(super) fn host(&self) -> &HostThread {
-        &self.0.host
+    pub(super) fn caller(&self) -> &CallerThread {
+        &self.0.caller
     }
 
     pub(super) fn files_iterator(&self) -> Option<&Callable> {
@@ -200,10 +200,10 @@ impl Service {
         let (items, error) = self
             .with_error_message(async {
                 let arguments = move |py: Python<'_>| Ok((PyTuple::new(py, [asked])?.unbind(), None));
-                self.host().call_object(replacement, arguments).await.map_err(Failed::Raised)
+                self.caller().call_object(replacement, arguments).await.map_err(Failed::Raised)
             })
             .await?;
-        match self.on_host(move |py, _| entries_of_items(items.bind(py), &folder)).await? {
+        match self.on_caller(move |py, _| entries_of_items(items.bind(py), &folder)).await? {
             None if !error.is_empty() => Err(Failed::text(format!("{task}: {error}"))),
             entries => Ok(entries),
         }
@@ -218,7 +218,7 @@ impl Service {
         let outcome = replacement.await;
         let after = self.take_error_message().await?;
         if !before.is_empty() {
-            self.on_host(move |py, object| object.setattr(intern!(py, "error_message"), before)).await?;
+            self.on_caller(move |py, object| object.setattr(intern!(py, "error_message"), before)).await?;
         }
         Ok((outcome?, after))
     }
@@ -325,7 +325,7 @@ impl Service {
             }
             Ok((args, Some(kwargs.unbind())))
         };
-        let object = self.host().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
+        let object = self.caller().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
         let text = self.take_error_message().await?;
         let answer = Answer { object: Arc::new(object), service: self.clone() };
         if text.is_empty() {
@@ -337,7 +337,7 @@ impl Service {
 
     /// Reads and clears `error_message`; what was in it becomes the operation's own.
     async fn take_error_message(&self) -> Result<String, Failed> {
-        self.on_host(|py, object| {
+        self.on_caller(|py, object| {
             let name = intern!(py, "error_message");
             let text: String = object.getattr(name)?.extract()?;
             if !text.is_empty() {
@@ -349,12 +349,12 @@ impl Service {
     }
 
     /// Runs Python with the instance on the caller's thread.
-    pub(super) async fn on_host<T: Send + 'static>(
+    pub(super) async fn on_caller<T: Send + 'static>(
         &self,
         work: impl FnOnce(Python<'_>, &Bound<'_, PyAny>) -> PyResult<T> + Send + 'static,
     ) -> Result<T, Failed> {
         let object = Arc::clone(&self.0.call.object);
-        self.host().call(move |py| work(py, object.bind(py))).await.map_err(Failed::Raised)
+        self.caller().call(move |py| work(py, object.bind(py))).await.map_err(Failed::Raised)
     }
 }
 
@@ -363,7 +363,7 @@ impl Answer {
     async fn status(&self) -> Result<Option<StatusCode>, Failed> {
         let object = Arc::clone(&self.object);
         self.service
-            .on_host(move |py, _| {
+            .on_caller(move |py, _| {
                 let status = object.bind(py).getattr(intern!(py, "status_code")).and_then(|status| status.extract());
                 Ok(status.ok().and_then(|status: u16| StatusCode::from_u16(status).ok()))
             })
@@ -374,7 +374,7 @@ impl Answer {
         let object = Arc::clone(&self.object);
         let content = self
             .service
-            .on_host(move |py, _| {
+            .on_caller(move |py, _| {
                 let content = object.bind(py).getattr(intern!(py, "content"))?;
                 Ok(content.extract::<PyBackedBytes>().ok())
             })
@@ -386,7 +386,7 @@ impl Answer {
         let object = Arc::clone(&self.object);
         let text = self
             .service
-            .on_host(move |py, _| {
+            .on_caller(move |py, _| {
                 let loaded = match object.bind(py).call_method0(intern!(py, "json")) {
                     Ok(loaded) => loaded,
                     // That of requests and all others is a ValueError.

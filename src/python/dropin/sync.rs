@@ -9,8 +9,8 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::arguments::{self, console_id, texts};
 use super::collector::{ItemCollector, collect};
-use super::deploys::{self, deploy_request, diff_request};
-use super::errands::{self, AgentControl};
+use super::deploy::{self, deploy_request, diff_request};
+use super::host_jobs::{self, AgentControl};
 use super::iterator::FilesIterator;
 use super::operations::{self, Finished};
 use super::request::{Raw, file_content};
@@ -40,7 +40,7 @@ impl PythonanywhereApi {
     where
         F: Future<Output = Finished> + Send + 'static,
     {
-        wait(py, |host| operation(call.on(host)))?.into_pyobject(py)
+        wait(py, |caller| operation(call.on(caller)))?.into_pyobject(py)
     }
 }
 
@@ -220,7 +220,7 @@ impl PythonanywhereApi {
             strict,
             max_file_size,
         )?;
-        Self::run(slf, |service| deploys::deploy_diff(service, request))
+        Self::run(slf, |service| deploy::deploy_diff(service, request))
     }
 
     #[pyo3(
@@ -237,8 +237,8 @@ impl PythonanywhereApi {
     ) -> Object<'py> {
         let request = deploy_request(diff, options)?;
         let recorder = request.recorder.clone();
-        Self::run(slf, |service| deploys::deploy(service, request))
-            .map_err(|error| deploys::with_report(slf.py(), error, &recorder))
+        Self::run(slf, |service| deploy::deploy(service, request))
+            .map_err(|error| deploy::with_report(slf.py(), error, &recorder))
     }
 
     #[pyo3(
@@ -251,8 +251,8 @@ impl PythonanywhereApi {
         args: &Bound<'_, PyTuple>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> Object<'py> {
-        let request = errands::manage(args, options)?;
-        Self::run(slf, |service| errands::perform(service, request))
+        let request = host_jobs::manage(args, options)?;
+        Self::run(slf, |service| host_jobs::perform(service, request))
     }
 
     #[pyo3(
@@ -266,8 +266,8 @@ impl PythonanywhereApi {
         command: &Bound<'_, PyAny>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> Object<'py> {
-        let request = errands::run(command, options)?;
-        Self::run(slf, |service| errands::perform(service, request))
+        let request = host_jobs::run(command, options)?;
+        Self::run(slf, |service| host_jobs::perform(service, request))
     }
 
     #[pyo3(
@@ -280,13 +280,13 @@ impl PythonanywhereApi {
         local_root: Option<PathBuf>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> Object<'py> {
-        let request = errands::verify(slf.py(), local_root, options)?;
-        Self::run(slf, |service| errands::perform(service, request))
+        let request = host_jobs::verify(slf.py(), local_root, options)?;
+        Self::run(slf, |service| host_jobs::perform(service, request))
     }
 
     fn history<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
-        let request = errands::history(slf.py())?;
-        Self::run(slf, |service| errands::perform(service, request))
+        let request = host_jobs::history(slf.py())?;
+        Self::run(slf, |service| host_jobs::perform(service, request))
     }
 
     #[pyo3(
@@ -299,8 +299,8 @@ impl PythonanywhereApi {
         deploy_id: Option<String>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> Object<'py> {
-        let request = errands::rollback(slf.py(), deploy_id, options)?;
-        Self::run(slf, |service| errands::perform(service, request))
+        let request = host_jobs::rollback(slf.py(), deploy_id, options)?;
+        Self::run(slf, |service| host_jobs::perform(service, request))
     }
 
     #[pyo3(
@@ -309,8 +309,8 @@ impl PythonanywhereApi {
             domain=None, site_url=None, allow_tasks=False)"
     )]
     fn pull<'py>(slf: &Bound<'py, Self>, dest: PathBuf, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
-        let request = errands::pull(slf.py(), dest, options)?;
-        Self::run(slf, |service| errands::perform(service, request))
+        let request = host_jobs::pull(slf.py(), dest, options)?;
+        Self::run(slf, |service| host_jobs::perform(service, request))
     }
 
     #[getter]
@@ -326,7 +326,7 @@ impl PythonanywhereApi {
         site_url: Option<String>,
         force: bool,
     ) -> Object<'py> {
-        let verb = errands::agent_verb(verb, force)?;
-        Self::run(slf, |service| errands::agent(service, verb, domain, site_url))
+        let verb = host_jobs::agent_verb(verb, force)?;
+        Self::run(slf, |service| host_jobs::agent(service, verb, domain, site_url))
     }
 }

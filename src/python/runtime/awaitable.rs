@@ -17,10 +17,10 @@ use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3_async_runtimes::TaskLocals;
 
+use super::caller_thread::CallerThread;
 use super::executor::attended_driver;
-use super::gate;
-use super::host::HostThread;
 use super::loop_link::LoopLink;
+use super::shutdown;
 use super::wait::LEAVE_WITHIN;
 use crate::leaving;
 
@@ -39,14 +39,14 @@ enum State {
 /// Makes a coroutine of a future that may call back to the loop's thread. Cancelling it drops the future.
 pub(in crate::python) fn awaitable<T, F>(
     name: &'static str,
-    make: impl FnOnce(HostThread) -> F + Send + 'static,
+    make: impl FnOnce(CallerThread) -> F + Send + 'static,
 ) -> Coroutine
 where
     T: for<'py> IntoPyObject<'py> + Send + 'static,
     F: Future<Output = PyResult<T>> + Send + 'static,
 {
     let start: Start = Box::new(move |py| {
-        if gate::is_closed() {
+        if shutdown::is_closed() {
             return Err(PyRuntimeError::new_err("the interpreter is exiting"));
         }
         // A runtime that cannot be made is told here.
@@ -56,7 +56,7 @@ where
         let link = LoopLink::to(&event_loop);
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
         let waiting = future.clone().unbind();
-        let operation = make(HostThread::Loop(locals));
+        let operation = make(CallerThread::Loop(locals));
         let ended = driver.clone();
         let (handle, registration) = AbortHandle::new_pair();
         drop(driver.spawn(async move {

@@ -23,7 +23,7 @@ pub(super) struct Driver {
     runtime: Runtime,
     /// The process that made it. The locks of a parent's may be held by threads that a child does not have.
     process: u32,
-    duty: Mutex<Duty>,
+    state: Mutex<DriverState>,
     changed: Condvar,
     /// Asks the attendant to let others drive.
     leave: Notify,
@@ -31,7 +31,7 @@ pub(super) struct Driver {
 
 /// Who drives, and for whom. Locked for moments only.
 #[derive(Default)]
-struct Duty {
+struct DriverState {
     /// Threads that drive for a future of their own.
     waiting: usize,
     /// Futures that no thread waits for.
@@ -54,14 +54,14 @@ impl Driver {
         Ok(Self {
             runtime: Builder::new_current_thread().thread_name("pythonanywhere-api").enable_all().build()?,
             process: process::id(),
-            duty: Mutex::default(),
+            state: Mutex::default(),
             changed: Condvar::new(),
             leave: Notify::new(),
         })
     }
 
-    fn duty(&self) -> MutexGuard<'_, Duty> {
-        self.duty.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, DriverState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drives the runtime until `future` ends.
@@ -75,7 +75,7 @@ impl Driver {
         self: &Arc<Self>,
         future: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        let unwaited = Owed::begin(self, |duty| &mut duty.unwaited);
+        let unwaited = Owed::begin(self, |state| &mut state.unwaited);
         self.runtime.spawn(async move {
             let outcome = future.await;
             drop(unwaited);
@@ -93,7 +93,7 @@ impl Driver {
     /// If no thread can be started.
     pub(super) fn leave_alone(self: &Arc<Self>) -> io::Result<Owed> {
         self.attend()?;
-        Ok(Owed::begin(self, |duty| &mut duty.left_alone))
+        Ok(Owed::begin(self, |state| &mut state.left_alone))
     }
 
     /// Starts the attendant unless it is there.
@@ -101,35 +101,35 @@ impl Driver {
     /// # Errors
     /// If no thread can be started.
     pub(super) fn attend(self: &Arc<Self>) -> io::Result<()> {
-        let mut duty = self.duty();
-        if duty.attendant == Attendant::NotStarted {
+        let mut state = self.state();
+        if state.attendant == Attendant::NotStarted {
             let driver = Arc::clone(self);
             std::thread::Builder::new().name("pythonanywhere-api".into()).spawn(move || driver.run_attendant())?;
-            duty.attendant = Attendant::Resting;
+            state.attendant = Attendant::Resting;
         }
         Ok(())
     }
 
     fn run_attendant(&self) {
         let mut stands_still = false;
-        let mut duty = self.duty();
+        let mut state = self.state();
         loop {
-            if duty.unwaited > 0 || (stands_still && duty.left_alone > 0 && duty.waiting == 0) {
-                duty.attendant = Attendant::Driving;
-                drop(duty);
+            if state.unwaited > 0 || (stands_still && state.left_alone > 0 && state.waiting == 0) {
+                state.attendant = Attendant::Driving;
+                drop(state);
                 self.runtime.block_on(async {
                     self.leave.notified().await;
                     settle().await;
                 });
-                duty = self.duty();
-                duty.attendant = Attendant::Resting;
+                state = self.state();
+                state.attendant = Attendant::Resting;
                 stands_still = false;
-            } else if duty.left_alone > 0 {
-                let (locked, wait) = self.changed.wait_timeout(duty, PATIENCE).unwrap_or_else(PoisonError::into_inner);
-                duty = locked;
-                stands_still = wait.timed_out() && duty.waiting == 0;
+            } else if state.left_alone > 0 {
+                let (locked, wait) = self.changed.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+                state = locked;
+                stands_still = wait.timed_out() && state.waiting == 0;
             } else {
-                duty = self.changed.wait(duty).unwrap_or_else(PoisonError::into_inner);
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         }
     }
@@ -149,9 +149,9 @@ struct Waiting<'a>(&'a Driver);
 
 impl<'a> Waiting<'a> {
     fn begin(driver: &'a Driver) -> Self {
-        let mut duty = driver.duty();
-        duty.waiting += 1;
-        if duty.attendant == Attendant::Driving && duty.unwaited == 0 {
+        let mut state = driver.state();
+        state.waiting += 1;
+        if state.attendant == Attendant::Driving && state.unwaited == 0 {
             driver.leave.notify_one();
         }
         Self(driver)
@@ -160,19 +160,19 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.duty().waiting -= 1;
+        self.0.state().waiting -= 1;
     }
 }
 
 /// Work that the attendant sees to.
 pub(super) struct Owed {
     driver: Arc<Driver>,
-    count: fn(&mut Duty) -> &mut usize,
+    count: fn(&mut DriverState) -> &mut usize,
 }
 
 impl Owed {
-    fn begin(driver: &Arc<Driver>, count: fn(&mut Duty) -> &mut usize) -> Self {
-        *count(&mut driver.duty()) += 1;
+    fn begin(driver: &Arc<Driver>, count: fn(&mut DriverState) -> &mut usize) -> Self {
+        *count(&mut driver.state()) += 1;
         driver.changed.notify_one();
         Self { driver: Arc::clone(driver), count }
     }
@@ -183,9 +183,9 @@ impl Drop for Owed {
         if self.driver.process != process::id() {
             return;
         }
-        let mut duty = self.driver.duty();
-        *(self.count)(&mut duty) -= 1;
-        if duty.attendant == Attendant::Driving && duty.unwaited == 0 && duty.left_alone == 0 {
+        let mut state = self.driver.state();
+        *(self.count)(&mut state) -= 1;
+        if state.attendant == Attendant::Driving && state.unwaited == 0 && state.left_alone == 0 {
             self.driver.leave.notify_one();
         }
     }

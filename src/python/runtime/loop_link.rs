@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::driver::Driver;
-use super::gate;
+use super::shutdown;
 
 /// Makes the result of an operation, where the interpreter is at hand.
 type Outcome = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<Py<PyAny>> + Send>;
@@ -62,7 +62,7 @@ impl LoopLink {
         drop(ended);
         let link = Arc::clone(self);
         drop(driver.spawn_blocking(move || {
-            if let Some(_inside) = gate::enter() {
+            if let Some(_inside) = shutdown::enter() {
                 Python::attach(|py| link.wake(py));
             }
         }));

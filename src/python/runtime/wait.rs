@@ -10,9 +10,9 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use super::caller_thread::{CallerQueue, CallerThread, Job};
 use super::driver::{Driver, settle};
-use super::host::{HostQueue, HostThread, Job};
-use super::{executor, gate};
+use super::{executor, shutdown};
 use crate::leaving;
 
 /// How often signals are looked at; Ctrl-C promises 200 ms.
@@ -29,18 +29,18 @@ enum Step<T> {
 }
 
 /// Runs a future that may call back to this thread, until it ends or a signal handler raises.
-pub(in crate::python) fn wait<T, F>(py: Python<'_>, make: impl FnOnce(HostThread) -> F) -> PyResult<T>
+pub(in crate::python) fn wait<T, F>(py: Python<'_>, make: impl FnOnce(CallerThread) -> F) -> PyResult<T>
 where
     T: Send,
     F: Future<Output = T> + Send,
 {
-    let queue = HostQueue::new();
-    let future = make(queue.host());
+    let queue = CallerQueue::new();
+    let future = make(queue.caller());
     wait_on(py, &queue, future)
 }
 
 /// As [`wait`], with a queue that outlives the call: work that came in between two calls is run in the second.
-pub(in crate::python) fn wait_on<T, F>(py: Python<'_>, queue: &HostQueue, future: F) -> PyResult<T>
+pub(in crate::python) fn wait_on<T, F>(py: Python<'_>, queue: &CallerQueue, future: F) -> PyResult<T>
 where
     T: Send,
     F: Future<Output = T> + Send,
@@ -52,7 +52,7 @@ where
     });
     loop {
         // Between the end of the wait and the return to the interpreter it must not exit.
-        let (step, inside) = py.detach(|| (driver.drive(next(&mut future, queue)), gate::enter_or_stay()));
+        let (step, inside) = py.detach(|| (driver.drive(next(&mut future, queue)), shutdown::enter_or_stay()));
         drop(inside);
         match step {
             Step::Done(outcome) => return Ok(outcome),
@@ -76,7 +76,7 @@ where
     }
 }
 
-async fn next<T>(future: &mut Pin<Box<impl Future<Output = T>>>, queue: &HostQueue) -> Step<T> {
+async fn next<T>(future: &mut Pin<Box<impl Future<Output = T>>>, queue: &CallerQueue) -> Step<T> {
     tokio::select! {
         biased;
         job = queue.next() => Step::Run(job),

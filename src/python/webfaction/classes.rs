@@ -102,7 +102,7 @@ impl WebfactionApi {
     fn call<'py>(&self, py: Python<'py>, name: String, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let (service, arguments) = (self.held.service()?, raw_arguments(&name, args)?);
         let operation = async move { Outcome(service.call_raw(&name, arguments).await) };
-        wait(py, |_host| operation)?.into_pyobject(py)
+        wait(py, |_caller| operation)?.into_pyobject(py)
     }
 }
 
@@ -148,7 +148,7 @@ impl AsyncWebfactionApi {
     #[pyo3(signature = (name, /, *args))]
     fn call(&self, name: String, args: &Bound<'_, PyTuple>) -> PyResult<Coroutine> {
         let (service, arguments) = (self.held.service()?, raw_arguments(&name, args)?);
-        Ok(awaitable("call", move |_host| async move { Ok(Outcome(service.call_raw(&name, arguments).await)) }))
+        Ok(awaitable("call", move |_caller| async move { Ok(Outcome(service.call_raw(&name, arguments).await)) }))
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn add(sync: &Bound<'_, PyType>, asynchronous: &Bound<'_, PyType>) ->
             let service = object.cast::<WebfactionApi>()?.get().held.service()?;
             let values = values(call, &arguments)?;
             let operation = async move { Outcome(service.call(call, values).await) };
-            wait(arguments.py(), |_host| operation)?.into_pyobject(arguments.py())
+            wait(arguments.py(), |_caller| operation)?.into_pyobject(arguments.py())
         })
         .adapting(without_session)
         .add_to(sync)?;
@@ -28,7 +28,7 @@ pub(super) fn add(sync: &Bound<'_, PyType>, asynchronous: &Bound<'_, PyType>) ->
             let service = object.cast::<AsyncWebfactionApi>()?.get().held.service()?;
             let values = values(call, &arguments)?;
             let coroutine =
-                awaitable(call.name, move |_host| async move { Ok(Outcome(service.call(call, values).await)) });
+                awaitable(call.name, move |_caller| async move { Ok(Outcome(service.call(call, values).await)) });
             Ok(Bound::new(arguments.py(), coroutine)?.into_any())
         })
         .adapting(without_session)

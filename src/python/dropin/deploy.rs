@@ -199,7 +199,7 @@ async fn forward(
         ended = batch.is_empty() || batch.iter().any(Option::is_none);
         let callback = Arc::clone(&callback);
         service
-            .on_host(move |py, _| {
+            .on_caller(move |py, _| {
                 for event in batch.into_iter().flatten() {
                     callback.bind(py).call1((ProgressEvent::from(event),))?;
                 }

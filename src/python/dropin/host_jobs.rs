@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use serde_json::{Value, json};
 
 use super::arguments::texts;
-use super::deploys::{failed, project};
+use super::deploy::{failed, project};
 use super::keywords::Keywords;
 use super::operations::Finished;
 use super::service::{Failed, Service};
