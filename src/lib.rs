@@ -17,6 +17,7 @@
 //! | [`emulator`] | the service on this machine; shares nothing with the client but the clock |
 
 pub mod api;
+mod blocking;
 #[cfg(unix)]
 pub mod cli;
 pub mod client;
@@ -34,6 +35,7 @@ mod per_process;
 #[cfg(feature = "python")]
 mod python;
 pub mod signature;
+mod text;
 mod tls;
 pub mod webfaction;
 

@@ -13,7 +13,7 @@ use super::keeper::Keeper;
 use super::manifest::{FileState, Files, Manifest};
 use super::passing::Passing;
 use super::remote::Remote;
-use super::select::blocking;
+use crate::blocking::blocking;
 use crate::client::Content;
 use crate::error::{ErrorKind, Result};
 use crate::host::{Bundle, Executor, Item, Keep, Operation, Packed, Receipt, Workshop};
@@ -83,7 +83,7 @@ impl<R: Remote> Run<'_, R> {
             })?;
             Ok(Load { bundle, states })
         })
-        .await?
+        .await
     }
 
     /// Uploads a bundle and has it put in place. Whatever fails is in the report; then it returns false.

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::plan::projected_seconds;
-use super::select::counted;
+use crate::text::counted;
 
 /// Below this many changes a bundle saves next to nothing.
 const FEW: usize = 20;

@@ -19,11 +19,12 @@ use super::local::LeftOut;
 use super::manifest::Files;
 use super::plan::Plan;
 use super::remote::{Remote, RemoteTree, list_tree, place};
-use super::select::{Filter, LocalFile, SelectOptions, Selection, checked_root, first_few, select};
+use super::select::{Filter, LocalFile, SelectOptions, Selection, checked_root, select};
 use super::state::{Knowledge, StateFolder};
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, ErrorKind, Result};
 use crate::finder::Skipper;
+use crate::text::first_few;
 
 /// How many files are downloaded at a time to compare their content.
 const DOWNLOADS: usize = 8;

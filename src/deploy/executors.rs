@@ -4,10 +4,10 @@
 //! where that is allowed, and opens no console.
 
 use super::cost::Effort;
-use super::select::counted;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::host::{Agent, Agents, Executor};
+use crate::text::counted;
 
 /// Who is to do what cannot be done through the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -8,10 +8,10 @@ use super::executors::Choice;
 use super::plan::{DeployOptions, Work};
 use super::remote::Remote;
 use super::report::Recorder;
-use super::select::counted;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::host::Executor;
+use crate::text::counted;
 
 /// What does the work on the host.
 #[derive(Debug, Default)]

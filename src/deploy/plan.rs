@@ -16,10 +16,11 @@ use super::executors::Via;
 use super::hash::{Hashed, hash_all};
 use super::local::unreadable;
 use super::rules::parent_of;
-use super::select::{MAX_FILE_SIZE, counted, first_few};
+use super::select::MAX_FILE_SIZE;
 use super::steps::Steps;
 use crate::error::{Error, Result};
 use crate::host::PART_SIZE;
+use crate::text::{counted, first_few};
 
 /// An upload is followed by a checkpoint after this many.
 pub(super) const CHECKPOINT_FILES: usize = 100;

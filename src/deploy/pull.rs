@@ -13,11 +13,11 @@ use super::diff::Project;
 use super::errand::Errand;
 use super::executors::Via;
 use super::passing::Passing;
-use super::select::blocking;
 use super::state::StateFolder;
 use super::unpack::{Unpacked, check, unpack};
 use super::verify::LeftOut;
 use super::wanted::Wanted;
+use crate::blocking::blocking;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::host::{Workshop, random_hex};
@@ -118,7 +118,7 @@ async fn pack_and_fetch(
         let files: Vec<PathBuf> = files.into_iter().map(|(file, ..)| file).collect();
         Ok((unpack(&files, &to, &wanted, overwrite, &unreadable)?, unreadable))
     })
-    .await??;
+    .await?;
     let links = links.into_iter().map(|(path, target)| (path, format!("a link to {target}")));
     let skipped = skipped.into_iter().chain(links).collect();
     Ok(PullReport { written, unchanged, unreadable, skipped, unmatched, bytes })

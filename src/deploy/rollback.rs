@@ -17,11 +17,11 @@ use super::keeper::Keeper;
 use super::leftovers::{remove_work, sweep_tasks};
 use super::reload::{is_refused, reload as reload_site};
 use super::remote::{Remote, delete_if_there, list_if_there};
-use super::select::counted;
 use super::state::{State as OnHost, StateFolder};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{Applied, Keep, Operation, State, Workshop};
+use crate::text::counted;
 
 impl<R: Remote> Run<'_, R> {
     /// After a failure: puts the old files back, if that is wanted and can be done, and reloads.

@@ -12,14 +12,13 @@ use super::local::{self, LeftOut, Walked, unreadable};
 use super::manifest::FileState;
 use super::protect::{DEFAULT_PROTECTED, Protection};
 use super::rules::{Rule, Rules, parent_of};
+use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::finder::{Mask, Skipper};
+use crate::text::{counted, first_few};
 
 /// Files larger than this are refused by the service (100 MiB).
 pub const MAX_FILE_SIZE: u64 = 100 * 1024 * 1024;
-
-/// How many names a message holds at most.
-const NAMED: usize = 5;
 
 /// What a deploy is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,12 +86,12 @@ pub(super) async fn select(
     skipper: &impl Skipper,
 ) -> Result<(Selection, Filter)> {
     let (scan_root, scan_options) = (root.to_owned(), options.clone());
-    let (mut walked, mut filter, mut warnings) = blocking(move || scan(&scan_root, &scan_options, reserved)).await??;
+    let (mut walked, mut filter, mut warnings) = blocking(move || scan(&scan_root, &scan_options, reserved)).await?;
     filter.leave_to_skipper(&mut walked, skipper).await?;
     refuse_what_cannot_be_sent(root, &walked, options)?;
     let max = options.max_file_size;
     let files = std::mem::take(&mut walked.files);
-    let files = blocking(move || hash(files, max)).await??;
+    let files = blocking(move || hash(files, max)).await?;
     warnings.extend(local::lookalikes(files.keys()));
     filter.skipped = walked.skipped.keys().cloned().collect();
     let selection = Selection {
@@ -104,15 +103,6 @@ pub(super) async fn select(
         warnings,
     };
     Ok((selection, filter))
-}
-
-/// Runs what reads many files off the runtime's threads.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done),
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(Error::Closed),
-    }
 }
 
 /// The project's root without links, if it can be one.
@@ -318,19 +308,4 @@ impl Filter {
         open.retain(|folder| !self.is_below_skipped(folder) && self.answers.get(&format!("{folder}/.")) != Some(&true));
         Ok(open)
     }
-}
-
-/// The first few of many, for a message.
-pub(super) fn first_few(mut names: impl Iterator<Item = String>) -> String {
-    let mut text: Vec<String> = names.by_ref().take(NAMED).collect();
-    let more = names.count();
-    if more > 0 {
-        text.push(format!("and {more} more"));
-    }
-    text.join(", ")
-}
-
-/// "1 file", "2 files".
-pub(super) fn counted(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

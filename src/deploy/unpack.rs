@@ -12,9 +12,9 @@ use flate2::read::MultiGzDecoder;
 use unicode_normalization::UnicodeNormalization;
 
 use super::hash::digest_of;
-use super::select::counted;
 use super::wanted::{Asked, Wanted};
 use crate::error::{Error, Result};
+use crate::text::counted;
 
 /// How much of two files is compared at a time.
 const BLOCK: usize = 64 << 10;

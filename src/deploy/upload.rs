@@ -12,7 +12,7 @@ use super::plan::{CHECKPOINT_FILES, Upload};
 use super::progress::Watcher;
 use super::remote::Remote;
 use super::report::Recorder;
-use super::select::blocking;
+use crate::blocking::blocking;
 use crate::client::RemotePath;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -129,7 +129,7 @@ async fn send<R: Remote>(
     let _share = memory.acquire_many(share).await.map_err(|_| Error::Closed)?;
     watcher.started(&upload.path, place, upload.size);
     let path = upload.local.clone();
-    let (content, state) = blocking(move || read(&path)).await??;
+    let (content, state) = blocking(move || read(&path)).await?;
     right.during(remote.write(place, content)).await?;
     Ok(state)
 }

@@ -9,11 +9,12 @@ use super::diff::{summarise, ways_in_words};
 use super::project::{Prepared, via};
 use crate::cli::args::Deploy;
 use crate::cli::exit::Exit;
-use crate::cli::output::{Output, counted, shown};
+use crate::cli::output::{Output, shown};
 use crate::cli::progress::{Progress, words};
 use crate::cli::run::Context;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder, Steps};
 use crate::error::Result;
+use crate::text::counted;
 
 /// A deploy that takes this long says so before it begins, with what else could be done; in seconds.
 const LONG: f64 = 60.0;

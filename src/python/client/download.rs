@@ -16,7 +16,8 @@ use pyo3::types::{PyBytes, PyString};
 use tempfile::NamedTempFile;
 
 use super::upload::{is_text, local_path, temporary_failure};
-use crate::client::{Client, RemotePath, blocking};
+use crate::blocking::blocking;
+use crate::client::{Client, RemotePath};
 use crate::error::Result;
 use crate::python::runtime::CallerThread;
 

@@ -17,7 +17,8 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyString};
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::client::{Content, Pieces, Source, blocking};
+use crate::blocking::blocking;
+use crate::client::{Content, Pieces, Source};
 use crate::error::{Error, Result};
 use crate::python::dropin::file_content;
 use crate::python::runtime::CallerThread;
