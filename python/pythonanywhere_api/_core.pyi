@@ -94,7 +94,6 @@ __all__ = [
     "__version__",
     "_error_classes",
     "_never_skip",
-    "_time_bundle",
     "_webfaction_classes",
     "advance_clock",
     "cli_main",
@@ -2227,6 +2226,3 @@ class CommandResult:
     def truncated(self) -> bool:
         """Whether the middle of a long output is left out."""
     def __bool__(self) -> bool: ...
-
-def _time_bundle(root: str | os.PathLike[str]) -> float:
-    """Packs all files below `root` as a deploy does, and says how many seconds it took; for the benchmark."""

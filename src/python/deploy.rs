@@ -7,9 +7,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 
 use super::convert::json_to_py;
-use super::errors::IntoPy;
 use crate::deploy;
-use crate::host::{Bundle, Item};
 
 /// How a local project differs from the host. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api", frozen)]
@@ -94,26 +92,6 @@ impl DeployDiff {
             diff.unchanged.len()
         )
     }
-}
-
-/// How long it takes to pack all files below `root`, in seconds; for the benchmark.
-#[pyfunction(name = "_time_bundle")]
-#[allow(clippy::needless_pass_by_value, reason = "what pyo3 makes of a path")]
-pub(super) fn time_bundle(py: Python<'_>, root: PathBuf) -> PyResult<f64> {
-    let packed = py.detach(|| -> crate::Result<f64> {
-        let start = std::time::Instant::now();
-        let mut items = Vec::new();
-        for entry in ignore::WalkBuilder::new(&root).standard_filters(false).build().flatten() {
-            let Ok(metadata) = entry.metadata() else { continue };
-            if let (true, Ok(path)) = (metadata.is_file(), entry.path().strip_prefix(&root)) {
-                let path = path.to_string_lossy().into_owned();
-                items.push(Item { path, local: entry.path().to_owned(), size: metadata.len() });
-            }
-        }
-        Bundle::pack(&items, |_| Vec::new())?;
-        Ok(start.elapsed().as_secs_f64())
-    });
-    packed.into_py(py)
 }
 
 /// What a deploy did. Documented in `_core.pyi`.

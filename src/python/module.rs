@@ -47,7 +47,7 @@ mod core {
     #[pymodule_export]
     use client::{AsyncClient, Client, Family};
     #[pymodule_export]
-    use deploy::{DeployDiff, DeployReport, ProgressEvent, time_bundle};
+    use deploy::{DeployDiff, DeployReport, ProgressEvent};
     #[pymodule_export]
     use dropin::{
         AgentControl, AsyncFilesIterator, AsyncPythonanywhereApi, CommandResult, FilesIterator, Headers, ItemCollector,
