@@ -12,7 +12,7 @@ use super::convert::json_to_py;
 use super::errors::IntoPy;
 use super::runtime::wait;
 use crate::client::{BaseUrl, Client, Options, RateLimit, Token};
-use crate::clock;
+use crate::clock::{self, Tick};
 use crate::emulator::{self, AccountKind, FaultKind, FaultRule, Settings, Stage, Undocumented};
 
 /// How often a wait for held requests looks at signals.
@@ -31,13 +31,6 @@ impl Emulator {
         running
             .clone()
             .ok_or_else(|| PyRuntimeError::new_err("the emulator is not running: use it in a with statement"))
-    }
-
-    fn end(&self, py: Python<'_>) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(running) = running {
-            py.detach(|| running.stop());
-        }
     }
 }
 
@@ -114,7 +107,10 @@ impl Emulator {
     }
 
     fn stop(&self, py: Python<'_>) {
-        self.end(py);
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(running) = running {
+            py.detach(|| running.stop());
+        }
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
@@ -128,7 +124,7 @@ impl Emulator {
         _value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) {
-        self.end(py);
+        self.stop(py);
     }
 
     #[getter]
@@ -163,7 +159,7 @@ impl Emulator {
 
     #[getter]
     fn requests(&self) -> PyResult<Vec<LoggedRequest>> {
-        Ok(self.running()?.requests().into_iter().map(LoggedRequest).collect())
+        Ok(self.running()?.requests().into_iter().map(LoggedRequest::from).collect())
     }
 
     fn clear_requests(&self) -> PyResult<()> {
@@ -177,7 +173,7 @@ impl Emulator {
     }
 
     fn held(&self) -> PyResult<Vec<HeldRequest>> {
-        Ok(self.running()?.held().into_iter().map(HeldRequest).collect())
+        Ok(self.running()?.held().into_iter().map(HeldRequest::from).collect())
     }
 
     fn release(&self, number: u64) -> PyResult<bool> {
@@ -275,105 +271,69 @@ fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
 }
 
 /// One request that the emulator got. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api.testing", frozen)]
-pub(super) struct LoggedRequest(emulator::LoggedRequest);
+#[pyclass(module = "pythonanywhere_api.testing", frozen, get_all)]
+pub(super) struct LoggedRequest {
+    number: u64,
+    method: String,
+    path: String,
+    raw_path: String,
+    query: String,
+    user_agent: String,
+    endpoint: Option<&'static str>,
+    status: Option<u16>,
+    started: f64,
+    finished: Option<f64>,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+impl From<emulator::LoggedRequest> for LoggedRequest {
+    fn from(request: emulator::LoggedRequest) -> Self {
+        let seconds = |tick: Tick| tick.since_start().as_secs_f64();
+        Self {
+            number: request.number,
+            method: request.method,
+            path: request.path,
+            raw_path: request.raw_path,
+            query: request.query,
+            user_agent: request.user_agent,
+            endpoint: request.endpoint,
+            status: request.status,
+            started: seconds(request.started),
+            finished: request.finished.map(seconds),
+            bytes_in: request.bytes_in,
+            bytes_out: request.bytes_out,
+        }
+    }
+}
 
 #[pymethods]
 impl LoggedRequest {
-    #[getter]
-    fn number(&self) -> u64 {
-        self.0.number
-    }
-
-    #[getter]
-    fn method(&self) -> &str {
-        &self.0.method
-    }
-
-    #[getter]
-    fn path(&self) -> &str {
-        &self.0.path
-    }
-
-    #[getter]
-    fn raw_path(&self) -> &str {
-        &self.0.raw_path
-    }
-
-    #[getter]
-    fn query(&self) -> &str {
-        &self.0.query
-    }
-
-    #[getter]
-    fn user_agent(&self) -> &str {
-        &self.0.user_agent
-    }
-
-    #[getter]
-    fn endpoint(&self) -> Option<&'static str> {
-        self.0.endpoint
-    }
-
-    #[getter]
-    fn status(&self) -> Option<u16> {
-        self.0.status
-    }
-
-    #[getter]
-    fn started(&self) -> f64 {
-        self.0.started.since_start().as_secs_f64()
-    }
-
-    #[getter]
-    fn finished(&self) -> Option<f64> {
-        self.0.finished.map(|finished| finished.since_start().as_secs_f64())
-    }
-
-    #[getter]
-    fn bytes_in(&self) -> u64 {
-        self.0.bytes_in
-    }
-
-    #[getter]
-    fn bytes_out(&self) -> u64 {
-        self.0.bytes_out
-    }
-
     fn __repr__(&self) -> String {
-        let status = self.0.status.map_or_else(|| "unanswered".to_owned(), |status| status.to_string());
-        format!("<{} {} {} {status}>", self.0.number, self.0.method, self.0.path)
+        let status = self.status.map_or_else(|| "unanswered".to_owned(), |status| status.to_string());
+        format!("<{} {} {} {status}>", self.number, self.method, self.path)
     }
 }
 
 /// A request that waits at a `"hold"` fault. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api.testing", frozen)]
-pub(super) struct HeldRequest(emulator::HeldRequest);
+#[pyclass(module = "pythonanywhere_api.testing", frozen, get_all)]
+pub(super) struct HeldRequest {
+    number: u64,
+    method: String,
+    path: String,
+    user_agent: String,
+}
+
+impl From<emulator::HeldRequest> for HeldRequest {
+    fn from(emulator::HeldRequest { number, method, path, user_agent }: emulator::HeldRequest) -> Self {
+        Self { number, method, path, user_agent }
+    }
+}
 
 #[pymethods]
 impl HeldRequest {
-    #[getter]
-    fn number(&self) -> u64 {
-        self.0.number
-    }
-
-    #[getter]
-    fn method(&self) -> &str {
-        &self.0.method
-    }
-
-    #[getter]
-    fn path(&self) -> &str {
-        &self.0.path
-    }
-
-    #[getter]
-    fn user_agent(&self) -> &str {
-        &self.0.user_agent
-    }
-
     fn __repr__(&self) -> String {
-        format!("<{} {} {} held>", self.0.number, self.0.method, self.0.path)
+        format!("<{} {} {} held>", self.number, self.method, self.path)
     }
 }
 
