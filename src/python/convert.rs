@@ -33,3 +33,16 @@ pub(super) fn json_to_py<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<
         }
     }
 }
+
+/// A JSON value as an attribute of a class: a new Python value each time it is read.
+pub(super) struct Json(pub Value);
+
+impl<'py> IntoPyObject<'py> for &Json {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        json_to_py(py, &self.0)
+    }
+}

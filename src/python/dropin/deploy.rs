@@ -148,8 +148,8 @@ pub(super) async fn deploy(service: Service, request: DeployRequest) -> Finished
     Finished::new(
         &service,
         outcome,
-        |py, report| DeployReport(report).into_bound_py_any(py),
-        move |py, _| DeployReport(recorder.report()).into_bound_py_any(py),
+        |py, report| DeployReport::from(report).into_bound_py_any(py),
+        move |py, _| DeployReport::from(recorder.report()).into_bound_py_any(py),
     )
     .and_failed(failure)
 }
@@ -212,7 +212,7 @@ async fn forward(
 
 /// Gives an exception that ended a deploy the report so far.
 pub(super) fn with_report(py: Python<'_>, error: PyErr, recorder: &Recorder) -> PyErr {
-    let report = DeployReport(recorder.report()).into_bound_py_any(py);
+    let report = DeployReport::from(recorder.report()).into_bound_py_any(py);
     match report.and_then(|report| error.value(py).setattr("report", report)) {
         Ok(()) => error,
         Err(other) => other,
