@@ -90,7 +90,9 @@ __all__ = [
     "WebappsStaticFiles",
     "WebappsStaticHeaders",
     "Websites",
+    "_ClientBase",
     "_Family",
+    "_PythonanywhereBase",
     "__version__",
     "_error_classes",
     "_never_skip",
@@ -664,7 +666,27 @@ class Websites(_Family):
         """
 
 @disjoint_base
-class Client:
+class _ClientBase:
+    """What `Client` and `AsyncClient` share."""
+
+    @classmethod
+    def from_env(cls, **kwargs: Any) -> Self:
+        """Takes the account from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
+
+        Args:
+            kwargs: the keyword arguments of the class.
+
+        Raises:
+            ConfigError: a variable that is needed is missing.
+        """
+    @property
+    def username(self) -> str:
+        """The account's user name."""
+    @property
+    def host(self) -> str:
+        """The service's address, like ``https://www.pythonanywhere.com``."""
+
+class Client(_ClientBase):
     """An account on PythonAnywhere, the whole REST API. Errors are raised.
 
     One attribute for each family of endpoints, one method for each endpoint. Answers are the service's JSON as plain
@@ -708,22 +730,6 @@ class Client:
             ConfigError: user, token or host cannot be one.
             ValueError: a number is out of range.
         """
-    @classmethod
-    def from_env(cls, **kwargs: Any) -> Self:
-        """Takes the account from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
-
-        Args:
-            kwargs: the keyword arguments of the class.
-
-        Raises:
-            ConfigError: a variable that is needed is missing.
-        """
-    @property
-    def username(self) -> str:
-        """The account's user name."""
-    @property
-    def host(self) -> str:
-        """The service's address, like ``https://www.pythonanywhere.com``."""
 
     @property
     def always_on(self) -> AlwaysOn: ...
@@ -931,8 +937,7 @@ class AsyncWebsites(_Family):
     async def delete(self, domain_name: str) -> None: ...
     async def reload(self, domain_name: str) -> None: ...
 
-@disjoint_base
-class AsyncClient:
+class AsyncClient(_ClientBase):
     """An account on PythonAnywhere, the whole REST API: as `Client`, with awaited calls.
 
     Works over several ``asyncio.run()`` and under uvloop. Cancelling a call drops its request.
@@ -950,15 +955,6 @@ class AsyncClient:
         max_wait: float | None = None,
     ) -> Self:
         """As for `Client`."""
-    @classmethod
-    def from_env(cls, **kwargs: Any) -> Self:
-        """As for `Client`."""
-    @property
-    def username(self) -> str:
-        """The account's user name."""
-    @property
-    def host(self) -> str:
-        """The service's address, like ``https://www.pythonanywhere.com``."""
 
     @property
     def always_on(self) -> AsyncAlwaysOn: ...
@@ -994,15 +990,8 @@ class AsyncClient:
     ) -> None: ...
 
 @disjoint_base
-class PythonanywhereApi:
-    """A project on PythonAnywhere. No method raises for a network or HTTP error: see `error_message`.
-
-    Attributes are read at each call. Replaced members (`_request`, `_folder_items`, `files_iterator`, by a subclass,
-    a patched class or instance) are called by the methods built on them. Paths are relative to the project's root,
-    with ``/`` between, and sent as they are, whatever characters they hold.
-
-    Source: https://help.pythonanywhere.com/pages/API/ (``files`` and ``consoles``).
-    """
+class _PythonanywhereBase:
+    """What `PythonanywhereApi` and `AsyncPythonanywhereApi` share."""
 
     base_url: str
     """``https://<web_domain>/api/v0/user/<web_user>/``. A changed one obeys the same rules: https, or loopback."""
@@ -1018,7 +1007,6 @@ class PythonanywhereApi:
     skip_enter_folder: Callable[[str], bool]
     """Asked by `files_iterator` with ``"<folder>/."`` before a folder is entered; true leaves it out."""
 
-    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def __init__(
         self, web_domain: str, web_user: str, web_token: str, project_name: str, *, remote_root: str | None = None
     ) -> None:
@@ -1058,6 +1046,18 @@ class PythonanywhereApi:
         """The project's name; assigning sets `pkg_files_url_part` too."""
     @project_name.setter
     def project_name(self, name: str) -> None: ...
+
+class PythonanywhereApi(_PythonanywhereBase):
+    """A project on PythonAnywhere. No method raises for a network or HTTP error: see `error_message`.
+
+    Attributes are read at each call. Replaced members (`_request`, `_folder_items`, `files_iterator`, by a subclass,
+    a patched class or instance) are called by the methods built on them. Paths are relative to the project's root,
+    with ``/`` between, and sent as they are, whatever characters they hold.
+
+    Source: https://help.pythonanywhere.com/pages/API/ (``files`` and ``consoles``).
+    """
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def _folder_items(self, path: str) -> list[dict[str, str]] | None:
         """Lists a folder of the project, one level deep.
 
@@ -1410,8 +1410,7 @@ class PythonanywhereApi:
                 archive cannot be taken here, or a local file would be replaced: nothing is written then.
         """
 
-@disjoint_base
-class AsyncPythonanywhereApi:
+class AsyncPythonanywhereApi(_PythonanywhereBase):
     """`PythonanywhereApi` for asyncio: the same members, as coroutines; `files_iterator` is an asynchronous iterator.
 
     Callbacks are plain functions and run on the loop's thread with the caller's context variables. Cancelling drops
@@ -1419,60 +1418,7 @@ class AsyncPythonanywhereApi:
     refused.
     """
 
-    base_url: str
-    """``https://<web_domain>/api/v0/user/<web_user>/``. A changed one obeys the same rules: https, or loopback."""
-    consoles_url_part: str
-    """``consoles/``."""
-    protocol_headers: dict[str, str]
-    """Headers of every request, ``{"Authorization": "Token …"}``: the one place that shows the token. A pickled
-    instance holds them, for worker processes: keep it as secret as the token."""
-    web_user: str
-    """The account's user name."""
-    pkg_files_url_part: str
-    """``files/path/home/<web_user>/<project_name>/``, set anew when `project_name` is assigned."""
-    skip_enter_folder: Callable[[str], bool]
-    """Asked by `files_iterator` with ``"<folder>/."`` before a folder is entered; true leaves it out."""
-
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
-    def __init__(
-        self, web_domain: str, web_user: str, web_token: str, project_name: str, *, remote_root: str | None = None
-    ) -> None:
-        """Sets up an instance; values are checked when they are used.
-
-        Args:
-            web_domain: host of the service, like ``"www.pythonanywhere.com"`` or ``"eu.pythonanywhere.com"``; may
-                carry a scheme, as in ``"http://127.0.0.1:8000"`` for the emulator.
-            web_user: the account's user name.
-            web_token: the API token that the Account page shows.
-            project_name: name of the project's folder and package.
-            remote_root: absolute path of the project in the account; by default ``/home/<web_user>/<project_name>``.
-
-        Raises:
-            TypeError: an argument is no text.
-        """
-    @classmethod
-    def from_env(cls, project_name: str, **kwargs: Any) -> Self:
-        """Makes an instance from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
-
-        On the service itself, which sets ``PYTHONANYWHERE_SITE`` and ``PYTHONANYWHERE_DOMAIN``, ``USER`` is the user.
-
-        Raises:
-            ConfigError: token or user name is missing.
-        """
-    @property
-    def error_message(self) -> str:
-        """What went wrong, or ``""``.
-
-        Settled when an operation ends: success clears, a failure is appended after an empty line. Assigning a text
-        appends it, assigning ``""`` clears. In threads and tasks rely on returned values instead.
-        """
-    @error_message.setter
-    def error_message(self, text: str) -> None: ...
-    @property
-    def project_name(self) -> str:
-        """The project's name; assigning sets `pkg_files_url_part` too."""
-    @project_name.setter
-    def project_name(self, name: str) -> None: ...
     def _folder_items(self, path: str) -> Coroutine[list[dict[str, str]] | None]:
         """As `PythonanywhereApi._folder_items`, awaited."""
     def _from_json(self, response: Any) -> Coroutine[Any]:

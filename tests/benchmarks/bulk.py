@@ -124,7 +124,7 @@ def cell(name: str) -> Callable[[], str]:
 
 def _seconds_to_pack(root: Path) -> float:
     """Runs `bundle.rs` beside this file; cargo builds it at the first call, which is not measured."""
-    command = ["cargo", "bench", "--quiet", "--locked", "--no-default-features", "--bench", "bundle", "--", root]
+    command = ["cargo", "bench", "--quiet", "--locked", "--no-default-features", "--bench", "bundle", "--", str(root)]
     done = subprocess.run(command, cwd=Path(__file__).parent, check=True, capture_output=True, text=True)
     return float(done.stdout)
 

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 
 use super::download::Target;
-use super::families::{Family, run};
+use super::family::Family;
 use super::options::seconds;
 use super::values::{self, CommandOutcome, Outcome};
 use crate::api::Answer;
@@ -11,6 +11,7 @@ use crate::client::RemotePath;
 use crate::error::Error;
 use crate::python::errors::IntoPy;
 use crate::python::method::{Arguments, TableMethod};
+use crate::python::runtime::run;
 use crate::signature::{DefaultValue, Kind, Parameter, any, text};
 
 type Perform = for<'py> fn(&Extra, bool, &Bound<'py, PyAny>, &Arguments<'py>) -> PyResult<Bound<'py, PyAny>>;

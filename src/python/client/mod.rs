@@ -7,9 +7,11 @@ mod classes;
 mod download;
 mod extras;
 mod families;
+mod family;
 mod options;
 mod upload;
 mod values;
 
-pub(super) use classes::{AsyncClient, Client};
-pub(super) use families::{Family, add};
+pub(super) use classes::{AsyncClient, Client, ClientBase};
+pub(super) use families::add;
+pub(super) use family::Family;

@@ -1,8 +1,12 @@
 //! Arguments of constructors and methods: those that pyo3 alone would take too freely, and those of the environment.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
+use pyo3::types::{PyBool, PyBytes, PyCFunction, PyInt, PyString};
+
+use super::service::Callable;
 
 use crate::client::BaseUrl;
 use crate::environment::{self, Environment};
@@ -24,6 +28,28 @@ pub(super) fn console_id(value: &Bound<'_, PyAny>) -> PyResult<String> {
         return value.str()?.extract();
     }
     Err(PyTypeError::new_err(format!("con_id must be an int or str, not {}", value.get_type().name()?)))
+}
+
+/// The default of `skip_enter_folder`: leaves nothing out. Known by its name, and not called.
+#[pyfunction]
+#[pyo3(name = "_never_skip")]
+pub(in crate::python) fn never_skip(_path: &Bound<'_, PyAny>) -> bool {
+    false
+}
+
+/// A callback that leaves out files and folders; `None` for one that never does.
+pub(super) fn skipper(callback: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Callable>> {
+    let Some(callback) = callback.filter(|callback| !callback.is_none()) else { return Ok(None) };
+    if !callback.is_callable() {
+        return Err(PyTypeError::new_err(format!(
+            "the callback that skips files must be callable, not {}",
+            callback.get_type().name()?
+        )));
+    }
+    let is_default = callback
+        .cast::<PyCFunction>()
+        .is_ok_and(|function| function.getattr("__name__").is_ok_and(|name| name.eq("_never_skip").unwrap_or(false)));
+    Ok((!is_default).then(|| Arc::new(callback.clone().unbind())))
 }
 
 /// Host, user and token for `from_env`, read from the environment now.

@@ -1,14 +1,13 @@
 //! Searches by a caller's collector: an object with `.collect(mask)` and `.files`.
 
-use std::sync::Arc;
-
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PySet};
 
-use super::operations::is_skipped;
+use super::arguments::skipper;
+use super::search::is_skipped;
 use super::service::Callable;
-use super::state::{State, skipper};
+use super::state::State;
 
 /// What `_prepare_collector` returns: called with a mask, it gives pairs of file extension and path.
 #[pyclass(module = "pythonanywhere_api", frozen)]
@@ -20,7 +19,7 @@ pub(in crate::python) struct ItemCollector {
 impl ItemCollector {
     /// Sets `skip_enter_folder` too, so that folders are left out before they are listed.
     pub(super) fn new(api: &Bound<'_, PyAny>, skip: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let checked = skipper(Some(skip))?.map(Arc::new);
+        let checked = skipper(Some(skip))?;
         api.setattr(intern!(api.py(), "skip_enter_folder"), skip)?;
         Ok(Self { api: api.clone().unbind(), skip: checked })
     }

@@ -9,11 +9,12 @@ use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyString, PyTuple, PyType};
+use pyo3::types::PyType;
 
-use super::operations::{Callback, Finished, ProjectLister, concurrency, failures};
+use super::arguments::skipper;
+use super::finished::Finished;
+use super::search::{Callback, ProjectLister, concurrency, failures};
 use super::service::{Call, Callable, Failed, Service};
-use super::state::skipper;
 use crate::error::{Error, Result};
 use crate::finder::{Mask, Walk};
 use crate::python::errors::{IntoPy, to_py};
@@ -32,7 +33,7 @@ struct Plan {
 
 impl Plan {
     fn new(call: Call, object: &Bound<'_, PyAny>, mask: String, level: usize) -> PyResult<Self> {
-        let skip_folder = skipper(Some(&object.getattr(intern!(object.py(), "skip_enter_folder"))?))?.map(Arc::new);
+        let skip_folder = skipper(Some(&object.getattr(intern!(object.py(), "skip_enter_folder"))?))?;
         Ok(Self { call, mask, level, skip_folder })
     }
 
@@ -267,66 +268,4 @@ impl<'py> IntoPyObject<'py> for Step {
 fn file_item<'py>(py: Python<'py>, file: &str) -> PyResult<Bound<'py, PyAny>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     CLASS.import(py, "pythonanywhere_api._items", "FileItem")?.call1((file,))
-}
-
-/// Runs the caller's own `files_iterator` to its end and returns the paths it gave.
-pub(super) async fn drain_replacement(
-    service: &Service,
-    replacement: &Callable,
-    mask: String,
-) -> Result<Vec<String>, Failed> {
-    let drain = async {
-        let arguments = move |py: Python<'_>| Ok((PyTuple::new(py, [mask])?.unbind(), None));
-        let items = service.caller().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
-        let items = Arc::new(items);
-        let shared = Arc::clone(&items);
-        let is_async = service.on_caller(move |py, _| shared.bind(py).hasattr(intern!(py, "__anext__"))).await?;
-        if is_async {
-            drain_async(service, &items).await
-        } else {
-            service.on_caller(move |py, _| items.bind(py).try_iter()?.map(|item| path_of(&item?)).collect()).await
-        }
-    };
-    match service.with_error_message(drain).await? {
-        (paths, error) if error.is_empty() => Ok(paths),
-        (_, error) => Err(Failed::text(error)),
-    }
-}
-
-async fn drain_async(service: &Service, items: &Callable) -> Result<Vec<String>, Failed> {
-    let mut paths = Vec::new();
-    loop {
-        let shared = Arc::clone(items);
-        let step = service
-            .on_caller(move |py, _| shared.bind(py).call_method0(intern!(py, "__anext__")).map(Bound::unbind))
-            .await?;
-        match service.caller().resolve(step).await {
-            Ok(item) => paths.push(service.on_caller(move |py, _| path_of(item.bind(py))).await?),
-            Err(error) => match ended(service, error).await? {
-                None => return Ok(paths),
-                Some(error) => return Err(Failed::Raised(error)),
-            },
-        }
-    }
-}
-
-/// `None` for the exception that ends an asynchronous iteration.
-async fn ended(service: &Service, error: Error) -> Result<Option<Error>, Failed> {
-    let Error::Callback(source) = error else { return Ok(Some(error)) };
-    match source.downcast::<PyErr>() {
-        Ok(raised) => {
-            let (is_end, raised) =
-                service.on_caller(move |py, _| Ok((raised.is_instance_of::<PyStopAsyncIteration>(py), raised))).await?;
-            Ok((!is_end).then(|| Error::Callback(raised)))
-        }
-        Err(source) => Ok(Some(Error::Callback(source))),
-    }
-}
-
-/// The path of an item: a text, or a dict with `file_path`.
-fn path_of(item: &Bound<'_, PyAny>) -> PyResult<String> {
-    match item.cast::<PyString>() {
-        Ok(text) => text.extract(),
-        Err(_) => item.get_item("file_path")?.extract(),
-    }
 }

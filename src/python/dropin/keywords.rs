@@ -42,7 +42,11 @@ impl<'py> Keywords<'py> {
     }
 
     pub(super) fn texts(&self, name: &str) -> PyResult<Vec<String>> {
-        self.take(name)?.map_or(Ok(Vec::new()), |value| texts(name, &value))
+        Ok(self.optional_texts(name)?.unwrap_or_default())
+    }
+
+    pub(super) fn optional_texts(&self, name: &str) -> PyResult<Option<Vec<String>>> {
+        self.take(name)?.map(|value| texts(name, &value)).transpose()
     }
 
     pub(super) fn number(&self, name: &str) -> PyResult<Option<usize>> {

@@ -16,7 +16,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
 use serde_json::Value;
 
-use super::state::{Shared, read_client, read_root, replacements};
+use super::overrides::replacements;
+use super::state::{Shared, read_client, read_root};
 use crate::api::Entry;
 use crate::client::{Client, RemotePath, Request, Response, quote};
 use crate::error::{Error, ErrorKind, Result};
@@ -73,7 +74,7 @@ impl Call {
     /// `AttributeError` and `TypeError` for attributes that are missing or of a wrong type. Wrong values are told
     /// when the operation runs.
     pub(super) fn new(object: &Bound<'_, PyAny>, state: &Shared) -> PyResult<Self> {
-        let replaced = replacements(object)?;
+        let replaced = replacements(object, state.is_async())?;
         let consoles: String = object.getattr(intern!(object.py(), "consoles_url_part"))?.extract()?;
         Ok(Self {
             object: Arc::new(object.clone().unbind()),

@@ -1,7 +1,7 @@
 //! The one place that knows about threads: how Rust futures run under a Python caller.
 //!
 //! - [`wait`] runs a future for a synchronous caller: detached from the interpreter, with signals looked at.
-//! - [`awaitable`] makes a coroutine of a future for an asynchronous caller.
+//! - [`awaitable`] makes a coroutine of a future for an asynchronous caller; [`run`] does either.
 //! - [`CallerThread`] takes Python work (callbacks, replaced methods) back to the caller's thread or loop; no Python of
 //!   the caller ever runs on a thread of the runtime.
 //! - [`shutdown`] keeps the runtime's threads away from an interpreter that is exiting.
@@ -14,9 +14,11 @@ mod driver;
 mod executor;
 mod logging;
 mod loop_link;
+mod run;
 pub(super) mod shutdown;
 mod wait;
 
 pub(super) use awaitable::{Coroutine, awaitable};
 pub(super) use caller_thread::{CallerQueue, CallerThread};
+pub(super) use run::run;
 pub(super) use wait::{wait, wait_on};
