@@ -1,4 +1,4 @@
-//! JSON as Python values.
+//! JSON as Python values, and the names of types in messages.
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -45,4 +45,9 @@ impl<'py> IntoPyObject<'py> for &Json {
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         json_to_py(py, &self.0)
     }
+}
+
+/// The name of a value's type, for a message.
+pub(super) fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string())
 }

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use serde_json::json;
 
 use super::convert::{Json, json_to_py};
+use super::errors::exception;
 use crate::deploy;
 
 /// How a local project differs from the host. Documented in `_core.pyi`.
@@ -184,9 +185,8 @@ impl DeployReport {
     }
 
     fn raise_for_failures(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(text) = self.report.error_message() else { return Ok(()) };
-        let class = py.import("pythonanywhere_api.exceptions")?.getattr("PythonAnywhereError")?;
-        Err(PyErr::from_value(class.call1((text,))?))
+        let failure = self.report.error_message();
+        failure.map_or(Ok(()), |text| Err(exception(py, "PythonAnywhereError", (text,))))
     }
 
     fn __bool__(&self) -> bool {

@@ -5,7 +5,7 @@ use pyo3::types::{PyDict, PyType};
 
 use super::options::Keywords;
 use crate::client;
-use crate::python::dropin::account_of_environment;
+use crate::environment::Environment;
 use crate::python::errors::IntoPy;
 use crate::python::runtime::{Coroutine, awaitable};
 
@@ -20,7 +20,7 @@ impl ClientBase {
     #[classmethod]
     #[pyo3(signature = (**kwargs))]
     fn from_env<'py>(class: &Bound<'py, PyType>, kwargs: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
-        let (host, user, token) = account_of_environment().into_py(class.py())?;
+        let (host, user, token) = Environment::read().account().into_py(class.py())?;
         class.call((user, token, host), kwargs)
     }
 

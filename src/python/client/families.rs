@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple, PyType};
 
 use super::classes::{AsyncClient, Client};
-use super::extras::EXTRAS;
+use super::extras::extra;
 use super::family::Family;
 use super::upload::Upload;
 use super::values::{self, Given, Outcome};
@@ -28,8 +28,8 @@ pub(in crate::python) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
             for call in CALLS.iter().filter(|call| call.family() == family) {
                 method(call, !prefix.is_empty()).add_to(&class)?;
             }
-            for extra in EXTRAS.iter().filter(|extra| extra.family == family) {
-                extra.method(!prefix.is_empty()).add_to(&class)?;
+            if let Some(extra) = extra(family, !prefix.is_empty()) {
+                extra.add_to(&class)?;
             }
             module.add(class.name()?, &class)?;
             classes.insert(family, class);

@@ -20,6 +20,7 @@ use tempfile::{NamedTempFile, TempPath};
 use crate::blocking::blocking;
 use crate::client::{Content, Pieces, Source};
 use crate::error::{Error, Result};
+use crate::python::convert::type_name;
 use crate::python::dropin::file_content;
 use crate::python::runtime::CallerThread;
 
@@ -41,7 +42,7 @@ impl Upload {
     pub(super) fn of(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = value.py();
         let wrong = |advice: &str| {
-            let found = value.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
+            let found = type_name(value);
             let words =
                 format!("{name}: content must be bytes, an os.PathLike or a binary file object, not {found}{advice}");
             PyTypeError::new_err(words)
@@ -183,12 +184,13 @@ fn read(file: &Bound<'_, PyAny>, size: usize) -> PyResult<Bytes> {
         return Ok(Bytes::from_owner(PyBackedBytes::from(piece.clone())));
     }
     file_content(&piece).map_err(|_| {
-        let found = piece.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
+        let found = type_name(&piece);
         PyTypeError::new_err(format!("the file must be binary: its read() returned {found}, not bytes"))
     })
 }
 
 /// A file that is read while it is sent, from where it stood, for each attempt anew.
+#[derive(Clone)]
 struct SeekableFile {
     file: PythonFile,
     caller: CallerThread,
@@ -208,27 +210,18 @@ impl Source for SeekableFile {
     }
 
     fn open(&self) -> Result<Pieces> {
-        let turn = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
-        let reader =
-            Reader { file: self.file.clone(), caller: self.caller.clone(), mine: turn, turn: self.turn.clone() };
-        let pieces = stream::try_unfold((reader, Some(self.start)), |(reader, seek)| async move {
-            let piece = reader.next(seek).await?;
-            Ok((!piece.is_empty()).then_some((piece, (reader, None))))
+        let mine = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
+        let pieces = stream::try_unfold((self.clone(), Some(self.start)), move |(file, seek)| async move {
+            let piece = file.next(mine, seek).await?;
+            Ok((!piece.is_empty()).then_some((piece, (file, None))))
         });
         Ok(pieces.boxed())
     }
 }
 
-struct Reader {
-    file: PythonFile,
-    caller: CallerThread,
-    mine: u64,
-    turn: Arc<AtomicU64>,
-}
-
-impl Reader {
-    async fn next(&self, seek: Option<u64>) -> Result<Bytes> {
-        let (file, mine, turn) = (Arc::clone(&self.file.0), self.mine, Arc::clone(&self.turn));
+impl SeekableFile {
+    async fn next(&self, mine: u64, seek: Option<u64>) -> Result<Bytes> {
+        let (file, turn) = (Arc::clone(&self.file.0), Arc::clone(&self.turn));
         let piece = self.caller.call(move |py| {
             if turn.load(Ordering::SeqCst) != mine {
                 return Ok(None);

@@ -10,7 +10,7 @@ use super::upload::Upload;
 use crate::api::calls::{Call, Sends};
 use crate::api::{Answer, CommandOutput};
 use crate::error::Result as CoreResult;
-use crate::python::convert::json_to_py;
+use crate::python::convert::{json_to_py, type_name};
 use crate::python::errors::to_py;
 use crate::python::method::Arguments;
 use crate::signature::{Kind, Parameter};
@@ -44,7 +44,7 @@ pub(super) fn given(call: &Call, arguments: &Arguments<'_>) -> PyResult<Given> {
 ///
 /// # Errors
 /// `TypeError` for anything else.
-pub(super) fn text(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(super) fn text_argument(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyResult<String> {
     Ok(match argument(name, parameter, given)? {
         Value::String(text) => text,
         other => other.to_string(),
@@ -53,7 +53,7 @@ pub(super) fn text(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) 
 
 fn argument(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyResult<Value> {
     let wrong = |expected: &str| {
-        let found = given.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
+        let found = type_name(given);
         PyTypeError::new_err(format!("{name}: {} must be {expected}, not {found}", parameter.name))
     };
     let is_optional = parameter.default.is_some() && given.is_none();

@@ -1,4 +1,4 @@
-//! Arguments of constructors and methods: those that pyo3 alone would take too freely, and those of the environment.
+//! Arguments of methods that pyo3 alone would accept too freely.
 
 use std::sync::Arc;
 
@@ -7,10 +7,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyCFunction, PyInt, PyString};
 
 use super::service::Callable;
-
-use crate::client::BaseUrl;
-use crate::environment::{self, Environment};
-use crate::error::{Error, Result};
 
 /// A sequence of texts. A single text is one too, letter by letter, but never meant so.
 pub(super) fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
@@ -50,22 +46,4 @@ pub(super) fn skipper(callback: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Ca
         .cast::<PyCFunction>()
         .is_ok_and(|function| function.getattr("__name__").is_ok_and(|name| name.eq("_never_skip").unwrap_or(false)));
     Ok((!is_default).then(|| Arc::new(callback.clone().unbind())))
-}
-
-/// Host, user and token for `from_env`, read from the environment now.
-pub(in crate::python) fn account_of_environment() -> Result<(String, String, String)> {
-    let Environment { token, user, host } = Environment::read();
-    let token = token.ok_or_else(|| {
-        Error::config(format!(
-            "the API token is missing: set {} to the one that the Account page of PythonAnywhere shows, tab 'API Token'",
-            environment::TOKEN
-        ))
-    })?;
-    let user = user.ok_or_else(|| {
-        Error::config(format!(
-            "the user name is missing: set {} to that of the PythonAnywhere account",
-            environment::USER
-        ))
-    })?;
-    Ok((host.unwrap_or_else(|| BaseUrl::DEFAULT_HOST.to_owned()), user, token))
 }

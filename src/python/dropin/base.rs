@@ -10,7 +10,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
-use super::arguments::{self, console_id, skipper, texts};
+use super::arguments::{console_id, skipper, texts};
 use super::collector::collect;
 use super::deploy::{self, deploy_request, diff_request};
 use super::finished::Finished;
@@ -20,6 +20,7 @@ use super::request::{Raw, file_content};
 use super::search::find_files;
 use super::service::{Call, Service};
 use super::state::{Pickled, Shared, State, pickled, set_project, set_up, unpickle};
+use crate::environment::Environment;
 use crate::python::deploy::DeployDiff;
 use crate::python::errors::IntoPy;
 use crate::python::runtime::run;
@@ -103,7 +104,7 @@ impl PythonanywhereBase {
         project_name: &str,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> Object<'py> {
-        let (host, user, token) = arguments::account_of_environment().into_py(class.py())?;
+        let (host, user, token) = Environment::read().account().into_py(class.py())?;
         class.call((host, user, token, project_name), kwargs)
     }
 
@@ -261,7 +262,7 @@ impl PythonanywhereBase {
         command: &Bound<'_, PyAny>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> Object<'py> {
-        Self::run_job(slf, "run", host_jobs::run(command, options)?)
+        Self::run_job(slf, "run", host_jobs::command(command, options)?)
     }
 
     #[pyo3(
@@ -305,18 +306,6 @@ impl PythonanywhereBase {
 
     #[getter]
     fn agent(slf: &Bound<'_, Self>) -> AgentControl {
-        AgentControl::of(slf.as_any())
-    }
-
-    #[pyo3(signature = (verb, domain, site_url, force))]
-    fn _agent<'py>(
-        slf: &Bound<'py, Self>,
-        verb: &str,
-        domain: String,
-        site_url: Option<String>,
-        force: bool,
-    ) -> Object<'py> {
-        let verb = host_jobs::agent_verb(verb, force)?;
-        Self::run(slf, "_agent", move |service| host_jobs::agent(service, verb, domain, site_url))
+        AgentControl::of(slf.as_any(), &slf.get().state)
     }
 }

@@ -8,6 +8,7 @@ use super::arguments::skipper;
 use super::search::is_skipped;
 use super::service::Callable;
 use super::state::State;
+use crate::text::extension;
 
 /// What `_prepare_collector` returns: called with a mask, it gives pairs of file extension and path.
 #[pyclass(module = "pythonanywhere_api", frozen)]
@@ -48,13 +49,6 @@ impl ItemCollector {
     }
 }
 
-/// As `os.path.splitext` has it: from the last dot of the name on, unless only dots are before it.
-fn extension(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let stem = name.trim_start_matches('.');
-    stem.rfind('.').map_or("", |dot| &stem[dot..])
-}
-
 /// `find_project_files` with a collector; everything it calls on the instance fails or succeeds as one.
 pub(super) fn collect<'py>(
     collector: &Bound<'py, PyAny>,
@@ -75,24 +69,4 @@ pub(super) fn collect<'py>(
         files.add(file?)?;
     }
     Ok(files.into_any())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::extension;
-
-    #[test]
-    fn extensions_are_those_of_splitext() {
-        for (path, expected) in [
-            ("a/b.py", ".py"),
-            (".env", ""),
-            ("a.b/c", ""),
-            ("x.tar.gz", ".gz"),
-            ("..a.b", ".b"),
-            ("x.", "."),
-            ("", ""),
-        ] {
-            assert_eq!(extension(path), expected, "{path}");
-        }
-    }
 }

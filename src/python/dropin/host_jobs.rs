@@ -15,10 +15,12 @@ use super::arguments::texts;
 use super::deploy::{failed, project};
 use super::finished::{Finished, none};
 use super::keywords::Keywords;
-use super::service::{Failed, Service};
+use super::service::{Call, Failed, Service};
+use super::state::Shared;
 use crate::deploy::{self, Outcome, PullOptions, SelectOptions, Via};
 use crate::host::{Agents, Status};
 use crate::python::convert::json_to_py;
+use crate::python::runtime::run;
 
 /// A command that ran on the host. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api", frozen, get_all)]
@@ -80,7 +82,7 @@ pub(super) fn manage<'py>(args: &Bound<'py, PyTuple>, options: Option<&Bound<'py
     })
 }
 
-pub(super) fn run<'py>(command: &Bound<'py, PyAny>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
+pub(super) fn command<'py>(command: &Bound<'py, PyAny>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
     // A text is for the shell, a sequence of words is not: as in `subprocess`.
     let words = match command.cast::<PyString>() {
         Ok(text) => vec!["bash".to_owned(), "-c".to_owned(), text.extract()?],
@@ -179,15 +181,15 @@ async fn answer(service: &Service, Request { job, via }: Request) -> Result<Answ
 }
 
 /// What to do with an agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AgentVerb {
+#[derive(Clone, Copy)]
+enum AgentVerb {
     Install,
     Status,
     Remove { force: bool },
 }
 
 /// Installs an agent, reports its status, or removes it.
-pub(super) async fn agent(service: Service, verb: AgentVerb, domain: String, site_url: Option<String>) -> Finished {
+async fn agent(service: Service, verb: AgentVerb, domain: String, site_url: Option<String>) -> Finished {
     let outcome = agent_answer(&service, verb, &domain, site_url.as_deref()).await;
     Finished::new(&service, outcome, |py, value| json_to_py(py, &value), none)
 }
@@ -219,24 +221,26 @@ async fn agent_answer(
 /// The attribute `agent` of both classes. Documented in `_core.pyi`.
 #[pyclass(name = "AgentOfWebApp", module = "pythonanywhere_api", frozen)]
 pub(in crate::python) struct AgentControl {
-    /// The instance, which knows whether to wait or to return a coroutine.
+    /// The instance and its state, which are read at each call.
     api: Py<PyAny>,
+    state: Shared,
 }
 
 impl AgentControl {
-    pub(super) fn of(api: &Bound<'_, PyAny>) -> Self {
-        Self { api: api.clone().unbind() }
+    pub(super) fn of(api: &Bound<'_, PyAny>, state: &Shared) -> Self {
+        Self { api: api.clone().unbind(), state: Shared::clone(state) }
     }
 
     fn call<'py>(
         &self,
         py: Python<'py>,
-        verb: &str,
+        name: &'static str,
+        verb: AgentVerb,
         domain: String,
         site_url: Option<String>,
-        force: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.api.bind(py).call_method1("_agent", (verb, domain, site_url, force))
+        let call = Call::new(self.api.bind(py), &self.state)?;
+        run(py, self.state.is_async(), name, move |caller| agent(call.on(caller), verb, domain, site_url))
     }
 }
 
@@ -244,12 +248,12 @@ impl AgentControl {
 impl AgentControl {
     #[pyo3(signature = (domain, site_url=None))]
     fn install<'py>(&self, py: Python<'py>, domain: String, site_url: Option<String>) -> PyResult<Bound<'py, PyAny>> {
-        self.call(py, "install", domain, site_url, false)
+        self.call(py, "install", AgentVerb::Install, domain, site_url)
     }
 
     #[pyo3(signature = (domain, site_url=None))]
     fn status<'py>(&self, py: Python<'py>, domain: String, site_url: Option<String>) -> PyResult<Bound<'py, PyAny>> {
-        self.call(py, "status", domain, site_url, false)
+        self.call(py, "status", AgentVerb::Status, domain, site_url)
     }
 
     #[pyo3(signature = (domain, site_url=None, *, force=false))]
@@ -260,16 +264,6 @@ impl AgentControl {
         site_url: Option<String>,
         force: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.call(py, "remove", domain, site_url, force)
-    }
-}
-
-/// The verb by its name.
-pub(super) fn agent_verb(name: &str, force: bool) -> PyResult<AgentVerb> {
-    match name {
-        "install" => Ok(AgentVerb::Install),
-        "status" => Ok(AgentVerb::Status),
-        "remove" => Ok(AgentVerb::Remove { force }),
-        other => Err(PyTypeError::new_err(format!("{other:?} is not something an agent can do"))),
+        self.call(py, "remove", AgentVerb::Remove { force }, domain, site_url)
     }
 }

@@ -25,7 +25,7 @@ mod service;
 mod state;
 mod sync;
 
-pub(super) use arguments::{account_of_environment, never_skip};
+pub(super) use arguments::never_skip;
 pub(super) use asynchronous::AsyncPythonanywhereApi;
 pub(super) use base::PythonanywhereBase;
 pub(super) use collector::ItemCollector;

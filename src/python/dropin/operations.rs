@@ -13,6 +13,7 @@ use super::service::{Failed, Service};
 use super::state::State;
 use crate::api::Entry;
 use crate::python::convert::json_to_py;
+use crate::text::version_in;
 
 /// How much of an answer that is no JSON an error message quotes.
 const QUOTED_CHARACTERS: usize = 200;
@@ -44,18 +45,6 @@ pub(super) async fn deployed_version(service: Service) -> Finished {
         Err(failed) => Err(failed),
     };
     Finished::new(&service, outcome, text, empty)
-}
-
-/// The value in the first line `__version__ = "…"`.
-fn version_in(source: &str) -> Option<String> {
-    source.lines().find_map(|line| {
-        let rest = line.strip_prefix("__version__")?.trim_start();
-        // An annotation may stand between.
-        let rest = rest.strip_prefix(':').map_or(rest, |annotated| annotated.trim_start_matches(|c| c != '='));
-        let value = rest.strip_prefix('=')?.trim_start();
-        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-        value[1..].split(quote).next().map(str::to_owned)
-    })
 }
 
 pub(super) async fn deploy_file(service: Service, file: String, content: Bytes) -> Finished {
@@ -129,25 +118,5 @@ pub(super) async fn request(service: Service, raw: Raw) -> Finished {
         Err(failed) => Finished::new(&service, Err::<(), _>(failed), none, |py, text| {
             Response::unanswered(text).into_bound_py_any(py)
         }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::version_in;
-
-    #[test]
-    fn the_version_is_read_from_its_assignment() {
-        for (source, version) in [
-            ("\"\"\" doc \"\"\"\n\n__version__ = '1.2.3'\n", Some("1.2.3")),
-            ("__version__=\"0.1\"  # comment", Some("0.1")),
-            ("__version__: str = \"2\"", Some("2")),
-            ("  __version__ = '1'", None),
-            ("__version_info__ = '1'", None),
-            ("__version__ = version('x')", None),
-            ("", None),
-        ] {
-            assert_eq!(version_in(source).as_deref(), version, "{source:?}");
-        }
     }
 }

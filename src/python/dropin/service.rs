@@ -13,7 +13,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
+use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyTuple, PyType};
 use serde_json::Value;
 
 use super::overrides::replacements;
@@ -108,18 +108,11 @@ struct Inner {
 #[derive(Clone)]
 pub(super) struct Service(Arc<Inner>);
 
-/// One request, as the engine and as a replaced `_request` take it.
-struct Ask<'a> {
-    method: &'static str,
-    path: String,
-    task: &'a str,
-    /// `data` or `files` of a replaced `_request`.
-    body: Option<(&'static str, &'static str, Content)>,
-}
-
-enum Content {
-    Bytes(Bytes),
-    Text(String),
+/// What a replaced `_request` is given to send.
+enum Body {
+    None,
+    File(Bytes),
+    Input(String),
 }
 
 /// The answer of a replaced `_request`.
@@ -179,9 +172,9 @@ impl Service {
             return self.list_with(replacement, folder, &task).await;
         }
         let path = self.path(&task, folder)?;
-        let listed = if self.0.call.request.is_some() {
+        let listed = if let Some(replacement) = &self.0.call.request {
             let path = format!("files/path{}/", path.quoted());
-            match self.ask(Ask { method: "GET", path, task: &task, body: None }).await {
+            match self.ask(replacement, "GET", path, &task, Body::None).await {
                 Ok(answer) => entries_of_listing(&answer.json(&task).await?)
                     .ok_or_else(|| Failed::text(format!("{task}: the answer is no listing of a folder"))),
                 Err(failed) => Err(failed),
@@ -228,9 +221,8 @@ impl Service {
     pub(super) async fn read(&self, file: &str) -> Result<Bytes, Failed> {
         let task = format!("reading {file:?}");
         let path = self.path(&task, &checked(file, &task)?)?;
-        if self.0.call.request.is_some() {
-            let path = format!("files/path{}", path.quoted());
-            return self.ask(Ask { method: "GET", path, task: &task, body: None }).await?.content(&task).await;
+        if let Some(replacement) = &self.0.call.request {
+            return self.ask_file(replacement, "GET", &path, &task, Body::None).await?.content(&task).await;
         }
         self.client(&task)?.read_file(&path).await.map_err(Failed::doing(&task))
     }
@@ -239,10 +231,8 @@ impl Service {
     pub(super) async fn upload(&self, file: &str, content: Bytes) -> Result<(), Failed> {
         let task = format!("uploading {file:?}");
         let path = self.path(&task, &checked(file, &task)?)?;
-        if self.0.call.request.is_some() {
-            let path = format!("files/path{}", path.quoted());
-            let body = Some(("files", "content", Content::Bytes(content)));
-            return self.ask(Ask { method: "POST", path, task: &task, body }).await.map(drop);
+        if let Some(replacement) = &self.0.call.request {
+            return self.ask_file(replacement, "POST", &path, &task, Body::File(content)).await.map(drop);
         }
         self.client(&task)?.upload_file(&path, content).await.map(drop).map_err(Failed::doing(&task))
     }
@@ -252,9 +242,8 @@ impl Service {
         let task = format!("deleting {path:?}");
         let relative = checked(path.strip_suffix('/').unwrap_or(path), &task)?;
         let path = self.path(&task, &relative)?;
-        if self.0.call.request.is_some() {
-            let path = format!("files/path{}", path.quoted());
-            return self.ask(Ask { method: "DELETE", path, task: &task, body: None }).await.map(drop);
+        if let Some(replacement) = &self.0.call.request {
+            return self.ask_file(replacement, "DELETE", &path, &task, Body::None).await.map(drop);
         }
         self.client(&task)?.delete_path(&path).await.map_err(Failed::doing(&task))
     }
@@ -271,9 +260,8 @@ impl Service {
         let task = format!("sending a command to console {console}");
         let path = format!("{}{}/send_input/", self.0.call.consoles, quote(console));
         let line = if command.ends_with('\n') { command.to_owned() } else { format!("{command}\n") };
-        if self.0.call.request.is_some() {
-            let body = Some(("data", "input", Content::Text(line)));
-            return self.ask(Ask { method: "POST", path, task: &task, body }).await.map(drop);
+        if let Some(replacement) = &self.0.call.request {
+            return self.ask(replacement, "POST", path, &task, Body::Input(line)).await.map(drop);
         }
         self.engine(Request::post(path).form([("input", line)]), &task).await.map(drop)
     }
@@ -290,8 +278,8 @@ impl Service {
     }
 
     async fn get_json(&self, path: String, task: &str) -> Result<Value, Failed> {
-        if self.0.call.request.is_some() {
-            return self.ask(Ask { method: "GET", path, task, body: None }).await?.json(task).await;
+        if let Some(replacement) = &self.0.call.request {
+            return self.ask(replacement, "GET", path, task, Body::None).await?.json(task).await;
         }
         self.engine(Request::get(path), task).await?.json("JSON").map_err(Failed::doing(task))
     }
@@ -301,28 +289,43 @@ impl Service {
         answer.map_err(Failed::doing(task))
     }
 
+    /// A request about a file of the project, sent by the replaced `_request`.
+    async fn ask_file(
+        &self,
+        replacement: &Callable,
+        method: &'static str,
+        path: &RemotePath,
+        task: &str,
+        body: Body,
+    ) -> Result<Answer, Failed> {
+        self.ask(replacement, method, format!("files/path{}", path.quoted()), task, body).await
+    }
+
     /// Calls the replaced `_request` and reads its verdict.
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Failed> {
-        let Some(replacement) = &self.0.call.request else {
-            return Err(Failed::text("internal error: _request is not replaced"));
-        };
-        let task = ask.task.to_owned();
+    async fn ask(
+        &self,
+        replacement: &Callable,
+        method: &'static str,
+        path: String,
+        task: &str,
+        body: Body,
+    ) -> Result<Answer, Failed> {
+        let task = task.to_owned();
         let arguments = move |py: Python<'_>| {
-            let args = PyTuple::new(py, [ask.path, task])?.unbind();
-            if ask.method == "GET" {
+            let args = PyTuple::new(py, [path, task])?.unbind();
+            if method == "GET" {
                 return Ok((args, None));
             }
             let kwargs = PyDict::new(py);
-            kwargs.set_item("method", verb(py, ask.method)?)?;
+            kwargs.set_item("method", verb(py, method)?)?;
             // Deleting is answered with "no content".
             kwargs.set_item("success_codes", (200, 201, 204))?;
-            if let Some((keyword, field, content)) = ask.body {
-                let value = PyDict::new(py);
-                match content {
-                    Content::Bytes(bytes) => value.set_item(field, PyBytes::new(py, &bytes))?,
-                    Content::Text(text) => value.set_item(field, text)?,
+            match body {
+                Body::None => {}
+                Body::File(bytes) => {
+                    kwargs.set_item("files", [("content", PyBytes::new(py, &bytes))].into_py_dict(py)?)?;
                 }
-                kwargs.set_item(keyword, value)?;
+                Body::Input(text) => kwargs.set_item("data", [("input", text)].into_py_dict(py)?)?,
             }
             Ok((args, Some(kwargs.unbind())))
         };
@@ -360,45 +363,39 @@ impl Service {
 }
 
 impl Answer {
+    /// Reads something of the answer on the caller's thread.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T> + Send + 'static,
+    ) -> Result<T, Failed> {
+        let object = Arc::clone(&self.object);
+        self.service.on_caller(move |py, _| read(object.bind(py))).await
+    }
+
     /// The status; `None` where the answer has none.
     async fn status(&self) -> Result<Option<StatusCode>, Failed> {
-        let object = Arc::clone(&self.object);
-        self.service
-            .on_caller(move |py, _| {
-                let status = object.bind(py).getattr(intern!(py, "status_code")).and_then(|status| status.extract());
-                Ok(status.ok().and_then(|status: u16| StatusCode::from_u16(status).ok()))
-            })
-            .await
+        let status = self.read(|answer| Ok(answer.getattr("status_code").and_then(|status| status.extract()).ok()));
+        Ok(status.await?.and_then(|status: u16| StatusCode::from_u16(status).ok()))
     }
 
     async fn content(&self, task: &str) -> Result<Bytes, Failed> {
-        let object = Arc::clone(&self.object);
-        let content = self
-            .service
-            .on_caller(move |py, _| {
-                let content = object.bind(py).getattr(intern!(py, "content"))?;
-                Ok(content.extract::<PyBackedBytes>().ok())
-            })
-            .await?;
+        let content = self.read(|answer| Ok(answer.getattr("content")?.extract::<PyBackedBytes>().ok())).await?;
         content.map(Bytes::from_owner).ok_or_else(|| Failed::text(format!("{task}: the answer's content is not bytes")))
     }
 
     async fn json(&self, task: &str) -> Result<Value, Failed> {
-        let object = Arc::clone(&self.object);
-        let text = self
-            .service
-            .on_caller(move |py, _| {
-                let loaded = match object.bind(py).call_method0(intern!(py, "json")) {
-                    Ok(loaded) => loaded,
-                    // That of requests and all others is a ValueError.
-                    Err(error) if error.is_instance_of::<PyValueError>(py) => return Ok(None),
-                    Err(error) => return Err(error),
-                };
-                py.import(intern!(py, "json"))?.call_method1(intern!(py, "dumps"), (loaded,))?.extract().map(Some)
-            })
-            .await?;
-        text.and_then(|text: String| serde_json::from_str(&text).ok())
-            .ok_or_else(|| Failed::text(format!("{task}: the answer is no JSON")))
+        let text = self.read(|answer| {
+            let py = answer.py();
+            let loaded = match answer.call_method0("json") {
+                Ok(loaded) => loaded,
+                // That of requests and all others is a ValueError.
+                Err(error) if error.is_instance_of::<PyValueError>(py) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            py.import("json")?.call_method1("dumps", (loaded,))?.extract().map(Some)
+        });
+        let value = text.await?.and_then(|text: String| serde_json::from_str(&text).ok());
+        value.ok_or_else(|| Failed::text(format!("{task}: the answer is not JSON")))
     }
 }
 

@@ -9,7 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
 use crate::error::Error;
-use crate::python::errors::{IntoPy, to_py};
+use crate::python::errors::{IntoPy, exception, to_py};
 use crate::webfaction::{CallError, DateTime, MOST_DEPTH, Value};
 
 /// A Python value as it goes over the wire; `what` names it in errors.
@@ -147,10 +147,7 @@ impl<'py> IntoPyObject<'py> for Outcome {
         match self.0 {
             Ok(value) => to_python(py, &value),
             Err(CallError::Other(error)) => Err(to_py(py, error)),
-            Err(CallError::Fault(fault)) => {
-                let class = py.import("pythonanywhere_api.exceptions")?.getattr("WebfactionFault")?;
-                Err(PyErr::from_value(class.call1((fault.code, fault.message))?))
-            }
+            Err(CallError::Fault(fault)) => Err(exception(py, "WebfactionFault", (fault.code, fault.message))),
         }
     }
 }
