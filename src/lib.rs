@@ -12,7 +12,7 @@
 //! | [`finder`] | recursive search of remote files with masks |
 //! | [`api`] | one file per endpoint family of the service |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
-//! | [`error`], [`clock`], [`environment`], [`signature`] | what everything above shares |
+//! | [`error`], [`clock`], [`environment`], [`setting`], [`signature`] | what everything above shares |
 //! | [`webfaction`] | another service's XML-RPC API, over the transport of `client` |
 //! | [`emulator`] | the service on this machine; shares nothing with the client but the clock |
 
@@ -34,6 +34,7 @@ mod leaving;
 mod per_process;
 #[cfg(feature = "python")]
 mod python;
+pub mod setting;
 pub mod signature;
 mod text;
 mod tls;

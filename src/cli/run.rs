@@ -21,6 +21,7 @@ use super::output::Output;
 use super::signals::Signals;
 use crate::error::{Error, Result};
 use crate::leaving;
+use crate::setting::Interface;
 
 /// What an interrupted command may take to remove what it left on the host; as a rule there is nothing.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
@@ -83,6 +84,7 @@ pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
             return if shown { Exit::Ok } else { Exit::Usage }.code();
         }
     };
+    Interface::CommandLine.select();
     log::start(cli.global.verbose);
     let output = Output::new(cli.global.json, cli.global.quiet);
     let context = Context { global: cli.global, output, python: host, last_words: Mutex::new(None) };
