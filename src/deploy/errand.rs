@@ -18,6 +18,7 @@ use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
 use crate::host::{Executor, Operation, Receipt, Workshop, random_hex, sweep_own};
 use crate::leaving;
+use crate::setting::Setting;
 
 /// What an errand needs.
 pub(super) struct Errand<'a, R> {
@@ -144,9 +145,10 @@ pub async fn command(project: &Project, via: &Via, command: Command) -> Result<O
             Surroundings::of(client, via.domain.as_deref(), &executor).await?.manage(args, manage)
         }
         Command::Run(_) if matches!(executor, Executor::Webapp(_)) => {
-            return Err(Error::config(
-                "the agent in a web app runs manage.py and pip only: a task (allow_tasks) or a console runs anything",
-            ));
+            return Err(Error::config(format!(
+                "the agent in a web app runs manage.py and pip only: a task ({}) or a console runs anything",
+                Setting::AllowTasks
+            )));
         }
         Command::Run(command) => Operation::Run { command, folder: String::new(), timeout: limit_of(&executor) },
     };

@@ -7,6 +7,7 @@ use super::cost::Effort;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::host::{Agent, Agents, Executor};
+use crate::setting::Setting;
 use crate::text::counted;
 
 /// Who is to do what cannot be done through the API.
@@ -125,7 +126,9 @@ impl Via {
     /// # Errors
     /// `Config` if nobody can, with what to do about it.
     pub(super) async fn for_rollback(&self, client: &Client) -> Result<Chosen> {
-        self.somebody(client, "a deploy by single files keeps nothing for a rollback (rollback_on_failure)").await
+        let otherwise =
+            format!("a deploy by single files keeps nothing for a rollback ({})", Setting::RollbackOnFailure);
+        self.somebody(client, &otherwise).await
     }
 
     async fn somebody(&self, client: &Client, otherwise: &str) -> Result<Chosen> {
@@ -147,10 +150,9 @@ impl Via {
             Choice::Schedule => Executor::Schedule,
             Choice::Console(id) => Executor::Console(id),
             _ => {
-                let domain = self
-                    .domain
-                    .as_deref()
-                    .ok_or_else(|| Error::config("which web app's agent? Give the domain (domain =, or --domain)"))?;
+                let domain = self.domain.as_deref().ok_or_else(|| {
+                    Error::config(format!("which web app's agent? Give the domain ({})", Setting::Domain))
+                })?;
                 let agent = Agents::new(client, domain, self.site_url.as_deref())?.find().await?;
                 let agent = agent.ok_or_else(|| {
                     Error::config(format!("{domain} has no agent of this version: run \"pya agent install {domain}\""))
@@ -166,7 +168,7 @@ impl Via {
     /// The best of what is there.
     async fn any(&self, client: &Client) -> Result<Chosen> {
         let agent = match self.domain.as_deref() {
-            None => "no domain is given whose agent could do it (domain)".to_owned(),
+            None => format!("no domain is given whose agent could do it ({})", Setting::Domain),
             Some(domain) => match Agents::new(client, domain, self.site_url.as_deref())?.find().await? {
                 None => format!("no agent is installed (\"pya agent install {domain}\")"),
                 Some(agent) if agent.is_there().await => {
@@ -188,7 +190,11 @@ impl Via {
                 }
             }
         }
-        let tasks = if self.allow_tasks { "this account has no tasks" } else { "no task may be made (allow_tasks)" };
+        let tasks = if self.allow_tasks {
+            "this account has no tasks".to_owned()
+        } else {
+            format!("no task may be made ({} allows it)", Setting::AllowTasks)
+        };
         Ok(Chosen { executor: None, why: format!("{tasks}, and {agent}"), requests })
     }
 }

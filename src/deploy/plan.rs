@@ -20,6 +20,7 @@ use super::select::MAX_FILE_SIZE;
 use super::steps::Steps;
 use crate::error::{Error, Result};
 use crate::host::PART_SIZE;
+use crate::setting::Setting;
 use crate::text::{counted, first_few};
 
 /// An upload is followed by a checkpoint after this many.
@@ -315,9 +316,11 @@ impl Work {
         }
         if options.delete_unmanaged {
             if !diff.complete {
-                return Err(Error::config(
-                    "delete_unmanaged needs the complete listing of the project: make the diff with compare=\"names\"",
-                ));
+                return Err(Error::config(format!(
+                    "{} needs the complete listing of the project: make the diff with {}",
+                    Setting::DeleteUnmanaged,
+                    Setting::CompareNames
+                )));
             }
             paths.extend(diff.unmanaged.iter().cloned());
         }
@@ -327,8 +330,9 @@ impl Work {
         if number > most {
             return Err(Error::config(format!(
                 "this would delete {}, and at most {most} are allowed: look at the diff, \
-                 then raise max_delete if it is right",
-                counted(number, "file")
+                 then raise the limit ({}) if it is right",
+                counted(number, "file"),
+                Setting::MaxDelete
             )));
         }
         for path in paths {

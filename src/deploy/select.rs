@@ -15,6 +15,7 @@ use super::rules::{Rule, Rules, parent_of};
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::finder::{Mask, Skipper};
+use crate::setting::Setting;
 use crate::text::{counted, first_few};
 
 /// Files larger than this are refused by the service (100 MiB).
@@ -197,9 +198,10 @@ fn hash(files: BTreeMap<String, PathBuf>, max_size: u64) -> Result<BTreeMap<Stri
     if !too_large.is_empty() {
         return Err(Error::config(format!(
             "larger than the {} MiB that may be uploaded: {}. Leave them out in .pythonanywhereignore, \
-             or raise --max-file-size",
+             or raise the limit ({})",
             max_size / (1024 * 1024),
-            first_few(too_large.into_iter())
+            first_few(too_large.into_iter()),
+            Setting::MaxFileSize
         )));
     }
     Ok(selected)

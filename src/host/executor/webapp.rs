@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::host::agent::Agent;
 use crate::host::job::{Job, Operation, Receipt};
 use crate::host::site::{Answer, REQUEST_LIMIT};
+use crate::setting::Setting;
 
 /// How long the runner may work in one request, in seconds: the host allows 300, and a site with one worker stands still.
 const STEP: u64 = 45;
@@ -110,10 +111,11 @@ async fn check_no_mixed_tree(shop: &Workshop, job: &Job) -> Result<()> {
     let own = format!("intent-{}.json", shop.owner.as_deref().unwrap_or(&job.id));
     let is_other = |name: &str| name.starts_with("intent-") && name != own;
     match shop.client.list_dir(&shop.state).await {
-        Ok(entries) if entries.iter().any(|entry| is_other(&entry.name)) => Err(Error::held(
+        Ok(entries) if entries.iter().any(|entry| is_other(&entry.name)) => Err(Error::held(format!(
             "the web app still has an API token from before its last reload, and cannot be reloaded in the middle of a \
-             deploy: deploy again without the agent first (--executor none)",
-        )),
+             deploy: deploy again without the agent first ({})",
+            Setting::ExecutorNone
+        ))),
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
