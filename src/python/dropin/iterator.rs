@@ -79,11 +79,9 @@ impl Search {
     }
 }
 
-type SharedSearch = Arc<tokio::sync::Mutex<Search>>;
-
 enum Stage {
     New(Box<Plan>),
-    Running { queue: CallerQueue, search: SharedSearch },
+    Running(CallerQueue, Box<Search>),
     Ended,
 }
 
@@ -113,13 +111,13 @@ impl FilesIterator {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let stage = self.swap(None).ok_or_else(|| PyValueError::new_err("files_iterator is already executing"))?;
-        let (queue, search) = match stage {
+        let (queue, mut search) = match stage {
             Stage::New(plan) => {
                 let queue = CallerQueue::new();
-                let search = plan.begin(queue.caller());
-                (queue, Arc::new(tokio::sync::Mutex::new(search)))
+                let search = Box::new(plan.begin(queue.caller()));
+                (queue, search)
             }
-            Stage::Running { queue, search } => (queue, search),
+            Stage::Running(queue, search) => (queue, search),
             Stage::Ended => {
                 self.swap(Some(Stage::Ended));
                 return Ok(None);
@@ -129,46 +127,35 @@ impl FilesIterator {
             self.swap(Some(Stage::Ended));
             // Its tasks are in the parent; dropping them here would touch a runtime that has no threads.
             std::mem::forget((queue, search));
-            return Err(PyRuntimeError::new_err("files_iterator was begun before the process forked; begin it anew"));
+            return Err(PyRuntimeError::new_err("files_iterator started before the process forked: start a new one"));
         }
-        let outcome = next_file(py, &queue, &search);
-        match outcome {
-            Ok(Some(file)) => {
-                self.swap(Some(Stage::Running { queue, search }));
-                file_item(py, &file).map(Some)
-            }
+        let outcome = next_file(py, &queue, &mut search);
+        self.swap(Some(match &outcome {
+            Ok(Some(_)) => Stage::Running(queue, search),
             Ok(None) => {
-                self.swap(Some(Stage::Ended));
-                if let Ok(search) = search.try_lock() {
-                    search.service.state().settle(search.failure().as_slice());
-                    search.service.persist_budget();
-                }
-                Ok(None)
+                search.service.state().settle(search.failure().as_slice());
+                search.service.persist_budget();
+                Stage::Ended
             }
-            Err(error) => {
-                self.swap(Some(Stage::Ended));
-                Err(error)
-            }
-        }
+            Err(_) => Stage::Ended,
+        }));
+        outcome?.map(|file| file_item(py, &file)).transpose()
     }
 
-    /// Ends the search; listings under way are given up.
+    /// Ends the search and cancels listings that are under way.
     fn close(&self) {
         self.swap(Some(Stage::Ended));
     }
 }
 
-fn next_file(py: Python<'_>, queue: &CallerQueue, search: &SharedSearch) -> PyResult<Option<String>> {
+fn next_file(py: Python<'_>, queue: &CallerQueue, search: &mut Search) -> PyResult<Option<String>> {
     // Most files were listed along with others: no need to change threads for them.
-    let known = search.try_lock().ok().and_then(|mut search| search.walk.as_mut().ok()?.take_found());
-    if known.is_some() {
-        return Ok(known);
+    if let Some(known) = search.walk.as_mut().ok().and_then(Walk::take_found) {
+        return Ok(Some(known));
     }
     // Listings run ahead while the caller works on what it got.
     queue.leave_alone()?;
-    let search = Arc::clone(search);
-    let outcome = wait_on(py, queue, async move { search.lock().await.next().await })?;
-    outcome.into_py(py)
+    wait_on(py, queue, search.next())?.into_py(py)
 }
 
 /// The files that the asynchronous `files_iterator` finds, in no particular order.
@@ -201,13 +188,13 @@ impl AsyncFilesIterator {
         let process = process::id();
         awaitable("files_iterator", move |caller| async move {
             if process != process::id() {
-                return Err(PyRuntimeError::new_err("files_iterator was begun before the process forked"));
+                return Err(PyRuntimeError::new_err("files_iterator started before the process forked"));
             }
             next_step(&stage, caller).await
         })
     }
 
-    /// Ends the search; listings under way are given up.
+    /// Ends the search and cancels listings that are under way.
     fn aclose(&self) -> Coroutine {
         let stage = Arc::clone(&self.stage);
         awaitable("aclose", move |_caller| async move {
