@@ -1,4 +1,4 @@
-//! What deploys give and tell: diff, report and progress events as Python values.
+//! Diff, report and progress events of deploys as Python values.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -205,7 +205,7 @@ impl DeployReport {
     }
 }
 
-/// What a deploy tells while it works; one class for each kind. Documented in `_core.pyi`.
+/// An event during a deploy; one class for each kind. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api", frozen)]
 #[allow(missing_docs, reason = "as in `deploy::ProgressEvent`")]
 pub(super) enum ProgressEvent {

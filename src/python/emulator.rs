@@ -15,7 +15,7 @@ use crate::client::{BaseUrl, Client, Options, RateLimit, Token};
 use crate::clock::{self, Tick};
 use crate::emulator::{self, AccountKind, FaultKind, FaultRule, Settings, Stage, Undocumented};
 
-/// How often a wait for held requests looks at signals.
+/// How often a wait for held requests checks signals.
 const WAKE: Duration = Duration::from_millis(50);
 
 /// The service on this machine. Documented in `_core.pyi`.
@@ -98,7 +98,7 @@ impl Emulator {
     fn start(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         let this = slf.get();
         let Some(settings) = this.settings.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            return Err(PyRuntimeError::new_err("an emulator is started once: make another one"));
+            return Err(PyRuntimeError::new_err("an emulator can be started only once: create another one"));
         };
         let started = slf.py().detach(|| emulator::Emulator::start(settings));
         let started = started.map_err(|error| PyOSError::new_err(format!("the emulator cannot start: {error}")))?;
@@ -201,7 +201,7 @@ impl Emulator {
         }
     }
 
-    /// Makes a web app as a client would, for tests that need one to begin with.
+    /// Creates a web app as a client would, for tests that start with one.
     #[pyo3(signature = (domain=None, *, python_version="3.11", virtualenv=None))]
     fn create_webapp<'py>(
         &self,
@@ -241,7 +241,7 @@ fn seconds(name: &str, value: f64) -> PyResult<Duration> {
         .map_err(|_| PyValueError::new_err(format!("{name} must be a number of seconds that is not negative")))
 }
 
-/// The switches for what nobody documents, by their names.
+/// The switches for undocumented behaviour, by name.
 fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
     let mut switches = Undocumented::default();
     for (name, value) in given.into_iter().flatten() {
@@ -337,7 +337,7 @@ impl HeldRequest {
     }
 }
 
-/// What is to go wrong. Documented in `_core.pyi`.
+/// The faults to inject. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api.testing", frozen)]
 pub(super) struct Faults(Arc<emulator::Emulator>);
 
@@ -375,7 +375,7 @@ impl Faults {
             "hold" => FaultKind::Hold,
             other => {
                 return Err(PyValueError::new_err(format!(
-                    "{other:?} is no kind of fault: use status, reset, truncate, garbage, slow, \
+                    "{other:?} is not a kind of fault: use status, reset, truncate, garbage, slow, \
                      throttled_without_header, html or hold"
                 )));
             }
@@ -400,7 +400,7 @@ impl Faults {
     }
 }
 
-/// Lets the clock of client and emulator run faster.
+/// Sets the speed of the clock of client and emulator.
 #[pyfunction]
 pub(super) fn set_clock_speed(factor: f64) -> PyResult<()> {
     if !(factor.is_finite() && factor > 0.0) {

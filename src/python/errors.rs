@@ -16,7 +16,7 @@ fn class_of(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::Config => Some("ConfigError"),
         ErrorKind::Transport => Some("TransportError"),
         ErrorKind::Timeout => Some("RequestTimeoutError"),
-        // The answer was that of another kind of thing than the call is for.
+        // What is at the path is of another kind than the call is for.
         ErrorKind::Decode | ErrorKind::WrongType => Some("DecodeError"),
         ErrorKind::BadRequest => Some("BadRequestError"),
         ErrorKind::Authentication => Some("AuthenticationError"),

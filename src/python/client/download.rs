@@ -21,7 +21,7 @@ use crate::client::{Client, RemotePath};
 use crate::error::Result;
 use crate::python::runtime::CallerThread;
 
-/// So much is written at once.
+/// How much is written at once.
 const PIECE: usize = 256 * 1024;
 
 /// Where a download goes.
@@ -31,7 +31,7 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Sorts what was given.
+    /// Recognizes what was given.
     ///
     /// # Errors
     /// `TypeError` for what is neither a path nor a binary file.
@@ -96,16 +96,16 @@ fn write_all(file: &Bound<'_, PyAny>, bytes: &Bytes) -> PyResult<()> {
         if written.is_none() {
             // Of a raw file this says that it took nothing; simple writers return nothing at all.
             if file.is_instance(&raw)? {
-                return Err(PyBlockingIOError::new_err("the file does not block, and takes nothing now"));
+                return Err(PyBlockingIOError::new_err("the file is non-blocking and cannot be written to now"));
             }
             return Ok(());
         }
         let count = written.extract::<usize>()?;
         rest = match rest.get(count..) {
             Some([]) => return Ok(()),
-            Some(_) if count == 0 => return Err(PyOSError::new_err("the file takes no more bytes")),
+            Some(_) if count == 0 => return Err(PyOSError::new_err("the file accepts no more bytes")),
             Some(rest) => rest,
-            None => return Err(PyOSError::new_err("the file says that it took more bytes than it was given")),
+            None => return Err(PyOSError::new_err("the file reports more bytes written than it was given")),
         };
     }
 }

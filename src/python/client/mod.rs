@@ -1,6 +1,6 @@
 //! `Client` and `AsyncClient`: the whole REST API, errors raised.
 //!
-//! The two classes hold an account; everything else is made of the table of calls when the module is created: a class
+//! The two classes hold an account; everything else is made from the table of calls when the module is created: a class
 //! for each family and kind of client, with a method for each call, and the attributes that lead to them.
 
 mod classes;

@@ -24,7 +24,7 @@ use crate::python::convert::type_name;
 use crate::python::dropin::file_content;
 use crate::python::runtime::CallerThread;
 
-/// So much of a file is read at once.
+/// How much of a file is read at once.
 const PIECE: usize = 256 * 1024;
 
 /// What was given to be uploaded.
@@ -35,10 +35,10 @@ pub(super) enum Upload {
 }
 
 impl Upload {
-    /// Sorts what was given, without touching a file yet.
+    /// Recognizes what was given, without touching a file yet.
     ///
     /// # Errors
-    /// `TypeError` for what is no content.
+    /// `TypeError` for anything else.
     pub(super) fn of(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = value.py();
         let wrong = |advice: &str| {
@@ -132,13 +132,13 @@ impl PythonFile {
         caller
             .call(move |py| {
                 let file = file.bind(py);
-                // Shows a text file that is no `TextIOBase`, such as a wrapper of one, before anything is sent.
+                // Detects a text file that is not a `TextIOBase`, such as a wrapper of one, before anything is sent.
                 let begun = read(file, 0)?;
                 if !can_seek(file)? {
                     return Ok(Measured::Stream { begun });
                 }
                 let tell = || file.call_method0(intern!(py, "tell"))?.extract::<u64>();
-                // A `read` that pays no heed to the size has moved on.
+                // A `read` that ignores the size has moved on.
                 let start = tell()?.saturating_sub(begun.len() as u64);
                 file.call_method1(intern!(py, "seek"), (0, 2))?;
                 let end = tell()?;
@@ -178,7 +178,7 @@ fn can_seek(file: &Bound<'_, PyAny>) -> PyResult<bool> {
 fn read(file: &Bound<'_, PyAny>, size: usize) -> PyResult<Bytes> {
     let piece = file.call_method1(intern!(file.py(), "read"), (size,))?;
     if piece.is_none() {
-        return Err(PyBlockingIOError::new_err("the file does not block, and has nothing to read now"));
+        return Err(PyBlockingIOError::new_err("the file is non-blocking and has nothing to read now"));
     }
     if let Ok(piece) = piece.cast::<PyBytes>() {
         return Ok(Bytes::from_owner(PyBackedBytes::from(piece.clone())));

@@ -75,7 +75,7 @@ fn argument(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyRe
 /// A value as JSON.
 ///
 /// # Errors
-/// `TypeError` for what has no JSON form.
+/// `TypeError` for what cannot be converted.
 fn json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
     if value.is_none() {
         return Ok(Value::Null);
@@ -104,7 +104,7 @@ fn json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
         });
         return fields.collect::<PyResult<Map<_, _>>>().map(Value::Object);
     }
-    Err(PyTypeError::new_err(format!("{} has no JSON form", value.get_type().name()?)))
+    Err(PyTypeError::new_err(format!("{} cannot be converted to JSON", value.get_type().name()?)))
 }
 
 /// How a call ended.

@@ -8,9 +8,9 @@ use pyo3::types::{PyBool, PyBytes, PyCFunction, PyInt, PyString};
 
 use super::service::Callable;
 
-/// A sequence of texts. A single text is one too, letter by letter, but never meant so.
+/// A sequence of texts. A single text is one too, letter by letter, but that is never what is meant.
 pub(super) fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    let wrong = || PyTypeError::new_err(format!("{name} must be a sequence of str; for one write a list with it"));
+    let wrong = || PyTypeError::new_err(format!("{name} must be a sequence of str: put a single one into a list"));
     if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() {
         return Err(wrong());
     }

@@ -1,6 +1,6 @@
 //! `deploy_diff` and `deploy` of the classes.
 //!
-//! Local mistakes raise; what the network or the service refuses is in `error_message`, and for single files in the
+//! Local mistakes raise; failures of the network or the service go to `error_message`, and for single files to the
 //! report. A progress callback gets its events in order on the caller's thread; what it raises ends the deploy as
 //! Ctrl-C does, with the report so far as the exception's `report`.
 
@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind};
 use crate::python::deploy::{DeployDiff, DeployReport, ProgressEvent};
 use crate::python::errors::IntoPy;
 
-/// What a diff is asked for.
+/// The arguments of `deploy_diff`.
 pub(super) struct DiffRequest {
     pub local_root: PathBuf,
     pub options: SelectOptions,
@@ -32,7 +32,7 @@ pub(super) struct DiffRequest {
     pub compare: Option<Compare>,
 }
 
-/// What a deploy is asked for.
+/// The arguments of `deploy`.
 pub(super) struct DeployRequest {
     pub diff: Py<DeployDiff>,
     pub options: DeployOptions,
@@ -97,7 +97,7 @@ pub(super) fn deploy_request<'py>(
     Ok(DeployRequest { diff: diff.clone().unbind(), options, progress, recorder: Recorder::default() })
 }
 
-/// A local mistake raises, all else is told.
+/// A local mistake raises; any other failure goes to `error_message`.
 pub(super) fn failed(task: &'static str) -> impl Fn(Error) -> Failed {
     move |error| match error.kind() {
         ErrorKind::Config | ErrorKind::Local => Failed::Raised(error),
@@ -160,7 +160,7 @@ async fn run(service: &Service, request: &DeployRequest) -> Result<deploy::Deplo
     let end = sender.clone();
     let work = async {
         let tell = move |event| {
-            // Nobody listens any more once the callback raised.
+            // There is no receiver any more once the callback raised.
             let _ = sender.send(Some(event));
         };
         let progress: Arc<dyn deploy::Progress> = match &request.progress {
@@ -200,7 +200,7 @@ async fn forward(
     Ok(())
 }
 
-/// Gives an exception that ended a deploy the report so far.
+/// Adds the report so far to an exception that ended a deploy.
 pub(super) fn with_report(py: Python<'_>, error: PyErr, recorder: &Recorder) -> PyErr {
     let report = DeployReport::from(recorder.report()).into_bound_py_any(py);
     match report.and_then(|report| error.value(py).setattr("report", report)) {

@@ -15,7 +15,7 @@ use crate::api::Entry;
 use crate::python::convert::json_to_py;
 use crate::text::version_in;
 
-/// How much of an answer that is no JSON an error message quotes.
+/// How much of an answer that is not JSON an error message quotes.
 const QUOTED_CHARACTERS: usize = 200;
 
 pub(super) async fn available_consoles(service: Service) -> Finished {
@@ -96,7 +96,7 @@ pub(super) fn from_json<'py>(state: &State, response: &Bound<'py, PyAny>) -> PyR
     };
     let content = response.getattr("content").and_then(|content| content.extract::<Vec<u8>>()).unwrap_or_default();
     let quoted: String = String::from_utf8_lossy(&content).chars().take(QUOTED_CHARACTERS).collect();
-    state.add_error(&format!("the answer is no JSON ({}): {quoted}", error.value(py)));
+    state.add_error(&format!("the answer is not JSON ({}): {quoted}", error.value(py)));
     Ok(py.None().into_bound(py))
 }
 

@@ -12,7 +12,7 @@ use pyo3::types::{PyString, PyType};
 /// The members that callers may replace.
 const REPLACEABLE: [&str; 3] = ["_request", "_folder_items", "files_iterator"];
 
-/// They as they are in a class.
+/// These members as a class has them.
 type Members = [Py<PyAny>; REPLACEABLE.len()];
 
 /// Those of the synchronous and of the asynchronous class.

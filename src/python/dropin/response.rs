@@ -1,4 +1,4 @@
-//! What `_request` returns: an answer as users of requests know it.
+//! What `_request` returns: a response like those of requests.
 
 use std::sync::Arc;
 

@@ -146,7 +146,7 @@ impl Skipper for Callback {
     }
 }
 
-/// What a callback says of a path.
+/// Whether a callback leaves out a path.
 ///
 /// # Errors
 /// What it raised; `TypeError` for one that must be awaited, which would otherwise be taken for true.

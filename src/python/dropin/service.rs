@@ -1,6 +1,6 @@
 //! The service as an operation sees it: the engine, or what the caller put in its place.
 //!
-//! A replaced `_request` tells its verdict in `error_message` (a text there afterwards means failure, even one from
+//! A replaced `_request` reports its verdict in `error_message` (a text there afterwards means failure, even one from
 //! before); of its answer only `status_code`, `content` and `json()` are read. Where anything is replaced, one
 //! request goes out at a time, since verdicts would mix otherwise.
 
@@ -71,8 +71,8 @@ impl Call {
     /// Reads everything from the instance's attributes.
     ///
     /// # Errors
-    /// `AttributeError` and `TypeError` for attributes that are missing or of a wrong type. Wrong values are told
-    /// when the operation runs.
+    /// `AttributeError` and `TypeError` for attributes that are missing or of a wrong type. Wrong values are
+    /// reported when the operation runs.
     pub(super) fn new(object: &Bound<'_, PyAny>, state: &Shared) -> PyResult<Self> {
         let replaced = replacements(object, state.is_async())?;
         let consoles: String = object.getattr(intern!(object.py(), "consoles_url_part"))?.extract()?;
@@ -144,14 +144,14 @@ impl Service {
         self.0.call.client.as_ref().map_err(|error| Failed::text(format!("{task}: {}", error.chain())))
     }
 
-    /// Leaves for later processes what this one asked within the last minute.
+    /// Saves this process's requests of the last minute for later processes.
     pub(super) fn persist_budget(&self) {
         if let Ok(client) = &self.0.call.client {
             client.persist_budget();
         }
     }
 
-    /// The project's folder. What is wrong with the account is told before what follows from it.
+    /// The project's folder. An error in the account is reported before errors that follow from it.
     pub(super) fn root(&self, task: &str) -> Result<&RemotePath, Failed> {
         if !self.is_replaced() {
             self.client(task)?;
@@ -176,7 +176,7 @@ impl Service {
             let path = format!("files/path{}/", path.quoted());
             match self.ask(replacement, "GET", path, &task, Body::None).await {
                 Ok(answer) => entries_of_listing(&answer.json(&task).await?)
-                    .ok_or_else(|| Failed::text(format!("{task}: the answer is no listing of a folder"))),
+                    .ok_or_else(|| Failed::text(format!("{task}: the answer is not a folder listing"))),
                 Err(failed) => Err(failed),
             }
         } else {
@@ -203,7 +203,7 @@ impl Service {
         }
     }
 
-    /// Runs a replacement and tells what it left in `error_message`, apart from what was there before.
+    /// Runs a replacement and returns what it left in `error_message`, apart from what was there before.
     pub(super) async fn with_error_message<T>(
         &self,
         replacement: impl Future<Output = Result<T, Failed>>,
@@ -252,7 +252,7 @@ impl Service {
     pub(super) async fn consoles(&self) -> Result<Value, Failed> {
         let task = "listing the consoles";
         let consoles = self.get_json(self.0.call.consoles.clone(), task).await?;
-        if consoles.is_array() { Ok(consoles) } else { Err(Failed::text(format!("{task}: the answer is no list"))) }
+        if consoles.is_array() { Ok(consoles) } else { Err(Failed::text(format!("{task}: the answer is not a list"))) }
     }
 
     /// Types a command into a console.
@@ -273,7 +273,7 @@ impl Service {
         let answer = self.get_json(path, &task).await?;
         match answer.get("output").and_then(Value::as_str) {
             Some(output) => Ok(output.to_owned()),
-            None => Err(Failed::text(format!("{task}: the answer holds no output"))),
+            None => Err(Failed::text(format!("{task}: the answer has no output"))),
         }
     }
 
@@ -388,7 +388,7 @@ impl Answer {
             let py = answer.py();
             let loaded = match answer.call_method0("json") {
                 Ok(loaded) => loaded,
-                // That of requests and all others is a ValueError.
+                // requests and all other libraries raise a ValueError.
                 Err(error) if error.is_instance_of::<PyValueError>(py) => return Ok(None),
                 Err(error) => return Err(error),
             };

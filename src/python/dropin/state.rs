@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 /// The part of an instance that is not in its `__dict__`.
 ///
-/// Its locks are taken by threads that are attached to the interpreter alone, so none is held when a process forks.
+/// Only threads that are attached to the interpreter take its locks, so none is held when a process forks.
 #[derive(Default)]
 pub(super) struct State {
     is_async: bool,
@@ -92,7 +92,7 @@ impl State {
         errors.collecting += 1;
     }
 
-    /// Ends it and tells whether any part of it failed.
+    /// Ends it and returns whether any part of it failed.
     pub(super) fn end_collecting(&self) -> bool {
         let mut errors = lock(&self.errors);
         errors.collecting -= 1;
@@ -226,7 +226,7 @@ pub(super) fn read_root(object: &Bound<'_, PyAny>, state: &State) -> PyResult<Re
     Ok(check_project(&state.project()).and_then(|()| match part.strip_prefix("files/path/") {
         Some(path) => RemotePath::parse(&format!("/{path}")),
         None => Err(Error::config(format!(
-            "pkg_files_url_part is {part:?}: it must start with \"files/path/\" and go on with the project's folder"
+            "pkg_files_url_part is {part:?}: it must be \"files/path/\" followed by the project's folder"
         ))),
     }))
 }
@@ -234,7 +234,7 @@ pub(super) fn read_root(object: &Bound<'_, PyAny>, state: &State) -> PyResult<Re
 fn check_project(name: &str) -> Result<()> {
     if name.is_empty() || name.contains(['/', '\0']) || matches!(name, "." | "..") {
         return Err(Error::config(format!(
-            "the project name {name:?} cannot be one: give the name of the project's folder, without \"/\" and \"..\""
+            "{name:?} cannot be a project name: give the name of the project's folder, without \"/\" and \"..\""
         )));
     }
     Ok(())

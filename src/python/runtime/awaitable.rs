@@ -1,6 +1,6 @@
 //! A future for an asynchronous caller.
 //!
-//! An asyncio future needs a running loop and is no coroutine: `asyncio.run(…)` and `create_task` refuse it. So callers
+//! An asyncio future needs a running loop and is not a coroutine: `asyncio.run(…)` and `create_task` refuse it. So callers
 //! get a [`Coroutine`] that starts the operation when it is first awaited, and no loop is kept between calls.
 
 use std::future::Future;
@@ -36,7 +36,7 @@ enum State {
     Ended,
 }
 
-/// Makes a coroutine of a future that may call back to the loop's thread. Cancelling it drops the future.
+/// Wraps a future that may call back to the loop's thread in a coroutine. Cancelling it drops the future.
 pub(in crate::python) fn awaitable<T, F>(
     name: &'static str,
     make: impl FnOnce(CallerThread) -> F + Send + 'static,
@@ -49,7 +49,7 @@ where
         if shutdown::is_closed() {
             return Err(PyRuntimeError::new_err("the interpreter is exiting"));
         }
-        // A runtime that cannot be made is told here.
+        // A runtime that cannot be created is reported here.
         let driver = attended_driver()?;
         let locals = TaskLocals::with_running_loop(py)?.copy_context(py)?;
         let event_loop = locals.event_loop(py);
@@ -71,7 +71,7 @@ where
                     }),
                 );
             }
-            // If it was given up, something may be left on the host.
+            // If it was cancelled, something may be left on the host.
             leaving::settle(LEAVE_WITHIN).await;
         }));
         Ok((future, Task { handle, process: process::id() }))
@@ -84,7 +84,7 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "the operation panicked".to_owned())
 }
 
-/// An operation under way. Dropped, it is given up, unless it has ended.
+/// A running operation. Dropping it cancels the operation unless it has ended.
 struct Task {
     handle: AbortHandle,
     /// The process that runs it: a forked child leaves it alone.
@@ -193,7 +193,7 @@ impl Coroutine {
         }
     }
 
-    /// Gives up what was not awaited to its end.
+    /// Cancels what was not awaited to its end.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         if let State::Running { task, iterator } = self.take() {
             drop(task);

@@ -36,7 +36,7 @@ impl CallerQueue {
         Self { sender, receiver: Mutex::new(receiver), process: process::id(), left_alone: OnceLock::new() }
     }
 
-    /// The way to this queue.
+    /// The caller's thread, reached through this queue.
     pub(in crate::python) fn caller(&self) -> CallerThread {
         CallerThread::Waiting(self.sender.clone())
     }

@@ -1,8 +1,8 @@
-//! Who drives the runtime's sockets and timers.
+//! Which thread drives the runtime's sockets and timers.
 //!
 //! No thread does so all the time. A thread that waits for a future drives the runtime meanwhile, so that a request of
-//! a synchronous caller changes no thread: waking another one costs more than the request's own work. What nobody waits
-//! for is driven by the attendant, a thread that is started when it is first needed: at once for asynchronous callers,
+//! a synchronous caller changes no thread: waking another one costs more than the request's own work. Futures that no
+//! thread waits for are driven by the attendant, a thread that is started when it is first needed: at once for asynchronous callers,
 //! whose loop goes on; after [`PATIENCE`] where the waiting thread is away in a callback.
 
 use std::future::Future;
@@ -18,7 +18,7 @@ use tokio::task::{self, JoinHandle};
 /// How long work may stand still while the thread that waits for it runs Python.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// A runtime and those who drive it.
+/// A runtime and the threads that drive it.
 pub(super) struct Driver {
     runtime: Runtime,
     /// The process that made it. The locks of a parent's may be held by threads that a child does not have.
@@ -29,7 +29,7 @@ pub(super) struct Driver {
     leave: Notify,
 }
 
-/// Who drives, and for whom. Locked for moments only.
+/// Which threads drive, and for which futures. Locked only for moments.
 #[derive(Default)]
 struct DriverState {
     /// Threads that drive for a future of their own.
@@ -87,7 +87,7 @@ impl Driver {
         self.runtime.spawn_blocking(work)
     }
 
-    /// Work that goes on while the thread that waits for it is away, for as long as the result lives.
+    /// Keeps work going while the thread that waits for it is away, for as long as the result lives.
     ///
     /// # Errors
     /// If no thread can be started.
@@ -96,7 +96,7 @@ impl Driver {
         Ok(Owed::begin(self, |state| &mut state.left_alone))
     }
 
-    /// Starts the attendant unless it is there.
+    /// Starts the attendant unless it is running.
     ///
     /// # Errors
     /// If no thread can be started.
@@ -135,7 +135,7 @@ impl Driver {
     }
 }
 
-/// Lets the runtime see to what happened on its sockets and to tasks that were aborted.
+/// Lets the runtime handle events on its sockets, and tasks that were aborted.
 ///
 /// Needed before a connection is used again: one that the server closed while nobody drove would be taken for open.
 pub(super) async fn settle() {
@@ -164,7 +164,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Work that the attendant sees to.
+/// Work that the attendant drives.
 pub(super) struct Owed {
     driver: Arc<Driver>,
     count: fn(&mut DriverState) -> &mut usize,

@@ -1,4 +1,4 @@
-//! The way from the runtime to an event loop: what ended, in batches.
+//! Hands results from the runtime to an event loop, in batches.
 //!
 //! To wake a loop takes the interpreter's lock, which its thread may hold for a while, and a system call. So results are
 //! gathered: the first wakes the loop, and those that come before it looks go along. A link lives as long as a coroutine
@@ -72,7 +72,7 @@ impl LoopLink {
         let event_loop = self.event_loop.clone_ref(py).into_bound(py);
         let settle = Settle { link: Arc::clone(&self) };
         if let Err(error) = event_loop.call_method1(intern!(py, "call_soon_threadsafe"), (settle,)) {
-            // The loop is closed, and with it all who waited for these.
+            // The loop is closed, and nothing waits for these any more.
             log::debug!("results found their event loop closed: {error}");
             let lost = std::mem::take(&mut *lock(&self.ended));
             drop(lost);
@@ -80,7 +80,7 @@ impl LoopLink {
     }
 }
 
-/// What a loop calls to take the results that are there.
+/// What a loop calls to collect the results so far.
 #[pyclass(name = "_Settle", module = "pythonanywhere_api._core", frozen)]
 struct Settle {
     link: Arc<LoopLink>,

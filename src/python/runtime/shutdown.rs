@@ -2,7 +2,7 @@
 //!
 //! A thread that asks an exiting interpreter for its lock is ended by it in the middle of our code, which aborts the
 //! process. So whoever attaches from outside passes this guard, and `atexit` closes it and waits for those inside.
-//! Requests that are under way then are simply left: the process ends over them.
+//! Requests that are under way then are abandoned when the process ends.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -126,7 +126,7 @@ pub(super) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
             Ok(dict.into_any())
         }
         Value::Nil => Ok(py.None().into_bound(py)),
-        other => Err(PyTypeError::new_err(format!("a value of an unknown XML-RPC type came: {other:?}"))),
+        other => Err(PyTypeError::new_err(format!("the server sent a value of an unknown XML-RPC type: {other:?}"))),
     }
 }
 
