@@ -1,7 +1,7 @@
 //! `_PythonanywhereBase`: what the two classes share, which is nearly everything.
 //!
 //! An instance knows of which class it is, and so whether an operation is waited for or returned as a coroutine. Methods
-//! whose two forms differ in more than that are in [`sync`](super::sync) and [`asynchronous`](super::asynchronous).
+//! whose two forms differ in more than that are in `sync.rs` and `asynchronous.rs`.
 
 use std::path::PathBuf;
 

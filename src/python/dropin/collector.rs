@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PySet};
 
 use super::arguments::skipper;
-use super::search::is_skipped;
+use super::search::{is_skipped, path_of};
 use super::service::Callable;
 use super::state::State;
 use crate::text::extension;
@@ -33,10 +33,7 @@ impl ItemCollector {
         let pairs = PyList::empty(py);
         for item in self.api.bind(py).call_method1(intern!(py, "files_iterator"), (path_mask,))?.try_iter()? {
             let item = item?;
-            let path: String = match item.extract() {
-                Ok(path) => path,
-                Err(_) => item.get_item("file_path")?.extract()?,
-            };
+            let path = path_of(&item)?;
             let skipped = match &self.skip {
                 Some(skip) => is_skipped(skip.bind(py), &path)?,
                 None => false,

@@ -215,7 +215,7 @@ async fn ended(service: &Service, error: Error) -> Result<Option<Error>, Failed>
 }
 
 /// The path of an item: a text, or a dict with `file_path`.
-fn path_of(item: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(super) fn path_of(item: &Bound<'_, PyAny>) -> PyResult<String> {
     match item.cast::<PyString>() {
         Ok(text) => text.extract(),
         Err(_) => item.get_item("file_path")?.extract(),
