@@ -15,12 +15,12 @@ type Due = Pin<Box<dyn Future<Output = ()> + Send>>;
 static DUE: Mutex<Vec<Due>> = Mutex::new(Vec::new());
 
 /// Leaves something to be done.
-pub(crate) fn owe(due: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn defer(due: impl Future<Output = ()> + Send + 'static) {
     DUE.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(due));
 }
 
 /// Does what is due, for at most so long; returns at once if nothing is.
-pub(crate) async fn settle(within: Duration) {
+pub(crate) async fn run_pending(within: Duration) {
     let due = std::mem::take(&mut *DUE.lock().unwrap_or_else(PoisonError::into_inner));
     if !due.is_empty() && tokio::time::timeout(within, join_all(due)).await.is_err() {
         log::warn!(

@@ -5,6 +5,7 @@
 //! else. See <https://help.pythonanywhere.com/pages/API/>.
 
 use crate::client::BaseUrl;
+use crate::error::{Error, Result};
 
 /// The variable that holds the API token.
 pub const TOKEN: &str = "API_TOKEN";
@@ -36,6 +37,22 @@ impl Environment {
         let on_the_host = host.is_some();
         let login = || if on_the_host { get("USER").or_else(|| get("LOGNAME")) } else { None };
         Self { token: get(TOKEN), user: get(USER).or_else(login), host }
+    }
+
+    /// Host, user and token of the account.
+    ///
+    /// # Errors
+    /// `Config` if token or user is missing.
+    pub fn account(self) -> Result<(String, String, String)> {
+        let token = self.token.ok_or_else(|| {
+            Error::config(format!(
+                "the API token is missing: set {TOKEN} to the one shown on the Account page of PythonAnywhere, tab 'API Token'"
+            ))
+        })?;
+        let user = self.user.ok_or_else(|| {
+            Error::config(format!("the user name is missing: set {USER} to that of the PythonAnywhere account"))
+        })?;
+        Ok((self.host.unwrap_or_else(|| BaseUrl::DEFAULT_HOST.to_owned()), user, token))
     }
 }
 

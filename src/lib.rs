@@ -12,11 +12,12 @@
 //! | [`finder`] | recursive search of remote files with masks |
 //! | [`api`] | one file per endpoint family of the service |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
-//! | [`error`], [`clock`], [`environment`], [`parameters`] | what everything above shares |
+//! | [`error`], [`clock`], [`environment`], [`setting`], [`parameters`] | what everything above shares |
 //! | [`webfaction`] | another service's XML-RPC API, over the transport of `client` |
 //! | [`emulator`] | the service on this machine; shares nothing with the client but the clock |
 
 pub mod api;
+mod blocking;
 mod cleanup;
 #[cfg(unix)]
 pub mod cli;
@@ -34,6 +35,8 @@ pub mod parameters;
 mod per_process;
 #[cfg(feature = "python")]
 mod python;
+pub mod setting;
+mod text;
 mod tls;
 pub mod webfaction;
 

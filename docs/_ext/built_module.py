@@ -28,7 +28,7 @@ from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.roles import XRefRole
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
-from stubs import PACKAGE, Function, Member, Stub, public_module, stub_of
+from stubs import PACKAGE, Function, Member, Stub, is_shared_base, public_module, stub_of
 
 # Typed as the whole configuration of Sphinx, of which it reads these.
 NAPOLEON: Any = Config(
@@ -129,8 +129,10 @@ class Pages:
 
 def documented_names(built: type[Any], members: dict[str, Member]) -> list[str]:
     """The members to describe, in the stub's order: public ones, and others that the stub has words for."""
-    inherited = {name for base in built.__mro__[1:] for name in vars(base)}
-    own = {name for name in dir(built) if name not in inherited or name in vars(built)}
+    described = [base for base in built.__mro__[1:] if not is_shared_base(base.__name__)]
+    inherited = {name for base in described for name in vars(base)}
+    own = {name for base in built.__mro__ if base not in described for name in vars(base)}
+    own |= {name for name in dir(built) if name not in inherited}
     # Set on instances, where the class cannot tell.
     own |= {name for name, member in members.items() if member.annotation and not member.function}
     if missing := sorted(name for name in own - set(members) if not name.startswith("_")):

@@ -35,6 +35,11 @@ def public_module(name: str) -> str:
     return f"{PACKAGE}._items" if name == "FileItem" else f"{PACKAGE}._core"
 
 
+def is_shared_base(name: str) -> bool:
+    """Whether a class only holds what two others share: it is described as a part of them."""
+    return name.startswith("_") and name.endswith("Base")
+
+
 @dataclass
 class Member:
     """What a stub says of a member of a class."""
@@ -84,8 +89,11 @@ class Stub:
         return node
 
     def members(self, node: ast.ClassDef) -> dict[str, Member]:
-        """The members of a class, in order."""
+        """The members of a class, in order, those of a private base that it shares with its twin before its own."""
         found: dict[str, Member] = {}
+        for base in node.bases:
+            if isinstance(base, ast.Name) and is_shared_base(base.id):
+                found |= self.members(self.classes[base.id])
         for position, each in enumerate(node.body):
             if isinstance(each, ast.ClassDef):
                 found[each.name] = Member(each.name, ast.get_docstring(each), is_class=True)

@@ -90,11 +90,12 @@ __all__ = [
     "WebappsStaticFiles",
     "WebappsStaticHeaders",
     "Websites",
+    "_ClientBase",
     "_Family",
+    "_PythonanywhereBase",
     "__version__",
     "_error_classes",
     "_never_skip",
-    "_time_bundle",
     "_webfaction_classes",
     "advance_clock",
     "cli_main",
@@ -208,7 +209,7 @@ class Consoles(_Family):
         there again. The output is what the terminal still shows then. In Python's, a comment that tells where the
         output begins is typed after a command of one line.
 
-        Consoles are looked at less and less often, every 3 seconds in the end: the service allows 40 looks a minute. A
+        Consoles are polled less and less often, in the end every 3 seconds: the service allows 40 requests a minute. A
         console that was just started gets 10 seconds to show its prompt.
 
         Args:
@@ -288,11 +289,11 @@ class Files(_Family):
     def upload(self, path: str, content: Buffer | os.PathLike[str] | os.PathLike[bytes] | _Readable) -> bool:
         """Writes a file, making its folders and replacing what is there.
 
-        A local file and a file object are read while they are sent, so that memory bounds no file. The service is told
-        the length before the first byte. A file object that can seek is measured for that, and sent from where it
-        stands to its end; one that cannot (a pipe, a socket) is copied to a temporary file on disk first. Its methods
-        are called on the calling thread, in `AsyncClient` on the event loop's thread with the caller's context
-        variables.
+        A local file and a file object are read while they are sent, so that memory does not limit their size. The
+        service is told the length before the first byte. A file object that can seek is measured for that, and sent
+        from where it stands to its end; one that cannot (a pipe, a socket) is copied to a temporary file on disk first.
+        Its methods are called on the calling thread, in `AsyncClient` on the event loop's thread with the caller's
+        context variables.
 
         A failure on the way is retried, from where the file stood.
 
@@ -359,7 +360,7 @@ class Files(_Family):
     def tree(self, path: str) -> builtins.list[str]:
         """Paths two levels deep, folders with a slash at the end.
 
-        Trimmed to 1000 in silence: a hint, no basis for a decision.
+        Trimmed to 1000 in silence: a hint rather than a basis for decisions.
 
         Endpoint: ``GET files/tree/?path={path}``.
         """
@@ -665,7 +666,27 @@ class Websites(_Family):
         """
 
 @disjoint_base
-class Client:
+class _ClientBase:
+    """What `Client` and `AsyncClient` share."""
+
+    @classmethod
+    def from_env(cls, **kwargs: Any) -> Self:
+        """Takes the account from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
+
+        Args:
+            kwargs: the keyword arguments of the class.
+
+        Raises:
+            ConfigError: a variable that is needed is missing.
+        """
+    @property
+    def username(self) -> str:
+        """The account's user name."""
+    @property
+    def host(self) -> str:
+        """The service's address, like ``https://www.pythonanywhere.com``."""
+
+class Client(_ClientBase):
     """An account on PythonAnywhere, the whole REST API. Errors are raised.
 
     One attribute for each family of endpoints, one method for each endpoint. Answers are the service's JSON as plain
@@ -709,22 +730,6 @@ class Client:
             ConfigError: user, token or host cannot be one.
             ValueError: a number is out of range.
         """
-    @classmethod
-    def from_env(cls, **kwargs: Any) -> Self:
-        """Takes the account from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
-
-        Args:
-            kwargs: the keyword arguments of the class.
-
-        Raises:
-            ConfigError: a variable that is needed is missing.
-        """
-    @property
-    def username(self) -> str:
-        """The account's user name."""
-    @property
-    def host(self) -> str:
-        """The service's address, like ``https://www.pythonanywhere.com``."""
 
     @property
     def always_on(self) -> AlwaysOn: ...
@@ -932,8 +937,7 @@ class AsyncWebsites(_Family):
     async def delete(self, domain_name: str) -> None: ...
     async def reload(self, domain_name: str) -> None: ...
 
-@disjoint_base
-class AsyncClient:
+class AsyncClient(_ClientBase):
     """An account on PythonAnywhere, the whole REST API: as `Client`, with awaited calls.
 
     Works over several ``asyncio.run()`` and under uvloop. Cancelling a call drops its request.
@@ -951,15 +955,6 @@ class AsyncClient:
         max_wait: float | None = None,
     ) -> Self:
         """As for `Client`."""
-    @classmethod
-    def from_env(cls, **kwargs: Any) -> Self:
-        """As for `Client`."""
-    @property
-    def username(self) -> str:
-        """The account's user name."""
-    @property
-    def host(self) -> str:
-        """The service's address, like ``https://www.pythonanywhere.com``."""
 
     @property
     def always_on(self) -> AsyncAlwaysOn: ...
@@ -995,15 +990,8 @@ class AsyncClient:
     ) -> None: ...
 
 @disjoint_base
-class PythonanywhereApi:
-    """A project on PythonAnywhere. No method raises for a network or HTTP error: see `error_message`.
-
-    Attributes are read at each call. Replaced members (`_request`, `_folder_items`, `files_iterator`, by a subclass,
-    a patched class or instance) are called by the methods built on them. Paths are relative to the project's root,
-    with ``/`` between, and sent as they are, whatever characters they hold.
-
-    Source: https://help.pythonanywhere.com/pages/API/ (``files`` and ``consoles``).
-    """
+class _PythonanywhereBase:
+    """What `PythonanywhereApi` and `AsyncPythonanywhereApi` share."""
 
     base_url: str
     """``https://<web_domain>/api/v0/user/<web_user>/``. A changed one obeys the same rules: https, or loopback."""
@@ -1019,7 +1007,6 @@ class PythonanywhereApi:
     skip_enter_folder: Callable[[str], bool]
     """Asked by `files_iterator` with ``"<folder>/."`` before a folder is entered; true leaves it out."""
 
-    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def __init__(
         self, web_domain: str, web_user: str, web_token: str, project_name: str, *, remote_root: str | None = None
     ) -> None:
@@ -1034,7 +1021,7 @@ class PythonanywhereApi:
             remote_root: absolute path of the project in the account; by default ``/home/<web_user>/<project_name>``.
 
         Raises:
-            TypeError: an argument is no text.
+            TypeError: an argument is not a ``str``.
         """
     @classmethod
     def from_env(cls, project_name: str, **kwargs: Any) -> Self:
@@ -1059,6 +1046,18 @@ class PythonanywhereApi:
         """The project's name; assigning sets `pkg_files_url_part` too."""
     @project_name.setter
     def project_name(self, name: str) -> None: ...
+
+class PythonanywhereApi(_PythonanywhereBase):
+    """A project on PythonAnywhere. No method raises for a network or HTTP error: see `error_message`.
+
+    Attributes are read at each call. Replaced members (`_request`, `_folder_items`, `files_iterator`, by a subclass,
+    a patched class or instance) are called by the methods built on them. Paths are relative to the project's root,
+    with ``/`` between, and sent as they are, whatever characters they hold.
+
+    Source: https://help.pythonanywhere.com/pages/API/ (``files`` and ``consoles``).
+    """
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def _folder_items(self, path: str) -> list[dict[str, str]] | None:
         """Lists a folder of the project, one level deep.
 
@@ -1069,12 +1068,12 @@ class PythonanywhereApi:
         Source: ``GET files/path{path}``.
         """
     def _from_json(self, response: Any) -> Any:
-        """What the response's own ``json()`` gives; ``None`` if it fails, with its beginning in `error_message`."""
+        """What the response's own ``json()`` returns; ``None`` if it fails, with its beginning in `error_message`."""
     def _prepare_collector(self, skip: Callable[[str], bool]) -> ItemCollector:
-        """Sets `skip_enter_folder` and gives an item collector for a collector of files.
+        """Sets `skip_enter_folder` and returns an item collector for a collector of files.
 
         Returns:
-            A callable that takes a mask and gives pairs of file extension (``""`` without one) and path.
+            A callable that takes a mask and returns pairs of file extension (``""`` without one) and path.
         """
     def _request(
         self,
@@ -1090,7 +1089,7 @@ class PythonanywhereApi:
             url_path: already quoted.
             task: what it is for, the beginning of the error message.
             method: an HTTP verb, or any callable named like one (``requests.post``); by default ``GET``.
-            success_codes: status codes that are no error; by default 200 and 201.
+            success_codes: status codes that are not errors; by default 200 and 201.
             request_kwargs: ``params``, ``data``, ``json``, ``files``, ``headers``, ``timeout`` (seconds).
 
         Returns:
@@ -1098,7 +1097,7 @@ class PythonanywhereApi:
 
         Raises:
             TypeError: another keyword, or an argument of a wrong type.
-            ValueError: `method` is no HTTP verb.
+            ValueError: `method` is not an HTTP verb.
         """
     def available_consoles(self) -> list[dict[str, Any]] | None:
         """Lists the account's consoles.
@@ -1244,7 +1243,7 @@ class PythonanywhereApi:
         Args:
             diff: from `deploy_diff` of the same project.
             delete: delete files that earlier deploys put there and that are gone locally.
-            delete_unmanaged: delete files nobody of us put there.
+            delete_unmanaged: also delete files that no deploy put there.
             max_delete: refuse to delete more files; by default the larger of 10 and 20 % of the manifest.
             include: masks of protected files to touch all the same.
             dry_run: plan only; sends no write.
@@ -1252,7 +1251,7 @@ class PythonanywhereApi:
             executor: what puts the files in place: a bundle unpacked by the agent in the web app (``"webapp"``), a task
                 (``"always_on"``, ``"schedule"``), a ``"console"``, or one request per file (``"none"``). ``"auto"``
                 takes the cheapest that works, and installs nothing.
-            force: go on although another deploy seems to be working.
+            force: continue although another deploy seems to be running.
             progress: called with each event on the caller's thread.
             console: number of the console for ``executor="console"``.
             domain: the web app whose agent does it, and whose virtualenv commands use.
@@ -1263,8 +1262,8 @@ class PythonanywhereApi:
             requirements: install this requirements file of the project before that.
             manage: where ``manage.py`` is in the project, if not at its root.
             health_url: a path of the site that must not answer with a server error after the reload.
-            rollback_on_failure: put the old files back if a command, the reload or that look fails. Databases stay as
-                they are. The files go as a bundle then, whatever their number: nothing else is kept.
+            rollback_on_failure: put the old files back if a command, the reload or that health check fails. Databases
+                stay as they are. The files go as a bundle then, whatever their number: nothing else is kept.
 
         Returns:
             What was done. Failures of single files are in it and in `error_message`.
@@ -1275,7 +1274,7 @@ class PythonanywhereApi:
         """
     @property
     def agent(self) -> AgentOfWebApp[AgentChange | None, AgentStatus | None]:
-        """The agent in a web app: code of ours that unpacks bundles and runs commands there."""
+        """The agent in a web app, which unpacks bundles and runs commands there."""
     def manage(
         self,
         *args: str,
@@ -1291,7 +1290,7 @@ class PythonanywhereApi:
         Args:
             args: the words of the command, as in ``manage("migrate", "--noinput")``.
             manage: where ``manage.py`` is in the project, if not at its root.
-            executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
+            executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
             Exit status and output; ``None`` with `error_message` set on network and HTTP errors, and where
@@ -1310,11 +1309,11 @@ class PythonanywhereApi:
         site_url: str | None = None,
         allow_tasks: bool = False,
     ) -> CommandResult | None:
-        """Runs a command in the project's folder on the host, by a task or in a console. The agent runs none.
+        """Runs a command in the project's folder on the host, by a task or in a console. The agent does not run it.
 
         Args:
             command: a text for the shell, or a sequence of words.
-            executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
+            executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
             As for `manage`.
@@ -1334,12 +1333,12 @@ class PythonanywhereApi:
         site_url: str | None = None,
         allow_tasks: bool = False,
     ) -> Drift | None:
-        """Hashes all files of the project on the host, where they lie, and compares.
+        """Hashes all files of the project on the host, without a transfer, and compares.
 
         Args:
             local_root: the project on this machine, to compare with that as well.
             path_masks, protected: as for `deploy_diff`; with `local_root` only.
-            executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
+            executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
             How the host differs from the manifest and from `local_root`; ``None`` with `error_message` set on network
@@ -1349,7 +1348,7 @@ class PythonanywhereApi:
             ConfigError: nothing can do it, or a local mistake.
         """
     def history(self) -> list[HostJob] | None:
-        """Lists what was done on the host in this project, oldest first; deploys by single files are not in it.
+        """Lists the jobs done on the host for this project, oldest first. Deploys by single files are not among them.
 
         Returns:
             At most 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
@@ -1371,7 +1370,7 @@ class PythonanywhereApi:
             deploy_id: the deploy, as `history` lists it. It must be the latest, which is the default unless that is a
                 rollback itself.
             reload: domains to reload.
-            executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
+            executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
             What was done; ``None`` with `error_message` set on network and HTTP errors, and where
@@ -1400,7 +1399,7 @@ class PythonanywhereApi:
             include, exclude: masks of paths relative to the project; everything by default. A ``/`` at the end means
                 everything below: ``media/`` is ``media/**``.
             overwrite: whether local files that differ are replaced. Files that are executable on the host are so here.
-            executor, console, domain, site_url, allow_tasks: who does it; see `deploy`.
+            executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
             What was written, and which masks of `include` matched nothing. ``None`` with `error_message` set on
@@ -1411,8 +1410,7 @@ class PythonanywhereApi:
                 archive cannot be taken here, or a local file would be replaced: nothing is written then.
         """
 
-@disjoint_base
-class AsyncPythonanywhereApi:
+class AsyncPythonanywhereApi(_PythonanywhereBase):
     """`PythonanywhereApi` for asyncio: the same members, as coroutines; `files_iterator` is an asynchronous iterator.
 
     Callbacks are plain functions and run on the loop's thread with the caller's context variables. Cancelling drops
@@ -1420,66 +1418,13 @@ class AsyncPythonanywhereApi:
     refused.
     """
 
-    base_url: str
-    """``https://<web_domain>/api/v0/user/<web_user>/``. A changed one obeys the same rules: https, or loopback."""
-    consoles_url_part: str
-    """``consoles/``."""
-    protocol_headers: dict[str, str]
-    """Headers of every request, ``{"Authorization": "Token …"}``: the one place that shows the token. A pickled
-    instance holds them, for worker processes: keep it as secret as the token."""
-    web_user: str
-    """The account's user name."""
-    pkg_files_url_part: str
-    """``files/path/home/<web_user>/<project_name>/``, set anew when `project_name` is assigned."""
-    skip_enter_folder: Callable[[str], bool]
-    """Asked by `files_iterator` with ``"<folder>/."`` before a folder is entered; true leaves it out."""
-
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
-    def __init__(
-        self, web_domain: str, web_user: str, web_token: str, project_name: str, *, remote_root: str | None = None
-    ) -> None:
-        """Sets up an instance; values are checked when they are used.
-
-        Args:
-            web_domain: host of the service, like ``"www.pythonanywhere.com"`` or ``"eu.pythonanywhere.com"``; may
-                carry a scheme, as in ``"http://127.0.0.1:8000"`` for the emulator.
-            web_user: the account's user name.
-            web_token: the API token that the Account page shows.
-            project_name: name of the project's folder and package.
-            remote_root: absolute path of the project in the account; by default ``/home/<web_user>/<project_name>``.
-
-        Raises:
-            TypeError: an argument is no text.
-        """
-    @classmethod
-    def from_env(cls, project_name: str, **kwargs: Any) -> Self:
-        """Makes an instance from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
-
-        On the service itself, which sets ``PYTHONANYWHERE_SITE`` and ``PYTHONANYWHERE_DOMAIN``, ``USER`` is the user.
-
-        Raises:
-            ConfigError: token or user name is missing.
-        """
-    @property
-    def error_message(self) -> str:
-        """What went wrong, or ``""``.
-
-        Settled when an operation ends: success clears, a failure is appended after an empty line. Assigning a text
-        appends it, assigning ``""`` clears. In threads and tasks rely on returned values instead.
-        """
-    @error_message.setter
-    def error_message(self, text: str) -> None: ...
-    @property
-    def project_name(self) -> str:
-        """The project's name; assigning sets `pkg_files_url_part` too."""
-    @project_name.setter
-    def project_name(self, name: str) -> None: ...
     def _folder_items(self, path: str) -> Coroutine[list[dict[str, str]] | None]:
         """As `PythonanywhereApi._folder_items`, awaited."""
     def _from_json(self, response: Any) -> Coroutine[Any]:
         """As `PythonanywhereApi._from_json`, awaited."""
     def _prepare_collector(self, skip: Callable[[str], bool]) -> Coroutine[ItemCollector]:
-        """Sets `skip_enter_folder` and gives an item collector; calling it needs synchronous iteration."""
+        """Sets `skip_enter_folder` and returns an item collector; calling it needs synchronous iteration."""
     def _request(
         self,
         url_path: str,
@@ -1642,7 +1587,7 @@ class Coroutine(Generic[_T]):
     def send(self, value: Any) -> Any: ...
     def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> Any: ...
     def close(self) -> None:
-        """Gives up what was not awaited to its end."""
+        """Cancels what was not awaited to its end."""
 
 @final
 class FilesIterator:
@@ -1651,7 +1596,7 @@ class FilesIterator:
     def __iter__(self) -> Self: ...
     def __next__(self) -> FileItem: ...
     def close(self) -> None:
-        """Ends the search; listings under way are given up."""
+        """Ends the search and cancels listings that are under way."""
 
 @final
 class AsyncFilesIterator:
@@ -1660,18 +1605,18 @@ class AsyncFilesIterator:
     def __aiter__(self) -> Self: ...
     def __anext__(self) -> Coroutine[FileItem]: ...
     def aclose(self) -> Coroutine[None]:
-        """Ends the search; listings under way are given up."""
+        """Ends the search and cancels listings that are under way."""
 
 @final
 class ItemCollector:
-    """What `_prepare_collector` gives."""
+    """What `_prepare_collector` returns."""
 
     def __call__(self, path_mask: str) -> list[tuple[str, str]]:
         """Pairs of file extension and path of the files that match and are not skipped."""
 
 @final
 class Response:
-    """An answer, as users of requests know it. True if its status is below 400."""
+    """A response like those of requests. True if its status is below 400."""
 
     @property
     def status_code(self) -> int:
@@ -1684,10 +1629,10 @@ class Response:
         """The status in words, or why no answer came."""
     @property
     def headers(self) -> Headers:
-        """The headers; names are looked up whatever their case."""
+        """The headers; names are looked up case-insensitively."""
     @property
     def url(self) -> str:
-        """What was asked for."""
+        """The URL of the request."""
     @property
     def content(self) -> bytes:
         """The body, decompressed."""
@@ -1735,7 +1680,7 @@ class DeployDiff:
 
     @property
     def added(self) -> list[str]:
-        """Files to upload that are new there."""
+        """Files to upload that are new on the host."""
     @property
     def changed(self) -> list[str]:
         """Files to upload that replace others."""
@@ -1747,7 +1692,7 @@ class DeployDiff:
         """Files that are the same on both sides."""
     @property
     def unmanaged(self) -> list[str]:
-        """Files there that no deploy of ours put there."""
+        """Files on the host that no deploy put there."""
     @property
     def protected(self) -> list[str]:
         """Local files that are left alone."""
@@ -1759,7 +1704,7 @@ class DeployDiff:
         """What to know about."""
     @property
     def compare(self) -> str:
-        """What the service's side is known from: ``"manifest"``, ``"names"`` or ``"content"``."""
+        """How the files on the host are known: ``"manifest"``, ``"names"`` or ``"content"``."""
     @property
     def plan(self) -> dict[str, Any]:
         """The ordered ``actions`` of a deploy without options, its cost in ``requests``, ``seconds`` and ``bytes``."""
@@ -1844,7 +1789,7 @@ class DeployReport:
 
 @disjoint_base
 class ProgressEvent:
-    """What a deploy tells while it works; one class for each kind. Sizes are in bytes."""
+    """An event during a deploy; one class for each kind. Sizes are in bytes."""
 
     @final
     class Planned(ProgressEvent):
@@ -1987,13 +1932,13 @@ class Emulator:
         account: what the account may do.
         disk_quota: in bytes; by default what the kind of account has.
         students: the user names of the account's students.
-        mysql_databases: the names of its MySQL databases, which are told and not served.
+        mysql_databases: the names of its MySQL databases, which are listed but not served.
         latency: seconds added to each answer.
         tls: serve https, and write the certificate authority to trust to ``ca.pem`` in this directory. Sites understand
             http as well, at the same port.
         python: the Python for consoles and web apps; by default this one.
         private_paths: let its processes see ``/home/<user>``, ``/var/www`` and ``/var/log`` where the system allows it.
-        undocumented: switches for what nobody documents of the service (``retry_after=False``, …).
+        undocumented: switches for undocumented behaviour of the service (``retry_after=False``, …).
     """
 
     def __new__(
@@ -2016,7 +1961,7 @@ class Emulator:
         **undocumented: Any,
     ) -> Self: ...
     def start(self) -> Self:
-        """Starts it; when this returns it answers. An emulator is started once."""
+        """Starts it; when this returns it answers. An emulator can be started only once."""
     def stop(self) -> None:
         """Closes every connection and ends every process."""
     def __enter__(self) -> Self: ...
@@ -2048,13 +1993,13 @@ class Emulator:
         """Forgets the requests so far."""
     @property
     def faults(self) -> Faults:
-        """What is to go wrong."""
+        """The faults to inject."""
     def held(self) -> list[HeldRequest]:
         """The requests that wait at a ``"hold"`` fault, oldest first."""
     def release(self, number: int) -> bool:
-        """Lets a held request go on; false if none of this number waits."""
+        """Releases a held request; false if none of this number waits."""
     def release_all(self) -> None:
-        """Lets all held requests go on; rules that hold more stay."""
+        """Releases all held requests; rules that hold more stay."""
     def wait_held(self, count: int, timeout: float = 10.0) -> bool:
         """Waits until `count` requests are held; false if they aren't within `timeout` seconds."""
     def create_webapp(
@@ -2087,7 +2032,7 @@ class LoggedRequest:
         """The query as it came."""
     @property
     def user_agent(self) -> str:
-        """Who asked."""
+        """The ``User-Agent`` header."""
     @property
     def endpoint(self) -> str | None:
         """The rate limit's bucket."""
@@ -2102,10 +2047,10 @@ class LoggedRequest:
         """When it was answered."""
     @property
     def bytes_in(self) -> int:
-        """Size of the body that came."""
+        """Size of the request's body."""
     @property
     def bytes_out(self) -> int:
-        """Size of the body that went."""
+        """Size of the answer's body."""
 
 @final
 class HeldRequest:
@@ -2122,11 +2067,11 @@ class HeldRequest:
         """The path, decoded."""
     @property
     def user_agent(self) -> str:
-        """Who asked."""
+        """The ``User-Agent`` header."""
 
 @final
 class Faults:
-    """What is to go wrong, as rules; the first that matches a request counts."""
+    """The faults to inject, as rules; the first that matches a request counts."""
 
     def add(
         self,
@@ -2165,7 +2110,7 @@ class Faults:
         """Removes all rules."""
 
 def set_clock_speed(factor: float) -> None:
-    """Lets the clock of rate limit, retries and emulator run `factor` times as fast as the system's."""
+    """Makes the clock of rate limit, retries and emulator run `factor` times as fast as the system's."""
 
 def advance_clock(by: float) -> None:
     """Moves that clock ahead by seconds."""
@@ -2182,15 +2127,15 @@ _Status = TypeVar("_Status")
 
 @final
 class AgentOfWebApp(Generic[_Change, _Status]):
-    """The agent in a web app. Its methods wait or are coroutines, as those of the class that it is an attribute of.
+    """The agent in a web app. Its methods wait or are coroutines, like those of the class that it is an attribute of.
 
-    It is code of ours, stored in ``/home/<user>/.pya/agent-<domain>/`` and started by a stub in the WSGI file, which
-    runs the original WSGI file as before. It takes requests that are signed with the account's API token, and leaves
-    all others to the application.
+    It is code of this package, stored in ``/home/<user>/.pya/agent-<domain>/`` and started by a stub in the WSGI file,
+    which runs the original WSGI file as before. It takes requests that are signed with the account's API token, and
+    leaves all others to the application.
     """
 
     def install(self, domain: str, site_url: str | None = None) -> _Change:
-        """Installs it, or replaces an older one, and reloads the web app. Twice is once.
+        """Installs it, or replaces an older one, and reloads the web app. Repeating it changes nothing.
 
         Args:
             domain: of the web app.
@@ -2200,7 +2145,7 @@ class AgentOfWebApp(Generic[_Change, _Status]):
             ConfigError: the WSGI file was changed since the last installation; the message shows how.
         """
     def status(self, domain: str, site_url: str | None = None) -> _Status:
-        """Looks whether it answers, and if not, why. Changes nothing."""
+        """Checks whether it answers, and if not, why. Changes nothing."""
     def remove(self, domain: str, site_url: str | None = None, *, force: bool = False) -> _Change:
         """Puts the original WSGI file back, byte for byte, and reloads.
 
@@ -2227,6 +2172,3 @@ class CommandResult:
     def truncated(self) -> bool:
         """Whether the middle of a long output is left out."""
     def __bool__(self) -> bool: ...
-
-def _time_bundle(root: str | os.PathLike[str]) -> float:
-    """Packs all files below `root` as a deploy does, and says how many seconds it took; for the benchmark."""

@@ -1,4 +1,4 @@
-"""Values that the extension makes with Python's means: texts that are more, and times."""
+"""Values that the extension creates in Python: subclasses of ``str``, and times."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FileItem(str):
 
 
 class ConsoleOutput(str):
-    """What a command in a console wrote, as text that also tells how the command ended."""
+    """What a command in a console wrote, as text that also holds how the command ended."""
 
     exit_status: int | None
     """Of the command, where a shell ran it; else ``None``."""

@@ -42,7 +42,7 @@ __all__ = [
 
 
 class PythonAnywhereError(Exception):
-    """The base of all that this package raises."""
+    """The base of all exceptions of this package."""
 
 
 class ConfigError(PythonAnywhereError, ValueError):
@@ -106,7 +106,7 @@ class ForbiddenError(ApiError, PermissionError):
 
 
 class NotFoundError(ApiError, FileNotFoundError):
-    """404: there is no such thing."""
+    """404: what was asked for does not exist."""
 
 
 class ConflictError(ApiError):

@@ -187,7 +187,7 @@ class AgentChange(TypedDict):
 
 
 class AgentStatus(TypedDict):
-    """How an agent is: whether it answers, and in words, with the reason if not."""
+    """The status of an agent: whether it answers, and in words, with the reason if not."""
 
     ready: bool
     status: str
@@ -207,7 +207,7 @@ class DeployEstimate(TypedDict):
 
 
 class DeployStep(TypedDict):
-    """A command that a deploy ran on the host. `exit_status` is ``None`` if nobody knows."""
+    """A command that a deploy ran on the host. `exit_status` is ``None`` if it is unknown."""
 
     step: str
     ok: bool
@@ -243,7 +243,7 @@ class _HostJob(TypedDict):
 
 
 class HostJob(_HostJob, total=False):
-    """A job that was done on the host. Times are in seconds since 1970; `migrations` are those that it ran, if any."""
+    """A job on the host. Times are in seconds since 1970; `migrations` are those that it ran, if any."""
 
     migrations: list[str]
 
@@ -251,9 +251,9 @@ class HostJob(_HostJob, total=False):
 class RollbackReport(TypedDict):
     """What a rollback did. `migrations` ran in that deploy or since, and stay: the database is as it was before.
 
-    `resumed` says that an earlier rollback had put the files back and only its end was left to do; `kept_for_rollback`
-    that what was replaced is kept, so that this one can be undone. `warnings` tells what else to know, such as a domain
-    that could not be reloaded.
+    `resumed` says that an earlier rollback had put the files back and only the rest was left to do; `kept_for_rollback`
+    that what was replaced is kept, so that this one can be undone. `warnings` holds anything else to know, such as a
+    domain that could not be reloaded.
     """
 
     deploy: str
@@ -270,7 +270,7 @@ class RollbackReport(TypedDict):
 class PullReport(TypedDict):
     """What was pulled; `unreadable` and `skipped` are path to reason, `bytes` the size of the archive.
 
-    `unmatched` are the masks of `include`, as given, for which nothing came.
+    `unmatched` are the masks of `include`, as given, that matched nothing.
     """
 
     written: list[str]

@@ -12,13 +12,12 @@ Imported only when asked for::
 from collections.abc import Sequence
 from typing import Any
 
-from typing_extensions import Self, disjoint_base
+from typing_extensions import Self
 
 from .exceptions import WebfactionFault
 
 __all__ = ["AsyncWebfactionApi", "WebfactionApi", "WebfactionFault"]
 
-@disjoint_base
 class WebfactionApi:
     """A server of the API, and the session with it.
 
@@ -583,7 +582,6 @@ class WebfactionApi:
             What it printed.
         """
 
-@disjoint_base
 class AsyncWebfactionApi:
     """`WebfactionApi` with every call as a coroutine. Arguments are checked at the call, the session is read when it
     is awaited.

@@ -519,6 +519,8 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 mod tests {
     use clap::CommandFactory;
 
+    use crate::setting::{Interface, Setting};
+
     use super::*;
 
     #[test]
@@ -539,5 +541,16 @@ mod tests {
         let command = Cli::command();
         assert!(command.get_arguments().all(|argument| argument.get_id() != "token"));
         assert!(Cli::try_parse_from(["pya", "ls", "--token", "secret"]).is_err());
+    }
+
+    #[test]
+    fn every_option_that_a_message_names_is_one() {
+        let command = Cli::command();
+        let deploy = command.find_subcommand("deploy").unwrap();
+        let names: Vec<_> = deploy.get_arguments().filter_map(|argument| argument.get_long()).collect();
+        for setting in Setting::ALL {
+            let option = setting.spelled(Interface::CommandLine).split(' ').next().unwrap();
+            assert!(names.contains(&option.trim_start_matches("--")), "{setting:?}");
+        }
     }
 }

@@ -172,12 +172,6 @@ pub fn table(rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A count with its noun: `1 file`, `3 files`.
-#[must_use]
-pub fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}
-
 /// A name as it can be shown on a terminal: control characters, which could rewrite the screen, are escaped.
 #[must_use]
 pub fn shown(name: &str) -> String {

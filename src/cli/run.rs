@@ -21,6 +21,7 @@ use super::output::Output;
 use super::signals::Signals;
 use crate::cleanup;
 use crate::error::{Error, Result};
+use crate::setting::Interface;
 
 /// What an interrupted command may take to remove what it left on the host; as a rule there is nothing.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
@@ -83,6 +84,7 @@ pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
             return if shown { Exit::Ok } else { Exit::Usage }.code();
         }
     };
+    Interface::CommandLine.select();
     log::start(cli.global.verbose);
     let output = Output::new(cli.global.json, cli.global.quiet);
     let context = Context { global: cli.global, output, python: host, last_words: Mutex::new(None) };
@@ -108,7 +110,7 @@ fn run_command(context: &Context, command: Command) -> Result<Exit> {
             }
         }
     });
-    runtime.block_on(cleanup::settle(LEAVE_WITHIN));
+    runtime.block_on(cleanup::run_pending(LEAVE_WITHIN));
     // Threads that still read or hash files must not hold the end up.
     runtime.shutdown_timeout(Duration::from_millis(50));
     exit

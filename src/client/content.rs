@@ -15,6 +15,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use tokio_util::io::ReaderStream;
 
+use crate::blocking::blocking;
 use crate::error::{Error, Result};
 
 /// Contents go out in pieces of this size, so that progress can be told and little is in memory.
@@ -155,14 +156,5 @@ fn changed(path: Option<&Path>, length: u64, how: &str) -> Error {
             source: io::Error::other(format!("the file became {how} than its {length} bytes while it was sent")),
         },
         None => Error::config(format!("the content is {how} than the {length} bytes that were announced")),
-    }
-}
-
-/// Runs what may block, away from the threads that drive the connections.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(Error::Closed),
     }
 }

@@ -24,8 +24,6 @@ mod transfer;
 
 pub use account::Client;
 pub use auth::Token;
-#[cfg(feature = "python")]
-pub(crate) use content::blocking;
 pub use content::{Content, Pieces, Source};
 pub use endpoints::{Endpoint, endpoint_of};
 pub use host::BaseUrl;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::{Bytes, BytesMut};
 use tempfile::TempPath;
 
-use super::content::blocking;
+use crate::blocking::blocking;
 use crate::error::{Error, Result};
 
 /// So much is gathered before it is written.

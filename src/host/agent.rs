@@ -22,6 +22,7 @@ use crate::api::Reloaded;
 use crate::client::{Client, RemotePath};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::setting::Setting;
 
 /// The code that runs in the web app.
 const AGENT: &str = include_str!("agent.py");
@@ -135,8 +136,9 @@ impl fmt::Display for Unreachable {
             Self::Mapped(url) => write!(f, "the static files mapping {url:?} answers for {PATH}: remove or narrow it"),
             Self::Elsewhere(what) => write!(
                 f,
-                "{what}: if the domain does not point to this web app yet, give an address that does (site_url), such \
-                 as the account's own subdomain"
+                "{what}: if the domain does not point to this web app yet, give an address that does ({}), such as the \
+                 account's own subdomain",
+                Setting::SiteUrl
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! JSON as Python values.
+//! JSON as Python values, and the names of types in messages.
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -32,4 +32,22 @@ pub(super) fn json_to_py<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<
             dict.into_bound_py_any(py)
         }
     }
+}
+
+/// A JSON value as an attribute of a class: a new Python value each time it is read.
+pub(super) struct Json(pub Value);
+
+impl<'py> IntoPyObject<'py> for &Json {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        json_to_py(py, &self.0)
+    }
+}
+
+/// The name of a value's type, for a message.
+pub(super) fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string())
 }

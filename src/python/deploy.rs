@@ -1,15 +1,15 @@
-//! What deploys give and tell: diff, report and progress events as Python values.
+//! Diff, report and progress events of deploys as Python values.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
+use serde_json::json;
 
-use super::convert::json_to_py;
-use super::errors::IntoPy;
+use super::convert::{Json, json_to_py};
+use super::errors::exception;
 use crate::deploy;
-use crate::host::{Bundle, Item};
 
 /// How a local project differs from the host. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api", frozen)]
@@ -96,29 +96,53 @@ impl DeployDiff {
     }
 }
 
-/// How long it takes to pack all files below `root`, in seconds; for the benchmark.
-#[pyfunction(name = "_time_bundle")]
-#[allow(clippy::needless_pass_by_value, reason = "what pyo3 makes of a path")]
-pub(super) fn time_bundle(py: Python<'_>, root: PathBuf) -> PyResult<f64> {
-    let packed = py.detach(|| -> crate::Result<f64> {
-        let start = std::time::Instant::now();
-        let mut items = Vec::new();
-        for entry in ignore::WalkBuilder::new(&root).standard_filters(false).build().flatten() {
-            let Ok(metadata) = entry.metadata() else { continue };
-            if let (true, Ok(path)) = (metadata.is_file(), entry.path().strip_prefix(&root)) {
-                let path = path.to_string_lossy().into_owned();
-                items.push(Item { path, local: entry.path().to_owned(), size: metadata.len() });
-            }
-        }
-        Bundle::pack(&items, |_| Vec::new())?;
-        Ok(start.elapsed().as_secs_f64())
-    });
-    packed.into_py(py)
-}
-
 /// What a deploy did. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api", frozen)]
-pub(super) struct DeployReport(pub deploy::DeployReport);
+#[allow(clippy::struct_excessive_bools, reason = "as in `deploy::DeployReport`")]
+pub(super) struct DeployReport {
+    /// The core's, for what is not an attribute.
+    report: deploy::DeployReport,
+    #[pyo3(get)]
+    ok: bool,
+    #[pyo3(get)]
+    dry_run: bool,
+    #[pyo3(get)]
+    uploaded: Vec<String>,
+    #[pyo3(get)]
+    deleted: Vec<String>,
+    #[pyo3(get)]
+    failed: BTreeMap<String, String>,
+    #[pyo3(get)]
+    protected: Vec<String>,
+    #[pyo3(get)]
+    reloaded: Vec<String>,
+    #[pyo3(get)]
+    warnings: Vec<String>,
+    #[pyo3(get)]
+    stopped: Option<String>,
+    #[pyo3(get)]
+    executor: String,
+    #[pyo3(get)]
+    why: String,
+    #[pyo3(get)]
+    estimates: Json,
+    #[pyo3(get)]
+    steps: Json,
+    #[pyo3(get)]
+    error_log: Vec<String>,
+    #[pyo3(get)]
+    kept_for_rollback: bool,
+    #[pyo3(get)]
+    rolled_back: bool,
+    #[pyo3(get)]
+    untouched: bool,
+    #[pyo3(get)]
+    requests: u64,
+    #[pyo3(get)]
+    seconds: f64,
+    #[pyo3(get)]
+    plan: Json,
+}
 
 fn sorted(paths: &[String]) -> Vec<String> {
     let mut paths = paths.to_vec();
@@ -126,136 +150,62 @@ fn sorted(paths: &[String]) -> Vec<String> {
     paths
 }
 
+impl From<deploy::DeployReport> for DeployReport {
+    fn from(report: deploy::DeployReport) -> Self {
+        Self {
+            ok: report.ok,
+            dry_run: report.dry_run,
+            uploaded: sorted(&report.uploaded),
+            deleted: sorted(&report.deleted),
+            failed: report.failed.clone(),
+            protected: report.protected.clone(),
+            reloaded: report.reloaded.clone(),
+            warnings: report.warnings.clone(),
+            stopped: report.stopped.clone(),
+            executor: report.executor.clone(),
+            why: report.why.clone(),
+            estimates: Json(json!(report.estimates)),
+            steps: Json(json!(report.steps)),
+            error_log: report.error_log.clone(),
+            kept_for_rollback: report.kept_for_rollback,
+            rolled_back: report.rolled_back,
+            untouched: report.untouched,
+            requests: report.requests,
+            seconds: report.seconds,
+            plan: Json(report.plan.to_json()),
+            report,
+        }
+    }
+}
+
 #[pymethods]
 impl DeployReport {
-    #[getter]
-    fn ok(&self) -> bool {
-        self.0.ok
-    }
-
-    #[getter]
-    fn dry_run(&self) -> bool {
-        self.0.dry_run
-    }
-
-    #[getter]
-    fn uploaded(&self) -> Vec<String> {
-        sorted(&self.0.uploaded)
-    }
-
-    #[getter]
-    fn deleted(&self) -> Vec<String> {
-        sorted(&self.0.deleted)
-    }
-
-    #[getter]
-    fn failed(&self) -> BTreeMap<String, String> {
-        self.0.failed.clone()
-    }
-
-    #[getter]
-    fn protected(&self) -> Vec<String> {
-        self.0.protected.clone()
-    }
-
-    #[getter]
-    fn reloaded(&self) -> Vec<String> {
-        self.0.reloaded.clone()
-    }
-
-    #[getter]
-    fn warnings(&self) -> Vec<String> {
-        self.0.warnings.clone()
-    }
-
-    #[getter]
-    fn stopped(&self) -> Option<String> {
-        self.0.stopped.clone()
-    }
-
-    #[getter]
-    fn executor(&self) -> &str {
-        &self.0.executor
-    }
-
-    #[getter]
-    fn why(&self) -> &str {
-        &self.0.why
-    }
-
-    #[getter]
-    fn estimates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json_to_py(py, &serde_json::json!(self.0.estimates))
-    }
-
-    #[getter]
-    fn steps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json_to_py(py, &serde_json::json!(self.0.steps))
-    }
-
-    #[getter]
-    fn error_log(&self) -> Vec<String> {
-        self.0.error_log.clone()
-    }
-
-    #[getter]
-    fn kept_for_rollback(&self) -> bool {
-        self.0.kept_for_rollback
-    }
-
-    #[getter]
-    fn rolled_back(&self) -> bool {
-        self.0.rolled_back
-    }
-
-    #[getter]
-    fn untouched(&self) -> bool {
-        self.0.untouched
-    }
-
-    #[getter]
-    fn requests(&self) -> u64 {
-        self.0.requests
-    }
-
-    #[getter]
-    fn seconds(&self) -> f64 {
-        self.0.seconds
-    }
-
-    #[getter]
-    fn plan<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json_to_py(py, &self.0.plan.to_json())
-    }
-
     fn to_json(&self) -> String {
-        self.0.to_json().to_string()
+        self.report.to_json().to_string()
     }
 
     fn raise_for_failures(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(text) = self.0.error_message() else { return Ok(()) };
-        let class = py.import("pythonanywhere_api.exceptions")?.getattr("PythonAnywhereError")?;
-        Err(PyErr::from_value(class.call1((text,))?))
+        let failure = self.report.error_message();
+        failure.map_or(Ok(()), |text| Err(exception(py, "PythonAnywhereError", (text,))))
     }
 
     fn __bool__(&self) -> bool {
-        self.0.ok
+        self.ok
     }
 
     fn __repr__(&self) -> String {
-        let report = &self.0;
         format!(
             "<DeployReport: {}, {} uploaded, {} deleted, {} failed, {} requests>",
-            if report.ok { "ok" } else { "not ok" },
-            report.uploaded.len(),
-            report.deleted.len(),
-            report.failed.len(),
-            report.requests
+            if self.ok { "ok" } else { "not ok" },
+            self.uploaded.len(),
+            self.deleted.len(),
+            self.failed.len(),
+            self.requests
         )
     }
 }
 
-/// What a deploy tells while it works; one class for each kind. Documented in `_core.pyi`.
+/// An event during a deploy; one class for each kind. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api", frozen)]
 #[allow(missing_docs, reason = "as in `deploy::ProgressEvent`")]
 pub(super) enum ProgressEvent {

@@ -12,10 +12,10 @@ use super::convert::json_to_py;
 use super::errors::IntoPy;
 use super::runtime::wait;
 use crate::client::{BaseUrl, Client, Options, RateLimit, Token};
-use crate::clock;
+use crate::clock::{self, Tick};
 use crate::emulator::{self, AccountKind, FaultKind, FaultRule, Settings, Stage, Undocumented};
 
-/// How often a wait for held requests checks for signals.
+/// How often a wait for held requests checks signals.
 const WAKE: Duration = Duration::from_millis(50);
 
 /// A running emulator. Documented in `_core.pyi`.
@@ -31,13 +31,6 @@ impl Emulator {
         running
             .clone()
             .ok_or_else(|| PyRuntimeError::new_err("the emulator is not running: use it in a \"with\" statement"))
-    }
-
-    fn end(&self, py: Python<'_>) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(running) = running {
-            py.detach(|| running.stop());
-        }
     }
 }
 
@@ -105,7 +98,7 @@ impl Emulator {
     fn start(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         let this = slf.get();
         let Some(settings) = this.settings.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            return Err(PyRuntimeError::new_err("an emulator can only be started once: create a new one"));
+            return Err(PyRuntimeError::new_err("an emulator can be started only once: create another one"));
         };
         let started = slf.py().detach(|| emulator::Emulator::start(settings));
         let started = started.map_err(|error| PyOSError::new_err(format!("cannot start the emulator: {error}")))?;
@@ -114,7 +107,10 @@ impl Emulator {
     }
 
     fn stop(&self, py: Python<'_>) {
-        self.end(py);
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(running) = running {
+            py.detach(|| running.stop());
+        }
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
@@ -128,7 +124,7 @@ impl Emulator {
         _value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) {
-        self.end(py);
+        self.stop(py);
     }
 
     #[getter]
@@ -163,7 +159,7 @@ impl Emulator {
 
     #[getter]
     fn requests(&self) -> PyResult<Vec<LoggedRequest>> {
-        Ok(self.running()?.requests().into_iter().map(LoggedRequest).collect())
+        Ok(self.running()?.requests().into_iter().map(LoggedRequest::from).collect())
     }
 
     fn clear_requests(&self) -> PyResult<()> {
@@ -177,7 +173,7 @@ impl Emulator {
     }
 
     fn held(&self) -> PyResult<Vec<HeldRequest>> {
-        Ok(self.running()?.held().into_iter().map(HeldRequest).collect())
+        Ok(self.running()?.held().into_iter().map(HeldRequest::from).collect())
     }
 
     fn release(&self, number: u64) -> PyResult<bool> {
@@ -205,7 +201,7 @@ impl Emulator {
         }
     }
 
-    /// Creates a web app through the API, for tests that need one.
+    /// Creates a web app as a client would, for tests that start with one.
     #[pyo3(signature = (domain=None, *, python_version="3.11", virtualenv=None))]
     fn create_webapp<'py>(
         &self,
@@ -221,7 +217,7 @@ impl Emulator {
         let options = Options { rate_limit: RateLimit::Off, ..Options::default() };
         let client = Client::new(&host, running.user(), &token, options).into_py(py)?;
         let version = format!("python{}", python_version.trim_start_matches("python").replace('.', ""));
-        let made = wait(py, |_host| async move {
+        let made = wait(py, |_caller| async move {
             client.create_webapp(&domain, &version).await?;
             match virtualenv {
                 Some(path) => client.update_webapp(&domain, &[("virtualenv_path", &path.to_string_lossy())]).await,
@@ -245,7 +241,7 @@ fn seconds(name: &str, value: f64) -> PyResult<Duration> {
         .map_err(|_| PyValueError::new_err(format!("{name} must be a non-negative number of seconds")))
 }
 
-/// The switches for undocumented behaviours, from keyword arguments.
+/// The switches for undocumented behaviour, by name.
 fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
     let mut switches = Undocumented::default();
     for (name, value) in given.into_iter().flatten() {
@@ -274,110 +270,74 @@ fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
     Ok(switches)
 }
 
-/// A request that the emulator received. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api.testing", frozen)]
-pub(super) struct LoggedRequest(emulator::LoggedRequest);
+/// One request that the emulator got. Documented in `_core.pyi`.
+#[pyclass(module = "pythonanywhere_api.testing", frozen, get_all)]
+pub(super) struct LoggedRequest {
+    number: u64,
+    method: String,
+    path: String,
+    raw_path: String,
+    query: String,
+    user_agent: String,
+    endpoint: Option<&'static str>,
+    status: Option<u16>,
+    started: f64,
+    finished: Option<f64>,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+impl From<emulator::LoggedRequest> for LoggedRequest {
+    fn from(request: emulator::LoggedRequest) -> Self {
+        let seconds = |tick: Tick| tick.since_start().as_secs_f64();
+        Self {
+            number: request.number,
+            method: request.method,
+            path: request.path,
+            raw_path: request.raw_path,
+            query: request.query,
+            user_agent: request.user_agent,
+            endpoint: request.endpoint,
+            status: request.status,
+            started: seconds(request.started),
+            finished: request.finished.map(seconds),
+            bytes_in: request.bytes_in,
+            bytes_out: request.bytes_out,
+        }
+    }
+}
 
 #[pymethods]
 impl LoggedRequest {
-    #[getter]
-    fn number(&self) -> u64 {
-        self.0.number
-    }
-
-    #[getter]
-    fn method(&self) -> &str {
-        &self.0.method
-    }
-
-    #[getter]
-    fn path(&self) -> &str {
-        &self.0.path
-    }
-
-    #[getter]
-    fn raw_path(&self) -> &str {
-        &self.0.raw_path
-    }
-
-    #[getter]
-    fn query(&self) -> &str {
-        &self.0.query
-    }
-
-    #[getter]
-    fn user_agent(&self) -> &str {
-        &self.0.user_agent
-    }
-
-    #[getter]
-    fn endpoint(&self) -> Option<&'static str> {
-        self.0.endpoint
-    }
-
-    #[getter]
-    fn status(&self) -> Option<u16> {
-        self.0.status
-    }
-
-    #[getter]
-    fn started(&self) -> f64 {
-        self.0.started.since_start().as_secs_f64()
-    }
-
-    #[getter]
-    fn finished(&self) -> Option<f64> {
-        self.0.finished.map(|finished| finished.since_start().as_secs_f64())
-    }
-
-    #[getter]
-    fn bytes_in(&self) -> u64 {
-        self.0.bytes_in
-    }
-
-    #[getter]
-    fn bytes_out(&self) -> u64 {
-        self.0.bytes_out
-    }
-
     fn __repr__(&self) -> String {
-        let status = self.0.status.map_or_else(|| "unanswered".to_owned(), |status| status.to_string());
-        format!("<{} {} {} {status}>", self.0.number, self.0.method, self.0.path)
+        let status = self.status.map_or_else(|| "unanswered".to_owned(), |status| status.to_string());
+        format!("<{} {} {} {status}>", self.number, self.method, self.path)
     }
 }
 
-/// A request that a `"hold"` fault holds. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api.testing", frozen)]
-pub(super) struct HeldRequest(emulator::HeldRequest);
+/// A request that waits at a `"hold"` fault. Documented in `_core.pyi`.
+#[pyclass(module = "pythonanywhere_api.testing", frozen, get_all)]
+pub(super) struct HeldRequest {
+    number: u64,
+    method: String,
+    path: String,
+    user_agent: String,
+}
+
+impl From<emulator::HeldRequest> for HeldRequest {
+    fn from(emulator::HeldRequest { number, method, path, user_agent }: emulator::HeldRequest) -> Self {
+        Self { number, method, path, user_agent }
+    }
+}
 
 #[pymethods]
 impl HeldRequest {
-    #[getter]
-    fn number(&self) -> u64 {
-        self.0.number
-    }
-
-    #[getter]
-    fn method(&self) -> &str {
-        &self.0.method
-    }
-
-    #[getter]
-    fn path(&self) -> &str {
-        &self.0.path
-    }
-
-    #[getter]
-    fn user_agent(&self) -> &str {
-        &self.0.user_agent
-    }
-
     fn __repr__(&self) -> String {
-        format!("<{} {} {} held>", self.0.number, self.0.method, self.0.path)
+        format!("<{} {} {} held>", self.number, self.method, self.path)
     }
 }
 
-/// The rules for faults. Documented in `_core.pyi`.
+/// The faults to inject. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api.testing", frozen)]
 pub(super) struct Faults(Arc<emulator::Emulator>);
 
@@ -415,7 +375,7 @@ impl Faults {
             "hold" => FaultKind::Hold,
             other => {
                 return Err(PyValueError::new_err(format!(
-                    "unknown kind of fault {other:?}: use status, reset, truncate, garbage, slow, \
+                    "{other:?} is not a kind of fault: use status, reset, truncate, garbage, slow, \
                      throttled_without_header, html or hold"
                 )));
             }
@@ -440,7 +400,7 @@ impl Faults {
     }
 }
 
-/// Sets the speed of the clock that client and emulator share.
+/// Sets the speed of the clock of client and emulator.
 #[pyfunction]
 pub(super) fn set_clock_speed(factor: f64) -> PyResult<()> {
     if !(factor.is_finite() && factor > 0.0) {

@@ -2,6 +2,7 @@
 //!
 //! Those are ordinary Python classes, so that they have attributes, pickle and docs.
 
+use pyo3::call::PyCallArgs;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -15,7 +16,7 @@ fn class_of(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::Config => Some("ConfigError"),
         ErrorKind::Transport => Some("TransportError"),
         ErrorKind::Timeout => Some("RequestTimeoutError"),
-        // The answer was that of another kind of thing than the call is for.
+        // What is at the path is of another kind than the call is for.
         ErrorKind::Decode | ErrorKind::WrongType => Some("DecodeError"),
         ErrorKind::BadRequest => Some("BadRequestError"),
         ErrorKind::Authentication => Some("AuthenticationError"),
@@ -50,6 +51,12 @@ pub(super) fn to_py(py: Python<'_>, error: Error) -> PyErr {
 fn system_words(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// An exception of the package, by the name of its class.
+pub(super) fn exception<'py>(py: Python<'py>, class: &str, args: impl PyCallArgs<'py>) -> PyErr {
+    let made = py.import("pythonanywhere_api.exceptions").and_then(|module| module.getattr(class)?.call1(args));
+    made.map_or_else(|error| error, PyErr::from_value)
 }
 
 fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {

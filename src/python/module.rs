@@ -45,13 +45,13 @@ mod core {
     #[pymodule_export]
     use cli::cli_main;
     #[pymodule_export]
-    use client::{AsyncClient, Client, Family};
+    use client::{AsyncClient, Client, ClientBase, Family};
     #[pymodule_export]
-    use deploy::{DeployDiff, DeployReport, ProgressEvent, time_bundle};
+    use deploy::{DeployDiff, DeployReport, ProgressEvent};
     #[pymodule_export]
     use dropin::{
         AgentControl, AsyncFilesIterator, AsyncPythonanywhereApi, CommandResult, FilesIterator, Headers, ItemCollector,
-        PythonanywhereApi, Response, never_skip,
+        PythonanywhereApi, PythonanywhereBase, Response, never_skip,
     };
     #[cfg(unix)]
     #[pymodule_export]
@@ -64,9 +64,9 @@ mod core {
         let py = module.py();
         super::check_interpreter(py)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        dropin::remember_originals(py)?;
+        dropin::remember_originals([py.get_type::<PythonanywhereApi>(), py.get_type::<AsyncPythonanywhereApi>()])?;
         client::add(module)?;
-        let at_exit = pyo3::wrap_pyfunction!(runtime::gate::at_exit, module)?;
+        let at_exit = pyo3::wrap_pyfunction!(runtime::shutdown::at_exit, module)?;
         py.import("atexit")?.call_method1("register", (at_exit,))?;
         Ok(())
     }

@@ -179,7 +179,7 @@ def test_commands_give_status_and_output(with_agent):
     result = site.run(site.api.manage("check", "--deploy", **site.via))
     assert (bool(result), result.exit_status, result.truncated) == (True, 0, False)
     assert result.output == "manage.py check --deploy\n"
-    with pytest.raises(ConfigError, match="a task \\(allow_tasks\\) or a console runs anything"):
+    with pytest.raises(ConfigError, match="a task \\(allow_tasks=True\\) or a console runs anything"):
         site.run(site.api.run("ls", **site.via))
     with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'"):
         site.run(site.api.manage("check", nonsense=1))

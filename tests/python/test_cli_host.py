@@ -57,7 +57,7 @@ def test_a_project_is_deployed_looked_after_and_rolled_back(pya, host, tmp_path)
     assert json.loads(told)["exit_status"] == 0
     assert 'come after "--"' in pya("manage", "migrate", "--", "app", code=2).stderr
     refused = pya("run", "--", "ls", code=2)
-    assert "a task (allow_tasks) or a console" in refused.stderr
+    assert "a task (--allow-tasks) or a console" in refused.stderr
     assert pya("run", "--executor", "always_on", "--", "cat", "version.txt").stdout == "1\n"
     failed = pya("run", "--executor", "always_on", "--", "bash", "-c", "echo no; exit 9", code=1)
     assert (failed.stdout, "exit status 9" in failed.stderr) == ("no\n", True)

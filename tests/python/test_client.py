@@ -275,7 +275,7 @@ def assert_reaches(name, request):
         ("always_on.create", ("x",), {"enabled": 1}, "enabled must be a bool, not int"),
         ("schedule.create", ("x", True), {}, "minute must be an int, not bool"),
         ("always_on.get", (None,), {}, "id must be an int or a str, not NoneType"),
-        ("always_on.update", (1,), {"command": object()}, "object has no JSON form"),
+        ("always_on.update", (1,), {"command": object()}, "object cannot be converted to JSON"),
         ("always_on.update", (1,), {"id": 2}, "got multiple values for argument 'id'"),
         ("files.upload", ("/home/x", "text"), {}, "files.upload: content must be bytes"),
         ("files.download", ("/home/x", 1), {}, "files.download: to must be a path"),

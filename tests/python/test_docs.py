@@ -168,7 +168,7 @@ def test_every_public_member_of_the_built_classes_is_described(inventory):
             kind = getattr(importlib.import_module(module), each)
             if not isclass(kind) or issubclass(kind, BaseException):
                 continue
-            members = [name for name in vars(kind) if not name.startswith("_")]
+            members = [name for name in dir(kind) if not name.startswith("_")]
             missing += [f"{module}.{each}.{name}" for name in members if f"{module}.{each}.{name}" not in names]
     assert missing == []
 
@@ -227,7 +227,7 @@ def test_every_function_of_pythonanywhere_core_is_in_its_migration_tables():
 
 def test_every_member_of_the_drop_in_class_is_in_its_migration_table():
     text = (DOCS / "migration" / "ae-pythonanywhere.md").read_text()
-    members = {name for name in vars(PythonanywhereApi) if not name.startswith("_")}
+    members = {name for name in dir(PythonanywhereApi) if not name.startswith("_")}
     assert {name for name in members if f"PythonanywhereApi.{name}`" not in text} == set()
 
 

@@ -2,13 +2,14 @@
 
 import copy
 import json
+import pickle
 from unittest import mock
 
 import pytest
 from conftest import PROJECT, project_folder, write_tree
 
 import pythonanywhere_api
-from pythonanywhere_api import AsyncPythonanywhereApi, ConfigError, PythonanywhereApi
+from pythonanywhere_api import AsyncPythonanywhereApi, ConfigError, PythonanywhereApi, _core
 
 MEMBERS = [
     "__init__", "error_message", "project_name", "_folder_items", "_from_json", "_prepare_collector", "_request",
@@ -306,6 +307,21 @@ def test_subclasses_have_their_own_constructor_and_attributes(caller, host):
     assert api.colour == "red"
     assert caller.run(api.deploy_file("x", b"1")) == ""
     assert isinstance(api, caller.kind)
+
+
+def test_neither_class_is_an_instance_of_the_other(api):
+    kinds = [kind for kind in (PythonanywhereApi, AsyncPythonanywhereApi) if isinstance(api, kind)]
+    assert kinds == [type(api)]
+    with pytest.raises(TypeError, match="cannot create"):
+        _core._PythonanywhereBase()
+
+
+def test_an_instance_can_be_pickled_with_its_attributes(api):
+    api.skip_enter_folder = str.isupper
+    api.error_message = "failed before"
+    twin = pickle.loads(pickle.dumps(api))  # noqa: S301
+    assert (type(twin), vars(twin)) == (type(api), vars(api))
+    assert (twin.project_name, twin.error_message) == (PROJECT, "failed before")
 
 
 def make_replacement(caller, function):

@@ -82,7 +82,7 @@ def documented(name):
 def test_there_are_48_calls_and_no_other():
     assert len(SIGNATURES) == 48
     for kind in (WebfactionApi, AsyncWebfactionApi):
-        public = {name for name in vars(kind) if not name.startswith("_")}
+        public = {name for name in dir(kind) if not name.startswith("_")}
         assert public == set(SIGNATURES) | {"call", "url", "session_id"}
 
 

@@ -9,11 +9,12 @@ use super::diff::{estimates_in_words, summarise};
 use super::project::{Prepared, executors};
 use crate::cli::args::Deploy;
 use crate::cli::exit::Exit;
-use crate::cli::output::{Output, counted, shown};
+use crate::cli::output::{Output, shown};
 use crate::cli::progress::{Progress, words};
 use crate::cli::run::Context;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder, Steps};
 use crate::error::Result;
+use crate::text::counted;
 
 /// A deploy that takes this long says so before it begins, with what else could be done; in seconds.
 const LONG: f64 = 60.0;

@@ -5,13 +5,11 @@ use serde_json::json;
 use super::project::{Prepared, executors};
 use crate::cli::args::{self, Diff};
 use crate::cli::exit::Exit;
-use crate::cli::output::{Output, counted, shown};
+use crate::cli::output::{Output, shown};
 use crate::cli::run::Context;
 use crate::deploy::{DeployDiff, DeployOptions, Estimate, Forecast};
 use crate::error::Result;
-
-/// How many names a line of talk holds at most.
-const NAMED: usize = 5;
+use crate::text::{counted, first_few};
 
 pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     let prepared = Prepared::new(&args.select, context)?;
@@ -72,7 +70,8 @@ pub fn summarise(diff: &DeployDiff, output: &Output) {
         output.say(&format!("left out by {source}: {}{folders}", counted(left_out.files, "file")));
     }
     if !diff.protected.is_empty() {
-        output.say(&format!("protected, not touched: {}", some(&diff.protected)));
+        let names = first_few(diff.protected.iter().map(|path| shown(path)));
+        output.say(&format!("protected, not touched: {names}"));
     }
     if diff.empty_folders > 0 {
         output.say(&format!("{} cannot be made on the host", counted(diff.empty_folders, "empty folder")));
@@ -87,12 +86,4 @@ pub fn summarise(diff: &DeployDiff, output: &Output) {
 
 fn files(diff: &DeployDiff) -> usize {
     diff.added.len() + diff.changed.len() + diff.unchanged.len()
-}
-
-fn some(paths: &[String]) -> String {
-    let mut names: Vec<String> = paths.iter().take(NAMED).map(|path| shown(path)).collect();
-    if paths.len() > NAMED {
-        names.push(format!("and {} more", paths.len() - NAMED));
-    }
-    names.join(", ")
 }

@@ -5,10 +5,11 @@ use serde_json::json;
 use super::project::{executors, remote};
 use crate::cli::args::Pull;
 use crate::cli::exit::Exit;
-use crate::cli::output::{counted, shown};
+use crate::cli::output::shown;
 use crate::cli::run::Context;
 use crate::deploy::PullOptions;
 use crate::error::Result;
+use crate::text::counted;
 
 pub async fn run(args: &Pull, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;

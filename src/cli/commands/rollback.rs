@@ -6,9 +6,10 @@ use time::OffsetDateTime;
 use super::project::{executors, remote};
 use crate::cli::args::{History, Rollback};
 use crate::cli::exit::Exit;
-use crate::cli::output::{counted, shown};
+use crate::cli::output::shown;
 use crate::cli::run::Context;
 use crate::error::Result;
+use crate::text::counted;
 
 pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;

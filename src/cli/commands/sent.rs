@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::blocking::blocking;
 use crate::client::Content;
 use crate::deploy::MAX_FILE_SIZE;
 use crate::error::{Error, Result};
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// `Config` for a folder, and for more than the service takes; `Local` for what cannot be read.
 pub async fn content_of(local: PathBuf) -> Result<(Content, u64)> {
-    tokio::task::spawn_blocking(move || open(&local)).await.map_err(|_| Error::Closed)?
+    blocking(move || open(&local)).await
 }
 
 fn open(local: &Path) -> Result<(Content, u64)> {

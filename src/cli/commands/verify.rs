@@ -5,9 +5,10 @@ use serde_json::json;
 use super::project::{Prepared, executors};
 use crate::cli::args::Verify;
 use crate::cli::exit::Exit;
-use crate::cli::output::{counted, shown};
+use crate::cli::output::shown;
 use crate::cli::run::Context;
 use crate::error::Result;
+use crate::text::counted;
 
 pub async fn run(args: &Verify, context: &Context) -> Result<Exit> {
     let prepared = Prepared::new(&args.select, context)?;

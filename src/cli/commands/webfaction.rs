@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::blocking::blocking;
 use crate::cli::args::Webfaction;
 use crate::cli::exit::Exit;
 use crate::cli::run::Context;
@@ -133,7 +134,7 @@ async fn with_typed_secret(call: &Call, words: &[String]) -> Result<Vec<String>>
     let dash = call.parameters.iter().zip(&mut words).find(|(parameter, word)| parameter.is_secret() && *word == "-");
     if let Some((_, word)) = dash {
         // On a thread of its own, so that Ctrl-C is seen.
-        *word = tokio::task::spawn_blocking(line_of_stdin).await.map_err(|_| Error::Closed)??;
+        *word = blocking(line_of_stdin).await?;
     }
     Ok(words)
 }

@@ -7,11 +7,11 @@
 use serde_json::{Value, json};
 
 use super::context::Run;
+use crate::blocking::blocking;
 use crate::client::Content;
 use crate::deploy::operations::maintenance::JOB_LIMIT;
 use crate::deploy::operations::temporary::TemporaryFiles;
 use crate::deploy::remote::Remote;
-use crate::deploy::selection::select::blocking;
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::manifest::{FileState, Files, Manifest};
 use crate::error::{ErrorKind, Result};
@@ -79,7 +79,7 @@ impl<R: Remote> Run<'_, R> {
             })?;
             Ok(PackedBundle { bundle, states })
         })
-        .await?
+        .await
     }
 
     /// Uploads a bundle and has it put in place. Whatever fails is in the report; then it returns false.

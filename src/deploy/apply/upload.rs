@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 
 use super::progress::Watcher;
 use super::report::Recorder;
+use crate::blocking::blocking;
 use crate::client::RemotePath;
 use crate::deploy::plan::planner::{CHECKPOINT_FILES, Upload};
 use crate::deploy::remote::Remote;
-use crate::deploy::selection::select::blocking;
 use crate::deploy::state::lease::{Lease, LeaseGuard};
 use crate::deploy::state::manifest::FileState;
 use crate::error::{Error, ErrorKind, Result};
@@ -129,7 +129,7 @@ async fn send<R: Remote>(
     let _share = memory.acquire_many(share).await.map_err(|_| Error::Closed)?;
     watcher.started(&upload.path, place, upload.size);
     let path = upload.local.clone();
-    let (content, state) = blocking(move || read(&path)).await??;
+    let (content, state) = blocking(move || read(&path)).await?;
     guard.run(remote.write(place, content)).await?;
     Ok(state)
 }

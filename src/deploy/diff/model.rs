@@ -12,12 +12,13 @@ use crate::client::RemotePath;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
-use crate::deploy::selection::select::{LocalFile, checked_root, first_few};
+use crate::deploy::selection::select::{LocalFile, checked_root};
 use crate::deploy::selection::walk::LeftOut;
 use crate::deploy::state::folder::KnownFiles;
 use crate::deploy::state::intent::Intent;
 use crate::deploy::state::manifest::Files;
 use crate::error::{Error, Result};
+use crate::text::first_few;
 
 /// How a local project differs from what is on the host. Paths are relative to the project, lists are sorted.
 #[derive(Clone)]

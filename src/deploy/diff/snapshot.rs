@@ -18,13 +18,14 @@ use crate::deploy::paths::place;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
-use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, first_few, select};
+use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, select};
 use crate::deploy::state::folder::{KnownFiles, StateFolder};
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::manifest::Files;
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{ErrorKind, Result};
 use crate::finder::Skipper;
+use crate::text::first_few;
 
 /// How many files are downloaded at a time to compare their content.
 const DOWNLOADS: usize = 8;

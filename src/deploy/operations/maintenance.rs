@@ -1,7 +1,7 @@
 //! Maintenance jobs: jobs on the host that are no deploys. A command, a look at the whole tree, an archive, a rollback.
 //!
-//! An maintenance that makes a task leaves a note for as long as it works, so that the next command finds the task if we are
-//! killed. It is no deploy's note: an maintenance keeps nobody from deploying.
+//! A maintenance job that makes a task leaves a note for as long as it works, so that the next command finds the task if we are
+//! killed. It is no deploy's note: a maintenance job keeps nobody from deploying.
 
 use std::time::Duration;
 
@@ -18,11 +18,12 @@ use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{Error, Result};
 use crate::host::{Executor, JobFolder, Operation, Receipt, random_id, sweep_own};
+use crate::setting::Setting;
 
 /// How long a job may take: the runner begins none that is older than 30 minutes.
 pub(crate) const JOB_LIMIT: Duration = Duration::from_secs(25 * 60);
 
-/// What an maintenance needs.
+/// What a maintenance job needs.
 pub(crate) struct Maintenance<'a, R> {
     pub remote: &'a R,
     pub folder: &'a StateFolder,
@@ -120,7 +121,7 @@ impl Drop for Note {
         let Self { client, place, state, id, .. } = self;
         let (client, place, kinds, state, id) =
             (client.clone(), place.clone(), self.kinds, std::mem::take(state), std::mem::take(id));
-        cleanup::owe(async move {
+        cleanup::defer(async move {
             let tidied = async {
                 for &kind in kinds {
                     sweep_own(&client, kind, &state, &id).await?;
@@ -147,9 +148,10 @@ pub async fn command(project: &Project, executors: &ExecutorOptions, command: Co
             PythonEnvironment::of(client, executors.domain.as_deref(), &executor).await?.manage(args, manage)
         }
         Command::Run(_) if matches!(executor, Executor::Webapp(_)) => {
-            return Err(Error::config(
-                "the agent in a web app runs manage.py and pip only: a task (allow_tasks) or a console runs anything",
-            ));
+            return Err(Error::config(format!(
+                "the agent in a web app runs manage.py and pip only: a task ({}) or a console runs anything",
+                Setting::AllowTasks
+            )));
         }
         Command::Run(command) => Operation::Run { command, folder: String::new(), timeout: limit_of(&executor) },
     };

@@ -14,13 +14,13 @@ use crate::client::Client;
 use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
-use crate::deploy::selection::select::counted;
 use crate::deploy::state::folder::{State as OnHost, StateFolder};
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::{remove_work, sweep_tasks};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{Applied, JobFolder, Operation, Retention, State};
+use crate::text::counted;
 
 impl<R: Remote> Maintenance<'_, R> {
     /// Undoes the deploy `target` under `intent`, which is kept until the caller has reloaded what needs it. What

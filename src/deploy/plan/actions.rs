@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::deploy::selection::select::counted;
+use crate::text::counted;
 
 /// One step of a plan. Each is one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -3,7 +3,7 @@
 //! One request per file, or a bundle that somebody on the host unpacks. The figures are those of a deploy that nothing
 //! hinders: exact for single files and for the agent; a task or a console is looked at until it is done.
 
-use crate::deploy::selection::select::counted;
+use crate::text::counted;
 use std::fmt;
 
 use serde::Serialize;

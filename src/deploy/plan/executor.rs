@@ -9,9 +9,10 @@ use serde::Deserialize;
 
 use super::cost::Workload;
 use crate::client::Client;
-use crate::deploy::selection::select::counted;
 use crate::error::{Error, Result};
 use crate::host::{Agent, Agents, Executor};
+use crate::setting::Setting;
+use crate::text::counted;
 
 /// The executors by name, as a caller chooses among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -139,7 +140,9 @@ impl ExecutorOptions {
     /// # Errors
     /// `Config` if nobody can, with what to do about it.
     pub(crate) async fn for_rollback(&self, client: &Client) -> Result<SelectedExecutor> {
-        self.somebody(client, "a deploy by single files keeps nothing for a rollback (rollback_on_failure)").await
+        let otherwise =
+            format!("a deploy by single files keeps nothing for a rollback ({})", Setting::RollbackOnFailure);
+        self.somebody(client, &otherwise).await
     }
 
     async fn somebody(&self, client: &Client, otherwise: &str) -> Result<SelectedExecutor> {
@@ -161,10 +164,9 @@ impl ExecutorOptions {
             ExecutorChoice::Schedule => Executor::Schedule,
             ExecutorChoice::Console => Executor::Console(self.console),
             _ => {
-                let domain = self
-                    .domain
-                    .as_deref()
-                    .ok_or_else(|| Error::config("which web app's agent? Give the domain (domain =, or --domain)"))?;
+                let domain = self.domain.as_deref().ok_or_else(|| {
+                    Error::config(format!("which web app's agent? Give the domain ({})", Setting::Domain))
+                })?;
                 let agent = Agents::new(client, domain, self.site_url.as_deref())?.find().await?;
                 let agent = agent.ok_or_else(|| {
                     Error::config(format!("{domain} has no agent of this version: run \"pya agent install {domain}\""))
@@ -180,7 +182,7 @@ impl ExecutorOptions {
     /// The best of what is there.
     async fn any(&self, client: &Client) -> Result<SelectedExecutor> {
         let agent = match self.domain.as_deref() {
-            None => "no domain is given whose agent could do it (domain)".to_owned(),
+            None => format!("no domain is given whose agent could do it ({})", Setting::Domain),
             Some(domain) => match Agents::new(client, domain, self.site_url.as_deref())?.find().await? {
                 None => format!("no agent is installed (\"pya agent install {domain}\")"),
                 Some(agent) if agent.is_there().await => {
@@ -206,7 +208,11 @@ impl ExecutorOptions {
                 }
             }
         }
-        let tasks = if self.allow_tasks { "this account has no tasks" } else { "no task may be made (allow_tasks)" };
+        let tasks = if self.allow_tasks {
+            "this account has no tasks".to_owned()
+        } else {
+            format!("no task may be made ({} allows it)", Setting::AllowTasks)
+        };
         Ok(SelectedExecutor { executor: None, why: format!("{tasks}, and {agent}"), requests })
     }
 }

@@ -12,9 +12,11 @@ use crate::deploy::diff::compare::Obstacle;
 use crate::deploy::diff::model::DeployDiff;
 use crate::deploy::paths::{folders_of, has_below, is_due, parent_of};
 use crate::deploy::selection::read::{Hashed, hash_all, unreadable};
-use crate::deploy::selection::select::{MAX_FILE_SIZE, counted, first_few};
+use crate::deploy::selection::select::MAX_FILE_SIZE;
 use crate::error::{Error, Result};
 use crate::host::PART_SIZE;
+use crate::setting::Setting;
+use crate::text::{counted, first_few};
 
 /// An upload is followed by a checkpoint after this many.
 pub(crate) const CHECKPOINT_FILES: usize = 100;
@@ -231,9 +233,11 @@ impl ResolvedPlan {
         }
         if options.delete_unmanaged {
             if !diff.complete {
-                return Err(Error::config(
-                    "delete_unmanaged needs the complete listing of the project: make the diff with compare=\"names\"",
-                ));
+                return Err(Error::config(format!(
+                    "{} needs the complete listing of the project: make the diff with {}",
+                    Setting::DeleteUnmanaged,
+                    Setting::CompareNames
+                )));
             }
             paths.extend(diff.unmanaged.iter().cloned());
         }
@@ -243,8 +247,9 @@ impl ResolvedPlan {
         if number > most {
             return Err(Error::config(format!(
                 "this would delete {}, and at most {most} are allowed: look at the diff, \
-                 then raise max_delete if it is right",
-                counted(number, "file")
+                 then raise the limit ({}) if it is right",
+                counted(number, "file"),
+                Setting::MaxDelete
             )));
         }
         for path in paths {

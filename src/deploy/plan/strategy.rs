@@ -10,9 +10,9 @@ use crate::client::Client;
 use crate::deploy::diff::model::DeployDiff;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
-use crate::deploy::selection::select::counted;
 use crate::error::{Error, Result};
 use crate::host::Executor;
+use crate::text::counted;
 
 /// What does the work on the host.
 #[derive(Debug, Default)]

@@ -11,15 +11,15 @@ use super::ignore::Rules;
 use super::protect::{DEFAULT_PROTECTED, Protection};
 use super::read::{Hashed, hash_all, unreadable};
 use super::walk::{self, LeftOut, Walked};
+use crate::blocking::blocking;
 use crate::deploy::state::manifest::FileState;
 use crate::error::{Error, Result};
 use crate::finder::{Mask, Skipper};
+use crate::setting::Setting;
+use crate::text::{counted, first_few};
 
 /// Files larger than this are refused by the service (100 MiB).
 pub const MAX_FILE_SIZE: u64 = 100 * 1024 * 1024;
-
-/// How many names a message holds at most.
-const NAMED: usize = 5;
 
 /// What a deploy is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,12 +74,12 @@ pub(crate) async fn select(
     skipper: &impl Skipper,
 ) -> Result<(Selection, Filter)> {
     let (scan_root, scan_options) = (root.to_owned(), options.clone());
-    let (mut walked, mut filter, mut warnings) = blocking(move || scan(&scan_root, &scan_options, reserved)).await??;
+    let (mut walked, mut filter, mut warnings) = blocking(move || scan(&scan_root, &scan_options, reserved)).await?;
     filter.leave_to_skipper(&mut walked, skipper).await?;
     refuse_what_cannot_be_sent(root, &walked, options)?;
     let max = options.max_file_size;
     let files = std::mem::take(&mut walked.files);
-    let files = blocking(move || hash(files, max)).await??;
+    let files = blocking(move || hash(files, max)).await?;
     warnings.extend(walk::lookalikes(files.keys()));
     let selection = Selection {
         files,
@@ -90,15 +90,6 @@ pub(crate) async fn select(
         warnings,
     };
     Ok((selection, filter))
-}
-
-/// Runs what reads many files off the runtime's threads.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done),
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(Error::Closed),
-    }
 }
 
 /// The project's root without links, if it can be one.
@@ -185,25 +176,11 @@ fn hash(files: BTreeMap<String, PathBuf>, max_size: u64) -> Result<BTreeMap<Stri
     if !too_large.is_empty() {
         return Err(Error::config(format!(
             "larger than the {} MiB that may be uploaded: {}. Leave them out in .pythonanywhereignore, \
-             or raise --max-file-size",
+             or raise the limit ({})",
             max_size / (1024 * 1024),
-            first_few(too_large.into_iter())
+            first_few(too_large.into_iter()),
+            Setting::MaxFileSize
         )));
     }
     Ok(selected)
-}
-
-/// The first few of many, for a message.
-pub(crate) fn first_few(mut names: impl Iterator<Item = String>) -> String {
-    let mut text: Vec<String> = names.by_ref().take(NAMED).collect();
-    let more = names.count();
-    if more > 0 {
-        text.push(format!("and {more} more"));
-    }
-    text.join(", ")
-}
-
-/// "1 file", "2 files".
-pub(crate) fn counted(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

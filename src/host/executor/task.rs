@@ -224,7 +224,7 @@ impl Drop for Made {
         let ids = std::mem::take(&mut self.ids);
         if !ids.is_empty() {
             let (job_folder, job, kind) = (self.job_folder.clone(), self.job.clone(), self.kind);
-            cleanup::owe(async move {
+            cleanup::defer(async move {
                 if let Err(error) = delete_all(&job_folder.client, kind, &ids).await {
                     log::warn!("the task of an interrupted job could not be deleted: {}", error.chain());
                 } else if !matches!(job.operation, Operation::Apply { .. } | Operation::Rollback { .. }) {

@@ -15,6 +15,7 @@ use crate::host::agent::Agent;
 use crate::host::job::{Job, Operation, Receipt};
 use crate::host::site::{Answer, REQUEST_LIMIT};
 use crate::host::workspace::{JobFolder, no_receipt};
+use crate::setting::Setting;
 
 /// How long the runner may work in one request, in seconds: the host allows 300, but a site with one worker is blocked.
 const STEP: u64 = 45;
@@ -110,10 +111,11 @@ async fn check_no_mixed_tree(job_folder: &JobFolder, job: &Job) -> Result<()> {
     let own = format!("intent-{}.json", job_folder.owner.as_deref().unwrap_or(&job.id));
     let is_other = |name: &str| name.starts_with("intent-") && name != own;
     match job_folder.client.list_dir(&job_folder.state).await {
-        Ok(entries) if entries.iter().any(|entry| is_other(&entry.name)) => Err(Error::held(
+        Ok(entries) if entries.iter().any(|entry| is_other(&entry.name)) => Err(Error::held(format!(
             "the web app has an API token from before its last reload, and cannot be reloaded in the middle of a \
-             deploy: deploy without the agent first (--executor none)",
-        )),
+             deploy: deploy without the agent first ({})",
+            Setting::ExecutorNone
+        ))),
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

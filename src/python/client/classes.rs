@@ -1,38 +1,48 @@
-//! The two classes, but for their families of calls.
+//! The two classes and their base, but for the families of calls.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
 use super::options::Keywords;
 use crate::client;
-use crate::python::dropin::account_of_environment;
+use crate::environment::Environment;
 use crate::python::errors::IntoPy;
 use crate::python::runtime::{Coroutine, awaitable};
 
+/// What both classes share: the account.
+#[pyclass(name = "_ClientBase", module = "pythonanywhere_api._core", subclass, weakref, frozen)]
+pub(in crate::python) struct ClientBase {
+    pub(super) core: client::Client,
+}
+
+#[pymethods]
+impl ClientBase {
+    #[classmethod]
+    #[pyo3(signature = (**kwargs))]
+    fn from_env<'py>(class: &Bound<'py, PyType>, kwargs: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
+        let (host, user, token) = Environment::read().account().into_py(class.py())?;
+        class.call((user, token, host), kwargs)
+    }
+
+    #[getter]
+    fn username(&self) -> &str {
+        self.core.user()
+    }
+
+    #[getter]
+    fn host(&self) -> &str {
+        self.core.host().as_str().trim_end_matches('/')
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let this = slf.get();
+        Ok(format!("{}('{}', host='{}')", slf.get_type().name()?, this.core.user(), this.host()))
+    }
+}
+
 /// An account on the service, whose calls wait. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api", subclass, weakref, frozen)]
-pub(in crate::python) struct Client {
-    pub(super) core: client::Client,
-}
-
-/// An account on the service, whose calls are coroutines. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api", subclass, weakref, frozen)]
-pub(in crate::python) struct AsyncClient {
-    pub(super) core: client::Client,
-}
-
-fn from_env<'py>(class: &Bound<'py, PyType>, kwargs: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
-    let (host, user, token) = account_of_environment().into_py(class.py())?;
-    class.call((user, token, host), kwargs)
-}
-
-fn repr(object: &Bound<'_, PyAny>, core: &client::Client) -> PyResult<String> {
-    Ok(format!("{}('{}', host='{}')", object.get_type().name()?, core.user(), host(core)))
-}
-
-fn host(core: &client::Client) -> &str {
-    core.host().as_str().trim_end_matches('/')
-}
+#[pyclass(module = "pythonanywhere_api", extends = ClientBase, subclass, frozen)]
+pub(in crate::python) struct Client;
 
 #[pymethods]
 impl Client {
@@ -49,25 +59,9 @@ impl Client {
         rate_limit: Option<Bound<'_, PyAny>>,
         retries: Option<u32>,
         max_wait: Option<f64>,
-    ) -> PyResult<Self> {
-        let keywords = Keywords { timeout, rate_limit, retries, max_wait };
-        Ok(Self { core: keywords.client(py, username, token, host)? })
-    }
-
-    #[classmethod]
-    #[pyo3(signature = (**kwargs))]
-    fn from_env<'py>(class: &Bound<'py, PyType>, kwargs: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
-        from_env(class, kwargs)
-    }
-
-    #[getter]
-    fn username(&self) -> &str {
-        self.core.user()
-    }
-
-    #[getter]
-    fn host(&self) -> &str {
-        host(&self.core)
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let core = Keywords { timeout, rate_limit, retries, max_wait }.client(py, username, token, host)?;
+        Ok(PyClassInitializer::from(ClientBase { core }).add_subclass(Self))
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -76,19 +70,19 @@ impl Client {
 
     #[pyo3(signature = (_kind=None, _value=None, _traceback=None, /))]
     fn __exit__(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         _kind: Option<&Bound<'_, PyAny>>,
         _value: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
     ) {
-        py.detach(|| self.core.persist_budget());
-    }
-
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        repr(slf.as_any(), &slf.get().core)
+        let core = &slf.as_super().get().core;
+        slf.py().detach(|| core.persist_budget());
     }
 }
+
+/// An account on the service, whose calls are coroutines. Documented in `_core.pyi`.
+#[pyclass(module = "pythonanywhere_api", extends = ClientBase, subclass, frozen)]
+pub(in crate::python) struct AsyncClient;
 
 #[pymethods]
 impl AsyncClient {
@@ -105,47 +99,27 @@ impl AsyncClient {
         rate_limit: Option<Bound<'_, PyAny>>,
         retries: Option<u32>,
         max_wait: Option<f64>,
-    ) -> PyResult<Self> {
-        let keywords = Keywords { timeout, rate_limit, retries, max_wait };
-        Ok(Self { core: keywords.client(py, username, token, host)? })
-    }
-
-    #[classmethod]
-    #[pyo3(signature = (**kwargs))]
-    fn from_env<'py>(class: &Bound<'py, PyType>, kwargs: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
-        from_env(class, kwargs)
-    }
-
-    #[getter]
-    fn username(&self) -> &str {
-        self.core.user()
-    }
-
-    #[getter]
-    fn host(&self) -> &str {
-        host(&self.core)
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let core = Keywords { timeout, rate_limit, retries, max_wait }.client(py, username, token, host)?;
+        Ok(PyClassInitializer::from(ClientBase { core }).add_subclass(Self))
     }
 
     fn __aenter__(slf: Bound<'_, Self>) -> Coroutine {
         let client = slf.unbind();
-        awaitable("__aenter__", move |_host| async move { Ok(client) })
+        awaitable("__aenter__", move |_caller| async move { Ok(client) })
     }
 
     #[pyo3(signature = (_kind=None, _value=None, _traceback=None, /))]
     fn __aexit__(
-        &self,
+        slf: &Bound<'_, Self>,
         _kind: Option<&Bound<'_, PyAny>>,
         _value: Option<&Bound<'_, PyAny>>,
         _traceback: Option<&Bound<'_, PyAny>>,
     ) -> Coroutine {
-        let core = self.core.clone();
-        awaitable("__aexit__", move |_host| async move {
+        let core = slf.as_super().get().core.clone();
+        awaitable("__aexit__", move |_caller| async move {
             core.persist_budget();
             Ok(())
         })
-    }
-
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        repr(slf.as_any(), &slf.get().core)
     }
 }

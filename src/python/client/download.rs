@@ -16,11 +16,12 @@ use pyo3::types::{PyBytes, PyString};
 use tempfile::NamedTempFile;
 
 use super::upload::{is_text, local_path, temporary_failure};
-use crate::client::{Client, RemotePath, blocking};
+use crate::blocking::blocking;
+use crate::client::{Client, RemotePath};
 use crate::error::Result;
-use crate::python::runtime::HostThread;
+use crate::python::runtime::CallerThread;
 
-/// So much is written at once.
+/// How much is written at once.
 const PIECE: usize = 256 * 1024;
 
 /// Where a download goes.
@@ -30,7 +31,7 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Sorts what was given.
+    /// Recognizes what was given.
     ///
     /// # Errors
     /// `TypeError` for what is neither a path nor a binary file.
@@ -50,18 +51,18 @@ impl Target {
     }
 
     /// Downloads the file at `path` to it and returns its length in bytes.
-    pub(super) async fn fill(self, core: &Client, path: &RemotePath, host: &HostThread) -> Result<u64> {
+    pub(super) async fn fill(self, core: &Client, path: &RemotePath, caller: &CallerThread) -> Result<u64> {
         match self {
             Self::Path(to) => core.download(path, &to).await,
-            Self::File(file) => into_file(core, path, file, host).await,
+            Self::File(file) => into_file(core, path, file, caller).await,
         }
     }
 }
 
-async fn into_file(core: &Client, path: &RemotePath, file: Arc<Py<PyAny>>, host: &HostThread) -> Result<u64> {
+async fn into_file(core: &Client, path: &RemotePath, file: Arc<Py<PyAny>>, caller: &CallerThread) -> Result<u64> {
     let target = Arc::clone(&file);
     // A file that is closed, or not for writing, says so before anything is asked of the service.
-    host.call(move |py| write_all(target.bind(py), &Bytes::new())).await?;
+    caller.call(move |py| write_all(target.bind(py), &Bytes::new())).await?;
     let copy = blocking(|| NamedTempFile::new().map_err(temporary_failure)).await?.into_temp_path();
     let length = core.download(path, &copy).await?;
     let mut arrived = blocking({
@@ -81,7 +82,7 @@ async fn into_file(core: &Client, path: &RemotePath, file: Arc<Py<PyAny>>, host:
         }
         arrived = rest;
         let target = Arc::clone(&file);
-        host.call(move |py| write_all(target.bind(py), &piece)).await?;
+        caller.call(move |py| write_all(target.bind(py), &piece)).await?;
     }
 }
 
@@ -95,16 +96,16 @@ fn write_all(file: &Bound<'_, PyAny>, bytes: &Bytes) -> PyResult<()> {
         if written.is_none() {
             // Of a raw file this says that it took nothing; simple writers return nothing at all.
             if file.is_instance(&raw)? {
-                return Err(PyBlockingIOError::new_err("the file does not block, and takes nothing now"));
+                return Err(PyBlockingIOError::new_err("the file is non-blocking and cannot be written to now"));
             }
             return Ok(());
         }
         let count = written.extract::<usize>()?;
         rest = match rest.get(count..) {
             Some([]) => return Ok(()),
-            Some(_) if count == 0 => return Err(PyOSError::new_err("the file takes no more bytes")),
+            Some(_) if count == 0 => return Err(PyOSError::new_err("the file accepts no more bytes")),
             Some(rest) => rest,
-            None => return Err(PyOSError::new_err("the file says that it took more bytes than it was given")),
+            None => return Err(PyOSError::new_err("the file reports more bytes written than it was given")),
         };
     }
 }

@@ -3,96 +3,70 @@
 use pyo3::prelude::*;
 
 use super::download::Target;
-use super::families::{Family, run};
+use super::family::Family;
 use super::options::seconds;
-use super::values::{self, CommandOutcome, Outcome};
+use super::values::{CommandOutcome, Outcome, text_argument};
 use crate::api::Answer;
 use crate::client::RemotePath;
 use crate::error::Error;
 use crate::parameters::{DefaultValue, Kind, Parameter, any, text};
 use crate::python::errors::IntoPy;
 use crate::python::method::{Arguments, TableMethod};
+use crate::python::runtime::run;
 
-type Perform = for<'py> fn(&Extra, bool, &Bound<'py, PyAny>, &Arguments<'py>) -> PyResult<Bound<'py, PyAny>>;
+const DOWNLOAD: &[Parameter] = &[text("path"), any("to")];
 
-/// A method that stands beside the calls of its family.
-pub(super) struct Extra {
-    pub family: &'static str,
-    name: &'static str,
-    parameters: &'static [Parameter],
-    doc: &'static str,
-    perform: Perform,
-}
+const RUN: &[Parameter] =
+    &[any("id"), text("command"), Parameter::new("timeout", Kind::Number).or(DefaultValue::Integer(60))];
 
-/// All of them.
-pub(super) const EXTRAS: &[Extra] = &[
-    Extra {
-        family: "files",
-        name: "download",
-        parameters: &[text("path"), any("to")],
-        doc: "Downloads a file to a path or into a binary file, and returns its length in bytes.\n\n\
-              Endpoint: `GET files/path{path}`.",
-        perform: download,
-    },
-    Extra {
-        family: "consoles",
-        name: "run",
-        parameters: &[
-            any("id"),
-            text("command"),
-            Parameter::new("timeout", Kind::Number).or(DefaultValue::Integer(60)),
-        ],
-        doc: "Runs a command in a console and returns its output, without terminal escapes.\n\n\
-              Endpoints: `consoles/{id}/`, `…/send_input/`, `…/get_latest_output/`, `files/path{path}`.",
-        perform: run_command,
-    },
-];
-
-impl Extra {
-    pub(super) fn method(&'static self, is_async: bool) -> TableMethod {
-        TableMethod::new(self.name, self.parameters, self.doc, move |object, arguments| {
-            (self.perform)(self, is_async, object, &arguments)
-        })
-    }
-
-    fn full_name(&self) -> String {
-        format!("{}.{}", self.family, self.name)
-    }
-
-    /// A text argument, or what a text is made of.
-    fn text(&self, arguments: &Arguments<'_>, index: usize) -> PyResult<String> {
-        values::text(&self.full_name(), &self.parameters[index], &arguments.value(index)?)
+/// The method that a family has beside its calls, if any.
+pub(super) fn extra(family: &str, is_async: bool) -> Option<TableMethod> {
+    match family {
+        "files" => Some(TableMethod::new(
+            "download",
+            DOWNLOAD,
+            "Downloads a file to a path or into a binary file, and returns its length in bytes.\n\n\
+             Endpoint: `GET files/path{path}`.",
+            move |object, arguments| download(is_async, object, &arguments),
+        )),
+        "consoles" => Some(TableMethod::new(
+            "run",
+            RUN,
+            "Runs a command in a console and returns its output, without terminal escapes.\n\n\
+             Endpoints: `consoles/{id}/`, `…/send_input/`, `…/get_latest_output/`, `files/path{path}`.",
+            move |object, arguments| run_command(is_async, object, &arguments),
+        )),
+        _ => None,
     }
 }
 
 fn download<'py>(
-    extra: &Extra,
     is_async: bool,
     object: &Bound<'py, PyAny>,
     arguments: &Arguments<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let core = object.cast::<Family>()?.get().core.clone();
-    let path = extra.text(arguments, 0)?;
-    let target = Target::of(&extra.full_name(), &arguments.value(1)?)?;
-    run(arguments.py(), is_async, extra.name, move |host| async move {
-        let outcome = async { target.fill(&core, &RemotePath::parse(&path)?, &host).await }.await;
+    let path = text_argument("files.download", &DOWNLOAD[0], &arguments.value(0)?)?;
+    let target = Target::of("files.download", &arguments.value(1)?)?;
+    run(arguments.py(), is_async, "download", move |caller| async move {
+        let outcome = async { target.fill(&core, &RemotePath::parse(&path)?, &caller).await }.await;
         core.persist_budget();
         Outcome(outcome.map(|length| Answer::Json(length.into())))
     })
 }
 
 fn run_command<'py>(
-    extra: &Extra,
     is_async: bool,
     object: &Bound<'py, PyAny>,
     arguments: &Arguments<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let core = object.cast::<Family>()?.get().core.clone();
-    let (id, command) = (extra.text(arguments, 0)?, extra.text(arguments, 1)?);
+    let id = text_argument("consoles.run", &RUN[0], &arguments.value(0)?)?;
+    let command = text_argument("consoles.run", &RUN[1], &arguments.value(1)?)?;
     let id = id.parse::<u64>().map_err(|_| Error::config(format!("{id:?} is not the number of a console")));
     let id = id.into_py(arguments.py())?;
     let timeout = seconds("timeout", arguments.value(2)?.extract()?)?;
-    run(arguments.py(), is_async, extra.name, move |_host| async move {
+    run(arguments.py(), is_async, "run", move |_caller| async move {
         let outcome = core.run_in_console(id, &command, timeout).await;
         core.persist_budget();
         CommandOutcome(outcome)

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use pyo3::IntoPyObjectExt;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple, PyType};
 
 use super::classes::{AsyncClient, Client};
-use super::extras::EXTRAS;
+use super::extras::extra;
+use super::family::Family;
 use super::upload::Upload;
 use super::values::{self, Given, Outcome};
 use crate::api::calls::{CALLS, Call};
@@ -16,34 +16,7 @@ use crate::api::{Answer, Uploaded};
 use crate::client::{self, RemotePath};
 use crate::error::Result;
 use crate::python::method::{Arguments, TableMethod};
-use crate::python::runtime::{HostThread, awaitable, wait};
-
-/// The calls of one family on one account.
-#[pyclass(name = "_Family", module = "pythonanywhere_api", subclass, weakref, frozen)]
-pub(in crate::python) struct Family {
-    pub(super) core: client::Client,
-}
-
-#[pymethods]
-impl Family {
-    /// Of a client, or of the family that it is part of.
-    #[new]
-    #[pyo3(signature = (parent, /))]
-    fn new(parent: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let core = if let Ok(client) = parent.cast::<Client>() {
-            client.get().core.clone()
-        } else if let Ok(client) = parent.cast::<AsyncClient>() {
-            client.get().core.clone()
-        } else {
-            parent.cast::<Self>()?.get().core.clone()
-        };
-        Ok(Self { core })
-    }
-
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        Ok(format!("<{} of {}>", slf.get_type().name()?, slf.get().core.user()))
-    }
-}
+use crate::python::runtime::{CallerThread, run};
 
 /// Makes the classes of the families, adds them to the module, and the attributes that lead to them to the clients.
 pub(in crate::python) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -55,8 +28,8 @@ pub(in crate::python) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
             for call in CALLS.iter().filter(|call| call.family() == family) {
                 method(call, !prefix.is_empty()).add_to(&class)?;
             }
-            for extra in EXTRAS.iter().filter(|extra| extra.family == family) {
-                extra.method(!prefix.is_empty()).add_to(&class)?;
+            if let Some(extra) = extra(family, !prefix.is_empty()) {
+                extra.add_to(&class)?;
             }
             module.add(class.name()?, &class)?;
             classes.insert(family, class);
@@ -125,10 +98,10 @@ fn method(call: &'static Call, is_async: bool) -> TableMethod {
     })
 }
 
-async fn upload(core: &client::Client, host: &HostThread, path: &str, upload: Upload) -> Result<Answer> {
+async fn upload(core: &client::Client, caller: &CallerThread, path: &str, upload: Upload) -> Result<Answer> {
     let path = RemotePath::parse(path)?;
     // What was made for this upload lives until it has ended.
-    let (content, _made) = upload.prepare(host).await?;
+    let (content, _made) = upload.prepare(caller).await?;
     let uploaded = core.upload_from(&path, content).await?;
     Ok(Answer::Json((uploaded == Uploaded::Created).into()))
 }
@@ -141,33 +114,12 @@ fn perform<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let core = object.cast::<Family>()?.get().core.clone();
     let given = values::given(call, arguments)?;
-    run(arguments.py(), is_async, call.verb(), move |host| async move {
+    run(arguments.py(), is_async, call.verb(), move |caller| async move {
         let outcome = match given {
             Given::Values(values) => core.call(call, &values).await,
-            Given::Upload(path, content) => upload(&core, &host, &path, content).await,
+            Given::Upload(path, content) => upload(&core, &caller, &path, content).await,
         };
         core.persist_budget();
         Outcome(outcome)
     })
-}
-
-/// Runs an operation that may use the caller's thread: at once, or when the coroutine that it returns is awaited.
-pub(super) fn run<'py, T, F>(
-    py: Python<'py>,
-    is_async: bool,
-    name: &'static str,
-    make: impl FnOnce(HostThread) -> F + Send + 'static,
-) -> PyResult<Bound<'py, PyAny>>
-where
-    T: for<'any> IntoPyObject<'any> + Send + 'static,
-    F: Future<Output = T> + Send + 'static,
-{
-    if is_async {
-        let coroutine = awaitable(name, move |host| {
-            let operation = make(host);
-            async move { Ok(operation.await) }
-        });
-        return Ok(Bound::new(py, coroutine)?.into_any());
-    }
-    wait(py, make)?.into_bound_py_any(py)
 }

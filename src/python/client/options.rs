@@ -50,7 +50,7 @@ impl Keywords<'_> {
 /// A number of seconds.
 ///
 /// # Errors
-/// `ValueError` for a negative one, and for what is none.
+/// `ValueError` for a negative number, and for what is not a number.
 pub(super) fn seconds(name: &str, value: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(value)
         .map_err(|_| PyValueError::new_err(format!("{name} must be a number of seconds that is not negative")))

@@ -17,12 +17,14 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyString};
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::client::{Content, Pieces, Source, blocking};
+use crate::blocking::blocking;
+use crate::client::{Content, Pieces, Source};
 use crate::error::{Error, Result};
+use crate::python::convert::type_name;
 use crate::python::dropin::file_content;
-use crate::python::runtime::HostThread;
+use crate::python::runtime::CallerThread;
 
-/// So much of a file is read at once.
+/// How much of a file is read at once.
 const PIECE: usize = 256 * 1024;
 
 /// What was given to be uploaded.
@@ -33,14 +35,14 @@ pub(super) enum Upload {
 }
 
 impl Upload {
-    /// Sorts what was given, without touching a file yet.
+    /// Recognizes what was given, without touching a file yet.
     ///
     /// # Errors
-    /// `TypeError` for what is no content.
+    /// `TypeError` for anything else.
     pub(super) fn of(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = value.py();
         let wrong = |advice: &str| {
-            let found = value.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
+            let found = type_name(value);
             let words =
                 format!("{name}: content must be bytes, an os.PathLike or a binary file object, not {found}{advice}");
             PyTypeError::new_err(words)
@@ -67,18 +69,18 @@ impl Upload {
     ///
     /// # Errors
     /// What the file raised.
-    pub(super) async fn prepare(self, host: &HostThread) -> Result<(Content, Option<TempPath>)> {
+    pub(super) async fn prepare(self, caller: &CallerThread) -> Result<(Content, Option<TempPath>)> {
         match self {
             Self::Bytes(bytes) => Ok((Content::Bytes(bytes), None)),
             Self::Path(path) => Ok((Content::Path(path), None)),
-            Self::File(file) => match file.measure(host).await? {
+            Self::File(file) => match file.measure(caller).await? {
                 Measured::Seekable { start, length } => {
                     let turn = Arc::default();
-                    let source = SeekableFile { file, host: host.clone(), start, length, turn };
+                    let source = SeekableFile { file, caller: caller.clone(), start, length, turn };
                     Ok((Content::Source(Arc::new(source)), None))
                 }
                 Measured::Stream { begun } => {
-                    let copy = file.copy(host, begun).await?;
+                    let copy = file.copy(caller, begun).await?;
                     Ok((Content::Path(copy.to_path_buf()), Some(copy)))
                 }
             },
@@ -125,28 +127,29 @@ enum Measured {
 }
 
 impl PythonFile {
-    async fn measure(&self, host: &HostThread) -> Result<Measured> {
+    async fn measure(&self, caller: &CallerThread) -> Result<Measured> {
         let file = Arc::clone(&self.0);
-        host.call(move |py| {
-            let file = file.bind(py);
-            // Shows a text file that is no `TextIOBase`, such as a wrapper of one, before anything is sent.
-            let begun = read(file, 0)?;
-            if !can_seek(file)? {
-                return Ok(Measured::Stream { begun });
-            }
-            let tell = || file.call_method0(intern!(py, "tell"))?.extract::<u64>();
-            // A `read` that pays no heed to the size has moved on.
-            let start = tell()?.saturating_sub(begun.len() as u64);
-            file.call_method1(intern!(py, "seek"), (0, 2))?;
-            let end = tell()?;
-            file.call_method1(intern!(py, "seek"), (start,))?;
-            Ok(Measured::Seekable { start, length: end.saturating_sub(start) })
-        })
-        .await
+        caller
+            .call(move |py| {
+                let file = file.bind(py);
+                // Detects a text file that is not a `TextIOBase`, such as a wrapper of one, before anything is sent.
+                let begun = read(file, 0)?;
+                if !can_seek(file)? {
+                    return Ok(Measured::Stream { begun });
+                }
+                let tell = || file.call_method0(intern!(py, "tell"))?.extract::<u64>();
+                // A `read` that ignores the size has moved on.
+                let start = tell()?.saturating_sub(begun.len() as u64);
+                file.call_method1(intern!(py, "seek"), (0, 2))?;
+                let end = tell()?;
+                file.call_method1(intern!(py, "seek"), (start,))?;
+                Ok(Measured::Seekable { start, length: end.saturating_sub(start) })
+            })
+            .await
     }
 
     /// Copies what a stream has to a temporary file.
-    async fn copy(&self, host: &HostThread, begun: Bytes) -> Result<TempPath> {
+    async fn copy(&self, caller: &CallerThread, begun: Bytes) -> Result<TempPath> {
         let (mut copy, path) = blocking(|| NamedTempFile::new().map_err(temporary_failure)).await?.into_parts();
         let mut piece = begun;
         loop {
@@ -156,7 +159,7 @@ impl PythonFile {
             })
             .await?;
             let file = Arc::clone(&self.0);
-            piece = host.call(move |py| read(file.bind(py), PIECE)).await?;
+            piece = caller.call(move |py| read(file.bind(py), PIECE)).await?;
             if piece.is_empty() {
                 return Ok(path);
             }
@@ -175,21 +178,22 @@ fn can_seek(file: &Bound<'_, PyAny>) -> PyResult<bool> {
 fn read(file: &Bound<'_, PyAny>, size: usize) -> PyResult<Bytes> {
     let piece = file.call_method1(intern!(file.py(), "read"), (size,))?;
     if piece.is_none() {
-        return Err(PyBlockingIOError::new_err("the file does not block, and has nothing to read now"));
+        return Err(PyBlockingIOError::new_err("the file is non-blocking and has nothing to read now"));
     }
     if let Ok(piece) = piece.cast::<PyBytes>() {
         return Ok(Bytes::from_owner(PyBackedBytes::from(piece.clone())));
     }
     file_content(&piece).map_err(|_| {
-        let found = piece.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
+        let found = type_name(&piece);
         PyTypeError::new_err(format!("the file must be binary: its read() returned {found}, not bytes"))
     })
 }
 
 /// A file that is read while it is sent, from where it stood, for each attempt anew.
+#[derive(Clone)]
 struct SeekableFile {
     file: PythonFile,
-    host: HostThread,
+    caller: CallerThread,
     start: u64,
     length: u64,
     /// Which attempt reads. What an earlier one left in the queue of the caller's thread must not move the file.
@@ -206,27 +210,19 @@ impl Source for SeekableFile {
     }
 
     fn open(&self) -> Result<Pieces> {
-        let turn = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
-        let reader = Reader { file: self.file.clone(), host: self.host.clone(), mine: turn, turn: self.turn.clone() };
-        let pieces = stream::try_unfold((reader, Some(self.start)), |(reader, seek)| async move {
-            let piece = reader.next(seek).await?;
-            Ok((!piece.is_empty()).then_some((piece, (reader, None))))
+        let mine = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
+        let pieces = stream::try_unfold((self.clone(), Some(self.start)), move |(file, seek)| async move {
+            let piece = file.next(mine, seek).await?;
+            Ok((!piece.is_empty()).then_some((piece, (file, None))))
         });
         Ok(pieces.boxed())
     }
 }
 
-struct Reader {
-    file: PythonFile,
-    host: HostThread,
-    mine: u64,
-    turn: Arc<AtomicU64>,
-}
-
-impl Reader {
-    async fn next(&self, seek: Option<u64>) -> Result<Bytes> {
-        let (file, mine, turn) = (Arc::clone(&self.file.0), self.mine, Arc::clone(&self.turn));
-        let piece = self.host.call(move |py| {
+impl SeekableFile {
+    async fn next(&self, mine: u64, seek: Option<u64>) -> Result<Bytes> {
+        let (file, turn) = (Arc::clone(&self.file.0), Arc::clone(&self.turn));
+        let piece = self.caller.call(move |py| {
             if turn.load(Ordering::SeqCst) != mine {
                 return Ok(None);
             }

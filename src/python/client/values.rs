@@ -11,7 +11,7 @@ use crate::api::calls::{Call, Sends};
 use crate::api::{Answer, CommandOutput};
 use crate::error::Result as CoreResult;
 use crate::parameters::{Kind, Parameter};
-use crate::python::convert::json_to_py;
+use crate::python::convert::{json_to_py, type_name};
 use crate::python::errors::to_py;
 use crate::python::method::Arguments;
 
@@ -44,7 +44,7 @@ pub(super) fn given(call: &Call, arguments: &Arguments<'_>) -> PyResult<Given> {
 ///
 /// # Errors
 /// `TypeError` for anything else.
-pub(super) fn text(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(super) fn text_argument(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyResult<String> {
     Ok(match argument(name, parameter, given)? {
         Value::String(text) => text,
         other => other.to_string(),
@@ -53,7 +53,7 @@ pub(super) fn text(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) 
 
 fn argument(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyResult<Value> {
     let wrong = |expected: &str| {
-        let found = given.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
+        let found = type_name(given);
         PyTypeError::new_err(format!("{name}: {} must be {expected}, not {found}", parameter.name))
     };
     let is_optional = parameter.default.is_some() && given.is_none();
@@ -75,7 +75,7 @@ fn argument(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyRe
 /// A value as JSON.
 ///
 /// # Errors
-/// `TypeError` for what has no JSON form.
+/// `TypeError` for what cannot be converted.
 fn json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
     if value.is_none() {
         return Ok(Value::Null);
@@ -104,7 +104,7 @@ fn json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
         });
         return fields.collect::<PyResult<Map<_, _>>>().map(Value::Object);
     }
-    Err(PyTypeError::new_err(format!("{} has no JSON form", value.get_type().name()?)))
+    Err(PyTypeError::new_err(format!("{} cannot be converted to JSON", value.get_type().name()?)))
 }
 
 /// How a call ended.

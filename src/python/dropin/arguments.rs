@@ -1,16 +1,16 @@
-//! Arguments of constructors and methods: those that pyo3 alone would take too freely, and those of the environment.
+//! Arguments of methods that pyo3 alone would accept too freely.
+
+use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
+use pyo3::types::{PyBool, PyBytes, PyCFunction, PyInt, PyString};
 
-use crate::client::BaseUrl;
-use crate::environment::{self, Environment};
-use crate::error::{Error, Result};
+use super::service::Callable;
 
-/// A sequence of texts. A single text is one too, letter by letter, but never meant so.
+/// A sequence of texts. A single text is one too, letter by letter, but that is never what is meant.
 pub(super) fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    let wrong = || PyTypeError::new_err(format!("{name} must be a sequence of str; for one write a list with it"));
+    let wrong = || PyTypeError::new_err(format!("{name} must be a sequence of str: put a single one into a list"));
     if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() {
         return Err(wrong());
     }
@@ -26,20 +26,24 @@ pub(super) fn console_id(value: &Bound<'_, PyAny>) -> PyResult<String> {
     Err(PyTypeError::new_err(format!("con_id must be an int or str, not {}", value.get_type().name()?)))
 }
 
-/// Host, user and token for `from_env`, read from the environment now.
-pub(in crate::python) fn account_of_environment() -> Result<(String, String, String)> {
-    let Environment { token, user, host } = Environment::read();
-    let token = token.ok_or_else(|| {
-        Error::config(format!(
-            "the API token is missing: set {} to the one that the Account page of PythonAnywhere shows, tab 'API Token'",
-            environment::TOKEN
-        ))
-    })?;
-    let user = user.ok_or_else(|| {
-        Error::config(format!(
-            "the user name is missing: set {} to that of the PythonAnywhere account",
-            environment::USER
-        ))
-    })?;
-    Ok((host.unwrap_or_else(|| BaseUrl::DEFAULT_HOST.to_owned()), user, token))
+/// The default of `skip_enter_folder`: leaves nothing out. Known by its name, and not called.
+#[pyfunction]
+#[pyo3(name = "_never_skip")]
+pub(in crate::python) fn never_skip(_path: &Bound<'_, PyAny>) -> bool {
+    false
+}
+
+/// A callback that leaves out files and folders; `None` for one that never does.
+pub(super) fn skipper(callback: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Callable>> {
+    let Some(callback) = callback.filter(|callback| !callback.is_none()) else { return Ok(None) };
+    if !callback.is_callable() {
+        return Err(PyTypeError::new_err(format!(
+            "the callback that skips files must be callable, not {}",
+            callback.get_type().name()?
+        )));
+    }
+    let is_default = callback
+        .cast::<PyCFunction>()
+        .is_ok_and(|function| function.getattr("__name__").is_ok_and(|name| name.eq("_never_skip").unwrap_or(false)));
+    Ok((!is_default).then(|| Arc::new(callback.clone().unbind())))
 }

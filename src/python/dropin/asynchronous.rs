@@ -1,346 +1,45 @@
-//! `AsyncPythonanywhereApi`: the same operations as coroutines. Arguments and attributes are read at the call.
+//! `AsyncPythonanywhereApi`: the class whose methods are coroutines. Arguments and attributes are read at the call.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use bytes::Bytes;
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyTuple};
 
-use super::arguments::{self, console_id, texts};
+use super::base::PythonanywhereBase;
 use super::collector::ItemCollector;
-use super::deploys::{self, deploy_request, diff_request};
-use super::errands::{self, AgentControl};
+use super::finished::Raising;
 use super::iterator::AsyncFilesIterator;
-use super::operations::{self, Finished};
-use super::request::{Raw, file_content};
-use super::service::{Call, Service};
-use super::state::{Pickled, Shared, pickled, set_project, set_up, skipper, unpickle};
-use crate::python::deploy::DeployDiff;
-use crate::python::errors::IntoPy;
+use super::operations;
 use crate::python::runtime::{Coroutine, awaitable};
 
 /// A project on the service. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api", subclass, dict, weakref, frozen)]
-pub(in crate::python) struct AsyncPythonanywhereApi {
-    state: Shared,
-}
-
-impl AsyncPythonanywhereApi {
-    fn run<F>(
-        slf: &Bound<'_, Self>,
-        name: &'static str,
-        operation: impl FnOnce(Service) -> F + Send + 'static,
-    ) -> PyResult<Coroutine>
-    where
-        F: Future<Output = Finished> + Send + 'static,
-    {
-        Ok(Self::run_call(name, Call::new(slf.as_any(), &slf.get().state)?, operation))
-    }
-
-    fn run_call<F>(name: &'static str, call: Call, operation: impl FnOnce(Service) -> F + Send + 'static) -> Coroutine
-    where
-        F: Future<Output = Finished> + Send + 'static,
-    {
-        awaitable(name, move |host| {
-            let operation = operation(call.on(host));
-            async move { Ok(operation.await) }
-        })
-    }
-}
+#[pyclass(module = "pythonanywhere_api", extends = PythonanywhereBase, subclass, frozen)]
+pub(in crate::python) struct AsyncPythonanywhereApi;
 
 #[pymethods]
 impl AsyncPythonanywhereApi {
     /// Takes anything: subclasses have signatures of their own, and `__init__` sets up.
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { state: Shared::default() }
-    }
-
-    #[pyo3(signature = (web_domain, web_user, web_token, project_name, *, remote_root=None))]
-    fn __init__(
-        slf: &Bound<'_, Self>,
-        web_domain: &str,
-        web_user: &str,
-        web_token: &str,
-        project_name: &str,
-        remote_root: Option<&str>,
-    ) -> PyResult<()> {
-        set_up(slf.as_any(), &slf.get().state, web_domain, web_user, web_token, project_name, remote_root)
-    }
-
-    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
-        pickled(slf.as_any(), &slf.get().state)
-    }
-
-    fn __setstate__<'py>(slf: &Bound<'py, Self>, state: Pickled<'py>) -> PyResult<()> {
-        unpickle(slf.as_any(), &slf.get().state, state)
-    }
-
-    #[classmethod]
-    #[pyo3(signature = (project_name, **kwargs))]
-    fn from_env<'py>(
-        class: &Bound<'py, PyType>,
-        project_name: &str,
-        kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let (host, user, token) = arguments::account_of_environment().into_py(class.py())?;
-        class.call((host, user, token, project_name), kwargs)
-    }
-
-    #[getter]
-    fn error_message(&self) -> String {
-        self.state.error_message()
-    }
-
-    #[setter]
-    fn set_error_message(&self, text: &str) {
-        self.state.add_error(text);
-    }
-
-    #[getter]
-    fn project_name(&self) -> String {
-        self.state.project()
-    }
-
-    #[setter]
-    fn set_project_name(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
-        set_project(slf.as_any(), &slf.get().state, name)
-    }
-
-    fn _folder_items(slf: &Bound<'_, Self>, path: String) -> PyResult<Coroutine> {
-        let call = Call::new(slf.as_any(), &slf.get().state)?.without_folder_items();
-        Ok(Self::run_call("_folder_items", call, |service| operations::folder_items(service, path)))
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
+        PyClassInitializer::from(PythonanywhereBase::new(true)).add_subclass(Self)
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 hands owned values to coroutines")]
     fn _from_json(slf: &Bound<'_, Self>, response: Py<PyAny>) -> Coroutine {
-        let object = slf.clone().unbind();
-        awaitable("_from_json", move |host| async move {
-            let parsed = host
-                .call(move |py| operations::from_json(&object.get().state, response.bind(py)).map(Bound::unbind))
-                .await;
-            Ok(operations::Raising(parsed))
+        let state = slf.as_super().get().state().clone();
+        awaitable("_from_json", move |caller| async move {
+            let parsed =
+                caller.call(move |py| operations::from_json(&state, response.bind(py)).map(Bound::unbind)).await;
+            Ok(Raising(parsed))
         })
     }
 
     fn _prepare_collector(slf: &Bound<'_, Self>, skip: &Bound<'_, PyAny>) -> PyResult<Coroutine> {
         let collector = ItemCollector::new(slf.as_any(), skip)?;
-        Ok(awaitable("_prepare_collector", move |_host| async move { Ok(collector) }))
-    }
-
-    #[pyo3(
-        signature = (url_path, task, method=None, success_codes=None, **request_kwargs),
-        text_signature = "($self, url_path, task, method=None, success_codes=(200, 201), **request_kwargs)"
-    )]
-    fn _request(
-        slf: &Bound<'_, Self>,
-        url_path: &str,
-        task: &str,
-        method: Option<&Bound<'_, PyAny>>,
-        success_codes: Option<&Bound<'_, PyAny>>,
-        request_kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Coroutine> {
-        let raw = Raw::new(url_path, task, method, success_codes, request_kwargs)?;
-        let call = Call::new(slf.as_any(), &slf.get().state)?;
-        Ok(Self::run_call("_request", call, |service| operations::request(service, raw)))
-    }
-
-    fn available_consoles(slf: &Bound<'_, Self>) -> PyResult<Coroutine> {
-        Self::run(slf, "available_consoles", operations::available_consoles)
-    }
-
-    fn console_execute(slf: &Bound<'_, Self>, con_id: &Bound<'_, PyAny>, command: String) -> PyResult<Coroutine> {
-        let console = console_id(con_id)?;
-        Self::run(slf, "console_execute", |service| operations::console_execute(service, console, command))
-    }
-
-    #[pyo3(signature = (path_masks, skip_file_path=None))]
-    fn deployed_code_files(
-        slf: &Bound<'_, Self>,
-        path_masks: &Bound<'_, PyAny>,
-        skip_file_path: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Coroutine> {
-        let masks = texts("path_masks", path_masks)?;
-        let skip = skipper(skip_file_path)?.map(Arc::new);
-        Self::run(slf, "deployed_code_files", |service| operations::find_files(service, masks, skip))
-    }
-
-    fn deployed_file_content(slf: &Bound<'_, Self>, file_path: String) -> PyResult<Coroutine> {
-        Self::run(slf, "deployed_file_content", |service| operations::deployed_file_content(service, file_path))
-    }
-
-    fn deployed_version(slf: &Bound<'_, Self>) -> PyResult<Coroutine> {
-        Self::run(slf, "deployed_version", operations::deployed_version)
-    }
-
-    fn deploy_file(slf: &Bound<'_, Self>, file_path: String, file_content: &Bound<'_, PyAny>) -> PyResult<Coroutine> {
-        let content: Bytes = self::file_content(file_content)?;
-        Self::run(slf, "deploy_file", |service| operations::deploy_file(service, file_path, content))
-    }
-
-    fn delete_file_or_folder(slf: &Bound<'_, Self>, file_path: String) -> PyResult<Coroutine> {
-        Self::run(slf, "delete_file_or_folder", |service| operations::delete_file_or_folder(service, file_path))
+        Ok(awaitable("_prepare_collector", move |_caller| async move { Ok(collector) }))
     }
 
     #[pyo3(signature = (path_mask, level_index=0))]
     fn files_iterator(slf: &Bound<'_, Self>, path_mask: String, level_index: usize) -> PyResult<AsyncFilesIterator> {
-        let call = Call::new(slf.as_any(), &slf.get().state)?;
-        AsyncFilesIterator::new(call, slf.as_any(), path_mask, level_index)
-    }
-
-    #[pyo3(signature = (path_mask="", skip_file_path=None, collector=None))]
-    fn find_project_files(
-        slf: &Bound<'_, Self>,
-        path_mask: &str,
-        skip_file_path: Option<&Bound<'_, PyAny>>,
-        collector: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Coroutine> {
-        let skip = skipper(skip_file_path)?.map(Arc::new);
-        if collector.is_some_and(|collector| !collector.is_none()) {
-            return Err(PyTypeError::new_err(
-                "a collector calls back synchronously: give it to PythonanywhereApi.find_project_files",
-            ));
-        }
-        let mask = path_mask.to_owned();
-        Self::run(slf, "find_project_files", |service| operations::find_files(service, vec![mask], skip))
-    }
-
-    #[pyo3(signature = (
-        local_root, path_masks=None, skip_file_path=None, compare=None, *, protected=None, include=None, strict=false,
-        max_file_size=None
-    ))]
-    #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
-    fn deploy_diff(
-        slf: &Bound<'_, Self>,
-        local_root: PathBuf,
-        path_masks: Option<&Bound<'_, PyAny>>,
-        skip_file_path: Option<&Bound<'_, PyAny>>,
-        compare: Option<&str>,
-        protected: Option<&Bound<'_, PyAny>>,
-        include: Option<&Bound<'_, PyAny>>,
-        strict: bool,
-        max_file_size: Option<u64>,
-    ) -> PyResult<Coroutine> {
-        let py = slf.py();
-        let request = diff_request(
-            py,
-            local_root,
-            path_masks,
-            skip_file_path,
-            compare,
-            protected,
-            include,
-            strict,
-            max_file_size,
-        )?;
-        Self::run(slf, "deploy_diff", |service| deploys::deploy_diff(service, request))
-    }
-
-    #[pyo3(
-        signature = (diff, **options),
-        text_signature = "($self, diff, *, delete=False, delete_unmanaged=False, max_delete=None, include=None, \
-            dry_run=False, reload=None, executor='auto', force=False, progress=None, console=None, domain=None, \
-            site_url=None, allow_tasks=False, migrate=False, collectstatic=False, requirements=None, manage=None, \
-            health_url=None, rollback_on_failure=False)"
-    )]
-    fn deploy<'py>(
-        slf: &Bound<'py, Self>,
-        diff: &Bound<'py, DeployDiff>,
-        options: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Coroutine> {
-        let request = deploy_request(diff, options)?;
-        Self::run(slf, "deploy", |service| deploys::deploy(service, request))
-    }
-
-    #[pyo3(
-        signature = (*args, **options),
-        text_signature = "($self, *args, manage=None, executor='auto', console=None, domain=None, site_url=None, \
-            allow_tasks=False)"
-    )]
-    fn manage(
-        slf: &Bound<'_, Self>,
-        args: &Bound<'_, PyTuple>,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Coroutine> {
-        let request = errands::manage(args, options)?;
-        Self::run(slf, "manage", |service| errands::perform(service, request))
-    }
-
-    #[pyo3(
-        name = "run",
-        signature = (command, **options),
-        text_signature = "($self, command, *, executor='auto', console=None, domain=None, site_url=None, \
-            allow_tasks=False)"
-    )]
-    fn run_command(
-        slf: &Bound<'_, Self>,
-        command: &Bound<'_, PyAny>,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Coroutine> {
-        let request = errands::run(command, options)?;
-        Self::run(slf, "run", |service| errands::perform(service, request))
-    }
-
-    #[pyo3(
-        signature = (local_root=None, **options),
-        text_signature = "($self, local_root=None, *, path_masks=None, protected=None, executor='auto', console=None, \
-            domain=None, site_url=None, allow_tasks=False)"
-    )]
-    fn verify(
-        slf: &Bound<'_, Self>,
-        local_root: Option<PathBuf>,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Coroutine> {
-        let request = errands::verify(slf.py(), local_root, options)?;
-        Self::run(slf, "verify", |service| errands::perform(service, request))
-    }
-
-    fn history(slf: &Bound<'_, Self>) -> PyResult<Coroutine> {
-        let request = errands::history(slf.py())?;
-        Self::run(slf, "history", |service| errands::perform(service, request))
-    }
-
-    #[pyo3(
-        signature = (deploy_id=None, **options),
-        text_signature = "($self, deploy_id=None, *, reload=None, executor='auto', console=None, domain=None, \
-            site_url=None, allow_tasks=False)"
-    )]
-    fn rollback(
-        slf: &Bound<'_, Self>,
-        deploy_id: Option<String>,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Coroutine> {
-        let request = errands::rollback(slf.py(), deploy_id, options)?;
-        Self::run(slf, "rollback", |service| errands::perform(service, request))
-    }
-
-    #[pyo3(
-        signature = (dest, **options),
-        text_signature = "($self, dest, *, include=None, exclude=None, overwrite=False, executor='auto', console=None, \
-            domain=None, site_url=None, allow_tasks=False)"
-    )]
-    fn pull(slf: &Bound<'_, Self>, dest: PathBuf, options: Option<&Bound<'_, PyDict>>) -> PyResult<Coroutine> {
-        let request = errands::pull(slf.py(), dest, options)?;
-        Self::run(slf, "pull", |service| errands::perform(service, request))
-    }
-
-    #[getter]
-    fn agent(slf: &Bound<'_, Self>) -> AgentControl {
-        AgentControl::of(slf.as_any())
-    }
-
-    #[pyo3(signature = (verb, domain, site_url, force))]
-    fn _agent(
-        slf: &Bound<'_, Self>,
-        verb: &str,
-        domain: String,
-        site_url: Option<String>,
-        force: bool,
-    ) -> PyResult<Coroutine> {
-        let verb = errands::agent_verb(verb, force)?;
-        Self::run(slf, "_agent", move |service| errands::agent(service, verb, domain, site_url))
+        AsyncFilesIterator::new(PythonanywhereBase::call(slf.as_super())?, slf.as_any(), path_mask, level_index)
     }
 }

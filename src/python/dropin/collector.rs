@@ -1,14 +1,14 @@
 //! Searches by a caller's collector: an object with `.collect(mask)` and `.files`.
 
-use std::sync::Arc;
-
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PySet};
 
-use super::operations::is_skipped;
+use super::arguments::skipper;
+use super::search::{is_skipped, path_of};
 use super::service::Callable;
-use super::state::{State, skipper};
+use super::state::State;
+use crate::text::extension;
 
 /// What `_prepare_collector` returns: called with a mask, it gives pairs of file extension and path.
 #[pyclass(module = "pythonanywhere_api", frozen)]
@@ -20,7 +20,7 @@ pub(in crate::python) struct ItemCollector {
 impl ItemCollector {
     /// Sets `skip_enter_folder` too, so that folders are left out before they are listed.
     pub(super) fn new(api: &Bound<'_, PyAny>, skip: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let checked = skipper(Some(skip))?.map(Arc::new);
+        let checked = skipper(Some(skip))?;
         api.setattr(intern!(api.py(), "skip_enter_folder"), skip)?;
         Ok(Self { api: api.clone().unbind(), skip: checked })
     }
@@ -33,10 +33,7 @@ impl ItemCollector {
         let pairs = PyList::empty(py);
         for item in self.api.bind(py).call_method1(intern!(py, "files_iterator"), (path_mask,))?.try_iter()? {
             let item = item?;
-            let path: String = match item.extract() {
-                Ok(path) => path,
-                Err(_) => item.get_item("file_path")?.extract()?,
-            };
+            let path = path_of(&item)?;
             let skipped = match &self.skip {
                 Some(skip) => is_skipped(skip.bind(py), &path)?,
                 None => false,
@@ -47,13 +44,6 @@ impl ItemCollector {
         }
         Ok(pairs)
     }
-}
-
-/// As `os.path.splitext` has it: from the last dot of the name on, unless only dots are before it.
-fn extension(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let stem = name.trim_start_matches('.');
-    stem.rfind('.').map_or("", |dot| &stem[dot..])
 }
 
 /// `find_project_files` with a collector; everything it calls on the instance fails or succeeds as one.
@@ -76,24 +66,4 @@ pub(super) fn collect<'py>(
         files.add(file?)?;
     }
     Ok(files.into_any())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::extension;
-
-    #[test]
-    fn extensions_are_those_of_splitext() {
-        for (path, expected) in [
-            ("a/b.py", ".py"),
-            (".env", ""),
-            ("a.b/c", ""),
-            ("x.tar.gz", ".gz"),
-            ("..a.b", ".b"),
-            ("x.", "."),
-            ("", ""),
-        ] {
-            assert_eq!(extension(path), expected, "{path}");
-        }
-    }
 }

@@ -9,15 +9,16 @@ use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyString, PyTuple, PyType};
+use pyo3::types::PyType;
 
-use super::operations::{Callback, Finished, ProjectLister, concurrency, failures};
+use super::arguments::skipper;
+use super::finished::Finished;
+use super::search::{Callback, ProjectLister, concurrency, failures};
 use super::service::{Call, Callable, Failed, Service};
-use super::state::skipper;
 use crate::error::{Error, Result};
 use crate::finder::{Mask, Walk};
 use crate::python::errors::{IntoPy, to_py};
-use crate::python::runtime::{Coroutine, HostQueue, HostThread, awaitable, wait_on};
+use crate::python::runtime::{CallerQueue, CallerThread, Coroutine, awaitable, wait_on};
 
 /// How many folders are listed ahead of the taker.
 const AHEAD: usize = 8;
@@ -32,13 +33,13 @@ struct Plan {
 
 impl Plan {
     fn new(call: Call, object: &Bound<'_, PyAny>, mask: String, level: usize) -> PyResult<Self> {
-        let skip_folder = skipper(Some(&object.getattr(intern!(object.py(), "skip_enter_folder"))?))?.map(Arc::new);
+        let skip_folder = skipper(Some(&object.getattr(intern!(object.py(), "skip_enter_folder"))?))?;
         Ok(Self { call, mask, level, skip_folder })
     }
 
-    fn begin(self, host: HostThread) -> Search {
+    fn begin(self, caller: CallerThread) -> Search {
         let task = "searching files";
-        let service = self.call.on(host);
+        let service = self.call.on(caller);
         let walk = match (Mask::parse_from(&self.mask, self.level), service.root(task)) {
             (Ok(mask), Ok(_)) => {
                 let skipper = Callback { service: service.clone(), skip: self.skip_folder, folders_only: true };
@@ -78,11 +79,9 @@ impl Search {
     }
 }
 
-type SharedSearch = Arc<tokio::sync::Mutex<Search>>;
-
 enum Stage {
     New(Box<Plan>),
-    Running { queue: HostQueue, search: SharedSearch },
+    Running(CallerQueue, Box<Search>),
     Ended,
 }
 
@@ -112,13 +111,13 @@ impl FilesIterator {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let stage = self.swap(None).ok_or_else(|| PyValueError::new_err("files_iterator is already executing"))?;
-        let (queue, search) = match stage {
+        let (queue, mut search) = match stage {
             Stage::New(plan) => {
-                let queue = HostQueue::new();
-                let search = plan.begin(queue.host());
-                (queue, Arc::new(tokio::sync::Mutex::new(search)))
+                let queue = CallerQueue::new();
+                let search = Box::new(plan.begin(queue.caller()));
+                (queue, search)
             }
-            Stage::Running { queue, search } => (queue, search),
+            Stage::Running(queue, search) => (queue, search),
             Stage::Ended => {
                 self.swap(Some(Stage::Ended));
                 return Ok(None);
@@ -128,46 +127,35 @@ impl FilesIterator {
             self.swap(Some(Stage::Ended));
             // Its tasks are in the parent; dropping them here would touch a runtime that has no threads.
             std::mem::forget((queue, search));
-            return Err(PyRuntimeError::new_err("files_iterator was begun before the process forked; begin it anew"));
+            return Err(PyRuntimeError::new_err("files_iterator started before the process forked: start a new one"));
         }
-        let outcome = next_file(py, &queue, &search);
-        match outcome {
-            Ok(Some(file)) => {
-                self.swap(Some(Stage::Running { queue, search }));
-                file_item(py, &file).map(Some)
-            }
+        let outcome = next_file(py, &queue, &mut search);
+        self.swap(Some(match &outcome {
+            Ok(Some(_)) => Stage::Running(queue, search),
             Ok(None) => {
-                self.swap(Some(Stage::Ended));
-                if let Ok(search) = search.try_lock() {
-                    search.service.state().settle(search.failure().as_slice());
-                    search.service.persist_budget();
-                }
-                Ok(None)
+                search.service.state().settle(search.failure().as_slice());
+                search.service.persist_budget();
+                Stage::Ended
             }
-            Err(error) => {
-                self.swap(Some(Stage::Ended));
-                Err(error)
-            }
-        }
+            Err(_) => Stage::Ended,
+        }));
+        outcome?.map(|file| file_item(py, &file)).transpose()
     }
 
-    /// Ends the search; listings under way are given up.
+    /// Ends the search and cancels listings that are under way.
     fn close(&self) {
         self.swap(Some(Stage::Ended));
     }
 }
 
-fn next_file(py: Python<'_>, queue: &HostQueue, search: &SharedSearch) -> PyResult<Option<String>> {
+fn next_file(py: Python<'_>, queue: &CallerQueue, search: &mut Search) -> PyResult<Option<String>> {
     // Most files were listed along with others: no need to change threads for them.
-    let known = search.try_lock().ok().and_then(|mut search| search.walk.as_mut().ok()?.take_found());
-    if known.is_some() {
-        return Ok(known);
+    if let Some(known) = search.walk.as_mut().ok().and_then(Walk::take_found) {
+        return Ok(Some(known));
     }
     // Listings run ahead while the caller works on what it got.
     queue.leave_alone()?;
-    let search = Arc::clone(search);
-    let outcome = wait_on(py, queue, async move { search.lock().await.next().await })?;
-    outcome.into_py(py)
+    wait_on(py, queue, search.next())?.into_py(py)
 }
 
 /// The files that the asynchronous `files_iterator` finds, in no particular order.
@@ -198,28 +186,28 @@ impl AsyncFilesIterator {
     fn __anext__(&self) -> Coroutine {
         let stage = Arc::clone(&self.stage);
         let process = process::id();
-        awaitable("files_iterator", move |host| async move {
+        awaitable("files_iterator", move |caller| async move {
             if process != process::id() {
-                return Err(PyRuntimeError::new_err("files_iterator was begun before the process forked"));
+                return Err(PyRuntimeError::new_err("files_iterator started before the process forked"));
             }
-            next_step(&stage, host).await
+            next_step(&stage, caller).await
         })
     }
 
-    /// Ends the search; listings under way are given up.
+    /// Ends the search and cancels listings that are under way.
     fn aclose(&self) -> Coroutine {
         let stage = Arc::clone(&self.stage);
-        awaitable("aclose", move |_host| async move {
+        awaitable("aclose", move |_caller| async move {
             *stage.lock().await = AsyncStage::Ended;
             Ok(())
         })
     }
 }
 
-async fn next_step(stage: &tokio::sync::Mutex<AsyncStage>, host: HostThread) -> PyResult<Step> {
+async fn next_step(stage: &tokio::sync::Mutex<AsyncStage>, caller: CallerThread) -> PyResult<Step> {
     let mut stage = stage.lock().await;
     let mut search = match std::mem::replace(&mut *stage, AsyncStage::Ended) {
-        AsyncStage::New(plan) => plan.begin(host),
+        AsyncStage::New(plan) => plan.begin(caller),
         AsyncStage::Running(search) => search,
         AsyncStage::Ended => return Err(PyStopAsyncIteration::new_err(())),
     };
@@ -267,66 +255,4 @@ impl<'py> IntoPyObject<'py> for Step {
 fn file_item<'py>(py: Python<'py>, file: &str) -> PyResult<Bound<'py, PyAny>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     CLASS.import(py, "pythonanywhere_api._items", "FileItem")?.call1((file,))
-}
-
-/// Runs the caller's own `files_iterator` to its end and returns the paths it gave.
-pub(super) async fn drain_replacement(
-    service: &Service,
-    replacement: &Callable,
-    mask: String,
-) -> Result<Vec<String>, Failed> {
-    let drain = async {
-        let arguments = move |py: Python<'_>| Ok((PyTuple::new(py, [mask])?.unbind(), None));
-        let items = service.host().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
-        let items = Arc::new(items);
-        let shared = Arc::clone(&items);
-        let is_async = service.on_host(move |py, _| shared.bind(py).hasattr(intern!(py, "__anext__"))).await?;
-        if is_async {
-            drain_async(service, &items).await
-        } else {
-            service.on_host(move |py, _| items.bind(py).try_iter()?.map(|item| path_of(&item?)).collect()).await
-        }
-    };
-    match service.with_error_message(drain).await? {
-        (paths, error) if error.is_empty() => Ok(paths),
-        (_, error) => Err(Failed::text(error)),
-    }
-}
-
-async fn drain_async(service: &Service, items: &Callable) -> Result<Vec<String>, Failed> {
-    let mut paths = Vec::new();
-    loop {
-        let shared = Arc::clone(items);
-        let step = service
-            .on_host(move |py, _| shared.bind(py).call_method0(intern!(py, "__anext__")).map(Bound::unbind))
-            .await?;
-        match service.host().resolve(step).await {
-            Ok(item) => paths.push(service.on_host(move |py, _| path_of(item.bind(py))).await?),
-            Err(error) => match ended(service, error).await? {
-                None => return Ok(paths),
-                Some(error) => return Err(Failed::Raised(error)),
-            },
-        }
-    }
-}
-
-/// `None` for the exception that ends an asynchronous iteration.
-async fn ended(service: &Service, error: Error) -> Result<Option<Error>, Failed> {
-    let Error::Callback(source) = error else { return Ok(Some(error)) };
-    match source.downcast::<PyErr>() {
-        Ok(raised) => {
-            let (is_end, raised) =
-                service.on_host(move |py, _| Ok((raised.is_instance_of::<PyStopAsyncIteration>(py), raised))).await?;
-            Ok((!is_end).then(|| Error::Callback(raised)))
-        }
-        Err(source) => Ok(Some(Error::Callback(source))),
-    }
-}
-
-/// The path of an item: a text, or a dict with `file_path`.
-fn path_of(item: &Bound<'_, PyAny>) -> PyResult<String> {
-    match item.cast::<PyString>() {
-        Ok(text) => text.extract(),
-        Err(_) => item.get_item("file_path")?.extract(),
-    }
 }

@@ -1,4 +1,4 @@
-//! Keyword arguments of methods that take many: read by name, and whatever is left over is refused as Python would.
+//! Keyword arguments of methods that take many: read by name, and unknown ones are rejected as Python rejects them.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -8,7 +8,7 @@ use super::arguments::texts;
 use crate::deploy::{ExecutorChoice, ExecutorOptions};
 use crate::python::errors::IntoPy;
 
-/// The keywords of one call. `None` is as good as left out.
+/// The keywords of one call. `None` means that one was left out.
 pub(super) struct Keywords<'py> {
     method: &'static str,
     left: Bound<'py, PyDict>,
@@ -42,7 +42,11 @@ impl<'py> Keywords<'py> {
     }
 
     pub(super) fn texts(&self, name: &str) -> PyResult<Vec<String>> {
-        self.take(name)?.map_or(Ok(Vec::new()), |value| texts(name, &value))
+        Ok(self.optional_texts(name)?.unwrap_or_default())
+    }
+
+    pub(super) fn optional_texts(&self, name: &str) -> PyResult<Option<Vec<String>>> {
+        self.take(name)?.map(|value| texts(name, &value)).transpose()
     }
 
     pub(super) fn number(&self, name: &str) -> PyResult<Option<usize>> {
@@ -50,7 +54,7 @@ impl<'py> Keywords<'py> {
         self.take(name)?.map(|value| value.extract().map_err(wrong)).transpose()
     }
 
-    /// Who works on the host.
+    /// The executor and its options.
     pub(super) fn executors(&self) -> PyResult<ExecutorOptions> {
         let choice = self.text("executor")?.unwrap_or_else(|| "auto".to_owned());
         let choice: ExecutorChoice = choice.parse().into_py(self.left.py())?;
@@ -62,7 +66,7 @@ impl<'py> Keywords<'py> {
         Ok(ExecutorOptions { choice, console, domain, site_url, allow_tasks: self.flag("allow_tasks")? })
     }
 
-    /// Refuses what nobody asked for.
+    /// Rejects unknown keywords.
     pub(super) fn finish(self) -> PyResult<()> {
         match self.left.keys().iter().next() {
             None => Ok(()),

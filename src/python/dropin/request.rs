@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 pub(super) struct Raw {
     pub task: String,
     pub success_codes: Vec<u16>,
-    /// A value that cannot be sent is told when the request should go out, like any failure.
+    /// A value that cannot be sent is reported when the request is to be sent, like any failure.
     pub request: Result<Request>,
 }
 
@@ -28,7 +28,7 @@ impl Raw {
     /// Reads the arguments.
     ///
     /// # Errors
-    /// `TypeError` for arguments of a wrong type and for keywords that are none of ours.
+    /// `TypeError` for arguments of a wrong type and for unknown keywords.
     pub(super) fn new(
         url_path: &str,
         task: &str,
@@ -66,7 +66,7 @@ fn verb(method: Option<&Bound<'_, PyAny>>) -> PyResult<Method> {
         known @ ("GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS") => {
             Ok(Method::from_bytes(known.as_bytes()).unwrap_or(Method::GET))
         }
-        _ => Err(PyValueError::new_err(format!("method {name:?} is no HTTP verb"))),
+        _ => Err(PyValueError::new_err(format!("method {name:?} is not an HTTP verb"))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What `_request` returns: an answer as users of requests know it.
+//! What `_request` returns: a response like those of requests.
 
 use std::sync::Arc;
 
@@ -9,66 +9,63 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList};
 
 use crate::client;
-use crate::python::errors::to_py;
+use crate::python::errors::{exception, to_py};
 
 /// The answer to a request. Without one, `status_code` is 0 and `reason` says why.
 #[pyclass(module = "pythonanywhere_api", frozen)]
 pub(in crate::python) struct Response {
     answer: Option<client::Response>,
-    failure: String,
+    #[pyo3(get)]
+    status_code: u16,
+    #[pyo3(get)]
+    ok: bool,
+    #[pyo3(get)]
+    reason: String,
+    #[pyo3(get)]
+    url: String,
     headers: Arc<HeaderMap>,
     content: PyOnceLock<Py<PyBytes>>,
 }
 
 impl Response {
     pub(super) fn new(answer: client::Response) -> Self {
-        let headers = Arc::new(answer.headers.clone());
-        Self { answer: Some(answer), failure: String::new(), headers, content: PyOnceLock::new() }
+        let status = answer.status;
+        Self {
+            status_code: status.as_u16(),
+            ok: (200..400).contains(&status.as_u16()),
+            reason: status.canonical_reason().unwrap_or_default().to_owned(),
+            url: answer.url.as_str().to_owned(),
+            headers: Arc::new(answer.headers.clone()),
+            content: PyOnceLock::new(),
+            answer: Some(answer),
+        }
     }
 
-    /// What stands for an answer that never came.
-    pub(super) fn unanswered(failure: String) -> Self {
-        Self { answer: None, failure, headers: Arc::default(), content: PyOnceLock::new() }
-    }
-
-    fn body(&self) -> &[u8] {
-        self.answer.as_ref().map_or(&[], |answer| &answer.body)
+    /// Stands for an answer that never came.
+    pub(super) fn unanswered(reason: String) -> Self {
+        Self {
+            answer: None,
+            status_code: 0,
+            ok: false,
+            reason,
+            url: String::new(),
+            headers: Arc::default(),
+            content: PyOnceLock::new(),
+        }
     }
 }
 
 #[pymethods]
 impl Response {
     #[getter]
-    fn status_code(&self) -> u16 {
-        self.answer.as_ref().map_or(0, |answer| answer.status.as_u16())
-    }
-
-    #[getter]
-    fn ok(&self) -> bool {
-        (200..400).contains(&self.status_code())
-    }
-
-    #[getter]
-    fn reason(&self) -> &str {
-        match &self.answer {
-            Some(answer) => answer.status.canonical_reason().unwrap_or_default(),
-            None => &self.failure,
-        }
-    }
-
-    #[getter]
     fn headers(&self) -> Headers {
         Headers(Arc::clone(&self.headers))
     }
 
     #[getter]
-    fn url(&self) -> &str {
-        self.answer.as_ref().map_or("", |answer| answer.url.as_str())
-    }
-
-    #[getter]
     fn content<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        self.content.get_or_init(py, || PyBytes::new(py, self.body()).unbind()).bind(py).clone()
+        let body = self.answer.as_ref().map_or(&[][..], |answer| &answer.body);
+        self.content.get_or_init(py, || PyBytes::new(py, body).unbind()).bind(py).clone()
     }
 
     /// The content in the encoding that the answer names, else in UTF-8.
@@ -84,7 +81,7 @@ impl Response {
         }
     }
 
-    /// The content as JSON; `json.JSONDecodeError`, a `ValueError`, if it is none.
+    /// The content as JSON; `json.JSONDecodeError`, a `ValueError`, if it is not JSON.
     #[pyo3(signature = (**kwargs))]
     fn json<'py>(&self, py: Python<'py>, kwargs: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyAny>> {
         py.import("json")?.call_method("loads", (self.text(py)?,), kwargs)
@@ -93,21 +90,18 @@ impl Response {
     /// Raises the exception for an error status, and for an answer that never came.
     fn raise_for_status(&self, py: Python<'_>) -> PyResult<()> {
         match &self.answer {
-            Some(answer) if answer.status.as_u16() < 400 => Ok(()),
+            Some(_) if self.status_code < 400 => Ok(()),
             Some(answer) => Err(to_py(py, answer.to_error())),
-            None => {
-                let class = py.import("pythonanywhere_api.exceptions")?.getattr("TransportError")?;
-                Err(PyErr::from_value(class.call1((&self.failure,))?))
-            }
+            None => Err(exception(py, "TransportError", (&self.reason,))),
         }
     }
 
     fn __bool__(&self) -> bool {
-        self.ok()
+        self.ok
     }
 
     fn __repr__(&self) -> String {
-        format!("<Response [{}]>", self.status_code())
+        format!("<Response [{}]>", self.status_code)
     }
 }
 

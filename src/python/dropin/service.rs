@@ -1,6 +1,6 @@
 //! The service as an operation sees it: the engine, or what the caller put in its place.
 //!
-//! A replaced `_request` tells its verdict in `error_message` (a text there afterwards means failure, even one from
+//! A replaced `_request` reports its verdict in `error_message` (a text there afterwards means failure, even one from
 //! before); of its answer only `status_code`, `content` and `json()` are read. Where anything is replaced, one
 //! request goes out at a time, since verdicts would mix otherwise.
 
@@ -13,14 +13,15 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
+use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyTuple, PyType};
 use serde_json::Value;
 
-use super::state::{Shared, read_client, read_root, replacements};
+use super::overrides::replacements;
+use super::state::{Shared, read_client, read_root};
 use crate::api::Entry;
 use crate::client::{Client, RemotePath, Request, Response, quote};
 use crate::error::{Error, ErrorKind, Result};
-use crate::python::runtime::HostThread;
+use crate::python::runtime::CallerThread;
 
 /// A Python object that a future holds: shared, since counting its references needs the interpreter.
 pub(super) type Callable = Arc<Py<PyAny>>;
@@ -70,10 +71,10 @@ impl Call {
     /// Reads everything from the instance's attributes.
     ///
     /// # Errors
-    /// `AttributeError` and `TypeError` for attributes that are missing or of a wrong type. Wrong values are told
-    /// when the operation runs.
+    /// `AttributeError` and `TypeError` for attributes that are missing or of a wrong type. Wrong values are
+    /// reported when the operation runs.
     pub(super) fn new(object: &Bound<'_, PyAny>, state: &Shared) -> PyResult<Self> {
-        let replaced = replacements(object)?;
+        let replaced = replacements(object, state.is_async())?;
         let consoles: String = object.getattr(intern!(object.py(), "consoles_url_part"))?.extract()?;
         Ok(Self {
             object: Arc::new(object.clone().unbind()),
@@ -93,32 +94,25 @@ impl Call {
         self
     }
 
-    pub(super) fn on(self, host: HostThread) -> Service {
-        Service(Arc::new(Inner { call: self, host }))
+    pub(super) fn on(self, caller: CallerThread) -> Service {
+        Service(Arc::new(Inner { call: self, caller }))
     }
 }
 
 struct Inner {
     call: Call,
-    host: HostThread,
+    caller: CallerThread,
 }
 
 /// An instance at work. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Service(Arc<Inner>);
 
-/// One request, as the engine and as a replaced `_request` take it.
-struct Ask<'a> {
-    method: &'static str,
-    path: String,
-    task: &'a str,
-    /// `data` or `files` of a replaced `_request`.
-    body: Option<(&'static str, &'static str, Content)>,
-}
-
-enum Content {
-    Bytes(Bytes),
-    Text(String),
+/// What a replaced `_request` is given to send.
+enum Body {
+    None,
+    File(Bytes),
+    Input(String),
 }
 
 /// The answer of a replaced `_request`.
@@ -132,8 +126,8 @@ impl Service {
         &self.0.call.state
     }
 
-    pub(super) fn host(&self) -> &HostThread {
-        &self.0.host
+    pub(super) fn caller(&self) -> &CallerThread {
+        &self.0.caller
     }
 
     pub(super) fn files_iterator(&self) -> Option<&Callable> {
@@ -150,14 +144,14 @@ impl Service {
         self.0.call.client.as_ref().map_err(|error| Failed::text(format!("{task}: {}", error.chain())))
     }
 
-    /// Leaves for later processes what this one asked within the last minute.
+    /// Saves this process's requests of the last minute for later processes.
     pub(super) fn persist_budget(&self) {
         if let Ok(client) = &self.0.call.client {
             client.persist_budget();
         }
     }
 
-    /// The project's folder. What is wrong with the account is told before what follows from it.
+    /// The project's folder. An error in the account is reported before errors that follow from it.
     pub(super) fn root(&self, task: &str) -> Result<&RemotePath, Failed> {
         if !self.is_replaced() {
             self.client(task)?;
@@ -178,11 +172,11 @@ impl Service {
             return self.list_with(replacement, folder, &task).await;
         }
         let path = self.path(&task, folder)?;
-        let listed = if self.0.call.request.is_some() {
+        let listed = if let Some(replacement) = &self.0.call.request {
             let path = format!("files/path{}/", path.quoted());
-            match self.ask(Ask { method: "GET", path, task: &task, body: None }).await {
+            match self.ask(replacement, "GET", path, &task, Body::None).await {
                 Ok(answer) => entries_of_listing(&answer.json(&task).await?)
-                    .ok_or_else(|| Failed::text(format!("{task}: the answer is no listing of a folder"))),
+                    .ok_or_else(|| Failed::text(format!("{task}: the answer is not a folder listing"))),
                 Err(failed) => Err(failed),
             }
         } else {
@@ -200,16 +194,16 @@ impl Service {
         let (items, error) = self
             .with_error_message(async {
                 let arguments = move |py: Python<'_>| Ok((PyTuple::new(py, [asked])?.unbind(), None));
-                self.host().call_object(replacement, arguments).await.map_err(Failed::Raised)
+                self.caller().call_object(replacement, arguments).await.map_err(Failed::Raised)
             })
             .await?;
-        match self.on_host(move |py, _| entries_of_items(items.bind(py), &folder)).await? {
+        match self.on_caller(move |py, _| entries_of_items(items.bind(py), &folder)).await? {
             None if !error.is_empty() => Err(Failed::text(format!("{task}: {error}"))),
             entries => Ok(entries),
         }
     }
 
-    /// Runs a replacement and tells what it left in `error_message`, apart from what was there before.
+    /// Runs a replacement and returns what it left in `error_message`, apart from what was there before.
     pub(super) async fn with_error_message<T>(
         &self,
         replacement: impl Future<Output = Result<T, Failed>>,
@@ -218,7 +212,7 @@ impl Service {
         let outcome = replacement.await;
         let after = self.take_error_message().await?;
         if !before.is_empty() {
-            self.on_host(move |py, object| object.setattr(intern!(py, "error_message"), before)).await?;
+            self.on_caller(move |py, object| object.setattr(intern!(py, "error_message"), before)).await?;
         }
         Ok((outcome?, after))
     }
@@ -227,9 +221,8 @@ impl Service {
     pub(super) async fn read(&self, file: &str) -> Result<Bytes, Failed> {
         let task = format!("reading {file:?}");
         let path = self.path(&task, &checked(file, &task)?)?;
-        if self.0.call.request.is_some() {
-            let path = format!("files/path{}", path.quoted());
-            return self.ask(Ask { method: "GET", path, task: &task, body: None }).await?.content(&task).await;
+        if let Some(replacement) = &self.0.call.request {
+            return self.ask_file(replacement, "GET", &path, &task, Body::None).await?.content(&task).await;
         }
         self.client(&task)?.read_file(&path).await.map_err(Failed::doing(&task))
     }
@@ -238,10 +231,8 @@ impl Service {
     pub(super) async fn upload(&self, file: &str, content: Bytes) -> Result<(), Failed> {
         let task = format!("uploading {file:?}");
         let path = self.path(&task, &checked(file, &task)?)?;
-        if self.0.call.request.is_some() {
-            let path = format!("files/path{}", path.quoted());
-            let body = Some(("files", "content", Content::Bytes(content)));
-            return self.ask(Ask { method: "POST", path, task: &task, body }).await.map(drop);
+        if let Some(replacement) = &self.0.call.request {
+            return self.ask_file(replacement, "POST", &path, &task, Body::File(content)).await.map(drop);
         }
         self.client(&task)?.upload_file(&path, content).await.map(drop).map_err(Failed::doing(&task))
     }
@@ -251,9 +242,8 @@ impl Service {
         let task = format!("deleting {path:?}");
         let relative = checked(path.strip_suffix('/').unwrap_or(path), &task)?;
         let path = self.path(&task, &relative)?;
-        if self.0.call.request.is_some() {
-            let path = format!("files/path{}", path.quoted());
-            return self.ask(Ask { method: "DELETE", path, task: &task, body: None }).await.map(drop);
+        if let Some(replacement) = &self.0.call.request {
+            return self.ask_file(replacement, "DELETE", &path, &task, Body::None).await.map(drop);
         }
         self.client(&task)?.delete_path(&path).await.map_err(Failed::doing(&task))
     }
@@ -262,7 +252,7 @@ impl Service {
     pub(super) async fn consoles(&self) -> Result<Value, Failed> {
         let task = "listing the consoles";
         let consoles = self.get_json(self.0.call.consoles.clone(), task).await?;
-        if consoles.is_array() { Ok(consoles) } else { Err(Failed::text(format!("{task}: the answer is no list"))) }
+        if consoles.is_array() { Ok(consoles) } else { Err(Failed::text(format!("{task}: the answer is not a list"))) }
     }
 
     /// Types a command into a console.
@@ -270,9 +260,8 @@ impl Service {
         let task = format!("sending a command to console {console}");
         let path = format!("{}{}/send_input/", self.0.call.consoles, quote(console));
         let line = if command.ends_with('\n') { command.to_owned() } else { format!("{command}\n") };
-        if self.0.call.request.is_some() {
-            let body = Some(("data", "input", Content::Text(line)));
-            return self.ask(Ask { method: "POST", path, task: &task, body }).await.map(drop);
+        if let Some(replacement) = &self.0.call.request {
+            return self.ask(replacement, "POST", path, &task, Body::Input(line)).await.map(drop);
         }
         self.engine(Request::post(path).form([("input", line)]), &task).await.map(drop)
     }
@@ -284,13 +273,13 @@ impl Service {
         let answer = self.get_json(path, &task).await?;
         match answer.get("output").and_then(Value::as_str) {
             Some(output) => Ok(output.to_owned()),
-            None => Err(Failed::text(format!("{task}: the answer holds no output"))),
+            None => Err(Failed::text(format!("{task}: the answer has no output"))),
         }
     }
 
     async fn get_json(&self, path: String, task: &str) -> Result<Value, Failed> {
-        if self.0.call.request.is_some() {
-            return self.ask(Ask { method: "GET", path, task, body: None }).await?.json(task).await;
+        if let Some(replacement) = &self.0.call.request {
+            return self.ask(replacement, "GET", path, task, Body::None).await?.json(task).await;
         }
         self.engine(Request::get(path), task).await?.json("JSON").map_err(Failed::doing(task))
     }
@@ -300,32 +289,47 @@ impl Service {
         answer.map_err(Failed::doing(task))
     }
 
+    /// A request about a file of the project, sent by the replaced `_request`.
+    async fn ask_file(
+        &self,
+        replacement: &Callable,
+        method: &'static str,
+        path: &RemotePath,
+        task: &str,
+        body: Body,
+    ) -> Result<Answer, Failed> {
+        self.ask(replacement, method, format!("files/path{}", path.quoted()), task, body).await
+    }
+
     /// Calls the replaced `_request` and reads its verdict.
-    async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Failed> {
-        let Some(replacement) = &self.0.call.request else {
-            return Err(Failed::text("internal error: _request is not replaced"));
-        };
-        let task = ask.task.to_owned();
+    async fn ask(
+        &self,
+        replacement: &Callable,
+        method: &'static str,
+        path: String,
+        task: &str,
+        body: Body,
+    ) -> Result<Answer, Failed> {
+        let task = task.to_owned();
         let arguments = move |py: Python<'_>| {
-            let args = PyTuple::new(py, [ask.path, task])?.unbind();
-            if ask.method == "GET" {
+            let args = PyTuple::new(py, [path, task])?.unbind();
+            if method == "GET" {
                 return Ok((args, None));
             }
             let kwargs = PyDict::new(py);
-            kwargs.set_item("method", verb(py, ask.method)?)?;
+            kwargs.set_item("method", verb(py, method)?)?;
             // Deleting is answered with "no content".
             kwargs.set_item("success_codes", (200, 201, 204))?;
-            if let Some((keyword, field, content)) = ask.body {
-                let value = PyDict::new(py);
-                match content {
-                    Content::Bytes(bytes) => value.set_item(field, PyBytes::new(py, &bytes))?,
-                    Content::Text(text) => value.set_item(field, text)?,
+            match body {
+                Body::None => {}
+                Body::File(bytes) => {
+                    kwargs.set_item("files", [("content", PyBytes::new(py, &bytes))].into_py_dict(py)?)?;
                 }
-                kwargs.set_item(keyword, value)?;
+                Body::Input(text) => kwargs.set_item("data", [("input", text)].into_py_dict(py)?)?,
             }
             Ok((args, Some(kwargs.unbind())))
         };
-        let object = self.host().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
+        let object = self.caller().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
         let text = self.take_error_message().await?;
         let answer = Answer { object: Arc::new(object), service: self.clone() };
         if text.is_empty() {
@@ -337,7 +341,7 @@ impl Service {
 
     /// Reads and clears `error_message`; what was in it becomes the operation's own.
     async fn take_error_message(&self) -> Result<String, Failed> {
-        self.on_host(|py, object| {
+        self.on_caller(|py, object| {
             let name = intern!(py, "error_message");
             let text: String = object.getattr(name)?.extract()?;
             if !text.is_empty() {
@@ -349,55 +353,49 @@ impl Service {
     }
 
     /// Runs Python with the instance on the caller's thread.
-    pub(super) async fn on_host<T: Send + 'static>(
+    pub(super) async fn on_caller<T: Send + 'static>(
         &self,
         work: impl FnOnce(Python<'_>, &Bound<'_, PyAny>) -> PyResult<T> + Send + 'static,
     ) -> Result<T, Failed> {
         let object = Arc::clone(&self.0.call.object);
-        self.host().call(move |py| work(py, object.bind(py))).await.map_err(Failed::Raised)
+        self.caller().call(move |py| work(py, object.bind(py))).await.map_err(Failed::Raised)
     }
 }
 
 impl Answer {
+    /// Reads something of the answer on the caller's thread.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T> + Send + 'static,
+    ) -> Result<T, Failed> {
+        let object = Arc::clone(&self.object);
+        self.service.on_caller(move |py, _| read(object.bind(py))).await
+    }
+
     /// The status; `None` where the answer has none.
     async fn status(&self) -> Result<Option<StatusCode>, Failed> {
-        let object = Arc::clone(&self.object);
-        self.service
-            .on_host(move |py, _| {
-                let status = object.bind(py).getattr(intern!(py, "status_code")).and_then(|status| status.extract());
-                Ok(status.ok().and_then(|status: u16| StatusCode::from_u16(status).ok()))
-            })
-            .await
+        let status = self.read(|answer| Ok(answer.getattr("status_code").and_then(|status| status.extract()).ok()));
+        Ok(status.await?.and_then(|status: u16| StatusCode::from_u16(status).ok()))
     }
 
     async fn content(&self, task: &str) -> Result<Bytes, Failed> {
-        let object = Arc::clone(&self.object);
-        let content = self
-            .service
-            .on_host(move |py, _| {
-                let content = object.bind(py).getattr(intern!(py, "content"))?;
-                Ok(content.extract::<PyBackedBytes>().ok())
-            })
-            .await?;
+        let content = self.read(|answer| Ok(answer.getattr("content")?.extract::<PyBackedBytes>().ok())).await?;
         content.map(Bytes::from_owner).ok_or_else(|| Failed::text(format!("{task}: the answer's content is not bytes")))
     }
 
     async fn json(&self, task: &str) -> Result<Value, Failed> {
-        let object = Arc::clone(&self.object);
-        let text = self
-            .service
-            .on_host(move |py, _| {
-                let loaded = match object.bind(py).call_method0(intern!(py, "json")) {
-                    Ok(loaded) => loaded,
-                    // That of requests and all others is a ValueError.
-                    Err(error) if error.is_instance_of::<PyValueError>(py) => return Ok(None),
-                    Err(error) => return Err(error),
-                };
-                py.import(intern!(py, "json"))?.call_method1(intern!(py, "dumps"), (loaded,))?.extract().map(Some)
-            })
-            .await?;
-        text.and_then(|text: String| serde_json::from_str(&text).ok())
-            .ok_or_else(|| Failed::text(format!("{task}: the answer is no JSON")))
+        let text = self.read(|answer| {
+            let py = answer.py();
+            let loaded = match answer.call_method0("json") {
+                Ok(loaded) => loaded,
+                // requests and all other libraries raise a ValueError.
+                Err(error) if error.is_instance_of::<PyValueError>(py) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            py.import("json")?.call_method1("dumps", (loaded,))?.extract().map(Some)
+        });
+        let value = text.await?.and_then(|text: String| serde_json::from_str(&text).ok());
+        value.ok_or_else(|| Failed::text(format!("{task}: the answer is not JSON")))
     }
 }
 

@@ -3,21 +3,20 @@
 use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pyo3::exceptions::{PyAttributeError, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyType};
+use pyo3::types::{PyDict, PyString};
 
-use super::{AsyncPythonanywhereApi, PythonanywhereApi};
 use crate::client::{BaseUrl, Client, Options, RemotePath, Token};
 use crate::error::{Error, Result};
 
 /// The part of an instance that is not in its `__dict__`.
 ///
-/// Its locks are taken by threads that are attached to the interpreter alone, so none is held when a process forks.
+/// Only threads that are attached to the interpreter take its locks, so none is held when a process forks.
 #[derive(Default)]
 pub(super) struct State {
+    is_async: bool,
     project: Mutex<String>,
     /// `web_domain` as it was given, and the `base_url` made of it.
     host: Mutex<Option<(String, String)>>,
@@ -48,6 +47,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl State {
+    /// That of an instance of the class whose methods are coroutines, or of the other one.
+    pub(super) fn new(is_async: bool) -> Self {
+        Self { is_async, ..Self::default() }
+    }
+
+    pub(super) fn is_async(&self) -> bool {
+        self.is_async
+    }
+
     pub(super) fn project(&self) -> String {
         lock(&self.project).clone()
     }
@@ -84,7 +92,7 @@ impl State {
         errors.collecting += 1;
     }
 
-    /// Ends it and tells whether any part of it failed.
+    /// Ends it and returns whether any part of it failed.
     pub(super) fn end_collecting(&self) -> bool {
         let mut errors = lock(&self.errors);
         errors.collecting -= 1;
@@ -165,28 +173,6 @@ pub(super) fn set_project(object: &Bound<'_, PyAny>, state: &State, project_name
     object.setattr(intern!(py, "pkg_files_url_part"), part)
 }
 
-/// The default of `skip_enter_folder`: leaves nothing out. Known by its name, and not called.
-#[pyfunction]
-#[pyo3(name = "_never_skip")]
-pub(in crate::python) fn never_skip(_path: &Bound<'_, PyAny>) -> bool {
-    false
-}
-
-/// A callback that leaves out files and folders; `None` for one that never does.
-pub(super) fn skipper(callback: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Py<PyAny>>> {
-    let Some(callback) = callback.filter(|callback| !callback.is_none()) else { return Ok(None) };
-    if !callback.is_callable() {
-        return Err(PyTypeError::new_err(format!(
-            "the callback that skips files must be callable, not {}",
-            callback.get_type().name()?
-        )));
-    }
-    let is_default = callback
-        .cast::<pyo3::types::PyCFunction>()
-        .is_ok_and(|function| function.getattr("__name__").is_ok_and(|name| name.eq("_never_skip").unwrap_or(false)));
-    Ok((!is_default).then(|| callback.clone().unbind()))
-}
-
 fn text_attribute(object: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyResult<String> {
     object.getattr(name)?.extract().map_err(|_| PyTypeError::new_err(format!("the attribute {name} must be a str")))
 }
@@ -240,7 +226,7 @@ pub(super) fn read_root(object: &Bound<'_, PyAny>, state: &State) -> PyResult<Re
     Ok(check_project(&state.project()).and_then(|()| match part.strip_prefix("files/path/") {
         Some(path) => RemotePath::parse(&format!("/{path}")),
         None => Err(Error::config(format!(
-            "pkg_files_url_part is {part:?}: it must start with \"files/path/\" and go on with the project's folder"
+            "pkg_files_url_part is {part:?}: it must be \"files/path/\" followed by the project's folder"
         ))),
     }))
 }
@@ -248,60 +234,10 @@ pub(super) fn read_root(object: &Bound<'_, PyAny>, state: &State) -> PyResult<Re
 fn check_project(name: &str) -> Result<()> {
     if name.is_empty() || name.contains(['/', '\0']) || matches!(name, "." | "..") {
         return Err(Error::config(format!(
-            "the project name {name:?} cannot be one: give the name of the project's folder, without \"/\" and \"..\""
+            "{name:?} cannot be a project name: give the name of the project's folder, without \"/\" and \"..\""
         )));
     }
     Ok(())
-}
-
-/// The members that callers may replace.
-const REPLACEABLE: [&str; 3] = ["_request", "_folder_items", "files_iterator"];
-
-/// They as they are in a class.
-type Members = [Py<PyAny>; REPLACEABLE.len()];
-
-/// Those of the synchronous and of the asynchronous class.
-static ORIGINALS: PyOnceLock<[Members; 2]> = PyOnceLock::new();
-
-/// Keeps the members of the classes as they are, to be compared with later.
-pub(in crate::python) fn remember_originals(py: Python<'_>) -> PyResult<()> {
-    let of = |class: Bound<'_, PyType>| -> PyResult<Members> {
-        let [request, folder_items, files_iterator] = REPLACEABLE.map(|name| class.getattr(name));
-        Ok([request?.unbind(), folder_items?.unbind(), files_iterator?.unbind()])
-    };
-    let originals = [of(py.get_type::<PythonanywhereApi>())?, of(py.get_type::<AsyncPythonanywhereApi>())?];
-    // A second import in the same process finds the first one's, which are the same.
-    let _ = ORIGINALS.set(py, originals);
-    Ok(())
-}
-
-/// What the caller put in place of a member, be it in a subclass, patched into the class, or on the instance.
-pub(super) struct Replacements {
-    pub request: Option<Py<PyAny>>,
-    pub folder_items: Option<Py<PyAny>>,
-    pub files_iterator: Option<Py<PyAny>>,
-}
-
-pub(super) fn replacements(object: &Bound<'_, PyAny>) -> PyResult<Replacements> {
-    let py = object.py();
-    let class = object.get_type();
-    let attributes = match object.getattr(intern!(py, "__dict__")) {
-        Ok(attributes) => Some(attributes),
-        Err(error) if error.is_instance_of::<PyAttributeError>(py) => None,
-        Err(error) => return Err(error),
-    };
-    let is_async = usize::from(!class.is_subclass_of::<PythonanywhereApi>()?);
-    let originals = ORIGINALS.get(py).map(|classes| &classes[is_async]);
-    let replaced = |index: usize, name: &Bound<'_, PyString>| {
-        let on_instance = attributes.as_ref().map_or(Ok(false), |attributes| attributes.contains(name))?;
-        let is_original = originals.is_some_and(|members| class.getattr(name).is_ok_and(|it| it.is(&members[index])));
-        if is_original && !on_instance { Ok(None) } else { object.getattr(name).map(|member| Some(member.unbind())) }
-    };
-    Ok(Replacements {
-        request: replaced(0, intern!(py, "_request"))?,
-        folder_items: replaced(1, intern!(py, "_folder_items"))?,
-        files_iterator: replaced(2, intern!(py, "files_iterator"))?,
-    })
 }
 
 /// A shared handle to an instance's state.

@@ -1,6 +1,6 @@
 //! A future for an asynchronous caller.
 //!
-//! An asyncio future needs a running loop and is no coroutine: `asyncio.run(…)` and `create_task` refuse it. So callers
+//! An asyncio future needs a running loop and is not a coroutine: `asyncio.run(…)` and `create_task` refuse it. So callers
 //! get a [`Coroutine`] that starts the operation when it is first awaited, and no loop is kept between calls.
 
 use std::future::Future;
@@ -17,12 +17,11 @@ use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3_async_runtimes::TaskLocals;
 
+use super::caller_thread::CallerThread;
 use super::executor::attended_driver;
-use super::gate;
-use super::host::HostThread;
 use super::loop_link::LoopLink;
+use super::shutdown;
 use super::wait::LEAVE_WITHIN;
-use crate::cleanup;
 
 type Start = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<(Bound<'py, PyAny>, Task)> + Send>;
 
@@ -36,27 +35,27 @@ enum State {
     Ended,
 }
 
-/// Makes a coroutine of a future that may call back to the loop's thread. Cancelling it drops the future.
+/// Wraps a future that may call back to the loop's thread in a coroutine. Cancelling it drops the future.
 pub(in crate::python) fn awaitable<T, F>(
     name: &'static str,
-    make: impl FnOnce(HostThread) -> F + Send + 'static,
+    make: impl FnOnce(CallerThread) -> F + Send + 'static,
 ) -> Coroutine
 where
     T: for<'py> IntoPyObject<'py> + Send + 'static,
     F: Future<Output = PyResult<T>> + Send + 'static,
 {
     let start: Start = Box::new(move |py| {
-        if gate::is_closed() {
+        if shutdown::is_closed() {
             return Err(PyRuntimeError::new_err("the interpreter is exiting"));
         }
-        // A runtime that cannot be made is told here.
+        // A runtime that cannot be created is reported here.
         let driver = attended_driver()?;
         let locals = TaskLocals::with_running_loop(py)?.copy_context(py)?;
         let event_loop = locals.event_loop(py);
         let link = LoopLink::to(&event_loop);
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
         let waiting = future.clone().unbind();
-        let operation = make(HostThread::Loop(locals));
+        let operation = make(CallerThread::Loop(locals));
         let ended = driver.clone();
         let (handle, registration) = AbortHandle::new_pair();
         drop(driver.spawn(async move {
@@ -71,8 +70,8 @@ where
                     }),
                 );
             }
-            // If it was given up, something may be left on the host.
-            cleanup::settle(LEAVE_WITHIN).await;
+            // If it was cancelled, something may be left on the host.
+            crate::cleanup::run_pending(LEAVE_WITHIN).await;
         }));
         Ok((future, Task { handle, process: process::id() }))
     });
@@ -84,7 +83,7 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "the operation panicked".to_owned())
 }
 
-/// An operation under way. Dropped, it is given up, unless it has ended.
+/// A running operation. Dropping it cancels the operation unless it has ended.
 struct Task {
     handle: AbortHandle,
     /// The process that runs it: a forked child leaves it alone.
@@ -193,7 +192,7 @@ impl Coroutine {
         }
     }
 
-    /// Gives up what was not awaited to its end.
+    /// Cancels what was not awaited to its end.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         if let State::Running { task, iterator } = self.take() {
             drop(task);

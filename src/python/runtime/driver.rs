@@ -1,8 +1,8 @@
-//! Who drives the runtime's sockets and timers.
+//! Which thread drives the runtime's sockets and timers.
 //!
 //! No thread does so all the time. A thread that waits for a future drives the runtime meanwhile, so that a request of
-//! a synchronous caller changes no thread: waking another one costs more than the request's own work. What nobody waits
-//! for is driven by the attendant, a thread that is started when it is first needed: at once for asynchronous callers,
+//! a synchronous caller changes no thread: waking another one costs more than the request's own work. Futures that no
+//! thread waits for are driven by the attendant, a thread that is started when it is first needed: at once for asynchronous callers,
 //! whose loop goes on; after [`PATIENCE`] where the waiting thread is away in a callback.
 
 use std::future::Future;
@@ -18,20 +18,20 @@ use tokio::task::{self, JoinHandle};
 /// How long work may stand still while the thread that waits for it runs Python.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// A runtime and those who drive it.
+/// A runtime and the threads that drive it.
 pub(super) struct Driver {
     runtime: Runtime,
     /// The process that made it. The locks of a parent's may be held by threads that a child does not have.
     process: u32,
-    duty: Mutex<Duty>,
+    state: Mutex<DriverState>,
     changed: Condvar,
     /// Asks the attendant to let others drive.
     leave: Notify,
 }
 
-/// Who drives, and for whom. Locked for moments only.
+/// Which threads drive, and for which futures. Locked only for moments.
 #[derive(Default)]
-struct Duty {
+struct DriverState {
     /// Threads that drive for a future of their own.
     waiting: usize,
     /// Futures that no thread waits for.
@@ -54,14 +54,14 @@ impl Driver {
         Ok(Self {
             runtime: Builder::new_current_thread().thread_name("pythonanywhere-api").enable_all().build()?,
             process: process::id(),
-            duty: Mutex::default(),
+            state: Mutex::default(),
             changed: Condvar::new(),
             leave: Notify::new(),
         })
     }
 
-    fn duty(&self) -> MutexGuard<'_, Duty> {
-        self.duty.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, DriverState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drives the runtime until `future` ends.
@@ -75,7 +75,7 @@ impl Driver {
         self: &Arc<Self>,
         future: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        let unwaited = Owed::begin(self, |duty| &mut duty.unwaited);
+        let unwaited = Owed::begin(self, |state| &mut state.unwaited);
         self.runtime.spawn(async move {
             let outcome = future.await;
             drop(unwaited);
@@ -87,55 +87,55 @@ impl Driver {
         self.runtime.spawn_blocking(work)
     }
 
-    /// Work that goes on while the thread that waits for it is away, for as long as the result lives.
+    /// Keeps work going while the thread that waits for it is away, for as long as the result lives.
     ///
     /// # Errors
     /// If no thread can be started.
     pub(super) fn leave_alone(self: &Arc<Self>) -> io::Result<Owed> {
         self.attend()?;
-        Ok(Owed::begin(self, |duty| &mut duty.left_alone))
+        Ok(Owed::begin(self, |state| &mut state.left_alone))
     }
 
-    /// Starts the attendant unless it is there.
+    /// Starts the attendant unless it is running.
     ///
     /// # Errors
     /// If no thread can be started.
     pub(super) fn attend(self: &Arc<Self>) -> io::Result<()> {
-        let mut duty = self.duty();
-        if duty.attendant == Attendant::NotStarted {
+        let mut state = self.state();
+        if state.attendant == Attendant::NotStarted {
             let driver = Arc::clone(self);
             std::thread::Builder::new().name("pythonanywhere-api".into()).spawn(move || driver.run_attendant())?;
-            duty.attendant = Attendant::Resting;
+            state.attendant = Attendant::Resting;
         }
         Ok(())
     }
 
     fn run_attendant(&self) {
         let mut stands_still = false;
-        let mut duty = self.duty();
+        let mut state = self.state();
         loop {
-            if duty.unwaited > 0 || (stands_still && duty.left_alone > 0 && duty.waiting == 0) {
-                duty.attendant = Attendant::Driving;
-                drop(duty);
+            if state.unwaited > 0 || (stands_still && state.left_alone > 0 && state.waiting == 0) {
+                state.attendant = Attendant::Driving;
+                drop(state);
                 self.runtime.block_on(async {
                     self.leave.notified().await;
                     settle().await;
                 });
-                duty = self.duty();
-                duty.attendant = Attendant::Resting;
+                state = self.state();
+                state.attendant = Attendant::Resting;
                 stands_still = false;
-            } else if duty.left_alone > 0 {
-                let (locked, wait) = self.changed.wait_timeout(duty, PATIENCE).unwrap_or_else(PoisonError::into_inner);
-                duty = locked;
-                stands_still = wait.timed_out() && duty.waiting == 0;
+            } else if state.left_alone > 0 {
+                let (locked, wait) = self.changed.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+                state = locked;
+                stands_still = wait.timed_out() && state.waiting == 0;
             } else {
-                duty = self.changed.wait(duty).unwrap_or_else(PoisonError::into_inner);
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         }
     }
 }
 
-/// Lets the runtime see to what happened on its sockets and to tasks that were aborted.
+/// Lets the runtime handle events on its sockets, and tasks that were aborted.
 ///
 /// Needed before a connection is used again: one that the server closed while nobody drove would be taken for open.
 pub(super) async fn settle() {
@@ -149,9 +149,9 @@ struct Waiting<'a>(&'a Driver);
 
 impl<'a> Waiting<'a> {
     fn begin(driver: &'a Driver) -> Self {
-        let mut duty = driver.duty();
-        duty.waiting += 1;
-        if duty.attendant == Attendant::Driving && duty.unwaited == 0 {
+        let mut state = driver.state();
+        state.waiting += 1;
+        if state.attendant == Attendant::Driving && state.unwaited == 0 {
             driver.leave.notify_one();
         }
         Self(driver)
@@ -160,19 +160,19 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.duty().waiting -= 1;
+        self.0.state().waiting -= 1;
     }
 }
 
-/// Work that the attendant sees to.
+/// Work that the attendant drives.
 pub(super) struct Owed {
     driver: Arc<Driver>,
-    count: fn(&mut Duty) -> &mut usize,
+    count: fn(&mut DriverState) -> &mut usize,
 }
 
 impl Owed {
-    fn begin(driver: &Arc<Driver>, count: fn(&mut Duty) -> &mut usize) -> Self {
-        *count(&mut driver.duty()) += 1;
+    fn begin(driver: &Arc<Driver>, count: fn(&mut DriverState) -> &mut usize) -> Self {
+        *count(&mut driver.state()) += 1;
         driver.changed.notify_one();
         Self { driver: Arc::clone(driver), count }
     }
@@ -183,9 +183,9 @@ impl Drop for Owed {
         if self.driver.process != process::id() {
             return;
         }
-        let mut duty = self.driver.duty();
-        *(self.count)(&mut duty) -= 1;
-        if duty.attendant == Attendant::Driving && duty.unwaited == 0 && duty.left_alone == 0 {
+        let mut state = self.driver.state();
+        *(self.count)(&mut state) -= 1;
+        if state.attendant == Attendant::Driving && state.unwaited == 0 && state.left_alone == 0 {
             self.driver.leave.notify_one();
         }
     }

@@ -21,7 +21,7 @@ pub(super) fn driver() -> PyResult<Arc<Driver>> {
     DRIVER.get().as_ref().as_ref().map(Arc::clone).map_err(cannot_start)
 }
 
-/// As [`driver`], for calls that nobody waits for.
+/// As [`driver`], for calls that no thread waits for.
 pub(super) fn attended_driver() -> PyResult<Arc<Driver>> {
     let driver = driver()?;
     driver.attend().map_err(|error| cannot_start(&error))?;

@@ -7,7 +7,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 use pyo3::prelude::*;
 use pyo3_log::{Caching, Logger};
 
-use super::gate;
+use super::shutdown;
 
 const OWN: &str = "pythonanywhere_api";
 
@@ -38,7 +38,7 @@ impl Log for Gated {
         if !self.enabled(record.metadata()) {
             return;
         }
-        if let Some(_inside) = gate::enter()
+        if let Some(_inside) = shutdown::enter()
             && let Some(logger) = self.logger()
         {
             logger.log(record);

@@ -1,4 +1,4 @@
-//! The way from the runtime to an event loop: what ended, in batches.
+//! Hands results from the runtime to an event loop, in batches.
 //!
 //! To wake a loop takes the interpreter's lock, which its thread may hold for a while, and a system call. So results are
 //! gathered: the first wakes the loop, and those that come before it looks go along. A link lives as long as a coroutine
@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::driver::Driver;
-use super::gate;
+use super::shutdown;
 
 /// Makes the result of an operation, where the interpreter is at hand.
 type Outcome = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<Py<PyAny>> + Send>;
@@ -62,7 +62,7 @@ impl LoopLink {
         drop(ended);
         let link = Arc::clone(self);
         drop(driver.spawn_blocking(move || {
-            if let Some(_inside) = gate::enter() {
+            if let Some(_inside) = shutdown::enter() {
                 Python::attach(|py| link.wake(py));
             }
         }));
@@ -72,7 +72,7 @@ impl LoopLink {
         let event_loop = self.event_loop.clone_ref(py).into_bound(py);
         let settle = Settle { link: Arc::clone(&self) };
         if let Err(error) = event_loop.call_method1(intern!(py, "call_soon_threadsafe"), (settle,)) {
-            // The loop is closed, and with it all who waited for these.
+            // The loop is closed, and nothing waits for these any more.
             log::debug!("results found their event loop closed: {error}");
             let lost = std::mem::take(&mut *lock(&self.ended));
             drop(lost);
@@ -80,7 +80,7 @@ impl LoopLink {
     }
 }
 
-/// What a loop calls to take the results that are there.
+/// What a loop calls to collect the results so far.
 #[pyclass(name = "_Settle", module = "pythonanywhere_api._core", frozen)]
 struct Settle {
     link: Arc<LoopLink>,

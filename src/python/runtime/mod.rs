@@ -1,22 +1,24 @@
 //! The one place that knows about threads: how Rust futures run under a Python caller.
 //!
-//! - [`wait`] runs a future for a synchronous caller: detached from the interpreter, with signals looked at.
-//! - [`awaitable`] makes a coroutine of a future for an asynchronous caller.
-//! - [`HostThread`] takes Python work (callbacks, replaced methods) back to the caller's thread or loop; no Python of
+//! - [`wait`] runs a future for a synchronous caller: detached from the interpreter, checking signals.
+//! - [`awaitable`] wraps a future in a coroutine for an asynchronous caller; [`run`] does either.
+//! - [`CallerThread`] takes Python work (callbacks, replaced methods) back to the caller's thread or loop; no Python of
 //!   the caller ever runs on a thread of the runtime.
-//! - [`gate`] keeps the runtime's threads away from an interpreter that is exiting.
+//! - [`shutdown`] keeps the runtime's threads away from an interpreter that is exiting.
 //!
-//! The tokio runtime is made at first use, once for each process: a forked child has its own.
+//! The tokio runtime is created at first use, once for each process: a forked child has its own.
 
 mod awaitable;
+mod caller_thread;
 mod driver;
 mod executor;
-pub(super) mod gate;
-mod host;
 mod logging;
 mod loop_link;
+mod run;
+pub(super) mod shutdown;
 mod wait;
 
 pub(super) use awaitable::{Coroutine, awaitable};
-pub(super) use host::{HostQueue, HostThread};
+pub(super) use caller_thread::{CallerQueue, CallerThread};
+pub(super) use run::run;
 pub(super) use wait::{wait, wait_on};

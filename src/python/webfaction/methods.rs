@@ -2,37 +2,46 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple, PyType};
 
-use super::classes::{AsyncWebfactionApi, WebfactionApi};
-use super::values::{to_python, to_value};
+use super::classes::{AsyncWebfactionApi, WebfactionApi, WebfactionBase};
+use super::values::{Outcome, to_value};
 use crate::parameters::Kind;
-use crate::python::errors::to_py;
 use crate::python::method::{Arguments, TableMethod};
-use crate::python::runtime::{awaitable, wait};
-use crate::webfaction::{CALLS, Call, CallError, Value};
+use crate::python::runtime::run;
+use crate::webfaction::{CALLS, Call, Value};
 
-/// Gives both classes a method for each call.
-pub(super) fn add(sync: &Bound<'_, PyType>, asynchronous: &Bound<'_, PyType>) -> PyResult<()> {
+/// `WebfactionApi` and `AsyncWebfactionApi`, with their methods.
+#[pyfunction]
+#[pyo3(name = "_webfaction_classes")]
+pub(in crate::python) fn webfaction_classes(py: Python<'_>) -> PyResult<(Py<PyType>, Py<PyType>)> {
+    static CLASSES: PyOnceLock<(Py<PyType>, Py<PyType>)> = PyOnceLock::new();
+    let (sync, asynchronous) = CLASSES.get_or_try_init(py, || {
+        let classes = (py.get_type::<WebfactionApi>(), py.get_type::<AsyncWebfactionApi>());
+        add(&classes.0, false)?;
+        add(&classes.1, true)?;
+        Ok::<_, PyErr>((classes.0.unbind(), classes.1.unbind()))
+    })?;
+    Ok((sync.clone_ref(py), asynchronous.clone_ref(py)))
+}
+
+/// Gives a class a method for each call.
+fn add(class: &Bound<'_, PyType>, is_async: bool) -> PyResult<()> {
     for call in &CALLS {
         let doc = format!("{}\n\nReturns:\n    {}\n", call.doc, call.returns);
-        TableMethod::new(call.name, call.parameters, doc.clone(), move |object, arguments| {
-            let service = object.cast::<WebfactionApi>()?.get().held.service()?;
-            let values = values(call, &arguments)?;
-            let operation = async move { Outcome(service.call(call, values).await) };
-            wait(arguments.py(), |_host| operation)?.into_pyobject(arguments.py())
-        })
-        .adapting(without_session)
-        .add_to(sync)?;
         TableMethod::new(call.name, call.parameters, doc, move |object, arguments| {
-            let service = object.cast::<AsyncWebfactionApi>()?.get().held.service()?;
+            let service = object.cast::<WebfactionBase>()?.get().service()?;
             let values = values(call, &arguments)?;
-            let coroutine =
-                awaitable(call.name, move |_host| async move { Ok(Outcome(service.call(call, values).await)) });
-            Ok(Bound::new(arguments.py(), coroutine)?.into_any())
+            run(
+                arguments.py(),
+                is_async,
+                call.name,
+                move |_caller| async move { Outcome(service.call(call, values).await) },
+            )
         })
         .adapting(without_session)
-        .add_to(asynchronous)?;
+        .add_to(class)?;
     }
     Ok(())
 }
@@ -63,24 +72,4 @@ fn without_session<'py>(args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyTup
     }
     let rest = args.get_slice(2, args.len());
     PyTuple::new(args.py(), std::iter::once(object).chain(&rest).collect::<Vec<_>>())
-}
-
-/// How a call ended.
-pub(super) struct Outcome(pub Result<Value, CallError>);
-
-impl<'py> IntoPyObject<'py> for Outcome {
-    type Target = PyAny;
-    type Output = Bound<'py, PyAny>;
-    type Error = PyErr;
-
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.0 {
-            Ok(value) => to_python(py, &value),
-            Err(CallError::Other(error)) => Err(to_py(py, error)),
-            Err(CallError::Fault(fault)) => {
-                let class = py.import("pythonanywhere_api.exceptions")?.getattr("WebfactionFault")?;
-                Err(PyErr::from_value(class.call1((fault.code, fault.message))?))
-            }
-        }
-    }
 }

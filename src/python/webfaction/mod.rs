@@ -7,4 +7,4 @@ mod classes;
 mod methods;
 mod values;
 
-pub(super) use classes::webfaction_classes;
+pub(super) use methods::webfaction_classes;

@@ -9,8 +9,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
 use crate::error::Error;
-use crate::python::errors::IntoPy;
-use crate::webfaction::{DateTime, MOST_DEPTH, Value};
+use crate::python::errors::{IntoPy, exception, to_py};
+use crate::webfaction::{CallError, DateTime, MOST_DEPTH, Value};
 
 /// A Python value as it goes over the wire; `what` names it in errors.
 pub(super) fn to_value(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Value> {
@@ -126,11 +126,28 @@ pub(super) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
             Ok(dict.into_any())
         }
         Value::Nil => Ok(py.None().into_bound(py)),
-        other => Err(PyTypeError::new_err(format!("a value of an unknown XML-RPC type came: {other:?}"))),
+        other => Err(PyTypeError::new_err(format!("the server sent a value of an unknown XML-RPC type: {other:?}"))),
     }
 }
 
 fn from_date_time(py: Python<'_>, time: DateTime) -> PyResult<Bound<'_, PyAny>> {
     let parts = (time.year(), time.month(), time.day(), time.hour(), time.minute(), time.second());
     datetime_class(py)?.call1(parts)
+}
+
+/// How a call ended.
+pub(super) struct Outcome(pub Result<Value, CallError>);
+
+impl<'py> IntoPyObject<'py> for Outcome {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.0 {
+            Ok(value) => to_python(py, &value),
+            Err(CallError::Other(error)) => Err(to_py(py, error)),
+            Err(CallError::Fault(fault)) => Err(exception(py, "WebfactionFault", (fault.code, fault.message))),
+        }
+    }
 }

@@ -10,13 +10,14 @@ use super::site::{CHANGED, FIRST_WORDS, Interpreter, NAME, NEW_WORDS, REMOVED, S
 use crate::cli::args::Demo;
 use crate::cli::commands::deploy::perform;
 use crate::cli::exit::Exit;
-use crate::cli::output::{counted, table};
+use crate::cli::output::table;
 use crate::cli::progress::words;
 use crate::cli::run::Context;
 use crate::cli::settings::home;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, Project, SelectOptions};
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
+use crate::text::counted;
 
 /// What the service allows in a minute.
 const LIMIT: usize = 40;

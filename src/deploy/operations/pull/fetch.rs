@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::masks::PullFilter;
 use super::unpack::{Unpacked, check, unpack};
+use crate::blocking::blocking;
 use crate::client::Client;
 use crate::deploy::operations::maintenance::Maintenance;
 use crate::deploy::operations::temporary::TemporaryFiles;
 use crate::deploy::operations::verify::LeftOut;
 use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
-use crate::deploy::selection::select::blocking;
 use crate::deploy::state::folder::StateFolder;
 use crate::error::{Error, Result};
 use crate::host::{JobFolder, random_id};
@@ -124,7 +124,7 @@ async fn pack_and_fetch(
         let files: Vec<PathBuf> = files.into_iter().map(|(file, ..)| file).collect();
         Ok((unpack(&files, &to, &wanted, overwrite, &unreadable)?, unreadable))
     })
-    .await??;
+    .await?;
     let links = links.into_iter().map(|(path, target)| (path, format!("a link to {target}")));
     let skipped = skipped.into_iter().chain(links).collect();
     Ok(PullReport { written, unchanged, unreadable, skipped, unmatched, bytes })

@@ -14,8 +14,8 @@ use unicode_normalization::UnicodeNormalization;
 use super::masks::{PullFilter, PullMask};
 use crate::deploy::paths::folders_of;
 use crate::deploy::selection::read::digest_of;
-use crate::deploy::selection::select::counted;
 use crate::error::{Error, Result};
+use crate::text::counted;
 
 /// How much of two files is compared at a time.
 const BLOCK: usize = 64 << 10;

@@ -1,7 +1,7 @@
-//! What the classes do on the host beyond deploys: commands, drift, history, rollback, pull, the agent.
+//! What the classes do on the host other than deploys: commands, drift, history, rollback, pull, the agent.
 //!
-//! As everywhere in these classes, what the network or the service refuses is in `error_message` and gives `None`; local
-//! mistakes, and that nothing can do the work, raise.
+//! As everywhere in these classes, failures of the network or the service go to `error_message` and the method returns
+//! `None`. Local mistakes raise, and so does the lack of an executor.
 
 use std::path::PathBuf;
 
@@ -12,46 +12,37 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use serde_json::{Value, json};
 
 use super::arguments::texts;
-use super::deploys::{failed, project};
+use super::deploy::{failed, project};
+use super::finished::{Finished, none};
 use super::keywords::Keywords;
-use super::operations::Finished;
-use super::service::{Failed, Service};
+use super::service::{Call, Failed, Service};
+use super::state::Shared;
 use crate::deploy::{self, ExecutorOptions, Outcome, PullOptions, SelectOptions};
 use crate::host::{Agents, Status};
 use crate::python::convert::json_to_py;
+use crate::python::runtime::run;
 
 /// A command that ran on the host. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api", frozen)]
-pub(in crate::python) struct CommandResult(Outcome);
+#[pyclass(module = "pythonanywhere_api", frozen, get_all)]
+pub(in crate::python) struct CommandResult {
+    exit_status: i32,
+    output: String,
+    truncated: bool,
+}
 
 #[pymethods]
 impl CommandResult {
-    #[getter]
-    fn exit_status(&self) -> i32 {
-        self.0.exit_status
-    }
-
-    #[getter]
-    fn output(&self) -> &str {
-        &self.0.output
-    }
-
-    #[getter]
-    fn truncated(&self) -> bool {
-        self.0.truncated
-    }
-
     fn __bool__(&self) -> bool {
-        self.0.exit_status == 0
+        self.exit_status == 0
     }
 
     fn __repr__(&self) -> String {
-        format!("<CommandResult: exit status {}>", self.0.exit_status)
+        format!("<CommandResult: exit status {}>", self.exit_status)
     }
 }
 
-/// What is to be done on the host.
-pub(super) enum Errand {
+/// A job on the host other than a deploy.
+pub(super) enum HostJob {
     Command(deploy::Command),
     Verify { local_root: Option<PathBuf>, options: SelectOptions },
     History,
@@ -59,40 +50,39 @@ pub(super) enum Errand {
     Pull { to: PathBuf, options: PullOptions },
 }
 
-/// An errand, and who does it.
-pub(super) struct ErrandRequest {
-    errand: Errand,
+/// A job, and what runs it.
+pub(super) struct Request {
+    job: HostJob,
     executors: ExecutorOptions,
 }
 
-/// Reads an errand and its options.
+/// Reads a job and its options.
 fn request<'py>(
     py: Python<'py>,
     method: &'static str,
     options: Option<&Bound<'py, PyDict>>,
-    errand: impl FnOnce(&Keywords<'py>) -> PyResult<Errand>,
-) -> PyResult<ErrandRequest> {
+    job: impl FnOnce(&Keywords<'py>) -> PyResult<HostJob>,
+) -> PyResult<Request> {
     let keywords = Keywords::new(py, method, options)?;
-    let errand = errand(&keywords)?;
-    // The history is a file like any other: nobody has to work for it.
-    let executors =
-        if matches!(errand, Errand::History) { ExecutorOptions::default() } else { keywords.executors()? };
+    let job = job(&keywords)?;
+    // The history is read like any other file: no executor is needed.
+    let executors = if matches!(job, HostJob::History) { ExecutorOptions::default() } else { keywords.executors()? };
     keywords.finish()?;
-    Ok(ErrandRequest { errand, executors })
+    Ok(Request { job, executors })
 }
 
-pub(super) fn manage<'py>(args: &Bound<'py, PyTuple>, options: Option<&Bound<'py, PyDict>>) -> PyResult<ErrandRequest> {
+pub(super) fn manage<'py>(args: &Bound<'py, PyTuple>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
     let wrong = || PyTypeError::new_err("manage() takes the words of a command as str, as in manage(\"migrate\")");
     let words: Vec<String> = args.iter().map(|word| word.extract().map_err(|_| wrong())).collect::<PyResult<_>>()?;
     if words.is_empty() {
         return Err(wrong());
     }
     request(args.py(), "manage", options, |keywords| {
-        Ok(Errand::Command(deploy::Command::Manage(words, keywords.text("manage")?)))
+        Ok(HostJob::Command(deploy::Command::Manage(words, keywords.text("manage")?)))
     })
 }
 
-pub(super) fn run<'py>(command: &Bound<'py, PyAny>, options: Option<&Bound<'py, PyDict>>) -> PyResult<ErrandRequest> {
+pub(super) fn command<'py>(command: &Bound<'py, PyAny>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
     // A text is for the shell, a sequence of words is not: as in `subprocess`.
     let words = match command.cast::<PyString>() {
         Ok(text) => vec!["bash".to_owned(), "-c".to_owned(), text.extract()?],
@@ -101,75 +91,77 @@ pub(super) fn run<'py>(command: &Bound<'py, PyAny>, options: Option<&Bound<'py, 
     if words.is_empty() {
         return Err(PyTypeError::new_err("the command is empty"));
     }
-    request(command.py(), "run", options, |_| Ok(Errand::Command(deploy::Command::Run(words))))
+    request(command.py(), "run", options, |_| Ok(HostJob::Command(deploy::Command::Run(words))))
 }
 
 pub(super) fn verify<'py>(
     py: Python<'py>,
     local_root: Option<PathBuf>,
     options: Option<&Bound<'py, PyDict>>,
-) -> PyResult<ErrandRequest> {
+) -> PyResult<Request> {
     request(py, "verify", options, |keywords| {
         let mut select = SelectOptions::default();
-        let masks = keywords.take("path_masks")?.map(|given| texts("path_masks", &given)).transpose()?;
-        select.protected = keywords.take("protected")?.map(|given| texts("protected", &given)).transpose()?;
+        let masks = keywords.optional_texts("path_masks")?;
+        select.protected = keywords.optional_texts("protected")?;
         if local_root.is_none() && (masks.is_some() || select.protected.is_some()) {
             return Err(PyTypeError::new_err("path_masks and protected choose local files: give local_root as well"));
         }
         select.masks = masks.unwrap_or(select.masks);
-        Ok(Errand::Verify { local_root, options: select })
+        Ok(HostJob::Verify { local_root, options: select })
     })
 }
 
-pub(super) fn history(py: Python<'_>) -> PyResult<ErrandRequest> {
-    request(py, "history", None, |_| Ok(Errand::History))
+pub(super) fn history(py: Python<'_>) -> PyResult<Request> {
+    request(py, "history", None, |_| Ok(HostJob::History))
 }
 
 pub(super) fn rollback<'py>(
     py: Python<'py>,
     deploy: Option<String>,
     options: Option<&Bound<'py, PyDict>>,
-) -> PyResult<ErrandRequest> {
-    request(py, "rollback", options, |keywords| Ok(Errand::Rollback { deploy, reload: keywords.texts("reload")? }))
+) -> PyResult<Request> {
+    request(py, "rollback", options, |keywords| Ok(HostJob::Rollback { deploy, reload: keywords.texts("reload")? }))
 }
 
-pub(super) fn pull<'py>(py: Python<'py>, to: PathBuf, options: Option<&Bound<'py, PyDict>>) -> PyResult<ErrandRequest> {
+pub(super) fn pull<'py>(py: Python<'py>, to: PathBuf, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
     request(py, "pull", options, |keywords| {
         let (include, exclude) = (keywords.texts("include")?, keywords.texts("exclude")?);
-        Ok(Errand::Pull { to, options: PullOptions { include, exclude, overwrite: keywords.flag("overwrite")? } })
+        Ok(HostJob::Pull { to, options: PullOptions { include, exclude, overwrite: keywords.flag("overwrite")? } })
     })
 }
 
-/// What an errand gives back.
+/// What a job gives back.
 enum Answer {
     Command(Outcome),
     Json(Value),
 }
 
-/// Does an errand.
-pub(super) async fn perform(service: Service, request: ErrandRequest) -> Finished {
+/// Runs a job.
+pub(super) async fn perform(service: Service, request: Request) -> Finished {
     let outcome = answer(&service, request).await;
     Finished::new(
         &service,
         outcome,
         |py, answer| match answer {
-            Answer::Command(outcome) => CommandResult(outcome).into_bound_py_any(py),
+            Answer::Command(Outcome { exit_status, output, truncated }) => {
+                CommandResult { exit_status, output, truncated }.into_bound_py_any(py)
+            }
             Answer::Json(value) => json_to_py(py, &value),
         },
-        |py, _| Ok(py.None().into_bound(py)),
+        none,
     )
 }
 
-async fn answer(service: &Service, ErrandRequest { errand, executors }: ErrandRequest) -> Result<Answer, Failed> {
+async fn answer(service: &Service, Request { job, executors }: Request) -> Result<Answer, Failed> {
     let task = "working on the host";
-    let local_root = match &errand {
-        Errand::Verify { local_root: Some(root), .. } => root.clone(),
+    let local_root = match &job {
+        HostJob::Verify { local_root: Some(root), .. } => root.clone(),
         _ => PathBuf::new(),
     };
     let project = project(service, task, local_root)?;
-    match errand {
-        Errand::Command(command) => deploy::command(&project, &executors, command).await.map(Answer::Command),
-        Errand::Verify { local_root, options } => {
+    match job {
+        HostJob::Command(command) => deploy::command(&project, &executors, command).await.map(Answer::Command),
+        HostJob::Verify { local_root, options } => {
             let options = local_root.is_some().then_some(&options);
             deploy::verify(&project, &executors, options).await.map(|drift| {
                 let mut value = json!(drift);
@@ -177,29 +169,29 @@ async fn answer(service: &Service, ErrandRequest { errand, executors }: ErrandRe
                 Answer::Json(value)
             })
         }
-        Errand::History => deploy::history(&project).await.map(|jobs| Answer::Json(Value::Array(jobs))),
-        Errand::Rollback { deploy, reload } => deploy::rollback(&project, &executors, deploy.as_deref(), &reload)
+        HostJob::History => deploy::history(&project).await.map(|jobs| Answer::Json(Value::Array(jobs))),
+        HostJob::Rollback { deploy, reload } => deploy::rollback(&project, &executors, deploy.as_deref(), &reload)
             .await
             .map(|report| Answer::Json(json!(report))),
-        Errand::Pull { to, options } => {
+        HostJob::Pull { to, options } => {
             deploy::pull(&project, &executors, &options, &to).await.map(|report| Answer::Json(json!(report)))
         }
     }
     .map_err(failed(task))
 }
 
-/// What is to be done with an agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AgentVerb {
+/// What to do with an agent.
+#[derive(Clone, Copy)]
+enum AgentVerb {
     Install,
     Status,
     Remove { force: bool },
 }
 
-/// Installs an agent, looks at it, or removes it.
-pub(super) async fn agent(service: Service, verb: AgentVerb, domain: String, site_url: Option<String>) -> Finished {
+/// Installs an agent, reports its status, or removes it.
+async fn agent(service: Service, verb: AgentVerb, domain: String, site_url: Option<String>) -> Finished {
     let outcome = agent_answer(&service, verb, &domain, site_url.as_deref()).await;
-    Finished::new(&service, outcome, |py, value| json_to_py(py, &value), |py, _| Ok(py.None().into_bound(py)))
+    Finished::new(&service, outcome, |py, value| json_to_py(py, &value), none)
 }
 
 async fn agent_answer(
@@ -208,7 +200,7 @@ async fn agent_answer(
     domain: &str,
     site_url: Option<&str>,
 ) -> Result<Value, Failed> {
-    let task = "looking after the agent";
+    let task = "managing the agent";
     let project = project(service, task, PathBuf::new())?;
     let answer = async {
         let agents = Agents::new(&project.client, domain, site_url)?;
@@ -229,24 +221,26 @@ async fn agent_answer(
 /// The attribute `agent` of both classes. Documented in `_core.pyi`.
 #[pyclass(name = "AgentOfWebApp", module = "pythonanywhere_api", frozen)]
 pub(in crate::python) struct AgentControl {
-    /// Whose; it knows whether to wait or to give a coroutine.
+    /// The instance and its state, which are read at each call.
     api: Py<PyAny>,
+    state: Shared,
 }
 
 impl AgentControl {
-    pub(super) fn of(api: &Bound<'_, PyAny>) -> Self {
-        Self { api: api.clone().unbind() }
+    pub(super) fn of(api: &Bound<'_, PyAny>, state: &Shared) -> Self {
+        Self { api: api.clone().unbind(), state: Shared::clone(state) }
     }
 
     fn call<'py>(
         &self,
         py: Python<'py>,
-        verb: &str,
+        name: &'static str,
+        verb: AgentVerb,
         domain: String,
         site_url: Option<String>,
-        force: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.api.bind(py).call_method1("_agent", (verb, domain, site_url, force))
+        let call = Call::new(self.api.bind(py), &self.state)?;
+        run(py, self.state.is_async(), name, move |caller| agent(call.on(caller), verb, domain, site_url))
     }
 }
 
@@ -254,12 +248,12 @@ impl AgentControl {
 impl AgentControl {
     #[pyo3(signature = (domain, site_url=None))]
     fn install<'py>(&self, py: Python<'py>, domain: String, site_url: Option<String>) -> PyResult<Bound<'py, PyAny>> {
-        self.call(py, "install", domain, site_url, false)
+        self.call(py, "install", AgentVerb::Install, domain, site_url)
     }
 
     #[pyo3(signature = (domain, site_url=None))]
     fn status<'py>(&self, py: Python<'py>, domain: String, site_url: Option<String>) -> PyResult<Bound<'py, PyAny>> {
-        self.call(py, "status", domain, site_url, false)
+        self.call(py, "status", AgentVerb::Status, domain, site_url)
     }
 
     #[pyo3(signature = (domain, site_url=None, *, force=false))]
@@ -270,16 +264,6 @@ impl AgentControl {
         site_url: Option<String>,
         force: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.call(py, "remove", domain, site_url, force)
-    }
-}
-
-/// The verb by its name.
-pub(super) fn agent_verb(name: &str, force: bool) -> PyResult<AgentVerb> {
-    match name {
-        "install" => Ok(AgentVerb::Install),
-        "status" => Ok(AgentVerb::Status),
-        "remove" => Ok(AgentVerb::Remove { force }),
-        other => Err(PyTypeError::new_err(format!("{other:?} is nothing that is done with an agent"))),
+        self.call(py, "remove", AgentVerb::Remove { force }, domain, site_url)
     }
 }

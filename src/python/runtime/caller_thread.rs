@@ -1,7 +1,7 @@
 //! Python work on the caller's own thread.
 //!
-//! A future that needs a callback sends it to its [`HostThread`]. Under a synchronous call this is the thread that
-//! waits, which looks into its [`HostQueue`] between waits; under an asynchronous one the loop's thread, where the
+//! A future that needs a callback sends it to its [`CallerThread`]. Under a synchronous call this is the thread that
+//! waits, which looks into its [`CallerQueue`] between waits; under an asynchronous one the loop's thread, where the
 //! callback runs with the caller's context variables.
 
 use std::future::poll_fn;
@@ -15,14 +15,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::driver::Owed;
-use super::{executor, gate};
+use super::{executor, shutdown};
 use crate::error::{Error, Result};
 
 /// Work that needs the interpreter.
 pub(in crate::python) type Job = Box<dyn FnOnce(Python<'_>) + Send>;
 
 /// Where a synchronous operation's Python work waits for the caller's thread.
-pub(in crate::python) struct HostQueue {
+pub(in crate::python) struct CallerQueue {
     sender: UnboundedSender<Job>,
     /// Locked by the one thread that waits.
     receiver: Mutex<UnboundedReceiver<Job>>,
@@ -30,15 +30,15 @@ pub(in crate::python) struct HostQueue {
     left_alone: OnceLock<Owed>,
 }
 
-impl HostQueue {
+impl CallerQueue {
     pub(in crate::python) fn new() -> Self {
         let (sender, receiver) = unbounded_channel();
         Self { sender, receiver: Mutex::new(receiver), process: process::id(), left_alone: OnceLock::new() }
     }
 
-    /// The way to this queue.
-    pub(in crate::python) fn host(&self) -> HostThread {
-        HostThread::Waiting(self.sender.clone())
+    /// The caller's thread, reached through this queue.
+    pub(in crate::python) fn caller(&self) -> CallerThread {
+        CallerThread::Waiting(self.sender.clone())
     }
 
     /// Whether the operation was begun before a fork: its tasks are in the parent only.
@@ -72,14 +72,14 @@ impl HostQueue {
 
 /// The caller's thread, as seen from a future.
 #[derive(Clone)]
-pub(in crate::python) enum HostThread {
+pub(in crate::python) enum CallerThread {
     /// It waits in `wait`.
     Waiting(UnboundedSender<Job>),
     /// It runs this event loop.
     Loop(TaskLocals),
 }
 
-impl HostThread {
+impl CallerThread {
     /// Runs `work` on the caller's thread.
     ///
     /// # Errors
@@ -141,7 +141,7 @@ impl HostThread {
                 let locals = locals.clone();
                 // Waiting for the interpreter's lock would hold up the runtime's other tasks.
                 tokio::task::spawn_blocking(move || {
-                    if let Some(_inside) = gate::enter() {
+                    if let Some(_inside) = shutdown::enter() {
                         Python::attach(|py| post_to_loop(py, &locals, job));
                     }
                 });

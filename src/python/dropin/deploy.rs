@@ -1,6 +1,6 @@
 //! `deploy_diff` and `deploy` of the classes.
 //!
-//! Local mistakes raise; what the network or the service refuses is in `error_message`, and for single files in the
+//! Local mistakes raise; failures of the network or the service go to `error_message`, and for single files to the
 //! report. A progress callback gets its events in order on the caller's thread; what it raises ends the deploy as
 //! Ctrl-C does, with the report so far as the exception's `report`.
 
@@ -14,17 +14,17 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::mpsc;
 
-use super::arguments::texts;
+use super::arguments::{skipper, texts};
+use super::finished::{Finished, none};
 use super::keywords::Keywords;
-use super::operations::{Callback, Finished};
+use super::search::Callback;
 use super::service::{Callable, Failed, Service};
-use super::state;
 use crate::deploy::{self, Compare, DeployOptions, Project, Recorder, SelectOptions, Steps, with_unmanaged};
 use crate::error::{Error, ErrorKind};
 use crate::python::deploy::{DeployDiff, DeployReport, ProgressEvent};
 use crate::python::errors::IntoPy;
 
-/// What a diff is asked for.
+/// The arguments of `deploy_diff`.
 pub(super) struct DiffRequest {
     pub local_root: PathBuf,
     pub options: SelectOptions,
@@ -32,7 +32,7 @@ pub(super) struct DiffRequest {
     pub compare: Option<Compare>,
 }
 
-/// What a deploy is asked for.
+/// The arguments of `deploy`.
 pub(super) struct DeployRequest {
     pub diff: Py<DeployDiff>,
     pub options: DeployOptions,
@@ -41,32 +41,26 @@ pub(super) struct DeployRequest {
 }
 
 /// Reads the arguments of `deploy_diff`.
-#[allow(clippy::too_many_arguments, reason = "keywords of Python")]
-pub(super) fn diff_request(
-    py: Python<'_>,
-    local_root: PathBuf,
-    path_masks: Option<&Bound<'_, PyAny>>,
-    skip_file_path: Option<&Bound<'_, PyAny>>,
+pub(super) fn diff_request<'py>(
+    local_root: &Bound<'py, PyAny>,
+    path_masks: Option<&Bound<'py, PyAny>>,
+    skip_file_path: Option<&Bound<'py, PyAny>>,
     compare: Option<&str>,
-    protected: Option<&Bound<'_, PyAny>>,
-    include: Option<&Bound<'_, PyAny>>,
-    strict: bool,
-    max_file_size: Option<u64>,
+    options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<DiffRequest> {
-    let mut options = SelectOptions { strict, ..SelectOptions::default() };
-    if let Some(given) = path_masks {
-        options.masks = texts("path_masks", given)?;
-    }
-    options.protected = protected.map(|given| texts("protected", given)).transpose()?;
-    if let Some(given) = include {
-        options.include = texts("include", given)?;
-    }
-    if let Some(size) = max_file_size {
-        options.max_file_size = size;
-    }
-    let skip = state::skipper(skip_file_path)?.map(Arc::new);
+    let py = local_root.py();
+    let keywords = Keywords::new(py, "deploy_diff", options)?;
+    let default = SelectOptions::default();
+    let options = SelectOptions {
+        masks: path_masks.map_or(Ok(default.masks), |given| texts("path_masks", given))?,
+        protected: keywords.optional_texts("protected")?,
+        include: keywords.texts("include")?,
+        strict: keywords.flag("strict")?,
+        max_file_size: keywords.number("max_file_size")?.map_or(default.max_file_size, |size| size as u64),
+    };
+    keywords.finish()?;
     let compare = compare.map(str::parse).transpose().into_py(py)?;
-    Ok(DiffRequest { local_root, options, skip, compare })
+    Ok(DiffRequest { local_root: local_root.extract()?, options, skip: skipper(skip_file_path)?, compare })
 }
 
 /// Reads the arguments of `deploy`.
@@ -103,7 +97,7 @@ pub(super) fn deploy_request<'py>(
     Ok(DeployRequest { diff: diff.clone().unbind(), options, progress, recorder: Recorder::default() })
 }
 
-/// A local mistake raises, all else is told.
+/// A local mistake raises; any other failure goes to `error_message`.
 pub(super) fn failed(task: &'static str) -> impl Fn(Error) -> Failed {
     move |error| match error.kind() {
         ErrorKind::Config | ErrorKind::Local => Failed::Raised(error),
@@ -124,21 +118,17 @@ pub(super) fn project(service: &Service, task: &str, local_root: PathBuf) -> Res
     Ok(Project { client, local_root, remote_root })
 }
 
-fn skipper(service: &Service, skip: Option<Callable>) -> Callback {
-    Callback { service: service.clone(), skip, folders_only: false }
-}
-
 pub(super) async fn deploy_diff(service: Service, request: DiffRequest) -> Finished {
     let task = "comparing";
     let DiffRequest { local_root, options, skip, compare } = request;
     let outcome = async {
         let project = project(&service, task, local_root.clone())?;
-        let skipper = skipper(&service, skip.clone());
+        let skipper = Callback::new(&service, skip.clone());
         let diff = deploy::diff(&project, &options, &skipper, compare).await.map_err(failed(task))?;
         Ok(DeployDiff { diff, local_root, skip })
     }
     .await;
-    Finished::new(&service, outcome, |py, diff| diff.into_bound_py_any(py), |py, _| Ok(py.None().into_bound(py)))
+    Finished::new(&service, outcome, |py, diff| diff.into_bound_py_any(py), none)
 }
 
 pub(super) async fn deploy(service: Service, request: DeployRequest) -> Finished {
@@ -148,8 +138,8 @@ pub(super) async fn deploy(service: Service, request: DeployRequest) -> Finished
     Finished::new(
         &service,
         outcome,
-        |py, report| DeployReport(report).into_bound_py_any(py),
-        move |py, _| DeployReport(recorder.report()).into_bound_py_any(py),
+        |py, report| DeployReport::from(report).into_bound_py_any(py),
+        move |py, _| DeployReport::from(recorder.report()).into_bound_py_any(py),
     )
     .and_failed(failure)
 }
@@ -160,7 +150,7 @@ async fn run(service: &Service, request: &DeployRequest) -> Result<deploy::Deplo
     let project = project(service, task, made.local_root.clone())?;
     let complete;
     let diff = if request.options.delete_unmanaged {
-        let skipper = skipper(service, made.skip.clone());
+        let skipper = Callback::new(service, made.skip.clone());
         complete = with_unmanaged(&project, &made.diff, &skipper).await.map_err(failed(task))?;
         &complete
     } else {
@@ -170,7 +160,7 @@ async fn run(service: &Service, request: &DeployRequest) -> Result<deploy::Deplo
     let end = sender.clone();
     let work = async {
         let tell = move |event| {
-            // Nobody listens any more once the callback raised.
+            // There is no receiver any more once the callback raised.
             let _ = sender.send(Some(event));
         };
         let progress: Arc<dyn deploy::Progress> = match &request.progress {
@@ -199,7 +189,7 @@ async fn forward(
         ended = batch.is_empty() || batch.iter().any(Option::is_none);
         let callback = Arc::clone(&callback);
         service
-            .on_host(move |py, _| {
+            .on_caller(move |py, _| {
                 for event in batch.into_iter().flatten() {
                     callback.bind(py).call1((ProgressEvent::from(event),))?;
                 }
@@ -210,9 +200,9 @@ async fn forward(
     Ok(())
 }
 
-/// Gives an exception that ended a deploy the report so far.
+/// Adds the report so far to an exception that ended a deploy.
 pub(super) fn with_report(py: Python<'_>, error: PyErr, recorder: &Recorder) -> PyErr {
-    let report = DeployReport(recorder.report()).into_bound_py_any(py);
+    let report = DeployReport::from(recorder.report()).into_bound_py_any(py);
     match report.and_then(|report| error.value(py).setattr("report", report)) {
         Ok(()) => error,
         Err(other) => other,

@@ -1,8 +1,8 @@
 //! Keeps threads away from an interpreter that is exiting.
 //!
 //! A thread that asks an exiting interpreter for its lock is ended by it in the middle of our code, which aborts the
-//! process. So whoever attaches from outside passes this gate, and `atexit` closes it and waits for those inside.
-//! Requests that are under way then are simply left: the process ends over them.
+//! process. So whoever attaches from outside passes this guard, and `atexit` closes it and waits for those inside.
+//! Requests that are under way then are abandoned when the process ends.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,17 +17,17 @@ use crate::per_process::PerProcess;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-struct Gate {
+struct ShutdownGuard {
     closed: AtomicBool,
     inside: AtomicUsize,
     /// The thread on which the interpreter exits; it alone may go on using it.
     exiting: OnceLock<ThreadId>,
 }
 
-static GATE: PerProcess<Gate> = PerProcess::new(|_parent| Gate::default());
+static GUARD: PerProcess<ShutdownGuard> = PerProcess::new(|_parent| ShutdownGuard::default());
 
 /// The right to attach to the interpreter, or to be attached.
-pub(super) struct Inside(Arc<Gate>);
+pub(super) struct Inside(Arc<ShutdownGuard>);
 
 impl Drop for Inside {
     fn drop(&mut self) {
@@ -35,16 +35,16 @@ impl Drop for Inside {
     }
 }
 
-/// Passes the gate; `None` once the interpreter exits.
+/// Passes the guard; `None` once the interpreter exits.
 pub(super) fn enter() -> Option<Inside> {
-    let gate = GATE.get();
-    gate.inside.fetch_add(1, Ordering::SeqCst);
-    let inside = Inside(gate);
+    let guard = GUARD.get();
+    guard.inside.fetch_add(1, Ordering::SeqCst);
+    let inside = Inside(guard);
     let may_pass = !inside.0.closed.load(Ordering::SeqCst) || inside.0.exiting.get() == Some(&current());
     may_pass.then_some(inside)
 }
 
-/// Passes the gate; once the interpreter exits, a thread that is not the exiting one stays here until the process
+/// Passes the guard; once the interpreter exits, a thread that is not the exiting one stays here until the process
 /// ends (it is a daemon thread in a call of ours: there is nothing it could return to).
 pub(super) fn enter_or_stay() -> Inside {
     loop {
@@ -57,7 +57,7 @@ pub(super) fn enter_or_stay() -> Inside {
 
 /// Whether the interpreter exits.
 pub(super) fn is_closed() -> bool {
-    GATE.get().closed.load(Ordering::SeqCst)
+    GUARD.get().closed.load(Ordering::SeqCst)
 }
 
 fn current() -> ThreadId {
@@ -68,13 +68,13 @@ fn current() -> ThreadId {
 #[pyfunction]
 #[pyo3(name = "_at_exit")]
 pub(in crate::python) fn at_exit(py: Python<'_>) {
-    let gate = GATE.get();
+    let guard = GUARD.get();
     // The first exit counts; it cannot fail in a way that matters.
-    let _ = gate.exiting.set(current());
-    gate.closed.store(true, Ordering::SeqCst);
+    let _ = guard.exiting.set(current());
+    guard.closed.store(true, Ordering::SeqCst);
     py.detach(|| {
         let start = Instant::now();
-        while gate.inside.load(Ordering::SeqCst) > 0 && start.elapsed() < PATIENCE {
+        while guard.inside.load(Ordering::SeqCst) > 0 && start.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(1));
         }
     });

@@ -1,0 +1,30 @@
+//! The base of the classes of the families.
+
+use pyo3::prelude::*;
+
+use super::classes::ClientBase;
+use crate::client;
+
+/// The calls of one family on one account.
+#[pyclass(name = "_Family", module = "pythonanywhere_api", subclass, weakref, frozen)]
+pub(in crate::python) struct Family {
+    pub(super) core: client::Client,
+}
+
+#[pymethods]
+impl Family {
+    /// Of a client, or of the family that it is part of.
+    #[new]
+    #[pyo3(signature = (parent, /))]
+    fn new(parent: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let core = match parent.cast::<ClientBase>() {
+            Ok(client) => client.get().core.clone(),
+            Err(_) => parent.cast::<Self>()?.get().core.clone(),
+        };
+        Ok(Self { core })
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        Ok(format!("<{} of {}>", slf.get_type().name()?, slf.get().core.user()))
+    }
+}

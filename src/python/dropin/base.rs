@@ -1,0 +1,311 @@
+//! `_PythonanywhereBase`: what the two classes share, which is nearly everything.
+//!
+//! An instance knows of which class it is, and so whether an operation is waited for or returned as a coroutine. Methods
+//! whose two forms differ in more than that are in `sync.rs` and `asynchronous.rs`.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+use super::arguments::{console_id, skipper, texts};
+use super::collector::collect;
+use super::deploy::{self, deploy_request, diff_request};
+use super::finished::Finished;
+use super::host_jobs::{self, AgentControl, Request};
+use super::operations;
+use super::request::{Raw, file_content};
+use super::search::find_files;
+use super::service::{Call, Service};
+use super::state::{Pickled, Shared, State, pickled, set_project, set_up, unpickle};
+use crate::environment::Environment;
+use crate::python::deploy::DeployDiff;
+use crate::python::errors::IntoPy;
+use crate::python::runtime::run;
+
+type Object<'py> = PyResult<Bound<'py, PyAny>>;
+
+/// The base of `PythonanywhereApi` and `AsyncPythonanywhereApi`.
+#[pyclass(name = "_PythonanywhereBase", module = "pythonanywhere_api._core", subclass, dict, weakref, frozen)]
+pub(in crate::python) struct PythonanywhereBase {
+    state: Shared,
+}
+
+impl PythonanywhereBase {
+    pub(super) fn new(is_async: bool) -> Self {
+        Self { state: Shared::new(State::new(is_async)) }
+    }
+
+    pub(super) fn state(&self) -> &Shared {
+        &self.state
+    }
+
+    /// The instance as it is now.
+    pub(super) fn call(slf: &Bound<'_, Self>) -> PyResult<Call> {
+        Call::new(slf.as_any(), &slf.get().state)
+    }
+
+    fn run<'py, F>(
+        slf: &Bound<'py, Self>,
+        name: &'static str,
+        operation: impl FnOnce(Service) -> F + Send + 'static,
+    ) -> Object<'py>
+    where
+        F: Future<Output = Finished> + Send + 'static,
+    {
+        Self::run_call(slf, name, Self::call(slf)?, operation)
+    }
+
+    fn run_call<'py, F>(
+        slf: &Bound<'py, Self>,
+        name: &'static str,
+        call: Call,
+        operation: impl FnOnce(Service) -> F + Send + 'static,
+    ) -> Object<'py>
+    where
+        F: Future<Output = Finished> + Send + 'static,
+    {
+        run(slf.py(), slf.get().state.is_async(), name, move |caller| operation(call.on(caller)))
+    }
+
+    fn run_job<'py>(slf: &Bound<'py, Self>, name: &'static str, request: Request) -> Object<'py> {
+        Self::run(slf, name, |service| host_jobs::perform(service, request))
+    }
+}
+
+#[pymethods]
+impl PythonanywhereBase {
+    #[pyo3(signature = (web_domain, web_user, web_token, project_name, *, remote_root=None))]
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        web_domain: &str,
+        web_user: &str,
+        web_token: &str,
+        project_name: &str,
+        remote_root: Option<&str>,
+    ) -> PyResult<()> {
+        set_up(slf.as_any(), &slf.get().state, web_domain, web_user, web_token, project_name, remote_root)
+    }
+
+    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
+        pickled(slf.as_any(), &slf.get().state)
+    }
+
+    fn __setstate__<'py>(slf: &Bound<'py, Self>, state: Pickled<'py>) -> PyResult<()> {
+        unpickle(slf.as_any(), &slf.get().state, state)
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (project_name, **kwargs))]
+    fn from_env<'py>(
+        class: &Bound<'py, PyType>,
+        project_name: &str,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> Object<'py> {
+        let (host, user, token) = Environment::read().account().into_py(class.py())?;
+        class.call((host, user, token, project_name), kwargs)
+    }
+
+    #[getter]
+    fn error_message(&self) -> String {
+        self.state.error_message()
+    }
+
+    #[setter]
+    fn set_error_message(&self, text: &str) {
+        self.state.add_error(text);
+    }
+
+    #[getter]
+    fn project_name(&self) -> String {
+        self.state.project()
+    }
+
+    #[setter]
+    fn set_project_name(slf: &Bound<'_, Self>, name: &str) -> PyResult<()> {
+        set_project(slf.as_any(), &slf.get().state, name)
+    }
+
+    fn _folder_items<'py>(slf: &Bound<'py, Self>, path: String) -> Object<'py> {
+        let call = Self::call(slf)?.without_folder_items();
+        Self::run_call(slf, "_folder_items", call, |service| operations::folder_items(service, path))
+    }
+
+    #[pyo3(
+        signature = (url_path, task, method=None, success_codes=None, **request_kwargs),
+        text_signature = "($self, url_path, task, method=None, success_codes=(200, 201), **request_kwargs)"
+    )]
+    fn _request<'py>(
+        slf: &Bound<'py, Self>,
+        url_path: &str,
+        task: &str,
+        method: Option<&Bound<'py, PyAny>>,
+        success_codes: Option<&Bound<'py, PyAny>>,
+        request_kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> Object<'py> {
+        let raw = Raw::new(url_path, task, method, success_codes, request_kwargs)?;
+        Self::run(slf, "_request", |service| operations::request(service, raw))
+    }
+
+    fn available_consoles<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
+        Self::run(slf, "available_consoles", operations::available_consoles)
+    }
+
+    fn console_execute<'py>(slf: &Bound<'py, Self>, con_id: &Bound<'_, PyAny>, command: String) -> Object<'py> {
+        let console = console_id(con_id)?;
+        Self::run(slf, "console_execute", |service| operations::console_execute(service, console, command))
+    }
+
+    #[pyo3(signature = (path_masks, skip_file_path=None))]
+    fn deployed_code_files<'py>(
+        slf: &Bound<'py, Self>,
+        path_masks: &Bound<'_, PyAny>,
+        skip_file_path: Option<&Bound<'_, PyAny>>,
+    ) -> Object<'py> {
+        let (masks, skip) = (texts("path_masks", path_masks)?, skipper(skip_file_path)?);
+        Self::run(slf, "deployed_code_files", |service| find_files(service, masks, skip))
+    }
+
+    fn deployed_file_content<'py>(slf: &Bound<'py, Self>, file_path: String) -> Object<'py> {
+        Self::run(slf, "deployed_file_content", |service| operations::deployed_file_content(service, file_path))
+    }
+
+    fn deployed_version<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
+        Self::run(slf, "deployed_version", operations::deployed_version)
+    }
+
+    fn deploy_file<'py>(slf: &Bound<'py, Self>, file_path: String, file_content: &Bound<'_, PyAny>) -> Object<'py> {
+        let content: Bytes = self::file_content(file_content)?;
+        Self::run(slf, "deploy_file", |service| operations::deploy_file(service, file_path, content))
+    }
+
+    fn delete_file_or_folder<'py>(slf: &Bound<'py, Self>, file_path: String) -> Object<'py> {
+        Self::run(slf, "delete_file_or_folder", |service| operations::delete_file_or_folder(service, file_path))
+    }
+
+    #[pyo3(signature = (path_mask="", skip_file_path=None, collector=None))]
+    fn find_project_files<'py>(
+        slf: &Bound<'py, Self>,
+        path_mask: &str,
+        skip_file_path: Option<&Bound<'_, PyAny>>,
+        collector: Option<&Bound<'py, PyAny>>,
+    ) -> Object<'py> {
+        let (mask, skip) = (path_mask.to_owned(), skipper(skip_file_path)?);
+        let state = &slf.get().state;
+        match collector {
+            Some(_) if state.is_async() => Err(PyTypeError::new_err(
+                "a collector calls back synchronously: give it to PythonanywhereApi.find_project_files",
+            )),
+            Some(collector) => collect(collector, state, path_mask),
+            None => Self::run(slf, "find_project_files", |service| find_files(service, vec![mask], skip)),
+        }
+    }
+
+    #[pyo3(
+        signature = (local_root, path_masks=None, skip_file_path=None, compare=None, **options),
+        text_signature = "($self, local_root, path_masks=None, skip_file_path=None, compare=None, *, protected=None, \
+            include=None, strict=False, max_file_size=None)"
+    )]
+    fn deploy_diff<'py>(
+        slf: &Bound<'py, Self>,
+        local_root: &Bound<'py, PyAny>,
+        path_masks: Option<&Bound<'py, PyAny>>,
+        skip_file_path: Option<&Bound<'py, PyAny>>,
+        compare: Option<&str>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> Object<'py> {
+        let request = diff_request(local_root, path_masks, skip_file_path, compare, options)?;
+        Self::run(slf, "deploy_diff", |service| deploy::deploy_diff(service, request))
+    }
+
+    #[pyo3(
+        signature = (diff, **options),
+        text_signature = "($self, diff, *, delete=False, delete_unmanaged=False, max_delete=None, include=None, \
+            dry_run=False, reload=None, executor='auto', force=False, progress=None, console=None, domain=None, \
+            site_url=None, allow_tasks=False, migrate=False, collectstatic=False, requirements=None, manage=None, \
+            health_url=None, rollback_on_failure=False)"
+    )]
+    fn deploy<'py>(
+        slf: &Bound<'py, Self>,
+        diff: &Bound<'py, DeployDiff>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> Object<'py> {
+        let request = deploy_request(diff, options)?;
+        let recorder = request.recorder.clone();
+        Self::run(slf, "deploy", |service| deploy::deploy(service, request))
+            .map_err(|error| deploy::with_report(slf.py(), error, &recorder))
+    }
+
+    #[pyo3(
+        signature = (*args, **options),
+        text_signature = "($self, *args, manage=None, executor='auto', console=None, domain=None, site_url=None, \
+            allow_tasks=False)"
+    )]
+    fn manage<'py>(
+        slf: &Bound<'py, Self>,
+        args: &Bound<'_, PyTuple>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        Self::run_job(slf, "manage", host_jobs::manage(args, options)?)
+    }
+
+    #[pyo3(
+        name = "run",
+        signature = (command, **options),
+        text_signature = "($self, command, *, executor='auto', console=None, domain=None, site_url=None, \
+            allow_tasks=False)"
+    )]
+    fn run_command<'py>(
+        slf: &Bound<'py, Self>,
+        command: &Bound<'_, PyAny>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        Self::run_job(slf, "run", host_jobs::command(command, options)?)
+    }
+
+    #[pyo3(
+        signature = (local_root=None, **options),
+        text_signature = "($self, local_root=None, *, path_masks=None, protected=None, executor='auto', console=None, \
+            domain=None, site_url=None, allow_tasks=False)"
+    )]
+    fn verify<'py>(
+        slf: &Bound<'py, Self>,
+        local_root: Option<PathBuf>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        Self::run_job(slf, "verify", host_jobs::verify(slf.py(), local_root, options)?)
+    }
+
+    fn history<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
+        Self::run_job(slf, "history", host_jobs::history(slf.py())?)
+    }
+
+    #[pyo3(
+        signature = (deploy_id=None, **options),
+        text_signature = "($self, deploy_id=None, *, reload=None, executor='auto', console=None, domain=None, \
+            site_url=None, allow_tasks=False)"
+    )]
+    fn rollback<'py>(
+        slf: &Bound<'py, Self>,
+        deploy_id: Option<String>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        Self::run_job(slf, "rollback", host_jobs::rollback(slf.py(), deploy_id, options)?)
+    }
+
+    #[pyo3(
+        signature = (dest, **options),
+        text_signature = "($self, dest, *, include=None, exclude=None, overwrite=False, executor='auto', console=None, \
+            domain=None, site_url=None, allow_tasks=False)"
+    )]
+    fn pull<'py>(slf: &Bound<'py, Self>, dest: PathBuf, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
+        Self::run_job(slf, "pull", host_jobs::pull(slf.py(), dest, options)?)
+    }
+
+    #[getter]
+    fn agent(slf: &Bound<'_, Self>) -> AgentControl {
+        AgentControl::of(slf.as_any(), &slf.get().state)
+    }
+}

@@ -1,0 +1,223 @@
+//! The search for the project's files, by the engine or by the caller's own `files_iterator`.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PySet, PyString, PyTuple};
+
+use super::finished::{Finished, none};
+use super::service::{Callable, Failed, Service};
+use crate::api::Entry;
+use crate::error::{Error, Result};
+use crate::finder::{DEFAULT_CONCURRENCY, Found, Lister, Mask, Skipper, find};
+
+/// How many failed folders an error message names.
+const MOST_FAILURES: usize = 10;
+
+/// `find_project_files` and `deployed_code_files`: a set of paths, or `None` if anything could not be read.
+pub(super) async fn find_files(service: Service, masks: Vec<String>, skip: Option<Callable>) -> Finished {
+    let outcome = match service.files_iterator() {
+        Some(replacement) => find_with(&service, replacement, masks, skip).await,
+        None => find_natively(&service, &masks, skip).await,
+    };
+    Finished::new(&service, outcome, |py, files| Ok(PySet::new(py, files)?.into_any()), none)
+}
+
+async fn find_natively(service: &Service, masks: &[String], skip: Option<Callable>) -> Result<Vec<String>, Failed> {
+    let task = "searching files";
+    let masks = masks.iter().map(|mask| Mask::parse(mask)).collect::<Result<Vec<_>>>().map_err(Failed::doing(task))?;
+    service.root(task)?;
+    let lister = ProjectLister(service.clone());
+    let skipper = Callback::new(service, skip);
+    let Found { files, failed } =
+        find(lister, &masks, skipper, concurrency(service, DEFAULT_CONCURRENCY)).await.map_err(Failed::doing(task))?;
+    match failures(&failed) {
+        None => Ok(files),
+        Some(text) => Err(Failed::text(text)),
+    }
+}
+
+/// Searches with the caller's own `files_iterator`; it asks `skip_enter_folder` for folders, as ours does.
+async fn find_with(
+    service: &Service,
+    replacement: &Callable,
+    masks: Vec<String>,
+    skip: Option<Callable>,
+) -> Result<Vec<String>, Failed> {
+    let mut found = Vec::new();
+    let before = match skip.clone() {
+        Some(skip) => Some(service.on_caller(move |py, object| replace_skipper(object, skip.bind(py))).await?),
+        None => None,
+    };
+    let mut outcome = Ok(());
+    for mask in masks {
+        match drain_replacement(service, replacement, mask).await {
+            Ok(paths) => found.extend(paths),
+            Err(failed) => {
+                outcome = Err(failed);
+                break;
+            }
+        }
+    }
+    // It counts for this search alone.
+    if let Some(before) = before {
+        service.on_caller(move |py, object| replace_skipper(object, before.bind(py)).map(drop)).await?;
+    }
+    outcome?;
+    found.sort_unstable();
+    found.dedup();
+    let callback = Callback::new(service, skip);
+    let mut refused = callback.skip(found.clone()).await.map_err(Failed::Raised)?.into_iter();
+    found.retain(|_| !refused.next().unwrap_or(false));
+    Ok(found)
+}
+
+/// Sets `skip_enter_folder` and returns what it was.
+fn replace_skipper(object: &Bound<'_, PyAny>, skip: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    let name = intern!(object.py(), "skip_enter_folder");
+    let before = object.getattr(name)?.unbind();
+    object.setattr(name, skip)?;
+    Ok(before)
+}
+
+/// How many folders are listed at a time: one where the caller's Python does it, whose verdicts would mix.
+pub(super) fn concurrency(service: &Service, most: usize) -> usize {
+    if service.is_replaced() { 1 } else { most }
+}
+
+/// One text for the folders that could not be listed, the first one first.
+pub(super) fn failures(failed: &[(String, Error)]) -> Option<String> {
+    let (first, rest) = failed.split_first()?;
+    let mut text = first.1.to_string();
+    for (_, error) in rest.iter().take(MOST_FAILURES - 1) {
+        let _ = write!(text, "\n\n{error}");
+    }
+    if failed.len() > MOST_FAILURES {
+        let _ = write!(text, "\n\n… and {} more folders", failed.len() - MOST_FAILURES);
+    }
+    Some(text)
+}
+
+/// Lists the project's folders through a [`Service`].
+pub(super) struct ProjectLister(pub Service);
+
+impl Lister for ProjectLister {
+    /// A failure comes as an error whose text is complete already; nobody decides by its kind.
+    async fn list(&self, folder: &str) -> Result<Option<Vec<Entry>>> {
+        self.0.list(folder).await.map_err(|failed| match failed {
+            Failed::Told { text, .. } => Error::config(text),
+            Failed::Raised(error) => error,
+        })
+    }
+}
+
+/// Asks the caller's callback what to leave out.
+pub(super) struct Callback {
+    pub service: Service,
+    pub skip: Option<Callable>,
+    /// `skip_enter_folder` is asked for folders alone.
+    pub folders_only: bool,
+}
+
+impl Callback {
+    /// Asks for files and folders.
+    pub(super) fn new(service: &Service, skip: Option<Callable>) -> Self {
+        Self { service: service.clone(), skip, folders_only: false }
+    }
+}
+
+impl Skipper for Callback {
+    async fn skip(&self, paths: Vec<String>) -> Result<Vec<bool>> {
+        let Some(skip) = self.skip.clone() else { return Ok(vec![false; paths.len()]) };
+        let folders_only = self.folders_only;
+        self.service
+            .caller()
+            .call(move |py| {
+                let ask = |path: &String| {
+                    let is_asked = !folders_only || path.ends_with("/.");
+                    Ok(is_asked && is_skipped(skip.bind(py), path)?)
+                };
+                paths.iter().map(ask).collect()
+            })
+            .await
+    }
+}
+
+/// Whether a callback leaves out a path.
+///
+/// # Errors
+/// What it raised; `TypeError` for one that must be awaited, which would otherwise be taken for true.
+pub(super) fn is_skipped(callback: &Bound<'_, PyAny>, path: &str) -> PyResult<bool> {
+    let answer = callback.call1((path,))?;
+    if answer.hasattr(intern!(callback.py(), "__await__"))? {
+        // An unawaited coroutine would be warned about as well.
+        if answer.hasattr(intern!(callback.py(), "close"))? {
+            answer.call_method0(intern!(callback.py(), "close"))?;
+        }
+        return Err(PyTypeError::new_err(
+            "the callback that skips files must be a plain function, not a coroutine function",
+        ));
+    }
+    answer.is_truthy()
+}
+
+/// Runs the caller's own `files_iterator` to its end and returns the paths it gave.
+async fn drain_replacement(service: &Service, replacement: &Callable, mask: String) -> Result<Vec<String>, Failed> {
+    let drain = async {
+        let arguments = move |py: Python<'_>| Ok((PyTuple::new(py, [mask])?.unbind(), None));
+        let items = service.caller().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
+        let items = Arc::new(items);
+        let shared = Arc::clone(&items);
+        let is_async = service.on_caller(move |py, _| shared.bind(py).hasattr(intern!(py, "__anext__"))).await?;
+        if is_async {
+            drain_async(service, &items).await
+        } else {
+            service.on_caller(move |py, _| items.bind(py).try_iter()?.map(|item| path_of(&item?)).collect()).await
+        }
+    };
+    match service.with_error_message(drain).await? {
+        (paths, error) if error.is_empty() => Ok(paths),
+        (_, error) => Err(Failed::text(error)),
+    }
+}
+
+async fn drain_async(service: &Service, items: &Callable) -> Result<Vec<String>, Failed> {
+    let mut paths = Vec::new();
+    loop {
+        let shared = Arc::clone(items);
+        let step = service
+            .on_caller(move |py, _| shared.bind(py).call_method0(intern!(py, "__anext__")).map(Bound::unbind))
+            .await?;
+        match service.caller().resolve(step).await {
+            Ok(item) => paths.push(service.on_caller(move |py, _| path_of(item.bind(py))).await?),
+            Err(error) => match ended(service, error).await? {
+                None => return Ok(paths),
+                Some(error) => return Err(Failed::Raised(error)),
+            },
+        }
+    }
+}
+
+/// `None` for the exception that ends an asynchronous iteration.
+async fn ended(service: &Service, error: Error) -> Result<Option<Error>, Failed> {
+    let Error::Callback(source) = error else { return Ok(Some(error)) };
+    match source.downcast::<PyErr>() {
+        Ok(raised) => {
+            let (is_end, raised) =
+                service.on_caller(move |py, _| Ok((raised.is_instance_of::<PyStopAsyncIteration>(py), raised))).await?;
+            Ok((!is_end).then(|| Error::Callback(raised)))
+        }
+        Err(source) => Ok(Some(Error::Callback(source))),
+    }
+}
+
+/// The path of an item: a text, or a dict with `file_path`.
+pub(super) fn path_of(item: &Bound<'_, PyAny>) -> PyResult<String> {
+    match item.cast::<PyString>() {
+        Ok(text) => text.extract(),
+        Err(_) => item.get_item("file_path")?.extract(),
+    }
+}

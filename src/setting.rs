@@ -1,0 +1,98 @@
+//! The options that messages name, each spelled as the interface in use writes it.
+//!
+//! The code that writes a message does not know who reads it, so it names an option by value: `Setting::AllowTasks` is
+//! `allow_tasks=True` in Python and `--allow-tasks` on the command line. A process has one interface: `pya` says at its
+//! start that it is the command line, and in any other process it is Python, whose names the Rust API shares.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Who reads the messages of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interface {
+    /// A program that calls the package.
+    Python,
+    /// Somebody who typed `pya`.
+    CommandLine,
+}
+
+static IS_COMMAND_LINE: AtomicBool = AtomicBool::new(false);
+
+impl Interface {
+    /// Makes it the interface of this process.
+    pub fn select(self) {
+        IS_COMMAND_LINE.store(self == Self::CommandLine, Ordering::Relaxed);
+    }
+
+    /// The interface of this process.
+    #[must_use]
+    pub fn current() -> Self {
+        if IS_COMMAND_LINE.load(Ordering::Relaxed) { Self::CommandLine } else { Self::Python }
+    }
+}
+
+/// An option that a message tells the reader to give or to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the option of that name")]
+pub enum Setting {
+    AllowTasks,
+    CompareNames,
+    DeleteUnmanaged,
+    Domain,
+    ExecutorNone,
+    MaxDelete,
+    MaxFileSize,
+    RollbackOnFailure,
+    SiteUrl,
+}
+
+impl Setting {
+    /// Every one, for the test that looks for them among the options of `pya`.
+    pub const ALL: [Self; 9] = [
+        Self::AllowTasks,
+        Self::CompareNames,
+        Self::DeleteUnmanaged,
+        Self::Domain,
+        Self::ExecutorNone,
+        Self::MaxDelete,
+        Self::MaxFileSize,
+        Self::RollbackOnFailure,
+        Self::SiteUrl,
+    ];
+
+    /// As `interface` writes it.
+    #[must_use]
+    pub fn spelled(self, interface: Interface) -> &'static str {
+        let (python, command_line) = match self {
+            Self::AllowTasks => ("allow_tasks=True", "--allow-tasks"),
+            Self::CompareNames => ("compare=\"names\"", "--compare names"),
+            Self::DeleteUnmanaged => ("delete_unmanaged=True", "--delete-unmanaged"),
+            Self::Domain => ("domain=", "--domain"),
+            Self::ExecutorNone => ("executor=\"none\"", "--executor none"),
+            Self::MaxDelete => ("max_delete=", "--max-delete"),
+            Self::MaxFileSize => ("max_file_size=", "--max-file-size"),
+            Self::RollbackOnFailure => ("rollback_on_failure=True", "--rollback-on-failure"),
+            Self::SiteUrl => ("site_url=", "--site-url"),
+        };
+        match interface {
+            Interface::Python => python,
+            Interface::CommandLine => command_line,
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.spelled(Interface::current()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_speak_the_language_of_python_unless_told_otherwise() {
+        assert_eq!(Setting::AllowTasks.to_string(), "allow_tasks=True");
+    }
+}

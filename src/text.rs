@@ -1,0 +1,87 @@
+//! Small work on text: counts and lists in messages, and what Python's own functions read from a name or a source.
+
+/// How many names a message holds at most.
+const NAMED: usize = 5;
+
+/// A count with its noun: `1 file`, `3 files`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// The first few of many names: `a, b, and 3 more`.
+pub(crate) fn first_few(mut names: impl Iterator<Item = String>) -> String {
+    let mut listed: Vec<String> = names.by_ref().take(NAMED).collect();
+    let more = names.count();
+    if more > 0 {
+        listed.push(format!("and {more} more"));
+    }
+    listed.join(", ")
+}
+
+/// The version that a Python source assigns: the value in the first line `__version__ = "…"`.
+#[cfg(any(test, feature = "python"))]
+pub(crate) fn version_in(source: &str) -> Option<String> {
+    source.lines().find_map(|line| {
+        let rest = line.strip_prefix("__version__")?.trim_start();
+        // An annotation may stand between.
+        let rest = rest.strip_prefix(':').map_or(rest, |annotated| annotated.trim_start_matches(|c| c != '='));
+        let value = rest.strip_prefix('=')?.trim_start();
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        value[1..].split(quote).next().map(str::to_owned)
+    })
+}
+
+/// The extension of a file, as `os.path.splitext` has it: from the last dot of the name on, unless only dots precede it.
+#[cfg(any(test, feature = "python"))]
+pub(crate) fn extension(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let stem = name.trim_start_matches('.');
+    stem.rfind('.').map_or("", |dot| &stem[dot..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_a_kind_has_no_plural() {
+        assert_eq!([counted(0, "file"), counted(1, "file"), counted(2, "file")], ["0 files", "1 file", "2 files"]);
+    }
+
+    #[test]
+    fn a_long_list_ends_with_the_number_of_the_rest() {
+        let names = |count: usize| (0..count).map(|number| number.to_string());
+        assert_eq!(first_few(names(5)), "0, 1, 2, 3, 4");
+        assert_eq!(first_few(names(7)), "0, 1, 2, 3, 4, and 2 more");
+    }
+
+    #[test]
+    fn the_version_is_read_from_its_assignment() {
+        for (source, version) in [
+            ("\"\"\" doc \"\"\"\n\n__version__ = '1.2.3'\n", Some("1.2.3")),
+            ("__version__=\"0.1\"  # comment", Some("0.1")),
+            ("__version__: str = \"2\"", Some("2")),
+            ("  __version__ = '1'", None),
+            ("__version_info__ = '1'", None),
+            ("__version__ = version('x')", None),
+            ("", None),
+        ] {
+            assert_eq!(version_in(source).as_deref(), version, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn extensions_are_those_of_splitext() {
+        for (path, expected) in [
+            ("a/b.py", ".py"),
+            (".env", ""),
+            ("a.b/c", ""),
+            ("x.tar.gz", ".gz"),
+            ("..a.b", ".b"),
+            ("x.", "."),
+            ("", ""),
+        ] {
+            assert_eq!(extension(path), expected, "{path}");
+        }
+    }
+}
