@@ -12,14 +12,19 @@
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
 mod args;
 mod commands;
+mod context;
 mod endpoints;
 mod exit;
 mod log;
+#[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
+mod options;
 mod output;
+mod paths;
 mod progress;
 mod run;
 mod settings;
 mod signals;
 
+pub use context::HostPython;
 pub use exit::Exit;
-pub use run::{HostPython, run};
+pub use run::run;

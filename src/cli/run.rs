@@ -5,16 +5,15 @@
 //! itself, because they are how it ends well.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind as ParseErrorKind;
 use tokio::runtime::{Builder, Runtime};
 
-use super::args::{Cli, Command, Global};
+use super::args::{Cli, Command};
 use super::commands;
+use super::context::{Context, HostPython};
 use super::exit::Exit;
 use super::log;
 use super::output::Output;
@@ -24,43 +23,6 @@ use crate::error::{Error, Result};
 
 /// What an interrupted command may take to remove what it left on the host; as a rule there is nothing.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
-
-/// The Python that started us; the emulator and the demo run sites with it.
-#[derive(Debug, Clone)]
-pub struct HostPython {
-    /// Its `sys.executable`.
-    pub executable: PathBuf,
-}
-
-/// What every command works with.
-pub struct Context {
-    pub global: Global,
-    pub output: Output,
-    pub python: HostPython,
-    last_words: Mutex<Option<LastWords>>,
-}
-
-/// Says what an interrupted command had done.
-type LastWords = Box<dyn FnOnce(&Output) + Send>;
-
-impl Context {
-    /// Sets what is said if the command is interrupted from here on.
-    pub fn on_interrupt(&self, words: impl FnOnce(&Output) + Send + 'static) {
-        *self.last_words.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(words));
-    }
-
-    fn interrupted(&self, by: Exit) {
-        self.output.say(if by == Exit::Interrupted { "interrupted" } else { "terminated" });
-        if let Some(words) = self.last_words.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            words(&self.output);
-        }
-        let (kind, message) = match by {
-            Exit::Interrupted => ("Interrupted", "interrupted by Ctrl-C"),
-            _ => ("Terminated", "terminated by a signal"),
-        };
-        self.output.refuse(kind, message);
-    }
-}
 
 /// Runs `pya` with what was typed, the command's own name first, and returns the exit code.
 ///
@@ -84,8 +46,7 @@ pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
         }
     };
     log::start(cli.global.verbose);
-    let output = Output::new(cli.global.json, cli.global.quiet);
-    let context = Context { global: cli.global, output, python: host, last_words: Mutex::new(None) };
+    let context = Context::new(cli.global, host);
     let exit = run_command(&context, cli.command).unwrap_or_else(|error| {
         context.output.error(&error);
         Exit::of(&error)
@@ -103,7 +64,7 @@ fn run_command(context: &Context, command: Command) -> Result<Exit> {
         tokio::select! {
             exit = commands::run(command, context) => exit,
             by = signals.next() => {
-                context.interrupted(by);
+                context.report_interrupt(by);
                 Ok(by)
             }
         }

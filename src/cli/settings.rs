@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::args::{self, CompareBy, Global};
-use crate::client::{BaseUrl, Client, Options, RateLimit, RemotePath, Token};
-use crate::environment::{self, Environment};
+use super::options::{self, CompareBy, Executor, Global};
+use super::paths::{home, remote_path};
+use crate::client::{BaseUrl, Client, Environment, Options, RateLimit, RemotePath, Token};
 use crate::error::{Error, Result};
 
 /// The table `[tool.pythonanywhere]`.
@@ -34,7 +34,7 @@ pub struct Table {
     pub strict: bool,
     pub rate_limit: Option<Limit>,
     pub timeout: Option<f64>,
-    pub executor: Option<args::Executor>,
+    pub executor: Option<Executor>,
     pub allow_tasks: bool,
     pub site_url: Option<String>,
     pub manage: Option<String>,
@@ -131,7 +131,7 @@ impl<'a> Settings<'a> {
             return Err(Error::config(format!(
                 "whose account? Give --user NAME, set {}, or write user = \"NAME\" under [tool.pythonanywhere] \
                  in pyproject.toml",
-                environment::USER
+                Environment::USER
             )));
         };
         Client::new(&host, &user, &token, self.options()?)
@@ -148,7 +148,7 @@ impl<'a> Settings<'a> {
             return Token::new(&read_token(path)?);
         }
         Token::new(self.environment.token.as_deref().unwrap_or_default())
-            .map_err(|error| Error::config(format!("{error}. Set {} or give --token-file FILE", environment::TOKEN)))
+            .map_err(|error| Error::config(format!("{error}. Set {} or give --token-file FILE", Environment::TOKEN)))
     }
 
     fn options(&self) -> Result<Options> {
@@ -223,7 +223,7 @@ impl<'a> Settings<'a> {
             (Some(bytes), _) => Some(bytes),
             (None, Some(Size::Bytes(bytes))) => Some(*bytes),
             (None, Some(Size::Text(text))) => {
-                Some(args::size(text).map_err(|why| Error::config(format!("max_file_size = {text:?}: {why}")))?)
+                Some(options::size(text).map_err(|why| Error::config(format!("max_file_size = {text:?}: {why}")))?)
             }
             (None, None) => None,
         })
@@ -235,22 +235,6 @@ pub fn read_token(path: &Path) -> Result<String> {
     std::fs::read_to_string(path)
         .map(|text| text.trim().to_owned())
         .map_err(|error| Error::config(format!("the token file {} cannot be read: {error}", path.display())))
-}
-
-/// The account's home folder.
-pub fn home(user: &str) -> Result<RemotePath> {
-    RemotePath::parse("/home")?.join(user)
-}
-
-/// A path as people type it: absolute, or below the home folder, with or without `~/`.
-pub fn remote_path(text: &str, user: &str) -> Result<RemotePath> {
-    if text.starts_with('/') {
-        return RemotePath::parse(text);
-    }
-    match text.strip_prefix("~/").unwrap_or(text).trim_end_matches('/') {
-        "" | "~" => home(user),
-        relative => home(user)?.join(relative),
-    }
 }
 
 fn first(values: [&Option<String>; 3]) -> Option<String> {
@@ -285,7 +269,7 @@ fn parse_table(text: &str) -> Result<Option<Table>, String> {
             return Err(format!(
                 "[tool.pythonanywhere] holds {key:?}: a token does not belong in a file that is committed. Remove it, \
                  make a new one on the Account page, and give it in {} or --token-file",
-                environment::TOKEN
+                Environment::TOKEN
             ));
         }
         if !KEYS.contains(&key.as_str()) {
@@ -347,16 +331,5 @@ mod tests {
             let why = parse(lines).unwrap_err();
             assert!(why.contains(key.trim_start_matches("a ")), "{why}");
         }
-    }
-
-    #[test]
-    fn paths_are_absolute_or_below_home() {
-        let path = |text| remote_path(text, "me").map(|path| path.to_string()).unwrap_or_default();
-        assert_eq!(path("/var/log"), "/var/log");
-        assert_eq!(
-            (path("x/y/"), path("~/x"), path("")),
-            ("/home/me/x/y".into(), "/home/me/x".into(), "/home/me".into())
-        );
-        assert_eq!((path("~"), path("../you"), path("/home/me/..")), ("/home/me".into(), String::new(), String::new()));
     }
 }

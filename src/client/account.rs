@@ -9,7 +9,8 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use url::Url;
 
 use super::auth::Token;
-use super::budget::window::{self, Owner};
+use super::budget::owner::Owner;
+use super::budget::window;
 use super::host::{self, BaseUrl};
 use super::observer::Observer;
 use super::options::{Options, RateLimit};

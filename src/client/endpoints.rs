@@ -4,6 +4,11 @@
 //! (<https://help.pythonanywhere.com/pages/API/>, "Rate-limits"). All methods of an endpoint share its bucket, which is
 //! the reading that never asks too much.
 
+use std::time::Duration;
+
+/// The minute that the limits are about: the service counts the requests of the last 60 s.
+pub(super) const WINDOW: Duration = Duration::from_secs(60);
+
 /// A rate bucket of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Endpoint {

@@ -10,8 +10,8 @@ use http::{Method, StatusCode};
 use url::Url;
 
 use super::account::Client;
-use super::budget::window::{self, Slot, WINDOW};
-use super::endpoints::Endpoint;
+use super::budget::window::{self, Slot};
+use super::endpoints::{Endpoint, WINDOW};
 use super::options::RateLimit;
 use super::pool;
 use super::request::Request;

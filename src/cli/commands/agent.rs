@@ -2,10 +2,9 @@
 
 use serde_json::json;
 
-use super::dispatch::settings;
 use crate::cli::args::{Agent, AgentOf};
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
 use crate::error::{Error, Result};
 use crate::host::{Agents, Change, Status};
 
@@ -36,7 +35,7 @@ pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
 }
 
 fn agents(of: &AgentOf, context: &Context) -> Result<(Agents, String)> {
-    let settings = settings(context)?;
+    let settings = context.settings()?;
     let domain = of.domain.clone().or_else(|| settings.domains().into_iter().next()).ok_or_else(|| {
         Error::config(
             "which web app? Name its domain, or write domain = \"NAME\" under [tool.pythonanywhere] in pyproject.toml",

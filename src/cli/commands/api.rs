@@ -5,12 +5,11 @@ use std::io::Read;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::dispatch::settings;
 use crate::api::calls::CALLS;
 use crate::cli::args::Api;
+use crate::cli::context::Context;
 use crate::cli::endpoints::usage;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
 use crate::client::{Client, Request};
 use crate::error::{Error, Result};
 
@@ -19,7 +18,7 @@ pub async fn run(args: &Api, context: &Context) -> Result<Exit> {
         list(context);
         return Ok(Exit::Ok);
     };
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let request = request(args, &client, method, path)?;
     let response = client.send(request).await;
     client.persist_budget();

@@ -2,15 +2,14 @@
 
 use serde_json::json;
 
-use super::dispatch::settings;
 use crate::cli::args::Cat;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
-use crate::cli::settings::remote_path;
+use crate::cli::paths::remote_path;
 use crate::error::Result;
 
 pub async fn run(args: &Cat, context: &Context) -> Result<Exit> {
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let path = remote_path(&args.path, client.user())?;
     let result = client.read_file(&path).await;
     client.persist_budget();

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::project::{remote, via};
 use crate::cli::args::{Manage, Run};
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
 use crate::deploy::{Command, Outcome, command};
 use crate::error::{Error, Result};
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::diff::{summarise, ways_in_words};
 use super::project::{Prepared, via};
 use crate::cli::args::Deploy;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, counted, shown};
 use crate::cli::progress::{Progress, words};
-use crate::cli::run::Context;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder, Steps};
 use crate::error::Result;
 

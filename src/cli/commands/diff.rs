@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::project::{Prepared, via};
 use crate::cli::args::{self, Diff};
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, counted, shown};
-use crate::cli::run::Context;
 use crate::deploy::{DeployDiff, DeployOptions, Forecast, Way};
 use crate::error::Result;
 

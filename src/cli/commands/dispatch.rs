@@ -5,10 +5,8 @@ use super::{
     webfaction,
 };
 use crate::cli::args::Command;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
-use crate::cli::settings::Settings;
-use crate::environment::Environment;
 use crate::error::{Error, Result};
 
 /// Runs `command`.
@@ -40,10 +38,4 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         // `run_command` takes it, because it waits for the signals itself.
         Command::Emulator(_) => Err(Error::Closed),
     }
-}
-
-/// The settings of a command that has no project: the table is looked for from the working folder upward.
-pub fn settings(context: &Context) -> Result<Settings<'_>> {
-    let folder = std::env::current_dir().map_err(|source| Error::Local { path: ".".into(), source })?;
-    Settings::load(&context.global, Environment::read(), &folder)
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::cli::args::{Account, Emulator as Args};
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
 use crate::cli::settings::read_token;
 use crate::cli::signals::Signals;
 use crate::client::RateLimit;

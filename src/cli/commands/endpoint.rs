@@ -2,19 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::dispatch::settings;
 use super::rm::refuse_foundations;
 use super::sent::content_of;
 use crate::api::Answer;
 use crate::api::calls::Answers;
+use crate::cli::context::Context;
 use crate::cli::endpoints::{EndpointCommand, text};
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
 use crate::client::{Client, RemotePath};
 use crate::error::Result;
 
 pub async fn run(command: &EndpointCommand, context: &Context) -> Result<Exit> {
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let arguments = command.arguments(client.user())?;
     if command.call.name == "files.delete" {
         refuse_foundations(&path_of(&arguments)?, client.user())?;

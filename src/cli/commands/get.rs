@@ -4,16 +4,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::dispatch::settings;
 use crate::cli::args::Get;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
-use crate::cli::settings::remote_path;
+use crate::cli::paths::remote_path;
 use crate::client::RemotePath;
 use crate::error::{Error, Result};
 
 pub async fn run(args: &Get, context: &Context) -> Result<Exit> {
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let path = remote_path(&args.remote, client.user())?;
     let local = destination(&path, args.local.as_deref())?;
     if !args.overwrite && local.symlink_metadata().is_ok() {

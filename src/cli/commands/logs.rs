@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::dispatch::settings;
 use crate::cli::args::{LogKind, Logs};
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::run::Context;
 use crate::client::{Client, RemotePath};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,7 +28,7 @@ pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
     if args.follow && context.output.is_json() {
         return Err(Error::config("--follow has no end, and so no JSON document"));
     }
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let place = RemotePath::parse(&format!("/var/log/{domain}.{kind}.log"))?;
     let log = read(&client, &place).await?;
     client.persist_budget();

@@ -4,18 +4,17 @@
 
 use serde_json::{Value, json};
 
-use super::dispatch::settings;
 use crate::cli::args::Ls;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, counted, shown, table};
-use crate::cli::run::Context;
-use crate::cli::settings::{home, remote_path};
+use crate::cli::paths::{home, remote_path};
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
 use crate::finder::{DEFAULT_CONCURRENCY, Mask, NeverSkip, RemoteLister, find};
 
 pub async fn run(args: &Ls, context: &Context) -> Result<Exit> {
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let path = match &args.path {
         Some(path) => remote_path(path, client.user())?,
         None => home(client.user())?,

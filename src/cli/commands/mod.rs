@@ -1,4 +1,4 @@
-//! One file a command. Each takes its arguments and the [`Context`](super::run::Context), and returns the exit code
+//! One file a command. Each takes its arguments and the [`Context`](super::context::Context), and returns the exit code
 //! or the error that ended it.
 
 mod agent;

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::{self, CompareBy, Select};
+use crate::cli::args::{self, Select};
+use crate::cli::context::{Context, working_folder};
+use crate::cli::options::{CompareBy, Executor};
 use crate::cli::output::Output;
-use crate::cli::run::Context;
 use crate::cli::settings::{OneOrMore, Settings};
+use crate::client::Environment;
 use crate::deploy::{Choice, Compare, DeployDiff, Project, SelectOptions, Via};
-use crate::environment::Environment;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::finder::NeverSkip;
 
 /// A project with what is wanted of it.
@@ -24,8 +25,8 @@ pub struct Prepared<'a> {
 /// # Errors
 /// `Config` for whatever can be seen to be wrong without asking the service.
 pub fn remote<'a>(remote_root: Option<&str>, context: &'a Context) -> Result<(Settings<'a>, Project)> {
-    let here = std::env::current_dir().map_err(|source| Error::Local { path: ".".into(), source })?;
-    let settings = Settings::load(&context.global, Environment::read(), &here)?;
+    let here = working_folder()?;
+    let settings = context.settings()?;
     let local_root = local_root(None, &settings, &here);
     let name = settings.project(&local_root)?;
     let client = settings.client()?;
@@ -36,7 +37,6 @@ pub fn remote<'a>(remote_root: Option<&str>, context: &'a Context) -> Result<(Se
 
 /// Who works on the host: what was typed, else what the settings say.
 pub fn via(args: &args::Via, settings: &Settings<'_>) -> Via {
-    use crate::cli::args::Executor;
     let choice = match (args.executor.or(settings.table.executor), args.console) {
         (Some(Executor::Webapp), _) => Choice::Webapp,
         (Some(Executor::AlwaysOn), _) => Choice::AlwaysOn,
@@ -60,7 +60,7 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// `Config` for whatever can be seen to be wrong without asking the service.
     pub fn new(args: &Select, context: &'a Context) -> Result<Self> {
-        let here = std::env::current_dir().map_err(|source| Error::Local { path: ".".into(), source })?;
+        let here = working_folder()?;
         let start = args.root.clone().unwrap_or_else(|| here.clone());
         let settings = Settings::load(&context.global, Environment::read(), &start)?;
         let local_root = local_root(args.root.as_deref(), &settings, &here);

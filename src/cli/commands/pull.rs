@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::project::{remote, via};
 use crate::cli::args::Pull;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{counted, shown};
-use crate::cli::run::Context;
 use crate::deploy::PullOptions;
 use crate::error::Result;
 

@@ -2,19 +2,18 @@
 
 use serde_json::json;
 
-use super::dispatch::settings;
 use super::sent::content_of;
 use crate::api::Uploaded;
 use crate::cli::args::Put;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::shown;
-use crate::cli::run::Context;
-use crate::cli::settings::remote_path;
+use crate::cli::paths::remote_path;
 use crate::client::RemotePath;
 use crate::error::{Error, Result};
 
 pub async fn run(args: &Put, context: &Context) -> Result<Exit> {
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let path = destination(args, client.user())?;
     let (sent, size) = content_of(args.local.clone()).await?;
     let uploaded = client.upload_from(&path, sent).await;

@@ -2,15 +2,14 @@
 
 use serde_json::json;
 
-use super::dispatch::settings;
 use crate::api::Reloaded;
 use crate::cli::args::Reload;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
 use crate::error::{Error, Result};
 
 pub async fn run(args: &Reload, context: &Context) -> Result<Exit> {
-    let settings = settings(context)?;
+    let settings = context.settings()?;
     let domains = args.domain.clone().map_or_else(|| settings.domains(), |domain| vec![domain]);
     if domains.is_empty() {
         return Err(Error::config(

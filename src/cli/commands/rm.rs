@@ -5,17 +5,16 @@
 
 use serde_json::json;
 
-use super::dispatch::settings;
 use crate::cli::args::Rm;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::shown;
-use crate::cli::run::Context;
-use crate::cli::settings::{home, remote_path};
+use crate::cli::paths::{home, remote_path};
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
 
 pub async fn run(args: &Rm, context: &Context) -> Result<Exit> {
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let path = remote_path(&args.path, client.user())?;
     refuse_foundations(&path, client.user())?;
     let deleted = delete(args, &client, &path).await;

@@ -5,9 +5,9 @@ use time::OffsetDateTime;
 
 use super::project::{remote, via};
 use crate::cli::args::{History, Rollback};
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{counted, shown};
-use crate::cli::run::Context;
 use crate::error::Result;
 
 pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {

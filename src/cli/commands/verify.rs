@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::project::{Prepared, via};
 use crate::cli::args::Verify;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{counted, shown};
-use crate::cli::run::Context;
 use crate::error::Result;
 
 pub async fn run(args: &Verify, context: &Context) -> Result<Exit> {

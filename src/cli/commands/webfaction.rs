@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::cli::args::Webfaction;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
 use crate::error::{Error, Result};
 use crate::parameters::{Kind, Parameter};
 use crate::webfaction::{CALLS, Call, CallError, DEFAULT_TIMEOUT, DEFAULT_URL, Service, Value, find};

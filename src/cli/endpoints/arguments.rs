@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::{Map, Value};
 
 use crate::api::calls::{Call, Sends};
-use crate::cli::settings::remote_path;
+use crate::cli::paths::remote_path;
 use crate::error::{Error, Result};
 use crate::parameters::{DefaultValue, Kind, Parameter};
 

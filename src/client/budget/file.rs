@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use etcetera::BaseStrategy;
 
-use super::window::{Owner, WINDOW};
+use super::owner::Owner;
+use crate::client::endpoints::WINDOW;
 use crate::clock::{self, Tick};
 use crate::digest::sha256;
 use crate::per_process::PerProcess;

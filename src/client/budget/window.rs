@@ -12,30 +12,19 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::file;
-use crate::client::endpoints::Endpoint;
+use super::owner::Owner;
+use crate::client::endpoints::{Endpoint, WINDOW};
 use crate::client::observer::Observer;
 use crate::client::retry::LONGEST_THROTTLE;
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
 use crate::per_process::PerProcess;
 
-/// The service's window.
-pub(crate) const WINDOW: Duration = Duration::from_secs(60);
-
 /// What the stamps of two machines may differ by.
 const MARGIN: Duration = Duration::from_millis(100);
 
 /// Waits longer than this are logged.
 const LONG_WAIT: Duration = Duration::from_secs(5);
-
-/// Whose budget: one account on one host.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Owner {
-    pub host: String,
-    pub user: String,
-    /// Whether other processes of this machine share it through the cache folder (not on loopback).
-    pub shared: bool,
-}
 
 type Buckets = HashMap<Owner, HashMap<&'static str, Arc<Bucket>>>;
 

@@ -4,8 +4,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString};
 
-use crate::client::BaseUrl;
-use crate::environment::{self, Environment};
+use crate::client::{BaseUrl, Environment};
 use crate::error::{Error, Result};
 
 /// A sequence of texts. A single text is one too, letter by letter, but never meant so.
@@ -32,13 +31,13 @@ pub(in crate::python) fn account_of_environment() -> Result<(String, String, Str
     let token = token.ok_or_else(|| {
         Error::config(format!(
             "the API token is missing: set {} to the one that the Account page of PythonAnywhere shows, tab 'API Token'",
-            environment::TOKEN
+            Environment::TOKEN
         ))
     })?;
     let user = user.ok_or_else(|| {
         Error::config(format!(
             "the user name is missing: set {} to that of the PythonAnywhere account",
-            environment::USER
+            Environment::USER
         ))
     })?;
     Ok((host.unwrap_or_else(|| BaseUrl::DEFAULT_HOST.to_owned()), user, token))

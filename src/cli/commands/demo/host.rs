@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::site::{Interpreter, NAME};
-use crate::cli::run::HostPython;
+use crate::cli::context::HostPython;
 use crate::client::{BaseUrl, Client, Options, RateLimit, RemotePath, Request, Token};
 use crate::clock;
 use crate::emulator::process::wsgi_path;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use crate::cli::run::HostPython;
+use crate::cli::context::HostPython;
 use crate::error::{Error, Result};
 
 /// Name of the site, and of its folder.

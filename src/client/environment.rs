@@ -4,12 +4,7 @@
 //! `USER` counts only where the host's own variables show that this is PythonAnywhere: on a laptop it names somebody
 //! else. See <https://help.pythonanywhere.com/pages/API/>.
 
-use crate::client::BaseUrl;
-
-/// The variable that holds the API token.
-pub const TOKEN: &str = "API_TOKEN";
-/// The variable that names the account.
-pub const USER: &str = "PYTHONANYWHERE_USERNAME";
+use super::host::BaseUrl;
 
 /// What the environment says; `None` where it says nothing.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -23,6 +18,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// The variable that holds the API token.
+    pub const TOKEN: &str = "API_TOKEN";
+    /// The variable that names the account.
+    pub const USER: &str = "PYTHONANYWHERE_USERNAME";
+
     /// Reads the environment of this process.
     #[must_use]
     pub fn read() -> Self {
@@ -35,7 +35,7 @@ impl Environment {
         let host = get("PYTHONANYWHERE_SITE").or_else(|| get("PYTHONANYWHERE_DOMAIN").map(|name| host_of(&name)));
         let on_the_host = host.is_some();
         let login = || if on_the_host { get("USER").or_else(|| get("LOGNAME")) } else { None };
-        Self { token: get(TOKEN), user: get(USER).or_else(login), host }
+        Self { token: get(Self::TOKEN), user: get(Self::USER).or_else(login), host }
     }
 }
 

@@ -1,0 +1,98 @@
+//! The options that every command has, and the values that both options and the table in `pyproject.toml` take.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The service: a host name, or a URL such as http://127.0.0.1:8000 [default: www.pythonanywhere.com]
+    #[arg(long, global = true, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Name of the account
+    #[arg(long, global = true, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Read the API token from this file instead of $API_TOKEN
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Name of the project: its folder in the account's home folder
+    #[arg(long, global = true, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Print one JSON document on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but warnings and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Log what is sent (-v) and more (-vv) to stderr
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Requests per minute and endpoint, or "off" [default: what the service documents, 40]
+    #[arg(long, global = true, value_name = "N|off")]
+    pub rate_limit: Option<String>,
+    /// Give a request up after this many seconds without a byte [default: 10 to connect, then 60]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<f64>,
+}
+
+/// What `--compare` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CompareBy {
+    Manifest,
+    Names,
+    Content,
+}
+
+/// What `--executor` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[value(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum Executor {
+    Auto,
+    Webapp,
+    AlwaysOn,
+    Schedule,
+    Console,
+    None,
+}
+
+/// A positive number of seconds.
+pub fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 && value < 1e6 => Ok(value),
+        _ => Err("not a positive number of seconds".to_owned()),
+    }
+}
+
+/// A size in bytes: a number, with `k`, `M` or `G` for powers of 1024.
+pub fn size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
+        Some((at, _)) => text.split_at(at),
+        None => (text, ""),
+    };
+    let factor: u64 = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        _ => return Err(format!("the unit {unit:?} is none of k, M, G")),
+    };
+    let number: u64 = digits.parse().map_err(|_| "not a size: a number of bytes, or one with k, M or G".to_owned())?;
+    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!((size("5"), size("2k"), size("100M"), size("1GiB")), (Ok(5), Ok(2048), Ok(100 << 20), Ok(1 << 30)));
+        for bad in ["", "M", "5x", "-1", "1.5M", "99999999999G"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+}
