@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-type Due = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Pending = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-static DUE: Mutex<Vec<Due>> = Mutex::new(Vec::new());
+static PENDING: Mutex<Vec<Pending>> = Mutex::new(Vec::new());
 
 /// Leaves something to be done.
-pub(crate) fn owe(due: impl Future<Output = ()> + Send + 'static) {
-    DUE.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(due));
+pub(crate) fn defer(due: impl Future<Output = ()> + Send + 'static) {
+    PENDING.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(due));
 }
 
 /// Does what is due, for at most so long; returns at once if nothing is.
-pub(crate) async fn settle(within: Duration) {
-    let due = std::mem::take(&mut *DUE.lock().unwrap_or_else(PoisonError::into_inner));
+pub(crate) async fn run_pending(within: Duration) {
+    let due = std::mem::take(&mut *PENDING.lock().unwrap_or_else(PoisonError::into_inner));
     if !due.is_empty() && tokio::time::timeout(within, join_all(due)).await.is_err() {
         log::warn!(
             "what an interrupted command left on the host could not be removed in time; the next one will do it"

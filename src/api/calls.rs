@@ -12,7 +12,7 @@ use crate::parameters::{Parameter, any, fields, flag, integer, text};
 
 /// One method of one endpoint.
 #[derive(Debug)]
-pub struct Call {
+pub struct EndpointCall {
     /// Family and verb, as in `webapps.static_files.list`.
     pub name: &'static str,
     /// The HTTP method.
@@ -85,7 +85,7 @@ pub enum Answers {
     Certificate,
 }
 
-impl Call {
+impl EndpointCall {
     /// The family, as in `webapps.static_files`.
     #[must_use]
     pub fn family(&self) -> &'static str {
@@ -133,7 +133,7 @@ impl Call {
 
 /// The call of this name.
 #[must_use]
-pub fn find(name: &str) -> Option<&'static Call> {
+pub fn find(name: &str) -> Option<&'static EndpointCall> {
     CALLS.iter().find(|call| call.name == name)
 }
 
@@ -145,8 +145,8 @@ const fn call(
     sends: Sends,
     answers: Answers,
     doc: &'static str,
-) -> Call {
-    Call { name, method, path, parameters, sends, answers, doc }
+) -> EndpointCall {
+    EndpointCall { name, method, path, parameters, sends, answers, doc }
 }
 
 const fn get(
@@ -155,11 +155,16 @@ const fn get(
     parameters: &'static [Parameter],
     answers: Answers,
     doc: &'static str,
-) -> Call {
+) -> EndpointCall {
     call(name, Method::GET, path, parameters, Sends::Nothing, answers, doc)
 }
 
-const fn delete(name: &'static str, path: &'static str, parameters: &'static [Parameter], doc: &'static str) -> Call {
+const fn delete(
+    name: &'static str,
+    path: &'static str,
+    parameters: &'static [Parameter],
+    doc: &'static str,
+) -> EndpointCall {
     call(name, Method::DELETE, path, parameters, Sends::Nothing, Answers::Nothing, doc)
 }
 
@@ -170,7 +175,7 @@ const fn change(
     parameters: &'static [Parameter],
     sends: Sends,
     doc: &'static str,
-) -> Call {
+) -> EndpointCall {
     call(name, method, path, parameters, sends, Answers::Object, doc)
 }
 
@@ -181,7 +186,7 @@ const fn order(
     parameters: &'static [Parameter],
     sends: Sends,
     doc: &'static str,
-) -> Call {
+) -> EndpointCall {
     call(name, Method::POST, path, parameters, sends, Answers::Nothing, doc)
 }
 
@@ -202,7 +207,7 @@ use Answers::{
 use Sends::{Field, File, Form, Json, Query, Website};
 
 /// Every call, by family.
-pub const CALLS: &[Call] = &[
+pub const CALLS: &[EndpointCall] = &[
     // ---- Always-on tasks
     get("always_on.list", "always_on/", &[], Objects, "Lists the always-on tasks."),
     change(

@@ -15,21 +15,21 @@ use crate::client::{Client, RemotePath, Request};
 use crate::clock;
 use crate::error::{Error, Result, TimeoutPhase};
 
-/// First and last wait between two looks at a console, of which the service allows 40 a minute.
-const FIRST_LOOK: Duration = Duration::from_millis(200);
-const LAST_LOOK: Duration = Duration::from_secs(3);
+/// First and last wait between two reads at a console, of which the service allows 40 a minute.
+const FIRST_POLL: Duration = Duration::from_millis(200);
+const MAX_POLL: Duration = Duration::from_secs(3);
 
 /// How long a console that was just started may take to show its prompt.
-const START: Duration = Duration::from_secs(10);
+const PROMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a shell reads in one line before it has begun to edit lines itself.
-const LONGEST_LINE: usize = 4000;
+const MAX_LINE_LENGTH: usize = 4000;
 
 /// How often a file that the shell has written is asked for, until the files' server sees all of it.
-const FILE_LOOKS: u32 = 6;
+const FILE_READS: u32 = 6;
 
 /// Stands before output whose beginning may be lost.
-const CUT: &str = "[the service keeps about 500 characters of a console: output before this line may be lost]\n";
+const TRUNCATED: &str = "[the service keeps about 500 characters of a console: output before this line may be lost]\n";
 
 /// What a command in a console gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct CommandOutput {
 }
 
 #[derive(Deserialize)]
-struct Console {
+struct ConsoleProgram {
     #[serde(default)]
     executable: String,
 }
@@ -64,7 +64,7 @@ impl Client {
         if command.trim().is_empty() {
             return Err(Error::config("the command for the console is empty"));
         }
-        let console: Console =
+        let console: ConsoleProgram =
             self.send(Request::get(format!("consoles/{id}/"))).await?.error_for_status()?.json("a console")?;
         let program = console.executable.rsplit('/').next().unwrap_or_default();
         let session = Session { client: self, id, command, timeout, token: format!("{:08x}", fastrand::u32(..)) };
@@ -88,13 +88,13 @@ struct Session<'a> {
 impl Session<'_> {
     async fn in_shell(&self) -> Result<CommandOutput> {
         let line = shell_line(self.command, &self.token)?;
-        self.wait_for(START, is_shell_prompt).await?.map_err(|shown| self.not_ready(&shown))?;
+        self.wait_for(PROMPT_TIMEOUT, is_shell_prompt).await?.map_err(|shown| self.not_ready(&shown))?;
         self.client.send_console_input(self.id, &line).await?;
         let file = RemotePath::parse(&format!("/home/{}/{}", self.client.user(), file_name(&self.token)))?;
         let mark = mark(&self.token);
         let ended = self.wait_for(self.timeout, |shown| ends_with_status(shown, &mark)).await?;
         let output = match ended {
-            Ok(()) => self.read(&file, &mark, FILE_LOOKS).await,
+            Ok(()) => self.read(&file, &mark, FILE_READS).await,
             // The mark may have been driven off the screen.
             Err(_) => self.read(&file, &mark, 1).await,
         };
@@ -113,8 +113,8 @@ impl Session<'_> {
     }
 
     /// The output and the status at its end; `None` if the file is not whole.
-    async fn read(&self, file: &RemotePath, mark: &str, looks: u32) -> Result<Option<(String, i32)>> {
-        for look in 1..=looks {
+    async fn read(&self, file: &RemotePath, mark: &str, reads: u32) -> Result<Option<(String, i32)>> {
+        for read in 1..=reads {
             match self.client.read_file(file).await {
                 Ok(content) => {
                     let text = String::from_utf8_lossy(&content);
@@ -125,8 +125,8 @@ impl Session<'_> {
                 Err(error) if error.status() == Some(404) => {}
                 Err(error) => return Err(error),
             }
-            if look < looks {
-                clock::sleep(FIRST_LOOK * look).await;
+            if read < reads {
+                clock::sleep(FIRST_POLL * read).await;
             }
         }
         Ok(None)
@@ -139,7 +139,7 @@ impl Session<'_> {
             shown.clone_into(&mut before);
             !prompt.is_empty()
         };
-        self.wait_for(START, is_ready).await?.map_err(|shown| self.not_ready(&shown))?;
+        self.wait_for(PROMPT_TIMEOUT, is_ready).await?.map_err(|shown| self.not_ready(&shown))?;
         let command = self.command.trim_end_matches('\n');
         // The same input again and again would leave a terminal that shows the same as before.
         let is_marked = takes_comments && !command.contains('\n');
@@ -162,7 +162,7 @@ impl Session<'_> {
         mut is_there: impl FnMut(&str) -> bool,
     ) -> Result<std::result::Result<(), String>> {
         let start = clock::now();
-        let mut wait = FIRST_LOOK;
+        let mut wait = FIRST_POLL;
         loop {
             let shown = self.client.latest_console_output(self.id).await?;
             if is_there(&shown) {
@@ -173,7 +173,7 @@ impl Session<'_> {
                 return Ok(Err(shown));
             }
             clock::sleep(wait.min(left)).await;
-            wait = wait.mul_f64(1.5).min(LAST_LOOK);
+            wait = wait.mul_f64(1.5).min(MAX_POLL);
         }
     }
 
@@ -221,9 +221,9 @@ fn shell_line(command: &str, token: &str) -> Result<String> {
     let line = format!(
         " eval $'{quoted}' >~/{file} 2>&1; printf '\\n%s%s %d\\n' pya- {token} $? >>~/{file}; tail -n 1 ~/{file}\n"
     );
-    if line.len() > LONGEST_LINE {
+    if line.len() > MAX_LINE_LENGTH {
         return Err(Error::config(format!(
-            "the command is too long to be typed ({} characters with quoting, at most {LONGEST_LINE}): upload it as a \
+            "the command is too long to be typed ({} characters with quoting, at most {MAX_LINE_LENGTH}): upload it as a \
              script and run that",
             line.len()
         )));
@@ -274,7 +274,7 @@ fn typed_output(shown: &str, echo: &str) -> CommandOutput {
     let after = after_echo(shown, echo);
     let text = plain(after.unwrap_or(shown));
     let text = text.rfind('\n').map_or("", |newline| &text[..=newline]);
-    let cut = if after.is_some() { "" } else { CUT };
+    let cut = if after.is_some() { "" } else { TRUNCATED };
     CommandOutput { text: format!("{cut}{text}"), exit_status: None, is_complete: after.is_some() }
 }
 
@@ -319,7 +319,7 @@ mod tests {
         let line = shell_line("echo 'it!'\n\techo \u{e9}\\", "1").unwrap();
         assert!(line.is_ascii() && line.matches('\n').count() == 1 && line.ends_with('\n'), "{line}");
         assert!(line.contains(r"eval $'echo \047it\041\047\012\011echo \303\251\134' >"), "{line}");
-        assert!(shell_line(&"x".repeat(LONGEST_LINE), "1").is_err());
+        assert!(shell_line(&"x".repeat(MAX_LINE_LENGTH), "1").is_err());
         assert!(shell_line("a\0b", "1").is_err());
     }
 
@@ -344,7 +344,7 @@ mod tests {
         let whole = typed_output(">>> f()  # 0badcafe\r\n\x1b[1m42\x1b[0m\r\n>>> ", "0badcafe");
         assert_eq!(whole, CommandOutput { text: "42\n".to_owned(), exit_status: None, is_complete: true });
         let cut = typed_output("41\r\n42\r\n>>> ", "0badcafe");
-        assert_eq!((cut.text, cut.is_complete), (format!("{CUT}41\n42\n"), false));
+        assert_eq!((cut.text, cut.is_complete), (format!("{TRUNCATED}41\n42\n"), false));
         let silent = typed_output(">>> x = 1  # 0badcafe\r\n>>> ", "0badcafe");
         assert_eq!((silent.text.as_str(), silent.is_complete), ("", true));
     }

@@ -7,12 +7,12 @@ use crate::client::{Client, Request};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
-struct Console {
+struct NewConsole {
     id: u64,
 }
 
 #[derive(Deserialize)]
-struct Output {
+struct ConsoleOutput {
     output: String,
 }
 
@@ -35,7 +35,7 @@ impl Client {
     /// `RateLimited` where the account may have no more consoles.
     pub async fn create_console(&self, executable: &str) -> Result<u64> {
         let request = Request::post("consoles/").form([("executable", executable)]);
-        Ok(self.send(request).await?.error_for_status()?.json::<Console>("the new console")?.id)
+        Ok(self.send(request).await?.error_for_status()?.json::<NewConsole>("the new console")?.id)
     }
 
     /// Types into a console; a line ends with `\n`.
@@ -60,7 +60,7 @@ impl Client {
         let request = Request::get(format!("consoles/{id}/get_latest_output/"));
         let response =
             self.send(request).await?.error_for_status().map_err(|error| self.with_page(error, &id.to_string()))?;
-        Ok(response.json::<Output>("the output of a console")?.output)
+        Ok(response.json::<ConsoleOutput>("the output of a console")?.output)
     }
 
     /// Names the page that has to be opened first.

@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::client::{Client, Content, Destination, RemotePath, Request, Response};
+use crate::client::{Client, Destination, FileContent, RemotePath, Request, Response};
 use crate::error::{Error, Result};
 
 /// What is in a folder.
@@ -111,14 +111,14 @@ impl Client {
     }
 
     /// Writes the file at `path` as [`Client::upload_file`] does, from bytes, from a file of this machine, or from a
-    /// [`Source`](crate::client::Source); the last two are read while they are sent.
+    /// [`Source`](crate::client::ContentSource); the last two are read while they are sent.
     ///
     /// Endpoint: `POST files/path{path}`. It is retried unless the source cannot be opened again.
     ///
     /// # Errors
     /// As [`Client::upload_file`]; `Local` if the file cannot be read, or changes its length while it is sent; what the
     /// source says. In these cases the service got no complete request, so that what it has is as it was.
-    pub async fn upload_from(&self, path: &RemotePath, content: impl Into<Content>) -> Result<Uploaded> {
+    pub async fn upload_from(&self, path: &RemotePath, content: impl Into<FileContent>) -> Result<Uploaded> {
         // The service ignores the file name, but a part without one would be a form field.
         let request = Request::post(file_url(path)).file("content", "content", content);
         let response = self.send(request).await?.error_for_status()?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::calls::{Answers, Call, Sends};
+use super::calls::{Answers, EndpointCall, Sends};
 use super::webapps::Reloaded;
 use crate::client::{Client, RemotePath, Request, Response, quote};
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use crate::parameters::{DefaultValue, Kind, Parameter};
 
 /// What a call came to.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum CallAnswer {
     /// Nothing.
     Nothing,
     /// What the service says, unknown fields included.
@@ -32,34 +32,34 @@ impl Client {
     /// # Errors
     /// `Config` for what cannot be asked, before anything is sent; else as the service answers. Of uploads, which
     /// carry more than JSON: see [`Client::upload_file`].
-    pub async fn call(&self, call: &Call, arguments: &[Option<Value>]) -> Result<Answer> {
-        let given = Given { call, arguments };
+    pub async fn call(&self, call: &EndpointCall, arguments: &[Option<Value>]) -> Result<CallAnswer> {
+        let given = CallArguments { call, arguments };
         match call.answers {
-            Answers::Content => return Ok(Answer::Bytes(self.read_file(&given.remote_path()?).await?)),
-            Answers::Listing => return Ok(Answer::Json(Value::Object(self.listing(&given.remote_path()?).await?))),
+            Answers::Content => return Ok(CallAnswer::Bytes(self.read_file(&given.remote_path()?).await?)),
+            Answers::Listing => return Ok(CallAnswer::Json(Value::Object(self.listing(&given.remote_path()?).await?))),
             Answers::NewWebapp => {
                 let (domain, version) = (given.text("domain_name")?, given.text("python_version")?);
-                return self.create_webapp(&domain, &python_version(&version)).await.map(Answer::Json);
+                return self.create_webapp(&domain, &python_version(&version)).await.map(CallAnswer::Json);
             }
             Answers::Reload => {
                 let (answer, reloaded) = self.reload_answer(&given.text("domain_name")?).await?;
                 return Ok(match reloaded {
-                    Reloaded::Done => Answer::Reloaded(answer, None),
-                    Reloaded::CnameWarning(warning) => Answer::Reloaded(answer, Some(warning)),
+                    Reloaded::Done => CallAnswer::Reloaded(answer, None),
+                    Reloaded::CnameWarning(warning) => CallAnswer::Reloaded(answer, Some(warning)),
                 });
             }
             _ => {}
         }
         let response = self.send(given.request()?).await?;
         if call.answers == Answers::AddressIfAny && response.status == StatusCode::NOT_FOUND {
-            return Ok(Answer::Json(Value::Null));
+            return Ok(CallAnswer::Json(Value::Null));
         }
         let response = response.error_for_status().map_err(|error| self.with_console_page(error, &given))?;
         answer_of(call, &response)
     }
 
     /// A console that was not started yet: names the page to open.
-    fn with_console_page(&self, error: Error, given: &Given<'_>) -> Error {
+    fn with_console_page(&self, error: Error, given: &CallArguments<'_>) -> Error {
         match given.text("id") {
             Ok(id) if given.call.family() == "consoles" => self.with_page(error, &id),
             _ => error,
@@ -68,15 +68,15 @@ impl Client {
 }
 
 /// What the table says that the answer is.
-fn answer_of(call: &Call, response: &Response) -> Result<Answer> {
-    let json = |expected, is_right: fn(&Value) -> bool| -> Result<Answer> {
+fn answer_of(call: &EndpointCall, response: &Response) -> Result<CallAnswer> {
+    let json = |expected, is_right: fn(&Value) -> bool| -> Result<CallAnswer> {
         let value: Value = response.json(expected)?;
-        if is_right(&value) { Ok(Answer::Json(value)) } else { Err(response.unexpected(expected)) }
+        if is_right(&value) { Ok(CallAnswer::Json(value)) } else { Err(response.unexpected(expected)) }
     };
-    let field = |name, expected, is_right: fn(&Value) -> bool| -> Result<Answer> {
+    let field = |name, expected, is_right: fn(&Value) -> bool| -> Result<CallAnswer> {
         let mut value: Value = response.json(expected)?;
         let value = value.get_mut(name).map(Value::take).filter(is_right);
-        value.map(Answer::Json).ok_or_else(|| response.unexpected(expected))
+        value.map(CallAnswer::Json).ok_or_else(|| response.unexpected(expected))
     };
     let is_list_of =
         |value: &Value, is_right: fn(&Value) -> bool| value.as_array().is_some_and(|items| items.iter().all(is_right));
@@ -89,27 +89,27 @@ fn answer_of(call: &Call, response: &Response) -> Result<Answer> {
         }
         Answers::Objects | Answers::Texts | Answers::Any => json("JSON", |_| true),
         Answers::Object => json("an object", Value::is_object),
-        Answers::Certificate => response.json("a certificate").map(Answer::Certificate),
+        Answers::Certificate => response.json("a certificate").map(CallAnswer::Certificate),
         Answers::ListIn(name) => field(name, "an object with a list in it", Value::is_array),
         Answers::TextIn(name) => field(name, "an object with a text in it", Value::is_string),
         Answers::Address | Answers::AddressIfAny => {
-            let Answer::Json(Value::String(address)) = field("url", "an address", Value::is_string)? else {
+            let CallAnswer::Json(Value::String(address)) = field("url", "an address", Value::is_string)? else {
                 return Err(response.unexpected("an address"));
             };
             let absolute = response.url.join(&address).map_err(|_| response.unexpected("an address"))?;
-            Ok(Answer::Json(Value::String(absolute.into())))
+            Ok(CallAnswer::Json(Value::String(absolute.into())))
         }
-        _ => Ok(Answer::Nothing),
+        _ => Ok(CallAnswer::Nothing),
     }
 }
 
 /// A call and its arguments.
-struct Given<'a> {
-    call: &'a Call,
+struct CallArguments<'a> {
+    call: &'a EndpointCall,
     arguments: &'a [Option<Value>],
 }
 
-impl Given<'_> {
+impl CallArguments<'_> {
     /// The value of a parameter, its default where it was left out; `None` for nothing.
     fn value(&self, index: usize, parameter: &Parameter) -> Option<Value> {
         let given = self.arguments.get(index).cloned().flatten();

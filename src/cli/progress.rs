@@ -13,9 +13,9 @@ use super::output::Output;
 use crate::clock::{self, Tick};
 
 /// Shorter waits are not worth a line in a log.
-const WORTH_A_LINE: Duration = Duration::from_secs(5);
+const MIN_WAIT_REPORTED: Duration = Duration::from_secs(5);
 /// No two lines about waiting come closer: many requests wait at the same time.
-const BETWEEN_LINES: Duration = Duration::from_secs(60);
+const MIN_LINE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How far an operation is.
 pub struct Progress {
@@ -24,11 +24,11 @@ pub struct Progress {
     /// There is none before there is something to count.
     bar: OnceLock<ProgressBar>,
     quiet: bool,
-    state: Mutex<State>,
+    state: Mutex<BarState>,
 }
 
-struct State {
-    begun: Tick,
+struct BarState {
+    started: Tick,
     total: u64,
     done: u64,
     waiting: Option<(String, Tick)>,
@@ -40,7 +40,7 @@ impl Progress {
     #[must_use]
     pub fn new(output: &Output) -> Self {
         let bars = output.is_watched().then(|| output.bars().clone());
-        let state = State { begun: clock::now(), total: 0, done: 0, waiting: None, last_line: None };
+        let state = BarState { started: clock::now(), total: 0, done: 0, waiting: None, last_line: None };
         Self { bars, bar: OnceLock::new(), quiet: output.is_quiet(), state: Mutex::new(state) }
     }
 
@@ -48,7 +48,7 @@ impl Progress {
     pub fn plan(&self, total: u64) {
         let mut state = self.lock();
         state.total = total;
-        state.begun = clock::now();
+        state.started = clock::now();
         drop(state);
         if let (Some(bars), 1..) = (&self.bars, total) {
             let style = ProgressStyle::with_template("{bar:28} {pos}/{len}  {msg}");
@@ -72,11 +72,11 @@ impl Progress {
     pub fn waiting(&self, endpoint: &str, wait: Duration) {
         let mut state = self.lock();
         let now = clock::now();
-        let news = state.last_line.is_none_or(|last| now - last >= BETWEEN_LINES);
+        let news = state.last_line.is_none_or(|last| now - last >= MIN_LINE_INTERVAL);
         state.waiting = Some((endpoint.to_owned(), now + wait));
         if let Some(bar) = self.bar.get() {
             bar.set_message(state.message());
-        } else if self.bars.is_none() && news && !self.quiet && wait >= WORTH_A_LINE {
+        } else if self.bars.is_none() && news && !self.quiet && wait >= MIN_WAIT_REPORTED {
             let text = format!("{}, {} of {} done", state.message(), state.done, state.total);
             state.last_line = Some(now);
             drop(state);
@@ -108,7 +108,7 @@ impl Progress {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BarState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -121,13 +121,13 @@ impl Drop for Progress {
     }
 }
 
-impl State {
+impl BarState {
     fn message(&self) -> String {
         let now = clock::now();
         if let Some((endpoint, until)) = &self.waiting {
-            return format!("waiting {} for the rate limit of {endpoint}", words(*until - now));
+            return format!("waiting {} for the rate limit of {endpoint}", duration_text(*until - now));
         }
-        let spent = now - self.begun;
+        let spent = now - self.started;
         if self.done == 0 || spent.is_zero() {
             return String::new();
         }
@@ -135,13 +135,13 @@ impl State {
         let (done, left) = (self.done as f64, self.total.saturating_sub(self.done) as f64);
         let rate = done / spent.as_secs_f64();
         let left = Duration::try_from_secs_f64(left / rate).unwrap_or(Duration::MAX);
-        format!("{:.0} a minute, {} left", rate * 60.0, words(left))
+        format!("{:.0} a minute, {} left", rate * 60.0, duration_text(left))
     }
 }
 
 /// A duration as people say it: `45 s`, `11 min`, `1 h 20 min`.
 #[must_use]
-pub fn words(duration: Duration) -> String {
+pub fn duration_text(duration: Duration) -> String {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     match seconds {
         0..100 => format!("{seconds} s"),
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn durations_read_like_speech() {
-        let say = |seconds: f64| words(Duration::from_secs_f64(seconds));
+        let say = |seconds: f64| duration_text(Duration::from_secs_f64(seconds));
         assert_eq!((say(0.0), say(0.2), say(99.0)), ("0 s".into(), "1 s".into(), "99 s".into()));
         assert_eq!((say(100.0), say(5399.0), say(7300.0)), ("2 min".into(), "90 min".into(), "2 h 1 min".into()));
     }

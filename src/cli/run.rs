@@ -22,7 +22,7 @@ use crate::cleanup;
 use crate::error::{Error, Result};
 
 /// What an interrupted command may take to remove what it left on the host; as a rule there is nothing.
-const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs `pya` with what was typed, the command's own name first, and returns the exit code.
 ///
@@ -69,7 +69,7 @@ fn run_command(context: &Context, command: Command) -> Result<Exit> {
             }
         }
     });
-    runtime.block_on(cleanup::settle(LEAVE_WITHIN));
+    runtime.block_on(cleanup::run_pending(CLEANUP_TIMEOUT));
     // Threads that still read or hash files must not hold the end up.
     runtime.shutdown_timeout(Duration::from_millis(50));
     exit

@@ -15,7 +15,7 @@ use super::host::{self, BaseUrl};
 use super::observer::Observer;
 use super::options::{Options, RateLimit};
 use super::path::quote_segments;
-use super::pool::Kind;
+use super::pool::ConnectionKind;
 use super::request::header;
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ pub(super) struct Account {
     pub(super) base: Url,
     pub(super) headers: HeaderMap,
     pub(super) owner: Owner,
-    pub(super) kind: Kind,
+    pub(super) kind: ConnectionKind,
     /// The rate limit that was asked for, before the environment's was taken in.
     rate_limit: RateLimit,
     /// The last `Date` of the service and when it came.
@@ -100,7 +100,7 @@ impl Client {
         let options = Options { rate_limit: rate_limit.resolve()?, ..options };
         let host = BaseUrl::of(&base);
         let owner = Owner { host: host.authority().to_owned(), user: user.clone(), shared: !host.is_loopback() };
-        let kind = Kind::of(&host, options.connect_timeout);
+        let kind = ConnectionKind::of(&host, options.connect_timeout);
         let account = Account { host, user, base, headers, owner, kind, rate_limit, server_clock: Mutex::new(None) };
         Ok(Self { account: Arc::new(account), options: Arc::new(options), observer: None, requests: Arc::default() })
     }
@@ -152,7 +152,7 @@ impl Client {
     /// Whether the same client would be made now: the environment may have changed since.
     #[must_use]
     pub fn fits_environment(&self) -> bool {
-        Kind::of(&self.account.host, self.options.connect_timeout) == self.account.kind
+        ConnectionKind::of(&self.account.host, self.options.connect_timeout) == self.account.kind
             && self.account.rate_limit.resolve().is_ok_and(|limit| limit == self.options.rate_limit)
     }
 

@@ -1,4 +1,4 @@
-//! What a file of a multipart body holds: bytes, a file of this machine, or any source of pieces.
+//! What a file of a multipart body holds: bytes, a file of this machine, or any source of chunks.
 //!
 //! A request is turned into bytes for each attempt anew, so a content is *opened* for each attempt. Its length is told
 //! to the service before the first byte, where it is known; a content that turns out longer or shorter is an error, and
@@ -17,14 +17,14 @@ use tokio_util::io::ReaderStream;
 
 use crate::error::{Error, Result};
 
-/// Contents go out in pieces of this size, so that progress can be told and little is in memory.
-pub(super) const PIECE: usize = 64 * 1024;
+/// Contents go out in chunks of this size, so that progress can be told and little is in memory.
+pub(super) const CHUNK_SIZE: usize = 64 * 1024;
 
-/// The pieces of a content, in order. An empty piece is passed over; the first error ends the request.
-pub type Pieces = BoxStream<'static, Result<Bytes>>;
+/// The chunks of a content, in order. An empty chunk is passed over; the first error ends the request.
+pub type Chunks = BoxStream<'static, Result<Bytes>>;
 
 /// A content that is neither in memory nor a file: what a caller reads or makes while it is sent.
-pub trait Source: Send + Sync {
+pub trait ContentSource: Send + Sync {
     /// How many bytes will come, if that is known. Asked before each [`open`](Self::open).
     fn length(&self) -> Option<u64>;
 
@@ -35,21 +35,21 @@ pub trait Source: Send + Sync {
     ///
     /// # Errors
     /// Any; the caller of the request gets it unchanged, and nothing is sent.
-    fn open(&self) -> Result<Pieces>;
+    fn open(&self) -> Result<Chunks>;
 }
 
 /// What a file of a multipart body holds.
 #[derive(Clone)]
-pub enum Content {
+pub enum FileContent {
     /// All of it, in memory.
     Bytes(Bytes),
     /// A regular file of this machine, opened and read anew for each attempt.
     Path(PathBuf),
-    /// Pieces from elsewhere.
-    Source(Arc<dyn Source>),
+    /// Chunks from elsewhere.
+    Source(Arc<dyn ContentSource>),
 }
 
-impl fmt::Debug for Content {
+impl fmt::Debug for FileContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
@@ -59,7 +59,7 @@ impl fmt::Debug for Content {
     }
 }
 
-impl<T: Into<Bytes>> From<T> for Content {
+impl<T: Into<Bytes>> From<T> for FileContent {
     fn from(bytes: T) -> Self {
         Self::Bytes(bytes.into())
     }
@@ -68,12 +68,12 @@ impl<T: Into<Bytes>> From<T> for Content {
 /// A content that is ready to be sent once.
 pub(super) struct Opened {
     pub length: Option<u64>,
-    pub pieces: Pieces,
+    pub chunks: Chunks,
     /// The file it is read from, for errors.
     path: Option<PathBuf>,
 }
 
-impl Content {
+impl FileContent {
     pub(super) fn is_repeatable(&self) -> bool {
         match self {
             Self::Bytes(_) | Self::Path(_) => true,
@@ -90,7 +90,7 @@ impl Content {
             }
             Self::Source(source) => {
                 let source = Arc::clone(source);
-                blocking(move || Ok(Opened { length: source.length(), pieces: source.open()?, path: None })).await
+                blocking(move || Ok(Opened { length: source.length(), chunks: source.open()?, path: None })).await
             }
         }
     }
@@ -99,40 +99,40 @@ impl Content {
 impl Opened {
     pub(super) fn of_bytes(bytes: Bytes) -> Self {
         let length = Some(bytes.len() as u64);
-        let pieces = stream::unfold(bytes, |mut rest| {
-            let piece = rest.split_to(rest.len().min(PIECE));
-            std::future::ready((!piece.is_empty()).then_some((Ok(piece), rest)))
+        let chunks = stream::unfold(bytes, |mut rest| {
+            let chunk = rest.split_to(rest.len().min(CHUNK_SIZE));
+            std::future::ready((!chunk.is_empty()).then_some((Ok(chunk), rest)))
         });
-        Self { length, pieces: pieces.boxed(), path: None }
+        Self { length, chunks: chunks.boxed(), path: None }
     }
 
     fn of_file(path: PathBuf) -> Result<Self> {
         let (file, length) = open_regular(&path).map_err(|source| Error::Local { path: path.clone(), source })?;
         let failed = path.clone();
-        let pieces = ReaderStream::with_capacity(tokio::fs::File::from_std(file), PIECE)
-            .map(move |piece| piece.map_err(|source| Error::Local { path: failed.clone(), source }));
-        Ok(Self { length: Some(length), pieces: pieces.boxed(), path: Some(path) })
+        let chunks = ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK_SIZE)
+            .map(move |chunk| chunk.map_err(|source| Error::Local { path: failed.clone(), source }));
+        Ok(Self { length: Some(length), chunks: chunks.boxed(), path: Some(path) })
     }
 
-    /// The pieces, with an error where they are more or less than the length that was told.
-    pub(super) fn checked(self) -> Pieces {
-        let Some(length) = self.length else { return self.pieces };
-        let state = (self.pieces, self.path, 0u64, false);
-        let checked = stream::unfold(state, move |(mut pieces, path, mut count, ended)| async move {
+    /// The chunks, with an error where they are more or less than the length that was told.
+    pub(super) fn checked(self) -> Chunks {
+        let Some(length) = self.length else { return self.chunks };
+        let state = (self.chunks, self.path, 0u64, false);
+        let checked = stream::unfold(state, move |(mut chunks, path, mut count, ended)| async move {
             if ended {
                 return None;
             }
-            let item = match pieces.next().await {
-                Some(Ok(piece)) => {
-                    count += piece.len() as u64;
-                    if count > length { Err(changed(path.as_deref(), length, "longer")) } else { Ok(piece) }
+            let item = match chunks.next().await {
+                Some(Ok(chunk)) => {
+                    count += chunk.len() as u64;
+                    if count > length { Err(changed(path.as_deref(), length, "longer")) } else { Ok(chunk) }
                 }
                 Some(Err(error)) => Err(error),
                 None if count < length => Err(changed(path.as_deref(), length, "shorter")),
                 None => return None,
             };
             let ended = item.is_err();
-            Some((item, (pieces, path, count, ended)))
+            Some((item, (chunks, path, count, ended)))
         });
         checked.boxed()
     }

@@ -27,7 +27,7 @@ pub use account::Client;
 pub use auth::Token;
 #[cfg(feature = "python")]
 pub(crate) use content::blocking;
-pub use content::{Content, Pieces, Source};
+pub use content::{Chunks, ContentSource, FileContent};
 pub use endpoints::{Endpoint, endpoint_of};
 pub use environment::Environment;
 pub use host::BaseUrl;

@@ -20,7 +20,7 @@ use crate::tls;
 
 /// What makes two connections different.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Kind {
+pub(super) struct ConnectionKind {
     /// Plain http needs no certificates, which take 30 ms to load.
     pub secure: bool,
     /// Loopback goes past every proxy.
@@ -34,7 +34,7 @@ pub(super) struct Kind {
 const PROXY_VARIABLES: [&str; 8] =
     ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
 
-impl Kind {
+impl ConnectionKind {
     /// Reads which certificates and proxies the environment wants used.
     pub(super) fn of(host: &BaseUrl, connect_timeout: Duration) -> Self {
         let (secure, loopback) = (host.is_secure(), host.is_loopback());
@@ -45,12 +45,12 @@ impl Kind {
     }
 }
 
-type Pools = Mutex<HashMap<(tokio::runtime::Id, Kind), reqwest::Client>>;
+type Pools = Mutex<HashMap<(tokio::runtime::Id, ConnectionKind), reqwest::Client>>;
 
 static POOLS: PerProcess<Pools> = PerProcess::new(|_| Mutex::new(HashMap::new()));
 
 /// The pool for a kind of host. Must be called on a runtime.
-pub(super) fn get(kind: &Kind) -> Result<reqwest::Client> {
+pub(super) fn get(kind: &ConnectionKind) -> Result<reqwest::Client> {
     let key = (tokio::runtime::Handle::current().id(), kind.clone());
     let pools = POOLS.get();
     let mut pools = pools.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +63,7 @@ pub(super) fn get(kind: &Kind) -> Result<reqwest::Client> {
 }
 
 /// Refuses a proxy that cannot be used: going past it in silence could mean going where nobody may.
-fn check_proxies(kind: &Kind) -> Result<()> {
+fn check_proxies(kind: &ConnectionKind) -> Result<()> {
     let secure = kind.secure.then_some(["HTTPS_PROXY", "https_proxy"]).into_iter().flatten();
     let used: Vec<_> = secure.chain(["ALL_PROXY", "all_proxy"]).collect();
     for (name, value) in PROXY_VARIABLES.iter().zip(&kind.proxies).filter(|(name, _)| used.contains(name)) {
@@ -81,7 +81,7 @@ fn check_proxies(kind: &Kind) -> Result<()> {
     Ok(())
 }
 
-fn build(kind: &Kind) -> Result<reqwest::Client> {
+fn build(kind: &ConnectionKind) -> Result<reqwest::Client> {
     check_proxies(kind)?;
     tls::install_provider();
     let mut builder = reqwest::Client::builder()

@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::content::Content;
+use super::content::FileContent;
 use super::endpoints::{Endpoint, endpoint_of};
 use super::save::Destination;
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ pub struct Request {
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
     pub(super) timeout: Option<Duration>,
-    pub(super) most_bytes: Option<usize>,
+    pub(super) max_bytes: Option<usize>,
     pub(super) destination: Option<Destination>,
 }
 
@@ -33,18 +33,18 @@ pub struct Request {
 pub(super) enum Body {
     #[default]
     Empty,
-    Content(Bytes),
+    Bytes(Bytes),
     Multipart {
         fields: Vec<(String, String)>,
-        files: Vec<File>,
+        files: Vec<FilePart>,
     },
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct File {
+pub(super) struct FilePart {
     pub field: String,
     pub name: String,
-    pub content: Content,
+    pub content: FileContent,
 }
 
 impl Request {
@@ -59,7 +59,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: Body::Empty,
             timeout: None,
-            most_bytes: None,
+            max_bytes: None,
             destination: None,
         }
     }
@@ -115,7 +115,7 @@ impl Request {
     /// Sends a body as it is.
     #[must_use]
     pub fn content(mut self, content: impl Into<Bytes>, content_type: &'static str) -> Self {
-        self.body = Body::Content(content.into());
+        self.body = Body::Bytes(content.into());
         self.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(content_type));
         self
     }
@@ -123,7 +123,7 @@ impl Request {
     /// Sends a body whose content type, if any, is among the headers.
     #[must_use]
     pub fn raw(mut self, content: impl Into<Bytes>) -> Self {
-        self.body = Body::Content(content.into());
+        self.body = Body::Bytes(content.into());
         self
     }
 
@@ -153,13 +153,13 @@ impl Request {
 
     /// Adds a file to a multipart body. A file of this machine or a source is read while it is sent.
     #[must_use]
-    pub fn file(mut self, field: impl Into<String>, name: impl Into<String>, content: impl Into<Content>) -> Self {
-        let file = File { field: field.into(), name: name.into(), content: content.into() };
+    pub fn file(mut self, field: impl Into<String>, name: impl Into<String>, content: impl Into<FileContent>) -> Self {
+        let file = FilePart { field: field.into(), name: name.into(), content: content.into() };
         self.multipart().1.push(file);
         self
     }
 
-    fn multipart(&mut self) -> (&mut Vec<(String, String)>, &mut Vec<File>) {
+    fn multipart(&mut self) -> (&mut Vec<(String, String)>, &mut Vec<FilePart>) {
         if !matches!(self.body, Body::Multipart { .. }) {
             self.body = Body::Multipart { fields: Vec::new(), files: Vec::new() };
         }
@@ -179,7 +179,7 @@ impl Request {
     /// Refuses an answer with a longer body, after decompression.
     #[must_use]
     pub fn at_most(mut self, bytes: usize) -> Self {
-        self.most_bytes = Some(bytes);
+        self.max_bytes = Some(bytes);
         self
     }
 
@@ -206,7 +206,7 @@ impl Request {
     /// Whether its body is gone once it was sent, so that not even a 429 can be obeyed.
     pub(super) fn is_sent_once(&self) -> bool {
         match &self.body {
-            Body::Empty | Body::Content(_) => false,
+            Body::Empty | Body::Bytes(_) => false,
             Body::Multipart { files, .. } => files.iter().any(|file| !file.content.is_repeatable()),
         }
     }

@@ -75,7 +75,7 @@ impl Response {
     /// The error that the status stands for.
     #[must_use]
     pub fn to_error(&self) -> Error {
-        let words = Words::of(self);
+        let words = ServiceError::of(self);
         Error::Api {
             method: self.method.to_string(),
             path: self.url.path().to_owned(),
@@ -124,12 +124,12 @@ fn available_in(text: &str) -> Option<Duration> {
 }
 
 /// The service's own words for an error.
-struct Words {
+struct ServiceError {
     detail: String,
     code: Option<String>,
 }
 
-impl Words {
+impl ServiceError {
     fn of(response: &Response) -> Self {
         match serde_json::from_slice::<Value>(&response.body) {
             Ok(Value::Object(fields)) => Self::of_fields(&fields),

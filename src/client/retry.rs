@@ -12,13 +12,13 @@ use super::response::Response;
 use crate::error::Error;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
+const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
 /// A 429 that asks for more than this is given to the caller instead of obeyed in silence.
-pub(super) const LONGEST_THROTTLE: Duration = Duration::from_secs(600);
+pub(super) const MAX_THROTTLE_WAIT: Duration = Duration::from_secs(600);
 
 /// So many 429 in a row mean that somebody else uses up the account's budget all the time.
-pub(super) const MOST_THROTTLES: u32 = 8;
+pub(super) const MAX_THROTTLES: u32 = 8;
 
 /// How one request's attempts went so far.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl Attempts {
         if self.failed > options.retries {
             return None;
         }
-        let ceiling = FIRST_BACKOFF.saturating_mul(1 << self.failed.saturating_sub(1).min(10)).min(LONGEST_BACKOFF);
+        let ceiling = FIRST_BACKOFF.saturating_mul(1 << self.failed.saturating_sub(1).min(10)).min(MAX_BACKOFF);
         let backoff = ceiling.mul_f64(0.5 + fastrand::f64() / 2.0).max(asked.unwrap_or_default());
         (self.spent + backoff <= options.retry_total).then_some(backoff)
     }
@@ -51,7 +51,7 @@ pub(super) fn is_transient(status: StatusCode) -> bool {
 }
 
 /// Whether a failed attempt may succeed when it is repeated.
-pub(super) fn may_pass(error: &Error) -> bool {
+pub(super) fn is_worth_repeating(error: &Error) -> bool {
     matches!(error, Error::Transport { .. } | Error::Timeout { .. })
 }
 

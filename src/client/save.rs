@@ -16,7 +16,7 @@ use super::content::blocking;
 use crate::error::{Error, Result};
 
 /// So much is gathered before it is written.
-const GULP: usize = 256 * 1024;
+const WRITE_SIZE: usize = 256 * 1024;
 
 /// Where the body of an answer goes.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ impl Destination {
     pub(crate) async fn new(to: &Path) -> Result<Self> {
         let to = to.to_owned();
         blocking(move || {
-            let (path, mode) = look(&to).map_err(|source| Error::Local { path: to, source })?;
+            let (path, mode) = inspect(&to).map_err(|source| Error::Local { path: to, source })?;
             Ok(Self { path, mode, arrived: Arc::default() })
         })
         .await
@@ -83,10 +83,10 @@ pub(super) struct Saving {
 }
 
 impl Saving {
-    pub(super) async fn take(&mut self, piece: &[u8]) -> Result<()> {
-        self.gathered.extend_from_slice(piece);
-        self.length += piece.len() as u64;
-        if self.gathered.len() >= GULP { self.flush().await } else { Ok(()) }
+    pub(super) async fn write_chunk(&mut self, chunk: &[u8]) -> Result<()> {
+        self.gathered.extend_from_slice(chunk);
+        self.length += chunk.len() as u64;
+        if self.gathered.len() >= WRITE_SIZE { self.flush().await } else { Ok(()) }
     }
 
     pub(super) async fn finish(mut self) -> Result<()> {
@@ -109,7 +109,7 @@ impl Saving {
 }
 
 /// The place, links followed, and the mode of the file that is there.
-fn look(to: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
+fn inspect(to: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
     match fs::metadata(to) {
         Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         // A rename would put a file in the place of a device.

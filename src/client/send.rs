@@ -16,7 +16,7 @@ use super::options::RateLimit;
 use super::pool;
 use super::request::Request;
 use super::response::Response;
-use super::retry::{Attempts, LONGEST_THROTTLE, MOST_THROTTLES, is_transient, may_pass, throttle_wait};
+use super::retry::{Attempts, MAX_THROTTLE_WAIT, MAX_THROTTLES, is_transient, is_worth_repeating, throttle_wait};
 use super::transfer::Attempt;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -96,9 +96,9 @@ impl Client {
                 attempts.failed += 1;
                 attempts.ambiguous += u32::from(reached);
                 let backoff = attempts.next_backoff(&self.options, None);
-                match backoff
-                    .filter(|_| may_pass(&error) && (request.is_repeatable() || !(reached || request.is_sent_once())))
-                {
+                match backoff.filter(|_| {
+                    is_worth_repeating(&error) && (request.is_repeatable() || !(reached || request.is_sent_once()))
+                }) {
                     Some(backoff) => again(attempts, backoff, &error.chain()).await,
                     None => ControlFlow::Break(Err(error)),
                 }
@@ -117,7 +117,7 @@ impl Client {
         let wait = throttle_wait(&response, WINDOW);
         attempts.throttled += 1;
         log::info!("{} {}: throttled, going on in {:.0} s", response.method, response.url.path(), wait.as_secs_f64());
-        let gives_up = wait > LONGEST_THROTTLE || attempts.throttled > MOST_THROTTLES || request.is_sent_once();
+        let gives_up = wait > MAX_THROTTLE_WAIT || attempts.throttled > MAX_THROTTLES || request.is_sent_once();
         if let Some(slot) = slot {
             slot.refused(wait);
         } else if self.options.max_wait.is_some_and(|most| wait > most) {

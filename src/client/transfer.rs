@@ -14,10 +14,10 @@ use futures_util::{StreamExt, stream};
 use http::header::CONTENT_LENGTH;
 use reqwest::multipart::{Form, Part};
 
-use super::content::{Content, Opened, PIECE};
+use super::content::{CHUNK_SIZE, FileContent, Opened};
 use super::observer::Observer;
 use super::options::Options;
-use super::request::{Body, File, Request};
+use super::request::{Body, FilePart, Request};
 use super::response::Response;
 use super::save::Destination;
 use crate::error::{Error, Result, TimeoutPhase};
@@ -98,7 +98,7 @@ impl Attempt<'_> {
     fn time_in_buffers(&self, opened: &[Opened]) -> Duration {
         let length = match &self.request.body {
             Body::Empty => 0,
-            Body::Content(content) => content.len() as u64,
+            Body::Bytes(content) => content.len() as u64,
             Body::Multipart { .. } => {
                 opened.iter().fold(0, |sum: u64, one| sum.saturating_add(one.length.unwrap_or(BUFFERS)))
             }
@@ -144,10 +144,10 @@ impl Attempt<'_> {
 
     async fn receive(&self, mut answer: reqwest::Response, activity: &Activity) -> Result<Bytes> {
         let mut body = BytesMut::new();
-        while let Some(piece) = answer.chunk().await.map_err(|error| self.failed(error))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(error))? {
             activity.touch();
-            body.extend_from_slice(&piece);
-            if self.request.most_bytes.is_some_and(|most| body.len() > most) {
+            body.extend_from_slice(&chunk);
+            if self.request.max_bytes.is_some_and(|most| body.len() > most) {
                 return Err(self.too_long(answer.status().as_u16(), body.len()));
             }
         }
@@ -156,9 +156,9 @@ impl Attempt<'_> {
 
     async fn save(&self, destination: &Destination, mut answer: reqwest::Response, activity: &Activity) -> Result<()> {
         let mut saving = destination.begin().await?;
-        while let Some(piece) = answer.chunk().await.map_err(|error| self.failed(error))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(error))? {
             activity.touch();
-            saving.take(&piece).await?;
+            saving.write_chunk(&chunk).await?;
             // A disk may be slower than the line.
             activity.touch();
         }
@@ -174,10 +174,10 @@ impl Attempt<'_> {
     ) -> reqwest::RequestBuilder {
         match &self.request.body {
             Body::Empty => builder,
-            Body::Content(content) if content.len() <= PIECE => builder.body(content.clone()),
-            Body::Content(content) => {
-                let pieces = self.pieces(Opened::of_bytes(content.clone()), activity, failure);
-                builder.header(CONTENT_LENGTH, content.len()).body(reqwest::Body::wrap_stream(pieces))
+            Body::Bytes(content) if content.len() <= CHUNK_SIZE => builder.body(content.clone()),
+            Body::Bytes(content) => {
+                let chunks = self.chunks(Opened::of_bytes(content.clone()), activity, failure);
+                builder.header(CONTENT_LENGTH, content.len()).body(reqwest::Body::wrap_stream(chunks))
             }
             Body::Multipart { fields, files } => {
                 let form =
@@ -190,11 +190,11 @@ impl Attempt<'_> {
         }
     }
 
-    fn part(&self, file: &File, opened: Opened, activity: &Arc<Activity>, failure: &Failure) -> Part {
+    fn part(&self, file: &FilePart, opened: Opened, activity: &Arc<Activity>, failure: &Failure) -> Part {
         let length = opened.length;
         let content: reqwest::Body = match &file.content {
-            Content::Bytes(bytes) if bytes.len() <= PIECE && self.observer.is_none() => bytes.clone().into(),
-            _ => reqwest::Body::wrap_stream(self.pieces(opened, activity, failure)),
+            FileContent::Bytes(bytes) if bytes.len() <= CHUNK_SIZE && self.observer.is_none() => bytes.clone().into(),
+            _ => reqwest::Body::wrap_stream(self.chunks(opened, activity, failure)),
         };
         let part = match length {
             Some(length) => Part::stream_with_length(content, length),
@@ -203,11 +203,11 @@ impl Attempt<'_> {
         part.file_name(file.name.clone())
     }
 
-    /// The content in pieces; each one that is asked for means that those before it went out.
+    /// The content in chunks; each one that is asked for means that those before it went out.
     ///
     /// The connection goes on with a body when nobody waits for the answer any more. A request that was given up must not
     /// take effect behind the caller's back, so its body breaks off then: `failure` lives as long as the exchange.
-    fn pieces(
+    fn chunks(
         &self,
         opened: Opened,
         activity: &Arc<Activity>,
@@ -216,19 +216,19 @@ impl Attempt<'_> {
         let (activity, failure, observer) =
             (Arc::clone(activity), Arc::downgrade(failure), self.observer.map(Arc::clone));
         let path = self.request.path.clone();
-        let mut pieces = opened.checked();
+        let mut chunks = opened.checked();
         stream::poll_fn(move |context| {
             let Some(failure) = failure.upgrade() else {
                 return Poll::Ready(Some(Err(std::io::Error::other("the request was given up"))));
             };
-            let piece = ready!(pieces.poll_next_unpin(context));
+            let chunk = ready!(chunks.poll_next_unpin(context));
             activity.touch();
-            Poll::Ready(piece.map(|piece| match piece {
-                Ok(piece) => {
-                    if let Some(observer) = observer.as_ref().filter(|_| !piece.is_empty()) {
-                        observer.bytes_sent(&path, piece.len() as u64);
+            Poll::Ready(chunk.map(|chunk| match chunk {
+                Ok(chunk) => {
+                    if let Some(observer) = observer.as_ref().filter(|_| !chunk.is_empty()) {
+                        observer.bytes_sent(&path, chunk.len() as u64);
                     }
-                    Ok(piece)
+                    Ok(chunk)
                 }
                 Err(error) => {
                     *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);

@@ -7,7 +7,7 @@ use crate::parameters::{Parameter, any, flag, list, rest, text};
 
 /// One call of the API.
 #[derive(Debug)]
-pub struct Call {
+pub struct WebfactionCall {
     /// Its name, on the wire as well.
     pub name: &'static str,
     /// The section that documents it.
@@ -20,7 +20,7 @@ pub struct Call {
     pub returns: &'static str,
 }
 
-impl Call {
+impl WebfactionCall {
     /// Whether the session goes first.
     #[must_use]
     pub fn takes_session(&self) -> bool {
@@ -40,7 +40,7 @@ pub(super) const LOGIN: &str = "login";
 
 /// The call of this name.
 #[must_use]
-pub fn find(name: &str) -> Option<&'static Call> {
+pub fn find(name: &str) -> Option<&'static WebfactionCall> {
     CALLS.iter().find(|call| call.name == name)
 }
 
@@ -50,8 +50,8 @@ const fn call(
     parameters: &'static [Parameter],
     doc: &'static str,
     returns: &'static str,
-) -> Call {
-    Call { name, section, parameters, doc, returns }
+) -> WebfactionCall {
+    WebfactionCall { name, section, parameters, doc, returns }
 }
 
 const NOTHING: &str = "Whatever the server answers.";
@@ -100,7 +100,7 @@ const DNS: &[Parameter] = &[
 const DB_USER_AND_DB: &[Parameter] = &[text("username"), text("database"), text("db_type")];
 
 /// Every call, by section.
-pub const CALLS: [Call; 48] = [
+pub const CALLS: [WebfactionCall; 48] = [
     call(
         "General",
         LOGIN,

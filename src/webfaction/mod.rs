@@ -17,7 +17,7 @@ mod secrets;
 mod service;
 mod wire;
 
-pub use calls::{CALLS, Call, find};
+pub use calls::{CALLS, WebfactionCall, find};
 pub use dxr::{DateTime, Value};
 pub use service::{CallError, DEFAULT_TIMEOUT, DEFAULT_URL, Service};
-pub use wire::{Fault, MOST_DEPTH};
+pub use wire::{Fault, MAX_DEPTH};

@@ -6,7 +6,7 @@
 use dxr::Value;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::calls::Call;
+use super::calls::WebfactionCall;
 
 /// Shorter ones would mark half of every text, and protect nothing.
 const SHORTEST: usize = 3;
@@ -16,7 +16,7 @@ pub(super) struct Secrets(Vec<SecretString>);
 
 impl Secrets {
     /// The session, and what is given for parameters that take a password.
-    pub(super) fn of(call: Option<&Call>, session: Option<&SecretString>, arguments: &[Value]) -> Self {
+    pub(super) fn of(call: Option<&WebfactionCall>, session: Option<&SecretString>, arguments: &[Value]) -> Self {
         let parameters = call.map_or(&[][..], |call| call.parameters);
         let passwords = parameters.iter().zip(arguments).filter_map(|(parameter, value)| match value {
             Value::String(text) if parameter.is_secret() => Some(SecretString::from(text.as_str())),

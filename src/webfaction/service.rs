@@ -9,7 +9,7 @@ use std::time::Duration;
 use dxr::Value;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::calls::{self, Call};
+use super::calls::{self, WebfactionCall};
 use super::secrets::Secrets;
 use super::wire::{self, Fault};
 use crate::client::{Client, Options, RateLimit, Request, Response};
@@ -22,7 +22,7 @@ pub const DEFAULT_URL: &str = "https://api.webfaction.com/";
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// No answer of this API is near that.
-const MOST_BYTES: usize = 64 << 20;
+const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 /// What ends a call.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,7 @@ impl Service {
     ///
     /// # Errors
     /// The server's fault; `Config` without a session or for what cannot be sent; else as [`Client::send`].
-    pub async fn call(&self, call: &Call, arguments: Vec<Value>) -> Result<Value, CallError> {
+    pub async fn call(&self, call: &WebfactionCall, arguments: Vec<Value>) -> Result<Value, CallError> {
         let session = self.session();
         let secrets = Secrets::of(Some(call), session.as_ref(), &arguments);
         if !call.takes_session() {
@@ -98,13 +98,14 @@ impl Service {
     pub async fn call_raw(&self, name: &str, arguments: Vec<Value>) -> Result<Value, CallError> {
         let session = self.session();
         let call = calls::find(name);
-        let after_session = arguments.get(usize::from(call.is_some_and(Call::takes_session))..).unwrap_or_default();
+        let after_session =
+            arguments.get(usize::from(call.is_some_and(WebfactionCall::takes_session))..).unwrap_or_default();
         let secrets = Secrets::of(call, session.as_ref(), after_session);
         self.perform(name, &arguments, &secrets).await
     }
 
     async fn perform(&self, name: &str, arguments: &[Value], secrets: &Secrets) -> Result<Value, CallError> {
-        let request = Request::post("").content(wire::encode(name, arguments)?, "text/xml").at_most(MOST_BYTES);
+        let request = Request::post("").content(wire::encode(name, arguments)?, "text/xml").at_most(MAX_ANSWER_BYTES);
         let response = self.client.send(request).await?;
         if !response.status.is_success() {
             return Err(without_secrets(response, secrets).to_error().into());

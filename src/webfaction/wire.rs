@@ -14,10 +14,10 @@ use quick_xml::events::Event;
 use crate::error::{Error, Result};
 
 /// How deep values may be nested, both ways. The deserializer stops at 42 with words of its own.
-pub const MOST_DEPTH: usize = 40;
+pub const MAX_DEPTH: usize = 40;
 
 /// Elements per level of nesting (`value`, `struct`, `member`), and those around the outermost value.
-const MOST_ELEMENTS: usize = 3 * MOST_DEPTH + 3;
+const MAX_OPEN_ELEMENTS: usize = 3 * MAX_DEPTH + 3;
 
 /// The server's own error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +41,7 @@ pub(super) fn encode(name: &str, arguments: &[Value]) -> Result<String> {
         )));
     }
     for (index, argument) in arguments.iter().enumerate() {
-        check(argument, MOST_DEPTH).map_err(|why| Error::config(format!("{name}: argument {}: {why}", index + 1)))?;
+        check(argument, MAX_DEPTH).map_err(|why| Error::config(format!("{name}: argument {}: {why}", index + 1)))?;
     }
     let call = MethodCall { name: name.into(), params: arguments.to_vec() };
     let body = call.to_xml().map_err(|_| Error::config(format!("{name}: the arguments have no XML form")))?;
@@ -50,7 +50,7 @@ pub(super) fn encode(name: &str, arguments: &[Value]) -> Result<String> {
 
 /// Why a value cannot be sent, if so.
 fn check(value: &Value, depth: usize) -> Result<(), String> {
-    let deeper = || depth.checked_sub(1).ok_or_else(|| format!("it is nested deeper than {MOST_DEPTH} levels"));
+    let deeper = || depth.checked_sub(1).ok_or_else(|| format!("it is nested deeper than {MAX_DEPTH} levels"));
     match value {
         Value::String(text) => check_text(text),
         Value::Double(number) if !number.is_finite() => Err(format!("XML-RPC has no way to say {number}")),
@@ -86,7 +86,7 @@ fn check_text(text: &str) -> Result<(), String> {
 /// Words on why it is none, which do not quote it.
 pub(super) fn decode(body: &[u8]) -> Result<Result<Value, Fault>, &'static str> {
     let text = characters(body).ok_or("an XML-RPC answer in UTF-8 or ISO-8859-1")?;
-    let found = look_over(&text)?;
+    let found = scan(&text)?;
     let value = Value::from_xml(&text[found.value]).map_err(|_| "an XML-RPC answer with a value in it")?;
     if !found.is_fault {
         return Ok(Ok(value));
@@ -121,7 +121,7 @@ struct Found {
 }
 
 /// Walks over the whole answer without building anything.
-fn look_over(text: &str) -> Result<Found, &'static str> {
+fn scan(text: &str) -> Result<Found, &'static str> {
     const NO_XML: &str = "an XML-RPC answer in well-formed XML";
     let mut reader = Reader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
@@ -131,7 +131,7 @@ fn look_over(text: &str) -> Result<Found, &'static str> {
         let start = position(&reader);
         match reader.read_event().map_err(|_| NO_XML)? {
             Event::Start(element) => {
-                if open.len() >= MOST_ELEMENTS {
+                if open.len() >= MAX_OPEN_ELEMENTS {
                     return Err("an XML-RPC answer that is nested less deeply");
                 }
                 open.push(element.name().as_ref().to_owned());
@@ -205,12 +205,12 @@ mod tests {
             let (open, close) = ("<value><array><data>", "</data></array></value>");
             answer(&format!("{}<value>x</value>{}", open.repeat(depth), close.repeat(depth)))
         };
-        assert!(decode(nested(MOST_DEPTH - 1).as_bytes()).is_ok());
+        assert!(decode(nested(MAX_DEPTH - 1).as_bytes()).is_ok());
         let two = "<value>1</value></param><param><value>2</value>";
         for bad in [
             "<!DOCTYPE x [<!ENTITY a \"b\">]><methodResponse/>".to_owned(),
             answer("<value>&a;</value>"),
-            nested(MOST_DEPTH + 1),
+            nested(MAX_DEPTH + 1),
             nested(200_000),
             answer(two),
             answer("<value><int>x</int></value>"),
@@ -229,10 +229,9 @@ mod tests {
     #[test]
     fn what_xml_cannot_say_is_refused_before_it_is_sent() {
         let nested = |depth| (0..depth).fold(Value::Nil, |value, _| Value::Array(vec![value]));
-        assert!(encode("f", &[nested(MOST_DEPTH)]).is_ok());
+        assert!(encode("f", &[nested(MAX_DEPTH)]).is_ok());
         let text = |text: &str| Value::String(text.to_owned());
-        for bad in [text("s3cret\0"), text("\u{b}"), text("\u{ffff}"), Value::Double(f64::NAN), nested(MOST_DEPTH + 1)]
-        {
+        for bad in [text("s3cret\0"), text("\u{b}"), text("\u{ffff}"), Value::Double(f64::NAN), nested(MAX_DEPTH + 1)] {
             let error = encode("f", &[Value::Nil, bad]).unwrap_err().to_string();
             assert!(error.starts_with("f: argument 2: ") && !error.contains("s3cret"), "{error}");
         }

@@ -16,13 +16,13 @@ pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
             let change = agents.install().await?;
             let text =
                 if change.changed { "the agent is installed, and it answers" } else { "it was installed already" };
-            Ok(tell(&change, &domain, text, context))
+            Ok(print_change(&change, &domain, text, context))
         }
         Agent::Remove { force, .. } => {
             let change = agents.remove(*force).await?;
             let text =
                 if change.changed { "the WSGI file is as it was before the agent" } else { "it is not installed" };
-            Ok(tell(&change, &domain, text, context))
+            Ok(print_change(&change, &domain, text, context))
         }
         Agent::Status(_) => {
             let status = agents.status().await?;
@@ -45,7 +45,7 @@ fn agents(of: &AgentOf, context: &Context) -> Result<(Agents, String)> {
     Ok((Agents::new(&settings.client()?, &domain, site_url)?, domain))
 }
 
-fn tell(change: &Change, domain: &str, text: &str, context: &Context) -> Exit {
+fn print_change(change: &Change, domain: &str, text: &str, context: &Context) -> Exit {
     for warning in &change.warnings {
         context.output.warn(warning);
     }

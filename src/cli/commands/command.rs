@@ -28,7 +28,7 @@ pub async fn manage(args: &Manage, context: &Context) -> Result<Exit> {
     let what = Command::Manage(args.args.clone(), settings.table.manage.clone());
     let outcome = command(&project, &via, what).await;
     project.client.persist_budget();
-    Ok(tell(&outcome?, context))
+    Ok(print_outcome(&outcome?, context))
 }
 
 pub async fn run(args: &Run, context: &Context) -> Result<Exit> {
@@ -36,7 +36,7 @@ pub async fn run(args: &Run, context: &Context) -> Result<Exit> {
     say_what_goes_on(context);
     let outcome = command(&project, &via(&args.via, &settings), Command::Run(args.command.clone())).await;
     project.client.persist_budget();
-    Ok(tell(&outcome?, context))
+    Ok(print_outcome(&outcome?, context))
 }
 
 /// After Ctrl-C: nothing ends a command inside a web app.
@@ -47,7 +47,7 @@ fn say_what_goes_on(context: &Context) {
     });
 }
 
-fn tell(outcome: &Outcome, context: &Context) -> Exit {
+fn print_outcome(outcome: &Outcome, context: &Context) -> Exit {
     let Outcome { exit_status, output, truncated } = outcome;
     context.output.answer(output, &json!({ "exit_status": exit_status, "output": output, "truncated": truncated }));
     if *truncated {

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::diff::{summarise, ways_in_words};
+use super::diff::{executor_lines, summarise};
 use super::project::{Prepared, via};
 use crate::cli::args::Deploy;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, counted, shown};
-use crate::cli::progress::{Progress, words};
+use crate::cli::progress::{Progress, duration_text};
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder, Steps};
 use crate::error::Result;
 
@@ -30,7 +30,7 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
     let report = perform(&prepared.project, &diff, &options, context, true).await?;
     let text = if report.dry_run { diff.to_string() } else { String::new() };
     output.answer(&text, &report.to_json());
-    tell(&report, &diff.warnings, output);
+    print_report(&report, &diff.warnings, output);
     Ok(match (report.ok, report.held) {
         (true, _) => Exit::Ok,
         (false, true) => Exit::Held,
@@ -107,7 +107,7 @@ pub async fn perform(
     context.on_interrupt(move |output| {
         let report = so_far.report();
         output.answer("", &report.to_json());
-        tell(&report, &said, output);
+        print_report(&report, &said, output);
         output.say(what_next(&report));
     });
     let bar = Arc::new(Progress::new(&context.output));
@@ -129,7 +129,7 @@ fn announce(report: &DeployReport, bar: &Progress) {
     if let Some(way) = report.way() {
         bar.say(&format!("this takes {}", way.cost()));
     }
-    for line in ways_in_words(&report.ways, &report.executor, &report.why) {
+    for line in executor_lines(&report.ways, &report.executor, &report.why) {
         bar.say(&line);
     }
 }
@@ -150,7 +150,7 @@ fn show(bar: &Progress, event: ProgressEvent) {
 }
 
 /// Says what was done and what was not, without the warnings that were `said` with the diff.
-fn tell(report: &DeployReport, said: &[String], output: &Output) {
+fn print_report(report: &DeployReport, said: &[String], output: &Output) {
     for warning in report.warnings.iter().filter(|warning| !said.contains(warning)) {
         output.warn(warning);
     }
@@ -180,7 +180,7 @@ fn tell(report: &DeployReport, said: &[String], output: &Output) {
             None if report.ok => output.say("dry run, nothing to do: the host has it all"),
             None => {}
         }
-        return ways_in_words(&report.ways, &report.executor, &report.why).iter().for_each(|line| output.say(line));
+        return executor_lines(&report.ways, &report.executor, &report.why).iter().for_each(|line| output.say(line));
     }
     if report.ok && report.plan.actions.is_empty() {
         return output.say("nothing to do: the host has it all");
@@ -196,7 +196,7 @@ fn tell(report: &DeployReport, said: &[String], output: &Output) {
     if report.executor != "none" {
         done.push(format!("by {} ({})", report.executor, report.why));
     }
-    let time = Duration::try_from_secs_f64(report.seconds).map(words).unwrap_or_default();
+    let time = Duration::try_from_secs_f64(report.seconds).map(duration_text).unwrap_or_default();
     let requests = counted(usize::try_from(report.requests).unwrap_or(usize::MAX), "request");
     output.say(&format!("{}; {requests}, {time}", done.join(", ")));
 }

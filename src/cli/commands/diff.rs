@@ -23,7 +23,7 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     summarise(&diff, &context.output);
     if let Some(way) = forecast.way() {
         context.output.say(&format!("pya deploy takes {}", way.cost()));
-        for line in ways_in_words(&forecast.ways, &forecast.executor, &forecast.why) {
+        for line in executor_lines(&forecast.ways, &forecast.executor, &forecast.why) {
             context.output.say(&line);
         }
     }
@@ -46,7 +46,7 @@ async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff) -> Result<Forecast
 }
 
 /// What each way costs, and which one is taken: a line each.
-pub fn ways_in_words(ways: &[Way], executor: &str, why: &str) -> Vec<String> {
+pub fn executor_lines(ways: &[Way], executor: &str, why: &str) -> Vec<String> {
     let mark = |way: &Way| if way.executor == executor { " <- this one" } else { "" };
     let mut lines: Vec<String> = ways.iter().map(|way| format!("  {way}{}", mark(way))).collect();
     if !why.is_empty() {

@@ -12,6 +12,7 @@ mod dispatch;
 mod emulator;
 mod endpoint;
 mod get;
+mod local_file;
 mod logs;
 mod ls;
 mod project;
@@ -20,7 +21,6 @@ mod put;
 mod reload;
 mod rm;
 mod rollback;
-mod sent;
 mod verify;
 mod webfaction;
 

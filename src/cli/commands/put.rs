@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::sent::content_of;
+use super::local_file::content_of;
 use crate::api::Uploaded;
 use crate::cli::args::Put;
 use crate::cli::context::Context;

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 pub async fn run(args: &Rm, context: &Context) -> Result<Exit> {
     let client = context.settings()?.client()?;
     let path = remote_path(&args.path, client.user())?;
-    refuse_foundations(&path, client.user())?;
+    refuse_account_folders(&path, client.user())?;
     let deleted = delete(args, &client, &path).await;
     client.persist_budget();
     let is_dir = deleted?;
@@ -51,7 +51,7 @@ async fn delete(args: &Rm, client: &Client, path: &RemotePath) -> Result<bool> {
 }
 
 /// Refuses the home folder, the folders above it, and the system's folders that hold WSGI files and logs.
-pub(super) fn refuse_foundations(path: &RemotePath, user: &str) -> Result<()> {
+pub(super) fn refuse_account_folders(path: &RemotePath, user: &str) -> Result<()> {
     let home = home(user)?;
     let is_above = path.as_str() == "/" || home == *path || home.as_str().starts_with(&format!("{path}/"));
     if is_above || ["/var", "/var/www", "/var/log", "/tmp"].contains(&path.as_str()) {
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn what_the_account_stands_on_is_refused() {
-        let refused = |path| refuse_foundations(&RemotePath::parse(path).unwrap(), "me").is_err();
+        let refused = |path| refuse_account_folders(&RemotePath::parse(path).unwrap(), "me").is_err();
         for path in ["/", "/home", "/home/me", "/home/me/", "/var/www", "/var", "/var/log", "/tmp"] {
             assert!(refused(path), "{path}");
         }

@@ -13,7 +13,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::error::{Error, Result};
 use crate::parameters::{Kind, Parameter};
-use crate::webfaction::{CALLS, Call, CallError, DEFAULT_TIMEOUT, DEFAULT_URL, Service, Value, find};
+use crate::webfaction::{CALLS, CallError, DEFAULT_TIMEOUT, DEFAULT_URL, Service, Value, WebfactionCall, find};
 
 const USERNAME: &str = "WEBFACTION_USERNAME";
 const PASSWORD: &str = "WEBFACTION_PASSWORD";
@@ -46,7 +46,7 @@ pub async fn run(args: &Webfaction, context: &Context) -> Result<Exit> {
 }
 
 /// Logs in and makes the call; of a login, the account without the session.
-async fn in_session(service: &Service, call: &Call, arguments: Vec<Value>) -> Result<Value, CallError> {
+async fn in_session(service: &Service, call: &WebfactionCall, arguments: Vec<Value>) -> Result<Value, CallError> {
     let login = find("login").ok_or(Error::Closed)?;
     let account = service.call(login, credentials()?).await?;
     if call.takes_session() {
@@ -81,7 +81,7 @@ fn refuse_any(words: &[String]) -> Result<Vec<Value>> {
 }
 
 /// What was typed, as the call's parameters take it.
-fn values(call: &Call, words: &[String]) -> Result<Vec<Value>> {
+fn values(call: &WebfactionCall, words: &[String]) -> Result<Vec<Value>> {
     let explain = |why: &str| Error::config(format!("{why}: pya webfaction {}", usage(call)));
     let named = call.parameters.iter().filter(|parameter| parameter.kind != Kind::Rest).count();
     let least = call.parameters.iter().filter(|parameter| parameter.is_required()).count();
@@ -96,7 +96,7 @@ fn values(call: &Call, words: &[String]) -> Result<Vec<Value>> {
     words.iter().zip(parameters).map(|(word, parameter)| value(parameter, word)).collect()
 }
 
-fn usage(call: &Call) -> String {
+fn usage(call: &WebfactionCall) -> String {
     call.parameters.iter().fold(call.name.to_owned(), |text, parameter| {
         let name = parameter.name.to_uppercase();
         match parameter.kind {
@@ -128,7 +128,7 @@ fn value(parameter: &Parameter, word: &str) -> Result<Value> {
 }
 
 /// What was typed, with the next line of stdin for a password that was given as `-`.
-async fn with_typed_secret(call: &Call, words: &[String]) -> Result<Vec<String>> {
+async fn with_typed_secret(call: &WebfactionCall, words: &[String]) -> Result<Vec<String>> {
     let mut words = words.to_vec();
     let dash = call.parameters.iter().zip(&mut words).find(|(parameter, word)| parameter.is_secret() && *word == "-");
     if let Some((_, word)) = dash {

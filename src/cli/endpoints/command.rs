@@ -5,7 +5,7 @@ use clap::{ArgMatches, FromArgMatches, Subcommand};
 use serde_json::Value;
 
 use super::arguments::{argument, file_to_send, is_needed, values};
-use crate::api::calls::{CALLS, Call};
+use crate::api::calls::{CALLS, EndpointCall};
 use crate::error::Result;
 
 /// The families, with what they are called here and what they are about.
@@ -29,7 +29,7 @@ const FAMILIES: [(&str, &str, &str); 16] = [
 ];
 
 /// The words after `pya` that make a call.
-fn words(call: &Call) -> Vec<String> {
+fn words(call: &EndpointCall) -> Vec<String> {
     let mut words = Vec::new();
     let mut family = String::new();
     for part in call.family().split('.') {
@@ -43,7 +43,7 @@ fn words(call: &Call) -> Vec<String> {
 
 /// How a call is typed, arguments included: `pya files read PATH`.
 #[must_use]
-pub fn usage(call: &Call) -> String {
+pub fn usage(call: &EndpointCall) -> String {
     let mut typed = vec!["pya".to_owned()];
     typed.extend(words(call));
     for parameter in call.parameters.iter().filter(|parameter| is_needed(parameter)) {
@@ -57,7 +57,7 @@ pub fn usage(call: &Call) -> String {
 #[derive(Debug)]
 pub struct EndpointCommand {
     /// The call.
-    pub call: &'static Call,
+    pub call: &'static EndpointCall,
     matches: ArgMatches,
 }
 

@@ -15,7 +15,7 @@ use super::file;
 use super::owner::Owner;
 use crate::client::endpoints::{Endpoint, WINDOW};
 use crate::client::observer::Observer;
-use crate::client::retry::LONGEST_THROTTLE;
+use crate::client::retry::MAX_THROTTLE_WAIT;
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
 use crate::per_process::PerProcess;
@@ -36,7 +36,7 @@ fn inherited(parent: Option<&Mutex<Buckets>>) -> Buckets {
     let copy = |bucket: &Arc<Bucket>| {
         let mut log = bucket.log.try_lock().map(|log| log.clone()).unwrap_or_default();
         // The parent's requests in flight are answered about now.
-        let answered = Taken { frees: clock::now() + WINDOW + MARGIN, own: false };
+        let answered = UsedSlot { frees: clock::now() + WINDOW + MARGIN, own: false };
         log.taken.extend(std::iter::repeat_n(answered, log.in_flight as usize));
         // Those who wait are threads of the parent; what the parent asked for, it leaves for others itself.
         log = Log { in_flight: 0, waiting: 0, ..log };
@@ -60,7 +60,7 @@ struct Log {
     /// Requests sent and not yet answered.
     in_flight: u32,
     /// The slots of answered requests, in the order in which they free.
-    taken: VecDeque<Taken>,
+    taken: VecDeque<UsedSlot>,
     /// The service said 429: nothing before this.
     blocked_until: Option<Tick>,
     /// Requests that wait.
@@ -69,7 +69,7 @@ struct Log {
 
 /// The slot of an answered request.
 #[derive(Debug, Clone, Copy)]
-struct Taken {
+struct UsedSlot {
     frees: Tick,
     /// Whether this process asked, rather than its parent or an earlier one.
     own: bool,
@@ -77,7 +77,7 @@ struct Taken {
 
 /// When a slot is free.
 #[derive(Debug, PartialEq, Eq)]
-enum Free {
+enum NextSlot {
     Now,
     At(Tick),
     /// When one of those in flight is answered.
@@ -94,16 +94,16 @@ impl Log {
         }
     }
 
-    fn next_free(&mut self, limit: u32, now: Tick) -> Free {
+    fn next_free(&mut self, limit: u32, now: Tick) -> NextSlot {
         self.forget_before(now);
         if let Some(until) = self.blocked_until {
-            return Free::At(until);
+            return NextSlot::At(until);
         }
         let taken = self.in_flight as usize + self.taken.len();
         if taken < limit as usize {
-            return Free::Now;
+            return NextSlot::Now;
         }
-        self.taken.front().map_or(Free::AfterAnswer, |taken| Free::At(taken.frees))
+        self.taken.front().map_or(NextSlot::AfterAnswer, |taken| NextSlot::At(taken.frees))
     }
 
     /// How long the next to come would wait, at least.
@@ -140,7 +140,7 @@ fn bucket(owner: &Owner, endpoint: Endpoint) -> Arc<Bucket> {
         return Arc::clone(bucket);
     }
     let others = if owner.shared { file::load(owner, endpoint.name) } else { Vec::new() };
-    let taken = others.into_iter().map(|frees| Taken { frees, own: false }).collect();
+    let taken = others.into_iter().map(|frees| UsedSlot { frees, own: false }).collect();
     let bucket = Arc::new(Bucket { log: Mutex::new(Log { taken, ..Log::default() }), ..Bucket::default() });
     buckets.entry(owner.clone()).or_default().insert(endpoint.name, Arc::clone(&bucket));
     bucket
@@ -192,7 +192,7 @@ impl Drop for Slot {
         let mut log = self.bucket.log();
         log.in_flight -= 1;
         if self.counts {
-            log.taken.push_back(Taken { frees: clock::now() + WINDOW + MARGIN, own: true });
+            log.taken.push_back(UsedSlot { frees: clock::now() + WINDOW + MARGIN, own: true });
         }
         drop(log);
         self.bucket.changed.notify_one();
@@ -204,13 +204,13 @@ struct Waiting<'a> {
     bucket: &'a Bucket,
     endpoint: Endpoint,
     observer: Option<&'a dyn Observer>,
-    told: bool,
+    reported: bool,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.bucket.log().waiting -= 1;
-        if self.told
+        if self.reported
             && let Some(observer) = self.observer
         {
             observer.resumed(self.endpoint.name);
@@ -235,13 +235,13 @@ pub(crate) async fn acquire(
         log.waiting += 1;
         projected
     };
-    let mut waiting = Waiting { bucket: &bucket, endpoint, observer, told: false };
+    let mut waiting = Waiting { bucket: &bucket, endpoint, observer, reported: false };
     if max_wait.is_some_and(|most| projected > most) {
         return Err(Error::Budget { endpoint: endpoint.name.to_owned(), wait: projected });
     }
     if !projected.is_zero() {
-        waiting.told = true;
-        tell(endpoint, projected, observer);
+        waiting.reported = true;
+        report_wait(endpoint, projected, observer);
     }
     let turn = take_turn(&bucket, endpoint);
     match max_wait {
@@ -264,18 +264,18 @@ async fn take_turn(bucket: &Bucket, endpoint: Endpoint) -> Result<()> {
             let mut log = bucket.log();
             let now = clock::now();
             let free = log.next_free(endpoint.limit, now);
-            if let Some(wait) = log.blocked_until.map(|until| until - now).filter(|&wait| wait > LONGEST_THROTTLE) {
+            if let Some(wait) = log.blocked_until.map(|until| until - now).filter(|&wait| wait > MAX_THROTTLE_WAIT) {
                 return Err(Error::Budget { endpoint: endpoint.name.to_owned(), wait });
             }
-            if free == Free::Now {
+            if free == NextSlot::Now {
                 log.in_flight += 1;
             }
             free
         };
         match free {
-            Free::Now => return Ok(()),
-            Free::AfterAnswer => changed.await,
-            Free::At(tick) => tokio::select! {
+            NextSlot::Now => return Ok(()),
+            NextSlot::AfterAnswer => changed.await,
+            NextSlot::At(tick) => tokio::select! {
                 () = clock::sleep_until(tick) => {}
                 () = changed => {}
             },
@@ -283,7 +283,7 @@ async fn take_turn(bucket: &Bucket, endpoint: Endpoint) -> Result<()> {
     }
 }
 
-fn tell(endpoint: Endpoint, wait: Duration, observer: Option<&dyn Observer>) {
+fn report_wait(endpoint: Endpoint, wait: Duration, observer: Option<&dyn Observer>) {
     if wait > LONG_WAIT {
         log::info!("waiting about {:.0} s for the rate limit of {}", wait.as_secs_f64(), endpoint.name);
     }
@@ -300,24 +300,24 @@ mod tests {
         Tick::default() + Duration::from_secs(seconds)
     }
 
-    fn taken(seconds: impl IntoIterator<Item = u64>) -> VecDeque<Taken> {
-        seconds.into_iter().map(|second| Taken { frees: at(second), own: true }).collect()
+    fn taken(seconds: impl IntoIterator<Item = u64>) -> VecDeque<UsedSlot> {
+        seconds.into_iter().map(|second| UsedSlot { frees: at(second), own: true }).collect()
     }
 
     #[test]
     fn a_slot_in_flight_is_taken_and_an_answered_one_frees_in_order() {
         let mut log = Log { in_flight: 1, taken: taken([60, 61]), ..Log::default() };
-        assert_eq!(log.next_free(4, at(0)), Free::Now);
-        assert_eq!(log.next_free(3, at(0)), Free::At(at(60)));
-        assert_eq!(log.next_free(3, at(60)), Free::Now);
-        assert_eq!(log.next_free(1, at(70)), Free::AfterAnswer);
+        assert_eq!(log.next_free(4, at(0)), NextSlot::Now);
+        assert_eq!(log.next_free(3, at(0)), NextSlot::At(at(60)));
+        assert_eq!(log.next_free(3, at(60)), NextSlot::Now);
+        assert_eq!(log.next_free(1, at(70)), NextSlot::AfterAnswer);
     }
 
     #[test]
     fn a_429_blocks_even_with_free_slots() {
         let mut log = Log { blocked_until: Some(at(9)), ..Log::default() };
-        assert_eq!(log.next_free(40, at(1)), Free::At(at(9)));
-        assert_eq!(log.next_free(40, at(9)), Free::Now);
+        assert_eq!(log.next_free(40, at(1)), NextSlot::At(at(9)));
+        assert_eq!(log.next_free(40, at(9)), NextSlot::Now);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::deploy::Run;
-use crate::client::Content;
+use crate::client::FileContent;
 use crate::deploy::operations::temporary::Passing;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::select::blocking;
@@ -172,7 +172,7 @@ impl<R: Remote> Run<'_, R> {
             let place = folder.join(&part.name)?;
             sent.add(place.clone());
             self.watcher.started(&part.name, &place, part.size);
-            let content = Content::Path(load.bundle.file(part));
+            let content = FileContent::Path(load.bundle.file(part));
             let outcome = right.during(shop.client.upload_from(&place, content)).await;
             let reason = outcome.as_ref().err().map(crate::Error::chain);
             self.watcher.ended(&part.name, &place, reason.as_deref());

@@ -117,7 +117,7 @@ impl Drop for Note {
         let Self { client, place, state, id, .. } = self;
         let (client, place, kinds, state, id) =
             (client.clone(), place.clone(), self.kinds, std::mem::take(state), std::mem::take(id));
-        cleanup::owe(async move {
+        cleanup::defer(async move {
             let tidied = async {
                 for &kind in kinds {
                     sweep_own(&client, kind, &state, &id).await?;

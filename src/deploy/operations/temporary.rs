@@ -45,7 +45,7 @@ impl Drop for Passing {
         if !self.places.is_empty() {
             let mut left = Self::new(&self.client, self.what);
             left.places = std::mem::take(&mut self.places);
-            cleanup::owe(async move { left.remove().await });
+            cleanup::defer(async move { left.remove().await });
         }
     }
 }

@@ -213,7 +213,7 @@ impl Drop for Made {
         let ids = std::mem::take(&mut self.ids);
         if !ids.is_empty() {
             let (shop, job, kind) = (self.shop.clone(), self.job.clone(), self.kind);
-            cleanup::owe(async move {
+            cleanup::defer(async move {
                 if let Err(error) = delete_all(&shop.client, kind, &ids).await {
                     log::warn!("the task of an interrupted job is still there: {}", error.chain());
                 } else if !matches!(job.operation, Operation::Apply { .. } | Operation::Rollback { .. }) {

@@ -6,7 +6,7 @@ use super::download::Target;
 use super::families::{Family, run};
 use super::options::seconds;
 use super::values::{self, CommandOutcome, Outcome};
-use crate::api::Answer;
+use crate::api::CallAnswer;
 use crate::client::RemotePath;
 use crate::error::Error;
 use crate::parameters::{DefaultValue, Kind, Parameter, any, text};
@@ -77,7 +77,7 @@ fn download<'py>(
     run(arguments.py(), is_async, extra.name, move |host| async move {
         let outcome = async { target.fill(&core, &RemotePath::parse(&path)?, &host).await }.await;
         core.persist_budget();
-        Outcome(outcome.map(|length| Answer::Json(length.into())))
+        Outcome(outcome.map(|length| CallAnswer::Json(length.into())))
     })
 }
 

@@ -17,7 +17,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyString};
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::client::{Content, Pieces, Source, blocking};
+use crate::client::{Chunks, ContentSource, FileContent, blocking};
 use crate::error::{Error, Result};
 use crate::python::dropin::file_content;
 use crate::python::runtime::HostThread;
@@ -67,19 +67,19 @@ impl Upload {
     ///
     /// # Errors
     /// What the file raised.
-    pub(super) async fn prepare(self, host: &HostThread) -> Result<(Content, Option<TempPath>)> {
+    pub(super) async fn prepare(self, host: &HostThread) -> Result<(FileContent, Option<TempPath>)> {
         match self {
-            Self::Bytes(bytes) => Ok((Content::Bytes(bytes), None)),
-            Self::Path(path) => Ok((Content::Path(path), None)),
+            Self::Bytes(bytes) => Ok((FileContent::Bytes(bytes), None)),
+            Self::Path(path) => Ok((FileContent::Path(path), None)),
             Self::File(file) => match file.measure(host).await? {
                 Measured::Seekable { start, length } => {
                     let turn = Arc::default();
                     let source = SeekableFile { file, host: host.clone(), start, length, turn };
-                    Ok((Content::Source(Arc::new(source)), None))
+                    Ok((FileContent::Source(Arc::new(source)), None))
                 }
                 Measured::Stream { begun } => {
                     let copy = file.copy(host, begun).await?;
-                    Ok((Content::Path(copy.to_path_buf()), Some(copy)))
+                    Ok((FileContent::Path(copy.to_path_buf()), Some(copy)))
                 }
             },
         }
@@ -196,7 +196,7 @@ struct SeekableFile {
     turn: Arc<AtomicU64>,
 }
 
-impl Source for SeekableFile {
+impl ContentSource for SeekableFile {
     fn length(&self) -> Option<u64> {
         Some(self.length)
     }
@@ -205,7 +205,7 @@ impl Source for SeekableFile {
         true
     }
 
-    fn open(&self) -> Result<Pieces> {
+    fn open(&self) -> Result<Chunks> {
         let turn = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
         let reader = Reader { file: self.file.clone(), host: self.host.clone(), mine: turn, turn: self.turn.clone() };
         let pieces = stream::try_unfold((reader, Some(self.start)), |(reader, seek)| async move {

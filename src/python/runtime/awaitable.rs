@@ -72,7 +72,7 @@ where
                 );
             }
             // If it was given up, something may be left on the host.
-            cleanup::settle(LEAVE_WITHIN).await;
+            cleanup::run_pending(LEAVE_WITHIN).await;
         }));
         Ok((future, Task { handle, process: process::id() }))
     });

@@ -90,6 +90,6 @@ fn give_up(driver: &Driver, future: impl Future) {
     driver.drive(async {
         drop(future);
         settle().await;
-        cleanup::settle(LEAVE_WITHIN).await;
+        cleanup::run_pending(LEAVE_WITHIN).await;
     });
 }

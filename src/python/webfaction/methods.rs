@@ -10,7 +10,7 @@ use crate::parameters::Kind;
 use crate::python::errors::to_py;
 use crate::python::method::{Arguments, TableMethod};
 use crate::python::runtime::{awaitable, wait};
-use crate::webfaction::{CALLS, Call, CallError, Value};
+use crate::webfaction::{CALLS, CallError, Value, WebfactionCall};
 
 /// Gives both classes a method for each call.
 pub(super) fn add(sync: &Bound<'_, PyType>, asynchronous: &Bound<'_, PyType>) -> PyResult<()> {
@@ -38,7 +38,7 @@ pub(super) fn add(sync: &Bound<'_, PyType>, asynchronous: &Bound<'_, PyType>) ->
 }
 
 /// What goes over the wire after the session: defaults at the end are left out, as in a call by position.
-fn values(call: &'static Call, arguments: &Arguments<'_>) -> PyResult<Vec<Value>> {
+fn values(call: &'static WebfactionCall, arguments: &Arguments<'_>) -> PyResult<Vec<Value>> {
     let label = |name: &str| format!("{}: {name}", call.name);
     let positional = call.parameters.iter().take_while(|parameter| !parameter.is_collecting()).count();
     let sent = (0..positional).rev().find(|index| arguments.given(*index).is_some()).map_or(0, |index| index + 1);

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// How many times faster than real time the demo's clock runs: the first deploy would take 11 minutes.
 pub const SPEED: f64 = 120.0;
 /// The first hit after a reload starts Django.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An emulated account.
 pub struct Host {
@@ -60,7 +60,7 @@ impl Host {
     /// # Errors
     /// `Api` if the site answers with an error.
     pub async fn page(&self) -> Result<String> {
-        let options = Options { rate_limit: RateLimit::Off, read_timeout: PATIENCE, ..Options::default() };
+        let options = Options { rate_limit: RateLimit::Off, read_timeout: TIMEOUT, ..Options::default() };
         let visitor = Client::at(self.emulator.site_url(), options)?;
         let response = visitor.send(Request::get("")).await?.error_for_status()?;
         Ok(String::from_utf8_lossy(&response.body).into_owned())

@@ -19,7 +19,7 @@ const PAGE: &str = "home/templates/home/welcome_page.html";
 pub const FIRST_WORDS: &str = "Welcome to your new Wagtail site!";
 /// What it says after the change.
 pub const NEW_WORDS: &str = "Changed on the laptop, deployed with three uploads";
-/// The files that [`Site::change`] changes.
+/// The files that [`DemoSite::change`] changes.
 pub const CHANGED: [&str; 3] = ["home/models.py", PAGE, "requirements.txt"];
 /// The file that it deletes.
 pub const REMOVED: &str = "Dockerfile";
@@ -28,7 +28,7 @@ pub const REMOVED: &str = "Dockerfile";
 const LOCAL_SETTINGS: &str = "from django.core.management.utils import get_random_secret_key\n\n\
     SECRET_KEY = get_random_secret_key()\nALLOWED_HOSTS = [\"*\"]\n";
 /// None of the site's commands should take longer, on a slow machine either.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The Python that makes and serves the site.
 #[derive(Debug, Deserialize)]
@@ -42,7 +42,7 @@ pub struct Interpreter {
 }
 
 /// A Wagtail site on this machine.
-pub struct Site {
+pub struct DemoSite {
     /// Its folder.
     pub root: PathBuf,
     python: PathBuf,
@@ -70,7 +70,7 @@ impl Interpreter {
     }
 }
 
-impl Site {
+impl DemoSite {
     /// Makes the site in `folder`.
     ///
     /// # Errors
@@ -129,7 +129,7 @@ async fn python(what: &str, executable: &Path, arguments: &[&str], folder: &Path
         .kill_on_drop(true)
         .output();
     let failed = |source| Error::Local { path: executable.to_owned(), source };
-    let Ok(done) = tokio::time::timeout(PATIENCE, run).await else {
+    let Ok(done) = tokio::time::timeout(TIMEOUT, run).await else {
         return Err(Error::config(format!("{what} takes too long")));
     };
     let done = done.map_err(failed)?;

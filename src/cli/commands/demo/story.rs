@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::host::{Host, SPEED};
-use super::site::{CHANGED, FIRST_WORDS, Interpreter, NAME, NEW_WORDS, REMOVED, Site};
+use super::site::{CHANGED, DemoSite, FIRST_WORDS, Interpreter, NAME, NEW_WORDS, REMOVED};
 use crate::cli::args::Demo;
 use crate::cli::commands::deploy::perform;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{counted, table};
 use crate::cli::paths::home;
-use crate::cli::progress::words;
+use crate::cli::progress::duration_text;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, Project, SelectOptions};
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
@@ -33,7 +33,7 @@ struct Round {
 struct Story<'a> {
     context: &'a Context,
     host: Host,
-    site: Site,
+    site: DemoSite,
     project: Project,
     rounds: Vec<Round>,
     failed: Vec<String>,
@@ -58,7 +58,7 @@ impl<'a> Story<'a> {
     async fn begin(interpreter: &Interpreter, context: &'a Context, folder: &TempDir) -> Result<Self> {
         let say = |text: &str| context.output.say(text);
         say(&format!("1. A site: wagtail start {NAME}, collectstatic, migrate (Wagtail {})", interpreter.wagtail));
-        let site = Site::make(&context.python, folder.path()).await?;
+        let site = DemoSite::make(&context.python, folder.path()).await?;
         say("2. A host: an emulated PythonAnywhere account with a web app in it");
         let host = Host::start(&context.python, folder.path().join("account"))?;
         host.make_web_app(interpreter).await?;
@@ -134,7 +134,7 @@ impl<'a> Story<'a> {
     fn conclude(&self) -> Exit {
         let everything = self.rounds.iter().map(|round| round.uploaded).max().unwrap_or_default();
         let at_the_limit =
-            |requests: usize| words(Duration::from_secs(60 * (requests.saturating_sub(1) / LIMIT) as u64));
+            |requests: usize| duration_text(Duration::from_secs(60 * (requests.saturating_sub(1) / LIMIT) as u64));
         let heading = ["", "sent", "deleted", "requests", "at 40 a minute", "sending everything: requests", "time"];
         let mut rows = vec![heading.map(str::to_owned).to_vec()];
         rows.extend(self.rounds.iter().map(|round| {

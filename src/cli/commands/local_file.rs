@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::client::Content;
+use crate::client::FileContent;
 use crate::deploy::MAX_FILE_SIZE;
 use crate::error::{Error, Result};
 
@@ -15,11 +15,11 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// `Config` for a folder, and for more than the service takes; `Local` for what cannot be read.
-pub async fn content_of(local: PathBuf) -> Result<(Content, u64)> {
+pub async fn content_of(local: PathBuf) -> Result<(FileContent, u64)> {
     tokio::task::spawn_blocking(move || open(&local)).await.map_err(|_| Error::Closed)?
 }
 
-fn open(local: &Path) -> Result<(Content, u64)> {
+fn open(local: &Path) -> Result<(FileContent, u64)> {
     let failed = |source| Error::Local { path: local.to_owned(), source };
     let (content, size) = if local.as_os_str() == "-" {
         read(std::io::stdin().lock()).map_err(failed)?
@@ -32,7 +32,7 @@ fn open(local: &Path) -> Result<(Content, u64)> {
             )));
         }
         if metadata.is_file() {
-            (Content::Path(local.to_owned()), metadata.len())
+            (FileContent::Path(local.to_owned()), metadata.len())
         } else {
             read(File::open(local).map_err(failed)?).map_err(failed)?
         }
@@ -43,10 +43,10 @@ fn open(local: &Path) -> Result<(Content, u64)> {
     Ok((content, size))
 }
 
-fn read(source: impl Read) -> std::io::Result<(Content, u64)> {
+fn read(source: impl Read) -> std::io::Result<(FileContent, u64)> {
     let mut bytes = Vec::new();
     // One byte more than allowed shows what is too large, without reading for ever.
     source.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes)?;
     let size = bytes.len() as u64;
-    Ok((Content::Bytes(bytes.into()), size))
+    Ok((FileContent::Bytes(bytes.into()), size))
 }
