@@ -177,7 +177,30 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// The domains of the web app.
+    /// The web app given on the command line, else those of the table; at least one.
+    ///
+    /// # Errors
+    /// `Config` if neither names any.
+    pub fn web_apps(&self, given: Option<&str>) -> Result<Vec<String>> {
+        let domains = given.map_or_else(|| self.domains(), |domain| vec![domain.to_owned()]);
+        if domains.is_empty() {
+            return Err(Error::config(
+                "which web app? Give its domain, or write domain = \"NAME\" under [tool.pythonanywhere] in pyproject.toml",
+            ));
+        }
+        Ok(domains)
+    }
+
+    /// The web apps to reload: none with `no_reload`, else those given, else those of the table.
+    pub fn reloads(&self, no_reload: bool, given: &[String]) -> Vec<String> {
+        match (no_reload, given) {
+            (true, _) => Vec::new(),
+            (false, []) => self.domains(),
+            (false, given) => given.to_vec(),
+        }
+    }
+
+    /// The domains of the web app, as the table names them.
     pub fn domains(&self) -> Vec<String> {
         self.table.domain.as_ref().map(OneOrMore::to_vec).unwrap_or_default()
     }

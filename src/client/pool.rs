@@ -14,7 +14,7 @@ use reqwest::Certificate;
 use reqwest::redirect::Policy;
 
 use super::host::BaseUrl;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 use crate::per_process::PerProcess;
 use crate::tls;
 
@@ -108,16 +108,6 @@ fn build(kind: &ConnectionKind) -> Result<reqwest::Client> {
             chain(&error)
         ))
     })
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// The certificates in a PEM file, or in the PEM files of a folder (requests takes both).

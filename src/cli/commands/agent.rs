@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cli::args::{Agent, AgentOf};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::host::{Agents, Change, Status};
 
 pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
@@ -36,11 +36,7 @@ pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
 
 fn agents(of: &AgentOf, context: &Context) -> Result<(Agents, String)> {
     let settings = context.settings()?;
-    let domain = of.domain.clone().or_else(|| settings.domains().into_iter().next()).ok_or_else(|| {
-        Error::config(
-            "which web app? Name its domain, or write domain = \"NAME\" under [tool.pythonanywhere] in pyproject.toml",
-        )
-    })?;
+    let domain = settings.web_apps(of.domain.as_deref())?.swap_remove(0);
     let site_url = of.site_url.as_deref().or(settings.table.site_url.as_deref());
     Ok((Agents::new(&settings.client()?, &domain, site_url)?, domain))
 }

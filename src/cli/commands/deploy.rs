@@ -40,11 +40,7 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
 
 fn options(args: &Deploy, prepared: &Prepared<'_>) -> DeployOptions {
     let table = &prepared.settings.table;
-    let reload = match (args.no_reload, args.reload.is_empty()) {
-        (true, _) => Vec::new(),
-        (false, false) => args.reload.clone(),
-        (false, true) => prepared.settings.domains(),
-    };
+    let reload = prepared.settings.reloads(args.no_reload, &args.reload);
     DeployOptions {
         delete: args.delete || table.delete,
         delete_unmanaged: args.delete_unmanaged,

@@ -6,16 +6,11 @@ use crate::api::Reloaded;
 use crate::cli::args::Reload;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 pub async fn run(args: &Reload, context: &Context) -> Result<Exit> {
     let settings = context.settings()?;
-    let domains = args.domain.clone().map_or_else(|| settings.domains(), |domain| vec![domain]);
-    if domains.is_empty() {
-        return Err(Error::config(
-            "which web app? Name its domain, or write domain = \"NAME\" under [tool.pythonanywhere] in pyproject.toml",
-        ));
-    }
+    let domains = settings.web_apps(args.domain.as_deref())?;
     let client = settings.client()?;
     let (mut reloaded, mut warnings) = (Vec::new(), Vec::new());
     for domain in &domains {

@@ -12,11 +12,7 @@ use crate::error::Result;
 
 pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
-    let reload = match (args.no_reload, args.reload.is_empty()) {
-        (true, _) => Vec::new(),
-        (false, false) => args.reload.clone(),
-        (false, true) => settings.domains(),
-    };
+    let reload = settings.reloads(args.no_reload, &args.reload);
     let via = via(&args.via, &settings);
     context.on_interrupt(|output| {
         output.say("what was begun on the host may go on there: run it again, which brings it to its end");
