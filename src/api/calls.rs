@@ -1,8 +1,8 @@
-//! The service's endpoints as data: what each is called, takes, sends and answers.
+//! The service's endpoints as data: the name of each, its parameters, its request and its answer.
 //!
 //! [`Client::call`](crate::Client::call) performs them; the methods of both Python classes and the commands of `pya`
-//! are made of this table, so that an endpoint is written once. Paths are relative to the account. Parameters that
-//! stand in the path are in braces there, the others go into the body (or the query of GET and DELETE).
+//! are generated from this table, so that an endpoint is described once. Paths are relative to the account. Parameters
+//! in the path are in braces there, the others go into the body (or the query of GET and DELETE).
 //!
 //! Source: <https://help.pythonanywhere.com/pages/API/>.
 
@@ -19,20 +19,20 @@ pub struct EndpointCall {
     pub method: Method,
     /// The path below the account, with parameters in braces.
     pub path: &'static str,
-    /// What it takes, in order.
+    /// Its parameters, in order.
     pub parameters: &'static [Parameter],
-    /// How that which is not in the path is sent.
+    /// How the parameters that are not in the path are sent.
     pub sends: Sends,
-    /// What it answers.
+    /// What its answer is.
     pub answers: Answers,
-    /// What it does.
+    /// What it does, in a sentence.
     pub doc: &'static str,
 }
 
 /// How parameters are sent. A parameter without a value (`None`) is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sends {
-    /// There are none.
+    /// There are no parameters to send.
     Nothing,
     /// In the URL.
     Query,
@@ -42,7 +42,7 @@ pub enum Sends {
     Json,
     /// The one parameter, as the form field of this name.
     Field(&'static str),
-    /// Nothing but this, as JSON.
+    /// Only this field with this value, as JSON.
     Fixed(&'static str, &'static str),
     /// As JSON, with the command in the field `webapp`.
     Website,
@@ -50,22 +50,22 @@ pub enum Sends {
     File,
 }
 
-/// What an answer is made into.
+/// What the answer is turned into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answers {
-    /// Nothing, whatever the service says.
+    /// Nothing, whatever the service answers.
     Nothing,
     /// A JSON object.
     Object,
     /// A list of JSON objects.
     Objects,
-    /// A list of texts.
+    /// A list of strings.
     Texts,
     /// JSON of any shape.
     Any,
     /// The list in this field.
     ListIn(&'static str),
-    /// The text in this field.
+    /// The string in this field.
     TextIn(&'static str),
     /// The bytes of a file.
     Content,
@@ -79,7 +79,7 @@ pub enum Answers {
     AddressIfAny,
     /// A web app, unless the service answers 200 with an error in it.
     NewWebapp,
-    /// What a reload says, and perhaps a warning.
+    /// The answer to a reload, perhaps with a warning.
     Reload,
     /// A certificate.
     Certificate,
@@ -117,7 +117,7 @@ impl EndpointCall {
             Answers::Nothing => "Nothing.",
             Answers::Object | Answers::NewWebapp => "The service's dict.",
             Answers::Objects | Answers::ListIn(_) => "A list of the service's dicts.",
-            Answers::Texts => "A list of texts.",
+            Answers::Texts => "A list of strings.",
             Answers::Any => "What the service answers: a list or a dict.",
             Answers::TextIn(_) => "The text, terminal escapes included.",
             Answers::Content => "The bytes of the file.",
@@ -179,7 +179,7 @@ const fn change(
     call(name, method, path, parameters, sends, Answers::Object, doc)
 }
 
-/// A POST that answers with nothing worth knowing.
+/// A POST whose answer contains nothing worth returning.
 const fn order(
     name: &'static str,
     path: &'static str,
@@ -252,7 +252,7 @@ pub const CALLS: &[EndpointCall] = &[
         "consoles/",
         &[text("executable").or_text("bash"), text("arguments").or_text(""), text("working_directory").or_none()],
         Json,
-        "Makes a console. It starts when its page is opened in a browser. 429 says that no more consoles are allowed.",
+        "Makes a console. It starts when its page is opened in a browser. 429 means that no more consoles are allowed.",
     ),
     get(
         "consoles.shared_with_you",
@@ -351,7 +351,7 @@ pub const CALLS: &[EndpointCall] = &[
         Created,
         "Writes a file, making its folders and replacing what is there.",
     ),
-    delete("files.delete", "files/path{path}", PATH, "Deletes a file, or a folder with all below it."),
+    delete("files.delete", "files/path{path}", PATH, "Deletes a file, or a folder with everything in it."),
     call(
         "files.share",
         Method::POST,
@@ -359,7 +359,7 @@ pub const CALLS: &[EndpointCall] = &[
         PATH,
         Json,
         Address,
-        "Makes a file readable for everybody who knows the address.",
+        "Shares a file: everyone who knows the address can read it.",
     ),
     call(
         "files.sharing_url",
@@ -378,7 +378,7 @@ pub const CALLS: &[EndpointCall] = &[
         PATH,
         Query,
         Texts,
-        "Paths two levels deep, folders with a slash at the end. Trimmed to 1000 in silence: a hint, no basis for a decision.",
+        "Paths two levels deep, folders with a slash at the end. Silently cut to 1000 entries: a hint, not a basis for decisions.",
     ),
     // ---- Scheduled tasks
     get("schedule.list", "schedule/", &[], Objects, "Lists the scheduled tasks."),
@@ -442,7 +442,7 @@ pub const CALLS: &[EndpointCall] = &[
         &[text("domain_name"), text("python_version")],
         Form,
         NewWebapp,
-        "Makes a web app with manual configuration, and writes its WSGI file anew. The version is written like python313 or 3.13.",
+        "Makes a web app with manual configuration, and overwrites its WSGI file. The version is written like python313 or 3.13.",
     ),
     get("webapps.get", "webapps/{domain_name}/", DOMAIN, Object, "The configuration of a web app."),
     change(
@@ -471,7 +471,7 @@ pub const CALLS: &[EndpointCall] = &[
         DOMAIN,
         Sends::Nothing,
         Reload,
-        "Reloads a web app. Not repeated after a time-out, which leaves open whether it was reloaded.",
+        "Reloads a web app. Not repeated after a time-out, because the web app may have been reloaded.",
     ),
     // ---- Web apps: certificates
     get("webapps.ssl.get", "webapps/{domain_name}/ssl/", DOMAIN, Certificate, "The certificate of a web app."),
@@ -581,7 +581,7 @@ pub const CALLS: &[EndpointCall] = &[
         "Removes a header; a reload applies it.",
     ),
     // ---- Websites
-    get("websites.list", "websites/", &[], Objects, "Lists the websites, which run by a command."),
+    get("websites.list", "websites/", &[], Objects, "Lists the websites, each of which is served by a command."),
     change(
         "websites.create",
         Method::POST,

@@ -1,4 +1,4 @@
-//! `consoles`: terminals on the host. One runs only once its page was opened in a browser.
+//! `consoles`: terminals on the host. A console starts when its page is opened in a browser.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -27,7 +27,7 @@ impl Client {
         self.send(Request::get("consoles/")).await?.error_for_status()?.json("the list of consoles")
     }
 
-    /// Makes a console that runs `executable` and returns its number. It starts only once its page is opened in a browser.
+    /// Makes a console that runs `executable` and returns its number. It starts when its page is opened in a browser.
     ///
     /// Endpoint: `POST consoles/`. Not repeated after an ambiguous failure.
     ///
@@ -63,7 +63,7 @@ impl Client {
         Ok(response.json::<ConsoleOutput>("the output of a console")?.output)
     }
 
-    /// Names the page that has to be opened first.
+    /// Adds the page that has to be opened first to the error.
     pub(super) fn with_page(&self, mut error: Error, id: &str) -> Error {
         if let Error::Api { status: 412, browser_url, .. } = &mut error {
             *browser_url = Some(format!("{}user/{}/consoles/{id}/", self.host(), self.user()));

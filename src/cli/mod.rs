@@ -2,11 +2,14 @@
 //!
 //! | file | duty |
 //! |---|---|
-//! | `args` | what can be typed |
-//! | `settings` | what holds when something was not typed: environment, `pyproject.toml` |
+//! | `args`, `options` | the commands and their options |
+//! | `settings` | what holds when an option is not given: environment, `pyproject.toml` |
+//! | `context` | what every command works with |
+//! | `paths` | paths in the account as people type them |
 //! | `run`, `signals` | runtime, Ctrl-C, from a command to its exit code |
-//! | `commands` | one file a command |
-//! | `output`, `progress` | data to stdout, talk and bars to stderr |
+//! | `commands` | one file per command |
+//! | `endpoints` | a command for each endpoint of the service |
+//! | `output`, `progress` | data to stdout, messages and bars to stderr |
 //! | `exit` | the exit codes |
 
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]

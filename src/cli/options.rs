@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-/// Options of every command.
+/// Options that every command takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
@@ -17,22 +17,22 @@ pub struct Global {
     /// Read the API token from this file instead of $API_TOKEN
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Name of the project: its folder in the account's home folder
+    /// Name of the project, which is its folder in the account's home folder
     #[arg(long, global = true, value_name = "NAME")]
     pub project: Option<String>,
     /// Print one JSON document on stdout
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say nothing but warnings and errors
+    /// Print only warnings and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Log what is sent (-v) and more (-vv) to stderr
+    /// Log requests to stderr (-v), in more detail with -vv
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Requests per minute and endpoint, or "off" [default: what the service documents, 40]
+    /// Requests per minute and endpoint, or "off" [default: 40, the documented limit]
     #[arg(long, global = true, value_name = "N|off")]
     pub rate_limit: Option<String>,
-    /// Give a request up after this many seconds without a byte [default: 10 to connect, then 60]
+    /// Give up a request after this many seconds without data [default: 10 to connect, then 60]
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<f64>,
 }
@@ -78,9 +78,10 @@ pub fn size(text: &str) -> Result<u64, String> {
         "k" => 1 << 10,
         "m" => 1 << 20,
         "g" => 1 << 30,
-        _ => return Err(format!("the unit {unit:?} is none of k, M, G")),
+        _ => return Err(format!("unknown unit {unit:?}: use k, M or G")),
     };
-    let number: u64 = digits.parse().map_err(|_| "not a size: a number of bytes, or one with k, M or G".to_owned())?;
+    let number: u64 =
+        digits.parse().map_err(|_| "not a size: give a number of bytes, or a number with k, M or G".to_owned())?;
     number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
 }
 

@@ -1,8 +1,8 @@
-//! The bar of a deploy: files, rate, time left, and waiting for the rate limit shown as such.
+//! The progress bar of a deploy: files, rate, time left, and waits for the rate limit.
 //!
 //! Rate and time left come from the process' clock, not the bar's own, so that a clock that runs faster (`pya demo`)
-//! shows the numbers of the service. Where nobody watches stderr there is no bar; waits of some length are said in a
-//! line each, so that a log of CI shows what the time went into.
+//! shows the numbers of the service. Where stderr is not a terminal there is no bar; longer waits get a line each, so
+//! that a CI log shows where the time went.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -14,14 +14,14 @@ use crate::clock::{self, Tick};
 
 /// Shorter waits are not worth a line in a log.
 const MIN_WAIT_REPORTED: Duration = Duration::from_secs(5);
-/// No two lines about waiting come closer: many requests wait at the same time.
+/// Time between two lines about waiting: many requests wait at the same time.
 const MIN_LINE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How far an operation is.
+/// The progress of an operation.
 pub struct Progress {
-    /// Where bars go, if somebody watches.
+    /// Where bars are drawn, if stderr is a terminal.
     bars: Option<MultiProgress>,
-    /// There is none before there is something to count.
+    /// Created when there is something to count.
     bar: OnceLock<ProgressBar>,
     quiet: bool,
     state: Mutex<BarState>,
@@ -36,7 +36,7 @@ struct BarState {
 }
 
 impl Progress {
-    /// A display that begins now; nothing is drawn where nobody watches.
+    /// A display that starts now; nothing is drawn where stderr is not a terminal.
     #[must_use]
     pub fn new(output: &Output) -> Self {
         let bars = output.is_watched().then(|| output.bars().clone());
@@ -44,7 +44,7 @@ impl Progress {
         Self { bars, bar: OnceLock::new(), quiet: output.is_quiet(), state: Mutex::new(state) }
     }
 
-    /// So many steps are to be done, from now on.
+    /// Starts counting: `total` steps are to be done from now on.
     pub fn plan(&self, total: u64) {
         let mut state = self.lock();
         state.total = total;
@@ -58,7 +58,7 @@ impl Progress {
         }
     }
 
-    /// One step is done, or failed.
+    /// Counts a step that is done or failed.
     pub fn step(&self) {
         let mut state = self.lock();
         state.done += 1;
@@ -68,7 +68,7 @@ impl Progress {
         }
     }
 
-    /// Requests wait for the rate limit of `endpoint`, at most this long.
+    /// Shows that requests wait for the rate limit of `endpoint`, at most this long.
     pub fn waiting(&self, endpoint: &str, wait: Duration) {
         let mut state = self.lock();
         let now = clock::now();
@@ -84,15 +84,15 @@ impl Progress {
         }
     }
 
-    /// A line of its own, while nothing is drawn yet.
+    /// Prints a line while no bar is drawn yet.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            // Nobody may be listening.
+            // Printing fails where stderr has no reader.
             let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{text}\n").as_bytes());
         }
     }
 
-    /// The wait is over.
+    /// Shows that the wait is over.
     pub fn resumed(&self) {
         let mut state = self.lock();
         state.waiting = None;
@@ -101,7 +101,7 @@ impl Progress {
         }
     }
 
-    /// Says what goes on instead of the rate.
+    /// Shows a message in place of the rate.
     pub fn message(&self, text: &str) {
         if let Some(bar) = self.bar.get() {
             bar.set_message(text.to_owned());
@@ -139,7 +139,7 @@ impl BarState {
     }
 }
 
-/// A duration as people say it: `45 s`, `11 min`, `1 h 20 min`.
+/// A duration as people write it: `45 s`, `11 min`, `1 h 20 min`.
 #[must_use]
 pub fn duration_text(duration: Duration) -> String {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);

@@ -1,8 +1,8 @@
 //! From the command line to the exit code: parsing, the runtime, signals.
 //!
-//! A command is one future. Ctrl-C and SIGTERM drop it, which cancels what it has under way; what has to be said about
-//! work that was cut off, a command leaves in its [`Context`] beforehand. The emulator alone waits for the signals
-//! itself, because they are how it ends well.
+//! A command is one future. Ctrl-C and SIGTERM drop it, which cancels what it has under way; a command registers in its
+//! [`Context`] beforehand what to print about interrupted work. Only the emulator waits for the signals itself, because
+//! they are how it normally ends.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -21,22 +21,22 @@ use super::signals::Signals;
 use crate::cleanup;
 use crate::error::{Error, Result};
 
-/// What an interrupted command may take to remove what it left on the host; as a rule there is nothing.
+/// Time that an interrupted command has to remove what it left on the host; as a rule there is nothing.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs `pya` with what was typed, the command's own name first, and returns the exit code.
 ///
-/// Handles SIGINT and SIGTERM until it returns; whoever embeds it in another runtime should have reset the handlers of
-/// that runtime.
+/// Handles SIGINT and SIGTERM until it returns; a program that embeds it in another runtime should reset the handlers
+/// of that runtime before.
 #[must_use]
 pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
-    // Known before the rest can be parsed: whoever reads JSON gets some also for a mistyped option.
+    // Known before the rest is parsed: a program that reads JSON gets a document for a mistyped option too.
     let wants_json = args.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             let shown = matches!(error.kind(), ParseErrorKind::DisplayHelp | ParseErrorKind::DisplayVersion);
-            // Printing fails where nobody listens any more.
+            // Printing fails where the reader has gone away.
             let _ = error.print();
             if !shown && wants_json {
                 let message = error.render().to_string();
@@ -70,7 +70,7 @@ fn run_command(context: &Context, command: Command) -> Result<Exit> {
         }
     });
     runtime.block_on(cleanup::run_pending(CLEANUP_TIMEOUT));
-    // Threads that still read or hash files must not hold the end up.
+    // Threads that still read or hash files must not delay the exit.
     runtime.shutdown_timeout(Duration::from_millis(50));
     exit
 }

@@ -1,8 +1,8 @@
-//! What a file of a multipart body holds: bytes, a file of this machine, or any source of chunks.
+//! The content of a file in a multipart body: bytes, a local file, or any source of chunks.
 //!
-//! A request is turned into bytes for each attempt anew, so a content is *opened* for each attempt. Its length is told
-//! to the service before the first byte, where it is known; a content that turns out longer or shorter is an error, and
-//! the request breaks off before its end, so that the service never takes a part for the whole.
+//! A request is turned into bytes anew for each attempt, so its content is *opened* for each attempt. If the length is
+//! known, the service is told before the first byte. Content that turns out longer or shorter is an error: the request
+//! is cut off before its end, so that the service never takes a part for the whole.
 
 use std::fmt;
 use std::fs::File;
@@ -17,13 +17,13 @@ use tokio_util::io::ReaderStream;
 
 use crate::error::{Error, Result};
 
-/// Contents go out in chunks of this size, so that progress can be told and little is in memory.
+/// Content is sent in chunks of this size, so that progress can be reported and little is held in memory.
 pub(super) const CHUNK_SIZE: usize = 64 * 1024;
 
-/// The chunks of a content, in order. An empty chunk is passed over; the first error ends the request.
+/// The chunks of the content, in order. An empty chunk is skipped; the first error ends the request.
 pub type Chunks = BoxStream<'static, Result<Bytes>>;
 
-/// A content that is neither in memory nor a file: what a caller reads or makes while it is sent.
+/// Content that is neither in memory nor a file: the caller reads or produces it while it is sent.
 pub trait ContentSource: Send + Sync {
     /// How many bytes will come, if that is known. Asked before each [`open`](Self::open).
     fn length(&self) -> Option<u64>;
@@ -31,19 +31,19 @@ pub trait ContentSource: Send + Sync {
     /// Whether it can be opened again, from the start. A request is sent once only if one of its sources cannot.
     fn is_repeatable(&self) -> bool;
 
-    /// Begins from the start. Called on a thread that may block.
+    /// Opens it from the start. Called on a thread that may block.
     ///
     /// # Errors
-    /// Any; the caller of the request gets it unchanged, and nothing is sent.
+    /// Any; it is passed on to the caller of the request unchanged, and nothing is sent.
     fn open(&self) -> Result<Chunks>;
 }
 
-/// What a file of a multipart body holds.
+/// The content of a file in a multipart body.
 #[derive(Clone)]
 pub enum FileContent {
-    /// All of it, in memory.
+    /// Bytes in memory.
     Bytes(Bytes),
-    /// A regular file of this machine, opened and read anew for each attempt.
+    /// A regular local file, opened and read anew for each attempt.
     Path(PathBuf),
     /// Chunks from elsewhere.
     Source(Arc<dyn ContentSource>),
@@ -65,7 +65,7 @@ impl<T: Into<Bytes>> From<T> for FileContent {
     }
 }
 
-/// A content that is ready to be sent once.
+/// Content that is ready to be sent once.
 pub(super) struct Opened {
     pub length: Option<u64>,
     pub chunks: Chunks,
@@ -114,7 +114,7 @@ impl Opened {
         Ok(Self { length: Some(length), chunks: chunks.boxed(), path: Some(path) })
     }
 
-    /// The chunks, with an error where they are more or less than the length that was told.
+    /// The chunks, with an error where they are longer or shorter than the announced length.
     pub(super) fn checked(self) -> Chunks {
         let Some(length) = self.length else { return self.chunks };
         let state = (self.chunks, self.path, 0u64, false);
@@ -139,7 +139,7 @@ impl Opened {
 }
 
 fn open_regular(path: &Path) -> io::Result<(File, u64)> {
-    // Asked first, since to open a pipe is to wait for its other end.
+    // Checked first, since opening a pipe waits for its other end.
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
@@ -158,7 +158,7 @@ fn changed(path: Option<&Path>, length: u64, how: &str) -> Error {
     }
 }
 
-/// Runs what may block, away from the threads that drive the connections.
+/// Runs work that may block, away from the threads that drive the connections.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,

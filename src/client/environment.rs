@@ -1,19 +1,19 @@
-//! What the environment says of an account: the variables that PythonAnywhere sets in its consoles, web apps and
-//! tasks, and the ones people set in CI. Read when asked for, never at import.
+//! The account as the environment names it: the variables that PythonAnywhere sets in its consoles, web apps and tasks,
+//! and those that people set in CI. They are read when needed, never at import.
 //!
-//! `USER` counts only where the host's own variables show that this is PythonAnywhere: on a laptop it names somebody
-//! else. See <https://help.pythonanywhere.com/pages/API/>.
+//! `USER` counts only where the host's own variables show that this is PythonAnywhere: on a laptop it names another
+//! account. See <https://help.pythonanywhere.com/pages/API/>.
 
 use super::host::BaseUrl;
 
-/// What the environment says; `None` where it says nothing.
+/// The account as the environment names it; `None` for what it does not name.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     /// `API_TOKEN`.
     pub token: Option<String>,
     /// `PYTHONANYWHERE_USERNAME`; on the host also `USER` or `LOGNAME`.
     pub user: Option<String>,
-    /// `PYTHONANYWHERE_SITE`, or what `PYTHONANYWHERE_DOMAIN` stands for.
+    /// `PYTHONANYWHERE_SITE`, or the host that `PYTHONANYWHERE_DOMAIN` stands for.
     pub host: Option<String>,
 }
 

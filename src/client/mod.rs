@@ -2,8 +2,8 @@
 //!
 //! A [`Client`] is an account (host, user, token) and its [`Options`]; it is cheap to make and to clone, because the
 //! connections ([`pool`]) and the rate budget ([`budget`]) belong to the process, not to the object. One call does
-//! everything: [`Client::send`] takes a [`Request`], waits for the budget, retries what is safe to repeat, and gives
-//! back a [`Response`] of any status. What the statuses mean is the business of [`crate::api`].
+//! everything: [`Client::send`] takes a [`Request`], waits for the budget, retries what is safe to repeat, and returns
+//! a [`Response`] of any status. What the statuses mean is decided in [`crate::api`].
 
 mod account;
 mod auth;

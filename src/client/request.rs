@@ -1,4 +1,5 @@
-//! A request as the layers above state it: relative path, query, body. It is turned into bytes for each attempt anew.
+//! A request as the layers above describe it: relative path, query, body. It is turned into bytes anew for each
+//! attempt.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub struct Request {
     pub(super) destination: Option<Destination>,
 }
 
-/// What a request carries.
+/// The body of a request.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Body {
     #[default]
@@ -88,14 +89,14 @@ impl Request {
         Self::new(Method::DELETE, path)
     }
 
-    /// Goes to another version of the API than 0.
+    /// Uses another version of the API than 0.
     #[must_use]
     pub fn version(mut self, version: u8) -> Self {
         self.version = version;
         self
     }
 
-    /// Adds a query parameter, quoted for the caller.
+    /// Adds a query parameter; it is quoted here.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
@@ -105,14 +106,14 @@ impl Request {
     /// Sets a header, replacing what the account would send.
     ///
     /// # Errors
-    /// `Config` if name or value cannot stand in a header. The value is not quoted: it may be a secret.
+    /// `Config` if name or value are not valid in a header. The message does not quote the value: it may be a secret.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self> {
         let (name, value) = header(name, value)?;
         self.headers.insert(name, value);
         Ok(self)
     }
 
-    /// Sends a body as it is.
+    /// Sends a body as it is, with this content type.
     #[must_use]
     pub fn content(mut self, content: impl Into<Bytes>, content_type: &'static str) -> Self {
         self.body = Body::Bytes(content.into());
@@ -151,7 +152,7 @@ impl Request {
         self
     }
 
-    /// Adds a file to a multipart body. A file of this machine or a source is read while it is sent.
+    /// Adds a file to a multipart body. A local file or a source is read while it is sent.
     #[must_use]
     pub fn file(mut self, field: impl Into<String>, name: impl Into<String>, content: impl Into<FileContent>) -> Self {
         let file = FilePart { field: field.into(), name: name.into(), content: content.into() };
@@ -169,7 +170,7 @@ impl Request {
         }
     }
 
-    /// Limits one attempt as a whole to `timeout`.
+    /// Limits one whole attempt to `timeout`.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -203,7 +204,7 @@ impl Request {
         (self.method != Method::POST || self.path.starts_with("files/path/")) && !self.is_sent_once()
     }
 
-    /// Whether its body is gone once it was sent, so that not even a 429 can be obeyed.
+    /// Whether its body can be sent only once, so that it cannot even be repeated after a 429.
     pub(super) fn is_sent_once(&self) -> bool {
         match &self.body {
             Body::Empty | Body::Bytes(_) => false,
@@ -216,7 +217,7 @@ impl Request {
         !(self.method == Method::POST && self.path.trim_end_matches('/') == "consoles")
     }
 
-    /// Refuses a path that would be resolved to another place than it names.
+    /// Refuses a path that would be resolved to another place.
     pub(super) fn check(&self) -> Result<()> {
         // A URL parser takes a backslash for a slash, and drops tabs and line ends: dots could hide between them.
         if self.path.contains(|c: char| c == '\\' || c.is_control()) {
@@ -241,9 +242,10 @@ impl Request {
 /// Checks a header's name and value; the value is not quoted in the error, since it may be a secret.
 pub(super) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
     let header_name = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| Error::config(format!("{name:?} cannot be the name of a header")))?;
-    let mut header_value = HeaderValue::from_str(value)
-        .map_err(|_| Error::config(format!("the value for the header {name:?} cannot be sent in a header")))?;
+        .map_err(|_| Error::config(format!("{name:?} is not a valid header name")))?;
+    let mut header_value = HeaderValue::from_str(value).map_err(|_| {
+        Error::config(format!("the value of the header {name:?} contains characters that a header cannot carry"))
+    })?;
     header_value.set_sensitive(header_name == http::header::AUTHORIZATION);
     Ok((header_name, header_value))
 }

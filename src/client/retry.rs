@@ -1,7 +1,7 @@
-//! What is repeated, and after how long.
+//! Which requests are repeated, and after how long.
 //!
-//! Only what is safe to repeat is ([`Request::is_repeatable`](super::Request)), bounded by a number of attempts *and*
-//! by the time spent. Waiting for the rate limit counts towards neither.
+//! Only requests that are safe to repeat are repeated ([`Request::is_repeatable`](super::Request)), bounded by a number
+//! of attempts *and* by the time spent. Waiting for the rate limit counts towards neither.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::error::Error;
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
-/// A 429 that asks for more than this is given to the caller instead of obeyed in silence.
+/// A 429 that asks for a longer wait than this is passed to the caller instead of silently obeyed.
 pub(super) const MAX_THROTTLE_WAIT: Duration = Duration::from_secs(600);
 
-/// So many 429 in a row mean that somebody else uses up the account's budget all the time.
+/// More 429 answers in a row than this mean that another program keeps using up the account's budget.
 pub(super) const MAX_THROTTLES: u32 = 8;
 
 /// How one request's attempts went so far.
@@ -25,7 +25,7 @@ pub(super) const MAX_THROTTLES: u32 = 8;
 pub(super) struct Attempts {
     /// Attempts that failed and were not throttled.
     pub failed: u32,
-    /// Attempts of which nobody knows whether the service acted on them.
+    /// Attempts that the service may or may not have acted on.
     pub ambiguous: u32,
     /// Answers with 429 in a row.
     pub throttled: u32,
@@ -34,7 +34,7 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// How long to wait before the next attempt; `None` when there is none.
+    /// How long to wait before the next attempt; `None` if there is to be none.
     pub(super) fn next_backoff(&self, options: &Options, asked: Option<Duration>) -> Option<Duration> {
         if self.failed > options.retries {
             return None;
@@ -45,7 +45,7 @@ impl Attempts {
     }
 }
 
-/// Statuses with which a gateway, not the service, answers.
+/// Whether a gateway, rather than the service, answered with this status.
 pub(super) fn is_transient(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 502..=504)
 }

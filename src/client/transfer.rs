@@ -1,4 +1,4 @@
-//! One attempt: the body out, the answer in, under three time-outs.
+//! One attempt: the body is sent and the answer received, under three time-outs.
 //!
 //! The time-out between bytes watches both directions, so that a slow but steady upload of any size goes through and a
 //! dead connection is noticed. (`reqwest`'s own read time-out also runs while the body is being sent.)
@@ -22,12 +22,12 @@ use super::response::Response;
 use super::save::Destination;
 use crate::error::{Error, Result, TimeoutPhase};
 
-/// How much of a body the system's buffers may hold, where nobody sees it move, and how fast it leaves them on a slow
-/// line.
+/// How much of a body the system's buffers may hold, where its progress is invisible, and how fast it leaves them on a
+/// slow line.
 const BUFFERS: u64 = 4 * 1024 * 1024;
 const SLOW_LINE_PER_SECOND: u64 = 32 * 1024;
 
-/// What went wrong with the body itself, which the connection's error does not carry.
+/// An error of the body itself, which the connection's error does not carry.
 type Failure = Arc<Mutex<Option<Error>>>;
 
 /// When the last byte moved.
@@ -74,7 +74,7 @@ impl Attempt<'_> {
         let opened = self.open().await?;
         let activity = Arc::new(Activity::new());
         let total = self.request.timeout.unwrap_or(self.options.total_timeout);
-        // A request with a time of its own has it for the first byte too: a reload is silent for minutes.
+        // A request with a time-out of its own has it for the first byte too: a reload is silent for minutes.
         let idle = self.request.timeout.unwrap_or(self.options.read_timeout + self.time_in_buffers(&opened));
         tokio::select! {
             biased;
@@ -106,7 +106,7 @@ impl Attempt<'_> {
         Duration::from_secs(length.min(BUFFERS) / SLOW_LINE_PER_SECOND)
     }
 
-    /// Sends and receives. What went wrong with the body itself is the cause of whatever the connection says then.
+    /// Sends and receives. An error of the body itself is the cause of any error of the connection.
     async fn exchange(&self, opened: Vec<Opened>, activity: &Arc<Activity>) -> Result<Response> {
         let failure = Failure::default();
         let answer = self.send_and_receive(opened, activity, &failure).await;
@@ -203,10 +203,10 @@ impl Attempt<'_> {
         part.file_name(file.name.clone())
     }
 
-    /// The content in chunks; each one that is asked for means that those before it went out.
+    /// The content in chunks; a request for the next chunk means that those before it were sent.
     ///
-    /// The connection goes on with a body when nobody waits for the answer any more. A request that was given up must not
-    /// take effect behind the caller's back, so its body breaks off then: `failure` lives as long as the exchange.
+    /// The connection continues to send a body even when its request was dropped. A request that was given up must not
+    /// take effect behind the caller's back, so its body is cut off then: `failure` lives as long as the exchange.
     fn chunks(
         &self,
         opened: Opened,
@@ -252,7 +252,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The URL without its query, which may hold anything.
+    /// The URL without its query, which may contain secrets.
     fn plain_url(&self) -> String {
         let mut url = self.url.clone();
         url.set_query(None);
@@ -274,7 +274,7 @@ impl Attempt<'_> {
     }
 }
 
-/// What to check. A hint only: nothing is decided by it.
+/// What to check. Only a hint: no decision depends on it.
 fn hint(error: &reqwest::Error) -> Option<&'static str> {
     if error.is_dns() {
         return Some("the host name could not be resolved: check its spelling and the network");
@@ -289,11 +289,11 @@ fn hint(error: &reqwest::Error) -> Option<&'static str> {
     if words.contains("tunnel") || words.contains("proxy") {
         Some("the proxy refused: check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
     } else if words.contains("certificate") {
-        Some("the server's certificate is not trusted: SSL_CERT_FILE may name a file with the certificates to trust")
+        Some("the server's certificate is not trusted: set SSL_CERT_FILE to a file with the certificates to trust")
     } else if words.contains("refused") {
-        Some("nothing listens there: check host and port")
+        Some("nothing is listening there: check host and port")
     } else if error.is_body() || error.is_decode() || words.contains("closed before") || words.contains("incomplete") {
-        Some("the answer broke off")
+        Some("the answer was cut off")
     } else {
         None
     }

@@ -38,9 +38,9 @@ mod core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::errors::error_classes;
+    use super::super::errors::error_classes;
     #[pymodule_export]
-    use crate::webfaction::webfaction_classes;
+    use super::super::webfaction::webfaction_classes;
     #[cfg(unix)]
     #[pymodule_export]
     use cli::cli_main;

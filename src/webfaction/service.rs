@@ -1,6 +1,6 @@
-//! A server, a session, and a call through it.
+//! A server, a session, and calls in it.
 //!
-//! The session is kept here, so that no caller has to pass it on, and no text shows it.
+//! The session is kept here, so that callers need not pass it on and no text shows it.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -15,22 +15,22 @@ use super::wire::{self, Fault};
 use crate::client::{Client, Options, RateLimit, Request, Response};
 use crate::error::{Error, Result};
 
-/// Where the service was.
+/// The URL that the service had.
 pub const DEFAULT_URL: &str = "https://api.webfaction.com/";
 
-/// How long a call may take. Installing an application, or what `system` runs, is answered only when it is done.
+/// How long a call may take. The server answers only when an application is installed, or when `system` is done.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// No answer of this API is near that.
+/// No answer of this API is nearly as long.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
-/// What ends a call.
+/// The error that ends a call.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The server's own error.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// Everything else: no answer, no XML-RPC, nothing that can be sent.
+    /// Everything else: no answer, an answer that is not XML-RPC, arguments that cannot be sent.
     #[error(transparent)]
     Other(#[from] Error),
 }
@@ -45,31 +45,31 @@ impl Service {
     /// The server at `url`. Sends nothing yet.
     ///
     /// # Errors
-    /// `Config` if it is no URL, or one with plain `http` that is not on this machine.
+    /// `Config` if it is not a URL, or one with plain `http` to another machine.
     pub fn new(url: &str, timeout: Duration) -> Result<Self> {
         let options =
             Options { read_timeout: timeout, total_timeout: timeout, rate_limit: RateLimit::Off, ..Options::default() };
         Ok(Self { client: Client::at(url, options)?, session: Mutex::new(None) })
     }
 
-    /// Where it is.
+    /// Its URL.
     #[must_use]
     pub fn url(&self) -> &str {
         self.client.base()
     }
 
-    /// The session, once there is one.
+    /// The session, if there is one.
     #[must_use]
     pub fn session(&self) -> Option<SecretString> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Goes on with a session that another process began, or with none.
+    /// Continues with a session that another process started, or without one.
     pub fn set_session(&self, session: Option<SecretString>) {
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
     }
 
-    /// Makes a call of the table; `login` begins a session, the others take it along.
+    /// Makes a call of the table; `login` starts a session, the others use it.
     ///
     /// # Errors
     /// The server's fault; `Config` without a session or for what cannot be sent; else as [`Client::send`].
@@ -148,11 +148,11 @@ fn unexpected(response: &Response, expected: &'static str) -> Error {
         path: response.url.path().to_owned(),
         status: response.status.as_u16(),
         expected,
-        snippet: format!("{} bytes, not shown since they may hold a session", response.body.len()),
+        snippet: format!("{} bytes, not shown since they may contain a session", response.body.len()),
     }
 }
 
-/// An error page may repeat what was sent. Searched before it is cut short, so that no half of a secret stays.
+/// An error page may repeat what was sent. It is searched before it is cut, so that no half of a secret remains.
 fn without_secrets(response: Response, secrets: &Secrets) -> Response {
     let body = secrets.hide(&String::from_utf8_lossy(&response.body)).into();
     Response { body, ..response }

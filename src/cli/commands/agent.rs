@@ -1,4 +1,4 @@
-//! `pya agent`: code of ours in a web app, for fast deploys and for commands without a browser.
+//! `pya agent`: the agent in a web app, which runs fast deploys, and commands without a browser.
 
 use serde_json::json;
 
@@ -15,13 +15,16 @@ pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
         Agent::Install(_) => {
             let change = agents.install().await?;
             let text =
-                if change.changed { "the agent is installed, and it answers" } else { "it was installed already" };
+                if change.changed { "the agent is installed and answers" } else { "the agent was already installed" };
             Ok(print_change(&change, &domain, text, context))
         }
         Agent::Remove { force, .. } => {
             let change = agents.remove(*force).await?;
-            let text =
-                if change.changed { "the WSGI file is as it was before the agent" } else { "it is not installed" };
+            let text = if change.changed {
+                "the agent is removed; the WSGI file is as it was before"
+            } else {
+                "the agent is not installed"
+            };
             Ok(print_change(&change, &domain, text, context))
         }
         Agent::Status(_) => {

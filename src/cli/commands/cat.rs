@@ -15,7 +15,7 @@ pub async fn run(args: &Cat, context: &Context) -> Result<Exit> {
     client.persist_budget();
     let bytes = result?;
     if context.output.is_json() {
-        // JSON holds text only; what is not UTF-8 is marked rather than mangled in silence.
+        // JSON holds text only; content that is not UTF-8 becomes null rather than being silently mangled.
         let text = std::str::from_utf8(&bytes).ok();
         context.output.document(&json!({ "path": path.as_str(), "size": bytes.len(), "text": text }));
     } else {

@@ -1,4 +1,4 @@
-//! `pya diff`: what a deploy would change, without a write.
+//! `pya diff`: what a deploy would change, without writing anything.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::cli::output::{Output, counted, shown};
 use crate::deploy::{DeployDiff, DeployOptions, Forecast, Way};
 use crate::error::Result;
 
-/// How many names a line of talk holds at most.
+/// How many names a message lists at most.
 const NAMED: usize = 5;
 
 pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
@@ -45,9 +45,9 @@ async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff) -> Result<Forecast
     forecast
 }
 
-/// What each way costs, and which one is taken: a line each.
+/// A line for each executor with its cost, the chosen one marked, and why it was chosen.
 pub fn executor_lines(ways: &[Way], executor: &str, why: &str) -> Vec<String> {
-    let mark = |way: &Way| if way.executor == executor { " <- this one" } else { "" };
+    let mark = |way: &Way| if way.executor == executor { " <- chosen" } else { "" };
     let mut lines: Vec<String> = ways.iter().map(|way| format!("  {way}{}", mark(way))).collect();
     if !why.is_empty() {
         lines.push(format!("executor {executor}: {why}"));
@@ -55,13 +55,13 @@ pub fn executor_lines(ways: &[Way], executor: &str, why: &str) -> Vec<String> {
     lines
 }
 
-/// Says what the short form leaves out: counts, what is left alone and why, warnings.
+/// Prints what the list of changes leaves out: counts, files that are left alone and why, warnings.
 pub fn summarise(diff: &DeployDiff, output: &Output) {
     let counts = [(&diff.added, "added"), (&diff.changed, "changed"), (&diff.removed, "removed")];
     let counts = counts.map(|(paths, what)| format!("{} {what}", paths.len())).join(", ");
     let unmanaged = match diff.unmanaged.len() {
         0 => String::new(),
-        number => format!(", {number} on the host are not ours and stay"),
+        number => format!(", {number} unmanaged on the host (left alone)"),
     };
     output.say(&format!("{}: {counts}, {} unchanged{unmanaged}", counted(files(diff), "file"), diff.unchanged.len()));
     for (source, left_out) in &diff.left_out {
@@ -75,7 +75,7 @@ pub fn summarise(diff: &DeployDiff, output: &Output) {
         output.say(&format!("protected, not touched: {}", some(&diff.protected)));
     }
     if diff.empty_folders > 0 {
-        output.say(&format!("{} cannot be made on the host", counted(diff.empty_folders, "empty folder")));
+        output.say(&format!("{} cannot be created on the host", counted(diff.empty_folders, "empty folder")));
     }
     for (path, reason) in &diff.skipped {
         output.warn(&format!("{} is not sent: {reason}", shown(path)));

@@ -1,4 +1,4 @@
-//! From a parsed command to the function that runs it.
+//! Maps a parsed command to the function that runs it.
 
 use super::{
     agent, api, cat, command, demo, deploy, diff, endpoint, get, logs, ls, pull, put, reload, rm, rollback, verify,
@@ -35,7 +35,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Api(args) => api::run(&args, context).await,
         Command::Endpoint(command) => endpoint::run(&command, context).await,
         Command::Webfaction(args) => webfaction::run(&args, context).await,
-        // `run_command` takes it, because it waits for the signals itself.
+        // `run_command` handles it, because it waits for the signals itself.
         Command::Emulator(_) => Err(Error::Closed),
     }
 }

@@ -1,4 +1,4 @@
-//! `pya emulator`: the service on this machine, until it is told to end.
+//! `pya emulator`: the service on this machine, until a signal ends it.
 //!
 //! The ready line is one JSON document with or without `--json`, so that a script can wait for it and read it.
 

@@ -31,7 +31,7 @@ fn path_of(arguments: &[Option<Value>]) -> Result<RemotePath> {
     RemotePath::parse(arguments.first().and_then(Option::as_ref).and_then(Value::as_str).unwrap_or_default())
 }
 
-/// Sends a local file; whether it is new on the host.
+/// Uploads a local file; the answer is whether it is new on the host.
 async fn upload(client: &Client, path: &RemotePath, file: std::path::PathBuf) -> Result<CallAnswer> {
     let (content, _) = content_of(file).await?;
     let uploaded = client.upload_from(path, content).await?;
@@ -46,7 +46,7 @@ fn print_answer(command: &EndpointCommand, answer: CallAnswer, context: &Context
             output.say("done");
         }
         CallAnswer::Bytes(bytes) if output.is_json() => {
-            // JSON holds texts only; a program that wants the bytes leaves the option out.
+            // JSON holds text only; a program that wants the bytes leaves out the option.
             output.document(&json!({ "size": bytes.len(), "text": std::str::from_utf8(&bytes).ok() }));
         }
         CallAnswer::Bytes(bytes) => output.write(&bytes),

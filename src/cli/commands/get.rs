@@ -1,4 +1,4 @@
-//! `pya get`: one file of the account, to this machine, whatever its size.
+//! `pya get`: downloads one file of the account, whatever its size.
 
 use std::path::{Path, PathBuf};
 
@@ -17,23 +17,25 @@ pub async fn run(args: &Get, context: &Context) -> Result<Exit> {
     let local = destination(&path, args.local.as_deref())?;
     if !args.overwrite && local.symlink_metadata().is_ok() {
         let place = local.display();
-        return Err(Error::config(format!("{place} exists: give another name, or replace it with --overwrite")));
+        return Err(Error::config(format!(
+            "{place} already exists: give another name, or replace it with --overwrite"
+        )));
     }
     let size = client.download(&path, &local).await;
     client.persist_budget();
     let size = size?;
-    context.output.say(&format!("{size} bytes in {}", local.display()));
+    context.output.say(&format!("wrote {size} bytes to {}", local.display()));
     if context.output.is_json() {
         context.output.document(&json!({ "path": path.as_str(), "size": size, "local": local.to_string_lossy() }));
     }
     Ok(Exit::Ok)
 }
 
-/// A folder of this machine, or none, means the file's own name in it.
+/// In a local folder, or without a local name, the file keeps its own name.
 fn destination(path: &RemotePath, local: Option<&Path>) -> Result<PathBuf> {
     match local {
         Some(local) if !local.is_dir() => Ok(local.to_owned()),
-        _ if path.name().is_empty() => Err(Error::config(format!("{path} is no file"))),
+        _ if path.name().is_empty() => Err(Error::config(format!("{path} is not a file"))),
         folder => Ok(folder.unwrap_or(Path::new("")).join(path.name())),
     }
 }

@@ -1,5 +1,5 @@
-//! One file a command. Each takes its arguments and the [`Context`](super::context::Context), and returns the exit code
-//! or the error that ended it.
+//! One file per command. Each takes its arguments and the [`Context`](super::context::Context), and returns the exit
+//! code or the error that ended it.
 
 mod agent;
 mod api;

@@ -1,4 +1,4 @@
-//! `pya put`: one file, or what comes on stdin, into the account.
+//! `pya put`: uploads one file, or stdin, to the account.
 
 use serde_json::json;
 
@@ -33,6 +33,6 @@ fn destination(args: &Put, user: &str) -> Result<RemotePath> {
     }
     match args.local.file_name().and_then(|name| name.to_str()) {
         Some(name) if name != "-" => path.join(name),
-        _ => Err(Error::config(format!("{:?} is a folder: name the file as well", args.remote))),
+        _ => Err(Error::config(format!("{:?} is a folder: add the name of the file", args.remote))),
     }
 }

@@ -22,7 +22,7 @@ pub async fn run(args: &Reload, context: &Context) -> Result<Exit> {
                 context.output.warn(&format!("{domain}: {detail}"));
                 warnings.push(detail);
             }
-            // Those before it were reloaded, and whoever reads the answer must not think otherwise.
+            // The ones before it were reloaded, and the answer must say so.
             Err(error) if !reloaded.is_empty() => {
                 context.output.failure(&error.chain());
                 if context.output.is_json() {

@@ -45,7 +45,7 @@ pub async fn run(args: &Webfaction, context: &Context) -> Result<Exit> {
     }
 }
 
-/// Logs in and makes the call; of a login, the account without the session.
+/// Logs in and makes the call; the answer to a login is the account without the session.
 async fn in_session(service: &Service, call: &WebfactionCall, arguments: Vec<Value>) -> Result<Value, CallError> {
     let login = find("login").ok_or(Error::Closed)?;
     let account = service.call(login, credentials()?).await?;
@@ -70,7 +70,7 @@ fn credentials() -> Result<Vec<Value>> {
 
 fn unknown(name: &str) -> Error {
     let names: Vec<_> = CALLS.iter().map(|call| call.name).collect();
-    Error::config(format!("there is no call {name:?}; there are: {}", names.join(", ")))
+    Error::config(format!("there is no call {name:?}; the calls are: {}", names.join(", ")))
 }
 
 fn refuse_any(words: &[String]) -> Result<Vec<Value>> {
@@ -116,7 +116,7 @@ fn value(parameter: &Parameter, word: &str) -> Result<Value> {
             _ => Err(wrong("true or false")),
         },
         Kind::List | Kind::Any | Kind::Rest if word.starts_with('[') => {
-            let texts: Vec<String> = serde_json::from_str(word).map_err(|_| wrong("a JSON list of texts"))?;
+            let texts: Vec<String> = serde_json::from_str(word).map_err(|_| wrong("a JSON list of strings"))?;
             Ok(Value::Array(texts.into_iter().map(Value::String).collect()))
         }
         Kind::List => {
@@ -132,7 +132,7 @@ async fn with_typed_secret(call: &WebfactionCall, words: &[String]) -> Result<Ve
     let mut words = words.to_vec();
     let dash = call.parameters.iter().zip(&mut words).find(|(parameter, word)| parameter.is_secret() && *word == "-");
     if let Some((_, word)) = dash {
-        // On a thread of its own, so that Ctrl-C is seen.
+        // On a thread of its own, so that Ctrl-C still works.
         *word = tokio::task::spawn_blocking(line_of_stdin).await.map_err(|_| Error::Closed)??;
     }
     Ok(words)
@@ -143,12 +143,12 @@ fn line_of_stdin() -> Result<String> {
     let read = std::io::stdin().lock().read_line(&mut line);
     read.map_err(|source| Error::Local { path: "stdin".into(), source })?;
     match line.trim_end_matches(['\r', '\n']) {
-        "" => Err(Error::config("the password is to be read from stdin, which has none")),
+        "" => Err(Error::config("there is no password on stdin")),
         line => Ok(line.to_owned()),
     }
 }
 
-/// For people: a text as it is, anything with parts as JSON.
+/// Human-readable: a string as it is, anything with parts as JSON.
 fn text(value: &Value) -> String {
     match (value, json(value)) {
         (Value::Nil, _) => String::new(),
@@ -157,7 +157,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// As JSON: a time in ISO 8601, bytes as text, or null if they are none.
+/// As JSON: a time in ISO 8601, bytes as text, or null if they are not UTF-8.
 fn json(value: &Value) -> serde_json::Value {
     match value {
         Value::Integer(number) => json!(number),

@@ -1,4 +1,4 @@
-//! The parameters of a call as clap's arguments, and what was typed as values.
+//! Turns the parameters of a call into clap's arguments, and what was typed into values.
 
 use std::path::PathBuf;
 
@@ -15,11 +15,11 @@ use crate::parameters::{DefaultValue, Kind, Parameter};
 enum ArgumentKind {
     /// The value itself.
     Value,
-    /// A path in the account, from the home folder if it is not absolute.
+    /// A path in the account, relative to the home folder if it is not absolute.
     RemotePath,
-    /// A file of this machine whose text is the value: a secret, or too long to type.
+    /// A local file whose text is the value: a secret, or too long to type.
     TextFile,
-    /// A file of this machine that is sent.
+    /// A local file that is uploaded.
     UploadedFile,
 }
 
@@ -27,13 +27,13 @@ fn argument_kind(call: &EndpointCall, parameter: &Parameter) -> ArgumentKind {
     match parameter.name {
         "path" if call.family() == "files" => ArgumentKind::RemotePath,
         "content" if call.sends == Sends::File => ArgumentKind::UploadedFile,
-        // Neither a key nor a chain of certificates belongs on a command line, which everybody on the machine sees.
+        // Neither a key nor a chain of certificates belongs on a command line, which every user of the machine can see.
         "cert" | "private_key" => ArgumentKind::TextFile,
         _ => ArgumentKind::Value,
     }
 }
 
-/// Whether nothing can be asked without it: a change of no field is none.
+/// Whether the call needs it: a change without fields would change nothing.
 pub(super) fn is_needed(parameter: &Parameter) -> bool {
     parameter.is_required() || parameter.kind == Kind::Fields
 }
@@ -50,7 +50,7 @@ pub(super) fn argument(call: &EndpointCall, parameter: &'static Parameter) -> Ar
     }
     let (name, help) = match argument_kind(call, parameter) {
         ArgumentKind::Value => (parameter.name.to_uppercase(), None),
-        ArgumentKind::RemotePath => ("PATH".to_owned(), Some("Absolute, or from the account's home folder")),
+        ArgumentKind::RemotePath => ("PATH".to_owned(), Some("Absolute, or relative to the account's home folder")),
         ArgumentKind::TextFile => (format!("{}_FILE", parameter.name.to_uppercase()), Some("A PEM file; - is stdin")),
         ArgumentKind::UploadedFile => ("FILE".to_owned(), Some("The local file; - is stdin")),
     };
@@ -122,13 +122,14 @@ fn text_of(path: &PathBuf) -> Result<Value> {
 fn fields<'a>(words: impl Iterator<Item = &'a String>) -> Result<Value> {
     let mut fields = Map::new();
     for word in words {
-        let wrong = || Error::config(format!("{word:?} is no field: write NAME=TEXT, or NAME:=JSON"));
+        let wrong = || Error::config(format!("{word:?} is not a field: write NAME=TEXT, or NAME:=JSON"));
         let (name, value) = word.split_once('=').ok_or_else(wrong)?;
         let (name, value) = match name.strip_suffix(':') {
             None => (name, Value::String(value.to_owned())),
             Some(name) => {
-                let value = serde_json::from_str(value)
-                    .map_err(|error| Error::config(format!("{value:?}, for {name}, is no JSON: {error}")))?;
+                let value = serde_json::from_str(value).map_err(|error| {
+                    Error::config(format!("{value:?}, the value of {name}, is not valid JSON: {error}"))
+                })?;
                 (name, value)
             }
         };

@@ -1,10 +1,10 @@
-//! Answers for people: lists as tables, objects as lines, texts as they are.
+//! Human-readable answers: lists as tables, objects as lines, strings as they are.
 
 use serde_json::{Map, Value};
 
 use crate::cli::output;
 
-/// Columns that say which one it is stand first; the others follow in the service's order.
+/// Columns that identify an item come first; the others follow in the service's order.
 const FIRST: [&str; 4] = ["id", "domain_name", "name", "username"];
 
 /// An answer as text.
@@ -62,7 +62,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// A text that stays in its cell: whoever names a console may not write to the terminal of who lists them.
+/// Text without control characters: the name of a console must not write to the terminal of the person who lists it.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

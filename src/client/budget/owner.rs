@@ -1,6 +1,6 @@
-//! Whose rate budget it is: the service counts by account, so two accounts on one host never wait for each other.
+//! The owner of a rate budget: the service counts by account, so two accounts on one host never wait for each other.
 
-/// Whose budget: one account on one host.
+/// The owner of a budget: one account on one host.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Owner {
     pub host: String,

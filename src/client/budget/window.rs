@@ -1,8 +1,8 @@
 //! The rate budget: an exact sliding log for each endpoint of each account, shared by the whole process.
 //!
-//! The service counts the requests of the last 60 s and refuses the 41st. It stamps a request somewhere between our
-//! sending and its answer, so a slot frees 60 s after its *answer* (or its time-out), plus a margin; until then it is
-//! in flight and taken. A token bucket would not do: at 40 a minute it lets 79 through in the first minute.
+//! The service counts the requests of the last 60 s and refuses the 41st. It stamps a request some time between sending
+//! and answer, so a slot becomes free 60 s after the *answer* (or the time-out), plus a margin; until then it is in
+//! flight and counts as taken. A token bucket would not do: at 40 a minute it lets 79 through in the first minute.
 //! Waiting is first come, first served, so nobody starves.
 
 use std::collections::{HashMap, VecDeque};
@@ -20,7 +20,7 @@ use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
 use crate::per_process::PerProcess;
 
-/// What the stamps of two machines may differ by.
+/// How much the clocks of two machines may differ.
 const MARGIN: Duration = Duration::from_millis(100);
 
 /// Waits longer than this are logged.
@@ -30,7 +30,7 @@ type Buckets = HashMap<Owner, HashMap<&'static str, Arc<Bucket>>>;
 
 static BUDGET: PerProcess<Mutex<Buckets>> = PerProcess::new(|parent| Mutex::new(inherited(parent)));
 
-/// What a forked child knows of its parent's requests, unless a thread of the parent held a lock just then.
+/// What a forked child knows of its parent's requests, unless a thread of the parent held a lock at that moment.
 fn inherited(parent: Option<&Mutex<Buckets>>) -> Buckets {
     let Some(Ok(parent)) = parent.map(Mutex::try_lock) else { return Buckets::new() };
     let copy = |bucket: &Arc<Bucket>| {
@@ -38,7 +38,7 @@ fn inherited(parent: Option<&Mutex<Buckets>>) -> Buckets {
         // The parent's requests in flight are answered about now.
         let answered = UsedSlot { frees: clock::now() + WINDOW + MARGIN, own: false };
         log.taken.extend(std::iter::repeat_n(answered, log.in_flight as usize));
-        // Those who wait are threads of the parent; what the parent asked for, it leaves for others itself.
+        // The waiting requests are threads of the parent, and the parent writes down its own times itself.
         log = Log { in_flight: 0, waiting: 0, ..log };
         log.taken.iter_mut().for_each(|taken| taken.own = false);
         Arc::new(Bucket { log: Mutex::new(log), ..Bucket::default() })
@@ -50,7 +50,7 @@ fn inherited(parent: Option<&Mutex<Buckets>>) -> Buckets {
 #[derive(Default)]
 struct Bucket {
     log: Mutex<Log>,
-    /// Held by the one whose turn is next.
+    /// Held by the request whose turn is next.
     turn: tokio::sync::Mutex<()>,
     changed: Notify,
 }
@@ -59,11 +59,11 @@ struct Bucket {
 struct Log {
     /// Requests sent and not yet answered.
     in_flight: u32,
-    /// The slots of answered requests, in the order in which they free.
+    /// The slots of answered requests, in the order in which they become free.
     taken: VecDeque<UsedSlot>,
-    /// The service said 429: nothing before this.
+    /// The service answered 429: nothing may be sent before this.
     blocked_until: Option<Tick>,
-    /// Requests that wait.
+    /// How many requests wait.
     waiting: u32,
 }
 
@@ -71,11 +71,11 @@ struct Log {
 #[derive(Debug, Clone, Copy)]
 struct UsedSlot {
     frees: Tick,
-    /// Whether this process asked, rather than its parent or an earlier one.
+    /// Whether this process sent the request, rather than its parent or an earlier one.
     own: bool,
 }
 
-/// When a slot is free.
+/// When the next slot is free.
 #[derive(Debug, PartialEq, Eq)]
 enum NextSlot {
     Now,
@@ -106,12 +106,12 @@ impl Log {
         self.taken.front().map_or(NextSlot::AfterAnswer, |taken| NextSlot::At(taken.frees))
     }
 
-    /// How long the next to come would wait, at least.
+    /// How long the next request would wait, at least.
     fn projected_wait(&mut self, limit: u32, now: Tick) -> Duration {
         self.forget_before(now);
         let (limit, held) = (limit as usize, self.in_flight as usize + self.taken.len());
-        // Slots free in the order of `taken`, then those in flight, then those of the ones that wait, each of whom
-        // keeps the slot that it gets for a window.
+        // Slots become free in the order of `taken`, then those in flight, then those of the waiting requests, each of
+        // which keeps its slot for a window.
         let own = match (held + self.waiting as usize).checked_sub(limit) {
             None => Duration::ZERO,
             Some(mut ahead) => {
@@ -146,7 +146,7 @@ fn bucket(owner: &Owner, endpoint: Endpoint) -> Arc<Bucket> {
     bucket
 }
 
-/// Leaves for later processes what this one asked of the service within the last minute.
+/// Writes down for later processes what this one requested within the last minute.
 pub(crate) fn persist(owner: &Owner) {
     if !owner.shared {
         return;
@@ -161,14 +161,14 @@ pub(crate) fn persist(owner: &Owner) {
     file::store(owner, &logs);
 }
 
-/// Leave to send one request. Dropped unused, the request counts as sent: a cancelled one may have reached the host.
+/// Permission to send one request. If it is dropped, the request counts as sent: a cancelled one may have arrived.
 pub(crate) struct Slot {
     bucket: Arc<Bucket>,
     counts: bool,
 }
 
 impl Slot {
-    /// The request was answered, or given up.
+    /// The request was answered or given up.
     pub(crate) fn answered(self) {
         drop(self);
     }
@@ -218,10 +218,10 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Waits until a request to `endpoint` may leave.
+/// Waits until a request to `endpoint` may be sent.
 ///
 /// # Errors
-/// `Budget` if that takes longer than `max_wait`, or if the service asked for a wait that nobody sits out.
+/// `Budget` if that takes longer than `max_wait`, or if the service asked for a wait that is too long to obey.
 pub(crate) async fn acquire(
     owner: &Owner,
     endpoint: Endpoint,

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 
 /// How many times faster than real time the demo's clock runs: the first deploy would take 11 minutes.
 pub const SPEED: f64 = 120.0;
-/// The first hit after a reload starts Django.
+/// Django starts at the first request after a reload.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An emulated account.
@@ -36,14 +36,14 @@ impl Host {
         let emulator =
             Emulator::start(settings).map_err(|source| Error::Local { path: "the emulator".into(), source })?;
         let host = BaseUrl::parse(emulator.url())?;
-        // Said outright: a PYTHONANYWHERE_RATE_LIMIT in the environment would spoil the numbers.
+        // Set explicitly: a PYTHONANYWHERE_RATE_LIMIT in the environment would change the numbers.
         let options = Options { rate_limit: RateLimit::PerMinute(40), ..Options::default() };
         let client = Client::new(&host, emulator.user(), &Token::new(emulator.token())?, options)?;
         let domain = format!("{}.pythonanywhere.com", emulator.user());
         Ok(Self { emulator, client, domain })
     }
 
-    /// Makes a web app that runs the site from `~/mysite`, as one would on the Web page.
+    /// Creates a web app that runs the site from `~/mysite`, as a user would on the Web page.
     ///
     /// # Errors
     /// As the service answers.

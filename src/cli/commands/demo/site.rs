@@ -1,5 +1,5 @@
-//! The demo's site: what `wagtail start` makes, with static files collected and the database made, as a developer
-//! would have it before the first deploy.
+//! The demo's site: what `wagtail start` creates, with static files collected and the database migrated, as a
+//! developer would have it before the first deploy.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -52,21 +52,22 @@ impl Interpreter {
     /// Asks the Python that started us.
     ///
     /// # Errors
-    /// `Config` if it has no Wagtail.
+    /// `Config` if it cannot import Wagtail.
     pub async fn of(host: &HostPython) -> Result<Self> {
         const ASK: &str = "import json, sys, wagtail; \
             print(json.dumps({'prefix': sys.prefix, 'version': 'python%d%d' % sys.version_info[:2], \
             'wagtail': wagtail.__version__}))";
         let answer = python("the import", &host.executable, &["-c", ASK], Path::new("/")).await.map_err(|error| {
             Error::config(format!(
-                "the demo deploys a Wagtail site, and {} cannot import Wagtail: pip install \
+                "the demo deploys a Wagtail site, but {} cannot import Wagtail: run pip install \
                  \"pythonanywhere-api[demo]\" ({})",
                 host.executable.display(),
                 error.chain()
             ))
         })?;
-        serde_json::from_str(&answer)
-            .map_err(|error| Error::config(format!("{} answers {answer:?}: {error}", host.executable.display())))
+        serde_json::from_str(&answer).map_err(|error| {
+            Error::config(format!("unexpected output of {}: {answer:?}: {error}", host.executable.display()))
+        })
     }
 }
 
@@ -74,7 +75,7 @@ impl DemoSite {
     /// Makes the site in `folder`.
     ///
     /// # Errors
-    /// `Config` with what the command that failed said last.
+    /// `Config` with the last line that the failed command printed.
     pub async fn make(host: &HostPython, folder: &Path) -> Result<Self> {
         const START: &str = "import sys; from wagtail.bin.wagtail import main; sys.argv[0] = 'wagtail'; main()";
         python("wagtail start", &host.executable, &["-c", START, "start", NAME], folder).await?;
@@ -88,12 +89,14 @@ impl DemoSite {
     /// Changes three files and deletes one.
     ///
     /// # Errors
-    /// `Local` if a file is not there, `Config` if the page does not say what it should.
+    /// `Local` if a file is missing, `Config` if the page does not contain the expected words.
     pub fn change(&self) -> Result<()> {
         for name in CHANGED {
             let text = self.read(name)?;
             if name == PAGE && !text.contains(FIRST_WORDS) {
-                return Err(Error::config(format!("{name} of this Wagtail does not say {FIRST_WORDS:?}")));
+                return Err(Error::config(format!(
+                    "{name} of this version of Wagtail does not contain {FIRST_WORDS:?}"
+                )));
             }
             self.write(name, &format!("{}\n", text.replace(FIRST_WORDS, NEW_WORDS)))?;
         }
@@ -130,11 +133,11 @@ async fn python(what: &str, executable: &Path, arguments: &[&str], folder: &Path
         .output();
     let failed = |source| Error::Local { path: executable.to_owned(), source };
     let Ok(done) = tokio::time::timeout(TIMEOUT, run).await else {
-        return Err(Error::config(format!("{what} takes too long")));
+        return Err(Error::config(format!("{what} took too long")));
     };
     let done = done.map_err(failed)?;
     if !done.status.success() {
-        // The last line of a traceback says what went wrong; the rest is about somebody else's code.
+        // The last line of a traceback says what went wrong; the rest is about other people's code.
         let words = String::from_utf8_lossy(&done.stderr);
         let last = words.trim_end().lines().last().unwrap_or_default();
         return Err(Error::config(format!("{what} failed: {last}")));

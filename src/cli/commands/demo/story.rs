@@ -1,4 +1,4 @@
-//! The demo's story: deploy, change, diff, deploy, deploy; each step is checked, and the exit code tells.
+//! The steps of the demo: deploy, change, diff, deploy, deploy. Each step is checked, and the exit code is the result.
 
 use std::time::Duration;
 
@@ -77,8 +77,8 @@ impl<'a> Story<'a> {
     }
 
     async fn first_deploy(&mut self) -> Result<()> {
-        self.say("3. The first deploy sends everything, a request for each file. The database is protected: it goes");
-        self.say("   because --include names it. Then the web app is reloaded");
+        self.say("3. The first deploy sends everything, one request per file. The database is protected and is sent");
+        self.say("   only because --include names it. Then the web app is reloaded");
         let (diff, report) = self.deploy("first deploy", &["db.sqlite3"]).await?;
         let files = diff.added.len();
         self.check(&format!("{} sent", counted(report.uploaded.len(), "file")), report.ok && files > 100);
@@ -89,8 +89,8 @@ impl<'a> Story<'a> {
 
     async fn change_and_deploy(&mut self) -> Result<()> {
         self.site.change()?;
-        self.say("4. Three files change and one goes. pya diff:");
-        let (diff, report) = self.deploy("3 changed, 1 gone", &[]).await?;
+        self.say("4. Three files change and one is deleted. pya diff:");
+        let (diff, report) = self.deploy("3 changed, 1 deleted", &[]).await?;
         for line in diff.to_string().lines() {
             self.say(&format!("      {line}"));
         }
@@ -98,7 +98,7 @@ impl<'a> Story<'a> {
         self.check("the diff shows exactly that", exact);
         self.say("   pya deploy --delete");
         let sent = report.ok && report.uploaded == CHANGED && report.deleted == [REMOVED];
-        self.check("the deploy sends exactly those, and deletes the one", sent);
+        self.check("the deploy sends exactly those, and deletes that one", sent);
         let page = self.host.page().await?;
         self.check(&format!("the home page says {NEW_WORDS:?}"), page.contains(NEW_WORDS));
         Ok(())
@@ -112,7 +112,7 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Diffs and deploys, and notes what it cost.
+    /// Diffs and deploys, and records what it cost.
     async fn deploy(&mut self, name: &'static str, include: &[&str]) -> Result<(DeployDiff, DeployReport)> {
         let include: Vec<String> = include.iter().map(|&mask| mask.to_owned()).collect();
         let before = self.host.emulator.requests().len();
@@ -121,7 +121,7 @@ impl<'a> Story<'a> {
         let options =
             DeployOptions { delete: true, reload: vec![self.host.domain.clone()], include, ..DeployOptions::default() };
         let mut report = perform(&self.project, &diff, &options, self.context, false).await?;
-        // They come in the order in which they arrived.
+        // The report lists them in the order in which they arrived.
         report.uploaded.sort_unstable();
         let requests = self.host.emulator.requests().len() - before;
         self.rounds.push(Round { name, uploaded: report.uploaded.len(), deleted: report.deleted.len(), requests });
@@ -168,7 +168,7 @@ impl<'a> Story<'a> {
         if self.failed.is_empty() {
             return Exit::Ok;
         }
-        self.context.output.failure(&format!("this did not hold: {}", self.failed.join("; ")));
+        self.context.output.failure(&format!("these checks failed: {}", self.failed.join("; ")));
         Exit::Failed
     }
 
