@@ -1,8 +1,8 @@
-//! What is still due after an operation was cut off: a task on the host that must not stay there.
+//! Cleanup after an operation was interrupted, such as removing a task on the host that must not stay there.
 //!
-//! Dropping a future ends it at once, and nothing can be awaited while it is dropped. So whatever has to be undone on the
-//! host is left here as a future of its own, and those who interrupt operations (the command line, the bindings) give it
-//! a little time before they go. Where they cannot, a mark on the host says what is left over.
+//! Dropping a future ends it at once, and nothing can be awaited while it is dropped. So work that has to be undone on
+//! the host is deferred here as a future of its own, and the callers that interrupt operations (the command line, the
+//! bindings) run it for a short time before they return. If they cannot, a note on the host says what is left.
 
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -10,21 +10,21 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-type Due = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Pending = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-static DUE: Mutex<Vec<Due>> = Mutex::new(Vec::new());
+static PENDING: Mutex<Vec<Pending>> = Mutex::new(Vec::new());
 
-/// Leaves something to be done.
+/// Defers a cleanup until [`run_pending`] is called.
 pub(crate) fn defer(due: impl Future<Output = ()> + Send + 'static) {
-    DUE.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(due));
+    PENDING.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(due));
 }
 
-/// Does what is due, for at most so long; returns at once if nothing is.
+/// Runs the deferred cleanups, for at most `within`; returns at once if there are none.
 pub(crate) async fn run_pending(within: Duration) {
-    let due = std::mem::take(&mut *DUE.lock().unwrap_or_else(PoisonError::into_inner));
+    let due = std::mem::take(&mut *PENDING.lock().unwrap_or_else(PoisonError::into_inner));
     if !due.is_empty() && tokio::time::timeout(within, join_all(due)).await.is_err() {
         log::warn!(
-            "what an interrupted command left on the host could not be removed in time; the next one will do it"
+            "what an interrupted command left on the host could not be removed in time; the next command will remove it"
         );
     }
 }

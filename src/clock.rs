@@ -1,8 +1,8 @@
 //! The clock that the rate limit, back-off, intents and the emulator read.
 //!
-//! It runs with the system's monotonic clock times a factor that tests may raise ([`set_speed`]) or that they move
-//! ahead ([`advance`]), so that an exact 60 s rate limit can be tried in milliseconds while sockets, processes and
-//! signals stay real. A [`Tick`] is a moment of this clock, counted from its first use in the process.
+//! It follows the system's monotonic clock; tests may make it run faster ([`set_speed`]) or move it ahead
+//! ([`advance`]), so that an exact 60 s rate limit can be tested in milliseconds while sockets, processes and signals
+//! stay real. A [`Tick`] is a moment of this clock, counted from its first use in the process.
 
 use std::ops::{Add, Sub};
 use std::sync::{Arc, LazyLock};
@@ -94,7 +94,7 @@ pub fn wall() -> SystemTime {
     CLOCK.start + now().since_start()
 }
 
-/// Sleeps until `deadline`, however the clock is changed meanwhile.
+/// Sleeps until `deadline`, even if the clock is changed meanwhile.
 pub async fn sleep_until(deadline: Tick) {
     let mut changes = CLOCK.changes.subscribe();
     loop {

@@ -15,31 +15,31 @@ pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What to do about a status that one can do something about.
+/// What the user can do about a status.
 fn advice(status: u16) -> &'static str {
     match status {
-        401 => " (the API token is not accepted: the Account page of PythonAnywhere shows it, tab 'API Token')",
+        401 => " (the API token is not accepted: compare it with the Account page of PythonAnywhere, tab 'API Token')",
         _ => "",
     }
 }
 
-/// Whatever went wrong between the caller and the service.
+/// Everything that can go wrong between the caller and the service.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A mistake that can be seen without asking the service; the message says what to do.
+    /// A mistake that is found without asking the service; the message says what to do.
     #[error("{message}")]
     Config {
         /// What is wrong and what to do about it.
         message: String,
     },
-    /// Somebody else deploys the same project, or did so since this was looked at; the message says what to do.
+    /// Another deploy of the same project is under way, or happened since the diff; the message says what to do.
     #[error("{message}")]
     Held {
-        /// Who, and what to do about it.
+        /// Which deploy, and what to do about it.
         message: String,
     },
-    /// A job on the host did not do what it should. What it did nevertheless, the message says.
+    /// A job on the host failed. The message says what it did nevertheless.
     #[error("{message}")]
     Job {
         /// Why.
@@ -52,7 +52,7 @@ pub enum Error {
         method: String,
         /// URL without secrets.
         url: String,
-        /// What to check, where the cause tells.
+        /// What to check, if the cause suggests something.
         hint: Option<String>,
         /// What the transport said.
         source: BoxError,
@@ -80,7 +80,7 @@ pub enum Error {
         status: u16,
         /// What the endpoint promises.
         expected: &'static str,
-        /// The first 200 characters of what came.
+        /// The first 200 characters of the answer.
         snippet: String,
     },
     /// The service answered with an error status.
@@ -102,14 +102,17 @@ pub enum Error {
         browser_url: Option<String>,
     },
     /// The rate budget would make the request wait longer than `max_wait` allows.
-    #[error("the rate limit of {endpoint} is used up for another {:.0} s, longer than max_wait allows", wait.as_secs_f64().ceil())]
+    #[error(
+        "the rate limit of {endpoint} is used up for another {:.0} s, longer than the request may wait",
+        wait.as_secs_f64().ceil()
+    )]
     Budget {
         /// The endpoint whose budget is used up.
         endpoint: String,
         /// How long the wait would have been.
         wait: Duration,
     },
-    /// A file of this machine could not be read or written.
+    /// A local file could not be read or written.
     #[error("{}", path.display())]
     Local {
         /// The file.
@@ -117,7 +120,7 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// What a callback of the caller raised, carried through unchanged.
+    /// The error that a callback of the caller raised, passed on unchanged.
     #[error("a callback failed")]
     Callback(#[source] BoxError),
     /// A directory was expected and a file is there, or a file where a directory was expected.
@@ -130,7 +133,7 @@ pub enum Error {
         /// What was expected.
         expected: &'static str,
     },
-    /// The runtime went away while the operation was under way (the interpreter is exiting).
+    /// The runtime was shut down while the operation was under way (the interpreter is exiting).
     #[error("the runtime was shut down before the operation ended")]
     Closed,
 }
@@ -145,7 +148,7 @@ pub enum TimeoutPhase {
     Read,
     /// The whole answer.
     Total,
-    /// The end of a command in a console, which goes on there.
+    /// The end of a command in a console, where it continues.
     Command,
 }
 
@@ -212,17 +215,17 @@ impl ErrorKind {
 }
 
 impl Error {
-    /// A mistake of the caller, in words that say what to do.
+    /// A mistake of the caller; the message says what to do.
     pub fn config(message: impl Into<String>) -> Self {
         Self::Config { message: message.into() }
     }
 
-    /// Another deploy is in the way, in words that say what to do.
+    /// Another deploy is under way; the message says what to do.
     pub fn held(message: impl Into<String>) -> Self {
         Self::Held { message: message.into() }
     }
 
-    /// A job on the host failed, in words that say why.
+    /// A job on the host failed; the message says why.
     pub fn job(message: impl Into<String>) -> Self {
         Self::Job { message: message.into() }
     }
@@ -265,7 +268,7 @@ impl Error {
         }
     }
 
-    /// Whether nothing is known of what the service did: no answer, or an answer that a gateway made up.
+    /// Whether it is unknown what the service did: no answer came, or a gateway answered in its place.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         match self {
@@ -290,16 +293,21 @@ impl Error {
     /// This error and its causes in one line, each stated once.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let words = error.to_string();
-            if !text.contains(&words) {
-                text.push_str(": ");
-                text.push_str(&words);
-            }
-            cause = error.source();
-        }
-        text
+        chain(self)
     }
+}
+
+/// An error and its causes in one line, each stated once.
+pub(crate) fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
 }

@@ -12,7 +12,7 @@
 //! | [`finder`] | recursive search of remote files with masks |
 //! | [`api`] | one file per endpoint family of the service |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
-//! | [`error`], [`clock`], [`environment`], [`setting`], [`parameters`] | what everything above shares |
+//! | [`error`], [`clock`], [`parameters`] | what everything above shares |
 //! | [`webfaction`] | another service's XML-RPC API, over the transport of `client` |
 //! | [`emulator`] | the service on this machine; shares nothing with the client but the clock |
 
@@ -27,7 +27,6 @@ pub mod deploy;
 mod digest;
 #[cfg(unix)]
 pub mod emulator;
-pub mod environment;
 pub mod error;
 pub mod finder;
 pub mod host;

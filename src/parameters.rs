@@ -1,8 +1,8 @@
-//! Signatures as data: what a method of a table takes.
+//! Signatures as data: the parameters of the methods in a table.
 //!
-//! An API that is a table of calls says the parameters of each with these types. They know neither Python nor the
-//! command line; both make their methods and arguments of them. A parameter is positional or named, as in Python,
-//! and named only where it stands after a [`Kind::Rest`].
+//! An API that is a table of calls describes the parameters of each call with these types. They know neither Python nor
+//! the command line; both generate their methods and arguments from them. A parameter is positional or named, as in
+//! Python, and only named after a [`Kind::Rest`].
 //!
 //! ```
 //! use pythonanywhere_api::parameters::{Parameter, flag, rest, text};
@@ -17,26 +17,26 @@
 pub struct Parameter {
     /// Its name, as the API documents it.
     pub name: &'static str,
-    /// What it takes.
+    /// The kind of its value.
     pub kind: Kind,
-    /// What it is when it is left out; `None` if it must be given.
+    /// Its value if it is left out; `None` if it must be given.
     pub default: Option<DefaultValue>,
 }
 
-/// What a parameter takes.
+/// The kind of value that a parameter takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A text.
+    /// A string.
     Text,
     /// A whole number.
     Integer,
     /// Any number.
     Number,
-    /// Yes or no.
+    /// A boolean.
     Flag,
     /// A list.
     List,
-    /// Whatever the caller gives.
+    /// Any value.
     Any,
     /// All further positional arguments, `*name` in Python.
     Rest,
@@ -44,7 +44,7 @@ pub enum Kind {
     Fields,
 }
 
-/// A default that can stand in a table.
+/// A default value in a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum DefaultValue {
@@ -56,7 +56,7 @@ pub enum DefaultValue {
 }
 
 impl Parameter {
-    /// A required parameter, or one that collects.
+    /// A required parameter, or one that collects all further arguments.
     #[must_use]
     pub const fn new(name: &'static str, kind: Kind) -> Self {
         Self { name, kind, default: None }
@@ -69,19 +69,19 @@ impl Parameter {
         self
     }
 
-    /// The same parameter, nothing by default.
+    /// The same parameter with no value by default.
     #[must_use]
     pub const fn or_none(self) -> Self {
         self.or(DefaultValue::None)
     }
 
-    /// The same parameter with a text by default.
+    /// The same parameter with a string by default.
     #[must_use]
     pub const fn or_text(self, text: &'static str) -> Self {
         self.or(DefaultValue::Text(text))
     }
 
-    /// The same parameter with yes or no by default.
+    /// The same parameter with a boolean by default.
     #[must_use]
     pub const fn or_flag(self, flag: bool) -> Self {
         self.or(DefaultValue::Flag(flag))
@@ -93,14 +93,14 @@ impl Parameter {
         self.default.is_none() && !self.is_collecting()
     }
 
-    /// Whether it collects what no other parameter takes.
+    /// Whether it collects the arguments that no other parameter takes.
     #[must_use]
     pub const fn is_collecting(&self) -> bool {
         matches!(self.kind, Kind::Rest | Kind::Fields)
     }
 }
 
-/// A text.
+/// A string.
 #[must_use]
 pub const fn text(name: &'static str) -> Parameter {
     Parameter::new(name, Kind::Text)
@@ -118,7 +118,7 @@ pub const fn number(name: &'static str) -> Parameter {
     Parameter::new(name, Kind::Number)
 }
 
-/// Yes or no.
+/// A boolean.
 #[must_use]
 pub const fn flag(name: &'static str) -> Parameter {
     Parameter::new(name, Kind::Flag)
@@ -130,7 +130,7 @@ pub const fn list(name: &'static str) -> Parameter {
     Parameter::new(name, Kind::List)
 }
 
-/// Whatever the caller gives.
+/// Any value.
 #[must_use]
 pub const fn any(name: &'static str) -> Parameter {
     Parameter::new(name, Kind::Any)

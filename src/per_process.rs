@@ -2,16 +2,16 @@
 //!
 //! A web server that preforks copies our statics into its children, where the threads behind them do not exist and a
 //! lock may be held for ever. So each such static is keyed by the process id, and a child makes its own on first use.
-//! `arc-swap` needs no lock to read, which is what makes this safe right after a fork.
+//! `arc-swap` needs no lock to read, which makes this safe right after a fork.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-/// A lazily made value, one for each process.
+/// A lazily created value, one for each process.
 pub(crate) struct PerProcess<T> {
     slot: ArcSwapOption<Owned<T>>,
-    /// Makes the value; is given that of the parent process, whose locks may be held by threads that are no more.
+    /// Creates the value; gets that of the parent process, whose locks may be held by threads that no longer exist.
     make: fn(Option<&T>) -> T,
 }
 

@@ -168,7 +168,7 @@ class Consoles(_Family):
         Endpoint: ``GET consoles/``.
         """
     def create(self, executable: str = "bash", arguments: str = "", working_directory: str | None = None) -> Console:
-        """Makes a console. It starts when its page is opened in a browser. 429 says that no more consoles are allowed.
+        """Makes a console. It starts when its page is opened in a browser. 429 means that no more consoles are allowed.
 
         Endpoint: ``POST consoles/``.
         """
@@ -338,12 +338,12 @@ class Files(_Family):
         Endpoint: ``GET files/path{path}``.
         """
     def delete(self, path: str) -> None:
-        """Deletes a file, or a folder with all below it.
+        """Deletes a file, or a folder with everything in it.
 
         Endpoint: ``DELETE files/path{path}``.
         """
     def share(self, path: str) -> str:
-        """Makes a file readable for everybody who knows the address.
+        """Shares a file: everyone who knows the address can read it.
 
         Endpoint: ``POST files/sharing/``.
         """
@@ -360,7 +360,7 @@ class Files(_Family):
     def tree(self, path: str) -> builtins.list[str]:
         """Paths two levels deep, folders with a slash at the end.
 
-        Trimmed to 1000 in silence: a hint rather than a basis for decisions.
+        Silently cut to 1000 entries: a hint, not a basis for decisions.
 
         Endpoint: ``GET files/tree/?path={path}``.
         """
@@ -489,7 +489,7 @@ class Webapps(_Family):
         Endpoint: ``GET webapps/``.
         """
     def create(self, domain_name: str, python_version: str) -> dict[str, Any]:
-        """Makes a web app with manual configuration, and writes its WSGI file anew.
+        """Makes a web app with manual configuration, and overwrites its WSGI file.
 
         The version is written like python313 or 3.13.
 
@@ -530,7 +530,7 @@ class Webapps(_Family):
         Endpoint: ``POST webapps/{domain_name}/enable/``.
         """
     def reload(self, domain_name: str) -> dict[str, Any]:
-        """Reloads a web app. Not repeated after a time-out, which leaves open whether it was reloaded.
+        """Reloads a web app. Not repeated after a time-out, because the web app may have been reloaded.
 
         Endpoint: ``POST webapps/{domain_name}/reload/``.
         """
@@ -635,7 +635,7 @@ class Websites(_Family):
     """The endpoints `websites`. Methods raise what the service answers, see `Client`."""
 
     def list(self) -> builtins.list[Website]:
-        """Lists the websites, which run by a command.
+        """Lists the websites, each of which is served by a command.
 
         Endpoint: ``GET v1 websites/``.
         """

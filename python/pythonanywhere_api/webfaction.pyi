@@ -72,7 +72,7 @@ class WebfactionApi:
         """
 
     def login(self, username: str, password: str, machine: str | None = None) -> list[Any]:
-        """Begins a session, which the calls after it are made in.
+        """Starts a session for the calls that follow.
 
         Args:
             username: a user of the control panel.
@@ -445,7 +445,7 @@ class WebfactionApi:
         """
 
     def grant_db_permissions(self, username: str, database: str, db_type: str) -> dict[str, Any]:
-        """Allows a user everything with a database.
+        """Gives a user all permissions for a database.
 
         Returns:
             A dict: ``username``, ``machine``, ``db_type``, ``database``.
@@ -473,7 +473,7 @@ class WebfactionApi:
         """
 
     def revoke_db_permissions(self, username: str, database: str, db_type: str) -> dict[str, Any]:
-        """Takes a user's permissions for a database away.
+        """Revokes a user's permissions for a database.
 
         Returns:
             A dict: ``username``, ``machine``, ``db_type``, ``database``.
@@ -564,7 +564,7 @@ class WebfactionApi:
         """
 
     def set_apache_acl(self, paths: str | Sequence[str], permission: str = "rwx", recursive: bool = False) -> Any:
-        """Lets the machine's Apache at files or folders.
+        """Gives the machine's Apache access to files or folders.
 
         Args:
             paths: one or more, from the home folder.

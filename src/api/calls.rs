@@ -1,8 +1,8 @@
-//! The service's endpoints as data: what each is called, takes, sends and answers.
+//! The service's endpoints as data: the name of each, its parameters, its request and its answer.
 //!
 //! [`Client::call`](crate::Client::call) performs them; the methods of both Python classes and the commands of `pya`
-//! are made of this table, so that an endpoint is written once. Paths are relative to the account. Parameters that
-//! stand in the path are in braces there, the others go into the body (or the query of GET and DELETE).
+//! are generated from this table, so that an endpoint is described once. Paths are relative to the account. Parameters
+//! in the path are in braces there, the others go into the body (or the query of GET and DELETE).
 //!
 //! Source: <https://help.pythonanywhere.com/pages/API/>.
 
@@ -12,27 +12,27 @@ use crate::parameters::{Parameter, any, fields, flag, integer, text};
 
 /// One method of one endpoint.
 #[derive(Debug)]
-pub struct Call {
+pub struct EndpointCall {
     /// Family and verb, as in `webapps.static_files.list`.
     pub name: &'static str,
     /// The HTTP method.
     pub method: Method,
     /// The path below the account, with parameters in braces.
     pub path: &'static str,
-    /// What it takes, in order.
+    /// Its parameters, in order.
     pub parameters: &'static [Parameter],
-    /// How that which is not in the path is sent.
+    /// How the parameters that are not in the path are sent.
     pub sends: Sends,
-    /// What it answers.
+    /// What its answer is.
     pub answers: Answers,
-    /// What it does.
+    /// What it does, in a sentence.
     pub doc: &'static str,
 }
 
 /// How parameters are sent. A parameter without a value (`None`) is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sends {
-    /// There are none.
+    /// There are no parameters to send.
     Nothing,
     /// In the URL.
     Query,
@@ -42,7 +42,7 @@ pub enum Sends {
     Json,
     /// The one parameter, as the form field of this name.
     Field(&'static str),
-    /// Nothing but this, as JSON.
+    /// Only this field with this value, as JSON.
     Fixed(&'static str, &'static str),
     /// As JSON, with the command in the field `webapp`.
     Website,
@@ -50,22 +50,22 @@ pub enum Sends {
     File,
 }
 
-/// What an answer is made into.
+/// What the answer is turned into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answers {
-    /// Nothing, whatever the service says.
+    /// Nothing, whatever the service answers.
     Nothing,
     /// A JSON object.
     Object,
     /// A list of JSON objects.
     Objects,
-    /// A list of texts.
+    /// A list of strings.
     Texts,
     /// JSON of any shape.
     Any,
     /// The list in this field.
     ListIn(&'static str),
-    /// The text in this field.
+    /// The string in this field.
     TextIn(&'static str),
     /// The bytes of a file.
     Content,
@@ -79,13 +79,13 @@ pub enum Answers {
     AddressIfAny,
     /// A web app, unless the service answers 200 with an error in it.
     NewWebapp,
-    /// What a reload says, and perhaps a warning.
+    /// The answer to a reload, perhaps with a warning.
     Reload,
     /// A certificate.
     Certificate,
 }
 
-impl Call {
+impl EndpointCall {
     /// The family, as in `webapps.static_files`.
     #[must_use]
     pub fn family(&self) -> &'static str {
@@ -117,7 +117,7 @@ impl Call {
             Answers::Nothing => "Nothing.",
             Answers::Object | Answers::NewWebapp => "The service's dict.",
             Answers::Objects | Answers::ListIn(_) => "A list of the service's dicts.",
-            Answers::Texts => "A list of texts.",
+            Answers::Texts => "A list of strings.",
             Answers::Any => "What the service answers: a list or a dict.",
             Answers::TextIn(_) => "The text, terminal escapes included.",
             Answers::Content => "The bytes of the file.",
@@ -133,7 +133,7 @@ impl Call {
 
 /// The call of this name.
 #[must_use]
-pub fn find(name: &str) -> Option<&'static Call> {
+pub fn find(name: &str) -> Option<&'static EndpointCall> {
     CALLS.iter().find(|call| call.name == name)
 }
 
@@ -145,8 +145,8 @@ const fn call(
     sends: Sends,
     answers: Answers,
     doc: &'static str,
-) -> Call {
-    Call { name, method, path, parameters, sends, answers, doc }
+) -> EndpointCall {
+    EndpointCall { name, method, path, parameters, sends, answers, doc }
 }
 
 const fn get(
@@ -155,11 +155,16 @@ const fn get(
     parameters: &'static [Parameter],
     answers: Answers,
     doc: &'static str,
-) -> Call {
+) -> EndpointCall {
     call(name, Method::GET, path, parameters, Sends::Nothing, answers, doc)
 }
 
-const fn delete(name: &'static str, path: &'static str, parameters: &'static [Parameter], doc: &'static str) -> Call {
+const fn delete(
+    name: &'static str,
+    path: &'static str,
+    parameters: &'static [Parameter],
+    doc: &'static str,
+) -> EndpointCall {
     call(name, Method::DELETE, path, parameters, Sends::Nothing, Answers::Nothing, doc)
 }
 
@@ -170,18 +175,18 @@ const fn change(
     parameters: &'static [Parameter],
     sends: Sends,
     doc: &'static str,
-) -> Call {
+) -> EndpointCall {
     call(name, method, path, parameters, sends, Answers::Object, doc)
 }
 
-/// A POST that answers with nothing worth knowing.
+/// A POST whose answer contains nothing worth returning.
 const fn order(
     name: &'static str,
     path: &'static str,
     parameters: &'static [Parameter],
     sends: Sends,
     doc: &'static str,
-) -> Call {
+) -> EndpointCall {
     call(name, Method::POST, path, parameters, sends, Answers::Nothing, doc)
 }
 
@@ -202,7 +207,7 @@ use Answers::{
 use Sends::{Field, File, Form, Json, Query, Website};
 
 /// Every call, by family.
-pub const CALLS: &[Call] = &[
+pub const CALLS: &[EndpointCall] = &[
     // ---- Always-on tasks
     get("always_on.list", "always_on/", &[], Objects, "Lists the always-on tasks."),
     change(
@@ -247,7 +252,7 @@ pub const CALLS: &[Call] = &[
         "consoles/",
         &[text("executable").or_text("bash"), text("arguments").or_text(""), text("working_directory").or_none()],
         Json,
-        "Makes a console. It starts when its page is opened in a browser. 429 says that no more consoles are allowed.",
+        "Makes a console. It starts when its page is opened in a browser. 429 means that no more consoles are allowed.",
     ),
     get(
         "consoles.shared_with_you",
@@ -346,7 +351,7 @@ pub const CALLS: &[Call] = &[
         Created,
         "Writes a file, making its folders and replacing what is there.",
     ),
-    delete("files.delete", "files/path{path}", PATH, "Deletes a file, or a folder with all below it."),
+    delete("files.delete", "files/path{path}", PATH, "Deletes a file, or a folder with everything in it."),
     call(
         "files.share",
         Method::POST,
@@ -354,7 +359,7 @@ pub const CALLS: &[Call] = &[
         PATH,
         Json,
         Address,
-        "Makes a file readable for everybody who knows the address.",
+        "Shares a file: everyone who knows the address can read it.",
     ),
     call(
         "files.sharing_url",
@@ -373,7 +378,7 @@ pub const CALLS: &[Call] = &[
         PATH,
         Query,
         Texts,
-        "Paths two levels deep, folders with a slash at the end. Trimmed to 1000 in silence: a hint, no basis for a decision.",
+        "Paths two levels deep, folders with a slash at the end. Silently cut to 1000 entries: a hint, not a basis for decisions.",
     ),
     // ---- Scheduled tasks
     get("schedule.list", "schedule/", &[], Objects, "Lists the scheduled tasks."),
@@ -437,7 +442,7 @@ pub const CALLS: &[Call] = &[
         &[text("domain_name"), text("python_version")],
         Form,
         NewWebapp,
-        "Makes a web app with manual configuration, and writes its WSGI file anew. The version is written like python313 or 3.13.",
+        "Makes a web app with manual configuration, and overwrites its WSGI file. The version is written like python313 or 3.13.",
     ),
     get("webapps.get", "webapps/{domain_name}/", DOMAIN, Object, "The configuration of a web app."),
     change(
@@ -466,7 +471,7 @@ pub const CALLS: &[Call] = &[
         DOMAIN,
         Sends::Nothing,
         Reload,
-        "Reloads a web app. Not repeated after a time-out, which leaves open whether it was reloaded.",
+        "Reloads a web app. Not repeated after a time-out, because the web app may have been reloaded.",
     ),
     // ---- Web apps: certificates
     get("webapps.ssl.get", "webapps/{domain_name}/ssl/", DOMAIN, Certificate, "The certificate of a web app."),
@@ -576,7 +581,7 @@ pub const CALLS: &[Call] = &[
         "Removes a header; a reload applies it.",
     ),
     // ---- Websites
-    get("websites.list", "websites/", &[], Objects, "Lists the websites, which run by a command."),
+    get("websites.list", "websites/", &[], Objects, "Lists the websites, each of which is served by a command."),
     change(
         "websites.create",
         Method::POST,

@@ -1,10 +1,10 @@
-//! A command in a console: typed, waited for, its output brought back.
+//! Runs a command in a console: types it, waits for its end and returns its output.
 //!
 //! The service gives about the last 500 characters of a terminal, so the end of a command can be seen there but not its
 //! whole output. In a `bash` console the command's output therefore goes to a file in the account, which is read and
-//! removed: all of it comes back, exactly, with the exit status. Elsewhere (`python3`, `mysql`, …) the end is the
-//! prompt coming back, and the output is what the terminal still shows; that its beginning may be lost is said in the
-//! text itself, so that no part is taken for the whole.
+//! removed: the output is complete and exact, and the exit status is known. Elsewhere (`python3`, `mysql`, …) the
+//! command has ended when the prompt is back, and the output is what the terminal still shows; if its beginning may be
+//! lost, the text itself says so, so that no part is taken for the whole.
 
 use std::time::Duration;
 
@@ -15,35 +15,35 @@ use crate::client::{Client, RemotePath, Request};
 use crate::clock;
 use crate::error::{Error, Result, TimeoutPhase};
 
-/// First and last wait between two looks at a console, of which the service allows 40 a minute.
-const FIRST_LOOK: Duration = Duration::from_millis(200);
-const LAST_LOOK: Duration = Duration::from_secs(3);
+/// First and longest wait between two polls of a console, of which the service allows 40 a minute.
+const FIRST_POLL: Duration = Duration::from_millis(200);
+const MAX_POLL: Duration = Duration::from_secs(3);
 
-/// How long a console that was just started may take to show its prompt.
-const START: Duration = Duration::from_secs(10);
+/// How long a console that has just started may take to show its prompt.
+const PROMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a shell reads in one line before it has begun to edit lines itself.
-const LONGEST_LINE: usize = 4000;
+/// The longest line that a shell reads before it has started to edit lines itself.
+const MAX_LINE_LENGTH: usize = 4000;
 
-/// How often a file that the shell has written is asked for, until the files' server sees all of it.
-const FILE_LOOKS: u32 = 6;
+/// How often a file that the shell has written is read until the file server sees all of it.
+const FILE_READS: u32 = 6;
 
-/// Stands before output whose beginning may be lost.
-const CUT: &str = "[the service keeps about 500 characters of a console: output before this line may be lost]\n";
+/// The first line of output whose beginning may be lost.
+const TRUNCATED: &str = "[the service keeps about 500 characters of a console: output before this line may be lost]\n";
 
-/// What a command in a console gave.
+/// The output of a command in a console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandOutput {
-    /// What it wrote, without terminal escapes.
+    /// What the command wrote, without terminal escapes.
     pub text: String,
-    /// Of the command, where a shell ran it.
+    /// The exit status, if a shell ran the command.
     pub exit_status: Option<i32>,
-    /// Whether the text is known to be all of it. If not, its first line says so.
+    /// Whether the text is known to be complete. If not, its first line says so.
     pub is_complete: bool,
 }
 
 #[derive(Deserialize)]
-struct Console {
+struct ConsoleProgram {
     #[serde(default)]
     executable: String,
 }
@@ -59,12 +59,12 @@ impl Client {
     ///
     /// # Errors
     /// `ConsoleNotStarted` with the page to open; `Config` if the console is not at a prompt; `Timeout` if the command
-    /// has not ended after `timeout`: it goes on in the console.
+    /// has not ended after `timeout`: it continues in the console.
     pub async fn run_in_console(&self, id: u64, command: &str, timeout: Duration) -> Result<CommandOutput> {
         if command.trim().is_empty() {
             return Err(Error::config("the command for the console is empty"));
         }
-        let console: Console =
+        let console: ConsoleProgram =
             self.send(Request::get(format!("consoles/{id}/"))).await?.error_for_status()?.json("a console")?;
         let program = console.executable.rsplit('/').next().unwrap_or_default();
         let session = Session { client: self, id, command, timeout, token: format!("{:08x}", fastrand::u32(..)) };
@@ -75,27 +75,27 @@ impl Client {
     }
 }
 
-/// A command on its way.
+/// A command under way.
 struct Session<'a> {
     client: &'a Client,
     id: u64,
     command: &'a str,
     timeout: Duration,
-    /// Tells its traces from everybody else's.
+    /// Distinguishes its traces from those of other commands.
     token: String,
 }
 
 impl Session<'_> {
     async fn in_shell(&self) -> Result<CommandOutput> {
         let line = shell_line(self.command, &self.token)?;
-        self.wait_for(START, is_shell_prompt).await?.map_err(|shown| self.not_ready(&shown))?;
+        self.wait_for(PROMPT_TIMEOUT, is_shell_prompt).await?.map_err(|shown| self.not_ready(&shown))?;
         self.client.send_console_input(self.id, &line).await?;
         let file = RemotePath::parse(&format!("/home/{}/{}", self.client.user(), file_name(&self.token)))?;
         let mark = mark(&self.token);
         let ended = self.wait_for(self.timeout, |shown| ends_with_status(shown, &mark)).await?;
         let output = match ended {
-            Ok(()) => self.read(&file, &mark, FILE_LOOKS).await,
-            // The mark may have been driven off the screen.
+            Ok(()) => self.read(&file, &mark, FILE_READS).await,
+            // The mark may have scrolled off the screen.
             Err(_) => self.read(&file, &mark, 1).await,
         };
         let (text, exit_status) = match (output?, ended) {
@@ -107,14 +107,14 @@ impl Session<'_> {
             }
         };
         if let Err(error) = self.client.delete_path(&file).await {
-            log::warn!("{file} stays behind: {}", error.chain());
+            log::warn!("{file} could not be removed: {}", error.chain());
         }
         Ok(CommandOutput { text: plain(&text), exit_status: Some(exit_status), is_complete: true })
     }
 
-    /// The output and the status at its end; `None` if the file is not whole.
-    async fn read(&self, file: &RemotePath, mark: &str, looks: u32) -> Result<Option<(String, i32)>> {
-        for look in 1..=looks {
+    /// The output and the status at its end; `None` if the file is incomplete.
+    async fn read(&self, file: &RemotePath, mark: &str, reads: u32) -> Result<Option<(String, i32)>> {
+        for read in 1..=reads {
             match self.client.read_file(file).await {
                 Ok(content) => {
                     let text = String::from_utf8_lossy(&content);
@@ -125,8 +125,8 @@ impl Session<'_> {
                 Err(error) if error.status() == Some(404) => {}
                 Err(error) => return Err(error),
             }
-            if look < looks {
-                clock::sleep(FIRST_LOOK * look).await;
+            if read < reads {
+                clock::sleep(FIRST_POLL * read).await;
             }
         }
         Ok(None)
@@ -139,9 +139,9 @@ impl Session<'_> {
             shown.clone_into(&mut before);
             !prompt.is_empty()
         };
-        self.wait_for(START, is_ready).await?.map_err(|shown| self.not_ready(&shown))?;
+        self.wait_for(PROMPT_TIMEOUT, is_ready).await?.map_err(|shown| self.not_ready(&shown))?;
         let command = self.command.trim_end_matches('\n');
-        // The same input again and again would leave a terminal that shows the same as before.
+        // Repeating the same input would leave a terminal that looks the same as before.
         let is_marked = takes_comments && !command.contains('\n');
         let line = if is_marked { format!("{command}  # {}\n", self.token) } else { format!("{command}\n") };
         self.client.send_console_input(self.id, &line).await?;
@@ -155,14 +155,14 @@ impl Session<'_> {
         Ok(typed_output(&shown, echo))
     }
 
-    /// Looks at the console until `is_there`, less and less often; what it shows in the end, if that never comes.
+    /// Polls the console until `is_there`, less and less often; returns what it shows at the end if that never happens.
     async fn wait_for(
         &self,
         longest: Duration,
         mut is_there: impl FnMut(&str) -> bool,
     ) -> Result<std::result::Result<(), String>> {
         let start = clock::now();
-        let mut wait = FIRST_LOOK;
+        let mut wait = FIRST_POLL;
         loop {
             let shown = self.client.latest_console_output(self.id).await?;
             if is_there(&shown) {
@@ -173,13 +173,13 @@ impl Session<'_> {
                 return Ok(Err(shown));
             }
             clock::sleep(wait.min(left)).await;
-            wait = wait.mul_f64(1.5).min(LAST_LOOK);
+            wait = wait.mul_f64(1.5).min(MAX_POLL);
         }
     }
 
     fn not_ready(&self, shown: &str) -> Error {
         Error::config(format!(
-            "the console {} is not at its prompt, so that nothing was typed: its last line is {:?}",
+            "the console {} is not at its prompt, so nothing was typed: its last line is {:?}",
             self.id,
             last_line(shown)
         ))
@@ -195,12 +195,13 @@ fn file_name(token: &str) -> String {
     format!(".pya-run-{token}")
 }
 
-/// Comes before the exit status. In the line that is typed it stands in two parts, so that its echo is none.
+/// Comes before the exit status. The typed line contains it in two parts, so that its echo does not count.
 fn mark(token: &str) -> String {
     format!("pya-{token} ")
 }
 
-/// What is typed into a shell: the command, its output to a file, the exit status at the file's end and on the terminal.
+/// The line that is typed into a shell: it runs the command, writes its output to a file, and the exit status to the
+/// file's end and to the terminal.
 ///
 /// The command is quoted so that it is one line of ASCII: no key of the line editor, no history expansion, no locale
 /// plays a part in it. The space in front keeps it out of the history where that is so configured.
@@ -209,7 +210,7 @@ fn shell_line(command: &str, token: &str) -> Result<String> {
     for byte in command.bytes() {
         match byte {
             b' '..=b'~' if !matches!(byte, b'\'' | b'\\' | b'!') => quoted.push(char::from(byte)),
-            0 => return Err(Error::config("a command cannot hold a NUL character")),
+            0 => return Err(Error::config("a command cannot contain a NUL character")),
             _ => {
                 quoted.push('\\');
                 quoted.extend([6, 3, 0].map(|shift| char::from(b'0' + ((byte >> shift) & 7))));
@@ -221,9 +222,9 @@ fn shell_line(command: &str, token: &str) -> Result<String> {
     let line = format!(
         " eval $'{quoted}' >~/{file} 2>&1; printf '\\n%s%s %d\\n' pya- {token} $? >>~/{file}; tail -n 1 ~/{file}\n"
     );
-    if line.len() > LONGEST_LINE {
+    if line.len() > MAX_LINE_LENGTH {
         return Err(Error::config(format!(
-            "the command is too long to be typed ({} characters with quoting, at most {LONGEST_LINE}): upload it as a \
+            "the command is too long to type ({} characters with quoting, at most {MAX_LINE_LENGTH}): upload it as a \
              script and run that",
             line.len()
         )));
@@ -244,13 +245,13 @@ fn split_status(content: &str, mark: &str) -> Option<(String, i32)> {
     Some((output.to_owned(), status))
 }
 
-/// Whether a console that shows this is a shell's that waits for input: its last line is the host's `10:12 ~ $ `, with an
+/// Whether this is the screen of a shell that waits for input: its last line is the host's `10:12 ~ $ `, with an
 /// environment's name before it or not, or root's.
 #[must_use]
 pub fn is_shell_prompt(shown: &str) -> bool {
     let line = last_line(shown);
     let line = format!("{} ", line.trim_end());
-    // What stands after the first of them was typed, and our command would become a part of it.
+    // Text after the first of them has been typed, and our command would become part of it.
     let end = ["$ ", "# "].iter().filter_map(|sign| line.find(sign)).min();
     // A database's prompt ends like root's.
     end.is_some_and(|end| end + 2 == line.len()) && !line.ends_with("=# ") && !line.ends_with("-# ")
@@ -274,7 +275,7 @@ fn typed_output(shown: &str, echo: &str) -> CommandOutput {
     let after = after_echo(shown, echo);
     let text = plain(after.unwrap_or(shown));
     let text = text.rfind('\n').map_or("", |newline| &text[..=newline]);
-    let cut = if after.is_some() { "" } else { CUT };
+    let cut = if after.is_some() { "" } else { TRUNCATED };
     CommandOutput { text: format!("{cut}{text}"), exit_status: None, is_complete: after.is_some() }
 }
 
@@ -319,7 +320,7 @@ mod tests {
         let line = shell_line("echo 'it!'\n\techo \u{e9}\\", "1").unwrap();
         assert!(line.is_ascii() && line.matches('\n').count() == 1 && line.ends_with('\n'), "{line}");
         assert!(line.contains(r"eval $'echo \047it\041\047\012\011echo \303\251\134' >"), "{line}");
-        assert!(shell_line(&"x".repeat(LONGEST_LINE), "1").is_err());
+        assert!(shell_line(&"x".repeat(MAX_LINE_LENGTH), "1").is_err());
         assert!(shell_line("a\0b", "1").is_err());
     }
 
@@ -344,7 +345,7 @@ mod tests {
         let whole = typed_output(">>> f()  # 0badcafe\r\n\x1b[1m42\x1b[0m\r\n>>> ", "0badcafe");
         assert_eq!(whole, CommandOutput { text: "42\n".to_owned(), exit_status: None, is_complete: true });
         let cut = typed_output("41\r\n42\r\n>>> ", "0badcafe");
-        assert_eq!((cut.text, cut.is_complete), (format!("{CUT}41\n42\n"), false));
+        assert_eq!((cut.text, cut.is_complete), (format!("{TRUNCATED}41\n42\n"), false));
         let silent = typed_output(">>> x = 1  # 0badcafe\r\n>>> ", "0badcafe");
         assert_eq!((silent.text.as_str(), silent.is_complete), ("", true));
     }

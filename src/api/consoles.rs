@@ -1,4 +1,4 @@
-//! `consoles`: terminals on the host. One runs only once its page was opened in a browser.
+//! `consoles`: terminals on the host. A console starts when its page is opened in a browser.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,12 +7,12 @@ use crate::client::{Client, Request};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
-struct Console {
+struct NewConsole {
     id: u64,
 }
 
 #[derive(Deserialize)]
-struct Output {
+struct ConsoleOutput {
     output: String,
 }
 
@@ -27,7 +27,7 @@ impl Client {
         self.send(Request::get("consoles/")).await?.error_for_status()?.json("the list of consoles")
     }
 
-    /// Makes a console that runs `executable` and returns its number. It starts only once its page is opened in a browser.
+    /// Makes a console that runs `executable` and returns its number. It starts when its page is opened in a browser.
     ///
     /// Endpoint: `POST consoles/`. Not repeated after an ambiguous failure.
     ///
@@ -35,7 +35,7 @@ impl Client {
     /// `RateLimited` where the account may have no more consoles.
     pub async fn create_console(&self, executable: &str) -> Result<u64> {
         let request = Request::post("consoles/").form([("executable", executable)]);
-        Ok(self.send(request).await?.error_for_status()?.json::<Console>("the new console")?.id)
+        Ok(self.send(request).await?.error_for_status()?.json::<NewConsole>("the new console")?.id)
     }
 
     /// Types into a console; a line ends with `\n`.
@@ -60,10 +60,10 @@ impl Client {
         let request = Request::get(format!("consoles/{id}/get_latest_output/"));
         let response =
             self.send(request).await?.error_for_status().map_err(|error| self.with_page(error, &id.to_string()))?;
-        Ok(response.json::<Output>("the output of a console")?.output)
+        Ok(response.json::<ConsoleOutput>("the output of a console")?.output)
     }
 
-    /// Names the page that has to be opened first.
+    /// Adds the page that has to be opened first to the error.
     pub(super) fn with_page(&self, mut error: Error, id: &str) -> Error {
         if let Error::Api { status: 412, browser_url, .. } = &mut error {
             *browser_url = Some(format!("{}user/{}/consoles/{id}/", self.host(), self.user()));

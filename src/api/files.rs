@@ -1,8 +1,8 @@
-//! `files/path`, `files/sharing`, `files/tree`: what lies in the account.
+//! `files/path`, `files/sharing`, `files/tree`: the files of the account.
 //!
-//! `files/path` answers a folder with a JSON listing and a file with its bytes, told apart by the content type alone:
-//! a file that holds JSON comes as `application/octet-stream`. `files/tree` is no basis for a decision: it is trimmed
-//! in silence.
+//! `files/path` answers with a JSON listing for a folder and with the bytes for a file. Only the content type
+//! distinguishes them: a file that contains JSON comes as `application/octet-stream`. `files/tree` is no basis for
+//! decisions, because it is silently cut.
 
 use std::path::Path;
 
@@ -11,15 +11,15 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::client::{Client, Content, Destination, RemotePath, Request, Response};
+use crate::client::{Client, Destination, FileContent, RemotePath, Request, Response};
 use crate::error::{Error, Result};
 
-/// What is in a folder.
+/// An entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     /// The name, without its folder.
     pub name: String,
-    /// Whether it is a folder. Whatever the service does not call a directory counts as a file.
+    /// Whether it is a folder. Everything that the service does not call a directory counts as a file.
     pub is_dir: bool,
 }
 
@@ -28,7 +28,7 @@ pub struct Entry {
 pub enum Uploaded {
     /// The file is new.
     Created,
-    /// There was a file before.
+    /// The file replaced another one.
     Replaced,
 }
 
@@ -53,7 +53,7 @@ impl Client {
         parse_listing(&self.listing_answer(path).await?)
     }
 
-    /// As [`list_dir`](Self::list_dir), but as the service says it: name to type and URL.
+    /// As [`list_dir`](Self::list_dir), but in the service's form: name to type and URL.
     pub(super) async fn listing(&self, path: &RemotePath) -> Result<Map<String, Value>> {
         let response = self.listing_answer(path).await?;
         parse_listing(&response)?;
@@ -78,7 +78,8 @@ impl Client {
     /// Endpoint: `GET files/path{path}`.
     ///
     /// # Errors
-    /// `NotFound` if nothing is there, `WrongType` if a folder is, `Decode` for what is neither (a proxy's page).
+    /// `NotFound` if nothing is there, `WrongType` if a folder is, `Decode` for anything else (such as the page of a
+    /// proxy).
     pub async fn read_file(&self, path: &RemotePath) -> Result<Bytes> {
         let response = self.send(Request::get(file_url(path))).await?.error_for_status()?;
         if response.is_file_content() { Ok(response.body) } else { Err(no_file(path, &response)) }
@@ -86,13 +87,13 @@ impl Client {
 
     /// Writes the file at `path` to the file `to` on this machine and returns its length in bytes.
     ///
-    /// Endpoint: `GET files/path{path}`. The content goes through a temporary file beside `to`, which takes the place
-    /// of what is there (whose mode it keeps, and links are followed) once it is whole. On an error, and when the call
-    /// is dropped, `to` is as it was and the temporary file is gone. An answer that breaks off is asked for again from
-    /// its start.
+    /// Endpoint: `GET files/path{path}`. The content goes to a temporary file beside `to`, which replaces an
+    /// existing file once it is complete (its mode is kept, and links are followed). On an error, and when the call is
+    /// dropped, `to` is as it was and the temporary file is gone. An answer that is cut off is requested again from its
+    /// start.
     ///
     /// # Errors
-    /// As [`Client::read_file`]; `Local` if `to` is no regular file or cannot be written.
+    /// As [`Client::read_file`]; `Local` if `to` is not a regular file or cannot be written.
     pub async fn download(&self, path: &RemotePath, to: &Path) -> Result<u64> {
         let destination = Destination::new(to).await?;
         let request = Request::get(file_url(path)).save_to(destination.clone());
@@ -110,22 +111,22 @@ impl Client {
         self.upload_from(path, content).await
     }
 
-    /// Writes the file at `path` as [`Client::upload_file`] does, from bytes, from a file of this machine, or from a
-    /// [`Source`](crate::client::Source); the last two are read while they are sent.
+    /// Writes the file at `path` as [`Client::upload_file`] does, from bytes, from a local file, or from a
+    /// [`Source`](crate::client::ContentSource); the last two are read while they are sent.
     ///
     /// Endpoint: `POST files/path{path}`. It is retried unless the source cannot be opened again.
     ///
     /// # Errors
-    /// As [`Client::upload_file`]; `Local` if the file cannot be read, or changes its length while it is sent; what the
-    /// source says. In these cases the service got no complete request, so that what it has is as it was.
-    pub async fn upload_from(&self, path: &RemotePath, content: impl Into<Content>) -> Result<Uploaded> {
+    /// As [`Client::upload_file`]; `Local` if the file cannot be read, or changes its length while it is sent; any
+    /// error of the source. In these cases the service gets no complete request, so nothing changes there.
+    pub async fn upload_from(&self, path: &RemotePath, content: impl Into<FileContent>) -> Result<Uploaded> {
         // The service ignores the file name, but a part without one would be a form field.
         let request = Request::post(file_url(path)).file("content", "content", content);
         let response = self.send(request).await?.error_for_status()?;
         Ok(if response.status == StatusCode::CREATED { Uploaded::Created } else { Uploaded::Replaced })
     }
 
-    /// Deletes the file at `path`, or the folder with all below it.
+    /// Deletes the file at `path`, or the folder with everything in it.
     ///
     /// Endpoint: `DELETE files/path{path}`.
     ///
@@ -136,7 +137,7 @@ impl Client {
         Ok(())
     }
 
-    /// Makes the file at `path` readable for everybody and returns the address.
+    /// Shares the file at `path`, so that everyone with the address can read it, and returns the address.
     ///
     /// Endpoint: `POST files/sharing/`.
     ///
@@ -171,8 +172,8 @@ impl Client {
     }
 }
 
-/// What is at `path` instead of a file. What is neither a file nor a folder, such as the HTML page of a proxy or of a
-/// login, must pass for nothing that is or is not on the host.
+/// The error for an answer that is not a file. An answer that is neither a file nor a folder, such as the HTML page of
+/// a proxy or of a login, says nothing about what is on the host.
 fn no_file(path: &RemotePath, response: &Response) -> Error {
     match parse_listing(response) {
         Ok(_) => Error::WrongType { path: path.to_string(), found: "a folder", expected: "a file" },

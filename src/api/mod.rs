@@ -13,7 +13,7 @@ mod webapps;
 
 pub use console_run::{CommandOutput, is_shell_prompt};
 pub use files::{Entry, Uploaded};
-pub use perform::Answer;
+pub use perform::CallAnswer;
 pub use tasks::{Task, TaskKind};
 pub use webapps::Reloaded;
 pub(crate) use webapps::checked_domain;

@@ -1,65 +1,65 @@
-//! Performs the calls of the table: arguments to a request, the answer to what the table says it is.
+//! Performs the calls of the table: turns arguments into a request, and the answer into what the table says.
 
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::calls::{Answers, Call, Sends};
+use super::calls::{Answers, EndpointCall, Sends};
 use super::webapps::Reloaded;
 use crate::client::{Client, RemotePath, Request, Response, quote};
 use crate::error::{Error, Result};
 use crate::parameters::{DefaultValue, Kind, Parameter};
 
-/// What a call came to.
+/// The answer to a call, as the table says.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum CallAnswer {
     /// Nothing.
     Nothing,
-    /// What the service says, unknown fields included.
+    /// The JSON of the service, unknown fields included.
     Json(Value),
     /// The content of a file.
     Bytes(Bytes),
     /// A certificate, as the service describes it.
     Certificate(Value),
-    /// What a reload says, and the service's warning if there is one.
+    /// The answer to a reload, and the service's warning if there is one.
     Reloaded(Value, Option<String>),
 }
 
 impl Client {
-    /// Performs a call of the table with one argument for each of its parameters, `None` for those left out; that of
-    /// [`Kind::Fields`] is an object.
+    /// Performs a call of the table with one argument for each of its parameters, `None` for those left out; the one
+    /// for [`Kind::Fields`] is an object.
     ///
     /// # Errors
-    /// `Config` for what cannot be asked, before anything is sent; else as the service answers. Of uploads, which
-    /// carry more than JSON: see [`Client::upload_file`].
-    pub async fn call(&self, call: &Call, arguments: &[Option<Value>]) -> Result<Answer> {
-        let given = Given { call, arguments };
+    /// `Config` for arguments that are not valid, before anything is sent; else as the service answers. For uploads,
+    /// which carry more than JSON, see [`Client::upload_file`].
+    pub async fn call(&self, call: &EndpointCall, arguments: &[Option<Value>]) -> Result<CallAnswer> {
+        let given = CallArguments { call, arguments };
         match call.answers {
-            Answers::Content => return Ok(Answer::Bytes(self.read_file(&given.remote_path()?).await?)),
-            Answers::Listing => return Ok(Answer::Json(Value::Object(self.listing(&given.remote_path()?).await?))),
+            Answers::Content => return Ok(CallAnswer::Bytes(self.read_file(&given.remote_path()?).await?)),
+            Answers::Listing => return Ok(CallAnswer::Json(Value::Object(self.listing(&given.remote_path()?).await?))),
             Answers::NewWebapp => {
                 let (domain, version) = (given.text("domain_name")?, given.text("python_version")?);
-                return self.create_webapp(&domain, &python_version(&version)).await.map(Answer::Json);
+                return self.create_webapp(&domain, &python_version(&version)).await.map(CallAnswer::Json);
             }
             Answers::Reload => {
                 let (answer, reloaded) = self.reload_answer(&given.text("domain_name")?).await?;
                 return Ok(match reloaded {
-                    Reloaded::Done => Answer::Reloaded(answer, None),
-                    Reloaded::CnameWarning(warning) => Answer::Reloaded(answer, Some(warning)),
+                    Reloaded::Done => CallAnswer::Reloaded(answer, None),
+                    Reloaded::CnameWarning(warning) => CallAnswer::Reloaded(answer, Some(warning)),
                 });
             }
             _ => {}
         }
         let response = self.send(given.request()?).await?;
         if call.answers == Answers::AddressIfAny && response.status == StatusCode::NOT_FOUND {
-            return Ok(Answer::Json(Value::Null));
+            return Ok(CallAnswer::Json(Value::Null));
         }
         let response = response.error_for_status().map_err(|error| self.with_console_page(error, &given))?;
         answer_of(call, &response)
     }
 
-    /// A console that was not started yet: names the page to open.
-    fn with_console_page(&self, error: Error, given: &Given<'_>) -> Error {
+    /// Adds the page to open to the error for a console that has not started yet.
+    fn with_console_page(&self, error: Error, given: &CallArguments<'_>) -> Error {
         match given.text("id") {
             Ok(id) if given.call.family() == "consoles" => self.with_page(error, &id),
             _ => error,
@@ -67,16 +67,16 @@ impl Client {
     }
 }
 
-/// What the table says that the answer is.
-fn answer_of(call: &Call, response: &Response) -> Result<Answer> {
-    let json = |expected, is_right: fn(&Value) -> bool| -> Result<Answer> {
+/// Turns the answer into what the table says.
+fn answer_of(call: &EndpointCall, response: &Response) -> Result<CallAnswer> {
+    let json = |expected, is_right: fn(&Value) -> bool| -> Result<CallAnswer> {
         let value: Value = response.json(expected)?;
-        if is_right(&value) { Ok(Answer::Json(value)) } else { Err(response.unexpected(expected)) }
+        if is_right(&value) { Ok(CallAnswer::Json(value)) } else { Err(response.unexpected(expected)) }
     };
-    let field = |name, expected, is_right: fn(&Value) -> bool| -> Result<Answer> {
+    let field = |name, expected, is_right: fn(&Value) -> bool| -> Result<CallAnswer> {
         let mut value: Value = response.json(expected)?;
         let value = value.get_mut(name).map(Value::take).filter(is_right);
-        value.map(Answer::Json).ok_or_else(|| response.unexpected(expected))
+        value.map(CallAnswer::Json).ok_or_else(|| response.unexpected(expected))
     };
     let is_list_of =
         |value: &Value, is_right: fn(&Value) -> bool| value.as_array().is_some_and(|items| items.iter().all(is_right));
@@ -84,33 +84,33 @@ fn answer_of(call: &Call, response: &Response) -> Result<Answer> {
         Answers::Objects if !is_list_of(&response.json("a list of objects")?, Value::is_object) => {
             Err(response.unexpected("a list of objects"))
         }
-        Answers::Texts if !is_list_of(&response.json("a list of texts")?, Value::is_string) => {
-            Err(response.unexpected("a list of texts"))
+        Answers::Texts if !is_list_of(&response.json("a list of strings")?, Value::is_string) => {
+            Err(response.unexpected("a list of strings"))
         }
         Answers::Objects | Answers::Texts | Answers::Any => json("JSON", |_| true),
         Answers::Object => json("an object", Value::is_object),
-        Answers::Certificate => response.json("a certificate").map(Answer::Certificate),
+        Answers::Certificate => response.json("a certificate").map(CallAnswer::Certificate),
         Answers::ListIn(name) => field(name, "an object with a list in it", Value::is_array),
-        Answers::TextIn(name) => field(name, "an object with a text in it", Value::is_string),
+        Answers::TextIn(name) => field(name, "an object with a string in it", Value::is_string),
         Answers::Address | Answers::AddressIfAny => {
-            let Answer::Json(Value::String(address)) = field("url", "an address", Value::is_string)? else {
+            let CallAnswer::Json(Value::String(address)) = field("url", "an address", Value::is_string)? else {
                 return Err(response.unexpected("an address"));
             };
             let absolute = response.url.join(&address).map_err(|_| response.unexpected("an address"))?;
-            Ok(Answer::Json(Value::String(absolute.into())))
+            Ok(CallAnswer::Json(Value::String(absolute.into())))
         }
-        _ => Ok(Answer::Nothing),
+        _ => Ok(CallAnswer::Nothing),
     }
 }
 
 /// A call and its arguments.
-struct Given<'a> {
-    call: &'a Call,
+struct CallArguments<'a> {
+    call: &'a EndpointCall,
     arguments: &'a [Option<Value>],
 }
 
-impl Given<'_> {
-    /// The value of a parameter, its default where it was left out; `None` for nothing.
+impl CallArguments<'_> {
+    /// The value of a parameter, or its default if it was left out; `None` for no value.
     fn value(&self, index: usize, parameter: &Parameter) -> Option<Value> {
         let given = self.arguments.get(index).cloned().flatten();
         given.or_else(|| default(parameter)).filter(|value| !value.is_null())
@@ -126,7 +126,7 @@ impl Given<'_> {
             _ => String::new(),
         };
         if text.is_empty() {
-            return Err(Error::config(format!("{}: {name} is empty", self.call.name)));
+            return Err(Error::config(format!("{}: {name} is missing or empty", self.call.name)));
         }
         Ok(text)
     }
@@ -177,7 +177,7 @@ impl Given<'_> {
         Ok(path)
     }
 
-    /// What is not in the path.
+    /// The values that are not in the path.
     fn fields(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         for (index, parameter) in self.call.parameters.iter().enumerate() {
@@ -203,7 +203,7 @@ fn default(parameter: &Parameter) -> Option<Value> {
     }
 }
 
-/// A text as one segment of a path, whatever it holds.
+/// A text as one segment of a path, whatever it contains.
 fn segment(text: &str) -> String {
     quote(text).replace('/', "%2F")
 }

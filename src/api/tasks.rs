@@ -1,4 +1,4 @@
-//! `always_on` and `schedule`: commands that the service starts, as far as jobs on the host need them.
+//! `always_on` and `schedule`: commands that the service starts; only what jobs on the host need of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +15,12 @@ pub enum TaskKind {
     Scheduled,
 }
 
-/// A task, as far as it matters here.
+/// A task, with the fields that matter here.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Task {
     /// Its number.
     pub id: u64,
-    /// What its owner calls it.
+    /// The description that its owner gave it.
     #[serde(default)]
     pub description: Option<String>,
 }
@@ -71,7 +71,7 @@ impl Client {
         self.send(request).await?.error_for_status()?.json("the new task")
     }
 
-    /// Deletes a task, which ends what it runs.
+    /// Deletes a task, which ends its process.
     ///
     /// Endpoints: `DELETE always_on/{id}/`, `DELETE schedule/{id}/`.
     ///

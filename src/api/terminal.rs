@@ -1,11 +1,11 @@
-//! What a terminal shows, as plain text.
+//! The screen of a terminal as plain text.
 //!
-//! A line is as long as it needs to be: how wide the terminal was is not known. So what a program overwrote is gone, as
-//! on the screen, but no line is broken where the screen's edge was.
+//! The width of the terminal is not known, so a line is as long as it needs to be. Text that a program overwrote is
+//! gone, as on the screen, but no line is broken at the edge of the screen.
 
 use vte::{Params, Parser, Perform};
 
-/// The text without escapes, with `\r`, backspaces and movements within a line carried out.
+/// The text without escapes, with `\r`, backspaces and movements within a line applied.
 pub(super) fn plain(output: &str) -> String {
     let mut lines = Lines { done: String::with_capacity(output.len()), line: Vec::new(), column: 0 };
     Parser::new().advance(&mut lines, output.as_bytes());
@@ -18,7 +18,7 @@ pub(super) fn last_line(output: &str) -> String {
     plain(output).rsplit('\n').next().unwrap_or_default().to_owned()
 }
 
-/// What comes after the echo of an input that ends with `mark`, `None` if the mark is not there.
+/// The text after the echo of an input that ends with `mark`, `None` if the mark is missing.
 ///
 /// Where an input is longer than a line of the terminal, its echo has a space and `\r`, or escapes, between any two
 /// characters.
@@ -87,7 +87,7 @@ impl Perform for Lines {
         if !intermediates.is_empty() {
             return;
         }
-        // A line of a terminal is not longer, whatever a program asks for.
+        // No line of a terminal is longer, whatever a program asks for.
         let number =
             params.iter().next().and_then(|part| part.first()).map_or(0, |number| usize::from(*number).min(10_000));
         match (action, number) {
@@ -110,7 +110,7 @@ impl Perform for Lines {
     }
 }
 
-/// What is printed, in order, with where in the output each character ends.
+/// The printed characters in order, each with its end in the output.
 #[derive(Default)]
 struct Printed {
     characters: Vec<(usize, char)>,

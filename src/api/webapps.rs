@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::client::{Client, Request, Response, quote};
 use crate::error::{Error, Result};
 
-/// A reload takes 1 to 8 s as a rule and waits for requests that run, which may take 5 minutes.
+/// A reload usually takes 1 to 8 s, but waits for running requests, which may take 5 minutes.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(6 * 60);
 
 /// What a reload did.
@@ -79,17 +79,17 @@ impl Client {
         self.send(request).await?.error_for_status()?.json("a list of mappings")
     }
 
-    /// Reloads a web app. The engine does not repeat it: whoever calls knows whether a second one does harm.
+    /// Reloads a web app. The client does not repeat it: only the caller knows whether a second reload does harm.
     ///
     /// Endpoint: `POST webapps/{domain}/reload/`.
     ///
     /// # Errors
-    /// As the service answers; `Timeout` means that nobody knows whether it was reloaded.
+    /// As the service answers; after a `Timeout` it is unknown whether the web app was reloaded.
     pub async fn reload_webapp(&self, domain: &str) -> Result<Reloaded> {
         self.reload_answer(domain).await.map(|(_, reloaded)| reloaded)
     }
 
-    /// As [`reload_webapp`](Self::reload_webapp), with what the service says.
+    /// As [`reload_webapp`](Self::reload_webapp), with the service's own answer.
     pub(super) async fn reload_answer(&self, domain: &str) -> Result<(Value, Reloaded)> {
         let request = Request::post(format!("{}reload/", webapp_url(domain)?)).timeout(RELOAD_TIMEOUT);
         let response = self.send(request).await?;
@@ -100,12 +100,12 @@ impl Client {
     }
 }
 
-/// The object in an answer; an empty one where the service says nothing more than its status.
+/// The object in an answer; an empty one if the answer has none.
 fn object_of(response: &Response) -> Value {
     response.json("an object").ok().filter(Value::is_object).unwrap_or_else(|| Value::Object(serde_json::Map::new()))
 }
 
-/// The service's way to say "reloaded, but the CNAME is not right". The word has been seen in several fields.
+/// Whether the service says "reloaded, but the CNAME is wrong". The code has been seen in several fields.
 fn says_cname_error(response: &Response) -> bool {
     let answer: Value = response.json("an error").unwrap_or_default();
     ["error", "code", "error_type"].iter().any(|field| answer[field] == "cname_error")
@@ -116,12 +116,12 @@ fn webapp_url(domain: &str) -> Result<String> {
     Ok(format!("webapps/{}/", quote(checked_domain(domain)?)))
 }
 
-/// The domain, unless it is none: that is refused before it changes the path.
+/// The domain, if it is one: anything else could change the path of the request.
 pub(crate) fn checked_domain(domain: &str) -> Result<&str> {
     let label = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
     if domain.is_empty() || !domain.split('.').all(label) {
         return Err(Error::config(format!(
-            "{domain:?} is no domain: give that of the web app, like \"me.pythonanywhere.com\""
+            "{domain:?} is not a domain: give that of the web app, like \"me.pythonanywhere.com\""
         )));
     }
     Ok(domain)

@@ -1,15 +1,15 @@
-//! What can be typed. Only shapes and help texts: what a value means when it is left out is the business of
+//! The commands and their options, with the help texts. What holds when an option is left out is decided in
 //! [`super::settings`].
 //!
 //! There is no option for the token itself: a command line is visible to every user of the machine.
 
 use std::path::PathBuf;
 
-use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::endpoints::EndpointCommand;
 use super::exit;
+use super::options::{Global, seconds, size};
 use crate::deploy::{Compare, ExecutorChoice};
 
 /// Deploy Django projects to PythonAnywhere with few requests.
@@ -25,63 +25,30 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Options of every command.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Global options")]
-pub struct Global {
-    /// The service: a host name, or a URL such as http://127.0.0.1:8000 [default: www.pythonanywhere.com]
-    #[arg(long, global = true, value_name = "HOST")]
-    pub host: Option<String>,
-    /// Name of the account
-    #[arg(long, global = true, value_name = "NAME")]
-    pub user: Option<String>,
-    /// Read the API token from this file instead of $API_TOKEN
-    #[arg(long, global = true, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
-    /// Name of the project: its folder in the account's home folder
-    #[arg(long, global = true, value_name = "NAME")]
-    pub project: Option<String>,
-    /// Print one JSON document on stdout
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Say nothing but warnings and errors
-    #[arg(short, long, global = true)]
-    pub quiet: bool,
-    /// Log what is sent (-v) and more (-vv) to stderr
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Requests per minute and endpoint, or "off" [default: what the service documents, 40]
-    #[arg(long, global = true, value_name = "N|off")]
-    pub rate_limit: Option<String>,
-    /// Give a request up after this many seconds without a byte [default: 10 to connect, then 60]
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
-    pub timeout: Option<f64>,
-}
-
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Watch a real Wagtail site being deployed to the emulator, changed and deployed again
+    /// Deploy a real Wagtail site to the emulator, change it and deploy it again
     Demo(Demo),
-    /// Run the service on this machine, for your tests
+    /// Emulate the service on this machine, for your tests
     Emulator(Emulator),
-    /// Show what a deploy would change; sends nothing but reads
+    /// Show what a deploy would change, without writing anything
     Diff(Diff),
     /// Upload what changed, and reload the web app
     Deploy(Deploy),
-    /// Install, look at or remove the agent in a web app, which makes fast deploys and commands possible
+    /// Install, check or remove the agent in a web app, which runs fast deploys and commands
     #[command(subcommand)]
     Agent(Agent),
     /// Run manage.py on the host, with the web app's Python
     Manage(Manage),
-    /// Run a command on the host, by a task or in a console
+    /// Run a command on the host, in a task or a console
     Run(Run),
-    /// Compare all files on the host with what was deployed and with the local ones
+    /// Compare the files on the host with what was deployed and with the local files
     Verify(Verify),
-    /// Put back what a deploy replaced
+    /// Undo a deploy: restore the files as they were before it
     Rollback(Rollback),
-    /// List what was done on the host
+    /// List the jobs that were done on the host
     History(History),
-    /// Bring files of the project on the host here
+    /// Download files of the project from the host
     Pull(Pull),
     /// List a folder of the account
     Ls(Ls),
@@ -91,27 +58,27 @@ pub enum Command {
     Get(Get),
     /// Upload one file
     Put(Put),
-    /// Delete a file, or with -r a folder
+    /// Delete a file, or a folder with -r
     Rm(Rm),
     /// Reload a web app
     Reload(Reload),
-    /// Print a web app's log, and with --follow what is added to it
+    /// Print a web app's log, and with --follow keep printing new lines
     Logs(Logs),
-    /// Send any request below the account, or list the commands by endpoint
+    /// Send any request to the account's API, or list the command for each endpoint
     Api(Api),
     #[command(flatten)]
     Endpoint(EndpointCommand),
-    /// Make a call of WebFaction's XML-RPC API, on a server that kept it
+    /// Make a call to WebFaction's XML-RPC API, on a server that still offers it
     ///
     /// Logs in with WEBFACTION_USERNAME and WEBFACTION_PASSWORD from the environment (and WEBFACTION_MACHINE, for
-    /// accounts with several), makes the call, and prints what it answers. --timeout counts for the whole of each of the
-    /// two [default: 300].
+    /// accounts with several machines), makes the call, and prints the answer. --timeout limits the login and the
+    /// call, each as a whole [default: 300].
     Webfaction(Webfaction),
 }
 
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// Keep the site and the account's folder, and say where they are
+    /// Keep the site and the account's folder, and print where they are
     #[arg(long)]
     pub keep: bool,
 }
@@ -128,10 +95,10 @@ pub struct Emulator {
     /// Account kind to imitate
     #[arg(long, value_enum, default_value_t = Account::Free)]
     pub account: Account,
-    /// Delay of each answer, in milliseconds
+    /// Delay each answer by this many milliseconds
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub latency_ms: u64,
-    /// Serve https, with a certificate authority that is written to this folder
+    /// Serve https, and write the certificate authority to this folder
     #[arg(long, value_name = "DIR")]
     pub tls: Option<PathBuf>,
     /// How many times faster than real time the rate limit's clock runs
@@ -147,9 +114,9 @@ pub enum Account {
 
 /// What is compared: shared by `diff` and `deploy`.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What is deployed")]
+#[command(next_help_heading = "Files to deploy")]
 pub struct Select {
-    /// The project on this machine [default: the folder of the pyproject.toml with our table, else this one]
+    /// The project's folder on this machine [default: that of the pyproject.toml that configures pya, else this one]
     #[arg(help_heading = "Arguments")]
     pub root: Option<PathBuf>,
     /// Deploy only files that match; may be given several times [default: **/*]
@@ -158,38 +125,18 @@ pub struct Select {
     /// Include protected files (*.sqlite3*, /media/, /.env* by default) that match; may be given several times
     #[arg(long, value_name = "PATTERN")]
     pub include: Vec<String>,
-    /// Fail if something of the project cannot be deployed (links out of it, sockets, …)
+    /// Fail if a part of the project cannot be deployed (a link that leads out of it, a socket, …)
     #[arg(long)]
     pub strict: bool,
     /// Refuse files larger than this, in bytes or with k, M, G [default: 100M, the service's own limit]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_file_size: Option<u64>,
-    /// What is known of the host: its manifest, the names there, or the content (downloads files)
+    /// What to compare with: the manifest on the host, the file names there, or their content (downloads files)
     #[arg(long, value_enum)]
     pub compare: Option<Compare>,
-    /// Folder in the account [default: /home/<user>/<project>]
+    /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,
-}
-
-impl ValueEnum for Compare {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.as_str()))
-    }
-}
-
-impl ValueEnum for ExecutorChoice {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.as_str()))
-    }
 }
 
 #[derive(Debug, Args)]
@@ -203,66 +150,66 @@ pub struct Diff {
 pub struct Deploy {
     #[command(flatten)]
     pub select: Select,
-    /// Show the plan; send no write
-    #[arg(short = 'n', long, help_heading = "What is done")]
+    /// Show the plan without writing anything
+    #[arg(short = 'n', long, help_heading = "What to do")]
     pub dry_run: bool,
-    /// Delete files that we put there and that are gone locally
-    #[arg(long, help_heading = "What is done")]
+    /// Delete deployed files that no longer exist locally
+    #[arg(long, help_heading = "What to do")]
     pub delete: bool,
-    /// Delete also files that somebody else put there
-    #[arg(long, help_heading = "What is done")]
+    /// Also delete files that no deploy put there
+    #[arg(long, help_heading = "What to do")]
     pub delete_unmanaged: bool,
     /// Refuse to delete more files than this [default: 10, or 20 % of the manifest]
-    #[arg(long, value_name = "N", help_heading = "What is done")]
+    #[arg(long, value_name = "N", help_heading = "What to do")]
     pub max_delete: Option<usize>,
     /// Reload this web app afterwards; may be given several times [default: the configured domain]
-    #[arg(long, value_name = "DOMAIN", conflicts_with = "no_reload", help_heading = "What is done")]
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "no_reload", help_heading = "What to do")]
     pub reload: Vec<String>,
-    /// Reload nothing
-    #[arg(long, help_heading = "What is done")]
+    /// Do not reload any web app
+    #[arg(long, help_heading = "What to do")]
     pub no_reload: bool,
-    /// Take over the deploy of somebody who seems to have gone
-    #[arg(long, help_heading = "What is done")]
+    /// Take over from another deploy that seems to be abandoned
+    #[arg(long, help_heading = "What to do")]
     pub force: bool,
     /// Install this requirements file of the project on the host, before the reload
-    #[arg(long, value_name = "FILE", help_heading = "What is run on the host")]
+    #[arg(long, value_name = "FILE", help_heading = "Steps on the host")]
     pub requirements: Option<String>,
     /// Run manage.py collectstatic on the host, before the reload
-    #[arg(long, help_heading = "What is run on the host")]
+    #[arg(long, help_heading = "Steps on the host")]
     pub collectstatic: bool,
     /// Run manage.py migrate on the host, before the reload
-    #[arg(long, help_heading = "What is run on the host")]
+    #[arg(long, help_heading = "Steps on the host")]
     pub migrate: bool,
-    /// Look at this path of the site after the reload [default: /, where the site can be reached]
-    #[arg(long, value_name = "PATH", help_heading = "What is run on the host")]
+    /// Path of the site for the health check after the reload [default: /, if the site can be reached]
+    #[arg(long, value_name = "PATH", help_heading = "Steps on the host")]
     pub health_url: Option<String>,
-    /// Don't look at the site after the reload
-    #[arg(long, conflicts_with = "health_url", help_heading = "What is run on the host")]
+    /// Skip the health check after the reload
+    #[arg(long, conflicts_with = "health_url", help_heading = "Steps on the host")]
     pub no_health: bool,
-    /// Put the old files back if a command, the reload or the look at the site fails
-    #[arg(long, help_heading = "What is run on the host")]
+    /// Restore the old files if a command, the reload or the health check fails
+    #[arg(long, help_heading = "Steps on the host")]
     pub rollback_on_failure: bool,
     #[command(flatten)]
     pub executors: ExecutorOptions,
 }
 
-/// Who does what the API cannot.
+/// Which executor does the work that the API cannot do.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Who works on the host")]
+#[command(next_help_heading = "Executor on the host")]
 pub struct ExecutorOptions {
-    /// What does the work on the host [default: auto, the cheapest that works]
+    /// Executor that does the work on the host [default: auto, the cheapest that works]
     #[arg(long, value_enum)]
     pub executor: Option<ExecutorChoice>,
     /// Number of the console to use
     #[arg(long, value_name = "ID")]
     pub console: Option<u64>,
-    /// The web app whose agent does it [default: the configured domain]
+    /// Web app whose agent does the work [default: the configured domain]
     #[arg(long)]
     pub domain: Option<String>,
-    /// Where the site is, if not at its domain
+    /// URL of the site, if it is not at its domain
     #[arg(long, value_name = "URL")]
     pub site_url: Option<String>,
-    /// Allow a task to be made for it, and deleted afterwards
+    /// Allow creating a task for the work; it is deleted afterwards
     #[arg(long)]
     pub allow_tasks: bool,
 }
@@ -271,13 +218,13 @@ pub struct ExecutorOptions {
 pub enum Agent {
     /// Put the agent into a web app and reload it
     Install(AgentOf),
-    /// Say whether the agent answers, and if not, why
+    /// Show whether the agent answers, and if not, why
     Status(AgentOf),
-    /// Put the web app's own WSGI file back and reload it
+    /// Restore the web app's own WSGI file and reload it
     Remove {
         #[command(flatten)]
         of: AgentOf,
-        /// Also if the WSGI file was changed since
+        /// Remove it even if the WSGI file was changed since
         #[arg(long)]
         force: bool,
     },
@@ -287,7 +234,7 @@ pub enum Agent {
 pub struct AgentOf {
     /// The web app [default: the configured domain]
     pub domain: Option<String>,
-    /// Where the site is, if not at its domain
+    /// URL of the site, if it is not at its domain
     #[arg(long, value_name = "URL")]
     pub site_url: Option<String>,
 }
@@ -299,7 +246,7 @@ pub struct Manage {
     /// Arguments for manage.py
     #[arg(last = true, required = true)]
     pub args: Vec<String>,
-    /// Folder in the account [default: /home/<user>/<project>]
+    /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,
     #[command(flatten)]
@@ -311,7 +258,7 @@ pub struct Run {
     /// The command and its arguments
     #[arg(last = true, required = true)]
     pub command: Vec<String>,
-    /// Folder in the account [default: /home/<user>/<project>]
+    /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,
     #[command(flatten)]
@@ -328,15 +275,15 @@ pub struct Verify {
 
 #[derive(Debug, Args)]
 pub struct Rollback {
-    /// The deploy, as pya history lists it [default: the latest]
+    /// ID of the deploy, as listed by pya history [default: the latest]
     pub id: Option<String>,
     /// Reload this web app afterwards; may be given several times [default: the configured domain]
     #[arg(long, value_name = "DOMAIN", conflicts_with = "no_reload")]
     pub reload: Vec<String>,
-    /// Reload nothing
+    /// Do not reload any web app
     #[arg(long)]
     pub no_reload: bool,
-    /// Folder in the account [default: /home/<user>/<project>]
+    /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,
     #[command(flatten)]
@@ -345,16 +292,16 @@ pub struct Rollback {
 
 #[derive(Debug, Args)]
 pub struct History {
-    /// Folder in the account [default: /home/<user>/<project>]
+    /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct Pull {
-    /// Where the files go
+    /// Local folder to write the files to
     pub folder: PathBuf,
-    /// Bring only files that match, media/ being all below it; may be given several times [default: **/*]
+    /// Download only files that match (media/ is everything below it); may be given several times [default: **/*]
     #[arg(long, value_name = "MASK")]
     pub include: Vec<String>,
     /// Leave out files that match; may be given several times
@@ -363,7 +310,7 @@ pub struct Pull {
     /// Replace local files that differ
     #[arg(long)]
     pub overwrite: bool,
-    /// Folder in the account [default: /home/<user>/<project>]
+    /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,
     #[command(flatten)]
@@ -377,13 +324,13 @@ pub struct Logs {
     /// Which log
     #[arg(value_enum, default_value_t = LogKind::Error)]
     pub kind: LogKind,
-    /// Go on printing what is added, until Ctrl-C
+    /// Keep printing new lines until Ctrl-C
     #[arg(short, long)]
     pub follow: bool,
-    /// How many lines of what is there already
+    /// Number of existing lines to print first
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub lines: usize,
-    /// How often to look, in seconds; each look is a request
+    /// Seconds between two checks for new lines; each check is a request
     #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
     pub interval: f64,
 }
@@ -397,10 +344,10 @@ pub enum LogKind {
 
 #[derive(Debug, Args)]
 pub struct Api {
-    /// The HTTP method, as in GET
+    /// HTTP method, such as GET
     #[arg(required_unless_present = "list")]
     pub method: Option<String>,
-    /// Below the account, as in webapps/, or whole, as in /api/v1/user/<name>/websites/
+    /// Path within the account, such as webapps/, or in full, such as /api/v1/user/<name>/websites/
     #[arg(required_unless_present = "list")]
     pub path: Option<String>,
     /// A JSON body; @FILE reads it from a file, - from stdin
@@ -412,56 +359,56 @@ pub struct Api {
     /// A query parameter; may be given several times
     #[arg(long, value_name = "NAME=VALUE")]
     pub query: Vec<String>,
-    /// List the commands that there are, with the endpoint of each
+    /// List the commands for endpoints, each with its endpoint
     #[arg(long, conflicts_with_all = ["method", "path", "data", "form", "query"])]
     pub list: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Ls {
-    /// A folder: absolute, or below the account's home folder [default: the home folder]
+    /// A folder: absolute, or relative to the account's home folder [default: the home folder]
     pub path: Option<String>,
     /// Show the type of each entry
     #[arg(short = 'l')]
     pub long: bool,
-    /// List the files below as well
+    /// List all files below the folder
     #[arg(short = 'R', long)]
     pub recursive: bool,
-    /// With -R: only files that match; may be given several times
+    /// With -R: list only files that match; may be given several times
     #[arg(long = "mask", value_name = "MASK", requires = "recursive")]
     pub masks: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct Cat {
-    /// A file: absolute, or below the account's home folder
+    /// A file: absolute, or relative to the account's home folder
     pub path: String,
 }
 
 #[derive(Debug, Args)]
 pub struct Get {
-    /// The file: absolute, or below the account's home folder
+    /// The file: absolute, or relative to the account's home folder
     pub remote: String,
-    /// Where it goes on this machine; in a folder the name is kept [default: this folder]
+    /// Local file or folder to write to; in a folder, the file keeps its name [default: this folder]
     pub local: Option<PathBuf>,
-    /// Replace a local file
+    /// Replace the local file if it exists
     #[arg(long)]
     pub overwrite: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Put {
-    /// A file of this machine, or - for stdin
+    /// A local file, or - for stdin
     pub local: PathBuf,
-    /// Where it goes: absolute, or below the account's home folder; with a closing / the name is kept
+    /// Path in the account: absolute, or relative to its home folder; with a trailing /, the file keeps its name
     pub remote: String,
 }
 
 #[derive(Debug, Args)]
 pub struct Rm {
-    /// What goes: absolute, or below the account's home folder
+    /// What to delete: absolute, or relative to the account's home folder
     pub path: String,
-    /// Delete a folder with all below it
+    /// Delete a folder with everything in it
     #[arg(short = 'r', long)]
     pub recursive: bool,
 }
@@ -474,45 +421,21 @@ pub struct Reload {
 
 #[derive(Debug, Args)]
 pub struct Webfaction {
-    /// Name of the call, such as list_websites; a wrong one lists them all
+    /// Name of the call, such as list_websites; an unknown name lists all calls
     pub call: String,
-    /// Its arguments after the session, in order: true or false for flags; a,b or a JSON list for lists; a JSON list
-    /// of two texts for each pair; - for a password on a line of stdin. After -- they may start with -
+    /// Arguments of the call after the session, in order: true or false for flags; a,b or a JSON list for lists; a
+    /// JSON list of two strings for each pair; - reads a password from a line of stdin. After --, they may start with -
     pub args: Vec<String>,
     /// The server, over https unless it is on this machine [default: https://api.webfaction.com/]
     #[arg(long, env = "WEBFACTION_URL", hide_env_values = true, value_name = "URL")]
     pub url: Option<String>,
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 && value < 1e6 => Ok(value),
-        _ => Err("not a positive number of seconds".to_owned()),
-    }
-}
-
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (1.0..=1e5).contains(&value) => Ok(value),
-        _ => Err("not a factor of 1 or more".to_owned()),
+        _ => Err("not a number of 1 or more".to_owned()),
     }
-}
-
-/// A size in bytes: a number, with `k`, `M` or `G` for powers of 1024.
-pub(super) fn size(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
-        Some((at, _)) => text.split_at(at),
-        None => (text, ""),
-    };
-    let factor: u64 = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
-        "" => 1,
-        "k" => 1 << 10,
-        "m" => 1 << 20,
-        "g" => 1 << 30,
-        _ => return Err(format!("the unit {unit:?} is none of k, M, G")),
-    };
-    let number: u64 = digits.parse().map_err(|_| "not a size: a number of bytes, or one with k, M or G".to_owned())?;
-    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
 }
 
 #[cfg(test)]
@@ -526,14 +449,6 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!((size("5"), size("2k"), size("100M"), size("1GiB")), (Ok(5), Ok(2048), Ok(100 << 20), Ok(1 << 30)));
-        for bad in ["", "M", "5x", "-1", "1.5M", "99999999999G"] {
-            assert!(size(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -3,22 +3,22 @@
 
 use crate::error::{Error, ErrorKind};
 
-/// What the process ends with.
+/// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Everything asked for was done.
     Ok,
-    /// Something failed; what else was asked for may be done, and the output tells.
+    /// Something failed; other parts of the work may be done, as the output says.
     Failed,
     /// The command line, the settings or a local file is wrong. Nothing was changed on the host.
     Usage,
-    /// The service did not answer, or not with what it promises.
+    /// The service did not answer, or its answer makes no sense.
     NoAnswer,
     /// The service does not accept the token, or does not allow the call.
     Refused,
-    /// What was named is not there.
+    /// The thing that was named does not exist.
     NotFound,
-    /// Somebody else deploys the same project, or the host changed since the diff.
+    /// Another deploy of the same project is under way, or the host changed since the diff.
     Held,
     /// Ctrl-C.
     Interrupted,
@@ -30,10 +30,10 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
   0    done
-  1    failed, or failed in part: the output says what
+  1    failed, completely or in part: the output says what failed
   2    the command line, the settings or a local file is wrong; nothing was changed
-  3    no answer from the service, or none that makes sense
-  4    the token is not accepted, or the service does not allow it
+  3    no answer from the service, or one that makes no sense
+  4    the service does not accept the token, or does not allow the call
   5    not found
   6    another deploy of the same project is under way
   130  interrupted (Ctrl-C)

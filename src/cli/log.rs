@@ -1,7 +1,7 @@
 //! `-v`: log records on stderr.
 //!
 //! In the extension module another logger may be in place already, one that hands the records to Python's `logging`;
-//! then only the level is set here, and what is shown is that logger's business.
+//! then only the level is set here, and that logger decides what is shown.
 
 use log::{LevelFilter, Log, Metadata, Record};
 
@@ -9,7 +9,7 @@ struct Stderr;
 
 impl Log for Stderr {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Other crates' records (connections, TLS) are noise unless one debugs them.
+        // Records of other crates (connections, TLS) are noise unless you debug those.
         metadata.target().starts_with("pythonanywhere_api") || metadata.level() <= log::Level::Warn
     }
 
@@ -23,7 +23,7 @@ impl Log for Stderr {
     fn flush(&self) {}
 }
 
-/// Shows warnings, and with `verbose` 1 or 2 more.
+/// Shows warnings, and more with `verbose` 1 or 2.
 pub fn start(verbose: u8) {
     // An error means that another logger is in place.
     let _ = log::set_logger(&Stderr);

@@ -2,24 +2,32 @@
 //!
 //! | file | duty |
 //! |---|---|
-//! | `args` | what can be typed |
-//! | `settings` | what holds when something was not typed: environment, `pyproject.toml` |
+//! | `args`, `options` | the commands and their options |
+//! | `settings` | what holds when an option is not given: environment, `pyproject.toml` |
+//! | `context` | what every command works with |
+//! | `paths` | paths in the account as people type them |
 //! | `run`, `signals` | runtime, Ctrl-C, from a command to its exit code |
-//! | `commands` | one file a command |
-//! | `output`, `progress` | data to stdout, talk and bars to stderr |
+//! | `commands` | one file per command |
+//! | `endpoints` | a command for each endpoint of the service |
+//! | `output`, `progress` | data to stdout, messages and bars to stderr |
 //! | `exit` | the exit codes |
 
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
 mod args;
 mod commands;
+mod context;
 mod endpoints;
 mod exit;
 mod log;
+#[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
+mod options;
 mod output;
+mod paths;
 mod progress;
 mod run;
 mod settings;
 mod signals;
 
+pub use context::HostPython;
 pub use exit::Exit;
-pub use run::{HostPython, run};
+pub use run::run;

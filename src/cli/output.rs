@@ -1,7 +1,7 @@
-//! Where words go: data to stdout, talk to stderr.
+//! Where output goes: data to stdout, messages to stderr.
 //!
-//! With `--json` stdout gets exactly one JSON document, also when the command fails. A reader that goes away (`| head`)
-//! ends the output, not the command: what a deploy did must not depend on who listens.
+//! With `--json`, stdout gets exactly one JSON document, even when the command fails. A reader that goes away
+//! (`| head`) ends the output, not the command: what a deploy does must not depend on who reads its output.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 
-/// How a command talks.
+/// The output of a command.
 pub struct Output {
     json: bool,
     quiet: bool,
     colour: bool,
     /// A document went out already; a second one would make stdout unreadable.
     answered: AtomicBool,
-    /// Nobody reads stdout any more.
+    /// The reader of stdout has gone away.
     broken: AtomicBool,
-    /// What somebody wanted to keep could not be written.
+    /// Output could not be written although its reader is still there.
     lost: AtomicBool,
-    /// Progress bars live on stderr; lines of talk must step around them.
+    /// Progress bars are drawn on stderr; messages there must not break them.
     bars: MultiProgress,
 }
 
@@ -54,7 +54,7 @@ impl Output {
         self.quiet
     }
 
-    /// Whether somebody watches stderr, so that bars make sense.
+    /// Whether stderr is a terminal on which progress bars may be drawn.
     #[must_use]
     pub fn is_watched(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
@@ -66,7 +66,7 @@ impl Output {
         &self.bars
     }
 
-    /// The answer of a command: `text` for people, `value` with `--json`.
+    /// Prints the answer of a command: `text` for people, `value` with `--json`.
     pub fn answer(&self, text: &str, value: &Value) {
         if self.json {
             self.document(value);
@@ -75,14 +75,14 @@ impl Output {
         }
     }
 
-    /// One JSON document on a line of its own.
+    /// Prints one JSON document on a line of its own.
     pub fn document(&self, value: &Value) {
         if !self.answered.swap(true, Ordering::Relaxed) {
             self.write(format!("{value}\n").as_bytes());
         }
     }
 
-    /// Bytes as they are.
+    /// Prints bytes as they are.
     pub fn write(&self, bytes: &[u8]) {
         if self.broken.load(Ordering::Relaxed) {
             return;
@@ -96,29 +96,29 @@ impl Output {
             && error.kind() != io::ErrorKind::BrokenPipe
         {
             self.lost.store(true, Ordering::Relaxed);
-            self.failure(&format!("the output cannot be written: {error}"));
+            self.failure(&format!("cannot write the output: {error}"));
         }
     }
 
-    /// Whether output was lost, as on a full disk; a reader that went away lost nothing that it wanted.
+    /// Whether output was lost, as on a full disk; a reader that went away does not count.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Says what is going on, unless `--quiet`.
+    /// Prints a message, unless `--quiet`.
     pub fn say(&self, text: &str) {
         if !self.quiet {
             self.to_stderr(text);
         }
     }
 
-    /// Says what somebody should look at.
+    /// Prints a warning.
     pub fn warn(&self, text: &str) {
         self.to_stderr(&format!("{} {text}", self.painted("33", "warning:")));
     }
 
-    /// Says why the command failed.
+    /// Prints the error that ended the command.
     pub fn error(&self, error: &Error) {
         self.failure(&error.chain());
         if self.json {
@@ -126,14 +126,14 @@ impl Output {
         }
     }
 
-    /// With `--json`, the document of a command that ended without an answer.
+    /// With `--json`, prints the document of a command that ended without an answer.
     pub fn refuse(&self, kind: &str, message: &str) {
         if self.json {
             self.document(&json!({ "ok": false, "error": { "kind": kind, "status": null, "message": message } }));
         }
     }
 
-    /// Says what failed, in words alone.
+    /// Prints a failure as a message, without a JSON document.
     pub fn failure(&self, text: &str) {
         self.to_stderr(&format!("{} {text}", self.painted("31", "error:")));
     }
@@ -143,7 +143,7 @@ impl Output {
     }
 
     fn to_stderr(&self, text: &str) {
-        // Nobody may be listening there either; then there is nobody left to tell.
+        // If stderr has no reader either, there is no one left to tell.
         self.bars.suspend(|| {
             let _ = writeln!(io::stderr().lock(), "{text}");
         });
@@ -158,7 +158,7 @@ fn error_document(error: &Error) -> Value {
     })
 }
 
-/// Rows as columns that line up, two blanks apart.
+/// Rows as aligned columns, two spaces apart.
 #[must_use]
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();

@@ -1,8 +1,8 @@
-//! The bar of a deploy: files, rate, time left, and waiting for the rate limit shown as such.
+//! The progress bar of a deploy: files, rate, time left, and waits for the rate limit.
 //!
 //! Rate and time left come from the process' clock, not the bar's own, so that a clock that runs faster (`pya demo`)
-//! shows the numbers of the service. Where nobody watches stderr there is no bar; waits of some length are said in a
-//! line each, so that a log of CI shows what the time went into.
+//! shows the numbers of the service. Where stderr is not a terminal there is no bar; longer waits get a line each, so
+//! that a CI log shows where the time went.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -13,22 +13,22 @@ use super::output::Output;
 use crate::clock::{self, Tick};
 
 /// Shorter waits are not worth a line in a log.
-const WORTH_A_LINE: Duration = Duration::from_secs(5);
-/// No two lines about waiting come closer: many requests wait at the same time.
-const BETWEEN_LINES: Duration = Duration::from_secs(60);
+const MIN_WAIT_REPORTED: Duration = Duration::from_secs(5);
+/// Time between two lines about waiting: many requests wait at the same time.
+const MIN_LINE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How far an operation is.
+/// The progress of an operation.
 pub struct Progress {
-    /// Where bars go, if somebody watches.
+    /// Where bars are drawn, if stderr is a terminal.
     bars: Option<MultiProgress>,
-    /// There is none before there is something to count.
+    /// Created when there is something to count.
     bar: OnceLock<ProgressBar>,
     quiet: bool,
-    state: Mutex<State>,
+    state: Mutex<BarState>,
 }
 
-struct State {
-    begun: Tick,
+struct BarState {
+    started: Tick,
     total: u64,
     done: u64,
     waiting: Option<(String, Tick)>,
@@ -36,19 +36,19 @@ struct State {
 }
 
 impl Progress {
-    /// A display that begins now; nothing is drawn where nobody watches.
+    /// A display that starts now; nothing is drawn where stderr is not a terminal.
     #[must_use]
     pub fn new(output: &Output) -> Self {
         let bars = output.is_watched().then(|| output.bars().clone());
-        let state = State { begun: clock::now(), total: 0, done: 0, waiting: None, last_line: None };
+        let state = BarState { started: clock::now(), total: 0, done: 0, waiting: None, last_line: None };
         Self { bars, bar: OnceLock::new(), quiet: output.is_quiet(), state: Mutex::new(state) }
     }
 
-    /// So many steps are to be done, from now on.
+    /// Starts counting: `total` steps are to be done from now on.
     pub fn plan(&self, total: u64) {
         let mut state = self.lock();
         state.total = total;
-        state.begun = clock::now();
+        state.started = clock::now();
         drop(state);
         if let (Some(bars), 1..) = (&self.bars, total) {
             let style = ProgressStyle::with_template("{bar:28} {pos}/{len}  {msg}");
@@ -58,7 +58,7 @@ impl Progress {
         }
     }
 
-    /// One step is done, or failed.
+    /// Counts a step that is done or failed.
     pub fn step(&self) {
         let mut state = self.lock();
         state.done += 1;
@@ -68,15 +68,15 @@ impl Progress {
         }
     }
 
-    /// Requests wait for the rate limit of `endpoint`, at most this long.
+    /// Shows that requests wait for the rate limit of `endpoint`, at most this long.
     pub fn waiting(&self, endpoint: &str, wait: Duration) {
         let mut state = self.lock();
         let now = clock::now();
-        let news = state.last_line.is_none_or(|last| now - last >= BETWEEN_LINES);
+        let news = state.last_line.is_none_or(|last| now - last >= MIN_LINE_INTERVAL);
         state.waiting = Some((endpoint.to_owned(), now + wait));
         if let Some(bar) = self.bar.get() {
             bar.set_message(state.message());
-        } else if self.bars.is_none() && news && !self.quiet && wait >= WORTH_A_LINE {
+        } else if self.bars.is_none() && news && !self.quiet && wait >= MIN_WAIT_REPORTED {
             let text = format!("{}, {} of {} done", state.message(), state.done, state.total);
             state.last_line = Some(now);
             drop(state);
@@ -84,15 +84,15 @@ impl Progress {
         }
     }
 
-    /// A line of its own, while nothing is drawn yet.
+    /// Prints a line while no bar is drawn yet.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            // Nobody may be listening.
+            // Printing fails where stderr has no reader.
             let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{text}\n").as_bytes());
         }
     }
 
-    /// The wait is over.
+    /// Shows that the wait is over.
     pub fn resumed(&self) {
         let mut state = self.lock();
         state.waiting = None;
@@ -101,14 +101,14 @@ impl Progress {
         }
     }
 
-    /// Says what goes on instead of the rate.
+    /// Shows a message in place of the rate.
     pub fn message(&self, text: &str) {
         if let Some(bar) = self.bar.get() {
             bar.set_message(text.to_owned());
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BarState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -121,13 +121,13 @@ impl Drop for Progress {
     }
 }
 
-impl State {
+impl BarState {
     fn message(&self) -> String {
         let now = clock::now();
         if let Some((endpoint, until)) = &self.waiting {
-            return format!("waiting {} for the rate limit of {endpoint}", words(*until - now));
+            return format!("waiting {} for the rate limit of {endpoint}", duration_text(*until - now));
         }
-        let spent = now - self.begun;
+        let spent = now - self.started;
         if self.done == 0 || spent.is_zero() {
             return String::new();
         }
@@ -135,13 +135,13 @@ impl State {
         let (done, left) = (self.done as f64, self.total.saturating_sub(self.done) as f64);
         let rate = done / spent.as_secs_f64();
         let left = Duration::try_from_secs_f64(left / rate).unwrap_or(Duration::MAX);
-        format!("{:.0} a minute, {} left", rate * 60.0, words(left))
+        format!("{:.0} a minute, {} left", rate * 60.0, duration_text(left))
     }
 }
 
-/// A duration as people say it: `45 s`, `11 min`, `1 h 20 min`.
+/// A duration as people write it: `45 s`, `11 min`, `1 h 20 min`.
 #[must_use]
-pub fn words(duration: Duration) -> String {
+pub fn duration_text(duration: Duration) -> String {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     match seconds {
         0..100 => format!("{seconds} s"),
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn durations_read_like_speech() {
-        let say = |seconds: f64| words(Duration::from_secs_f64(seconds));
+        let say = |seconds: f64| duration_text(Duration::from_secs_f64(seconds));
         assert_eq!((say(0.0), say(0.2), say(99.0)), ("0 s".into(), "1 s".into(), "99 s".into()));
         assert_eq!((say(100.0), say(5399.0), say(7300.0)), ("2 min".into(), "90 min".into(), "2 h 1 min".into()));
     }

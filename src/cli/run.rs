@@ -1,20 +1,19 @@
 //! From the command line to the exit code: parsing, the runtime, signals.
 //!
-//! A command is one future. Ctrl-C and SIGTERM drop it, which cancels what it has under way; what has to be said about
-//! work that was cut off, a command leaves in its [`Context`] beforehand. The emulator alone waits for the signals
-//! itself, because they are how it ends well.
+//! A command is one future. Ctrl-C and SIGTERM drop it, which cancels what it has under way; a command registers in its
+//! [`Context`] beforehand what to print about interrupted work. Only the emulator waits for the signals itself, because
+//! they are how it normally ends.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind as ParseErrorKind;
 use tokio::runtime::{Builder, Runtime};
 
-use super::args::{Cli, Command, Global};
+use super::args::{Cli, Command};
 use super::commands;
+use super::context::{Context, HostPython};
 use super::exit::Exit;
 use super::log;
 use super::output::Output;
@@ -23,59 +22,22 @@ use crate::cleanup;
 use crate::error::{Error, Result};
 use crate::setting::Interface;
 
-/// What an interrupted command may take to remove what it left on the host; as a rule there is nothing.
-const LEAVE_WITHIN: Duration = Duration::from_secs(10);
-
-/// The Python that started us; the emulator and the demo run sites with it.
-#[derive(Debug, Clone)]
-pub struct HostPython {
-    /// Its `sys.executable`.
-    pub executable: PathBuf,
-}
-
-/// What every command works with.
-pub struct Context {
-    pub global: Global,
-    pub output: Output,
-    pub python: HostPython,
-    last_words: Mutex<Option<LastWords>>,
-}
-
-/// Says what an interrupted command had done.
-type LastWords = Box<dyn FnOnce(&Output) + Send>;
-
-impl Context {
-    /// Sets what is said if the command is interrupted from here on.
-    pub fn on_interrupt(&self, words: impl FnOnce(&Output) + Send + 'static) {
-        *self.last_words.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(words));
-    }
-
-    fn interrupted(&self, by: Exit) {
-        self.output.say(if by == Exit::Interrupted { "interrupted" } else { "terminated" });
-        if let Some(words) = self.last_words.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            words(&self.output);
-        }
-        let (kind, message) = match by {
-            Exit::Interrupted => ("Interrupted", "interrupted by Ctrl-C"),
-            _ => ("Terminated", "terminated by a signal"),
-        };
-        self.output.refuse(kind, message);
-    }
-}
+/// Time that an interrupted command has to remove what it left on the host; as a rule there is nothing.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs `pya` with what was typed, the command's own name first, and returns the exit code.
 ///
-/// Handles SIGINT and SIGTERM until it returns; whoever embeds it in another runtime should have reset the handlers of
-/// that runtime.
+/// Handles SIGINT and SIGTERM until it returns; a program that embeds it in another runtime should reset the handlers
+/// of that runtime before.
 #[must_use]
 pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
-    // Known before the rest can be parsed: whoever reads JSON gets some also for a mistyped option.
+    // Known before the rest is parsed: a program that reads JSON gets a document for a mistyped option too.
     let wants_json = args.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             let shown = matches!(error.kind(), ParseErrorKind::DisplayHelp | ParseErrorKind::DisplayVersion);
-            // Printing fails where nobody listens any more.
+            // Printing fails where the reader has gone away.
             let _ = error.print();
             if !shown && wants_json {
                 let message = error.render().to_string();
@@ -86,8 +48,7 @@ pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
     };
     Interface::CommandLine.select();
     log::start(cli.global.verbose);
-    let output = Output::new(cli.global.json, cli.global.quiet);
-    let context = Context { global: cli.global, output, python: host, last_words: Mutex::new(None) };
+    let context = Context::new(cli.global, host);
     let exit = run_command(&context, cli.command).unwrap_or_else(|error| {
         context.output.error(&error);
         Exit::of(&error)
@@ -105,13 +66,13 @@ fn run_command(context: &Context, command: Command) -> Result<Exit> {
         tokio::select! {
             exit = commands::run(command, context) => exit,
             by = signals.next() => {
-                context.interrupted(by);
+                context.report_interrupt(by);
                 Ok(by)
             }
         }
     });
-    runtime.block_on(cleanup::run_pending(LEAVE_WITHIN));
-    // Threads that still read or hash files must not hold the end up.
+    runtime.block_on(cleanup::run_pending(CLEANUP_TIMEOUT));
+    // Threads that still read or hash files must not delay the exit.
     runtime.shutdown_timeout(Duration::from_millis(50));
     exit
 }

@@ -1,8 +1,8 @@
 //! What holds for this run: options, then the environment, then `[tool.pythonanywhere]` in `pyproject.toml`.
 //!
-//! The table is looked for in the project's folder and the folders above it, as other tools do, and an unknown key is
-//! an error: a misspelt `protected` would otherwise leave a database unprotected. A token in it is refused, since the
-//! file is committed.
+//! The table is searched for in the project's folder and the folders above it, as other tools do. An unknown key is an
+//! error: a misspelt `protected` would otherwise leave a database unprotected. A token in the table is refused, since
+//! the file is committed.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::args::{self, Global};
-use crate::client::{BaseUrl, Client, Options, RateLimit, RemotePath, Token};
+use super::options::{self, Global};
+use super::paths::{home, remote_path};
+use crate::client::{BaseUrl, Client, Environment, Options, RateLimit, RemotePath, Token};
 use crate::deploy::{Compare, ExecutorChoice};
-use crate::environment::{self, Environment};
 use crate::error::{Error, Result};
 
 /// The table `[tool.pythonanywhere]`.
@@ -41,7 +41,7 @@ pub struct Table {
     pub manage: Option<String>,
 }
 
-/// The keys of [`Table`]; a test holds the two together.
+/// The keys of [`Table`]; a test compares the two.
 const KEYS: [&str; 19] = [
     "allow_tasks",
     "compare",
@@ -64,9 +64,9 @@ const KEYS: [&str; 19] = [
     "user",
 ];
 
-/// A text, or a list of them.
+/// A string, or a list of strings.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "a text or a list of texts")]
+#[serde(untagged, expecting = "a string or a list of strings")]
 pub enum OneOrMore {
     One(String),
     More(Vec<String>),
@@ -84,7 +84,7 @@ impl OneOrMore {
 
 /// A size in bytes, as a number or with a unit.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "a number of bytes, or a text like \"10M\"")]
+#[serde(untagged, expecting = "a number of bytes, or a string like \"10M\"")]
 pub enum Size {
     Bytes(u64),
     Text(String),
@@ -98,11 +98,11 @@ pub enum Limit {
     Text(String),
 }
 
-/// All that a command may ask for.
+/// The settings of a command.
 pub struct Settings<'a> {
     global: &'a Global,
     environment: Environment,
-    /// The table, and empty values where there is none.
+    /// The table; empty if there is none.
     pub table: Table,
     /// The folder of the `pyproject.toml` that holds the table.
     pub table_folder: Option<PathBuf>,
@@ -130,15 +130,15 @@ impl<'a> Settings<'a> {
         let token = self.token()?;
         let Some(user) = first([&self.global.user, &self.environment.user, &self.table.user]) else {
             return Err(Error::config(format!(
-                "whose account? Give --user NAME, set {}, or write user = \"NAME\" under [tool.pythonanywhere] \
-                 in pyproject.toml",
-                environment::USER
+                "the user name is missing: give --user NAME, set {}, or write user = \"NAME\" under \
+                 [tool.pythonanywhere] in pyproject.toml",
+                Environment::USER
             )));
         };
         Client::new(&host, &user, &token, self.options()?)
     }
 
-    /// The host, by whichever name it was given.
+    /// The host, wherever it was given.
     pub fn host(&self) -> String {
         first([&self.global.host, &self.environment.host, &self.table.host])
             .unwrap_or_else(|| BaseUrl::DEFAULT_HOST.to_owned())
@@ -149,7 +149,7 @@ impl<'a> Settings<'a> {
             return Token::new(&read_token(path)?);
         }
         Token::new(self.environment.token.as_deref().unwrap_or_default())
-            .map_err(|error| Error::config(format!("{error}. Set {} or give --token-file FILE", environment::TOKEN)))
+            .map_err(|error| Error::config(format!("{error}. Set {} or give --token-file FILE", Environment::TOKEN)))
     }
 
     fn options(&self) -> Result<Options> {
@@ -158,7 +158,7 @@ impl<'a> Settings<'a> {
             let timeout = Duration::try_from_secs_f64(seconds)
                 .ok()
                 .filter(|timeout| !timeout.is_zero())
-                .ok_or_else(|| Error::config(format!("timeout = {seconds} is no positive number of seconds")))?;
+                .ok_or_else(|| Error::config(format!("timeout = {seconds} is not a positive number of seconds")))?;
             options.read_timeout = timeout;
             options.connect_timeout = timeout;
         }
@@ -178,7 +178,31 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// The domains of the web app.
+    /// The web app given on the command line, else those of the table; at least one.
+    ///
+    /// # Errors
+    /// `Config` if neither names any.
+    pub fn web_apps(&self, given: Option<&str>) -> Result<Vec<String>> {
+        let domains = given.map_or_else(|| self.domains(), |domain| vec![domain.to_owned()]);
+        if domains.is_empty() {
+            return Err(Error::config(
+                "the web app is missing: give its domain, or write domain = \"NAME\" under [tool.pythonanywhere] in \
+                 pyproject.toml",
+            ));
+        }
+        Ok(domains)
+    }
+
+    /// The web apps to reload: none with `no_reload`, else those given, else those of the table.
+    pub fn reloads(&self, no_reload: bool, given: &[String]) -> Vec<String> {
+        match (no_reload, given) {
+            (true, _) => Vec::new(),
+            (false, []) => self.domains(),
+            (false, given) => given.to_vec(),
+        }
+    }
+
+    /// The domains of the web app, as the table names them.
     pub fn domains(&self) -> Vec<String> {
         self.table.domain.as_ref().map(OneOrMore::to_vec).unwrap_or_default()
     }
@@ -186,28 +210,29 @@ impl<'a> Settings<'a> {
     /// The project's name.
     ///
     /// # Errors
-    /// `Config` if it is not given or cannot be one: guessing it from the folder could overwrite another project.
+    /// `Config` if it is not given or is not a folder's name: guessing it from the folder could overwrite another
+    /// project.
     pub fn project(&self, local_root: &Path) -> Result<String> {
         let Some(name) = first([&self.global.project, &None, &self.table.project]) else {
             let guess = local_root.file_name().map_or("NAME".into(), |name| name.to_string_lossy());
             return Err(Error::config(format!(
-                "which project? Give --project NAME (perhaps {guess:?}), or write project = \"NAME\" under \
-                 [tool.pythonanywhere] in pyproject.toml: it is the folder in the account's home folder"
+                "the project's name is missing: give --project NAME (perhaps {guess:?}), or write project = \"NAME\" \
+                 under [tool.pythonanywhere] in pyproject.toml; it is the project's folder in the account's home folder"
             )));
         };
         if name.contains(['/', '\0']) || matches!(name.as_str(), "." | "..") {
             return Err(Error::config(format!(
-                "the project name {name:?} is no name of a folder: it must not hold \"/\" and not be \"..\"; \
-                 another place in the account is named with --remote-root"
+                "the project name {name:?} cannot name a folder: it must not contain \"/\" or be \"..\"; \
+                 use --remote-root for another place in the account"
             )));
         }
         Ok(name)
     }
 
-    /// Where the project lies in the account of `user`.
+    /// The project's folder in the account of `user`.
     ///
     /// # Errors
-    /// `Config` if the path cannot be one.
+    /// `Config` if the path is not valid.
     pub fn remote_root(&self, given: Option<&str>, user: &str, project: &str) -> Result<RemotePath> {
         match given.or(self.table.remote_root.as_deref()) {
             Some(path) => remote_path(path, user),
@@ -218,13 +243,13 @@ impl<'a> Settings<'a> {
     /// The size above which a file is refused, if it was set.
     ///
     /// # Errors
-    /// `Config` if the table's value is no size.
+    /// `Config` if the table's value is not a size.
     pub fn max_file_size(&self, given: Option<u64>) -> Result<Option<u64>> {
         Ok(match (given, &self.table.max_file_size) {
             (Some(bytes), _) => Some(bytes),
             (None, Some(Size::Bytes(bytes))) => Some(*bytes),
             (None, Some(Size::Text(text))) => {
-                Some(args::size(text).map_err(|why| Error::config(format!("max_file_size = {text:?}: {why}")))?)
+                Some(options::size(text).map_err(|why| Error::config(format!("max_file_size = {text:?}: {why}")))?)
             }
             (None, None) => None,
         })
@@ -235,23 +260,7 @@ impl<'a> Settings<'a> {
 pub fn read_token(path: &Path) -> Result<String> {
     std::fs::read_to_string(path)
         .map(|text| text.trim().to_owned())
-        .map_err(|error| Error::config(format!("the token file {} cannot be read: {error}", path.display())))
-}
-
-/// The account's home folder.
-pub fn home(user: &str) -> Result<RemotePath> {
-    RemotePath::parse("/home")?.join(user)
-}
-
-/// A path as people type it: absolute, or below the home folder, with or without `~/`.
-pub fn remote_path(text: &str, user: &str) -> Result<RemotePath> {
-    if text.starts_with('/') {
-        return RemotePath::parse(text);
-    }
-    match text.strip_prefix("~/").unwrap_or(text).trim_end_matches('/') {
-        "" | "~" => home(user),
-        relative => home(user)?.join(relative),
-    }
+        .map_err(|error| Error::config(format!("cannot read the token file {}: {error}", path.display())))
 }
 
 fn first(values: [&Option<String>; 3]) -> Option<String> {
@@ -260,7 +269,7 @@ fn first(values: [&Option<String>; 3]) -> Option<String> {
 
 /// The nearest `pyproject.toml` with our table, from `folder` upward.
 fn find_table(folder: &Path) -> Result<Option<(Table, PathBuf)>> {
-    // Of a folder that is not there, the command itself speaks.
+    // The command itself reports a folder that does not exist.
     let Ok(folder) = folder.canonicalize() else { return Ok(None) };
     for candidate in folder.ancestors() {
         let file = candidate.join("pyproject.toml");
@@ -284,13 +293,13 @@ fn parse_table(text: &str) -> Result<Option<Table>, String> {
     for key in table.keys() {
         if key.contains("token") {
             return Err(format!(
-                "[tool.pythonanywhere] holds {key:?}: a token does not belong in a file that is committed. Remove it, \
-                 make a new one on the Account page, and give it in {} or --token-file",
-                environment::TOKEN
+                "[tool.pythonanywhere] contains {key:?}: a token does not belong in a file that is committed. Remove \
+                 it, create a new one on the Account page, and give it in {} or with --token-file",
+                Environment::TOKEN
             ));
         }
         if !KEYS.contains(&key.as_str()) {
-            return Err(format!("[tool.pythonanywhere] has no key {key:?}; there are: {}", KEYS.join(", ")));
+            return Err(format!("[tool.pythonanywhere] has no key {key:?}; its keys are: {}", KEYS.join(", ")));
         }
     }
     let words = |error: toml::de::Error| error.to_string().trim_end().replace('\n', " ");
@@ -348,16 +357,5 @@ mod tests {
             let why = parse(lines).unwrap_err();
             assert!(why.contains(key.trim_start_matches("a ")), "{why}");
         }
-    }
-
-    #[test]
-    fn paths_are_absolute_or_below_home() {
-        let path = |text| remote_path(text, "me").map(|path| path.to_string()).unwrap_or_default();
-        assert_eq!(path("/var/log"), "/var/log");
-        assert_eq!(
-            (path("x/y/"), path("~/x"), path("")),
-            ("/home/me/x/y".into(), "/home/me/x".into(), "/home/me".into())
-        );
-        assert_eq!((path("~"), path("../you"), path("/home/me/..")), ("/home/me".into(), String::new(), String::new()));
     }
 }

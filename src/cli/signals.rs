@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM, as exit codes to come.
+//! SIGINT and SIGTERM, as the exit codes that they lead to.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -12,7 +12,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Watches from now on; the default handlers, which would kill the process, are off from then until its end.
+    /// Watches from now on; the default handlers, which would kill the process, stay off until it exits.
     ///
     /// # Errors
     /// `Local` if the system refuses.
@@ -21,7 +21,7 @@ impl Signals {
         Ok(Self { interrupt: watch(SignalKind::interrupt())?, terminate: watch(SignalKind::terminate())? })
     }
 
-    /// The next one, as the exit code it asks for.
+    /// Waits for the next signal and returns its exit code.
     pub async fn next(&mut self) -> Exit {
         tokio::select! {
             _ = self.interrupt.recv() => Exit::Interrupted,

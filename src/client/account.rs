@@ -1,4 +1,4 @@
-//! A client: whose account, on which host, with which options.
+//! A client: the account, the host and the options.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,12 +9,13 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use url::Url;
 
 use super::auth::Token;
-use super::budget::window::{self, Owner};
+use super::budget::owner::Owner;
+use super::budget::window;
 use super::host::{self, BaseUrl};
 use super::observer::Observer;
 use super::options::{Options, RateLimit};
 use super::path::quote_segments;
-use super::pool::Kind;
+use super::pool::ConnectionKind;
 use super::request::header;
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
@@ -36,8 +37,8 @@ pub(super) struct Account {
     pub(super) base: Url,
     pub(super) headers: HeaderMap,
     pub(super) owner: Owner,
-    pub(super) kind: Kind,
-    /// The rate limit that was asked for, before the environment's was taken in.
+    pub(super) kind: ConnectionKind,
+    /// The rate limit as given, before the environment was read.
     rate_limit: RateLimit,
     /// The last `Date` of the service and when it came.
     pub(super) server_clock: Mutex<Option<(SystemTime, Tick)>>,
@@ -47,7 +48,7 @@ impl Client {
     /// A client for `user` on `host`. Sends nothing yet.
     ///
     /// # Errors
-    /// `Config` if the user name is empty or cannot be one, or an environment variable that we read is malformed.
+    /// `Config` if the user name is empty or not valid, or an environment variable that we read is malformed.
     pub fn new(host: &BaseUrl, user: &str, token: &Token, options: Options) -> Result<Self> {
         check_user(user)?;
         let base = format!("{host}api/v0/user/{}/", quote_segments(user));
@@ -74,7 +75,7 @@ impl Client {
         // From the text, since a URL resolves the dots of a name like "..".
         let (_, user) = base_url.split_once("/user/").ok_or_else(|| {
             Error::config(format!(
-                "the base URL {base_url:?} names no user: it must be like \
+                "the base URL {base_url:?} contains no user name: it must look like \
                  \"https://www.pythonanywhere.com/api/v0/user/<name>/\""
             ))
         })?;
@@ -99,7 +100,7 @@ impl Client {
         let options = Options { rate_limit: rate_limit.resolve()?, ..options };
         let host = BaseUrl::of(&base);
         let owner = Owner { host: host.authority().to_owned(), user: user.clone(), shared: !host.is_loopback() };
-        let kind = Kind::of(&host, options.connect_timeout);
+        let kind = ConnectionKind::of(&host, options.connect_timeout);
         let account = Account { host, user, base, headers, owner, kind, rate_limit, server_clock: Mutex::new(None) };
         Ok(Self { account: Arc::new(account), options: Arc::new(options), observer: None, requests: Arc::default() })
     }
@@ -121,13 +122,13 @@ impl Client {
         &self.account.host
     }
 
-    /// The URL that the paths of requests are put after.
+    /// The URL to which the paths of requests are appended.
     #[must_use]
     pub fn base(&self) -> &str {
         self.account.base.as_str()
     }
 
-    /// Its options, with the environment's taken in.
+    /// Its options, with those of the environment applied.
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.options
@@ -136,22 +137,22 @@ impl Client {
     /// The same client with other options.
     ///
     /// # Errors
-    /// `Config` if `PYTHONANYWHERE_RATE_LIMIT` is asked for and malformed.
+    /// `Config` if `PYTHONANYWHERE_RATE_LIMIT` applies and is malformed.
     pub fn with_options(&self, options: Options) -> Result<Self> {
         let options = Options { rate_limit: options.rate_limit.resolve()?, ..options };
         Ok(Self { options: Arc::new(options), ..self.clone() })
     }
 
-    /// A clone that tells `observer` what it does and counts its requests from 0.
+    /// A clone that reports to `observer` and counts its requests from 0.
     #[must_use]
     pub fn with_observer(&self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), requests: Arc::default(), ..self.clone() }
     }
 
-    /// Whether the same client would be made now: the environment may have changed since.
+    /// Whether a client created now would be the same: the environment may have changed.
     #[must_use]
     pub fn fits_environment(&self) -> bool {
-        Kind::of(&self.account.host, self.options.connect_timeout) == self.account.kind
+        ConnectionKind::of(&self.account.host, self.options.connect_timeout) == self.account.kind
             && self.account.rate_limit.resolve().is_ok_and(|limit| limit == self.options.rate_limit)
     }
 
@@ -167,15 +168,15 @@ impl Client {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// What the service's clock shows; `None` before its first answer. Exact to about a second.
+    /// The time of the service's clock; `None` before its first answer. Exact to about a second.
     #[must_use]
     pub fn server_time(&self) -> Option<SystemTime> {
         let (date, at) = (*self.account.server_clock.lock().unwrap_or_else(PoisonError::into_inner))?;
         Some(date + (clock::now() - at))
     }
 
-    /// Leaves for later processes what this one asked of the service within the last minute. Called when an
-    /// operation ends; does nothing on loopback.
+    /// Writes down for later processes what this one requested within the last minute. Called when an operation
+    /// ends; does nothing on loopback.
     pub fn persist_budget(&self) {
         window::persist(&self.account.owner);
     }
@@ -184,12 +185,12 @@ impl Client {
 fn check_user(user: &str) -> Result<()> {
     if user.is_empty() {
         return Err(Error::config(
-            "the user name is missing: give that of the PythonAnywhere account, or set PYTHONANYWHERE_USERNAME",
+            "the user name is missing: give the name of your PythonAnywhere account, or set PYTHONANYWHERE_USERNAME",
         ));
     }
     if user.contains(['/', '\\', '?', '#', '\0']) || matches!(user, "." | "..") {
         return Err(Error::config(format!(
-            "the user name {user:?} cannot be one: give that of the PythonAnywhere account, \
+            "the user name {user:?} is not valid: give the name of your PythonAnywhere account, \
              or set PYTHONANYWHERE_USERNAME"
         )));
     }

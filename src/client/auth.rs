@@ -1,4 +1,4 @@
-//! The API token: checked when made, never printed.
+//! The API token: checked when created, never printed.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{Error, Result};
 
-/// An API token. Prints as `***`, is wiped from memory when dropped, and enters no message.
+/// An API token. Prints as `***`, is wiped from memory when dropped, and never appears in a message.
 #[derive(Clone)]
 pub struct Token(SecretString);
 
@@ -15,17 +15,18 @@ impl Token {
     /// Takes a token as the account page shows it.
     ///
     /// # Errors
-    /// `Config` if it is empty or holds anything but ASCII letters, digits, `-`, `_`, `.` and `=`: a token pasted
+    /// `Config` if it is empty or contains anything but ASCII letters, digits, `-`, `_`, `.` and `=`: a token pasted
     /// with its `Token ` prefix, quotes or a line break is the usual cause. The message does not quote it.
     pub fn new(token: &str) -> Result<Self> {
-        const WHERE: &str = "the Account page of PythonAnywhere, tab 'API Token', shows it; \
-             in its consoles, web apps and tasks it is in $API_TOKEN";
+        const WHERE: &str = "it is on the Account page of PythonAnywhere, tab 'API Token'; \
+             in consoles, web apps and tasks there, it is in $API_TOKEN";
         if token.is_empty() {
             return Err(Error::config(format!("the API token is missing: {WHERE}")));
         }
         if !token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.=".contains(&b)) {
             return Err(Error::config(format!(
-                "the API token is malformed: it holds a blank, a quote or another character that no token has ({WHERE})"
+                "the API token is malformed: it contains a space, a quote or another character that no token has \
+                 ({WHERE})"
             )));
         }
         Ok(Self(SecretString::from(token)))

@@ -1,8 +1,8 @@
-//! What a file of a multipart body holds: bytes, a file of this machine, or any source of pieces.
+//! The content of a file in a multipart body: bytes, a local file, or any source of chunks.
 //!
-//! A request is turned into bytes for each attempt anew, so a content is *opened* for each attempt. Its length is told
-//! to the service before the first byte, where it is known; a content that turns out longer or shorter is an error, and
-//! the request breaks off before its end, so that the service never takes a part for the whole.
+//! A request is turned into bytes anew for each attempt, so its content is *opened* for each attempt. If the length is
+//! known, the service is told before the first byte. Content that turns out longer or shorter is an error: the request
+//! is cut off before its end, so that the service never takes a part for the whole.
 
 use std::fmt;
 use std::fs::File;
@@ -18,39 +18,39 @@ use tokio_util::io::ReaderStream;
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
 
-/// Contents go out in pieces of this size, so that progress can be told and little is in memory.
-pub(super) const PIECE: usize = 64 * 1024;
+/// Content is sent in chunks of this size, so that progress can be reported and little is held in memory.
+pub(super) const CHUNK_SIZE: usize = 64 * 1024;
 
-/// The pieces of a content, in order. An empty piece is passed over; the first error ends the request.
-pub type Pieces = BoxStream<'static, Result<Bytes>>;
+/// The chunks of the content, in order. An empty chunk is skipped; the first error ends the request.
+pub type Chunks = BoxStream<'static, Result<Bytes>>;
 
-/// A content that is neither in memory nor a file: what a caller reads or makes while it is sent.
-pub trait Source: Send + Sync {
+/// Content that is neither in memory nor a file: the caller reads or produces it while it is sent.
+pub trait ContentSource: Send + Sync {
     /// How many bytes will come, if that is known. Asked before each [`open`](Self::open).
     fn length(&self) -> Option<u64>;
 
     /// Whether it can be opened again, from the start. A request is sent once only if one of its sources cannot.
     fn is_repeatable(&self) -> bool;
 
-    /// Begins from the start. Called on a thread that may block.
+    /// Opens it from the start. Called on a thread that may block.
     ///
     /// # Errors
-    /// Any; the caller of the request gets it unchanged, and nothing is sent.
-    fn open(&self) -> Result<Pieces>;
+    /// Any; it is passed on to the caller of the request unchanged, and nothing is sent.
+    fn open(&self) -> Result<Chunks>;
 }
 
-/// What a file of a multipart body holds.
+/// The content of a file in a multipart body.
 #[derive(Clone)]
-pub enum Content {
-    /// All of it, in memory.
+pub enum FileContent {
+    /// Bytes in memory.
     Bytes(Bytes),
-    /// A regular file of this machine, opened and read anew for each attempt.
+    /// A regular local file, opened and read anew for each attempt.
     Path(PathBuf),
-    /// Pieces from elsewhere.
-    Source(Arc<dyn Source>),
+    /// Chunks from elsewhere.
+    Source(Arc<dyn ContentSource>),
 }
 
-impl fmt::Debug for Content {
+impl fmt::Debug for FileContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
@@ -60,21 +60,21 @@ impl fmt::Debug for Content {
     }
 }
 
-impl<T: Into<Bytes>> From<T> for Content {
+impl<T: Into<Bytes>> From<T> for FileContent {
     fn from(bytes: T) -> Self {
         Self::Bytes(bytes.into())
     }
 }
 
-/// A content that is ready to be sent once.
+/// Content that is ready to be sent once.
 pub(super) struct Opened {
     pub length: Option<u64>,
-    pub pieces: Pieces,
+    pub chunks: Chunks,
     /// The file it is read from, for errors.
     path: Option<PathBuf>,
 }
 
-impl Content {
+impl FileContent {
     pub(super) fn is_repeatable(&self) -> bool {
         match self {
             Self::Bytes(_) | Self::Path(_) => true,
@@ -91,7 +91,7 @@ impl Content {
             }
             Self::Source(source) => {
                 let source = Arc::clone(source);
-                blocking(move || Ok(Opened { length: source.length(), pieces: source.open()?, path: None })).await
+                blocking(move || Ok(Opened { length: source.length(), chunks: source.open()?, path: None })).await
             }
         }
     }
@@ -100,47 +100,47 @@ impl Content {
 impl Opened {
     pub(super) fn of_bytes(bytes: Bytes) -> Self {
         let length = Some(bytes.len() as u64);
-        let pieces = stream::unfold(bytes, |mut rest| {
-            let piece = rest.split_to(rest.len().min(PIECE));
-            std::future::ready((!piece.is_empty()).then_some((Ok(piece), rest)))
+        let chunks = stream::unfold(bytes, |mut rest| {
+            let chunk = rest.split_to(rest.len().min(CHUNK_SIZE));
+            std::future::ready((!chunk.is_empty()).then_some((Ok(chunk), rest)))
         });
-        Self { length, pieces: pieces.boxed(), path: None }
+        Self { length, chunks: chunks.boxed(), path: None }
     }
 
     fn of_file(path: PathBuf) -> Result<Self> {
         let (file, length) = open_regular(&path).map_err(|source| Error::Local { path: path.clone(), source })?;
         let failed = path.clone();
-        let pieces = ReaderStream::with_capacity(tokio::fs::File::from_std(file), PIECE)
-            .map(move |piece| piece.map_err(|source| Error::Local { path: failed.clone(), source }));
-        Ok(Self { length: Some(length), pieces: pieces.boxed(), path: Some(path) })
+        let chunks = ReaderStream::with_capacity(tokio::fs::File::from_std(file), CHUNK_SIZE)
+            .map(move |chunk| chunk.map_err(|source| Error::Local { path: failed.clone(), source }));
+        Ok(Self { length: Some(length), chunks: chunks.boxed(), path: Some(path) })
     }
 
-    /// The pieces, with an error where they are more or less than the length that was told.
-    pub(super) fn checked(self) -> Pieces {
-        let Some(length) = self.length else { return self.pieces };
-        let state = (self.pieces, self.path, 0u64, false);
-        let checked = stream::unfold(state, move |(mut pieces, path, mut count, ended)| async move {
+    /// The chunks, with an error where they are longer or shorter than the announced length.
+    pub(super) fn checked(self) -> Chunks {
+        let Some(length) = self.length else { return self.chunks };
+        let state = (self.chunks, self.path, 0u64, false);
+        let checked = stream::unfold(state, move |(mut chunks, path, mut count, ended)| async move {
             if ended {
                 return None;
             }
-            let item = match pieces.next().await {
-                Some(Ok(piece)) => {
-                    count += piece.len() as u64;
-                    if count > length { Err(changed(path.as_deref(), length, "longer")) } else { Ok(piece) }
+            let item = match chunks.next().await {
+                Some(Ok(chunk)) => {
+                    count += chunk.len() as u64;
+                    if count > length { Err(changed(path.as_deref(), length, "longer")) } else { Ok(chunk) }
                 }
                 Some(Err(error)) => Err(error),
                 None if count < length => Err(changed(path.as_deref(), length, "shorter")),
                 None => return None,
             };
             let ended = item.is_err();
-            Some((item, (pieces, path, count, ended)))
+            Some((item, (chunks, path, count, ended)))
         });
         checked.boxed()
     }
 }
 
 fn open_regular(path: &Path) -> io::Result<(File, u64)> {
-    // Asked first, since to open a pipe is to wait for its other end.
+    // Checked first, since opening a pipe waits for its other end.
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }

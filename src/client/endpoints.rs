@@ -1,8 +1,13 @@
 //! Which rate bucket a request belongs to: the table of endpoints, in one place.
 //!
 //! The service allows 40 requests a minute to each endpoint and 120 to a console's `send_input`
-//! (<https://help.pythonanywhere.com/pages/API/>, "Rate-limits"). All methods of an endpoint share its bucket, which is
-//! the reading that never asks too much.
+//! (<https://help.pythonanywhere.com/pages/API/>, "Rate-limits"). All methods of an endpoint share its bucket: of the
+//! possible readings, this one never sends too many requests.
+
+use std::time::Duration;
+
+/// The window of the limits: the service counts the requests of the last 60 s.
+pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
 /// A rate bucket of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,7 +66,7 @@ const ENDPOINTS: &[Endpoint] = endpoints![
     "domains/*/ssl",
 ];
 
-/// What has no row in the table shares one bucket, so that a new endpoint is never asked too often.
+/// Endpoints that are not in the table share one bucket, so that a new one never gets too many requests.
 const OTHER: Endpoint = Endpoint { name: "other", limit: DEFAULT_LIMIT };
 
 /// The bucket of a path relative to the user, as in `webapps/x.pythonanywhere.com/reload/`.

@@ -1,4 +1,4 @@
-//! Which server to talk to: `https` anywhere, plain `http` on this machine only.
+//! The server to talk to: `https` anywhere, plain `http` only on this machine.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -26,7 +26,7 @@ impl BaseUrl {
         let url = check(text)?;
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err(Error::config(format!(
-                "{text:?} is no host: give a host name like {:?} without a path",
+                "{text:?} is not a host: give a host name like {:?} without a path",
                 Self::DEFAULT_HOST
             )));
         }
@@ -76,7 +76,7 @@ impl fmt::Display for BaseUrl {
 pub(super) fn check(text: &str) -> Result<Url> {
     parse(text).map_err(|why| {
         Error::config(format!(
-            "{:?} is no host: {why}; give a host name like {:?} or a URL like \"http://127.0.0.1:8000\"",
+            "{:?} is not a valid host: {why}; give a host name like {:?} or a URL like \"http://127.0.0.1:8000\"",
             without_credentials(text),
             BaseUrl::DEFAULT_HOST
         ))
@@ -87,43 +87,44 @@ pub(super) fn check(text: &str) -> Result<Url> {
 pub(super) fn check_url(text: &str) -> Result<Url> {
     parse(text).map_err(|why| {
         Error::config(format!(
-            "{:?} is no URL of a server: {why}; give one like \"https://panel.example.com/RPC2\"",
+            "{:?} is not the URL of a server: {why}; give one like \"https://panel.example.com/RPC2\"",
             without_credentials(text)
         ))
     })
 }
 
-/// What stands before an `@` may be a password.
+/// The text without the part before an `@`, which may be a password.
 fn without_credentials(text: &str) -> &str {
     text.rsplit('@').next().unwrap_or_default()
 }
 
-/// The URL, or why the text is none.
+/// The URL, or the reason why the text is not valid.
 fn parse(text: &str) -> Result<Url, String> {
     let trimmed = text.trim();
     if trimmed.is_empty() {
         return Err("it is empty".to_owned());
     }
     let with_scheme = if trimmed.contains("://") { trimmed.to_owned() } else { format!("https://{trimmed}") };
-    // A URL parser would take the first segment of the path for the host, and the token would go there.
+    // A URL parser would take the first segment of the path for the host and send the token there.
     if with_scheme.split_once("://").is_none_or(|(_, rest)| rest.is_empty() || rest.starts_with(['/', '\\', '?', '#']))
     {
-        return Err("no host name in it".to_owned());
+        return Err("it contains no host name".to_owned());
     }
     let url = Url::parse(&with_scheme).map_err(|error| error.to_string())?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("there were credentials before an '@', which are given apart".to_owned());
+        return Err("it contains credentials before an '@', which must be given separately".to_owned());
     }
     match url.scheme() {
         "https" => {}
         "http" if is_loopback(&url) => {}
         "http" => {
-            return Err("plain http would send secrets in clear, so it is for this machine only; use https".to_owned());
+            return Err("plain http would send secrets unencrypted, so it is allowed only on this machine; use https"
+                .to_owned());
         }
         other => return Err(format!("the scheme {other:?} is neither https nor http")),
     }
     if url.host_str().is_none_or(str::is_empty) {
-        return Err("no host name in it".to_owned());
+        return Err("it contains no host name".to_owned());
     }
     Ok(url)
 }

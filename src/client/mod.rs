@@ -2,14 +2,15 @@
 //!
 //! A [`Client`] is an account (host, user, token) and its [`Options`]; it is cheap to make and to clone, because the
 //! connections ([`pool`]) and the rate budget ([`budget`]) belong to the process, not to the object. One call does
-//! everything: [`Client::send`] takes a [`Request`], waits for the budget, retries what is safe to repeat, and gives
-//! back a [`Response`] of any status. What the statuses mean is the business of [`crate::api`].
+//! everything: [`Client::send`] takes a [`Request`], waits for the budget, retries what is safe to repeat, and returns
+//! a [`Response`] of any status. What the statuses mean is decided in [`crate::api`].
 
 mod account;
 mod auth;
 mod budget;
 mod content;
 mod endpoints;
+mod environment;
 mod host;
 mod observer;
 mod options;
@@ -24,8 +25,9 @@ mod transfer;
 
 pub use account::Client;
 pub use auth::Token;
-pub use content::{Content, Pieces, Source};
+pub use content::{Chunks, ContentSource, FileContent};
 pub use endpoints::{Endpoint, endpoint_of};
+pub use environment::Environment;
 pub use host::BaseUrl;
 pub use observer::Observer;
 pub use options::{Options, RateLimit};

@@ -10,9 +10,9 @@ pub enum RateLimit {
     /// `PYTHONANYWHERE_RATE_LIMIT` if set, else what the service documents: 40, and 120 for `send_input`.
     #[default]
     Default,
-    /// No limit of ours (an emulator without one).
+    /// No limit (for an emulator without one).
     Off,
-    /// This many for every endpoint.
+    /// This many requests for every endpoint.
     PerMinute(u32),
 }
 
@@ -51,7 +51,7 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Between bytes, in both directions, and for the first byte of the answer.
     pub read_timeout: Duration,
-    /// For one attempt as a whole. Waiting for the rate limit does not count.
+    /// For one whole attempt. Waiting for the rate limit does not count.
     pub total_timeout: Duration,
     /// How often a request that is safe to repeat is repeated.
     pub retries: u32,

@@ -1,7 +1,7 @@
 //! Paths on the host and their quoting in URLs.
 //!
 //! Clients that paste a path into a URL write `a#b.txt` over `a` and let `..` climb out of the project. Here a path is
-//! checked once, when it is made, and quoted byte by byte, so that what the service sees is the name as it is.
+//! checked once, when it is created, and quoted byte by byte, so that the service sees exactly the name.
 
 use std::fmt;
 
@@ -36,7 +36,7 @@ impl RemotePath {
     /// This path and a relative one below it.
     ///
     /// # Errors
-    /// `Config` if `relative` is absolute or climbs, or has an empty segment or NUL.
+    /// `Config` if `relative` is absolute, or has an empty segment, `.`, `..` or NUL.
     pub fn join(&self, relative: &str) -> Result<Self> {
         check_segments(relative)?;
         Ok(Self(format!("{}/{relative}", self.0.trim_end_matches('/'))))
@@ -90,16 +90,16 @@ pub(crate) fn quote_segments(path: &str) -> String {
     quoted
 }
 
-/// Refuses what the service or a proxy before it would resolve to another place.
+/// Refuses paths that the service or a proxy before it would resolve to another place.
 fn check_segments(relative: &str) -> Result<()> {
     let refuse = |why: &str| Err(Error::config(format!("the path {relative:?} {why}")));
     if relative.contains('\0') {
-        return refuse("holds a NUL character");
+        return refuse("contains a NUL character");
     }
     for segment in relative.split('/') {
         match segment {
             "" => return refuse("is empty, absolute, or has an empty segment"),
-            "." | ".." => return refuse("has a \".\" or \"..\" segment: name the place itself"),
+            "." | ".." => return refuse("has a \".\" or \"..\" segment: write the path without it"),
             _ => {}
         }
     }

@@ -1,8 +1,8 @@
-//! The connections of the process: one `reqwest` client for each runtime and kind of host, made on first use.
+//! The connections of the process: one `reqwest` client for each runtime and kind of host, created on first use.
 //!
 //! A connection is driven by the runtime it was opened on, so a pool belongs to a runtime (a forked child has its own,
-//! and so has each test). TLS trusts what the platform trusts, or, as users of requests expect, only what
-//! `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE` names; verification cannot be switched off.
+//! and so has each test). TLS trusts what the platform trusts, or, as users of requests expect, only the certificates
+//! that `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE` names; verification cannot be switched off.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -14,16 +14,16 @@ use reqwest::Certificate;
 use reqwest::redirect::Policy;
 
 use super::host::BaseUrl;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 use crate::per_process::PerProcess;
 use crate::tls;
 
-/// What makes two connections different.
+/// What distinguishes connections that cannot be shared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Kind {
+pub(super) struct ConnectionKind {
     /// Plain http needs no certificates, which take 30 ms to load.
     pub secure: bool,
-    /// Loopback goes past every proxy.
+    /// Loopback bypasses every proxy.
     pub loopback: bool,
     pub connect_timeout: Duration,
     pub trust: Option<PathBuf>,
@@ -34,8 +34,8 @@ pub(super) struct Kind {
 const PROXY_VARIABLES: [&str; 8] =
     ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
 
-impl Kind {
-    /// Reads which certificates and proxies the environment wants used.
+impl ConnectionKind {
+    /// Reads from the environment which certificates and proxies to use.
     pub(super) fn of(host: &BaseUrl, connect_timeout: Duration) -> Self {
         let (secure, loopback) = (host.is_secure(), host.is_loopback());
         let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -45,12 +45,12 @@ impl Kind {
     }
 }
 
-type Pools = Mutex<HashMap<(tokio::runtime::Id, Kind), reqwest::Client>>;
+type Pools = Mutex<HashMap<(tokio::runtime::Id, ConnectionKind), reqwest::Client>>;
 
 static POOLS: PerProcess<Pools> = PerProcess::new(|_| Mutex::new(HashMap::new()));
 
 /// The pool for a kind of host. Must be called on a runtime.
-pub(super) fn get(kind: &Kind) -> Result<reqwest::Client> {
+pub(super) fn get(kind: &ConnectionKind) -> Result<reqwest::Client> {
     let key = (tokio::runtime::Handle::current().id(), kind.clone());
     let pools = POOLS.get();
     let mut pools = pools.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,8 +62,8 @@ pub(super) fn get(kind: &Kind) -> Result<reqwest::Client> {
     Ok(client)
 }
 
-/// Refuses a proxy that cannot be used: going past it in silence could mean going where nobody may.
-fn check_proxies(kind: &Kind) -> Result<()> {
+/// Refuses a proxy that cannot be used: silently bypassing it could break a rule of the network.
+fn check_proxies(kind: &ConnectionKind) -> Result<()> {
     let secure = kind.secure.then_some(["HTTPS_PROXY", "https_proxy"]).into_iter().flatten();
     let used: Vec<_> = secure.chain(["ALL_PROXY", "all_proxy"]).collect();
     for (name, value) in PROXY_VARIABLES.iter().zip(&kind.proxies).filter(|(name, _)| used.contains(name)) {
@@ -72,16 +72,16 @@ fn check_proxies(kind: &Kind) -> Result<()> {
         let is_proxy = url::Url::parse(&with_scheme)
             .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|h| !h.is_empty()));
         if !value.is_empty() && !is_proxy {
-            // Not quoted: it may hold a password.
+            // Not quoted: it may contain a password.
             return Err(Error::config(format!(
-                "{name} names no proxy that can be used: set it to one like \"http://proxy.example.com:3128\", or unset it"
+                "{name} does not name a usable proxy: set it to one like \"http://proxy.example.com:3128\", or unset it"
             )));
         }
     }
     Ok(())
 }
 
-fn build(kind: &Kind) -> Result<reqwest::Client> {
+fn build(kind: &ConnectionKind) -> Result<reqwest::Client> {
     check_proxies(kind)?;
     tls::install_provider();
     let mut builder = reqwest::Client::builder()
@@ -89,7 +89,7 @@ fn build(kind: &Kind) -> Result<reqwest::Client> {
         // The API needs no redirect, and following one could carry the token to another host.
         .redirect(Policy::none())
         .referer(false)
-        // Retries are decided in one place, which is not there.
+        // Retries are decided in one place, which is not here.
         .retry(reqwest::retry::never())
         .connect_timeout(kind.connect_timeout)
         .tcp_keepalive(Duration::from_secs(30));
@@ -103,26 +103,17 @@ fn build(kind: &Kind) -> Result<reqwest::Client> {
     }
     builder.build().map_err(|error| {
         Error::config(format!(
-            "no connection can be made ready: {}; without the system's certificates (package ca-certificates) set \
-             SSL_CERT_FILE to a file with those to trust, and check the proxy variables",
+            "connections cannot be set up: {}; if the system has no certificates (package ca-certificates), set \
+             SSL_CERT_FILE to a file with those to trust; check the proxy variables too",
             chain(&error)
         ))
     })
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 /// The certificates in a PEM file, or in the PEM files of a folder (requests takes both).
 fn certificates(path: &Path) -> Result<Vec<Certificate>> {
-    let explain = |why: String| Error::config(format!("the certificates to trust in {}: {why}", path.display()));
+    let explain =
+        |why: String| Error::config(format!("cannot load trusted certificates from {}: {why}", path.display()));
     let read = |file: &Path| std::fs::read(file).map_err(|error| explain(error.to_string()));
     let mut found = Vec::new();
     if path.is_dir() {
@@ -137,12 +128,12 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>> {
         found = Certificate::from_pem_bundle(&read(path)?).map_err(|error| explain(chain(&error)))?;
     }
     if found.is_empty() {
-        return Err(explain("none found; REQUESTS_CA_BUNDLE and SSL_CERT_FILE must name PEM certificates".to_owned()));
+        return Err(explain("none found: REQUESTS_CA_BUNDLE and SSL_CERT_FILE must name PEM certificates".to_owned()));
     }
     Ok(found)
 }
 
-/// Our name, and that of the program that uses us where it says so.
+/// Our name, and that of the calling program if it gives one.
 fn user_agent() -> String {
     let own = concat!("pythonanywhere-api/", env!("CARGO_PKG_VERSION"));
     let caller = std::env::var("PYTHONANYWHERE_CLIENT").unwrap_or_default();

@@ -1,4 +1,5 @@
-//! A request as the layers above state it: relative path, query, body. It is turned into bytes for each attempt anew.
+//! A request as the layers above describe it: relative path, query, body. It is turned into bytes anew for each
+//! attempt.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::content::Content;
+use super::content::FileContent;
 use super::endpoints::{Endpoint, endpoint_of};
 use super::save::Destination;
 use crate::error::{Error, Result};
@@ -24,27 +25,27 @@ pub struct Request {
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
     pub(super) timeout: Option<Duration>,
-    pub(super) most_bytes: Option<usize>,
+    pub(super) max_bytes: Option<usize>,
     pub(super) destination: Option<Destination>,
 }
 
-/// What a request carries.
+/// The body of a request.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Body {
     #[default]
     Empty,
-    Content(Bytes),
+    Bytes(Bytes),
     Multipart {
         fields: Vec<(String, String)>,
-        files: Vec<File>,
+        files: Vec<FilePart>,
     },
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct File {
+pub(super) struct FilePart {
     pub field: String,
     pub name: String,
-    pub content: Content,
+    pub content: FileContent,
 }
 
 impl Request {
@@ -59,7 +60,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: Body::Empty,
             timeout: None,
-            most_bytes: None,
+            max_bytes: None,
             destination: None,
         }
     }
@@ -88,14 +89,14 @@ impl Request {
         Self::new(Method::DELETE, path)
     }
 
-    /// Goes to another version of the API than 0.
+    /// Uses another version of the API than 0.
     #[must_use]
     pub fn version(mut self, version: u8) -> Self {
         self.version = version;
         self
     }
 
-    /// Adds a query parameter, quoted for the caller.
+    /// Adds a query parameter; it is quoted here.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
@@ -105,17 +106,17 @@ impl Request {
     /// Sets a header, replacing what the account would send.
     ///
     /// # Errors
-    /// `Config` if name or value cannot stand in a header. The value is not quoted: it may be a secret.
+    /// `Config` if name or value are not valid in a header. The message does not quote the value: it may be a secret.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self> {
         let (name, value) = header(name, value)?;
         self.headers.insert(name, value);
         Ok(self)
     }
 
-    /// Sends a body as it is.
+    /// Sends a body as it is, with this content type.
     #[must_use]
     pub fn content(mut self, content: impl Into<Bytes>, content_type: &'static str) -> Self {
-        self.body = Body::Content(content.into());
+        self.body = Body::Bytes(content.into());
         self.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(content_type));
         self
     }
@@ -123,7 +124,7 @@ impl Request {
     /// Sends a body whose content type, if any, is among the headers.
     #[must_use]
     pub fn raw(mut self, content: impl Into<Bytes>) -> Self {
-        self.body = Body::Content(content.into());
+        self.body = Body::Bytes(content.into());
         self
     }
 
@@ -151,15 +152,15 @@ impl Request {
         self
     }
 
-    /// Adds a file to a multipart body. A file of this machine or a source is read while it is sent.
+    /// Adds a file to a multipart body. A local file or a source is read while it is sent.
     #[must_use]
-    pub fn file(mut self, field: impl Into<String>, name: impl Into<String>, content: impl Into<Content>) -> Self {
-        let file = File { field: field.into(), name: name.into(), content: content.into() };
+    pub fn file(mut self, field: impl Into<String>, name: impl Into<String>, content: impl Into<FileContent>) -> Self {
+        let file = FilePart { field: field.into(), name: name.into(), content: content.into() };
         self.multipart().1.push(file);
         self
     }
 
-    fn multipart(&mut self) -> (&mut Vec<(String, String)>, &mut Vec<File>) {
+    fn multipart(&mut self) -> (&mut Vec<(String, String)>, &mut Vec<FilePart>) {
         if !matches!(self.body, Body::Multipart { .. }) {
             self.body = Body::Multipart { fields: Vec::new(), files: Vec::new() };
         }
@@ -169,7 +170,7 @@ impl Request {
         }
     }
 
-    /// Limits one attempt as a whole to `timeout`.
+    /// Limits one whole attempt to `timeout`.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -179,7 +180,7 @@ impl Request {
     /// Refuses an answer with a longer body, after decompression.
     #[must_use]
     pub fn at_most(mut self, bytes: usize) -> Self {
-        self.most_bytes = Some(bytes);
+        self.max_bytes = Some(bytes);
         self
     }
 
@@ -203,10 +204,10 @@ impl Request {
         (self.method != Method::POST || self.path.starts_with("files/path/")) && !self.is_sent_once()
     }
 
-    /// Whether its body is gone once it was sent, so that not even a 429 can be obeyed.
+    /// Whether its body can be sent only once, so that it cannot even be repeated after a 429.
     pub(super) fn is_sent_once(&self) -> bool {
         match &self.body {
-            Body::Empty | Body::Content(_) => false,
+            Body::Empty | Body::Bytes(_) => false,
             Body::Multipart { files, .. } => files.iter().any(|file| !file.content.is_repeatable()),
         }
     }
@@ -216,7 +217,7 @@ impl Request {
         !(self.method == Method::POST && self.path.trim_end_matches('/') == "consoles")
     }
 
-    /// Refuses a path that would be resolved to another place than it names.
+    /// Refuses a path that would be resolved to another place.
     pub(super) fn check(&self) -> Result<()> {
         // A URL parser takes a backslash for a slash, and drops tabs and line ends: dots could hide between them.
         if self.path.contains(|c: char| c == '\\' || c.is_control()) {
@@ -241,9 +242,10 @@ impl Request {
 /// Checks a header's name and value; the value is not quoted in the error, since it may be a secret.
 pub(super) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
     let header_name = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| Error::config(format!("{name:?} cannot be the name of a header")))?;
-    let mut header_value = HeaderValue::from_str(value)
-        .map_err(|_| Error::config(format!("the value for the header {name:?} cannot be sent in a header")))?;
+        .map_err(|_| Error::config(format!("{name:?} is not a valid header name")))?;
+    let mut header_value = HeaderValue::from_str(value).map_err(|_| {
+        Error::config(format!("the value of the header {name:?} contains characters that a header cannot carry"))
+    })?;
     header_value.set_sensitive(header_name == http::header::AUTHORIZATION);
     Ok((header_name, header_value))
 }

@@ -47,12 +47,12 @@ impl Response {
     /// The body as JSON, whatever its content type says (the service sends `text/json` too).
     ///
     /// # Errors
-    /// `Decode` if it is none, or not of the expected shape; `expected` names the shape.
+    /// `Decode` if it is not JSON, or not of the expected shape; `expected` names the shape.
     pub fn json<T: DeserializeOwned>(&self, expected: &'static str) -> Result<T> {
         serde_json::from_slice(&self.body).map_err(|_| self.unexpected(expected))
     }
 
-    /// The answer itself if its status says success.
+    /// The answer itself if its status is a success.
     ///
     /// # Errors
     /// `Api` with the service's own words otherwise.
@@ -75,7 +75,7 @@ impl Response {
     /// The error that the status stands for.
     #[must_use]
     pub fn to_error(&self) -> Error {
-        let words = Words::of(self);
+        let words = ServiceError::of(self);
         Error::Api {
             method: self.method.to_string(),
             path: self.url.path().to_owned(),
@@ -123,13 +123,13 @@ fn available_in(text: &str) -> Option<Duration> {
     digits.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()))
 }
 
-/// The service's own words for an error.
-struct Words {
+/// An error as the service describes it.
+struct ServiceError {
     detail: String,
     code: Option<String>,
 }
 
-impl Words {
+impl ServiceError {
     fn of(response: &Response) -> Self {
         match serde_json::from_slice::<Value>(&response.body) {
             Ok(Value::Object(fields)) => Self::of_fields(&fields),
@@ -161,13 +161,13 @@ fn value_text(value: &Value) -> String {
     }
 }
 
-/// What is readable in a body that is no JSON object: the text of an HTML page, or the reason phrase for nothing.
+/// The readable text of a body that is not a JSON object: that of an HTML page, or the reason phrase if it is empty.
 fn plain_text(response: &Response) -> String {
     let text = String::from_utf8_lossy(&response.body);
     let text = if text.trim_start().starts_with('<') { Cow::Owned(without_tags(&text)) } else { text };
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if words.is_empty() {
-        response.status.canonical_reason().unwrap_or("without a word of explanation").to_owned()
+        response.status.canonical_reason().unwrap_or("no explanation").to_owned()
     } else {
         words.chars().take(SNIPPET_CHARACTERS).collect()
     }

@@ -1,7 +1,7 @@
-//! What is repeated, and after how long.
+//! Which requests are repeated, and after how long.
 //!
-//! Only what is safe to repeat is ([`Request::is_repeatable`](super::Request)), bounded by a number of attempts *and*
-//! by the time spent. Waiting for the rate limit counts towards neither.
+//! Only requests that are safe to repeat are repeated ([`Request::is_repeatable`](super::Request)), bounded by a number
+//! of attempts *and* by the time spent. Waiting for the rate limit counts towards neither.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use super::response::Response;
 use crate::error::Error;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
+const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
-/// A 429 that asks for more than this is given to the caller instead of obeyed in silence.
-pub(super) const LONGEST_THROTTLE: Duration = Duration::from_secs(600);
+/// A 429 that asks for a longer wait than this is passed to the caller instead of silently obeyed.
+pub(super) const MAX_THROTTLE_WAIT: Duration = Duration::from_secs(600);
 
-/// So many 429 in a row mean that somebody else uses up the account's budget all the time.
-pub(super) const MOST_THROTTLES: u32 = 8;
+/// More 429 answers in a row than this mean that another program keeps using up the account's budget.
+pub(super) const MAX_THROTTLES: u32 = 8;
 
 /// How one request's attempts went so far.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
     /// Attempts that failed and were not throttled.
     pub failed: u32,
-    /// Attempts of which nobody knows whether the service acted on them.
+    /// Attempts that the service may or may not have acted on.
     pub ambiguous: u32,
     /// Answers with 429 in a row.
     pub throttled: u32,
@@ -34,24 +34,24 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// How long to wait before the next attempt; `None` when there is none.
+    /// How long to wait before the next attempt; `None` if there is to be none.
     pub(super) fn next_backoff(&self, options: &Options, asked: Option<Duration>) -> Option<Duration> {
         if self.failed > options.retries {
             return None;
         }
-        let ceiling = FIRST_BACKOFF.saturating_mul(1 << self.failed.saturating_sub(1).min(10)).min(LONGEST_BACKOFF);
+        let ceiling = FIRST_BACKOFF.saturating_mul(1 << self.failed.saturating_sub(1).min(10)).min(MAX_BACKOFF);
         let backoff = ceiling.mul_f64(0.5 + fastrand::f64() / 2.0).max(asked.unwrap_or_default());
         (self.spent + backoff <= options.retry_total).then_some(backoff)
     }
 }
 
-/// Statuses with which a gateway, not the service, answers.
+/// Whether a gateway, rather than the service, answered with this status.
 pub(super) fn is_transient(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 502..=504)
 }
 
 /// Whether a failed attempt may succeed when it is repeated.
-pub(super) fn may_pass(error: &Error) -> bool {
+pub(super) fn is_worth_repeating(error: &Error) -> bool {
     matches!(error, Error::Transport { .. } | Error::Timeout { .. })
 }
 

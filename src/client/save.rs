@@ -1,7 +1,7 @@
-//! An answer's body that goes to a file instead of into memory.
+//! The body of an answer that is written to a file instead of memory.
 //!
-//! It is written to a temporary file beside its destination and renamed when it is whole, so that nothing half-written
-//! is ever seen there. The name of the temporary file is held by the future, the open file by whoever writes: a
+//! It is written to a temporary file beside its destination and renamed when it is complete, so that no half-written
+//! file ever appears there. The future owns the name of the temporary file, the writing thread the open file: a
 //! download that is dropped removes the name at once, even while a write is under way on another thread.
 
 use std::fs::{self, File, Permissions};
@@ -15,8 +15,8 @@ use tempfile::TempPath;
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
 
-/// So much is gathered before it is written.
-const GULP: usize = 256 * 1024;
+/// How many bytes are collected before they are written.
+const WRITE_SIZE: usize = 256 * 1024;
 
 /// Where the body of an answer goes.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub(crate) struct Destination {
     arrived: Arc<Mutex<Option<Saved>>>,
 }
 
-/// A whole body, not yet at its place. Dropped, it is removed.
+/// A complete body, not yet at its destination. It is removed if it is dropped.
 #[derive(Debug)]
 pub(crate) struct Saved {
     name: TempPath,
@@ -35,14 +35,14 @@ pub(crate) struct Saved {
 }
 
 impl Destination {
-    /// Looks at the place before anything is asked of the service.
+    /// Checks the destination before any request is sent.
     ///
     /// # Errors
-    /// `Local` if there is no folder for the file, or something else than a file has its name.
+    /// `Local` if there is no folder for the file, or something other than a file has its name.
     pub(crate) async fn new(to: &Path) -> Result<Self> {
         let to = to.to_owned();
         blocking(move || {
-            let (path, mode) = look(&to).map_err(|source| Error::Local { path: to, source })?;
+            let (path, mode) = inspect(&to).map_err(|source| Error::Local { path: to, source })?;
             Ok(Self { path, mode, arrived: Arc::default() })
         })
         .await
@@ -55,12 +55,12 @@ impl Destination {
         Ok(Saving { to: self.clone(), name, file: Some(file), gathered: BytesMut::new(), length: 0 })
     }
 
-    /// Puts the body that arrived at its place and says how long it is; `None` if none arrived.
+    /// Moves the body that arrived to its destination and returns its length; `None` if none arrived.
     pub(crate) async fn place(&self) -> Result<Option<u64>> {
         let Some(saved) = self.lock().take() else { return Ok(None) };
         let path = self.path.clone();
         blocking(move || {
-            // Else a crash of the machine could leave an empty file where a whole one was.
+            // Otherwise a crash of the machine could leave an empty file in place of a complete one.
             let placed = saved.file.sync_data().and_then(|()| saved.name.persist(&path).map_err(|error| error.error));
             placed.map_err(|source| Error::Local { path, source })?;
             Ok(Some(saved.length))
@@ -83,10 +83,10 @@ pub(super) struct Saving {
 }
 
 impl Saving {
-    pub(super) async fn take(&mut self, piece: &[u8]) -> Result<()> {
-        self.gathered.extend_from_slice(piece);
-        self.length += piece.len() as u64;
-        if self.gathered.len() >= GULP { self.flush().await } else { Ok(()) }
+    pub(super) async fn write_chunk(&mut self, chunk: &[u8]) -> Result<()> {
+        self.gathered.extend_from_slice(chunk);
+        self.length += chunk.len() as u64;
+        if self.gathered.len() >= WRITE_SIZE { self.flush().await } else { Ok(()) }
     }
 
     pub(super) async fn finish(mut self) -> Result<()> {
@@ -108,11 +108,11 @@ impl Saving {
     }
 }
 
-/// The place, links followed, and the mode of the file that is there.
-fn look(to: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
+/// The destination with links resolved, and the mode of an existing file.
+fn inspect(to: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
     match fs::metadata(to) {
         Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        // A rename would put a file in the place of a device.
+        // A rename would replace a device with a file.
         Ok(there) if !there.is_file() => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
         Ok(there) => Ok((fs::canonicalize(to)?, Some(there.permissions()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -128,7 +128,7 @@ fn make(path: &Path, mode: Option<Permissions>) -> io::Result<tempfile::NamedTem
     let folder = path.parent().ok_or(io::ErrorKind::InvalidFilename)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".download-");
-    // What a new file gets, less the process' umask; a temporary file is for its owner alone otherwise.
+    // The mode of a new file, less the umask of the process; temporary files are private to their owner otherwise.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let temporary = builder.tempfile_in(folder)?;

@@ -10,13 +10,13 @@ use http::{Method, StatusCode};
 use url::Url;
 
 use super::account::Client;
-use super::budget::window::{self, Slot, WINDOW};
-use super::endpoints::Endpoint;
+use super::budget::window::{self, Slot};
+use super::endpoints::{Endpoint, WINDOW};
 use super::options::RateLimit;
 use super::pool;
 use super::request::Request;
 use super::response::Response;
-use super::retry::{Attempts, LONGEST_THROTTLE, MOST_THROTTLES, is_transient, may_pass, throttle_wait};
+use super::retry::{Attempts, MAX_THROTTLE_WAIT, MAX_THROTTLES, is_transient, is_worth_repeating, throttle_wait};
 use super::transfer::Attempt;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -25,13 +25,13 @@ use crate::error::{Error, Result};
 type Next = ControlFlow<Result<Response>>;
 
 impl Client {
-    /// Sends a request and gives back the answer, whatever its status.
+    /// Sends a request and returns the answer, whatever its status.
     ///
-    /// Waits for the rate budget, obeys 429, and repeats what is safe to repeat ([`Options`](super::Options)).
-    /// A DELETE that finds nothing when it is repeated did its work the first time: it is answered with 204.
+    /// Waits for the rate budget, obeys 429, and repeats what is safe to repeat ([`Options`](super::Options)). A
+    /// repeated DELETE that finds nothing did its work the first time, so its answer becomes 204.
     ///
     /// # Errors
-    /// `Config` for a path that climbs, before anything is sent; `Transport` or `Timeout` if no answer came after the
+    /// `Config` for a path with `..`, before anything is sent; `Transport` or `Timeout` if no answer came after the
     /// retries; `RateLimited` if the budget's wait would exceed `max_wait`.
     pub async fn send(&self, request: Request) -> Result<Response> {
         request.check()?;
@@ -96,9 +96,9 @@ impl Client {
                 attempts.failed += 1;
                 attempts.ambiguous += u32::from(reached);
                 let backoff = attempts.next_backoff(&self.options, None);
-                match backoff
-                    .filter(|_| may_pass(&error) && (request.is_repeatable() || !(reached || request.is_sent_once())))
-                {
+                match backoff.filter(|_| {
+                    is_worth_repeating(&error) && (request.is_repeatable() || !(reached || request.is_sent_once()))
+                }) {
                     Some(backoff) => again(attempts, backoff, &error.chain()).await,
                     None => ControlFlow::Break(Err(error)),
                 }
@@ -116,12 +116,12 @@ impl Client {
     ) -> Next {
         let wait = throttle_wait(&response, WINDOW);
         attempts.throttled += 1;
-        log::info!("{} {}: throttled, going on in {:.0} s", response.method, response.url.path(), wait.as_secs_f64());
-        let gives_up = wait > LONGEST_THROTTLE || attempts.throttled > MOST_THROTTLES || request.is_sent_once();
+        log::info!("{} {}: throttled, continuing in {:.0} s", response.method, response.url.path(), wait.as_secs_f64());
+        let gives_up = wait > MAX_THROTTLE_WAIT || attempts.throttled > MAX_THROTTLES || request.is_sent_once();
         if let Some(slot) = slot {
             slot.refused(wait);
         } else if self.options.max_wait.is_some_and(|most| wait > most) {
-            // Without a limit of our own there is no queue, which would say so.
+            // Without a limit of our own there is no queue that would report it.
             return ControlFlow::Break(Err(Error::Budget { endpoint: request.endpoint().name.to_owned(), wait }));
         } else if !gives_up {
             clock::sleep(wait).await;
@@ -150,7 +150,7 @@ impl Client {
     }
 
     fn url_of(&self, request: &Request) -> Result<Url> {
-        // The dot keeps a path like `a:b/c` from being read as a URL of its own. Joining parses no host once more.
+        // The dot keeps a path like `a:b/c` from being read as a URL of its own. Joining never parses a host again.
         let path = match request.path.trim_start_matches('/') {
             "" => String::new(),
             path => format!("./{path}"),
@@ -158,7 +158,7 @@ impl Client {
         let mut url = self
             .base_of(request.version)
             .join(&path)
-            .map_err(|error| Error::config(format!("{:?} makes no URL: {error}", request.path)))?;
+            .map_err(|error| Error::config(format!("{:?} is not a valid path: {error}", request.path)))?;
         url.set_fragment(None);
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
@@ -166,7 +166,7 @@ impl Client {
         Ok(url)
     }
 
-    /// The base URL, which says version 0, for another version.
+    /// The base URL for another version of the API than 0.
     fn base_of(&self, version: u8) -> Cow<'_, Url> {
         let base = &self.account.base;
         if version == 0 {
@@ -178,7 +178,7 @@ impl Client {
         Cow::Owned(base)
     }
 
-    /// The endpoint with the limit that holds for this client; `None` without one.
+    /// The endpoint with the limit of this client; `None` without one.
     fn limited(&self, endpoint: Endpoint) -> Option<Endpoint> {
         match self.options.rate_limit {
             RateLimit::Off => None,

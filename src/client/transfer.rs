@@ -1,4 +1,4 @@
-//! One attempt: the body out, the answer in, under three time-outs.
+//! One attempt: the body is sent and the answer received, under three time-outs.
 //!
 //! The time-out between bytes watches both directions, so that a slow but steady upload of any size goes through and a
 //! dead connection is noticed. (`reqwest`'s own read time-out also runs while the body is being sent.)
@@ -14,20 +14,20 @@ use futures_util::{StreamExt, stream};
 use http::header::CONTENT_LENGTH;
 use reqwest::multipart::{Form, Part};
 
-use super::content::{Content, Opened, PIECE};
+use super::content::{CHUNK_SIZE, FileContent, Opened};
 use super::observer::Observer;
 use super::options::Options;
-use super::request::{Body, File, Request};
+use super::request::{Body, FilePart, Request};
 use super::response::Response;
 use super::save::Destination;
 use crate::error::{Error, Result, TimeoutPhase};
 
-/// How much of a body the system's buffers may hold, where nobody sees it move, and how fast it leaves them on a slow
-/// line.
+/// How much of a body the system's buffers may hold, where its progress is invisible, and how fast it leaves them on a
+/// slow line.
 const BUFFERS: u64 = 4 * 1024 * 1024;
 const SLOW_LINE_PER_SECOND: u64 = 32 * 1024;
 
-/// What went wrong with the body itself, which the connection's error does not carry.
+/// An error of the body itself, which the connection's error does not carry.
 type Failure = Arc<Mutex<Option<Error>>>;
 
 /// When the last byte moved.
@@ -74,7 +74,7 @@ impl Attempt<'_> {
         let opened = self.open().await?;
         let activity = Arc::new(Activity::new());
         let total = self.request.timeout.unwrap_or(self.options.total_timeout);
-        // A request with a time of its own has it for the first byte too: a reload is silent for minutes.
+        // A request with a time-out of its own has it for the first byte too: a reload is silent for minutes.
         let idle = self.request.timeout.unwrap_or(self.options.read_timeout + self.time_in_buffers(&opened));
         tokio::select! {
             biased;
@@ -98,7 +98,7 @@ impl Attempt<'_> {
     fn time_in_buffers(&self, opened: &[Opened]) -> Duration {
         let length = match &self.request.body {
             Body::Empty => 0,
-            Body::Content(content) => content.len() as u64,
+            Body::Bytes(content) => content.len() as u64,
             Body::Multipart { .. } => {
                 opened.iter().fold(0, |sum: u64, one| sum.saturating_add(one.length.unwrap_or(BUFFERS)))
             }
@@ -106,7 +106,7 @@ impl Attempt<'_> {
         Duration::from_secs(length.min(BUFFERS) / SLOW_LINE_PER_SECOND)
     }
 
-    /// Sends and receives. What went wrong with the body itself is the cause of whatever the connection says then.
+    /// Sends and receives. An error of the body itself is the cause of any error of the connection.
     async fn exchange(&self, opened: Vec<Opened>, activity: &Arc<Activity>) -> Result<Response> {
         let failure = Failure::default();
         let answer = self.send_and_receive(opened, activity, &failure).await;
@@ -144,10 +144,10 @@ impl Attempt<'_> {
 
     async fn receive(&self, mut answer: reqwest::Response, activity: &Activity) -> Result<Bytes> {
         let mut body = BytesMut::new();
-        while let Some(piece) = answer.chunk().await.map_err(|error| self.failed(error))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(error))? {
             activity.touch();
-            body.extend_from_slice(&piece);
-            if self.request.most_bytes.is_some_and(|most| body.len() > most) {
+            body.extend_from_slice(&chunk);
+            if self.request.max_bytes.is_some_and(|most| body.len() > most) {
                 return Err(self.too_long(answer.status().as_u16(), body.len()));
             }
         }
@@ -156,9 +156,9 @@ impl Attempt<'_> {
 
     async fn save(&self, destination: &Destination, mut answer: reqwest::Response, activity: &Activity) -> Result<()> {
         let mut saving = destination.begin().await?;
-        while let Some(piece) = answer.chunk().await.map_err(|error| self.failed(error))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(error))? {
             activity.touch();
-            saving.take(&piece).await?;
+            saving.write_chunk(&chunk).await?;
             // A disk may be slower than the line.
             activity.touch();
         }
@@ -174,10 +174,10 @@ impl Attempt<'_> {
     ) -> reqwest::RequestBuilder {
         match &self.request.body {
             Body::Empty => builder,
-            Body::Content(content) if content.len() <= PIECE => builder.body(content.clone()),
-            Body::Content(content) => {
-                let pieces = self.pieces(Opened::of_bytes(content.clone()), activity, failure);
-                builder.header(CONTENT_LENGTH, content.len()).body(reqwest::Body::wrap_stream(pieces))
+            Body::Bytes(content) if content.len() <= CHUNK_SIZE => builder.body(content.clone()),
+            Body::Bytes(content) => {
+                let chunks = self.chunks(Opened::of_bytes(content.clone()), activity, failure);
+                builder.header(CONTENT_LENGTH, content.len()).body(reqwest::Body::wrap_stream(chunks))
             }
             Body::Multipart { fields, files } => {
                 let form =
@@ -190,11 +190,11 @@ impl Attempt<'_> {
         }
     }
 
-    fn part(&self, file: &File, opened: Opened, activity: &Arc<Activity>, failure: &Failure) -> Part {
+    fn part(&self, file: &FilePart, opened: Opened, activity: &Arc<Activity>, failure: &Failure) -> Part {
         let length = opened.length;
         let content: reqwest::Body = match &file.content {
-            Content::Bytes(bytes) if bytes.len() <= PIECE && self.observer.is_none() => bytes.clone().into(),
-            _ => reqwest::Body::wrap_stream(self.pieces(opened, activity, failure)),
+            FileContent::Bytes(bytes) if bytes.len() <= CHUNK_SIZE && self.observer.is_none() => bytes.clone().into(),
+            _ => reqwest::Body::wrap_stream(self.chunks(opened, activity, failure)),
         };
         let part = match length {
             Some(length) => Part::stream_with_length(content, length),
@@ -203,11 +203,11 @@ impl Attempt<'_> {
         part.file_name(file.name.clone())
     }
 
-    /// The content in pieces; each one that is asked for means that those before it went out.
+    /// The content in chunks; a request for the next chunk means that those before it were sent.
     ///
-    /// The connection goes on with a body when nobody waits for the answer any more. A request that was given up must not
-    /// take effect behind the caller's back, so its body breaks off then: `failure` lives as long as the exchange.
-    fn pieces(
+    /// The connection continues to send a body even when its request was dropped. A request that was given up must not
+    /// take effect behind the caller's back, so its body is cut off then: `failure` lives as long as the exchange.
+    fn chunks(
         &self,
         opened: Opened,
         activity: &Arc<Activity>,
@@ -216,19 +216,19 @@ impl Attempt<'_> {
         let (activity, failure, observer) =
             (Arc::clone(activity), Arc::downgrade(failure), self.observer.map(Arc::clone));
         let path = self.request.path.clone();
-        let mut pieces = opened.checked();
+        let mut chunks = opened.checked();
         stream::poll_fn(move |context| {
             let Some(failure) = failure.upgrade() else {
                 return Poll::Ready(Some(Err(std::io::Error::other("the request was given up"))));
             };
-            let piece = ready!(pieces.poll_next_unpin(context));
+            let chunk = ready!(chunks.poll_next_unpin(context));
             activity.touch();
-            Poll::Ready(piece.map(|piece| match piece {
-                Ok(piece) => {
-                    if let Some(observer) = observer.as_ref().filter(|_| !piece.is_empty()) {
-                        observer.bytes_sent(&path, piece.len() as u64);
+            Poll::Ready(chunk.map(|chunk| match chunk {
+                Ok(chunk) => {
+                    if let Some(observer) = observer.as_ref().filter(|_| !chunk.is_empty()) {
+                        observer.bytes_sent(&path, chunk.len() as u64);
                     }
-                    Ok(piece)
+                    Ok(chunk)
                 }
                 Err(error) => {
                     *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -252,7 +252,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The URL without its query, which may hold anything.
+    /// The URL without its query, which may contain secrets.
     fn plain_url(&self) -> String {
         let mut url = self.url.clone();
         url.set_query(None);
@@ -274,7 +274,7 @@ impl Attempt<'_> {
     }
 }
 
-/// What to check. A hint only: nothing is decided by it.
+/// What to check. Only a hint: no decision depends on it.
 fn hint(error: &reqwest::Error) -> Option<&'static str> {
     if error.is_dns() {
         return Some("the host name could not be resolved: check its spelling and the network");
@@ -289,11 +289,11 @@ fn hint(error: &reqwest::Error) -> Option<&'static str> {
     if words.contains("tunnel") || words.contains("proxy") {
         Some("the proxy refused: check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
     } else if words.contains("certificate") {
-        Some("the server's certificate is not trusted: SSL_CERT_FILE may name a file with the certificates to trust")
+        Some("the server's certificate is not trusted: set SSL_CERT_FILE to a file with the certificates to trust")
     } else if words.contains("refused") {
-        Some("nothing listens there: check host and port")
+        Some("nothing is listening there: check host and port")
     } else if error.is_body() || error.is_decode() || words.contains("closed before") || words.contains("incomplete") {
-        Some("the answer broke off")
+        Some("the answer was cut off")
     } else {
         None
     }

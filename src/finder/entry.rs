@@ -1,4 +1,4 @@
-//! What a search is built on: something that lists folders, and something that may refuse entries.
+//! The two parts that a search needs: a lister of folders, and a skipper that leaves entries out.
 //!
 //! Both are traits because three parties provide them: the service's client, a caller's Python callback, and tests.
 
@@ -15,9 +15,9 @@ pub trait Lister: Send + Sync + 'static {
     fn list(&self, folder: &str) -> impl Future<Output = Result<Option<Vec<Entry>>>> + Send;
 }
 
-/// May leave files and folders out of a search.
+/// Decides which files and folders are left out of a search.
 pub trait Skipper: Send + Sync {
-    /// Answers for each path whether it is left out. Folders end in `/.`; one that is left out is never listed.
+    /// Returns for each path whether it is left out. Folders end in `/.`; a folder that is left out is never listed.
     fn skip(&self, paths: Vec<String>) -> impl Future<Output = Result<Vec<bool>>> + Send;
 }
 

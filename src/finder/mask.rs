@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// The pattern of a path relative to the project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mask {
-    /// Never empty, and the last one is a `Name`: it is for the file.
+    /// Never empty, and the last one is a `Name`, which matches the file.
     segments: Vec<Segment>,
 }
 
@@ -49,7 +49,9 @@ impl Mask {
     /// As for [`parse`](Self::parse).
     pub fn parse_from(text: &str, literal: usize) -> Result<Self> {
         if text.contains('\0') {
-            return Err(Error::config(format!("the mask {text:?} holds a NUL character, which no file name can have")));
+            return Err(Error::config(format!(
+                "the mask {text:?} contains a NUL character, which no file name can have"
+            )));
         }
         let relative = text.trim_start_matches('/');
         let parts: Vec<&str> = if relative.is_empty() { vec!["."] } else { relative.split('/').collect() };
@@ -60,7 +62,7 @@ impl Mask {
                 "." if index == last => Segment::Name(Pattern::new("*")),
                 "." | ".." => {
                     return Err(Error::config(format!(
-                        "the mask {text:?} has a segment {part:?}: write it relative to the project's root, without {part:?}"
+                        "the mask {text:?} has the segment {part:?}: write it relative to the project's root, without {part:?}"
                     )));
                 }
                 name if index < literal => Segment::Name(Pattern::literal_text(name)),
@@ -87,7 +89,7 @@ impl Mask {
         !self.at(folder).is_empty()
     }
 
-    /// What can come next at the project's root.
+    /// The segments that can come next at the project's root.
     #[must_use]
     pub fn at_root(&self) -> Matches {
         let impossible = |segment: &Segment| matches!(segment, Segment::Name(pattern) if pattern.is_impossible());
@@ -97,7 +99,7 @@ impl Mask {
         self.close(vec![0])
     }
 
-    /// What can come next one folder further down.
+    /// The segments that can come next one folder further down.
     #[must_use]
     pub fn enter(&self, here: &Matches, folder: &str) -> Matches {
         let last = self.segments.len() - 1;
@@ -135,7 +137,7 @@ impl Mask {
         folder.split('/').filter(|name| !name.is_empty()).fold(self.at_root(), |here, name| self.enter(&here, name))
     }
 
-    /// Adds what comes after each `**`, since it may stand for no folder at all.
+    /// Adds the segment after each `**`, since `**` may stand for no folder at all.
     fn close(&self, mut positions: Vec<usize>) -> Matches {
         let mut index = 0;
         while index < positions.len() {

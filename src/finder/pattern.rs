@@ -57,13 +57,13 @@ impl Pattern {
         Self { tokens }
     }
 
-    /// A pattern that fits `text` alone, whatever wildcards it holds.
+    /// A pattern that matches only `text`, whatever wildcards it contains.
     #[must_use]
     pub fn literal_text(text: &str) -> Self {
         Self { tokens: text.chars().map(Token::Literal).collect() }
     }
 
-    /// Whether `name` fits, upper and lower case apart.
+    /// Whether `name` matches; upper and lower case are distinguished.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         // Only the last star has to be tried again: an earlier one can leave to it whatever it would have taken.
@@ -95,7 +95,7 @@ impl Pattern {
         }
     }
 
-    /// The one name that fits, where the pattern has no wildcard.
+    /// The only name that matches, if the pattern has no wildcard.
     #[must_use]
     pub fn literal(&self) -> Option<String> {
         self.tokens
@@ -107,7 +107,7 @@ impl Pattern {
             .collect()
     }
 
-    /// Whether no name can fit: it is empty, or asks for a character of an empty set (`[z-a]`).
+    /// Whether no name can match: the pattern is empty, or asks for a character of an empty set (`[z-a]`).
     #[must_use]
     pub fn is_impossible(&self) -> bool {
         let empty = |token: &Token| matches!(token, Token::Set { negated: false, ranges } if ranges.is_empty());
@@ -115,7 +115,7 @@ impl Pattern {
     }
 }
 
-/// Where the `]` of the set is whose content begins at `start`; a `]` in first place belongs to the content.
+/// The position of the `]` that ends the set whose content starts at `start`; a leading `]` belongs to the content.
 fn end_of_set(chars: &[char], start: usize) -> Option<usize> {
     let mut at = start;
     at += usize::from(chars.get(at) == Some(&'!'));
@@ -123,10 +123,10 @@ fn end_of_set(chars: &[char], start: usize) -> Option<usize> {
     (at..chars.len()).find(|&at| chars[at] == ']')
 }
 
-/// Reads what stands between the brackets.
+/// Reads the content between the brackets.
 ///
 /// Python splits the content at the hyphens that make ranges, drops ranges that run backwards, and only then looks
-/// for the `!`. So `[z-a!b]` is "not b", odd as it is, and this follows.
+/// for the `!`. So `[z-a!b]` means "not b", odd as it is, and this code follows.
 fn parse_set(content: &[char]) -> Token {
     let mut chunks = split_at_ranges(content);
     for k in (1..chunks.len()).rev() {

@@ -1,4 +1,4 @@
-//! The folders of a project on the service.
+//! Lists the folders of a project on the service.
 
 use super::entry::Lister;
 use crate::api::Entry;
@@ -8,14 +8,14 @@ use crate::error::{ErrorKind, Result};
 /// Lists folders below `root`.
 #[derive(Debug, Clone)]
 pub struct RemoteLister {
-    /// Whose account.
+    /// The client of the account.
     pub client: Client,
     /// The folder that relative paths start from.
     pub root: RemotePath,
 }
 
 impl Lister for RemoteLister {
-    /// A file where a folder was asked for holds nothing either: `WrongType` is `None` as well.
+    /// A file in place of a folder contains nothing either, so `WrongType` becomes `None` as well.
     async fn list(&self, folder: &str) -> Result<Option<Vec<Entry>>> {
         let path = if folder.is_empty() { self.root.clone() } else { self.root.join(folder)? };
         match self.client.list_dir(&path).await {

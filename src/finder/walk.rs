@@ -1,10 +1,11 @@
 //! The search itself: lists folders concurrently and hands out the files found.
 //!
-//! [`Walk`] is pulled, file by file: new listings start only when all files found so far were taken, so a slow taker
-//! slows the search down, and one who stops early saves requests. Listings under way run as tasks of their own, at
-//! most `concurrency` of them; a taker's pause therefore never makes one time out, and dropping the walk aborts them.
+//! [`Walk`] is pulled, file by file: new listings start only when all files found so far were taken, so a slow caller
+//! slows the search down, and one that stops early saves requests. Listings under way run as tasks of their own, at
+//! most `concurrency` of them; a pause of the caller therefore never makes one time out, and dropping the walk aborts
+//! them.
 //!
-//! A folder that fails does not end a search: its error is kept, the first one first, and the rest goes on.
+//! A folder that fails does not end a search: its error is kept, in order, and the search continues.
 
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
@@ -44,7 +45,7 @@ pub async fn find(lister: impl Lister, masks: &[Mask], skipper: impl Skipper, co
     Ok(Found { files, failed: walk.failed })
 }
 
-/// A folder on its way through the search, with what each mask can still match below it.
+/// A folder to be searched, with what each mask can still match below it.
 struct Folder {
     path: String,
     matches: Vec<Matches>,
@@ -130,7 +131,7 @@ impl<L: Lister, S: Skipper> Walk<L, S> {
 
     /// Goes down to the first folder that has to be listed.
     ///
-    /// Where all masks spell out the same folder, the listings above it would tell nothing.
+    /// If all masks spell out the same folder, the listings above it would be useless.
     async fn start(&mut self) -> Result<()> {
         let mut folder = Folder { path: String::new(), matches: self.masks.iter().map(Mask::at_root).collect() };
         while let Some(name) = self.only_folder(&folder) {
@@ -173,7 +174,7 @@ impl<L: Lister, S: Skipper> Walk<L, S> {
         }
     }
 
-    /// Keeps what `entries` of `folder` hold for the masks and the skipper leaves in.
+    /// Keeps those `entries` of `folder` that match the masks and that the skipper does not leave out.
     async fn take_in(&mut self, folder: &Folder, entries: Vec<Entry>) -> Result<()> {
         let mut files = Vec::new();
         let mut folders = Vec::new();

@@ -1,4 +1,4 @@
-//! The calls as data: what each is named, takes and answers.
+//! The calls as data: the name of each, its parameters and its answer.
 //!
 //! All but `login` take the session first, which is not in the lists: [`Service`](super::Service) puts it there. On the
 //! wire arguments have no names, so the order of the parameters is part of the API.
@@ -7,20 +7,20 @@ use crate::parameters::{Parameter, any, flag, list, rest, text};
 
 /// One call of the API.
 #[derive(Debug)]
-pub struct Call {
+pub struct WebfactionCall {
     /// Its name, on the wire as well.
     pub name: &'static str,
     /// The section that documents it.
     pub section: &'static str,
-    /// What it takes after the session.
+    /// Its parameters after the session.
     pub parameters: &'static [Parameter],
-    /// What it does.
+    /// What it does, in a sentence.
     pub doc: &'static str,
-    /// What it answers.
+    /// What its answer is.
     pub returns: &'static str,
 }
 
-impl Call {
+impl WebfactionCall {
     /// Whether the session goes first.
     #[must_use]
     pub fn takes_session(&self) -> bool {
@@ -29,18 +29,18 @@ impl Call {
 }
 
 impl Parameter {
-    /// Whether what it takes must not be shown.
+    /// Whether its value must not be shown.
     pub(crate) fn is_secret(&self) -> bool {
         self.name == "password"
     }
 }
 
-/// The call that begins a session.
+/// The call that starts a session.
 pub(super) const LOGIN: &str = "login";
 
 /// The call of this name.
 #[must_use]
-pub fn find(name: &str) -> Option<&'static Call> {
+pub fn find(name: &str) -> Option<&'static WebfactionCall> {
     CALLS.iter().find(|call| call.name == name)
 }
 
@@ -50,8 +50,8 @@ const fn call(
     parameters: &'static [Parameter],
     doc: &'static str,
     returns: &'static str,
-) -> Call {
-    Call { name, section, parameters, doc, returns }
+) -> WebfactionCall {
+    WebfactionCall { name, section, parameters, doc, returns }
 }
 
 const NOTHING: &str = "Whatever the server answers.";
@@ -100,12 +100,12 @@ const DNS: &[Parameter] = &[
 const DB_USER_AND_DB: &[Parameter] = &[text("username"), text("database"), text("db_type")];
 
 /// Every call, by section.
-pub const CALLS: [Call; 48] = [
+pub const CALLS: [WebfactionCall; 48] = [
     call(
         "General",
         LOGIN,
         &[text("username"), text("password"), text("machine").or_none()],
-        "Begins a session, which the calls after it are made in.",
+        "Starts a session for the calls that follow.",
         "A list: the session ID, and a dict with id, username, home, web_server and mail_server of the account.",
     ),
     // ---- Email
@@ -123,7 +123,7 @@ pub const CALLS: [Call; 48] = [
         "Makes an address that delivers to mailboxes or addresses, which are separated by commas in `targets`.",
         NOTHING,
     ),
-    call("Email", "create_mailbox", MAILBOX, "Makes a mailbox, with a password of the server's.", MAILBOX_FIELDS),
+    call("Email", "create_mailbox", MAILBOX, "Makes a mailbox; the server chooses its password.", MAILBOX_FIELDS),
     call("Email", "delete_email", &[text("email_address")], "Deletes an address.", NOTHING),
     call("Email", "delete_mailbox", &[text("mailbox")], "Deletes a mailbox.", NOTHING),
     call(
@@ -169,7 +169,7 @@ pub const CALLS: [Call; 48] = [
         "Websites and Domains",
         "update_website",
         WEBSITE,
-        "Changes a website that exists: its address, subdomains and applications; not its name nor `https`.",
+        "Changes a website that exists: its address, subdomains and applications; but not its name or `https`.",
         A_WEBSITE,
     ),
     call(
@@ -265,7 +265,7 @@ pub const CALLS: [Call; 48] = [
         "Databases",
         "grant_db_permissions",
         DB_USER_AND_DB,
-        "Allows a user everything with a database.",
+        "Gives a user all permissions for a database.",
         A_DB_AND_USER,
     ),
     call("Databases", "list_dbs", &[], "Lists the databases.", "A list of dicts with id, name, db_type, machine."),
@@ -281,7 +281,7 @@ pub const CALLS: [Call; 48] = [
         "Databases",
         "revoke_db_permissions",
         DB_USER_AND_DB,
-        "Takes a user's permissions for a database away.",
+        "Revokes a user's permissions for a database.",
         A_DB_AND_USER,
     ),
     // ---- Files
@@ -289,8 +289,8 @@ pub const CALLS: [Call; 48] = [
         "Files",
         "replace_in_file",
         &[text("filename"), rest("changes")],
-        "Replaces texts in a file. Each of `changes` is a pair: what to look for and what to put there.",
-        "An empty text.",
+        "Replaces texts in a file. Each of `changes` is a pair: the text to find and its replacement.",
+        "An empty string.",
     ),
     call(
         "Files",
@@ -318,7 +318,7 @@ pub const CALLS: [Call; 48] = [
         "Shell Users",
         "create_user",
         &[text("username"), text("shell"), list("groups")],
-        "Makes a shell user. `shell` is none (FTP only), bash, sh, ksh, csh or tcsh; `groups` are those beyond its own.",
+        "Makes a shell user. `shell` is none (FTP only), bash, sh, ksh, csh or tcsh; `groups` are further groups.",
         A_USER,
     ),
     call("Shell Users", "delete_user", &[text("username")], "Deletes a shell user.", A_USER),
@@ -349,14 +349,14 @@ pub const CALLS: [Call; 48] = [
         "Miscellaneous",
         "set_apache_acl",
         &[any("paths"), text("permission").or_text("rwx"), flag("recursive").or_flag(false)],
-        "Lets the machine's Apache at a path or a list of paths. `permission` is of the letters r, w and x.",
+        "Gives the machine's Apache access to a path or a list of paths. `permission` consists of the letters r, w and x.",
         NOTHING,
     ),
     call(
         "Miscellaneous",
         "system",
         &[text("cmd")],
-        "Runs a command in a shell. What it writes to its standard error comes as a fault.",
+        "Runs a command in a shell. What it writes to standard error is reported as a fault.",
         "What it printed.",
     ),
 ];

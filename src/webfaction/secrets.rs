@@ -1,22 +1,22 @@
-//! What no message may show: sessions and passwords.
+//! What messages must not show: sessions and passwords.
 //!
-//! A server may repeat in a fault or an error page what it was sent, so texts of the server are searched for the
-//! secrets of the call before they go anywhere.
+//! A server may repeat what it was sent in a fault or an error page, so texts of the server are searched for the
+//! secrets of the call before they are passed on.
 
 use dxr::Value;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::calls::Call;
+use super::calls::WebfactionCall;
 
-/// Shorter ones would mark half of every text, and protect nothing.
+/// Shorter secrets would hide half of every text, and protect nothing.
 const SHORTEST: usize = 3;
 
 /// The secrets of one call.
 pub(super) struct Secrets(Vec<SecretString>);
 
 impl Secrets {
-    /// The session, and what is given for parameters that take a password.
-    pub(super) fn of(call: Option<&Call>, session: Option<&SecretString>, arguments: &[Value]) -> Self {
+    /// The session, and the arguments of parameters that take a password.
+    pub(super) fn of(call: Option<&WebfactionCall>, session: Option<&SecretString>, arguments: &[Value]) -> Self {
         let parameters = call.map_or(&[][..], |call| call.parameters);
         let passwords = parameters.iter().zip(arguments).filter_map(|(parameter, value)| match value {
             Value::String(text) if parameter.is_secret() => Some(SecretString::from(text.as_str())),

@@ -1,6 +1,6 @@
-//! A server, a session, and a call through it.
+//! A server, a session, and calls in it.
 //!
-//! The session is kept here, so that no caller has to pass it on, and no text shows it.
+//! The session is kept here, so that callers need not pass it on and no text shows it.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -9,28 +9,28 @@ use std::time::Duration;
 use dxr::Value;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::calls::{self, Call};
+use super::calls::{self, WebfactionCall};
 use super::secrets::Secrets;
 use super::wire::{self, Fault};
 use crate::client::{Client, Options, RateLimit, Request, Response};
 use crate::error::{Error, Result};
 
-/// Where the service was.
+/// The URL that the service had.
 pub const DEFAULT_URL: &str = "https://api.webfaction.com/";
 
-/// How long a call may take. Installing an application, or what `system` runs, is answered only when it is done.
+/// How long a call may take. The server answers only when an application is installed, or when `system` is done.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// No answer of this API is near that.
-const MOST_BYTES: usize = 64 << 20;
+/// No answer of this API is nearly as long.
+const MAX_ANSWER_BYTES: usize = 64 << 20;
 
-/// What ends a call.
+/// The error that ends a call.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The server's own error.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// Everything else: no answer, no XML-RPC, nothing that can be sent.
+    /// Everything else: no answer, an answer that is not XML-RPC, arguments that cannot be sent.
     #[error(transparent)]
     Other(#[from] Error),
 }
@@ -45,35 +45,35 @@ impl Service {
     /// The server at `url`. Sends nothing yet.
     ///
     /// # Errors
-    /// `Config` if it is no URL, or one with plain `http` that is not on this machine.
+    /// `Config` if it is not a URL, or one with plain `http` to another machine.
     pub fn new(url: &str, timeout: Duration) -> Result<Self> {
         let options =
             Options { read_timeout: timeout, total_timeout: timeout, rate_limit: RateLimit::Off, ..Options::default() };
         Ok(Self { client: Client::at(url, options)?, session: Mutex::new(None) })
     }
 
-    /// Where it is.
+    /// Its URL.
     #[must_use]
     pub fn url(&self) -> &str {
         self.client.base()
     }
 
-    /// The session, once there is one.
+    /// The session, if there is one.
     #[must_use]
     pub fn session(&self) -> Option<SecretString> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Goes on with a session that another process began, or with none.
+    /// Continues with a session that another process started, or without one.
     pub fn set_session(&self, session: Option<SecretString>) {
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
     }
 
-    /// Makes a call of the table; `login` begins a session, the others take it along.
+    /// Makes a call of the table; `login` starts a session, the others use it.
     ///
     /// # Errors
     /// The server's fault; `Config` without a session or for what cannot be sent; else as [`Client::send`].
-    pub async fn call(&self, call: &Call, arguments: Vec<Value>) -> Result<Value, CallError> {
+    pub async fn call(&self, call: &WebfactionCall, arguments: Vec<Value>) -> Result<Value, CallError> {
         let session = self.session();
         let secrets = Secrets::of(Some(call), session.as_ref(), &arguments);
         if !call.takes_session() {
@@ -98,13 +98,14 @@ impl Service {
     pub async fn call_raw(&self, name: &str, arguments: Vec<Value>) -> Result<Value, CallError> {
         let session = self.session();
         let call = calls::find(name);
-        let after_session = arguments.get(usize::from(call.is_some_and(Call::takes_session))..).unwrap_or_default();
+        let after_session =
+            arguments.get(usize::from(call.is_some_and(WebfactionCall::takes_session))..).unwrap_or_default();
         let secrets = Secrets::of(call, session.as_ref(), after_session);
         self.perform(name, &arguments, &secrets).await
     }
 
     async fn perform(&self, name: &str, arguments: &[Value], secrets: &Secrets) -> Result<Value, CallError> {
-        let request = Request::post("").content(wire::encode(name, arguments)?, "text/xml").at_most(MOST_BYTES);
+        let request = Request::post("").content(wire::encode(name, arguments)?, "text/xml").at_most(MAX_ANSWER_BYTES);
         let response = self.client.send(request).await?;
         if !response.status.is_success() {
             return Err(without_secrets(response, secrets).to_error().into());
@@ -147,11 +148,11 @@ fn unexpected(response: &Response, expected: &'static str) -> Error {
         path: response.url.path().to_owned(),
         status: response.status.as_u16(),
         expected,
-        snippet: format!("{} bytes, not shown since they may hold a session", response.body.len()),
+        snippet: format!("{} bytes, not shown since they may contain a session", response.body.len()),
     }
 }
 
-/// An error page may repeat what was sent. Searched before it is cut short, so that no half of a secret stays.
+/// An error page may repeat what was sent. It is searched before it is cut, so that no half of a secret remains.
 fn without_secrets(response: Response, secrets: &Secrets) -> Response {
     let body = secrets.hide(&String::from_utf8_lossy(&response.body)).into();
     Response { body, ..response }

@@ -1,7 +1,7 @@
-//! Calls to XML and answers from it.
+//! Turns calls into XML, and XML into answers.
 //!
-//! `dxr` does the values. What comes from the network is looked over first: serde would follow a nesting of any depth
-//! down the stack, and a document type could bring entities. The same pass finds the value, so that a fault is read
+//! `dxr` reads and writes the values. Data from the network is scanned first: serde would follow nesting of any depth
+//! down the stack, and a document type could define entities. The same pass finds the value, so that a fault is read
 //! whatever the order of its members.
 
 use std::borrow::Cow;
@@ -13,11 +13,11 @@ use quick_xml::events::Event;
 
 use crate::error::{Error, Result};
 
-/// How deep values may be nested, both ways. The deserializer stops at 42 with words of its own.
-pub const MOST_DEPTH: usize = 40;
+/// How deep values may be nested, both ways. The deserializer stops at 42 with a message of its own.
+pub const MAX_DEPTH: usize = 40;
 
 /// Elements per level of nesting (`value`, `struct`, `member`), and those around the outermost value.
-const MOST_ELEMENTS: usize = 3 * MOST_DEPTH + 3;
+const MAX_OPEN_ELEMENTS: usize = 3 * MAX_DEPTH + 3;
 
 /// The server's own error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,35 +25,35 @@ const MOST_ELEMENTS: usize = 3 * MOST_DEPTH + 3;
 pub struct Fault {
     /// Its number, which each server chooses for itself.
     pub code: i64,
-    /// Its words.
+    /// Its message.
     pub message: String,
 }
 
 /// The XML of a call.
 ///
 /// # Errors
-/// `Config` for what XML or XML-RPC cannot say. The text is not quoted: it may be a secret.
+/// `Config` for values that XML or XML-RPC cannot represent. They are not quoted: they may be secrets.
 pub(super) fn encode(name: &str, arguments: &[Value]) -> Result<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "_.:/".contains(c);
     if name.is_empty() || !name.chars().all(is_name) {
         return Err(Error::config(format!(
-            "{name:?} cannot be the name of an XML-RPC call: these hold letters, digits, and _ . : / only"
+            "{name:?} is not a valid name of an XML-RPC call: only letters, digits, and _ . : / are allowed"
         )));
     }
     for (index, argument) in arguments.iter().enumerate() {
-        check(argument, MOST_DEPTH).map_err(|why| Error::config(format!("{name}: argument {}: {why}", index + 1)))?;
+        check(argument, MAX_DEPTH).map_err(|why| Error::config(format!("{name}: argument {}: {why}", index + 1)))?;
     }
     let call = MethodCall { name: name.into(), params: arguments.to_vec() };
-    let body = call.to_xml().map_err(|_| Error::config(format!("{name}: the arguments have no XML form")))?;
+    let body = call.to_xml().map_err(|_| Error::config(format!("{name}: the arguments cannot be written as XML")))?;
     Ok(format!("<?xml version=\"1.0\" encoding=\"utf-8\"?>{body}"))
 }
 
-/// Why a value cannot be sent, if so.
+/// Fails with the reason why a value cannot be sent.
 fn check(value: &Value, depth: usize) -> Result<(), String> {
-    let deeper = || depth.checked_sub(1).ok_or_else(|| format!("it is nested deeper than {MOST_DEPTH} levels"));
+    let deeper = || depth.checked_sub(1).ok_or_else(|| format!("it is nested deeper than {MAX_DEPTH} levels"));
     match value {
         Value::String(text) => check_text(text),
-        Value::Double(number) if !number.is_finite() => Err(format!("XML-RPC has no way to say {number}")),
+        Value::Double(number) if !number.is_finite() => Err(format!("XML-RPC cannot represent {number}")),
         Value::Array(items) => {
             let depth = deeper()?;
             items.iter().try_for_each(|item| check(item, depth))
@@ -66,15 +66,15 @@ fn check(value: &Value, depth: usize) -> Result<(), String> {
     }
 }
 
-/// Refuses what XML 1.0 cannot hold, not even escaped.
+/// Refuses characters that XML 1.0 cannot contain, not even escaped.
 fn check_text(text: &str) -> Result<(), String> {
     let is_forbidden =
         |c: &char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
     match text.chars().find(is_forbidden) {
         None => Ok(()),
         Some(c) => Err(format!(
-            "the text holds the control character U+{:04X}, which XML cannot carry: send bytes instead, if the server \
-             takes them",
+            "the text contains the control character U+{:04X}, which XML cannot carry: send bytes instead, if the \
+             server accepts them",
             u32::from(c)
         )),
     }
@@ -83,27 +83,27 @@ fn check_text(text: &str) -> Result<(), String> {
 /// The value in an answer, or the fault.
 ///
 /// # Errors
-/// Words on why it is none, which do not quote it.
+/// What was expected instead; the answer is not quoted.
 pub(super) fn decode(body: &[u8]) -> Result<Result<Value, Fault>, &'static str> {
     let text = characters(body).ok_or("an XML-RPC answer in UTF-8 or ISO-8859-1")?;
-    let found = look_over(&text)?;
+    let found = scan(&text)?;
     let value = Value::from_xml(&text[found.value]).map_err(|_| "an XML-RPC answer with a value in it")?;
     if !found.is_fault {
         return Ok(Ok(value));
     }
-    let Value::Struct(mut members) = value else { return Err("an XML-RPC fault with its members") };
+    let Value::Struct(mut members) = value else { return Err("an XML-RPC fault with a code and a message") };
     let code = match members.remove("faultCode") {
         Some(Value::Integer(code)) => code.into(),
         Some(Value::Long(code)) => code,
-        _ => return Err("an XML-RPC fault with its code"),
+        _ => return Err("an XML-RPC fault with a code"),
     };
     match members.remove("faultString") {
         Some(Value::String(message)) => Ok(Err(Fault { code, message })),
-        _ => Err("an XML-RPC fault with its words"),
+        _ => Err("an XML-RPC fault with a message"),
     }
 }
 
-/// The characters of a document: UTF-8, unless it declares the encoding that is as usual with old servers.
+/// The characters of a document: UTF-8, unless it declares ISO-8859-1, which is common with old servers.
 fn characters(body: &[u8]) -> Option<Cow<'_, str>> {
     let head = String::from_utf8_lossy(&body[..body.len().min(100)]).to_ascii_lowercase();
     let declaration = head.strip_prefix("<?xml").and_then(|rest| rest.split("?>").next()).unwrap_or_default();
@@ -114,14 +114,14 @@ fn characters(body: &[u8]) -> Option<Cow<'_, str>> {
     std::str::from_utf8(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).ok().map(Cow::Borrowed)
 }
 
-/// Where the value of an answer is.
+/// The position of the value in an answer.
 struct Found {
     is_fault: bool,
     value: Range<usize>,
 }
 
-/// Walks over the whole answer without building anything.
-fn look_over(text: &str) -> Result<Found, &'static str> {
+/// Reads the whole answer without building anything.
+fn scan(text: &str) -> Result<Found, &'static str> {
     const NO_XML: &str = "an XML-RPC answer in well-formed XML";
     let mut reader = Reader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
@@ -131,7 +131,7 @@ fn look_over(text: &str) -> Result<Found, &'static str> {
         let start = position(&reader);
         match reader.read_event().map_err(|_| NO_XML)? {
             Event::Start(element) => {
-                if open.len() >= MOST_ELEMENTS {
+                if open.len() >= MAX_OPEN_ELEMENTS {
                     return Err("an XML-RPC answer that is nested less deeply");
                 }
                 open.push(element.name().as_ref().to_owned());
@@ -205,12 +205,12 @@ mod tests {
             let (open, close) = ("<value><array><data>", "</data></array></value>");
             answer(&format!("{}<value>x</value>{}", open.repeat(depth), close.repeat(depth)))
         };
-        assert!(decode(nested(MOST_DEPTH - 1).as_bytes()).is_ok());
+        assert!(decode(nested(MAX_DEPTH - 1).as_bytes()).is_ok());
         let two = "<value>1</value></param><param><value>2</value>";
         for bad in [
             "<!DOCTYPE x [<!ENTITY a \"b\">]><methodResponse/>".to_owned(),
             answer("<value>&a;</value>"),
-            nested(MOST_DEPTH + 1),
+            nested(MAX_DEPTH + 1),
             nested(200_000),
             answer(two),
             answer("<value><int>x</int></value>"),
@@ -229,10 +229,9 @@ mod tests {
     #[test]
     fn what_xml_cannot_say_is_refused_before_it_is_sent() {
         let nested = |depth| (0..depth).fold(Value::Nil, |value, _| Value::Array(vec![value]));
-        assert!(encode("f", &[nested(MOST_DEPTH)]).is_ok());
+        assert!(encode("f", &[nested(MAX_DEPTH)]).is_ok());
         let text = |text: &str| Value::String(text.to_owned());
-        for bad in [text("s3cret\0"), text("\u{b}"), text("\u{ffff}"), Value::Double(f64::NAN), nested(MOST_DEPTH + 1)]
-        {
+        for bad in [text("s3cret\0"), text("\u{b}"), text("\u{ffff}"), Value::Double(f64::NAN), nested(MAX_DEPTH + 1)] {
             let error = encode("f", &[Value::Nil, bad]).unwrap_err().to_string();
             assert!(error.starts_with("f: argument 2: ") && !error.contains("s3cret"), "{error}");
         }

@@ -107,13 +107,13 @@ def test_lists_are_tables_for_people(pya):
         (["tasks", "create", "true", "soon"], 2, "invalid value 'soon'"),
         (["always-on", "create", "x", "--enabled", "perhaps"], 2, "invalid value 'perhaps'"),
         (["always-on", "update", "1", "nonsense"], 2, "NAME=TEXT"),
-        (["webapps", "get", "no domain"], 2, "is no domain"),
+        (["webapps", "get", "no domain"], 2, "is not a domain"),
         (["webapps", "get", "none.example.com"], 5, "404"),
-        (["files", "delete", "/home"], 2, "the account stands on it"),
+        (["files", "delete", "/home"], 2, "the account depends on it"),
         (["webapps", "ssl", "set", "x.y", "nofile", "nofile"], 2, "nofile"),
-        (["api", "GET", "/api/v0/user/somebody/cpu/"], 2, "not below the account"),
+        (["api", "GET", "/api/v0/user/somebody/cpu/"], 2, "is not a path of this account"),
         (["api", "GET", "../somebody/cpu/"], 2, "segment"),
-        (["api", "POST", "webapps/", "--data", "{"], 2, "is no JSON"),
+        (["api", "POST", "webapps/", "--data", "{"], 2, "is not valid JSON"),
         (["api"], 2, "METHOD"),
         (["logs", "none.example.com"], 2, "there is no /var/log/none.example.com.error.log"),
     ],
@@ -169,7 +169,7 @@ def test_a_log_is_followed_through_its_rotation(host, pya):
         assert log.next() == "new\n"
         log.run.send_signal(2)
         assert log.run.wait(timeout=30) == 130
-        assert "a new log begins" in log.run.stderr.read()
+        assert "a new log starts" in log.run.stderr.read()
     finally:
         log.run.kill()
         log.run.communicate()
@@ -180,4 +180,4 @@ def test_a_log_is_printed_once(host, pya):
     assert pya("logs", "www.example.com", "access", "-n", "1").stdout == "two\n"
     assert pya.json("logs", "www.example.com", "access")["lines"] == ["one", "two"]
     refused = pya("logs", "www.example.com", "access", "--follow", "--json", code=2)
-    assert "no JSON document" in refused.stderr
+    assert "no complete JSON document" in refused.stderr

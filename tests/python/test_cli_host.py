@@ -38,10 +38,10 @@ def pya(tmp_path, host):
 def test_a_project_is_deployed_looked_after_and_rolled_back(pya, host, tmp_path):
     before = pya("diff").stderr
     assert "none" in before
-    assert "<- this one" in before
+    assert "<- chosen" in before
     assert "pya agent install" in before
-    assert "installed, and it answers" in pya("agent", "install").stdout
-    assert "installed already" in pya("agent", "install").stdout
+    assert "installed and answers" in pya("agent", "install").stdout
+    assert "already installed" in pya("agent", "install").stdout
     assert pya.json("agent", "status")["ready"]
 
     forecast = pya.json("diff")["forecast"]
@@ -62,7 +62,7 @@ def test_a_project_is_deployed_looked_after_and_rolled_back(pya, host, tmp_path)
     failed = pya("run", "--executor", "always_on", "--", "bash", "-c", "echo no; exit 9", code=1)
     assert (failed.stdout, "exit status 9" in failed.stderr) == ("no\n", True)
 
-    assert "all as deployed" in pya("verify").stderr
+    assert "everything as deployed" in pya("verify").stderr
     remote = Path(host.root) / "home" / host.user / "mysite"
     (remote / "pkg1" / "m1.py").write_text("edited")
     drifted = pya("verify", code=1)
@@ -72,7 +72,7 @@ def test_a_project_is_deployed_looked_after_and_rolled_back(pya, host, tmp_path)
         path.write_text("new\n")
     pya("deploy")
     undone = pya("rollback")
-    assert "50 files put back" in undone.stdout
+    assert "50 files restored" in undone.stdout
     assert (remote / "pkg1" / "m1.py").read_text() == "edited"
     words = [line.split()[3] for line in pya("history").stdout.splitlines()]
     assert words[0] == "apply"
@@ -87,6 +87,6 @@ def test_a_project_is_deployed_looked_after_and_rolled_back(pya, host, tmp_path)
 
 def test_a_web_app_that_is_not_there_has_no_agent(pya):
     assert "404" in pya("agent", "install", "none.example.com", code=5).stderr
-    assert "is no domain" in pya("agent", "status", "no domain", code=2).stderr
+    assert "is not a domain" in pya("agent", "status", "no domain", code=2).stderr
     assert "has no agent" in pya("deploy", "--executor", "webapp", code=2).stderr
     assert "nothing can run commands" in pya("manage", "--", "check", code=2).stderr

@@ -50,7 +50,7 @@ def test_a_token_file_is_read(pya, host):
     (pya.folder / "token").write_text(host.token + "\n")
     arguments = ["ls", "--user", host.user, "--host", host.url, "--token-file", "token"]
     pya(*arguments, API_TOKEN="wrong")
-    assert "cannot be read" in pya(*arguments[:-1], "missing", code=2).stderr
+    assert "cannot read the token file" in pya(*arguments[:-1], "missing", code=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_a_token_file_is_read(pya, host):
     [
         (['token = "s3cret"'], "does not belong"),
         (['api_token = "s3cret"'], "does not belong"),
-        (['protect = ["x"]'], "there are: allow_tasks, compare"),
+        (['protect = ["x"]'], "its keys are: allow_tasks, compare"),
         (['delete = "yes"'], "delete"),
-        (["domain = 3"], "a text or a list"),
+        (["domain = 3"], "a string or a list"),
         (["max_file_size = 'huge'"], "max_file_size"),
         (["rate_limit = 'fast'"], "rate limit"),
         (["timeout = -1"], "timeout"),

@@ -112,7 +112,7 @@ def test_nothing_is_typed_where_there_is_no_prompt(account):
     while ">>> " not in account.maker.latest_output(console):
         pass
     account.host.clear_requests()
-    with pytest.raises(ConfigError, match='not at its prompt, so that nothing was typed: its last line is ">>> "'):
+    with pytest.raises(ConfigError, match='not at its prompt, so nothing was typed: its last line is ">>> "'):
         account.run(console, "echo hi")
     assert not any(request.method == "POST" for request in account.host.requests)
 
@@ -139,7 +139,7 @@ def test_what_cannot_be_is_refused_before_any_request(account, args):
 
 def test_a_command_that_is_too_long_is_refused(account):
     console = account.open()
-    with pytest.raises(ConfigError, match="too long to be typed"):
+    with pytest.raises(ConfigError, match="too long to type"):
         account.run(console, "echo " + "x" * 5000)
 
 

@@ -152,8 +152,8 @@ NO_HOSTS = {
     "": "it is empty",
     "a b": "invalid",
     "https://u:p@h": "credentials",
-    "https://": "no host name in it",
-    "https:///": "no host name in it",
+    "https://": "it contains no host name",
+    "https:///": "it contains no host name",
     "http:/127.0.0.1": "without a path",
     "www.pythonanywhere.com/user": "without a path",
 }
@@ -172,7 +172,7 @@ def test_a_host_that_is_none_is_told(caller, domain):
 
 
 @pytest.mark.parametrize(
-    ("user", "why"), [("", "is missing"), ("..", "cannot be one"), ("a/b", "cannot be one"), ("a?b", "cannot be one")]
+    ("user", "why"), [("", "is missing"), ("..", "is not valid"), ("a/b", "is not valid"), ("a?b", "is not valid")]
 )
 def test_a_user_that_is_none_is_told_before_any_request(caller, host, user, why):
     api = caller.kind(host.url, user, host.token, PROJECT)

@@ -176,22 +176,22 @@ def test_the_command_tells_the_figures_of_the_way_that_is_taken(with_agent):
         lines = pya("deploy", "--dry-run", *options).stderr.splitlines()
         (first,) = [line for line in lines if line.startswith("dry run")]
         assert f"{cost} requests" in first
-        assert [line.split()[0] for line in lines if "<- this one" in line] == [name]
+        assert [line.split()[0] for line in lines if "<- chosen" in line] == [name]
         assert [line.split()[0] for line in lines if " requests, " in line and line.startswith("  ")] == WAYS
     # With what `pya deploy` does without options, the reload included.
     diff = pya("diff").stderr
     assert f"pya deploy takes {pya.json('diff')['forecast']['estimates'][1]['requests']} requests" in diff
     assert "takes 7 requests" in diff
     console = pya("deploy", "--dry-run", "--executor", "console").stderr
-    assert [line.split()[0] for line in console.splitlines() if "<- this one" in line] == ["console"]
+    assert [line.split()[0] for line in console.splitlines() if "<- chosen" in line] == ["console"]
 
     pya("deploy")
     (site.local / "version.txt").write_text("9")
     said = pya("deploy", "--dry-run", "--migrate").stderr
     assert "1 change can go one by one, and webapp runs the commands" in said
-    assert "(webapp runs the commands) <- this one" in said
+    assert "(webapp runs the commands) <- chosen" in said
     pya("deploy")
-    assert "dry run, nothing to do: the host has it all" in pya("deploy", "--dry-run").stderr
+    assert "dry run, nothing to do: the host is up to date" in pya("deploy", "--dry-run").stderr
     said = pya("deploy", "--dry-run", "--migrate").stderr
     assert "no file is to be sent, and webapp runs the commands" in said
 
@@ -213,7 +213,7 @@ def test_a_deploy_that_takes_minutes_says_so_and_what_is_faster_before_it_begins
             process.communicate(timeout=60)
     assert process.returncode == 130
     assert [line for line in lines if line.startswith("this takes 5") and "about 1 min" in line]
-    assert [line.split()[0] for line in lines if "<- this one" in line] == ["none"]
+    assert [line.split()[0] for line in lines if "<- chosen" in line] == ["none"]
     assert "pya agent install" in lines[-1]
 
 

@@ -90,7 +90,7 @@ def test_a_folder_is_meant_by_its_slash_and_masks_for_nothing_are_named(project,
 
 def test_a_mask_for_nothing_is_told_and_one_that_is_not_relative_is_refused(project, tmp_path):
     told = project.pya("pull", tmp_path / "here", "--include", "media", code=1).stderr
-    assert "no file on the host matches the mask media (for what is in a folder: media/)" in told
+    assert "no file on the host matches the mask media (write media/ for everything in a folder)" in told
     project.host.clear_requests()
     for option in ("--include", "--exclude"):
         assert 'begins with "/"' in project.pya("pull", tmp_path / "here", option, "/media/**", code=2).stderr

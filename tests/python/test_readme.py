@@ -34,5 +34,5 @@ def test_exit_codes_are_those_of_the_help(tmp_path):
 def test_every_key_of_the_table_is_explained(tmp_path):
     (tmp_path / "pyproject.toml").write_text("[tool.pythonanywhere]\nnonsense = 1\n")
     message = Pya(tmp_path, clean_environment())("ls", code=2).stderr
-    keys = message.split("there are: ")[1].strip().split(", ")
+    keys = message.split("its keys are: ")[1].strip().split(", ")
     assert [key for key in keys if f"`{key}`" not in PAGE.section("Settings")] == []

@@ -101,7 +101,7 @@ def test_a_proxy_is_used_and_its_refusal_is_told(proxy, monkeypatch):
 def test_a_proxy_that_is_none_is_told_before_any_request(monkeypatch, variable, proxy):
     monkeypatch.setenv(variable, proxy)
     error = PythonanywhereApi("www.pythonanywhere.com", "nobody", "s3cret", "site").deploy_file("a.txt", b"x")
-    assert f"{variable} names no proxy that can be used" in error
+    assert f"{variable} does not name a usable proxy" in error
 
 
 def test_this_machine_is_never_reached_through_a_proxy(proxy, monkeypatch, pythonanywhere):

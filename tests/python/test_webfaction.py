@@ -519,5 +519,5 @@ def test_a_forked_child_goes_on_with_the_session(server):
 def test_nobody_there_is_told():
     gone = ServerProcess()
     gone.close()
-    with pytest.raises(TransportError, match="nothing listens there"):
+    with pytest.raises(TransportError, match="nothing is listening there"):
         WebfactionApi(gone.url).login("widgetsco", PASSWORD)

@@ -81,7 +81,7 @@ def test_a_fault_fails_and_shows_no_session(pya):
         (["delete_app"], "an argument is missing: pya webfaction delete_app NAME"),
         (["list_apps", "x"], "too many arguments: pya webfaction list_apps"),
         (["create_app", "a", "b", "yes", ""], "autostart must be true or false"),
-        (["replace_in_file", "f", "[1, 2]"], "changes must be a JSON list of texts"),
+        (["replace_in_file", "f", "[1, 2]"], "changes must be a JSON list of strings"),
         (["login", "me", "secret"], "WEBFACTION_PASSWORD"),
         (["list_apps", "--url", "http://panel.example.com"], "https"),
     ],
@@ -99,7 +99,7 @@ def test_missing_credentials_are_named(pya, server, missing):
 
 def test_every_call_is_listed_and_the_variables_are_in_the_help(pya):
     listed = pya("webfaction", "?", code=2).stderr
-    assert set(listed.split("there are: ")[1].strip().split(", ")) == set(SIGNATURES)
+    assert set(listed.split("the calls are: ")[1].strip().split(", ")) == set(SIGNATURES)
     text = pya("webfaction", "--help").stdout
     for name in ("WEBFACTION_USERNAME", "WEBFACTION_PASSWORD", "WEBFACTION_MACHINE", "WEBFACTION_URL", "--json"):
         assert name in text

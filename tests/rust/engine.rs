@@ -256,9 +256,10 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn what_is_wrong_with_a_connection_is_said() {
     let quick = Options { retries: 0, ..options() };
-    for (url, hint) in
-        [("http://127.0.0.1:1", "nothing listens there"), ("https://no-such-host.invalid", "could not be resolved")]
-    {
+    for (url, hint) in [
+        ("http://127.0.0.1:1", "nothing is listening there"),
+        ("https://no-such-host.invalid", "could not be resolved"),
+    ] {
         let error = client_with(url, quick).list_dir(&path("/home/me")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Transport);
         assert!(error.to_string().contains(hint), "{error}");

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::process::Command;
 
-use pythonanywhere_api::client::{Content, Options, RateLimit};
+use pythonanywhere_api::client::{FileContent, Options, RateLimit};
 use pythonanywhere_api::emulator::{Emulator, Settings, Undocumented};
 use pythonanywhere_api::{BaseUrl, Client, RemotePath, Token};
 
@@ -28,7 +28,7 @@ async fn up_and_down(client: &Client, length: u64) {
     let (from, to) = (folder.path().join("from"), folder.path().join("to"));
     File::create(&from).unwrap().set_len(length).unwrap();
     let path = RemotePath::parse("/home/demo/large").unwrap();
-    client.upload_from(&path, Content::Path(from)).await.unwrap();
+    client.upload_from(&path, FileContent::Path(from)).await.unwrap();
     assert_eq!(client.download(&path, &to).await.unwrap(), length);
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use pythonanywhere_api::api::Uploaded;
-use pythonanywhere_api::client::{Content, Observer, Options, Pieces, RateLimit, Source};
+use pythonanywhere_api::client::{Chunks, ContentSource, FileContent, Observer, Options, RateLimit};
 use pythonanywhere_api::emulator::{Emulator, FaultKind, FaultRule, Stage};
 use pythonanywhere_api::error::{Error, ErrorKind, Result};
 use pythonanywhere_api::{BaseUrl, Client, RemotePath, Token};
@@ -54,7 +54,7 @@ fn octets(body: &str) -> String {
     answer(200, "Content-Type: application/octet-stream\r\n", body)
 }
 
-/// Pieces that a test made up.
+/// Chunks that a test made up.
 struct Made {
     pieces: Vec<Bytes>,
     length: Option<u64>,
@@ -70,7 +70,7 @@ impl Made {
     }
 }
 
-impl Source for Made {
+impl ContentSource for Made {
     fn length(&self) -> Option<u64> {
         self.length
     }
@@ -79,7 +79,7 @@ impl Source for Made {
         self.repeatable
     }
 
-    fn open(&self) -> Result<Pieces> {
+    fn open(&self) -> Result<Chunks> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let mut pieces: Vec<Result<Bytes>> = self.pieces.iter().cloned().map(Ok).collect();
         if self.fails {
@@ -89,13 +89,13 @@ impl Source for Made {
     }
 }
 
-/// Pieces that a test hands out one by one while they are sent.
+/// Chunks that a test hands out one by one while they are sent.
 struct Handed {
     pieces: Mutex<Option<mpsc::Receiver<Bytes>>>,
     length: u64,
 }
 
-impl Source for Handed {
+impl ContentSource for Handed {
     fn length(&self) -> Option<u64> {
         Some(self.length)
     }
@@ -104,7 +104,7 @@ impl Source for Handed {
         false
     }
 
-    fn open(&self) -> Result<Pieces> {
+    fn open(&self) -> Result<Chunks> {
         let pieces = self.pieces.lock().unwrap().take().unwrap();
         Ok(stream::unfold(pieces, |mut pieces| async move { Some((Ok(pieces.recv().await?), pieces)) }).boxed())
     }
@@ -119,7 +119,7 @@ async fn an_upload_that_is_given_up_does_not_go_on_behind_the_callers_back() {
     let source = Handed { pieces: Mutex::new(Some(pieces)), length: content.len() as u64 };
     let upload = tokio::spawn({
         let (client, path) = (client.clone(), path.clone());
-        async move { client.upload_from(&path, Content::Source(Arc::new(source))).await }
+        async move { client.upload_from(&path, FileContent::Source(Arc::new(source))).await }
     });
     let mut rest = content.chunks(250_000).map(Bytes::copy_from_slice);
     // The second waits until the first was taken.
@@ -145,11 +145,11 @@ async fn files_of_any_length_come_back_byte_for_byte() {
         let content = pattern(length);
         fs::write(&from, &content).unwrap();
         let (unknown, known) = (Made::of(&content), Made { length: Some(length as u64), ..Made::of(&content) });
-        let contents: [(&str, Content); 4] = [
+        let contents: [(&str, FileContent); 4] = [
             ("bytes", Bytes::from(content.clone()).into()),
-            ("path", Content::Path(from.clone())),
-            ("unknown", Content::Source(Arc::new(unknown))),
-            ("known", Content::Source(Arc::new(known))),
+            ("path", FileContent::Path(from.clone())),
+            ("unknown", FileContent::Source(Arc::new(unknown))),
+            ("known", FileContent::Source(Arc::new(known))),
         ];
         for (name, kind) in contents {
             let path = remote(&format!("{name}-{length}"));
@@ -168,7 +168,7 @@ async fn a_large_file_comes_back_byte_for_byte() {
     let (client, content) = (emulated(&emulator), pattern(50 << 20));
     let (from, to) = (folder.path().join("from"), folder.path().join("to"));
     fs::write(&from, &content).unwrap();
-    client.upload_from(&remote("x"), Content::Path(from)).await.unwrap();
+    client.upload_from(&remote("x"), FileContent::Path(from)).await.unwrap();
     assert_eq!(client.download(&remote("x"), &to).await.unwrap(), 50 << 20);
     assert!(fs::read(&to).unwrap() == content);
 }
@@ -189,7 +189,7 @@ async fn a_streamed_upload_is_told_piece_by_piece_and_begun_anew_after_a_reset()
     let (from, content) = (folder.path().join("from"), pattern(1 << 20));
     fs::write(&from, &content).unwrap();
     let source = Arc::new(Made::of(&content));
-    for (name, kind) in [("path", Content::Path(from)), ("source", Content::Source(source.clone()))] {
+    for (name, kind) in [("path", FileContent::Path(from)), ("source", FileContent::Source(source.clone()))] {
         let reset = FaultRule { times: Some(1), stage: Stage::After, ..FaultRule::new(FaultKind::Reset) };
         emulator.faults().add(reset).unwrap();
         let sent = Arc::new(Sent::default());
@@ -207,7 +207,7 @@ async fn a_length_is_told_where_it_is_known() {
     let from = folder.path().join("from");
     fs::write(&from, pattern(1 << 20)).unwrap();
     let server = Script::start([Act::Close, say(201, "")]).await;
-    scripted(&server).upload_from(&remote("x"), Content::Path(from)).await.unwrap();
+    scripted(&server).upload_from(&remote("x"), FileContent::Path(from)).await.unwrap();
     assert_eq!(server.heads().len(), 2);
     for head in server.heads() {
         let head = head.to_ascii_lowercase();
@@ -221,7 +221,7 @@ async fn what_cannot_be_begun_anew_is_sent_once() {
         let server = Script::start([act, say(201, "")]).await;
         let content = pattern(1000);
         let source = Arc::new(Made { repeatable: false, length: Some(1000), ..Made::of(&content) });
-        scripted(&server).upload_from(&remote("x"), Content::Source(source.clone())).await.unwrap_err();
+        scripted(&server).upload_from(&remote("x"), FileContent::Source(source.clone())).await.unwrap_err();
         assert_eq!((server.heads().len(), source.opened.load(Ordering::Relaxed)), (1, 1));
     }
 }
@@ -237,7 +237,7 @@ async fn a_source_that_fails_says_so_itself_and_leaves_the_file_as_it_was() {
     let short = Made { length: length.map(|length| length + 1), ..Made::of(&content) };
     for (source, kind) in [(failing, ErrorKind::Callback), (long, ErrorKind::Config), (short, ErrorKind::Config)] {
         let source = Arc::new(source);
-        let error = client.upload_from(&remote("x"), Content::Source(source.clone())).await.unwrap_err();
+        let error = client.upload_from(&remote("x"), FileContent::Source(source.clone())).await.unwrap_err();
         assert_eq!((error.kind(), source.opened.load(Ordering::Relaxed)), (kind, 1), "{error}");
         assert_eq!(client.read_file(&remote("x")).await.unwrap(), "old");
     }
@@ -263,7 +263,7 @@ async fn a_file_that_grows_or_shrinks_while_it_is_sent_is_an_error() {
         fs::write(&from, pattern(8 << 20)).unwrap();
         let file = fs::OpenOptions::new().write(true).open(&from).unwrap();
         let client = emulated(&emulator).with_observer(Arc::new(Meddler { file, to }));
-        let error = client.upload_from(&remote("x"), Content::Path(from.clone())).await.unwrap_err();
+        let error = client.upload_from(&remote("x"), FileContent::Path(from.clone())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Local);
         assert!(error.chain().contains(word), "{}", error.chain());
         assert_eq!((client.requests_sent(), names(&emulator.root().join("home/demo"))), (1, vec![]));
@@ -275,7 +275,7 @@ async fn what_is_no_regular_file_is_refused_before_anything_is_sent() {
     let (server, folder) = (Script::start([say(201, "")]).await, tempfile::tempdir().unwrap());
     let (client, pipe) = (scripted(&server), Path::new("/dev/null"));
     for path in [folder.path(), &folder.path().join("none"), pipe] {
-        let sent = client.upload_from(&remote("x"), Content::Path(path.to_owned())).await;
+        let sent = client.upload_from(&remote("x"), FileContent::Path(path.to_owned())).await;
         assert_eq!(sent.unwrap_err().kind(), ErrorKind::Local, "{}", path.display());
     }
     for path in [folder.path(), &folder.path().join("none/x"), pipe] {

@@ -1,12 +1,11 @@
-//! `pya agent`: code of ours in a web app, for fast deploys and for commands without a browser.
+//! `pya agent`: the agent in a web app, which runs fast deploys, and commands without a browser.
 
 use serde_json::json;
 
-use super::dispatch::settings;
 use crate::cli::args::{Agent, AgentOf};
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::host::{Agents, Change, Status};
 
 pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
@@ -16,14 +15,17 @@ pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
         Agent::Install(_) => {
             let change = agents.install().await?;
             let text =
-                if change.changed { "the agent is installed, and it answers" } else { "it was installed already" };
-            Ok(tell(&change, &domain, text, context))
+                if change.changed { "the agent is installed and answers" } else { "the agent was already installed" };
+            Ok(print_change(&change, &domain, text, context))
         }
         Agent::Remove { force, .. } => {
             let change = agents.remove(*force).await?;
-            let text =
-                if change.changed { "the WSGI file is as it was before the agent" } else { "it is not installed" };
-            Ok(tell(&change, &domain, text, context))
+            let text = if change.changed {
+                "the agent is removed; the WSGI file is as it was before"
+            } else {
+                "the agent is not installed"
+            };
+            Ok(print_change(&change, &domain, text, context))
         }
         Agent::Status(_) => {
             let status = agents.status().await?;
@@ -36,17 +38,13 @@ pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
 }
 
 fn agents(of: &AgentOf, context: &Context) -> Result<(Agents, String)> {
-    let settings = settings(context)?;
-    let domain = of.domain.clone().or_else(|| settings.domains().into_iter().next()).ok_or_else(|| {
-        Error::config(
-            "which web app? Name its domain, or write domain = \"NAME\" under [tool.pythonanywhere] in pyproject.toml",
-        )
-    })?;
+    let settings = context.settings()?;
+    let domain = settings.web_apps(of.domain.as_deref())?.swap_remove(0);
     let site_url = of.site_url.as_deref().or(settings.table.site_url.as_deref());
     Ok((Agents::new(&settings.client()?, &domain, site_url)?, domain))
 }
 
-fn tell(change: &Change, domain: &str, text: &str, context: &Context) -> Exit {
+fn print_change(change: &Change, domain: &str, text: &str, context: &Context) -> Exit {
     for warning in &change.warnings {
         context.output.warn(warning);
     }

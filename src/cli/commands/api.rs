@@ -1,16 +1,15 @@
-//! `pya api`: a request of any kind below the account, for what has no command yet; and the list of what has one.
+//! `pya api`: any request to the account's API, for endpoints that have no command yet, and the list of commands.
 
 use std::io::Read;
 
 use http::Method;
 use serde_json::{Value, json};
 
-use super::dispatch::settings;
 use crate::api::calls::CALLS;
 use crate::cli::args::Api;
+use crate::cli::context::Context;
 use crate::cli::endpoints::usage;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
 use crate::client::{Client, Request};
 use crate::error::{Error, Result};
 
@@ -19,7 +18,7 @@ pub async fn run(args: &Api, context: &Context) -> Result<Exit> {
         list(context);
         return Ok(Exit::Ok);
     };
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let request = request(args, &client, method, path)?;
     let response = client.send(request).await;
     client.persist_budget();
@@ -51,7 +50,7 @@ fn list(context: &Context) {
 
 fn request(args: &Api, client: &Client, method: &str, path: &str) -> Result<Request> {
     let method = Method::from_bytes(method.to_uppercase().as_bytes())
-        .map_err(|_| Error::config(format!("{method:?} is no HTTP method")))?;
+        .map_err(|_| Error::config(format!("{method:?} is not an HTTP method")))?;
     let (version, path) = below_account(path, client.user())?;
     let mut request = Request::new(method, path).version(version);
     for pair in &args.query {
@@ -61,9 +60,9 @@ fn request(args: &Api, client: &Client, method: &str, path: &str) -> Result<Requ
     match (&args.data, args.form.is_empty()) {
         (Some(data), _) => {
             let data = data_of(data)?;
-            // The service is told that this is JSON, so it had better be.
+            // The request declares its content as JSON, so it must be JSON.
             serde_json::from_str::<Value>(&data)
-                .map_err(|error| Error::config(format!("--data is no JSON: {error}")))?;
+                .map_err(|error| Error::config(format!("--data is not valid JSON: {error}")))?;
             Ok(request.content(data, "application/json"))
         }
         (None, false) => {
@@ -85,7 +84,7 @@ fn below_account(path: &str, user: &str) -> Result<(u8, String)> {
         }
     }
     Err(Error::config(format!(
-        "{path:?} is not below the account: write it like webapps/, or /api/v0/user/{user}/webapps/"
+        "{path:?} is not a path of this account: write it like webapps/ or /api/v0/user/{user}/webapps/"
     )))
 }
 

@@ -2,21 +2,20 @@
 
 use serde_json::json;
 
-use super::dispatch::settings;
 use crate::cli::args::Cat;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
-use crate::cli::settings::remote_path;
+use crate::cli::paths::remote_path;
 use crate::error::Result;
 
 pub async fn run(args: &Cat, context: &Context) -> Result<Exit> {
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let path = remote_path(&args.path, client.user())?;
     let result = client.read_file(&path).await;
     client.persist_budget();
     let bytes = result?;
     if context.output.is_json() {
-        // JSON holds text only; what is not UTF-8 is marked rather than mangled in silence.
+        // JSON holds text only; content that is not UTF-8 becomes null rather than being silently mangled.
         let text = std::str::from_utf8(&bytes).ok();
         context.output.document(&json!({ "path": path.as_str(), "size": bytes.len(), "text": text }));
     } else {

@@ -1,12 +1,12 @@
-//! `pya manage` and `pya run`: commands on the host. Their output is the answer; whatever they fail with, we end with 1, as
-//! other codes of ours have a meaning. `--json` tells their exit status.
+//! `pya manage` and `pya run`: commands on the host. Their output is the answer. Whatever exit status they fail with,
+//! `pya` exits with 1, as its other codes have meanings of their own; `--json` contains their exit status.
 
 use serde_json::json;
 
 use super::project::{executors, remote};
 use crate::cli::args::{Manage, Run};
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
 use crate::deploy::{Command, Outcome, command};
 use crate::error::{Error, Result};
 
@@ -15,47 +15,48 @@ pub async fn manage(args: &Manage, context: &Context) -> Result<Exit> {
     let mut executors = executors(&args.executors, &settings);
     if let Some(word) = args.web_app.as_deref().filter(|word| !word.contains('.')) {
         return Err(Error::config(format!(
-            "{word:?} is no domain of a web app: the command's words come after \"--\""
+            "{word:?} is not the domain of a web app: the arguments for manage.py come after \"--\""
         )));
     }
     if args.web_app.is_some() {
         if args.executors.domain.is_some() {
-            return Err(Error::config("the web app is given twice: as DOMAIN and as --domain"));
+            return Err(Error::config("the web app is given twice: as an argument and with --domain"));
         }
         executors.domain.clone_from(&args.web_app);
     }
-    say_what_goes_on(context);
+    register_interrupt_note(context);
     let what = Command::Manage(args.args.clone(), settings.table.manage.clone());
     let outcome = command(&project, &executors, what).await;
     project.client.persist_budget();
-    Ok(tell(&outcome?, context))
+    Ok(print_outcome(&outcome?, context))
 }
 
 pub async fn run(args: &Run, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
-    say_what_goes_on(context);
+    register_interrupt_note(context);
     let outcome = command(&project, &executors(&args.executors, &settings), Command::Run(args.command.clone())).await;
     project.client.persist_budget();
-    Ok(tell(&outcome?, context))
+    Ok(print_outcome(&outcome?, context))
 }
 
-/// After Ctrl-C: nothing ends a command inside a web app.
-fn say_what_goes_on(context: &Context) {
+/// What to print after Ctrl-C: nothing can end a command inside a web app.
+fn register_interrupt_note(context: &Context) {
     context.on_interrupt(|output| {
-        output
-            .say("if the command was begun in the web app, it goes on there: \"pya history\" tells when it has ended");
+        output.say(
+            "if the command has started in the web app, it continues there: \"pya history\" lists it when it has ended",
+        );
     });
 }
 
-fn tell(outcome: &Outcome, context: &Context) -> Exit {
+fn print_outcome(outcome: &Outcome, context: &Context) -> Exit {
     let Outcome { exit_status, output, truncated } = outcome;
     context.output.answer(output, &json!({ "exit_status": exit_status, "output": output, "truncated": truncated }));
     if *truncated {
-        context.output.warn("the middle of the output is left out");
+        context.output.warn("the output was too long: its middle is left out");
     }
     if *exit_status == 0 {
         return Exit::Ok;
     }
-    context.output.failure(&format!("it ended with exit status {exit_status}"));
+    context.output.failure(&format!("the command failed with exit status {exit_status}"));
     Exit::Failed
 }

@@ -1,22 +1,22 @@
 //! `pya deploy`: upload what changed, delete what was asked for, reload the web app.
 //!
-//! The answer is the report, also of a deploy that failed in part or was interrupted.
+//! The answer is the report, even of a deploy that failed in part or was interrupted.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::diff::{estimates_in_words, summarise};
+use super::diff::{executor_lines, summarise};
 use super::project::{Prepared, executors};
 use crate::cli::args::Deploy;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, shown};
-use crate::cli::progress::{Progress, words};
-use crate::cli::run::Context;
+use crate::cli::progress::{Progress, duration_text};
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder, Steps};
 use crate::error::Result;
 use crate::text::counted;
 
-/// A deploy that takes this long says so before it begins, with what else could be done; in seconds.
+/// A deploy that takes at least this many seconds says so before it starts, and lists the alternatives.
 const LONG: f64 = 60.0;
 
 pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
@@ -31,7 +31,7 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
     let report = perform(&prepared.project, &diff, &options, context, true).await?;
     let text = if report.dry_run { diff.to_string() } else { String::new() };
     output.answer(&text, &report.to_json());
-    tell(&report, &diff.warnings, output);
+    print_report(&report, &diff.warnings, output);
     Ok(match (report.ok, report.held) {
         (true, _) => Exit::Ok,
         (false, true) => Exit::Held,
@@ -41,11 +41,7 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
 
 fn options(args: &Deploy, prepared: &Prepared<'_>) -> DeployOptions {
     let table = &prepared.settings.table;
-    let reload = match (args.no_reload, args.reload.is_empty()) {
-        (true, _) => Vec::new(),
-        (false, false) => args.reload.clone(),
-        (false, true) => prepared.settings.domains(),
-    };
+    let reload = prepared.settings.reloads(args.no_reload, &args.reload);
     DeployOptions {
         delete: args.delete || table.delete,
         delete_unmanaged: args.delete_unmanaged,
@@ -67,7 +63,7 @@ fn options(args: &Deploy, prepared: &Prepared<'_>) -> DeployOptions {
     }
 }
 
-/// The path that is looked at after the reload. An emulator's domains lead nowhere unless its address is given.
+/// The path for the health check. The domains of an emulator lead nowhere unless its address is given.
 fn health(args: &Deploy, prepared: &Prepared<'_>, reload: &[String]) -> Option<String> {
     let has_address = args.executors.site_url.is_some() || prepared.settings.table.site_url.is_some();
     let is_reachable = has_address || !prepared.project.client.host().is_loopback();
@@ -78,24 +74,27 @@ fn health(args: &Deploy, prepared: &Prepared<'_>, reload: &[String]) -> Option<S
     }
 }
 
-/// What to know after Ctrl-C.
+/// What to do next after Ctrl-C.
 fn what_next(report: &DeployReport) -> &'static str {
     if !report.reloaded.is_empty() {
-        return "the files are there and the web app was reloaded; run it again to end what was left";
+        return "the files are in place and the web app was reloaded; run the deploy again to finish the rest";
     }
     match report.running.as_deref() {
         Some("bundle") => {
-            "the host may be putting the files in place now: run it again to know, and to reload the web app"
+            "the host may still be putting the files in place: run the deploy again to check, and to reload the web app"
         }
-        Some(_) => "the files are there, and a command may still run on the host; run it again to reload the web app",
-        None => "run it again to send the rest; until then the web app is not reloaded",
+        Some(_) => {
+            "the files are in place, but a command may still run on the host; run the deploy again to reload the web app"
+        }
+        None => "run the deploy again to send the rest; until then the web app is not reloaded",
     }
 }
 
-/// Carries a diff out with a bar; after Ctrl-C the report so far is said. If `announced`, what takes long is so beforehand.
+/// Deploys a diff with a progress bar, and prints the report so far after Ctrl-C. If `announced`, a long deploy first
+/// says how long it takes.
 ///
 /// # Errors
-/// Whatever kept it from beginning.
+/// Whatever kept the deploy from starting.
 pub async fn perform(
     project: &Project,
     diff: &DeployDiff,
@@ -108,7 +107,7 @@ pub async fn perform(
     context.on_interrupt(move |output| {
         let report = so_far.report();
         output.answer("", &report.to_json());
-        tell(&report, &said, output);
+        print_report(&report, &said, output);
         output.say(what_next(&report));
     });
     let bar = Arc::new(Progress::new(&context.output));
@@ -130,7 +129,7 @@ fn announce(report: &DeployReport, bar: &Progress) {
     if let Some(way) = report.estimate() {
         bar.say(&format!("this takes {}", way.cost()));
     }
-    for line in estimates_in_words(&report.estimates, &report.executor, &report.why) {
+    for line in executor_lines(&report.estimates, &report.executor, &report.why) {
         bar.say(&line);
     }
 }
@@ -150,8 +149,8 @@ fn show(bar: &Progress, event: ProgressEvent) {
     }
 }
 
-/// Says what was done and what was not, without the warnings that were `said` with the diff.
-fn tell(report: &DeployReport, said: &[String], output: &Output) {
+/// Prints what was done and what was not, without the warnings that were already printed with the diff (`said`).
+fn print_report(report: &DeployReport, said: &[String], output: &Output) {
     for warning in report.warnings.iter().filter(|warning| !said.contains(warning)) {
         output.warn(warning);
     }
@@ -159,8 +158,7 @@ fn tell(report: &DeployReport, said: &[String], output: &Output) {
         output.failure(&format!("{}: {reason}", shown(what)));
     }
     for step in &report.steps {
-        let end =
-            step.exit_status.map_or("nobody knows how it ended".to_owned(), |status| format!("exit status {status}"));
+        let end = step.exit_status.map_or("its result is unknown".to_owned(), |status| format!("exit status {status}"));
         output.say(&format!("{}: {end}", step.step));
         for line in step.output.lines() {
             output.say(&format!("    {line}"));
@@ -177,16 +175,16 @@ fn tell(report: &DeployReport, said: &[String], output: &Output) {
     }
     if report.dry_run {
         match report.estimate() {
-            Some(way) => output.say(&format!("dry run, nothing is written; the deploy takes {}", way.cost())),
-            None if report.ok => output.say("dry run, nothing to do: the host has it all"),
+            Some(way) => output.say(&format!("dry run, nothing was written; the deploy would take {}", way.cost())),
+            None if report.ok => output.say("dry run, nothing to do: the host is up to date"),
             None => {}
         }
-        return estimates_in_words(&report.estimates, &report.executor, &report.why)
+        return executor_lines(&report.estimates, &report.executor, &report.why)
             .iter()
             .for_each(|line| output.say(line));
     }
     if report.ok && report.plan.actions.is_empty() {
-        return output.say("nothing to do: the host has it all");
+        return output.say("nothing to do: the host is up to date");
     }
     let mut done = vec![format!("{} uploaded", counted(report.uploaded.len(), "file"))];
     if !report.deleted.is_empty() {
@@ -199,7 +197,7 @@ fn tell(report: &DeployReport, said: &[String], output: &Output) {
     if report.executor != "none" {
         done.push(format!("by {} ({})", report.executor, report.why));
     }
-    let time = Duration::try_from_secs_f64(report.seconds).map(words).unwrap_or_default();
+    let time = Duration::try_from_secs_f64(report.seconds).map(duration_text).unwrap_or_default();
     let requests = counted(usize::try_from(report.requests).unwrap_or(usize::MAX), "request");
     output.say(&format!("{}; {requests}, {time}", done.join(", ")));
 }

@@ -1,12 +1,12 @@
-//! `pya diff`: what a deploy would change, without a write.
+//! `pya diff`: what a deploy would change, without writing anything.
 
 use serde_json::json;
 
 use super::project::{Prepared, executors};
 use crate::cli::args::{self, Diff};
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, shown};
-use crate::cli::run::Context;
 use crate::deploy::{DeployDiff, DeployOptions, Estimate, Forecast};
 use crate::error::Result;
 use crate::text::{counted, first_few};
@@ -21,7 +21,7 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     summarise(&diff, &context.output);
     if let Some(way) = forecast.estimate() {
         context.output.say(&format!("pya deploy takes {}", way.cost()));
-        for line in estimates_in_words(&forecast.estimates, &forecast.executor, &forecast.why) {
+        for line in executor_lines(&forecast.estimates, &forecast.executor, &forecast.why) {
             context.output.say(&line);
         }
     }
@@ -43,9 +43,9 @@ async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff) -> Result<Forecast
     forecast
 }
 
-/// What each way costs, and which one is taken: a line each.
-pub fn estimates_in_words(estimates: &[Estimate], executor: &str, why: &str) -> Vec<String> {
-    let mark = |estimate: &Estimate| if estimate.executor == executor { " <- this one" } else { "" };
+/// A line for each executor with its cost, the chosen one marked, and why it was chosen.
+pub fn executor_lines(estimates: &[Estimate], executor: &str, why: &str) -> Vec<String> {
+    let mark = |estimate: &Estimate| if estimate.executor == executor { " <- chosen" } else { "" };
     let mut lines: Vec<String> = estimates.iter().map(|estimate| format!("  {estimate}{}", mark(estimate))).collect();
     if !why.is_empty() {
         lines.push(format!("executor {executor}: {why}"));
@@ -53,13 +53,13 @@ pub fn estimates_in_words(estimates: &[Estimate], executor: &str, why: &str) -> 
     lines
 }
 
-/// Says what the short form leaves out: counts, what is left alone and why, warnings.
+/// Prints what the list of changes leaves out: counts, files that are left alone and why, warnings.
 pub fn summarise(diff: &DeployDiff, output: &Output) {
     let counts = [(&diff.added, "added"), (&diff.changed, "changed"), (&diff.removed, "removed")];
     let counts = counts.map(|(paths, what)| format!("{} {what}", paths.len())).join(", ");
     let unmanaged = match diff.unmanaged.len() {
         0 => String::new(),
-        number => format!(", {number} on the host are not ours and stay"),
+        number => format!(", {number} unmanaged on the host (left alone)"),
     };
     output.say(&format!("{}: {counts}, {} unchanged{unmanaged}", counted(files(diff), "file"), diff.unchanged.len()));
     for (source, left_out) in &diff.left_out {
@@ -74,7 +74,7 @@ pub fn summarise(diff: &DeployDiff, output: &Output) {
         output.say(&format!("protected, not touched: {names}"));
     }
     if diff.empty_folders > 0 {
-        output.say(&format!("{} cannot be made on the host", counted(diff.empty_folders, "empty folder")));
+        output.say(&format!("{} cannot be created on the host", counted(diff.empty_folders, "empty folder")));
     }
     for (path, reason) in &diff.skipped {
         output.warn(&format!("{} is not sent: {reason}", shown(path)));

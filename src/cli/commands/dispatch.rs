@@ -1,14 +1,12 @@
-//! From a parsed command to the function that runs it.
+//! Maps a parsed command to the function that runs it.
 
 use super::{
     agent, api, cat, command, demo, deploy, diff, endpoint, get, logs, ls, pull, put, reload, rm, rollback, verify,
     webfaction,
 };
 use crate::cli::args::Command;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
-use crate::cli::settings::Settings;
-use crate::environment::Environment;
 use crate::error::{Error, Result};
 
 /// Runs `command`.
@@ -37,13 +35,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Api(args) => api::run(&args, context).await,
         Command::Endpoint(command) => endpoint::run(&command, context).await,
         Command::Webfaction(args) => webfaction::run(&args, context).await,
-        // `run_command` takes it, because it waits for the signals itself.
+        // `run_command` handles it, because it waits for the signals itself.
         Command::Emulator(_) => Err(Error::Closed),
     }
-}
-
-/// The settings of a command that has no project: the table is looked for from the working folder upward.
-pub fn settings(context: &Context) -> Result<Settings<'_>> {
-    let folder = std::env::current_dir().map_err(|source| Error::Local { path: ".".into(), source })?;
-    Settings::load(&context.global, Environment::read(), &folder)
 }

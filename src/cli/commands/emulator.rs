@@ -1,4 +1,4 @@
-//! `pya emulator`: the service on this machine, until it is told to end.
+//! `pya emulator`: the service on this machine, until a signal ends it.
 //!
 //! The ready line is one JSON document with or without `--json`, so that a script can wait for it and read it.
 
@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::cli::args::{Account, Emulator as Args};
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
 use crate::cli::settings::read_token;
 use crate::cli::signals::Signals;
 use crate::client::RateLimit;

@@ -2,29 +2,28 @@
 
 use serde_json::{Value, json};
 
-use super::dispatch::settings;
-use super::rm::refuse_foundations;
-use super::sent::content_of;
-use crate::api::Answer;
+use super::local_file::content_of;
+use super::rm::refuse_account_folders;
+use crate::api::CallAnswer;
 use crate::api::calls::Answers;
+use crate::cli::context::Context;
 use crate::cli::endpoints::{EndpointCommand, text};
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
 use crate::client::{Client, RemotePath};
 use crate::error::Result;
 
 pub async fn run(command: &EndpointCommand, context: &Context) -> Result<Exit> {
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let arguments = command.arguments(client.user())?;
     if command.call.name == "files.delete" {
-        refuse_foundations(&path_of(&arguments)?, client.user())?;
+        refuse_account_folders(&path_of(&arguments)?, client.user())?;
     }
     let answer = match command.file() {
         Some(file) => upload(&client, &path_of(&arguments)?, file).await,
         None => client.call(command.call, &arguments).await,
     };
     client.persist_budget();
-    tell(command, answer?, context);
+    print_answer(command, answer?, context);
     Ok(Exit::Ok)
 }
 
@@ -32,41 +31,41 @@ fn path_of(arguments: &[Option<Value>]) -> Result<RemotePath> {
     RemotePath::parse(arguments.first().and_then(Option::as_ref).and_then(Value::as_str).unwrap_or_default())
 }
 
-/// Sends a local file; whether it is new on the host.
-async fn upload(client: &Client, path: &RemotePath, file: std::path::PathBuf) -> Result<Answer> {
+/// Uploads a local file; the answer is whether it is new on the host.
+async fn upload(client: &Client, path: &RemotePath, file: std::path::PathBuf) -> Result<CallAnswer> {
     let (content, _) = content_of(file).await?;
     let uploaded = client.upload_from(path, content).await?;
-    Ok(Answer::Json(Value::Bool(uploaded == crate::api::Uploaded::Created)))
+    Ok(CallAnswer::Json(Value::Bool(uploaded == crate::api::Uploaded::Created)))
 }
 
-fn tell(command: &EndpointCommand, answer: Answer, context: &Context) {
+fn print_answer(command: &EndpointCommand, answer: CallAnswer, context: &Context) {
     let output = &context.output;
     match answer {
-        Answer::Nothing => {
+        CallAnswer::Nothing => {
             output.answer("", &Value::Null);
             output.say("done");
         }
-        Answer::Bytes(bytes) if output.is_json() => {
-            // JSON holds texts only; a program that wants the bytes leaves the option out.
+        CallAnswer::Bytes(bytes) if output.is_json() => {
+            // JSON holds text only; a program that wants the bytes leaves out the option.
             output.document(&json!({ "size": bytes.len(), "text": std::str::from_utf8(&bytes).ok() }));
         }
-        Answer::Bytes(bytes) => output.write(&bytes),
-        Answer::Reloaded(answer, warning) => {
+        CallAnswer::Bytes(bytes) => output.write(&bytes),
+        CallAnswer::Reloaded(answer, warning) => {
             output.answer("", &answer);
             match warning {
                 Some(warning) => output.warn(&warning),
                 None => output.say("reloaded"),
             }
         }
-        Answer::Json(Value::Bool(created)) if command.call.answers == Answers::Created => {
+        CallAnswer::Json(Value::Bool(created)) if command.call.answers == Answers::Created => {
             output.answer("", &json!({ "created": created }));
             output.say(if created { "created" } else { "replaced" });
         }
-        Answer::Json(Value::Null) => {
+        CallAnswer::Json(Value::Null) => {
             output.answer("", &Value::Null);
             output.say("none");
         }
-        Answer::Json(answer) | Answer::Certificate(answer) => {
+        CallAnswer::Json(answer) | CallAnswer::Certificate(answer) => {
             output.answer(&text(&answer), &answer);
             if answer.as_array().is_some_and(Vec::is_empty) {
                 output.say("none");

@@ -1,40 +1,41 @@
-//! `pya get`: one file of the account, to this machine, whatever its size.
+//! `pya get`: downloads one file of the account, whatever its size.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::dispatch::settings;
 use crate::cli::args::Get;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
-use crate::cli::settings::remote_path;
+use crate::cli::paths::remote_path;
 use crate::client::RemotePath;
 use crate::error::{Error, Result};
 
 pub async fn run(args: &Get, context: &Context) -> Result<Exit> {
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let path = remote_path(&args.remote, client.user())?;
     let local = destination(&path, args.local.as_deref())?;
     if !args.overwrite && local.symlink_metadata().is_ok() {
         let place = local.display();
-        return Err(Error::config(format!("{place} exists: give another name, or replace it with --overwrite")));
+        return Err(Error::config(format!(
+            "{place} already exists: give another name, or replace it with --overwrite"
+        )));
     }
     let size = client.download(&path, &local).await;
     client.persist_budget();
     let size = size?;
-    context.output.say(&format!("{size} bytes in {}", local.display()));
+    context.output.say(&format!("wrote {size} bytes to {}", local.display()));
     if context.output.is_json() {
         context.output.document(&json!({ "path": path.as_str(), "size": size, "local": local.to_string_lossy() }));
     }
     Ok(Exit::Ok)
 }
 
-/// A folder of this machine, or none, means the file's own name in it.
+/// In a local folder, or without a local name, the file keeps its own name.
 fn destination(path: &RemotePath, local: Option<&Path>) -> Result<PathBuf> {
     match local {
         Some(local) if !local.is_dir() => Ok(local.to_owned()),
-        _ if path.name().is_empty() => Err(Error::config(format!("{path} is no file"))),
+        _ if path.name().is_empty() => Err(Error::config(format!("{path} is not a file"))),
         folder => Ok(folder.unwrap_or(Path::new("")).join(path.name())),
     }
 }

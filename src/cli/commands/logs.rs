@@ -1,22 +1,21 @@
-//! `pya logs`: a web app's logs, and what is added to them.
+//! `pya logs`: a web app's logs, and the lines that are added to them.
 //!
-//! The service knows no "from here on", so following means to read the file again: one request each time. What was there
-//! before is recognised, also after the host has moved the file away and begun a new one.
+//! The service cannot send only new lines, so following a log means reading the whole file again, one request each
+//! time. Lines that were printed before are recognised, even after the host has rotated the log.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::dispatch::settings;
 use crate::cli::args::{LogKind, Logs};
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::run::Context;
 use crate::client::{Client, RemotePath};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 
-/// So many bytes at its beginning tell one file from the next of the same name.
+/// How many bytes at the beginning tell one log from the next of the same name.
 const BEGINNING: usize = 4096;
 
 pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
@@ -27,9 +26,11 @@ pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
         LogKind::Server => "server",
     };
     if args.follow && context.output.is_json() {
-        return Err(Error::config("--follow has no end, and so no JSON document"));
+        return Err(Error::config(
+            "--follow cannot be combined with --json: it never ends, so there is no complete JSON document",
+        ));
     }
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let place = RemotePath::parse(&format!("/var/log/{domain}.{kind}.log"))?;
     let log = read(&client, &place).await?;
     client.persist_budget();
@@ -53,7 +54,7 @@ async fn read(client: &Client, place: &RemotePath) -> Result<Vec<u8>> {
             let logs: Vec<String> =
                 logs.into_iter().map(|entry| entry.name).filter(|name| name.contains(".log")).collect();
             let there = if logs.is_empty() { "none".to_owned() } else { logs.join(", ") };
-            Err(Error::config(format!("there is no {place}; in /var/log there are: {there}")))
+            Err(Error::config(format!("there is no {place}; the logs in /var/log are: {there}")))
         }
         Err(error) => Err(error),
     }
@@ -65,7 +66,7 @@ fn last_lines(text: &str, lines: usize) -> &str {
     if lines == 0 { "" } else { &text[start..] }
 }
 
-/// Prints what comes, until Ctrl-C.
+/// Prints new lines until Ctrl-C.
 async fn follow(
     client: &Client,
     place: &RemotePath,
@@ -78,7 +79,7 @@ async fn follow(
         clock::sleep(interval).await;
         let content = match client.read_file(place).await {
             Ok(content) => content,
-            // Moved away, and the next line begins a new one.
+            // The log was rotated, and the next line starts a new one.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) if error.is_ambiguous() => {
                 output.warn(&error.chain());
@@ -88,7 +89,7 @@ async fn follow(
         };
         let (new, is_other) = seen.new_in(&content);
         if is_other {
-            output.say("(a new log begins)");
+            output.say("(a new log starts)");
         }
         output.write(new);
         seen = Seen::of(&content);
@@ -106,7 +107,7 @@ impl Seen {
         Self { length: content.len(), beginning: content[..content.len().min(BEGINNING)].to_vec() }
     }
 
-    /// What was not, and whether it is another file.
+    /// The part that was not printed yet, and whether it is another file.
     fn new_in<'a>(&self, content: &'a [u8]) -> (&'a [u8], bool) {
         if content.len() >= self.length && content.starts_with(&self.beginning) {
             return (&content[self.length..], false);

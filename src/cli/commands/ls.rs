@@ -1,22 +1,21 @@
 //! `pya ls`: a folder of the account, or with `-R` the files below it.
 //!
-//! The service tells neither sizes nor times, so `-l` can show no more than the type.
+//! The service reports neither sizes nor times, so `-l` can only show the type.
 
 use serde_json::{Value, json};
 
-use super::dispatch::settings;
 use crate::cli::args::Ls;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, shown, table};
-use crate::cli::run::Context;
-use crate::cli::settings::{home, remote_path};
+use crate::cli::paths::{home, remote_path};
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
 use crate::finder::{DEFAULT_CONCURRENCY, Mask, NeverSkip, RemoteLister, find};
 use crate::text::counted;
 
 pub async fn run(args: &Ls, context: &Context) -> Result<Exit> {
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let path = match &args.path {
         Some(path) => remote_path(path, client.user())?,
         None => home(client.user())?,
@@ -33,7 +32,7 @@ pub async fn run(args: &Ls, context: &Context) -> Result<Exit> {
 async fn one_level(args: &Ls, client: &Client, path: &RemotePath, output: &Output) -> Result<Exit> {
     let entries: Vec<(String, bool)> = match client.list_dir(path).await {
         Ok(entries) => entries.into_iter().map(|entry| (entry.name, entry.is_dir)).collect(),
-        // A file, named as such: it is there.
+        // A file, named by its path.
         Err(Error::WrongType { .. }) => vec![(path.to_string(), false)],
         Err(error) => return Err(error),
     };
@@ -57,7 +56,7 @@ async fn recursive(args: &Ls, client: &Client, path: RemotePath, output: &Output
     let lister = RemoteLister { client: client.clone(), root: path.clone() };
     let found = find(lister, &masks, NeverSkip, DEFAULT_CONCURRENCY).await?;
     if found.files.is_empty() && found.failed.is_empty() {
-        // Nothing, a file, or no folder at all? The search takes them for the same.
+        // An empty folder, a file, or nothing at all? The search does not distinguish them.
         match client.list_dir(&path).await {
             Err(Error::WrongType { .. }) => return one_level(args, client, &path, output).await,
             folder => drop(folder?),
@@ -74,7 +73,7 @@ async fn recursive(args: &Ls, client: &Client, path: RemotePath, output: &Output
     if found.failed.is_empty() {
         return Ok(Exit::Ok);
     }
-    output.warn(&format!("{} could not be read: the list is not complete", counted(found.failed.len(), "folder")));
+    output.warn(&format!("{} could not be listed: the list is incomplete", counted(found.failed.len(), "folder")));
     Ok(Exit::Failed)
 }
 

@@ -1,5 +1,5 @@
-//! One file a command. Each takes its arguments and the [`Context`](super::run::Context), and returns the exit code
-//! or the error that ended it.
+//! One file per command. Each takes its arguments and the [`Context`](super::context::Context), and returns the exit
+//! code or the error that ended it.
 
 mod agent;
 mod api;
@@ -12,6 +12,7 @@ mod dispatch;
 mod emulator;
 mod endpoint;
 mod get;
+mod local_file;
 mod logs;
 mod ls;
 mod project;
@@ -20,7 +21,6 @@ mod put;
 mod reload;
 mod rm;
 mod rollback;
-mod sent;
 mod verify;
 mod webfaction;
 

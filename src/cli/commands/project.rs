@@ -1,17 +1,17 @@
-//! What `diff` and `deploy` share: which folder goes where, and what of it.
+//! What commands on a project share: the local folder, the remote one, and which files are selected.
 
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::{self, Select};
+use crate::cli::context::{Context, working_folder};
 use crate::cli::output::Output;
-use crate::cli::run::Context;
 use crate::cli::settings::{OneOrMore, Settings};
+use crate::client::Environment;
 use crate::deploy::{Compare, DeployDiff, ExecutorChoice, ExecutorOptions, Project, SelectOptions};
-use crate::environment::Environment;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::finder::NeverSkip;
 
-/// A project with what is wanted of it.
+/// A project, with the selection and the way to compare.
 pub struct Prepared<'a> {
     pub settings: Settings<'a>,
     pub project: Project,
@@ -19,13 +19,13 @@ pub struct Prepared<'a> {
     compare: Option<Compare>,
 }
 
-/// The project's place in the account, for commands that need no local side.
+/// The project's place in the account, for commands that need no local files.
 ///
 /// # Errors
-/// `Config` for whatever can be seen to be wrong without asking the service.
+/// `Config` for whatever is wrong in the options and settings.
 pub fn remote<'a>(remote_root: Option<&str>, context: &'a Context) -> Result<(Settings<'a>, Project)> {
-    let here = std::env::current_dir().map_err(|source| Error::Local { path: ".".into(), source })?;
-    let settings = Settings::load(&context.global, Environment::read(), &here)?;
+    let here = working_folder()?;
+    let settings = context.settings()?;
     let local_root = local_root(None, &settings, &here);
     let name = settings.project(&local_root)?;
     let client = settings.client()?;
@@ -34,7 +34,7 @@ pub fn remote<'a>(remote_root: Option<&str>, context: &'a Context) -> Result<(Se
     Ok((settings, project))
 }
 
-/// Who works on the host: what was typed, else what the settings say.
+/// The executor options: those typed, else those of the settings.
 pub fn executors(args: &args::ExecutorOptions, settings: &Settings<'_>) -> ExecutorOptions {
     let wanted = args.executor.or(settings.table.executor);
     let choice = match args.console {
@@ -51,12 +51,12 @@ pub fn executors(args: &args::ExecutorOptions, settings: &Settings<'_>) -> Execu
 }
 
 impl<'a> Prepared<'a> {
-    /// Puts together what was typed and what the settings say.
+    /// Combines the options typed with the settings.
     ///
     /// # Errors
-    /// `Config` for whatever can be seen to be wrong without asking the service.
+    /// `Config` for whatever is wrong in the options and settings.
     pub fn new(args: &Select, context: &'a Context) -> Result<Self> {
-        let here = std::env::current_dir().map_err(|source| Error::Local { path: ".".into(), source })?;
+        let here = working_folder()?;
         let start = args.root.clone().unwrap_or_else(|| here.clone());
         let settings = Settings::load(&context.global, Environment::read(), &start)?;
         let local_root = local_root(args.root.as_deref(), &settings, &here);
@@ -68,10 +68,10 @@ impl<'a> Prepared<'a> {
         Ok(Self { settings, project: Project { client, local_root, remote_root }, select, compare })
     }
 
-    /// Compares the two sides.
+    /// Compares the local files with those on the host.
     ///
     /// # Errors
-    /// Whatever made the comparison impossible; a part of it is never given.
+    /// Whatever made the comparison impossible; there is never a partial diff.
     pub async fn diff(&self, output: &Output) -> Result<DeployDiff> {
         let Project { client, local_root, remote_root, .. } = &self.project;
         output.say(&format!(
@@ -85,7 +85,7 @@ impl<'a> Prepared<'a> {
         diff
     }
 
-    /// The diff with the host's other files in it, which takes a complete listing.
+    /// The diff with the unmanaged files on the host in it, which takes a complete listing.
     ///
     /// # Errors
     /// Whatever kept a folder from being listed.

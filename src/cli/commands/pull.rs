@@ -1,12 +1,12 @@
-//! `pya pull`: files of the project on the host, brought here as one archive.
+//! `pya pull`: files of the project on the host, downloaded as one archive.
 
 use serde_json::json;
 
 use super::project::{executors, remote};
 use crate::cli::args::Pull;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::shown;
-use crate::cli::run::Context;
 use crate::deploy::PullOptions;
 use crate::error::Result;
 use crate::text::counted;
@@ -23,7 +23,7 @@ pub async fn run(args: &Pull, context: &Context) -> Result<Exit> {
     }
     for mask in &report.unmatched {
         let is_plain = !mask.is_empty() && !mask.contains(['*', '?', '[']) && !mask.ends_with('/');
-        let advice = if is_plain { format!(" (for what is in a folder: {mask}/)") } else { String::new() };
+        let advice = if is_plain { format!(" (write {mask}/ for everything in a folder)") } else { String::new() };
         context.output.failure(&format!("no file on the host matches the mask {}{advice}", shown(mask)));
     }
     let lines: Vec<String> = report.written.iter().map(|path| shown(path)).collect();
@@ -31,7 +31,7 @@ pub async fn run(args: &Pull, context: &Context) -> Result<Exit> {
     context.output.say(&format!("{} written, {} unchanged", counted(report.written.len(), "file"), report.unchanged));
     if !report.skipped.is_empty() {
         let number = report.skipped.len();
-        context.output.say(&format!("{number} left out on the host: links, caches, virtualenvs (--json names them)"));
+        context.output.say(&format!("{number} skipped on the host: links, caches, virtualenvs (--json lists them)"));
     }
     Ok(if report.unreadable.is_empty() && report.unmatched.is_empty() { Exit::Ok } else { Exit::Failed })
 }

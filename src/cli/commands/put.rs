@@ -1,20 +1,19 @@
-//! `pya put`: one file, or what comes on stdin, into the account.
+//! `pya put`: uploads one file, or stdin, to the account.
 
 use serde_json::json;
 
-use super::dispatch::settings;
-use super::sent::content_of;
+use super::local_file::content_of;
 use crate::api::Uploaded;
 use crate::cli::args::Put;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::shown;
-use crate::cli::run::Context;
-use crate::cli::settings::remote_path;
+use crate::cli::paths::remote_path;
 use crate::client::RemotePath;
 use crate::error::{Error, Result};
 
 pub async fn run(args: &Put, context: &Context) -> Result<Exit> {
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let path = destination(args, client.user())?;
     let (sent, size) = content_of(args.local.clone()).await?;
     let uploaded = client.upload_from(&path, sent).await;
@@ -34,6 +33,6 @@ fn destination(args: &Put, user: &str) -> Result<RemotePath> {
     }
     match args.local.file_name().and_then(|name| name.to_str()) {
         Some(name) if name != "-" => path.join(name),
-        _ => Err(Error::config(format!("{:?} is a folder: name the file as well", args.remote))),
+        _ => Err(Error::config(format!("{:?} is a folder: add the name of the file", args.remote))),
     }
 }

@@ -2,21 +2,15 @@
 
 use serde_json::json;
 
-use super::dispatch::settings;
 use crate::api::Reloaded;
 use crate::cli::args::Reload;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 pub async fn run(args: &Reload, context: &Context) -> Result<Exit> {
-    let settings = settings(context)?;
-    let domains = args.domain.clone().map_or_else(|| settings.domains(), |domain| vec![domain]);
-    if domains.is_empty() {
-        return Err(Error::config(
-            "which web app? Name its domain, or write domain = \"NAME\" under [tool.pythonanywhere] in pyproject.toml",
-        ));
-    }
+    let settings = context.settings()?;
+    let domains = settings.web_apps(args.domain.as_deref())?;
     let client = settings.client()?;
     let (mut reloaded, mut warnings) = (Vec::new(), Vec::new());
     for domain in &domains {
@@ -28,7 +22,7 @@ pub async fn run(args: &Reload, context: &Context) -> Result<Exit> {
                 context.output.warn(&format!("{domain}: {detail}"));
                 warnings.push(detail);
             }
-            // Those before it were reloaded, and whoever reads the answer must not think otherwise.
+            // The ones before it were reloaded, and the answer must say so.
             Err(error) if !reloaded.is_empty() => {
                 context.output.failure(&error.chain());
                 if context.output.is_json() {

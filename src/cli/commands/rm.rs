@@ -1,23 +1,22 @@
-//! `pya rm`: a file, or with `-r` a folder with all below it.
+//! `pya rm`: deletes a file, or with `-r` a folder with everything in it.
 //!
 //! The service deletes folders as readily as files, so the type is looked up in the listing of the parent first, and
-//! the folders that an account stands on are refused before any request.
+//! the folders that an account depends on are refused before any request.
 
 use serde_json::json;
 
-use super::dispatch::settings;
 use crate::cli::args::Rm;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::shown;
-use crate::cli::run::Context;
-use crate::cli::settings::{home, remote_path};
+use crate::cli::paths::{home, remote_path};
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
 
 pub async fn run(args: &Rm, context: &Context) -> Result<Exit> {
-    let client = settings(context)?.client()?;
+    let client = context.settings()?.client()?;
     let path = remote_path(&args.path, client.user())?;
-    refuse_foundations(&path, client.user())?;
+    refuse_account_folders(&path, client.user())?;
     let deleted = delete(args, &client, &path).await;
     client.persist_budget();
     let is_dir = deleted?;
@@ -29,7 +28,7 @@ pub async fn run(args: &Rm, context: &Context) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// Deletes what is at `path`; whether it was a folder.
+/// Deletes what is at `path`, and returns whether it was a folder.
 async fn delete(args: &Rm, client: &Client, path: &RemotePath) -> Result<bool> {
     let parent = path.parent().ok_or_else(|| Error::config("the root folder cannot be deleted"))?;
     let entries = client.list_dir(&parent).await?;
@@ -45,18 +44,20 @@ async fn delete(args: &Rm, client: &Client, path: &RemotePath) -> Result<bool> {
         });
     };
     if entry.is_dir && !args.recursive {
-        return Err(Error::config(format!("{path} is a folder: -r deletes it with all below it")));
+        return Err(Error::config(format!("{path} is a folder: use -r to delete it with everything in it")));
     }
     client.delete_path(path).await?;
     Ok(entry.is_dir)
 }
 
 /// Refuses the home folder, the folders above it, and the system's folders that hold WSGI files and logs.
-pub(super) fn refuse_foundations(path: &RemotePath, user: &str) -> Result<()> {
+pub(super) fn refuse_account_folders(path: &RemotePath, user: &str) -> Result<()> {
     let home = home(user)?;
     let is_above = path.as_str() == "/" || home == *path || home.as_str().starts_with(&format!("{path}/"));
     if is_above || ["/var", "/var/www", "/var/log", "/tmp"].contains(&path.as_str()) {
-        return Err(Error::config(format!("{path} is not deleted: the account stands on it. Name what is in it")));
+        return Err(Error::config(format!(
+            "{path} cannot be deleted, because the account depends on it: name what to delete in it"
+        )));
     }
     Ok(())
 }
@@ -66,8 +67,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_account_stands_on_is_refused() {
-        let refused = |path| refuse_foundations(&RemotePath::parse(path).unwrap(), "me").is_err();
+    fn folders_that_the_account_depends_on_are_refused() {
+        let refused = |path| refuse_account_folders(&RemotePath::parse(path).unwrap(), "me").is_err();
         for path in ["/", "/home", "/home/me", "/home/me/", "/var/www", "/var", "/var/log", "/tmp"] {
             assert!(refused(path), "{path}");
         }

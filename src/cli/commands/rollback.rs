@@ -1,38 +1,34 @@
-//! `pya rollback` and `pya history`: what was done on the host, and undoing it.
+//! `pya rollback` and `pya history`: undoing a deploy, and the list of what was done on the host.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::project::{executors, remote};
 use crate::cli::args::{History, Rollback};
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::shown;
-use crate::cli::run::Context;
 use crate::error::Result;
 use crate::text::counted;
 
 pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
-    let reload = match (args.no_reload, args.reload.is_empty()) {
-        (true, _) => Vec::new(),
-        (false, false) => args.reload.clone(),
-        (false, true) => settings.domains(),
-    };
+    let reload = settings.reloads(args.no_reload, &args.reload);
     let executors = executors(&args.executors, &settings);
     context.on_interrupt(|output| {
-        output.say("what was begun on the host may go on there: run it again, which brings it to its end");
+        output.say("what was started on the host may continue there: run it again to finish it");
     });
     let report = crate::deploy::rollback(&project, &executors, args.id.as_deref(), &reload).await;
     project.client.persist_budget();
     let report = report?;
     for (path, reason) in &report.not_deleted {
-        context.output.warn(&format!("{} stays: {reason}", shown(path)));
+        context.output.warn(&format!("{} was not removed: {reason}", shown(path)));
     }
     let count = counted(usize::try_from(report.written).unwrap_or(usize::MAX), "file");
     let text = if report.resumed {
-        format!("deploy {} was undone before, and what was left to do of that is done", report.deploy)
+        format!("the rollback of deploy {} had started before, and is finished now", report.deploy)
     } else {
-        format!("deploy {} is undone: {count} put back, {} removed", report.deploy, report.deleted.len())
+        format!("deploy {} is undone: {count} restored, {} removed", report.deploy, report.deleted.len())
     };
     context.output.answer(&text, &json!(report));
     for domain in &report.reloaded {
@@ -42,12 +38,12 @@ pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
         context.output.warn(warning);
     }
     if !report.migrations.is_empty() {
-        context.output.warn(&format!("these migrations ran, and are not undone: {}", report.migrations.join(", ")));
+        context.output.warn(&format!("these migrations ran and are not undone: {}", report.migrations.join(", ")));
     }
     if !report.kept_for_rollback {
-        context.output.say("what this replaced is not kept: it cannot be undone in its turn");
+        context.output.say("the replaced files were not kept, so this rollback cannot be undone");
     }
-    context.output.say("databases are as they are: a rollback puts back files only");
+    context.output.say("databases are unchanged: a rollback restores only files");
     let is_whole = report.warnings.is_empty() && report.not_deleted.is_empty();
     Ok(if is_whole { Exit::Ok } else { Exit::Failed })
 }
@@ -60,7 +56,7 @@ pub async fn history(args: &History, context: &Context) -> Result<Exit> {
     let text: String = jobs.iter().map(line).collect();
     context.output.answer(&text, &json!(jobs));
     if jobs.is_empty() {
-        context.output.say("nothing was done on the host yet; deploys by single files are not in this list");
+        context.output.say("no jobs were done on the host yet; deploys that upload single files are not listed");
     }
     Ok(Exit::Ok)
 }

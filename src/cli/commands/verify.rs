@@ -1,12 +1,12 @@
-//! `pya verify`: does the host still have what was deployed, and what is here?
+//! `pya verify`: are the files on the host those that were deployed, and the same as the local ones?
 
 use serde_json::json;
 
 use super::project::{Prepared, executors};
 use crate::cli::args::Verify;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::shown;
-use crate::cli::run::Context;
 use crate::error::Result;
 use crate::text::counted;
 
@@ -31,14 +31,14 @@ pub async fn run(args: &Verify, context: &Context) -> Result<Exit> {
     context.output.answer(&lines.join("\n"), &json!(drift));
     let words = [
         (drift.changed.len(), "changed on the host (M)"),
-        (drift.missing.len(), "gone from it (D)"),
-        (drift.unmanaged.len(), "not ours (?)"),
-        (drift.differs.len(), "other than here (L)"),
-        (drift.not_deployed.len(), "only here (A)"),
+        (drift.missing.len(), "missing on the host (D)"),
+        (drift.unmanaged.len(), "unmanaged (?)"),
+        (drift.differs.len(), "different from the local file (L)"),
+        (drift.not_deployed.len(), "only local (A)"),
     ];
     let words: Vec<String> =
         words.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
-    let words = if words.is_empty() { "all as deployed".to_owned() } else { words.join(", ") };
+    let words = if words.is_empty() { "everything as deployed".to_owned() } else { words.join(", ") };
     context.output.say(&format!("{} on the host: {words}", counted(drift.files, "file")));
     Ok(if drift.is_clean() { Exit::Ok } else { Exit::Failed })
 }

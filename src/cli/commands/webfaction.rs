@@ -10,11 +10,11 @@ use serde_json::json;
 
 use crate::blocking::blocking;
 use crate::cli::args::Webfaction;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::run::Context;
 use crate::error::{Error, Result};
 use crate::parameters::{Kind, Parameter};
-use crate::webfaction::{CALLS, Call, CallError, DEFAULT_TIMEOUT, DEFAULT_URL, Service, Value, find};
+use crate::webfaction::{CALLS, CallError, DEFAULT_TIMEOUT, DEFAULT_URL, Service, Value, WebfactionCall, find};
 
 const USERNAME: &str = "WEBFACTION_USERNAME";
 const PASSWORD: &str = "WEBFACTION_PASSWORD";
@@ -46,8 +46,8 @@ pub async fn run(args: &Webfaction, context: &Context) -> Result<Exit> {
     }
 }
 
-/// Logs in and makes the call; of a login, the account without the session.
-async fn in_session(service: &Service, call: &Call, arguments: Vec<Value>) -> Result<Value, CallError> {
+/// Logs in and makes the call; the answer to a login is the account without the session.
+async fn in_session(service: &Service, call: &WebfactionCall, arguments: Vec<Value>) -> Result<Value, CallError> {
     let login = find("login").ok_or(Error::Closed)?;
     let account = service.call(login, credentials()?).await?;
     if call.takes_session() {
@@ -71,7 +71,7 @@ fn credentials() -> Result<Vec<Value>> {
 
 fn unknown(name: &str) -> Error {
     let names: Vec<_> = CALLS.iter().map(|call| call.name).collect();
-    Error::config(format!("there is no call {name:?}; there are: {}", names.join(", ")))
+    Error::config(format!("there is no call {name:?}; the calls are: {}", names.join(", ")))
 }
 
 fn refuse_any(words: &[String]) -> Result<Vec<Value>> {
@@ -82,7 +82,7 @@ fn refuse_any(words: &[String]) -> Result<Vec<Value>> {
 }
 
 /// What was typed, as the call's parameters take it.
-fn values(call: &Call, words: &[String]) -> Result<Vec<Value>> {
+fn values(call: &WebfactionCall, words: &[String]) -> Result<Vec<Value>> {
     let explain = |why: &str| Error::config(format!("{why}: pya webfaction {}", usage(call)));
     let named = call.parameters.iter().filter(|parameter| parameter.kind != Kind::Rest).count();
     let least = call.parameters.iter().filter(|parameter| parameter.is_required()).count();
@@ -97,7 +97,7 @@ fn values(call: &Call, words: &[String]) -> Result<Vec<Value>> {
     words.iter().zip(parameters).map(|(word, parameter)| value(parameter, word)).collect()
 }
 
-fn usage(call: &Call) -> String {
+fn usage(call: &WebfactionCall) -> String {
     call.parameters.iter().fold(call.name.to_owned(), |text, parameter| {
         let name = parameter.name.to_uppercase();
         match parameter.kind {
@@ -117,7 +117,7 @@ fn value(parameter: &Parameter, word: &str) -> Result<Value> {
             _ => Err(wrong("true or false")),
         },
         Kind::List | Kind::Any | Kind::Rest if word.starts_with('[') => {
-            let texts: Vec<String> = serde_json::from_str(word).map_err(|_| wrong("a JSON list of texts"))?;
+            let texts: Vec<String> = serde_json::from_str(word).map_err(|_| wrong("a JSON list of strings"))?;
             Ok(Value::Array(texts.into_iter().map(Value::String).collect()))
         }
         Kind::List => {
@@ -129,11 +129,11 @@ fn value(parameter: &Parameter, word: &str) -> Result<Value> {
 }
 
 /// What was typed, with the next line of stdin for a password that was given as `-`.
-async fn with_typed_secret(call: &Call, words: &[String]) -> Result<Vec<String>> {
+async fn with_typed_secret(call: &WebfactionCall, words: &[String]) -> Result<Vec<String>> {
     let mut words = words.to_vec();
     let dash = call.parameters.iter().zip(&mut words).find(|(parameter, word)| parameter.is_secret() && *word == "-");
     if let Some((_, word)) = dash {
-        // On a thread of its own, so that Ctrl-C is seen.
+        // On a thread of its own, so that Ctrl-C still works.
         *word = blocking(line_of_stdin).await?;
     }
     Ok(words)
@@ -144,12 +144,12 @@ fn line_of_stdin() -> Result<String> {
     let read = std::io::stdin().lock().read_line(&mut line);
     read.map_err(|source| Error::Local { path: "stdin".into(), source })?;
     match line.trim_end_matches(['\r', '\n']) {
-        "" => Err(Error::config("the password is to be read from stdin, which has none")),
+        "" => Err(Error::config("there is no password on stdin")),
         line => Ok(line.to_owned()),
     }
 }
 
-/// For people: a text as it is, anything with parts as JSON.
+/// Human-readable: a string as it is, anything with parts as JSON.
 fn text(value: &Value) -> String {
     match (value, json(value)) {
         (Value::Nil, _) => String::new(),
@@ -158,7 +158,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// As JSON: a time in ISO 8601, bytes as text, or null if they are none.
+/// As JSON: a time in ISO 8601, bytes as text, or null if they are not UTF-8.
 fn json(value: &Value) -> serde_json::Value {
     match value {
         Value::Integer(number) => json!(number),

@@ -1,45 +1,45 @@
-//! The parameters of a call as clap's arguments, and what was typed as values.
+//! Turns the parameters of a call into clap's arguments, and what was typed into values.
 
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::{Map, Value};
 
-use crate::api::calls::{Call, Sends};
-use crate::cli::settings::remote_path;
+use crate::api::calls::{EndpointCall, Sends};
+use crate::cli::paths::remote_path;
 use crate::error::{Error, Result};
 use crate::parameters::{DefaultValue, Kind, Parameter};
 
 /// What an argument holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Holds {
+enum ArgumentKind {
     /// The value itself.
     Value,
-    /// A path in the account, from the home folder if it is not absolute.
+    /// A path in the account, relative to the home folder if it is not absolute.
     RemotePath,
-    /// A file of this machine whose text is the value: a secret, or too long to type.
-    FileOfText,
-    /// A file of this machine that is sent.
-    FileToSend,
+    /// A local file whose text is the value: a secret, or too long to type.
+    TextFile,
+    /// A local file that is uploaded.
+    UploadedFile,
 }
 
-fn holds(call: &Call, parameter: &Parameter) -> Holds {
+fn argument_kind(call: &EndpointCall, parameter: &Parameter) -> ArgumentKind {
     match parameter.name {
-        "path" if call.family() == "files" => Holds::RemotePath,
-        "content" if call.sends == Sends::File => Holds::FileToSend,
-        // Neither a key nor a chain of certificates belongs on a command line, which everybody on the machine sees.
-        "cert" | "private_key" => Holds::FileOfText,
-        _ => Holds::Value,
+        "path" if call.family() == "files" => ArgumentKind::RemotePath,
+        "content" if call.sends == Sends::File => ArgumentKind::UploadedFile,
+        // Neither a key nor a chain of certificates belongs on a command line, which every user of the machine can see.
+        "cert" | "private_key" => ArgumentKind::TextFile,
+        _ => ArgumentKind::Value,
     }
 }
 
-/// Whether nothing can be asked without it: a change of no field is none.
+/// Whether the call needs it: a change without fields would change nothing.
 pub(super) fn is_needed(parameter: &Parameter) -> bool {
     parameter.is_required() || parameter.kind == Kind::Fields
 }
 
 /// The parameter as it is typed.
-pub(super) fn argument(call: &Call, parameter: &'static Parameter) -> Arg {
+pub(super) fn argument(call: &EndpointCall, parameter: &'static Parameter) -> Arg {
     let arg = Arg::new(parameter.name);
     if parameter.kind == Kind::Fields {
         return arg
@@ -48,19 +48,19 @@ pub(super) fn argument(call: &Call, parameter: &'static Parameter) -> Arg {
             .required(true)
             .help("Fields to set: NAME=TEXT, or NAME:=JSON for numbers, true, false and null");
     }
-    let (name, help) = match holds(call, parameter) {
-        Holds::Value => (parameter.name.to_uppercase(), None),
-        Holds::RemotePath => ("PATH".to_owned(), Some("Absolute, or from the account's home folder")),
-        Holds::FileOfText => (format!("{}_FILE", parameter.name.to_uppercase()), Some("A PEM file; - is stdin")),
-        Holds::FileToSend => ("FILE".to_owned(), Some("The local file; - is stdin")),
+    let (name, help) = match argument_kind(call, parameter) {
+        ArgumentKind::Value => (parameter.name.to_uppercase(), None),
+        ArgumentKind::RemotePath => ("PATH".to_owned(), Some("Absolute, or relative to the account's home folder")),
+        ArgumentKind::TextFile => (format!("{}_FILE", parameter.name.to_uppercase()), Some("A PEM file; - is stdin")),
+        ArgumentKind::UploadedFile => ("FILE".to_owned(), Some("The local file; - is stdin")),
     };
     let arg = arg.value_name(name).allow_hyphen_values(parameter.kind == Kind::Text);
     let arg = match help {
         Some(help) => arg.help(help),
         None => arg,
     };
-    let arg = match (parameter.kind, holds(call, parameter)) {
-        (_, Holds::FileToSend | Holds::FileOfText) => arg.value_parser(value_parser!(PathBuf)),
+    let arg = match (parameter.kind, argument_kind(call, parameter)) {
+        (_, ArgumentKind::UploadedFile | ArgumentKind::TextFile) => arg.value_parser(value_parser!(PathBuf)),
         (Kind::Flag, _) => arg.value_parser(value_parser!(bool)).action(ArgAction::Set),
         (Kind::Integer, _) => arg.value_parser(value_parser!(i64)),
         _ => arg,
@@ -85,25 +85,26 @@ fn default_text(parameter: &Parameter) -> Option<String> {
 }
 
 /// Where the content of an upload comes from.
-pub(super) fn file_to_send(call: &Call, matches: &ArgMatches) -> Option<PathBuf> {
-    let parameter = call.parameters.iter().find(|parameter| holds(call, parameter) == Holds::FileToSend)?;
+pub(super) fn file_to_send(call: &EndpointCall, matches: &ArgMatches) -> Option<PathBuf> {
+    let parameter =
+        call.parameters.iter().find(|parameter| argument_kind(call, parameter) == ArgumentKind::UploadedFile)?;
     matches.get_one::<PathBuf>(parameter.name).cloned()
 }
 
 /// What was typed for each parameter, as [`Client::call`](crate::Client::call) takes it.
-pub(super) fn values(call: &Call, matches: &ArgMatches, user: &str) -> Result<Vec<Option<Value>>> {
+pub(super) fn values(call: &EndpointCall, matches: &ArgMatches, user: &str) -> Result<Vec<Option<Value>>> {
     call.parameters.iter().map(|parameter| value(call, parameter, matches, user)).collect()
 }
 
-fn value(call: &Call, parameter: &Parameter, matches: &ArgMatches, user: &str) -> Result<Option<Value>> {
+fn value(call: &EndpointCall, parameter: &Parameter, matches: &ArgMatches, user: &str) -> Result<Option<Value>> {
     let name = parameter.name;
-    match (parameter.kind, holds(call, parameter)) {
-        (_, Holds::FileToSend) => Ok(None),
-        (_, Holds::FileOfText) => matches.get_one::<PathBuf>(name).map(text_of).transpose(),
+    match (parameter.kind, argument_kind(call, parameter)) {
+        (_, ArgumentKind::UploadedFile) => Ok(None),
+        (_, ArgumentKind::TextFile) => matches.get_one::<PathBuf>(name).map(text_of).transpose(),
         (Kind::Fields, _) => fields(matches.get_many::<String>(name).unwrap_or_default()).map(Some),
         (Kind::Flag, _) => Ok(matches.get_one::<bool>(name).map(|&flag| flag.into())),
         (Kind::Integer, _) => Ok(matches.get_one::<i64>(name).map(|&number| number.into())),
-        (_, Holds::RemotePath) => {
+        (_, ArgumentKind::RemotePath) => {
             let path = matches.get_one::<String>(name).map(|path| remote_path(path, user)).transpose()?;
             Ok(path.map(|path| path.as_str().into()))
         }
@@ -121,13 +122,14 @@ fn text_of(path: &PathBuf) -> Result<Value> {
 fn fields<'a>(words: impl Iterator<Item = &'a String>) -> Result<Value> {
     let mut fields = Map::new();
     for word in words {
-        let wrong = || Error::config(format!("{word:?} is no field: write NAME=TEXT, or NAME:=JSON"));
+        let wrong = || Error::config(format!("{word:?} is not a field: write NAME=TEXT, or NAME:=JSON"));
         let (name, value) = word.split_once('=').ok_or_else(wrong)?;
         let (name, value) = match name.strip_suffix(':') {
             None => (name, Value::String(value.to_owned())),
             Some(name) => {
-                let value = serde_json::from_str(value)
-                    .map_err(|error| Error::config(format!("{value:?}, for {name}, is no JSON: {error}")))?;
+                let value = serde_json::from_str(value).map_err(|error| {
+                    Error::config(format!("{value:?}, the value of {name}, is not valid JSON: {error}"))
+                })?;
                 (name, value)
             }
         };

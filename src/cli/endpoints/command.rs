@@ -1,21 +1,21 @@
-//! The commands themselves: how each call is named, and which one was typed.
+//! The commands themselves: the name of each call, and the call that was typed.
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, FromArgMatches, Subcommand};
 use serde_json::Value;
 
 use super::arguments::{argument, file_to_send, is_needed, values};
-use crate::api::calls::{CALLS, Call};
+use crate::api::calls::{CALLS, EndpointCall};
 use crate::error::Result;
 
-/// The families, with what they are called here and what they are about.
+/// The families, each with its command and its help text.
 const FAMILIES: [(&str, &str, &str); 16] = [
     ("always_on", "always-on", "Always-on tasks"),
     ("consoles", "consoles", "Consoles"),
     ("cpu", "cpu", "CPU seconds"),
     ("databases", "databases", "Databases"),
     ("domains", "domains", "Domains of websites"),
-    ("domains.ssl", "ssl", "Their certificates"),
+    ("domains.ssl", "ssl", "Certificates of websites"),
     ("files", "files", "Files, one request each; see also ls, cat, put and rm"),
     ("python_versions", "python", "Default Python versions"),
     ("schedule", "tasks", "Scheduled tasks"),
@@ -24,12 +24,12 @@ const FAMILIES: [(&str, &str, &str); 16] = [
     ("webapps", "webapps", "Web apps"),
     ("webapps.ssl", "ssl", "Certificates of web apps"),
     ("webapps.static_files", "static-files", "Static file mappings of web apps"),
-    ("webapps.static_headers", "static-headers", "Headers that are added to a web app's answers"),
-    ("websites", "websites", "Websites that a command serves"),
+    ("webapps.static_headers", "static-headers", "HTTP headers added to a web app's responses"),
+    ("websites", "websites", "Websites served by a command"),
 ];
 
-/// The words after `pya` that make a call.
-fn words(call: &Call) -> Vec<String> {
+/// The words after `pya` that name a call.
+fn words(call: &EndpointCall) -> Vec<String> {
     let mut words = Vec::new();
     let mut family = String::new();
     for part in call.family().split('.') {
@@ -43,7 +43,7 @@ fn words(call: &Call) -> Vec<String> {
 
 /// How a call is typed, arguments included: `pya files read PATH`.
 #[must_use]
-pub fn usage(call: &Call) -> String {
+pub fn usage(call: &EndpointCall) -> String {
     let mut typed = vec!["pya".to_owned()];
     typed.extend(words(call));
     for parameter in call.parameters.iter().filter(|parameter| is_needed(parameter)) {
@@ -57,7 +57,7 @@ pub fn usage(call: &Call) -> String {
 #[derive(Debug)]
 pub struct EndpointCommand {
     /// The call.
-    pub call: &'static Call,
+    pub call: &'static EndpointCall,
     matches: ArgMatches,
 }
 
@@ -65,7 +65,7 @@ impl EndpointCommand {
     /// Its arguments, for the account of `user`.
     ///
     /// # Errors
-    /// `Config` for what cannot be one, `Local` for a file that cannot be read.
+    /// `Config` for a value that is not valid, `Local` for a file that cannot be read.
     pub fn arguments(&self, user: &str) -> Result<Vec<Option<Value>>> {
         values(self.call, &self.matches, user)
     }
@@ -77,7 +77,7 @@ impl EndpointCommand {
     }
 }
 
-/// The command of a family with all below it.
+/// The command of a family, with its subcommands.
 fn family_command(&(family, name, about): &'static (&str, &str, &str)) -> clap::Command {
     let mut command = clap::Command::new(name).about(about).subcommand_required(true).arg_required_else_help(true);
     if family == "schedule" {
@@ -116,7 +116,7 @@ impl FromArgMatches for EndpointCommand {
             matches = below;
         }
         let call = CALLS.iter().find(|call| words(call) == typed);
-        let call = call.ok_or_else(|| clap::Error::raw(ErrorKind::InvalidSubcommand, "there is no such call\n"))?;
+        let call = call.ok_or_else(|| clap::Error::raw(ErrorKind::InvalidSubcommand, "unknown command\n"))?;
         Ok(Self { call, matches: matches.clone() })
     }
 

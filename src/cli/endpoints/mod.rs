@@ -1,6 +1,6 @@
-//! A command for every endpoint of the service, made of the table of calls: `pya webapps static-files list DOMAIN`.
+//! A command for every endpoint of the service, made from the table of calls: `pya webapps static-files list DOMAIN`.
 //!
-//! Families and verbs are named as on the service, with dashes. What a call needs is positional, the rest are options.
+//! Families and verbs are named as on the service, with dashes. Required parameters are positional, the rest options.
 
 mod arguments;
 mod command;

@@ -1,8 +1,10 @@
-//! Answers for people: lists as tables, objects as lines, texts as they are.
+//! Human-readable answers: lists as tables, objects as lines, strings as they are.
 
 use serde_json::{Map, Value};
 
-/// Columns that say which one it is stand first; the others follow in the service's order.
+use crate::cli::output;
+
+/// Columns that identify an item come first; the others follow in the service's order.
 const FIRST: [&str; 4] = ["id", "domain_name", "name", "username"];
 
 /// An answer as text.
@@ -32,7 +34,7 @@ fn table(items: &[&Map<String, Value>]) -> String {
     rows.extend(
         items.iter().map(|item| columns.iter().map(|name| item.get(*name).map_or(String::new(), cell)).collect()),
     );
-    aligned(&rows)
+    output::table(&rows)
 }
 
 /// A dict of dicts, such as a folder: its keys are the first column.
@@ -44,24 +46,12 @@ fn listing(fields: &Map<String, Value>) -> String {
             std::iter::once(printable(name)).chain(values).collect()
         })
         .collect();
-    aligned(&rows)
+    output::table(&rows)
 }
 
 /// One line for each field.
 fn lines(fields: &Map<String, Value>) -> String {
-    aligned(&fields.iter().map(|(name, value)| vec![name.clone(), cell(value)]).collect::<Vec<_>>())
-}
-
-fn aligned(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
-    let line = |row: &Vec<String>| {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    output::table(&fields.iter().map(|(name, value)| vec![name.clone(), cell(value)]).collect::<Vec<_>>())
 }
 
 fn cell(value: &Value) -> String {
@@ -72,7 +62,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// A text that stays in its cell: whoever names a console may not write to the terminal of who lists them.
+/// Text without control characters: the name of a console must not write to the terminal of the person who lists it.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

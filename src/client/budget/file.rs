@@ -1,7 +1,7 @@
-//! What processes of one user tell each other of the rate budget, through a small file in the cache folder.
+//! How processes of one user share the rate budget: through a small file in the cache folder.
 //!
 //! `pya diff` and then `pya deploy` are two processes and one account. Best effort: a file that cannot be read or
-//! written costs nothing but a 429 that is obeyed. It holds endpoint names and times, nothing secret.
+//! written costs at most a wait after a 429. It contains endpoint names and times, nothing secret.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,21 +11,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use etcetera::BaseStrategy;
 
-use super::window::{Owner, WINDOW};
+use super::owner::Owner;
+use crate::client::endpoints::WINDOW;
 use crate::clock::{self, Tick};
 use crate::digest::sha256;
 use crate::per_process::PerProcess;
 
 /// Endpoint name → process → when each slot frees, in milliseconds since 1970.
 ///
-/// A process replaces its own and keeps the others': answers that came within the same millisecond are told apart from
-/// those that are written once more.
+/// A process replaces its own times and keeps those of others: so answers within the same millisecond all count, and a
+/// second write counts none twice.
 type Times = BTreeMap<String, BTreeMap<String, Vec<u64>>>;
 
-/// What the file calls this process.
+/// The name of this process in the file.
 static WRITER: PerProcess<String> = PerProcess::new(|_parent| format!("{:016x}", fastrand::u64(..)));
 
-/// What earlier processes left for one endpoint, in order.
+/// The times that earlier processes wrote for one endpoint, in order.
 pub(crate) fn load(owner: &Owner, endpoint: &str) -> Vec<Tick> {
     let Some(path) = path(owner) else { return Vec::new() };
     let others = read(&path).remove(endpoint).unwrap_or_default();
@@ -35,13 +36,13 @@ pub(crate) fn load(owner: &Owner, endpoint: &str) -> Vec<Tick> {
     ticks
 }
 
-/// Leaves what this process asked for.
+/// Writes the times of this process.
 pub(crate) fn store(owner: &Owner, logs: &[(&'static str, Vec<Tick>)]) {
     let Some(path) = path(owner) else { return };
     let mut times = read(&path);
     replace(&mut times, &WRITER.get(), logs);
     if let Err(error) = write(&path, &times) {
-        log::debug!("the rate budget could not be left in {}: {error}", path.display());
+        log::debug!("the rate budget could not be written to {}: {error}", path.display());
     }
 }
 
@@ -84,7 +85,7 @@ fn millis(time: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// `None` for what is over, and for what cannot be true because it is further off than a window.
+/// `None` for times that are over, and for those that cannot be true because they are too far ahead.
 fn to_tick(time: u64, now: Tick, wall: SystemTime) -> Option<Tick> {
     let ahead = (UNIX_EPOCH + Duration::from_millis(time)).duration_since(wall).ok()?;
     (ahead <= WINDOW * 2 && !ahead.is_zero()).then(|| now + ahead)

@@ -1,4 +1,5 @@
 //! The rate budget: how many requests a minute each endpoint takes, shared by the process.
 
-pub(super) mod file;
+mod file;
+pub(super) mod owner;
 pub(super) mod window;

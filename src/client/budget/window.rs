@@ -1,8 +1,8 @@
 //! The rate budget: an exact sliding log for each endpoint of each account, shared by the whole process.
 //!
-//! The service counts the requests of the last 60 s and refuses the 41st. It stamps a request somewhere between our
-//! sending and its answer, so a slot frees 60 s after its *answer* (or its time-out), plus a margin; until then it is
-//! in flight and taken. A token bucket would not do: at 40 a minute it lets 79 through in the first minute.
+//! The service counts the requests of the last 60 s and refuses the 41st. It stamps a request some time between sending
+//! and answer, so a slot becomes free 60 s after the *answer* (or the time-out), plus a margin; until then it is in
+//! flight and counts as taken. A token bucket would not do: at 40 a minute it lets 79 through in the first minute.
 //! Waiting is first come, first served, so nobody starves.
 
 use std::collections::{HashMap, VecDeque};
@@ -12,44 +12,33 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::file;
-use crate::client::endpoints::Endpoint;
+use super::owner::Owner;
+use crate::client::endpoints::{Endpoint, WINDOW};
 use crate::client::observer::Observer;
-use crate::client::retry::LONGEST_THROTTLE;
+use crate::client::retry::MAX_THROTTLE_WAIT;
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
 use crate::per_process::PerProcess;
 
-/// The service's window.
-pub(crate) const WINDOW: Duration = Duration::from_secs(60);
-
-/// What the stamps of two machines may differ by.
+/// How much the clocks of two machines may differ.
 const MARGIN: Duration = Duration::from_millis(100);
 
 /// Waits longer than this are logged.
 const LONG_WAIT: Duration = Duration::from_secs(5);
 
-/// Whose budget: one account on one host.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Owner {
-    pub host: String,
-    pub user: String,
-    /// Whether other processes of this machine share it through the cache folder (not on loopback).
-    pub shared: bool,
-}
-
 type Buckets = HashMap<Owner, HashMap<&'static str, Arc<Bucket>>>;
 
 static BUDGET: PerProcess<Mutex<Buckets>> = PerProcess::new(|parent| Mutex::new(inherited(parent)));
 
-/// What a forked child knows of its parent's requests, unless a thread of the parent held a lock just then.
+/// What a forked child knows of its parent's requests, unless a thread of the parent held a lock at that moment.
 fn inherited(parent: Option<&Mutex<Buckets>>) -> Buckets {
     let Some(Ok(parent)) = parent.map(Mutex::try_lock) else { return Buckets::new() };
     let copy = |bucket: &Arc<Bucket>| {
         let mut log = bucket.log.try_lock().map(|log| log.clone()).unwrap_or_default();
         // The parent's requests in flight are answered about now.
-        let answered = Taken { frees: clock::now() + WINDOW + MARGIN, own: false };
+        let answered = UsedSlot { frees: clock::now() + WINDOW + MARGIN, own: false };
         log.taken.extend(std::iter::repeat_n(answered, log.in_flight as usize));
-        // Those who wait are threads of the parent; what the parent asked for, it leaves for others itself.
+        // The waiting requests are threads of the parent, and the parent writes down its own times itself.
         log = Log { in_flight: 0, waiting: 0, ..log };
         log.taken.iter_mut().for_each(|taken| taken.own = false);
         Arc::new(Bucket { log: Mutex::new(log), ..Bucket::default() })
@@ -61,7 +50,7 @@ fn inherited(parent: Option<&Mutex<Buckets>>) -> Buckets {
 #[derive(Default)]
 struct Bucket {
     log: Mutex<Log>,
-    /// Held by the one whose turn is next.
+    /// Held by the request whose turn is next.
     turn: tokio::sync::Mutex<()>,
     changed: Notify,
 }
@@ -70,25 +59,25 @@ struct Bucket {
 struct Log {
     /// Requests sent and not yet answered.
     in_flight: u32,
-    /// The slots of answered requests, in the order in which they free.
-    taken: VecDeque<Taken>,
-    /// The service said 429: nothing before this.
+    /// The slots of answered requests, in the order in which they become free.
+    taken: VecDeque<UsedSlot>,
+    /// The service answered 429: nothing may be sent before this.
     blocked_until: Option<Tick>,
-    /// Requests that wait.
+    /// How many requests wait.
     waiting: u32,
 }
 
 /// The slot of an answered request.
 #[derive(Debug, Clone, Copy)]
-struct Taken {
+struct UsedSlot {
     frees: Tick,
-    /// Whether this process asked, rather than its parent or an earlier one.
+    /// Whether this process sent the request, rather than its parent or an earlier one.
     own: bool,
 }
 
-/// When a slot is free.
+/// When the next slot is free.
 #[derive(Debug, PartialEq, Eq)]
-enum Free {
+enum NextSlot {
     Now,
     At(Tick),
     /// When one of those in flight is answered.
@@ -105,24 +94,24 @@ impl Log {
         }
     }
 
-    fn next_free(&mut self, limit: u32, now: Tick) -> Free {
+    fn next_free(&mut self, limit: u32, now: Tick) -> NextSlot {
         self.forget_before(now);
         if let Some(until) = self.blocked_until {
-            return Free::At(until);
+            return NextSlot::At(until);
         }
         let taken = self.in_flight as usize + self.taken.len();
         if taken < limit as usize {
-            return Free::Now;
+            return NextSlot::Now;
         }
-        self.taken.front().map_or(Free::AfterAnswer, |taken| Free::At(taken.frees))
+        self.taken.front().map_or(NextSlot::AfterAnswer, |taken| NextSlot::At(taken.frees))
     }
 
-    /// How long the next to come would wait, at least.
+    /// How long the next request would wait, at least.
     fn projected_wait(&mut self, limit: u32, now: Tick) -> Duration {
         self.forget_before(now);
         let (limit, held) = (limit as usize, self.in_flight as usize + self.taken.len());
-        // Slots free in the order of `taken`, then those in flight, then those of the ones that wait, each of whom
-        // keeps the slot that it gets for a window.
+        // Slots become free in the order of `taken`, then those in flight, then those of the waiting requests, each of
+        // which keeps its slot for a window.
         let own = match (held + self.waiting as usize).checked_sub(limit) {
             None => Duration::ZERO,
             Some(mut ahead) => {
@@ -151,13 +140,13 @@ fn bucket(owner: &Owner, endpoint: Endpoint) -> Arc<Bucket> {
         return Arc::clone(bucket);
     }
     let others = if owner.shared { file::load(owner, endpoint.name) } else { Vec::new() };
-    let taken = others.into_iter().map(|frees| Taken { frees, own: false }).collect();
+    let taken = others.into_iter().map(|frees| UsedSlot { frees, own: false }).collect();
     let bucket = Arc::new(Bucket { log: Mutex::new(Log { taken, ..Log::default() }), ..Bucket::default() });
     buckets.entry(owner.clone()).or_default().insert(endpoint.name, Arc::clone(&bucket));
     bucket
 }
 
-/// Leaves for later processes what this one asked of the service within the last minute.
+/// Writes down for later processes what this one requested within the last minute.
 pub(crate) fn persist(owner: &Owner) {
     if !owner.shared {
         return;
@@ -172,14 +161,14 @@ pub(crate) fn persist(owner: &Owner) {
     file::store(owner, &logs);
 }
 
-/// Leave to send one request. Dropped unused, the request counts as sent: a cancelled one may have reached the host.
+/// Permission to send one request. If it is dropped, the request counts as sent: a cancelled one may have arrived.
 pub(crate) struct Slot {
     bucket: Arc<Bucket>,
     counts: bool,
 }
 
 impl Slot {
-    /// The request was answered, or given up.
+    /// The request was answered or given up.
     pub(crate) fn answered(self) {
         drop(self);
     }
@@ -203,7 +192,7 @@ impl Drop for Slot {
         let mut log = self.bucket.log();
         log.in_flight -= 1;
         if self.counts {
-            log.taken.push_back(Taken { frees: clock::now() + WINDOW + MARGIN, own: true });
+            log.taken.push_back(UsedSlot { frees: clock::now() + WINDOW + MARGIN, own: true });
         }
         drop(log);
         self.bucket.changed.notify_one();
@@ -215,13 +204,13 @@ struct Waiting<'a> {
     bucket: &'a Bucket,
     endpoint: Endpoint,
     observer: Option<&'a dyn Observer>,
-    told: bool,
+    reported: bool,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.bucket.log().waiting -= 1;
-        if self.told
+        if self.reported
             && let Some(observer) = self.observer
         {
             observer.resumed(self.endpoint.name);
@@ -229,10 +218,10 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Waits until a request to `endpoint` may leave.
+/// Waits until a request to `endpoint` may be sent.
 ///
 /// # Errors
-/// `Budget` if that takes longer than `max_wait`, or if the service asked for a wait that nobody sits out.
+/// `Budget` if that takes longer than `max_wait`, or if the service asked for a wait that is too long to obey.
 pub(crate) async fn acquire(
     owner: &Owner,
     endpoint: Endpoint,
@@ -246,13 +235,13 @@ pub(crate) async fn acquire(
         log.waiting += 1;
         projected
     };
-    let mut waiting = Waiting { bucket: &bucket, endpoint, observer, told: false };
+    let mut waiting = Waiting { bucket: &bucket, endpoint, observer, reported: false };
     if max_wait.is_some_and(|most| projected > most) {
         return Err(Error::Budget { endpoint: endpoint.name.to_owned(), wait: projected });
     }
     if !projected.is_zero() {
-        waiting.told = true;
-        tell(endpoint, projected, observer);
+        waiting.reported = true;
+        report_wait(endpoint, projected, observer);
     }
     let turn = take_turn(&bucket, endpoint);
     match max_wait {
@@ -275,18 +264,18 @@ async fn take_turn(bucket: &Bucket, endpoint: Endpoint) -> Result<()> {
             let mut log = bucket.log();
             let now = clock::now();
             let free = log.next_free(endpoint.limit, now);
-            if let Some(wait) = log.blocked_until.map(|until| until - now).filter(|&wait| wait > LONGEST_THROTTLE) {
+            if let Some(wait) = log.blocked_until.map(|until| until - now).filter(|&wait| wait > MAX_THROTTLE_WAIT) {
                 return Err(Error::Budget { endpoint: endpoint.name.to_owned(), wait });
             }
-            if free == Free::Now {
+            if free == NextSlot::Now {
                 log.in_flight += 1;
             }
             free
         };
         match free {
-            Free::Now => return Ok(()),
-            Free::AfterAnswer => changed.await,
-            Free::At(tick) => tokio::select! {
+            NextSlot::Now => return Ok(()),
+            NextSlot::AfterAnswer => changed.await,
+            NextSlot::At(tick) => tokio::select! {
                 () = clock::sleep_until(tick) => {}
                 () = changed => {}
             },
@@ -294,7 +283,7 @@ async fn take_turn(bucket: &Bucket, endpoint: Endpoint) -> Result<()> {
     }
 }
 
-fn tell(endpoint: Endpoint, wait: Duration, observer: Option<&dyn Observer>) {
+fn report_wait(endpoint: Endpoint, wait: Duration, observer: Option<&dyn Observer>) {
     if wait > LONG_WAIT {
         log::info!("waiting about {:.0} s for the rate limit of {}", wait.as_secs_f64(), endpoint.name);
     }
@@ -311,24 +300,24 @@ mod tests {
         Tick::default() + Duration::from_secs(seconds)
     }
 
-    fn taken(seconds: impl IntoIterator<Item = u64>) -> VecDeque<Taken> {
-        seconds.into_iter().map(|second| Taken { frees: at(second), own: true }).collect()
+    fn taken(seconds: impl IntoIterator<Item = u64>) -> VecDeque<UsedSlot> {
+        seconds.into_iter().map(|second| UsedSlot { frees: at(second), own: true }).collect()
     }
 
     #[test]
     fn a_slot_in_flight_is_taken_and_an_answered_one_frees_in_order() {
         let mut log = Log { in_flight: 1, taken: taken([60, 61]), ..Log::default() };
-        assert_eq!(log.next_free(4, at(0)), Free::Now);
-        assert_eq!(log.next_free(3, at(0)), Free::At(at(60)));
-        assert_eq!(log.next_free(3, at(60)), Free::Now);
-        assert_eq!(log.next_free(1, at(70)), Free::AfterAnswer);
+        assert_eq!(log.next_free(4, at(0)), NextSlot::Now);
+        assert_eq!(log.next_free(3, at(0)), NextSlot::At(at(60)));
+        assert_eq!(log.next_free(3, at(60)), NextSlot::Now);
+        assert_eq!(log.next_free(1, at(70)), NextSlot::AfterAnswer);
     }
 
     #[test]
     fn a_429_blocks_even_with_free_slots() {
         let mut log = Log { blocked_until: Some(at(9)), ..Log::default() };
-        assert_eq!(log.next_free(40, at(1)), Free::At(at(9)));
-        assert_eq!(log.next_free(40, at(9)), Free::Now);
+        assert_eq!(log.next_free(40, at(1)), NextSlot::At(at(9)));
+        assert_eq!(log.next_free(40, at(9)), NextSlot::Now);
     }
 
     #[test]

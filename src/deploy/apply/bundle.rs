@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::context::Run;
 use crate::blocking::blocking;
-use crate::client::Content;
+use crate::client::FileContent;
 use crate::deploy::operations::maintenance::JOB_LIMIT;
 use crate::deploy::operations::temporary::TemporaryFiles;
 use crate::deploy::remote::Remote;
@@ -168,7 +168,7 @@ impl<R: Remote> Run<'_, R> {
             let place = folder.join(&part.name)?;
             sent.add(place.clone());
             self.watcher.started(&part.name, &place, part.size);
-            let content = Content::Path(load.bundle.file(part));
+            let content = FileContent::Path(load.bundle.file(part));
             let outcome = guard.run(job_folder.client.upload_from(&place, content)).await;
             let reason = outcome.as_ref().err().map(crate::Error::chain);
             self.watcher.ended(&part.name, &place, reason.as_deref());

@@ -5,7 +5,7 @@ use pyo3::types::{PyDict, PyType};
 
 use super::options::Keywords;
 use crate::client;
-use crate::environment::Environment;
+use crate::client::Environment;
 use crate::python::errors::IntoPy;
 use crate::python::runtime::{Coroutine, awaitable};
 

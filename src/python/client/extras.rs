@@ -6,7 +6,7 @@ use super::download::Target;
 use super::family::Family;
 use super::options::seconds;
 use super::values::{CommandOutcome, Outcome, text_argument};
-use crate::api::Answer;
+use crate::api::CallAnswer;
 use crate::client::RemotePath;
 use crate::error::Error;
 use crate::parameters::{DefaultValue, Kind, Parameter, any, text};
@@ -51,7 +51,7 @@ fn download<'py>(
     run(arguments.py(), is_async, "download", move |caller| async move {
         let outcome = async { target.fill(&core, &RemotePath::parse(&path)?, &caller).await }.await;
         core.persist_budget();
-        Outcome(outcome.map(|length| Answer::Json(length.into())))
+        Outcome(outcome.map(|length| CallAnswer::Json(length.into())))
     })
 }
 

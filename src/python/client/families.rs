@@ -11,8 +11,8 @@ use super::extras::extra;
 use super::family::Family;
 use super::upload::Upload;
 use super::values::{self, Given, Outcome};
-use crate::api::calls::{CALLS, Call};
-use crate::api::{Answer, Uploaded};
+use crate::api::calls::{CALLS, EndpointCall};
+use crate::api::{CallAnswer, Uploaded};
 use crate::client::{self, RemotePath};
 use crate::error::Result;
 use crate::python::method::{Arguments, TableMethod};
@@ -90,7 +90,7 @@ fn attribute<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyAny>> {
     py.import(intern!(py, "builtins"))?.getattr(intern!(py, "property"))?.call1((get,))
 }
 
-fn method(call: &'static Call, is_async: bool) -> TableMethod {
+fn method(call: &'static EndpointCall, is_async: bool) -> TableMethod {
     let doc =
         format!("{}\n\nEndpoint: `{} {}`.\n\nReturns:\n    {}\n", call.doc, call.method, call.path, call.returns());
     TableMethod::new(call.verb(), call.parameters, doc, move |object, arguments| {
@@ -98,16 +98,16 @@ fn method(call: &'static Call, is_async: bool) -> TableMethod {
     })
 }
 
-async fn upload(core: &client::Client, caller: &CallerThread, path: &str, upload: Upload) -> Result<Answer> {
+async fn upload(core: &client::Client, caller: &CallerThread, path: &str, upload: Upload) -> Result<CallAnswer> {
     let path = RemotePath::parse(path)?;
     // What was made for this upload lives until it has ended.
     let (content, _made) = upload.prepare(caller).await?;
     let uploaded = core.upload_from(&path, content).await?;
-    Ok(Answer::Json((uploaded == Uploaded::Created).into()))
+    Ok(CallAnswer::Json((uploaded == Uploaded::Created).into()))
 }
 
 fn perform<'py>(
-    call: &'static Call,
+    call: &'static EndpointCall,
     is_async: bool,
     object: &Bound<'py, PyAny>,
     arguments: &Arguments<'py>,

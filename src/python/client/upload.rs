@@ -18,7 +18,7 @@ use pyo3::types::{PyBytes, PyString};
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::blocking::blocking;
-use crate::client::{Content, Pieces, Source};
+use crate::client::{Chunks, ContentSource, FileContent};
 use crate::error::{Error, Result};
 use crate::python::convert::type_name;
 use crate::python::dropin::file_content;
@@ -69,19 +69,19 @@ impl Upload {
     ///
     /// # Errors
     /// What the file raised.
-    pub(super) async fn prepare(self, caller: &CallerThread) -> Result<(Content, Option<TempPath>)> {
+    pub(super) async fn prepare(self, caller: &CallerThread) -> Result<(FileContent, Option<TempPath>)> {
         match self {
-            Self::Bytes(bytes) => Ok((Content::Bytes(bytes), None)),
-            Self::Path(path) => Ok((Content::Path(path), None)),
+            Self::Bytes(bytes) => Ok((FileContent::Bytes(bytes), None)),
+            Self::Path(path) => Ok((FileContent::Path(path), None)),
             Self::File(file) => match file.measure(caller).await? {
                 Measured::Seekable { start, length } => {
                     let turn = Arc::default();
                     let source = SeekableFile { file, caller: caller.clone(), start, length, turn };
-                    Ok((Content::Source(Arc::new(source)), None))
+                    Ok((FileContent::Source(Arc::new(source)), None))
                 }
                 Measured::Stream { begun } => {
                     let copy = file.copy(caller, begun).await?;
-                    Ok((Content::Path(copy.to_path_buf()), Some(copy)))
+                    Ok((FileContent::Path(copy.to_path_buf()), Some(copy)))
                 }
             },
         }
@@ -200,7 +200,7 @@ struct SeekableFile {
     turn: Arc<AtomicU64>,
 }
 
-impl Source for SeekableFile {
+impl ContentSource for SeekableFile {
     fn length(&self) -> Option<u64> {
         Some(self.length)
     }
@@ -209,7 +209,7 @@ impl Source for SeekableFile {
         true
     }
 
-    fn open(&self) -> Result<Pieces> {
+    fn open(&self) -> Result<Chunks> {
         let mine = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
         let pieces = stream::try_unfold((self.clone(), Some(self.start)), move |(file, seek)| async move {
             let piece = file.next(mine, seek).await?;

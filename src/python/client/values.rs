@@ -7,8 +7,8 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, Py
 use serde_json::{Map, Number, Value};
 
 use super::upload::Upload;
-use crate::api::calls::{Call, Sends};
-use crate::api::{Answer, CommandOutput};
+use crate::api::calls::{EndpointCall, Sends};
+use crate::api::{CallAnswer, CommandOutput};
 use crate::error::Result as CoreResult;
 use crate::parameters::{Kind, Parameter};
 use crate::python::convert::{json_to_py, type_name};
@@ -27,7 +27,7 @@ pub(super) enum Given {
 ///
 /// # Errors
 /// `TypeError` for one of a wrong type.
-pub(super) fn given(call: &Call, arguments: &Arguments<'_>) -> PyResult<Given> {
+pub(super) fn given(call: &EndpointCall, arguments: &Arguments<'_>) -> PyResult<Given> {
     if call.sends == Sends::File {
         let path = argument(call.name, &call.parameters[0], &arguments.value(0)?)?;
         let content = Upload::of(call.name, &arguments.value(1)?)?;
@@ -108,7 +108,7 @@ fn json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
 }
 
 /// How a call ended.
-pub(super) struct Outcome(pub CoreResult<Answer>);
+pub(super) struct Outcome(pub CoreResult<CallAnswer>);
 
 impl<'py> IntoPyObject<'py> for Outcome {
     type Target = PyAny;
@@ -117,11 +117,11 @@ impl<'py> IntoPyObject<'py> for Outcome {
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.0.map_err(|error| to_py(py, error))? {
-            Answer::Nothing => Ok(py.None().into_bound(py)),
-            Answer::Json(value) => json_to_py(py, &value),
-            Answer::Bytes(content) => Ok(PyBytes::new(py, &content).into_any()),
-            Answer::Certificate(value) => certificate(py, &value),
-            Answer::Reloaded(answer, warning) => {
+            CallAnswer::Nothing => Ok(py.None().into_bound(py)),
+            CallAnswer::Json(value) => json_to_py(py, &value),
+            CallAnswer::Bytes(content) => Ok(PyBytes::new(py, &content).into_any()),
+            CallAnswer::Certificate(value) => certificate(py, &value),
+            CallAnswer::Reloaded(answer, warning) => {
                 if let Some(warning) = warning {
                     warn(py, &warning)?;
                 }

@@ -20,7 +20,7 @@ use super::request::{Raw, file_content};
 use super::search::find_files;
 use super::service::{Call, Service};
 use super::state::{Pickled, Shared, State, pickled, set_project, set_up, unpickle};
-use crate::environment::Environment;
+use crate::client::Environment;
 use crate::python::deploy::DeployDiff;
 use crate::python::errors::IntoPy;
 use crate::python::runtime::run;

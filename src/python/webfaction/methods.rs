@@ -10,7 +10,7 @@ use super::values::{Outcome, to_value};
 use crate::parameters::Kind;
 use crate::python::method::{Arguments, TableMethod};
 use crate::python::runtime::run;
-use crate::webfaction::{CALLS, Call, Value};
+use crate::webfaction::{CALLS, Value, WebfactionCall};
 
 /// `WebfactionApi` and `AsyncWebfactionApi`, with their methods.
 #[pyfunction]
@@ -47,7 +47,7 @@ fn add(class: &Bound<'_, PyType>, is_async: bool) -> PyResult<()> {
 }
 
 /// What goes over the wire after the session: defaults at the end are left out, as in a call by position.
-fn values(call: &'static Call, arguments: &Arguments<'_>) -> PyResult<Vec<Value>> {
+fn values(call: &'static WebfactionCall, arguments: &Arguments<'_>) -> PyResult<Vec<Value>> {
     let label = |name: &str| format!("{}: {name}", call.name);
     let positional = call.parameters.iter().take_while(|parameter| !parameter.is_collecting()).count();
     let sent = (0..positional).rev().find(|index| arguments.given(*index).is_some()).map_or(0, |index| index + 1);

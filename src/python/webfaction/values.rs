@@ -10,17 +10,17 @@ use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, 
 
 use crate::error::Error;
 use crate::python::errors::{IntoPy, exception, to_py};
-use crate::webfaction::{CallError, DateTime, MOST_DEPTH, Value};
+use crate::webfaction::{CallError, DateTime, MAX_DEPTH, Value};
 
 /// A Python value as it goes over the wire; `what` names it in errors.
 pub(super) fn to_value(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Value> {
-    nested_value(value, what, MOST_DEPTH)
+    nested_value(value, what, MAX_DEPTH)
 }
 
 fn nested_value(value: &Bound<'_, PyAny>, what: &str, depth: usize) -> PyResult<Value> {
     let inner = |item: &Bound<'_, PyAny>| match depth.checked_sub(1) {
         Some(depth) => nested_value(item, what, depth),
-        None => refuse(value.py(), what, &format!("nested deeper than {MOST_DEPTH} levels")),
+        None => refuse(value.py(), what, &format!("nested deeper than {MAX_DEPTH} levels")),
     };
     if value.is_none() {
         Ok(Value::Nil)

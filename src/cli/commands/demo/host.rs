@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::site::{Interpreter, NAME};
-use crate::cli::run::HostPython;
+use crate::cli::context::HostPython;
 use crate::client::{BaseUrl, Client, Options, RateLimit, RemotePath, Request, Token};
 use crate::clock;
 use crate::emulator::process::wsgi_path;
@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 
 /// How many times faster than real time the demo's clock runs: the first deploy would take 11 minutes.
 pub const SPEED: f64 = 120.0;
-/// The first hit after a reload starts Django.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Django starts at the first request after a reload.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An emulated account.
 pub struct Host {
@@ -36,14 +36,14 @@ impl Host {
         let emulator =
             Emulator::start(settings).map_err(|source| Error::Local { path: "the emulator".into(), source })?;
         let host = BaseUrl::parse(emulator.url())?;
-        // Said outright: a PYTHONANYWHERE_RATE_LIMIT in the environment would spoil the numbers.
+        // Set explicitly: a PYTHONANYWHERE_RATE_LIMIT in the environment would change the numbers.
         let options = Options { rate_limit: RateLimit::PerMinute(40), ..Options::default() };
         let client = Client::new(&host, emulator.user(), &Token::new(emulator.token())?, options)?;
         let domain = format!("{}.pythonanywhere.com", emulator.user());
         Ok(Self { emulator, client, domain })
     }
 
-    /// Makes a web app that runs the site from `~/mysite`, as one would on the Web page.
+    /// Creates a web app that runs the site from `~/mysite`, as a user would on the Web page.
     ///
     /// # Errors
     /// As the service answers.
@@ -60,7 +60,7 @@ impl Host {
     /// # Errors
     /// `Api` if the site answers with an error.
     pub async fn page(&self) -> Result<String> {
-        let options = Options { rate_limit: RateLimit::Off, read_timeout: PATIENCE, ..Options::default() };
+        let options = Options { rate_limit: RateLimit::Off, read_timeout: TIMEOUT, ..Options::default() };
         let visitor = Client::at(self.emulator.site_url(), options)?;
         let response = visitor.send(Request::get("")).await?.error_for_status()?;
         Ok(String::from_utf8_lossy(&response.body).into_owned())

@@ -1,4 +1,4 @@
-//! `pya demo`: the main job on a real site, without an account.
+//! `pya demo`: deploys of a real site, without an account.
 
 mod host;
 mod site;

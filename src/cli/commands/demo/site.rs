@@ -1,5 +1,5 @@
-//! The demo's site: what `wagtail start` makes, with static files collected and the database made, as a developer
-//! would have it before the first deploy.
+//! The demo's site: what `wagtail start` creates, with static files collected and the database migrated, as a
+//! developer would have it before the first deploy.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use crate::cli::run::HostPython;
+use crate::cli::context::HostPython;
 use crate::error::{Error, Result};
 
 /// Name of the site, and of its folder.
@@ -19,7 +19,7 @@ const PAGE: &str = "home/templates/home/welcome_page.html";
 pub const FIRST_WORDS: &str = "Welcome to your new Wagtail site!";
 /// What it says after the change.
 pub const NEW_WORDS: &str = "Changed on the laptop, deployed with three uploads";
-/// The files that [`Site::change`] changes.
+/// The files that [`DemoSite::change`] changes.
 pub const CHANGED: [&str; 3] = ["home/models.py", PAGE, "requirements.txt"];
 /// The file that it deletes.
 pub const REMOVED: &str = "Dockerfile";
@@ -28,7 +28,7 @@ pub const REMOVED: &str = "Dockerfile";
 const LOCAL_SETTINGS: &str = "from django.core.management.utils import get_random_secret_key\n\n\
     SECRET_KEY = get_random_secret_key()\nALLOWED_HOSTS = [\"*\"]\n";
 /// None of the site's commands should take longer, on a slow machine either.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The Python that makes and serves the site.
 #[derive(Debug, Deserialize)]
@@ -42,7 +42,7 @@ pub struct Interpreter {
 }
 
 /// A Wagtail site on this machine.
-pub struct Site {
+pub struct DemoSite {
     /// Its folder.
     pub root: PathBuf,
     python: PathBuf,
@@ -52,29 +52,30 @@ impl Interpreter {
     /// Asks the Python that started us.
     ///
     /// # Errors
-    /// `Config` if it has no Wagtail.
+    /// `Config` if it cannot import Wagtail.
     pub async fn of(host: &HostPython) -> Result<Self> {
         const ASK: &str = "import json, sys, wagtail; \
             print(json.dumps({'prefix': sys.prefix, 'version': 'python%d%d' % sys.version_info[:2], \
             'wagtail': wagtail.__version__}))";
         let answer = python("the import", &host.executable, &["-c", ASK], Path::new("/")).await.map_err(|error| {
             Error::config(format!(
-                "the demo deploys a Wagtail site, and {} cannot import Wagtail: pip install \
+                "the demo deploys a Wagtail site, but {} cannot import Wagtail: run pip install \
                  \"pythonanywhere-api[demo]\" ({})",
                 host.executable.display(),
                 error.chain()
             ))
         })?;
-        serde_json::from_str(&answer)
-            .map_err(|error| Error::config(format!("{} answers {answer:?}: {error}", host.executable.display())))
+        serde_json::from_str(&answer).map_err(|error| {
+            Error::config(format!("unexpected output of {}: {answer:?}: {error}", host.executable.display()))
+        })
     }
 }
 
-impl Site {
+impl DemoSite {
     /// Makes the site in `folder`.
     ///
     /// # Errors
-    /// `Config` with what the command that failed said last.
+    /// `Config` with the last line that the failed command printed.
     pub async fn make(host: &HostPython, folder: &Path) -> Result<Self> {
         const START: &str = "import sys; from wagtail.bin.wagtail import main; sys.argv[0] = 'wagtail'; main()";
         python("wagtail start", &host.executable, &["-c", START, "start", NAME], folder).await?;
@@ -88,12 +89,14 @@ impl Site {
     /// Changes three files and deletes one.
     ///
     /// # Errors
-    /// `Local` if a file is not there, `Config` if the page does not say what it should.
+    /// `Local` if a file is missing, `Config` if the page does not contain the expected words.
     pub fn change(&self) -> Result<()> {
         for name in CHANGED {
             let text = self.read(name)?;
             if name == PAGE && !text.contains(FIRST_WORDS) {
-                return Err(Error::config(format!("{name} of this Wagtail does not say {FIRST_WORDS:?}")));
+                return Err(Error::config(format!(
+                    "{name} of this version of Wagtail does not contain {FIRST_WORDS:?}"
+                )));
             }
             self.write(name, &format!("{}\n", text.replace(FIRST_WORDS, NEW_WORDS)))?;
         }
@@ -129,12 +132,12 @@ async fn python(what: &str, executable: &Path, arguments: &[&str], folder: &Path
         .kill_on_drop(true)
         .output();
     let failed = |source| Error::Local { path: executable.to_owned(), source };
-    let Ok(done) = tokio::time::timeout(PATIENCE, run).await else {
-        return Err(Error::config(format!("{what} takes too long")));
+    let Ok(done) = tokio::time::timeout(TIMEOUT, run).await else {
+        return Err(Error::config(format!("{what} took too long")));
     };
     let done = done.map_err(failed)?;
     if !done.status.success() {
-        // The last line of a traceback says what went wrong; the rest is about somebody else's code.
+        // The last line of a traceback says what went wrong; the rest is about other people's code.
         let words = String::from_utf8_lossy(&done.stderr);
         let last = words.trim_end().lines().last().unwrap_or_default();
         return Err(Error::config(format!("{what} failed: {last}")));

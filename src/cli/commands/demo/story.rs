@@ -1,4 +1,4 @@
-//! The demo's story: deploy, change, diff, deploy, deploy; each step is checked, and the exit code tells.
+//! The steps of the demo: deploy, change, diff, deploy, deploy. Each step is checked, and the exit code is the result.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::host::{Host, SPEED};
-use super::site::{CHANGED, FIRST_WORDS, Interpreter, NAME, NEW_WORDS, REMOVED, Site};
+use super::site::{CHANGED, DemoSite, FIRST_WORDS, Interpreter, NAME, NEW_WORDS, REMOVED};
 use crate::cli::args::Demo;
 use crate::cli::commands::deploy::perform;
+use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::table;
-use crate::cli::progress::words;
-use crate::cli::run::Context;
-use crate::cli::settings::home;
+use crate::cli::paths::home;
+use crate::cli::progress::duration_text;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, Project, SelectOptions};
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
@@ -34,7 +34,7 @@ struct Round {
 struct Story<'a> {
     context: &'a Context,
     host: Host,
-    site: Site,
+    site: DemoSite,
     project: Project,
     rounds: Vec<Round>,
     failed: Vec<String>,
@@ -59,7 +59,7 @@ impl<'a> Story<'a> {
     async fn begin(interpreter: &Interpreter, context: &'a Context, folder: &TempDir) -> Result<Self> {
         let say = |text: &str| context.output.say(text);
         say(&format!("1. A site: wagtail start {NAME}, collectstatic, migrate (Wagtail {})", interpreter.wagtail));
-        let site = Site::make(&context.python, folder.path()).await?;
+        let site = DemoSite::make(&context.python, folder.path()).await?;
         say("2. A host: an emulated PythonAnywhere account with a web app in it");
         let host = Host::start(&context.python, folder.path().join("account"))?;
         host.make_web_app(interpreter).await?;
@@ -78,8 +78,8 @@ impl<'a> Story<'a> {
     }
 
     async fn first_deploy(&mut self) -> Result<()> {
-        self.say("3. The first deploy sends everything, a request for each file. The database is protected: it goes");
-        self.say("   because --include names it. Then the web app is reloaded");
+        self.say("3. The first deploy sends everything, one request per file. The database is protected and is sent");
+        self.say("   only because --include names it. Then the web app is reloaded");
         let (diff, report) = self.deploy("first deploy", &["db.sqlite3"]).await?;
         let files = diff.added.len();
         self.check(&format!("{} sent", counted(report.uploaded.len(), "file")), report.ok && files > 100);
@@ -90,8 +90,8 @@ impl<'a> Story<'a> {
 
     async fn change_and_deploy(&mut self) -> Result<()> {
         self.site.change()?;
-        self.say("4. Three files change and one goes. pya diff:");
-        let (diff, report) = self.deploy("3 changed, 1 gone", &[]).await?;
+        self.say("4. Three files change and one is deleted. pya diff:");
+        let (diff, report) = self.deploy("3 changed, 1 deleted", &[]).await?;
         for line in diff.to_string().lines() {
             self.say(&format!("      {line}"));
         }
@@ -99,7 +99,7 @@ impl<'a> Story<'a> {
         self.check("the diff shows exactly that", exact);
         self.say("   pya deploy --delete");
         let sent = report.ok && report.uploaded == CHANGED && report.deleted == [REMOVED];
-        self.check("the deploy sends exactly those, and deletes the one", sent);
+        self.check("the deploy sends exactly those, and deletes that one", sent);
         let page = self.host.page().await?;
         self.check(&format!("the home page says {NEW_WORDS:?}"), page.contains(NEW_WORDS));
         Ok(())
@@ -113,7 +113,7 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Diffs and deploys, and notes what it cost.
+    /// Diffs and deploys, and records what it cost.
     async fn deploy(&mut self, name: &'static str, include: &[&str]) -> Result<(DeployDiff, DeployReport)> {
         let include: Vec<String> = include.iter().map(|&mask| mask.to_owned()).collect();
         let before = self.host.emulator.requests().len();
@@ -122,7 +122,7 @@ impl<'a> Story<'a> {
         let options =
             DeployOptions { delete: true, reload: vec![self.host.domain.clone()], include, ..DeployOptions::default() };
         let mut report = perform(&self.project, &diff, &options, self.context, false).await?;
-        // They come in the order in which they arrived.
+        // The report lists them in the order in which they arrived.
         report.uploaded.sort_unstable();
         let requests = self.host.emulator.requests().len() - before;
         self.rounds.push(Round { name, uploaded: report.uploaded.len(), deleted: report.deleted.len(), requests });
@@ -135,7 +135,7 @@ impl<'a> Story<'a> {
     fn conclude(&self) -> Exit {
         let everything = self.rounds.iter().map(|round| round.uploaded).max().unwrap_or_default();
         let at_the_limit =
-            |requests: usize| words(Duration::from_secs(60 * (requests.saturating_sub(1) / LIMIT) as u64));
+            |requests: usize| duration_text(Duration::from_secs(60 * (requests.saturating_sub(1) / LIMIT) as u64));
         let heading = ["", "sent", "deleted", "requests", "at 40 a minute", "sending everything: requests", "time"];
         let mut rows = vec![heading.map(str::to_owned).to_vec()];
         rows.extend(self.rounds.iter().map(|round| {
@@ -169,7 +169,7 @@ impl<'a> Story<'a> {
         if self.failed.is_empty() {
             return Exit::Ok;
         }
-        self.context.output.failure(&format!("this did not hold: {}", self.failed.join("; ")));
+        self.context.output.failure(&format!("these checks failed: {}", self.failed.join("; ")));
         Exit::Failed
     }
 

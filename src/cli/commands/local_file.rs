@@ -1,14 +1,14 @@
-//! What is sent from here: a file of this machine, or what comes on stdin.
+//! The content of an upload: a local file, or stdin.
 //!
-//! A regular file goes piece by piece. Of stdin and of pipes nobody knows the length, which the service must be told, so
-//! they are read first.
+//! A regular file is sent in chunks. The service must know the length in advance, and stdin and pipes do not tell it,
+//! so they are read into memory first.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::blocking::blocking;
-use crate::client::Content;
+use crate::client::FileContent;
 use crate::deploy::MAX_FILE_SIZE;
 use crate::error::{Error, Result};
 
@@ -16,11 +16,11 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// `Config` for a folder, and for more than the service takes; `Local` for what cannot be read.
-pub async fn content_of(local: PathBuf) -> Result<(Content, u64)> {
+pub async fn content_of(local: PathBuf) -> Result<(FileContent, u64)> {
     blocking(move || open(&local)).await
 }
 
-fn open(local: &Path) -> Result<(Content, u64)> {
+fn open(local: &Path) -> Result<(FileContent, u64)> {
     let failed = |source| Error::Local { path: local.to_owned(), source };
     let (content, size) = if local.as_os_str() == "-" {
         read(std::io::stdin().lock()).map_err(failed)?
@@ -28,26 +28,29 @@ fn open(local: &Path) -> Result<(Content, u64)> {
         let metadata = local.metadata().map_err(failed)?;
         if metadata.is_dir() {
             return Err(Error::config(format!(
-                "{} is a folder, and one file is sent at a time; a project goes with deploy",
+                "{} is a folder, but only single files can be uploaded: use \"pya deploy\" for a project",
                 local.display()
             )));
         }
         if metadata.is_file() {
-            (Content::Path(local.to_owned()), metadata.len())
+            (FileContent::Path(local.to_owned()), metadata.len())
         } else {
             read(File::open(local).map_err(failed)?).map_err(failed)?
         }
     };
     if size > MAX_FILE_SIZE {
-        return Err(Error::config(format!("{} is larger than the 100 MiB that PythonAnywhere takes", local.display())));
+        return Err(Error::config(format!(
+            "{} is larger than 100 MiB, the most that PythonAnywhere accepts",
+            local.display()
+        )));
     }
     Ok((content, size))
 }
 
-fn read(source: impl Read) -> std::io::Result<(Content, u64)> {
+fn read(source: impl Read) -> std::io::Result<(FileContent, u64)> {
     let mut bytes = Vec::new();
-    // One byte more than allowed shows what is too large, without reading for ever.
+    // One byte more than allowed shows that the content is too large, without reading forever.
     source.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes)?;
     let size = bytes.len() as u64;
-    Ok((Content::Bytes(bytes.into()), size))
+    Ok((FileContent::Bytes(bytes.into()), size))
 }

@@ -1,29 +1,29 @@
-//! What the environment says of an account: the variables that PythonAnywhere sets in its consoles, web apps and
-//! tasks, and the ones people set in CI. Read when asked for, never at import.
+//! The account as the environment names it: the variables that PythonAnywhere sets in its consoles, web apps and tasks,
+//! and those that people set in CI. They are read when needed, never at import.
 //!
-//! `USER` counts only where the host's own variables show that this is PythonAnywhere: on a laptop it names somebody
-//! else. See <https://help.pythonanywhere.com/pages/API/>.
+//! `USER` counts only where the host's own variables show that this is PythonAnywhere: on a laptop it names another
+//! account. See <https://help.pythonanywhere.com/pages/API/>.
 
-use crate::client::BaseUrl;
+use super::host::BaseUrl;
 use crate::error::{Error, Result};
 
-/// The variable that holds the API token.
-pub const TOKEN: &str = "API_TOKEN";
-/// The variable that names the account.
-pub const USER: &str = "PYTHONANYWHERE_USERNAME";
-
-/// What the environment says; `None` where it says nothing.
+/// The account as the environment names it; `None` for what it does not name.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment {
     /// `API_TOKEN`.
     pub token: Option<String>,
     /// `PYTHONANYWHERE_USERNAME`; on the host also `USER` or `LOGNAME`.
     pub user: Option<String>,
-    /// `PYTHONANYWHERE_SITE`, or what `PYTHONANYWHERE_DOMAIN` stands for.
+    /// `PYTHONANYWHERE_SITE`, or the host that `PYTHONANYWHERE_DOMAIN` stands for.
     pub host: Option<String>,
 }
 
 impl Environment {
+    /// The variable that holds the API token.
+    pub const TOKEN: &str = "API_TOKEN";
+    /// The variable that names the account.
+    pub const USER: &str = "PYTHONANYWHERE_USERNAME";
+
     /// Reads the environment of this process.
     #[must_use]
     pub fn read() -> Self {
@@ -36,7 +36,7 @@ impl Environment {
         let host = get("PYTHONANYWHERE_SITE").or_else(|| get("PYTHONANYWHERE_DOMAIN").map(|name| host_of(&name)));
         let on_the_host = host.is_some();
         let login = || if on_the_host { get("USER").or_else(|| get("LOGNAME")) } else { None };
-        Self { token: get(TOKEN), user: get(USER).or_else(login), host }
+        Self { token: get(Self::TOKEN), user: get(Self::USER).or_else(login), host }
     }
 
     /// Host, user and token of the account.
@@ -46,11 +46,12 @@ impl Environment {
     pub fn account(self) -> Result<(String, String, String)> {
         let token = self.token.ok_or_else(|| {
             Error::config(format!(
-                "the API token is missing: set {TOKEN} to the one shown on the Account page of PythonAnywhere, tab 'API Token'"
+                "the API token is missing: set {} to the one shown on the Account page of PythonAnywhere, tab 'API Token'",
+                Self::TOKEN
             ))
         })?;
         let user = self.user.ok_or_else(|| {
-            Error::config(format!("the user name is missing: set {USER} to that of the PythonAnywhere account"))
+            Error::config(format!("the user name is missing: set {} to that of the PythonAnywhere account", Self::USER))
         })?;
         Ok((self.host.unwrap_or_else(|| BaseUrl::DEFAULT_HOST.to_owned()), user, token))
     }

@@ -1,0 +1,71 @@
+//! What every command works with: the global options, the output, the Python that started `pya`, and the settings.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use super::exit::Exit;
+use super::options::Global;
+use super::output::Output;
+use super::settings::Settings;
+use crate::client::Environment;
+use crate::error::{Error, Result};
+
+/// The Python that started us; the emulator and the demo run sites with it.
+#[derive(Debug, Clone)]
+pub struct HostPython {
+    /// Its `sys.executable`.
+    pub executable: PathBuf,
+}
+
+/// Prints what an interrupted command had done.
+type InterruptHandler = Box<dyn FnOnce(&Output) + Send>;
+
+/// What every command works with.
+pub struct Context {
+    pub global: Global,
+    pub output: Output,
+    pub python: HostPython,
+    interrupt_handler: Mutex<Option<InterruptHandler>>,
+}
+
+impl Context {
+    /// A context whose command has nothing to say yet if it is interrupted.
+    pub fn new(global: Global, python: HostPython) -> Self {
+        let output = Output::new(global.json, global.quiet);
+        Self { global, output, python, interrupt_handler: Mutex::new(None) }
+    }
+
+    /// Sets what is printed if the command is interrupted from here on.
+    pub fn on_interrupt(&self, handler: impl FnOnce(&Output) + Send + 'static) {
+        *self.interrupt_handler.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(handler));
+    }
+
+    /// Reports that a signal ended the command; `by` is the exit code that stands for the signal.
+    pub fn report_interrupt(&self, by: Exit) {
+        self.output.say(if by == Exit::Interrupted { "interrupted" } else { "terminated" });
+        if let Some(handler) = self.interrupt_handler.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            handler(&self.output);
+        }
+        let (kind, message) = match by {
+            Exit::Interrupted => ("Interrupted", "interrupted by Ctrl-C"),
+            _ => ("Terminated", "terminated by a signal"),
+        };
+        self.output.refuse(kind, message);
+    }
+
+    /// The settings of a command without a project: the table is searched for from the working folder upward.
+    ///
+    /// # Errors
+    /// As [`Settings::load`]; `Local` if the working folder is gone.
+    pub fn settings(&self) -> Result<Settings<'_>> {
+        Settings::load(&self.global, Environment::read(), &working_folder()?)
+    }
+}
+
+/// The working folder of the process.
+///
+/// # Errors
+/// `Local` if it is gone or cannot be read.
+pub fn working_folder() -> Result<PathBuf> {
+    std::env::current_dir().map_err(|source| Error::Local { path: ".".into(), source })
+}

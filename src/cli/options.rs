@@ -1,0 +1,100 @@
+//! The options that every command has, and the values that both options and the table in `pyproject.toml` take.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+
+use crate::deploy::{Compare, ExecutorChoice};
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The service: a host name, or a URL such as http://127.0.0.1:8000 [default: www.pythonanywhere.com]
+    #[arg(long, global = true, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Name of the account
+    #[arg(long, global = true, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Read the API token from this file instead of $API_TOKEN
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Name of the project, which is its folder in the account's home folder
+    #[arg(long, global = true, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Print one JSON document on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print only warnings and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Log requests to stderr (-v), in more detail with -vv
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Requests per minute and endpoint, or "off" [default: 40, the documented limit]
+    #[arg(long, global = true, value_name = "N|off")]
+    pub rate_limit: Option<String>,
+    /// Give up a request after this many seconds without data [default: 10 to connect, then 60]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<f64>,
+}
+
+impl ValueEnum for Compare {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
+    }
+}
+
+impl ValueEnum for ExecutorChoice {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
+    }
+}
+
+/// A positive number of seconds.
+pub fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 && value < 1e6 => Ok(value),
+        _ => Err("not a positive number of seconds".to_owned()),
+    }
+}
+
+/// A size in bytes: a number, with `k`, `M` or `G` for powers of 1024.
+pub fn size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
+        Some((at, _)) => text.split_at(at),
+        None => (text, ""),
+    };
+    let factor: u64 = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        _ => return Err(format!("unknown unit {unit:?}: use k, M or G")),
+    };
+    let number: u64 =
+        digits.parse().map_err(|_| "not a size: give a number of bytes, or a number with k, M or G".to_owned())?;
+    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!((size("5"), size("2k"), size("100M"), size("1GiB")), (Ok(5), Ok(2048), Ok(100 << 20), Ok(1 << 30)));
+        for bad in ["", "M", "5x", "-1", "1.5M", "99999999999G"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+}
