@@ -8,8 +8,6 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
 type Due = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 static DUE: Mutex<Vec<Due>> = Mutex::new(Vec::new());
@@ -19,10 +17,16 @@ pub(crate) fn owe(due: impl Future<Output = ()> + Send + 'static) {
     DUE.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(due));
 }
 
-/// Does what is due, for at most so long; returns at once if nothing is.
+/// Does what is due, for at most so long; returns at once if nothing is. One after the other, as it was left: a note on
+/// the host goes after the task that it tells of.
 pub(crate) async fn settle(within: Duration) {
     let due = std::mem::take(&mut *DUE.lock().unwrap_or_else(PoisonError::into_inner));
-    if !due.is_empty() && tokio::time::timeout(within, join_all(due)).await.is_err() {
+    let all = async {
+        for one in due {
+            one.await;
+        }
+    };
+    if tokio::time::timeout(within, all).await.is_err() {
         log::warn!(
             "what an interrupted command left on the host could not be removed in time; the next one will do it"
         );

@@ -5,6 +5,7 @@
 //! task that nobody deleted is harmless.
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Workshop;
@@ -24,62 +25,14 @@ const AHEAD: u64 = 120;
 /// How many times a scheduled task is made if those before came too late for their minute.
 const MINUTES: usize = 3;
 
-pub(super) async fn run(kinds: &[TaskKind], shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
-    let command = shop.set_up(job).await?;
-    let mark = mark(shop, &job.id);
-    let (task, due) = match make(kinds, shop, job, &command, &mark).await {
-        Ok(made) => made,
-        Err(error) => {
-            // No task, so nobody works there.
-            if !error.is_ambiguous() {
-                remove_folder(shop, job).await;
-            }
-            return Err(error);
-        }
-    };
-    clock::sleep_until(due).await;
-    let receipt = shop.wait(job, POLL, limit).await;
-    let kind = task.kind;
-    if let Err(error) = task.delete().await {
-        shop.leave_task(kind);
-        log::warn!("the task of this job is still there, and the next command will remove it: {}", error.chain());
-    }
-    let receipt = receipt?;
-    tidy(shop, job, &receipt).await;
-    Ok(receipt)
-}
+/// What may pass until the service tells whether it made a task that nobody waits for any more.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
-/// A task of the first of these kinds that the account gives, and when it begins at the earliest.
-async fn make(kinds: &[TaskKind], shop: &Workshop, job: &Job, command: &str, mark: &str) -> Result<(Made, Tick)> {
-    let mut refusals = Vec::new();
-    for &kind in kinds {
-        let mut made = Made { shop: shop.clone(), job: job.clone(), kind, ids: Vec::new() };
-        let due = match kind {
-            TaskKind::AlwaysOn => made.always_on(command, mark).await,
-            TaskKind::Scheduled => made.scheduled(command, mark).await,
-        };
-        let error = match due {
-            Ok(due) => return Ok((made, due)),
-            Err(error) => error,
-        };
-        // One may have been made all the same, or too late for its minute.
-        let deleted = match made.delete().await {
-            Ok(()) if error.is_ambiguous() => delete_marked(&shop.client, kind, |text| text == mark).await.map(drop),
-            outcome => outcome,
-        };
-        if let Err(second) = deleted {
-            shop.leave_task(kind);
-            log::warn!("a task of this job may be there, and the next command will remove it: {}", second.chain());
-        }
-        // An account without such tasks, or one whose tasks are all in use.
-        if !matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::BadRequest) {
-            return Err(error);
-        }
-        let refusal = error.chain();
-        log::warn!("a task was refused: {refusal}");
-        refusals.push(refusal);
-    }
-    Err(Error::config(format!("this account gives no task for this: {}", refusals.join("; "))))
+pub(super) async fn run(kinds: &[TaskKind], shop: &Workshop, job: &Job, limit: Duration) -> Result<Receipt> {
+    let mut made = Made::nothing(shop, job);
+    let receipt = made.run(kinds, limit).await;
+    made.is_over = true;
+    receipt
 }
 
 /// Removes the folder of a job whose runner may have ended with its task, just before it did so itself. What was to be
@@ -165,28 +118,98 @@ async fn delete(client: &Client, kind: TaskKind, id: u64) -> Result<()> {
     }
 }
 
-/// Tasks on the host that go when this does.
+/// A task that is being made. Once it is asked for it may be made whatever becomes of us, so the answer is waited for.
+type Making = Pin<Box<dyn Future<Output = Result<u64>> + Send>>;
+
+/// What a job has on the host: tasks, and the folder that they work in. If the job is cut off, both go with this.
 struct Made {
     shop: Workshop,
     job: Job,
+    /// By which its tasks are known.
+    mark: String,
     kind: TaskKind,
     ids: Vec<u64>,
+    making: Option<Making>,
+    is_over: bool,
 }
 
 impl Made {
-    async fn always_on(&mut self, command: &str, mark: &str) -> Result<Tick> {
+    fn nothing(shop: &Workshop, job: &Job) -> Self {
+        let (mark, kind) = (mark(shop, &job.id), TaskKind::AlwaysOn);
+        Self { shop: shop.clone(), job: job.clone(), mark, kind, ids: Vec::new(), making: None, is_over: false }
+    }
+
+    async fn run(&mut self, kinds: &[TaskKind], limit: Duration) -> Result<Receipt> {
+        let command = self.shop.set_up(&self.job).await?;
+        let due = match self.make(kinds, &command).await {
+            Ok(due) => due,
+            Err(error) => {
+                // No task, so nobody works there.
+                if !error.is_ambiguous() {
+                    remove_folder(&self.shop, &self.job).await;
+                }
+                return Err(error);
+            }
+        };
+        clock::sleep_until(due).await;
+        let receipt = self.shop.wait(&self.job, POLL, limit).await;
+        if let Err(error) = self.delete().await {
+            self.shop.leave_task(self.kind);
+            log::warn!("the task of this job is still there, and the next command will remove it: {}", error.chain());
+        }
+        let receipt = receipt?;
+        tidy(&self.shop, &self.job, &receipt).await;
+        Ok(receipt)
+    }
+
+    /// Makes a task of the first of these kinds that the account gives; when it begins at the earliest.
+    async fn make(&mut self, kinds: &[TaskKind], command: &str) -> Result<Tick> {
+        let mut refusals = Vec::new();
+        for &kind in kinds {
+            self.kind = kind;
+            let due = match kind {
+                TaskKind::AlwaysOn => self.always_on(command).await,
+                TaskKind::Scheduled => self.scheduled(command).await,
+            };
+            let error = match due {
+                Ok(due) => return Ok(due),
+                Err(error) => error,
+            };
+            // One may have been made all the same, or too late for its minute.
+            let deleted = match self.delete().await {
+                Ok(()) if error.is_ambiguous() => delete_of(&self.shop.client, kind, &self.mark).await,
+                outcome => outcome,
+            };
+            if let Err(second) = deleted {
+                self.shop.leave_task(kind);
+                log::warn!("a task of this job may be there, and the next command will remove it: {}", second.chain());
+            }
+            // An account without such tasks, or one whose tasks are all in use.
+            if !matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::BadRequest) {
+                return Err(error);
+            }
+            let refusal = error.chain();
+            log::warn!("a task was refused: {refusal}");
+            refusals.push(refusal);
+        }
+        Err(Error::config(format!("this account gives no task for this: {}", refusals.join("; "))))
+    }
+
+    async fn always_on(&mut self, command: &str) -> Result<Tick> {
+        let (client, mark) = (self.shop.client.clone(), self.mark.clone());
         // Whatever ends is started again: the rest is sleep.
-        let task = self.shop.client.create_always_on(&format!("{command}; exec sleep infinity"), mark).await?;
-        self.ids.push(task.id);
+        let command = format!("{command}; exec sleep infinity");
+        self.wait_for(async move { Ok(client.create_always_on(&command, &mark).await?.id) }).await?;
         Ok(clock::now())
     }
 
-    async fn scheduled(&mut self, command: &str, mark: &str) -> Result<Tick> {
+    async fn scheduled(&mut self, command: &str) -> Result<Tick> {
         for _ in 0..MINUTES {
             let (time, until) = due_time(self.shop.client.server_time().unwrap_or_else(clock::wall));
             // Nothing can be there before the minute begins.
             let due = clock::now() + until;
-            self.ids.push(self.shop.client.create_daily(command, mark, time).await?.id);
+            let (client, command, mark) = (self.shop.client.clone(), command.to_owned(), self.mark.clone());
+            self.wait_for(async move { Ok(client.create_daily(&command, &mark, time).await?.id) }).await?;
             if clock::now() < due {
                 return Ok(due);
             }
@@ -195,9 +218,34 @@ impl Made {
         Err(Error::job("no task was made in time for its minute: something else uses up the rate limit of schedule/"))
     }
 
-    async fn delete(mut self) -> Result<()> {
+    /// Waits for a task that is being made. If we are cut off here, whoever clears up after us goes on waiting.
+    async fn wait_for(&mut self, making: impl Future<Output = Result<u64>> + Send + 'static) -> Result<()> {
+        let id = self.making.insert(Box::pin(making)).await;
+        self.making = None;
+        self.ids.push(id?);
+        Ok(())
+    }
+
+    async fn delete(&mut self) -> Result<()> {
         delete_all(&self.shop.client, self.kind, &std::mem::take(&mut self.ids)).await
     }
+
+    /// The same where we were cut off, perhaps before we knew what was made.
+    async fn delete_cut_off(&mut self) -> Result<()> {
+        if let Some(making) = self.making.take() {
+            match tokio::time::timeout(ANSWER_WITHIN, making).await {
+                Ok(Ok(id)) => self.ids.push(id),
+                Ok(Err(error)) if !error.is_ambiguous() => {}
+                _ => delete_of(&self.shop.client, self.kind, &self.mark).await?,
+            }
+        }
+        self.delete().await
+    }
+}
+
+/// Deletes what a request may have made that got no answer.
+async fn delete_of(client: &Client, kind: TaskKind, mark: &str) -> Result<()> {
+    delete_marked(client, kind, |description| description == mark).await.map(drop)
 }
 
 async fn delete_all(client: &Client, kind: TaskKind, ids: &[u64]) -> Result<()> {
@@ -210,18 +258,20 @@ async fn delete_all(client: &Client, kind: TaskKind, ids: &[u64]) -> Result<()> 
 
 impl Drop for Made {
     fn drop(&mut self) {
-        let ids = std::mem::take(&mut self.ids);
-        if !ids.is_empty() {
-            let (shop, job, kind) = (self.shop.clone(), self.job.clone(), self.kind);
-            leaving::owe(async move {
-                if let Err(error) = delete_all(&shop.client, kind, &ids).await {
-                    log::warn!("the task of an interrupted job is still there: {}", error.chain());
-                } else if !matches!(job.operation, Operation::Apply { .. } | Operation::Rollback { .. }) {
-                    // What was being changed may be finished from there, or undone.
-                    remove_folder(&shop, &job).await;
-                }
-            });
+        if self.is_over {
+            return;
         }
+        let mut left = Self::nothing(&self.shop, &self.job);
+        (left.kind, left.ids, left.making) = (self.kind, std::mem::take(&mut self.ids), self.making.take());
+        left.is_over = true;
+        leaving::owe(async move {
+            if let Err(error) = left.delete_cut_off().await {
+                log::warn!("the task of an interrupted job is still there: {}", error.chain());
+            } else if !matches!(left.job.operation, Operation::Apply { .. } | Operation::Rollback { .. }) {
+                // What was being changed may be finished from there, or undone.
+                remove_folder(&left.shop, &left.job).await;
+            }
+        });
     }
 }
 
