@@ -7,10 +7,11 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from runner_host import Host
 from uwsgi_site import Uwsgi, needs_uwsgi
 
-pytestmark = needs_uwsgi
+pytestmark = [needs_uwsgi, pytest.mark.slow]
 
 # What it loads, it serves until it is reloaded.
 WSGI = """\
