@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,19 @@ import pytest
 from pythonanywhere_api import AsyncPythonanywhereApi, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator
 
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and so would all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 DATA = Path(__file__).parent.parent / "data"
 PROJECT = "mysite"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is slow on an idle machine is not stuck where it takes some times as long on a busy one."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(1800))
 
 
 @pytest.fixture
