@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pythonanywhere_api import AsyncPythonanywhereApi, PythonanywhereApi
-from pythonanywhere_api.testing import Emulator
+from pythonanywhere_api.testing import Emulator, set_clock_speed
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so would all that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -42,6 +42,14 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
 def host(unlimited: None) -> Iterator[Emulator]:
     with Emulator(rate_limit=None) as emulator:
         yield emulator
+
+
+@pytest.fixture
+def hurried() -> Iterator[None]:
+    """What the client waits for passes quickly: pauses between attempts, a prompt that does not come."""
+    set_clock_speed(20)
+    yield
+    set_clock_speed(1)
 
 
 class Caller:

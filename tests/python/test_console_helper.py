@@ -106,6 +106,7 @@ def test_a_command_that_does_not_end_is_told_and_goes_on(account):
     assert account.run(console, "ls ~/done | wc -l", timeout=20) == "1\n"
 
 
+@pytest.mark.usefixtures("hurried")
 def test_nothing_is_typed_where_there_is_no_prompt(account):
     console = account.open()
     account.run(console, "true")

@@ -522,6 +522,7 @@ def test_a_forked_child_goes_on_with_the_session(server):
     assert (done.returncode, done.stdout.split()) == (0, ["$", "ls", "$", "ls"]), done.stderr
 
 
+@pytest.mark.usefixtures("hurried")
 def test_nobody_there_is_told():
     gone = ServerProcess()
     gone.close()
