@@ -13,11 +13,17 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 CARGO ?= cargo
+# One profile for lint, Rust tests and the extension that Python tests use, and one set of features for all that they
+# depend on: that is compiled once. Only the release wheel has it compiled again.
+PROFILE := dev-wheel
 SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md LICENSE \
 	$(shell find src python -type f -not -name '*.pyc' -not -path '*/__pycache__/*' 2>/dev/null)
 
-# pyo3's build script asks this interpreter; one answer for every step means one build of pyo3.
-export PYO3_PYTHON := $(BIN)/python
+# What pyo3's build script would find out from a Python, which differs with who starts it: cargo or maturin. One answer for
+# both means that none of them has pyo3 compiled anew because of the other. The release wheel asks the real one.
+PYO3_CONFIG := .make/pyo3-config.txt
+export PYO3_CONFIG_FILE := $(CURDIR)/$(PYO3_CONFIG)
+export PYO3_BUILD_EXTENSION_MODULE := 1
 # The build backend must not download what cargo has not locked.
 export CARGO_TERM_COLOR ?= auto
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -27,14 +33,17 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: .make/venv .make/wheel ## make .venv, build the package and install it there
+setup: .make/installed ## make .venv, build the release wheel and install it there
 
 .PHONY: demo
-demo: .make/wheel ## deploy a real Wagtail site to the emulator, change it, deploy again
+demo: .make/installed ## deploy a real Wagtail site to the emulator, change it, deploy again
 	$(BIN)/pya demo
 
 .PHONY: build
 build: .make/wheel ## build the release wheel into dist/
+
+.PHONY: build-dev
+build-dev: .make/installed-dev ## build the package quickly, unoptimised, and install it into .venv
 
 .PHONY: fmt
 fmt: .make/venv ## format Rust and Python
@@ -46,11 +55,10 @@ fmt: .make/venv ## format Rust and Python
 lint: lint-rust lint-python ## every check that needs no built package
 
 .PHONY: lint-rust
-lint-rust: .make/venv ## rustfmt, clippy with and without Python, the core alone, licences
+lint-rust: $(PYO3_CONFIG) ## rustfmt, clippy with Python and for the core alone, licences
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --no-default-features --all-targets -- -D warnings
-	$(CARGO) clippy --locked --all-targets -- -D warnings
-	$(CARGO) check --locked --no-default-features
+	$(CARGO) clippy --locked --profile $(PROFILE) --no-default-features --all-targets -- -D warnings
+	$(CARGO) clippy --locked --profile $(PROFILE) --all-targets -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 		set -x; $(CARGO) deny --offline check bans licenses sources; \
 	else \
@@ -63,28 +71,45 @@ lint-python: .make/venv ## ruff
 	$(BIN)/ruff check
 
 .PHONY: types
-types: .make/wheel ## mypy, pyright on the examples, and the stubs against the built module
+types: .make/installed-dev ## mypy, pyright on the examples, and the stubs against the built module
 	$(BIN)/mypy
 	$(BIN)/basedpyright
 	$(BIN)/python -m mypy.stubtest pythonanywhere_api $(addprefix --allowlist ,$(wildcard tests/stubtest_allowlist.txt))
 
+# Two at a time on two cores, as most of what a test does is to wait for processes; a worker takes over what another one
+# has not begun.
+PARALLEL := --numprocesses 2 --dist worksteal
+
+# A deploy cut off at each of its requests, and what holds for any trees: see CONTRIBUTING.md for what counts as slow.
+SLOW_RUST := deploy::crash::a_deploy_killed_at_any_request deploy::crash::two_deploys_never_both_go_on deploy::laws
+
 .PHONY: test-rust
-test-rust: ## the Rust tests
-	$(CARGO) test --locked --no-default-features
+test-rust: ## the Rust tests (TEST_ARGS=name for some)
+	$(CARGO) test --locked --profile $(PROFILE) --no-default-features $(TEST_ARGS)
 
 .PHONY: test-python
-test-python: .make/wheel ## the Python tests (PYTEST_ARGS="-k name" for some)
-	$(BIN)/python -m pytest $(or $(PYTEST_ARGS),--numprocesses 2 --dist worksteal)
+test-python: .make/installed-dev ## the Python tests (PYTEST_ARGS="-k name" for some)
+	$(BIN)/python -m pytest $(or $(PYTEST_ARGS),$(PARALLEL))
 
 .PHONY: test
 test: lint test-rust types docs test-python ## every check, every test and the documentation site
 
+.PHONY: test-quick
+test-quick: .make/installed-dev ## the tests of both languages without the slow ones: an answer in minutes
+	$(CARGO) test --locked --profile $(PROFILE) --no-default-features --lib --tests -- $(addprefix --skip ,$(SLOW_RUST))
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+.PHONY: wheel-check
+wheel-check: .make/wheel ## build the release wheel and look into it; install it elsewhere and use it
+	@# It needs no installed package, and the one that is installed is not the one that is looked at.
+	PYTHONANYWHERE_WHEEL=release $(BIN)/python -m pytest --noconftest tests/python/test_wheel.py
+
 .PHONY: bench
-bench: .make/wheel ## print the table of speed ratios
+bench: .make/installed ## print the table of speed ratios
 	$(BIN)/python tests/benchmarks
 
 .PHONY: docs
-docs: .make/wheel ## build the documentation site into docs/_build/html; a warning is an error
+docs: .make/installed-dev ## build the documentation site into docs/_build/html; a warning is an error
 	@# All of it each time: pages that did not change would not repeat the warnings that the last run ended with.
 	$(BIN)/python -m sphinx --quiet --builder html --fresh-env --write-all --fail-on-warning --keep-going --nitpicky \
 		docs docs/_build/html
@@ -100,14 +125,33 @@ clean: ## remove all that the other targets made
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 
+# Left alone where it says the same: a newer one would have pyo3 compiled anew.
+$(PYO3_CONFIG): Makefile
+	@mkdir -p .make
+	@printf '%s\n' implementation=CPython version=3.10 target_abi=CPython-abi3-3.10 shared=true build_flags= \
+		suppress_build_script_link_lines=false >$@.new
+	@if cmp --silent $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+# The stamps say which wheel is installed in .venv: whoever installs one takes the other's away.
+.make/installed-dev: .make/venv $(PYO3_CONFIG) $(SOURCES)
+	@rm -f .make/installed
+	rm -rf target/wheels
+	$(BIN)/maturin build --profile $(PROFILE) --locked --interpreter $(BIN)/python --compression-level 1 --out target/wheels
+	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps target/wheels/*.whl
+	@touch $@
+
+.make/installed: .make/wheel
+	@rm -f .make/installed-dev
+	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps dist/*.whl
+	@touch $@
+
 # No path of the machine that built it belongs in a wheel: neither its user's name nor its folders. Flags are separated
 # by the byte 0x1f, since paths may hold spaces.
 .make/wheel: .make/venv $(SOURCES)
-	@mkdir -p .make
 	rm -f dist/*.whl
 	flags="--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo"; \
 	flags+=$$'\x1f'"--remap-path-prefix=$(CURDIR)=/pythonanywhere-api"; \
 	flags+=$$'\x1f'"--remap-path-prefix=$$(rustc --print sysroot)=/rust"; \
+	unset PYO3_CONFIG_FILE; \
 	CARGO_ENCODED_RUSTFLAGS="$$flags" $(BIN)/maturin build --release --locked --interpreter $(BIN)/python --out dist
-	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps dist/*.whl
 	@touch $@

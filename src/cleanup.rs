@@ -8,8 +8,6 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
 type Pending = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 static PENDING: Mutex<Vec<Pending>> = Mutex::new(Vec::new());
@@ -19,10 +17,16 @@ pub(crate) fn defer(due: impl Future<Output = ()> + Send + 'static) {
     PENDING.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(due));
 }
 
-/// Runs the deferred cleanups, for at most `within`; returns at once if there are none.
+/// Runs the deferred cleanups, for at most `within`; returns at once if there are none. They run one after another, in
+/// the order in which they were deferred: a note on the host goes after the task that it names.
 pub(crate) async fn run_pending(within: Duration) {
     let due = std::mem::take(&mut *PENDING.lock().unwrap_or_else(PoisonError::into_inner));
-    if !due.is_empty() && tokio::time::timeout(within, join_all(due)).await.is_err() {
+    let all = async {
+        for cleanup in due {
+            cleanup.await;
+        }
+    };
+    if tokio::time::timeout(within, all).await.is_err() {
         log::warn!(
             "what an interrupted command left on the host could not be removed in time; the next command will remove it"
         );

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,21 @@ from typing import Any
 import pytest
 
 from pythonanywhere_api import AsyncPythonanywhereApi, PythonanywhereApi
-from pythonanywhere_api.testing import Emulator
+from pythonanywhere_api.testing import Emulator, set_clock_speed
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and so would all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = Path(__file__).parent.parent / "data"
 PROJECT = "mysite"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is slow on an idle machine is not stuck where it takes some times as long on a busy one."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(1800))
 
 
 @pytest.fixture
@@ -30,6 +42,14 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
 def host(unlimited: None) -> Iterator[Emulator]:
     with Emulator(rate_limit=None) as emulator:
         yield emulator
+
+
+@pytest.fixture
+def hurried() -> Iterator[None]:
+    """What the client waits for passes quickly: pauses between attempts, a prompt that does not come."""
+    set_clock_speed(20)
+    yield
+    set_clock_speed(1)
 
 
 class Caller:
@@ -111,16 +131,25 @@ def environment(host: Emulator, **more: str) -> dict[str, str]:
     }
 
 
-@pytest.fixture(params=[PythonanywhereApi, AsyncPythonanywhereApi], ids=["sync", "async"])
+@pytest.fixture
 def site(request: pytest.FixtureRequest, unlimited: None, tmp_path: Path) -> Iterator[Any]:
-    """A web app on a paid account and a project that is deployed to it, for both classes."""
+    """A web app on a paid account and a project that is deployed to it.
+
+    What a deploy does is written once, in Rust, and the classes differ in how one waits for it. So `PythonanywhereApi`
+    goes through all of it, and `AsyncPythonanywhereApi` through the tests `for_both_classes`: each operation once.
+    """
     # It needs this module.
     from bulk_site import Site
 
     with Emulator(rate_limit=None, python=sys.executable, account="paid") as host:
-        made = Site(Caller(request.param, host), tmp_path / "local")
+        made = Site(Caller(getattr(request, "param", PythonanywhereApi), host), tmp_path / "local")
         made.write("1")
         yield made
+
+
+for_both_classes = pytest.mark.parametrize(
+    "site", [PythonanywhereApi, AsyncPythonanywhereApi], indirect=True, ids=["sync", "async"]
+)
 
 
 @pytest.fixture

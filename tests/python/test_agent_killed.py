@@ -7,11 +7,12 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from runner_archive import append
 from runner_host import Host
 from uwsgi_site import Uwsgi, needs_uwsgi
 
-pytestmark = needs_uwsgi
+pytestmark = [needs_uwsgi, pytest.mark.slow]
 
 # What it loads, it serves until it is reloaded.
 WSGI = """\

@@ -13,7 +13,7 @@ from agent_site import PATH, header, job
 from runner_host import NEW_TREE, OLD_TREE, Host
 from uwsgi_site import Uwsgi, needs_uwsgi
 
-pytestmark = needs_uwsgi
+pytestmark = [needs_uwsgi, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_touched_file_reloads_and_an_old_request_stays_old(start):
     os.utime(site.installed.folder / "loaded.json", (1, 1))
     time.sleep(1.1)
     os.utime(site.installed.wsgi)
-    for _ in range(100):
+    for _ in range(600):
         if (site.installed.folder / "loaded.json").stat().st_mtime > 1:
             break
         time.sleep(0.1)

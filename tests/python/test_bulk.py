@@ -6,13 +6,14 @@ import stat
 import threading
 
 import pytest
-from conftest import Caller
+from conftest import Caller, for_both_classes
 from sites import files_below
 
 from pythonanywhere_api import ConfigError, PythonanywhereApi
 from pythonanywhere_api.testing import set_clock_speed
 
 
+@for_both_classes
 def test_a_first_deploy_goes_as_one_bundle(with_agent):
     site = with_agent
     names = ["a#b.txt", "ü.txt", "u\u0308.txt", "日本.txt", "-dash", "per%20cent", "plus+", "e" * 255, "sp ace/x;y"]
@@ -81,6 +82,7 @@ def test_without_an_agent_auto_goes_one_by_one_and_says_what_would_be_faster(sit
     assert ways["webapp"] < 10 < ways["none"]
 
 
+@for_both_classes
 def test_a_dry_run_says_which_way_it_would_go_and_sends_no_write(with_agent):
     site = with_agent
     site.host.clear_requests()
@@ -97,6 +99,7 @@ def test_commands_run_before_the_reload_and_are_in_the_report(with_agent):
     assert "manage.py migrate --noinput" in report.steps[1]["output"]
 
 
+@for_both_classes
 def test_a_failing_command_stops_before_the_reload_and_rolls_back_if_asked(with_agent):
     site = with_agent
     assert site.deploy()
@@ -192,7 +195,7 @@ def test_a_deploy_that_another_one_passed_by_force_says_so(with_agent):
     reports = []
     thread = threading.Thread(target=lambda: reports.append(site.deploy()))
     thread.start()
-    assert site.host.wait_held(1, timeout=30)
+    assert site.host.wait_held(1, timeout=120)
     # The same machine and process would wait: whoever forces his way comes from elsewhere.
     (note,) = (site.remote.parent / ".pya").glob("*/intent-*.json")
     other = Caller(PythonanywhereApi, site.host).api()

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from bulk_site import WSGI
-from conftest import write_tree
+from conftest import for_both_classes, write_tree
 from runner_archive import append
 from runner_host import load as load_runner
 
@@ -19,6 +19,7 @@ from pythonanywhere_api import Client, ConfigError
 from pythonanywhere_api.testing import set_clock_speed
 
 
+@for_both_classes
 def test_an_agent_is_installed_in_few_requests_and_removed_without_a_trace(site):
     site.host.clear_requests()
     agent, url = site.api.agent, site.host.site_url
@@ -41,6 +42,7 @@ def test_an_agent_is_installed_in_few_requests_and_removed_without_a_trace(site)
     assert site.page("/x") == "version 0 at /x"
 
 
+@for_both_classes
 def test_a_changed_wsgi_file_is_shown_and_kept(with_agent):
     site, agent = with_agent, with_agent.api.agent
     site.wsgi.write_text(site.wsgi.read_text() + "# mine\n")
@@ -244,7 +246,7 @@ def test_an_edit_of_the_wsgi_file_meanwhile_is_not_lost(site, act):
     call = getattr(agent, act)
     thread = threading.Thread(target=lambda: results.append(site.caller.run(call(site.domain, url))))
     thread.start()
-    assert site.host.wait_held(1, timeout=30)
+    assert site.host.wait_held(1, timeout=120)
     edited = site.wsgi.read_text() + "# mine\n"
     site.wsgi.write_text(edited)
     site.host.release(site.host.held()[0].number)
@@ -254,6 +256,7 @@ def test_an_edit_of_the_wsgi_file_meanwhile_is_not_lost(site, act):
     assert site.wsgi.read_text() == edited
 
 
+@for_both_classes
 def test_a_reload_that_failed_is_made_up_for(site):
     agent, url = site.api.agent, site.host.site_url
     write_tree(site.host, {"version.txt": b"0"})

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 from bulk_site import WSGI
-from conftest import write_tree
+from conftest import for_both_classes, write_tree
 from runner_archive import append
 from sites import files_below
 
@@ -39,6 +39,7 @@ def test_what_was_done_is_told_also_where_tidying_up_fails(with_agent, tmp_path)
     assert any("gone.example.com was not reloaded" in warning for warning in report["warnings"])
 
 
+@for_both_classes
 def test_drift_is_found_with_one_job(with_agent):
     site = with_agent
     drift = site.run(site.api.verify(site.local, **site.via))
@@ -106,6 +107,7 @@ def test_commands_run_with_the_python_and_the_settings_of_the_web_app(with_agent
     assert result.output == "mysite.settings.production check\n"
 
 
+@for_both_classes
 def test_files_are_pulled_as_one_archive(with_agent, tmp_path):
     site = with_agent
     assert site.deploy()
@@ -173,6 +175,7 @@ def test_an_archive_that_somebody_tampered_with_is_refused(with_agent, tmp_path,
     assert site.notes("work-*") == []
 
 
+@for_both_classes
 def test_commands_give_status_and_output(with_agent):
     site = with_agent
     assert site.deploy()

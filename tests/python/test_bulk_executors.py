@@ -10,13 +10,14 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 from bulk_site import Site
-from conftest import Caller
+from conftest import Caller, for_both_classes
 from sites import files_below
 
 from pythonanywhere_api import Client, ConfigError, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator, advance_clock, set_clock_speed
 
 
+@for_both_classes
 @pytest.mark.parametrize("executor", ["always_on", "schedule"])
 def test_tasks_do_it_and_are_gone_afterwards(site, executor):
     client = Client(site.host.user, site.host.token, site.host.url)
@@ -43,7 +44,7 @@ def test_where_no_always_on_task_is_left_a_scheduled_one_does_it(site):
         reports = []
         thread = threading.Thread(target=lambda: reports.append(site.deploy(allow_tasks=True)))
         thread.start()
-        assert site.host.wait_held(1, timeout=30)
+        assert site.host.wait_held(1, timeout=120)
         # Whoever finds the note of a deploy that was killed here knows where to look.
         (note,) = (site.remote.parent / ".pya").glob("*/intent-*.json")
         assert json.loads(note.read_text())["tasks"] == ["always_on", "scheduled"]
@@ -69,7 +70,7 @@ def test_a_task_that_was_made_too_late_for_its_minute_is_made_again(site):
         reports = []
         thread = threading.Thread(target=lambda: reports.append(site.deploy(executor="schedule")))
         thread.start()
-        assert site.host.wait_held(1, timeout=30)
+        assert site.host.wait_held(1, timeout=120)
         advance_clock(200)
         site.host.release(site.host.held()[0].number)
         thread.join()
@@ -112,6 +113,7 @@ def test_free_accounts_are_told_that_they_have_no_tasks(unlimited, tmp_path):
         assert "this account has no tasks" in report.why
 
 
+@for_both_classes
 def test_a_console_does_it_once_its_page_was_opened(site):
     client = Client(site.host.user, site.host.token, site.host.url)
     report = site.deploy(executor="console")
@@ -170,19 +172,20 @@ def test_a_job_beside_a_deploy_keeps_nobody_from_anything(site):
     assert site.deploy()
     site.host.faults.add("hold", method="POST", path="*/always_on/", times=1)
     threading.Thread(target=lambda: site.caller.run(site.api.run("true", executor="always_on"))).start()
-    assert site.host.wait_held(1, timeout=30)
+    assert site.host.wait_held(1, timeout=120)
     assert len(site.notes("maintenance-*")) == 1
     (site.local / "version.txt").write_text("2")
     report = site.deploy()
     assert (report.ok, report.warnings) == (True, [])
     site.host.release(site.host.held()[0].number)
-    for _ in range(600):
+    for _ in range(2400):
         if not site.notes("maintenance-*"):
             break
         time.sleep(0.05)
     assert client.always_on.list() == []
 
 
+@for_both_classes
 def test_a_task_that_could_not_be_deleted_goes_with_the_next_command(site):
     client = Client(site.host.user, site.host.token, site.host.url)
     assert site.deploy()

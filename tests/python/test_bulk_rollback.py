@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from bulk_site import MANAGE
+from conftest import for_both_classes
 from sites import files_below
 
 from pythonanywhere_api import ConfigError
@@ -63,6 +64,7 @@ def test_old_files_are_back_also_where_the_site_cannot_be_reloaded(with_agent):
     assert report.reloaded == [site.domain]
 
 
+@for_both_classes
 def test_a_rollback_is_a_deploy_of_its_own_and_can_be_rolled_back(with_agent):
     site = with_agent
     assert site.deploy()
@@ -212,7 +214,7 @@ def test_a_rollback_stops_where_somebody_else_deploys(with_agent):
     results = []
     thread = threading.Thread(target=lambda: results.append(site.caller.run(site.api.rollback(**site.via))))
     thread.start()
-    assert site.host.wait_held(1, timeout=30)
+    assert site.host.wait_held(1, timeout=120)
     (request,) = site.host.held()
     (state / "intent-aaaaaaaaaaaaaaaa.json").write_text("{}")
     site.host.release(request.number)

@@ -2,9 +2,11 @@
 
 import subprocess
 
+import pytest
 from command import Pya, clean_environment
 
 
+@pytest.mark.slow
 def test_the_demo_shows_what_it_promises(tmp_path):
     answer = Pya(tmp_path, clean_environment(PYTHONANYWHERE_RATE_LIMIT="1")).json("demo")
     assert answer["ok"] is True
@@ -24,6 +26,7 @@ def test_without_wagtail_it_says_what_to_install(tmp_path):
     assert 'pip install "pythonanywhere-api[demo]"' in pya("demo", code=2).stderr
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_it_and_its_processes(tmp_path):
     with Pya(tmp_path, clean_environment(TMPDIR=str(tmp_path))).start("demo") as process:
         assert process.stderr is not None

@@ -202,7 +202,7 @@ def test_json_is_one_document_also_for_a_mistyped_option_and_an_interruption(pya
             while not host.requests:
                 time.sleep(0.01)
             process.send_signal(signal.SIGINT)
-            output, _ = process.communicate(timeout=20)
+            output, _ = process.communicate(timeout=60)
     finally:
         host.faults.remove(held)
     assert process.returncode == 130

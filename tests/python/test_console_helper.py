@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 import urllib.request
 from pathlib import Path
 
@@ -105,6 +106,7 @@ def test_a_command_that_does_not_end_is_told_and_goes_on(account):
     assert account.run(console, "ls ~/done | wc -l", timeout=20) == "1\n"
 
 
+@pytest.mark.usefixtures("hurried")
 def test_nothing_is_typed_where_there_is_no_prompt(account):
     console = account.open()
     account.run(console, "true")
@@ -174,11 +176,14 @@ def test_few_requests_are_made(account):
     console = account.open()
     account.run(console, "true")
     account.host.clear_requests()
+    begun = time.monotonic()
     account.run(console, "sleep 3; echo hi")
+    # What a busy machine takes longer is looked at every three seconds.
+    looks = 9 + int(max(0.0, time.monotonic() - begun - 6) / 3)
     kinds = [request.path.split("/")[-2] for request in account.host.requests]
     assert kinds.count("send_input") == 1
-    assert kinds.count("get_latest_output") <= 9
-    assert len(account.host.requests) <= 9 + 4
+    assert kinds.count("get_latest_output") <= looks
+    assert len(account.host.requests) <= looks + 4
 
 
 def test_threads_run_in_consoles_of_their_own(host):

@@ -223,8 +223,8 @@ except KeyboardInterrupt as interrupt:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert host.wait_held(1, timeout=20)
+        assert host.wait_held(1, timeout=60)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=60)
     host.release_all()
     assert output == "False False\n"

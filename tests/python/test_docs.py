@@ -1,5 +1,6 @@
 """The documentation site: what its pages show is run, and what they list is compared with the built package."""
 
+import functools
 import importlib
 import json
 import os
@@ -111,18 +112,23 @@ def subcommands(text):
     return [name for name in re.findall(r"^  (\S+)", below[1], re.MULTILINE) if name != "help"] if below else []
 
 
+@functools.cache
+def help_of(*command):
+    """The help of a command, asked for once for all pages."""
+    return Pya(ROOT, clean_environment())(*command, "--help").stdout
+
+
 @pytest.mark.parametrize("page", [Page(README), *pages()], ids=str)
-def test_every_command_that_is_named_exists(page, tmp_path):
+def test_every_command_that_is_named_exists(page):
     """Also those that are not run: in tables, in sentences, and in blocks that are only looked at."""
-    pya = Pya(tmp_path, clean_environment())
     for line in re.findall(r"(?:`|\$ )pya ([^`\n]+)", page.text):
         words = shlex.split(line, comments=True)
-        command, text = [], pya("--help").stdout
+        command, text = [], help_of()
         for word in words:
             if word not in subcommands(text):
                 break
             command.append(word)
-            text = pya(*command, "--help").stdout
+            text = help_of(*command)
         assert command or words[0].startswith("-"), line
         known = re.split(r"[\s,.]+", text)
         words = words[: words.index("--")] if "--" in words else words
@@ -181,13 +187,12 @@ def test_every_call_is_described(inventory, client):
     assert CALLS - methods == set()
 
 
-def test_every_option_of_every_command_is_described(inventory, tmp_path):
-    pya = Pya(tmp_path, clean_environment())
+def test_every_option_of_every_command_is_described(inventory):
     options = described(inventory, "std:cmdoption")
     commands = [[]]
     count = 0
     for command in commands:
-        text = pya(*command, "--help").stdout
+        text = help_of(*command)
         commands += [[*command, name] for name in subcommands(text)]
         own = text.split("Global options:")[0] if command else text
         for option in re.findall(r"^ +(?:-\w, )?(--[\w-]+)", own, re.MULTILINE):

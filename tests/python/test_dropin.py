@@ -190,6 +190,7 @@ def test_a_url_path_that_climbs_is_refused_before_any_request(caller, host, api,
     assert host.requests == []
 
 
+@pytest.mark.usefixtures("hurried")
 def test_no_answer_is_no_exception(caller, unlimited):
     api = caller.kind("http://127.0.0.1:9", "me", "abc", PROJECT)
     response = caller.run(api._request("consoles/", "looking", timeout=5, method="POST"))
@@ -285,6 +286,7 @@ def test_from_json_calls_the_objects_own_method(caller, api):
     assert "x" * 195 not in api.error_message
 
 
+@pytest.mark.usefixtures("hurried")
 def test_answers_that_are_no_json_are_told(caller, host, api):
     host.faults.add("garbage")
     assert caller.run(api.available_consoles()) is None

@@ -10,7 +10,7 @@ from sites import WSGI, files_below, make_wagtail_site
 from pythonanywhere_api import PythonanywhereApi
 from pythonanywhere_api.testing import Emulator
 
-pytestmark = pytest.mark.usefixtures("unlimited")
+pytestmark = [pytest.mark.usefixtures("unlimited"), pytest.mark.slow]
 
 PROJECT = "mysite"
 HOME_PAGE = "home/templates/home/welcome_page.html"

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 import urllib.request
 
 import pytest
@@ -106,7 +107,7 @@ def test_what_a_killed_deploy_left_is_counted(with_agent):
         site.write(executor)
         site.host.faults.add("hold", method="POST", path="*bundle-000", times=1)
         run = pya.start("deploy", "--executor", "webapp")
-        assert site.host.wait_held(1, timeout=30)
+        assert site.host.wait_held(1, timeout=120)
         os.kill(run.pid, signal.SIGKILL)
         run.communicate(timeout=60)
         site.host.release_all()
@@ -149,11 +150,15 @@ def test_tasks_and_consoles_cost_at_most_what_was_told(site, executor, commands)
     jobs = 1 + len(commands)
     assert seconds["schedule"] == 120 * jobs
     # Two minutes for each job; on a clock that runs faster, a job that starts takes long and is looked at often.
-    set_clock_speed(30 if executor == "schedule" else 1)
+    speed, begun = 30 if executor == "schedule" else 1, time.monotonic()
+    set_clock_speed(speed)
     try:
         number = sent(site, **options)
     finally:
         set_clock_speed(1)
+    # The deploy's note is written anew every three minutes; how many pass depends on the second that a task is made in,
+    # and on what else the machine does.
+    number -= int((time.monotonic() - begun) * speed // 180)
     looks = len([request for request in site.host.requests if "/receipt-" in request.path])
     number -= max(0, looks - LOOKS * jobs)
     assert expected - 7 * jobs <= number <= expected

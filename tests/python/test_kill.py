@@ -19,6 +19,8 @@ import pytest
 from pythonanywhere_api import Client
 from pythonanywhere_api.testing import Emulator, advance_clock
 
+pytestmark = pytest.mark.slow
+
 PROJECT = "site"
 DAY = 24 * 3600
 
@@ -121,7 +123,7 @@ class Deploys:
         return [sys.executable, "-c", IN_A_HURRY, str(self.jump), "deploy", str(self.local), *options]
 
     def deploy(self, executor: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(executor), env=self.environment, capture_output=True, text=True, timeout=60)
+        return subprocess.run(self.command(executor), env=self.environment, capture_output=True, text=True, timeout=240)
 
     def kill_at(self, number: int, stage: str) -> bool:
         """Runs a deploy and kills it at its request `number`; False if it had ended before."""
@@ -158,7 +160,7 @@ class Deploys:
     def install_agent(self) -> None:
         words = ["agent", "install", self.domain, "--site-url", self.host.site_url]
         command = [sys.executable, "-m", "pythonanywhere_api", *words]
-        subprocess.run(command, env=self.environment, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, env=self.environment, check=True, capture_output=True, timeout=240)
 
     def tasks(self) -> list[dict[str, object]]:
         return [*self.client.always_on.list(), *self.client.schedule.list()]
@@ -176,7 +178,7 @@ class Deploys:
         log = Path(self.host.root) / "var" / "log" / Path(tasks[0]["logfile"]).name
         runs = log.read_text().count("Completed task") if log.exists() else 0
         advance_clock(DAY)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not log.exists() or log.read_text().count("Completed task") == runs:
             assert time.monotonic() < deadline, log.read_text() if log.exists() else "the task did not fire"
             time.sleep(0.02)

@@ -118,6 +118,7 @@ class OneFolder(PythonanywhereApi):
 PATTERN_CHARACTERS = "ab*?[]!^-\\&~|{}z."
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     st.text(PATTERN_CHARACTERS, min_size=1, max_size=9).filter(lambda text: text not in (".", "..", "**")),

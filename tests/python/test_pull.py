@@ -64,7 +64,7 @@ def test_a_refused_archive_and_an_interrupted_pull_leave_none_either(project, tm
 
     project.host.faults.add("hold", method="GET", path="*archive-000", times=1)
     run = project.pya.start("pull", tmp_path / "there")
-    assert project.host.wait_held(1, timeout=30)
+    assert project.host.wait_held(1, timeout=120)
     assert project.left() != []
     os.kill(run.pid, signal.SIGINT)
     run.communicate(timeout=60)

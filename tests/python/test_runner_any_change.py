@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from runner_host import Host, Tree, above, anew, many_accounts, write
 from runner_steps import fail_at, kill_at
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["a", "a/b", "a/b/c", "a/d", "e", "e/f", "e/g/h", "i/j", "i/k", "l"]
 FILES = st.dictionaries(
     st.sampled_from(NAMES), st.tuples(st.binary(max_size=9), st.sampled_from([0o600, 0o644, 0o751]))

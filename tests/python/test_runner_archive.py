@@ -129,6 +129,7 @@ def test_large_files_and_parts_as_they_are_cut_in_life(tmp_path):
     assert unpacked(stream) == host.tree()
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_the_archive_is_the_same(folder, packer):
     number, whole = 1, None
     while True:
@@ -149,6 +150,7 @@ def test_killed_at_any_step_the_archive_is_the_same(folder, packer):
     assert number > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=["full", "broken"])
 def test_an_error_at_any_step_is_told_and_no_archive_is_damaged(folder, packer, code):
     """A disk that is full while the archive is written is no fault of the file that is being packed."""

@@ -9,7 +9,7 @@ from runner_disks import alone, mount, remount, with_disks
 from runner_host import BACK, ID, Host, contents, load, simple, small
 from runner_steps import Counted
 
-pytestmark = with_disks
+pytestmark = [with_disks, pytest.mark.slow]
 MIB = 1 << 20
 
 

@@ -128,6 +128,7 @@ class Listing(list):
         pass
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_it_is_told_all_the_same(folder):
     number = 1
     while True:

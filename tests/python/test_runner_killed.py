@@ -8,6 +8,8 @@ import pytest
 from runner_host import BACK, ID, anew, contents, load, many_accounts, simple, small, tree, write
 from runner_steps import Counted, fail_at, in_child, kill_at, kill_self
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder():

@@ -11,7 +11,7 @@ from runner_disks import alone, mount, with_disks
 from runner_host import BACK, ID, Host, many_accounts, restored, small, tree
 from runner_steps import fail_at, kill_at
 
-pytestmark = with_disks
+pytestmark = [with_disks, pytest.mark.slow]
 LAYOUTS = ["beside", "own", "nothing there"]
 # Every step is tried on one disk; here it is enough if each is tried with some layout.
 STRIDE = len(LAYOUTS)

@@ -193,6 +193,7 @@ def test_a_store_that_lacks_a_file_is_no_loss(tmp_path):
 # ---- killed, and failing, at every step
 
 
+@pytest.mark.slow
 def test_a_rollback_killed_at_any_step_is_finished_by_the_next_run(folder):
     number = 1
     while True:
@@ -208,6 +209,7 @@ def test_a_rollback_killed_at_any_step_is_finished_by_the_next_run(folder):
     assert number > 90
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES], ids=["full", "denied"])
 def test_an_error_at_any_step_of_a_rollback_leaves_the_new_tree_or_the_old_one(folder, code):
     number = failures = 0

@@ -37,6 +37,7 @@ def api_of(host) -> PythonanywhereApi:
     return PythonanywhereApi(host.url, host.user, host.token, "site")
 
 
+@pytest.mark.usefixtures("hurried")
 def test_an_authority_nobody_trusts_is_refused_and_the_error_says_what_to_do(secure):
     api = api_of(secure)
     assert "SSL_CERT_FILE" in api.deploy_file("a.txt", b"x")
@@ -87,6 +88,7 @@ def proxy():
         server.shutdown()
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_proxy_is_used_and_its_refusal_is_told(proxy, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.server_address[1]}")
     api = PythonanywhereApi("www.pythonanywhere.com", "nobody", "s3cret", "site")

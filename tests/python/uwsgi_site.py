@@ -85,7 +85,7 @@ class Uwsgi:
         self.wait()
 
     def wait(self) -> None:
-        for _ in range(200):
+        for _ in range(1200):
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()
             except OSError:
@@ -130,7 +130,7 @@ class Uwsgi:
         self.wait_for_other(worker)
 
     def wait_for_other(self, worker: int) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while self.workers() in ([], [worker]):
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.005)

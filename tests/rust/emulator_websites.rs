@@ -1,7 +1,6 @@
 //! The emulator's websites: commands that listen on the socket they are given.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use pythonanywhere_api::emulator::{AccountKind, Settings};
 use reqwest::Method;
@@ -27,6 +26,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if "?" in self.path:
+            open(os.path.expanduser("~/asked"), "w").close()
             time.sleep(float(self.path.partition("?")[2]))
         text = f"{os.getpid()} {child.pid} {word} {self.command} {self.path} {self.headers['Host']} ".encode() + body
         self.send_response(200)
@@ -105,7 +105,7 @@ async fn a_reload_starts_the_command_anew_and_answers_those_who_wait() {
         let host = Arc::clone(&host);
         async move { host.page(DOMAIN, "/?0.5").await }
     });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    eventually(async || host.home("asked").exists().then_some(())).await;
     std::fs::write(host.home("word.txt"), "two").unwrap();
     assert_eq!(host.call(Method::POST, RELOAD, Value::Null).await, (200, json!({"status": "OK"})));
     let (new, rest) = split(&host.page(DOMAIN, "/").await.1);

@@ -1,10 +1,11 @@
-//! Jobs in an always-on or a scheduled task, which is made for the purpose and deleted afterwards.
+//! Jobs done by an always-on or a scheduled task, made for the purpose and deleted afterwards.
 //!
-//! If this program is killed, its tasks remain. A mark in their description lets the next command find and delete them.
-//! They run the runner of one job, which does nothing once its deploy is no longer the current one, so that a daily
+//! Tasks outlive us if we are killed. They carry a mark in their description, by which the next command finds them; what
+//! they run is the runner of one job, which does nothing once its deploy is no longer the current one, so that a daily
 //! task that nobody deleted is harmless.
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::api::TaskKind;
@@ -15,83 +16,27 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::host::job::{Job, Operation, Receipt};
 use crate::host::workspace::JobFolder;
 
-/// How often to look for the receipt: half of what the rate limit allows.
+/// How often the receipt is looked for: half of what the rate limit allows.
 const POLL: Duration = Duration::from_secs(3);
 
-/// How many seconds ahead a task is scheduled: the service looks once a minute, and must see it before its time.
+/// How far ahead a scheduled task is set: the service looks once a minute, and must see it before its time.
 const AHEAD: u64 = 120;
 
-/// How many scheduled tasks are tried if they are made too late for their minute.
+/// How many times a scheduled task is made if those before came too late for their minute.
 const MINUTES: usize = 3;
 
+/// What may pass until the service tells whether it made a task that nobody waits for any more.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
 pub(super) async fn run(kinds: &[TaskKind], job_folder: &JobFolder, job: &Job, limit: Duration) -> Result<Receipt> {
-    let command = job_folder.set_up(job).await?;
-    let mark = mark(job_folder, &job.id);
-    let (task, due) = match make(kinds, job_folder, job, &command, &mark).await {
-        Ok(made) => made,
-        Err(error) => {
-            // There is no task, so nobody uses the folder.
-            if !error.is_ambiguous() {
-                remove_folder(job_folder, job).await;
-            }
-            return Err(error);
-        }
-    };
-    clock::sleep_until(due).await;
-    let receipt = job_folder.wait(job, POLL, limit).await;
-    let kind = task.kind;
-    if let Err(error) = task.delete().await {
-        job_folder.leave_task(kind);
-        log::warn!("the task of this job could not be deleted; the next command will delete it: {}", error.chain());
-    }
-    let receipt = receipt?;
-    tidy(job_folder, job, &receipt).await;
-    Ok(receipt)
+    let mut made = Made::nothing(job_folder, job);
+    let receipt = made.run(kinds, limit).await;
+    made.is_over = true;
+    receipt
 }
 
-/// A task of the first of these kinds that the account allows, and when it starts at the earliest.
-async fn make(
-    kinds: &[TaskKind],
-    job_folder: &JobFolder,
-    job: &Job,
-    command: &str,
-    mark: &str,
-) -> Result<(Made, Tick)> {
-    let mut refusals = Vec::new();
-    for &kind in kinds {
-        let mut made = Made { job_folder: job_folder.clone(), job: job.clone(), kind, ids: Vec::new() };
-        let due = match kind {
-            TaskKind::AlwaysOn => made.always_on(command, mark).await,
-            TaskKind::Scheduled => made.scheduled(command, mark).await,
-        };
-        let error = match due {
-            Ok(due) => return Ok((made, due)),
-            Err(error) => error,
-        };
-        // A task may have been made nevertheless, or too late for its minute.
-        let deleted = match made.delete().await {
-            Ok(()) if error.is_ambiguous() => {
-                delete_marked(&job_folder.client, kind, |text| text == mark).await.map(drop)
-            }
-            outcome => outcome,
-        };
-        if let Err(second) = deleted {
-            job_folder.leave_task(kind);
-            log::warn!("a task of this job may be left; the next command will delete it: {}", second.chain());
-        }
-        // The account has no such tasks, or all of them are in use.
-        if !matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::BadRequest) {
-            return Err(error);
-        }
-        let refusal = error.chain();
-        log::warn!("a task was refused: {refusal}");
-        refusals.push(refusal);
-    }
-    Err(Error::config(format!("this account allows no task for this: {}", refusals.join("; "))))
-}
-
-/// Removes the folder of a job, since the runner may have been ended with its task before it did so. An archive to be
-/// fetched stays, and so do files that could not be restored.
+/// Removes the folder of a job whose runner may have ended with its task, just before it did so itself. What was to be
+/// fetched stays, and so does what could not be put back.
 async fn tidy(job_folder: &JobFolder, job: &Job, receipt: &Receipt) {
     let is_done = receipt.is_ok() && !matches!(job.operation, Operation::Archive { .. });
     if is_done || job.operation.timeout().is_some() {
@@ -106,19 +51,19 @@ async fn remove_folder(job_folder: &JobFolder, job: &Job) {
     };
     match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            log::warn!("the folder of this job could not be removed; a later job will remove it: {}", error.chain());
+            log::warn!("the folder of this job is still there, and goes with a later one: {}", error.chain());
         }
         _ => {}
     }
 }
 
-/// The hour and minute, in UTC, at which a task that is made now will run, and the time until then.
+/// The hour and the minute, in UTC, at which a task that is made now is to run, and how long it is until then.
 fn due_time(now: SystemTime) -> ((u64, u64), Duration) {
     let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) + AHEAD;
     ((seconds / 3600 % 24, seconds / 60 % 60), Duration::from_secs(AHEAD - seconds % 60))
 }
 
-/// The mark of our tasks: the project, the note that they belong to, and the job.
+/// By which a task of ours is known: the project, the note under which it works, and the job.
 fn mark(job_folder: &JobFolder, id: &str) -> String {
     let owner = job_folder.owner.as_deref().unwrap_or(id);
     format!("{}{owner} {id} (made by pya, which deletes it)", prefix(job_folder.state.name()))
@@ -128,8 +73,8 @@ fn prefix(state: &str) -> String {
     format!("pya job {state} ")
 }
 
-/// Deletes the tasks that jobs of a project left, except those of the notes `live`; returns whether there were any. An
-/// account without tasks has none.
+/// Deletes the tasks that jobs of a project left, but those under the notes `live`; whether there were any. An account
+/// without tasks has none.
 ///
 /// # Errors
 /// As the service answers.
@@ -142,7 +87,7 @@ pub async fn sweep(client: &Client, kind: TaskKind, state: &str, live: &BTreeSet
     .await
 }
 
-/// Deletes the tasks that belong to one note.
+/// Deletes the tasks that work under one note.
 ///
 /// # Errors
 /// As the service answers.
@@ -173,42 +118,142 @@ async fn delete(client: &Client, kind: TaskKind, id: u64) -> Result<()> {
     }
 }
 
-/// Tasks on the host, which are deleted when this is dropped.
+/// A task that is being made. Once it is asked for it may be made whatever becomes of us, so the answer is waited for.
+type Making = Pin<Box<dyn Future<Output = Result<u64>> + Send>>;
+
+/// What a job has on the host: tasks, and the folder that they work in. If the job is cut off, both go with this.
 struct Made {
     job_folder: JobFolder,
     job: Job,
+    /// By which its tasks are known.
+    mark: String,
     kind: TaskKind,
     ids: Vec<u64>,
+    making: Option<Making>,
+    is_over: bool,
 }
 
 impl Made {
-    async fn always_on(&mut self, command: &str, mark: &str) -> Result<Tick> {
-        // The service restarts a task that ends, so it sleeps when it is done.
-        let task = self.job_folder.client.create_always_on(&format!("{command}; exec sleep infinity"), mark).await?;
-        self.ids.push(task.id);
+    fn nothing(job_folder: &JobFolder, job: &Job) -> Self {
+        let (mark, kind) = (mark(job_folder, &job.id), TaskKind::AlwaysOn);
+        Self {
+            job_folder: job_folder.clone(),
+            job: job.clone(),
+            mark,
+            kind,
+            ids: Vec::new(),
+            making: None,
+            is_over: false,
+        }
+    }
+
+    async fn run(&mut self, kinds: &[TaskKind], limit: Duration) -> Result<Receipt> {
+        let command = self.job_folder.set_up(&self.job).await?;
+        let due = match self.make(kinds, &command).await {
+            Ok(due) => due,
+            Err(error) => {
+                // No task, so nobody works there.
+                if !error.is_ambiguous() {
+                    remove_folder(&self.job_folder, &self.job).await;
+                }
+                return Err(error);
+            }
+        };
+        clock::sleep_until(due).await;
+        let receipt = self.job_folder.wait(&self.job, POLL, limit).await;
+        if let Err(error) = self.delete().await {
+            self.job_folder.leave_task(self.kind);
+            log::warn!("the task of this job could not be deleted; the next command will delete it: {}", error.chain());
+        }
+        let receipt = receipt?;
+        tidy(&self.job_folder, &self.job, &receipt).await;
+        Ok(receipt)
+    }
+
+    /// Makes a task of the first of these kinds that the account gives; when it begins at the earliest.
+    async fn make(&mut self, kinds: &[TaskKind], command: &str) -> Result<Tick> {
+        let mut refusals = Vec::new();
+        for &kind in kinds {
+            self.kind = kind;
+            let due = match kind {
+                TaskKind::AlwaysOn => self.always_on(command).await,
+                TaskKind::Scheduled => self.scheduled(command).await,
+            };
+            let error = match due {
+                Ok(due) => return Ok(due),
+                Err(error) => error,
+            };
+            // One may have been made all the same, or too late for its minute.
+            let deleted = match self.delete().await {
+                Ok(()) if error.is_ambiguous() => delete_of(&self.job_folder.client, kind, &self.mark).await,
+                outcome => outcome,
+            };
+            if let Err(second) = deleted {
+                self.job_folder.leave_task(kind);
+                log::warn!("a task of this job may be left; the next command will delete it: {}", second.chain());
+            }
+            // An account without such tasks, or one whose tasks are all in use.
+            if !matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::BadRequest) {
+                return Err(error);
+            }
+            let refusal = error.chain();
+            log::warn!("a task was refused: {refusal}");
+            refusals.push(refusal);
+        }
+        Err(Error::config(format!("this account allows no task for this: {}", refusals.join("; "))))
+    }
+
+    async fn always_on(&mut self, command: &str) -> Result<Tick> {
+        let (client, mark) = (self.job_folder.client.clone(), self.mark.clone());
+        // Whatever ends is started again: the rest is sleep.
+        let command = format!("{command}; exec sleep infinity");
+        self.wait_for(async move { Ok(client.create_always_on(&command, &mark).await?.id) }).await?;
         Ok(clock::now())
     }
 
-    async fn scheduled(&mut self, command: &str, mark: &str) -> Result<Tick> {
+    async fn scheduled(&mut self, command: &str) -> Result<Tick> {
         for _ in 0..MINUTES {
             let (time, until) = due_time(self.job_folder.client.server_time().unwrap_or_else(clock::wall));
-            // There can be no receipt before the minute begins.
+            // Nothing can be there before the minute begins.
             let due = clock::now() + until;
-            self.ids.push(self.job_folder.client.create_daily(command, mark, time).await?.id);
+            let (client, command, mark) = (self.job_folder.client.clone(), command.to_owned(), self.mark.clone());
+            self.wait_for(async move { Ok(client.create_daily(&command, &mark, time).await?.id) }).await?;
             if clock::now() < due {
                 return Ok(due);
             }
-            // The request waited for the rate limit, and the task will run tomorrow. If it did start, another one is
-            // harmless.
+            // It waited for the rate limit, and is for tomorrow. If it began all the same, another one does no harm.
         }
-        Err(Error::job(
-            "no task could be made in time for its minute: something else uses up the rate limit of schedule/",
-        ))
+        Err(Error::job("no task was made in time for its minute: something else uses up the rate limit of schedule/"))
     }
 
-    async fn delete(mut self) -> Result<()> {
+    /// Waits for a task that is being made. If we are cut off here, whoever clears up after us goes on waiting.
+    async fn wait_for(&mut self, making: impl Future<Output = Result<u64>> + Send + 'static) -> Result<()> {
+        let id = self.making.insert(Box::pin(making)).await;
+        self.making = None;
+        self.ids.push(id?);
+        Ok(())
+    }
+
+    async fn delete(&mut self) -> Result<()> {
         delete_all(&self.job_folder.client, self.kind, &std::mem::take(&mut self.ids)).await
     }
+
+    /// The same where we were cut off, perhaps before we knew what was made.
+    async fn delete_cut_off(&mut self) -> Result<()> {
+        if let Some(making) = self.making.take() {
+            match tokio::time::timeout(ANSWER_WITHIN, making).await {
+                Ok(Ok(id)) => self.ids.push(id),
+                Ok(Err(error)) if !error.is_ambiguous() => {}
+                _ => delete_of(&self.job_folder.client, self.kind, &self.mark).await?,
+            }
+        }
+        self.delete().await
+    }
+}
+
+/// Deletes what a request may have made that got no answer.
+async fn delete_of(client: &Client, kind: TaskKind, mark: &str) -> Result<()> {
+    delete_marked(client, kind, |description| description == mark).await.map(drop)
 }
 
 async fn delete_all(client: &Client, kind: TaskKind, ids: &[u64]) -> Result<()> {
@@ -221,18 +266,20 @@ async fn delete_all(client: &Client, kind: TaskKind, ids: &[u64]) -> Result<()> 
 
 impl Drop for Made {
     fn drop(&mut self) {
-        let ids = std::mem::take(&mut self.ids);
-        if !ids.is_empty() {
-            let (job_folder, job, kind) = (self.job_folder.clone(), self.job.clone(), self.kind);
-            cleanup::defer(async move {
-                if let Err(error) = delete_all(&job_folder.client, kind, &ids).await {
-                    log::warn!("the task of an interrupted job could not be deleted: {}", error.chain());
-                } else if !matches!(job.operation, Operation::Apply { .. } | Operation::Rollback { .. }) {
-                    // An interrupted change is finished from there, or undone.
-                    remove_folder(&job_folder, &job).await;
-                }
-            });
+        if self.is_over {
+            return;
         }
+        let mut left = Self::nothing(&self.job_folder, &self.job);
+        (left.kind, left.ids, left.making) = (self.kind, std::mem::take(&mut self.ids), self.making.take());
+        left.is_over = true;
+        cleanup::defer(async move {
+            if let Err(error) = left.delete_cut_off().await {
+                log::warn!("the task of an interrupted job is still there: {}", error.chain());
+            } else if !matches!(left.job.operation, Operation::Apply { .. } | Operation::Rollback { .. }) {
+                // What was being changed may be finished from there, or undone.
+                remove_folder(&left.job_folder, &left.job).await;
+            }
+        });
     }
 }
 
