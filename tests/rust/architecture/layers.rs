@@ -20,11 +20,10 @@ pub const LAYERS: &[Folder] = &[
     Folder {
         path: "src",
         layers: &[
-            ("python", "cli emulator webfaction environment.rs deploy host finder api client *.rs"),
-            ("cli", "emulator webfaction environment.rs deploy host finder api client *.rs"),
+            ("python", "cli emulator webfaction deploy host finder api client *.rs"),
+            ("cli", "emulator webfaction deploy host finder api client *.rs"),
             ("emulator", "*.rs"),
             ("webfaction", "client *.rs"),
-            ("environment.rs", "client *.rs"),
             ("deploy", "host finder api client *.rs"),
             ("host", "finder api client *.rs"),
             ("finder", "api client *.rs"),
@@ -45,12 +44,6 @@ pub const LAYERS: &[Folder] = &[
             ("*.rs", ""),
         ],
     },
-];
-
-/// The cycles that are allowed: each pair is two halves of one idea.
-pub const CYCLES: &[&[&str]] = &[
-    &["src/python/client/extras.rs", "src/python/client/families.rs"],
-    &["src/python/webfaction/classes.rs", "src/python/webfaction/methods.rs"],
 ];
 
 impl Folder<'_> {
