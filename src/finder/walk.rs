@@ -259,6 +259,7 @@ mod tests {
                     code: None,
                     retry_after: None,
                     browser_url: None,
+                    recognised: true,
                 });
             }
             Ok(self.folders.get(folder).cloned())
