@@ -2,7 +2,7 @@
 
 import builtins
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, final, type_check_only
 
@@ -17,8 +17,8 @@ from .types import (
     Console,
     ConsoleOutput,
     CpuUsage,
-    DeployStep,
     DeployEstimate,
+    DeployStep,
     Drift,
     HostJob,
     ListedEntry,
@@ -1060,17 +1060,17 @@ class PythonanywhereApi(_PythonanywhereBase):
         """Lists a folder of the project, one level deep.
 
         Returns:
-            Dicts with ``file_path`` (relative to the project) and ``type`` (``"directory"``, ``"file"``, or whatever else
-            the service names; all but ``"directory"`` count as files), sorted by name; ``None`` if there is no such
-            folder (`error_message` is cleared) or on error (it is set).
+            Dicts with ``file_path`` (relative to the project) and ``type``, sorted by name. The type is what the service
+            says; any but ``"directory"`` counts as a file. ``None`` if there is no such folder (`error_message` is
+            cleared) or on error (it is set).
 
         Source: ``GET files/path{path}``.
         """
     def _from_json(self, response: Any) -> Any:
         """Returns what the response's own ``json()`` returns.
 
-        If that fails, it returns ``None``, and `error_message` quotes the first 200 characters of ``content``, which may
-        be bytes or text.
+        If that fails, it returns ``None``, and `error_message` quotes the first 200 characters of ``content``, bytes or
+        text.
         """
     def _prepare_collector(self, skip: Callable[[str], bool]) -> ItemCollector:
         """Sets `skip_enter_folder` and returns an item collector for a collector of files.

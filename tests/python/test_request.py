@@ -17,7 +17,6 @@ import pythonanywhere_api
 from pythonanywhere_api import AsyncPythonanywhereApi
 from pythonanywhere_api.testing import Emulator
 
-
 BASE = "/api/v0/user/me/"
 
 
@@ -221,7 +220,7 @@ def test_keywords_that_only_requests_has_are_sent_by_requests(caller, host, api,
 
 def test_keywords_that_only_requests_has_are_named_where_it_is_not_installed(caller, host, api, monkeypatch):
     monkeypatch.setitem(sys.modules, "requests", None)
-    with pytest.raises(TypeError, match="'verify'.*requests"):
+    with pytest.raises(TypeError, match=r"'verify'.*requests"):
         caller.run(api._request("cpu/", "task", verify=False))
     assert host.requests == []
     assert caller.run(api._request("cpu/", "task", params={"a": 1}, headers={"X-A": "1"}, timeout=5)).ok
