@@ -48,13 +48,12 @@ impl Obstacle {
 
     fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
         if let Some(error) = error.downcast_ref::<io::Error>() {
-            // What a custom error of the system's type wraps is not among its causes.
-            let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
             let is_absent = matches!(
                 error.kind(),
                 io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable
             );
-            return if is_absent { Some(Self::NoHost) } else { inner.and_then(Self::of_tls) };
+            // What an error of this type wraps is not among its causes.
+            return if is_absent { Some(Self::NoHost) } else { error.get_ref().and_then(|inner| Self::of(inner)) };
         }
         error.downcast_ref::<rustls::Error>().and_then(Self::of_tls)
     }
