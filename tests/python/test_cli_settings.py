@@ -111,7 +111,7 @@ def test_the_table_names_no_host_but_the_services_own(pya, name):
     table(pya, 'user = "me"', f'host = "{name}"')
     done = pya("ls", code=2, **UNREACHABLE)
     assert f"--host {name}" in done.stderr
-    # Whoever names it himself is told where the token goes.
+    # A host that the user names is used, and named in a warning.
     host = name.removeprefix("https://")
     for given, environment in (["--host", name], {}), ([], {"PYTHONANYWHERE_SITE": name}):
         done = pya("ls", *given, code=3, **UNREACHABLE, **environment)

@@ -139,8 +139,8 @@ fn shown(error: &Error) -> String {
 
 #[tokio::test]
 async fn what_the_server_repeats_of_the_token_is_masked() {
-    let percent: String = TOKEN.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let json: String = TOKEN.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let percent = TOKEN.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
+    let json = TOKEN.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<Vec<_>>().concat();
     for said in [TOKEN, &TOKEN.replace('=', "%3d"), &percent, &json] {
         // The second one begins where quotes end, so that it would be cut in two.
         let text = format!("Token {said} {} {said}", "x".repeat(130));
