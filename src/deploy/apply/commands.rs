@@ -39,7 +39,7 @@ impl<R: Remote> Run<'_, R> {
             let receipt = match receipt {
                 Ok(receipt) => receipt,
                 Err(Error::Timeout { .. }) => {
-                    let output = "nobody knows whether it ended: look before you run it again".to_owned();
+                    let output = "it is unknown whether it ended: check before you run it again".to_owned();
                     let report = StepReport { step: step.to_owned(), ok: false, exit_status: None, output };
                     self.recorder.lock().steps.push(report);
                     self.recorder.lock().stopped = Some(format!("{step} did not end in time"));

@@ -1,4 +1,4 @@
-//! The look at the site after a reload: a failed import shows at the first request, not in the reload's answer.
+//! The health check after a reload: a failed import shows at the first request, not in the reload's answer.
 //!
 //! Redirects are followed within the site, no credentials are sent, and a site that asks for a password is healthy. When it
 //! answers with a server error, the error log says why: its lines since the reload are in the report.
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const LINES: usize = 40;
 
 impl<R: Remote> Run<'_, R> {
-    /// Looks at each site that was reloaded `since`; false if one does not work.
+    /// Checks each site that was reloaded `since`; false if one does not work.
     pub(crate) async fn is_healthy(&self, since: SystemTime) -> bool {
         let (Some(path), Some(client)) = (&self.options.health, self.remote.as_client()) else { return true };
         let reloaded = self.recorder.lock().reloaded.clone();
@@ -56,7 +56,7 @@ impl<R: Remote> Run<'_, R> {
     }
 }
 
-/// As `look`, but what may pass is given a little time: the first request after a reload waits for the application.
+/// As `look`, but a failure that may pass is given some time: the first request after a reload waits for the application.
 async fn look_again(client: &Client, domain: &str, site_url: Option<&str>, path: &str) -> Result<u16> {
     let end = clock::now() + PATIENCE;
     loop {
@@ -101,7 +101,7 @@ async fn look(client: &Client, domain: &str, site_url: Option<&str>, path: &str)
     Ok(last)
 }
 
-/// What was written to the error log since then. Nobody's deploy depends on it, so what cannot be read is said instead.
+/// What was written to the error log since then, or why it cannot be read: no deploy depends on it.
 async fn new_lines(client: &Client, domain: &str, since: SystemTime) -> Vec<String> {
     let read = async {
         let place = RemotePath::parse(&format!("/var/log/{domain}.error.log"))?;

@@ -1,7 +1,7 @@
 //! Reloads of web apps after a deploy.
 //!
-//! A reload that is not answered in time may have happened or not. Reloading twice does no harm, but a second request to
-//! a service that is down helps nobody, so the web app's configuration is asked for in between.
+//! After a time-out it is unknown whether the web app was reloaded. A second reload does no harm, but a service that is
+//! down should not be asked again, so the web app's configuration is read in between.
 
 use crate::api::Reloaded;
 use crate::deploy::remote::Remote;
@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) async fn reload<R: Remote>(remote: &R, domain: &str) -> Result<Reloaded> {
     match remote.reload(domain).await {
         Err(error) if error.is_ambiguous() => {
-            log::info!("nobody knows whether {domain} was reloaded, once more: {}", error.chain());
+            log::info!("it is unknown whether {domain} was reloaded, trying once more: {}", error.chain());
             remote.ask(domain).await?;
             remote.reload(domain).await
         }

@@ -1,6 +1,6 @@
 //! Drift: what the host really holds, against what the manifest says and what is here.
 //!
-//! One job hashes the whole tree where it lies. Nothing is changed, and nothing is taken for gone that could not be read.
+//! One job hashes the whole tree on the host. Nothing is changed, and what could not be read does not count as gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::host::{JobFolder, Operation};
 /// How long the host may hash.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
-/// Folders that are nobody's project.
+/// Folders that belong to no project.
 pub(crate) const PRUNED: [&str; 3] = ["__pycache__", ".git", ".pya"];
 
 /// How the host differs. Paths are relative to the project, lists are sorted.
@@ -78,7 +78,7 @@ enum There {
     /// Other content, or no file but a link.
     Other,
     Gone,
-    /// Nobody looked, for this reason.
+    /// Not looked at, for this reason.
     Unknown(String),
 }
 

@@ -1,7 +1,7 @@
-//! What each way of deploying costs: in requests, and in time as far as that is known before.
+//! What each way of deploying costs: in requests, and in time as far as that is known beforehand.
 //!
-//! One request per file, or a bundle that somebody on the host unpacks. The figures are those of a deploy that nothing
-//! hinders: exact for single files and for the agent; a task or a console is looked at until it is done.
+//! One request per file, or a bundle that a job on the host unpacks. The figures are those of a deploy without retries:
+//! exact for single files and for the agent; a task or a console is polled until it is done.
 
 use crate::text::counted;
 use std::fmt;
@@ -11,14 +11,14 @@ use serde::Serialize;
 /// Below this many changes a bundle saves next to nothing.
 const FEW: usize = 20;
 
-/// What a bundle costs whatever its size and whoever unpacks it: intent, listing, and the intent's end.
+/// What a bundle costs, whatever its size and its executor: intent, listing, and removing the intent.
 const BULK_REQUESTS: usize = 3;
 
-/// What a task costs at most, for one job: two uploads, the task and its end, its folder, and looks at the receipt.
+/// What a task costs at most, for one job: two uploads, making and deleting the task, its folder, and polls of the receipt.
 const TASK_REQUESTS: usize = 10;
 
-/// What a console costs at most, for one job: the note of it, looks at its prompt, two uploads, the line that is typed, and
-/// looks at the receipt.
+/// What a console costs at most, for one job: its record, polls of its prompt, two uploads, the line that is typed, and
+/// polls of the receipt.
 const CONSOLE_REQUESTS: usize = 12;
 
 /// What a way of deploying costs.
@@ -35,7 +35,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// What it costs, for people.
+    /// What it costs, human-readable.
     #[must_use]
     pub fn cost(&self) -> String {
         let is_bound = !matches!(self.executor, "none" | "webapp");
@@ -113,8 +113,8 @@ impl Workload {
         self.changes > FEW && self.single > self.bundle() + look + job
     }
 
-    /// What each way costs; the first is one request per file, where only commands need the `executor`. It took `asked`
-    /// requests to know who does the one that is `taken`.
+    /// What each way costs; the first is one request per file, where only commands need the `executor`. Choosing the
+    /// executor of the one that is `taken` took `asked` requests.
     pub fn estimates(&self, executor: Option<&'static str>, asked: usize, taken: &str) -> Vec<Estimate> {
         let mut estimates = vec![self.estimate("none", executor, asked, taken, "")];
         if self.changes > 0 {

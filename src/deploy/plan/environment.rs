@@ -1,4 +1,4 @@
-//! The Python environment of a web app, as far as a command on the host must be told of it, and how long commands may run.
+//! The Python environment of a web app, as far as a command on the host must be told, and how long commands may run.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(crate) fn receipt_within(executor: &Executor) -> Duration {
     Duration::from_secs(limit_of(executor)) + RECEIPT_LATER
 }
 
-/// With what the web app runs, as far as a command must be told.
+/// What the web app runs with, as far as a command must be told.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PythonEnvironment {
     /// Where its packages are, if in a virtualenv.
@@ -41,7 +41,7 @@ pub(crate) struct PythonEnvironment {
 }
 
 impl PythonEnvironment {
-    /// Those of the web app `domain`. Inside it, the agent knows its Python and its settings; anything else is told what
+    /// That of the web app `domain`. Inside it, the agent knows its Python and its settings; anything else is told what
     /// the web app's record and its WSGI file say.
     pub(crate) async fn of(client: &Client, domain: Option<&str>, executor: &Executor) -> Result<Self> {
         let timeout = limit_of(executor);

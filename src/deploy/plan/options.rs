@@ -9,7 +9,7 @@ use super::steps::Steps;
 pub struct DeployOptions {
     /// Delete what earlier deploys put there and is gone locally.
     pub delete: bool,
-    /// Delete what nobody of us put there; needs a diff with a complete listing.
+    /// Delete what no deploy of ours put there; needs a diff with a complete listing.
     pub delete_unmanaged: bool,
     /// Refuse to delete more files than this; by default the larger of 10 and 20 % of the manifest.
     pub max_delete: Option<usize>,
@@ -23,12 +23,12 @@ pub struct DeployOptions {
     pub force: bool,
     /// How many uploads go on at a time; 0 is the default, 16.
     pub concurrency: usize,
-    /// Who does what cannot be done through the API.
+    /// What does the work that the API cannot do.
     pub executors: ExecutorOptions,
     /// What is run on the host before the reload.
     pub steps: Steps,
     /// A path of the site that must not answer with a server error after the reload.
     pub health: Option<String>,
-    /// Whether the old files are put back if a step, the reload or the look at the site fails.
+    /// Whether the old files are put back if a step, the reload or the health check fails.
     pub rollback_on_failure: bool,
 }

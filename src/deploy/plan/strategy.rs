@@ -1,4 +1,4 @@
-//! By what means a deploy is carried out: an executor for the bundle, for the commands, for both, or none.
+//! How a deploy is carried out: with an executor for the bundle, for the commands, for both, or with none.
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ use crate::text::counted;
 /// What does the work on the host.
 #[derive(Debug, Default)]
 pub(crate) struct Strategy {
-    /// Whose, and what starts jobs, where anything does.
+    /// The account and the executor, if there is one.
     pub executor: Option<(Client, Executor)>,
     /// Whether the files go as a bundle.
     pub in_bulk: bool,
@@ -28,7 +28,7 @@ pub(crate) struct Strategy {
 }
 
 impl Strategy {
-    /// Chooses. Sends nothing where there is nothing to choose.
+    /// Chooses one. Sends nothing where nothing is to be chosen.
     pub async fn choose(client: Option<&Client>, options: &DeployOptions, work: &ResolvedPlan) -> Result<Self> {
         let executors = &options.executors;
         let (Some(client), false) = (client, work.plan.actions.is_empty()) else { return Ok(Self::default()) };
@@ -80,7 +80,7 @@ impl Strategy {
         self.estimates.iter().find(|estimate| estimate.executor == self.name())
     }
 
-    /// What starts jobs, for those who cannot do without.
+    /// What starts jobs, where there must be something.
     pub fn needed(&self) -> Result<&(Client, Executor)> {
         self.executor.as_ref().ok_or_else(|| Error::config("nothing can run commands on the host"))
     }
