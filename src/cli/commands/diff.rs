@@ -8,18 +8,26 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, shown};
 use crate::deploy::{DeployDiff, DeployOptions, Estimate, Forecast};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::text::{counted, first_few};
 
 pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     let prepared = Prepared::new(&args.select, context)?;
     let diff = prepared.diff(&context.output).await?;
-    let forecast = forecast(&prepared, &diff).await?;
+    let forecast = match forecast(&prepared, &diff).await {
+        Ok(forecast) => Some(forecast),
+        // A diff is worth showing also where a deploy of it would be refused.
+        Err(error) if error.kind() == ErrorKind::Config => {
+            context.output.warn(&format!("pya deploy would be refused: {}", error.chain()));
+            None
+        }
+        Err(error) => return Err(error),
+    };
     let mut document = diff.to_json();
     document["forecast"] = json!(forecast);
     context.output.answer(&diff.to_string(), &document);
     summarise(&diff, &context.output);
-    if let Some(way) = forecast.estimate() {
+    if let Some((forecast, way)) = forecast.as_ref().and_then(|forecast| Some((forecast, forecast.estimate()?))) {
         context.output.say(&format!("pya deploy takes {}", way.cost()));
         for line in executor_lines(&forecast.estimates, &forecast.executor, &forecast.why) {
             context.output.say(&line);

@@ -6,6 +6,7 @@ pub(super) mod cleanup;
 pub(super) mod commands;
 pub(super) mod context;
 pub(super) mod delete;
+mod error_log;
 pub(super) mod deploy;
 pub(super) mod health;
 pub(super) mod progress;

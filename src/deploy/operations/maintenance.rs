@@ -10,6 +10,7 @@ use crate::cleanup;
 use crate::client::{Client, RemotePath};
 use crate::deploy::plan::environment::{PythonEnvironment, limit_of, receipt_within};
 use crate::deploy::plan::executor::{ExecutorOptions, NO_COMMANDS};
+use crate::deploy::plan::step_files::manage_hint;
 use crate::deploy::project::Project;
 use crate::deploy::remote::{Remote, delete_if_there};
 use crate::deploy::state::folder::{State, StateFolder};
@@ -145,7 +146,12 @@ pub async fn command(project: &Project, executors: &ExecutorOptions, command: Co
     let executor = executors.for_job(client, NO_COMMANDS).await?;
     let operation = match command {
         Command::Manage(args, manage) => {
-            PythonEnvironment::of(client, executors.domain.as_deref(), &executor).await?.manage(args, manage)
+            let record = match executors.domain.as_deref() {
+                Some(domain) => Some(client.webapp(domain).await?),
+                None => None,
+            };
+            let environment = PythonEnvironment::of_record(record.as_ref(), &executor);
+            environment.for_manage(client, executors.domain.as_deref(), &executor).await?.manage(args, manage)
         }
         Command::Run(_) if matches!(executor, Executor::Webapp(_)) => {
             return Err(Error::config(format!(
@@ -166,6 +172,9 @@ pub async fn command(project: &Project, executors: &ExecutorOptions, command: Co
             output.push_str(&error.message);
             output.push('\n');
             Ok(Outcome { exit_status: status, output, truncated: receipt.truncated })
+        }
+        (_, Some(error)) if error.kind == "missing" && error.message.contains("manage.py") => {
+            Err(Error::config(format!("{}: {}", error.message, manage_hint("FOLDER/manage.py"))))
         }
         _ => Err(receipt.to_error()),
     }

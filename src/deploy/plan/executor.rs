@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::cost::Workload;
+use crate::api::checked_domain;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::host::{Agent, Agents, Executor};
@@ -104,6 +105,11 @@ impl SelectedExecutor {
 }
 
 impl ExecutorOptions {
+    /// Refuses a domain that is none.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.domain.as_deref().map_or(Ok(()), |domain| checked_domain(domain).map(drop))
+    }
+
     /// The executor of a deploy without commands.
     pub(crate) async fn for_deploy(&self, client: &Client, workload: &Workload) -> Result<SelectedExecutor> {
         if self.choice == ExecutorChoice::None {
@@ -123,6 +129,7 @@ impl ExecutorOptions {
     /// # Errors
     /// `Config` if there is none, with what to do about it.
     pub(crate) async fn for_job(&self, client: &Client, otherwise: &str) -> Result<Executor> {
+        self.check()?;
         let chosen = self.required(client, otherwise).await?;
         chosen.executor.ok_or_else(|| Error::config(format!("{otherwise}: {}", chosen.why)))
     }

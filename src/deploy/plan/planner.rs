@@ -166,8 +166,8 @@ impl ResolvedPlan {
             parts: 1 + usize::try_from(self.plan.bytes / PART_SIZE).unwrap_or(usize::MAX - 1),
             leftovers: self.plan.actions.iter().filter(is_about_leftovers).count(),
             commands: options.steps.names().count(),
-            has_domain: options.executors.domain.is_some(),
             limit: self.limit,
+            ..Workload::default()
         }
     }
 

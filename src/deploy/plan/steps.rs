@@ -40,6 +40,11 @@ impl Steps {
         self.requirements.is_none() && !self.collectstatic && !self.migrate
     }
 
+    /// Whether `manage.py` is to be run.
+    pub(crate) fn runs_manage(&self) -> bool {
+        self.collectstatic || self.migrate
+    }
+
     /// The names of what is to be run.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         let wanted = [
