@@ -150,7 +150,13 @@ mod tests {
         for domain in ["me.pythonanywhere.com", "www.example.com", "localhost", "xn--bcher-kva.example"] {
             assert_eq!(checked_domain(domain).unwrap(), domain);
         }
-        for address in ["https://me.example.com/", "me.example.com/x?y", " me.example.com", "me.example.com:443", "me.example.com."] {
+        for address in [
+            "https://me.example.com/",
+            "me.example.com/x?y",
+            " me.example.com",
+            "me.example.com:443",
+            "me.example.com.",
+        ] {
             let error = checked_domain(address).unwrap_err().to_string();
             assert!(error.contains("the domain alone, \"me.example.com\""), "{error}");
         }

@@ -9,8 +9,28 @@ use super::wsgi::settings_module;
 
 /// Modules whose import sets no environment variables. What a project's own module does is not known here.
 const HARMLESS: [&str; 23] = [
-    "__future__", "asgiref", "base64", "collections", "contextlib", "datetime", "django", "functools", "io", "json",
-    "logging", "os", "pathlib", "platform", "re", "site", "sys", "time", "traceback", "typing", "urllib", "warnings",
+    "__future__",
+    "asgiref",
+    "base64",
+    "collections",
+    "contextlib",
+    "datetime",
+    "django",
+    "functools",
+    "io",
+    "json",
+    "logging",
+    "os",
+    "pathlib",
+    "platform",
+    "re",
+    "site",
+    "sys",
+    "time",
+    "traceback",
+    "typing",
+    "urllib",
+    "warnings",
     "whitenoise",
 ];
 

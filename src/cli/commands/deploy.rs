@@ -28,7 +28,7 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
     if args.delete_unmanaged {
         diff = prepared.with_unmanaged(&diff).await?;
     }
-    summarise(&diff, output);
+    summarise(&diff, options.delete, output);
     let report = perform(&prepared.project, &diff, &options, context, true).await?;
     let text = if report.dry_run { diff.to_string() } else { String::new() };
     output.answer(&text, &report.to_json());
@@ -42,8 +42,7 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
 
 fn options(args: &Deploy, prepared: &Prepared<'_>) -> DeployOptions {
     let table = &prepared.settings.table;
-    let (executors, reload) =
-        executors_and_reloads(&args.executors, &prepared.settings, args.no_reload, &args.reload);
+    let (executors, reload) = executors_and_reloads(&args.executors, &prepared.settings, args.no_reload, &args.reload);
     DeployOptions {
         delete: args.delete || table.delete,
         delete_unmanaged: args.delete_unmanaged,
@@ -52,6 +51,7 @@ fn options(args: &Deploy, prepared: &Prepared<'_>) -> DeployOptions {
         dry_run: args.dry_run,
         health: health(args, prepared, &reload),
         reload,
+        keep_owed_reloads: args.no_reload,
         force: args.force,
         steps: Steps {
             requirements: args.requirements.clone(),

@@ -138,7 +138,10 @@ impl<R: Remote> Run<'_, R> {
         }
         lease.start();
         if self.change(&lease, &id, load).await && self.clean_up().await {
-            if let Err(error) = lease.remove().await {
+            // A reload that an earlier deploy owes and that was not asked for is still owed.
+            let is_owed = !lease.intent().reload.is_empty();
+            let ended = if is_owed { lease.leave().await } else { lease.remove().await };
+            if let Err(error) = ended {
                 self.recorder.warn(format!(
                     "everything is deployed, but the note of this deploy is still there and will expire: {}",
                     error.chain()

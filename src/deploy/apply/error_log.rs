@@ -84,7 +84,8 @@ fn is_raised_at(texts: &[&str], at: usize) -> bool {
 fn names_exception(text: &str) -> bool {
     let name = text.split(':').next().unwrap_or_default();
     let is_name = |part: &str| {
-        part.starts_with(|c: char| c.is_alphabetic() || c == '_') && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
     };
     let class = name.rsplit('.').next().unwrap_or_default();
     name.split('.').all(is_name) && class.starts_with(|c: char| c.is_uppercase() || c == '_')
@@ -116,7 +117,8 @@ mod tests {
              {stamp}django.core.exceptions.ImproperlyConfigured: Set the SECRET_KEY\n{stamp}in the environment.\n\
              {stamp}no python application found, check your startup logs for errors\n"
         );
-        let above = format!("{stamp}Error running WSGI application\n{stamp}ModuleNotFoundError: No module named 'x'\n{frames}");
+        let above =
+            format!("{stamp}Error running WSGI application\n{stamp}ModuleNotFoundError: No module named 'x'\n{frames}");
         for (log, first, length) in [
             (below, "django.core.exceptions.ImproperlyConfigured: Set the SECRET_KEY", 2 + FRAME_LINES),
             (above, "ModuleNotFoundError: No module named 'x'", 1 + FRAME_LINES),

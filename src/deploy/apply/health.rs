@@ -123,7 +123,7 @@ impl<R: Remote> Run<'_, R> {
 /// Looks at a page, and at others where that one does not tell.
 async fn check(client: &Client, domain: &str, site_url: Option<&str>, path: &str) -> Result<Health> {
     let page = look_again(client, domain, site_url, path).await?;
-    let other = |path| async move { look(client, domain, site_url, path).await.map_or(None, |page| Some(page)) };
+    let other = |path| async move { look(client, domain, site_url, path).await.ok() };
     Ok(match page.status {
         400 if other(NO_PAGE).await.is_some_and(|page| page.status == 400) => Health::RefusesAll,
         200 if page.text.contains(PLACEHOLDER) => Health::Placeholder,

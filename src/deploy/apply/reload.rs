@@ -22,6 +22,12 @@ impl<R: Remote> Run<'_, R> {
             self.recorder.fail(domain, format!("not reloaded: {}", error.chain()));
             return false;
         }
+        if let Some(reason) = self.strategy.sites.refused.get(domain) {
+            // It was known before the upload, and the other domains need the new files.
+            lease.intent().reload.remove(domain);
+            self.recorder.fail(domain, format!("not reloaded: {reason}"));
+            return false;
+        }
         self.watcher.tell(ProgressEvent::Reloading { domain: domain.to_owned() });
         let outcome = match self.remote.as_client() {
             Some(client) if self.strategy.sites.is_website(domain) => reload_website(client, domain).await,

@@ -23,6 +23,8 @@ pub struct DeployOptions {
     pub dry_run: bool,
     /// Domains to reload if anything changed.
     pub reload: Vec<String>,
+    /// Leave the reloads that earlier deploys owe as they are, with a warning, instead of making them as well.
+    pub keep_owed_reloads: bool,
     /// Go on although another deploy seems to be working.
     pub force: bool,
     /// How many uploads go on at a time; 0 is the default, 16.
@@ -84,7 +86,7 @@ mod tests {
             ..ExecutorOptions::default()
         };
         let reload = reload.iter().map(|&domain| domain.to_owned()).collect();
-        DeployOptions { executors, reload, ..DeployOptions::default() }
+        DeployOptions { reload, executors, ..DeployOptions::default() }
     }
 
     #[test]

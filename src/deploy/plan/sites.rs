@@ -4,6 +4,7 @@
 //! not show only when the new files are there. A domain that is no web app may be a website that a command serves (ASGI),
 //! which has its own list and its own reload.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde_json::Value;
@@ -18,6 +19,8 @@ use crate::text::first_few;
 pub(crate) struct Sites {
     apps: Vec<Value>,
     websites: Vec<Value>,
+    /// Domains that were asked for and cannot be reloaded, and why.
+    pub refused: BTreeMap<String, String>,
     /// How many requests it took to read them.
     pub requests: usize,
 }
@@ -69,6 +72,18 @@ impl Sites {
         }
     }
 
+    /// Refuses to reload `domains` if none of them can be. Where some can, the others are noted: those sites must get the
+    /// new code, and the report names the rest as failed.
+    pub(crate) fn refuse(&mut self, domains: &[String], now: Option<SystemTime>) -> Result<()> {
+        let failures: Vec<(&String, Error)> =
+            domains.iter().filter_map(|domain| Some((domain, self.check(domain, now).err()?))).collect();
+        if failures.len() < domains.len() {
+            self.refused = failures.into_iter().map(|(domain, error)| (domain.clone(), error.to_string())).collect();
+            return Ok(());
+        }
+        failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
     /// Says what there is, and how to make what there is not.
     fn unknown(&self, domain: &str) -> Error {
         let names = self.apps.iter().chain(&self.websites).filter_map(|site| site["domain_name"].as_str());
@@ -114,6 +129,7 @@ mod tests {
             ],
             websites: vec![json!({ "domain_name": "asgi.example.com", "enabled": true })],
             requests: 2,
+            ..Sites::default()
         }
     }
 
@@ -134,6 +150,11 @@ mod tests {
             assert!(error.contains(words), "{error}");
         }
         assert!(Sites::default().check("a.b", now).unwrap_err().to_string().contains("none yet"));
+        let named = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let mut some = self::sites();
+        some.refuse(&named(&["off.example.com", "good.example.com"]), now).unwrap();
+        assert!(some.refused.keys().eq(["off.example.com"]), "{some:?}");
+        assert!(some.refuse(&named(&["off.example.com", "new.example.com"]), now).is_err());
         assert!(sites.is_website("asgi.example.com") && !sites.is_website("good.example.com"));
     }
 }

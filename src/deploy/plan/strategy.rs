@@ -111,18 +111,18 @@ impl Strategy {
     }
 }
 
-/// The sites that are reloaded or have commands run for them; those that were asked for must be there.
+/// The sites that are reloaded or have commands run for them. One at least of those that were asked for must be there.
 async fn sites(client: &Client, options: &DeployOptions, work: &ResolvedPlan) -> Result<Sites> {
     let domain = options.executors_in_effect().domain.filter(|_| !options.steps.is_none());
     let domains: Vec<String> = work.reload.iter().chain(&domain).cloned().collect();
     if domains.is_empty() {
         return Ok(Sites::default());
     }
-    let sites = Sites::read(client, &domains).await?;
+    let mut sites = Sites::read(client, &domains).await?;
+    let now = client.server_time();
+    domain.iter().try_for_each(|domain| sites.check(domain, now))?;
     // What an earlier deploy owes may be gone by now, which is no reason to refuse this one.
-    for domain in options.reload.iter().chain(&domain) {
-        sites.check(domain, client.server_time())?;
-    }
+    sites.refuse(&options.reload, now)?;
     Ok(sites)
 }
 
@@ -156,6 +156,8 @@ pub struct Forecast {
     pub executor: String,
     /// Why this one.
     pub why: String,
+    /// What the deploy would warn of, beside what the diff does.
+    pub warnings: Vec<String>,
 }
 
 impl Forecast {
@@ -173,5 +175,10 @@ impl Forecast {
 pub async fn forecast<R: Remote>(project: &Project<R>, diff: &DeployDiff, options: &DeployOptions) -> Result<Forecast> {
     let work = ResolvedPlan::of(diff, options)?;
     let strategy = Strategy::choose(project.client.as_client(), diff, options, &work).await?;
-    Ok(Forecast { executor: strategy.name().to_owned(), estimates: strategy.estimates, why: strategy.why })
+    Ok(Forecast {
+        executor: strategy.name().to_owned(),
+        estimates: strategy.estimates,
+        why: strategy.why,
+        warnings: work.warnings,
+    })
 }
