@@ -170,11 +170,12 @@ fn first_setting(code: &str) -> Option<String> {
             continue;
         }
         if is_deleted(before) || !(reads(after) || names_settings(after) || is_tested(before)) {
-            let line = code[at..].lines().next().unwrap_or_default();
             let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-            let statement: String = format!("{}{line}", &code[start..at]).trim().chars().take(80).collect();
-            // What is assigned may be a password.
-            let statement = statement.split_once('=').map_or(statement.as_str(), |(target, _)| target.trim_end());
+            let line = after.lines().next().unwrap_or_default();
+            // No further than the name: what follows may be a password.
+            let end = line.find(['=', '(', ',']).unwrap_or(line.len());
+            let statement = format!("{}{name}{}", &code[start..at], &line[..end]);
+            let statement: String = statement.trim().chars().take(80).collect();
             return Some(format!("has {statement:?}"));
         }
     }

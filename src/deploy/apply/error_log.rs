@@ -22,15 +22,17 @@ const BEGINNINGS: [&str; 8] = [
     "***",
 ];
 
-/// The lines from the first with that time or a later one; lines without a time belong to the one before.
-pub(super) fn lines_since(log: &str, stamp: &str) -> Vec<String> {
-    let is_new = |line: &&str| {
-        line.get(..stamp.len())
-            .is_some_and(|start| start >= stamp && start.as_bytes()[4] == b'-' && start.as_bytes()[10] == b' ')
-    };
+/// The lines from the first with that time or a later one, where those without a time belong to the one before. If there
+/// is none, those at the end that have no time, which may be older: then it is false.
+pub(super) fn lines_since(log: &str, stamp: &str) -> (Vec<String>, bool) {
     let lines: Vec<&str> = log.lines().collect();
-    let Some(first) = lines.iter().position(is_new) else { return Vec::new() };
-    lines[first..].iter().map(|&line| line.to_owned()).collect()
+    let is_new = |line: &&str| {
+        without_stamp(line).len() < line.len() && line.get(..stamp.len()).is_some_and(|time| time >= stamp)
+    };
+    let first = lines.iter().position(is_new);
+    let dated = lines.iter().rposition(|line| without_stamp(line).len() < line.len());
+    let from = first.unwrap_or_else(|| dated.map_or(0, |last| last + 1));
+    (lines[from..].iter().map(|&line| line.to_owned()).collect(), first.is_some())
 }
 
 /// The part of `lines` that tells most: the last exception with its message, and where it was raised.
@@ -102,8 +104,10 @@ mod tests {
     #[test]
     fn only_what_is_new_in_the_log_is_shown_with_its_tracebacks() {
         let log = "2026-11-23 08:00:00,000: old\n  of old\n2026-11-23 09:00:01,000: new\nTraceback\n";
-        assert_eq!(lines_since(log, "2026-11-23 09:00:00"), ["2026-11-23 09:00:01,000: new", "Traceback"]);
-        assert!(lines_since(log, "2026-11-23 10:00:00").is_empty());
+        let (lines_of_it, is_new) = lines_since(log, "2026-11-23 09:00:00");
+        assert_eq!((lines_of_it, is_new), (lines("2026-11-23 09:00:01,000: new\nTraceback"), true));
+        assert_eq!(lines_since(log, "2026-11-23 10:00:00"), (lines("Traceback"), false));
+        assert_eq!(lines_since("no time", "2026-11-23 10:00:00"), (lines("no time"), false));
         let many = lines(&"2026-11-23 09:00:01,000: x\n".repeat(100));
         assert_eq!(excerpt(&many).len(), LINES);
     }

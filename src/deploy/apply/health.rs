@@ -107,14 +107,18 @@ impl<R: Remote> Run<'_, R> {
         }
     }
 
-    /// Puts the part of the error log that tells most into the report, and returns the exception in it.
+    /// Puts the part of the error log that tells most into the report, and returns what to say of the exception in it.
     async fn quote_log(&self, client: &Client, domain: &str, since: SystemTime) -> Option<String> {
-        let lines = match error_log(client, domain).await {
-            Ok(log) => excerpt(&lines_since(&log, &stamp(since))),
+        let (lines, is_new) = match error_log(client, domain).await {
+            Ok(log) => {
+                let (lines, is_new) = lines_since(&log, &stamp(since));
+                (excerpt(&lines), is_new)
+            }
             // No deploy depends on it.
-            Err(error) => vec![format!("(the error log cannot be read: {})", error.chain())],
+            Err(error) => (vec![format!("(the error log cannot be read: {})", error.chain())], false),
         };
-        let raised = exception(&lines).map(str::to_owned);
+        let words = if is_new { "" } else { "the last exception in the error log is " };
+        let raised = exception(&lines).map(|raised| format!("{words}{raised}"));
         self.recorder.lock().error_log.extend(lines);
         raised
     }

@@ -19,11 +19,12 @@ const MANAGE: &str = "manage.py";
 pub(crate) async fn check(client: &Client, diff: &DeployDiff, steps: &Steps, work: &ResolvedPlan) -> Result<usize> {
     let mut requests = 0;
     for path in needed(steps) {
-        if will_be_there(path, diff, work) {
+        let goes = work.deletes.values().flatten().any(|gone| gone == path);
+        if !goes && will_be_there(path, diff, work) {
             continue;
         }
         requests += 1;
-        if !is_on_host(client, diff, path).await? {
+        if goes || !is_on_host(client, diff, path).await? {
             return Err(Error::config(missing(path, diff, steps)));
         }
     }
@@ -40,8 +41,7 @@ fn will_be_there(path: &str, diff: &DeployDiff, work: &ResolvedPlan) -> bool {
     let base = &diff.base;
     let is_sent = work.uploads.iter().any(|upload| upload.path == path);
     let is_ours = base.known.ours.contains_key(path) && !base.vanished.contains(path);
-    let goes = work.deletes.values().flatten().any(|gone| gone == path);
-    is_sent || (!goes && (is_ours || diff.unchanged.iter().any(|there| there == path)))
+    is_sent || is_ours || diff.unchanged.iter().any(|there| there == path)
 }
 
 async fn is_on_host(client: &Client, diff: &DeployDiff, path: &str) -> Result<bool> {
@@ -71,7 +71,7 @@ fn missing(path: &str, diff: &DeployDiff, steps: &Steps) -> String {
         other => manage_hint(other.map_or("FOLDER/manage.py", |other| other.as_str())),
     };
     let step = if is_requirements { "pip needs" } else { "this deploy is to run" };
-    format!("{step} {path}, which is neither in the project nor on the host{found}: {remedy}")
+    format!("{step} {path}, which will not be on the host{found}: {remedy}")
 }
 
 /// How to say where `manage.py` is.
