@@ -28,6 +28,7 @@ MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 ALLOWED_HOSTS = ["{host}"]
 LOGGING = {{
     "version": 1,
+    "disable_existing_loggers": False,
     "handlers": {{"console": {{"class": "logging.StreamHandler"}}}},
     "root": {{"handlers": ["console"], "level": "ERROR"}},
 }}
