@@ -1,8 +1,8 @@
 //! What holds for this run: options, then the environment, then `[tool.pythonanywhere]` in `pyproject.toml`.
 //!
 //! The table is searched for in the project's folder and the folders above it, as other tools do, but not beyond the
-//! work tree, and not in a file of another user: what somebody else put into a shared folder must not decide where the
-//! token goes or what is deleted. For the same reason the table cannot name just any host. An unknown key is an error: a
+//! work tree, and not in a file of another user: a file that someone else put into a shared folder must not decide where
+//! the token goes or what is deleted. For the same reason the table cannot name just any host. An unknown key is an error: a
 //! misspelt `protected` would otherwise leave a database unprotected. A token in the table is refused, since the file is
 //! committed.
 
@@ -273,7 +273,7 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// The text of a token file, without the line break that editors put at its end.
+/// The text of a token file, without a final line break.
 pub fn read_token(path: &Path) -> Result<String> {
     std::fs::read_to_string(path)
         .map(|text| text.trim().to_owned())

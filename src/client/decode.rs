@@ -195,7 +195,10 @@ mod tests {
         Decoder::new(&mut HeaderMap::from_iter([(CONTENT_ENCODING, http::HeaderValue::from_static(encoding))]))
     }
 
-    fn gather(body: &Bytes, limit: Limit) -> io::Result<(bool, usize, io::Result<(Bytes, bool)>)> {
+    /// Whether it is too long, how long it became, and the body.
+    type Outcome = (bool, usize, io::Result<(Bytes, bool)>);
+
+    fn gather(body: &Bytes, limit: Limit) -> io::Result<Outcome> {
         let mut gathered = Gathered::new(decoder("gzip")?, limit);
         for chunk in body.chunks(700) {
             if !gathered.add(&Bytes::copy_from_slice(chunk))? {

@@ -3,7 +3,7 @@
 //!
 //! `USER` counts only on the host itself: on a laptop it names another account, in CI it is `runner`. The host sets
 //! `PYTHONANYWHERE_DOMAIN` to one of two values, and home folders there are `/home/$USER`. Other values of that variable,
-//! such as the domain of a web app, are somebody's own and name no host: the token would go there.
+//! such as the domain of a web app, are not the service's: the token would go to that site.
 //! See <https://help.pythonanywhere.com/pages/API/>.
 
 use super::host::BaseUrl;
@@ -83,7 +83,7 @@ mod tests {
     const EU: (&str, &str) = ("PYTHONANYWHERE_DOMAIN", "eu.pythonanywhere.com");
 
     #[test]
-    fn a_laptops_user_is_somebody_else() {
+    fn the_user_of_a_laptop_is_not_the_account() {
         let laptop = [("USER", "me"), ("LOGNAME", "me"), ("HOME", "/home/me")];
         assert_eq!(read(&laptop).login, None);
         let with = |more| read(&[&laptop[..], &[more]].concat()).login;

@@ -44,3 +44,4 @@ pub(crate) use path::quote_segments as quote;
 pub use request::Request;
 pub use response::Response;
 pub(crate) use save::Destination;
+pub(crate) use secrets::Secrets;

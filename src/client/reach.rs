@@ -1,7 +1,7 @@
-//! Hosts that cannot be reached: nothing listens there, or nobody knows the name.
+//! Hosts that cannot be reached: they refuse connections, or their name has no address.
 //!
-//! Such an answer comes at once and seldom changes, so it is worth a second at most, and for the next calls not even
-//! that: a program that makes twenty calls to a host that is down must not wait twenty times.
+//! Such an answer comes at once and seldom changes, so a request retries for one second at most, and the requests that
+//! follow try once: a program that makes twenty calls to a host that is down must not wait twenty times.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -16,7 +16,7 @@ use crate::per_process::PerProcess;
 /// How long one request tries to reach a host that refuses connections or has no address.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long calls to a host try once after one of them did not reach it.
+/// How long the calls that follow to the same host try only once.
 const MEMORY: Duration = Duration::from_secs(10);
 
 /// Why no connection was made, where that tells what to do next.
@@ -48,13 +48,12 @@ impl Obstacle {
 
     fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
         if let Some(error) = error.downcast_ref::<io::Error>() {
-            // What a custom error of the system's type wraps is not among its causes.
-            let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
             let is_absent = matches!(
                 error.kind(),
                 io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable
             );
-            return if is_absent { Some(Self::NoHost) } else { inner.and_then(Self::of_tls) };
+            // What an error of this type wraps is not among its causes.
+            return if is_absent { Some(Self::NoHost) } else { error.get_ref().and_then(|inner| Self::of(inner)) };
         }
         error.downcast_ref::<rustls::Error>().and_then(Self::of_tls)
     }
@@ -78,7 +77,7 @@ pub(super) fn was_absent(host: &str) -> bool {
     absent.get(host).is_some_and(|at| clock::now() - *at < MEMORY)
 }
 
-/// Takes down whether the host is there.
+/// Records whether the host could be reached.
 pub(super) fn note(host: &str, is_absent: bool) {
     let absent = ABSENT.get();
     let mut absent = absent.lock().unwrap_or_else(PoisonError::into_inner);

@@ -317,7 +317,16 @@ mod tests {
         response.headers.insert(DATE, "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
         response.headers.insert(RETRY_AFTER, "Sun, 06 Nov 1994 08:50:07 GMT".parse().unwrap());
         assert_eq!(response.retry_after(), Some(Duration::from_secs(30)));
-        assert_eq!(answer(429, "<h1>no</h1>").retry_after(), None);
+        // A date that has passed asks for no wait, by the service's clock.
+        response.headers.insert(RETRY_AFTER, "Sun, 06 Nov 1994 08:00:00 GMT".parse().unwrap());
+        assert_eq!(response.retry_after(), Some(Duration::ZERO));
+        for garbage in ["", "soon", "-5", "1.5", "99999999999999999999", "Sun, 99 Nov 1994 08:00:00 GMT"] {
+            response.headers.insert(RETRY_AFTER, garbage.parse().unwrap());
+            assert_eq!(response.retry_after(), Some(Duration::from_secs(17)), "{garbage:?}: the body is read then");
+        }
+        for body in ["", "<h1>no</h1>", r#"{"detail": "available in a while"}"#] {
+            assert_eq!(answer(429, body).retry_after(), None, "{body}");
+        }
     }
 
     #[test]

@@ -9,7 +9,6 @@ use http::StatusCode;
 
 use super::options::Options;
 use super::reach::{self, Obstacle};
-use super::response::Response;
 use crate::error::Error;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
@@ -17,6 +16,9 @@ const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
 /// A 429 that asks for a longer wait than this is passed to the caller instead of silently obeyed.
 pub(super) const MAX_THROTTLE_WAIT: Duration = Duration::from_secs(600);
+
+/// A 429 that asks for no wait at all gets at least this one.
+const SHORTEST_THROTTLE_WAIT: Duration = Duration::from_millis(500);
 
 /// More 429 answers in a row than this mean that another program keeps using up the account's budget.
 pub(super) const MAX_THROTTLES: u32 = 8;
@@ -64,9 +66,9 @@ pub(super) fn is_worth_repeating(error: &Error) -> bool {
         && Obstacle::behind(error) != Some(Obstacle::Certificate)
 }
 
-/// How long a throttled request waits: as the service says, else a whole window, jittered.
-pub(super) fn throttle_wait(response: &Response, window: Duration) -> Duration {
-    response.retry_after().unwrap_or_else(|| window.mul_f64(1.0 + fastrand::f64() / 10.0))
+/// How long a throttled request waits: as the service says, but not less than a moment; else a whole window, jittered.
+pub(super) fn throttle_wait(asked: Option<Duration>, window: Duration) -> Duration {
+    asked.map_or_else(|| window.mul_f64(1.0 + fastrand::f64() / 10.0), |asked| asked.max(SHORTEST_THROTTLE_WAIT))
 }
 
 #[cfg(test)]
@@ -83,6 +85,15 @@ mod tests {
         }
         assert_eq!(after(4, Duration::ZERO), None);
         assert_eq!(after(1, Duration::from_secs(10)), None);
+    }
+
+    #[test]
+    fn a_throttled_request_waits_as_told_or_a_whole_window() {
+        let window = Duration::from_secs(60);
+        assert_eq!(throttle_wait(Some(Duration::from_secs(7)), window), Duration::from_secs(7));
+        assert_eq!(throttle_wait(Some(Duration::ZERO), window), SHORTEST_THROTTLE_WAIT);
+        let unknown = throttle_wait(None, window);
+        assert!(unknown >= window && unknown <= window.mul_f64(1.1), "{unknown:?}");
     }
 
     #[test]

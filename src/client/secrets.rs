@@ -33,11 +33,16 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
+    /// Secrets that a caller knows of, all of which are to be found, whatever their length.
+    pub(crate) fn known(secrets: impl IntoIterator<Item = SecretString>) -> Self {
+        Self { masked: secrets.into_iter().collect(), has_short: false }.sorted()
+    }
+
     /// Those in the headers of an account.
     pub(super) fn of_headers(headers: &HeaderMap) -> Self {
         let mut secrets = Self::default();
         for (name, value) in headers {
-            // A header is opaque bytes; what is not text was not typed by anyone.
+            // Tokens and passwords that we send are ASCII or Latin-1 text.
             let Ok(value) = value.to_str() else { continue };
             if name == AUTHORIZATION || name == PROXY_AUTHORIZATION {
                 secrets.add_credentials(value);
@@ -82,8 +87,8 @@ impl Secrets {
         !self.has_short
     }
 
-    /// The text with `***` for each secret. Where the text `is_cut`, a secret that begins at its end counts too.
-    pub(super) fn mask(&self, text: &str, is_cut: bool) -> String {
+    /// The text with `***` for each secret. If the text `is_cut`, so is a secret of which only the start is left.
+    pub(crate) fn mask(&self, text: &str, is_cut: bool) -> String {
         let bytes = text.as_bytes();
         let mut masked = Vec::with_capacity(bytes.len());
         let mut at = 0;
@@ -258,7 +263,7 @@ mod tests {
             r"a\u002fb\u003Dc.0123",
             "a&#47;b&#x3d;c.0123",
         ] {
-            assert_eq!(secrets.mask(&format!("Token {said}, he said"), false), "Token ***, he said", "{said}");
+            assert_eq!(secrets.mask(&format!("Token {said} is wrong"), false), "Token *** is wrong", "{said}");
         }
         assert_eq!(secrets.mask("a/b=c.0124 é", false), "a/b=c.0124 é");
     }

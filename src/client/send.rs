@@ -56,7 +56,8 @@ impl Client {
             let waited = asked.elapsed();
             let activity = Arc::new(Activity::new());
             let before = attempts.spent;
-            let outcome = attempt.run(&activity).await;
+            // On the heap, since every operation's future contains it.
+            let outcome = Box::pin(attempt.run(&activity)).await;
             attempts.spent += activity.elapsed();
             self.log(&request, &url, &outcome, &activity, waited);
             self.note_reach(&outcome, before, &mut attempts);
@@ -115,7 +116,7 @@ impl Client {
         slot: Option<Slot>,
         attempts: &mut Attempts,
     ) -> Next {
-        let wait = throttle_wait(&response, WINDOW);
+        let wait = throttle_wait(response.retry_after(), WINDOW);
         attempts.throttled += 1;
         log::info!("{} {}: throttled, continuing in {:.0} s", response.method, response.url.path(), wait.as_secs_f64());
         let gives_up = wait > MAX_THROTTLE_WAIT || attempts.throttled > MAX_THROTTLES || request.is_sent_once();
@@ -216,7 +217,7 @@ impl Client {
         );
     }
 
-    /// Takes down whether the host is there: since when it is not for this request, and that for the next ones.
+    /// Records whether the host could be reached: for the retries of this request, and for the requests that follow.
     fn note_reach(&self, outcome: &Result<Response>, before: Duration, attempts: &mut Attempts) {
         let is_absent = outcome.as_ref().err().is_some_and(|error| Obstacle::behind(error) == Some(Obstacle::NoHost));
         attempts.absent_since = if is_absent { Some(attempts.absent_since.unwrap_or(before)) } else { None };

@@ -25,9 +25,8 @@ impl Success {
         let endpoint = endpoint_of(path).name;
         Self::Documented(match (method.as_str(), endpoint) {
             (_, "other") => return Self::Unknown,
-            ("GET" | "PUT" | "PATCH", _) => &[200],
+            ("GET" | "PUT" | "PATCH", _) | ("POST", "webapps/*/reload" | "websites/*/reload") => &[200],
             ("POST", "files/path/**") => &[200, 201],
-            ("POST", "webapps/*/reload" | "websites/*/reload") => &[200],
             ("POST", _) => &[200, 201, 204],
             ("DELETE", "webapps/*/ssl") => &[200, 204],
             ("DELETE", _) => &[204],

@@ -294,7 +294,7 @@ impl Attempt<'_> {
                 }
                 Err(error) => {
                     *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    Err(std::io::Error::other("the content could not be read to its end"))
+                    Err(std::io::Error::other("the content could not be read completely"))
                 }
             }))
         })
