@@ -1060,9 +1060,9 @@ class PythonanywhereApi(_PythonanywhereBase):
         """Lists a folder of the project, one level deep.
 
         Returns:
-            Dicts with ``file_path`` (relative to the project) and ``type``, sorted by name. The type is what the service
-            says; any but ``"directory"`` counts as a file. ``None`` if there is no such folder (`error_message` is
-            cleared) or on error (it is set).
+            Dicts with ``file_path`` (relative to the project) and ``type``, sorted by name. The type is what the
+            service says; any but ``"directory"`` counts as a file. ``None`` if there is no such folder (`error_message`
+            is cleared) or on error (it is set).
 
         Source: ``GET files/path{path}``.
         """

@@ -2,8 +2,8 @@
 
 import copy
 import json
-import time
 import pickle
+import time
 from unittest import mock
 
 import pytest
