@@ -196,14 +196,15 @@ impl Client {
         }
     }
 
-    /// What `-v` shows of each attempt. The query is left out: it may contain secrets.
+    /// What `-v` shows of each attempt. The query is left out: it may contain secrets. Python's `logging` does not get
+    /// these records, because it would run Python code for every request.
     fn log(&self, request: &Request, url: &Url, outcome: &Result<Response>, activity: &Activity, waited: Duration) {
         let host = if self.account.is_service { "" } else { self.host().authority() };
         let told = match outcome {
             Ok(response) => response.status.as_u16().to_string(),
             Err(error) => error.chain(),
         };
-        log::debug!(
+        log::trace!(
             "{} {host}{}: {told} in {:.3} s, {} bytes sent, {} received, waited {:.1} s",
             request.method,
             url.path(),
