@@ -123,7 +123,8 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
         None => None,
     };
     let state = folder.read(client).await?;
-    if state.manifest.is_none() && list_if_there(client, root).await?.is_none() {
+    let is_known = state.manifest.is_some() || !state.intents.is_empty() || !state.maintenance.is_empty();
+    if !is_known && list_if_there(client, root).await?.is_none() {
         return Err(Error::config(format!(
             "there is no such project on the host: {root} does not exist, and nothing was deployed there"
         )));
