@@ -50,11 +50,7 @@ impl Client {
     pub async fn create_webapp(&self, domain: &str, python_version: &str) -> Result<Value> {
         let request = Request::post("webapps/").form([("domain_name", domain), ("python_version", python_version)]);
         let response = self.send(request).await?.error_for_status()?;
-        let answer: Value = response.json("the new web app")?;
-        if answer.get("status").and_then(Value::as_str) == Some("ERROR") {
-            return Err(response.to_error());
-        }
-        Ok(answer)
+        response.json("the new web app")
     }
 
     /// Changes settings of a web app; a reload is needed to apply them.
