@@ -113,6 +113,7 @@ impl Hashes {
 /// # Errors
 /// `Config` if nothing can do it, or for local mistakes; `Job` if it failed on the host; what the service answers.
 pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Option<&SelectOptions>) -> Result<Drift> {
+    executors.check()?;
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
     let mut selected = match local {
