@@ -86,6 +86,14 @@ def test_pip_installs_into_the_account_under_every_name(host):
     assert subprocess.run(here, capture_output=True, check=False).returncode == 1
 
 
+def test_pip_installs_for_the_user_as_the_service_recommends(host):
+    make_wheel(home(host), "mine")
+    run_task(host, "pip install --user --no-index ~/mine-1.0-py3-none-any.whl")
+    (home(host) / "done").unlink()
+    assert "/.local/lib/python3" in run_task(host, "python3 -c 'import mine; print(mine.__file__)'")
+    assert list(home(host).glob(".local/lib/python3*/site-packages/mine.py"))
+
+
 def test_programs_of_the_starters_virtualenv_are_not_found(host):
     assert Path(sys.executable).with_name("pytest").exists()
     assert run_task(host, "command -v pytest || echo none") == "none\n"

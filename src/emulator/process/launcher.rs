@@ -133,7 +133,7 @@ impl Launcher {
         });
         let mut command = Command::new(&self.starter);
         command.args(["-I", "-S"]).arg(&self.script).arg(spec.to_string()).args(words).env_clear();
-        command.env("PATH", self.python.search_path());
+        command.env("PATH", self.python.search_path(&self.home()));
         command
     }
 

@@ -19,6 +19,11 @@ use crate::emulator::preferences::python3_versions;
 
 const PIP_STUB: &str = include_str!("pip_stub.py");
 
+/// Keeps the interpreter's own packages out, which may be those of the emulator's user. `include-system-site-packages`
+/// would do so as well, but then `pip install --user`, which the service recommends, would be refused. The module
+/// `site` reads this file before it adds the folders of `PREFIXES`.
+const ISOLATION: &str = "import site; site.PREFIXES.clear()\n";
+
 /// Asks a Python for the one that its virtualenv was made from, and where a virtualenv of it has its packages.
 const QUESTIONS: &str = r#"
 import json, os, sys, sysconfig
@@ -64,8 +69,9 @@ impl AccountPython {
         fs::create_dir_all(&packages)?;
         let home = facts.base.parent().unwrap_or(Path::new("/")).display();
         let version = &facts.version;
-        let settings = format!("home = {home}\ninclude-system-site-packages = false\nversion = {version}\n");
+        let settings = format!("home = {home}\ninclude-system-site-packages = true\nversion = {version}\n");
         fs::write(root.join("pyvenv.cfg"), settings)?;
+        fs::write(packages.join("account.pth"), ISOLATION)?;
         let minor = version.rsplit_once('.').map_or(version.as_str(), |(minor, _)| minor);
         for name in ["python", "python3", &format!("python{minor}")] {
             link(&facts.base, &bin.join(name))?;
@@ -82,12 +88,13 @@ impl AccountPython {
     }
 
     /// The account's programs, then those of this machine, without the virtualenvs among them.
-    pub(super) fn search_path(&self) -> OsString {
+    pub(super) fn search_path(&self, home: &Path) -> OsString {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let is_virtualenv = |folder: &Path| folder.parent().is_some_and(|root| root.join("pyvenv.cfg").exists());
         let machine = std::env::split_paths(&path).filter(|folder| !is_virtualenv(folder));
-        // A folder with a colon in its name cannot be in a search path; it came from one, so this does not fail.
-        std::env::join_paths(self.programs.iter().cloned().chain(machine)).unwrap_or(path)
+        let account = std::iter::once(home.join(".local/bin")).chain(self.programs.iter().cloned());
+        // It fails only for a root with a colon in its name.
+        std::env::join_paths(account.chain(machine)).unwrap_or(path)
     }
 }
 
@@ -114,7 +121,7 @@ fn ask(python: &Path) -> io::Result<Facts> {
 /// Makes `place` a link to `target`, whatever it was before.
 fn link(target: &Path, place: &Path) -> io::Result<()> {
     match fs::remove_file(place) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => symlink(target, place),
     }
 }
