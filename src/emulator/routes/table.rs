@@ -39,15 +39,13 @@ impl Endpoint {
     /// The paths to route to it, in the router's syntax.
     pub fn routes(&self) -> Vec<String> {
         let full = format!("/api/{}/user/{{user}}/{}", self.version, self.name);
-        match full.strip_suffix("{*}") {
-            Some(start) => vec![start.to_owned(), format!("{start}/"), format!("{start}/{{*rest}}")],
-            None => {
-                // The router needs a name for each parameter; handlers take them in order.
-                let route = full.replacen("{}", "{first}", 1).replacen("{}", "{second}", 1);
-                let bare = self.answers_bare().then(|| route.trim_end_matches('/').to_owned());
-                std::iter::once(route).chain(bare).collect()
-            }
+        if let Some(start) = full.strip_suffix("{*}") {
+            return vec![start.to_owned(), format!("{start}/"), format!("{start}/{{*rest}}")];
         }
+        // The router needs a name for each parameter; handlers take them in order.
+        let route = full.replacen("{}", "{first}", 1).replacen("{}", "{second}", 1);
+        let bare = self.answers_bare().then(|| route.trim_end_matches('/').to_owned());
+        std::iter::once(route).chain(bare).collect()
     }
 
     /// Whether a path without its last slash is answered as with it: the service's examples for version 1 leave it out.
