@@ -10,6 +10,7 @@
 //! | `commands` | one file per command |
 //! | `endpoints` | a command for each endpoint of the service |
 //! | `output`, `progress` | data to stdout, messages and bars to stderr |
+//! | `terminal`, `table` | what may reach a terminal, and how wide it is |
 //! | `exit` | the exit codes |
 
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
@@ -27,6 +28,8 @@ mod progress;
 mod run;
 mod settings;
 mod signals;
+mod table;
+mod terminal;
 
 pub use context::HostPython;
 pub use exit::Exit;
