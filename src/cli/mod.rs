@@ -3,6 +3,7 @@
 //! | file | duty |
 //! |---|---|
 //! | `args`, `options` | the commands and their options |
+//! | `usage` | command lines as people type them |
 //! | `settings` | what holds when an option is not given: environment, `pyproject.toml` |
 //! | `context` | what every command works with |
 //! | `paths` | paths in the account as people type them |
@@ -30,6 +31,7 @@ mod settings;
 mod signals;
 mod table;
 mod terminal;
+mod usage;
 
 pub use context::HostPython;
 pub use exit::Exit;
