@@ -3,6 +3,7 @@
 //! In the extension module another logger may be in place already, one that hands the records to Python's `logging`;
 //! then only the level is set here, and that logger decides what is shown.
 
+use super::terminal::printable;
 use log::{LevelFilter, Log, Metadata, Record};
 
 struct Stderr;
@@ -21,7 +22,8 @@ impl Log for Stderr {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             use std::io::Write;
-            let _ = writeln!(std::io::stderr().lock(), "{}: {}", level_name(record.level()), record.args());
+            let text = record.args().to_string();
+            let _ = writeln!(std::io::stderr().lock(), "{}: {}", level_name(record.level()), printable(&text));
         }
     }
 

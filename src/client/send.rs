@@ -22,6 +22,7 @@ use super::success::Success;
 use super::transfer::{Activity, Attempt};
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::setting::Interface;
 
 /// What comes after an attempt: another one, or the end.
 type Next = ControlFlow<Result<Response>>;
@@ -69,6 +70,7 @@ impl Client {
             self.log(&request, &url, &outcome, &activity, waited);
             self.note_reach(&outcome, before, &mut attempts);
             if let Ok(response) = &outcome {
+                self.follow_emulator(response);
                 self.note_date(response);
             }
             if let ControlFlow::Break(outcome) = self.after(&request, outcome, slot, &mut attempts).await {
@@ -193,6 +195,19 @@ impl Client {
             RateLimit::Off => None,
             RateLimit::PerMinute(limit) => Some(Endpoint { limit, ..endpoint }),
             RateLimit::Default => Some(endpoint),
+        }
+    }
+
+    /// Keeps pace with the clock of an emulator in another process; otherwise a minute of the rate limit would be an
+    /// hour there, and a deploy would lose its lease. Only `pya` does, which talks to one host and then ends.
+    fn follow_emulator(&self, response: &Response) {
+        if Interface::current() != Interface::CommandLine || !self.host().is_loopback() {
+            return;
+        }
+        let speed =
+            response.headers.get(clock::SPEED_HEADER).and_then(|value| value.to_str().ok()?.parse::<f64>().ok());
+        if let Some(speed) = speed.filter(|speed| (1.0..=1e5).contains(speed) && *speed > clock::speed()) {
+            clock::set_speed(speed);
         }
     }
 
