@@ -3,8 +3,8 @@
 import copy
 import json
 import logging
-import time
 import pickle
+import time
 from unittest import mock
 
 import pytest

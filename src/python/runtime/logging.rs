@@ -29,7 +29,7 @@ impl Wait {
     }
 
     /// Takes what `logging` raised since the last time.
-    pub(super) fn take_raised(&self) -> Option<PyErr> {
+    pub(super) fn take_raised() -> Option<PyErr> {
         RAISED.take()
     }
 }

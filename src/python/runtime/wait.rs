@@ -46,7 +46,7 @@ where
     F: Future<Output = T> + Send,
 {
     let driver = executor::driver()?;
-    let wait = logging::Wait::begin();
+    let _wait = logging::Wait::begin();
     let mut future = Box::pin(async move {
         settle().await;
         future.await
@@ -56,7 +56,7 @@ where
         let (step, inside) = py.detach(|| (driver.drive(next(&mut future, queue)), shutdown::enter_or_stay()));
         drop(inside);
         match step {
-            Step::Done(outcome) => return wait.take_raised().map_or(Ok(outcome), Err),
+            Step::Done(outcome) => return logging::Wait::take_raised().map_or(Ok(outcome), Err),
             Step::Run(job) => {
                 queue.leave_alone()?;
                 job(py);
@@ -70,7 +70,7 @@ where
                 "the process was forked inside a callback; the call continues in the parent",
             ));
         }
-        if let Err(raised) = wait.take_raised().map_or_else(|| py.check_signals(), Err) {
+        if let Err(raised) = logging::Wait::take_raised().map_or_else(|| py.check_signals(), Err) {
             py.detach(|| cancel(&driver, future));
             return Err(raised);
         }
