@@ -42,13 +42,14 @@ pub enum Setting {
     ExecutorNone,
     MaxDelete,
     MaxFileSize,
+    Overwrite,
     RollbackOnFailure,
     SiteUrl,
 }
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AllowTasks,
         Self::CompareNames,
         Self::DeleteUnmanaged,
@@ -56,6 +57,7 @@ impl Setting {
         Self::ExecutorNone,
         Self::MaxDelete,
         Self::MaxFileSize,
+        Self::Overwrite,
         Self::RollbackOnFailure,
         Self::SiteUrl,
     ];
@@ -71,6 +73,7 @@ impl Setting {
             Self::ExecutorNone => ("executor=\"none\"", "--executor none"),
             Self::MaxDelete => ("max_delete=", "--max-delete"),
             Self::MaxFileSize => ("max_file_size=", "--max-file-size"),
+            Self::Overwrite => ("overwrite=True", "--overwrite"),
             Self::RollbackOnFailure => ("rollback_on_failure=True", "--rollback-on-failure"),
             Self::SiteUrl => ("site_url=", "--site-url"),
         };

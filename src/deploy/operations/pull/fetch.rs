@@ -1,7 +1,7 @@
-//! Pull: files of the project on the host, as one archive, to a folder of this machine.
+//! Pull: downloads files of the project from the host, as one archive, to a folder of this machine.
 //!
-//! The host packs, we fetch the parts and [`super::unpack`] them. The archive on the host is as large as the project, so it
-//! goes however a pull ends.
+//! The host packs them, the parts are downloaded, and [`super::unpack`] unpacks them. The archive on the host is as large as
+//! the project, so it is removed however a pull ends.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use crate::deploy::state::folder::StateFolder;
 use crate::error::{Error, Result};
 use crate::host::{JobFolder, random_id};
 
-/// How long the host may pack.
+/// How long packing may take.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// What is pulled, and where to.
@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 pub struct PullOptions {
     /// Masks; everything, if there are none.
     pub include: Vec<String>,
-    /// Masks of what is left out.
+    /// Masks of files to leave out.
     pub exclude: Vec<String>,
     /// Whether local files with other content are replaced.
     pub overwrite: bool,
@@ -43,11 +43,11 @@ pub struct PullReport {
     pub written: Vec<String>,
     /// Files that were here already with the same content.
     pub unchanged: usize,
-    /// What could not be read on the host, and why.
+    /// Files that could not be read on the host, and why.
     pub unreadable: BTreeMap<String, String>,
-    /// What is left out on the host, and why: links, caches, virtualenvs.
+    /// What was skipped on the host, and why: links, caches, virtualenvs.
     pub skipped: BTreeMap<String, String>,
-    /// The masks, as they were given, for which nothing came.
+    /// The masks, as they were given, that match no file.
     pub unmatched: Vec<String>,
     /// Bytes in the archive.
     pub bytes: u64,
@@ -67,11 +67,11 @@ struct PackedPart {
     size: u64,
 }
 
-/// Brings files of the project on the host to the folder `to`. The archive on the host goes, however this ends.
+/// Downloads files of the project to the folder `to`. The archive on the host is removed however this ends.
 ///
 /// # Errors
-/// `Config` for masks that are none, before any request; if nothing can pack the files, if a name cannot be taken here, or
-/// if a local file would be replaced and that is not allowed: nothing is written then. `Job` if packing failed, `Local` if a
+/// `Config` for an invalid mask, before any request; if no executor can pack the files, if a name cannot exist here, or if
+/// a local file would be replaced and that is not allowed: nothing is written then. `Job` if packing failed, `Local` if a
 /// file cannot be written.
 pub async fn pull(
     project: &Project,
@@ -106,7 +106,7 @@ async fn pack_and_fetch(
     }
     let work = maintenance.job_folder.folder(id)?;
     let packed: Packed = serde_json::from_value(receipt.result)
-        .map_err(|error| Error::job(format!("what the host says of its archive cannot be read: {error}")))?;
+        .map_err(|error| Error::job(format!("the host's description of its archive cannot be read: {error}")))?;
     let folder = tempfile::Builder::new().prefix("pya-pull-").tempdir();
     let folder = folder.map_err(|source| Error::Local { path: std::env::temp_dir(), source })?;
     let mut files = Vec::with_capacity(packed.parts.len());
@@ -118,7 +118,7 @@ async fn pack_and_fetch(
     let (to, bytes) = (to.to_owned(), packed.parts.iter().map(|part| part.size).sum());
     let LeftOut { errors: unreadable, skipped, links } = packed.left_out;
     let (Unpacked { written, unchanged, unmatched }, unreadable) = blocking(move || -> Result<_> {
-        // Not removed before it is unpacked.
+        // Kept until it is unpacked.
         let _folder = folder;
         check(&files)?;
         let files: Vec<PathBuf> = files.into_iter().map(|(file, ..)| file).collect();

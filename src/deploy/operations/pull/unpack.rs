@@ -1,7 +1,8 @@
 //! An archive from the host, unpacked into a folder of this machine.
 //!
-//! It comes from a place that others may write to, so it is trusted in nothing: names that are absolute, climb, or cannot
-//! stand side by side here, and whatever is no regular file, are refused before the first file is written.
+//! Others may be able to write to where it comes from, so nothing in it is trusted: names that are absolute, that lead
+//! out of the folder or that cannot exist side by side here are refused before the first file is written, and so is
+//! everything that is not a regular file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,23 +16,24 @@ use super::masks::{PullFilter, PullMask};
 use crate::deploy::paths::folders_of;
 use crate::deploy::selection::read::digest_of;
 use crate::error::{Error, Result};
+use crate::setting::Setting;
 use crate::text::counted;
 
 /// How much of two files is compared at a time.
 const BLOCK: usize = 64 << 10;
 
-/// What came of an archive.
+/// What was unpacked.
 #[derive(Debug, Default)]
 pub(crate) struct Unpacked {
     /// Files written, sorted.
     pub written: Vec<String>,
     /// Files that were here already with the same content.
     pub unchanged: usize,
-    /// The masks, as they were given, for which nothing came.
+    /// The masks, as they were given, that match no file.
     pub unmatched: Vec<String>,
 }
 
-/// Raises unless the parts are what the host said of them: file, digest, size.
+/// Fails unless each part has the digest and size that the host reported: file, digest, size.
 pub(crate) fn check(files: &[(PathBuf, String, u64)]) -> Result<()> {
     for (file, sha256, size) in files {
         let (is, length) = digest_of(file).map_err(|source| local(file, source))?;
@@ -46,7 +48,7 @@ fn local(path: &Path, source: io::Error) -> Error {
     Error::Local { path: path.to_owned(), source }
 }
 
-/// Looks through the whole archive first, then writes. Of `unreadable` files it holds only what could be packed.
+/// Checks the whole archive first, then writes. Files in `unreadable` are in it only in part, and are skipped.
 pub(crate) fn unpack(
     files: &[PathBuf],
     to: &Path,
@@ -64,11 +66,11 @@ pub(crate) fn unpack(
         unmatched.retain(|asked| !asked.mask.matches(path));
         if !wanted.covers(path) {
             return Err(Error::config(format!(
-                "the archive holds {path:?}, which was not asked for: nothing was written"
+                "the archive contains {path:?}, which was not asked for; nothing was written"
             )));
         }
         if unreadable.contains_key(path) {
-            // It broke off while it was packed: what is in the archive is not the file.
+            // It could not be read to its end while it was packed, so the archive does not have the whole file.
             return Ok(());
         }
         check_parents(to, path)?;
@@ -84,10 +86,11 @@ pub(crate) fn unpack(
     })?;
     if !in_the_way.is_empty() && !overwrite {
         return Err(Error::config(format!(
-            "{} in {} would be replaced, the first is {}: give another folder, or allow it (overwrite)",
+            "{} in {} would be replaced, such as {}: choose another folder, or allow it ({})",
             counted(in_the_way.len(), "file"),
             to.display(),
-            in_the_way[0]
+            in_the_way[0],
+            Setting::Overwrite
         )));
     }
     report.written.sort_unstable();
@@ -113,7 +116,7 @@ struct Member<'a> {
     is_executable: bool,
 }
 
-/// Gives each file of the archive to `take`, and its content to be read, which may be any amount.
+/// Passes each file of the archive to `take`, with its content, of which `take` may read any amount.
 fn each(files: &[PathBuf], mut take: impl FnMut(Member<'_>, &mut dyn Read) -> Result<()>) -> Result<()> {
     let mut stream: Box<dyn Read> = Box::new(io::empty());
     for file in files {
@@ -123,16 +126,16 @@ fn each(files: &[PathBuf], mut take: impl FnMut(Member<'_>, &mut dyn Read) -> Re
     for entry in archive.entries().map_err(|error| damaged(&error))? {
         let mut entry = entry.map_err(|error| damaged(&error))?;
         let name = String::from_utf8(entry.path_bytes().into_owned())
-            .map_err(|error| Error::config(format!("the archive holds a name that is not UTF-8: {error}")))?;
+            .map_err(|error| Error::config(format!("the archive contains a name that is not UTF-8: {error}")))?;
         if !entry.header().entry_type().is_file() {
             return Err(Error::config(format!(
-                "the archive holds {name:?}, which is no regular file: nothing was written"
+                "the archive contains {name:?}, which is not a regular file; nothing was written"
             )));
         }
         let mode = entry.header().mode().map_err(|error| damaged(&error))?;
         let member = Member { path: &name, size: entry.size(), is_executable: mode & 0o100 != 0 };
         take(member, &mut entry)?;
-        // One that ends before it should is damaged, also where nobody wanted its content.
+        // An archive that is cut off is damaged, even in a file that is skipped.
         io::copy(&mut entry, &mut io::sink()).map_err(|error| damaged(&error))?;
     }
     Ok(())
@@ -142,7 +145,7 @@ fn damaged(error: &io::Error) -> Error {
     Error::job(format!("the archive from the host is damaged: {error}"))
 }
 
-/// The names seen so far, as a file system may confuse them.
+/// The names seen so far, as this system's file systems compare them.
 #[derive(Default)]
 struct Names {
     files: BTreeMap<String, String>,
@@ -150,10 +153,10 @@ struct Names {
 }
 
 impl Names {
-    /// Takes a name, unless it cannot be taken here.
+    /// Adds a name, unless it is unsafe or cannot exist beside the others.
     fn take(&mut self, path: &str) -> Result<()> {
         let refuse =
-            |why: &str| Err(Error::config(format!("the archive holds {path:?}, which {why}: nothing was written")));
+            |why: &str| Err(Error::config(format!("the archive contains {path:?}, which {why}; nothing was written")));
         if !crate::deploy::state::manifest::is_relative(path) {
             return refuse("leads out of the folder");
         }
@@ -164,18 +167,18 @@ impl Names {
         for folder in folders_of(path) {
             let key = confused(folder);
             if self.files.contains_key(&key) || is_other(self.folders.insert(key, folder.to_owned()), folder) {
-                return refuse("collides with another name in it on this system");
+                return refuse("collides with another of its names on this system");
             }
         }
         let key = confused(path);
         if self.folders.contains_key(&key) || self.files.insert(key, path.to_owned()).is_some() {
-            return refuse("collides with another name in it on this system");
+            return refuse("collides with another of its names on this system");
         }
         Ok(())
     }
 }
 
-/// Whether Windows takes no such name, or takes it for another one.
+/// Whether Windows refuses a name, or confuses it with another one.
 fn cannot_exist_on_windows(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
     let is_numbered = |kind: &str| {
@@ -213,11 +216,11 @@ fn compare(place: &Path, size: u64, content: &mut dyn Read) -> Result<Here> {
             let file = fs::File::open(place).map_err(|source| local(place, source))?;
             Ok(if is_same(file, place, content)? { Here::Same } else { Here::Other })
         }
-        Ok(_) => Err(Error::config(format!("{} is no regular file, and will not be replaced", place.display()))),
+        Ok(_) => Err(Error::config(format!("{} is not a regular file, so it is not replaced", place.display()))),
     }
 }
 
-/// Whether a file holds this content; both are of the same size.
+/// Whether a file has this content; both are of the same size.
 fn is_same(mut file: fs::File, place: &Path, content: &mut dyn Read) -> Result<bool> {
     let (mut ours, mut theirs) = (vec![0; BLOCK], vec![0; BLOCK]);
     loop {
@@ -234,23 +237,23 @@ fn is_same(mut file: fs::File, place: &Path, content: &mut dyn Read) -> Result<b
     }
 }
 
-/// Raises unless all folders above a file are folders, or not there yet: a link on the way would lead out of the folder.
+/// Fails unless everything above a file is a folder or does not exist: a link could lead out of the target folder.
 fn check_parents(to: &Path, path: &str) -> Result<()> {
     for folder in folders_of(path) {
         let folder = to.join(folder);
         match fs::symlink_metadata(&folder) {
             Ok(metadata) if metadata.is_dir() => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Ok(_) => return Err(Error::config(format!("{} is no folder, and {path} needs one", folder.display()))),
+            Ok(_) => return Err(Error::config(format!("{} is not a folder, but {path} needs one", folder.display()))),
             Err(source) => return Err(local(&folder, source)),
         }
     }
     Ok(())
 }
 
-/// Writes a file through a temporary one beside it. What came there meanwhile is not replaced.
+/// Writes a file through a temporary one beside it. A file that appeared meanwhile is not replaced.
 fn write(to: &Path, member: Member<'_>, content: &mut dyn Read, replaces: bool) -> Result<()> {
-    // Once more: what was looked at before the first file was written may be another one by now.
+    // Checked again, since the folders may have changed since the first check.
     check_parents(to, member.path)?;
     let place = to.join(member.path);
     let folder = place.parent().unwrap_or(to);
@@ -258,7 +261,7 @@ fn write(to: &Path, member: Member<'_>, content: &mut dyn Read, replaces: bool) 
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
-        // A temporary file is its owner's alone; this one is to be like any other, so that the umask decides.
+        // Temporary files are private by default; this one gets the mode of any new file, less the umask.
         use std::os::unix::fs::PermissionsExt;
         let mode = if member.is_executable { 0o755 } else { 0o644 };
         builder.permissions(fs::Permissions::from_mode(mode));
@@ -341,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn masks_for_which_nothing_came_are_named() {
+    fn masks_that_match_nothing_are_named() {
         let texts = ["a/", "b", "broken", "c/**", "**/*.txt"].map(str::to_owned);
         let folder = tempfile::tempdir().unwrap();
         let file = archive(folder.path(), &[("a/b.txt", tar::EntryType::Regular, "1")]);
@@ -390,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_the_way_is_found_before_anything_is_written() {
+    fn obstacles_are_found_before_anything_is_written() {
         let regular = tar::EntryType::Regular;
         let folder = tempfile::tempdir().unwrap();
         let file = archive(folder.path(), &[("a", regular, "1"), ("b/c", regular, "2"), ("d", regular, "3")]);
@@ -418,7 +421,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_in_the_folder_leads_nobody_out_of_it() {
+    fn a_link_in_the_folder_is_never_followed_out_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = archive(folder.path(), &[("a/b", tar::EntryType::Regular, "1")]);
         let (to, outside) = (folder.path().join("to"), folder.path().join("outside"));
