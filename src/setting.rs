@@ -42,6 +42,7 @@ pub enum Setting {
     ExecutorNone,
     MaxDelete,
     MaxFileSize,
+    MaxSize,
     Overwrite,
     RollbackOnFailure,
     SiteUrl,
@@ -49,7 +50,7 @@ pub enum Setting {
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AllowTasks,
         Self::CompareNames,
         Self::DeleteUnmanaged,
@@ -57,6 +58,7 @@ impl Setting {
         Self::ExecutorNone,
         Self::MaxDelete,
         Self::MaxFileSize,
+        Self::MaxSize,
         Self::Overwrite,
         Self::RollbackOnFailure,
         Self::SiteUrl,
@@ -73,6 +75,7 @@ impl Setting {
             Self::ExecutorNone => ("executor=\"none\"", "--executor none"),
             Self::MaxDelete => ("max_delete=", "--max-delete"),
             Self::MaxFileSize => ("max_file_size=", "--max-file-size"),
+            Self::MaxSize => ("max_size=", "--max-size"),
             Self::Overwrite => ("overwrite=True", "--overwrite"),
             Self::RollbackOnFailure => ("rollback_on_failure=True", "--rollback-on-failure"),
             Self::SiteUrl => ("site_url=", "--site-url"),

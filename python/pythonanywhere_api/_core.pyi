@@ -1386,6 +1386,7 @@ class PythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         exclude: Iterable[str] | None = None,
         overwrite: bool = False,
+        max_size: int = 2147483648,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1399,6 +1400,7 @@ class PythonanywhereApi(_PythonanywhereBase):
             include, exclude: masks of paths relative to the project; everything by default. A ``/`` at the end means
                 everything below: ``media/`` is ``media/**``.
             overwrite: whether local files that differ are replaced. Files that are executable on the host are so here.
+            max_size: in bytes; if the files have more together, nothing is pulled.
             executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
@@ -1406,8 +1408,9 @@ class PythonanywhereApi(_PythonanywhereBase):
             network and HTTP errors, and where the host could not do it.
 
         Raises:
-            ConfigError: a mask begins with ``/`` or has a segment ``.`` or ``..``, before any request; a name in the
-                archive cannot be taken here, or a local file would be replaced: nothing is written then.
+            ConfigError: a mask begins with ``/`` or has a segment ``.`` or ``..``, before any request; there is more to
+                pull than `max_size`, a name in the archive cannot exist here, or a local file would be replaced:
+                nothing is written then.
         """
 
 class AsyncPythonanywhereApi(_PythonanywhereBase):
@@ -1565,6 +1568,7 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         exclude: Iterable[str] | None = None,
         overwrite: bool = False,
+        max_size: int = 2147483648,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,

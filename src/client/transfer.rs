@@ -156,8 +156,13 @@ impl Attempt<'_> {
 
     async fn save(&self, destination: &Destination, mut answer: reqwest::Response, activity: &Activity) -> Result<()> {
         let mut saving = destination.begin().await?;
+        let (status, mut length) = (answer.status().as_u16(), 0);
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(error))? {
             activity.touch();
+            length += chunk.len();
+            if self.request.max_bytes.is_some_and(|most| length > most) {
+                return Err(self.too_long(status, length));
+            }
             saving.write_chunk(&chunk).await?;
             // A disk may be slower than the line.
             activity.touch();

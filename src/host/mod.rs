@@ -16,7 +16,7 @@ mod time;
 mod workspace;
 mod wsgi;
 
-pub use agent::{Agent, Agents, Change, Status, Unreachable};
+pub use agent::{Agent, Agents, Change, Status, StatusReport, Unreachable};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
 pub use executor::{Executor, sweep, sweep_own};
 pub use job::{Applied, Failure, Job, LIFETIME, Operation, Receipt, Retention, State};

@@ -4,7 +4,7 @@
 //! out of the folder or that cannot exist side by side here are refused before the first file is written, and so is
 //! everything that is not a regular file.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use unicode_normalization::UnicodeNormalization;
 
+use super::archive::{Archive, Limits, Member, damaged};
 use super::masks::{PullFilter, PullMask};
 use crate::deploy::paths::folders_of;
 use crate::deploy::selection::read::digest_of;
 use crate::error::{Error, Result};
 use crate::setting::Setting;
-use crate::text::counted;
+use crate::text::{counted, excerpt};
 
 /// How much of two files is compared at a time.
 const BLOCK: usize = 64 << 10;
@@ -48,38 +49,39 @@ fn local(path: &Path, source: io::Error) -> Error {
     Error::Local { path: path.to_owned(), source }
 }
 
-/// Checks the whole archive first, then writes. Files in `unreadable` are in it only in part, and are skipped.
+/// Checks the whole archive first, then writes. Unreadable files are in it only in part, and are skipped.
 pub(crate) fn unpack(
     files: &[PathBuf],
     to: &Path,
     wanted: &PullFilter,
     overwrite: bool,
-    unreadable: &BTreeMap<String, String>,
+    limits: Limits<'_>,
 ) -> Result<Unpacked> {
     let mut report = Unpacked::default();
     let mut names = Names::default();
     let mut in_the_way = Vec::new();
     let mut unmatched: Vec<&PullMask> = wanted.include.iter().collect();
-    unmatched.retain(|asked| !unreadable.keys().any(|path| asked.mask.matches(path)));
-    each(files, |Member { path, size, .. }, content| {
+    unmatched.retain(|asked| !limits.unreadable.keys().any(|path| asked.mask.matches(path)));
+    each(files, limits, |Member { path, size, .. }, content| {
         names.take(path)?;
         unmatched.retain(|asked| !asked.mask.matches(path));
         if !wanted.covers(path) {
             return Err(Error::config(format!(
-                "the archive contains {path:?}, which was not asked for; nothing was written"
+                "the archive contains {:?}, which was not asked for; nothing was written",
+                excerpt(path)
             )));
         }
-        if unreadable.contains_key(path) {
+        if limits.unreadable.contains_key(path) {
             // It could not be read to its end while it was packed, so the archive does not have the whole file.
             return Ok(());
         }
         check_parents(to, path)?;
-        match compare(&to.join(path), size, content)? {
-            Here::Nothing => report.written.push(path.to_owned()),
+        match compare(&to.join(path), *size, content)? {
+            Here::Nothing => report.written.push(path.clone()),
             Here::Same => report.unchanged += 1,
             Here::Other => {
-                in_the_way.push(path.to_owned());
-                report.written.push(path.to_owned());
+                in_the_way.push(path.clone());
+                report.written.push(path.clone());
             }
         }
         Ok(())
@@ -89,16 +91,16 @@ pub(crate) fn unpack(
             "{} in {} would be replaced, such as {}: choose another folder, or allow it ({})",
             counted(in_the_way.len(), "file"),
             to.display(),
-            in_the_way[0],
+            excerpt(&in_the_way[0]),
             Setting::Overwrite
         )));
     }
     report.written.sort_unstable();
     in_the_way.sort_unstable();
-    let holds = |paths: &[String], path: &str| paths.binary_search_by(|other| other.as_str().cmp(path)).is_ok();
-    each(files, |member, content| {
-        if holds(&report.written, member.path) {
-            write(to, member, content, holds(&in_the_way, member.path))
+    let holds = |paths: &[String], path: &String| paths.binary_search(path).is_ok();
+    each(files, limits, |member, content| {
+        if holds(&report.written, &member.path) {
+            write(to, member, content, holds(&in_the_way, &member.path))
         } else {
             Ok(())
         }
@@ -107,72 +109,73 @@ pub(crate) fn unpack(
     Ok(report)
 }
 
-/// A file of the archive.
-#[derive(Clone, Copy)]
-struct Member<'a> {
-    path: &'a str,
-    size: u64,
-    #[cfg_attr(not(unix), allow(dead_code, reason = "other systems have no such bit"))]
-    is_executable: bool,
-}
-
 /// Passes each file of the archive to `take`, with its content, of which `take` may read any amount.
-fn each(files: &[PathBuf], mut take: impl FnMut(Member<'_>, &mut dyn Read) -> Result<()>) -> Result<()> {
+fn each(
+    files: &[PathBuf],
+    limits: Limits<'_>,
+    mut take: impl FnMut(&Member, &mut dyn Read) -> Result<()>,
+) -> Result<()> {
     let mut stream: Box<dyn Read> = Box::new(io::empty());
     for file in files {
         stream = Box::new(stream.chain(fs::File::open(file).map_err(|source| local(file, source))?));
     }
-    let mut archive = tar::Archive::new(MultiGzDecoder::new(io::BufReader::new(stream)));
-    for entry in archive.entries().map_err(|error| damaged(&error))? {
-        let mut entry = entry.map_err(|error| damaged(&error))?;
-        let name = String::from_utf8(entry.path_bytes().into_owned())
-            .map_err(|error| Error::config(format!("the archive contains a name that is not UTF-8: {error}")))?;
-        if !entry.header().entry_type().is_file() {
-            return Err(Error::config(format!(
-                "the archive contains {name:?}, which is not a regular file; nothing was written"
-            )));
-        }
-        let mode = entry.header().mode().map_err(|error| damaged(&error))?;
-        let member = Member { path: &name, size: entry.size(), is_executable: mode & 0o100 != 0 };
-        take(member, &mut entry)?;
-        // An archive that is cut off is damaged, even in a file that is skipped.
-        io::copy(&mut entry, &mut io::sink()).map_err(|error| damaged(&error))?;
+    let mut archive = Archive::new(io::BufReader::new(MultiGzDecoder::new(io::BufReader::new(stream))), limits);
+    while let Some(member) = archive.next_file()? {
+        take(&member, &mut archive)?;
     }
     Ok(())
 }
 
-fn damaged(error: &io::Error) -> Error {
-    Error::job(format!("the archive from the host is damaged: {error}"))
-}
-
-/// The names seen so far, as this system's file systems compare them.
+/// The names seen so far, as this system's file systems compare them: a tree, since a path per folder would take more
+/// memory than the archive has bytes.
 #[derive(Default)]
 struct Names {
-    files: BTreeMap<String, String>,
-    folders: BTreeMap<String, String>,
+    /// By the number of the folder that they are in, and their name as it is compared.
+    seen: HashMap<(u32, String), Seen>,
 }
+
+struct Seen {
+    number: u32,
+    /// As the archive spells it.
+    name: String,
+    is_file: bool,
+}
+
+/// How many files and folders an archive may have: they are in memory at once.
+const MAX_SEEN: usize = 1_000_000;
 
 impl Names {
     /// Adds a name, unless it is unsafe or cannot exist beside the others.
     fn take(&mut self, path: &str) -> Result<()> {
-        let refuse =
-            |why: &str| Err(Error::config(format!("the archive contains {path:?}, which {why}; nothing was written")));
+        let refuse = |why: &str| {
+            Err(Error::config(format!("the archive contains {:?}, which {why}; nothing was written", excerpt(path))))
+        };
         if !crate::deploy::state::manifest::is_relative(path) {
             return refuse("leads out of the folder");
         }
         if cfg!(windows) && path.split('/').any(cannot_exist_on_windows) {
             return refuse("cannot exist on this system");
         }
-        let is_other = |seen: Option<String>, name: &str| seen.is_some_and(|seen| seen != name);
-        for folder in folders_of(path) {
-            let key = confused(folder);
-            if self.files.contains_key(&key) || is_other(self.folders.insert(key, folder.to_owned()), folder) {
+        let mut folder = 0;
+        let mut rest = Some(path);
+        while let Some(below) = rest {
+            let (name, after) = below.split_once('/').map_or((below, None), |(name, after)| (name, Some(after)));
+            let number = u32::try_from(self.seen.len() + 1).expect("names are limited");
+            let is_file = after.is_none();
+            let mut is_new = false;
+            let seen = self.seen.entry((folder, confused(name))).or_insert_with(|| {
+                is_new = true;
+                Seen { number, name: name.to_owned(), is_file }
+            });
+            if !is_new && (is_file || seen.is_file || seen.name != name) {
                 return refuse("collides with another of its names on this system");
             }
-        }
-        let key = confused(path);
-        if self.folders.contains_key(&key) || self.files.insert(key, path.to_owned()).is_some() {
-            return refuse("collides with another of its names on this system");
+            (folder, rest) = (seen.number, after);
+            if self.seen.len() > MAX_SEEN {
+                return Err(Error::config(format!(
+                    "the archive contains more than {MAX_SEEN} files and folders; nothing was written: pull parts of it"
+                )));
+            }
         }
         Ok(())
     }
@@ -216,8 +219,13 @@ fn compare(place: &Path, size: u64, content: &mut dyn Read) -> Result<Here> {
             let file = fs::File::open(place).map_err(|source| local(place, source))?;
             Ok(if is_same(file, place, content)? { Here::Same } else { Here::Other })
         }
-        Ok(_) => Err(Error::config(format!("{} is not a regular file, so it is not replaced", place.display()))),
+        Ok(_) => Err(Error::config(format!("{} is not a regular file, so it is not replaced", shown(place)))),
     }
+}
+
+/// A path of this machine that the archive has a part in.
+fn shown(path: &Path) -> String {
+    excerpt(&path.to_string_lossy()).into_owned()
 }
 
 /// Whether a file has this content; both are of the same size.
@@ -244,7 +252,13 @@ fn check_parents(to: &Path, path: &str) -> Result<()> {
         match fs::symlink_metadata(&folder) {
             Ok(metadata) if metadata.is_dir() => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Ok(_) => return Err(Error::config(format!("{} is not a folder, but {path} needs one", folder.display()))),
+            Ok(_) => {
+                return Err(Error::config(format!(
+                    "{} is not a folder, but {:?} needs one",
+                    shown(&folder),
+                    excerpt(path)
+                )));
+            }
             Err(source) => return Err(local(&folder, source)),
         }
     }
@@ -252,10 +266,10 @@ fn check_parents(to: &Path, path: &str) -> Result<()> {
 }
 
 /// Writes a file through a temporary one beside it. A file that appeared meanwhile is not replaced.
-fn write(to: &Path, member: Member<'_>, content: &mut dyn Read, replaces: bool) -> Result<()> {
+fn write(to: &Path, member: &Member, content: &mut dyn Read, replaces: bool) -> Result<()> {
     // Checked again, since the folders may have changed since the first check.
-    check_parents(to, member.path)?;
-    let place = to.join(member.path);
+    check_parents(to, &member.path)?;
+    let place = to.join(&member.path);
     let folder = place.parent().unwrap_or(to);
     fs::create_dir_all(folder).map_err(|source| local(folder, source))?;
     let mut builder = tempfile::Builder::new();
@@ -279,7 +293,12 @@ mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    const LIMITS: Limits<'static> = Limits { files: 9, bytes: 99, unreadable: &NONE, max_size: 99 };
 
     /// An archive of raw members: name, type, content.
     fn archive(folder: &Path, members: &[(&str, tar::EntryType, &str)]) -> PathBuf {
@@ -316,7 +335,7 @@ mod tests {
         let file =
             archive(folder.path(), &[("a/b", tar::EntryType::Regular, "1"), ("b", tar::EntryType::Regular, "2")]);
         let to = folder.path().join("to");
-        assert!(unpack(&[file], &to, &wanted, true, &BTreeMap::new()).unwrap_err().to_string().contains("asked for"));
+        assert!(unpack(&[file], &to, &wanted, true, LIMITS).unwrap_err().to_string().contains("asked for"));
         assert!(!to.exists());
     }
 
@@ -326,20 +345,20 @@ mod tests {
         let regular = tar::EntryType::Regular;
         let file = archive(folder.path(), &[("a/b.txt", regular, "1"), ("c", regular, "2")]);
         let to = folder.path().join("to");
-        let report = unpack(std::slice::from_ref(&file), &to, &all(), false, &BTreeMap::new()).unwrap();
+        let report = unpack(std::slice::from_ref(&file), &to, &all(), false, LIMITS).unwrap();
         assert_eq!((report.written.len(), report.unchanged), (2, 0));
         assert_eq!(fs::read_to_string(to.join("a/b.txt")).unwrap(), "1");
-        let again = unpack(std::slice::from_ref(&file), &to, &all(), false, &BTreeMap::new()).unwrap();
+        let again = unpack(std::slice::from_ref(&file), &to, &all(), false, LIMITS).unwrap();
         assert_eq!((again.written.len(), again.unchanged), (0, 2));
         fs::write(to.join("c"), "mine").unwrap();
         assert!(
-            unpack(std::slice::from_ref(&file), &to, &all(), false, &BTreeMap::new())
+            unpack(std::slice::from_ref(&file), &to, &all(), false, LIMITS)
                 .unwrap_err()
                 .to_string()
                 .contains("overwrite")
         );
         assert_eq!(fs::read_to_string(to.join("c")).unwrap(), "mine");
-        unpack(&[file], &to, &all(), true, &BTreeMap::new()).unwrap();
+        unpack(&[file], &to, &all(), true, LIMITS).unwrap();
         assert_eq!(fs::read_to_string(to.join("c")).unwrap(), "2");
     }
 
@@ -350,7 +369,14 @@ mod tests {
         let file = archive(folder.path(), &[("a/b.txt", tar::EntryType::Regular, "1")]);
         let unreadable = [("broken".to_owned(), "no".to_owned())].into();
         let to = folder.path().join("to");
-        let report = unpack(&[file], &to, &PullFilter::of(&texts, &[]).unwrap(), false, &unreadable).unwrap();
+        let report = unpack(
+            &[file],
+            &to,
+            &PullFilter::of(&texts, &[]).unwrap(),
+            false,
+            Limits { unreadable: &unreadable, ..LIMITS },
+        )
+        .unwrap();
         assert_eq!(report.unmatched, ["b", "c/**"]);
     }
 
@@ -363,7 +389,7 @@ mod tests {
         let is_program = || fs::metadata(to.join("a")).unwrap().permissions().mode() & 0o111 != 0;
         for (mode, content) in [(0o644, "1"), (0o700, "2"), (0o775, "3"), (0o600, "4")] {
             let file = archive_with(folder.path(), &[("a", tar::EntryType::Regular, content)], mode);
-            unpack(&[file], &to, &all(), true, &BTreeMap::new()).unwrap();
+            unpack(&[file], &to, &all(), true, LIMITS).unwrap();
             assert_eq!(is_program(), mode & 0o100 != 0, "{mode:o}");
         }
     }
@@ -387,7 +413,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let file = archive(folder.path(), &[("good", Type::Regular, "1"), (hostile.0, hostile.1, "")]);
             let to = folder.path().join("to");
-            assert!(unpack(&[file], &to, &all(), true, &BTreeMap::new()).is_err(), "{hostile:?}");
+            assert!(unpack(&[file], &to, &all(), true, LIMITS).is_err(), "{hostile:?}");
             assert!(!to.exists(), "{hostile:?}");
         }
     }
@@ -403,7 +429,7 @@ mod tests {
             if !by_folder {
                 fs::write(to.join(blocked), "mine").unwrap();
             }
-            assert!(unpack(std::slice::from_ref(&file), &to, &all(), true, &BTreeMap::new()).is_err());
+            assert!(unpack(std::slice::from_ref(&file), &to, &all(), true, LIMITS).is_err());
             assert_eq!(fs::read_dir(&to).unwrap().count(), 1, "{blocked}");
         }
     }
@@ -428,7 +454,7 @@ mod tests {
         fs::create_dir_all(&to).unwrap();
         fs::create_dir_all(&outside).unwrap();
         std::os::unix::fs::symlink(&outside, to.join("a")).unwrap();
-        assert!(unpack(&[file], &to, &all(), true, &BTreeMap::new()).is_err());
+        assert!(unpack(&[file], &to, &all(), true, LIMITS).is_err());
         assert_eq!(fs::read_dir(outside).unwrap().count(), 0);
     }
 }
