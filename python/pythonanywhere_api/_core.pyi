@@ -2139,7 +2139,9 @@ class AgentOfWebApp(Generic[_Change, _Status]):
     """
 
     def install(self, domain: str, site_url: str | None = None) -> _Change:
-        """Installs it, or replaces an older one, and reloads the web app. Repeating it changes nothing.
+        """Installs it, or renews whatever of it is damaged or older, and reloads the web app.
+
+        Repeating it changes nothing. Warns if a static files mapping of the account serves the agent's files.
 
         Args:
             domain: of the web app.
@@ -2149,7 +2151,7 @@ class AgentOfWebApp(Generic[_Change, _Status]):
             ConfigError: the WSGI file was changed since the last installation; the message shows how.
         """
     def status(self, domain: str, site_url: str | None = None) -> _Status:
-        """Checks whether it answers, and if not, why. Changes nothing."""
+        """Checks whether it answers, and if not, why; names damaged files. Changes nothing."""
     def remove(self, domain: str, site_url: str | None = None, *, force: bool = False) -> _Change:
         """Puts the original WSGI file back, byte for byte, and reloads.
 

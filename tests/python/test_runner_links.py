@@ -108,7 +108,8 @@ def test_a_project_that_is_a_link_out_of_the_account_is_neither_written_nor_read
     receipt = host.run(job=None if operation == "apply" else simple(host, operation, **more))
     assert (receipt["state"], receipt["error"]["kind"]) == ("refused", "obstacle")
     assert "out of the account" in receipt["error"]["message"]
-    assert not receipt["result"].get("files") and not receipt["result"].get("parts")
+    assert not receipt["result"].get("files")
+    assert not receipt["result"].get("parts")
     assert tree(elsewhere) == before
 
 

@@ -103,7 +103,8 @@ def test_arguments_that_may_be_secrets_are_in_no_note(host, words):
     kept = {path: path.read_text(errors="replace") for path in (host.home / ".pya").rglob("*") if path.is_file()}
     assert [path for path, text in kept.items() if SECRET in text] == []
     history = json.loads((host.state / "history.json").read_text())["jobs"][-1]["summary"]
-    assert history.split()[1] == "do" and history.split()[-1] == "--noinput"
+    assert history.split()[1] == "do"
+    assert history.split()[-1] == "--noinput"
 
 
 def test_other_arguments_stay_readable():

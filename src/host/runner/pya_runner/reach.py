@@ -5,8 +5,8 @@ the runner, since a bundle must do the same as single uploads. But the API follo
 the emulator, an absolute link may lead to the machine that it runs on.
 
 Checking a path is not enough: whoever can write to the project can replace a folder with a link between the check and
-the move. So the links are resolved once. Each move then opens the folder that was found, name by name, without following
-links, and acts relative to the open folder, which stays the same whatever becomes of its path.
+the move. So the links are resolved once. Each move then opens the folder that was found, name by name, and follows no
+links; it acts relative to the open folder, which stays the same whatever becomes of its path.
 """
 
 import contextlib
