@@ -1388,6 +1388,7 @@ class PythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         exclude: Iterable[str] | None = None,
         overwrite: bool = False,
+        max_size: int = 2147483648,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1401,6 +1402,7 @@ class PythonanywhereApi(_PythonanywhereBase):
             include, exclude: masks of paths relative to the project; everything by default. A ``/`` at the end means
                 everything below: ``media/`` is ``media/**``.
             overwrite: whether local files that differ are replaced. Files that are executable on the host are so here.
+            max_size: in bytes; if the files have more together, nothing is pulled.
             executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
@@ -1408,8 +1410,9 @@ class PythonanywhereApi(_PythonanywhereBase):
             network and HTTP errors, and where the host could not do it.
 
         Raises:
-            ConfigError: a mask begins with ``/`` or has a segment ``.`` or ``..``, before any request; a name in the
-                archive cannot be taken here, or a local file would be replaced: nothing is written then.
+            ConfigError: a mask begins with ``/`` or has a segment ``.`` or ``..``, before any request; there is more to
+                pull than `max_size`, a name in the archive cannot exist here, or a local file would be replaced:
+                nothing is written then.
         """
 
 class AsyncPythonanywhereApi(_PythonanywhereBase):
@@ -1567,6 +1570,7 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         exclude: Iterable[str] | None = None,
         overwrite: bool = False,
+        max_size: int = 2147483648,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -2137,7 +2141,9 @@ class AgentOfWebApp(Generic[_Change, _Status]):
     """
 
     def install(self, domain: str, site_url: str | None = None) -> _Change:
-        """Installs it, or replaces an older one, and reloads the web app. Repeating it changes nothing.
+        """Installs it, or renews whatever of it is damaged or older, and reloads the web app.
+
+        Repeating it changes nothing. Warns if a static files mapping of the account serves the agent's files.
 
         Args:
             domain: of the web app.
@@ -2147,7 +2153,7 @@ class AgentOfWebApp(Generic[_Change, _Status]):
             ConfigError: the WSGI file was changed since the last installation; the message shows how.
         """
     def status(self, domain: str, site_url: str | None = None) -> _Status:
-        """Checks whether it answers, and if not, why. Changes nothing."""
+        """Checks whether it answers, and if not, why; names damaged files. Changes nothing."""
     def remove(self, domain: str, site_url: str | None = None, *, force: bool = False) -> _Change:
         """Puts the original WSGI file back, byte for byte, and reloads.
 

@@ -154,9 +154,9 @@ OPERATIONS["archive"] = archive
         ("../out", tarfile.REGTYPE, "leads out of the folder"),
         ("/out", tarfile.REGTYPE, "leads out of the folder"),
         ("pkg1/../../out", tarfile.REGTYPE, "leads out of the folder"),
-        ("link", tarfile.SYMTYPE, "no regular file"),
-        ("hard", tarfile.LNKTYPE, "no regular file"),
-        ("device", tarfile.BLKTYPE, "no regular file"),
+        ("link", tarfile.SYMTYPE, "not a regular file"),
+        ("hard", tarfile.LNKTYPE, "not a regular file"),
+        ("device", tarfile.BLKTYPE, "not a regular file"),
         (".git/config", tarfile.REGTYPE, "not asked for"),
     ],
 )
