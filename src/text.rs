@@ -49,14 +49,6 @@ pub(crate) fn version_in(source: &str) -> Option<String> {
     })
 }
 
-/// The extension of a file, as `os.path.splitext` has it: from the last dot of the name on, unless only dots precede it.
-#[cfg(any(test, feature = "python"))]
-pub(crate) fn extension(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let stem = name.trim_start_matches('.');
-    stem.rfind('.').map_or("", |dot| &stem[dot..])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,21 +84,6 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(version_in(source).as_deref(), version, "{source:?}");
-        }
-    }
-
-    #[test]
-    fn extensions_are_those_of_splitext() {
-        for (path, expected) in [
-            ("a/b.py", ".py"),
-            (".env", ""),
-            ("a.b/c", ""),
-            ("x.tar.gz", ".gz"),
-            ("..a.b", ".b"),
-            ("x.", "."),
-            ("", ""),
-        ] {
-            assert_eq!(extension(path), expected, "{path}");
         }
     }
 }

@@ -2,13 +2,13 @@
 
 import builtins
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, final, type_check_only
 
 from typing_extensions import Buffer, Self, disjoint_base
 
-from ._items import FileItem
+from ._items import FileItem, Headers, ItemCollector
 from .types import (
     AgentChange,
     AgentStatus,
@@ -17,8 +17,8 @@ from .types import (
     Console,
     ConsoleOutput,
     CpuUsage,
-    DeployStep,
     DeployEstimate,
+    DeployStep,
     Drift,
     HostJob,
     ListedEntry,
@@ -74,9 +74,7 @@ __all__ = [
     "Faults",
     "Files",
     "FilesIterator",
-    "Headers",
     "HeldRequest",
-    "ItemCollector",
     "LoggedRequest",
     "ProgressEvent",
     "PythonVersions",
@@ -1062,13 +1060,18 @@ class PythonanywhereApi(_PythonanywhereBase):
         """Lists a folder of the project, one level deep.
 
         Returns:
-            Dicts with ``file_path`` (relative to the project) and ``type`` (``"directory"`` or ``"file"``), sorted by
-            name; ``None`` if there is no such folder (`error_message` is cleared) or on error (it is set).
+            Dicts with ``file_path`` (relative to the project) and ``type``, sorted by name. The type is what the
+            service says; any but ``"directory"`` counts as a file. ``None`` if there is no such folder (`error_message`
+            is cleared) or on error (it is set).
 
         Source: ``GET files/path{path}``.
         """
     def _from_json(self, response: Any) -> Any:
-        """What the response's own ``json()`` returns; ``None`` if it fails, with its beginning in `error_message`."""
+        """Returns what the response's own ``json()`` returns.
+
+        If that fails, it returns ``None``, and `error_message` quotes the first 200 characters of ``content``, bytes or
+        text.
+        """
     def _prepare_collector(self, skip: Callable[[str], bool]) -> ItemCollector:
         """Sets `skip_enter_folder` and returns an item collector for a collector of files.
 
@@ -1082,22 +1085,31 @@ class PythonanywhereApi(_PythonanywhereBase):
         method: str | Callable[..., Any] | None = None,
         success_codes: Iterable[int] = (200, 201),
         **request_kwargs: Any,
-    ) -> Response:
+    ) -> Any:
         """Sends a request to `base_url` + `url_path`, after waiting for the rate limit.
 
+        A GET that the service redirects within its own host (to the same path with a slash at its end) is followed;
+        no other redirect is.
+
         Args:
-            url_path: already quoted.
-            task: what it is for, the beginning of the error message.
-            method: an HTTP verb, or any callable named like one (``requests.post``); by default ``GET``.
-            success_codes: status codes that are not errors; by default 200 and 201.
-            request_kwargs: ``params``, ``data``, ``json``, ``files``, ``headers``, ``timeout`` (seconds).
+            url_path: the path, already quoted.
+            task: the purpose of the request, with which the error message begins.
+            method: an HTTP verb (by default ``GET``), one of requests' own functions (``requests.post``), which is
+                sent here like the verb, or any other callable. That is called as
+                ``method(url, headers=…, **request_kwargs)``, and what it returns is the answer. An ``OSError`` that it
+                raises, like all errors of requests, becomes `error_message`; any other exception reaches the caller.
+            success_codes: status codes that are not errors; by default 200 and 201. They alone decide.
+            request_kwargs: ``params``, ``data``, ``json``, ``files``, ``headers``, ``timeout`` (seconds). Any other
+                (``stream``, ``verify``, ``auth``, …) is for requests, which then sends the request; it has to be
+                installed.
 
         Returns:
-            The answer; one with ``status_code`` 0 if none came.
+            A `Response`, or what the callable (or requests) returned; a `Response` with ``status_code`` 0 if no answer
+            came.
 
         Raises:
-            TypeError: another keyword, or an argument of a wrong type.
-            ValueError: `method` is not an HTTP verb.
+            TypeError: a keyword that needs requests where it is not installed, or an argument of a wrong type.
+            ValueError: `method` is a text that is not an HTTP verb.
         """
     def available_consoles(self) -> list[dict[str, Any]] | None:
         """Lists the account's consoles.
@@ -1437,8 +1449,14 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         method: str | Callable[..., Any] | None = None,
         success_codes: Iterable[int] = (200, 201),
         **request_kwargs: Any,
-    ) -> Coroutine[Response]:
-        """As `PythonanywhereApi._request`, awaited."""
+    ) -> Coroutine[Any]:
+        """As `PythonanywhereApi._request`, awaited.
+
+        What `method` returns is awaited if it can be, so that a coroutine function (``httpx.AsyncClient().get``) works.
+        A plain function is called on the event loop's thread and blocks it as long as it runs; to avoid that, pass
+        ``functools.partial(asyncio.to_thread, function)``. Where a keyword needs requests, requests runs in a thread of
+        its own.
+        """
     def available_consoles(self) -> Coroutine[list[dict[str, Any]] | None]:
         """As `PythonanywhereApi.available_consoles`, awaited."""
     def console_execute(self, con_id: int | str, command: str) -> Coroutine[str]:
@@ -1614,13 +1632,6 @@ class AsyncFilesIterator:
         """Ends the search and cancels listings that are under way."""
 
 @final
-class ItemCollector:
-    """What `_prepare_collector` returns."""
-
-    def __call__(self, path_mask: str) -> list[tuple[str, str]]:
-        """Pairs of file extension and path of the files that match and are not skipped."""
-
-@final
 class Response:
     """A response like those of requests. True if its status is below 400."""
 
@@ -1654,28 +1665,13 @@ class Response:
     def raise_for_status(self) -> None:
         """Does nothing if the status is below 400.
 
+        Where requests is loaded, ``except requests.HTTPError`` catches what this raises, too.
+
         Raises:
-            ApiError: the one for the status.
+            ApiError: the subclass for the status.
             TransportError: no answer came.
         """
     def __bool__(self) -> bool: ...
-
-@final
-class Headers:
-    """Headers of an answer."""
-
-    def __getitem__(self, key: str, /) -> str: ...
-    def __contains__(self, key: str, /) -> bool: ...
-    def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[str]: ...
-    def get(self, name: str, default: Any = None) -> Any:
-        """The header, or `default`."""
-    def keys(self) -> list[str]:
-        """The names, in lower case."""
-    def values(self) -> list[str]:
-        """The values, in the order of the names."""
-    def items(self) -> list[tuple[str, str]]:
-        """Names and values."""
 
 @final
 class DeployDiff:

@@ -54,7 +54,7 @@ impl Client {
     }
 
     /// As [`list_dir`](Self::list_dir), but in the service's form: name to type and URL.
-    pub(super) async fn listing(&self, path: &RemotePath) -> Result<Map<String, Value>> {
+    pub(crate) async fn listing(&self, path: &RemotePath) -> Result<Map<String, Value>> {
         let response = self.listing_answer(path).await?;
         parse_listing(&response)?;
         response.json("the listing of a folder")
