@@ -111,7 +111,7 @@ class Row:
 
     def blame(self, cell: str, rule: str, words: object = "") -> None:
         self.count("broken rules", rule)
-        self.wrong.append(f"{cell}: {rule}: {str(words)[:300]}")
+        self.wrong.append(f"{cell}: {rule}: {str(words)[:300]!r}")
 
     def check(self, true: object, cell: str, rule: str, words: object = "") -> None:
         if not true:
