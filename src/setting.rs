@@ -37,25 +37,29 @@ impl Interface {
 pub enum Setting {
     AllowTasks,
     CompareNames,
+    Delete,
     DeleteUnmanaged,
     Domain,
     ExecutorNone,
     MaxDelete,
     MaxFileSize,
+    Reload,
     RollbackOnFailure,
     SiteUrl,
 }
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::AllowTasks,
         Self::CompareNames,
+        Self::Delete,
         Self::DeleteUnmanaged,
         Self::Domain,
         Self::ExecutorNone,
         Self::MaxDelete,
         Self::MaxFileSize,
+        Self::Reload,
         Self::RollbackOnFailure,
         Self::SiteUrl,
     ];
@@ -66,11 +70,13 @@ impl Setting {
         let (python, command_line) = match self {
             Self::AllowTasks => ("allow_tasks=True", "--allow-tasks"),
             Self::CompareNames => ("compare=\"names\"", "--compare names"),
+            Self::Delete => ("delete=True", "--delete"),
             Self::DeleteUnmanaged => ("delete_unmanaged=True", "--delete-unmanaged"),
             Self::Domain => ("domain=", "--domain"),
             Self::ExecutorNone => ("executor=\"none\"", "--executor none"),
             Self::MaxDelete => ("max_delete=", "--max-delete"),
             Self::MaxFileSize => ("max_file_size=", "--max-file-size"),
+            Self::Reload => ("reload=", "--reload"),
             Self::RollbackOnFailure => ("rollback_on_failure=True", "--rollback-on-failure"),
             Self::SiteUrl => ("site_url=", "--site-url"),
         };

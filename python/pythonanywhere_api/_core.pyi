@@ -1027,7 +1027,7 @@ class _PythonanywhereBase:
     def from_env(cls, project_name: str, **kwargs: Any) -> Self:
         """Makes an instance from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
 
-        On the service itself, which sets ``PYTHONANYWHERE_SITE`` and ``PYTHONANYWHERE_DOMAIN``, ``USER`` is the user.
+        On the service itself, which sets ``PYTHONANYWHERE_DOMAIN``, ``USER`` is the user.
 
         Raises:
             ConfigError: token or user name is missing.

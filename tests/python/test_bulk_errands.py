@@ -42,8 +42,6 @@ def test_what_was_done_is_told_also_where_tidying_up_fails(with_agent, tmp_path)
 @for_both_classes
 def test_drift_is_found_with_one_job(with_agent):
     site = with_agent
-    drift = site.run(site.api.verify(site.local, **site.via))
-    assert (drift["clean"], drift["unreadable"]["."]) == (False, "No such file or directory")
     assert site.deploy()
     assert site.run(site.api.verify(site.local, **site.via))["clean"]
     (site.remote / "pkg1" / "m1.py").write_text("edited on the host")

@@ -41,6 +41,7 @@ async fn delete(args: &Rm, client: &Client, path: &RemotePath) -> Result<bool> {
             code: None,
             retry_after: None,
             browser_url: None,
+            recognised: true,
         });
     };
     if entry.is_dir && !args.recursive {

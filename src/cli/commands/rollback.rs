@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::project::{executors, remote};
+use super::project::{executors_and_reloads, remote};
 use crate::cli::args::{History, Rollback};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -13,8 +13,7 @@ use crate::text::counted;
 
 pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
-    let reload = settings.reloads(args.no_reload, &args.reload);
-    let executors = executors(&args.executors, &settings);
+    let (executors, reload) = executors_and_reloads(&args.executors, &settings, args.no_reload, &args.reload);
     context.on_interrupt(|output| {
         output.say("what was started on the host may continue there: run it again to finish it");
     });

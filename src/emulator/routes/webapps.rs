@@ -25,7 +25,10 @@ const HELLO: &str = "\
 def application(environ, start_response):
     if environ.get(\"PATH_INFO\") == \"/\":
         status = \"200 OK\"
-        content = \"<html><body><h1>Hello, World!</h1></body></html>\"
+        content = (
+            \"<html><head><title>PythonAnywhere hosted web application</title></head>\"
+            \"<body><h1>Hello, World!</h1></body></html>\"
+        )
     else:
         status = \"404 NOT FOUND\"
         content = \"Page not found.\"

@@ -74,13 +74,16 @@ pub(super) fn deploy_request<'py>(
         Some(callback) => Some(Arc::new(callback.unbind())),
         None => None,
     };
+    let reload = keywords.texts("reload")?;
     let options = DeployOptions {
         delete: keywords.flag("delete")?,
         delete_unmanaged: keywords.flag("delete_unmanaged")?,
         max_delete: keywords.number("max_delete")?,
         include: keywords.texts("include")?,
         dry_run: keywords.flag("dry_run")?,
-        reload: keywords.texts("reload")?,
+        // Nothing is reloaded unasked.
+        keep_owed_reloads: reload.is_empty(),
+        reload,
         force: keywords.flag("force")?,
         concurrency: 0,
         executors: keywords.executors()?,
