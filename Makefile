@@ -96,6 +96,13 @@ test-quick: .make/installed-dev ## the tests of both languages without the slow 
 	$(CARGO) test --locked --profile $(PROFILE) --no-default-features --lib --tests -- $(addprefix --skip ,$(SLOW_RUST))
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
+# What `make test` does in part: each fault at each request of each operation, 100 000 files, 10 000 requests, and many
+# times as many examples of what is fuzzed.
+.PHONY: soak
+soak: .make/installed-dev ## the whole fault matrix, many files and requests, long fuzzing: hours
+	PROPTEST_CASES=20000 $(CARGO) test --locked --profile $(PROFILE) --no-default-features --test rust fuzz
+	PYTHONANYWHERE_SOAK=1 $(BIN)/python -m pytest $(or $(PYTEST_ARGS),$(PARALLEL) tests/faults)
+
 .PHONY: wheel-check
 wheel-check: .make/wheel ## build the release wheel and look into it; install it elsewhere and use it
 	@# It needs no installed package, and the one that is installed is not the one that is looked at.

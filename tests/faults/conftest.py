@@ -19,8 +19,9 @@ SOAK = bool(os.environ.get("PYTHONANYWHERE_SOAK"))
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if SOAK and item.path.is_relative_to(os.path.dirname(__file__)):
-            item.add_marker(pytest.mark.timeout(3600))
+        if item.path.is_relative_to(os.path.dirname(__file__)):
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.timeout(4 * 3600 if SOAK else 600))
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,9 @@ def row(request: pytest.FixtureRequest) -> Iterator[Row]:
     made = Row("")
     yield made
     set_clock_speed(1)
-    request.node.user_properties.append(("faults", [made.name, {group: dict(words) for group, words in made.counts.items()}]))
+    request.node.user_properties.append(
+        ("faults", [made.name, {group: dict(words) for group, words in made.counts.items()}])
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

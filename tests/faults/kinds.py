@@ -13,7 +13,30 @@ from urllib.parse import quote
 
 from .proxy import Answer, Ending, Fault, Request
 
-STATUSES = (400, 401, 402, 403, 404, 405, 406, 408, 409, 410, 412, 413, 418, 422, 451, 500, 501, 502, 503, 504, 507, 520)
+STATUSES = (
+    400,
+    401,
+    402,
+    403,
+    404,
+    405,
+    406,
+    408,
+    409,
+    410,
+    412,
+    413,
+    418,
+    422,
+    451,
+    500,
+    501,
+    502,
+    503,
+    504,
+    507,
+    520,
+)
 #: What the engine repeats where that is safe: a gateway answered, not the service.
 TRANSIENT = (408, 502, 503, 504)
 LOGIN = (
@@ -47,9 +70,7 @@ def raw(status: int, body: bytes, kind: str = "application/json", **headers: str
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-def reply(
-    status: int, body: bytes, kind: str = "application/json", ending: Ending = "keep", **headers: str
-) -> Fault:
+def reply(status: int, body: bytes, kind: str = "application/json", ending: Ending = "keep", **headers: str) -> Fault:
     content = raw(status, body, kind, **headers)
     return Fault("", lambda _request, _real: Answer(content, ending))
 
@@ -77,7 +98,9 @@ def echo(status: int, form: str) -> Fault:
         if form == "json":
             return Answer(raw(status, json.dumps({"detail": text}).encode()))
         if form == "html":
-            return Answer(raw(status, f"<html><body><pre>{html.escape(text)}</pre></body></html>".encode(), "text/html"))
+            return Answer(
+                raw(status, f"<html><body><pre>{html.escape(text)}</pre></body></html>".encode(), "text/html")
+            )
         if form == "percent":
             return Answer(raw(status, json.dumps({"error": quote(text, safe="")}).encode()))
         if form == "location":

@@ -82,7 +82,7 @@ def run(operation: Callable[[], Any]) -> Outcome:
     def work() -> None:
         try:
             outcome.value = operation()
-        except BaseException as error:  # noqa: BLE001, a panic is no Exception
+        except BaseException as error:
             outcome.error = error
 
     with log:

@@ -1,4 +1,4 @@
-"""What is done with a project × every fault, at each request: a truthful report, and a next deploy that repairs it."""
+"""What is done with a project and every fault, at each request: a truthful report, and a next deploy that repairs it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ class Project:
         wsgi = Path(self.account.host.root) / "var/www" / f"{self.account.domain.replace('.', '_')}_wsgi.py"
         wsgi.write_text(WSGI)
         self.domain = self.account.domain
-        self.via = {"domain": self.domain, "site_url": self.site.url, "executor": "webapp"} if agent else {"executor": "none"}
+        self.via = (
+            {"domain": self.domain, "site_url": self.site.url, "executor": "webapp"} if agent else {"executor": "none"}
+        )
         api = self.api()
         if agent:
             assert api.agent.install(self.domain, self.site.url), api.error_message
@@ -90,7 +92,9 @@ class Project:
 
     def notes(self) -> list[str]:
         """What every state file holds, as text."""
-        return [path.read_bytes().decode("latin-1") for path in (self.account.disk / ".pya").rglob("*") if path.is_file()]
+        return [
+            path.read_bytes().decode("latin-1") for path in (self.account.disk / ".pya").rglob("*") if path.is_file()
+        ]
 
 
 @dataclass
@@ -162,9 +166,7 @@ def cells(at: int, requests: int, is_cheap: bool) -> Iterator[tuple[Kind, int, i
 
 
 @pytest.mark.parametrize("at", range(len(OPERATIONS)), ids=[each.name for each in OPERATIONS])
-def test_the_report_is_true_and_the_next_deploy_repairs(
-    projects: Callable[[bool], Project], row: Row, at: int
-) -> None:
+def test_the_report_is_true_and_the_next_deploy_repairs(projects: Callable[[bool], Project], row: Row, at: int) -> None:
     operation = OPERATIONS[at]
     row.name = operation.name
     project = projects(operation.agent)
@@ -235,7 +237,9 @@ def repair(row: Row, cell: str, project: Project) -> None:
         row.blame(cell, "the next deploy raises", repr(error))
         return
     row.check(report and report.ok, cell, "the next deploy fails", report.to_json() if report else api.error_message)
-    row.check(tree(project.remote) == NEW | THEIRS, cell, "the next deploy repairs nothing", sorted(tree(project.remote)))
+    row.check(
+        tree(project.remote) == NEW | THEIRS, cell, "the next deploy repairs nothing", sorted(tree(project.remote))
+    )
     left = [path.name for path in (project.account.disk / ".pya").rglob("intent-*")]
     row.check(not left, cell, "notes stay", left)
     again = api.deploy_diff(project.local)

@@ -1,4 +1,4 @@
-"""The methods of `PythonanywhereApi` × every fault: nothing raised, and a value that agrees with `error_message`."""
+"""The methods of `PythonanywhereApi` and every fault: nothing raised, and a value that agrees with `error_message`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every call of `Client` × every fault: the documented error or success, done once, and no token anywhere."""
+"""Every call of `Client` and every fault: the documented error or success, done once, and no token anywhere."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_call_ends_as_documented_whatever_goes_wrong(shared: Account, row: Row
         args, kwargs = prepare()
         if name == "students.delete" and not shared.direct.students.list():
             # Students join an account by themselves: no call makes another one.
-            return row.finish()
+            break
         # A service that is slow because the machine is busy must not look like one that is silent.
         patience = (0.3 if position == "every" else 1.5) if kind.is_slow else 30.0
         retries = 1 if kind.is_slow and position == "every" else 3

@@ -1,4 +1,4 @@
-"""The calls of `WebfactionApi` × every fault: an error of ours, done once, and neither token nor password shown."""
+"""The calls of `WebfactionApi` and every fault: an error of ours, done once, and neither token nor password shown."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def test_a_call_is_done_once_or_fails(server: Server, row: Row, name: str) -> No
             set_clock_speed(1)
             row.count(kind.group, outcome.word)
             row.check(not outcome.hangs, kind.name, "hangs")
-            row.check(isinstance(outcome.error, PythonAnywhereError), kind.name, "no error of ours", repr(outcome.error))
+            row.check(
+                isinstance(outcome.error, PythonAnywhereError), kind.name, "no error of ours", repr(outcome.error)
+            )
             row.check(not leaks(outcome.output), kind.name, "shows the password", outcome.output[-300:])
             row.check(len(server.arrived) <= 1, kind.name, "done more than once", server.arrived)
     row.finish()

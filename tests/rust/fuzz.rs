@@ -5,12 +5,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use proptest::prelude::*;
 use pythonanywhere_api::api::calls::CALLS;
-use pythonanywhere_api::client::{Options, RateLimit, Response};
+use pythonanywhere_api::client::{Options, RateLimit, Request, Response};
 use pythonanywhere_api::deploy::intent::Intent;
 use pythonanywhere_api::deploy::{FileState, Files, Manifest};
 use pythonanywhere_api::error::{Error, ErrorKind};
@@ -111,20 +108,22 @@ fn receipt() -> Value {
     })
 }
 
-fn response(status: u16, media_type: &str, retry_after: Option<&[u8]>, body: Vec<u8>) -> Response {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_str(media_type).unwrap());
-    headers.insert(DATE, HeaderValue::from_static("Sat, 28 Nov 2026 12:00:00 GMT"));
-    if let Some(value) = retry_after.and_then(|value| HeaderValue::from_bytes(value).ok()) {
-        headers.insert(RETRY_AFTER, value);
-    }
-    Response {
-        method: Method::GET,
-        url: "https://www.pythonanywhere.com/api/v0/user/me/cpu/".parse().unwrap(),
-        status: StatusCode::from_u16(status).unwrap(),
-        headers,
-        body: Bytes::from(body),
-    }
+fn run<F: Future>(work: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn client(server: &Script, options: Options) -> Client {
+    Client::new(&BaseUrl::parse(&server.url).unwrap(), "me", &Token::new("s3cret").unwrap(), options).unwrap()
+}
+
+fn once() -> Options {
+    Options { rate_limit: RateLimit::Off, retries: 0, max_wait: Some(Duration::ZERO), ..Options::default() }
+}
+
+/// The response to one request, over a real connection.
+async fn response(status: u16, headers: &str, body: &str) -> Result<Response, Error> {
+    let server = Script::start([Act::Say(answer(status, headers, body))]).await;
+    client(&server, once()).send(Request::get("cpu/")).await
 }
 
 fn assert_readable(error: &Error) {
@@ -140,23 +139,18 @@ fn media_type() -> impl Strategy<Value = &'static str> {
 proptest! {
     #[test]
     fn an_error_body_of_any_form_keeps_the_status(
-        status in 300u16..600,
+        status in 400u16..600,
         media_type in media_type(),
         body in prop_oneof![any_json().prop_map(|json| json.to_string().into_bytes()),
                             damaged(b"<html><head><title>502</title></head><body>Bad gateway</body></html>".to_vec())],
     ) {
-        let response = response(status, media_type, None, body);
+        prop_assume!(status != 429);
+        let body = String::from_utf8_lossy(&body);
+        let response = run(response(status, &format!("Content-Type: {media_type}\r\n"), &body)).unwrap();
         let error = response.to_error();
         assert_eq!(error.status(), Some(status));
         assert_readable(&error);
         assert_readable(&response.unexpected("anything"));
-    }
-
-    #[test]
-    fn an_error_body_of_many_megabytes_is_quoted_and_not_copied(letter in "[a<\"\\\\\u{1F600}]", quotes in any::<bool>()) {
-        let text = letter.repeat(1 << 20);
-        let body = if quotes { json!({"detail": text}).to_string() } else { text };
-        assert_readable(&response(500, "application/json", None, body.into_bytes()).to_error());
     }
 
     #[test]
@@ -168,13 +162,19 @@ proptest! {
             "[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT".prop_map(String::into_bytes),
         ],
         number in "[0-9]{0,30}",
+        throttled in any::<bool>(),
     ) {
+        // Only what can stand in a header's line.
+        let header: String = String::from_utf8_lossy(&header).chars().filter(|letter| !letter.is_control()).collect();
+        let headers = format!("Retry-After: {header}\r\nDate: Sat, 28 Nov 2026 12:00:00 GMT\r\n");
         let body = format!(r#"{{"detail": "Request was throttled. Expected available in {number} seconds."}}"#);
-        let found = response(429, "application/json", Some(&header), body.into_bytes()).retry_after();
-        // Waiting for it may be refused, but adding it to the present must not overflow.
-        if let Some(wait) = found {
-            assert!(SystemTime::now().checked_add(wait).is_some(), "{wait:?}");
-        }
+        let wait = match run(response(if throttled { 429 } else { 503 }, &headers, &body)) {
+            Ok(response) => response.retry_after(),
+            Err(Error::Budget { wait, .. }) => Some(wait),
+            Err(error) => panic!("{error:?}"),
+        };
+        // To wait for it may be refused, but adding it to the present must not overflow.
+        assert!(wait.is_none_or(|wait| SystemTime::now().checked_add(wait).is_some()), "{wait:?}");
     }
 
     #[test]
@@ -231,16 +231,13 @@ fn argument(name: &str, kind: Kind) -> Value {
     }
 }
 
-/// Makes every call that sends no file; each gets the same answer.
+/// Makes every call, each of which gets the same answer, and returns how many requests were sent.
 async fn call_all(body: &str, status: u16, media_type: &str) -> usize {
     let head = format!("Content-Type: {media_type}\r\n");
     let server = Script::start([Act::Say(answer(status, &head, body))]).await;
-    let options = Options { rate_limit: RateLimit::Off, retries: 0, ..Options::default() };
-    let client = Client::new(&BaseUrl::parse(&server.url).unwrap(), "me", &Token::new("s3cret").unwrap(), options);
-    let client = client.unwrap();
+    let client = client(&server, once());
     for call in CALLS {
-        let arguments: Vec<_> =
-            call.parameters.iter().map(|each| Some(argument(each.name, each.kind))).collect();
+        let arguments: Vec<_> = call.parameters.iter().map(|each| Some(argument(each.name, each.kind))).collect();
         if let Err(error) = client.call(call, &arguments).await {
             assert_readable(&error);
             assert_ne!(error.kind(), ErrorKind::Transport, "{}: {error}", call.name);
@@ -248,6 +245,16 @@ async fn call_all(body: &str, status: u16, media_type: &str) -> usize {
     }
     let _ = client.list_dir(&RemotePath::parse("/home/me").unwrap()).await.map_err(|error| assert_readable(&error));
     server.heads().len()
+}
+
+#[test]
+fn an_error_body_of_many_megabytes_is_quoted_and_not_copied() {
+    for letter in ["a", "<", "\"", "\\", "\u{1F600}"] {
+        let text = letter.repeat(1 << 20);
+        for body in [json!({"detail": text, "code": text}).to_string(), json!({"error": [text]}).to_string(), text] {
+            assert_readable(&run(response(500, "Content-Type: application/json\r\n", &body)).unwrap().to_error());
+        }
+    }
 }
 
 proptest! {
@@ -261,8 +268,7 @@ proptest! {
         media_type in media_type(),
     ) {
         let body = if status == 204 { String::new() } else { body.to_string() };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let sent = runtime.block_on(call_all(&body, status, media_type));
+        let sent = run(call_all(&body, status, media_type));
         assert!(sent > 60, "only {sent} requests were sent");
     }
 }
