@@ -51,7 +51,7 @@ class Kind:
 
     name: str
     fault: Fault = field(compare=False, repr=False)
-    #: "connection" (no whole answer came), "timeout", "status", "throttle", or "shape" (an answer, but not the promised one)
+    #: "connection" (no whole answer), "timeout", "status", "throttle", or "shape" (not what is promised)
     group: str
     status: int | None = None
     #: Whether it is gone when asked again, so that what is safe to repeat succeeds.
@@ -60,6 +60,11 @@ class Kind:
     takes_effect: bool = False
     #: How much of its time is spent in waiting that no clock of ours shortens.
     is_slow: bool = False
+
+    @property
+    def in_json(self) -> bool:
+        """Whether an error is in the service's words, and not a page of whoever stands before it."""
+        return self.name.endswith(("JSON", "json", "percent"))
 
 
 def raw(status: int, body: bytes, kind: str = "application/json", **headers: str) -> bytes:

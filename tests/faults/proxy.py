@@ -91,6 +91,8 @@ class Proxy:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._tls.load_cert_chain(*certificate)
         self._lock = threading.Lock()
+        self._idle = threading.Condition()
+        self._forwarding = 0
         self._open: set[socket.socket] = set()
         self._listener: socket.socket | None = None
         self.port = 0
@@ -165,10 +167,27 @@ class Proxy:
         with self._lock:
             self._open.discard(connection)
 
+    def _forwarded(self, backend: http.client.HTTPConnection, request: Request) -> bytes:
+        with self._idle:
+            self._forwarding += 1
+        try:
+            return _forward(backend, request)
+        finally:
+            with self._idle:
+                self._forwarding -= 1
+                self._idle.notify_all()
+
+    def settle(self) -> None:
+        """Passes everything on again, and waits until what clients have given up has been done as well."""
+        self.spoil(None)
+        self.up()
+        with self._idle:
+            assert self._idle.wait_for(lambda: not self._forwarding, timeout=60)
+
     def _answer(self, connection: socket.socket, backend: http.client.HTTPConnection, request: Request) -> bool:
         with self._lock:
             fault = self.plan.take(request)
-        real = b"" if fault and not fault.takes_effect else _forward(backend, request)
+        real = b"" if fault and not fault.takes_effect else self._forwarded(backend, request)
         answer = fault.answer(request, real) if fault else Answer(real)
         if answer.delay:
             time.sleep(answer.delay)

@@ -1,4 +1,4 @@
-"""`pull` of archives that were changed on the way: an error, or the files as they are, and nothing outside the folder."""
+"""`pull` of archives that were changed on the way: an error, or the files as they are, and nothing elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of `pya` and faults of each group: an exit code that says so, no traceback, no token on either stream."""
+"""The commands of `pya` and faults of each group: an exit code that says so, no traceback, and no token."""
 
 from __future__ import annotations
 
@@ -87,8 +87,7 @@ def test_a_command_says_what_went_wrong(shared: Account, row: Row, at: int, tmp_
     cells = [(kind, times) for kind in chosen for times in (1, None)]
     for kind, times in cells if SOAK else [cells[(at * 5 + step) % len(cells)] for step in (0, 7, 15)]:
         cell = f"{kind.name}, {'first' if times else 'every'}"
-        shared.proxy.spoil(None)
-        shared.proxy.up()
+        shared.proxy.settle()
         shared.file()
         plan = shared.proxy.spoil(kind.fault, times=times)
         words = [sys.executable, "-c", HURRIED, *command]

@@ -1,4 +1,4 @@
-"""What is done with a project and every fault, at each request: a truthful report, and a next deploy that repairs it."""
+"""What is done with a project and every fault at each request: a true report, and a next deploy that repairs."""
 
 from __future__ import annotations
 
@@ -81,8 +81,7 @@ class Project:
 
     def restore(self) -> None:
         for proxy in (self.account.proxy, self.site):
-            proxy.spoil(None)
-            proxy.up()
+            proxy.settle()
         for name in (PROJECT, ".pya"):
             shutil.rmtree(self.account.disk / name, ignore_errors=True)
             shutil.copytree(self.backup / name, self.account.disk / name, symlinks=True)
@@ -227,8 +226,7 @@ def compare_with_disk(row: Row, cell: str, project: Project, outcome: Outcome) -
 def repair(row: Row, cell: str, project: Project) -> None:
     """The next deploy, with nothing in its way."""
     for proxy in (project.account.proxy, project.site):
-        proxy.spoil(None)
-        proxy.up()
+        proxy.settle()
     advance_clock(LATER)
     api = project.api()
     try:

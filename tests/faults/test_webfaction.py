@@ -58,8 +58,7 @@ def test_a_call_is_done_once_or_fails(server: Server, row: Row, name: str) -> No
         chosen = [kind for at, kind in enumerate(chosen) if at % 4 == len(name) % 4 and "bomb" not in kind.name]
     with Proxy(f"http://127.0.0.1:{server.server_address[1]}/") as proxy:
         for kind in chosen:
-            proxy.spoil(None)
-            proxy.up()
+            proxy.settle()
             api = WebfactionApi(proxy.url)
             if name != "login":
                 api.login("demo", PASSWORD)
