@@ -8,6 +8,7 @@ and the emulator's log still tells which requests took effect.
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import http.client
 import io
 import socket
@@ -253,11 +254,13 @@ def _forward(backend: http.client.HTTPConnection, request: Request) -> bytes:
     backend.endheaders(request.body or None)
     with backend.getresponse() as answer:
         body = answer.read()
-        kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP]
+        kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _REPLACED]
+        # The emulator's clock runs as fast as the client's here, and that of the account's processes does not.
+        kept.append(("Date", email.utils.formatdate(usegmt=True)))
         head = f"HTTP/1.1 {answer.status} {answer.reason}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in kept)
     if answer.status != 204:
         head += f"Content-Length: {len(body)}\r\n"
     return head.encode("latin-1") + b"\r\n" + body
 
 
-_HOP_BY_HOP = ("connection", "content-length", "transfer-encoding", "keep-alive")
+_REPLACED = ("connection", "content-length", "transfer-encoding", "keep-alive", "date")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from pythonanywhere_api import ConfigError, PythonanywhereApi, PythonAnywhereError
-from pythonanywhere_api.testing import advance_clock, set_clock_speed
+from pythonanywhere_api.testing import set_clock_speed
 
 from .account import Account
 from .conftest import SOAK
@@ -23,8 +24,6 @@ from .outcomes import TOKEN, Outcome, Row, leaks, run
 from .proxy import Proxy
 
 PROJECT = "site"
-#: Longer than an intent lives: who comes next need not know that its owner has given up.
-LATER = 900
 OLD = {"manage.py": "import sys\n", "app/a.py": "old a", "app/b.py": "old b", "app/gone.py": "gone", "same.txt": "same"}
 NEW = {"manage.py": "import sys\n", "app/a.py": "new a", "app/b.py": "new b", "new/c.py": "new c", "same.txt": "same"}
 #: Not ours, and protected: neither may ever be touched.
@@ -51,6 +50,7 @@ class Project:
     """A project that was deployed once and has changed since; `restore` brings its account back to that."""
 
     def __init__(self, stack: ExitStack, folder: Path, agent: bool):
+        self.agent = agent
         self.account = Account(stack, python=sys.executable)
         self.site = stack.enter_context(Proxy(self.account.host.site_url))
         self.local, self.backup = folder / "local", folder / "backup"
@@ -82,12 +82,36 @@ class Project:
     def restore(self) -> None:
         for proxy in (self.account.proxy, self.site):
             proxy.settle()
-        for name in (PROJECT, ".pya"):
-            shutil.rmtree(self.account.disk / name, ignore_errors=True)
-            shutil.copytree(self.backup / name, self.account.disk / name, symlinks=True)
-        if self.wsgi.read_bytes() != self.wsgi_text:
+        for folder in self.changing():
+            self.replace(folder)
+        if self.wsgi.read_bytes() != self.wsgi_text or self.agents() != self.agents(self.backup):
+            # Not otherwise: a worker that starts in between would find no agent, and serve without one from then on.
+            for folder in (self.backup / ".pya").glob("agent-*"):
+                self.replace(Path(".pya", folder.name))
             self.wsgi.write_bytes(self.wsgi_text)
             self.account.direct.webapps.reload(self.domain)
+
+    def changing(self) -> list[Path]:
+        """The project and the notes about it, but not the agent; relative to the home folder."""
+        notes = [Path(".pya", path.name) for path in (self.backup / ".pya").iterdir()]
+        return [Path(PROJECT), *(path for path in notes if not path.name.startswith("agent-"))]
+
+    def agents(self, home: Path | None = None) -> list[tuple[str, bytes]]:
+        """What the agent consists of; its folders hold what it was asked, which differs."""
+        folders = ((home or self.account.disk) / ".pya").glob("agent-*")
+        return sorted(
+            (path.name, path.read_bytes()) for folder in folders for path in folder.iterdir() if path.is_file()
+        )
+
+    def replace(self, folder: Path) -> None:
+        """Puts a folder of the account in the state of the backup."""
+        deadline = time.monotonic() + 60
+        # A job that nobody waits for any more goes on for a moment, and makes its folder again.
+        while (self.account.disk / folder).exists():
+            assert time.monotonic() < deadline, "a job does not end"
+            shutil.rmtree(self.account.disk / folder, ignore_errors=True)
+            time.sleep(0.02 if self.agent else 0)
+        shutil.copytree(self.backup / folder, self.account.disk / folder, symlinks=True, dirs_exist_ok=True)
 
     def notes(self) -> list[str]:
         """What every state file holds, as text."""
@@ -227,7 +251,6 @@ def repair(row: Row, cell: str, project: Project) -> None:
     """The next deploy, with nothing in its way."""
     for proxy in (project.account.proxy, project.site):
         proxy.settle()
-    advance_clock(LATER)
     api = project.api()
     try:
         report = deploy(project, api, reload=[project.domain])
