@@ -138,6 +138,7 @@ pub async fn rollback(
 ) -> Result<RollbackReport> {
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
+    executors.check()?;
     reload.iter().try_for_each(|domain| checked_domain(domain).map(drop))?;
     let is_id = |target: &str| target.len() == 16 && target.bytes().all(|byte| byte.is_ascii_hexdigit());
     if let Some(target) = target.filter(|target| !is_id(target)) {
