@@ -73,8 +73,9 @@ async fn default_domain(configured: &[String], client: &Client) -> Result<String
         if let Some(sites) = find("websites.list") {
             match client.call(sites, &[]).await {
                 Ok(CallAnswer::Json(sites)) => domains.extend(sites.as_array().into_iter().flatten().filter_map(named)),
+                Ok(_) => {}
                 // Not every account has this kind of site.
-                Ok(_) | Err(Error::Api { status: 403 | 404, .. }) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden) => {}
                 Err(error) => return Err(error),
             }
         }
