@@ -44,13 +44,15 @@ pub enum Setting {
     MaxDelete,
     MaxFileSize,
     Reload,
+    MaxSize,
+    Overwrite,
     RollbackOnFailure,
     SiteUrl,
 }
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::AllowTasks,
         Self::CompareNames,
         Self::Delete,
@@ -60,6 +62,8 @@ impl Setting {
         Self::MaxDelete,
         Self::MaxFileSize,
         Self::Reload,
+        Self::MaxSize,
+        Self::Overwrite,
         Self::RollbackOnFailure,
         Self::SiteUrl,
     ];
@@ -77,6 +81,8 @@ impl Setting {
             Self::MaxDelete => ("max_delete=", "--max-delete"),
             Self::MaxFileSize => ("max_file_size=", "--max-file-size"),
             Self::Reload => ("reload=", "--reload"),
+            Self::MaxSize => ("max_size=", "--max-size"),
+            Self::Overwrite => ("overwrite=True", "--overwrite"),
             Self::RollbackOnFailure => ("rollback_on_failure=True", "--rollback-on-failure"),
             Self::SiteUrl => ("site_url=", "--site-url"),
         };

@@ -2,13 +2,13 @@
 
 import builtins
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, final, type_check_only
 
 from typing_extensions import Buffer, Self, disjoint_base
 
-from ._items import FileItem
+from ._items import FileItem, Headers, ItemCollector
 from .types import (
     AgentChange,
     AgentStatus,
@@ -17,8 +17,8 @@ from .types import (
     Console,
     ConsoleOutput,
     CpuUsage,
-    DeployStep,
     DeployEstimate,
+    DeployStep,
     Drift,
     HostJob,
     ListedEntry,
@@ -74,9 +74,7 @@ __all__ = [
     "Faults",
     "Files",
     "FilesIterator",
-    "Headers",
     "HeldRequest",
-    "ItemCollector",
     "LoggedRequest",
     "ProgressEvent",
     "PythonVersions",
@@ -1062,13 +1060,18 @@ class PythonanywhereApi(_PythonanywhereBase):
         """Lists a folder of the project, one level deep.
 
         Returns:
-            Dicts with ``file_path`` (relative to the project) and ``type`` (``"directory"`` or ``"file"``), sorted by
-            name; ``None`` if there is no such folder (`error_message` is cleared) or on error (it is set).
+            Dicts with ``file_path`` (relative to the project) and ``type``, sorted by name. The type is what the
+            service says; any but ``"directory"`` counts as a file. ``None`` if there is no such folder (`error_message`
+            is cleared) or on error (it is set).
 
         Source: ``GET files/path{path}``.
         """
     def _from_json(self, response: Any) -> Any:
-        """What the response's own ``json()`` returns; ``None`` if it fails, with its beginning in `error_message`."""
+        """Returns what the response's own ``json()`` returns.
+
+        If that fails, it returns ``None``, and `error_message` quotes the first 200 characters of ``content``, bytes or
+        text.
+        """
     def _prepare_collector(self, skip: Callable[[str], bool]) -> ItemCollector:
         """Sets `skip_enter_folder` and returns an item collector for a collector of files.
 
@@ -1082,22 +1085,31 @@ class PythonanywhereApi(_PythonanywhereBase):
         method: str | Callable[..., Any] | None = None,
         success_codes: Iterable[int] = (200, 201),
         **request_kwargs: Any,
-    ) -> Response:
+    ) -> Any:
         """Sends a request to `base_url` + `url_path`, after waiting for the rate limit.
 
+        A GET that the service redirects within its own host (to the same path with a slash at its end) is followed;
+        no other redirect is.
+
         Args:
-            url_path: already quoted.
-            task: what it is for, the beginning of the error message.
-            method: an HTTP verb, or any callable named like one (``requests.post``); by default ``GET``.
-            success_codes: status codes that are not errors; by default 200 and 201.
-            request_kwargs: ``params``, ``data``, ``json``, ``files``, ``headers``, ``timeout`` (seconds).
+            url_path: the path, already quoted.
+            task: the purpose of the request, with which the error message begins.
+            method: an HTTP verb (by default ``GET``), one of requests' own functions (``requests.post``), which is
+                sent here like the verb, or any other callable. That is called as
+                ``method(url, headers=…, **request_kwargs)``, and what it returns is the answer. An ``OSError`` that it
+                raises, like all errors of requests, becomes `error_message`; any other exception reaches the caller.
+            success_codes: status codes that are not errors; by default 200 and 201. They alone decide.
+            request_kwargs: ``params``, ``data``, ``json``, ``files``, ``headers``, ``timeout`` (seconds). Any other
+                (``stream``, ``verify``, ``auth``, …) is for requests, which then sends the request; it has to be
+                installed.
 
         Returns:
-            The answer; one with ``status_code`` 0 if none came.
+            A `Response`, or what the callable (or requests) returned; a `Response` with ``status_code`` 0 if no answer
+            came.
 
         Raises:
-            TypeError: another keyword, or an argument of a wrong type.
-            ValueError: `method` is not an HTTP verb.
+            TypeError: a keyword that needs requests where it is not installed, or an argument of a wrong type.
+            ValueError: `method` is a text that is not an HTTP verb.
         """
     def available_consoles(self) -> list[dict[str, Any]] | None:
         """Lists the account's consoles.
@@ -1247,14 +1259,16 @@ class PythonanywhereApi(_PythonanywhereBase):
             max_delete: refuse to delete more files; by default the larger of 10 and 20 % of the manifest.
             include: masks of protected files to touch all the same.
             dry_run: plan only; sends no write.
-            reload: domains of web apps to reload if anything changed.
+            reload: domains of web apps, or of websites that a command serves, to reload if anything changed. Without
+                any, a reload that an earlier deploy owes is a warning.
             executor: what puts the files in place: a bundle unpacked by the agent in the web app (``"webapp"``), a task
                 (``"always_on"``, ``"schedule"``), a ``"console"``, or one request per file (``"none"``). ``"auto"``
                 takes the cheapest that works, and installs nothing.
             force: continue although another deploy seems to be running.
             progress: called with each event on the caller's thread.
             console: number of the console for ``executor="console"``.
-            domain: the web app whose agent does it, and whose virtualenv commands use.
+            domain: the web app whose agent does it, and whose virtualenv and settings commands use; without it, the
+                only domain of `reload`.
             site_url: where its site is, if not at the domain.
             allow_tasks: whether ``"auto"`` may make a task; it is deleted afterwards.
             migrate: run ``manage.py migrate`` on the host before the reload.
@@ -1386,6 +1400,7 @@ class PythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         exclude: Iterable[str] | None = None,
         overwrite: bool = False,
+        max_size: int = 2147483648,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1399,6 +1414,7 @@ class PythonanywhereApi(_PythonanywhereBase):
             include, exclude: masks of paths relative to the project; everything by default. A ``/`` at the end means
                 everything below: ``media/`` is ``media/**``.
             overwrite: whether local files that differ are replaced. Files that are executable on the host are so here.
+            max_size: in bytes; if the files have more together, nothing is pulled.
             executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
@@ -1406,8 +1422,9 @@ class PythonanywhereApi(_PythonanywhereBase):
             network and HTTP errors, and where the host could not do it.
 
         Raises:
-            ConfigError: a mask begins with ``/`` or has a segment ``.`` or ``..``, before any request; a name in the
-                archive cannot be taken here, or a local file would be replaced: nothing is written then.
+            ConfigError: a mask begins with ``/`` or has a segment ``.`` or ``..``, before any request; there is more to
+                pull than `max_size`, a name in the archive cannot exist here, or a local file would be replaced:
+                nothing is written then.
         """
 
 class AsyncPythonanywhereApi(_PythonanywhereBase):
@@ -1432,8 +1449,14 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         method: str | Callable[..., Any] | None = None,
         success_codes: Iterable[int] = (200, 201),
         **request_kwargs: Any,
-    ) -> Coroutine[Response]:
-        """As `PythonanywhereApi._request`, awaited."""
+    ) -> Coroutine[Any]:
+        """As `PythonanywhereApi._request`, awaited.
+
+        What `method` returns is awaited if it can be, so that a coroutine function (``httpx.AsyncClient().get``) works.
+        A plain function is called on the event loop's thread and blocks it as long as it runs; to avoid that, pass
+        ``functools.partial(asyncio.to_thread, function)``. Where a keyword needs requests, requests runs in a thread of
+        its own.
+        """
     def available_consoles(self) -> Coroutine[list[dict[str, Any]] | None]:
         """As `PythonanywhereApi.available_consoles`, awaited."""
     def console_execute(self, con_id: int | str, command: str) -> Coroutine[str]:
@@ -1565,6 +1588,7 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         exclude: Iterable[str] | None = None,
         overwrite: bool = False,
+        max_size: int = 2147483648,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1608,13 +1632,6 @@ class AsyncFilesIterator:
         """Ends the search and cancels listings that are under way."""
 
 @final
-class ItemCollector:
-    """What `_prepare_collector` returns."""
-
-    def __call__(self, path_mask: str) -> list[tuple[str, str]]:
-        """Pairs of file extension and path of the files that match and are not skipped."""
-
-@final
 class Response:
     """A response like those of requests. True if its status is below 400."""
 
@@ -1648,28 +1665,13 @@ class Response:
     def raise_for_status(self) -> None:
         """Does nothing if the status is below 400.
 
+        Where requests is loaded, ``except requests.HTTPError`` catches what this raises, too.
+
         Raises:
-            ApiError: the one for the status.
+            ApiError: the subclass for the status.
             TransportError: no answer came.
         """
     def __bool__(self) -> bool: ...
-
-@final
-class Headers:
-    """Headers of an answer."""
-
-    def __getitem__(self, key: str, /) -> str: ...
-    def __contains__(self, key: str, /) -> bool: ...
-    def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[str]: ...
-    def get(self, name: str, default: Any = None) -> Any:
-        """The header, or `default`."""
-    def keys(self) -> list[str]:
-        """The names, in lower case."""
-    def values(self) -> list[str]:
-        """The values, in the order of the names."""
-    def items(self) -> list[tuple[str, str]]:
-        """Names and values."""
 
 @final
 class DeployDiff:
@@ -1758,7 +1760,7 @@ class DeployReport:
         """The commands that ran on the host, with exit status and output."""
     @property
     def error_log(self) -> list[str]:
-        """New lines of the error log, if the site fails after the reload."""
+        """What the error log says, if the site fails after the reload: the exception first, then its frames."""
     @property
     def kept_for_rollback(self) -> bool:
         """Whether what was replaced can be put back with ``rollback()``."""
@@ -2135,7 +2137,9 @@ class AgentOfWebApp(Generic[_Change, _Status]):
     """
 
     def install(self, domain: str, site_url: str | None = None) -> _Change:
-        """Installs it, or replaces an older one, and reloads the web app. Repeating it changes nothing.
+        """Installs it, or renews whatever of it is damaged or older, and reloads the web app.
+
+        Repeating it changes nothing. Warns if a static files mapping of the account serves the agent's files.
 
         Args:
             domain: of the web app.
@@ -2145,7 +2149,7 @@ class AgentOfWebApp(Generic[_Change, _Status]):
             ConfigError: the WSGI file was changed since the last installation; the message shows how.
         """
     def status(self, domain: str, site_url: str | None = None) -> _Status:
-        """Checks whether it answers, and if not, why. Changes nothing."""
+        """Checks whether it answers, and if not, why; names damaged files. Changes nothing."""
     def remove(self, domain: str, site_url: str | None = None, *, force: bool = False) -> _Change:
         """Puts the original WSGI file back, byte for byte, and reloads.
 

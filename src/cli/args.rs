@@ -310,6 +310,9 @@ pub struct Pull {
     /// Replace local files that differ
     #[arg(long)]
     pub overwrite: bool,
+    /// Pull no more than this, in bytes or with k, M, G [default: 2G]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_size: Option<u64>,
     /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,

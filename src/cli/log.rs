@@ -8,6 +8,11 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 struct Stderr;
 
+/// A request is information for whoever asked for more, not a trace of the program.
+fn level_name(level: log::Level) -> String {
+    if level == log::Level::Trace { "request".to_owned() } else { level.as_str().to_lowercase() }
+}
+
 impl Log for Stderr {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Records of other crates (connections, TLS) are noise unless you debug those.
@@ -17,21 +22,20 @@ impl Log for Stderr {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             use std::io::Write;
-            let (level, text) = (record.level().as_str().to_lowercase(), record.args().to_string());
-            let _ = writeln!(std::io::stderr().lock(), "{level}: {}", printable(&text));
+            let text = record.args().to_string();
+            let _ = writeln!(std::io::stderr().lock(), "{}: {}", level_name(record.level()), printable(&text));
         }
     }
 
     fn flush(&self) {}
 }
 
-/// Shows warnings, and more with `verbose` 1 or 2.
+/// Shows warnings, and everything of ours, each request included, if `verbose` is not 0.
 pub fn start(verbose: u8) {
     // An error means that another logger is in place.
     let _ = log::set_logger(&Stderr);
     log::set_max_level(match verbose {
         0 => LevelFilter::Warn,
-        1 => LevelFilter::Debug,
         _ => LevelFilter::Trace,
     });
 }

@@ -6,6 +6,7 @@
 //! a [`Response`] of any status, which knows whether it is the success that the service documents.
 
 mod account;
+mod admission;
 mod auth;
 mod budget;
 mod connect;
@@ -19,6 +20,7 @@ mod options;
 mod path;
 mod pool;
 mod reach;
+mod redirect;
 mod request;
 mod response;
 mod retry;
@@ -29,6 +31,7 @@ mod success;
 mod transfer;
 
 pub use account::Client;
+pub use admission::Admission;
 pub use auth::Token;
 pub use content::{Chunks, ContentSource, FileContent};
 pub use endpoints::{Endpoint, endpoint_of};

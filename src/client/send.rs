@@ -40,7 +40,6 @@ impl Client {
         request.check()?;
         let url = self.url_of(&request)?;
         let pool = pool::get(&self.account.kind)?;
-        let endpoint = self.limited(request.endpoint());
         let attempt = Attempt {
             pool: &pool,
             request: &request,
@@ -53,13 +52,7 @@ impl Client {
         let mut attempts = Attempts { was_absent: reach::was_absent(self.host().authority()), ..Attempts::default() };
         loop {
             let asked = Instant::now();
-            let slot = match endpoint {
-                Some(endpoint) => Some(
-                    window::acquire(&self.account.owner, endpoint, self.options.max_wait, self.observer.as_deref())
-                        .await?,
-                ),
-                None => None,
-            };
+            let slot = self.acquire(request.endpoint()).await?;
             self.requests.fetch_add(1, Ordering::Relaxed);
             let waited = asked.elapsed();
             let activity = Arc::new(Activity::new());
@@ -160,7 +153,17 @@ impl Client {
         ControlFlow::Break(Ok(response))
     }
 
-    fn url_of(&self, request: &Request) -> Result<Url> {
+    /// Waits for a slot of the budget; `None` where there is no limit.
+    pub(super) async fn acquire(&self, endpoint: Endpoint) -> Result<Option<Slot>> {
+        let Some(endpoint) = self.limited(endpoint) else { return Ok(None) };
+        let (max_wait, observer) = (self.options.max_wait, self.observer.as_deref());
+        window::acquire(&self.account.owner, endpoint, max_wait, observer).await.map(Some)
+    }
+
+    pub(super) fn url_of(&self, request: &Request) -> Result<Url> {
+        if let Some(url) = &request.redirected_to {
+            return Ok(url.clone());
+        }
         // The dot keeps a path like `a:b/c` from being read as a URL of its own. Joining never parses a host again.
         let path = match request.path.trim_start_matches('/') {
             "" => String::new(),
@@ -211,14 +214,15 @@ impl Client {
         }
     }
 
-    /// What `-v` shows of each attempt. The query is left out: it may contain secrets.
+    /// What `-v` shows of each attempt. The query is left out: it may contain secrets. Python's `logging` does not get
+    /// these records, because it would run Python code for every request.
     fn log(&self, request: &Request, url: &Url, outcome: &Result<Response>, activity: &Activity, waited: Duration) {
         let host = if self.account.is_service { "" } else { self.host().authority() };
         let told = match outcome {
             Ok(response) => response.status.as_u16().to_string(),
             Err(error) => error.chain(),
         };
-        log::debug!(
+        log::trace!(
             "{} {host}{}: {told} in {:.3} s, {} bytes sent, {} received, waited {:.1} s",
             request.method,
             url.path(),

@@ -13,8 +13,12 @@ use crate::text::counted;
 
 pub async fn run(args: &Pull, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
-    let options =
-        PullOptions { include: args.include.clone(), exclude: args.exclude.clone(), overwrite: args.overwrite };
+    let options = PullOptions {
+        include: args.include.clone(),
+        exclude: args.exclude.clone(),
+        overwrite: args.overwrite,
+        max_size: args.max_size.unwrap_or(PullOptions::default().max_size),
+    };
     let report = crate::deploy::pull(&project, &executors(&args.executors, &settings), &options, &args.folder).await;
     project.client.persist_budget();
     let report = report?;

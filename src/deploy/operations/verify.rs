@@ -113,6 +113,7 @@ impl Hashes {
 /// # Errors
 /// `Config` if nothing can do it, or for local mistakes; `Job` if it failed on the host; what the service answers.
 pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Option<&SelectOptions>) -> Result<Drift> {
+    executors.check()?;
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
     let mut selected = match local {
@@ -123,7 +124,8 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
         None => None,
     };
     let state = folder.read(client).await?;
-    if state.manifest.is_none() && list_if_there(client, root).await?.is_none() {
+    let is_known = state.manifest.is_some() || !state.intents.is_empty() || !state.maintenance.is_empty();
+    if !is_known && list_if_there(client, root).await?.is_none() {
         return Err(Error::config(format!(
             "there is no such project on the host: {root} does not exist, and nothing was deployed there"
         )));

@@ -149,6 +149,7 @@ pub(super) async fn deploy(service: Service, request: DeployRequest) -> Finished
 
 async fn run(service: &Service, request: &DeployRequest) -> Result<deploy::DeployReport, Failed> {
     let task = "deploying";
+    request.options.check().map_err(failed(task))?;
     let made = request.diff.get();
     let project = project(service, task, made.local_root.clone())?;
     let complete;

@@ -18,7 +18,7 @@ use super::keywords::Keywords;
 use super::service::{Call, Failed, Service};
 use super::state::Shared;
 use crate::deploy::{self, ExecutorOptions, Outcome, PullOptions, SelectOptions};
-use crate::host::{Agents, Status};
+use crate::host::Agents;
 use crate::python::convert::json_to_py;
 use crate::python::runtime::run;
 
@@ -126,7 +126,9 @@ pub(super) fn rollback<'py>(
 pub(super) fn pull<'py>(py: Python<'py>, to: PathBuf, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
     request(py, "pull", options, |keywords| {
         let (include, exclude) = (keywords.texts("include")?, keywords.texts("exclude")?);
-        Ok(HostJob::Pull { to, options: PullOptions { include, exclude, overwrite: keywords.flag("overwrite")? } })
+        let overwrite = keywords.flag("overwrite")?;
+        let max_size = keywords.number("max_size")?.map_or(PullOptions::default().max_size, |size| size as u64);
+        Ok(HostJob::Pull { to, options: PullOptions { include, exclude, overwrite, max_size } })
     })
 }
 
@@ -208,12 +210,12 @@ async fn agent_answer(
             AgentVerb::Install => agents.install().await?,
             AgentVerb::Remove { force } => agents.remove(force).await?,
             AgentVerb::Status => {
-                let status = agents.status().await?;
-                let is_ready = matches!(status, Status::Ready { .. });
-                return Ok(json!({ "ready": is_ready, "status": status.to_string() }));
+                let report = agents.status().await?;
+                let status = report.status.to_string();
+                return Ok(json!({ "ready": report.is_ready(), "status": status, "warnings": report.warnings }));
             }
         };
-        Ok(json!({ "changed": change.changed, "warnings": change.warnings }))
+        Ok(json!({ "changed": change.changed, "renewed": change.renewed, "warnings": change.warnings }))
     };
     answer.await.map_err(failed(task))
 }

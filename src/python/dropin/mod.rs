@@ -8,8 +8,8 @@
 //! patches counts from the next call on. A constructor therefore checks types only; values are checked when used.
 
 mod arguments;
-mod asynchronous;
 mod base;
+mod classes;
 mod collector;
 mod deploy;
 mod finished;
@@ -23,15 +23,12 @@ mod response;
 mod search;
 mod service;
 mod state;
-mod sync;
 
 pub(super) use arguments::never_skip;
-pub(super) use asynchronous::AsyncPythonanywhereApi;
 pub(super) use base::PythonanywhereBase;
-pub(super) use collector::ItemCollector;
+pub(super) use classes::{AsyncPythonanywhereApi, PythonanywhereApi};
 pub(super) use host_jobs::{AgentControl, CommandResult};
 pub(super) use iterator::{AsyncFilesIterator, FilesIterator};
 pub(super) use overrides::remember_originals;
 pub(super) use request::file_content;
-pub(super) use response::{Headers, Response};
-pub(super) use sync::PythonanywhereApi;
+pub(super) use response::Response;
