@@ -104,7 +104,7 @@ impl Progress {
         }
     }
 
-    /// Shows that the wait is over.
+    /// Shows that nothing waits any more.
     pub fn resumed(&self) {
         self.lock().waiting = None;
     }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_drawn_where_nobody_watches() {
+    fn nothing_is_drawn_without_a_terminal() {
         let progress = Progress::new(&Output::new(false, true));
         progress.plan(3);
         progress.step();

@@ -115,7 +115,7 @@ pub fn explained(mut error: Error, args: &[OsString]) -> Error {
     error
 }
 
-/// Whether `typed` is `meant` mistyped or not typed to its end.
+/// Whether `typed` is `meant` mistyped, or only its beginning.
 fn is_slip(typed: &str, meant: &str) -> bool {
     let (typed, meant) = (typed.trim_start_matches('-'), meant.trim_start_matches('-'));
     let is_part = typed.len() > 2 && (meant.starts_with(typed) || typed.starts_with(meant));
