@@ -110,7 +110,7 @@ class _Family:
 
 @final
 class AlwaysOn(_Family):
-    """The endpoints `always_on`. Methods raise what the service answers, see `Client`."""
+    """The `always_on` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def list(self) -> builtins.list[AlwaysOnTask]:
         """Lists the always-on tasks.
@@ -118,12 +118,12 @@ class AlwaysOn(_Family):
         Endpoint: ``GET always_on/``.
         """
     def create(self, command: str, description: str = "", enabled: bool = True) -> AlwaysOnTask:
-        """Makes an always-on task, which starts at once if it is enabled.
+        """Creates an always-on task. It starts at once if it is enabled.
 
         Endpoint: ``POST always_on/``.
         """
     def get(self, id: int | str) -> AlwaysOnTask:
-        """An always-on task.
+        """Returns an always-on task.
 
         Endpoint: ``GET always_on/{id}/``.
         """
@@ -143,7 +143,7 @@ class AlwaysOn(_Family):
         Endpoint: ``DELETE always_on/{id}/``.
         """
     def restart(self, id: int | str) -> AlwaysOnTask:
-        """Ends the task's process and starts it again.
+        """Restarts the task's process.
 
         Endpoint: ``POST always_on/{id}/restart/``.
         """
@@ -158,7 +158,7 @@ class _Writable(Protocol):
 
 @final
 class Consoles(_Family):
-    """The endpoints `consoles`. Methods raise what the service answers, see `Client`."""
+    """The `consoles` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def list(self) -> builtins.list[Console]:
         """Lists the consoles.
@@ -166,32 +166,32 @@ class Consoles(_Family):
         Endpoint: ``GET consoles/``.
         """
     def create(self, executable: str = "bash", arguments: str = "", working_directory: str | None = None) -> Console:
-        """Makes a console. It starts when its page is opened in a browser. 429 means that no more consoles are allowed.
+        """Creates a console, which starts when its page is opened in a browser. 429 means that no more are allowed.
 
         Endpoint: ``POST consoles/``.
         """
     def shared_with_you(self) -> builtins.list[Console]:
-        """Lists the consoles that others share with this account.
+        """Lists the consoles that other users share with this account.
 
         Endpoint: ``GET consoles/shared_with_you/``.
         """
     def get(self, id: int | str) -> Console:
-        """A console.
+        """Returns a console.
 
         Endpoint: ``GET consoles/{id}/``.
         """
     def delete(self, id: int | str) -> None:
-        """Ends a console.
+        """Closes a console.
 
         Endpoint: ``DELETE consoles/{id}/``.
         """
     def latest_output(self, id: int | str) -> str:
-        """About the last 500 characters of a console's output, terminal escapes included.
+        """Returns about the last 500 characters of a console's output, terminal escapes included.
 
         Endpoint: ``GET consoles/{id}/get_latest_output/``.
         """
     def send_input(self, id: int | str, input: str) -> None:
-        """Types into a console; a line ends with a newline. 120 requests a minute.
+        """Types text into a console; end a line with a newline. The limit is 120 requests a minute.
 
         Endpoint: ``POST consoles/{id}/send_input/``.
         """
@@ -230,17 +230,17 @@ class Consoles(_Family):
 
 @final
 class Cpu(_Family):
-    """The endpoints `cpu`. Methods raise what the service answers, see `Client`."""
+    """The `cpu` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def get(self) -> CpuUsage:
-        """The CPU seconds of the day: daily_cpu_limit_seconds, daily_cpu_total_usage_seconds, next_reset_time.
+        """Returns the CPU seconds of the day: daily_cpu_limit_seconds, daily_cpu_total_usage_seconds, next_reset_time.
 
         Endpoint: ``GET cpu/``.
         """
 
 @final
 class Databases(_Family):
-    """The endpoints `databases`. Methods raise what the service answers, see `Client`."""
+    """The `databases` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def mysql(self) -> builtins.list[dict[str, Any]] | dict[str, Any]:
         """Lists the MySQL databases.
@@ -250,42 +250,42 @@ class Databases(_Family):
 
 @final
 class Domains(_Family):
-    """Domains of websites. Methods raise what the service answers, see `Client`."""
+    """Domains of websites. Methods raise the service's errors: see `Client`."""
 
     @property
     def ssl(self) -> DomainsSsl: ...
 
 @final
 class DomainsSsl(_Family):
-    """Certificates of websites' domains. Methods raise what the service answers, see `Client`."""
+    """Certificates of websites' domains. Methods raise the service's errors: see `Client`."""
 
     def get(self, domain_name: str) -> Certificate:
-        """The certificate of a website's domain.
+        """Returns the certificate of a website's domain.
 
         Endpoint: ``GET v1 domains/{domain_name}/ssl/``.
         """
     def set_lets_encrypt(self, domain_name: str) -> Certificate:
-        """Lets the service get a certificate from Let's Encrypt and renew it.
+        """Asks the service to obtain a certificate from Let's Encrypt and to renew it.
 
         Endpoint: ``POST v1 domains/{domain_name}/ssl/``.
         """
 
 @final
 class Files(_Family):
-    """The endpoints `files`. Methods raise what the service answers, see `Client`."""
+    """The `files` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def read(self, path: str) -> bytes:
-        """Reads a file. DecodeError if it is a folder.
+        """Reads a file. Raises DecodeError if it is a folder.
 
         Endpoint: ``GET files/path{path}``.
         """
     def list(self, path: str) -> dict[str, ListedEntry]:
-        """Lists a folder, one level deep. DecodeError if it is a file.
+        """Lists a folder, one level deep. Raises DecodeError if it is a file.
 
         Endpoint: ``GET files/path{path}``.
         """
     def upload(self, path: str, content: Buffer | os.PathLike[str] | os.PathLike[bytes] | _Readable) -> bool:
-        """Writes a file, making its folders and replacing what is there.
+        """Writes a file, creating its folders and replacing an existing file.
 
         A local file and a file object are read while they are sent, so that memory does not limit their size. The
         service is told the length before the first byte. A file object that can seek is measured for that, and sent
@@ -336,17 +336,17 @@ class Files(_Family):
         Endpoint: ``GET files/path{path}``.
         """
     def delete(self, path: str) -> None:
-        """Deletes a file, or a folder with everything in it.
+        """Deletes a file, or a folder and everything in it.
 
         Endpoint: ``DELETE files/path{path}``.
         """
     def share(self, path: str) -> str:
-        """Shares a file: everyone who knows the address can read it.
+        """Shares a file: anyone who knows the address can read it.
 
         Endpoint: ``POST files/sharing/``.
         """
     def sharing_url(self, path: str) -> str | None:
-        """The address under which a file is shared.
+        """Returns the address at which a file is shared.
 
         Endpoint: ``GET files/sharing/?path={path}``.
         """
@@ -356,7 +356,7 @@ class Files(_Family):
         Endpoint: ``DELETE files/sharing/?path={path}``.
         """
     def tree(self, path: str) -> builtins.list[str]:
-        """Paths two levels deep, folders with a slash at the end.
+        """Returns the paths two levels deep; folders end with a slash.
 
         Silently cut to 1000 entries: a hint, not a basis for decisions.
 
@@ -365,42 +365,42 @@ class Files(_Family):
 
 @final
 class PythonVersions(_Family):
-    """The endpoints `python_versions`. Methods raise what the service answers, see `Client`."""
+    """The `python_versions` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def default_python3_version(self) -> PythonVersionInfo:
-        """The default Python 3, and those available.
+        """Returns the default Python 3 version and the available ones.
 
         Endpoint: ``GET default_python3_version/``.
         """
     def set_default_python3_version(self, version: str) -> PythonVersionInfo:
-        """Sets the default Python 3.
+        """Sets the default Python 3 version.
 
         Endpoint: ``PATCH default_python3_version/``.
         """
     def default_python_version(self) -> PythonVersionInfo:
-        """The default Python, and those available.
+        """Returns the default Python version and the available ones.
 
         Endpoint: ``GET default_python_version/``.
         """
     def set_default_python_version(self, version: str) -> PythonVersionInfo:
-        """Sets the default Python.
+        """Sets the default Python version.
 
         Endpoint: ``PATCH default_python_version/``.
         """
     def default_save_and_run_python_version(self) -> PythonVersionInfo:
-        """The Python of the editor's run button, and those available.
+        """Returns the Python version of the editor's run button and the available ones.
 
         Endpoint: ``GET default_save_and_run_python_version/``.
         """
     def set_default_save_and_run_python_version(self, version: str) -> PythonVersionInfo:
-        """Sets the Python of the editor's run button.
+        """Sets the Python version of the editor's run button.
 
         Endpoint: ``PATCH default_save_and_run_python_version/``.
         """
 
 @final
 class Schedule(_Family):
-    """The endpoints `schedule`. Methods raise what the service answers, see `Client`."""
+    """The `schedule` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def list(self) -> builtins.list[ScheduledTask]:
         """Lists the scheduled tasks.
@@ -416,12 +416,12 @@ class Schedule(_Family):
         enabled: bool = True,
         description: str = "",
     ) -> ScheduledTask:
-        """Makes a scheduled task, daily at hour and minute (UTC) or hourly at a minute.
+        """Creates a scheduled task, daily at hour and minute (UTC) or hourly at a minute.
 
         Endpoint: ``POST schedule/``.
         """
     def get(self, id: int | str) -> ScheduledTask:
-        """A scheduled task.
+        """Returns a scheduled task.
 
         Endpoint: ``GET schedule/{id}/``.
         """
@@ -443,7 +443,7 @@ class Schedule(_Family):
 
 @final
 class Students(_Family):
-    """The endpoints `students`. Methods raise what the service answers, see `Client`."""
+    """The `students` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def list(self) -> builtins.list[Student]:
         """Lists the account's students.
@@ -458,10 +458,10 @@ class Students(_Family):
 
 @final
 class SystemImage(_Family):
-    """The endpoints `system_image`. Methods raise what the service answers, see `Client`."""
+    """The `system_image` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def get(self) -> SystemImageInfo:
-        """The system image, and those available.
+        """Returns the system image and the available ones.
 
         Endpoint: ``GET system_image/``.
         """
@@ -473,7 +473,7 @@ class SystemImage(_Family):
 
 @final
 class Webapps(_Family):
-    """The endpoints `webapps`. Methods raise what the service answers, see `Client`."""
+    """The `webapps` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     @property
     def ssl(self) -> WebappsSsl: ...
@@ -487,7 +487,7 @@ class Webapps(_Family):
         Endpoint: ``GET webapps/``.
         """
     def create(self, domain_name: str, python_version: str) -> dict[str, Any]:
-        """Makes a web app with manual configuration, and overwrites its WSGI file.
+        """Creates a web app with manual configuration and overwrites its WSGI file.
 
         The version is written like python313 or 3.13.
 
@@ -497,7 +497,7 @@ class Webapps(_Family):
             The service's remark on it, with the new web app as ``webapp``.
         """
     def get(self, domain_name: str) -> Webapp:
-        """The configuration of a web app.
+        """Returns the configuration of a web app.
 
         Endpoint: ``GET webapps/{domain_name}/``.
         """
@@ -508,7 +508,7 @@ class Webapps(_Family):
         Endpoint: ``PUT webapps/{domain_name}/``.
         """
     def update(self, domain_name: str, **fields: Any) -> Webapp:
-        """Sets some fields of a web app, those of replace; a reload applies them.
+        """Sets some of the fields that replace takes; a reload applies them.
 
         Endpoint: ``PATCH webapps/{domain_name}/``.
         """
@@ -523,32 +523,32 @@ class Webapps(_Family):
         Endpoint: ``POST webapps/{domain_name}/disable/``.
         """
     def enable(self, domain_name: str) -> None:
-        """Brings a web app online again.
+        """Puts a web app back online.
 
         Endpoint: ``POST webapps/{domain_name}/enable/``.
         """
     def reload(self, domain_name: str) -> dict[str, Any]:
-        """Reloads a web app. Not repeated after a time-out, because the web app may have been reloaded.
+        """Reloads a web app. It is not repeated after a time-out, because the web app may have been reloaded.
 
         Endpoint: ``POST webapps/{domain_name}/reload/``.
         """
 
 @final
 class WebappsSsl(_Family):
-    """Certificates of web apps. Methods raise what the service answers, see `Client`."""
+    """Certificates of web apps. Methods raise the service's errors: see `Client`."""
 
     def get(self, domain_name: str) -> Certificate:
-        """The certificate of a web app.
+        """Returns the certificate of a web app.
 
         Endpoint: ``GET webapps/{domain_name}/ssl/``.
         """
     def set(self, domain_name: str, cert: str, private_key: str) -> None:
-        """Sets the certificate of a web app: certificate chain and private key as PEM.
+        """Sets the certificate of a web app, given as certificate chain and private key in PEM.
 
         Endpoint: ``POST webapps/{domain_name}/ssl/``.
         """
     def set_lets_encrypt(self, domain_name: str) -> None:
-        """Lets the service get a certificate from Let's Encrypt and renew it.
+        """Asks the service to obtain a certificate from Let's Encrypt and to renew it.
 
         Endpoint: ``POST webapps/{domain_name}/ssl/``.
         """
@@ -560,7 +560,7 @@ class WebappsSsl(_Family):
 
 @final
 class WebappsStaticFiles(_Family):
-    """Static file mappings of web apps. Methods raise what the service answers, see `Client`."""
+    """Static file mappings of web apps. Methods raise the service's errors: see `Client`."""
 
     def list(self, domain_name: str) -> builtins.list[StaticFile]:
         """Lists the static file mappings of a web app.
@@ -573,17 +573,17 @@ class WebappsStaticFiles(_Family):
         Endpoint: ``POST webapps/{domain_name}/static_files/``.
         """
     def get(self, domain_name: str, id: int | str) -> StaticFile:
-        """A static file mapping.
+        """Returns a static file mapping.
 
         Endpoint: ``GET webapps/{domain_name}/static_files/{id}/``.
         """
     def replace(self, domain_name: str, id: int | str, url: str, path: str) -> StaticFile:
-        """Sets URL and folder of a mapping; a reload applies them.
+        """Sets the URL and folder of a mapping; a reload applies them.
 
         Endpoint: ``PUT webapps/{domain_name}/static_files/{id}/``.
         """
     def update(self, domain_name: str, id: int | str, **fields: Any) -> StaticFile:
-        """Sets URL or folder of a mapping; a reload applies it: url, path.
+        """Sets the URL or folder of a mapping (url, path); a reload applies it.
 
         Endpoint: ``PATCH webapps/{domain_name}/static_files/{id}/``.
         """
@@ -595,7 +595,7 @@ class WebappsStaticFiles(_Family):
 
 @final
 class WebappsStaticHeaders(_Family):
-    """Static headers of web apps. Methods raise what the service answers, see `Client`."""
+    """Static headers of web apps. Methods raise the service's errors: see `Client`."""
 
     def list(self, domain_name: str) -> builtins.list[StaticHeader]:
         """Lists the static headers of a web app.
@@ -603,22 +603,22 @@ class WebappsStaticHeaders(_Family):
         Endpoint: ``GET webapps/{domain_name}/static_headers/``.
         """
     def create(self, domain_name: str, url: str, name: str, value: str) -> StaticHeader:
-        """Adds a header to the answers below a URL; a reload applies it.
+        """Adds a header to the responses below a URL; a reload applies it.
 
         Endpoint: ``POST webapps/{domain_name}/static_headers/``.
         """
     def get(self, domain_name: str, id: int | str) -> StaticHeader:
-        """A static header.
+        """Returns a static header.
 
         Endpoint: ``GET webapps/{domain_name}/static_headers/{id}/``.
         """
     def replace(self, domain_name: str, id: int | str, url: str, name: str, value: str) -> StaticHeader:
-        """Sets URL, name and value of a header; a reload applies them.
+        """Sets the URL, name and value of a header; a reload applies them.
 
         Endpoint: ``PUT webapps/{domain_name}/static_headers/{id}/``.
         """
     def update(self, domain_name: str, id: int | str, **fields: Any) -> StaticHeader:
-        """Sets URL, name or value of a header; a reload applies it: url, name, value.
+        """Sets the URL, name or value of a header (url, name, value); a reload applies it.
 
         Endpoint: ``PATCH webapps/{domain_name}/static_headers/{id}/``.
         """
@@ -630,7 +630,7 @@ class WebappsStaticHeaders(_Family):
 
 @final
 class Websites(_Family):
-    """The endpoints `websites`. Methods raise what the service answers, see `Client`."""
+    """The `websites` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def list(self) -> builtins.list[Website]:
         """Lists the websites, each of which is served by a command.
@@ -638,12 +638,12 @@ class Websites(_Family):
         Endpoint: ``GET v1 websites/``.
         """
     def create(self, domain_name: str, command: str, enabled: bool = True) -> Website:
-        """Makes a website that a command serves on a socket.
+        """Creates a website that a command serves on a socket.
 
         Endpoint: ``POST v1 websites/``.
         """
     def get(self, domain_name: str) -> Website:
-        """A website.
+        """Returns a website.
 
         Endpoint: ``GET v1 websites/{domain_name}/``.
         """
@@ -658,7 +658,7 @@ class Websites(_Family):
         Endpoint: ``DELETE v1 websites/{domain_name}/``.
         """
     def reload(self, domain_name: str) -> None:
-        """Starts a website's command again.
+        """Restarts a website's command.
 
         Endpoint: ``POST v1 websites/{domain_name}/reload/``.
         """
@@ -669,7 +669,7 @@ class _ClientBase:
 
     @classmethod
     def from_env(cls, **kwargs: Any) -> Self:
-        """Takes the account from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
+        """Creates a client from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
 
         Args:
             kwargs: the keyword arguments of the class.
@@ -1023,7 +1023,7 @@ class _PythonanywhereBase:
         """
     @classmethod
     def from_env(cls, project_name: str, **kwargs: Any) -> Self:
-        """Makes an instance from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
+        """Creates an instance from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
 
         On the service itself, which sets ``PYTHONANYWHERE_DOMAIN``, ``USER`` is the user.
 
@@ -1032,7 +1032,7 @@ class _PythonanywhereBase:
         """
     @property
     def error_message(self) -> str:
-        """What went wrong, or ``""``.
+        """The errors so far, or ``""``.
 
         Settled when an operation ends: success clears, a failure is appended after an empty line. Assigning a text
         appends it, assigning ``""`` clears. In threads and tasks rely on returned values instead.

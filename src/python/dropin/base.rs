@@ -1,4 +1,4 @@
-//! `_PythonanywhereBase`: what the two classes share, which is nearly everything.
+//! The two classes, and `_PythonanywhereBase`, which does the work of both.
 //!
 //! An instance knows of which class it is, and so whether an operation is waited for or returned as a coroutine. Arguments
 //! and attributes are read at the call, not when a coroutine is awaited.
@@ -24,6 +24,7 @@ use crate::client::Environment;
 use crate::python::deploy::DeployDiff;
 use crate::python::errors::IntoPy;
 use crate::python::runtime::run;
+use crate::python::twins::twin;
 
 type Object<'py> = PyResult<Bound<'py, PyAny>>;
 
@@ -33,8 +34,20 @@ pub(in crate::python) struct PythonanywhereBase {
     state: Shared,
 }
 
+twin! {
+    /// A project on the service, whose methods wait. Documented in `_core.pyi`.
+    #[pyclass(module = "pythonanywhere_api", extends = PythonanywhereBase, subclass, frozen)]
+    PythonanywhereApi: PythonanywhereBase, is_async: false
+}
+
+twin! {
+    /// A project on the service, whose methods are coroutines. Documented in `_core.pyi`.
+    #[pyclass(module = "pythonanywhere_api", extends = PythonanywhereBase, subclass, frozen)]
+    AsyncPythonanywhereApi: PythonanywhereBase, is_async: true
+}
+
 impl PythonanywhereBase {
-    pub(super) fn new(is_async: bool) -> Self {
+    fn new(is_async: bool) -> Self {
         Self { state: Shared::new(State::new(is_async)) }
     }
 

@@ -9,7 +9,6 @@
 
 mod arguments;
 mod base;
-mod classes;
 mod collector;
 mod deploy;
 mod finished;
@@ -25,8 +24,7 @@ mod service;
 mod state;
 
 pub(super) use arguments::never_skip;
-pub(super) use base::PythonanywhereBase;
-pub(super) use classes::{AsyncPythonanywhereApi, PythonanywhereApi};
+pub(super) use base::{AsyncPythonanywhereApi, PythonanywhereApi, PythonanywhereBase};
 pub(super) use host_jobs::{AgentControl, CommandResult};
 pub(super) use iterator::{AsyncFilesIterator, FilesIterator};
 pub(super) use overrides::remember_originals;
