@@ -11,7 +11,7 @@ use super::maintenance::Maintenance;
 use crate::deploy::paths::folders_of;
 use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
-use crate::deploy::selection::protect::{DEFAULT_PROTECTED, Protection};
+use crate::deploy::selection::protect::Protection;
 use crate::deploy::selection::select::{SelectOptions, checked_root, select};
 use crate::deploy::state::folder::StateFolder;
 use crate::deploy::state::manifest::FileState;
@@ -115,7 +115,7 @@ impl Hashes {
 pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Option<&SelectOptions>) -> Result<Drift> {
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
-    let selected = match local {
+    let mut selected = match local {
         Some(options) => {
             let local_root = checked_root(&project.local_root)?;
             Some(select(&local_root, options, folder.inside_project(), &NeverSkip).await?)
@@ -136,7 +136,7 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
     let ours = state.knowledge(client.server_time()).ours;
     let protection = match &selected {
         Some((_, filter)) => filter.protection.clone(),
-        None => Protection::new(&DEFAULT_PROTECTED, &[])?,
+        None => Protection::new(None, &[])?,
     };
     let mut drift = Drift { files: hashes.files.len(), unreadable: hashes.left_out.errors.clone(), ..Drift::default() };
     for (path, state) in &ours {
@@ -151,7 +151,7 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
     }
     let strange = hashes.files.keys().filter(|path| !ours.contains_key(*path) && !protection.covers(path));
     drift.unmanaged = strange.cloned().collect::<BTreeSet<_>>().into_iter().collect();
-    if let Some((selection, _)) = &selected {
+    if let Some((selection, filter)) = &mut selected {
         for (path, file) in &selection.files {
             match hashes.find(path, &file.state) {
                 There::Same => {}
@@ -163,6 +163,7 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
             }
         }
         drift.unmanaged.retain(|path| !selection.files.contains_key(path));
+        drift.unmanaged = filter.selects(drift.unmanaged, &NeverSkip).await?;
     }
     Ok(drift)
 }

@@ -13,6 +13,7 @@ use crate::deploy::diff::model::DeployDiff;
 use crate::deploy::paths::{folders_of, has_below, is_due, parent_of};
 use crate::deploy::selection::read::{Hashed, hash_all, unreadable};
 use crate::deploy::selection::select::MAX_FILE_SIZE;
+use crate::deploy::state::manifest::Origin;
 use crate::error::{Error, Result};
 use crate::host::PART_SIZE;
 use crate::setting::Setting;
@@ -37,6 +38,8 @@ pub(crate) struct Upload {
     pub sha256: Option<String>,
     pub size: u64,
     pub mode: Option<u32>,
+    /// For the manifest.
+    pub origin: Option<Origin>,
     pub replaces: bool,
 }
 
@@ -86,6 +89,7 @@ impl DeployDiff {
             "added": self.added,
             "changed": self.changed,
             "removed": self.removed,
+            "left": self.left,
             "unchanged": self.unchanged,
             "unmanaged": self.unmanaged,
             "protected": self.protected,
@@ -132,6 +136,7 @@ impl ResolvedPlan {
                 sha256: file.state.sha256.clone(),
                 size: file.state.size.unwrap_or_default(),
                 mode: file.state.mode,
+                origin: file.state.origin.clone(),
                 replaces: changed.contains(path),
             });
         }
@@ -174,6 +179,7 @@ impl ResolvedPlan {
     /// Protected files that are named now. The diff did not read them, because they may be large and many.
     fn choose_protected(&mut self, diff: &DeployDiff, options: &DeployOptions) -> Result<()> {
         let base = &diff.base;
+        base.check_include(&options.include)?;
         let protection = base.protection.including(&options.include)?;
         let (names, locals): (Vec<&String>, Vec<&PathBuf>) =
             base.protected.iter().filter(|(path, _)| !protection.covers(path)).unzip();
@@ -184,9 +190,10 @@ impl ResolvedPlan {
             .map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
         for ((path, local), hashed) in names.into_iter().zip(locals).zip(hashed) {
             let state = match hashed {
-                Hashed::Done(state) => state,
+                Hashed::Done(state) | Hashed::LfsPointer(state) => state,
+                Hashed::Database(state) if state.sha256.is_some() => state,
                 Hashed::Gone => continue,
-                Hashed::TooLarge(_) => {
+                Hashed::TooLarge(_) | Hashed::Database(_) => {
                     return Err(Error::config(format!("{path} is larger than what may be uploaded")));
                 }
                 Hashed::Failed(source) => return Err(unreadable(local, source)),
@@ -201,6 +208,7 @@ impl ResolvedPlan {
                 sha256: state.sha256,
                 size: state.size.unwrap_or_default(),
                 mode: state.mode,
+                origin: base.origin_of(path),
                 replaces: ours.is_some(),
             });
         }

@@ -282,7 +282,7 @@ mod tests {
     use super::*;
 
     fn file(sha: &str) -> FileState {
-        FileState { sha256: Some(sha.into()), size: Some(1), mode: None }
+        FileState { sha256: Some(sha.into()), size: Some(1), ..FileState::default() }
     }
 
     fn root() -> RemotePath {
