@@ -205,7 +205,7 @@ impl Listing {
         let mut questions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         let mut links: HashMap<&str, bool> = HashMap::new();
         for path in paths {
-            let mut folders = folders_of(path.trim_end_matches('/'));
+            let mut folders = folders_of(path);
             // Git refuses to say anything about what lies behind a link.
             if folders.any(|folder| *links.entry(folder).or_insert_with(|| self.is_link(folder))) {
                 continue;

@@ -11,7 +11,7 @@
 //!
 //! The same questions are asked for files that are gone: a path that a rule would leave out is not `removed`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,8 +20,9 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder, gitconfig_excludes_path};
 
 use super::git::{Listing, WorkTree};
 use super::read::unreadable;
-use crate::deploy::paths::parent_of;
+use crate::deploy::paths::{folders_of, parent_of};
 use crate::error::{Error, Result};
+use crate::text::first_few;
 
 /// The file with rules of ours, in the project's root.
 pub(crate) const IGNORE_FILE: &str = ".pythonanywhereignore";
@@ -95,8 +96,10 @@ pub(crate) struct Rules {
     /// What git lists, where git decides.
     listing: Option<Arc<Listing>>,
     own: Gitignore,
+    /// Submodules that are not checked out, as far as that is known without git.
+    absent: BTreeSet<String>,
     folders: HashMap<String, Folder>,
-    /// Rules that could not be read.
+    /// Rules that could not be read, and what is not checked out.
     pub warnings: Vec<String>,
 }
 
@@ -108,6 +111,7 @@ impl Rules {
             tree,
             listing,
             own: Gitignore::empty(),
+            absent: BTreeSet::new(),
             folders: HashMap::new(),
             warnings: Vec::new(),
         };
@@ -116,7 +120,40 @@ impl Rules {
         }
         let top = rules.top_folder()?;
         rules.folders.insert(String::new(), top);
+        if rules.listing.is_none() {
+            rules.find_empty_submodules();
+        }
         Ok(rules)
+    }
+
+    /// Finds submodules that are named in `.gitmodules` and hold nothing here: without git, that is all that tells that
+    /// their files are not removed.
+    fn find_empty_submodules(&mut self) {
+        let (top, prefix) = match &self.tree {
+            Some(tree) => (&tree.top, tree.prefix.as_path()),
+            None => (&self.root, Path::new("")),
+        };
+        let text = std::fs::read_to_string(top.join(".gitmodules")).unwrap_or_default();
+        let paths = text.lines().filter_map(|line| line.trim().strip_prefix("path")?.trim_start().strip_prefix('='));
+        let inside = paths.filter_map(|path| Path::new(path.trim()).strip_prefix(prefix).ok()?.to_str());
+        let is_empty =
+            |path: &&str| std::fs::read_dir(self.root.join(path)).is_ok_and(|mut found| found.next().is_none());
+        let absent: BTreeSet<String> =
+            inside.filter(|path| !path.is_empty()).filter(is_empty).map(str::to_owned).collect();
+        if !absent.is_empty() {
+            self.warnings.push(format!(
+                "not checked out, so nothing in these submodules is sent, and their files on the host stay: {}",
+                first_few(absent.iter().cloned())
+            ));
+        }
+        self.absent = absent;
+    }
+
+    /// Whether what lies here says nothing about the path, because it is not checked out.
+    fn is_absent(&self, path: &str) -> bool {
+        let is_empty = |folder: &str| self.absent.contains(folder);
+        self.listing.as_ref().is_some_and(|listing| listing.is_absent(path))
+            || (!self.absent.is_empty() && (is_empty(path) || folders_of(path).any(is_empty)))
     }
 
     /// What git lists, where git decides.
@@ -127,7 +164,7 @@ impl Rules {
     /// What leaves the folder `path` out with all below it, if anything does. `is_wanted` is whether something below
     /// may be included in spite of the rules.
     pub(crate) fn leaves_out_all_of(&mut self, path: &str, is_wanted: bool) -> Result<Option<Rule>> {
-        if self.listing.as_ref().is_some_and(|listing| listing.is_absent(path)) {
+        if self.is_absent(path) {
             return Ok(Some(Rule::of_git("not checked out")));
         }
         Ok(match self.folder(path)?.state {
@@ -181,8 +218,7 @@ impl Rules {
                 _ => Some(rule),
             },
         };
-        let is_absent = self.listing.as_ref().is_some_and(|listing| listing.is_absent(path));
-        if is_absent {
+        if self.is_absent(path) {
             return Some(Rule::of_git("not checked out"));
         }
         rule.filter(|rule| rule.is_final() || !is_lifted)
@@ -207,6 +243,9 @@ impl Rules {
     pub(crate) fn judge_missing(&mut self, path: &str, is_lifted: bool) -> Result<Verdict> {
         let folder = self.folder(parent_of(path))?;
         let state = self.judge(&folder, path, false);
+        if self.is_absent(path) {
+            return Ok(Verdict::Out);
+        }
         let Some(listing) = &self.listing else {
             return Ok(match state {
                 IgnoreState::Out(rule) if rule.is_final() || !is_lifted => Verdict::Out,
@@ -214,9 +253,6 @@ impl Rules {
                 _ => Verdict::In,
             });
         };
-        if listing.is_absent(path) {
-            return Ok(Verdict::Out);
-        }
         Ok(match state {
             IgnoreState::Out(rule) if rule.is_final() || !is_lifted => Verdict::Out,
             IgnoreState::Kept => Verdict::In,
@@ -227,17 +263,17 @@ impl Rules {
 
     /// What the rules say about the folder at `path` on the host.
     pub(crate) fn judge_remote_folder(&mut self, path: &str, is_wanted: bool) -> Result<Verdict> {
-        let state = self.folder(path)?.state;
-        Ok(match state {
+        if self.is_absent(path) {
+            return Ok(Verdict::Out);
+        }
+        Ok(match self.folder(path)?.state {
             IgnoreState::Out(rule) if rule.is_final() || !is_wanted => Verdict::Out,
-            IgnoreState::OutByGit(_) if self.listing.is_none() && !is_wanted && !self.may_hold_exceptions(path) => {
-                Verdict::Out
-            }
-            IgnoreState::In | IgnoreState::OutByGit(_)
-                if self.listing.is_some() && !is_wanted && !self.may_hold_exceptions(path) =>
-            {
-                Verdict::AskGit
-            }
+            // Git's answer about a folder that is not here is not enough: of a path that ends with a slash it also judges
+            // the empty name behind it, which `*` matches in spite of `!*/`.
+            IgnoreState::OutByGit(_) if !is_wanted && !self.may_hold_exceptions(path) => match self.listing {
+                Some(_) => Verdict::AskGit,
+                None => Verdict::Out,
+            },
             _ => Verdict::In,
         })
     }

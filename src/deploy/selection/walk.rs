@@ -382,7 +382,7 @@ fn special(kind: FileType) -> Option<&'static str> {
 /// Whether the host can be told a file's name as it is.
 fn is_sendable(file: &Path) -> bool {
     let is_fine = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| !cfg!(windows) || !name.contains('\\'));
-    file.to_str().is_some() && file.file_name().is_some_and(is_fine)
+    file.to_str().is_some() && file.file_name().is_none_or(is_fine)
 }
 
 /// The error about a file whose name, or a folder's, the host cannot be told.
