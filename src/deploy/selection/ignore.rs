@@ -391,11 +391,8 @@ impl Rules {
         let Some(tree) = self.tree.as_ref().filter(|tree| file.starts_with(&tree.top)) else {
             return file.display().to_string();
         };
-        let climbs = tree.prefix.components().count();
-        let common = self.root.ancestors().nth(climbs).unwrap_or(&self.root);
-        let climbs =
-            self.root.ancestors().take(climbs + 1).position(|folder| file.starts_with(folder)).unwrap_or(climbs);
-        let common = self.root.ancestors().nth(climbs).unwrap_or(common);
+        let climbs = self.root.ancestors().position(|folder| file.starts_with(folder)).unwrap_or(0);
+        let common = self.root.ancestors().nth(climbs).unwrap_or(&tree.top);
         let rest = file.strip_prefix(common).unwrap_or(file);
         format!("{}{}", "../".repeat(climbs), rest.display())
     }
@@ -447,8 +444,8 @@ mod tests {
         rules.leaves_out(&folder, path, false).map(|rule| rule.source)
     }
 
-    fn tree(top: &Path, prefix: &str) -> Option<WorkTree> {
-        Some(WorkTree { top: top.to_owned(), prefix: prefix.into() })
+    fn tree(top: &Path, prefix: &str) -> WorkTree {
+        WorkTree { top: top.to_owned(), prefix: prefix.into() }
     }
 
     #[test]
@@ -484,12 +481,12 @@ mod tests {
         std::fs::write(top.join(".gitignore"), "*.log\n/build/\n").unwrap();
         std::fs::write(top.join("site/.gitignore"), "!keep.log\n").unwrap();
         std::fs::write(top.join("site/app/.gitignore"), "keep.log\n").unwrap();
-        let mut rules = Rules::at(&top.join("site"), tree(top, "site"), None).unwrap();
+        let mut rules = Rules::at(&top.join("site"), Some(tree(top, "site")), None).unwrap();
         assert_eq!(leaves_out(&mut rules, "a.log").as_deref(), Some("../.gitignore"));
         assert_eq!(leaves_out(&mut rules, "keep.log"), None);
         assert_eq!(leaves_out(&mut rules, "app/keep.log").as_deref(), Some("app/.gitignore"));
 
-        let mut rules = Rules::at(&top.join("build"), tree(top, "build"), None).unwrap();
+        let mut rules = Rules::at(&top.join("build"), Some(tree(top, "build")), None).unwrap();
         assert_eq!(leaves_out(&mut rules, "index.html").as_deref(), Some("../.gitignore"));
     }
 
@@ -499,7 +496,7 @@ mod tests {
         let top = folder.path();
         std::fs::write(top.join(".gitignore"), "staticfiles/\n*.css\n").unwrap();
         std::fs::write(top.join(IGNORE_FILE), "!staticfiles/\nstaticfiles/raw/\n").unwrap();
-        let mut rules = Rules::at(top, tree(top, ""), None).unwrap();
+        let mut rules = Rules::at(top, Some(tree(top, "")), None).unwrap();
         assert_eq!(leaves_out(&mut rules, "staticfiles/admin/a.css"), None);
         assert_eq!(leaves_out(&mut rules, "staticfiles/raw/a.css").as_deref(), Some(IGNORE_FILE));
         assert_eq!(leaves_out(&mut rules, "b.css").as_deref(), Some(".gitignore"));

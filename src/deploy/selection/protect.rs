@@ -1,8 +1,8 @@
 //! Files that a deploy leaves alone on both sides: databases, uploads of the site's users, secrets.
 //!
 //! Two rules look at more than the name. Folders for uploads are protected only where they hold no code: what git tracks
-//! is the project's own, and a folder with an `__init__.py` is a package of that name. And a file that begins as a SQLite
-//! database does is one, whatever its name ([`super::read`] looks for that); only `include` and `!pattern` lift it.
+//! is the project's own, and a folder with an `__init__.py` is a package of that name. And a file that begins as a
+//! database of `SQLite` does is one, whatever its name ([`super::read`] looks for that); only `include` and `!pattern` lift it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -159,7 +159,7 @@ fn literal(path: &str) -> String {
     path.chars().flat_map(|c| matches!(c, '*' | '?' | '[' | '\\').then_some('\\').into_iter().chain([c])).collect()
 }
 
-/// Whether a file that begins with `head` is a SQLite database.
+/// Whether a file that begins with `head` is a database of `SQLite`.
 pub(crate) fn is_sqlite(head: &[u8]) -> bool {
     head.starts_with(b"SQLite format 3\0")
 }

@@ -26,7 +26,7 @@ thread_local! {
 /// What became of one file.
 pub(crate) enum Hashed {
     Done(FileState),
-    /// It is a SQLite database. Without a digest if it is larger than allowed.
+    /// It is a database of `SQLite`. Without a digest if it is larger than allowed.
     Database(FileState),
     /// It is what Git LFS leaves in place of a file that it has not fetched.
     LfsPointer(FileState),

@@ -248,7 +248,6 @@ fn hash(
     let mebibytes = |name: &str, size: u64| format!("{name} ({} MiB)", size.div_ceil(1024 * 1024));
     for ((name, path), hashed) in names.into_iter().zip(paths).zip(hashed) {
         let state = match hashed {
-            Hashed::Done(state) => state,
             Hashed::Database(_) if !protection.lifts(&name) => {
                 databases.insert(name, path);
                 continue;
@@ -257,7 +256,7 @@ fn hash(
                 too_large.push(mebibytes(&name, state.size.unwrap_or_default()));
                 continue;
             }
-            Hashed::Database(state) => state,
+            Hashed::Done(state) | Hashed::Database(state) => state,
             Hashed::LfsPointer(state) => {
                 if !options.allow_lfs_pointers {
                     pointers.push(name.clone());

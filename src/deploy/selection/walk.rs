@@ -73,7 +73,7 @@ pub(crate) fn walk(
     reserved: Option<&str>,
 ) -> Result<Walked> {
     let mut walk = Walk { root, rules, masks, protection, reserved, out: Walked::default(), links: Vec::new() };
-    let mut pending = vec![Pending { path: String::new(), place: root.to_owned(), in_environment: false }];
+    let mut pending = vec![Pending { path: String::new(), place: root.to_owned(), is_below_environment: false }];
     while let Some(folder) = pending.pop() {
         walk.enter(&folder, &mut pending)?;
     }
@@ -90,7 +90,7 @@ struct Pending {
     path: String,
     place: PathBuf,
     /// Whether it lies in a virtualenv, of which only what git tracks is taken.
-    in_environment: bool,
+    is_below_environment: bool,
 }
 
 struct Walk<'a> {
@@ -124,8 +124,8 @@ impl Walk<'_> {
         if entries.is_empty() {
             self.out.empty_folders += 1;
         }
-        let is_environment = !here.in_environment && is_environment(&here.place, &entries);
-        if is_environment && path.is_empty() {
+        let found_environment = !here.is_below_environment && is_environment(&here.place, &entries);
+        if found_environment && path.is_empty() {
             let parts = environment_parts(&here.place, &entries);
             self.out.warnings.push(format!(
                 "the project's folder is a virtual environment itself ({ENVIRONMENT_MARK}): {} are left out, but for what \
@@ -133,11 +133,11 @@ impl Walk<'_> {
                 parts.join(", ")
             ));
             self.out.environments = parts;
-        } else if is_environment {
+        } else if found_environment {
             self.out.environments.push(path.to_owned());
         }
-        let in_environment = here.in_environment || (is_environment && !path.is_empty());
-        if in_environment && !self.rules.listing().is_some_and(|listing| listing.tracks_below(path)) {
+        let is_below_environment = here.is_below_environment || (found_environment && !path.is_empty());
+        if is_below_environment && !self.rules.listing().is_some_and(|listing| listing.tracks_below(path)) {
             self.out.count(&environment_rule(), true);
             return Ok(());
         }
@@ -147,12 +147,12 @@ impl Walk<'_> {
             let name = name.to_string_lossy();
             let name = composed(&name);
             let path = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
-            let in_environment = in_environment || self.is_environment_part(&path);
+            let is_below_environment = is_below_environment || self.is_environment_part(&path);
             if kind.is_dir() {
-                pending.push(Pending { path, place, in_environment });
+                pending.push(Pending { path, place, is_below_environment });
                 continue;
             }
-            if in_environment && !self.rules.listing().is_some_and(|listing| listing.tracks(&path)) {
+            if is_below_environment && !self.rules.listing().is_some_and(|listing| listing.tracks(&path)) {
                 self.out.count(&environment_rule(), false);
                 continue;
             }

@@ -43,7 +43,8 @@ struct Case {
     /// Folder to rules; `.git/info` and `.git/own` are git's own places.
     rules: Vec<(&'static str, String)>,
     added: Vec<prop::sample::Index>,
-    ignores_case: bool,
+    /// Whether git takes names that differ in case for the same.
+    folds: bool,
 }
 
 fn pattern() -> impl Strategy<Value = String> {
@@ -67,12 +68,7 @@ fn case() -> impl Strategy<Value = Case> {
     let rules =
         prop::collection::vec((place, prop::collection::vec(pattern(), 1..4).prop_map(|lines| lines.join("\n"))), 0..4);
     let added = prop::collection::vec(any::<prop::sample::Index>(), 0..4);
-    (files, rules, added, any::<bool>()).prop_map(|(files, rules, added, ignores_case)| Case {
-        files,
-        rules,
-        added,
-        ignores_case,
-    })
+    (files, rules, added, any::<bool>()).prop_map(|(files, rules, added, folds)| Case { files, rules, added, folds })
 }
 
 fn set_up(case: &Case) -> Site {
@@ -81,7 +77,7 @@ fn set_up(case: &Case) -> Site {
         site.put(file, "");
     }
     git(site.root(), &["init", "-q"]);
-    git(site.root(), &["config", "core.ignorecase", if case.ignores_case { "true" } else { "false" }]);
+    git(site.root(), &["config", "core.ignorecase", if case.folds { "true" } else { "false" }]);
     git(site.root(), &["config", "core.excludesFile", site.root().join(".git/own").to_str().unwrap()]);
     let files: Vec<&String> = case.files.iter().collect();
     for index in &case.added {
@@ -93,7 +89,7 @@ fn set_up(case: &Case) -> Site {
             ".git/info" => site.put(".git/info/exclude", text),
             ".git/own" => site.put(".git/own", text),
             folder if site.root().join(folder).is_dir() => {
-                site.put(&format!("{folder}/.gitignore").trim_start_matches('/').to_owned(), text)
+                site.put(format!("{folder}/.gitignore").trim_start_matches('/'), text);
             }
             _ => {}
         }
@@ -125,7 +121,7 @@ proptest! {
     #[test]
     fn what_is_only_on_the_host_is_judged_as_if_it_were_here(case in case()) {
         // With ignorecase, a name that git tracks in another spelling is not listed, though no rule matches it.
-        let case = Case { ignores_case: false, ..case };
+        let case = Case { folds: false, ..case };
         let site = set_up(&case);
         let listed = git(site.root(), &["ls-files", "-z", "-o", "--exclude-standard"]);
         let untracked: BTreeSet<&[u8]> = listed.split(|&byte| byte == 0).filter(|name| !name.is_empty()).collect();
