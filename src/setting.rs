@@ -47,13 +47,14 @@ pub enum Setting {
     MaxDelete,
     MaxFileSize,
     NoGit,
+    Reload,
     RollbackOnFailure,
     SiteUrl,
 }
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::AllowLfsPointers,
         Self::AllowTasks,
         Self::CompareNames,
@@ -66,6 +67,7 @@ impl Setting {
         Self::MaxDelete,
         Self::MaxFileSize,
         Self::NoGit,
+        Self::Reload,
         Self::RollbackOnFailure,
         Self::SiteUrl,
     ];
@@ -86,6 +88,7 @@ impl Setting {
             Self::MaxDelete => ("max_delete=", "--max-delete"),
             Self::MaxFileSize => ("max_file_size=", "--max-file-size"),
             Self::NoGit => ("no_git=True", "--no-git"),
+            Self::Reload => ("reload=", "--reload"),
             Self::RollbackOnFailure => ("rollback_on_failure=True", "--rollback-on-failure"),
             Self::SiteUrl => ("site_url=", "--site-url"),
         };

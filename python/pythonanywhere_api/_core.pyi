@@ -1027,7 +1027,7 @@ class _PythonanywhereBase:
     def from_env(cls, project_name: str, **kwargs: Any) -> Self:
         """Makes an instance from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
 
-        On the service itself, which sets ``PYTHONANYWHERE_SITE`` and ``PYTHONANYWHERE_DOMAIN``, ``USER`` is the user.
+        On the service itself, which sets ``PYTHONANYWHERE_DOMAIN``, ``USER`` is the user.
 
         Raises:
             ConfigError: token or user name is missing.
@@ -1255,14 +1255,16 @@ class PythonanywhereApi(_PythonanywhereBase):
             max_delete: refuse to delete more files; by default the larger of 10 and 20 % of the manifest.
             include: masks of protected files to touch all the same.
             dry_run: plan only; sends no write.
-            reload: domains of web apps to reload if anything changed.
+            reload: domains of web apps, or of websites that a command serves, to reload if anything changed. Without
+                any, a reload that an earlier deploy owes is a warning.
             executor: what puts the files in place: a bundle unpacked by the agent in the web app (``"webapp"``), a task
                 (``"always_on"``, ``"schedule"``), a ``"console"``, or one request per file (``"none"``). ``"auto"``
                 takes the cheapest that works, and installs nothing.
             force: continue although another deploy seems to be running.
             progress: called with each event on the caller's thread.
             console: number of the console for ``executor="console"``.
-            domain: the web app whose agent does it, and whose virtualenv commands use.
+            domain: the web app whose agent does it, and whose virtualenv and settings commands use; without it, the
+                only domain of `reload`.
             site_url: where its site is, if not at the domain.
             allow_tasks: whether ``"auto"`` may make a task; it is deleted afterwards.
             migrate: run ``manage.py migrate`` on the host before the reload.
@@ -1774,7 +1776,7 @@ class DeployReport:
         """The commands that ran on the host, with exit status and output."""
     @property
     def error_log(self) -> list[str]:
-        """New lines of the error log, if the site fails after the reload."""
+        """What the error log says, if the site fails after the reload: the exception first, then its frames."""
     @property
     def kept_for_rollback(self) -> bool:
         """Whether what was replaced can be put back with ``rollback()``."""

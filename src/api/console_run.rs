@@ -1,4 +1,4 @@
-//! Runs a command in a console: types it, waits for its end and returns its output.
+//! Runs a command in a console: types it, waits until it ends and returns its output.
 //!
 //! The service gives about the last 500 characters of a terminal, so the end of a command can be seen there but not its
 //! whole output. In a `bash` console the command's output therefore goes to a file in the account, which is read and
@@ -112,7 +112,7 @@ impl Session<'_> {
         Ok(CommandOutput { text: plain(&text), exit_status: Some(exit_status), is_complete: true })
     }
 
-    /// The output and the status at its end; `None` if the file is incomplete.
+    /// The output and the exit status; `None` if the file is incomplete.
     async fn read(&self, file: &RemotePath, mark: &str, reads: u32) -> Result<Option<(String, i32)>> {
         for read in 1..=reads {
             match self.client.read_file(file).await {
@@ -238,7 +238,7 @@ fn ends_with_status(shown: &str, mark: &str) -> bool {
         && shown.rfind(mark).is_some_and(|at| shown[at..].contains('\n'))
 }
 
-/// The output and the status from what the command's file holds; `None` if its end is not there.
+/// The output and the status from what the command's file holds; `None` if it is incomplete.
 fn split_status(content: &str, mark: &str) -> Option<(String, i32)> {
     let (output, status) = content.strip_suffix('\n')?.rsplit_once('\n')?;
     let status = status.strip_prefix(mark)?.parse().ok()?;

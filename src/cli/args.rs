@@ -17,7 +17,7 @@ use crate::deploy::{Compare, ExecutorChoice};
 /// Settings come from options, then from the environment (API_TOKEN, PYTHONANYWHERE_USERNAME, PYTHONANYWHERE_SITE,
 /// PYTHONANYWHERE_DOMAIN, PYTHONANYWHERE_RATE_LIMIT), then from the table [tool.pythonanywhere] in pyproject.toml.
 #[derive(Debug, Parser)]
-#[command(name = "pya", version, after_help = exit::HELP, disable_help_subcommand = true)]
+#[command(name = "pya", version, after_help = exit::HELP)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -254,7 +254,7 @@ pub struct AgentOf {
 pub struct Manage {
     /// The web app [default: the configured domain]
     pub web_app: Option<String>,
-    /// Arguments for manage.py
+    /// Arguments for manage.py; the -- before them may be left out
     #[arg(last = true, required = true)]
     pub args: Vec<String>,
     /// The project's folder in the account [default: /home/<user>/<project>]
@@ -266,7 +266,7 @@ pub struct Manage {
 
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The command and its arguments
+    /// The command and its arguments; the -- before them may be left out
     #[arg(last = true, required = true)]
     pub command: Vec<String>,
     /// The project's folder in the account [default: /home/<user>/<project>]
@@ -330,11 +330,11 @@ pub struct Pull {
 
 #[derive(Debug, Args)]
 pub struct Logs {
-    /// The web app's domain
-    pub domain: String,
-    /// Which log
-    #[arg(value_enum, default_value_t = LogKind::Error)]
-    pub kind: LogKind,
+    /// The web app's domain [default: the configured one, else that of the account's only site]
+    pub domain: Option<String>,
+    /// Which log [default: error]
+    #[arg(value_enum)]
+    pub kind: Option<LogKind>,
     /// Keep printing new lines until Ctrl-C
     #[arg(short, long)]
     pub follow: bool,

@@ -3,12 +3,14 @@
 //! A [`Client`] is an account (host, user, token) and its [`Options`]; it is cheap to make and to clone, because the
 //! connections ([`pool`]) and the rate budget ([`budget`]) belong to the process, not to the object. One call does
 //! everything: [`Client::send`] takes a [`Request`], waits for the budget, retries what is safe to repeat, and returns
-//! a [`Response`] of any status. What the statuses mean is decided in [`crate::api`].
+//! a [`Response`] of any status, which knows whether it is the success that the service documents.
 
 mod account;
 mod auth;
 mod budget;
+mod connect;
 mod content;
+mod decode;
 mod endpoints;
 mod environment;
 mod host;
@@ -16,11 +18,14 @@ mod observer;
 mod options;
 mod path;
 mod pool;
+mod reach;
 mod request;
 mod response;
 mod retry;
 mod save;
+mod secrets;
 mod send;
+mod success;
 mod transfer;
 
 pub use account::Client;
@@ -36,3 +41,4 @@ pub(crate) use path::quote_segments as quote;
 pub use request::Request;
 pub use response::Response;
 pub(crate) use save::Destination;
+pub(crate) use secrets::Secrets;

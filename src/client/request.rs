@@ -177,7 +177,7 @@ impl Request {
         self
     }
 
-    /// Refuses an answer with a longer body, after decompression.
+    /// Refuses an answer with a longer body, after decompression; that of an error is cut instead.
     #[must_use]
     pub fn at_most(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);

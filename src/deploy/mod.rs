@@ -22,6 +22,7 @@ pub use diff::model::DeployDiff;
 pub use diff::snapshot::{diff, with_unmanaged};
 pub use operations::maintenance::{Command, Outcome, command};
 pub use operations::pull::fetch::{PullOptions, PullReport, pull};
+pub use operations::reload::reload_sites;
 pub use operations::rollback::{RollbackReport, history, rollback};
 pub use operations::verify::{Drift, verify};
 pub use plan::actions::{Action, Plan};

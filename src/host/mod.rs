@@ -15,6 +15,7 @@ mod stub;
 mod time;
 mod workspace;
 mod wsgi;
+mod wsgi_code;
 
 pub use agent::{Agent, Agents, Change, Status, Unreachable};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
@@ -25,3 +26,4 @@ pub use site::Site;
 pub use time::host_time;
 pub use workspace::{JobFolder, LeftTasks};
 pub use wsgi::{settings_module, wsgi_file};
+pub use wsgi_code::WsgiCode;

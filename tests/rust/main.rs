@@ -1,6 +1,9 @@
 //! Integration tests in one binary, a module for each topic.
 
+mod answer_memory;
+mod answers;
 mod architecture;
+mod connections;
 mod deploy;
 mod emulator_account;
 mod emulator_endpoints;

@@ -6,20 +6,32 @@ use super::project::{Prepared, executors};
 use crate::cli::args::{self, Diff};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::{Output, shown};
+use crate::cli::output::Output;
+use crate::cli::terminal::shown;
 use crate::deploy::{DeployDiff, DeployOptions, Estimate, Forecast};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::text::{counted, first_few};
 
 pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     let prepared = Prepared::new(&args.select, context)?;
     let diff = prepared.diff(&context.output).await?;
-    let forecast = forecast(&prepared, &diff).await?;
+    let forecast = match forecast(&prepared, &diff).await {
+        Ok(forecast) => Some(forecast),
+        // A diff is worth showing also where a deploy of it would be refused.
+        Err(error) if error.kind() == ErrorKind::Config => {
+            context.output.warn(&format!("pya deploy would be refused: {}", error.chain()));
+            None
+        }
+        Err(error) => return Err(error),
+    };
     let mut document = diff.to_json();
     document["forecast"] = json!(forecast);
     context.output.answer(&diff.to_string(), &document);
-    summarise(&diff, &context.output);
-    if let Some(way) = forecast.estimate() {
+    summarise(&diff, prepared.settings.table.delete, &context.output);
+    for warning in forecast.iter().flat_map(|forecast| &forecast.warnings) {
+        context.output.warn(warning);
+    }
+    if let Some((forecast, way)) = forecast.as_ref().and_then(|forecast| Some((forecast, forecast.estimate()?))) {
         context.output.say(&format!("pya deploy takes {}", way.cost()));
         for line in executor_lines(&forecast.estimates, &forecast.executor, &forecast.why) {
             context.output.say(&line);
@@ -53,9 +65,14 @@ pub fn executor_lines(estimates: &[Estimate], executor: &str, why: &str) -> Vec<
     lines
 }
 
-/// Prints what the list of changes leaves out: counts, files that are left alone and why, warnings.
-pub fn summarise(diff: &DeployDiff, output: &Output) {
-    let counts = [(&diff.added, "added"), (&diff.changed, "changed"), (&diff.removed, "removed")];
+/// Prints what the list of changes leaves out: counts, files that are left alone and why, warnings. What is gone here is
+/// removed only if the deploy `deletes`.
+pub fn summarise(diff: &DeployDiff, deletes: bool, output: &Output) {
+    let removed = match (diff.removed.len(), deletes) {
+        (0, _) | (_, true) => "removed",
+        (_, false) => "gone here and left on the host (--delete removes)",
+    };
+    let counts = [(&diff.added, "added"), (&diff.changed, "changed"), (&diff.removed, removed)];
     let counts = counts.map(|(paths, what)| format!("{} {what}", paths.len())).join(", ");
     let unmanaged = match diff.unmanaged.len() {
         0 => String::new(),

@@ -50,6 +50,31 @@ pub fn executors(args: &args::ExecutorOptions, settings: &Settings<'_>) -> Execu
     }
 }
 
+/// The same for a command that reloads. The only domain given with `--reload` counts before those of the table, and
+/// without `--domain` an address belongs to the one domain that is reloaded.
+pub fn executors_and_reloads(
+    args: &args::ExecutorOptions,
+    settings: &Settings<'_>,
+    no_reload: bool,
+    given: &[String],
+) -> (ExecutorOptions, Vec<String>) {
+    let mut options = executors(args, settings);
+    let reload = settings.reloads(no_reload, given);
+    if args.domain.is_none() {
+        let others = settings.domains();
+        if let ([domain], false) = (given, no_reload) {
+            options.domain = Some(domain.clone());
+            // The table's address is that of the table's first domain.
+            let is_theirs = others.first().is_none_or(|first| first == domain);
+            options.site_url = args.site_url.clone().or(options.site_url.filter(|_| is_theirs));
+        } else if args.site_url.is_some() && reload.len() > 1 {
+            // Which of them it belongs to is not said: that is refused.
+            options.domain = None;
+        }
+    }
+    (options, reload)
+}
+
 impl<'a> Prepared<'a> {
     /// Combines the options typed with the settings.
     ///

@@ -6,7 +6,7 @@ use super::project::{executors, remote};
 use crate::cli::args::Pull;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::shown;
+use crate::cli::terminal::shown;
 use crate::deploy::PullOptions;
 use crate::error::Result;
 use crate::text::counted;

@@ -19,7 +19,7 @@ impl<R: Remote> Run<'_, R> {
         intent.done = carried.map(|(path, state)| (path.clone(), state.clone())).collect();
         intent.deletes.extend(work.deletes.values().flatten().cloned());
         intent.deletes.extend(known.deletes.iter().cloned());
-        intent.reload.clone_from(&work.reload);
+        intent.reload.extend(work.reload.iter().chain(&known.reload).cloned());
         intent.takes_over.extend(self.base.intents.iter().map(|other| other.id.clone()));
         intent.tasks.extend(self.strategy.executor().map_or(&[][..], Executor::task_kinds));
         intent.tasks.extend(self.base.intents.iter().flat_map(|other| &other.tasks));

@@ -1,4 +1,4 @@
-//! A deploy as one bundle: packed here, uploaded in few requests, put in place by a job on the host.
+//! A deploy as one bundle: packed here, uploaded in few requests, unpacked by a job on the host.
 //!
 //! The order is that of a deploy by single files: intent, listing, change, manifest, reload, and the intent last. What
 //! differs is that the runner does the change as a whole or not at all, writes the manifest itself, deletes what goes and
@@ -18,10 +18,10 @@ use crate::deploy::state::manifest::{FileState, Files, Manifest};
 use crate::error::{ErrorKind, Result};
 use crate::host::{Bundle, Executor, Item, JobFolder, Operation, Packed, Receipt, Retention};
 
-/// Why there is no way back.
+/// Why a deploy cannot be rolled back.
 pub(crate) const TOO_MUCH: &str =
     "what this deploy replaced is more than 50 MiB and is not kept: it cannot be rolled back";
-const NOT_KEPT: &str = "what this deploy replaced could not be kept, so that it cannot be rolled back";
+const NOT_KEPT: &str = "what this deploy replaced could not be kept, so it cannot be rolled back";
 
 /// A bundle that is ready to go, and what the manifest says of its files.
 pub(crate) struct PackedBundle {
@@ -86,7 +86,7 @@ impl<R: Remote> Run<'_, R> {
             Ok(receipt) => receipt,
             Err(error) => {
                 let mut report = self.recorder.lock();
-                // Out of touch is another matter: nobody knows what was done until then.
+                // A lost lease is another matter: what was done until then is unknown.
                 report.held = error.kind() == ErrorKind::Held && lease.guard().check().is_ok();
                 report.stopped = Some(error.chain());
                 return false;
@@ -125,7 +125,7 @@ impl<R: Remote> Run<'_, R> {
         true
     }
 
-    /// A rollback that is promised needs all that is replaced, however much it is.
+    /// A promised rollback needs everything that is replaced, whatever its size.
     fn keep(&self) -> Retention {
         let bytes = if self.options.rollback_on_failure { u64::MAX } else { Retention::default().bytes };
         Retention { bytes, ..Retention::default() }

@@ -47,7 +47,7 @@ pub async fn deploy<R: Remote>(
     let watcher = Arc::new(Watcher::new(progress));
     let remote = project.client.observed(Arc::clone(&watcher) as _);
     begin(recorder, diff, &work, options, &remote);
-    let strategy = Strategy::choose(remote.as_client(), options, &work).await;
+    let strategy = Strategy::choose(remote.as_client(), diff, options, &work).await;
     let strategy = match strategy {
         Ok(strategy) => strategy,
         // Local mistakes are the caller's; what the service says belongs into the report.
@@ -138,7 +138,10 @@ impl<R: Remote> Run<'_, R> {
         }
         lease.start();
         if self.change(&lease, &id, load).await && self.clean_up().await {
-            if let Err(error) = lease.remove().await {
+            // A reload that an earlier deploy owes and that was not asked for is still owed.
+            let is_owed = !lease.intent().reload.is_empty();
+            let ended = if is_owed { lease.leave().await } else { lease.remove().await };
+            if let Err(error) = ended {
                 self.recorder.warn(format!(
                     "everything is deployed, but the note of this deploy is still there and will expire: {}",
                     error.chain()
@@ -180,7 +183,9 @@ impl<R: Remote> Run<'_, R> {
         }
         let well = self.run_steps(lease).await && {
             let before = self.remote.as_client().map_or_else(SystemTime::now, host_time);
-            self.reload_all(lease).await && self.is_healthy(before).await
+            // A site that could not be reloaded keeps no other one from being checked.
+            let are_reloaded = self.reload_all(lease).await;
+            self.is_healthy(before).await && are_reloaded
         };
         if !well {
             self.roll_back(lease, id).await;

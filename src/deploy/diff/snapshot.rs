@@ -106,7 +106,6 @@ pub async fn diff<R: Remote>(
             Setting::DeleteUntracked
         ));
     }
-    warnings.extend(shadowed(&selection, &known.ours));
     Ok(assemble(Parts {
         project,
         local_root,
@@ -223,27 +222,6 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         complete: parts.complete,
         base: Arc::new(base),
     }
-}
-
-/// Warnings for modules that took the place of a package whose files are still on the host: Python prefers the package.
-fn shadowed(selection: &Selection, ours: &Files) -> Vec<String> {
-    let is_shadowed = |path: &&String| {
-        let Some(package) = path.strip_suffix(".py") else { return false };
-        let prefix = format!("{package}/");
-        ours.contains_key(&format!("{prefix}__init__.py"))
-            && !selection.files.range(prefix.clone()..).next().is_some_and(|(path, _)| path.starts_with(&prefix))
-    };
-    let modules = selection.files.keys().filter(is_shadowed);
-    modules
-        .map(|path| {
-            format!(
-                "{path} replaces the package {}/, which Python prefers for as long as it is on the host: its files go only \
-                 with {}",
-                path.trim_end_matches(".py"),
-                Setting::Delete
-            )
-        })
-        .collect()
 }
 
 /// Files of ours that are not among the local ones.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::maintenance::{JOB_LIMIT, Maintenance};
 use super::reload::{is_refused, reload as reload_site};
+use crate::api::checked_domain;
 use crate::client::Client;
 use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
@@ -137,6 +138,8 @@ pub async fn rollback(
 ) -> Result<RollbackReport> {
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
+    executors.check()?;
+    reload.iter().try_for_each(|domain| checked_domain(domain).map(drop))?;
     let is_id = |target: &str| target.len() == 16 && target.bytes().all(|byte| byte.is_ascii_hexdigit());
     if let Some(target) = target.filter(|target| !is_id(target)) {
         return Err(Error::config(format!("{target:?} is no deploy: \"pya history\" lists them")));
@@ -210,18 +213,17 @@ pub(crate) fn changed_since(applied: &Applied, id: &str) -> Option<String> {
 
 /// Lets the sites run the old files; false if that is still owed.
 async fn reload_all(client: &Client, domains: BTreeSet<String>, report: &mut RollbackReport) -> bool {
+    let mut is_owed = false;
     for domain in domains {
         if let Err(error) = reload_site(client, &domain).await {
             report.warnings.push(format!("the old files are back, and {domain} was not reloaded: {}", error.chain()));
             // Where there is no such web app, nobody will ever reload it.
-            if !is_refused(&error) {
-                return false;
-            }
+            is_owed |= !is_refused(&error);
         } else {
             report.reloaded.push(domain);
         }
     }
-    true
+    !is_owed
 }
 
 /// Removes the notes of deploys that were made up for.

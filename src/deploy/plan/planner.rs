@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use super::actions::{Action, Plan};
 use super::cost::{Workload, projected_seconds};
 use super::options::DeployOptions;
+use super::stale;
 use crate::deploy::diff::compare::Obstacle;
 use crate::deploy::diff::model::DeployDiff;
 use crate::deploy::paths::{folders_of, has_below, is_due, parent_of};
 use crate::deploy::selection::read::{Hashed, hash_all, unreadable};
 use crate::deploy::selection::select::MAX_FILE_SIZE;
+use crate::deploy::state::intent::Intent;
 use crate::deploy::state::manifest::Origin;
 use crate::error::{Error, Result};
 use crate::host::PART_SIZE;
@@ -115,8 +117,13 @@ impl ResolvedPlan {
         work.choose_uploads(diff, options)?;
         work.choose_deletes(diff, options)?;
         work.limit = diff.base.limit;
-        if work.is_needed(diff) || !options.steps.is_none() {
-            work.reload = diff.base.known.reload.iter().chain(&options.reload).cloned().collect();
+        let stale = stale::warnings(diff, options, &work.deletes.values().flatten().collect());
+        work.warnings.extend(owed_reloads(diff, options).into_iter().chain(stale));
+        if work.is_needed(diff, options) || !options.steps.is_none() {
+            work.reload.extend(options.reload.iter().cloned());
+            if !options.keep_owed_reloads {
+                work.reload.extend(diff.base.known.reload.iter().cloned());
+            }
             if diff.base.generations.len() >= STALE_MANIFESTS {
                 work.stale = diff.base.generations.iter().copied().collect();
             }
@@ -171,8 +178,8 @@ impl ResolvedPlan {
             parts: 1 + usize::try_from(self.plan.bytes / PART_SIZE).unwrap_or(usize::MAX - 1),
             leftovers: self.plan.actions.iter().filter(is_about_leftovers).count(),
             commands: options.steps.names().count(),
-            has_domain: options.executors.domain.is_some(),
             limit: self.limit,
+            ..Workload::default()
         }
     }
 
@@ -267,14 +274,17 @@ impl ResolvedPlan {
     }
 
     /// Whether anything must be sent.
-    fn is_needed(&self, diff: &DeployDiff) -> bool {
+    fn is_needed(&self, diff: &DeployDiff, options: &DeployOptions) -> bool {
         let base = &diff.base;
+        let is_kept = |intent: &Intent| options.keep_owed_reloads && intent.steps.is_empty() && intent.tasks.is_empty();
+        let owes_more = !(base.known.pending.is_empty() && base.known.done.is_empty() && base.known.deletes.is_empty());
         !self.uploads.is_empty()
             || !self.obstacles.is_empty()
             || !self.deletes.is_empty()
             || !base.adopted.is_empty()
             || !base.vanished.is_empty()
-            || !base.intents.is_empty()
+            || owes_more
+            || !base.intents.iter().all(is_kept)
     }
 
     fn lay_out(&self, diff: &DeployDiff) -> Plan {
@@ -332,6 +342,18 @@ impl ResolvedPlan {
             }
         }
     }
+}
+
+/// What to say of reloads that earlier deploys owe and that this one does not make.
+fn owed_reloads(diff: &DeployDiff, options: &DeployOptions) -> Option<String> {
+    let owed = diff.base.known.reload.iter().filter(|domain| !options.reload.contains(domain));
+    let names = first_few(owed.cloned());
+    (options.keep_owed_reloads && !names.is_empty()).then(|| {
+        format!(
+            "an earlier deploy did not reload {names}, which may run old code: deploy with {} to reload",
+            Setting::Reload
+        )
+    })
 }
 
 fn lay_out_obstacle(obstacle: &Obstacle, actions: &mut Vec<Action>) {

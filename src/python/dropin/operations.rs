@@ -95,7 +95,7 @@ pub(super) fn from_json<'py>(state: &State, response: &Bound<'py, PyAny>) -> PyR
         Err(error) => return Err(error),
     };
     let content = response.getattr("content").and_then(|content| content.extract::<Vec<u8>>()).unwrap_or_default();
-    let quoted: String = String::from_utf8_lossy(&content).chars().take(QUOTED_CHARACTERS).collect();
+    let quoted: String = state.mask(&String::from_utf8_lossy(&content)).chars().take(QUOTED_CHARACTERS).collect();
     state.add_error(&format!("the answer is not JSON ({}): {quoted}", error.value(py)));
     Ok(py.None().into_bound(py))
 }

@@ -48,7 +48,8 @@ impl Failed {
         move |error| match error.kind() {
             ErrorKind::Callback | ErrorKind::Closed => Self::Raised(error),
             _ => Self::Told {
-                status: error.status().and_then(|status| StatusCode::from_u16(status).ok()),
+                // Of the statuses only "not there" makes a difference, and a proxy's 404 does not say that.
+                status: (error.kind() == ErrorKind::NotFound).then_some(StatusCode::NOT_FOUND),
                 text: format!("{task}: {}", error.chain()),
             },
         }

@@ -64,6 +64,11 @@ impl State {
         lock(&self.errors).text.clone()
     }
 
+    /// What a server said, without the token of the last call.
+    pub(super) fn mask(&self, text: &str) -> String {
+        lock(&self.client).as_ref().map_or_else(|| text.to_owned(), |known| known.client.mask(text))
+    }
+
     /// Appends a text, with an empty line between; an empty text clears.
     pub(super) fn add_error(&self, text: &str) {
         let mut errors = lock(&self.errors);

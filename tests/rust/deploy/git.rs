@@ -188,15 +188,3 @@ async fn a_build_result_of_another_machine_is_left_unless_asked_for() {
     let report = site.deploy(&select(&site, &asked).await, &deleting()).await;
     assert_eq!(report.deleted, ["static/app.js", "static"]);
 }
-
-#[tokio::test]
-async fn a_module_that_replaces_a_package_is_told() {
-    let site = Site::new(&[("app/models/__init__.py", ""), ("app/models/user.py", ""), ("app/views.py", "")]);
-    site.run(&DeployOptions::default()).await;
-    std::fs::remove_dir_all(site.root().join("app/models")).unwrap();
-    site.put("app/models.py", "");
-    let found = site.diff().await;
-    assert!(told(&found, &["app/models.py", "app/models/", "Python prefers", "delete=True"]), "{:?}", found.warnings);
-    site.run(&deleting()).await;
-    assert!(!told(&site.diff().await, &["Python prefers"]));
-}
