@@ -1205,6 +1205,9 @@ class PythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         strict: bool = False,
         max_file_size: int | None = None,
+        no_git: bool = False,
+        allow_lfs_pointers: bool = False,
+        delete_untracked: bool = False,
     ) -> DeployDiff | None:
         """Compares a local project with what is deployed. Sends no write.
 
@@ -1213,17 +1216,22 @@ class PythonanywhereApi(_PythonanywhereBase):
             path_masks: what the deploy is about; by default ``("**/*",)``.
             skip_file_path: as for `find_project_files`.
             compare: what the service's side is known from; by default the manifest of the last deploy, else names.
-            protected: patterns in ``.gitignore`` syntax of files never to touch; by default ``*.sqlite3*``, ``/media/``
-                and ``/.env*``.
-            include: masks of protected files to touch all the same.
+            protected: patterns in ``.gitignore`` syntax of files never to touch; by default databases, secrets such as
+                ``.env``, and folders for uploads. A list of nothing but ``!pattern`` keeps the default. What
+                ``!pattern`` matches is deployed in spite of ignore rules, too.
+            include: masks of files to deploy although they are protected or ignored; each must match something.
             strict: whether links to folders, sockets and the like are an error.
             max_file_size: in bytes, by default 100 MiB.
+            no_git: go by the ``.gitignore`` files alone, without asking git.
+            allow_lfs_pointers: deploy pointers of Git LFS whose content is not here, rather than refuse.
+            delete_untracked: count files as `removed <DeployDiff.removed>`, too, that git did not track and that another
+                machine sent, for a CI that builds them.
 
         Returns:
             The differences; ``None`` with `error_message` set on network and HTTP errors.
 
         Raises:
-            ConfigError: a local mistake, before any request: no such folder, an empty selection, ….
+            ConfigError: a local mistake, before any request: no such folder, an empty selection, git that refuses, ….
             OSError: a local file cannot be read.
         """
     def deploy(
@@ -1341,6 +1349,7 @@ class PythonanywhereApi(_PythonanywhereBase):
         *,
         path_masks: Iterable[str] | None = None,
         protected: Iterable[str] | None = None,
+        no_git: bool = False,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1351,7 +1360,7 @@ class PythonanywhereApi(_PythonanywhereBase):
 
         Args:
             local_root: the project on this machine, to compare with that as well.
-            path_masks, protected: as for `deploy_diff`; with `local_root` only.
+            path_masks, protected, no_git: as for `deploy_diff`; with `local_root` only.
             executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
@@ -1502,6 +1511,9 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         strict: bool = False,
         max_file_size: int | None = None,
+        no_git: bool = False,
+        allow_lfs_pointers: bool = False,
+        delete_untracked: bool = False,
     ) -> Coroutine[DeployDiff | None]:
         """As `PythonanywhereApi.deploy_diff`, awaited."""
     def deploy(
@@ -1560,6 +1572,7 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         *,
         path_masks: Iterable[str] | None = None,
         protected: Iterable[str] | None = None,
+        no_git: bool = False,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1689,6 +1702,9 @@ class DeployDiff:
     @property
     def removed(self) -> list[str]:
         """Files that an earlier deploy put there and that are gone locally."""
+    @property
+    def left(self) -> list[str]:
+        """Files that git did not track when another machine sent them, and that are not here: they are not removed."""
     @property
     def unchanged(self) -> list[str]:
         """Files that are the same on both sides."""

@@ -115,6 +115,7 @@ pub enum Account {
 /// What is compared: shared by `diff` and `deploy`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Files to deploy")]
+#[allow(clippy::struct_excessive_bools, reason = "one switch each on the command line")]
 pub struct Select {
     /// The project's folder on this machine [default: that of the pyproject.toml that configures pya, else this one]
     #[arg(help_heading = "Arguments")]
@@ -122,9 +123,19 @@ pub struct Select {
     /// Deploy only files that match; may be given several times [default: **/*]
     #[arg(long = "mask", value_name = "MASK")]
     pub masks: Vec<String>,
-    /// Include protected files (*.sqlite3*, /media/, /.env* by default) that match; may be given several times
+    /// Deploy files that match although they are protected (databases, media/, .env, …) or ignored; may be given several
+    /// times, and must match something
     #[arg(long, value_name = "PATTERN")]
     pub include: Vec<String>,
+    /// Go by the .gitignore files alone, without asking git
+    #[arg(long)]
+    pub no_git: bool,
+    /// Deploy pointers of Git LFS whose content is not here as they are
+    #[arg(long)]
+    pub allow_lfs_pointers: bool,
+    /// Count files as removed, too, that git did not track and that another machine sent: for a CI that builds them
+    #[arg(long)]
+    pub delete_untracked: bool,
     /// Fail if a part of the project cannot be deployed (a link that leads out of it, a socket, …)
     #[arg(long)]
     pub strict: bool,

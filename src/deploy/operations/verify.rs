@@ -12,7 +12,7 @@ use crate::deploy::paths::folders_of;
 use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::remote::list_if_there;
-use crate::deploy::selection::protect::{DEFAULT_PROTECTED, Protection};
+use crate::deploy::selection::protect::Protection;
 use crate::deploy::selection::select::{SelectOptions, checked_root, select};
 use crate::deploy::state::folder::StateFolder;
 use crate::deploy::state::manifest::FileState;
@@ -146,7 +146,7 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
     let ours = state.knowledge(client.server_time()).ours;
     let protection = match &selected {
         Some((_, filter)) => filter.protection.clone(),
-        None => Protection::new(&DEFAULT_PROTECTED, &[])?,
+        None => Protection::new(None, &[])?,
     };
     let mut drift = Drift { files: hashes.files.len(), unreadable: hashes.left_out.errors.clone(), ..Drift::default() };
     for (path, state) in &ours {

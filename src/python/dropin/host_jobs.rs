@@ -103,8 +103,11 @@ pub(super) fn verify<'py>(
         let mut select = SelectOptions::default();
         let masks = keywords.optional_texts("path_masks")?;
         select.protected = keywords.optional_texts("protected")?;
-        if local_root.is_none() && (masks.is_some() || select.protected.is_some()) {
-            return Err(PyTypeError::new_err("path_masks and protected choose local files: give local_root as well"));
+        select.no_git = keywords.flag("no_git")?;
+        if local_root.is_none() && (masks.is_some() || select.protected.is_some() || select.no_git) {
+            return Err(PyTypeError::new_err(
+                "path_masks, protected and no_git choose local files: give local_root as well",
+            ));
         }
         select.masks = masks.unwrap_or(select.masks);
         Ok(HostJob::Verify { local_root, options: select })
