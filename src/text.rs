@@ -1,5 +1,7 @@
 //! Small work on text: counts and lists in messages, and what Python's own functions read from a name or a source.
 
+use std::borrow::Cow;
+
 /// How many names a message holds at most.
 const NAMED: usize = 5;
 
@@ -16,6 +18,22 @@ pub(crate) fn first_few(mut names: impl Iterator<Item = String>) -> String {
         listed.push(format!("and {more} more"));
     }
     listed.join(", ")
+}
+
+/// The most characters that a message quotes of a text that comes from the host.
+const QUOTED: usize = 200;
+
+/// A text from elsewhere for a message: its beginning, if it is long.
+pub(crate) fn excerpt(text: &str) -> Cow<'_, str> {
+    cut(text, QUOTED)
+}
+
+/// At most `length` characters of a text, the last one an ellipsis if something is missing.
+pub(crate) fn cut(text: &str, length: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(length) {
+        None => Cow::Borrowed(text),
+        Some(_) => text.chars().take(length - 1).chain(['…']).collect(),
+    }
 }
 
 /// The version that a Python source assigns: the value in the first line `__version__ = "…"`.
@@ -45,6 +63,13 @@ mod tests {
         let names = |count: usize| (0..count).map(|number| number.to_string());
         assert_eq!(first_few(names(5)), "0, 1, 2, 3, 4");
         assert_eq!(first_few(names(7)), "0, 1, 2, 3, 4, and 2 more");
+    }
+
+    #[test]
+    fn a_long_text_is_quoted_in_part() {
+        assert_eq!(excerpt("short"), "short");
+        assert_eq!(excerpt(&"ü".repeat(200)), "ü".repeat(200));
+        assert_eq!(excerpt(&"ü".repeat(201)), "ü".repeat(199) + "…");
     }
 
     #[test]

@@ -1205,6 +1205,9 @@ class PythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         strict: bool = False,
         max_file_size: int | None = None,
+        no_git: bool = False,
+        allow_lfs_pointers: bool = False,
+        delete_untracked: bool = False,
     ) -> DeployDiff | None:
         """Compares a local project with what is deployed. Sends no write.
 
@@ -1213,17 +1216,22 @@ class PythonanywhereApi(_PythonanywhereBase):
             path_masks: what the deploy is about; by default ``("**/*",)``.
             skip_file_path: as for `find_project_files`.
             compare: what the service's side is known from; by default the manifest of the last deploy, else names.
-            protected: patterns in ``.gitignore`` syntax of files never to touch; by default ``*.sqlite3*``, ``/media/``
-                and ``/.env*``.
-            include: masks of protected files to touch all the same.
+            protected: patterns in ``.gitignore`` syntax of files never to touch; by default databases, secrets such as
+                ``.env``, and folders for uploads. A list of nothing but ``!pattern`` keeps the default. What
+                ``!pattern`` matches is deployed in spite of ignore rules, too.
+            include: masks of files to deploy although they are protected or ignored; each must match something.
             strict: whether links to folders, sockets and the like are an error.
             max_file_size: in bytes, by default 100 MiB.
+            no_git: go by the ``.gitignore`` files alone, without asking git.
+            allow_lfs_pointers: deploy pointers of Git LFS whose content is not here, rather than refuse.
+            delete_untracked: count files as `removed <DeployDiff.removed>`, too, that git did not track and that another
+                machine sent, for a CI that builds them.
 
         Returns:
             The differences; ``None`` with `error_message` set on network and HTTP errors.
 
         Raises:
-            ConfigError: a local mistake, before any request: no such folder, an empty selection, ….
+            ConfigError: a local mistake, before any request: no such folder, an empty selection, git that refuses, ….
             OSError: a local file cannot be read.
         """
     def deploy(
@@ -1259,14 +1267,16 @@ class PythonanywhereApi(_PythonanywhereBase):
             max_delete: refuse to delete more files; by default the larger of 10 and 20 % of the manifest.
             include: masks of protected files to touch all the same.
             dry_run: plan only; sends no write.
-            reload: domains of web apps to reload if anything changed.
+            reload: domains of web apps, or of websites that a command serves, to reload if anything changed. Without
+                any, a reload that an earlier deploy owes is a warning.
             executor: what puts the files in place: a bundle unpacked by the agent in the web app (``"webapp"``), a task
                 (``"always_on"``, ``"schedule"``), a ``"console"``, or one request per file (``"none"``). ``"auto"``
                 takes the cheapest that works, and installs nothing.
             force: continue although another deploy seems to be running.
             progress: called with each event on the caller's thread.
             console: number of the console for ``executor="console"``.
-            domain: the web app whose agent does it, and whose virtualenv commands use.
+            domain: the web app whose agent does it, and whose virtualenv and settings commands use; without it, the
+                only domain of `reload`.
             site_url: where its site is, if not at the domain.
             allow_tasks: whether ``"auto"`` may make a task; it is deleted afterwards.
             migrate: run ``manage.py migrate`` on the host before the reload.
@@ -1339,6 +1349,7 @@ class PythonanywhereApi(_PythonanywhereBase):
         *,
         path_masks: Iterable[str] | None = None,
         protected: Iterable[str] | None = None,
+        no_git: bool = False,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1349,7 +1360,7 @@ class PythonanywhereApi(_PythonanywhereBase):
 
         Args:
             local_root: the project on this machine, to compare with that as well.
-            path_masks, protected: as for `deploy_diff`; with `local_root` only.
+            path_masks, protected, no_git: as for `deploy_diff`; with `local_root` only.
             executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
@@ -1398,6 +1409,7 @@ class PythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         exclude: Iterable[str] | None = None,
         overwrite: bool = False,
+        max_size: int = 2147483648,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1411,6 +1423,7 @@ class PythonanywhereApi(_PythonanywhereBase):
             include, exclude: masks of paths relative to the project; everything by default. A ``/`` at the end means
                 everything below: ``media/`` is ``media/**``.
             overwrite: whether local files that differ are replaced. Files that are executable on the host are so here.
+            max_size: in bytes; if the files have more together, nothing is pulled.
             executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
@@ -1418,8 +1431,9 @@ class PythonanywhereApi(_PythonanywhereBase):
             network and HTTP errors, and where the host could not do it.
 
         Raises:
-            ConfigError: a mask begins with ``/`` or has a segment ``.`` or ``..``, before any request; a name in the
-                archive cannot be taken here, or a local file would be replaced: nothing is written then.
+            ConfigError: a mask begins with ``/`` or has a segment ``.`` or ``..``, before any request; there is more to
+                pull than `max_size`, a name in the archive cannot exist here, or a local file would be replaced:
+                nothing is written then.
         """
 
 class AsyncPythonanywhereApi(_PythonanywhereBase):
@@ -1497,6 +1511,9 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         strict: bool = False,
         max_file_size: int | None = None,
+        no_git: bool = False,
+        allow_lfs_pointers: bool = False,
+        delete_untracked: bool = False,
     ) -> Coroutine[DeployDiff | None]:
         """As `PythonanywhereApi.deploy_diff`, awaited."""
     def deploy(
@@ -1555,6 +1572,7 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         *,
         path_masks: Iterable[str] | None = None,
         protected: Iterable[str] | None = None,
+        no_git: bool = False,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1583,6 +1601,7 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         exclude: Iterable[str] | None = None,
         overwrite: bool = False,
+        max_size: int = 2147483648,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1684,6 +1703,9 @@ class DeployDiff:
     def removed(self) -> list[str]:
         """Files that an earlier deploy put there and that are gone locally."""
     @property
+    def left(self) -> list[str]:
+        """Files that git did not track when another machine sent them, and that are not here: they are not removed."""
+    @property
     def unchanged(self) -> list[str]:
         """Files that are the same on both sides."""
     @property
@@ -1754,7 +1776,7 @@ class DeployReport:
         """The commands that ran on the host, with exit status and output."""
     @property
     def error_log(self) -> list[str]:
-        """New lines of the error log, if the site fails after the reload."""
+        """What the error log says, if the site fails after the reload: the exception first, then its frames."""
     @property
     def kept_for_rollback(self) -> bool:
         """Whether what was replaced can be put back with ``rollback()``."""
@@ -2131,7 +2153,9 @@ class AgentOfWebApp(Generic[_Change, _Status]):
     """
 
     def install(self, domain: str, site_url: str | None = None) -> _Change:
-        """Installs it, or replaces an older one, and reloads the web app. Repeating it changes nothing.
+        """Installs it, or renews whatever of it is damaged or older, and reloads the web app.
+
+        Repeating it changes nothing. Warns if a static files mapping of the account serves the agent's files.
 
         Args:
             domain: of the web app.
@@ -2141,7 +2165,7 @@ class AgentOfWebApp(Generic[_Change, _Status]):
             ConfigError: the WSGI file was changed since the last installation; the message shows how.
         """
     def status(self, domain: str, site_url: str | None = None) -> _Status:
-        """Checks whether it answers, and if not, why. Changes nothing."""
+        """Checks whether it answers, and if not, why; names damaged files. Changes nothing."""
     def remove(self, domain: str, site_url: str | None = None, *, force: bool = False) -> _Change:
         """Puts the original WSGI file back, byte for byte, and reloads.
 

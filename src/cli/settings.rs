@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 /// The table `[tool.pythonanywhere]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools, reason = "one switch each")]
 pub struct Table {
     pub user: Option<String>,
     pub host: Option<String>,
@@ -30,6 +31,10 @@ pub struct Table {
     pub domain: Option<OneOrMore>,
     pub masks: Option<OneOrMore>,
     pub protected: Option<Vec<String>>,
+    pub include: Option<OneOrMore>,
+    pub no_git: bool,
+    pub allow_lfs_pointers: bool,
+    pub delete_untracked: bool,
     pub compare: Option<Compare>,
     pub delete: bool,
     pub max_delete: Option<usize>,
@@ -44,17 +49,21 @@ pub struct Table {
 }
 
 /// The keys of [`Table`]; a test compares the two.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 23] = [
+    "allow_lfs_pointers",
     "allow_tasks",
     "compare",
     "delete",
+    "delete_untracked",
     "domain",
     "executor",
     "host",
+    "include",
     "manage",
     "masks",
     "max_delete",
     "max_file_size",
+    "no_git",
     "project",
     "protected",
     "rate_limit",
@@ -385,7 +394,7 @@ mod tests {
     #[test]
     fn every_known_key_is_read() {
         let table = parse(
-            "compare = 'content'\ndelete = true\ndomain = ['a.b', 'c.d']\nhost = 'h'\nmasks = '**/*.py'\n\
+            "allow_lfs_pointers = true\ncompare = 'content'\ndelete = true\ndelete_untracked = true\ndomain = ['a.b', 'c.d']\nhost = 'h'\ninclude = '.env'\nno_git = true\nmasks = '**/*.py'\n\
              max_delete = 3\nmax_file_size = '10M'\nproject = 'p'\nprotected = ['/x']\nrate_limit = 60\n\
              remote_root = '/home/u/x'\nroot = 'src'\nstrict = true\ntimeout = 5\nuser = 'u'",
         )
@@ -394,6 +403,8 @@ mod tests {
         assert_eq!(table.compare, Some(Compare::Content));
         assert_eq!(table.domain.unwrap().to_vec(), ["a.b", "c.d"]);
         assert_eq!(table.masks.unwrap().to_vec(), ["**/*.py"]);
+        assert_eq!(table.include.unwrap().to_vec(), [".env"]);
+        assert!(table.no_git && table.allow_lfs_pointers && table.delete_untracked);
         assert!(table.delete && table.strict && table.max_delete == Some(3) && table.timeout == Some(5.0));
         assert_eq!(format!("{:?}", Table::default()).matches(": ").count(), KEYS.len());
     }

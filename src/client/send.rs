@@ -22,6 +22,7 @@ use super::success::Success;
 use super::transfer::{Activity, Attempt};
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::setting::Interface;
 
 /// What comes after an attempt: another one, or the end.
 type Next = ControlFlow<Result<Response>>;
@@ -62,6 +63,7 @@ impl Client {
             self.log(&request, &url, &outcome, &activity, waited);
             self.note_reach(&outcome, before, &mut attempts);
             if let Ok(response) = &outcome {
+                self.follow_emulator(response);
                 self.note_date(response);
             }
             if let ControlFlow::Break(outcome) = self.after(&request, outcome, slot, &mut attempts).await {
@@ -199,14 +201,28 @@ impl Client {
         }
     }
 
-    /// What `-v` shows of each attempt. The query is left out: it may contain secrets.
+    /// Keeps pace with the clock of an emulator in another process; otherwise a minute of the rate limit would be an
+    /// hour there, and a deploy would lose its lease. Only `pya` does, which talks to one host and then ends.
+    fn follow_emulator(&self, response: &Response) {
+        if Interface::current() != Interface::CommandLine || !self.host().is_loopback() {
+            return;
+        }
+        let speed =
+            response.headers.get(clock::SPEED_HEADER).and_then(|value| value.to_str().ok()?.parse::<f64>().ok());
+        if let Some(speed) = speed.filter(|speed| (1.0..=1e5).contains(speed) && *speed > clock::speed()) {
+            clock::set_speed(speed);
+        }
+    }
+
+    /// What `-v` shows of each attempt. The query is left out: it may contain secrets. Python's `logging` does not get
+    /// these records, because it would run Python code for every request.
     fn log(&self, request: &Request, url: &Url, outcome: &Result<Response>, activity: &Activity, waited: Duration) {
         let host = if self.account.is_service { "" } else { self.host().authority() };
         let told = match outcome {
             Ok(response) => response.status.as_u16().to_string(),
             Err(error) => error.chain(),
         };
-        log::debug!(
+        log::trace!(
             "{} {host}{}: {told} in {:.3} s, {} bytes sent, {} received, waited {:.1} s",
             request.method,
             url.path(),

@@ -200,6 +200,7 @@ impl Attempt<'_> {
         activity: &Activity,
     ) -> Result<()> {
         let mut saving = destination.begin().await?;
+        let (status, mut length) = (answer.status().as_u16(), 0);
         let mut pieces = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(error))? {
             activity.receive(&chunk);
@@ -210,6 +211,10 @@ impl Attempt<'_> {
                 });
                 unpacked.map_err(|error| self.damaged(error))?;
                 for piece in pieces.drain(..) {
+                    length += piece.len();
+                    if self.request.max_bytes.is_some_and(|most| length > most) {
+                        return Err(self.too_long(status, length));
+                    }
                     saving.write_chunk(&piece).await?;
                     // A disk may be slower than the line.
                     activity.touch();

@@ -17,7 +17,7 @@ mod workspace;
 mod wsgi;
 mod wsgi_code;
 
-pub use agent::{Agent, Agents, Change, Status, Unreachable};
+pub use agent::{Agent, Agents, Change, Status, StatusReport, Unreachable};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
 pub use executor::{Executor, sweep, sweep_own};
 pub use job::{Applied, Failure, Job, LIFETIME, Operation, Receipt, Retention, State};

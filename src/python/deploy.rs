@@ -38,6 +38,11 @@ impl DeployDiff {
     }
 
     #[getter]
+    fn left(&self) -> Vec<String> {
+        self.diff.left.clone()
+    }
+
+    #[getter]
     fn unchanged(&self) -> Vec<String> {
         self.diff.unchanged.clone()
     }

@@ -123,6 +123,8 @@ def test_one_request_knows_all_domains_and_an_unchanged_project_needs_none(site)
 
 
 def test_where_some_domains_exist_those_get_the_new_code_and_the_others_are_named(site):
+    with pytest.raises(ConfigError, match="pya webapps create"):
+        site.deploy(reload=[OTHER, site.domain], domain=site.domain, rollback_on_failure=True)
     report = site.deploy(reload=[OTHER, site.domain], domain=site.domain)
     assert (report.ok, report.reloaded) == (False, [site.domain])
     assert f"pya webapps create {OTHER}" in report.failed[OTHER]

@@ -128,7 +128,7 @@ def test_the_table_names_hosts_of_the_service(pya):
 def test_verbose_shows_each_request(pya, host):
     said = pya("ls", "-v", "--user", host.user, "--host", host.url).stderr
     path = f"/api/v0/user/{host.user}/files/path/home/{host.user}/"
-    line = rf"GET {re.escape(path)}: 200 in \d+\.\d+ s, 0 bytes sent, \d+ received, waited \d+\.\d s"
+    line = rf"request: GET {re.escape(path)}: 200 in \d+\.\d+ s, 0 bytes sent, \d+ received, waited \d+\.\d s"
     assert re.search(line, said), said
     assert host.token not in said
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import logging
 import pickle
 import time
 from unittest import mock
@@ -684,6 +685,33 @@ def test_from_env_reads_the_environment_at_the_call(caller, monkeypatch):
     assert caller.kind.from_env("p").base_url == "https://eu.pythonanywhere.com/api/v0/user/laptop/"
     monkeypatch.setenv("PYTHONANYWHERE_SITE", "http://127.0.0.1:8000")
     assert caller.kind.from_env("p", remote_root="/srv/x").pkg_files_url_part == "files/path/srv/x/"
+
+
+# ---- logging
+
+
+@pytest.mark.usefixtures("hurried")
+def test_what_is_raised_while_a_record_is_logged_reaches_the_caller(host):
+    """Signal handlers run in any Python code, and so in `logging`."""
+
+    class Raising(logging.Handler):
+        def emit(self, record):
+            raise KeyboardInterrupt(record.getMessage())
+
+    api = pythonanywhere_api.PythonanywhereApi(host.url, host.user, host.token, PROJECT)
+    assert api.available_consoles() == []
+    logger, handler = logging.getLogger("pythonanywhere_api"), Raising()
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    host.faults.add("status", code=503, times=1)
+    try:
+        with pytest.raises(KeyboardInterrupt, match="503"):
+            api.available_consoles()
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    assert api.available_consoles() == []
 
 
 # ---- secrets

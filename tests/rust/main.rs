@@ -18,6 +18,7 @@ mod emulator_tls;
 mod emulator_webapps;
 mod emulator_websites;
 mod engine;
+mod fuzz;
 mod script;
 mod transfer_memory;
 mod transfers;

@@ -136,7 +136,15 @@ fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) -> Pat
 }
 
 fn select(args: &Select, settings: &Settings<'_>) -> Result<SelectOptions> {
-    let mut select = SelectOptions { strict: args.strict || settings.table.strict, ..SelectOptions::default() };
+    let table = &settings.table;
+    let mut select = SelectOptions {
+        strict: args.strict || table.strict,
+        no_git: args.no_git || table.no_git,
+        allow_lfs_pointers: args.allow_lfs_pointers || table.allow_lfs_pointers,
+        delete_untracked: args.delete_untracked || table.delete_untracked,
+        include_if_there: table.include.as_ref().map(OneOrMore::to_vec).unwrap_or_default(),
+        ..SelectOptions::default()
+    };
     if !args.masks.is_empty() {
         select.masks.clone_from(&args.masks);
     } else if let Some(masks) = &settings.table.masks {

@@ -6,7 +6,7 @@ use super::project::{Prepared, executors};
 use crate::cli::args::Verify;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::shown;
+use crate::cli::terminal::shown;
 use crate::error::Result;
 use crate::text::counted;
 

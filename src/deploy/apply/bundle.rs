@@ -11,6 +11,7 @@ use crate::blocking::blocking;
 use crate::client::FileContent;
 use crate::deploy::operations::maintenance::JOB_LIMIT;
 use crate::deploy::operations::temporary::TemporaryFiles;
+use crate::deploy::plan::planner::Upload;
 use crate::deploy::remote::Remote;
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::manifest::{FileState, Files, Manifest};
@@ -56,10 +57,7 @@ impl<R: Remote> Run<'_, R> {
             let mut states = Vec::with_capacity(uploads.len());
             let bundle = Bundle::pack(&items, |packed| {
                 states.extend(
-                    uploads
-                        .iter()
-                        .zip(packed)
-                        .map(|(upload, packed)| (upload.path.clone(), state_of(packed, upload.mode))),
+                    uploads.iter().zip(packed).map(|(upload, packed)| (upload.path.clone(), state_of(packed, upload))),
                 );
                 let mut files = files;
                 files.extend(states.iter().cloned());
@@ -189,6 +187,11 @@ impl<R: Remote> Run<'_, R> {
     }
 }
 
-fn state_of(packed: &Packed, mode: Option<u32>) -> FileState {
-    FileState { sha256: Some(packed.sha256.clone()), size: Some(packed.size), mode }
+fn state_of(packed: &Packed, upload: &Upload) -> FileState {
+    FileState {
+        sha256: Some(packed.sha256.clone()),
+        size: Some(packed.size),
+        mode: upload.mode,
+        origin: upload.origin.clone(),
+    }
 }

@@ -129,7 +129,8 @@ async fn send<R: Remote>(
     let _share = memory.acquire_many(share).await.map_err(|_| Error::Closed)?;
     watcher.started(&upload.path, place, upload.size);
     let path = upload.local.clone();
-    let (content, state) = blocking(move || read(&path)).await?;
+    let (content, mut state) = blocking(move || read(&path)).await?;
+    state.origin.clone_from(&upload.origin);
     guard.run(remote.write(place, content)).await?;
     Ok(state)
 }
@@ -143,6 +144,7 @@ fn read(path: &std::path::Path) -> Result<(Bytes, FileState)> {
         sha256: Some(crate::digest::sha256(&content)),
         size: Some(content.len() as u64),
         mode: crate::deploy::selection::read::mode_of(&metadata),
+        ..FileState::default()
     };
     Ok((content.into(), state))
 }

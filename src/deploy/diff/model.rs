@@ -12,12 +12,14 @@ use crate::client::RemotePath;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
-use crate::deploy::selection::select::{LocalFile, checked_root};
+use crate::deploy::selection::protect::Protection;
+use crate::deploy::selection::select::{LocalFile, checked_root, nothing_included};
 use crate::deploy::selection::walk::LeftOut;
 use crate::deploy::state::folder::KnownFiles;
 use crate::deploy::state::intent::Intent;
-use crate::deploy::state::manifest::Files;
+use crate::deploy::state::manifest::{Files, Origin};
 use crate::error::{Error, Result};
+use crate::finder::Mask;
 use crate::text::first_few;
 
 /// How a local project differs from what is on the host. Paths are relative to the project, lists are sorted.
@@ -31,6 +33,9 @@ pub struct DeployDiff {
     pub removed: Vec<String>,
     /// Equal on both sides.
     pub unchanged: Vec<String>,
+    /// Put there by an earlier deploy and not here, but not removed either: git did not track them, and another machine sent
+    /// them, which may have built them. They stay.
+    pub left: Vec<String>,
     /// On the host and not ours; known only after a complete listing.
     pub unmanaged: Vec<String>,
     /// Local files that are left alone.
@@ -76,10 +81,29 @@ pub(crate) struct DiffSnapshot {
     pub blocked: BTreeMap<String, String>,
     pub limit: Option<u32>,
     pub filter: Mutex<Filter>,
-    pub protection: crate::deploy::selection::protect::Protection,
+    pub protection: Protection,
+    /// Of this machine, for the manifest.
+    pub machine: String,
 }
 
 impl DiffSnapshot {
+    /// What the manifest says of git's knowledge of a local file.
+    pub(crate) fn origin_of(&self, path: &str) -> Option<Origin> {
+        self.protection.origin_of(path, &self.machine)
+    }
+
+    /// Refuses masks of files to include that match nothing which the diff knows.
+    pub(crate) fn check_include(&self, include: &[String]) -> Result<()> {
+        for text in include {
+            let mask = Mask::parse(text)?;
+            let mut known = self.local.keys().chain(self.protected.keys()).chain(&self.protected_gone);
+            if !known.any(|path| mask.matches(path)) {
+                return Err(nothing_included(text));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses a project that the diff is not about.
     pub(crate) fn check<R: Remote>(&self, project: &Project<R>) -> Result<()> {
         let same_root = checked_root(&project.local_root).is_ok_and(|root| root == self.local_root);

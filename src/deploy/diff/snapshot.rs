@@ -18,13 +18,15 @@ use crate::deploy::paths::place;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
+use crate::deploy::selection::machine;
 use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, select};
 use crate::deploy::state::folder::{KnownFiles, StateFolder};
 use crate::deploy::state::intent::{Intent, IntentState};
-use crate::deploy::state::manifest::Files;
+use crate::deploy::state::manifest::{Files, Origin};
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{ErrorKind, Result};
 use crate::finder::Skipper;
+use crate::setting::Setting;
 use crate::text::first_few;
 
 /// How many files are downloaded at a time to compare their content.
@@ -71,7 +73,17 @@ pub async fn diff<R: Remote>(
 
     let gone = gone(&selection, &known.ours);
     let gone = filter.selects(gone, skipper).await?;
-    let (protected_gone, gone): (Vec<_>, BTreeSet<_>) = split(gone, |path| filter.protection.covers(path));
+    let origin = |path: &str| known.ours.get(path).and_then(|state| state.origin.as_ref());
+    let (protected_gone, gone) = split(gone, |path| {
+        let was_tracked = origin(path) == Some(&Origin::Tracked);
+        if was_tracked { filter.protection.covers_as(path, true) } else { filter.protection.covers(path) }
+    });
+    // The machine of an earlier deploy is this one if it has the same id, and a machine without one never is.
+    let machine = machine::id_if_needed(gone.iter().any(|path| matches!(origin(path), Some(Origin::Untracked(_)))));
+    let (left, gone) = split(gone.into_iter().collect(), |path| match origin(path) {
+        Some(Origin::Untracked(sender)) => !options.delete_untracked && (sender.is_empty() || *sender != machine),
+        _ => false,
+    });
     let seen = match (&tree, mode) {
         (Some(tree), Compare::Content) => Seen::Content(tree, &digests),
         (Some(tree), _) if is_asked => Seen::Names(tree),
@@ -84,7 +96,16 @@ pub async fn diff<R: Remote>(
         Some(tree) => unmanaged(tree, &selection, &known, &mut filter, skipper).await?,
         None => Vec::new(),
     };
-    let warnings = warnings(&selection, &state.intents, &known, remote);
+    let mut warnings = warnings(&selection, &state.intents, &known, remote);
+    if !left.is_empty() {
+        warnings.push(format!(
+            "not here, and not removed: {}. Git did not track {} when another machine sent {} ({} deletes such files)",
+            first_few(left.iter().cloned()),
+            if left.len() == 1 { "it" } else { "them" },
+            if left.len() == 1 { "it" } else { "them" },
+            Setting::DeleteUntracked
+        ));
+    }
     Ok(assemble(Parts {
         project,
         local_root,
@@ -98,6 +119,7 @@ pub async fn diff<R: Remote>(
         differences,
         gone,
         protected_gone,
+        left,
         unmanaged,
         warnings,
         complete: tree.is_some(),
@@ -145,6 +167,7 @@ struct Parts<'a, R> {
     differences: Differences,
     gone: BTreeSet<String>,
     protected_gone: Vec<String>,
+    left: Vec<String>,
     unmanaged: Vec<String>,
     warnings: Vec<String>,
     complete: bool,
@@ -181,11 +204,13 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         limit: parts.project.client.limit(),
         protection: parts.filter.protection.clone(),
         filter: Mutex::new(parts.filter),
+        machine: selection.machine,
     };
     DeployDiff {
         added: differences.added,
         changed: differences.changed,
         removed,
+        left: parts.left,
         unchanged: differences.unchanged,
         unmanaged: parts.unmanaged,
         protected: base.protected.keys().cloned().collect(),

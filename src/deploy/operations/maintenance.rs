@@ -54,12 +54,8 @@ pub struct Outcome {
 }
 
 impl<R: Remote> Maintenance<'_, R> {
-    /// Has an operation carried out, and waits for its receipt. Removes first what killed deploys left in the account.
-    pub(crate) async fn run(&self, operation: Operation, limit: Duration) -> Result<Receipt> {
-        self.run_as(&random_id(16)?, operation, limit).await
-    }
-
-    /// The same as the job `id`, for a caller that must know the id while the job runs.
+    /// Has an operation carried out as the job `id`, and waits for its receipt. Removes first what killed deploys left in
+    /// the account.
     pub(crate) async fn run_as(&self, id: &str, operation: Operation, limit: Duration) -> Result<Receipt> {
         let state = self.folder.read_notes(self.remote).await?;
         sweep_tasks(&self.job_folder.client, self.folder, &state).await?;
@@ -144,6 +140,9 @@ impl Drop for Note {
 pub async fn command(project: &Project, executors: &ExecutorOptions, command: Command) -> Result<Outcome> {
     let (client, root) = (&project.client, &project.remote_root);
     let executor = executors.for_job(client, NO_COMMANDS).await?;
+    let folder = StateFolder::of(client.user(), root)?;
+    // Also before a command that is refused.
+    sweep_tasks(client, &folder, &folder.read_notes(client).await?).await?;
     let operation = match command {
         Command::Manage(args, manage) => {
             let record = match executors.domain.as_deref() {
@@ -161,10 +160,9 @@ pub async fn command(project: &Project, executors: &ExecutorOptions, command: Co
         }
         Command::Run(command) => Operation::Run { command, folder: String::new(), timeout: limit_of(&executor) },
     };
-    let folder = StateFolder::of(client.user(), root)?;
     let job_folder = JobFolder::new(client, folder.path());
     let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
-    let receipt = maintenance.run(operation, receipt_within(&executor)).await?;
+    let receipt = maintenance.start(&random_id(16)?, operation, receipt_within(&executor)).await?;
     let mut output = receipt.output.clone();
     match (receipt.exit_status, &receipt.error) {
         (Some(status), None) => Ok(Outcome { exit_status: status, output, truncated: receipt.truncated }),

@@ -138,6 +138,7 @@ pub async fn rollback(
 ) -> Result<RollbackReport> {
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
+    executors.check()?;
     reload.iter().try_for_each(|domain| checked_domain(domain).map(drop))?;
     let is_id = |target: &str| target.len() == 16 && target.bytes().all(|byte| byte.is_ascii_hexdigit());
     if let Some(target) = target.filter(|target| !is_id(target)) {
@@ -298,9 +299,13 @@ async fn known_history(client: &Client, folder: &StateFolder) -> Vec<Value> {
     })
 }
 
+/// The longest index and the longest history, in bytes. The host that they come from is not trusted.
+const MOST_INDEX_BYTES: usize = 64 << 20;
+const MOST_HISTORY_BYTES: usize = 4 << 20;
+
 async fn index_of(client: &Client, folder: &StateFolder, target: &str) -> Result<Index> {
     let place = folder.path().join(&format!("rollback-{target}/index.json"))?;
-    let content = match client.read_file(&place).await {
+    let content = match client.read_file_at_most(&place, MOST_INDEX_BYTES).await {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(Error::config(format!("nothing is kept of the deploy {target}, so it cannot be undone")));
         }
@@ -326,7 +331,7 @@ async fn history_in(client: &Client, folder: &StateFolder) -> Result<Vec<Value>>
         jobs: Vec<Value>,
     }
     let place = folder.path().join("history.json")?;
-    match client.read_file(&place).await {
+    match client.read_file_at_most(&place, MOST_HISTORY_BYTES).await {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
         Ok(content) => serde_json::from_slice::<History>(&content)

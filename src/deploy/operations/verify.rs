@@ -12,7 +12,7 @@ use crate::deploy::paths::folders_of;
 use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::remote::list_if_there;
-use crate::deploy::selection::protect::{DEFAULT_PROTECTED, Protection};
+use crate::deploy::selection::protect::Protection;
 use crate::deploy::selection::select::{SelectOptions, checked_root, select};
 use crate::deploy::state::folder::StateFolder;
 use crate::deploy::state::manifest::FileState;
@@ -113,6 +113,7 @@ impl Hashes {
 /// # Errors
 /// `Config` if nothing can do it, or for local mistakes; `Job` if it failed on the host; what the service answers.
 pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Option<&SelectOptions>) -> Result<Drift> {
+    executors.check()?;
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
     let mut selected = match local {
@@ -123,7 +124,8 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
         None => None,
     };
     let state = folder.read(client).await?;
-    if state.manifest.is_none() && list_if_there(client, root).await?.is_none() {
+    let is_known = state.manifest.is_some() || !state.intents.is_empty() || !state.maintenance.is_empty();
+    if !is_known && list_if_there(client, root).await?.is_none() {
         return Err(Error::config(format!(
             "there is no such project on the host: {root} does not exist, and nothing was deployed there"
         )));
@@ -144,7 +146,7 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
     let ours = state.knowledge(client.server_time()).ours;
     let protection = match &selected {
         Some((_, filter)) => filter.protection.clone(),
-        None => Protection::new(&DEFAULT_PROTECTED, &[])?,
+        None => Protection::new(None, &[])?,
     };
     let mut drift = Drift { files: hashes.files.len(), unreadable: hashes.left_out.errors.clone(), ..Drift::default() };
     for (path, state) in &ours {

@@ -15,6 +15,7 @@ use crate::deploy::paths::{folders_of, has_below, is_due, parent_of};
 use crate::deploy::selection::read::{Hashed, hash_all, unreadable};
 use crate::deploy::selection::select::MAX_FILE_SIZE;
 use crate::deploy::state::intent::Intent;
+use crate::deploy::state::manifest::Origin;
 use crate::error::{Error, Result};
 use crate::host::PART_SIZE;
 use crate::setting::Setting;
@@ -39,6 +40,8 @@ pub(crate) struct Upload {
     pub sha256: Option<String>,
     pub size: u64,
     pub mode: Option<u32>,
+    /// For the manifest.
+    pub origin: Option<Origin>,
     pub replaces: bool,
 }
 
@@ -88,6 +91,7 @@ impl DeployDiff {
             "added": self.added,
             "changed": self.changed,
             "removed": self.removed,
+            "left": self.left,
             "unchanged": self.unchanged,
             "unmanaged": self.unmanaged,
             "protected": self.protected,
@@ -139,6 +143,7 @@ impl ResolvedPlan {
                 sha256: file.state.sha256.clone(),
                 size: file.state.size.unwrap_or_default(),
                 mode: file.state.mode,
+                origin: file.state.origin.clone(),
                 replaces: changed.contains(path),
             });
         }
@@ -181,19 +186,21 @@ impl ResolvedPlan {
     /// Protected files that are named now. The diff did not read them, because they may be large and many.
     fn choose_protected(&mut self, diff: &DeployDiff, options: &DeployOptions) -> Result<()> {
         let base = &diff.base;
+        base.check_include(&options.include)?;
         let protection = base.protection.including(&options.include)?;
         let (names, locals): (Vec<&String>, Vec<&PathBuf>) =
             base.protected.iter().filter(|(path, _)| !protection.covers(path)).unzip();
         if names.is_empty() {
             return Ok(());
         }
-        let hashed = hash_all(&locals, MAX_FILE_SIZE)
+        let hashed = hash_all(&base.local_root, &locals, MAX_FILE_SIZE)
             .map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
         for ((path, local), hashed) in names.into_iter().zip(locals).zip(hashed) {
             let state = match hashed {
-                Hashed::Done(state) => state,
+                Hashed::Done(state) | Hashed::LfsPointer(state) => state,
+                Hashed::Database(state) if state.sha256.is_some() => state,
                 Hashed::Gone => continue,
-                Hashed::TooLarge(_) => {
+                Hashed::TooLarge(_) | Hashed::Database(_) => {
                     return Err(Error::config(format!("{path} is larger than what may be uploaded")));
                 }
                 Hashed::Failed(source) => return Err(unreadable(local, source)),
@@ -208,6 +215,7 @@ impl ResolvedPlan {
                 sha256: state.sha256,
                 size: state.size.unwrap_or_default(),
                 mode: state.mode,
+                origin: base.origin_of(path),
                 replaces: ours.is_some(),
             });
         }

@@ -121,6 +121,10 @@ async fn sites(client: &Client, options: &DeployOptions, work: &ResolvedPlan) ->
     let mut sites = Sites::read(client, &domains).await?;
     let now = client.server_time();
     domain.iter().try_for_each(|domain| sites.check(domain, now))?;
+    if options.rollback_on_failure {
+        // One that cannot be reloaded would have everything rolled back.
+        options.reload.iter().try_for_each(|domain| sites.check(domain, now))?;
+    }
     // What an earlier deploy owes may be gone by now, which is no reason to refuse this one.
     sites.refuse(&options.reload, now)?;
     Ok(sites)

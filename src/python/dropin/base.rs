@@ -333,8 +333,8 @@ impl PythonanywhereBase {
 
     #[pyo3(
         signature = (dest, **options),
-        text_signature = "($self, dest, *, include=None, exclude=None, overwrite=False, executor='auto', console=None, \
-            domain=None, site_url=None, allow_tasks=False)"
+        text_signature = "($self, dest, *, include=None, exclude=None, overwrite=False, max_size=2147483648, executor='auto', \
+            console=None, domain=None, site_url=None, allow_tasks=False)"
     )]
     fn pull<'py>(slf: &Bound<'py, Self>, dest: PathBuf, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
         Self::run_job(slf, "pull", host_jobs::pull(slf.py(), dest, options)?)
