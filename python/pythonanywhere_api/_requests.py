@@ -168,7 +168,6 @@ def send(verb: str, url: str, **keywords: Any) -> Any:
     return answer
 
 
-@functools.cache
 def _combined(kind: Any, http_error: Any) -> type[Exception]:
     body = {"__module__": kind.__module__, "__doc__": kind.__doc__, "__reduce__": _reduce}
     return type(kind.__name__, (kind, http_error), body)
@@ -192,8 +191,7 @@ def as_http_error(error: Exception, response: Any) -> Exception:
     http_error = _http_error()
     if http_error is None or isinstance(error, http_error):
         return error
-    own: Any = type(error)
-    kind = _combined(own, http_error)
+    kind = _combined(type(error), http_error)
     both = OSError.__new__(kind, *error.args)
     both.args = error.args
     both.__dict__.update(vars(error), response=response, request=None)
