@@ -88,7 +88,7 @@ fn root() -> RemotePath {
 }
 
 fn manifest() -> Value {
-    let state = FileState { sha256: Some("0".repeat(64)), size: Some(3), mode: Some(0o644) };
+    let state = FileState { sha256: Some("0".repeat(64)), size: Some(3), mode: Some(0o644), origin: None };
     let files: Files = [("manage.py".to_owned(), state)].into();
     serde_json::from_slice(&Manifest::new(7, "0123", &root(), files).to_text()).unwrap()
 }
