@@ -43,7 +43,7 @@ class ItemCollector:
         return [(splitext(path)[1], str(path)) for path in paths if not self._skips(path)]
 
     def _skips(self, path: str) -> bool:
-        skipped = self._skip(path) if self._skip else False
+        skipped: Any = self._skip(path) if self._skip else False
         if hasattr(skipped, "__await__"):
             skipped.close()
             raise TypeError("the callback that skips files must be a plain function, not a coroutine function")

@@ -119,7 +119,8 @@ def sender(verb: str, keyword: str, is_async: bool) -> Callable[..., Any]:
             f"_request() got the keyword argument {keyword!r}, which needs the package requests; without it these are "
             "possible: params, data, json, files, headers, timeout"
         ) from None
-    return functools.partial(asyncio.to_thread, send, verb) if is_async else functools.partial(send, verb)
+    bound = functools.partial(send, verb)
+    return functools.partial(asyncio.to_thread, bound) if is_async else bound
 
 
 def send(verb: str, url: str, **keywords: Any) -> Any:
@@ -150,7 +151,7 @@ def is_own_function(method: Any) -> str | None:
 
 
 @functools.cache
-def _combined(kind: type[Exception], http_error: type[Exception]) -> type[Exception]:
+def _combined(kind: Any, http_error: Any) -> type[Exception]:
     body = {"__module__": kind.__module__, "__doc__": kind.__doc__, "__reduce__": _reduce}
     return type(kind.__name__, (kind, http_error), body)
 
@@ -162,7 +163,8 @@ def _reduce(error: Exception) -> tuple[Any, ...]:
     return as_http_error, (plain, None)
 
 
-def _http_error() -> type[Exception] | None:
+def _http_error() -> Any:
+    """The class of requests, where that is loaded; else ``None``."""
     found = getattr(sys.modules.get("requests"), "HTTPError", None)
     return found if isinstance(found, type) and issubclass(found, Exception) else None
 
@@ -172,7 +174,8 @@ def as_http_error(error: Exception, response: Any) -> Exception:
     http_error = _http_error()
     if http_error is None or isinstance(error, http_error):
         return error
-    kind = _combined(type(error), http_error)
+    own: Any = type(error)
+    kind = _combined(own, http_error)
     both = OSError.__new__(kind, *error.args)
     both.args = error.args
     both.__dict__.update(vars(error), response=response, request=None)
