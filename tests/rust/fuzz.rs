@@ -50,10 +50,10 @@ fn damaged(text: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
     let length = text.len();
     let whole = text.clone();
     let cut = (0..length).prop_map(move |end| whole[..end].to_vec());
-    let changes = prop::collection::vec((0..length, 0..8usize, prop::collection::vec(any::<u8>(), 0..8)), 1..4);
-    let changed = changes.prop_map(move |changes| {
+    let edits = prop::collection::vec((0..length, 0..8usize, prop::collection::vec(any::<u8>(), 0..8)), 1..4);
+    let changed = edits.prop_map(move |edits| {
         let mut text = text.clone();
-        for (at, lost, instead) in changes {
+        for (at, lost, instead) in edits {
             let at = at.min(text.len());
             let end = (at + lost).min(text.len());
             text.splice(at..end, instead);
