@@ -133,6 +133,7 @@ def test_verbose_shows_each_request(pya, host):
     assert host.token not in said
 
 
+@pytest.mark.writes_token
 def test_a_token_file_is_read(pya, host):
     (pya.folder / "token").write_text(host.token + "\n")
     arguments = ["ls", "--user", host.user, "--host", host.url, "--token-file", "token"]
