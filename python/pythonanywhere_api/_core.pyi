@@ -1224,8 +1224,8 @@ class PythonanywhereApi(_PythonanywhereBase):
             max_file_size: in bytes, by default 100 MiB.
             no_git: go by the ``.gitignore`` files alone, without asking git.
             allow_lfs_pointers: deploy pointers of Git LFS whose content is not here, rather than refuse.
-            delete_untracked: also count as `removed <DeployDiff.removed>` files that git did not track and that another
-                machine sent, for a CI that builds them.
+            delete_untracked: count files as `removed <DeployDiff.removed>`, too, that git did not track and that
+                another machine sent, for a CI that builds them.
 
         Returns:
             The differences; ``None`` with `error_message` set on network and HTTP errors.

@@ -1,5 +1,7 @@
 """Reloads after a deploy, and the health check: what is called deployed runs the new files."""
 
+import sys
+
 import pytest
 from bulk_site import Site
 from command import Pya, environment_of
@@ -61,6 +63,8 @@ def django(site):
         (site.local / "tiny_urls.py").write_text(DJANGO_URLS.format(fails=fails))
 
     write()
+    # Django is among the packages that these tests run with.
+    Client(site.host.user, site.host.token, site.host.url).webapps.update(site.domain, virtualenv_path=sys.prefix)
     site.wsgi.write_text(DJANGO_WSGI)
     site.rewrite = write
     return site

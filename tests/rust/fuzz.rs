@@ -50,10 +50,10 @@ fn damaged(text: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
     let length = text.len();
     let whole = text.clone();
     let cut = (0..length).prop_map(move |end| whole[..end].to_vec());
-    let splices = prop::collection::vec((0..length, 0..8usize, prop::collection::vec(any::<u8>(), 0..8)), 1..4);
-    let spliced = splices.prop_map(move |splices| {
+    let changes = prop::collection::vec((0..length, 0..8usize, prop::collection::vec(any::<u8>(), 0..8)), 1..4);
+    let spliced = changes.prop_map(move |changes| {
         let mut text = text.clone();
-        for (at, lost, instead) in splices {
+        for (at, lost, instead) in changes {
             let at = at.min(text.len());
             let end = (at + lost).min(text.len());
             text.splice(at..end, instead);
@@ -88,7 +88,7 @@ fn root() -> RemotePath {
 }
 
 fn manifest() -> Value {
-    let state = FileState { sha256: Some("0".repeat(64)), size: Some(3), mode: Some(0o644) };
+    let state = FileState { sha256: Some("0".repeat(64)), size: Some(3), mode: Some(0o644), origin: None };
     let files: Files = [("manage.py".to_owned(), state)].into();
     serde_json::from_slice(&Manifest::new(7, "0123", &root(), files).to_text()).unwrap()
 }
@@ -213,7 +213,7 @@ proptest! {
     #[test]
     fn a_receipt_of_any_form_is_read_or_refused(content in any_form_of(&receipt())) {
         if let Ok(receipt) = serde_json::from_slice::<Receipt>(&content) {
-            assert!(!(receipt.is_ok() && !receipt.is_over()));
+            assert!(receipt.is_over() || !receipt.is_ok());
             let _ = (receipt.is_busy(), receipt.applied(), receipt.reason(), receipt.to_error().kind());
         }
     }

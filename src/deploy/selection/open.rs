@@ -125,7 +125,8 @@ mod unix {
         pub(super) fn open_relative(&self, relative: &Path) -> Result<File, OpenError> {
             use rustix::fs::{ResolveFlags, openat2};
 
-            if !relative.components().all(|component| matches!(component, Component::Normal(_))) {
+            let is_plain = relative.components().all(|component| matches!(component, Component::Normal(_)));
+            if !is_plain || relative.as_os_str().is_empty() {
                 return Err(OpenError::NotRegular);
             }
             // The kernel walks the components itself, in one call. Old ones, and some sandboxes, do not have it.

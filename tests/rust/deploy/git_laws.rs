@@ -107,7 +107,8 @@ proptest! {
         let expected: BTreeSet<String> = listed
             .split(|&byte| byte == 0)
             .map(|name| String::from_utf8(name.to_vec()).unwrap())
-            .filter(|name| !name.is_empty())
+            // With ignorecase, git may track a file under the name of a folder that is spelled otherwise here.
+            .filter(|name| !name.is_empty() && site.root().join(name).exists())
             .collect();
         let work = site.compare(None);
         let found = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);

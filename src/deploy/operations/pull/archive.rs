@@ -247,7 +247,8 @@ mod tests {
 
     fn pax(key: &str, value: &str) -> Vec<u8> {
         let rest = format!(" {key}={value}\n");
-        let length = (rest.len()..).find(|length| length.to_string().len() + rest.len() == *length).unwrap();
+        let length =
+            (rest.len()..rest.len() + 9).find(|length| length.to_string().len() + rest.len() == *length).unwrap();
         let content = format!("{length}{rest}");
         member("pax", EntryType::XHeader, content.len() as u64, content.as_bytes())
     }
