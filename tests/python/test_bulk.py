@@ -182,7 +182,7 @@ def test_a_step_that_failed_is_not_forgotten(with_agent):
     (site.local / "version.txt").write_text("3")
     report = site.deploy()
     assert report.ok
-    assert "an earlier deploy was to run migrate and did not do it to its end" in report.warnings[-1]
+    assert "an earlier deploy did not finish migrate, and this one did not run it" in report.warnings[-1]
     (site.local / "version.txt").write_text("4")
     assert site.deploy().warnings == []
 

@@ -31,7 +31,7 @@ impl<R: Remote> Run<'_, R> {
     /// Takes our own intent back and says why.
     pub(super) async fn withdraw(&self, lease: Lease<R>, why: Error) -> Error {
         if let Err(error) = lease.remove().await {
-            self.recorder.warn(format!("the note of this deploy is still there and will expire: {}", error.chain()));
+            self.recorder.warn(format!("the intent of this deploy is still on the host and will expire: {}", error.chain()));
         }
         why
     }
@@ -40,7 +40,7 @@ impl<R: Remote> Run<'_, R> {
     pub(super) async fn check_alone(&self, id: &str) -> Result<()> {
         let contents = self.folder.list(self.remote).await?;
         if !contents.intents.contains(id) {
-            return Err(Error::held("the note of this deploy was removed by somebody: nothing was changed"));
+            return Err(Error::held("the intent of this deploy was removed by someone else: nothing was changed"));
         }
         if contents.newest() != self.base.generation {
             let name = |generation: Option<u64>| generation.map_or("none".to_owned(), |number| number.to_string());
@@ -67,10 +67,10 @@ impl<R: Remote> Run<'_, R> {
         };
         let is_over = other.standing(self.remote.server_time()) == IntentState::Ended;
         if !is_over && !self.options.force {
-            return Err(Error::held(format!("{}: try again when it is over", other.describe())));
+            return Err(Error::held(format!("{}: try again when it has finished", other.describe())));
         }
         let known = self.base.intents.iter().find(|known| known.id == id);
-        // One that is over must be as the diff read it; one that works on only must not be about anything else.
+        // One that has ended must be as the diff read it; one still running must not name other files.
         if known.is_some_and(|known| if is_over { *known == other } else { known.same_scope(&other) }) {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! The deploy: carries out a plan, in the order that keeps the host's notes true at every moment.
 //!
-//! Intent, listing of the state folder, what is in the way, uploads, new manifest, commands on the host, reloads, a look at
-//! the site, deletes, old notes, and the intent last. A bundle does the uploads, the manifest and the deletes at once
+//! Intent, listing of the state folder, what is in the way, uploads, new manifest, commands on the host, reloads, the
+//! health check, deletes, old notes, and the intent last. A bundle does the uploads, the manifest and the deletes at once
 //! ([`super::bundle`]). Nothing is reloaded or deleted after an error: the next deploy does it, because the intent stays and says
 //! that it is owed. Dropping the future sends nothing more and loses nothing, for the same reason.
 
@@ -29,7 +29,7 @@ use crate::host::{LeftTasks, host_time};
 /// Deploys what `diff` says, and reports what was done.
 ///
 /// Whatever the service refuses is in the report, not an error: [`DeployReport::failed`] for a single file,
-/// [`DeployReport::stopped`] if the deploy as a whole could not go on, for example because somebody else is deploying.
+/// [`DeployReport::stopped`] if the deploy as a whole could not go on, for example because another deploy is running.
 /// `recorder` shows the report at any moment, also after the future was dropped.
 ///
 /// # Errors
@@ -140,7 +140,7 @@ impl<R: Remote> Run<'_, R> {
         if self.change(&lease, &id, load).await && self.clean_up().await {
             if let Err(error) = lease.remove().await {
                 self.recorder.warn(format!(
-                    "everything is deployed, but the note of this deploy is still there and will expire: {}",
+                    "everything is deployed, but the intent of this deploy is still on the host and will expire: {}",
                     error.chain()
                 ));
             }
@@ -153,7 +153,7 @@ impl<R: Remote> Run<'_, R> {
         if self.recorder.lock().rolled_back {
             // The rollback paid what this deploy owed.
             if let Err(error) = lease.remove().await {
-                self.recorder.warn(format!("the note of this deploy is still there: {}", error.chain()));
+                self.recorder.warn(format!("the intent of this deploy is still on the host: {}", error.chain()));
             }
             return Ok(());
         }
@@ -189,7 +189,7 @@ impl<R: Remote> Run<'_, R> {
         let owed: Vec<String> = lease.intent().steps.iter().cloned().collect();
         if !owed.is_empty() {
             self.recorder.warn(format!(
-                "an earlier deploy was to run {} and did not do it to its end, nor did this one: look whether that is due",
+                "an earlier deploy did not finish {}, and this one did not run it: check whether it still has to run",
                 owed.join(" and ")
             ));
         }

@@ -28,7 +28,7 @@ pub struct DeployReport {
     pub warnings: Vec<String>,
     /// Why the deploy as a whole stopped early, if it did.
     pub stopped: Option<String>,
-    /// Whether it stopped because somebody else deploys, or did since the diff; nothing was changed then.
+    /// Whether it stopped because another deploy is running, or finished since the diff; nothing was changed then.
     pub held: bool,
     /// Requests sent, retries included.
     pub requests: u64,
@@ -102,7 +102,7 @@ impl DeployReport {
     }
 }
 
-/// A handle on the report of a deploy. It stays readable when the deploy is dropped half-estimate.
+/// A handle on the report of a deploy. It stays readable when the deploy is dropped half-way.
 #[derive(Clone, Default)]
 pub struct Recorder {
     report: Arc<Mutex<DeployReport>>,

@@ -32,13 +32,13 @@ impl<R: Remote> Run<'_, R> {
         if let Some(step) = steps.iter().find(|step| step.exit_status.is_none()) {
             let name = &step.step;
             self.recorder
-                .warn(format!("nothing is rolled back, as {name} may still run: look first, then pya rollback"));
+                .warn(format!("nothing is rolled back, as {name} may still be running: check that it is not, then run pya rollback"));
             return;
         }
         if let Some(half) = steps.iter().find_map(StepReport::half_migration) {
             self.recorder.warn(format!(
-                "the migration {half} was begun and did not end: look what it left in the database, which the rollback \
-                 does not touch"
+                "the migration {half} started but did not finish: check what it left in the database, which the \
+                 rollback does not touch"
             ));
         }
         if !migrations.is_empty() {
@@ -65,7 +65,7 @@ impl<R: Remote> Run<'_, R> {
             }
         }
         if let Err(error) = own.remove().await {
-            self.recorder.warn(format!("the note of the rollback is still there and will expire: {}", error.chain()));
+            self.recorder.warn(format!("the intent of the rollback is still on the host and will expire: {}", error.chain()));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The diff: reads both sides, compares them, and keeps what a deploy needs to act on it.
 //!
-//! Two requests when nobody worked since the last deploy: the listing of the state folder and the manifest. It only
+//! Two requests unless a deploy is running or was interrupted: the listing of the state folder and the manifest. It only
 //! reads, but for tasks of ours that a killed deploy left in the account; whether it still holds is checked by the deploy,
 //! after its intent is written.
 

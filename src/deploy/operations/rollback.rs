@@ -1,6 +1,6 @@
 //! Rollback: puts back what a deploy replaced, as a deploy of its own.
 //!
-//! The runner keeps what a bundle replaces. A rollback announces itself like a deploy, so that nobody else deploys
+//! The runner keeps what a bundle replaces. A rollback announces itself like a deploy, so that no other deploy runs
 //! meanwhile, and writes a new manifest. Files come back, the database does not: what a migration did stays done.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +46,7 @@ impl<R: Remote> Maintenance<'_, R> {
             lease.remove().await?;
             return Err(contents.err().unwrap_or_else(|| {
                 Error::held(
-                    "another deploy began or ended just now: nothing was rolled back, try again when it is over",
+                    "another deploy started or finished just now: nothing was rolled back, try again when it has finished",
                 )
             }));
         }
@@ -144,7 +144,7 @@ pub async fn rollback(
     let mut state = folder.read(client).await?;
     if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == IntentState::Running)
     {
-        return Err(Error::held(format!("{}: try again when it is over", other.describe())));
+        return Err(Error::held(format!("{}: try again when it has finished", other.describe())));
     }
     if sweep_tasks(client, &folder, &state).await? {
         state = folder.read(client).await?;
@@ -213,7 +213,7 @@ async fn reload_all(client: &Client, domains: BTreeSet<String>, report: &mut Rol
     for domain in domains {
         if let Err(error) = reload_site(client, &domain).await {
             report.warnings.push(format!("the old files are back, and {domain} was not reloaded: {}", error.chain()));
-            // Where there is no such web app, nobody will ever reload it.
+            // A web app that does not exist can never be reloaded.
             if !is_refused(&error) {
                 return false;
             }

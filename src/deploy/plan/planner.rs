@@ -162,7 +162,7 @@ impl ResolvedPlan {
             changes: self.uploads.len() + deletes,
             single: self.plan.requests,
             reloads: self.reload.len(),
-            // At most: how well it can be compressed nobody knows yet.
+            // At most: how well it compresses is not known yet.
             parts: 1 + usize::try_from(self.plan.bytes / PART_SIZE).unwrap_or(usize::MAX - 1),
             leftovers: self.plan.actions.iter().filter(is_about_leftovers).count(),
             commands: options.steps.names().count(),
@@ -305,7 +305,7 @@ impl ResolvedPlan {
 
 impl ResolvedPlan {
     /// The deepest folder first, as the deploy does it; a folder that loses its last file goes as well, unless the host
-    /// holds something in it that nobody here knows.
+    /// holds something unmanaged in it.
     fn lay_out_deletes(&self, diff: &DeployDiff, actions: &mut Vec<Action>) {
         let base = &diff.base;
         let going: BTreeSet<&String> = self.deletes.values().flatten().collect();

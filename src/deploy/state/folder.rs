@@ -98,12 +98,12 @@ impl StateFolder {
         Intent::parse(&remote.read(&place).await?, &place)
     }
 
-    /// Reads the newest manifest and all intents: two requests where nobody works and nobody was cut off.
+    /// Reads the newest manifest and all intents: two requests unless a deploy is running or was interrupted.
     pub(crate) async fn read<R: Remote>(&self, remote: &R) -> Result<State> {
         self.read_with(remote, true).await
     }
 
-    /// Reads the notes of those who work: one request where nobody does and nobody was cut off.
+    /// Reads the intents and maintenance notes: one request unless something is running or was interrupted.
     pub(crate) async fn read_notes<R: Remote>(&self, remote: &R) -> Result<State> {
         self.read_with(remote, false).await
     }
@@ -247,7 +247,7 @@ impl KnownFiles {
         self.deletes.retain(|path| !self.ours.contains_key(path));
     }
 
-    /// Looks which files that were to be deleted are still there: they are ours still, the others are forgotten.
+    /// Checks which files that were to be deleted are still there: those are still ours, the others are forgotten.
     pub(crate) async fn look_for_deleted<R: Remote>(&mut self, remote: &R, root: &RemotePath) -> Result<()> {
         let mut folders: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for path in std::mem::take(&mut self.deletes) {

@@ -62,7 +62,7 @@ pub struct Intent {
     /// Likewise; without it the intent never expires.
     #[serde(default)]
     pub expires: Option<u64>,
-    /// Whether the deploy is over and left this for what it could not do.
+    /// Whether the deploy has ended and left this for what it could not do.
     #[serde(default)]
     pub ended: bool,
     /// Files whose content may be changing.
@@ -83,7 +83,7 @@ pub struct Intent {
     /// The deploy that is being undone, if this is a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
-    /// Commands that were to run on the host and did not end well yet.
+    /// Commands that still have to run on the host, or failed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub steps: BTreeSet<String>,
     /// What kinds of tasks it may have left in the account.
@@ -96,7 +96,7 @@ pub struct Intent {
 pub enum IntentState {
     /// It may be.
     Running,
-    /// It is over: it said so, its process is dead, or it was not refreshed in time.
+    /// It has ended: it said so, its process is dead, or it was not refreshed in time.
     Ended,
 }
 
@@ -199,7 +199,7 @@ impl Intent {
         if self.ended || expired || is_dead { IntentState::Ended } else { IntentState::Running }
     }
 
-    /// Who and since when, for people.
+    /// Who and since when, human-readable.
     #[must_use]
     pub fn describe(&self) -> String {
         let since = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(self.since.min(253_402_300_799)));
@@ -221,7 +221,7 @@ pub(crate) fn file_name(id: &str) -> String {
     format!("intent-{id}.json")
 }
 
-/// `maintenance-<id>.json`: the note of a job that changes no file of the project, and keeps nobody from deploying.
+/// `maintenance-<id>.json`: written by a job that changes no file of the project; deploys are not stopped by it.
 pub(crate) fn maintenance_name(id: &str) -> String {
     format!("maintenance-{id}.json")
 }
@@ -245,7 +245,7 @@ fn user_name() -> String {
     ["LOGNAME", "USER", "USERNAME"]
         .into_iter()
         .find_map(|variable| std::env::var(variable).ok().filter(|name| !name.is_empty()))
-        .unwrap_or_else(|| "somebody".to_owned())
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Keeps a deploy's intent on the host true and fresh while the deploy works.
 //!
-//! One task writes it, and nobody else: two writes at once could leave the older one. It writes every 3 minutes, and when
+//! A single task writes it: of two concurrent writes the older one could win. It writes every 3 minutes, and when
 //! a checkpoint is asked for. If it cannot, or the host's clock shows that the intent has expired (a laptop slept), the
-//! deploy has lost its right to go on and must send nothing more: somebody else may have taken over. So everything that
+//! deploy has lost its right to go on and must send nothing more: another deploy may have taken over. So everything that
 //! changes the host goes through its [`LeaseGuard`], which also ends what the client would go on repeating.
 
 use std::sync::atomic::{AtomicBool, Ordering};
