@@ -40,6 +40,7 @@ pub enum Setting {
     DeleteUnmanaged,
     Domain,
     ExecutorNone,
+    Force,
     MaxDelete,
     MaxFileSize,
     RollbackOnFailure,
@@ -48,12 +49,13 @@ pub enum Setting {
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AllowTasks,
         Self::CompareNames,
         Self::DeleteUnmanaged,
         Self::Domain,
         Self::ExecutorNone,
+        Self::Force,
         Self::MaxDelete,
         Self::MaxFileSize,
         Self::RollbackOnFailure,
@@ -69,6 +71,7 @@ impl Setting {
             Self::DeleteUnmanaged => ("delete_unmanaged=True", "--delete-unmanaged"),
             Self::Domain => ("domain=", "--domain"),
             Self::ExecutorNone => ("executor=\"none\"", "--executor none"),
+            Self::Force => ("force=True", "--force"),
             Self::MaxDelete => ("max_delete=", "--max-delete"),
             Self::MaxFileSize => ("max_file_size=", "--max-file-size"),
             Self::RollbackOnFailure => ("rollback_on_failure=True", "--rollback-on-failure"),

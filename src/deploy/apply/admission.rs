@@ -1,9 +1,11 @@
 //! Whether a deploy may go on: it announces itself first, then looks whether it is alone.
 
 use super::context::Run;
-use crate::deploy::remote::Remote;
+use crate::deploy::diff::snapshot::unreadable_intent;
+use crate::deploy::remote::{Remote, delete_if_there};
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::lease::Lease;
+use crate::deploy::state::manifest::{FileState, Manifest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::Executor;
 
@@ -20,7 +22,15 @@ impl<R: Remote> Run<'_, R> {
         intent.deletes.extend(work.deletes.values().flatten().cloned());
         intent.deletes.extend(known.deletes.iter().cloned());
         intent.reload.clone_from(&work.reload);
-        intent.takes_over.extend(self.base.intents.iter().map(|other| other.id.clone()));
+        // Without force a running one is not taken over: we stop when we see it, and it must not mind us.
+        let taken = self.base.intent_ids().filter(|id| self.options.force || !self.base.running.contains(*id));
+        intent.takes_over.extend(taken.cloned());
+        intent.takes_over.extend(self.base.abandoned_works().into_iter().cloned());
+        intent.contested = self.base.contested();
+        intent.manifests.extend(self.base.fence().into_iter().chain([self.generation()]));
+        // A damaged manifest is explained by the intent of its deploy, which goes now.
+        let begun = self.base.intents.iter().flat_map(|other| &other.manifests);
+        intent.manifests.extend(begun.filter(|generation| self.base.set_aside.contains(generation)));
         intent.tasks.extend(self.strategy.executor().map_or(&[][..], Executor::task_kinds));
         intent.tasks.extend(self.base.intents.iter().flat_map(|other| &other.tasks));
         intent.steps.extend(self.options.steps.names().map(str::to_owned));
@@ -34,6 +44,40 @@ impl<R: Remote> Run<'_, R> {
             self.recorder.warn(format!("the intent of this deploy is still on the host and will expire: {}", error.chain()));
         }
         why
+    }
+
+    /// Removes the intents that ours takes over: all their debts are in it, and they would be read by each later deploy.
+    ///
+    /// One of a running deploy goes before anything is changed, which is how that deploy learns of it; then the manifest
+    /// follows that keeps it from writing its own.
+    pub(super) async fn fold(&self, lease: &Lease<R>) -> Result<()> {
+        let guard = lease.guard();
+        for id in self.base.intent_ids() {
+            let place = self.folder.intent(id)?;
+            let removed = guard.run(delete_if_there(self.remote, &place)).await;
+            match removed {
+                Err(error) if self.is_ended(id) && error.kind() != ErrorKind::Held => {
+                    self.recorder
+                        .warn(format!("the intent of an earlier deploy is still on the host: {}", error.chain()));
+                }
+                outcome => outcome?,
+            }
+        }
+        let Some(generation) = self.base.fence() else { return Ok(()) };
+        let mut files = self.base.known.ours.clone();
+        for path in lease.intent().paths() {
+            if let Some(state) = files.get_mut(&path) {
+                *state = FileState::unknown();
+            }
+        }
+        // Of no deploy, so that our intent stays what tells about our files.
+        let manifest = Manifest::new(generation, "", &self.base.remote_root, files);
+        let place = self.folder.manifest(generation)?;
+        guard.run(self.remote.write(&place, manifest.to_text().into())).await
+    }
+
+    fn is_ended(&self, id: &str) -> bool {
+        !self.base.running.contains(id) && !self.base.unreadable.contains(id)
     }
 
     /// The listing that decides whether we may go on.
@@ -58,6 +102,13 @@ impl<R: Remote> Run<'_, R> {
     }
 
     async fn check_other(&self, id: &str) -> Result<()> {
+        if self.base.unreadable.contains(id) {
+            return if self.options.force { Ok(()) } else { Err(Error::held(unreadable_intent(&self.folder, id)?)) };
+        }
+        if self.base.intents.iter().any(|known| known.id == id) && self.is_ended(id) {
+            // It never changes any more.
+            return Ok(());
+        }
         let other = match self.folder.read_intent(self.remote, id).await {
             Ok(other) => other,
             Err(error) if error.kind() == ErrorKind::NotFound => {

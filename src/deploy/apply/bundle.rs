@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::context::Run;
+use super::context::{Run, count_as_unknown};
 use crate::blocking::blocking;
 use crate::client::FileContent;
 use crate::deploy::operations::maintenance::JOB_LIMIT;
@@ -41,7 +41,8 @@ impl<R: Remote> Run<'_, R> {
         let (base, id) = (self.base, id.to_owned());
         let (root, generation) = (base.remote_root.clone(), self.generation());
         // After a deploy that was cut off, the newest manifest is not all that is known of what is replaced now.
-        let previous = (!base.intents.is_empty()).then(|| {
+        let is_known = base.intents.is_empty() && base.unreadable.is_empty() && base.set_aside.is_empty();
+        let previous = (!is_known).then(|| {
             let deploy = base.deploy.as_deref().unwrap_or_default();
             Manifest::new(base.generation.unwrap_or(0), deploy, &root, base.known.ours.clone())
         });
@@ -52,6 +53,7 @@ impl<R: Remote> Run<'_, R> {
             .iter()
             .map(|obstacle| json!({ "path": obstacle.path, "is_dir": obstacle.is_dir, "files": obstacle.files }))
             .collect();
+        let contested = base.contested();
         blocking(move || {
             let mut states = Vec::with_capacity(uploads.len());
             let bundle = Bundle::pack(&items, |packed| {
@@ -63,6 +65,7 @@ impl<R: Remote> Run<'_, R> {
                 );
                 let mut files = files;
                 files.extend(states.iter().cloned());
+                count_as_unknown(&mut files, &contested);
                 let plan = json!({
                     "format": 1,
                     "id": id,
@@ -181,6 +184,7 @@ impl<R: Remote> Run<'_, R> {
             rollback: self.keep(),
         };
         let job = job_folder.job(id, &self.base.remote_root, operation);
+        lease.begin_manifest().await?;
         self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });
         self.recorder.lock().running = Some("bundle".to_owned());
         let receipt = guard.run(executor.run(job_folder, &job, JOB_LIMIT)).await;

@@ -136,14 +136,28 @@ impl<R: Remote> Run<'_, R> {
             self.recorder.lock().held = why.kind() == ErrorKind::Held;
             return Err(self.withdraw(lease, why).await);
         }
+        lease.watch(&self.folder, self.generation(), self.base.intent_ids().cloned().collect());
         lease.start();
+        if let Err(error) = self.fold(&lease).await {
+            // Whoever was taken over may know of it already, so our intent stays: it has their debts.
+            self.recorder.lock().stopped = Some(error.chain());
+            self.leave(lease).await;
+            return Ok(());
+        }
         if self.change(&lease, &id, load).await && self.clean_up().await {
-            if let Err(error) = lease.remove().await {
-                self.recorder.warn(format!(
+            match lease.finish().await {
+                Err(error) if error.kind() == ErrorKind::Held => return Err(error),
+                Err(error) => self.recorder.warn(format!(
                     "everything is deployed, but the intent of this deploy is still on the host and will expire: {}",
                     error.chain()
-                ));
+                )),
+                Ok(()) => {}
             }
+            return Ok(());
+        }
+        if let Some(who) = lease.taken_over() {
+            // What is owed is in the intent of whoever took over, or in the manifest that it wrote.
+            self.recorder.lock().stopped.get_or_insert(who);
             return Ok(());
         }
         if self.recorder.lock().held {
@@ -158,14 +172,33 @@ impl<R: Remote> Run<'_, R> {
             return Ok(());
         }
         if self.recorder.lock().untouched {
-            // Nothing is owed that was not owed before, and what was is in the notes that are still there.
+            // Nothing is owed that was not owed before.
             let why = self.recorder.lock().stopped.take().unwrap_or_default();
-            return Err(self.withdraw(lease, Error::job(why)).await);
+            if self.base.intents.is_empty() && self.base.unreadable.is_empty() {
+                return Err(self.withdraw(lease, Error::job(why)).await);
+            }
+            self.owe_as_before(&lease);
+            self.leave(lease).await;
+            return Err(Error::job(why));
         }
+        self.leave(lease).await;
+        Ok(())
+    }
+
+    async fn leave(&self, lease: Lease<R>) {
         if let Err(error) = lease.leave().await {
             self.recorder.warn(format!("the host could not be told that this deploy ended: {}", error.chain()));
         }
-        Ok(())
+    }
+
+    /// Lets the intent say only what earlier deploys left, whose own intents are gone.
+    fn owe_as_before(&self, lease: &Lease<R>) {
+        let known = &self.base.known;
+        let mut intent = lease.intent();
+        intent.pending.clone_from(&known.pending);
+        intent.deletes.clone_from(&known.deletes);
+        intent.reload.clone_from(&known.reload);
+        intent.steps = self.base.intents.iter().flat_map(|other| other.steps.iter().cloned()).collect();
     }
 
     /// Changes the host. Whatever fails is in the report; then it returns false and goes no further.
@@ -176,6 +209,10 @@ impl<R: Remote> Run<'_, R> {
             None => self.apply_singly(lease, id).await,
         };
         if !changed {
+            return false;
+        }
+        if let Err(error) = lease.guard().confirm().await {
+            self.recorder.lock().stopped = Some(error.chain());
             return false;
         }
         let well = self.run_steps(lease).await && {

@@ -65,6 +65,7 @@ impl<R: Remote> Run<'_, R> {
         let id = self.base.deploy.as_deref().filter(|_| is_same).unwrap_or(id);
         let manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone());
         let place = self.folder.manifest(generation)?;
+        lease.begin_manifest().await?;
         lease.guard().run(self.remote.write(&place, manifest.to_text().into())).await
     }
 

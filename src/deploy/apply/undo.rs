@@ -75,6 +75,11 @@ impl<R: Remote> Run<'_, R> {
         intent.pending.extend(self.work.uploads.iter().map(|upload| upload.path.clone()));
         intent.pending.extend(self.work.deletes.values().flatten().cloned());
         intent.reload.clone_from(&self.work.reload);
+        // The debts of earlier deploys are in the intent of this one only, which goes after the rollback.
+        let known = &self.base.known;
+        intent.pending.extend(known.pending.iter().chain(known.done.keys()).cloned());
+        intent.deletes.extend(known.deletes.iter().cloned());
+        intent.contested = self.base.contested();
         intent.takes_over = BTreeSet::from([id.to_owned()]);
         lease.guard().check()?;
         let maintenance = Maintenance {

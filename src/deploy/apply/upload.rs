@@ -114,7 +114,10 @@ impl<R: Remote> Uploader<'_, R> {
 /// Whether the next file would fail as well.
 fn is_hopeless(error: &Error) -> bool {
     error.is_ambiguous()
-        || matches!(error.kind(), ErrorKind::Authentication | ErrorKind::RateLimited | ErrorKind::Closed)
+        || matches!(
+            error.kind(),
+            ErrorKind::Authentication | ErrorKind::RateLimited | ErrorKind::Closed | ErrorKind::Held
+        )
 }
 
 async fn send<R: Remote>(

@@ -60,13 +60,20 @@ pub(crate) struct DiffSnapshot {
     pub protected: BTreeMap<String, PathBuf>,
     /// Protected files of ours that are gone locally.
     pub protected_gone: Vec<String>,
+    /// The newest generation on the host, whether its manifest can be read or not.
     pub generation: Option<u64>,
-    /// The deploy that the newest manifest is of.
+    /// The deploy that the manifest is of; `None` without a manifest that can be read.
     pub deploy: Option<String>,
     /// All manifests that the diff saw; more than one after a deploy was cut off.
     pub generations: BTreeSet<u64>,
     /// The intents that the diff saw.
     pub intents: Vec<Intent>,
+    /// Those of deploys that were running then.
+    pub running: BTreeSet<String>,
+    /// The ids of intents that could not be read.
+    pub unreadable: BTreeSet<String>,
+    /// Manifests newer than the one that serves, which could not be read.
+    pub set_aside: BTreeSet<u64>,
     /// The jobs that have a folder on the host.
     pub works: BTreeSet<String>,
     pub known: KnownFiles,
@@ -80,6 +87,36 @@ pub(crate) struct DiffSnapshot {
 }
 
 impl DiffSnapshot {
+    /// The ids of all intents that the diff saw.
+    pub(crate) fn intent_ids(&self) -> impl Iterator<Item = &String> {
+        self.intents.iter().map(|intent| &intent.id).chain(&self.unreadable)
+    }
+
+    /// The ids of interrupted deploys whose work folder is still there.
+    pub(crate) fn abandoned_works(&self) -> BTreeSet<&String> {
+        let folded = self.intents.iter().flat_map(|intent| &intent.takes_over);
+        self.intent_ids().chain(folded).filter(|id| self.works.contains(*id)).collect()
+    }
+
+    /// Files that deploys which are taken over by force may still be changing, or that another deploy knew as such.
+    pub(crate) fn contested(&self) -> BTreeSet<String> {
+        let running = self.intents.iter().filter(|intent| self.running.contains(&intent.id));
+        let mut contested: BTreeSet<String> = running.flat_map(Intent::paths).collect();
+        contested.extend(self.intents.iter().flat_map(|intent| intent.contested.iter().cloned()));
+        contested
+    }
+
+    /// The generation of the manifest that fences off deploys which are taken over by force; `None` if there are none.
+    pub(crate) fn fence(&self) -> Option<u64> {
+        let is_needed = !self.running.is_empty() || !self.unreadable.is_empty();
+        is_needed.then(|| self.generation.unwrap_or(0) + 1)
+    }
+
+    /// The generation of the manifest that a deploy of this diff writes.
+    pub(crate) fn next_generation(&self) -> u64 {
+        self.fence().or(self.generation).unwrap_or(0) + 1
+    }
+
     /// Refuses a project that the diff is not about.
     pub(crate) fn check<R: Remote>(&self, project: &Project<R>) -> Result<()> {
         let same_root = checked_root(&project.local_root).is_ok_and(|root| root == self.local_root);

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures_util::stream::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
@@ -19,13 +20,14 @@ use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
 use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, select};
-use crate::deploy::state::folder::{KnownFiles, StateFolder};
+use crate::deploy::state::folder::{KnownFiles, State, StateFolder};
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::manifest::Files;
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{ErrorKind, Result};
 use crate::finder::Skipper;
-use crate::text::first_few;
+use crate::setting::Setting;
+use crate::text::{counted, first_few};
 
 /// How many files are downloaded at a time to compare their content.
 const DOWNLOADS: usize = 8;
@@ -84,7 +86,9 @@ pub async fn diff<R: Remote>(
         Some(tree) => unmanaged(tree, &selection, &known, &mut filter, skipper).await?,
         None => Vec::new(),
     };
-    let warnings = warnings(&selection, &state.intents, &known, remote);
+    let warnings = warnings(&selection, &state, &known, &folder, remote)?;
+    let is_running = |intent: &&Intent| intent.standing(remote.server_time()) == IntentState::Running;
+    let running = state.intents.iter().filter(is_running).map(|intent| intent.id.clone()).collect();
     Ok(assemble(Parts {
         project,
         local_root,
@@ -93,6 +97,9 @@ pub async fn diff<R: Remote>(
         deploy: state.manifest.map(|manifest| manifest.deploy),
         generations: state.generations,
         intents: state.intents,
+        running,
+        unreadable: state.unreadable,
+        set_aside: state.set_aside.into_keys().collect(),
         works: state.works,
         known,
         differences,
@@ -140,6 +147,9 @@ struct Parts<'a, R> {
     deploy: Option<String>,
     generations: BTreeSet<u64>,
     intents: Vec<Intent>,
+    running: BTreeSet<String>,
+    unreadable: BTreeSet<String>,
+    set_aside: BTreeSet<u64>,
     works: BTreeSet<String>,
     known: KnownFiles,
     differences: Differences,
@@ -172,6 +182,9 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         deploy: parts.deploy,
         generations: parts.generations,
         intents: parts.intents,
+        running: parts.running,
+        unreadable: parts.unreadable,
+        set_aside: parts.set_aside,
         works: parts.works,
         known: parts.known,
         adopted: differences.adopted,
@@ -272,17 +285,23 @@ async fn download_digests<R: Remote>(
     Ok(digests.into_iter().flatten().collect())
 }
 
-fn warnings<R: Remote>(selection: &Selection, intents: &[Intent], known: &KnownFiles, remote: &R) -> Vec<String> {
+fn warnings<R: Remote>(
+    selection: &Selection,
+    state: &State,
+    known: &KnownFiles,
+    folder: &StateFolder,
+    remote: &R,
+) -> Result<Vec<String>> {
     let mut warnings = selection.warnings.clone();
-    for intent in intents {
-        warnings.push(match intent.standing(remote.server_time()) {
-            IntentState::Running => intent.describe(),
-            IntentState::Ended => format!(
-                "a deploy by {}@{} did not end well: what it was about counts as changed",
-                intent.who, intent.host
-            ),
-        });
+    warnings.extend(state.damages());
+    for id in &state.unreadable {
+        warnings.push(format!("{}, and every file counts as changed", unreadable_intent(folder, id)?));
     }
+    let now = remote.server_time();
+    let (running, ended): (Vec<&Intent>, Vec<&Intent>) =
+        state.intents.iter().partition(|intent| intent.standing(now) == IntentState::Running);
+    warnings.extend(running.into_iter().map(Intent::describe));
+    warnings.extend(interrupted(&ended, known, now));
     let orphans =
         known.pending.iter().filter(|path| !selection.files.contains_key(*path) && !known.ours.contains_key(*path));
     let orphans: Vec<String> = orphans.cloned().collect();
@@ -293,5 +312,36 @@ fn warnings<R: Remote>(selection: &Selection, intents: &[Intent], known: &KnownF
         ));
     }
     warnings.extend(not_sent(&selection.skipped));
-    warnings
+    Ok(warnings)
+}
+
+/// What to say of an intent that cannot be read: it may be that of a running deploy.
+pub(crate) fn unreadable_intent(folder: &StateFolder, id: &str) -> Result<String> {
+    Ok(format!(
+        "{} cannot be read, so it is unknown whether a deploy is running: if none is, take over with {}",
+        folder.intent(id)?,
+        Setting::Force
+    ))
+}
+
+/// One line about deploys that did not finish: which, and what they left to do.
+fn interrupted(ended: &[&Intent], known: &KnownFiles, now: Option<SystemTime>) -> Option<String> {
+    let latest = ended.iter().max_by_key(|intent| intent.since)?;
+    let who = latest.describe_past(now);
+    let deploys = match ended.len() {
+        1 => format!("an earlier deploy ({who}) was interrupted"),
+        number => format!("{number} earlier deploys (the latest: {who}) were interrupted"),
+    };
+    let its = if ended.len() == 1 { "its" } else { "their" };
+    let mut left = Vec::new();
+    if !known.pending.is_empty() {
+        left.push(format!("{its} {} will be sent again", counted(known.pending.len(), "file")));
+    }
+    if !known.reload.is_empty() {
+        left.push(format!("{its} reload of {} is still due", first_few(known.reload.iter().cloned())));
+    }
+    if left.is_empty() {
+        left.push("all its files are in place".to_owned());
+    }
+    Some(format!("{deploys}: {}", left.join(", ")))
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::maintenance::{JOB_LIMIT, Maintenance};
 use super::reload::{is_refused, reload as reload_site};
 use crate::client::Client;
+use crate::deploy::diff::snapshot::unreadable_intent;
 use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
@@ -50,7 +51,10 @@ impl<R: Remote> Maintenance<'_, R> {
                 )
             }));
         }
+        let others = known.into_iter().chain(contents.iter().flat_map(|contents| contents.intents.clone())).collect();
+        lease.watch(self.folder, generation, others);
         lease.start();
+        lease.begin_manifest().await?;
         let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Retention::default() };
         let job = self.job_folder.job(&id, self.root, operation);
         let receipt = lease.guard().run(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
@@ -149,6 +153,14 @@ pub async fn rollback(
     if sweep_tasks(client, &folder, &state).await? {
         state = folder.read(client).await?;
     }
+    if let Some(id) = state.unreadable.first() {
+        return Err(Error::held(unreadable_intent(&folder, id)?));
+    }
+    if let Some(place) = state.set_aside.values().next_back() {
+        return Err(Error::config(format!(
+            "{place} cannot be read, so it is unknown which deploy was the last one: deploy first, which replaces that file"
+        )));
+    }
     if let Some(begun) = unfinished(&state, target) {
         return finish(client, &folder, &state, begun, reload).await;
     }
@@ -189,11 +201,12 @@ pub async fn rollback(
         warnings,
         ..RollbackReport::default()
     };
+    // What they left to do is in the intent of this rollback.
+    remove_notes(client, &folder, &state).await?;
     if !reload_all(client, reload, &mut report).await {
         leave(lease).await;
         return Ok(report);
     }
-    remove_notes(client, &folder, &state).await?;
     lease.remove().await?;
     Ok(report)
 }

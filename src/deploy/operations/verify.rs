@@ -123,6 +123,9 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
         None => None,
     };
     let state = folder.read(client).await?;
+    for damage in state.damages() {
+        log::warn!("{damage}");
+    }
     let executor = executors.for_job(client, "nothing can hash the files on the host").await?;
     let job_folder = JobFolder::new(client, folder.path());
     let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };

@@ -18,7 +18,7 @@ pub enum Action {
     WriteIntent,
     /// See whether somebody else works, and whether the diff still holds.
     ListState,
-    /// See whether the note of a deploy that was cut off is still what the diff read.
+    /// See whether the intent of a running deploy, which is taken over by force, still names the same files.
     ReadLeftover { id: String },
     /// Look at a folder just before something in it is deleted.
     List { folder: String },
@@ -40,7 +40,7 @@ pub enum Action {
     RemoveWork { id: String },
     /// Delete a manifest that was replaced.
     RemoveManifest { generation: u64 },
-    /// Delete the note of a deploy that was cut off, after its debts are paid.
+    /// Delete the intent of an interrupted deploy: what it left to do is in our own.
     RemoveLeftover { id: String },
     /// Delete our own note.
     RemoveIntent,

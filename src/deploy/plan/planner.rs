@@ -113,9 +113,12 @@ impl ResolvedPlan {
         work.limit = diff.base.limit;
         if work.is_needed(diff) || !options.steps.is_none() {
             work.reload = diff.base.known.reload.iter().chain(&options.reload).cloned().collect();
-            if diff.base.generations.len() >= STALE_MANIFESTS {
-                work.stale = diff.base.generations.iter().copied().collect();
-            }
+            work.stale = if diff.base.generations.len() >= STALE_MANIFESTS {
+                diff.base.generations.iter().copied().chain(diff.base.fence()).collect()
+            } else {
+                // Each would be read by every later deploy.
+                diff.base.set_aside.iter().copied().collect()
+            };
             work.plan = work.lay_out(diff);
         }
         Ok(work)
@@ -155,7 +158,13 @@ impl ResolvedPlan {
     /// What the cost of each way depends on.
     pub(crate) fn workload(&self, options: &DeployOptions) -> Workload {
         let is_about_leftovers = |action: &&Action| {
-            matches!(action, Action::ReadLeftover { .. } | Action::ListWork { .. } | Action::RemoveWork { .. })
+            matches!(
+                action,
+                Action::ReadLeftover { .. }
+                    | Action::RemoveLeftover { .. }
+                    | Action::ListWork { .. }
+                    | Action::RemoveWork { .. }
+            )
         };
         let deletes = self.deletes.values().map(Vec::len).sum::<usize>();
         Workload {
@@ -221,7 +230,7 @@ impl ResolvedPlan {
             }
         }
         if options.delete {
-            if base.generation.is_none() && base.known.ours.is_empty() {
+            if base.deploy.is_none() && base.known.ours.is_empty() {
                 self.warnings.push(
                     "nothing is deleted: no manifest says which files on the host are ours. This deploy writes one"
                         .to_owned(),
@@ -266,32 +275,34 @@ impl ResolvedPlan {
             || !self.deletes.is_empty()
             || !base.adopted.is_empty()
             || !base.vanished.is_empty()
-            || !base.intents.is_empty()
+            || base.intent_ids().next().is_some()
+            || !base.set_aside.is_empty()
     }
 
     fn lay_out(&self, diff: &DeployDiff) -> Plan {
         let base = &diff.base;
         let mut actions = vec![Action::WriteIntent, Action::ListState];
-        actions.extend(base.intents.iter().map(|intent| Action::ReadLeftover { id: intent.id.clone() }));
+        actions.extend(base.running.iter().map(|id| Action::ReadLeftover { id: id.clone() }));
+        actions.extend(base.intent_ids().map(|id| Action::RemoveLeftover { id: id.clone() }));
+        actions.extend(base.fence().map(|generation| Action::WriteManifest { generation }));
         for obstacle in &self.obstacles {
             lay_out_obstacle(obstacle, &mut actions);
         }
         for (index, upload) in self.uploads.iter().enumerate() {
             if index > 0 && index % CHECKPOINT_FILES == 0 {
-                actions.push(Action::Checkpoint);
+                actions.extend([Action::Checkpoint, Action::ListState]);
             }
             let Upload { path, size, replaces, .. } = upload;
             actions.push(Action::Upload { path: path.clone(), size: *size, replaces: *replaces });
         }
-        actions.push(Action::WriteManifest { generation: base.generation.unwrap_or(0) + 1 });
+        actions.push(Action::WriteManifest { generation: base.next_generation() });
         actions.extend(self.reload.iter().map(|domain| Action::Reload { domain: domain.clone() }));
         self.lay_out_deletes(diff, &mut actions);
-        for id in base.intents.iter().map(|intent| &intent.id).filter(|id| base.works.contains(*id)) {
+        for id in base.abandoned_works() {
             actions.push(Action::ListWork { id: id.clone() });
             actions.push(Action::RemoveWork { id: id.clone() });
         }
         actions.extend(self.stale.iter().map(|&generation| Action::RemoveManifest { generation }));
-        actions.extend(base.intents.iter().map(|intent| Action::RemoveLeftover { id: intent.id.clone() }));
         actions.push(Action::RemoveIntent);
         let on_files = actions.iter().filter(|action| !matches!(action, Action::Reload { .. })).count();
         Plan {
