@@ -189,7 +189,7 @@ impl ResolvedPlan {
         if names.is_empty() {
             return Ok(());
         }
-        let hashed = hash_all(&locals, MAX_FILE_SIZE)
+        let hashed = hash_all(&base.local_root, &locals, MAX_FILE_SIZE)
             .map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
         for ((path, local), hashed) in names.into_iter().zip(locals).zip(hashed) {
             let state = match hashed {

@@ -11,6 +11,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::open::{OpenError, OpenFile, Root};
 use crate::deploy::state::manifest::FileState;
 use crate::digest::hex;
 use crate::error::Error;
@@ -31,29 +32,29 @@ pub(crate) enum Hashed {
     Failed(io::Error),
 }
 
-/// Hashes all `files` with as many threads as there are processors; the outcomes are in the same order.
-pub(crate) fn hash_all<P: AsRef<Path> + Sync>(files: &[P], max_size: u64) -> io::Result<Vec<Hashed>> {
+/// Hashes all `files`, which are below `root`, with as many threads as there are processors; the outcomes are in the same
+/// order. What a path leads to is never followed out of `root`, see [`super::open`].
+pub(crate) fn hash_all<P: AsRef<Path> + Sync>(root: &Path, files: &[P], max_size: u64) -> io::Result<Vec<Hashed>> {
+    let root = Root::open(root)?;
     let pool =
         rayon::ThreadPoolBuilder::new().thread_name(|_| "pya-hash".to_owned()).build().map_err(io::Error::other)?;
-    Ok(pool.install(|| files.par_iter().with_min_len(8).map(|file| hash_one(file.as_ref(), max_size)).collect()))
+    Ok(pool.install(|| files.par_iter().with_min_len(8).map(|file| hash_one(&root, file.as_ref(), max_size)).collect()))
 }
 
-fn hash_one(file: &Path, max_size: u64) -> Hashed {
-    match SPACE.with_borrow_mut(|space| hash_with(file, max_size, space)) {
-        Ok(hashed) => hashed,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Hashed::Gone,
-        Err(error) => Hashed::Failed(error),
+fn hash_one(root: &Root, file: &Path, max_size: u64) -> Hashed {
+    match SPACE.with_borrow_mut(|space| hash_with(root, file, max_size, space)) {
+        Ok(hashed) => Hashed::Done(hashed),
+        Err(error) if error.is_gone() => Hashed::Gone,
+        Err(OpenError::TooLarge(size)) => Hashed::TooLarge(size),
+        Err(OpenError::Io(error)) => Hashed::Failed(error),
+        Err(error @ OpenError::NotRegular) => Hashed::Failed(io::Error::other(error)),
     }
 }
 
-fn hash_with(path: &Path, max_size: u64, space: &mut [u8]) -> io::Result<Hashed> {
-    let mut file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.len() > max_size {
-        return Ok(Hashed::TooLarge(metadata.len()));
-    }
+fn hash_with(root: &Root, path: &Path, max_size: u64, space: &mut [u8]) -> Result<FileState, OpenError> {
+    let OpenFile { mut file, metadata } = root.open_file(path, max_size)?;
     let (sha256, size) = digest_in(&mut file, space)?;
-    Ok(Hashed::Done(FileState { sha256: Some(sha256), size: Some(size), mode: mode_of(&metadata) }))
+    Ok(FileState { sha256: Some(sha256), size: Some(size), mode: mode_of(&metadata) })
 }
 
 /// The digest of a file and how much was read, without ever having the whole of it in memory.
@@ -108,11 +109,12 @@ mod tests {
     #[test]
     fn outcomes_come_in_order_and_large_files_are_not_read() {
         let folder = tempfile::tempdir().unwrap();
-        let paths: Vec<_> = ["empty", "three", "large", "gone"].iter().map(|name| folder.path().join(name)).collect();
+        let root = std::fs::canonicalize(folder.path()).unwrap();
+        let paths: Vec<_> = ["empty", "three", "large", "gone"].iter().map(|name| root.join(name)).collect();
         std::fs::write(&paths[0], "").unwrap();
         std::fs::write(&paths[1], "abc").unwrap();
         std::fs::write(&paths[2], vec![7; BUFFER * 2 + 1]).unwrap();
-        let hashed = hash_all(&paths, BUFFER as u64 * 2).unwrap();
+        let hashed = hash_all(&root, &paths, BUFFER as u64 * 2).unwrap();
         let sha = |hashed: &Hashed| match hashed {
             Hashed::Done(state) => state.sha256.clone(),
             _ => None,
@@ -121,7 +123,7 @@ mod tests {
         assert_eq!(sha(&hashed[1]), Some(crate::digest::sha256("abc")));
         assert!(matches!(hashed[2], Hashed::TooLarge(size) if size == BUFFER as u64 * 2 + 1));
         assert!(matches!(hashed[3], Hashed::Gone));
-        let whole = hash_all(&paths[2..3], u64::MAX).unwrap();
+        let whole = hash_all(&root, &paths[2..3], u64::MAX).unwrap();
         assert_eq!(sha(&whole[0]), Some(crate::digest::sha256(vec![7; BUFFER * 2 + 1])));
     }
 }

@@ -79,7 +79,8 @@ pub(crate) async fn select(
     refuse_what_cannot_be_sent(root, &walked, options)?;
     let max = options.max_file_size;
     let files = std::mem::take(&mut walked.files);
-    let files = blocking(move || hash(files, max)).await?;
+    let hashed_root = root.to_owned();
+    let files = blocking(move || hash(&hashed_root, files, max)).await?;
     warnings.extend(walk::lookalikes(files.keys()));
     let selection = Selection {
         files,
@@ -156,10 +157,10 @@ fn nothing_selected(root: &Path, walked: &Walked) -> String {
 }
 
 /// Hashes, and refuses what is too large or cannot be read.
-fn hash(files: BTreeMap<String, PathBuf>, max_size: u64) -> Result<BTreeMap<String, LocalFile>> {
+fn hash(root: &Path, files: BTreeMap<String, PathBuf>, max_size: u64) -> Result<BTreeMap<String, LocalFile>> {
     let (names, paths): (Vec<String>, Vec<PathBuf>) = files.into_iter().unzip();
     let hashed =
-        hash_all(&paths, max_size).map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
+        hash_all(root, &paths, max_size).map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
     let mut selected = BTreeMap::new();
     let mut too_large = Vec::new();
     for ((name, path), hashed) in names.into_iter().zip(paths).zip(hashed) {

@@ -146,11 +146,18 @@ impl Walk<'_> {
             self.out.count(&masks_rule(), false);
             return Ok(());
         }
-        let reason = if kind.is_symlink() { self.judge_link(&local)? } else { special(kind).map(str::to_owned) };
-        if let Some(reason) = reason {
-            self.out.skipped.insert(path, reason);
-            return Ok(());
-        }
+        let found = if kind.is_symlink() {
+            self.resolve_link(&local)?
+        } else {
+            special(kind).map_or(Ok(local), |what| Err(what.to_owned()))
+        };
+        let local = match found {
+            Ok(local) => local,
+            Err(reason) => {
+                self.out.skipped.insert(path, reason);
+                return Ok(());
+            }
+        };
         let files = if self.protection.covers(&path) { &mut self.out.protected } else { &mut self.out.files };
         match files.entry(path) {
             std::collections::btree_map::Entry::Vacant(entry) => {
@@ -166,26 +173,26 @@ impl Walk<'_> {
         }
     }
 
-    /// Why a link cannot be sent as the file it points to; `None` if it can.
-    fn judge_link(&self, link: &Path) -> Result<Option<String>> {
+    /// The file that a link leads to, which is read in its place, or why it cannot be sent.
+    fn resolve_link(&self, link: &Path) -> Result<std::result::Result<PathBuf, String>> {
         let target = match std::fs::canonicalize(link) {
             Ok(target) => target,
-            Err(error) => return Ok(Some(format!("a symbolic link that leads nowhere ({error})"))),
+            Err(error) => return Ok(Err(format!("a symbolic link that leads nowhere ({error})"))),
         };
         let Ok(inside) = target.strip_prefix(self.root) else {
-            return Ok(Some(format!("a symbolic link out of the project, to {}", target.display())));
+            return Ok(Err(format!("a symbolic link out of the project, to {}", target.display())));
         };
         let kind = std::fs::metadata(&target).map_err(|source| unreadable(&target, source))?.file_type();
         if kind.is_dir() {
-            return Ok(Some("a symbolic link to a folder".to_owned()));
+            return Ok(Err("a symbolic link to a folder".to_owned()));
         }
         if let Some(what) = special(kind) {
-            return Ok(Some(format!("a symbolic link to {what}")));
+            return Ok(Err(format!("a symbolic link to {what}")));
         }
         if inside.to_str().is_some_and(|inside| self.protection.covers(inside)) {
-            return Ok(Some(format!("a symbolic link to the protected file {}", inside.display())));
+            return Ok(Err(format!("a symbolic link to the protected file {}", inside.display())));
         }
-        Ok(None)
+        Ok(Ok(target))
     }
 }
 
