@@ -4,9 +4,12 @@
 //! differs is that the runner does the change as a whole or not at all, writes the manifest itself, deletes what goes and
 //! removes the old notes. Deletes come before the reload therefore; the runner keeps what it replaces and deletes.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::context::{Run, count_as_unknown};
+use super::upload::read_selected;
 use crate::blocking::blocking;
 use crate::client::FileContent;
 use crate::deploy::operations::maintenance::JOB_LIMIT;
@@ -54,9 +57,11 @@ impl<R: Remote> Run<'_, R> {
             .map(|obstacle| json!({ "path": obstacle.path, "is_dir": obstacle.is_dir, "files": obstacle.files }))
             .collect();
         let contested = base.contested();
+        let (local_root, max_size) = (base.local_root.clone(), base.max_file_size);
+        let read = move |path: &Path| Ok(read_selected(&local_root, path, max_size)?.0);
         blocking(move || {
             let mut states = Vec::with_capacity(uploads.len());
-            let bundle = Bundle::pack(&items, |packed| {
+            let bundle = Bundle::pack(&items, &read, |packed| {
                 states.extend(
                     uploads
                         .iter()

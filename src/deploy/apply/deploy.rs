@@ -129,7 +129,13 @@ impl<R: Remote> Run<'_, R> {
     async fn run(&self) -> Result<()> {
         let intent = self.intent();
         let id = intent.id.clone();
-        let load = if self.strategy.in_bulk { Some(self.pack(&id, &intent.done).await?) } else { None };
+        let load = match self.strategy.in_bulk.then_some(self.pack(&id, &intent.done)) {
+            None => None,
+            Some(packing) => match packing.await {
+                Err(error) if self.names_upload(&error) => return Ok(()),
+                packed => Some(packed?),
+            },
+        };
         let mut lease = Lease::write(self.remote, self.folder.intent(&id)?, intent).await?;
         if let Err(why) = self.check_alone(&id).await {
             // Our own decision, as opposed to a request that failed.
@@ -183,6 +189,15 @@ impl<R: Remote> Run<'_, R> {
         }
         self.leave(lease).await;
         Ok(())
+    }
+
+    /// Takes down a file that cannot be packed as failed; false if the error is about something else.
+    fn names_upload(&self, error: &Error) -> bool {
+        let Error::Local { path, .. } = error else { return false };
+        let Some(upload) = self.work.uploads.iter().find(|upload| upload.local == *path) else { return false };
+        self.recorder.fail(&upload.path, error.chain());
+        self.recorder.lock().stopped = Some("nothing was sent, because a bundle needs all of its files".to_owned());
+        true
     }
 
     async fn leave(&self, lease: Lease<R>) {

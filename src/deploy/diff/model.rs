@@ -82,6 +82,8 @@ pub(crate) struct DiffSnapshot {
     pub obstacles: Vec<Obstacle>,
     pub blocked: BTreeMap<String, String>,
     pub limit: Option<u32>,
+    /// How large a file may be that is sent, in bytes.
+    pub max_file_size: u64,
     pub filter: Mutex<Filter>,
     pub protection: crate::deploy::selection::protect::Protection,
 }

@@ -110,6 +110,7 @@ pub async fn diff<R: Remote>(
         complete: tree.is_some(),
         mode,
         filter,
+        max_file_size: options.max_file_size,
     }))
 }
 
@@ -160,6 +161,7 @@ struct Parts<'a, R> {
     complete: bool,
     mode: Compare,
     filter: Filter,
+    max_file_size: u64,
 }
 
 fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
@@ -192,6 +194,7 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         obstacles: differences.obstacles,
         blocked: differences.blocked,
         limit: parts.project.client.limit(),
+        max_file_size: parts.max_file_size,
         protection: parts.filter.protection.clone(),
         filter: Mutex::new(parts.filter),
     };
