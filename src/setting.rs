@@ -37,6 +37,7 @@ impl Interface {
 pub enum Setting {
     AllowTasks,
     CompareNames,
+    Delete,
     DeleteUnmanaged,
     Domain,
     ExecutorNone,
@@ -49,9 +50,10 @@ pub enum Setting {
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AllowTasks,
         Self::CompareNames,
+        Self::Delete,
         Self::DeleteUnmanaged,
         Self::Domain,
         Self::ExecutorNone,
@@ -68,6 +70,7 @@ impl Setting {
         let (python, command_line) = match self {
             Self::AllowTasks => ("allow_tasks=True", "--allow-tasks"),
             Self::CompareNames => ("compare=\"names\"", "--compare names"),
+            Self::Delete => ("delete=True", "--delete"),
             Self::DeleteUnmanaged => ("delete_unmanaged=True", "--delete-unmanaged"),
             Self::Domain => ("domain=", "--domain"),
             Self::ExecutorNone => ("executor=\"none\"", "--executor none"),

@@ -137,16 +137,28 @@ impl Attempt<'_> {
         };
         match &self.request.destination {
             Some(destination) if response.is_file_content() => self.save(destination, answer, activity).await?,
-            _ => response.body = self.receive(answer, activity).await?,
+            _ => {
+                let head = self.request.head.filter(|_| response.is_file_content());
+                response.body = self.receive(answer, head, activity).await?;
+            }
         }
         Ok(response)
     }
 
-    async fn receive(&self, mut answer: reqwest::Response, activity: &Activity) -> Result<Bytes> {
+    async fn receive(
+        &self,
+        mut answer: reqwest::Response,
+        head: Option<usize>,
+        activity: &Activity,
+    ) -> Result<Bytes> {
         let mut body = BytesMut::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(error))? {
             activity.touch();
             body.extend_from_slice(&chunk);
+            if let Some(head) = head.filter(|head| body.len() >= *head) {
+                body.truncate(head);
+                break;
+            }
             if self.request.max_bytes.is_some_and(|most| body.len() > most) {
                 return Err(self.too_long(answer.status().as_u16(), body.len()));
             }

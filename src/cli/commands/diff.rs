@@ -9,16 +9,35 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{Output, shown};
 use crate::deploy::{DeployDiff, DeployOptions, Estimate, Forecast};
 use crate::error::Result;
+use crate::setting::Setting;
 use crate::text::{counted, first_few};
 
 pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     let prepared = Prepared::new(&args.select, context)?;
-    let diff = prepared.diff(&context.output).await?;
-    let forecast = forecast(&prepared, &diff).await?;
+    let mut diff = prepared.diff(&context.output).await?;
+    let options = DeployOptions {
+        // Refused by the deploy if nothing would be left.
+        delete: (args.delete || prepared.settings.table.delete) && diff.has_local_files(),
+        delete_unmanaged: args.delete_unmanaged,
+        include: args.select.include.clone(),
+        executors: executors(&args::ExecutorOptions::default(), &prepared.settings),
+        reload: prepared.settings.domains(),
+        max_delete: Some(usize::MAX),
+        ..DeployOptions::default()
+    };
+    if args.delete_unmanaged {
+        diff = prepared.with_unmanaged(&diff, &options).await?;
+    }
+    let forecast = forecast(&prepared, &diff, &options).await?;
+    let plan = diff.plan_with(&options)?;
+    // What is gone here may go there.
+    let removed = diff.removed.iter().map(|path| (path.as_str(), 'D'));
+    let text = diff.list(plan.changes().into_iter().chain(removed));
     let mut document = diff.to_json();
+    document["plan"] = plan.to_json();
     document["forecast"] = json!(forecast);
-    context.output.answer(&diff.to_string(), &document);
-    summarise(&diff, &context.output);
+    context.output.answer(&text, &document);
+    summarise(&diff, &options, &context.output);
     if let Some(way) = forecast.estimate() {
         context.output.say(&format!("pya deploy takes {}", way.cost()));
         for line in executor_lines(&forecast.estimates, &forecast.executor, &forecast.why) {
@@ -28,17 +47,9 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// What `pya deploy` without options would cost.
-async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff) -> Result<Forecast> {
-    let options = DeployOptions {
-        // Refused by the deploy if nothing would be left.
-        delete: prepared.settings.table.delete && diff.has_local_files(),
-        executors: executors(&args::ExecutorOptions::default(), &prepared.settings),
-        reload: prepared.settings.domains(),
-        max_delete: Some(usize::MAX),
-        ..DeployOptions::default()
-    };
-    let forecast = crate::deploy::forecast(&prepared.project, diff, &options).await;
+/// What `pya deploy` would cost.
+async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff, options: &DeployOptions) -> Result<Forecast> {
+    let forecast = crate::deploy::forecast(&prepared.project, diff, options).await;
     prepared.project.client.persist_budget();
     forecast
 }
@@ -54,14 +65,20 @@ pub fn executor_lines(estimates: &[Estimate], executor: &str, why: &str) -> Vec<
 }
 
 /// Prints what the list of changes leaves out: counts, files that are left alone and why, warnings.
-pub fn summarise(diff: &DeployDiff, output: &Output) {
-    let counts = [(&diff.added, "added"), (&diff.changed, "changed"), (&diff.removed, "removed")];
+pub fn summarise(diff: &DeployDiff, options: &DeployOptions, output: &Output) {
+    let counts = [(&diff.added, "added"), (&diff.changed, "changed"), (&diff.unchanged, "unchanged")];
     let counts = counts.map(|(paths, what)| format!("{} {what}", paths.len())).join(", ");
-    let unmanaged = match diff.unmanaged.len() {
-        0 => String::new(),
-        number => format!(", {number} unmanaged on the host (left alone)"),
+    let removed = match (diff.removed.len(), options.delete) {
+        (0, _) => String::new(),
+        (number, true) => format!(", {number} to delete"),
+        (number, false) => format!(", {number} gone here (left on the host without {})", Setting::Delete),
     };
-    output.say(&format!("{}: {counts}, {} unchanged{unmanaged}", counted(files(diff), "file"), diff.unchanged.len()));
+    let unmanaged = match (diff.unmanaged.len(), options.delete_unmanaged) {
+        (0, _) => String::new(),
+        (number, true) => format!(", {number} unmanaged on the host to delete"),
+        (number, false) => format!(", {number} unmanaged on the host (left alone)"),
+    };
+    output.say(&format!("{}: {counts}{removed}{unmanaged}", counted(files(diff), "file")));
     for (source, left_out) in &diff.left_out {
         let folders = match left_out.folders {
             0 => String::new(),
@@ -79,7 +96,7 @@ pub fn summarise(diff: &DeployDiff, output: &Output) {
     for (path, reason) in &diff.skipped {
         output.warn(&format!("{} is not sent: {reason}", shown(path)));
     }
-    for warning in diff.other_warnings() {
+    for warning in diff.other_warnings(options.delete) {
         output.warn(warning);
     }
 }

@@ -50,6 +50,11 @@ impl<R: Remote> Run<'_, R> {
             // The runner did the rest.
             return true;
         }
+        self.remove_stale().await
+    }
+
+    /// Removes manifests that were replaced, as planned.
+    pub(super) async fn remove_stale(&self) -> bool {
         for &generation in &self.work.stale {
             let removed = match self.folder.manifest(generation) {
                 Ok(place) => delete_if_there(self.remote, &place).await,

@@ -14,6 +14,7 @@ use super::context::Run;
 use super::progress::{Progress, ProgressEvent, Watcher};
 use super::report::{DeployReport, Recorder};
 use crate::clock;
+use crate::deploy::diff::databases::spare_databases;
 use crate::deploy::diff::model::DeployDiff;
 use crate::deploy::plan::options::DeployOptions;
 use crate::deploy::plan::planner::ResolvedPlan;
@@ -43,10 +44,25 @@ pub async fn deploy<R: Remote>(
     recorder: &Recorder,
 ) -> Result<DeployReport> {
     diff.base.check(project)?;
-    let work = ResolvedPlan::of(diff, options)?;
+    let mut work = ResolvedPlan::of(diff, options)?;
     let watcher = Arc::new(Watcher::new(progress));
     let remote = project.client.observed(Arc::clone(&watcher) as _);
     begin(recorder, diff, &work, options, &remote);
+    let spared = match options.delete_unmanaged {
+        false => None,
+        true => match spare_databases(&remote, diff, &options.include).await {
+            Ok(spared) => Some(spared),
+            Err(error) => {
+                recorder.lock().stopped = Some(error.chain());
+                return Ok(recorder.close());
+            }
+        },
+    };
+    let diff = spared.as_ref().unwrap_or(diff);
+    if options.delete_unmanaged {
+        work = ResolvedPlan::of(diff, options)?;
+        begin(recorder, diff, &work, options, &remote);
+    }
     let strategy = Strategy::choose(remote.as_client(), options, &work).await;
     let strategy = match strategy {
         Ok(strategy) => strategy,
@@ -102,13 +118,14 @@ pub async fn deploy<R: Remote>(
 fn begin<R: Remote>(recorder: &Recorder, diff: &DeployDiff, work: &ResolvedPlan, options: &DeployOptions, remote: &R) {
     let (counted, start) = (remote.clone(), clock::now());
     recorder.count_by(move || (counted.requests_sent(), (clock::now() - start).as_secs_f64()));
+    let holds = |warning: &&String| !(options.delete && diff.base.shadowing.contains(*warning));
     let taken: BTreeSet<&String> = work.uploads.iter().map(|upload| &upload.path).collect();
     let protected = diff.protected.iter().filter(|path| !taken.contains(path)).cloned().collect();
     *recorder.lock() = DeployReport {
         dry_run: options.dry_run,
         failed: diff.base.blocked.clone(),
         protected,
-        warnings: diff.warnings.iter().chain(&work.warnings).cloned().collect(),
+        warnings: diff.warnings.iter().filter(holds).chain(&work.warnings).cloned().collect(),
         plan: work.plan.clone(),
         ..DeployReport::default()
     };
@@ -186,6 +203,10 @@ impl<R: Remote> Run<'_, R> {
             self.owe_as_before(&lease);
             self.leave(lease).await;
             return Err(Error::job(why));
+        }
+        if lease.wrote_manifest() {
+            // However many deploys fail in a row, the old manifests must not add up.
+            self.remove_stale().await;
         }
         self.leave(lease).await;
         Ok(())

@@ -3,7 +3,7 @@
 use crate::deploy::plan::actions::Plan;
 use crate::deploy::plan::cost::Estimate;
 use crate::deploy::plan::steps::StepReport;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a deploy did so far. Paths are relative to the project.
@@ -63,6 +63,15 @@ impl DeployReport {
     #[must_use]
     pub fn estimate(&self) -> Option<&Estimate> {
         self.estimates.iter().find(|estimate| estimate.executor == self.executor)
+    }
+
+    /// What of the plan was done, or is to be done if it was a dry run: each file with its letter.
+    #[must_use]
+    pub fn changes(&self) -> Vec<(&str, char)> {
+        let done: BTreeSet<&str> = self.uploaded.iter().chain(&self.deleted).map(String::as_str).collect();
+        let mut changes = self.plan.changes();
+        changes.retain(|(path, _)| self.dry_run || done.contains(path));
+        changes
     }
 
     /// What went wrong, in one text; `None` if nothing did.

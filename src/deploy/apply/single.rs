@@ -68,7 +68,9 @@ impl<R: Remote> Run<'_, R> {
         let manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone());
         let place = self.folder.manifest(generation)?;
         lease.begin_manifest().await?;
-        lease.guard().run(self.remote.write(&place, manifest.to_text().into())).await
+        lease.guard().run(self.remote.write(&place, manifest.to_text().into())).await?;
+        lease.manifest_written();
+        Ok(())
     }
 
     pub(super) async fn delete(&self, lease: &Lease<R>, kept: &Files) -> bool {

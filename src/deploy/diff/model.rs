@@ -47,6 +47,8 @@ pub struct DeployDiff {
     pub compare: Compare,
     /// Whether `unmanaged` is known.
     pub(crate) complete: bool,
+    /// Whether databases were taken out of `unmanaged`.
+    pub(crate) databases_spared: bool,
     pub(crate) base: Arc<DiffSnapshot>,
 }
 
@@ -78,6 +80,8 @@ pub(crate) struct DiffSnapshot {
     pub works: BTreeSet<String>,
     pub known: KnownFiles,
     pub adopted: Files,
+    /// Warnings that hold only as long as files that are gone locally stay on the host.
+    pub shadowing: Vec<String>,
     pub vanished: BTreeSet<String>,
     pub obstacles: Vec<Obstacle>,
     pub blocked: BTreeMap<String, String>,
@@ -137,10 +141,12 @@ impl DiffSnapshot {
 }
 
 impl DeployDiff {
-    /// The warnings, but for the one that only repeats what `skipped` says with the reasons.
-    pub(crate) fn other_warnings(&self) -> impl Iterator<Item = &String> {
+    /// The warnings, but for the one that only repeats what `skipped` says with the reasons, and for those that do not
+    /// hold when a deploy deletes.
+    pub(crate) fn other_warnings(&self, delete: bool) -> impl Iterator<Item = &String> {
         let repeated = not_sent(&self.skipped);
-        self.warnings.iter().filter(move |warning| repeated.as_ref() != Some(*warning))
+        let holds = move |warning: &String| !(delete && self.base.shadowing.contains(warning));
+        self.warnings.iter().filter(move |warning| repeated.as_ref() != Some(*warning) && holds(warning))
     }
 
     /// Whether there are local files that are no protected ones.
@@ -152,16 +158,23 @@ impl DeployDiff {
 /// Like `git status --short`: a letter and a path in each line, nothing for what is unchanged.
 impl fmt::Display for DeployDiff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letters = [(&self.added, "A "), (&self.changed, "M "), (&self.removed, "D "), (&self.unmanaged, "??")];
-        let mut lines: Vec<(&String, &str)> =
-            letters.iter().flat_map(|(paths, letter)| paths.iter().map(|path| (path, *letter))).collect();
-        lines.extend(self.skipped.keys().map(|path| (path, "! ")));
-        lines.sort_unstable();
-        for (index, (path, letter)) in lines.into_iter().enumerate() {
-            let newline = if index == 0 { "" } else { "\n" };
-            write!(f, "{newline}{letter} {}", printable(path))?;
-        }
-        Ok(())
+        let letters = [(&self.added, 'A'), (&self.changed, 'M'), (&self.removed, 'D')];
+        let changes = letters.iter().flat_map(|(paths, letter)| paths.iter().map(|path| (path.as_str(), *letter)));
+        f.write_str(&self.list(changes))
+    }
+}
+
+impl DeployDiff {
+    /// The list of `changes`, each a path and its letter, with what is left alone besides: the same form for a diff, a dry
+    /// run and a deploy.
+    pub(crate) fn list<'a>(&'a self, changes: impl Iterator<Item = (&'a str, char)>) -> String {
+        let mut lines: BTreeSet<(&str, String)> = changes.map(|(path, letter)| (path, format!("{letter} "))).collect();
+        let going: BTreeSet<&str> = lines.iter().map(|(path, _)| *path).collect();
+        let unmanaged = self.unmanaged.iter().filter(|path| !going.contains(path.as_str()));
+        lines.extend(unmanaged.map(|path| (path.as_str(), "??".to_owned())));
+        lines.extend(self.skipped.keys().map(|path| (path.as_str(), "! ".to_owned())));
+        let lines: Vec<String> = lines.iter().map(|(path, letter)| format!("{letter} {}", printable(path))).collect();
+        lines.join("\n")
     }
 }
 

@@ -137,6 +137,7 @@ pub async fn with_unmanaged<R: Remote>(
     complete.unmanaged = selected.into_iter().filter(|path| !base.protection.covers(path)).collect();
     complete.unmanaged.sort_unstable();
     complete.complete = true;
+    complete.databases_spared = false;
     Ok(complete)
 }
 
@@ -172,6 +173,10 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         .into_iter()
         .filter(|path| !differences.vanished.contains(path) && !in_the_way.contains(path))
         .collect();
+    let removed: Vec<String> = removed;
+    let shadowing: Vec<String> = shadowing(&removed, &selection);
+    let mut warnings = parts.warnings;
+    warnings.extend(shadowing.iter().cloned());
     let base = DiffSnapshot {
         host: parts.project.client.host().to_owned(),
         user: parts.project.client.user().to_owned(),
@@ -190,6 +195,7 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         works: parts.works,
         known: parts.known,
         adopted: differences.adopted,
+        shadowing,
         vanished: differences.vanished,
         obstacles: differences.obstacles,
         blocked: differences.blocked,
@@ -208,11 +214,28 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         skipped: selection.skipped,
         left_out: selection.left_out,
         empty_folders: selection.empty_folders,
-        warnings: parts.warnings,
+        warnings,
         compare: parts.mode,
         complete: parts.complete,
+        databases_spared: false,
         base: Arc::new(base),
     }
+}
+
+/// Warnings about packages that a module of the same name replaces here: Python prefers the package.
+fn shadowing(removed: &[String], selection: &Selection) -> Vec<String> {
+    let packages = removed.iter().filter_map(|path| path.strip_suffix("/__init__.py"));
+    let shadowed = packages.map(|package| (package, format!("{package}.py")));
+    shadowed
+        .filter(|(_, module)| selection.files.contains_key(module))
+        .map(|(package, module)| {
+            format!(
+                "{module} replaces the package {package}/, which stays on the host, and Python prefers the package: \
+                 remove it with {}",
+                Setting::Delete
+            )
+        })
+        .collect()
 }
 
 /// Files of ours that are not among the local ones.

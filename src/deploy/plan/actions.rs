@@ -60,6 +60,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The files that are uploaded and deleted, with their letters: `A` for a new one, `M` for one that replaces another,
+    /// `D` for one that goes.
+    #[must_use]
+    pub fn changes(&self) -> Vec<(&str, char)> {
+        let change = |action| match action {
+            &Action::Upload { ref path, replaces, .. } => Some((path.as_str(), if replaces { 'M' } else { 'A' })),
+            Action::Delete { path } => Some((path.as_str(), 'D')),
+            _ => None,
+        };
+        self.actions.iter().filter_map(change).collect()
+    }
+
     /// As JSON.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {

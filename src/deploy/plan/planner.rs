@@ -240,6 +240,17 @@ impl ResolvedPlan {
             paths.extend(diff.removed.iter().cloned());
             paths.extend(base.protected_gone.iter().filter(|path| !protection.covers(path)).cloned());
         }
+        if options.steps.migrate && !options.delete {
+            let is_migration = |path: &&String| path.ends_with(".py") && parent_of(path).ends_with("migrations");
+            let stale: Vec<String> = diff.removed.iter().filter(is_migration).cloned().collect();
+            if !stale.is_empty() {
+                self.warnings.push(format!(
+                    "migrations that are gone here stay on the host, and migrate runs them there: {}. {} removes them",
+                    first_few(stale.into_iter()),
+                    Setting::Delete
+                ));
+            }
+        }
         if options.delete_unmanaged {
             if !diff.complete {
                 return Err(Error::config(format!(

@@ -44,11 +44,21 @@ impl Protection {
             && !self.include.iter().any(|mask| mask.matches(path))
     }
 
+    /// Whether the file at `path` is named in spite of every rule.
+    pub(crate) fn lifts(&self, path: &str) -> bool {
+        self.include.iter().any(|mask| mask.matches(path))
+    }
+
     /// Whether everything below the folder at `path` must be left alone.
     pub(crate) fn covers_folder(&self, path: &str) -> bool {
         self.patterns.matched_path_or_any_parents(path, true).is_ignore()
             && !self.include.iter().any(|mask| mask.may_match_below(path))
     }
+}
+
+/// Whether a file that begins with `head` is a SQLite database.
+pub(crate) fn is_sqlite(head: &[u8]) -> bool {
+    head.starts_with(b"SQLite format 3\0")
 }
 
 #[cfg(test)]

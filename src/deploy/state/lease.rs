@@ -71,6 +71,7 @@ struct Shared<R> {
     /// Who took over.
     taken_over: OnceLock<String>,
     has_manifest: AtomicBool,
+    wrote_manifest: AtomicBool,
 }
 
 /// What a look at the state folder is compared with.
@@ -148,6 +149,7 @@ impl<R: Remote> Lease<R> {
             looking: tokio::sync::Mutex::new(()),
             taken_over: OnceLock::new(),
             has_manifest: AtomicBool::new(false),
+            wrote_manifest: AtomicBool::new(false),
         };
         Ok(Self { shared: Arc::new(shared), task: None, _active: active })
     }
@@ -202,6 +204,16 @@ impl<R: Remote> Lease<R> {
     /// The right to change what the intent names.
     pub(crate) fn guard(&self) -> LeaseGuard<R> {
         LeaseGuard(Arc::clone(&self.shared))
+    }
+
+    /// Notes that this process has written the manifest.
+    pub(crate) fn manifest_written(&self) {
+        self.shared.wrote_manifest.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether this process has written the manifest.
+    pub(crate) fn wrote_manifest(&self) -> bool {
+        self.shared.wrote_manifest.load(Ordering::SeqCst)
     }
 
     /// Removes the intent: nothing is owed.

@@ -1,12 +1,14 @@
 //! Deploys: selection, diff, requests, deletes, cuts and interleavings, against a model of the service.
 
-mod crash;
+pub mod crash;
 mod deletes;
 mod laws;
 mod model;
 mod requests;
 mod selection;
 mod sockets;
+mod state;
+mod takeover;
 
 use std::collections::BTreeMap;
 use std::path::Path;
