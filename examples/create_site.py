@@ -1,7 +1,10 @@
-"""Makes a web app from nothing and puts a Django project on it: python create_site.py FOLDER PROJECT DOMAIN
+"""Makes a web app from nothing and puts a Django project on it:
 
-FOLDER holds the project with its package PROJECT/settings.py. The account is in API_TOKEN, PYTHONANYWHERE_USERNAME and
-PYTHONANYWHERE_SITE. What Django needs in the account (a virtual environment, the database) is made in a console.
+    python create_site.py FOLDER PROJECT DOMAIN [VIRTUALENV]
+
+FOLDER holds the project with its package PROJECT/settings.py; VIRTUALENV is a path in the account. The account is in
+API_TOKEN, PYTHONANYWHERE_USERNAME and PYTHONANYWHERE_SITE. What Django needs in the account (a virtual environment, the
+database) is made in a console.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ application = get_wsgi_application()
 """
 
 
-def create(folder: str, project: str, domain: str, *, python_version: str = "3.11", virtualenv: str = "") -> None:
+def create(folder: str, project: str, domain: str, virtualenv: str = "", *, python_version: str = "3.11") -> None:
     """Makes the web app unless it is there, deploys the project, and points the web app at it."""
     api = PythonanywhereApi.from_env(project)
     with Client.from_env() as client:
@@ -47,4 +50,4 @@ def create(folder: str, project: str, domain: str, *, python_version: str = "3.1
 
 
 if __name__ == "__main__":
-    create(*sys.argv[1:4])
+    create(*sys.argv[1:5])

@@ -116,6 +116,15 @@ pub async fn sleep(duration: Duration) {
     sleep_until(now() + duration).await;
 }
 
+/// The header in which an emulator says how much faster its clock runs, for a client in another process.
+pub const SPEED_HEADER: &str = "x-emulator-clock-speed";
+
+/// How many times as fast as the system's the clock runs.
+#[must_use]
+pub fn speed() -> f64 {
+    rate().factor
+}
+
 /// Lets the clock run `factor` times as fast as the system's; 1.0 is the default.
 ///
 /// # Panics

@@ -15,11 +15,26 @@ pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What the user can do about a status.
-fn advice(status: u16) -> &'static str {
-    match status {
-        401 => " (the API token is not accepted: compare it with the Account page of PythonAnywhere, tab 'API Token')",
-        _ => "",
+/// The status, unless it would read as a success.
+fn refusal(status: u16) -> String {
+    if (200..300).contains(&status) { "refused:".to_owned() } else { status.to_string() }
+}
+
+/// What the user can do about an error status.
+fn advice(path: &str, status: u16, recognised: bool) -> String {
+    match (status, path.split_once("/user/").and_then(|(_, rest)| rest.split('/').next())) {
+        (401, _) => {
+            " (the API token is not accepted: compare it with the Account page of PythonAnywhere, tab 'API Token')"
+                .to_owned()
+        }
+        (403, Some(user)) => {
+            format!(" (the API token may belong to another account than {user:?}, or that account may not do this)")
+        }
+        (404, _) if !recognised => {
+            " (not an answer of PythonAnywhere: a proxy may have given it, so it says nothing about what is there)"
+                .to_owned()
+        }
+        _ => String::new(),
     }
 }
 
@@ -83,8 +98,23 @@ pub enum Error {
         /// The first 200 characters of the answer.
         snippet: String,
     },
-    /// The service answered with an error status.
-    #[error("{method} {path}: {status} {detail}{}", advice(*status))]
+    /// A status that means success with an answer that the service does not give there: a page of a proxy or a login,
+    /// or a status that the endpoint does not have. What the service did is unknown.
+    #[error(
+        "{method} {path}: something other than PythonAnywhere seems to have answered, with status {status} and {words:?}"
+    )]
+    Undocumented {
+        /// HTTP method.
+        method: String,
+        /// Path of the request.
+        path: String,
+        /// HTTP status of the answer.
+        status: u16,
+        /// The first words of the answer.
+        words: String,
+    },
+    /// The service answered with an error.
+    #[error("{method} {path}: {} {detail}{}", refusal(*status), advice(path, *status, *recognised))]
     Api {
         /// HTTP method.
         method: String,
@@ -100,6 +130,8 @@ pub enum Error {
         retry_after: Option<Duration>,
         /// The page that has to be opened in a browser first (consoles).
         browser_url: Option<String>,
+        /// Whether it has one of the service's own shapes. The 404 of a proxy has not: it is no "not there".
+        recognised: bool,
     },
     /// The rate budget would make the request wait longer than `max_wait` allows.
     #[error(
@@ -239,12 +271,13 @@ impl Error {
             Self::Job { .. } => ErrorKind::Job,
             Self::Transport { .. } => ErrorKind::Transport,
             Self::Timeout { .. } => ErrorKind::Timeout,
-            Self::Decode { .. } => ErrorKind::Decode,
+            Self::Decode { .. } | Self::Undocumented { .. } => ErrorKind::Decode,
             Self::Budget { .. } => ErrorKind::RateLimited,
             Self::Local { .. } => ErrorKind::Local,
             Self::Callback(_) => ErrorKind::Callback,
             Self::WrongType { .. } => ErrorKind::WrongType,
             Self::Closed => ErrorKind::Closed,
+            Self::Api { status: 404, recognised: false, .. } => ErrorKind::OtherStatus,
             Self::Api { status, .. } => match status {
                 400 => ErrorKind::BadRequest,
                 401 => ErrorKind::Authentication,
@@ -263,16 +296,16 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Api { status, .. } | Self::Decode { status, .. } => Some(*status),
+            Self::Api { status, .. } | Self::Decode { status, .. } | Self::Undocumented { status, .. } => Some(*status),
             _ => None,
         }
     }
 
-    /// Whether it is unknown what the service did: no answer came, or a gateway answered in its place.
+    /// Whether it is unknown what the service did: no answer came, or something else answered in its place.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         match self {
-            Self::Transport { .. } | Self::Timeout { .. } | Self::Closed => true,
+            Self::Transport { .. } | Self::Timeout { .. } | Self::Undocumented { .. } | Self::Closed => true,
             Self::Api { status, .. } => matches!(status, 408 | 502..=504),
             _ => false,
         }

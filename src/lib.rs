@@ -1,7 +1,8 @@
 //! Deploy Django projects to [PythonAnywhere](https://www.pythonanywhere.com/) with as few requests as can be.
 //!
 //! The crate is the core of the Python package `pythonanywhere_api` and knows no Python itself, except for the
-//! module `python`, which translates. Dependencies point down this list only:
+//! module `python`, which translates. From top to bottom, each layer names only layers below it, which
+//! `tests/rust/architecture` proves:
 //!
 //! | module | duty |
 //! |---|---|
@@ -12,9 +13,11 @@
 //! | [`finder`] | recursive search of remote files with masks |
 //! | [`api`] | one file per endpoint family of the service |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
-//! | [`error`], [`clock`], [`parameters`] | what everything above shares |
-//! | [`webfaction`] | another service's XML-RPC API, over the transport of `client` |
-//! | [`emulator`] | the service on this machine; shares nothing with the client but the clock |
+//! | [`error`], [`clock`], [`setting`], [`parameters`] | what all share, with some private helpers |
+//!
+//! Beside them stand [`webfaction`], another service's XML-RPC API over the transport of `client`, and [`emulator`], the
+//! service on this machine. The emulator shares helpers with the client (the clock, digests, TLS), and no code that
+//! knows the service.
 
 pub mod api;
 mod blocking;

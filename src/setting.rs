@@ -35,31 +35,45 @@ impl Interface {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is the option of that name")]
 pub enum Setting {
+    AllowLfsPointers,
     AllowTasks,
     CompareNames,
     Delete,
     DeleteUnmanaged,
+    DeleteUntracked,
     Domain,
     ExecutorNone,
     Force,
+    Include,
     MaxDelete,
     MaxFileSize,
+    NoGit,
+    Reload,
+    MaxSize,
+    Overwrite,
     RollbackOnFailure,
     SiteUrl,
 }
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 18] = [
+        Self::AllowLfsPointers,
         Self::AllowTasks,
         Self::CompareNames,
         Self::Delete,
         Self::DeleteUnmanaged,
+        Self::DeleteUntracked,
         Self::Domain,
         Self::ExecutorNone,
         Self::Force,
+        Self::Include,
         Self::MaxDelete,
         Self::MaxFileSize,
+        Self::NoGit,
+        Self::Reload,
+        Self::MaxSize,
+        Self::Overwrite,
         Self::RollbackOnFailure,
         Self::SiteUrl,
     ];
@@ -68,15 +82,22 @@ impl Setting {
     #[must_use]
     pub fn spelled(self, interface: Interface) -> &'static str {
         let (python, command_line) = match self {
+            Self::AllowLfsPointers => ("allow_lfs_pointers=True", "--allow-lfs-pointers"),
             Self::AllowTasks => ("allow_tasks=True", "--allow-tasks"),
             Self::CompareNames => ("compare=\"names\"", "--compare names"),
             Self::Delete => ("delete=True", "--delete"),
             Self::DeleteUnmanaged => ("delete_unmanaged=True", "--delete-unmanaged"),
+            Self::DeleteUntracked => ("delete_untracked=True", "--delete-untracked"),
             Self::Domain => ("domain=", "--domain"),
             Self::ExecutorNone => ("executor=\"none\"", "--executor none"),
             Self::Force => ("force=True", "--force"),
+            Self::Include => ("include=", "--include"),
             Self::MaxDelete => ("max_delete=", "--max-delete"),
             Self::MaxFileSize => ("max_file_size=", "--max-file-size"),
+            Self::NoGit => ("no_git=True", "--no-git"),
+            Self::Reload => ("reload=", "--reload"),
+            Self::MaxSize => ("max_size=", "--max-size"),
+            Self::Overwrite => ("overwrite=True", "--overwrite"),
             Self::RollbackOnFailure => ("rollback_on_failure=True", "--rollback-on-failure"),
             Self::SiteUrl => ("site_url=", "--site-url"),
         };

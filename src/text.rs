@@ -1,5 +1,7 @@
 //! Small work on text: counts and lists in messages, and what Python's own functions read from a name or a source.
 
+use std::borrow::Cow;
+
 /// How many names a message holds at most.
 const NAMED: usize = 5;
 
@@ -18,6 +20,22 @@ pub(crate) fn first_few(mut names: impl Iterator<Item = String>) -> String {
     listed.join(", ")
 }
 
+/// The most characters that a message quotes of a text that comes from the host.
+const QUOTED: usize = 200;
+
+/// A text from elsewhere for a message: its beginning, if it is long.
+pub(crate) fn excerpt(text: &str) -> Cow<'_, str> {
+    cut(text, QUOTED)
+}
+
+/// At most `length` characters of a text, the last one an ellipsis if something is missing.
+pub(crate) fn cut(text: &str, length: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(length) {
+        None => Cow::Borrowed(text),
+        Some(_) => text.chars().take(length - 1).chain(['…']).collect(),
+    }
+}
+
 /// The version that a Python source assigns: the value in the first line `__version__ = "…"`.
 #[cfg(any(test, feature = "python"))]
 pub(crate) fn version_in(source: &str) -> Option<String> {
@@ -29,14 +47,6 @@ pub(crate) fn version_in(source: &str) -> Option<String> {
         let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
         value[1..].split(quote).next().map(str::to_owned)
     })
-}
-
-/// The extension of a file, as `os.path.splitext` has it: from the last dot of the name on, unless only dots precede it.
-#[cfg(any(test, feature = "python"))]
-pub(crate) fn extension(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let stem = name.trim_start_matches('.');
-    stem.rfind('.').map_or("", |dot| &stem[dot..])
 }
 
 #[cfg(test)]
@@ -56,6 +66,13 @@ mod tests {
     }
 
     #[test]
+    fn a_long_text_is_quoted_in_part() {
+        assert_eq!(excerpt("short"), "short");
+        assert_eq!(excerpt(&"ü".repeat(200)), "ü".repeat(200));
+        assert_eq!(excerpt(&"ü".repeat(201)), "ü".repeat(199) + "…");
+    }
+
+    #[test]
     fn the_version_is_read_from_its_assignment() {
         for (source, version) in [
             ("\"\"\" doc \"\"\"\n\n__version__ = '1.2.3'\n", Some("1.2.3")),
@@ -67,21 +84,6 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(version_in(source).as_deref(), version, "{source:?}");
-        }
-    }
-
-    #[test]
-    fn extensions_are_those_of_splitext() {
-        for (path, expected) in [
-            ("a/b.py", ".py"),
-            (".env", ""),
-            ("a.b/c", ""),
-            ("x.tar.gz", ".gz"),
-            ("..a.b", ".b"),
-            ("x.", "."),
-            ("", ""),
-        ] {
-            assert_eq!(extension(path), expected, "{path}");
         }
     }
 }

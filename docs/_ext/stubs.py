@@ -32,7 +32,7 @@ def public_module(name: str) -> str:
             # One page for all exceptions; the package itself only repeats them.
             is_error = name in importlib.import_module(f"{PACKAGE}.exceptions").__all__
             return f"{PACKAGE}.exceptions" if is_error else module
-    return f"{PACKAGE}._items" if name == "FileItem" else f"{PACKAGE}._core"
+    return f"{PACKAGE}._items" if name in ("FileItem", "Headers", "ItemCollector") else f"{PACKAGE}._core"
 
 
 def is_shared_base(name: str) -> bool:

@@ -2,13 +2,13 @@
 
 import builtins
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, final, type_check_only
 
 from typing_extensions import Buffer, Self, disjoint_base
 
-from ._items import FileItem
+from ._items import FileItem, Headers, ItemCollector
 from .types import (
     AgentChange,
     AgentStatus,
@@ -17,8 +17,8 @@ from .types import (
     Console,
     ConsoleOutput,
     CpuUsage,
-    DeployStep,
     DeployEstimate,
+    DeployStep,
     Drift,
     HostJob,
     ListedEntry,
@@ -74,9 +74,7 @@ __all__ = [
     "Faults",
     "Files",
     "FilesIterator",
-    "Headers",
     "HeldRequest",
-    "ItemCollector",
     "LoggedRequest",
     "ProgressEvent",
     "PythonVersions",
@@ -112,7 +110,7 @@ class _Family:
 
 @final
 class AlwaysOn(_Family):
-    """The endpoints `always_on`. Methods raise what the service answers, see `Client`."""
+    """The `always_on` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def list(self) -> builtins.list[AlwaysOnTask]:
         """Lists the always-on tasks.
@@ -120,12 +118,12 @@ class AlwaysOn(_Family):
         Endpoint: ``GET always_on/``.
         """
     def create(self, command: str, description: str = "", enabled: bool = True) -> AlwaysOnTask:
-        """Makes an always-on task, which starts at once if it is enabled.
+        """Creates an always-on task. It starts at once if it is enabled.
 
         Endpoint: ``POST always_on/``.
         """
     def get(self, id: int | str) -> AlwaysOnTask:
-        """An always-on task.
+        """Returns an always-on task.
 
         Endpoint: ``GET always_on/{id}/``.
         """
@@ -145,7 +143,7 @@ class AlwaysOn(_Family):
         Endpoint: ``DELETE always_on/{id}/``.
         """
     def restart(self, id: int | str) -> AlwaysOnTask:
-        """Ends the task's process and starts it again.
+        """Restarts the task's process.
 
         Endpoint: ``POST always_on/{id}/restart/``.
         """
@@ -160,7 +158,7 @@ class _Writable(Protocol):
 
 @final
 class Consoles(_Family):
-    """The endpoints `consoles`. Methods raise what the service answers, see `Client`."""
+    """The `consoles` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def list(self) -> builtins.list[Console]:
         """Lists the consoles.
@@ -168,32 +166,32 @@ class Consoles(_Family):
         Endpoint: ``GET consoles/``.
         """
     def create(self, executable: str = "bash", arguments: str = "", working_directory: str | None = None) -> Console:
-        """Makes a console. It starts when its page is opened in a browser. 429 means that no more consoles are allowed.
+        """Creates a console, which starts when its page is opened in a browser. 429 means that no more are allowed.
 
         Endpoint: ``POST consoles/``.
         """
     def shared_with_you(self) -> builtins.list[Console]:
-        """Lists the consoles that others share with this account.
+        """Lists the consoles that other users share with this account.
 
         Endpoint: ``GET consoles/shared_with_you/``.
         """
     def get(self, id: int | str) -> Console:
-        """A console.
+        """Returns a console.
 
         Endpoint: ``GET consoles/{id}/``.
         """
     def delete(self, id: int | str) -> None:
-        """Ends a console.
+        """Closes a console.
 
         Endpoint: ``DELETE consoles/{id}/``.
         """
     def latest_output(self, id: int | str) -> str:
-        """About the last 500 characters of a console's output, terminal escapes included.
+        """Returns about the last 500 characters of a console's output, terminal escapes included.
 
         Endpoint: ``GET consoles/{id}/get_latest_output/``.
         """
     def send_input(self, id: int | str, input: str) -> None:
-        """Types into a console; a line ends with a newline. 120 requests a minute.
+        """Types text into a console; end a line with a newline. The limit is 120 requests a minute.
 
         Endpoint: ``POST consoles/{id}/send_input/``.
         """
@@ -232,17 +230,17 @@ class Consoles(_Family):
 
 @final
 class Cpu(_Family):
-    """The endpoints `cpu`. Methods raise what the service answers, see `Client`."""
+    """The `cpu` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def get(self) -> CpuUsage:
-        """The CPU seconds of the day: daily_cpu_limit_seconds, daily_cpu_total_usage_seconds, next_reset_time.
+        """Returns the CPU seconds of the day: daily_cpu_limit_seconds, daily_cpu_total_usage_seconds, next_reset_time.
 
         Endpoint: ``GET cpu/``.
         """
 
 @final
 class Databases(_Family):
-    """The endpoints `databases`. Methods raise what the service answers, see `Client`."""
+    """The `databases` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def mysql(self) -> builtins.list[dict[str, Any]] | dict[str, Any]:
         """Lists the MySQL databases.
@@ -252,42 +250,42 @@ class Databases(_Family):
 
 @final
 class Domains(_Family):
-    """Domains of websites. Methods raise what the service answers, see `Client`."""
+    """Domains of websites. Methods raise the service's errors: see `Client`."""
 
     @property
     def ssl(self) -> DomainsSsl: ...
 
 @final
 class DomainsSsl(_Family):
-    """Certificates of websites' domains. Methods raise what the service answers, see `Client`."""
+    """Certificates of websites' domains. Methods raise the service's errors: see `Client`."""
 
     def get(self, domain_name: str) -> Certificate:
-        """The certificate of a website's domain.
+        """Returns the certificate of a website's domain.
 
         Endpoint: ``GET v1 domains/{domain_name}/ssl/``.
         """
     def set_lets_encrypt(self, domain_name: str) -> Certificate:
-        """Lets the service get a certificate from Let's Encrypt and renew it.
+        """Asks the service to obtain a certificate from Let's Encrypt and to renew it.
 
         Endpoint: ``POST v1 domains/{domain_name}/ssl/``.
         """
 
 @final
 class Files(_Family):
-    """The endpoints `files`. Methods raise what the service answers, see `Client`."""
+    """The `files` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def read(self, path: str) -> bytes:
-        """Reads a file. DecodeError if it is a folder.
+        """Reads a file. Raises DecodeError if it is a folder.
 
         Endpoint: ``GET files/path{path}``.
         """
     def list(self, path: str) -> dict[str, ListedEntry]:
-        """Lists a folder, one level deep. DecodeError if it is a file.
+        """Lists a folder, one level deep. Raises DecodeError if it is a file.
 
         Endpoint: ``GET files/path{path}``.
         """
     def upload(self, path: str, content: Buffer | os.PathLike[str] | os.PathLike[bytes] | _Readable) -> bool:
-        """Writes a file, making its folders and replacing what is there.
+        """Writes a file, creating its folders and replacing an existing file.
 
         A local file and a file object are read while they are sent, so that memory does not limit their size. The
         service is told the length before the first byte. A file object that can seek is measured for that, and sent
@@ -338,17 +336,17 @@ class Files(_Family):
         Endpoint: ``GET files/path{path}``.
         """
     def delete(self, path: str) -> None:
-        """Deletes a file, or a folder with everything in it.
+        """Deletes a file, or a folder and everything in it.
 
         Endpoint: ``DELETE files/path{path}``.
         """
     def share(self, path: str) -> str:
-        """Shares a file: everyone who knows the address can read it.
+        """Shares a file: anyone who knows the address can read it.
 
         Endpoint: ``POST files/sharing/``.
         """
     def sharing_url(self, path: str) -> str | None:
-        """The address under which a file is shared.
+        """Returns the address at which a file is shared.
 
         Endpoint: ``GET files/sharing/?path={path}``.
         """
@@ -358,7 +356,7 @@ class Files(_Family):
         Endpoint: ``DELETE files/sharing/?path={path}``.
         """
     def tree(self, path: str) -> builtins.list[str]:
-        """Paths two levels deep, folders with a slash at the end.
+        """Returns the paths two levels deep; folders end with a slash.
 
         Silently cut to 1000 entries: a hint, not a basis for decisions.
 
@@ -367,42 +365,42 @@ class Files(_Family):
 
 @final
 class PythonVersions(_Family):
-    """The endpoints `python_versions`. Methods raise what the service answers, see `Client`."""
+    """The `python_versions` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def default_python3_version(self) -> PythonVersionInfo:
-        """The default Python 3, and those available.
+        """Returns the default Python 3 version and the available ones.
 
         Endpoint: ``GET default_python3_version/``.
         """
     def set_default_python3_version(self, version: str) -> PythonVersionInfo:
-        """Sets the default Python 3.
+        """Sets the default Python 3 version.
 
         Endpoint: ``PATCH default_python3_version/``.
         """
     def default_python_version(self) -> PythonVersionInfo:
-        """The default Python, and those available.
+        """Returns the default Python version and the available ones.
 
         Endpoint: ``GET default_python_version/``.
         """
     def set_default_python_version(self, version: str) -> PythonVersionInfo:
-        """Sets the default Python.
+        """Sets the default Python version.
 
         Endpoint: ``PATCH default_python_version/``.
         """
     def default_save_and_run_python_version(self) -> PythonVersionInfo:
-        """The Python of the editor's run button, and those available.
+        """Returns the Python version of the editor's run button and the available ones.
 
         Endpoint: ``GET default_save_and_run_python_version/``.
         """
     def set_default_save_and_run_python_version(self, version: str) -> PythonVersionInfo:
-        """Sets the Python of the editor's run button.
+        """Sets the Python version of the editor's run button.
 
         Endpoint: ``PATCH default_save_and_run_python_version/``.
         """
 
 @final
 class Schedule(_Family):
-    """The endpoints `schedule`. Methods raise what the service answers, see `Client`."""
+    """The `schedule` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def list(self) -> builtins.list[ScheduledTask]:
         """Lists the scheduled tasks.
@@ -418,12 +416,12 @@ class Schedule(_Family):
         enabled: bool = True,
         description: str = "",
     ) -> ScheduledTask:
-        """Makes a scheduled task, daily at hour and minute (UTC) or hourly at a minute.
+        """Creates a scheduled task, daily at hour and minute (UTC) or hourly at a minute.
 
         Endpoint: ``POST schedule/``.
         """
     def get(self, id: int | str) -> ScheduledTask:
-        """A scheduled task.
+        """Returns a scheduled task.
 
         Endpoint: ``GET schedule/{id}/``.
         """
@@ -445,7 +443,7 @@ class Schedule(_Family):
 
 @final
 class Students(_Family):
-    """The endpoints `students`. Methods raise what the service answers, see `Client`."""
+    """The `students` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def list(self) -> builtins.list[Student]:
         """Lists the account's students.
@@ -460,10 +458,10 @@ class Students(_Family):
 
 @final
 class SystemImage(_Family):
-    """The endpoints `system_image`. Methods raise what the service answers, see `Client`."""
+    """The `system_image` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def get(self) -> SystemImageInfo:
-        """The system image, and those available.
+        """Returns the system image and the available ones.
 
         Endpoint: ``GET system_image/``.
         """
@@ -475,7 +473,7 @@ class SystemImage(_Family):
 
 @final
 class Webapps(_Family):
-    """The endpoints `webapps`. Methods raise what the service answers, see `Client`."""
+    """The `webapps` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     @property
     def ssl(self) -> WebappsSsl: ...
@@ -489,7 +487,7 @@ class Webapps(_Family):
         Endpoint: ``GET webapps/``.
         """
     def create(self, domain_name: str, python_version: str) -> dict[str, Any]:
-        """Makes a web app with manual configuration, and overwrites its WSGI file.
+        """Creates a web app with manual configuration and overwrites its WSGI file.
 
         The version is written like python313 or 3.13.
 
@@ -499,7 +497,7 @@ class Webapps(_Family):
             The service's remark on it, with the new web app as ``webapp``.
         """
     def get(self, domain_name: str) -> Webapp:
-        """The configuration of a web app.
+        """Returns the configuration of a web app.
 
         Endpoint: ``GET webapps/{domain_name}/``.
         """
@@ -510,7 +508,7 @@ class Webapps(_Family):
         Endpoint: ``PUT webapps/{domain_name}/``.
         """
     def update(self, domain_name: str, **fields: Any) -> Webapp:
-        """Sets some fields of a web app, those of replace; a reload applies them.
+        """Sets some of the fields that replace takes; a reload applies them.
 
         Endpoint: ``PATCH webapps/{domain_name}/``.
         """
@@ -525,32 +523,32 @@ class Webapps(_Family):
         Endpoint: ``POST webapps/{domain_name}/disable/``.
         """
     def enable(self, domain_name: str) -> None:
-        """Brings a web app online again.
+        """Puts a web app back online.
 
         Endpoint: ``POST webapps/{domain_name}/enable/``.
         """
     def reload(self, domain_name: str) -> dict[str, Any]:
-        """Reloads a web app. Not repeated after a time-out, because the web app may have been reloaded.
+        """Reloads a web app. It is not repeated after a time-out, because the web app may have been reloaded.
 
         Endpoint: ``POST webapps/{domain_name}/reload/``.
         """
 
 @final
 class WebappsSsl(_Family):
-    """Certificates of web apps. Methods raise what the service answers, see `Client`."""
+    """Certificates of web apps. Methods raise the service's errors: see `Client`."""
 
     def get(self, domain_name: str) -> Certificate:
-        """The certificate of a web app.
+        """Returns the certificate of a web app.
 
         Endpoint: ``GET webapps/{domain_name}/ssl/``.
         """
     def set(self, domain_name: str, cert: str, private_key: str) -> None:
-        """Sets the certificate of a web app: certificate chain and private key as PEM.
+        """Sets the certificate of a web app, given as certificate chain and private key in PEM.
 
         Endpoint: ``POST webapps/{domain_name}/ssl/``.
         """
     def set_lets_encrypt(self, domain_name: str) -> None:
-        """Lets the service get a certificate from Let's Encrypt and renew it.
+        """Asks the service to obtain a certificate from Let's Encrypt and to renew it.
 
         Endpoint: ``POST webapps/{domain_name}/ssl/``.
         """
@@ -562,7 +560,7 @@ class WebappsSsl(_Family):
 
 @final
 class WebappsStaticFiles(_Family):
-    """Static file mappings of web apps. Methods raise what the service answers, see `Client`."""
+    """Static file mappings of web apps. Methods raise the service's errors: see `Client`."""
 
     def list(self, domain_name: str) -> builtins.list[StaticFile]:
         """Lists the static file mappings of a web app.
@@ -575,17 +573,17 @@ class WebappsStaticFiles(_Family):
         Endpoint: ``POST webapps/{domain_name}/static_files/``.
         """
     def get(self, domain_name: str, id: int | str) -> StaticFile:
-        """A static file mapping.
+        """Returns a static file mapping.
 
         Endpoint: ``GET webapps/{domain_name}/static_files/{id}/``.
         """
     def replace(self, domain_name: str, id: int | str, url: str, path: str) -> StaticFile:
-        """Sets URL and folder of a mapping; a reload applies them.
+        """Sets the URL and folder of a mapping; a reload applies them.
 
         Endpoint: ``PUT webapps/{domain_name}/static_files/{id}/``.
         """
     def update(self, domain_name: str, id: int | str, **fields: Any) -> StaticFile:
-        """Sets URL or folder of a mapping; a reload applies it: url, path.
+        """Sets the URL or folder of a mapping (url, path); a reload applies it.
 
         Endpoint: ``PATCH webapps/{domain_name}/static_files/{id}/``.
         """
@@ -597,7 +595,7 @@ class WebappsStaticFiles(_Family):
 
 @final
 class WebappsStaticHeaders(_Family):
-    """Static headers of web apps. Methods raise what the service answers, see `Client`."""
+    """Static headers of web apps. Methods raise the service's errors: see `Client`."""
 
     def list(self, domain_name: str) -> builtins.list[StaticHeader]:
         """Lists the static headers of a web app.
@@ -605,22 +603,22 @@ class WebappsStaticHeaders(_Family):
         Endpoint: ``GET webapps/{domain_name}/static_headers/``.
         """
     def create(self, domain_name: str, url: str, name: str, value: str) -> StaticHeader:
-        """Adds a header to the answers below a URL; a reload applies it.
+        """Adds a header to the responses below a URL; a reload applies it.
 
         Endpoint: ``POST webapps/{domain_name}/static_headers/``.
         """
     def get(self, domain_name: str, id: int | str) -> StaticHeader:
-        """A static header.
+        """Returns a static header.
 
         Endpoint: ``GET webapps/{domain_name}/static_headers/{id}/``.
         """
     def replace(self, domain_name: str, id: int | str, url: str, name: str, value: str) -> StaticHeader:
-        """Sets URL, name and value of a header; a reload applies them.
+        """Sets the URL, name and value of a header; a reload applies them.
 
         Endpoint: ``PUT webapps/{domain_name}/static_headers/{id}/``.
         """
     def update(self, domain_name: str, id: int | str, **fields: Any) -> StaticHeader:
-        """Sets URL, name or value of a header; a reload applies it: url, name, value.
+        """Sets the URL, name or value of a header (url, name, value); a reload applies it.
 
         Endpoint: ``PATCH webapps/{domain_name}/static_headers/{id}/``.
         """
@@ -632,7 +630,7 @@ class WebappsStaticHeaders(_Family):
 
 @final
 class Websites(_Family):
-    """The endpoints `websites`. Methods raise what the service answers, see `Client`."""
+    """The `websites` endpoints. Methods raise the service\'s errors: see `Client`."""
 
     def list(self) -> builtins.list[Website]:
         """Lists the websites, each of which is served by a command.
@@ -640,12 +638,12 @@ class Websites(_Family):
         Endpoint: ``GET v1 websites/``.
         """
     def create(self, domain_name: str, command: str, enabled: bool = True) -> Website:
-        """Makes a website that a command serves on a socket.
+        """Creates a website that a command serves on a socket.
 
         Endpoint: ``POST v1 websites/``.
         """
     def get(self, domain_name: str) -> Website:
-        """A website.
+        """Returns a website.
 
         Endpoint: ``GET v1 websites/{domain_name}/``.
         """
@@ -660,7 +658,7 @@ class Websites(_Family):
         Endpoint: ``DELETE v1 websites/{domain_name}/``.
         """
     def reload(self, domain_name: str) -> None:
-        """Starts a website's command again.
+        """Restarts a website's command.
 
         Endpoint: ``POST v1 websites/{domain_name}/reload/``.
         """
@@ -671,7 +669,7 @@ class _ClientBase:
 
     @classmethod
     def from_env(cls, **kwargs: Any) -> Self:
-        """Takes the account from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
+        """Creates a client from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
 
         Args:
             kwargs: the keyword arguments of the class.
@@ -1025,16 +1023,16 @@ class _PythonanywhereBase:
         """
     @classmethod
     def from_env(cls, project_name: str, **kwargs: Any) -> Self:
-        """Makes an instance from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
+        """Creates an instance from ``API_TOKEN``, ``PYTHONANYWHERE_USERNAME`` and ``PYTHONANYWHERE_SITE``, read now.
 
-        On the service itself, which sets ``PYTHONANYWHERE_SITE`` and ``PYTHONANYWHERE_DOMAIN``, ``USER`` is the user.
+        On the service itself, which sets ``PYTHONANYWHERE_DOMAIN``, ``USER`` is the user.
 
         Raises:
             ConfigError: token or user name is missing.
         """
     @property
     def error_message(self) -> str:
-        """What went wrong, or ``""``.
+        """The errors so far, or ``""``.
 
         Settled when an operation ends: success clears, a failure is appended after an empty line. Assigning a text
         appends it, assigning ``""`` clears. In threads and tasks rely on returned values instead.
@@ -1062,13 +1060,18 @@ class PythonanywhereApi(_PythonanywhereBase):
         """Lists a folder of the project, one level deep.
 
         Returns:
-            Dicts with ``file_path`` (relative to the project) and ``type`` (``"directory"`` or ``"file"``), sorted by
-            name; ``None`` if there is no such folder (`error_message` is cleared) or on error (it is set).
+            Dicts with ``file_path`` (relative to the project) and ``type``, sorted by name. The type is what the
+            service says; any but ``"directory"`` counts as a file. ``None`` if there is no such folder (`error_message`
+            is cleared) or on error (it is set).
 
         Source: ``GET files/path{path}``.
         """
     def _from_json(self, response: Any) -> Any:
-        """What the response's own ``json()`` returns; ``None`` if it fails, with its beginning in `error_message`."""
+        """Returns what the response's own ``json()`` returns.
+
+        If that fails, it returns ``None``, and `error_message` quotes the first 200 characters of ``content``, bytes or
+        text.
+        """
     def _prepare_collector(self, skip: Callable[[str], bool]) -> ItemCollector:
         """Sets `skip_enter_folder` and returns an item collector for a collector of files.
 
@@ -1082,22 +1085,31 @@ class PythonanywhereApi(_PythonanywhereBase):
         method: str | Callable[..., Any] | None = None,
         success_codes: Iterable[int] = (200, 201),
         **request_kwargs: Any,
-    ) -> Response:
+    ) -> Any:
         """Sends a request to `base_url` + `url_path`, after waiting for the rate limit.
 
+        A GET that the service redirects within its own host (to the same path with a slash at its end) is followed;
+        no other redirect is.
+
         Args:
-            url_path: already quoted.
-            task: what it is for, the beginning of the error message.
-            method: an HTTP verb, or any callable named like one (``requests.post``); by default ``GET``.
-            success_codes: status codes that are not errors; by default 200 and 201.
-            request_kwargs: ``params``, ``data``, ``json``, ``files``, ``headers``, ``timeout`` (seconds).
+            url_path: the path, already quoted.
+            task: the purpose of the request, with which the error message begins.
+            method: an HTTP verb (by default ``GET``), one of requests' own functions (``requests.post``), which is
+                sent here like the verb, or any other callable. That is called as
+                ``method(url, headers=…, **request_kwargs)``, and what it returns is the answer. An ``OSError`` that it
+                raises, like all errors of requests, becomes `error_message`; any other exception reaches the caller.
+            success_codes: status codes that are not errors; by default 200 and 201. They alone decide.
+            request_kwargs: ``params``, ``data``, ``json``, ``files``, ``headers``, ``timeout`` (seconds). Any other
+                (``stream``, ``verify``, ``auth``, …) is for requests, which then sends the request; it has to be
+                installed.
 
         Returns:
-            The answer; one with ``status_code`` 0 if none came.
+            A `Response`, or what the callable (or requests) returned; a `Response` with ``status_code`` 0 if no answer
+            came.
 
         Raises:
-            TypeError: another keyword, or an argument of a wrong type.
-            ValueError: `method` is not an HTTP verb.
+            TypeError: a keyword that needs requests where it is not installed, or an argument of a wrong type.
+            ValueError: `method` is a text that is not an HTTP verb.
         """
     def available_consoles(self) -> list[dict[str, Any]] | None:
         """Lists the account's consoles.
@@ -1193,6 +1205,9 @@ class PythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         strict: bool = False,
         max_file_size: int | None = None,
+        no_git: bool = False,
+        allow_lfs_pointers: bool = False,
+        delete_untracked: bool = False,
     ) -> DeployDiff | None:
         """Compares a local project with what is deployed. Sends no write.
 
@@ -1201,17 +1216,22 @@ class PythonanywhereApi(_PythonanywhereBase):
             path_masks: what the deploy is about; by default ``("**/*",)``.
             skip_file_path: as for `find_project_files`.
             compare: what the service's side is known from; by default the manifest of the last deploy, else names.
-            protected: patterns in ``.gitignore`` syntax of files never to touch; by default ``*.sqlite3*``, ``/media/``
-                and ``/.env*``.
-            include: masks of protected files to touch all the same.
+            protected: patterns in ``.gitignore`` syntax of files never to touch; by default databases, secrets such as
+                ``.env``, and folders for uploads. A list of nothing but ``!pattern`` keeps the default. What
+                ``!pattern`` matches is deployed in spite of ignore rules, too.
+            include: masks of files to deploy although they are protected or ignored; each must match something.
             strict: whether links to folders, sockets and the like are an error.
             max_file_size: in bytes, by default 100 MiB.
+            no_git: go by the ``.gitignore`` files alone, without asking git.
+            allow_lfs_pointers: deploy pointers of Git LFS whose content is not here, rather than refuse.
+            delete_untracked: count files as `removed <DeployDiff.removed>`, too, that git did not track and that
+                another machine sent, for a CI that builds them.
 
         Returns:
             The differences; ``None`` with `error_message` set on network and HTTP errors.
 
         Raises:
-            ConfigError: a local mistake, before any request: no such folder, an empty selection, ….
+            ConfigError: a local mistake, before any request: no such folder, an empty selection, git that refuses, ….
             OSError: a local file cannot be read.
         """
     def deploy(
@@ -1247,14 +1267,16 @@ class PythonanywhereApi(_PythonanywhereBase):
             max_delete: refuse to delete more files; by default the larger of 10 and 20 % of the manifest.
             include: masks of protected files to touch all the same.
             dry_run: plan only; sends no write.
-            reload: domains of web apps to reload if anything changed.
+            reload: domains of web apps, or of websites that a command serves, to reload if anything changed. Without
+                any, a reload that an earlier deploy owes is a warning.
             executor: what puts the files in place: a bundle unpacked by the agent in the web app (``"webapp"``), a task
                 (``"always_on"``, ``"schedule"``), a ``"console"``, or one request per file (``"none"``). ``"auto"``
                 takes the cheapest that works, and installs nothing.
             force: continue although another deploy seems to be running.
             progress: called with each event on the caller's thread.
             console: number of the console for ``executor="console"``.
-            domain: the web app whose agent does it, and whose virtualenv commands use.
+            domain: the web app whose agent does it, and whose virtualenv and settings commands use; without it, the
+                only domain of `reload`.
             site_url: where its site is, if not at the domain.
             allow_tasks: whether ``"auto"`` may make a task; it is deleted afterwards.
             migrate: run ``manage.py migrate`` on the host before the reload.
@@ -1327,6 +1349,7 @@ class PythonanywhereApi(_PythonanywhereBase):
         *,
         path_masks: Iterable[str] | None = None,
         protected: Iterable[str] | None = None,
+        no_git: bool = False,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1337,7 +1360,7 @@ class PythonanywhereApi(_PythonanywhereBase):
 
         Args:
             local_root: the project on this machine, to compare with that as well.
-            path_masks, protected: as for `deploy_diff`; with `local_root` only.
+            path_masks, protected, no_git: as for `deploy_diff`; with `local_root` only.
             executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
@@ -1386,6 +1409,7 @@ class PythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         exclude: Iterable[str] | None = None,
         overwrite: bool = False,
+        max_size: int = 2147483648,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1399,6 +1423,7 @@ class PythonanywhereApi(_PythonanywhereBase):
             include, exclude: masks of paths relative to the project; everything by default. A ``/`` at the end means
                 everything below: ``media/`` is ``media/**``.
             overwrite: whether local files that differ are replaced. Files that are executable on the host are so here.
+            max_size: in bytes; if the files have more together, nothing is pulled.
             executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
@@ -1406,8 +1431,9 @@ class PythonanywhereApi(_PythonanywhereBase):
             network and HTTP errors, and where the host could not do it.
 
         Raises:
-            ConfigError: a mask begins with ``/`` or has a segment ``.`` or ``..``, before any request; a name in the
-                archive cannot be taken here, or a local file would be replaced: nothing is written then.
+            ConfigError: a mask begins with ``/`` or has a segment ``.`` or ``..``, before any request; there is more to
+                pull than `max_size`, a name in the archive cannot exist here, or a local file would be replaced:
+                nothing is written then.
         """
 
 class AsyncPythonanywhereApi(_PythonanywhereBase):
@@ -1432,8 +1458,14 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         method: str | Callable[..., Any] | None = None,
         success_codes: Iterable[int] = (200, 201),
         **request_kwargs: Any,
-    ) -> Coroutine[Response]:
-        """As `PythonanywhereApi._request`, awaited."""
+    ) -> Coroutine[Any]:
+        """As `PythonanywhereApi._request`, awaited.
+
+        What `method` returns is awaited if it can be, so that a coroutine function (``httpx.AsyncClient().get``) works.
+        A plain function is called on the event loop's thread and blocks it as long as it runs; to avoid that, pass
+        ``functools.partial(asyncio.to_thread, function)``. Where a keyword needs requests, requests runs in a thread of
+        its own.
+        """
     def available_consoles(self) -> Coroutine[list[dict[str, Any]] | None]:
         """As `PythonanywhereApi.available_consoles`, awaited."""
     def console_execute(self, con_id: int | str, command: str) -> Coroutine[str]:
@@ -1479,6 +1511,9 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         strict: bool = False,
         max_file_size: int | None = None,
+        no_git: bool = False,
+        allow_lfs_pointers: bool = False,
+        delete_untracked: bool = False,
     ) -> Coroutine[DeployDiff | None]:
         """As `PythonanywhereApi.deploy_diff`, awaited."""
     def deploy(
@@ -1537,6 +1572,7 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         *,
         path_masks: Iterable[str] | None = None,
         protected: Iterable[str] | None = None,
+        no_git: bool = False,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1565,6 +1601,7 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         include: Iterable[str] | None = None,
         exclude: Iterable[str] | None = None,
         overwrite: bool = False,
+        max_size: int = 2147483648,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1608,13 +1645,6 @@ class AsyncFilesIterator:
         """Ends the search and cancels listings that are under way."""
 
 @final
-class ItemCollector:
-    """What `_prepare_collector` returns."""
-
-    def __call__(self, path_mask: str) -> list[tuple[str, str]]:
-        """Pairs of file extension and path of the files that match and are not skipped."""
-
-@final
 class Response:
     """A response like those of requests. True if its status is below 400."""
 
@@ -1648,28 +1678,13 @@ class Response:
     def raise_for_status(self) -> None:
         """Does nothing if the status is below 400.
 
+        Where requests is loaded, ``except requests.HTTPError`` catches what this raises, too.
+
         Raises:
-            ApiError: the one for the status.
+            ApiError: the subclass for the status.
             TransportError: no answer came.
         """
     def __bool__(self) -> bool: ...
-
-@final
-class Headers:
-    """Headers of an answer."""
-
-    def __getitem__(self, key: str, /) -> str: ...
-    def __contains__(self, key: str, /) -> bool: ...
-    def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[str]: ...
-    def get(self, name: str, default: Any = None) -> Any:
-        """The header, or `default`."""
-    def keys(self) -> list[str]:
-        """The names, in lower case."""
-    def values(self) -> list[str]:
-        """The values, in the order of the names."""
-    def items(self) -> list[tuple[str, str]]:
-        """Names and values."""
 
 @final
 class DeployDiff:
@@ -1687,6 +1702,9 @@ class DeployDiff:
     @property
     def removed(self) -> list[str]:
         """Files that an earlier deploy put there and that are gone locally."""
+    @property
+    def left(self) -> list[str]:
+        """Files that git did not track when another machine sent them, and that are not here: they are not removed."""
     @property
     def unchanged(self) -> list[str]:
         """Files that are the same on both sides."""
@@ -1758,7 +1776,7 @@ class DeployReport:
         """The commands that ran on the host, with exit status and output."""
     @property
     def error_log(self) -> list[str]:
-        """New lines of the error log, if the site fails after the reload."""
+        """What the error log says, if the site fails after the reload: the exception first, then its frames."""
     @property
     def kept_for_rollback(self) -> bool:
         """Whether what was replaced can be put back with ``rollback()``."""
@@ -2135,7 +2153,9 @@ class AgentOfWebApp(Generic[_Change, _Status]):
     """
 
     def install(self, domain: str, site_url: str | None = None) -> _Change:
-        """Installs it, or replaces an older one, and reloads the web app. Repeating it changes nothing.
+        """Installs it, or renews whatever of it is damaged or older, and reloads the web app.
+
+        Repeating it changes nothing. Warns if a static files mapping of the account serves the agent's files.
 
         Args:
             domain: of the web app.
@@ -2145,7 +2165,7 @@ class AgentOfWebApp(Generic[_Change, _Status]):
             ConfigError: the WSGI file was changed since the last installation; the message shows how.
         """
     def status(self, domain: str, site_url: str | None = None) -> _Status:
-        """Checks whether it answers, and if not, why. Changes nothing."""
+        """Checks whether it answers, and if not, why; names damaged files. Changes nothing."""
     def remove(self, domain: str, site_url: str | None = None, *, force: bool = False) -> _Change:
         """Puts the original WSGI file back, byte for byte, and reloads.
 

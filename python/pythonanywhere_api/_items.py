@@ -1,8 +1,10 @@
-"""Values that the extension creates in Python: subclasses of ``str``, and times."""
+"""Values that the extension creates in Python: subclasses of ``str``, headers, a collector's source, and times."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
+from posixpath import splitext
 from typing import Any
 
 
@@ -21,6 +23,58 @@ class FileItem(str):
         if key == "type":
             return "file"
         return super().__getitem__(key)
+
+
+class ItemCollector:
+    """Returned by `PythonanywhereApi._prepare_collector`; collectors take it as ``item_collector``."""
+
+    def __init__(self, api: Any, skip: Callable[[str], bool] | None) -> None:
+        if skip is not None and not callable(skip):
+            raise TypeError(f"the callback that skips files must be callable, not {type(skip).__name__}")
+        self._api = api
+        self._skip = skip
+        # Folders are left out before they are listed.
+        api.skip_enter_folder = skip
+
+    def __call__(self, path_mask: str) -> list[tuple[str, str]]:
+        """Returns pairs of file extension and path for the files that match."""
+        items = self._api.files_iterator(path_mask)
+        paths = [item if isinstance(item, str) else item["file_path"] for item in items]
+        return [(splitext(path)[1], str(path)) for path in paths if not self._skips(path)]
+
+    def _skips(self, path: str) -> bool:
+        skipped: Any = self._skip(path) if self._skip else False
+        if hasattr(skipped, "__await__"):
+            skipped.close()
+            raise TypeError("the callback that skips files must be a plain function, not a coroutine function")
+        return bool(skipped)
+
+
+class Headers(Mapping[str, str]):
+    """Headers of an answer. Names are found whatever their case; one that came several times is joined by commas."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._values: dict[str, str] = {}
+        for name, value in pairs:
+            name = name.lower()
+            self._values[name] = f"{self._values[name]}, {value}" if name in self._values else value
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self._values)
 
 
 class ConsoleOutput(str):

@@ -19,8 +19,8 @@ __all__ = [
     "Console",
     "ConsoleOutput",
     "CpuUsage",
-    "DeployStep",
     "DeployEstimate",
+    "DeployStep",
     "Drift",
     "HostJob",
     "ListedEntry",
@@ -180,17 +180,22 @@ class Website(TypedDict):
 
 
 class AgentChange(TypedDict):
-    """What installing or removing an agent did: whether the WSGI file was changed, and what to know about."""
+    """What installing or removing an agent did: whether anything was changed, and what to know about.
+
+    ``renewed`` names the files of an existing installation that were damaged or of another build.
+    """
 
     changed: bool
+    renewed: list[str]
     warnings: list[str]
 
 
 class AgentStatus(TypedDict):
-    """The status of an agent: whether it answers, and in words, with the reason if not."""
+    """The status of an agent: whether it answers and is undamaged, in words, and what to know besides."""
 
     ready: bool
     status: str
+    warnings: list[str]
 
 
 class DeployEstimate(TypedDict):

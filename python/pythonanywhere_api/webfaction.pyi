@@ -1,6 +1,6 @@
-"""WebFaction's XML-RPC API, for private servers that kept it after the service closed, and for migrating old scripts.
+"""WebFaction's XML-RPC API, for private servers that still offer it and for migrating old scripts.
 
-Imported only when asked for::
+The package does not import it by itself::
 
     from pythonanywhere_api.webfaction import WebfactionApi
 
@@ -21,9 +21,9 @@ __all__ = ["AsyncWebfactionApi", "WebfactionApi", "WebfactionFault"]
 class WebfactionApi:
     """A server of the API, and the session with it.
 
-    `login` begins the session; the other calls take it along. Each is one ``POST`` of XML-RPC to the URL, sent again
-    only if no connection came about. Calls can be made from several threads. A script written for `xmlrpc.client`
-    runs as it is: where it passes the session itself, that is left out. The calls take their arguments by position or
+    `login` starts the session, and the other calls use it. Each call is one XML-RPC ``POST`` to the URL, repeated only
+    if no connection was made. Calls can be made from several threads. A script written for `xmlrpc.client`
+    runs unchanged: a session that it passes itself is left out. The calls take their arguments by position or
     by name; defaults at the end are not sent. Neither session nor password appears in any error, log or repr.
 
     XML-RPC has ``None`` (nil), bool, int (up to 64 bits), float, str, bytes (base64), naive datetime (to the second),
@@ -31,26 +31,26 @@ class WebfactionApi:
 
     All calls raise:
         WebfactionFault: the server answered with a fault.
-        ConfigError: there is no session yet, or an argument cannot be said in XML-RPC, such as a text with control
+        ConfigError: there is no session yet, or an argument has no form in XML-RPC, such as a text with control
             characters; nothing was sent.
         OverflowError: an int has more than 64 bits; nothing was sent.
         TypeError: an argument is of another type than these; nothing was sent.
-        TransportError: no answer came. Whether the server did something is not known.
-        RequestTimeoutError: none came in time.
-        ApiError: the server answered with a status of HTTP's.
-        DecodeError: what came is no XML-RPC: malformed, with a document type, nested too deeply, or beyond 64 MiB.
+        TransportError: no answer came. It is unknown whether the server did anything.
+        RequestTimeoutError: no answer came in time.
+        ApiError: the server answered with an HTTP error status.
+        DecodeError: the answer is not XML-RPC: malformed, with a document type, nested too deeply, or beyond 64 MiB.
     """
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def __init__(self, url: str = "https://api.webfaction.com/", *, timeout: float | None = None) -> None:
-        """Sends nothing yet.
+        """Sets up the server; no request is sent yet.
 
         Args:
             url: the server's URL: https, or plain http on this machine.
             timeout: seconds for each call, 300 by default.
 
         Raises:
-            ConfigError: it is no such URL.
+            ConfigError: `url` is not such a URL.
         """
 
     @property
@@ -59,12 +59,12 @@ class WebfactionApi:
 
     @property
     def session_id(self) -> str | None:
-        """The session, ``None`` before `login`. Set it to go on with one that another process began."""
+        """The session, ``None`` before `login`. Set it to continue a session that another process started."""
 
     @session_id.setter
     def session_id(self, session: str | None) -> None: ...
     def call(self, name: str, /, *args: Any) -> Any:
-        """Makes a call that this class has no method for.
+        """Calls a method of the API that this class does not have.
 
         Args:
             name: its name on the server, like ``"system.listMethods"``.
@@ -104,7 +104,7 @@ class WebfactionApi:
         script_machine: str = "",
         script_path: str = "",
     ) -> Any:
-        """Makes an address.
+        """Creates an address.
 
         Args:
             email_address: the address, like ``name@example.com``.
@@ -126,7 +126,7 @@ class WebfactionApi:
         use_manual_procmailrc: bool = False,
         manual_procmailrc: str = "",
     ) -> dict[str, Any]:
-        """Makes a mailbox.
+        """Creates a mailbox.
 
         Args:
             mailbox: name of the mailbox.
@@ -171,7 +171,7 @@ class WebfactionApi:
         script_machine: str = "",
         script_path: str = "",
     ) -> dict[str, Any]:
-        """Changes an address that exists.
+        """Changes an existing address.
 
         Args:
             email_address: the address, like ``name@example.com``.
@@ -196,7 +196,7 @@ class WebfactionApi:
         use_manual_procmailrc: bool = False,
         manual_procmailrc: str = "",
     ) -> Any:
-        """Changes a mailbox that exists.
+        """Changes an existing mailbox.
 
         Args:
             mailbox: name of the mailbox.
@@ -210,7 +210,7 @@ class WebfactionApi:
     # ---- Websites and Domains
 
     def create_domain(self, domain: str, *subdomains: str) -> dict[str, Any]:
-        """Makes a domain entry, or adds subdomains to one that exists.
+        """Creates a domain entry, or adds subdomains to an existing one.
 
         Args:
             domain: the domain, like ``example.com``.
@@ -228,7 +228,7 @@ class WebfactionApi:
         subdomains: Sequence[str],
         *site_apps: Sequence[str],
     ) -> dict[str, Any]:
-        """Makes a website.
+        """Creates a website.
 
         Args:
             website_name: name of the website.
@@ -249,7 +249,7 @@ class WebfactionApi:
         subdomains: Sequence[str],
         *site_apps: Sequence[str],
     ) -> dict[str, Any]:
-        """Changes a website that exists; its name and `https` only say which.
+        """Changes an existing website, which its name and `https` identify.
 
         Args:
             website_name: name of the website.
@@ -263,7 +263,7 @@ class WebfactionApi:
         """
 
     def delete_domain(self, domain: str, *subdomains: str) -> Any:
-        """Deletes a domain entry; with subdomains, only those.
+        """Deletes a domain entry, or only the subdomains that are given.
 
         Args:
             domain: the domain.
@@ -296,7 +296,7 @@ class WebfactionApi:
     # ---- Applications
 
     def create_app(self, name: str, type: str, autostart: bool, extra_info: str, script_code: str = "") -> Any:
-        """Installs an application. Takes as long as the installation.
+        """Installs an application. The call takes as long as the installation.
 
         Args:
             name: name of the application.
@@ -317,7 +317,7 @@ class WebfactionApi:
         """
 
     def list_app_types(self) -> list[dict[str, Any]]:
-        """Lists what can be installed.
+        """Lists the applications that can be installed.
 
         Returns:
             Dicts with ``name``, ``description``, ``autostart``, ``extra_info``.
@@ -342,7 +342,7 @@ class WebfactionApi:
         mx_priority: str = "",
         spf_record: str = "",
     ) -> list[dict[str, Any]]:
-        """Makes DNS records.
+        """Creates DNS records.
 
         Args:
             domain: the domain, like ``sub.example.com``.
@@ -402,7 +402,7 @@ class WebfactionApi:
         """
 
     def create_db(self, name: str, db_type: str, password: str) -> Any:
-        """Makes a database.
+        """Creates a database.
 
         Args:
             name: its name; MySQL's have at most 16 characters.
@@ -411,7 +411,7 @@ class WebfactionApi:
         """
 
     def create_db_user(self, username: str, password: str, db_type: str) -> dict[str, Any]:
-        """Makes a database user.
+        """Creates a database user.
 
         Args:
             username: the database user.
@@ -433,7 +433,7 @@ class WebfactionApi:
         """
 
     def enable_addon(self, database: str, db_type: str, addon: str) -> dict[str, Any]:
-        """Enables an addon of a PostgreSQL database.
+        """Enables an extension of a PostgreSQL database.
 
         Args:
             database: name of the database.
@@ -445,7 +445,7 @@ class WebfactionApi:
         """
 
     def grant_db_permissions(self, username: str, database: str, db_type: str) -> dict[str, Any]:
-        """Gives a user all permissions for a database.
+        """Grants a user all permissions on a database.
 
         Returns:
             A dict: ``username``, ``machine``, ``db_type``, ``database``.
@@ -466,14 +466,14 @@ class WebfactionApi:
         """
 
     def make_user_owner_of_db(self, username: str, database: str, db_type: str) -> dict[str, Any]:
-        """Gives a database to a user.
+        """Makes a user the owner of a database.
 
         Returns:
             A dict: ``username``, ``machine``, ``db_type``, ``database``.
         """
 
     def revoke_db_permissions(self, username: str, database: str, db_type: str) -> dict[str, Any]:
-        """Revokes a user's permissions for a database.
+        """Revokes a user's permissions on a database.
 
         Returns:
             A dict: ``username``, ``machine``, ``db_type``, ``database``.
@@ -482,7 +482,7 @@ class WebfactionApi:
     # ---- Files
 
     def replace_in_file(self, filename: str, *changes: Sequence[str]) -> Any:
-        """Replaces texts in a file.
+        """Replaces text in a file.
 
         Args:
             filename: path from the home folder.
@@ -519,7 +519,7 @@ class WebfactionApi:
         """
 
     def create_user(self, username: str, shell: str, groups: Sequence[str]) -> dict[str, Any]:
-        """Makes a shell user.
+        """Creates a shell user.
 
         Args:
             username: its name.
@@ -547,7 +547,7 @@ class WebfactionApi:
         """
 
     def list_ips(self) -> list[dict[str, Any]]:
-        """Lists the addresses of the machines.
+        """Lists the IP addresses of the machines.
 
         Returns:
             Dicts with ``id``, ``machine``, ``ip``, ``is_main``.
@@ -564,7 +564,7 @@ class WebfactionApi:
         """
 
     def set_apache_acl(self, paths: str | Sequence[str], permission: str = "rwx", recursive: bool = False) -> Any:
-        """Gives the machine's Apache access to files or folders.
+        """Grants the machine's Apache server access to files or folders.
 
         Args:
             paths: one or more, from the home folder.
@@ -583,7 +583,7 @@ class WebfactionApi:
         """
 
 class AsyncWebfactionApi:
-    """`WebfactionApi` with every call as a coroutine. Arguments are checked at the call, the session is read when it
+    """`WebfactionApi` with every call as a coroutine. Arguments are checked at the call; the session is read when it
     is awaited.
     """
 

@@ -1,4 +1,4 @@
-//! Runs a command in a console: types it, waits for its end and returns its output.
+//! Runs a command in a console: types it, waits until it ends and returns its output.
 //!
 //! The service gives about the last 500 characters of a terminal, so the end of a command can be seen there but not its
 //! whole output. In a `bash` console the command's output therefore goes to a file in the account, which is read and
@@ -11,9 +11,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::terminal::{after_echo, last_line, plain};
+use crate::cleanup;
 use crate::client::{Client, RemotePath, Request};
 use crate::clock;
-use crate::error::{Error, Result, TimeoutPhase};
+use crate::error::{Error, ErrorKind, Result, TimeoutPhase};
 
 /// First and longest wait between two polls of a console, of which the service allows 40 a minute.
 const FIRST_POLL: Duration = Duration::from_millis(200);
@@ -27,6 +28,9 @@ const MAX_LINE_LENGTH: usize = 4000;
 
 /// How often a file that the shell has written is read until the file server sees all of it.
 const FILE_READS: u32 = 6;
+
+/// How often the removal of a file is tried that the shell may not have made yet.
+const REMOVALS: u32 = 4;
 
 /// The first line of output whose beginning may be lost.
 const TRUNCATED: &str = "[the service keeps about 500 characters of a console: output before this line may be lost]\n";
@@ -89,14 +93,22 @@ impl Session<'_> {
     async fn in_shell(&self) -> Result<CommandOutput> {
         let line = shell_line(self.command, &self.token)?;
         self.wait_for(PROMPT_TIMEOUT, is_shell_prompt).await?.map_err(|shown| self.not_ready(&shown))?;
-        self.client.send_console_input(self.id, &line).await?;
         let file = RemotePath::parse(&format!("/home/{}/{}", self.client.user(), file_name(&self.token)))?;
+        let mut left = OutputFile { client: self.client.clone(), file: Some(file.clone()) };
+        let output = self.type_and_wait(&line, &file).await;
+        left.remove(output.is_err()).await;
+        output
+    }
+
+    /// Types the line and waits until the output is there.
+    async fn type_and_wait(&self, line: &str, file: &RemotePath) -> Result<CommandOutput> {
+        self.client.send_console_input(self.id, line).await?;
         let mark = mark(&self.token);
         let ended = self.wait_for(self.timeout, |shown| ends_with_status(shown, &mark)).await?;
         let output = match ended {
-            Ok(()) => self.read(&file, &mark, FILE_READS).await,
+            Ok(()) => self.read(file, &mark, FILE_READS).await,
             // The mark may have scrolled off the screen.
-            Err(_) => self.read(&file, &mark, 1).await,
+            Err(_) => self.read(file, &mark, 1).await,
         };
         let (text, exit_status) = match (output?, ended) {
             (Some(output), _) => output,
@@ -106,13 +118,10 @@ impl Session<'_> {
                 return Err(Error::config(message));
             }
         };
-        if let Err(error) = self.client.delete_path(&file).await {
-            log::warn!("{file} could not be removed: {}", error.chain());
-        }
         Ok(CommandOutput { text: plain(&text), exit_status: Some(exit_status), is_complete: true })
     }
 
-    /// The output and the status at its end; `None` if the file is incomplete.
+    /// The output and the exit status; `None` if the file is incomplete.
     async fn read(&self, file: &RemotePath, mark: &str, reads: u32) -> Result<Option<(String, i32)>> {
         for read in 1..=reads {
             match self.client.read_file(file).await {
@@ -191,6 +200,45 @@ impl Session<'_> {
     }
 }
 
+/// The file with the output of a command, which is removed however the call ends. A command that is still running keeps
+/// writing to it, and does not make it again.
+struct OutputFile {
+    client: Client,
+    file: Option<RemotePath>,
+}
+
+impl OutputFile {
+    /// Removes it. With `may_come`, the shell may not have made it yet.
+    async fn remove(&mut self, may_come: bool) {
+        let Some(file) = self.file.clone() else { return };
+        for attempt in 1..=REMOVALS {
+            match self.client.delete_path(&file).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    if !may_come || attempt == REMOVALS {
+                        break;
+                    }
+                    clock::sleep(FIRST_POLL * attempt).await;
+                }
+                Err(error) => {
+                    log::warn!("{file} could not be removed: {}", error.chain());
+                    break;
+                }
+                Ok(()) => break,
+            }
+        }
+        self.file = None;
+    }
+}
+
+impl Drop for OutputFile {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            let mut left = Self { client: self.client.clone(), file: self.file.take() };
+            cleanup::defer(async move { left.remove(true).await });
+        }
+    }
+}
+
 fn file_name(token: &str) -> String {
     format!(".pya-run-{token}")
 }
@@ -201,7 +249,7 @@ fn mark(token: &str) -> String {
 }
 
 /// The line that is typed into a shell: it runs the command, writes its output to a file, and the exit status to the
-/// file's end and to the terminal.
+/// file's end and to the terminal. The file is opened once: if it is removed meanwhile, it is not made again.
 ///
 /// The command is quoted so that it is one line of ASCII: no key of the line editor, no history expansion, no locale
 /// plays a part in it. The space in front keeps it out of the history where that is so configured.
@@ -220,7 +268,8 @@ fn shell_line(command: &str, token: &str) -> Result<String> {
     let file = file_name(token);
     // No reserved word opens the line: bash does not know one after an `eval` of something unfinished.
     let line = format!(
-        " eval $'{quoted}' >~/{file} 2>&1; printf '\\n%s%s %d\\n' pya- {token} $? >>~/{file}; tail -n 1 ~/{file}\n"
+        " exec 199>~/{file}; eval $'{quoted}' >&199 2>&1; printf '\\n%s%s %d\\n' pya- {token} $? >&199; exec 199>&-; \
+         tail -n 1 ~/{file}\n"
     );
     if line.len() > MAX_LINE_LENGTH {
         return Err(Error::config(format!(
@@ -238,7 +287,7 @@ fn ends_with_status(shown: &str, mark: &str) -> bool {
         && shown.rfind(mark).is_some_and(|at| shown[at..].contains('\n'))
 }
 
-/// The output and the status from what the command's file holds; `None` if its end is not there.
+/// The output and the status from what the command's file holds; `None` if it is incomplete.
 fn split_status(content: &str, mark: &str) -> Option<(String, i32)> {
     let (output, status) = content.strip_suffix('\n')?.rsplit_once('\n')?;
     let status = status.strip_prefix(mark)?.parse().ok()?;
@@ -319,7 +368,7 @@ mod tests {
     fn what_is_typed_is_one_line_of_ascii() {
         let line = shell_line("echo 'it!'\n\techo \u{e9}\\", "1").unwrap();
         assert!(line.is_ascii() && line.matches('\n').count() == 1 && line.ends_with('\n'), "{line}");
-        assert!(line.contains(r"eval $'echo \047it\041\047\012\011echo \303\251\134' >"), "{line}");
+        assert!(line.contains(r"eval $'echo \047it\041\047\012\011echo \303\251\134' >&199"), "{line}");
         assert!(shell_line(&"x".repeat(MAX_LINE_LENGTH), "1").is_err());
         assert!(shell_line("a\0b", "1").is_err());
     }

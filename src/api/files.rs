@@ -54,7 +54,7 @@ impl Client {
     }
 
     /// As [`list_dir`](Self::list_dir), but in the service's form: name to type and URL.
-    pub(super) async fn listing(&self, path: &RemotePath) -> Result<Map<String, Value>> {
+    pub(crate) async fn listing(&self, path: &RemotePath) -> Result<Map<String, Value>> {
         let response = self.listing_answer(path).await?;
         parse_listing(&response)?;
         response.json("the listing of a folder")
@@ -81,7 +81,19 @@ impl Client {
     /// `NotFound` if nothing is there, `WrongType` if a folder is, `Decode` for anything else (such as the page of a
     /// proxy).
     pub async fn read_file(&self, path: &RemotePath) -> Result<Bytes> {
-        let response = self.send(Request::get(file_url(path))).await?.error_for_status()?;
+        self.read(path, Request::get(file_url(path))).await
+    }
+
+    /// As [`read_file`](Self::read_file), for a file that others may have written: at most `bytes` of memory.
+    ///
+    /// # Errors
+    /// As there; `Decode` if the file is longer.
+    pub async fn read_file_at_most(&self, path: &RemotePath, bytes: usize) -> Result<Bytes> {
+        self.read(path, Request::get(file_url(path)).at_most(bytes)).await
+    }
+
+    async fn read(&self, path: &RemotePath, request: Request) -> Result<Bytes> {
+        let response = self.send(request).await?.error_for_status()?;
         if response.is_file_content() { Ok(response.body) } else { Err(no_file(path, &response)) }
     }
 
@@ -106,8 +118,21 @@ impl Client {
     /// # Errors
     /// As [`Client::read_file`]; `Local` if `to` is not a regular file or cannot be written.
     pub async fn download(&self, path: &RemotePath, to: &Path) -> Result<u64> {
+        self.save(path, to, Request::get(file_url(path))).await
+    }
+
+    /// As [`download`](Self::download), for a file that is not expected to be longer than `bytes`.
+    ///
+    /// # Errors
+    /// As there; `Decode` if the file is longer.
+    pub async fn download_at_most(&self, path: &RemotePath, to: &Path, bytes: u64) -> Result<u64> {
+        let most = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.save(path, to, Request::get(file_url(path)).at_most(most)).await
+    }
+
+    async fn save(&self, path: &RemotePath, to: &Path, request: Request) -> Result<u64> {
         let destination = Destination::new(to).await?;
-        let request = Request::get(file_url(path)).save_to(destination.clone());
+        let request = request.save_to(destination.clone());
         let response = self.send(request).await?.error_for_status()?;
         destination.place().await?.ok_or_else(|| no_file(path, &response))
     }

@@ -10,6 +10,7 @@ mod perform;
 mod tasks;
 mod terminal;
 mod webapps;
+mod websites;
 
 pub use console_run::{CommandOutput, is_shell_prompt};
 pub use files::{Entry, Uploaded};

@@ -1,7 +1,6 @@
 //! Performs the calls of the table: turns arguments into a request, and the answer into what the table says.
 
 use bytes::Bytes;
-use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::calls::{Answers, EndpointCall, Sends};
@@ -51,7 +50,7 @@ impl Client {
             _ => {}
         }
         let response = self.send(given.request()?).await?;
-        if call.answers == Answers::AddressIfAny && response.status == StatusCode::NOT_FOUND {
+        if call.answers == Answers::AddressIfAny && response.is_not_found() {
             return Ok(CallAnswer::Json(Value::Null));
         }
         let response = response.error_for_status().map_err(|error| self.with_console_page(error, &given))?;

@@ -9,7 +9,7 @@ use crate::client::{Client, Request, Response, quote};
 use crate::error::{Error, Result};
 
 /// A reload usually takes 1 to 8 s, but waits for running requests, which may take 5 minutes.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(6 * 60);
+pub(super) const RELOAD_TIMEOUT: Duration = Duration::from_secs(6 * 60);
 
 /// What a reload did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +50,7 @@ impl Client {
     pub async fn create_webapp(&self, domain: &str, python_version: &str) -> Result<Value> {
         let request = Request::post("webapps/").form([("domain_name", domain), ("python_version", python_version)]);
         let response = self.send(request).await?.error_for_status()?;
-        let answer: Value = response.json("the new web app")?;
-        if answer.get("status").and_then(Value::as_str) == Some("ERROR") {
-            return Err(response.to_error());
-        }
-        Ok(answer)
+        response.json("the new web app")
     }
 
     /// Changes settings of a web app; a reload is needed to apply them.
@@ -118,11 +114,51 @@ fn webapp_url(domain: &str) -> Result<String> {
 
 /// The domain, if it is one: anything else could change the path of the request.
 pub(crate) fn checked_domain(domain: &str) -> Result<&str> {
-    let label = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
-    if domain.is_empty() || !domain.split('.').all(label) {
-        return Err(Error::config(format!(
-            "{domain:?} is not a domain: give that of the web app, like \"me.pythonanywhere.com\""
-        )));
+    if is_domain(domain) {
+        return Ok(domain);
     }
-    Ok(domain)
+    let advice = match domain_in(domain) {
+        Some(found) => format!("give the domain alone, {found:?}"),
+        None => "give that of the web app, like \"me.pythonanywhere.com\"".to_owned(),
+    };
+    Err(Error::config(format!("{domain:?} is not a domain: {advice}")))
+}
+
+fn is_domain(text: &str) -> bool {
+    let label = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
+    text.split('.').all(label)
+}
+
+/// The domain in the address of a site, which is easily taken for it.
+fn domain_in(address: &str) -> Option<&str> {
+    let address = address.trim();
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let name = rest.split(['/', '?', '#']).next()?.split(':').next()?.trim_end_matches('.');
+    (name.contains('.') && is_domain(name)).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_site_is_not_its_domain_and_the_message_says_which_part_is() {
+        for domain in ["me.pythonanywhere.com", "www.example.com", "localhost", "xn--bcher-kva.example"] {
+            assert_eq!(checked_domain(domain).unwrap(), domain);
+        }
+        for address in [
+            "https://me.example.com/",
+            "me.example.com/x?y",
+            " me.example.com",
+            "me.example.com:443",
+            "me.example.com.",
+        ] {
+            let error = checked_domain(address).unwrap_err().to_string();
+            assert!(error.contains("the domain alone, \"me.example.com\""), "{error}");
+        }
+        for other in ["", ".", "a..b", "two words", "../x", "https://"] {
+            let error = checked_domain(other).unwrap_err().to_string();
+            assert!(error.contains("is not a domain"), "{error}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::deploy::{Compare, ExecutorChoice};
 /// Settings come from options, then from the environment (API_TOKEN, PYTHONANYWHERE_USERNAME, PYTHONANYWHERE_SITE,
 /// PYTHONANYWHERE_DOMAIN, PYTHONANYWHERE_RATE_LIMIT), then from the table [tool.pythonanywhere] in pyproject.toml.
 #[derive(Debug, Parser)]
-#[command(name = "pya", version, after_help = exit::HELP, disable_help_subcommand = true)]
+#[command(name = "pya", version, after_help = exit::HELP)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -115,6 +115,7 @@ pub enum Account {
 /// What is compared: shared by `diff` and `deploy`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Files to deploy")]
+#[allow(clippy::struct_excessive_bools, reason = "one switch each on the command line")]
 pub struct Select {
     /// The project's folder on this machine [default: that of the pyproject.toml that configures pya, else this one]
     #[arg(help_heading = "Arguments")]
@@ -122,9 +123,19 @@ pub struct Select {
     /// Deploy only files that match; may be given several times [default: **/*]
     #[arg(long = "mask", value_name = "MASK")]
     pub masks: Vec<String>,
-    /// Include protected files (*.sqlite3*, /media/, /.env* by default) that match; may be given several times
+    /// Deploy files that match although they are protected (databases, media/, .env, …) or ignored; may be given several
+    /// times, and must match something
     #[arg(long, value_name = "PATTERN")]
     pub include: Vec<String>,
+    /// Go by the .gitignore files alone, without asking git
+    #[arg(long)]
+    pub no_git: bool,
+    /// Deploy pointers of Git LFS whose content is not here as they are
+    #[arg(long)]
+    pub allow_lfs_pointers: bool,
+    /// Count files as removed, too, that git did not track and that another machine sent: for a CI that builds them
+    #[arg(long)]
+    pub delete_untracked: bool,
     /// Fail if a part of the project cannot be deployed (a link that leads out of it, a socket, …)
     #[arg(long)]
     pub strict: bool,
@@ -249,7 +260,7 @@ pub struct AgentOf {
 pub struct Manage {
     /// The web app [default: the configured domain]
     pub web_app: Option<String>,
-    /// Arguments for manage.py
+    /// Arguments for manage.py; the -- before them may be left out
     #[arg(last = true, required = true)]
     pub args: Vec<String>,
     /// The project's folder in the account [default: /home/<user>/<project>]
@@ -261,7 +272,7 @@ pub struct Manage {
 
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The command and its arguments
+    /// The command and its arguments; the -- before them may be left out
     #[arg(last = true, required = true)]
     pub command: Vec<String>,
     /// The project's folder in the account [default: /home/<user>/<project>]
@@ -316,6 +327,9 @@ pub struct Pull {
     /// Replace local files that differ
     #[arg(long)]
     pub overwrite: bool,
+    /// Pull no more than this, in bytes or with k, M, G [default: 2G]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_size: Option<u64>,
     /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,
@@ -325,11 +339,11 @@ pub struct Pull {
 
 #[derive(Debug, Args)]
 pub struct Logs {
-    /// The web app's domain
-    pub domain: String,
-    /// Which log
-    #[arg(value_enum, default_value_t = LogKind::Error)]
-    pub kind: LogKind,
+    /// The web app's domain [default: the configured one, else that of the account's only site]
+    pub domain: Option<String>,
+    /// Which log [default: error]
+    #[arg(value_enum)]
+    pub kind: Option<LogKind>,
     /// Keep printing new lines until Ctrl-C
     #[arg(short, long)]
     pub follow: bool,

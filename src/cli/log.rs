@@ -3,9 +3,15 @@
 //! In the extension module another logger may be in place already, one that hands the records to Python's `logging`;
 //! then only the level is set here, and that logger decides what is shown.
 
+use super::terminal::printable;
 use log::{LevelFilter, Log, Metadata, Record};
 
 struct Stderr;
+
+/// A request is information for whoever asked for more, not a trace of the program.
+fn level_name(level: log::Level) -> String {
+    if level == log::Level::Trace { "request".to_owned() } else { level.as_str().to_lowercase() }
+}
 
 impl Log for Stderr {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -16,20 +22,20 @@ impl Log for Stderr {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             use std::io::Write;
-            let _ = writeln!(std::io::stderr().lock(), "{}: {}", record.level().as_str().to_lowercase(), record.args());
+            let text = record.args().to_string();
+            let _ = writeln!(std::io::stderr().lock(), "{}: {}", level_name(record.level()), printable(&text));
         }
     }
 
     fn flush(&self) {}
 }
 
-/// Shows warnings, and more with `verbose` 1 or 2.
+/// Shows warnings, and everything of ours, each request included, if `verbose` is not 0.
 pub fn start(verbose: u8) {
     // An error means that another logger is in place.
     let _ = log::set_logger(&Stderr);
     log::set_max_level(match verbose {
         0 => LevelFilter::Warn,
-        1 => LevelFilter::Debug,
         _ => LevelFilter::Trace,
     });
 }

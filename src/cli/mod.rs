@@ -3,6 +3,7 @@
 //! | file | duty |
 //! |---|---|
 //! | `args`, `options` | the commands and their options |
+//! | `usage` | command lines as people type them |
 //! | `settings` | what holds when an option is not given: environment, `pyproject.toml` |
 //! | `context` | what every command works with |
 //! | `paths` | paths in the account as people type them |
@@ -10,6 +11,7 @@
 //! | `commands` | one file per command |
 //! | `endpoints` | a command for each endpoint of the service |
 //! | `output`, `progress` | data to stdout, messages and bars to stderr |
+//! | `terminal`, `table` | what may reach a terminal, and how wide it is |
 //! | `exit` | the exit codes |
 
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
@@ -27,6 +29,9 @@ mod progress;
 mod run;
 mod settings;
 mod signals;
+mod table;
+mod terminal;
+mod usage;
 
 pub use context::HostPython;
 pub use exit::Exit;

@@ -29,7 +29,7 @@ pub struct Global {
     /// Print only warnings and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Log requests to stderr (-v), in more detail with -vv
+    /// Log each request to stderr
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Requests per minute and endpoint, or "off" [default: 40, the documented limit]

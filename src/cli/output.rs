@@ -1,21 +1,27 @@
-//! Where output goes: data to stdout, messages to stderr.
+//! Where output goes: data to stdout, messages to stderr. Both are made safe for a terminal here, for all commands.
 //!
 //! With `--json`, stdout gets exactly one JSON document, even when the command fails. A reader that goes away
 //! (`| head`) ends the output, not the command: what a deploy does must not depend on who reads its output.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::MultiProgress;
 use serde_json::{Value, json};
 
+use super::terminal;
 use crate::error::Error;
 
 /// The output of a command.
+#[allow(clippy::struct_excessive_bools, reason = "two options and two facts, none of which follows from another")]
 pub struct Output {
     json: bool,
     quiet: bool,
-    colour: bool,
+    /// Stdout is a terminal.
+    is_terminal: bool,
+    /// Stderr is a terminal that takes colours and other control sequences.
+    control: bool,
     /// A document went out already; a second one would make stdout unreadable.
     answered: AtomicBool,
     /// The reader of stdout has gone away.
@@ -30,11 +36,11 @@ impl Output {
     /// `json` and `quiet` as asked for on the command line.
     #[must_use]
     pub fn new(json: bool, quiet: bool) -> Self {
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             json,
             quiet,
-            colour: !no_colour && io::stderr().is_terminal(),
+            is_terminal: io::stdout().is_terminal(),
+            control: !terminal::is_plain() && io::stderr().is_terminal(),
             answered: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             lost: AtomicBool::new(false),
@@ -54,10 +60,10 @@ impl Output {
         self.quiet
     }
 
-    /// Whether stderr is a terminal on which progress bars may be drawn.
+    /// Whether progress bars may be drawn on stderr.
     #[must_use]
     pub fn is_watched(&self) -> bool {
-        !self.quiet && io::stderr().is_terminal()
+        !self.quiet && self.control
     }
 
     /// Where progress bars are drawn.
@@ -66,24 +72,53 @@ impl Output {
         &self.bars
     }
 
+    /// The columns that a line of the answer may take, if there is a limit.
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        if self.is_terminal && !self.json { terminal::width() } else { None }
+    }
+
     /// Prints the answer of a command: `text` for people, `value` with `--json`.
     pub fn answer(&self, text: &str, value: &Value) {
         if self.json {
             self.document(value);
         } else if !text.is_empty() {
-            self.write(format!("{}\n", text.trim_end_matches('\n')).as_bytes());
+            self.to_stdout(format!("{}\n", terminal::printable(text.trim_end_matches('\n'))).as_bytes());
         }
     }
 
-    /// Prints one JSON document on a line of its own.
+    /// Prints an answer that is content of the account, such as a log, which goes into a file or a pipe as it is.
+    pub fn content(&self, text: &str, value: &Value) {
+        if self.is_terminal || self.json || text.is_empty() {
+            return self.answer(text, value);
+        }
+        self.to_stdout(format!("{}\n", text.trim_end_matches('\n')).as_bytes());
+    }
+
+    /// Prints one JSON document on a line of its own. A terminal shows no passwords; a program gets them.
     pub fn document(&self, value: &Value) {
         if !self.answered.swap(true, Ordering::Relaxed) {
-            self.write(format!("{value}\n").as_bytes());
+            let text = terminal::json(&self.visible(value).to_string());
+            self.to_stdout(format!("{text}\n").as_bytes());
         }
     }
 
-    /// Prints bytes as they are.
+    /// A value as stdout may show it: a terminal shows no passwords.
+    #[must_use]
+    pub fn visible<'a>(&self, value: &'a Value) -> Cow<'a, Value> {
+        if self.is_terminal { Cow::Owned(terminal::masked(value)) } else { Cow::Borrowed(value) }
+    }
+
+    /// Prints content of the account: bytes as they are, or on a terminal as text that cannot control it.
     pub fn write(&self, bytes: &[u8]) {
+        if self.is_terminal {
+            self.to_stdout(terminal::printable(&String::from_utf8_lossy(bytes)).as_bytes());
+        } else {
+            self.to_stdout(bytes);
+        }
+    }
+
+    fn to_stdout(&self, bytes: &[u8]) {
         if self.broken.load(Ordering::Relaxed) {
             return;
         }
@@ -109,13 +144,13 @@ impl Output {
     /// Prints a message, unless `--quiet`.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            self.to_stderr(text);
+            self.to_stderr("", text);
         }
     }
 
     /// Prints a warning.
     pub fn warn(&self, text: &str) {
-        self.to_stderr(&format!("{} {text}", self.painted("33", "warning:")));
+        self.to_stderr(&self.painted("33", "warning: "), text);
     }
 
     /// Prints the error that ended the command.
@@ -135,17 +170,19 @@ impl Output {
 
     /// Prints a failure as a message, without a JSON document.
     pub fn failure(&self, text: &str) {
-        self.to_stderr(&format!("{} {text}", self.painted("31", "error:")));
+        self.to_stderr(&self.painted("31", "error: "), text);
     }
 
     fn painted(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[1;{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.control { format!("\x1b[1;{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    fn to_stderr(&self, text: &str) {
+    /// Prints a line after `start`, which is ours and may be coloured.
+    fn to_stderr(&self, start: &str, text: &str) {
+        let text = terminal::printable(text);
         // If stderr has no reader either, there is no one left to tell.
         self.bars.suspend(|| {
-            let _ = writeln!(io::stderr().lock(), "{text}");
+            let _ = writeln!(io::stderr().lock(), "{start}{text}");
         });
     }
 }
@@ -158,41 +195,9 @@ fn error_document(error: &Error) -> Value {
     })
 }
 
-/// Rows as aligned columns, two spaces apart.
-#[must_use]
-pub fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
-        .collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-/// A name as it can be shown on a terminal: control characters, which could rewrite the screen, are escaped.
-#[must_use]
-pub fn shown(name: &str) -> String {
-    if name.chars().any(char::is_control) { name.escape_debug().to_string() } else { name.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_line_up_without_blanks_at_the_end() {
-        let rows = [vec!["a".into(), "b".into()], vec!["long".into()], vec!["ü".into(), "c".into()]];
-        assert_eq!(table(&rows), "a     b\nlong\nü     c");
-    }
-
-    #[test]
-    fn names_cannot_rewrite_the_screen() {
-        assert_eq!(shown("a\x1b[2J"), "a\\u{1b}[2J");
-        assert_eq!(shown("grün"), "grün");
-    }
 
     #[test]
     fn errors_say_their_kind_and_status() {

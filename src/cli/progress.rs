@@ -1,15 +1,17 @@
 //! The progress bar of a deploy: files, rate, time left, and waits for the rate limit.
 //!
 //! Rate and time left come from the process' clock, not the bar's own, so that a clock that runs faster (`pya demo`)
-//! shows the numbers of the service. Where stderr is not a terminal there is no bar; longer waits get a line each, so
-//! that a CI log shows where the time went.
+//! shows the numbers of the service. What stands beside the bar is made anew at each of its ticks, so that a wait counts
+//! down. Where stderr is not a terminal there is no bar; longer waits get a line each, so that a CI log shows where the
+//! time went.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::output::Output;
+use super::terminal::{printable, shown};
 use crate::clock::{self, Tick};
 
 /// Shorter waits are not worth a line in a log.
@@ -24,7 +26,8 @@ pub struct Progress {
     /// Created when there is something to count.
     bar: OnceLock<ProgressBar>,
     quiet: bool,
-    state: Mutex<BarState>,
+    /// Read by the bar while it is drawn: whoever holds the lock must not touch the bar.
+    state: Arc<Mutex<BarState>>,
 }
 
 struct BarState {
@@ -32,6 +35,8 @@ struct BarState {
     total: u64,
     done: u64,
     waiting: Option<(String, Tick)>,
+    /// What is under way, in place of the rate.
+    doing: Option<String>,
     last_line: Option<Tick>,
 }
 
@@ -40,8 +45,8 @@ impl Progress {
     #[must_use]
     pub fn new(output: &Output) -> Self {
         let bars = output.is_watched().then(|| output.bars().clone());
-        let state = BarState { started: clock::now(), total: 0, done: 0, waiting: None, last_line: None };
-        Self { bars, bar: OnceLock::new(), quiet: output.is_quiet(), state: Mutex::new(state) }
+        let state = BarState { started: clock::now(), total: 0, done: 0, waiting: None, doing: None, last_line: None };
+        Self { bars, bar: OnceLock::new(), quiet: output.is_quiet(), state: Arc::new(Mutex::new(state)) }
     }
 
     /// Starts counting: `total` steps are to be done from now on.
@@ -51,8 +56,14 @@ impl Progress {
         state.started = clock::now();
         drop(state);
         if let (Some(bars), 1..) = (&self.bars, total) {
-            let style = ProgressStyle::with_template("{bar:28} {pos}/{len}  {msg}");
-            let bar = ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            let shared = Arc::clone(&self.state);
+            let message = move |_: &ProgressState, text: &mut dyn std::fmt::Write| {
+                // Its only error is that of a text that does not take any more.
+                let _ = text.write_str(&lock(&shared).message());
+            };
+            let style = ProgressStyle::with_template("{bar:28} {pos}/{len}  {message}");
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("message", message);
+            let bar = ProgressBar::new(total).with_style(style);
             let bar = self.bar.get_or_init(|| bars.add(bar));
             bar.enable_steady_tick(Duration::from_millis(250));
         }
@@ -62,9 +73,11 @@ impl Progress {
     pub fn step(&self) {
         let mut state = self.lock();
         state.done += 1;
+        state.doing = None;
+        let done = state.done;
+        drop(state);
         if let Some(bar) = self.bar.get() {
-            bar.set_position(state.done);
-            bar.set_message(state.message());
+            bar.set_position(done);
         }
     }
 
@@ -74,9 +87,7 @@ impl Progress {
         let now = clock::now();
         let news = state.last_line.is_none_or(|last| now - last >= MIN_LINE_INTERVAL);
         state.waiting = Some((endpoint.to_owned(), now + wait));
-        if let Some(bar) = self.bar.get() {
-            bar.set_message(state.message());
-        } else if self.bars.is_none() && news && !self.quiet && wait >= MIN_WAIT_REPORTED {
+        if self.bars.is_none() && news && !self.quiet && wait >= MIN_WAIT_REPORTED {
             let text = format!("{}, {} of {} done", state.message(), state.done, state.total);
             state.last_line = Some(now);
             drop(state);
@@ -88,29 +99,28 @@ impl Progress {
     pub fn say(&self, text: &str) {
         if !self.quiet {
             // Printing fails where stderr has no reader.
-            let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{text}\n").as_bytes());
+            let _ =
+                std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{}\n", printable(text)).as_bytes());
         }
     }
 
-    /// Shows that the wait is over.
+    /// Shows that nothing waits any more.
     pub fn resumed(&self) {
-        let mut state = self.lock();
-        state.waiting = None;
-        if let Some(bar) = self.bar.get() {
-            bar.set_message(state.message());
-        }
+        self.lock().waiting = None;
     }
 
     /// Shows a message in place of the rate.
     pub fn message(&self, text: &str) {
-        if let Some(bar) = self.bar.get() {
-            bar.set_message(text.to_owned());
-        }
+        self.lock().doing = Some(shown(text));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BarState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BarState> {
+        lock(&self.state)
     }
+}
+
+fn lock(state: &Mutex<BarState>) -> MutexGuard<'_, BarState> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Progress {
@@ -126,6 +136,9 @@ impl BarState {
         let now = clock::now();
         if let Some((endpoint, until)) = &self.waiting {
             return format!("waiting {} for the rate limit of {endpoint}", duration_text(*until - now));
+        }
+        if let Some(doing) = &self.doing {
+            return doing.clone();
         }
         let spent = now - self.started;
         if self.done == 0 || spent.is_zero() {
@@ -162,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_drawn_where_nobody_watches() {
+    fn nothing_is_drawn_without_a_terminal() {
         let progress = Progress::new(&Output::new(false, true));
         progress.plan(3);
         progress.step();
@@ -172,5 +185,19 @@ mod tests {
         assert_eq!(progress.lock().message(), "waiting 30 s for the rate limit of files");
         progress.resumed();
         assert!(!progress.lock().message().contains("waiting"));
+        progress.message("reloading a\u{1b}]0;b");
+        assert_eq!(progress.lock().message(), "reloading a\\u{1b}]0;b");
+        progress.step();
+        assert!(progress.lock().message().ends_with("left"));
+    }
+
+    #[test]
+    fn a_wait_counts_down() {
+        let progress = Progress::new(&Output::new(false, true));
+        progress.waiting("files", Duration::from_millis(2_500));
+        assert_eq!(progress.lock().message(), "waiting 3 s for the rate limit of files");
+        std::thread::sleep(Duration::from_millis(600));
+        let message = progress.lock().message();
+        assert!(message.as_str() < "waiting 3 s", "{message}");
     }
 }

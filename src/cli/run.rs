@@ -18,6 +18,7 @@ use super::exit::Exit;
 use super::log;
 use super::output::Output;
 use super::signals::Signals;
+use super::usage::{explained, with_separator};
 use crate::cleanup;
 use crate::error::{Error, Result};
 use crate::setting::Interface;
@@ -31,11 +32,13 @@ const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// of that runtime before.
 #[must_use]
 pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
+    let args = with_separator(args);
     // Known before the rest is parsed: a program that reads JSON gets a document for a mistyped option too.
     let wants_json = args.iter().take_while(|word| *word != "--").any(|word| word == "--json");
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
+            let error = explained(error, &args);
             let shown = matches!(error.kind(), ParseErrorKind::DisplayHelp | ParseErrorKind::DisplayVersion);
             // Printing fails where the reader has gone away.
             let _ = error.print();

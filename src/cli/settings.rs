@@ -1,10 +1,12 @@
 //! What holds for this run: options, then the environment, then `[tool.pythonanywhere]` in `pyproject.toml`.
 //!
-//! The table is searched for in the project's folder and the folders above it, as other tools do. An unknown key is an
-//! error: a misspelt `protected` would otherwise leave a database unprotected. A token in the table is refused, since
-//! the file is committed.
+//! The table is searched for in the project's folder and the folders above it, as other tools do, but not beyond the
+//! work tree, and not in a file of another user: a file that someone else put into a shared folder must not decide where
+//! the token goes or what is deleted. For the same reason the table cannot name just any host. An unknown key is an error: a
+//! misspelt `protected` would otherwise leave a database unprotected. A token in the table is refused, since the file is
+//! committed.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use crate::error::{Error, Result};
 /// The table `[tool.pythonanywhere]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools, reason = "one switch each")]
 pub struct Table {
     pub user: Option<String>,
     pub host: Option<String>,
@@ -28,6 +31,10 @@ pub struct Table {
     pub domain: Option<OneOrMore>,
     pub masks: Option<OneOrMore>,
     pub protected: Option<Vec<String>>,
+    pub include: Option<OneOrMore>,
+    pub no_git: bool,
+    pub allow_lfs_pointers: bool,
+    pub delete_untracked: bool,
     pub compare: Option<Compare>,
     pub delete: bool,
     pub max_delete: Option<usize>,
@@ -42,17 +49,21 @@ pub struct Table {
 }
 
 /// The keys of [`Table`]; a test compares the two.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 23] = [
+    "allow_lfs_pointers",
     "allow_tasks",
     "compare",
     "delete",
+    "delete_untracked",
     "domain",
     "executor",
     "host",
+    "include",
     "manage",
     "masks",
     "max_delete",
     "max_file_size",
+    "no_git",
     "project",
     "protected",
     "rate_limit",
@@ -124,24 +135,39 @@ impl<'a> Settings<'a> {
     /// A client for the account.
     ///
     /// # Errors
-    /// `Config` if user or token are missing or malformed.
+    /// `Config` if user or token are missing or malformed, or the table names a host that it may not name.
     pub fn client(&self) -> Result<Client> {
-        let host = BaseUrl::parse(&self.host())?;
+        let host = self.host()?;
         let token = self.token()?;
-        let Some(user) = first([&self.global.user, &self.environment.user, &self.table.user]) else {
+        let names = [&self.global.user, &self.environment.user, &self.table.user, &self.environment.login];
+        let Some(user) = first(names) else {
             return Err(Error::config(format!(
                 "the user name is missing: give --user NAME, set {}, or write user = \"NAME\" under \
                  [tool.pythonanywhere] in pyproject.toml",
                 Environment::USER
             )));
         };
-        Client::new(&host, &user, &token, self.options()?)
+        let client = Client::new(&host, &user, &token, self.options()?)?;
+        if !host.is_loopback() && !host.is_public_system() {
+            log::warn!("the API token is sent to {}", host.authority());
+        }
+        Ok(client)
     }
 
-    /// The host, wherever it was given.
-    pub fn host(&self) -> String {
-        first([&self.global.host, &self.environment.host, &self.table.host])
-            .unwrap_or_else(|| BaseUrl::DEFAULT_HOST.to_owned())
+    /// The host: any that the user named, or one of the service or of this machine that the table names.
+    fn host(&self) -> Result<BaseUrl> {
+        if let Some(host) = first([&self.global.host, &self.environment.host]) {
+            return BaseUrl::parse(&host);
+        }
+        let Some(named) = first([&self.table.host]) else { return BaseUrl::parse(BaseUrl::DEFAULT_HOST) };
+        let host = BaseUrl::parse(&named)?;
+        if host.is_loopback() || host.is_pythonanywhere() {
+            return Ok(host);
+        }
+        Err(Error::config(format!(
+            "host = {named:?} in pyproject.toml is not PythonAnywhere, and the API token goes to no other host because \
+             of a file: give --host {named} or set PYTHONANYWHERE_SITE if you mean it"
+        )))
     }
 
     fn token(&self) -> Result<Token> {
@@ -213,7 +239,7 @@ impl<'a> Settings<'a> {
     /// `Config` if it is not given or is not a folder's name: guessing it from the folder could overwrite another
     /// project.
     pub fn project(&self, local_root: &Path) -> Result<String> {
-        let Some(name) = first([&self.global.project, &None, &self.table.project]) else {
+        let Some(name) = first([&self.global.project, &self.table.project]) else {
             let guess = local_root.file_name().map_or("NAME".into(), |name| name.to_string_lossy());
             return Err(Error::config(format!(
                 "the project's name is missing: give --project NAME (perhaps {guess:?}), or write project = \"NAME\" \
@@ -256,33 +282,78 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// The text of a token file, without the line break that editors put at its end.
+/// The text of a token file, without a final line break.
 pub fn read_token(path: &Path) -> Result<String> {
     std::fs::read_to_string(path)
         .map(|text| text.trim().to_owned())
         .map_err(|error| Error::config(format!("cannot read the token file {}: {error}", path.display())))
 }
 
-fn first(values: [&Option<String>; 3]) -> Option<String> {
+fn first<const COUNT: usize>(values: [&Option<String>; COUNT]) -> Option<String> {
     values.into_iter().flatten().map(|value| value.trim()).find(|value| !value.is_empty()).map(str::to_owned)
 }
 
-/// The nearest `pyproject.toml` with our table, from `folder` upward.
+/// The nearest `pyproject.toml` with our table, from `folder` up to the root of the work tree. Without one, only the
+/// folder's own counts.
 fn find_table(folder: &Path) -> Result<Option<(Table, PathBuf)>> {
     // The command itself reports a folder that does not exist.
     let Ok(folder) = folder.canonicalize() else { return Ok(None) };
+    let tree = folder.ancestors().find(|candidate| [".git", ".hg"].iter().any(|mark| candidate.join(mark).exists()));
+    let top = tree.unwrap_or(&folder);
     for candidate in folder.ancestors() {
         let file = candidate.join("pyproject.toml");
-        let text = match std::fs::read_to_string(&file) {
-            Ok(text) => text,
+        let is_below_top = candidate.starts_with(top);
+        let (text, is_own) = match read_own(&file) {
+            Ok(found) => found,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
-            Err(source) => return Err(Error::Local { path: file, source }),
+            Err(source) if is_below_top => return Err(Error::Local { path: file, source }),
+            Err(_) => continue,
         };
-        if let Some(table) = parse_table(&text).map_err(|why| Error::config(format!("{}: {why}", file.display())))? {
+        let table = parse_table(&text);
+        if !is_own || !is_below_top {
+            if !matches!(table, Ok(None)) {
+                let reason = match (is_own, tree) {
+                    (false, _) => "it belongs to another user".to_owned(),
+                    (true, Some(top)) => format!("it is above the work tree in {}", top.display()),
+                    (true, None) => {
+                        format!("it is above {}, which is in no git work tree; run pya in its folder", folder.display())
+                    }
+                };
+                log::warn!("{} is passed over: {reason}", file.display());
+            }
+            continue;
+        }
+        if let Some(table) = table.map_err(|why| Error::config(format!("{}: {why}", file.display())))? {
             return Ok(Some((table, candidate.to_owned())));
         }
     }
     Ok(None)
+}
+
+/// The text of a file, and whether it belongs to the user of this process.
+fn read_own(file: &Path) -> std::io::Result<(String, bool)> {
+    // Opening a pipe would wait for its other end.
+    if std::fs::metadata(file).is_ok_and(|facts| !facts.is_file()) {
+        return Err(std::io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut open = std::fs::File::open(file)?;
+    let is_own = is_own(&open.metadata()?);
+    let mut text = String::new();
+    open.read_to_string(&mut text)?;
+    Ok((text, is_own))
+}
+
+/// Whether a file belongs to the user of this process, or to the one who became root by `sudo`, as git sees it.
+#[cfg(unix)]
+fn is_own(facts: &std::fs::Metadata) -> bool {
+    let (owner, user) = (std::os::unix::fs::MetadataExt::uid(facts), rustix::process::geteuid());
+    let before_sudo = || std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse::<u32>().ok());
+    owner == user.as_raw() || (user.is_root() && before_sudo() == Some(owner))
+}
+
+#[cfg(not(unix))]
+fn is_own(_facts: &std::fs::Metadata) -> bool {
+    true
 }
 
 /// The table in the text of a `pyproject.toml`; `None` if it has none.
@@ -323,7 +394,7 @@ mod tests {
     #[test]
     fn every_known_key_is_read() {
         let table = parse(
-            "compare = 'content'\ndelete = true\ndomain = ['a.b', 'c.d']\nhost = 'h'\nmasks = '**/*.py'\n\
+            "allow_lfs_pointers = true\ncompare = 'content'\ndelete = true\ndelete_untracked = true\ndomain = ['a.b', 'c.d']\nhost = 'h'\ninclude = '.env'\nno_git = true\nmasks = '**/*.py'\n\
              max_delete = 3\nmax_file_size = '10M'\nproject = 'p'\nprotected = ['/x']\nrate_limit = 60\n\
              remote_root = '/home/u/x'\nroot = 'src'\nstrict = true\ntimeout = 5\nuser = 'u'",
         )
@@ -332,6 +403,8 @@ mod tests {
         assert_eq!(table.compare, Some(Compare::Content));
         assert_eq!(table.domain.unwrap().to_vec(), ["a.b", "c.d"]);
         assert_eq!(table.masks.unwrap().to_vec(), ["**/*.py"]);
+        assert_eq!(table.include.unwrap().to_vec(), [".env"]);
+        assert!(table.no_git && table.allow_lfs_pointers && table.delete_untracked);
         assert!(table.delete && table.strict && table.max_delete == Some(3) && table.timeout == Some(5.0));
         assert_eq!(format!("{:?}", Table::default()).matches(": ").count(), KEYS.len());
     }

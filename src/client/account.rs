@@ -17,6 +17,7 @@ use super::options::{Options, RateLimit};
 use super::path::quote_segments;
 use super::pool::ConnectionKind;
 use super::request::header;
+use super::secrets::Secrets;
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
 
@@ -38,6 +39,8 @@ pub(super) struct Account {
     pub(super) headers: HeaderMap,
     pub(super) owner: Owner,
     pub(super) kind: ConnectionKind,
+    /// Whether the host is the service, whose answers are documented.
+    pub(super) is_service: bool,
     /// The rate limit as given, before the environment was read.
     rate_limit: RateLimit,
     /// The last `Date` of the service and when it came.
@@ -53,7 +56,7 @@ impl Client {
         check_user(user)?;
         let base = format!("{host}api/v0/user/{}/", quote_segments(user));
         let headers = HeaderMap::from_iter([(AUTHORIZATION, token.header()?)]);
-        Self::build(host::check(&base)?, user.to_owned(), headers, options)
+        Self::build(host::check(&base)?, user.to_owned(), headers, options, true)
     }
 
     /// A client for a base URL like `https://www.pythonanywhere.com/api/v0/user/me/` that sends these headers.
@@ -82,7 +85,7 @@ impl Client {
         let user = user.strip_suffix('/').unwrap_or(user).to_owned();
         check_user(&user)?;
         let headers = headers.into_iter().map(|(name, value)| header(name, value)).collect::<Result<HeaderMap>>()?;
-        Self::build(base, user, headers, options)
+        Self::build(base, user, headers, options, true)
     }
 
     /// A client for one URL of a server that is not `PythonAnywhere`. Its requests have the path `""` and no token.
@@ -92,16 +95,17 @@ impl Client {
     pub fn at(url: &str, options: Options) -> Result<Self> {
         let mut url = host::check_url(url)?;
         url.set_fragment(None);
-        Self::build(url, String::new(), HeaderMap::new(), options)
+        Self::build(url, String::new(), HeaderMap::new(), options, false)
     }
 
-    fn build(base: Url, user: String, headers: HeaderMap, options: Options) -> Result<Self> {
+    fn build(base: Url, user: String, headers: HeaderMap, options: Options, is_service: bool) -> Result<Self> {
         let rate_limit = options.rate_limit;
         let options = Options { rate_limit: rate_limit.resolve()?, ..options };
         let host = BaseUrl::of(&base);
         let owner = Owner { host: host.authority().to_owned(), user: user.clone(), shared: !host.is_loopback() };
-        let kind = ConnectionKind::of(&host, options.connect_timeout);
-        let account = Account { host, user, base, headers, owner, kind, rate_limit, server_clock: Mutex::new(None) };
+        let kind = ConnectionKind::of(&host);
+        let server_clock = Mutex::new(None);
+        let account = Account { host, user, base, headers, owner, kind, is_service, rate_limit, server_clock };
         Ok(Self { account: Arc::new(account), options: Arc::new(options), observer: None, requests: Arc::default() })
     }
 
@@ -114,6 +118,12 @@ impl Client {
     /// The API token, if requests carry one.
     pub(crate) fn token(&self) -> Option<&str> {
         self.account.headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Token ")
+    }
+
+    /// What a server said, with `***` for the token and other credentials of this account.
+    #[must_use]
+    pub fn mask(&self, text: &str) -> String {
+        Secrets::of_headers(&self.account.headers).mask(text, false)
     }
 
     /// The host.
@@ -152,7 +162,7 @@ impl Client {
     /// Whether a client created now would be the same: the environment may have changed.
     #[must_use]
     pub fn fits_environment(&self) -> bool {
-        ConnectionKind::of(&self.account.host, self.options.connect_timeout) == self.account.kind
+        ConnectionKind::of(&self.account.host) == self.account.kind
             && self.account.rate_limit.resolve().is_ok_and(|limit| limit == self.options.rate_limit)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A request is turned into bytes anew for each attempt, so its content is *opened* for each attempt. If the length is
 //! known, the service is told before the first byte. Content that turns out longer or shorter is an error: the request
-//! is cut off before its end, so that the service never takes a part for the whole.
+//! is cut off before its end, so that the service never stores an incomplete file.
 
 use std::fmt;
 use std::fs::File;

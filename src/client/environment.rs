@@ -1,8 +1,10 @@
 //! The account as the environment names it: the variables that PythonAnywhere sets in its consoles, web apps and tasks,
 //! and those that people set in CI. They are read when needed, never at import.
 //!
-//! `USER` counts only where the host's own variables show that this is PythonAnywhere: on a laptop it names another
-//! account. See <https://help.pythonanywhere.com/pages/API/>.
+//! `USER` counts only on the host itself: on a laptop it names another account, in CI it is `runner`. The host sets
+//! `PYTHONANYWHERE_DOMAIN` to one of two values, and home folders there are `/home/$USER`. Other values of that variable,
+//! such as the domain of a web app, are not the service's: the token would go to that site.
+//! See <https://help.pythonanywhere.com/pages/API/>.
 
 use super::host::BaseUrl;
 use crate::error::{Error, Result};
@@ -12,8 +14,10 @@ use crate::error::{Error, Result};
 pub struct Environment {
     /// `API_TOKEN`.
     pub token: Option<String>,
-    /// `PYTHONANYWHERE_USERNAME`; on the host also `USER` or `LOGNAME`.
+    /// `PYTHONANYWHERE_USERNAME`.
     pub user: Option<String>,
+    /// On the host, `USER` or `LOGNAME`.
+    pub login: Option<String>,
     /// `PYTHONANYWHERE_SITE`, or the host that `PYTHONANYWHERE_DOMAIN` stands for.
     pub host: Option<String>,
 }
@@ -33,10 +37,11 @@ impl Environment {
     /// Reads an environment given as a function; empty values count as unset.
     pub fn from(get: impl Fn(&str) -> Option<String>) -> Self {
         let get = |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let host = get("PYTHONANYWHERE_SITE").or_else(|| get("PYTHONANYWHERE_DOMAIN").map(|name| host_of(&name)));
-        let on_the_host = host.is_some();
-        let login = || if on_the_host { get("USER").or_else(|| get("LOGNAME")) } else { None };
-        Self { token: get(Self::TOKEN), user: get(Self::USER).or_else(login), host }
+        let domain = get("PYTHONANYWHERE_DOMAIN").and_then(|name| host_of(&name));
+        let at_home = |user: &String| get("HOME").is_some_and(|home| home == format!("/home/{user}"));
+        let login = domain.and_then(|_| get("USER").or_else(|| get("LOGNAME"))).filter(at_home);
+        let host = get("PYTHONANYWHERE_SITE").or(domain.map(str::to_owned));
+        Self { token: get(Self::TOKEN), user: get(Self::USER), login, host }
     }
 
     /// Host, user and token of the account.
@@ -50,54 +55,69 @@ impl Environment {
                 Self::TOKEN
             ))
         })?;
-        let user = self.user.ok_or_else(|| {
+        let user = self.user.or(self.login).ok_or_else(|| {
             Error::config(format!("the user name is missing: set {} to that of the PythonAnywhere account", Self::USER))
         })?;
         Ok((self.host.unwrap_or_else(|| BaseUrl::DEFAULT_HOST.to_owned()), user, token))
     }
 }
 
-/// The host behind `PYTHONANYWHERE_DOMAIN`: `pythonanywhere.com` means its `www.`, while `eu.pythonanywhere.com` is
-/// itself the host.
-fn host_of(domain: &str) -> String {
-    if domain == "pythonanywhere.com" { BaseUrl::DEFAULT_HOST.to_owned() } else { domain.to_owned() }
+/// The host behind the values that the service gives `PYTHONANYWHERE_DOMAIN`: `pythonanywhere.com` means its `www.`,
+/// while `eu.pythonanywhere.com` is itself the host.
+fn host_of(domain: &str) -> Option<&'static str> {
+    match domain {
+        "pythonanywhere.com" => Some(BaseUrl::DEFAULT_HOST),
+        "eu.pythonanywhere.com" => Some("eu.pythonanywhere.com"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(pairs: &[(&str, &str)]) -> (Option<String>, Option<String>, Option<String>) {
-        let found =
-            Environment::from(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into()));
-        (found.token, found.user, found.host)
+    fn read(pairs: &[(&str, &str)]) -> Environment {
+        Environment::from(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into()))
     }
 
+    const EU: (&str, &str) = ("PYTHONANYWHERE_DOMAIN", "eu.pythonanywhere.com");
+
     #[test]
-    fn a_laptops_user_is_somebody_else() {
-        assert_eq!(read(&[("USER", "root"), ("API_TOKEN", "t")]), (Some("t".into()), None, None));
+    fn the_user_of_a_laptop_is_not_the_account() {
+        let laptop = [("USER", "me"), ("LOGNAME", "me"), ("HOME", "/home/me")];
+        assert_eq!(read(&laptop).login, None);
+        let with = |more| read(&[&laptop[..], &[more]].concat()).login;
+        assert_eq!(with(("PYTHONANYWHERE_SITE", "eu.pythonanywhere.com")), None);
+        assert_eq!(with(("PYTHONANYWHERE_DOMAIN", "www.example.com")), None);
+        assert_eq!(read(&[EU, ("USER", "runner"), ("HOME", "/root")]).login, None);
+        assert_eq!(read(&[EU, ("USER", "me")]).login, None);
     }
 
     #[test]
     fn the_host_names_its_user() {
-        let found = read(&[("LOGNAME", "me"), ("PYTHONANYWHERE_SITE", "www.pythonanywhere.com")]);
-        assert_eq!(found, (None, Some("me".into()), Some("www.pythonanywhere.com".into())));
-        let found = read(&[("USER", "me"), ("LOGNAME", "x"), ("PYTHONANYWHERE_DOMAIN", "eu.pythonanywhere.com")]);
-        assert_eq!(found, (None, Some("me".into()), Some("eu.pythonanywhere.com".into())));
+        let found = read(&[EU, ("USER", "me"), ("LOGNAME", "x"), ("HOME", "/home/me")]);
+        assert_eq!((found.login, found.host), (Some("me".into()), Some("eu.pythonanywhere.com".into())));
+        assert_eq!(read(&[EU, ("LOGNAME", "me"), ("HOME", "/home/me")]).login, Some("me".into()));
     }
 
     #[test]
-    fn the_bare_domain_gets_its_www() {
-        let host = |pairs| read(pairs).2;
-        assert_eq!(host(&[("PYTHONANYWHERE_DOMAIN", "pythonanywhere.com")]), Some("www.pythonanywhere.com".into()));
-        let both = [("PYTHONANYWHERE_DOMAIN", "pythonanywhere.com"), ("PYTHONANYWHERE_SITE", "x.example")];
-        assert_eq!(host(&both), Some("x.example".into()));
+    fn only_the_services_own_domains_name_a_host() {
+        let host = |domain| read(&[("PYTHONANYWHERE_DOMAIN", domain)]).host;
+        assert_eq!(host("pythonanywhere.com"), Some("www.pythonanywhere.com".into()));
+        assert_eq!(host("eu.pythonanywhere.com"), Some("eu.pythonanywhere.com".into()));
+        for other in ["www.example.com", "me.pythonanywhere.com", "pythonanywhere.com.example.org", "127.0.0.1:80"] {
+            assert_eq!(host(other), None, "{other}");
+        }
+        assert_eq!(read(&[EU, ("PYTHONANYWHERE_SITE", "x.example")]).host, Some("x.example".into()));
     }
 
     #[test]
     fn the_explicit_user_wins_and_empty_is_unset() {
-        let pairs =
-            [("PYTHONANYWHERE_USERNAME", "ci"), ("USER", "me"), ("PYTHONANYWHERE_SITE", "h"), ("API_TOKEN", "")];
-        assert_eq!(read(&pairs), (None, Some("ci".into()), Some("h".into())));
+        let found =
+            read(&[EU, ("PYTHONANYWHERE_USERNAME", "ci"), ("USER", "me"), ("HOME", "/home/me"), ("API_TOKEN", "")]);
+        assert_eq!((found.user.as_deref(), found.token.as_deref()), (Some("ci"), None));
+        assert!(found.account().is_err());
+        let found = read(&[EU, ("USER", "me"), ("HOME", "/home/me"), ("API_TOKEN", "t")]).account().unwrap();
+        assert_eq!(found, ("eu.pythonanywhere.com".into(), "me".into(), "t".into()));
     }
 }

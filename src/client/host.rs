@@ -17,6 +17,7 @@ pub struct BaseUrl {
 impl BaseUrl {
     /// The US system.
     pub const DEFAULT_HOST: &str = "www.pythonanywhere.com";
+    const ZONE: &str = "pythonanywhere.com";
 
     /// Takes a host (`www.pythonanywhere.com`, `eu.pythonanywhere.com`) or a URL (`http://127.0.0.1:8000`).
     ///
@@ -49,6 +50,19 @@ impl BaseUrl {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.url)
+    }
+
+    /// Whether it is a name of the service. Below pythonanywhere.com are its systems, and the sites of its customers.
+    #[must_use]
+    pub fn is_pythonanywhere(&self) -> bool {
+        self.url.host_str().is_some_and(|host| host == Self::ZONE || host.ends_with(".pythonanywhere.com"))
+    }
+
+    /// Whether it is one of the systems of the service that everybody can use.
+    #[must_use]
+    pub fn is_public_system(&self) -> bool {
+        let systems = [Self::DEFAULT_HOST, Self::ZONE, "eu.pythonanywhere.com", "www.eu.pythonanywhere.com"];
+        self.url.host_str().is_some_and(|host| systems.contains(&host))
     }
 
     /// Whether it is reached over https.
@@ -157,6 +171,14 @@ mod tests {
         {
             assert!(BaseUrl::parse(bad).unwrap_err().to_string().contains("https"), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_services_names_are_known() {
+        let is = |text: &str| BaseUrl::parse(text).unwrap().is_pythonanywhere();
+        assert!(["www.pythonanywhere.com", "EU.pythonanywhere.com", "me.pythonanywhere.com:443"].into_iter().all(is));
+        assert!(!["pythonanywhere.com.example.org", "notpythonanywhere.com", "127.0.0.1"].into_iter().any(is));
+        assert!(!BaseUrl::parse("me.pythonanywhere.com").unwrap().is_public_system());
     }
 
     #[test]

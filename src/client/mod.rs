@@ -3,12 +3,15 @@
 //! A [`Client`] is an account (host, user, token) and its [`Options`]; it is cheap to make and to clone, because the
 //! connections ([`pool`]) and the rate budget ([`budget`]) belong to the process, not to the object. One call does
 //! everything: [`Client::send`] takes a [`Request`], waits for the budget, retries what is safe to repeat, and returns
-//! a [`Response`] of any status. What the statuses mean is decided in [`crate::api`].
+//! a [`Response`] of any status, which knows whether it is the success that the service documents.
 
 mod account;
+mod admission;
 mod auth;
 mod budget;
+mod connect;
 mod content;
+mod decode;
 mod endpoints;
 mod environment;
 mod host;
@@ -16,14 +19,19 @@ mod observer;
 mod options;
 mod path;
 mod pool;
+mod reach;
+mod redirect;
 mod request;
 mod response;
 mod retry;
 mod save;
+mod secrets;
 mod send;
+mod success;
 mod transfer;
 
 pub use account::Client;
+pub use admission::Admission;
 pub use auth::Token;
 pub use content::{Chunks, ContentSource, FileContent};
 pub use endpoints::{Endpoint, endpoint_of};
@@ -36,3 +44,4 @@ pub(crate) use path::quote_segments as quote;
 pub use request::Request;
 pub use response::Response;
 pub(crate) use save::Destination;
+pub(crate) use secrets::Secrets;

@@ -9,7 +9,7 @@ pub trait Observer: Send + Sync {
         let _ = (endpoint, wait);
     }
 
-    /// The last reported wait for `endpoint` is over.
+    /// The last reported wait for `endpoint` has ended.
     fn resumed(&self, endpoint: &str) {
         let _ = endpoint;
     }

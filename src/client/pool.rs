@@ -1,10 +1,10 @@
-//! The connections of the process: one `reqwest` client for each runtime and kind of host, created on first use.
+//! The connections of the process: one `reqwest` client for each runtime and kind of host, created on first use. What
+//! differs from request to request, such as time-outs, is no part of it.
 //!
 //! A connection is driven by the runtime it was opened on, so a pool belongs to a runtime (a forked child has its own,
 //! and so has each test). TLS trusts what the platform trusts, or, as users of requests expect, only the certificates
 //! that `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE` names; verification cannot be switched off.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +13,7 @@ use std::time::Duration;
 use reqwest::Certificate;
 use reqwest::redirect::Policy;
 
+use super::connect::TimedConnect;
 use super::host::BaseUrl;
 use crate::error::{Error, Result, chain};
 use crate::per_process::PerProcess;
@@ -25,7 +26,6 @@ pub(super) struct ConnectionKind {
     pub secure: bool,
     /// Loopback bypasses every proxy.
     pub loopback: bool,
-    pub connect_timeout: Duration,
     pub trust: Option<PathBuf>,
     /// The proxy variables as they were, since `reqwest` reads them once.
     pub proxies: Vec<Option<OsString>>,
@@ -36,29 +36,39 @@ const PROXY_VARIABLES: [&str; 8] =
 
 impl ConnectionKind {
     /// Reads from the environment which certificates and proxies to use.
-    pub(super) fn of(host: &BaseUrl, connect_timeout: Duration) -> Self {
+    pub(super) fn of(host: &BaseUrl) -> Self {
         let (secure, loopback) = (host.is_secure(), host.is_loopback());
         let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let trust = if secure { ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"].into_iter().find_map(named) } else { None };
         let proxies = if loopback { Vec::new() } else { PROXY_VARIABLES.into_iter().map(std::env::var_os).collect() };
-        Self { secure, loopback, connect_timeout, trust, proxies }
+        Self { secure, loopback, trust, proxies }
     }
 }
 
-type Pools = Mutex<HashMap<(tokio::runtime::Id, ConnectionKind), reqwest::Client>>;
+/// The pools, the one that was used last at the end.
+type Pools = Mutex<Vec<((tokio::runtime::Id, ConnectionKind), reqwest::Client)>>;
 
-static POOLS: PerProcess<Pools> = PerProcess::new(|_| Mutex::new(HashMap::new()));
+static POOLS: PerProcess<Pools> = PerProcess::new(|_| Mutex::default());
+
+/// More are only made by a program that changes its proxies or starts runtimes over and over; the oldest goes then.
+const MOST_POOLS: usize = 16;
+
+/// Connections to a host that wait for the next request. A burst may open more.
+const MOST_IDLE: usize = 32;
 
 /// The pool for a kind of host. Must be called on a runtime.
 pub(super) fn get(kind: &ConnectionKind) -> Result<reqwest::Client> {
     let key = (tokio::runtime::Handle::current().id(), kind.clone());
     let pools = POOLS.get();
     let mut pools = pools.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(client) = pools.get(&key) {
-        return Ok(client.clone());
+    let client = match pools.iter().position(|(known, _)| *known == key) {
+        Some(at) => pools.remove(at).1,
+        None => build(kind)?,
+    };
+    if pools.len() >= MOST_POOLS {
+        pools.remove(0);
     }
-    let client = build(kind)?;
-    pools.insert(key, client.clone());
+    pools.push((key, client.clone()));
     Ok(client)
 }
 
@@ -91,7 +101,8 @@ fn build(kind: &ConnectionKind) -> Result<reqwest::Client> {
         .referer(false)
         // Retries are decided in one place, which is not here.
         .retry(reqwest::retry::never())
-        .connect_timeout(kind.connect_timeout)
+        .connector_layer(TimedConnect)
+        .pool_max_idle_per_host(MOST_IDLE)
         .tcp_keepalive(Duration::from_secs(30));
     if kind.loopback {
         builder = builder.no_proxy();

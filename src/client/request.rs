@@ -8,6 +8,7 @@ use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+use url::Url;
 
 use super::content::FileContent;
 use super::endpoints::{Endpoint, endpoint_of};
@@ -21,6 +22,8 @@ pub struct Request {
     /// Of the API.
     pub(super) version: u8,
     pub(super) path: String,
+    /// Where the service redirected it to, in place of path and query.
+    pub(super) redirected_to: Option<Url>,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
@@ -57,6 +60,7 @@ impl Request {
             method,
             version: 0,
             path: path.into(),
+            redirected_to: None,
             query: Vec::new(),
             headers: HeaderMap::new(),
             body: Body::Empty,
@@ -179,7 +183,7 @@ impl Request {
         self
     }
 
-    /// Refuses an answer with a longer body, after decompression.
+    /// Refuses an answer with a longer body, after decompression; that of an error is cut instead.
     #[must_use]
     pub fn at_most(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);

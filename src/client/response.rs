@@ -10,10 +10,19 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
+use super::decode::LONGEST_ERROR;
+use super::secrets::Secrets;
+use super::success::Success;
 use crate::error::{Error, Result};
 
 /// How much of an unexpected answer is quoted.
 const SNIPPET_CHARACTERS: usize = 200;
+
+/// How much of an explanation in JSON is quoted: a form's errors may be many.
+const LONGEST_DETAIL: usize = 2000;
+
+/// What is said in place of a body that may repeat a short password.
+const NOT_QUOTED: &str = "the answer is not shown, because it may repeat the password that was sent";
 
 /// A complete answer.
 #[derive(Debug, Clone)]
@@ -26,8 +35,14 @@ pub struct Response {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, decompressed.
+    /// The body, decompressed. That of an error is cut to 64 KiB.
     pub body: Bytes,
+    /// Whether the rest of the body was left out.
+    pub(crate) is_cut: bool,
+    /// What means success here.
+    pub(crate) success: Success,
+    /// What is not quoted of the body.
+    pub(crate) secrets: Secrets,
 }
 
 impl Response {
@@ -41,7 +56,7 @@ impl Response {
     /// Whether this is a file's content rather than a listing, a page or an error: the media type tells.
     #[must_use]
     pub(crate) fn is_file_content(&self) -> bool {
-        self.status.is_success() && self.media_type() == "application/octet-stream"
+        self.status == StatusCode::OK && self.media_type() == "application/octet-stream"
     }
 
     /// The body as JSON, whatever its content type says (the service sends `text/json` too).
@@ -52,12 +67,58 @@ impl Response {
         serde_json::from_slice(&self.body).map_err(|_| self.unexpected(expected))
     }
 
-    /// The answer itself if its status is a success.
+    /// The answer itself if it is the success that the service documents.
     ///
     /// # Errors
-    /// `Api` with the service's own words otherwise.
+    /// `Api` with the service's own words for an error status, also where an error comes with status 200;
+    /// `Undocumented` for another status than the endpoint's, or a page of HTML: something else answered.
     pub fn error_for_status(self) -> Result<Self> {
-        if self.status.is_success() { Ok(self) } else { Err(self.to_error()) }
+        if !self.status.is_success() || self.reports_error() {
+            return Err(self.to_error());
+        }
+        if self.success.includes(self.status, self.is_page()) {
+            return Ok(self);
+        }
+        Err(Error::Undocumented {
+            method: self.method.to_string(),
+            path: self.url.path().to_owned(),
+            status: self.status.as_u16(),
+            words: self.plain_text(&self.quotable()),
+        })
+    }
+
+    /// Whether it is the service's own "not there". A proxy's 404 says nothing about what is on the host.
+    #[must_use]
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND && self.is_documented_error()
+    }
+
+    fn is_page(&self) -> bool {
+        !self.body.is_empty() && matches!(&*self.media_type(), "text/html" | "application/xhtml+xml")
+    }
+
+    /// Whether it is an error in spite of its status, as in `{"status": "ERROR", "error_message": "taken"}`.
+    fn reports_error(&self) -> bool {
+        self.method != Method::GET
+            && self.success != Success::Any
+            && serde_json::from_slice::<Value>(&self.body).is_ok_and(|answer| answer["status"] == "ERROR")
+    }
+
+    /// Whether the body has one of the shapes in which the service reports errors.
+    fn is_documented_error(&self) -> bool {
+        let Ok(Value::Object(fields)) = serde_json::from_slice(&self.body) else { return false };
+        let has = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
+        has("detail") || has("error") || (has("message") && has("code")) || (has("error_type") && has("error_message"))
+    }
+
+    /// The text of the body as messages may quote it: without secrets, and in full, so that none is cut in two. Empty
+    /// if it cannot be told apart from a password.
+    fn quotable(&self) -> String {
+        if !self.secrets.allow_quotes() {
+            return String::new();
+        }
+        let head = &self.body[..self.body.len().min(LONGEST_ERROR)];
+        self.secrets.mask(&String::from_utf8_lossy(head), self.is_cut || head.len() < self.body.len())
     }
 
     /// An error saying that the answer is not what the endpoint promises.
@@ -68,7 +129,11 @@ impl Response {
             path: self.url.path().to_owned(),
             status: self.status.as_u16(),
             expected,
-            snippet: snippet(&self.body),
+            snippet: if self.secrets.allow_quotes() {
+                cut(&self.quotable(), SNIPPET_CHARACTERS)
+            } else {
+                NOT_QUOTED.to_owned()
+            },
         }
     }
 
@@ -76,6 +141,7 @@ impl Response {
     #[must_use]
     pub fn to_error(&self) -> Error {
         let words = ServiceError::of(self);
+        let recognised = self.success == Success::Any || self.is_documented_error();
         Error::Api {
             method: self.method.to_string(),
             path: self.url.path().to_owned(),
@@ -84,7 +150,19 @@ impl Response {
             code: words.code,
             retry_after: self.retry_after(),
             browser_url: None,
+            recognised,
         }
+    }
+
+    /// The readable part of a text that is not a JSON object: that of an HTML page, or the reason phrase if it is empty.
+    fn plain_text(&self, text: &str) -> String {
+        let text = if text.trim_start().starts_with('<') { Cow::Owned(without_tags(text)) } else { text.into() };
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !words.is_empty() {
+            return cut(&words, SNIPPET_CHARACTERS);
+        }
+        let reason = self.status.canonical_reason().unwrap_or("no explanation");
+        if self.secrets.allow_quotes() { reason.to_owned() } else { format!("{reason}; {NOT_QUOTED}") }
     }
 
     /// When the service made the answer, by its own clock.
@@ -131,11 +209,13 @@ struct ServiceError {
 
 impl ServiceError {
     fn of(response: &Response) -> Self {
-        match serde_json::from_slice::<Value>(&response.body) {
+        let text = response.quotable();
+        let error = match serde_json::from_str::<Value>(&text) {
             Ok(Value::Object(fields)) => Self::of_fields(&fields),
             _ => None,
-        }
-        .unwrap_or_else(|| Self { detail: plain_text(response), code: None })
+        };
+        let error = error.unwrap_or_else(|| Self { detail: response.plain_text(&text), code: None });
+        Self { detail: cut(&error.detail, LONGEST_DETAIL), code: error.code.map(|code| cut(&code, SNIPPET_CHARACTERS)) }
     }
 
     /// The four shapes of the service (`detail`; `message` + `code`; `error`; `error_type` + `error_message`), and a
@@ -158,18 +238,6 @@ fn value_text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(value_text).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
-    }
-}
-
-/// The readable text of a body that is not a JSON object: that of an HTML page, or the reason phrase if it is empty.
-fn plain_text(response: &Response) -> String {
-    let text = String::from_utf8_lossy(&response.body);
-    let text = if text.trim_start().starts_with('<') { Cow::Owned(without_tags(&text)) } else { text };
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if words.is_empty() {
-        response.status.canonical_reason().unwrap_or("no explanation").to_owned()
-    } else {
-        words.chars().take(SNIPPET_CHARACTERS).collect()
     }
 }
 
@@ -196,10 +264,9 @@ fn without_tags(html: &str) -> String {
     text
 }
 
-/// The first characters of a body.
-pub(crate) fn snippet(body: &[u8]) -> String {
-    let head = &body[..body.len().min(SNIPPET_CHARACTERS * 4)];
-    String::from_utf8_lossy(head).chars().take(SNIPPET_CHARACTERS).collect()
+/// The first characters of a text.
+fn cut(text: &str, characters: usize) -> String {
+    text.chars().take(characters).collect()
 }
 
 #[cfg(test)]
@@ -213,6 +280,9 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
             body: Bytes::copy_from_slice(body.as_bytes()),
+            is_cut: false,
+            success: Success::Unknown,
+            secrets: Secrets::default(),
         }
     }
 
@@ -247,7 +317,16 @@ mod tests {
         response.headers.insert(DATE, "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
         response.headers.insert(RETRY_AFTER, "Sun, 06 Nov 1994 08:50:07 GMT".parse().unwrap());
         assert_eq!(response.retry_after(), Some(Duration::from_secs(30)));
-        assert_eq!(answer(429, "<h1>no</h1>").retry_after(), None);
+        // A date that has passed asks for no wait, by the service's clock.
+        response.headers.insert(RETRY_AFTER, "Sun, 06 Nov 1994 08:00:00 GMT".parse().unwrap());
+        assert_eq!(response.retry_after(), Some(Duration::ZERO));
+        for garbage in ["", "soon", "-5", "1.5", "99999999999999999999", "Sun, 99 Nov 1994 08:00:00 GMT"] {
+            response.headers.insert(RETRY_AFTER, garbage.parse().unwrap());
+            assert_eq!(response.retry_after(), Some(Duration::from_secs(17)), "{garbage:?}: the body is read then");
+        }
+        for body in ["", "<h1>no</h1>", r#"{"detail": "available in a while"}"#] {
+            assert_eq!(answer(429, body).retry_after(), None, "{body}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::options::Options;
-use super::response::Response;
+use super::reach::{self, Obstacle};
 use crate::error::Error;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
@@ -16,6 +16,9 @@ const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
 /// A 429 that asks for a longer wait than this is passed to the caller instead of silently obeyed.
 pub(super) const MAX_THROTTLE_WAIT: Duration = Duration::from_secs(600);
+
+/// A 429 that asks for no wait at all gets at least this one.
+const SHORTEST_THROTTLE_WAIT: Duration = Duration::from_millis(500);
 
 /// More 429 answers in a row than this mean that another program keeps using up the account's budget.
 pub(super) const MAX_THROTTLES: u32 = 8;
@@ -31,17 +34,24 @@ pub(super) struct Attempts {
     pub throttled: u32,
     /// Time in attempts and back-off.
     pub spent: Duration,
+    /// That time when the host was first found absent, if it has been ever since.
+    pub absent_since: Option<Duration>,
+    /// Whether an earlier request found the host absent a moment ago.
+    pub was_absent: bool,
 }
 
 impl Attempts {
     /// How long to wait before the next attempt; `None` if there is to be none.
     pub(super) fn next_backoff(&self, options: &Options, asked: Option<Duration>) -> Option<Duration> {
-        if self.failed > options.retries {
+        if self.failed > options.retries || (self.was_absent && self.absent_since.is_some()) {
             return None;
         }
-        let ceiling = FIRST_BACKOFF.saturating_mul(1 << self.failed.saturating_sub(1).min(10)).min(MAX_BACKOFF);
+        let first = if self.absent_since.is_some() { FIRST_BACKOFF / 2 } else { FIRST_BACKOFF };
+        let ceiling = first.saturating_mul(1 << self.failed.saturating_sub(1).min(10)).min(MAX_BACKOFF);
         let backoff = ceiling.mul_f64(0.5 + fastrand::f64() / 2.0).max(asked.unwrap_or_default());
-        (self.spent + backoff <= options.retry_total).then_some(backoff)
+        let is_in_time = self.spent + backoff <= options.retry_total
+            && self.absent_since.is_none_or(|since| self.spent + backoff <= since + reach::PATIENCE);
+        is_in_time.then_some(backoff)
     }
 }
 
@@ -53,11 +63,12 @@ pub(super) fn is_transient(status: StatusCode) -> bool {
 /// Whether a failed attempt may succeed when it is repeated.
 pub(super) fn is_worth_repeating(error: &Error) -> bool {
     matches!(error, Error::Transport { .. } | Error::Timeout { .. })
+        && Obstacle::behind(error) != Some(Obstacle::Certificate)
 }
 
-/// How long a throttled request waits: as the service says, else a whole window, jittered.
-pub(super) fn throttle_wait(response: &Response, window: Duration) -> Duration {
-    response.retry_after().unwrap_or_else(|| window.mul_f64(1.0 + fastrand::f64() / 10.0))
+/// How long a throttled request waits: as the service says, but not less than a moment; else a whole window, jittered.
+pub(super) fn throttle_wait(asked: Option<Duration>, window: Duration) -> Duration {
+    asked.map_or_else(|| window.mul_f64(1.0 + fastrand::f64() / 10.0), |asked| asked.max(SHORTEST_THROTTLE_WAIT))
 }
 
 #[cfg(test)]
@@ -74,6 +85,26 @@ mod tests {
         }
         assert_eq!(after(4, Duration::ZERO), None);
         assert_eq!(after(1, Duration::from_secs(10)), None);
+    }
+
+    #[test]
+    fn a_throttled_request_waits_as_told_or_a_whole_window() {
+        let window = Duration::from_secs(60);
+        assert_eq!(throttle_wait(Some(Duration::from_secs(7)), window), Duration::from_secs(7));
+        assert_eq!(throttle_wait(Some(Duration::ZERO), window), SHORTEST_THROTTLE_WAIT);
+        let unknown = throttle_wait(None, window);
+        assert!(unknown >= window && unknown <= window.mul_f64(1.1), "{unknown:?}");
+    }
+
+    #[test]
+    fn an_absent_host_is_worth_a_second() {
+        let after = |spent| {
+            let attempts =
+                Attempts { failed: 1, spent, absent_since: Some(Duration::from_secs(50)), ..Attempts::default() };
+            attempts.next_backoff(&Options::default(), None)
+        };
+        assert!(after(Duration::from_secs(50)).is_some());
+        assert_eq!(after(Duration::from_secs(51)), None);
     }
 
     #[test]

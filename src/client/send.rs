@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 use url::Url;
@@ -14,12 +14,15 @@ use super::budget::window::{self, Slot};
 use super::endpoints::{Endpoint, WINDOW};
 use super::options::RateLimit;
 use super::pool;
+use super::reach::{self, Obstacle};
 use super::request::Request;
 use super::response::Response;
 use super::retry::{Attempts, MAX_THROTTLE_WAIT, MAX_THROTTLES, is_transient, is_worth_repeating, throttle_wait};
-use super::transfer::Attempt;
+use super::success::Success;
+use super::transfer::{Activity, Attempt};
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::setting::Interface;
 
 /// What comes after an attempt: another one, or the end.
 type Next = ControlFlow<Result<Response>>;
@@ -37,7 +40,6 @@ impl Client {
         request.check()?;
         let url = self.url_of(&request)?;
         let pool = pool::get(&self.account.kind)?;
-        let endpoint = self.limited(request.endpoint());
         let attempt = Attempt {
             pool: &pool,
             request: &request,
@@ -45,21 +47,23 @@ impl Client {
             headers: &self.account.headers,
             options: &self.options,
             observer: self.observer.as_ref(),
+            success: if self.account.is_service { Success::of(&request.method, &request.path) } else { Success::Any },
         };
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts { was_absent: reach::was_absent(self.host().authority()), ..Attempts::default() };
         loop {
-            let slot = match endpoint {
-                Some(endpoint) => Some(
-                    window::acquire(&self.account.owner, endpoint, self.options.max_wait, self.observer.as_deref())
-                        .await?,
-                ),
-                None => None,
-            };
+            let asked = Instant::now();
+            let slot = self.acquire(request.endpoint()).await?;
             self.requests.fetch_add(1, Ordering::Relaxed);
-            let start = Instant::now();
-            let outcome = attempt.run().await;
-            attempts.spent += start.elapsed();
+            let waited = asked.elapsed();
+            let activity = Arc::new(Activity::new());
+            let before = attempts.spent;
+            // On the heap, since every operation's future contains it.
+            let outcome = Box::pin(attempt.run(&activity)).await;
+            attempts.spent += activity.elapsed();
+            self.log(&request, &url, &outcome, &activity, waited);
+            self.note_reach(&outcome, before, &mut attempts);
             if let Ok(response) = &outcome {
+                self.follow_emulator(response);
                 self.note_date(response);
             }
             if let ControlFlow::Break(outcome) = self.after(&request, outcome, slot, &mut attempts).await {
@@ -114,7 +118,7 @@ impl Client {
         slot: Option<Slot>,
         attempts: &mut Attempts,
     ) -> Next {
-        let wait = throttle_wait(&response, WINDOW);
+        let wait = throttle_wait(response.retry_after(), WINDOW);
         attempts.throttled += 1;
         log::info!("{} {}: throttled, continuing in {:.0} s", response.method, response.url.path(), wait.as_secs_f64());
         let gives_up = wait > MAX_THROTTLE_WAIT || attempts.throttled > MAX_THROTTLES || request.is_sent_once();
@@ -142,14 +146,24 @@ impl Client {
                 .await;
             }
         }
-        if request.method == Method::DELETE && response.status == StatusCode::NOT_FOUND && attempts.ambiguous > 0 {
+        if request.method == Method::DELETE && response.is_not_found() && attempts.ambiguous > 0 {
             response.status = StatusCode::NO_CONTENT;
             response.body.clear();
         }
         ControlFlow::Break(Ok(response))
     }
 
-    fn url_of(&self, request: &Request) -> Result<Url> {
+    /// Waits for a slot of the budget; `None` where there is no limit.
+    pub(super) async fn acquire(&self, endpoint: Endpoint) -> Result<Option<Slot>> {
+        let Some(endpoint) = self.limited(endpoint) else { return Ok(None) };
+        let (max_wait, observer) = (self.options.max_wait, self.observer.as_deref());
+        window::acquire(&self.account.owner, endpoint, max_wait, observer).await.map(Some)
+    }
+
+    pub(super) fn url_of(&self, request: &Request) -> Result<Url> {
+        if let Some(url) = &request.redirected_to {
+            return Ok(url.clone());
+        }
         // The dot keeps a path like `a:b/c` from being read as a URL of its own. Joining never parses a host again.
         let path = match request.path.trim_start_matches('/') {
             "" => String::new(),
@@ -187,6 +201,45 @@ impl Client {
         }
     }
 
+    /// Keeps pace with the clock of an emulator in another process; otherwise a minute of the rate limit would be an
+    /// hour there, and a deploy would lose its lease. Only `pya` does, which talks to one host and then ends.
+    fn follow_emulator(&self, response: &Response) {
+        if Interface::current() != Interface::CommandLine || !self.host().is_loopback() {
+            return;
+        }
+        let speed =
+            response.headers.get(clock::SPEED_HEADER).and_then(|value| value.to_str().ok()?.parse::<f64>().ok());
+        if let Some(speed) = speed.filter(|speed| (1.0..=1e5).contains(speed) && *speed > clock::speed()) {
+            clock::set_speed(speed);
+        }
+    }
+
+    /// What `-v` shows of each attempt. The query is left out: it may contain secrets. Python's `logging` does not get
+    /// these records, because it would run Python code for every request.
+    fn log(&self, request: &Request, url: &Url, outcome: &Result<Response>, activity: &Activity, waited: Duration) {
+        let host = if self.account.is_service { "" } else { self.host().authority() };
+        let told = match outcome {
+            Ok(response) => response.status.as_u16().to_string(),
+            Err(error) => error.chain(),
+        };
+        log::trace!(
+            "{} {host}{}: {told} in {:.3} s, {} bytes sent, {} received, waited {:.1} s",
+            request.method,
+            url.path(),
+            activity.elapsed().as_secs_f64(),
+            activity.sent.load(Ordering::Relaxed),
+            activity.received.load(Ordering::Relaxed),
+            waited.as_secs_f64(),
+        );
+    }
+
+    /// Records whether the host could be reached: for the retries of this request, and for the requests that follow.
+    fn note_reach(&self, outcome: &Result<Response>, before: Duration, attempts: &mut Attempts) {
+        let is_absent = outcome.as_ref().err().is_some_and(|error| Obstacle::behind(error) == Some(Obstacle::NoHost));
+        attempts.absent_since = if is_absent { Some(attempts.absent_since.unwrap_or(before)) } else { None };
+        reach::note(self.host().authority(), is_absent);
+    }
+
     fn note_date(&self, response: &Response) {
         if let Some(date) = response.date() {
             *self.account.server_clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, clock::now()));
@@ -194,7 +247,7 @@ impl Client {
     }
 }
 
-async fn again(attempts: &mut Attempts, backoff: std::time::Duration, why: &str) -> Next {
+async fn again(attempts: &mut Attempts, backoff: Duration, why: &str) -> Next {
     log::debug!("attempt {} failed, next in {:.1} s: {why}", attempts.failed, backoff.as_secs_f64());
     attempts.spent += backoff;
     clock::sleep(backoff).await;

@@ -9,17 +9,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::header::CONTENT_LENGTH;
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderValue};
 use reqwest::multipart::{Form, Part};
 
+use super::connect;
 use super::content::{CHUNK_SIZE, FileContent, Opened};
+use super::decode::{Decoder, Gathered, Limit};
 use super::observer::Observer;
 use super::options::Options;
 use super::request::{Body, FilePart, Request};
 use super::response::Response;
 use super::save::Destination;
+use super::secrets::Secrets;
+use super::success::Success;
 use crate::error::{Error, Result, TimeoutPhase};
 
 /// How much of a body the system's buffers may hold, where its progress is invisible, and how fast it leaves them on a
@@ -30,15 +34,29 @@ const SLOW_LINE_PER_SECOND: u64 = 32 * 1024;
 /// An error of the body itself, which the connection's error does not carry.
 type Failure = Arc<Mutex<Option<Error>>>;
 
-/// When the last byte moved.
-struct Activity {
+/// When the last byte moved, and how many did.
+pub(super) struct Activity {
     start: Instant,
     last: AtomicU64,
+    /// Bytes of the body that went out, where they are counted.
+    pub sent: AtomicU64,
+    /// Bytes of the answer's body that came, before they were unpacked.
+    pub received: AtomicU64,
 }
 
 impl Activity {
-    fn new() -> Self {
-        Self { start: Instant::now(), last: AtomicU64::new(0) }
+    pub(super) fn new() -> Self {
+        Self { start: Instant::now(), last: AtomicU64::new(0), sent: AtomicU64::new(0), received: AtomicU64::new(0) }
+    }
+
+    /// The time since the attempt began.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn receive(&self, chunk: &Bytes) {
+        self.received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        self.touch();
     }
 
     fn touch(&self) {
@@ -66,19 +84,21 @@ pub(super) struct Attempt<'a> {
     pub headers: &'a http::HeaderMap,
     pub options: &'a Options,
     pub observer: Option<&'a Arc<dyn Observer>>,
+    /// What means success.
+    pub success: Success,
 }
 
 impl Attempt<'_> {
     /// Sends the request once.
-    pub(super) async fn run(&self) -> Result<Response> {
+    pub(super) async fn run(&self, activity: &Arc<Activity>) -> Result<Response> {
         let opened = self.open().await?;
-        let activity = Arc::new(Activity::new());
+        activity.touch();
         let total = self.request.timeout.unwrap_or(self.options.total_timeout);
         // A request with a time-out of its own has it for the first byte too: a reload is silent for minutes.
         let idle = self.request.timeout.unwrap_or(self.options.read_timeout + self.time_in_buffers(&opened));
         tokio::select! {
             biased;
-            answer = self.exchange(opened, &activity) => answer,
+            answer = connect::within(self.options.connect_timeout, self.exchange(opened, activity)) => answer,
             () = activity.idle(idle) => Err(self.timed_out(TimeoutPhase::Read, idle)),
             () = tokio::time::sleep(total) => Err(self.timed_out(TimeoutPhase::Total, total)),
         }
@@ -124,6 +144,7 @@ impl Attempt<'_> {
     ) -> Result<Response> {
         let mut headers = self.headers.clone();
         headers.extend(self.request.headers.clone());
+        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
         let builder = self.pool.request(self.request.method.clone(), self.url.clone()).headers(headers);
         let builder = self.with_body(builder, opened, activity, failure);
         let mut answer = builder.send().await.map_err(|error| self.failed(error))?;
@@ -134,12 +155,23 @@ impl Attempt<'_> {
             status: answer.status(),
             headers: std::mem::take(answer.headers_mut()),
             body: Bytes::new(),
+            is_cut: false,
+            success: self.success,
+            secrets: Secrets::of(self.headers, self.request),
         };
+        let decoder = Decoder::new(&mut response.headers).map_err(|error| self.damaged(error))?;
         match &self.request.destination {
-            Some(destination) if response.is_file_content() => self.save(destination, answer, activity).await?,
+            Some(destination) if response.is_file_content() => {
+                self.save(destination, answer, decoder, activity).await?;
+            }
             _ => {
-                let head = self.request.head.filter(|_| response.is_file_content());
-                response.body = self.receive(answer, head, activity).await?;
+                let is_error = !response.status.is_success();
+                let limit = match self.request.head.filter(|_| response.is_file_content()) {
+                    Some(bytes) => Limit::Cut(bytes),
+                    None => Limit::of(is_error, response.is_file_content(), self.request.max_bytes),
+                };
+                (response.body, response.is_cut) =
+                    self.receive(answer, Gathered::new(decoder, limit), activity).await?;
             }
         }
         Ok(response)
@@ -148,32 +180,51 @@ impl Attempt<'_> {
     async fn receive(
         &self,
         mut answer: reqwest::Response,
-        head: Option<usize>,
+        mut body: Gathered,
         activity: &Activity,
-    ) -> Result<Bytes> {
-        let mut body = BytesMut::new();
+    ) -> Result<(Bytes, bool)> {
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(error))? {
-            activity.touch();
-            body.extend_from_slice(&chunk);
-            if let Some(head) = head.filter(|head| body.len() >= *head) {
-                body.truncate(head);
+            activity.receive(&chunk);
+            if !body.add(&chunk).map_err(|error| self.damaged(error))? {
                 break;
             }
-            if self.request.max_bytes.is_some_and(|most| body.len() > most) {
-                return Err(self.too_long(answer.status().as_u16(), body.len()));
-            }
         }
-        Ok(body.freeze())
+        if body.is_too_long {
+            return Err(self.too_long(answer.status().as_u16(), body.length()));
+        }
+        body.finish().map_err(|error| self.damaged(error))
     }
 
-    async fn save(&self, destination: &Destination, mut answer: reqwest::Response, activity: &Activity) -> Result<()> {
+    async fn save(
+        &self,
+        destination: &Destination,
+        mut answer: reqwest::Response,
+        mut decoder: Decoder,
+        activity: &Activity,
+    ) -> Result<()> {
         let mut saving = destination.begin().await?;
+        let (status, mut length) = (answer.status().as_u16(), 0);
+        let mut pieces = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(error))? {
-            activity.touch();
-            saving.write_chunk(&chunk).await?;
-            // A disk may be slower than the line.
-            activity.touch();
+            activity.receive(&chunk);
+            for part in Decoder::steps(&chunk) {
+                let unpacked = decoder.unpack(&part, |_, piece| {
+                    pieces.push(piece);
+                    true
+                });
+                unpacked.map_err(|error| self.damaged(error))?;
+                for piece in pieces.drain(..) {
+                    length += piece.len();
+                    if self.request.max_bytes.is_some_and(|most| length > most) {
+                        return Err(self.too_long(status, length));
+                    }
+                    saving.write_chunk(&piece).await?;
+                    // A disk may be slower than the line.
+                    activity.touch();
+                }
+            }
         }
+        saving.write_chunk(&decoder.finish().map_err(|error| self.damaged(error))?).await?;
         saving.finish().await
     }
 
@@ -186,7 +237,10 @@ impl Attempt<'_> {
     ) -> reqwest::RequestBuilder {
         match &self.request.body {
             Body::Empty => builder,
-            Body::Bytes(content) if content.len() <= CHUNK_SIZE => builder.body(content.clone()),
+            Body::Bytes(content) if content.len() <= CHUNK_SIZE => {
+                activity.sent.fetch_add(content.len() as u64, Ordering::Relaxed);
+                builder.body(content.clone())
+            }
             Body::Bytes(content) => {
                 let chunks = self.chunks(Opened::of_bytes(content.clone()), activity, failure);
                 builder.header(CONTENT_LENGTH, content.len()).body(reqwest::Body::wrap_stream(chunks))
@@ -205,7 +259,10 @@ impl Attempt<'_> {
     fn part(&self, file: &FilePart, opened: Opened, activity: &Arc<Activity>, failure: &Failure) -> Part {
         let length = opened.length;
         let content: reqwest::Body = match &file.content {
-            FileContent::Bytes(bytes) if bytes.len() <= CHUNK_SIZE && self.observer.is_none() => bytes.clone().into(),
+            FileContent::Bytes(bytes) if bytes.len() <= CHUNK_SIZE && self.observer.is_none() => {
+                activity.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                bytes.clone().into()
+            }
             _ => reqwest::Body::wrap_stream(self.chunks(opened, activity, failure)),
         };
         let part = match length {
@@ -237,6 +294,7 @@ impl Attempt<'_> {
             activity.touch();
             Poll::Ready(chunk.map(|chunk| match chunk {
                 Ok(chunk) => {
+                    activity.sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
                     if let Some(observer) = observer.as_ref().filter(|_| !chunk.is_empty()) {
                         observer.bytes_sent(&path, chunk.len() as u64);
                     }
@@ -244,7 +302,7 @@ impl Attempt<'_> {
                 }
                 Err(error) => {
                     *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    Err(std::io::Error::other("the content could not be read to its end"))
+                    Err(std::io::Error::other("the content could not be read completely"))
                 }
             }))
         })
@@ -261,6 +319,16 @@ impl Attempt<'_> {
             status,
             expected: "an answer of a reasonable length",
             snippet: format!("more than {bytes} bytes"),
+        }
+    }
+
+    /// An answer whose body is not what its headers announce.
+    fn damaged(&self, error: std::io::Error) -> Error {
+        Error::Transport {
+            method: self.request.method.to_string(),
+            url: self.plain_url(),
+            hint: Some("the answer was cut off or damaged".to_owned()),
+            source: Box::new(error),
         }
     }
 
@@ -328,8 +396,15 @@ mod tests {
         let error = pool.post(url.clone()).body(reqwest::Body::wrap_stream(lost)).send().await.unwrap_err();
         assert!(error.is_timeout(), "the test's premise: {error:?}");
         let (request, headers, options) = (Request::post("x/"), http::HeaderMap::new(), Options::default());
-        let attempt =
-            Attempt { pool: &pool, request: &request, url: &url, headers: &headers, options: &options, observer: None };
+        let attempt = Attempt {
+            pool: &pool,
+            request: &request,
+            url: &url,
+            headers: &headers,
+            options: &options,
+            observer: None,
+            success: Success::Any,
+        };
         assert!(matches!(attempt.failed(error), Error::Transport { .. }));
     }
 }

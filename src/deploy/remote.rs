@@ -13,6 +13,10 @@ use crate::api::{Entry, Reloaded};
 use crate::client::{Client, Observer, RateLimit, RemotePath, endpoint_of};
 use crate::error::{ErrorKind, Result};
 
+/// The longest file that is read as a whole: more than a manifest of a million files has, in bytes. Whoever can write to
+/// the account can write notes and manifests.
+const MOST_BYTES: usize = 256 << 20;
+
 /// What a deploy asks of the service. The methods are those of [`Client`].
 #[allow(missing_docs, reason = "the methods are documented where they are written, on `Client`")]
 pub trait Remote: Clone + Send + Sync + 'static {
@@ -55,7 +59,7 @@ impl Remote for Client {
     }
 
     fn read(&self, path: &RemotePath) -> impl Future<Output = Result<Bytes>> + Send {
-        self.read_file(path)
+        self.read_file_at_most(path, MOST_BYTES)
     }
 
     fn read_head(&self, path: &RemotePath, bytes: usize) -> impl Future<Output = Result<Bytes>> + Send {

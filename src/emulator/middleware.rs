@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
-use http::{Request, StatusCode, Uri, header};
+use http::{HeaderName, Request, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -56,6 +56,10 @@ pub(crate) async fn serve(
     let mut response = context.answer(app, &wire_fault, &taken, request).await;
     let date = httpdate::fmt_http_date(clock::wall());
     response = response::with_header(response, header::DATE, &date);
+    if (clock::speed() - 1.0).abs() > f64::EPSILON {
+        let name = HeaderName::from_static(clock::SPEED_HEADER);
+        response = response::with_header(response, name, &clock::speed().to_string());
+    }
     context.end(&response);
     Ok(response)
 }

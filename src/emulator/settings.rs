@@ -129,6 +129,8 @@ pub struct Undocumented {
     pub compact_not_after: bool,
     /// Whether a reload returns 409 `cname_error` although the web app was reloaded.
     pub cname_error: bool,
+    /// Whether a second web app at the same domain is refused with 400 instead of 200 with an error in the body.
+    pub taken_domain_400: bool,
 }
 
 impl Default for Undocumented {
@@ -147,6 +149,7 @@ impl Default for Undocumented {
             webapp_threads: false,
             compact_not_after: true,
             cname_error: false,
+            taken_domain_400: false,
         }
     }
 }

@@ -94,7 +94,7 @@ impl<L: Lister, S: Skipper> Walk<L, S> {
     /// Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// `Callback` and `Closed` only; the search is over then.
+    /// `Callback` and `Closed` only; they end the search.
     pub async fn next(&mut self) -> Result<Option<String>> {
         if !self.started {
             self.started = true;
@@ -259,6 +259,7 @@ mod tests {
                     code: None,
                     retry_after: None,
                     browser_url: None,
+                    recognised: true,
                 });
             }
             Ok(self.folders.get(folder).cloned())

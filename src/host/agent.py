@@ -139,7 +139,10 @@ class Agent:
 
     def close_folder(self):
         """Keeps other users of the machine out: files uploaded by the API can be read by everybody."""
-        os.makedirs(self.nonces, mode=0o700, exist_ok=True)
+        if os.path.lexists(self.nonces) and not os.path.isdir(self.nonces):
+            os.unlink(self.nonces)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(self.nonces, 0o700)
         for place in (os.path.dirname(self.folder), self.folder, self.nonces):
             os.chmod(place, 0o700)
         for entry in os.scandir(self.folder):

@@ -7,6 +7,7 @@
 //! and the file is restored byte for byte. Every step may be interrupted: the stub is installed last, when everything
 //! that it needs is there, and removed first.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -21,8 +22,10 @@ use super::stub::{self, Stub};
 use crate::api::Reloaded;
 use crate::client::{Client, RemotePath};
 use crate::clock;
+use crate::digest::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::setting::Setting;
+use crate::text::excerpt;
 
 /// The code that runs in the web app.
 const AGENT: &str = include_str!("agent.py");
@@ -52,7 +55,21 @@ struct Installation {
     /// The build of the files that are there.
     #[serde(default)]
     build: Option<String>,
+    /// The SHA-256 digests of these files.
+    #[serde(default)]
+    digests: BTreeMap<String, String>,
 }
+
+/// The agent's note about its installation.
+const NOTE: &str = "agent.json";
+
+/// The files that an installation writes besides the note and the WSGI file.
+fn files() -> [(&'static str, Bytes); 2] {
+    [("agent.py", AGENT.into()), (runner::FILE_NAME, runner::archive())]
+}
+
+/// More than any of our files or a WSGI file has, in bytes.
+const MOST_BYTES: usize = 4 << 20;
 
 /// The note that the agent writes when the web app loads.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -77,6 +94,8 @@ pub enum Status {
         application_failed: Option<String>,
         /// Whether its files are those of this build.
         is_current: bool,
+        /// The files that are not as they were installed.
+        damaged: Vec<String>,
     },
     /// The WSGI file has no stub: it never had one, or was replaced since.
     NotInstalled,
@@ -91,6 +110,8 @@ pub enum Status {
 pub enum Unreachable {
     /// The site is disabled, according to the service.
     Disabled,
+    /// These files are not as they were installed.
+    Damaged(Vec<String>),
     /// The web app has not been loaded since the installation.
     NotLoaded,
     /// The web app has no `$API_TOKEN`: the token was created after its last reload.
@@ -106,9 +127,11 @@ pub enum Unreachable {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ready { application_failed, is_current } => {
+            Self::Ready { application_failed, is_current, damaged } => {
                 write!(f, "installed (version {VERSION}) and answering")?;
-                if !is_current {
+                if !damaged.is_empty() {
+                    write!(f, ", but damaged: {}: install it again", names(damaged))?;
+                } else if !is_current {
                     f.write_str("; its build differs from this one: install it again")?;
                 }
                 application_failed.iter().try_for_each(|why| write!(f, "; the application could not be loaded: {why}"))
@@ -126,6 +149,7 @@ impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disabled => f.write_str("the site is disabled or has expired: enable or extend it"),
+            Self::Damaged(names) => write!(f, "it is damaged: {}: install it again", self::names(names)),
             Self::NotLoaded => f.write_str("the web app has not been loaded since: reload it"),
             Self::NoToken => f.write_str(
                 "the web app has no $API_TOKEN, because the token was created after its last reload: reload it",
@@ -144,11 +168,35 @@ impl fmt::Display for Unreachable {
     }
 }
 
-/// What an installation or a removal did.
+/// Names with what is wrong with them.
+fn names(damaged: &[String]) -> String {
+    damaged.iter().map(|name| format!("{name} is not as it was installed")).collect::<Vec<_>>().join(", ")
+}
+
+/// The state of an agent, and what the user should know besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusReport {
+    /// Its state.
+    pub status: Status,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl StatusReport {
+    /// Whether it answers and is undamaged.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        matches!(&self.status, Status::Ready { damaged, .. } if damaged.is_empty())
+    }
+}
+
+/// What an installation or a removal did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Whether the WSGI file was changed.
+    /// Whether anything was changed.
     pub changed: bool,
+    /// The files of an existing installation that were damaged or of another build, and were written again.
+    pub renewed: Vec<String>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -225,7 +273,7 @@ impl Agents {
         Ok(Some(Agent { site: self.site, key, needs_reload }))
     }
 
-    /// Installs the agent, or replaces an older one. Installing it twice changes nothing.
+    /// Installs the agent, or renews whatever is not as this build installs it. Installing it twice changes nothing.
     ///
     /// # Errors
     /// `NotFound` if there is no such web app; `Config` if the WSGI file was changed after an installation; `Job`, with
@@ -233,49 +281,123 @@ impl Agents {
     pub async fn install(&self) -> Result<Change> {
         let record = self.client.webapp(&self.site.domain).await?;
         let wsgi = self.read_wsgi().await?;
-        let mut installation = self.installation(&wsgi).await?;
-        let stub = self.stub_of(&installation);
-        let is_new = wsgi != stub || !self.is_whole(&installation).await?;
-        let mut warnings = Vec::new();
-        if is_new {
-            self.write("agent.py", AGENT.into()).await?;
-            self.write(runner::FILE_NAME, runner::archive()).await?;
-            installation.version = VERSION;
-            installation.build = Some(build());
-            installation.stub = stub;
-            self.write("agent.json", to_text(&installation).into()).await?;
-            if wsgi != installation.stub {
-                self.replace_wsgi(&wsgi, &installation.stub).await?;
+        let (mut installation, is_new) = self.installation(&wsgi).await?;
+        installation.version = VERSION;
+        installation.build = Some(build());
+        installation.stub = self.stub_of(&installation);
+        installation.digests = files().map(|(name, content)| (name.to_owned(), sha256(&content))).into();
+        let mut change = Change::default();
+        // The note comes last of them, since it says what the others are.
+        for (name, content) in files().into_iter().chain([(NOTE, to_text(&installation).into())]) {
+            if is_new || self.content(name).await?.as_ref() != Some(&content) {
+                self.write(name, content).await?;
+                change.renewed.push(name.to_owned());
             }
         }
+        if wsgi != installation.stub {
+            if !is_new && Stub::find(&wsgi).is_none_or(|stub| stub.version == VERSION) {
+                let lost = stub::difference(&installation.stub, &wsgi);
+                change.warnings.push(format!("{} was damaged, and is renewed:\n{lost}", self.wsgi));
+            }
+            self.replace_wsgi(&wsgi, &installation.stub).await?;
+            change.renewed.push(self.wsgi.to_string());
+        }
+        change.changed = !change.renewed.is_empty();
+        if is_new {
+            change.renewed.clear();
+        }
         let key = self.key(&installation.id)?;
-        let mut loaded = if is_new { Loaded::default() } else { self.read("loaded.json").await?.unwrap_or_default() };
+        let mut loaded =
+            if change.changed { Loaded::default() } else { self.read("loaded.json").await?.unwrap_or_default() };
         // After an earlier installation whose reload failed, the reload is still due.
         if loaded.build != Some(build()) || !self.answers(&key, Duration::ZERO).await? {
-            if let Reloaded::CnameWarning(warning) = self.client.reload_webapp(&self.site.domain).await? {
-                warnings.push(warning);
-            }
+            self.reload_for(&mut change).await?;
             if !self.answers(&key, ANSWERS_WITHIN).await? {
-                let why = self.why_unreachable(&record, &key).await?;
+                let why = self.why_unreachable(&record, &key, Vec::new()).await?;
                 return Err(Error::job(format!("the agent is installed, but does not answer: {why}")));
             }
             loaded = self.read("loaded.json").await?.unwrap_or_default();
         }
         if let Some(why) = loaded.failed {
-            warnings.push(format!("the agent answers, but the application could not be loaded: {why}"));
+            change
+                .warnings
+                .push(format!("the agent answers, but the application could not be loaded: {}", excerpt(&why)));
         }
-        Ok(Change { changed: is_new, warnings })
+        change.warnings.extend(self.exposures().await);
+        Ok(change)
     }
 
-    /// Whether an installation is complete, and of this build.
-    async fn is_whole(&self, installation: &Installation) -> Result<bool> {
-        if installation.build.as_deref() != Some(&build()) {
-            return Ok(false);
+    /// The content of a file in the agent's folder; `None` if it cannot be one of ours.
+    async fn content(&self, name: &str) -> Result<Option<Bytes>> {
+        let place = self.folder.join(name)?;
+        match self.client.read_file_at_most(&place, MOST_BYTES).await {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Decode) => Ok(None),
+            Err(Error::WrongType { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
-        let entries = self.client.list_dir(&self.folder).await?;
-        Ok(["agent.py", runner::FILE_NAME, "agent.json"]
-            .iter()
-            .all(|name| entries.iter().any(|entry| entry.name == *name)))
+    }
+
+    /// The files that are not as they were installed, by whatever build that was.
+    async fn damaged(&self, wsgi: &str, stub: &Stub) -> Result<(Vec<String>, bool)> {
+        let note = self.read::<Installation>(NOTE).await?.filter(|note| note.id == stub.id);
+        let mut damaged = Vec::new();
+        if !self.is_as_installed(wsgi, stub) && note.as_ref().is_none_or(|note| note.stub != wsgi) {
+            damaged.push(self.wsgi.to_string());
+        }
+        let is_current = note.as_ref().is_some_and(|note| note.build == Some(build()));
+        for (name, ours) in files() {
+            let known = note.as_ref().and_then(|note| note.digests.get(name).cloned());
+            let known = if is_current { Some(sha256(&ours)) } else { known };
+            let found = self.content(name).await?.map(|content| sha256(&content));
+            // An older version kept no digests.
+            if found.is_none() || known.is_some_and(|known| found != Some(known)) {
+                damaged.push(name.to_owned());
+            }
+        }
+        if note.is_none() {
+            damaged.push(NOTE.to_owned());
+        }
+        Ok((damaged, is_current))
+    }
+
+    /// Whether a WSGI file is the stub of this version, whatever the note says.
+    fn is_as_installed(&self, wsgi: &str, stub: &Stub) -> bool {
+        let is_same = |original: &String| stub::text(&self.site.domain, &stub.id, original) == wsgi;
+        stub.version == VERSION && stub.original.as_ref().is_some_and(is_same)
+    }
+
+    /// Warnings about static files mappings, of any web app of the account, that let everybody download what is in the
+    /// agent's folder and the state folders.
+    async fn exposures(&self) -> Vec<String> {
+        self.mappings().await.unwrap_or_else(|error| {
+            vec![format!("whether a static files mapping serves the agent's files is unknown: {}", error.chain())]
+        })
+    }
+
+    async fn mappings(&self) -> Result<Vec<String>> {
+        let mut warnings = Vec::new();
+        for app in self.client.list_webapps().await? {
+            let Some(domain) = app["domain_name"].as_str() else { continue };
+            let mappings = match self.client.static_files(domain).await {
+                // It was deleted meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                mappings => mappings?,
+            };
+            for mapping in mappings {
+                let (url, path) = (mapping["url"].as_str(), mapping["path"].as_str());
+                if let Some(path) = path.filter(|path| serves_state(path, self.client.user())) {
+                    warnings.push(format!(
+                        "the static files mapping {:?} of {} serves {:?}, and so lets everybody download files of the \
+                         agent and of deploys, from ~/.pya: remove or narrow it",
+                        excerpt(url.unwrap_or_default()),
+                        excerpt(domain),
+                        excerpt(path)
+                    ));
+                }
+            }
+        }
+        Ok(warnings)
     }
 
     /// Restores the original WSGI file, reloads, and removes what was installed; with `force`, also if the file was
@@ -289,9 +411,9 @@ impl Agents {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             wsgi => Some(wsgi?),
         };
-        let mut change = Change { changed: false, warnings: Vec::new() };
+        let mut change = Change::default();
         if let Some((wsgi, stub)) = wsgi.as_deref().and_then(|wsgi| Some((wsgi, Stub::find(wsgi)?))) {
-            let installation = self.installed(wsgi, stub, force).await?;
+            let installation = self.installed(wsgi, stub, |_, _| force).await?;
             self.replace_wsgi(wsgi, &installation.original).await?;
             change.changed = true;
             self.reload_for(&mut change).await?;
@@ -328,25 +450,42 @@ impl Agents {
     ///
     /// # Errors
     /// As the service answers.
-    pub async fn status(&self) -> Result<Status> {
+    pub async fn status(&self) -> Result<StatusReport> {
+        let status = self.state().await?;
+        let is_installed = status != Status::NotInstalled;
+        let warnings = if is_installed { self.exposures().await } else { Vec::new() };
+        Ok(StatusReport { status, warnings })
+    }
+
+    async fn state(&self) -> Result<Status> {
         let record = self.client.webapp(&self.site.domain).await?;
-        let Some(stub) = Stub::find(&self.read_wsgi().await?) else { return Ok(Status::NotInstalled) };
+        let wsgi = self.read_wsgi().await?;
+        let Some(stub) = Stub::find(&wsgi) else {
+            return Ok(match self.cut_off(&wsgi).await? {
+                Some(_) => Status::Unreachable(Unreachable::Damaged(vec![self.wsgi.to_string()])),
+                None => Status::NotInstalled,
+            });
+        };
         if stub.version != VERSION {
             return Ok(Status::OtherVersion(stub.version));
         }
         let key = self.key(&stub.id)?;
+        let (damaged, is_installed_by_us) = self.damaged(&wsgi, &stub).await?;
         if self.answers(&key, Duration::ZERO).await? {
             let loaded = self.read::<Loaded>("loaded.json").await?.unwrap_or_default();
-            let is_current = loaded.build == Some(build());
-            return Ok(Status::Ready { application_failed: loaded.failed, is_current });
+            let is_current = is_installed_by_us && loaded.build == Some(build());
+            return Ok(Status::Ready { application_failed: loaded.failed, is_current, damaged });
         }
-        self.why_unreachable(&record, &key).await.map(Status::Unreachable)
+        self.why_unreachable(&record, &key, damaged).await.map(Status::Unreachable)
     }
 
     /// Finds out why the agent does not answer.
-    async fn why_unreachable(&self, record: &Value, key: &Key) -> Result<Unreachable> {
+    async fn why_unreachable(&self, record: &Value, key: &Key, damaged: Vec<String>) -> Result<Unreachable> {
         if record["enabled"] == Value::Bool(false) {
             return Ok(Unreachable::Disabled);
+        }
+        if !damaged.is_empty() {
+            return Ok(Unreachable::Damaged(damaged));
         }
         match self.read::<Loaded>("loaded.json").await? {
             None => return Ok(Unreachable::NotLoaded),
@@ -384,17 +523,35 @@ impl Agents {
         }
     }
 
-    /// The installation, existing or new. An existing stub must be unchanged.
-    async fn installation(&self, wsgi: &str) -> Result<Installation> {
-        match Stub::find(wsgi) {
-            Some(stub) => self.installed(wsgi, stub, false).await,
-            None => Ok(self.note(random_id(32)?, wsgi.to_owned())),
+    /// The installation, and whether it is new. An existing stub must be unchanged, or damaged so that nothing of the
+    /// user's is lost by renewing it.
+    async fn installation(&self, wsgi: &str) -> Result<(Installation, bool)> {
+        if let Some(stub) = Stub::find(wsgi) {
+            return self.installed(wsgi, stub, stub::is_damaged).await.map(|installation| (installation, false));
+        }
+        match self.cut_off(wsgi).await? {
+            Some(installation) => Ok((installation, false)),
+            None => Ok((self.note(random_id(32)?, wsgi.to_owned()), true)),
         }
     }
 
-    /// The existing installation. Unless `even_changed`, the WSGI file must be unchanged.
-    async fn installed(&self, wsgi: &str, stub: Stub, even_changed: bool) -> Result<Installation> {
-        let kept = self.read::<Installation>("agent.json").await?.filter(|kept| kept.id == stub.id);
+    /// The installation whose stub was cut off before the end of its first line. Taking such a file for an application
+    /// would lose the original.
+    async fn cut_off(&self, wsgi: &str) -> Result<Option<Installation>> {
+        if !stub::may_be_cut_off(wsgi) {
+            return Ok(None);
+        }
+        Ok(self.read::<Installation>(NOTE).await?.filter(|note| note.stub.starts_with(wsgi)))
+    }
+
+    /// The existing installation. The WSGI file must be as it was installed, or differ as `may_differ` allows, which
+    /// gets the installed text and the present one.
+    async fn installed(&self, wsgi: &str, stub: Stub, may_differ: impl Fn(&str, &str) -> bool) -> Result<Installation> {
+        if self.is_as_installed(wsgi, &stub) {
+            // What it contains is what the site runs, whatever the note says.
+            return Ok(self.note(stub.id, stub.original.unwrap_or_default()));
+        }
+        let kept = self.read::<Installation>(NOTE).await?.filter(|kept| kept.id == stub.id);
         let Some(installation) = kept.or_else(|| stub.original.map(|original| self.note(stub.id, original))) else {
             return Err(Error::config(format!(
                 "the original text of {} is neither in that file nor in {}: write the file again (the web app's page \
@@ -402,7 +559,7 @@ impl Agents {
                 self.wsgi, self.folder
             )));
         };
-        if wsgi == installation.stub || even_changed {
+        if wsgi == installation.stub || may_differ(&installation.stub, wsgi) {
             return Ok(installation);
         }
         Err(Error::config(format!(
@@ -422,6 +579,7 @@ impl Agents {
             original,
             stub: String::new(),
             build: None,
+            digests: BTreeMap::new(),
         };
         note.stub = self.stub_of(&note);
         note
@@ -440,7 +598,7 @@ impl Agents {
     }
 
     async fn read_wsgi(&self) -> Result<String> {
-        let content = self.client.read_file(&self.wsgi).await?;
+        let content = self.client.read_file_at_most(&self.wsgi, MOST_BYTES).await?;
         String::from_utf8(content.into()).map_err(|_| {
             Error::config(format!("{} is not UTF-8, which the agent requires: save it as UTF-8", self.wsgi))
         })
@@ -459,19 +617,29 @@ impl Agents {
     }
 
     async fn write(&self, name: &str, content: Bytes) -> Result<()> {
-        self.client.upload_file(&self.folder.join(name)?, content).await.map(drop)
+        let place = self.folder.join(name)?;
+        match self.client.upload_file(&place, content.clone()).await {
+            // A folder has taken its place.
+            Err(error) if error.is_ambiguous() || self.content_is_file(&place).await? => Err(error),
+            Err(_) => {
+                self.client.delete_path(&place).await?;
+                self.client.upload_file(&place, content).await.map(drop)
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Whether a path is something other than a folder.
+    async fn content_is_file(&self, place: &RemotePath) -> Result<bool> {
+        Ok(!matches!(self.client.read_file_at_most(place, MOST_BYTES).await, Err(Error::WrongType { .. })))
     }
 
     /// A note in the agent's folder. An invalid one counts as none, since all of them can be written again.
     async fn read<T: for<'de> Deserialize<'de>>(&self, name: &str) -> Result<Option<T>> {
-        let place = self.folder.join(name)?;
-        let content = match self.client.read_file(&place).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            content => content?,
-        };
+        let Some(content) = self.content(name).await? else { return Ok(None) };
         let note = serde_json::from_slice(&content);
         if let Err(error) = &note {
-            log::warn!("ignoring {place}: {error}");
+            log::warn!("ignoring {}/{name}: {error}", self.folder);
         }
         Ok(note.ok())
     }
@@ -486,9 +654,42 @@ fn is_above_agent(url: &str) -> bool {
     !url.is_empty() && PATH.strip_prefix(url.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
 }
 
+/// Whether a static files mapping of this folder serves the state folder of the account, or a part of it.
+fn serves_state(path: &str, user: &str) -> bool {
+    let path = path.strip_prefix('~').map_or_else(|| path.to_owned(), |rest| format!("/home/{user}{rest}"));
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    path.starts_with('/') && parts.iter().zip(["home", user, ".pya"]).all(|(part, ours)| *part == ours)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mappings_that_serve_the_state_folder_are_known() {
+        for path in [
+            "/",
+            "/home",
+            "/home/me/",
+            "/home//me/./",
+            "/home/me/.pya",
+            "/home/me/.pya/agent-x/",
+            "/home/me/a/..",
+            "~/",
+        ] {
+            assert!(serves_state(path, "me"), "{path}");
+        }
+        for path in ["", "home/me", "/home/me/static", "/home/other", "/var/www", "/home/me/.pyaa", "~/site"] {
+            assert!(!serves_state(path, "me"), "{path}");
+        }
+    }
 
     #[test]
     fn mappings_above_the_agent_are_known() {

@@ -11,6 +11,10 @@ use serde_json::Value;
 
 use super::bundle::Part;
 use crate::error::Error;
+use crate::text::cut;
+
+/// The longest reason of a failure that is told, in characters: a traceback fits.
+const REASON: usize = 4000;
 
 /// For how many seconds after its creation the runner starts a job.
 pub const LIFETIME: u64 = 30 * 60;
@@ -203,7 +207,7 @@ impl Receipt {
     #[must_use]
     pub fn reason(&self) -> String {
         match (&self.error, self.exit_status) {
-            (Some(error), _) => error.message.clone(),
+            (Some(error), _) => cut(&error.message, REASON).into_owned(),
             (None, Some(status)) => format!("{} exited with status {status}", self.operation),
             (None, None) => format!("{} did not finish", self.operation),
         }

@@ -15,8 +15,9 @@ mod stub;
 mod time;
 mod workspace;
 mod wsgi;
+mod wsgi_code;
 
-pub use agent::{Agent, Agents, Change, Status, Unreachable};
+pub use agent::{Agent, Agents, Change, Status, StatusReport, Unreachable};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
 pub use executor::{Executor, sweep, sweep_own};
 pub use job::{Applied, Failure, Job, LIFETIME, Operation, Receipt, Retention, State};
@@ -25,3 +26,4 @@ pub use site::Site;
 pub use time::host_time;
 pub use workspace::{JobFolder, LeftTasks};
 pub use wsgi::{settings_module, wsgi_file};
+pub use wsgi_code::WsgiCode;

@@ -18,7 +18,7 @@ macro_rules! sources {
 }
 
 /// Each file of the archive, in its order, and its text.
-const SOURCES: [(&str, &str); 17] = sources![
+const SOURCES: [(&str, &str); 19] = sources![
     "__main__.py",
     "pya_runner/__init__.py",
     "pya_runner/apply.py",
@@ -32,6 +32,8 @@ const SOURCES: [(&str, &str); 17] = sources![
     "pya_runner/limits.py",
     "pya_runner/names.py",
     "pya_runner/planner.py",
+    "pya_runner/reach.py",
+    "pya_runner/redact.py",
     "pya_runner/retention.py",
     "pya_runner/rollback.py",
     "pya_runner/transaction.py",

@@ -35,7 +35,8 @@ pub struct Site {
     address: String,
     /// The `Host` header for an address that is not the domain itself.
     host: Option<String>,
-    /// Whether the password may be sent: to this machine, the domain itself, or the service.
+    /// Whether the password may be sent: to this machine, the web app's domain, or the account's own. Below
+    /// pythonanywhere.com each other name is another customer's.
     may_know_password: bool,
     /// The `Authorization` header, once the site has asked for a password.
     authorization: Mutex<Option<SecretString>>,
@@ -63,8 +64,9 @@ impl Site {
         let base = crate::client::BaseUrl::parse(site_url.unwrap_or(domain))?;
         let host = base.is_loopback().then(|| domain.to_owned());
         let address = base.as_str().trim_end_matches('/').to_owned();
-        let name = base.authority();
-        let may_know_password = base.is_loopback() || name == domain || name.ends_with(".pythonanywhere.com");
+        let own = ["pythonanywhere.com", "eu.pythonanywhere.com"].map(|zone| format!("{}.{zone}", api.user()));
+        let is_own = own.iter().any(|own| own.eq_ignore_ascii_case(base.authority()));
+        let may_know_password = base.is_loopback() || base.authority().eq_ignore_ascii_case(domain) || is_own;
         let authorization = Mutex::new(None);
         Ok(Self { api: api.clone(), domain: domain.to_owned(), address, host, may_know_password, authorization })
     }
@@ -154,7 +156,8 @@ mod tests {
 
     #[test]
     fn the_sites_password_goes_where_visitors_send_it() {
-        let api = Client::at("https://www.pythonanywhere.com/api/v0/user/me/", Options::default()).unwrap();
+        let base = "https://www.pythonanywhere.com/api/v0/user/me/";
+        let api = Client::with_base(base, [], Options::default()).unwrap();
         let domain = "www.example.com";
         for (address, may_know) in [
             (None, true),
@@ -162,6 +165,10 @@ mod tests {
             (Some("https://me.pythonanywhere.com"), true),
             (Some("https://me.eu.pythonanywhere.com"), true),
             (Some("http://127.0.0.1:8000"), true),
+            (Some("https://you.pythonanywhere.com"), false),
+            (Some("https://me.you.pythonanywhere.com"), false),
+            (Some("https://www.pythonanywhere.com"), false),
+            (Some("https://me.pythonanywhere.com:8443"), false),
             (Some("https://other.example.com"), false),
             (Some("https://www.example.com.example.org"), false),
             (Some("https://pythonanywhere.com.example.org"), false),

@@ -57,6 +57,22 @@ pub(super) fn difference(installed: &str, found: &str) -> String {
     similar::TextDiff::from_lines(installed, found).unified_diff().header("as installed", "as it is").to_string()
 }
 
+/// Whether a text may be a stub that was cut off within its first line, or emptied.
+pub(super) fn may_be_cut_off(text: &str) -> bool {
+    !text.contains('\n') && (MARK.starts_with(text) || text.starts_with(MARK))
+}
+
+/// Whether a text is an installed stub to which nothing was added, and which contains no change of the original: it was
+/// cut off, or lines of ours are missing or differ.
+pub(super) fn is_damaged(installed: &str, found: &str) -> bool {
+    if installed.starts_with(found) {
+        return true;
+    }
+    let is_ours = original_in(found).is_some() && original_in(found) == original_in(installed);
+    let adds = |change: &similar::DiffOp| change.new_range().len() > change.old_range().len();
+    is_ours && !similar::TextDiff::from_lines(installed, found).ops().iter().any(adds)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +99,34 @@ mod tests {
         for original in originals {
             let stub = Stub::find(&text("www.example.com", ID, original));
             assert_eq!(stub.and_then(|stub| stub.original).as_deref(), Some(original));
+        }
+    }
+
+    #[test]
+    fn damage_is_told_from_an_edit() {
+        let whole = text("www.example.com", ID, "x = 1\ny = 2\n");
+        for damaged in [
+            &whole[..whole.len() / 2],
+            &whole[..100],
+            "",
+            &whole.replace("_pya_wrap = _pya_agent", "_pya_wrap = 0"),
+            &whole.replace("application = _pya_wrap", "\0\0\0\0\0"),
+            &whole.replace("        exec(compile(_pya_file.read()", "        x(y(_pya_file.read()"),
+        ] {
+            assert!(is_damaged(&whole, damaged), "{damaged}");
+        }
+        for edited in [
+            format!("{whole}# mine\n"),
+            whole.replace("y = 2", "y = 3"),
+            whole.replace("        \"y = 2\\n\",\n", ""),
+            whole.replace("try:\n", "import mine\ntry:\n"),
+        ] {
+            assert!(!is_damaged(&whole, &edited), "{edited}");
+        }
+        for (text, may_be) in
+            [("", true), ("# python", true), (&whole[..40], true), ("# other", false), (&whole, false)]
+        {
+            assert_eq!(may_be_cut_off(text), may_be, "{text}");
         }
     }
 

@@ -12,6 +12,9 @@ use crate::client::{Client, RemotePath};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result, TimeoutPhase};
 
+/// The longest receipt: enough for the digests of 400 000 files. Whoever can write to the account can write receipts.
+const MOST_BYTES: usize = 64 << 20;
+
 /// When to look for a receipt for the first time.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 
@@ -69,7 +72,7 @@ impl JobFolder {
     /// As the service answers; `Decode` if that is not a receipt.
     pub async fn receipt(&self, job: &Job) -> Result<Option<Receipt>> {
         let place = self.state.join(&format!("receipt-{}.json", job.id))?;
-        let content = match self.client.read_file(&place).await {
+        let content = match self.client.read_file_at_most(&place, MOST_BYTES).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             content => content?,
         };

@@ -38,6 +38,11 @@ impl DeployDiff {
     }
 
     #[getter]
+    fn left(&self) -> Vec<String> {
+        self.diff.left.clone()
+    }
+
+    #[getter]
     fn unchanged(&self) -> Vec<String> {
         self.diff.unchanged.clone()
     }
@@ -96,86 +101,53 @@ impl DeployDiff {
     }
 }
 
-/// What a deploy did. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api", frozen)]
-#[allow(clippy::struct_excessive_bools, reason = "as in `deploy::DeployReport`")]
-pub(super) struct DeployReport {
-    /// The core's, for what is not an attribute.
-    report: deploy::DeployReport,
-    #[pyo3(get)]
-    ok: bool,
-    #[pyo3(get)]
-    dry_run: bool,
-    #[pyo3(get)]
-    uploaded: Vec<String>,
-    #[pyo3(get)]
-    deleted: Vec<String>,
-    #[pyo3(get)]
-    failed: BTreeMap<String, String>,
-    #[pyo3(get)]
-    protected: Vec<String>,
-    #[pyo3(get)]
-    reloaded: Vec<String>,
-    #[pyo3(get)]
-    warnings: Vec<String>,
-    #[pyo3(get)]
-    stopped: Option<String>,
-    #[pyo3(get)]
-    executor: String,
-    #[pyo3(get)]
-    why: String,
-    #[pyo3(get)]
-    estimates: Json,
-    #[pyo3(get)]
-    steps: Json,
-    #[pyo3(get)]
-    error_log: Vec<String>,
-    #[pyo3(get)]
-    kept_for_rollback: bool,
-    #[pyo3(get)]
-    rolled_back: bool,
-    #[pyo3(get)]
-    untouched: bool,
-    #[pyo3(get)]
-    requests: u64,
-    #[pyo3(get)]
-    seconds: f64,
-    #[pyo3(get)]
-    plan: Json,
+/// The class of reports: each attribute once, with its type and how it comes from the core's report.
+macro_rules! report_class {
+    ($report:ident => $($name:ident: $type:ty = $value:expr,)*) => {
+        /// What a deploy did. Documented in `_core.pyi`.
+        #[pyclass(module = "pythonanywhere_api", frozen)]
+        #[allow(clippy::struct_excessive_bools, reason = "as in `deploy::DeployReport`")]
+        pub(super) struct DeployReport {
+            /// The core's, for what is not an attribute.
+            report: deploy::DeployReport,
+            $(#[pyo3(get)] $name: $type,)*
+        }
+
+        impl From<deploy::DeployReport> for DeployReport {
+            fn from($report: deploy::DeployReport) -> Self {
+                Self { $($name: $value,)* report: $report }
+            }
+        }
+    };
+}
+
+report_class! { report =>
+    ok: bool = report.ok,
+    dry_run: bool = report.dry_run,
+    uploaded: Vec<String> = sorted(&report.uploaded),
+    deleted: Vec<String> = sorted(&report.deleted),
+    failed: BTreeMap<String, String> = report.failed.clone(),
+    protected: Vec<String> = report.protected.clone(),
+    reloaded: Vec<String> = report.reloaded.clone(),
+    warnings: Vec<String> = report.warnings.clone(),
+    stopped: Option<String> = report.stopped.clone(),
+    executor: String = report.executor.clone(),
+    why: String = report.why.clone(),
+    estimates: Json = Json(json!(report.estimates)),
+    steps: Json = Json(json!(report.steps)),
+    error_log: Vec<String> = report.error_log.clone(),
+    kept_for_rollback: bool = report.kept_for_rollback,
+    rolled_back: bool = report.rolled_back,
+    untouched: bool = report.untouched,
+    requests: u64 = report.requests,
+    seconds: f64 = report.seconds,
+    plan: Json = Json(report.plan.to_json()),
 }
 
 fn sorted(paths: &[String]) -> Vec<String> {
     let mut paths = paths.to_vec();
     paths.sort_unstable();
     paths
-}
-
-impl From<deploy::DeployReport> for DeployReport {
-    fn from(report: deploy::DeployReport) -> Self {
-        Self {
-            ok: report.ok,
-            dry_run: report.dry_run,
-            uploaded: sorted(&report.uploaded),
-            deleted: sorted(&report.deleted),
-            failed: report.failed.clone(),
-            protected: report.protected.clone(),
-            reloaded: report.reloaded.clone(),
-            warnings: report.warnings.clone(),
-            stopped: report.stopped.clone(),
-            executor: report.executor.clone(),
-            why: report.why.clone(),
-            estimates: Json(json!(report.estimates)),
-            steps: Json(json!(report.steps)),
-            error_log: report.error_log.clone(),
-            kept_for_rollback: report.kept_for_rollback,
-            rolled_back: report.rolled_back,
-            untouched: report.untouched,
-            requests: report.requests,
-            seconds: report.seconds,
-            plan: Json(report.plan.to_json()),
-            report,
-        }
-    }
 }
 
 #[pymethods]
@@ -205,10 +177,27 @@ impl DeployReport {
     }
 }
 
-/// An event during a deploy; one class for each kind. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api", frozen)]
-#[allow(missing_docs, reason = "as in `deploy::ProgressEvent`")]
-pub(super) enum ProgressEvent {
+/// The class of events: each kind once, as in `deploy::ProgressEvent`.
+macro_rules! event_class {
+    ($($kind:ident { $($field:ident: $type:ty),* },)*) => {
+        /// An event during a deploy; one class for each kind. Documented in `_core.pyi`.
+        #[pyclass(module = "pythonanywhere_api", frozen)]
+        #[allow(missing_docs, reason = "as in `deploy::ProgressEvent`")]
+        pub(super) enum ProgressEvent {
+            $($kind { $($field: $type),* },)*
+        }
+
+        impl From<deploy::ProgressEvent> for ProgressEvent {
+            fn from(event: deploy::ProgressEvent) -> Self {
+                match event {
+                    $(deploy::ProgressEvent::$kind { $($field),* } => Self::$kind { $($field),* },)*
+                }
+            }
+        }
+    };
+}
+
+event_class! {
     Planned { uploads: usize, deletes: usize, bytes: u64, requests: usize, seconds: f64 },
     Started { path: String, size: u64 },
     Bytes { path: String, sent: u64, size: u64 },
@@ -221,26 +210,4 @@ pub(super) enum ProgressEvent {
     Running { step: String },
     Reloading { domain: String },
     Reloaded { domain: String },
-}
-
-impl From<deploy::ProgressEvent> for ProgressEvent {
-    fn from(event: deploy::ProgressEvent) -> Self {
-        use deploy::ProgressEvent as Event;
-        match event {
-            Event::Planned { uploads, deletes, bytes, requests, seconds } => {
-                Self::Planned { uploads, deletes, bytes, requests, seconds }
-            }
-            Event::Started { path, size } => Self::Started { path, size },
-            Event::Bytes { path, sent, size } => Self::Bytes { path, sent, size },
-            Event::Done { path } => Self::Done { path },
-            Event::Failed { path, reason } => Self::Failed { path, reason },
-            Event::Deleted { path } => Self::Deleted { path },
-            Event::Waiting { endpoint, seconds } => Self::Waiting { endpoint, seconds },
-            Event::Resumed { endpoint } => Self::Resumed { endpoint },
-            Event::Working { executor } => Self::Working { executor },
-            Event::Running { step } => Self::Running { step },
-            Event::Reloading { domain } => Self::Reloading { domain },
-            Event::Reloaded { domain } => Self::Reloaded { domain },
-        }
-    }
 }

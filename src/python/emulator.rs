@@ -260,6 +260,7 @@ fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
             "webapp_threads" => switches.webapp_threads = value.extract()?,
             "compact_not_after" => switches.compact_not_after = value.extract()?,
             "cname_error" => switches.cname_error = value.extract()?,
+            "taken_domain_400" => switches.taken_domain_400 = value.extract()?,
             _ => {
                 return Err(pyo3::exceptions::PyTypeError::new_err(format!(
                     "Emulator() got an unexpected keyword argument {name:?}"

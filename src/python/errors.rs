@@ -64,7 +64,7 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         py.import("pythonanywhere_api.exceptions")?.getattr(class_of(error.kind()).unwrap_or("PythonAnywhereError"))?;
     let facts = PyDict::new(py);
     match error {
-        Error::Api { method, path, status, detail, code, retry_after, browser_url } => {
+        Error::Api { method, path, status, detail, code, retry_after, browser_url, .. } => {
             facts.set_item("status", status)?;
             facts.set_item("method", method)?;
             facts.set_item("path", path)?;

@@ -6,6 +6,7 @@
 //! | `errors` | the one map from [`ErrorKind`](crate::ErrorKind) to the classes of `pythonanywhere_api.exceptions` |
 //! | `convert` | JSON and other values |
 //! | `method` | methods that come from a table |
+//! | `twins` | classes that come in pairs |
 //! | `client` | `Client` and `AsyncClient` |
 //! | `cli` | the entry point of `pya` |
 //! | `dropin` | `PythonanywhereApi` and `AsyncPythonanywhereApi` |
@@ -25,4 +26,5 @@ mod errors;
 mod method;
 mod module;
 mod runtime;
+mod twins;
 mod webfaction;

@@ -50,8 +50,8 @@ mod core {
     use deploy::{DeployDiff, DeployReport, ProgressEvent};
     #[pymodule_export]
     use dropin::{
-        AgentControl, AsyncFilesIterator, AsyncPythonanywhereApi, CommandResult, FilesIterator, Headers, ItemCollector,
-        PythonanywhereApi, PythonanywhereBase, Response, never_skip,
+        AgentControl, AsyncFilesIterator, AsyncPythonanywhereApi, CommandResult, FilesIterator, PythonanywhereApi,
+        PythonanywhereBase, Response, never_skip,
     };
     #[cfg(unix)]
     #[pymodule_export]

@@ -1,7 +1,7 @@
 //! What messages must not show: sessions and passwords.
 //!
-//! A server may repeat what it was sent in a fault or an error page, so texts of the server are searched for the
-//! secrets of the call before they are passed on.
+//! A server may repeat what it was sent in a fault or an error page, so the secrets of the call are masked in the
+//! server's texts before those are passed on.
 
 use dxr::Value;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +12,7 @@ use super::calls::WebfactionCall;
 const SHORTEST: usize = 3;
 
 /// The secrets of one call.
-pub(super) struct Secrets(Vec<SecretString>);
+pub(super) struct Secrets(crate::client::Secrets);
 
 impl Secrets {
     /// The session, and the arguments of parameters that take a password.
@@ -22,12 +22,13 @@ impl Secrets {
             Value::String(text) if parameter.is_secret() => Some(SecretString::from(text.as_str())),
             _ => None,
         });
-        Self(session.cloned().into_iter().chain(passwords).filter(|s| s.expose_secret().len() >= SHORTEST).collect())
+        let all = session.cloned().into_iter().chain(passwords);
+        Self(crate::client::Secrets::known(all.filter(|secret| secret.expose_secret().len() >= SHORTEST)))
     }
 
     /// The text with `***` for each secret.
     pub(super) fn hide(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose_secret(), "***"))
+        self.0.mask(text, false)
     }
 }
 

@@ -37,6 +37,7 @@ ANSWERS: dict[str, Any] = {
     "webapp_threads": False,
     "background_threads": True,
     "not_after_form": "compact",
+    "taken_domain": 200,
 }
 
 # A switch, a setting that is not the default, and what the questions answer then.
@@ -54,6 +55,7 @@ SWITCHED: list[tuple[str, Any, dict[str, Any]]] = [
     ("webapp_threads", True, {"webapp_threads": True}),
     ("compact_not_after", False, {"not_after_form": "extended"}),
     ("cname_error", True, {"reload_status": 409}),
+    ("taken_domain_400", True, {"taken_domain": 400}),
 ]
 
 

@@ -276,3 +276,11 @@ def not_after_form(account: Account) -> tuple[Any, str]:
             form = next((name for name, form in forms.items() if re.fullmatch(form, written)), "another")
             return form, written
     raise NotObserved("no web app of this account has a certificate")
+
+
+@question("How is a second web app at the same domain refused?")
+def taken_domain(account: Account) -> tuple[Any, str]:
+    agent(account)
+    fields = {"domain_name": account.domain, "python_version": "python311"}
+    answer = account.request("POST", "webapps/", data=fields)
+    return answer.status_code, f"{answer.status_code} {answer.text[:80]}"

@@ -185,6 +185,7 @@ NEEDS_LEAVE = {
     "new_mode",
     "webapp_created",
     "reload_status",
+    "taken_domain",
     "webapp_threads",
     "background_threads",
     # Here no web app has a certificate.

@@ -10,6 +10,8 @@ from conftest import Caller, project_folder
 WSGI = """\
 import os
 
+os.environ["DJANGO_SETTINGS_MODULE"] = "mysite.settings"
+
 def application(environ, start_response):
     version = open(os.path.expanduser("~/mysite/version.txt")).read()
     start_response("200 OK", [("Content-Type", "text/plain")])

@@ -156,5 +156,5 @@ for_both_classes = pytest.mark.parametrize(
 def with_agent(site: Any) -> Any:
     """The same with the agent installed."""
     change = site.run(site.api.agent.install(site.domain, site.host.site_url))
-    assert change == {"changed": True, "warnings": []}
+    assert change == {"changed": True, "renewed": [], "warnings": []}
     return site

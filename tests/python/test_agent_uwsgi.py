@@ -11,9 +11,9 @@ import time
 import pytest
 from agent_site import PATH, header, job
 from runner_host import NEW_TREE, OLD_TREE, Host
-from uwsgi_site import Uwsgi, needs_uwsgi
+from uwsgi_site import PATIENCE, Uwsgi, needs_uwsgi
 
-pytestmark = [needs_uwsgi, pytest.mark.slow]
+pytestmark = [needs_uwsgi, pytest.mark.slow, pytest.mark.timeout(4 * PATIENCE)]
 
 
 @pytest.fixture
@@ -99,7 +99,8 @@ def test_a_touched_file_reloads_and_an_old_request_stays_old(start):
     os.utime(site.installed.folder / "loaded.json", (1, 1))
     time.sleep(1.1)
     os.utime(site.installed.wsgi)
-    for _ in range(600):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         if (site.installed.folder / "loaded.json").stat().st_mtime > 1:
             break
         time.sleep(0.1)
@@ -134,8 +135,11 @@ def test_a_worker_killed_in_the_middle_of_a_deploy_is_made_up_for(start, tmp_pat
     with pytest.raises((OSError, http.client.HTTPException)):
         site.ask("apply", body)
     killer.join()
-    assert site.ask("apply", body)
-    receipt = json.loads((state / f"receipt-{host.job['id']}.json").read_text())
+    receipt = {"state": "running"}
+    while receipt["state"] == "running":
+        # A busy machine may need more than one step.
+        assert site.ask("apply", body)
+        receipt = json.loads((state / f"receipt-{host.job['id']}.json").read_text())
     assert receipt["state"] == "done", receipt["error"]
     assert host.tree() == host.expected()
     assert host.leftovers() == set()

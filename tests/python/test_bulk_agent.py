@@ -1,5 +1,6 @@
 """The agent, from its installation to its removal: what it does to the WSGI file and to the site."""
 
+import hashlib
 import json
 import shutil
 import socket
@@ -8,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from bulk_site import WSGI
@@ -24,7 +26,8 @@ def test_an_agent_is_installed_in_few_requests_and_removed_without_a_trace(site)
     site.host.clear_requests()
     agent, url = site.api.agent, site.host.site_url
     assert site.run(agent.install(site.domain, url))["changed"]
-    assert len(site.host.requests) <= 10
+    # Two of them look for a static files mapping that serves the agent's folder.
+    assert len(site.host.requests) <= 12
     assert site.run(agent.status(site.domain, url))["ready"]
     write_tree(site.host, {"version.txt": b"0"})
     assert site.page("/x") == "version 0 at /x"
@@ -75,11 +78,14 @@ def test_a_status_says_why_an_agent_is_silent(with_agent):
 
     # The agent's own code is damaged: the application runs all the same.
     folder = site.remote.parent / ".pya" / f"agent-{site.domain}"
+    code = (folder / "agent.py").read_text()
     (folder / "agent.py").write_text("import nothing_of_the_kind")
     (folder / "loaded.json").unlink()
     client.webapps.reload(site.domain)
     assert site.deploy(executor="none")
     assert site.page() == "version 1 at /"
+    assert "it is damaged: agent.py is not as it was installed" in why()
+    (folder / "agent.py").write_text(code)
     assert "has not been loaded since" in why()
     client.webapps.disable(site.domain)
     assert "disabled" in why()
@@ -127,7 +133,9 @@ def test_the_site_outlives_the_agents_files_and_the_original_comes_back(site, da
     Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
     assert site.page() == "version 1 at /"
     if damage == "note":
-        assert site.run(agent.status(site.domain, url))["ready"]
+        status = site.run(agent.status(site.domain, url))
+        assert not status["ready"]
+        assert "answering, but damaged: agent.json is not as it was installed" in status["status"]
     assert site.run(agent.remove(site.domain, url))["changed"]
     assert site.wsgi.read_bytes() == odd
     assert site.page() == "version 1 at /"
@@ -222,7 +230,7 @@ def test_a_wsgi_file_is_read_as_python_reads_files(site, start):
     write_tree(site.host, {"version.txt": b"0"})
     before = site.page()
     change = site.run(site.api.agent.install(site.domain, site.host.site_url))
-    assert change == {"changed": True, "warnings": []}
+    assert change == {"changed": True, "renewed": [], "warnings": []}
     assert site.page() == before
     assert site.run(site.api.agent.remove(site.domain, site.host.site_url))["changed"]
     assert site.wsgi.read_bytes() == original
@@ -241,7 +249,8 @@ def test_an_edit_of_the_wsgi_file_meanwhile_is_not_lost(site, act):
     agent, url = site.api.agent, site.host.site_url
     if act == "remove":
         assert site.run(agent.install(site.domain, url))["changed"]
-    site.host.faults.add("hold", path="*/agent.json", times=1)
+    # The second one, right before it is written.
+    site.host.faults.add("hold", method="GET", path="*_wsgi.py", after=1, times=1)
     results = []
     call = getattr(agent, act)
     thread = threading.Thread(target=lambda: results.append(site.caller.run(call(site.domain, url))))
@@ -274,6 +283,91 @@ def test_a_reload_that_failed_is_made_up_for(site):
     assert site.page("/x") == "version 0 at /x"
 
 
+def damage_file(path: Path, kind: str) -> None:
+    """Damages a file of the agent in one of the ways that happen."""
+    content = path.read_bytes()
+    if kind == "gone":
+        path.unlink()
+    elif kind == "folder":
+        path.unlink()
+        path.mkdir()
+        (path / "x").write_text("x")
+    else:
+        path.write_bytes({"other": b"def (\n", "empty": b"", "cut": content[: len(content) // 2]}[kind])
+
+
+@pytest.mark.parametrize("kind", ["gone", "folder", "other", "empty", "cut"])
+@pytest.mark.parametrize("name", ["agent.py", "runner.pyz", "agent.json"])
+def test_a_damaged_file_is_named_by_status_and_renewed_by_install_at_once(with_agent, name, kind):
+    site, agent, url = with_agent, with_agent.api.agent, with_agent.host.site_url
+    folder = site.remote.parent / ".pya" / f"agent-{site.domain}"
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    damage_file(folder / name, kind)
+    Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
+    status = site.run(agent.status(site.domain, url))
+    assert not status["ready"]
+    assert f"{name} is not as it was installed" in status["status"]
+    begun = time.monotonic()
+    change = site.run(agent.install(site.domain, url))
+    assert time.monotonic() - begun < 30
+    assert (change["changed"], change["renewed"]) == (True, [name])
+    assert {name: (folder / name).read_bytes() for name in ("agent.py", "runner.pyz", "agent.json")} == {
+        name: before[name] for name in ("agent.py", "runner.pyz", "agent.json")
+    }
+    assert site.run(agent.status(site.domain, url))["ready"]
+    assert site.deploy(executor="webapp", domain=site.domain, site_url=url)
+    change = site.run(agent.install(site.domain, url))
+    assert change == {"changed": False, "renewed": [], "warnings": []}
+
+
+@pytest.mark.parametrize("length", [0, 30, 0.2, 0.9])
+def test_a_stub_that_was_cut_off_is_no_application_to_wrap_and_is_renewed(with_agent, length):
+    site, agent, url = with_agent, with_agent.api.agent, with_agent.host.site_url
+    whole = site.wsgi.read_text()
+    site.wsgi.write_text(whole[: length if length in (0, 30) else int(len(whole) * length)])
+    assert site.wsgi.name in site.run(agent.status(site.domain, url))["status"]
+    change = site.run(agent.install(site.domain, url))
+    assert change["renewed"][-1].endswith(site.wsgi.name)
+    assert site.wsgi.read_text() == whole
+    assert site.run(agent.status(site.domain, url))["ready"]
+    assert site.run(agent.remove(site.domain, url))["changed"]
+    assert site.wsgi.read_text() == WSGI
+
+
+def test_a_damaged_line_of_the_stub_is_renewed_and_shown(with_agent):
+    site, agent, url = with_agent, with_agent.api.agent, with_agent.host.site_url
+    whole = site.wsgi.read_text()
+    site.wsgi.write_text(whole.replace('_pya_agent["prepare"]', '_pya_agent["prepar"]'))
+    assert site.wsgi.name in site.run(agent.status(site.domain, url))["status"]
+    change = site.run(agent.install(site.domain, url))
+    assert '+    _pya_wrap = _pya_agent["prepar"]' in change["warnings"][0]
+    assert site.wsgi.read_text() == whole
+
+
+def test_a_damaged_note_does_not_decide_what_the_original_is(with_agent):
+    site, agent, url = with_agent, with_agent.api.agent, with_agent.host.site_url
+    (note,) = (site.remote.parent / ".pya").glob("agent-*/agent.json")
+    told = json.loads(note.read_text())
+    note.write_text(json.dumps(told | {"original": "raise SystemExit"}))
+    assert site.run(agent.install(site.domain, url))["renewed"] == ["agent.json"]
+    assert json.loads(note.read_text()) == told
+    assert site.run(agent.remove(site.domain, url))["changed"]
+    assert site.wsgi.read_text() == WSGI
+
+
+@pytest.mark.parametrize("below", ["", ".pya", ".pya/agent-x/", "mysite/.."])
+def test_a_mapping_that_serves_the_agents_files_is_warned_of(with_agent, below):
+    site, agent, url = with_agent, with_agent.api.agent, with_agent.host.site_url
+    client = Client(site.host.user, site.host.token, site.host.url)
+    home = f"/home/{site.host.user}"
+    client.webapps.static_files.create(site.domain, "/static/", f"{home}/mysite/static")
+    assert site.run(agent.status(site.domain, url))["warnings"] == []
+    client.webapps.static_files.create(site.domain, "/all/", f"{home}/{below}")
+    for call in (agent.status, agent.install):
+        (warning,) = site.run(call(site.domain, url))["warnings"]
+        assert f'"/all/" of {site.domain} serves "{home}/' in warning
+
+
 @pytest.mark.parametrize("damage", ["runner", "build"])
 def test_an_installation_that_is_not_whole_or_of_another_build_is_renewed(with_agent, damage):
     site, agent, url = with_agent, with_agent.api.agent, with_agent.host.site_url
@@ -285,6 +379,7 @@ def test_an_installation_that_is_not_whole_or_of_another_build_is_renewed(with_a
         # As another version of the package left it.
         append(folder / "runner.pyz", "pya_runner/limits.py", "# older\n")
         note = json.loads((folder / "agent.json").read_text())
+        note["digests"]["runner.pyz"] = hashlib.sha256((folder / "runner.pyz").read_bytes()).hexdigest()
         (folder / "agent.json").write_text(json.dumps(note | {"build": "0" * 64}))
         Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
         assert "its build differs from this one" in site.run(agent.status(site.domain, url))["status"]

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from pythonanywhere_api import AsyncClient, Client, ConfigError, ConsoleNotStartedError, NotFoundError
+from pythonanywhere_api import (
+    AsyncClient,
+    Client,
+    ConfigError,
+    ConsoleNotStartedError,
+    ForbiddenError,
+    NotFoundError,
+)
 from pythonanywhere_api.testing import Emulator
 from pythonanywhere_api.types import ConsoleOutput
 
@@ -104,6 +111,28 @@ def test_a_command_that_does_not_end_is_told_and_goes_on(account):
     # Nothing is typed into what runs there.
     account.maker.send_input(console, "\n")
     assert account.run(console, "ls ~/done | wc -l", timeout=20) == "1\n"
+
+
+@pytest.mark.parametrize("ends", ["poll", "limit"])
+def test_a_command_that_is_given_up_leaves_no_file_even_when_it_ends_later(account, ends):
+    console = account.open()
+    account.run(console, "true")
+    if ends == "poll":
+        # The first one is for the prompt.
+        fault = account.host.faults.add("status", code=403, path="*get_latest_output/", after=1, times=1)
+        with pytest.raises(ForbiddenError):
+            account.run(console, "sleep 2; echo late; touch ~/done")
+        account.host.faults.remove(fault)
+    else:
+        with pytest.raises(TimeoutError):
+            account.run(console, "sleep 2; echo late; touch ~/done", timeout=1)
+    assert account.left_behind() == []
+    done = Path(account.host.root) / "home" / account.host.user / "done"
+    while not done.exists():
+        time.sleep(0.05)
+    # Only now the shell has ended the line.
+    assert account.run(console, "echo hi", timeout=60) == "hi\n"
+    assert account.left_behind() == []
 
 
 @pytest.mark.usefixtures("hurried")

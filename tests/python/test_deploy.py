@@ -194,6 +194,37 @@ def test_a_file_that_is_refused_is_in_report_and_error_message(caller, host, api
         report.raise_for_failures()
 
 
+@pytest.mark.parametrize("fault", [("html", 200), ("html", 201), ("status", 202)])
+def test_a_file_whose_upload_something_else_answered_is_sent_by_the_next_deploy(caller, host, api, site, fault):
+    kind, code = fault
+    host.faults.add(kind, method="POST", path="*/manage.py", code=code, times=1)
+    report = caller.run(api.deploy(caller.run(api.deploy_diff(site))))
+    assert "manage.py" in report.failed
+    assert not (project_folder(host) / "manage.py").exists()
+    assert "manage.py" in caller.run(api.deploy_diff(site)).added
+    assert caller.run(api.deploy(caller.run(api.deploy_diff(site)))).ok
+    assert (project_folder(host) / "manage.py").read_text() == "manage.py"
+
+
+@pytest.mark.parametrize("code", [200, 404])
+def test_a_delete_that_something_else_answered_is_repeated_by_the_next_deploy(caller, host, api, site, code):
+    assert caller.run(api.deploy(caller.run(api.deploy_diff(site)))).ok
+    (site / "manage.py").unlink()
+    host.faults.add("html", method="DELETE", path="*/manage.py", code=code, times=1)
+    report = caller.run(api.deploy(caller.run(api.deploy_diff(site)), delete=True))
+    assert not report.ok
+    assert report.deleted == []
+    assert caller.run(api.deploy(caller.run(api.deploy_diff(site)), delete=True)).deleted == ["manage.py"]
+    assert not (project_folder(host) / "manage.py").exists()
+
+
+def test_a_listing_that_something_else_answered_is_no_empty_folder(caller, host, api, site):
+    assert caller.run(api.deploy(caller.run(api.deploy_diff(site)))).ok
+    host.faults.add("html", method="GET", path="*/.pya/*", code=404)
+    assert caller.run(api.deploy_diff(site)) is None
+    assert "404" in api.error_message
+
+
 def test_an_exception_of_the_progress_callback_ends_the_deploy(caller, host, api, site):
     diff = caller.run(api.deploy_diff(site))
     raised = LookupError("enough")

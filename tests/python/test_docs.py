@@ -30,12 +30,27 @@ TUTORIAL = DOCS / "tutorial.md"
 FOLLOWED = [page for page in pages() if page.steps() and page.path not in (WEBFACTION, TUTORIAL)]
 
 
+# Names the settings that commands need.
+WSGI = """\
+import os
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "mysite.settings"
+
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"well"]
+"""
+
+
 @pytest.fixture
 def account(tmp_path):
     """An account named `me` with a web app, and the environment of a shell that was set up for it."""
     # Without the account's own paths, since not every system that runs these tests can show them to its processes.
     with Emulator(rate_limit=None, user="me", account="paid", private_paths=False) as host:
-        host.create_webapp("me.pythonanywhere.com")
+        # Its site is made with the Django that is installed here.
+        host.create_webapp("me.pythonanywhere.com", virtualenv=sys.prefix)
+        (Path(host.root) / "var" / "www" / "me_pythonanywhere_com_wsgi.py").write_text(WSGI)
         # Some pages begin programs by name, which are beside the interpreter.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         yield host, environment_of(host) | {"PYTHONANYWHERE_RATE_LIMIT": "off", "PATH": path}

@@ -2,7 +2,9 @@
 
 import copy
 import json
+import logging
 import pickle
+import time
 from unittest import mock
 
 import pytest
@@ -210,6 +212,38 @@ def test_error_answers_are_told_with_status_and_words(caller, host, api, status)
     assert f"{status} no such luck" in api.error_message
 
 
+def test_a_host_that_is_down_is_told_soon_at_every_call(caller):
+    api = caller.kind("http://127.0.0.1:9", "me", "abc", PROJECT)
+    start = time.monotonic()
+    for _ in range(20):
+        assert caller.run(api.deployed_file_content("x")) is None
+        assert "127.0.0.1:9" in api.error_message
+    assert time.monotonic() - start < 5
+
+
+def test_a_page_of_html_is_no_success(caller, host, api):
+    host.faults.add("html", code=200)
+    assert "200 OK" in caller.run(api.deploy_file("x", b""))
+    assert "200 OK" in caller.run(api.delete_file_or_folder("x"))
+    assert caller.run(api.deployed_file_content("x")) is None
+    assert caller.run(api.find_project_files("**")) is None
+    assert api.error_message != ""
+
+
+def test_a_404_of_something_else_does_not_say_that_nothing_is_there(caller, host, api):
+    assert caller.run(api.find_project_files("**")) == set()
+    assert caller.run(api.deployed_version()) == ""
+    assert api.error_message == ""
+    host.faults.add("html", code=404)
+    assert caller.run(api.find_project_files("**")) is None
+    assert "404 Not Found" in api.error_message
+    api.error_message = ""
+    assert caller.run(api.deployed_version()) == ""
+    assert "404 Not Found" in api.error_message
+    assert caller.run(api._folder_items("")) is None
+    assert "404 Not Found" in caller.run(api.delete_file_or_folder("x"))
+
+
 # ---- _request and its response
 
 
@@ -235,11 +269,8 @@ def test_request_fails_for_other_codes_than_those_named(caller, host, api):
     assert api.error_message == ""
 
 
-def test_request_takes_verbs_in_every_form(caller, host, api):
-    def patch():
-        raise AssertionError("only its name counts")
-
-    for method, sent in [(None, "GET"), ("post", "POST"), ("DELETE", "DELETE"), (patch, "PATCH")]:
+def test_request_takes_verbs_as_text_in_any_case(caller, host, api):
+    for method, sent in [(None, "GET"), ("post", "POST"), ("DELETE", "DELETE"), ("Patch", "PATCH")]:
         host.clear_requests()
         caller.run(api._request("consoles/7/nothing/", "trying", method))
         assert [request.method for request in host.requests] == [sent]
@@ -257,11 +288,6 @@ def test_request_sends_files(caller, host, api, files):
     url = f"{api.pkg_files_url_part}x.txt"
     assert caller.run(api._request(url, "sending", method="post", files=files)).status_code == 201
     assert (project_folder(host) / "x.txt").read_bytes() == b"data"
-
-
-def test_request_refuses_keywords_of_nobody(caller, api):
-    with pytest.raises(TypeError, match="verify"):
-        caller.run(api._request("consoles/", "trying", verify=False))
 
 
 class Fake:
@@ -284,6 +310,29 @@ def test_from_json_calls_the_objects_own_method(caller, api):
     assert caller.run(api._from_json(Fake(content=b"<html>" + b"x" * 500))) is None
     assert "<html>" + "x" * 194 in api.error_message
     assert "x" * 195 not in api.error_message
+
+
+@pytest.mark.parametrize("content", ["<html>é" + "x" * 500, ("<html>é" + "x" * 500).encode(), bytearray(b"no text")])
+def test_from_json_quotes_content_that_is_text_or_bytes(caller, api, content):
+    assert caller.run(api._from_json(Fake(content=content))) is None
+    if not isinstance(content, bytearray):
+        assert api.error_message.endswith("<html>é" + "x" * 193)
+
+
+def test_from_json_quotes_no_token_not_even_a_part_of_it(caller, host, api):
+    for filler in range(150, 200):
+        api.error_message = ""
+        assert caller.run(api._from_json(Fake(content="x" * filler + host.token + "y" * 100))) is None
+        assert host.token[:4] not in api.error_message
+
+
+@pytest.mark.parametrize("kind", ["directory", "file", "symlink", "", None, 7])
+def test_folder_items_pass_the_type_on_and_only_directories_are_folders(caller, host, api, kind):
+    api._request = make_replacement(
+        caller, lambda url, *a, **k: Fake(value={"x": {"type": kind}} if url.endswith(f"{PROJECT}/") else {})
+    )
+    assert caller.run(api._folder_items("")) == [{"file_path": "x", "type": kind}]
+    assert caller.run(api.find_project_files("**")) == (set() if kind == "directory" else {"x"})
 
 
 @pytest.mark.usefixtures("hurried")
@@ -630,12 +679,54 @@ def test_from_env_reads_the_environment_at_the_call(caller, monkeypatch):
     assert api.protocol_headers == {"Authorization": "Token abc"}
     monkeypatch.delenv("PYTHONANYWHERE_USERNAME")
     monkeypatch.setenv("PYTHONANYWHERE_DOMAIN", "eu.pythonanywhere.com")
+    with pytest.raises(ConfigError, match="PYTHONANYWHERE_USERNAME"):
+        caller.kind.from_env("p")
+    monkeypatch.setenv("HOME", "/home/laptop")
     assert caller.kind.from_env("p").base_url == "https://eu.pythonanywhere.com/api/v0/user/laptop/"
     monkeypatch.setenv("PYTHONANYWHERE_SITE", "http://127.0.0.1:8000")
     assert caller.kind.from_env("p", remote_root="/srv/x").pkg_files_url_part == "files/path/srv/x/"
 
 
+# ---- logging
+
+
+@pytest.mark.usefixtures("hurried")
+def test_what_is_raised_while_a_record_is_logged_reaches_the_caller(host):
+    """Signal handlers run in any Python code, and so in `logging`."""
+
+    class Raising(logging.Handler):
+        def emit(self, record):
+            raise KeyboardInterrupt(record.getMessage())
+
+    api = pythonanywhere_api.PythonanywhereApi(host.url, host.user, host.token, PROJECT)
+    assert api.available_consoles() == []
+    logger, handler = logging.getLogger("pythonanywhere_api"), Raising()
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    host.faults.add("status", code=503, times=1)
+    try:
+        with pytest.raises(KeyboardInterrupt, match="503"):
+            api.available_consoles()
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    assert api.available_consoles() == []
+
+
 # ---- secrets
+
+
+def test_what_a_server_repeats_of_the_token_is_masked(caller, host, api):
+    page = f"<pre>Authorization: Token {host.token}</pre>"
+    host.faults.add("status", code=403, body=page, content_type="text/html", times=3)
+    assert "Token ***" in caller.run(api.deploy_file("x", b""))
+    response = caller.run(api._request("cpu/", "looking"))
+    # The caller has the token anyway, and asked for this.
+    assert response.text == page
+    assert caller.run(api._from_json(response)) is None
+    assert api.error_message.count("***") >= 2
+    assert host.token not in api.error_message
 
 
 def test_the_token_is_shown_in_one_place_only(caller, host, api, caplog):

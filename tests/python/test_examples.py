@@ -86,7 +86,7 @@ def test_the_tests_of_a_deploy_script_pass():
 
 def test_create_site(host, site):
     for _ in range(2):  # a second run changes nothing and breaks nothing
-        run(host, "create_site.py", site, "mysite", DOMAIN)
+        run(host, "create_site.py", site, "mysite", DOMAIN, sys.prefix)
         assert visit(host) == "from nothing"
         assert visit(host, "static/style.css") == "p {}"
     client = Client(host.user, host.token, host.url, rate_limit="off")

@@ -176,11 +176,14 @@ def test_an_error_at_any_step_is_told_and_no_archive_is_damaged(folder, packer, 
 @pytest.mark.parametrize("change", ["shorter", "longer", "gone", "unreadable"])
 def test_a_file_that_changes_while_it_is_packed_damages_nothing(host, packer, monkeypatch, change):
     target = host.root / "app" / "c.py"
-    real = os.fstat
+    real, real_open = os.fstat, os.open
+    seen = []
 
     def fstat(number):
         facts = real(number)
-        if facts.st_size == 2000:
+        seen.extend([number] * (facts.st_size == 2000))
+        # The first look is whether it is a file.
+        if facts.st_size == 2000 and len(seen) > 1:
             target.write_bytes(b"c" * {"shorter": 500, "longer": 5000}[change])
         return facts
 
@@ -189,11 +192,11 @@ def test_a_file_that_changes_while_it_is_packed_damages_nothing(host, packer, mo
     else:
 
         def open_(path, *rest, **kwargs):
-            if path == str(target):
+            if path == target.name:
                 raise OSError(*((2, "No such file") if change == "gone" else (13, "Permission denied")))
-            return open(path, *rest, **kwargs)
+            return real_open(path, *rest, **kwargs)
 
-        packer.archive.open = open_
+        monkeypatch.setattr(os, "open", open_)
     result, stream = packed(host, job_for(host), packer)
     found = contents(unpacked(stream))
     if change == "longer":

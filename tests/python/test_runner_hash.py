@@ -103,14 +103,15 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_hashed():
 def test_a_file_that_vanishes_meanwhile_was_never_there(host, monkeypatch):
     (host.root / "link").symlink_to("nowhere")
     real = os.scandir
+    app = os.stat(host.root / "app")
 
-    def scandir(path):
-        listing = list(real(path))
-        if str(path).endswith("app"):
+    def scandir(folder):
+        listing = list(real(folder))
+        if os.path.samestat(os.stat(folder), app):
             (host.root / "app" / "a.py").unlink()
         return Listing(listing)
 
-    def vanished(path):
+    def vanished(path, **_):
         raise FileNotFoundError(path)
 
     monkeypatch.setattr(os, "scandir", scandir)

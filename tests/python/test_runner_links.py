@@ -1,10 +1,12 @@
 """Links on the host: one in a file's place is replaced or left alone, one to a folder is followed, as the API does."""
 
+import contextlib
 import os
+import shutil
 import stat
 
 import pytest
-from runner_host import Host, ready, tree, write
+from runner_host import Host, load, ready, simple, tree, write
 
 
 @pytest.fixture
@@ -78,13 +80,135 @@ def test_nothing_out_of_the_account_makes_way(tmp_path):
 
 def test_a_project_that_is_a_link_itself_is_the_place_it_leads_to(tmp_path):
     host = ready(tmp_path)
-    elsewhere = tmp_path / "disk" / "mysite"
+    elsewhere = host.home / "disk" / "mysite"
     elsewhere.parent.mkdir()
     host.root.rename(elsewhere)
     host.root.symlink_to(elsewhere)
     assert host.run()["state"] == "done"
     assert host.tree() == tree(elsewhere) == host.expected()
     assert host.root.is_symlink()
+
+
+@pytest.mark.parametrize("operation", ["apply", "hash", "archive", "manage", "pip"])
+def test_a_project_that_is_a_link_out_of_the_account_is_neither_written_nor_read(tmp_path, operation):
+    host = ready(tmp_path / "account")
+    elsewhere = tmp_path / "elsewhere"
+    host.root.rename(elsewhere)
+    host.root.symlink_to(elsewhere)
+    write(elsewhere / "manage.py", b"open('ran', 'w')")
+    write(elsewhere / "requirements.txt", b"")
+    before = tree(elsewhere)
+    more = {
+        "apply": {},
+        "hash": {"prune": []},
+        "archive": {"include": ["**"], "exclude": [], "prune": []},
+        "manage": {"args": [], "manage": "manage.py", "virtualenv": None, "timeout": 60},
+        "pip": {"requirements": "requirements.txt", "virtualenv": None, "timeout": 60},
+    }[operation]
+    receipt = host.run(job=None if operation == "apply" else simple(host, operation, **more))
+    assert (receipt["state"], receipt["error"]["kind"]) == ("refused", "obstacle")
+    assert "out of the account" in receipt["error"]["message"]
+    assert not receipt["result"].get("files")
+    assert not receipt["result"].get("parts")
+    assert tree(elsewhere) == before
+
+
+MOVES = ["replace", "remove", "mkdir", "rmdir", "undo_replace", "undo_remove", "undo_mkdir", "undo_rmdir"]
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_a_folder_replaced_with_a_link_right_before_a_move_leads_nowhere(tmp_path, move):
+    """Whichever folder it is: all of them are replaced, with links to folders that look the same."""
+    outside = tmp_path / "outside"
+    host = Host(
+        tmp_path / "home",
+        {"a/changed": b"old", "a/way/x": b"old", "a/gone": b"old", "a/b/c/kept": b"old"},
+        {"a/changed": b"new", "a/new/deep/file": b"new", "a/way": b"new", "a/b/c/more": b"new"},
+        ["a/gone"],
+    )
+    host.plan["clear"] = [{"path": "a/way", "is_dir": True, "files": ["a/way/x"]}]
+    host.upload()
+    module, swapped = load(), []
+    transaction = module.transaction.Transaction
+    real = getattr(transaction, move)
+
+    def move_after_swap(self, *entry):
+        if not swapped:
+            swapped.append(tree(host.root))
+            shutil.copytree(host.root / "a", outside)
+            (host.root / "a").rename(tmp_path / "aside")
+            (host.root / "a").symlink_to(outside)
+        return real(self, *entry)
+
+    setattr(transaction, move, move_after_swap)
+    if move.startswith("undo_"):
+        real_commit = module.job.Job.check_current
+        module.job.Job.check_current = fails_at_the_end(host, real_commit)
+    receipt = host.run(module=module)
+    assert swapped, receipt
+    assert tree(outside) == {path[2:]: what for path, what in swapped[0].items() if path.startswith("a/")}
+    assert receipt["state"] == "failed"
+
+
+def fails_at_the_end(host, real):
+    """Lets a transaction fail, once, when its last file is in place."""
+    failed = []
+
+    def check_current(self):
+        if (host.root / "a" / "b" / "c" / "more").exists() and not failed:
+            failed.append(1)
+            raise OSError(5, "Input/output error")
+        return real(self)
+
+    return check_current
+
+
+def test_deletes_after_the_manifest_follow_no_new_link_either(tmp_path):
+    outside = tmp_path / "outside"
+    write(outside / "gone", b"somebody's")
+    host = Host(tmp_path / "home", {"a/gone": b"old"}, {"x": b"new"}, ["a/gone"])
+    host.upload()
+    module = load()
+    real = module.transaction.Transaction.commit
+
+    def commit(self, journal):
+        (host.root / "a").rename(tmp_path / "aside")
+        (host.root / "a").symlink_to(outside)
+        return real(self, journal)
+
+    module.transaction.Transaction.commit = commit
+    receipt = host.run(module=module)
+    assert (receipt["state"], list(receipt["result"]["not_deleted"])) == ("done", ["a/gone"])
+    assert tree(outside) == {"gone": ("file", 0o644, b"somebody's")}
+
+
+@pytest.mark.parametrize("kind", ["link to a file", "link to a folder", "pipe"])
+@pytest.mark.parametrize("operation", ["hash", "archive"])
+def test_what_is_swapped_after_its_folder_was_listed_is_not_read(host, tmp_path, operation, kind, monkeypatch):
+    write(tmp_path / "outside" / "a.py", b"secret")
+    (host.root / "app" / "deep").mkdir()
+    write(host.root / "app" / "deep" / "x", b"x")
+    real, swapped = os.scandir, []
+    app = os.stat(host.root / "app")
+
+    def scandir(folder):
+        found = list(real(folder))
+        if os.path.samestat(os.stat(folder), app) and not swapped:
+            swapped.append(folder)
+            place = host.root / "app" / ("deep" if kind == "link to a folder" else "a.py")
+            place.rename(tmp_path / "aside")
+            if kind == "pipe":
+                os.mkfifo(place)
+            else:
+                place.symlink_to(tmp_path / "outside" / ("" if kind == "link to a folder" else "a.py"))
+        return contextlib.nullcontext(found)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    more = {"prune": []} if operation == "hash" else {"include": ["**"], "exclude": [], "prune": []}
+    receipt = host.run(job=simple(host, operation, **more))
+    assert swapped
+    assert receipt["state"] == "done", receipt["error"]
+    assert list(receipt["result"]["errors"]) == ["app/deep" if kind == "link to a folder" else "app/a.py"]
 
 
 def test_a_link_to_nowhere_is_no_folder(host):

@@ -52,6 +52,11 @@ traceback format_exception format_exception_only print_exc print_exception
 zipfile BadZipFile ZipFile
 zipimport _zip_directory_cache.pop zipimporter
 zlib error
+contextlib ExitStack
+errno ELOOP ENXIO
+os O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK O_RDONLY mkdir symlink utime
+re DOTALL IGNORECASE match split
+stat S_ISLNK
 """
 
 # What texts and other built-in types have learned since 3.8.

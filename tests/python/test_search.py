@@ -212,3 +212,48 @@ async def test_the_async_class_refuses_collectors(host):
     api = AsyncPythonanywhereApi(host.url, host.user, host.token, "mysite")
     with pytest.raises(TypeError, match="collector"):
         await api.find_project_files("", collector=object())
+
+
+# ---- where the documented class leaves it open, or ours differs from it
+
+
+@pytest.mark.parametrize("path", ["a", "/a", "a/", "/a/"])
+def test_items_are_named_relative_to_the_project_however_the_folder_is_written(caller, host, api, path):
+    write_tree(host, {"a/x.py": b"1"})
+    assert caller.run(api._folder_items(path)) == [{"file_path": "a/x.py", "type": "file"}]
+
+
+@pytest.mark.parametrize("mask", ["./a/*", "a/./*", "../*", "a/../*", "a\0"])
+def test_masks_with_dots_or_a_nul_are_refused_before_any_request(caller, host, api, mask):
+    assert caller.run(api.find_project_files(mask)) is None
+    assert api.error_message.startswith("searching files: ")
+    assert host.requests == []
+
+
+def test_several_masks_are_one_search(caller, host, api):
+    write_tree(host, {"a/x.py": b"1", "a/y.txt": b"1", "b/z.py": b"1"})
+    asked = []
+
+    def skip(path):
+        asked.append(path)
+        return False
+
+    assert caller.run(api.deployed_code_files(["**/*.py", "a/*", "a/x.*"], skip)) == {"a/x.py", "a/y.txt", "b/z.py"}
+    assert sorted(asked) == ["a/.", "a/x.py", "a/y.txt", "b/.", "b/z.py"]
+    assert sorted(listed_folders(host)) == ["", "a", "b"]
+
+
+def test_a_search_leaves_the_skipper_of_the_instance_as_it_was(caller, host, api):
+    write_tree(host, {"a/x.py": b"1"})
+    before = api.skip_enter_folder
+    assert caller.run(api.find_project_files("**", lambda path: path == "a/.")) == set()
+    assert api.skip_enter_folder is before
+    assert caller.run(api.find_project_files("**")) == {"a/x.py"}
+    assert caller.list(api.files_iterator("**")) == ["a/x.py"]
+
+
+def test_nothing_is_printed(caller, host, api, capfd):
+    caller.run(api.deployed_file_content("nope"))
+    caller.run(api._request("nope/", "task"))
+    assert api.error_message
+    assert capfd.readouterr() == ("", "")

@@ -17,6 +17,9 @@ from agent_site import PATH, TOKEN, Installed, header
 UWSGI = shutil.which("uwsgi", path=Path(sys.executable).parent)
 needs_uwsgi = pytest.mark.skipif(UWSGI is None, reason="uwsgi is among the development requirements on Linux")
 
+# Seconds that anything here may take: many times what it does on a busy machine.
+PATIENCE = 240
+
 SETTINGS = """\
 SECRET_KEY = "only for tests"
 ALLOWED_HOSTS = ["*"]
@@ -85,7 +88,8 @@ class Uwsgi:
         self.wait()
 
     def wait(self) -> None:
-        for _ in range(1200):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()
             except OSError:
@@ -96,7 +100,7 @@ class Uwsgi:
         pytest.fail(self.log.read_text())
 
     def request(self, method: str, path: str, body: bytes | None = None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
@@ -130,7 +134,7 @@ class Uwsgi:
         self.wait_for_other(worker)
 
     def wait_for_other(self, worker: int) -> None:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while self.workers() in ([], [worker]):
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.005)

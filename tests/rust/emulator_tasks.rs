@@ -123,10 +123,14 @@ async fn tasks_are_refused_field_by_field() {
     ] {
         assert_eq!(host.call(Method::POST, path, body).await, (400, problems), "{path}");
     }
+    let with_hour = json!({"command": "x", "interval": "hourly", "hour": 3, "minute": 5});
+    let refused = json!({"hour": ["Hourly tasks must not have an hour."]});
+    assert_eq!(host.call(Method::POST, "schedule/", with_hour).await, (400, refused.clone()));
     let hourly = json!({"command": "x", "interval": "hourly", "minute": 5});
     assert_eq!(host.call(Method::POST, "schedule/", hourly).await.0, 201);
     let daily = host.call(Method::PATCH, "schedule/1/", json!({"interval": "daily"})).await;
     assert_eq!(daily, (400, json!({"hour": [required]})), "an hour comes with the day");
+    assert_eq!(host.call(Method::PATCH, "schedule/1/", json!({"hour": 3})).await, (400, refused));
 }
 
 #[tokio::test]

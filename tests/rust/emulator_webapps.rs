@@ -215,3 +215,46 @@ async fn mappings_and_certificates_outlive_the_emulator() {
     assert_eq!(host.page(DOMAIN, "/static/a.txt").await.1, "a");
     assert_eq!(host.call(Method::GET, &of_webapp("ssl/"), Value::Null).await.0, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_succeeds_without_the_virtualenv_and_visits_show_the_error() {
+    let host = with_webapp().await;
+    assert_eq!(host.page(DOMAIN, "/").await.0, 200);
+    let there = json!({"virtualenv_path": "/home/demo/nothing-there"});
+    assert_eq!(host.call(Method::PATCH, &of_webapp(""), there).await.0, 200);
+    reload(&host).await;
+    let (status, page) = host.page(DOMAIN, "/").await;
+    assert_eq!(status, 502);
+    assert!(page.contains("Something went wrong"), "{page}");
+    let errors = host.log(&format!("{DOMAIN}.error.log"));
+    assert!(errors.contains("nothing-there/bin/python"), "{errors}");
+    assert_eq!(host.call(Method::PATCH, &of_webapp(""), json!({"virtualenv_path": ""})).await.0, 200);
+    reload(&host).await;
+    assert_eq!(host.page(DOMAIN, "/").await.0, 200);
+}
+
+#[tokio::test]
+async fn what_is_neither_true_nor_false_is_refused_for_a_web_app() {
+    let host = with_webapp().await;
+    let invalid = json!(["Must be a valid boolean."]);
+    let fields = json!({"force_https": "maybe", "password_protection_enabled": 7, "source_directory": "/home/demo/x"});
+    let problems = json!({"force_https": invalid, "password_protection_enabled": invalid});
+    assert_eq!(host.call(Method::PATCH, &of_webapp(""), fields).await, (400, problems));
+    let (_, app) = host.call(Method::GET, &of_webapp(""), Value::Null).await;
+    assert_eq!((&app["force_https"], &app["source_directory"]), (&json!(false), &json!("/home/demo/")));
+}
+
+#[tokio::test]
+async fn a_second_web_app_at_the_same_domain_is_refused_in_one_of_two_ways() {
+    for (taken_domain_400, expected) in [(false, 200), (true, 400)] {
+        let undocumented = Undocumented { taken_domain_400, ..Undocumented::default() };
+        let host = Host::start(Settings { undocumented, ..unlimited() });
+        let app = json!({"domain_name": DOMAIN, "python_version": "python311"});
+        assert_eq!(host.call(Method::POST, "webapps/", app.clone()).await.1["status"], "OK");
+        let (status, answer) = host.call(Method::POST, "webapps/", app).await;
+        assert_eq!(
+            (status, &answer["status"], &answer["error_type"]),
+            (expected, &json!("ERROR"), &json!("domain_taken"))
+        );
+    }
+}

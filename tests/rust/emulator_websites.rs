@@ -108,6 +108,8 @@ async fn a_reload_starts_the_command_anew_and_answers_those_who_wait() {
     eventually(async || host.home("asked").exists().then_some(())).await;
     std::fs::write(host.home("word.txt"), "two").unwrap();
     assert_eq!(host.call(Method::POST, RELOAD, Value::Null).await, (200, json!({"status": "OK"})));
+    let bare = RELOAD.trim_end_matches('/');
+    assert_eq!(host.call(Method::POST, bare, Value::Null).await, (200, json!({"status": "OK"})), "as in the examples");
     let (new, rest) = split(&host.page(DOMAIN, "/").await.1);
     assert!(rest.starts_with("two "), "{rest}");
     assert_ne!(new, old);

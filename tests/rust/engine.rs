@@ -11,6 +11,7 @@ use pythonanywhere_api::{BaseUrl, Client, RemotePath, Token};
 
 use crate::script::{Act, Script, answer, say};
 
+const NOT_THERE: &str = r#"{"message": "File does not exist", "code": "not_found"}"#;
 const LISTING: &str = r#"{"a": {"type": "file", "url": "x"}, "b": {"type": "directory", "new": 1}}"#;
 
 fn listing() -> Act {
@@ -21,19 +22,19 @@ fn content(body: &str) -> Act {
     Act::Say(answer(200, "Content-Type: application/octet-stream\r\n", body))
 }
 
-fn options() -> Options {
+pub fn options() -> Options {
     Options { rate_limit: RateLimit::Off, ..Options::default() }
 }
 
-fn client_with(url: &str, options: Options) -> Client {
+pub fn client_with(url: &str, options: Options) -> Client {
     Client::new(&BaseUrl::parse(url).unwrap(), "me", &Token::new("s3cret").unwrap(), options).unwrap()
 }
 
-fn path(text: &str) -> RemotePath {
+pub fn path(text: &str) -> RemotePath {
     RemotePath::parse(text).unwrap()
 }
 
-fn kind<T: std::fmt::Debug>(outcome: Result<T, Error>) -> ErrorKind {
+pub fn kind<T: std::fmt::Debug>(outcome: Result<T, Error>) -> ErrorKind {
     outcome.unwrap_err().kind()
 }
 
@@ -66,10 +67,10 @@ async fn what_creates_is_never_repeated_and_a_file_upload_is() {
 
 #[tokio::test]
 async fn a_delete_that_finds_nothing_is_success_only_as_a_repetition() {
-    let server = Script::start([Act::Close, say(404, "")]).await;
+    let server = Script::start([Act::Close, say(404, NOT_THERE)]).await;
     client_with(&server.url, options()).delete_path(&path("/home/me/x")).await.unwrap();
 
-    let server = Script::start([say(404, r#"{"message": "File does not exist", "code": "not_found"}"#)]).await;
+    let server = Script::start([say(404, NOT_THERE)]).await;
     let error = client_with(&server.url, options()).delete_path(&path("/home/me/x")).await.unwrap_err();
     assert_eq!((error.kind(), server.heads().len()), (ErrorKind::NotFound, 1));
     assert!(error.to_string().ends_with("404 File does not exist"), "{error}");
@@ -251,43 +252,6 @@ async fn a_redirect_is_not_followed() {
     let server = Script::start([Act::Say(answer(302, &format!("Location: {}/x\r\n", elsewhere.url), ""))]).await;
     assert_eq!(kind(client_with(&server.url, options()).list_dir(&path("/home/me")).await), ErrorKind::OtherStatus);
     assert!(elsewhere.heads().is_empty(), "the token went to another host");
-}
-
-#[tokio::test]
-async fn what_is_wrong_with_a_connection_is_said() {
-    let quick = Options { retries: 0, ..options() };
-    for (url, hint) in [
-        ("http://127.0.0.1:1", "nothing is listening there"),
-        ("https://no-such-host.invalid", "could not be resolved"),
-    ] {
-        let error = client_with(url, quick).list_dir(&path("/home/me")).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Transport);
-        assert!(error.to_string().contains(hint), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn an_untrusted_certificate_is_refused() {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            // The client is expected to break the handshake off.
-            let _ = acceptor.accept(stream).await;
-        }
-    });
-    let error = client_with(&url, Options { retries: 0, ..options() }).list_dir(&path("/home/me")).await.unwrap_err();
-    assert!(error.to_string().contains("SSL_CERT_FILE"), "{error}");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Integration tests in one binary, a module for each topic.
 
+mod answer_memory;
+mod answers;
 mod architecture;
+mod connections;
 mod deploy;
 mod emulator_account;
 mod emulator_endpoints;
@@ -15,6 +18,7 @@ mod emulator_tls;
 mod emulator_webapps;
 mod emulator_websites;
 mod engine;
+mod fuzz;
 mod script;
 mod transfer_memory;
 mod transfers;

@@ -1,5 +1,6 @@
 //! A server that answers each request with the next line of a script, byte for byte: what no honest server would send.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 pub enum Act {
     /// Sends these bytes and keeps the connection open.
     Say(String),
+    /// As `Say`, with bytes that are not text.
+    SayBytes(Vec<u8>),
     /// Sends these bytes and closes the connection.
     SayAndClose(String),
     /// Closes the connection without a word.
@@ -37,22 +40,35 @@ pub fn say(status: u16, body: &str) -> Act {
 pub struct Script {
     pub url: String,
     heads: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Script {
     /// Starts a server that follows `acts`, and repeats the last one.
     pub async fn start(acts: impl IntoIterator<Item = Act>) -> Self {
+        Self::listen(TcpListener::bind("127.0.0.1:0").await.unwrap(), acts)
+    }
+
+    /// As [`start`](Self::start), at a port that is open already.
+    pub fn listen(listener: TcpListener, acts: impl IntoIterator<Item = Act>) -> Self {
         let acts: Vec<Act> = acts.into_iter().collect();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heads = Arc::new(Mutex::new(Vec::new()));
         let received = Arc::clone(&heads);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(converse(stream, acts.clone(), Arc::clone(&received)));
             }
         });
-        Self { url, heads }
+        Self { url, heads, connections }
+    }
+
+    /// How many connections were opened.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// The heads of the requests received, in order.
@@ -78,6 +94,7 @@ async fn converse(mut stream: TcpStream, acts: Vec<Act>, heads: Arc<Mutex<Vec<St
         }
         let sent = match act {
             Act::Say(text) => stream.write_all(text.as_bytes()).await,
+            Act::SayBytes(bytes) => stream.write_all(&bytes).await,
             Act::SayAndClose(text) => return stream.write_all(text.as_bytes()).await.unwrap_or_default(),
             Act::Close => return,
             Act::Silence => return tokio::time::sleep(Duration::from_secs(60)).await,

@@ -17,7 +17,7 @@ const MOST: u64 = 16 << 20;
 const HOST: &str = "TRANSFER_MEMORY_HOST";
 
 /// The most memory that this process ever had, in bytes.
-fn peak() -> u64 {
+pub fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024

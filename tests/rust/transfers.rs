@@ -313,7 +313,8 @@ async fn what_is_no_file_is_no_download() {
     for (act, kind) in [
         (Act::Say(answer(200, "Content-Type: application/json\r\n", "{}")), ErrorKind::WrongType),
         (Act::Say(answer(200, "Content-Type: text/html\r\n", page)), ErrorKind::Decode),
-        (Act::Say(answer(404, "Content-Type: application/octet-stream\r\n", "gone")), ErrorKind::NotFound),
+        (Act::Say(answer(404, "Content-Type: application/octet-stream\r\n", "gone")), ErrorKind::OtherStatus),
+        (say(404, r#"{"detail": "Not found."}"#), ErrorKind::NotFound),
     ] {
         let server = Script::start([act]).await;
         assert_eq!(scripted(&server).download(&remote("x"), &to).await.unwrap_err().kind(), kind);

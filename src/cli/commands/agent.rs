@@ -6,7 +6,7 @@ use crate::cli::args::{Agent, AgentOf};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::error::Result;
-use crate::host::{Agents, Change, Status};
+use crate::host::{Agents, Change};
 
 pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
     let (Agent::Install(of) | Agent::Status(of) | Agent::Remove { of, .. }) = args;
@@ -14,9 +14,12 @@ pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
     match args {
         Agent::Install(_) => {
             let change = agents.install().await?;
-            let text =
-                if change.changed { "the agent is installed and answers" } else { "the agent was already installed" };
-            Ok(print_change(&change, &domain, text, context))
+            let text = match (change.changed, change.renewed.as_slice()) {
+                (false, _) => "the agent was already installed".to_owned(),
+                (true, []) => "the agent is installed and answers".to_owned(),
+                (true, renewed) => format!("the agent answers; these files of it were renewed: {}", renewed.join(", ")),
+            };
+            Ok(print_change(&change, &domain, &text, context))
         }
         Agent::Remove { force, .. } => {
             let change = agents.remove(*force).await?;
@@ -28,9 +31,13 @@ pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
             Ok(print_change(&change, &domain, text, context))
         }
         Agent::Status(_) => {
-            let status = agents.status().await?;
-            let is_ready = matches!(status, Status::Ready { .. });
-            let document = json!({ "domain": domain, "ready": is_ready, "status": status.to_string() });
+            let report = agents.status().await?;
+            for warning in &report.warnings {
+                context.output.warn(warning);
+            }
+            let (is_ready, status) = (report.is_ready(), report.status.to_string());
+            let document =
+                json!({ "domain": domain, "ready": is_ready, "status": status, "warnings": report.warnings });
             context.output.answer(&format!("{domain}: {status}"), &document);
             Ok(if is_ready { Exit::Ok } else { Exit::Failed })
         }
@@ -48,7 +55,12 @@ fn print_change(change: &Change, domain: &str, text: &str, context: &Context) ->
     for warning in &change.warnings {
         context.output.warn(warning);
     }
-    let document = json!({ "domain": domain, "changed": change.changed, "warnings": change.warnings });
+    let document = json!({
+        "domain": domain,
+        "changed": change.changed,
+        "renewed": change.renewed,
+        "warnings": change.warnings,
+    });
     context.output.answer(&format!("{domain}: {text}"), &document);
     Exit::Ok
 }

@@ -10,6 +10,7 @@ use crate::cli::args::Api;
 use crate::cli::context::Context;
 use crate::cli::endpoints::usage;
 use crate::cli::exit::Exit;
+use crate::cli::terminal;
 use crate::client::{Client, Request};
 use crate::error::{Error, Result};
 
@@ -24,7 +25,10 @@ pub async fn run(args: &Api, context: &Context) -> Result<Exit> {
     client.persist_budget();
     let response = response?.error_for_status()?;
     match serde_json::from_slice::<Value>(&response.body) {
-        Ok(value) => context.output.answer(&format!("{value:#}"), &value),
+        Ok(value) => {
+            let text = format!("{:#}", context.output.visible(&value));
+            context.output.answer(&terminal::json(&text), &value);
+        }
         Err(_) if context.output.is_json() => {
             let text = String::from_utf8_lossy(&response.body);
             context.output.document(&json!({ "status": response.status.as_u16(), "text": text }));
@@ -45,7 +49,7 @@ fn list(context: &Context) {
         })
         .collect();
     let rows = Value::Array(rows);
-    context.output.answer(&crate::cli::endpoints::text(&rows), &rows);
+    context.output.answer(&crate::cli::endpoints::text(&rows, context.output.width()), &rows);
 }
 
 fn request(args: &Api, client: &Client, method: &str, path: &str) -> Result<Request> {

@@ -50,7 +50,7 @@ fn register_interrupt_note(context: &Context) {
 
 fn print_outcome(outcome: &Outcome, context: &Context) -> Exit {
     let Outcome { exit_status, output, truncated } = outcome;
-    context.output.answer(output, &json!({ "exit_status": exit_status, "output": output, "truncated": truncated }));
+    context.output.content(output, &json!({ "exit_status": exit_status, "output": output, "truncated": truncated }));
     if *truncated {
         context.output.warn("the output was too long: its middle is left out");
     }

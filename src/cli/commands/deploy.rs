@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diff::{executor_lines, summarise};
-use super::project::{Prepared, executors};
+use super::project::{Prepared, executors_and_reloads};
 use crate::cli::args::Deploy;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::{Output, shown};
+use crate::cli::output::Output;
 use crate::cli::progress::{Progress, duration_text};
+use crate::cli::terminal::shown;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder, Steps};
 use crate::error::Result;
 use crate::text::counted;
@@ -22,8 +23,9 @@ const LONG: f64 = 60.0;
 pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
     let prepared = Prepared::new(&args.select, context)?;
     let output = &context.output;
-    let mut diff = prepared.diff(output).await?;
     let options = options(args, &prepared);
+    options.check()?;
+    let mut diff = prepared.diff(output).await?;
     if args.delete_unmanaged {
         diff = prepared.with_unmanaged(&diff, &options).await?;
     }
@@ -41,7 +43,7 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
 
 fn options(args: &Deploy, prepared: &Prepared<'_>) -> DeployOptions {
     let table = &prepared.settings.table;
-    let reload = prepared.settings.reloads(args.no_reload, &args.reload);
+    let (executors, reload) = executors_and_reloads(&args.executors, &prepared.settings, args.no_reload, &args.reload);
     DeployOptions {
         delete: args.delete || table.delete,
         delete_unmanaged: args.delete_unmanaged,
@@ -50,6 +52,7 @@ fn options(args: &Deploy, prepared: &Prepared<'_>) -> DeployOptions {
         dry_run: args.dry_run,
         health: health(args, prepared, &reload),
         reload,
+        keep_owed_reloads: args.no_reload,
         force: args.force,
         steps: Steps {
             requirements: args.requirements.clone(),
@@ -58,7 +61,7 @@ fn options(args: &Deploy, prepared: &Prepared<'_>) -> DeployOptions {
             manage: table.manage.clone(),
         },
         rollback_on_failure: args.rollback_on_failure,
-        executors: executors(&args.executors, &prepared.settings),
+        executors,
         ..DeployOptions::default()
     }
 }

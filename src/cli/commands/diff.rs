@@ -6,9 +6,10 @@ use super::project::{Prepared, executors};
 use crate::cli::args::{self, Diff};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::{Output, shown};
+use crate::cli::output::Output;
+use crate::cli::terminal::shown;
 use crate::deploy::{DeployDiff, DeployOptions, Estimate, Forecast};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::setting::Setting;
 use crate::text::{counted, first_few};
 
@@ -18,7 +19,7 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     let options = DeployOptions {
         // Refused by the deploy if nothing would be left.
         delete: (args.delete || prepared.settings.table.delete) && diff.has_local_files(),
-        delete_unmanaged: args.delete_unmanaged,
+        delete_unmanaged: args.delete_unmanaged && diff.has_local_files(),
         include: args.select.include.clone(),
         executors: executors(&args::ExecutorOptions::default(), &prepared.settings),
         reload: prepared.settings.domains(),
@@ -28,8 +29,16 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     if args.delete_unmanaged {
         diff = prepared.with_unmanaged(&diff, &options).await?;
     }
-    let forecast = forecast(&prepared, &diff, &options).await?;
-    let plan = diff.plan_with(&options)?;
+    let forecast = match forecast(&prepared, &diff, &options).await {
+        Ok(forecast) => Some(forecast),
+        // A diff is worth showing also where a deploy of it would be refused.
+        Err(error) if error.kind() == ErrorKind::Config => {
+            context.output.warn(&format!("pya deploy would be refused: {}", error.chain()));
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let plan = diff.plan_with(&options).unwrap_or_else(|_| diff.plan());
     // What is gone here may go there.
     let removed = diff.removed.iter().map(|path| (path.as_str(), 'D'));
     let text = diff.list(plan.changes().into_iter().chain(removed));
@@ -38,7 +47,10 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     document["forecast"] = json!(forecast);
     context.output.answer(&text, &document);
     summarise(&diff, &options, &context.output);
-    if let Some(way) = forecast.estimate() {
+    for warning in forecast.iter().flat_map(|forecast| &forecast.warnings) {
+        context.output.warn(warning);
+    }
+    if let Some((forecast, way)) = forecast.as_ref().and_then(|forecast| Some((forecast, forecast.estimate()?))) {
         context.output.say(&format!("pya deploy takes {}", way.cost()));
         for line in executor_lines(&forecast.estimates, &forecast.executor, &forecast.why) {
             context.output.say(&line);
@@ -96,7 +108,7 @@ pub fn summarise(diff: &DeployDiff, options: &DeployOptions, output: &Output) {
     for (path, reason) in &diff.skipped {
         output.warn(&format!("{} is not sent: {reason}", shown(path)));
     }
-    for warning in diff.other_warnings(options.delete) {
+    for warning in diff.other_warnings() {
         output.warn(warning);
     }
 }

@@ -30,6 +30,7 @@ pub async fn run(args: &Args, context: &Context, signals: &mut Signals) -> Resul
         "root": emulator.root(),
         "site_url": emulator.site_url(),
         "paths": emulator.paths(),
+        "clock_speed": args.clock_speed,
     }));
     context.output.say("the emulator runs until Ctrl-C or SIGTERM");
     signals.next().await;

@@ -66,7 +66,7 @@ fn print_answer(command: &EndpointCommand, answer: CallAnswer, context: &Context
             output.say("none");
         }
         CallAnswer::Json(answer) | CallAnswer::Certificate(answer) => {
-            output.answer(&text(&answer), &answer);
+            output.answer(&text(&answer, output.width()), &answer);
             if answer.as_array().is_some_and(Vec::is_empty) {
                 output.say("none");
             }

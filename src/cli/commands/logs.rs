@@ -5,8 +5,11 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use clap::ValueEnum;
+use serde_json::{Value, json};
 
+use crate::api::CallAnswer;
+use crate::api::calls::find;
 use crate::cli::args::{LogKind, Logs};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -19,8 +22,8 @@ use crate::error::{Error, ErrorKind, Result};
 const BEGINNING: usize = 4096;
 
 pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
-    let domain = crate::api::checked_domain(&args.domain)?.to_lowercase();
-    let kind = match args.kind {
+    let (domain, kind) = typed(args);
+    let kind = match kind {
         LogKind::Access => "access",
         LogKind::Error => "error",
         LogKind::Server => "server",
@@ -30,13 +33,19 @@ pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
             "--follow cannot be combined with --json: it never ends, so there is no complete JSON document",
         ));
     }
-    let client = context.settings()?.client()?;
+    let settings = context.settings()?;
+    let client = settings.client()?;
+    let domain = match domain {
+        Some(domain) => domain.to_owned(),
+        None => default_domain(&settings.domains(), &client).await?,
+    };
+    let domain = crate::api::checked_domain(&domain)?.to_lowercase();
     let place = RemotePath::parse(&format!("/var/log/{domain}.{kind}.log"))?;
     let log = read(&client, &place).await?;
     client.persist_budget();
     let text = String::from_utf8_lossy(&log);
     let shown = last_lines(&text, args.lines);
-    context.output.answer(shown, &json!({ "log": place.as_str(), "lines": shown.lines().collect::<Vec<_>>() }));
+    context.output.content(shown, &json!({ "log": place.as_str(), "lines": shown.lines().collect::<Vec<_>>() }));
     if log.is_empty() {
         context.output.say("the log is empty");
     }
@@ -44,6 +53,41 @@ pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
         follow(&client, &place, &log, Duration::from_secs_f64(args.interval), &context.output).await?;
     }
     Ok(Exit::Ok)
+}
+
+/// The domain and the kind of log as they were typed. `pya logs access` names no domain.
+fn typed(args: &Logs) -> (Option<&str>, LogKind) {
+    let only_kind = || LogKind::from_str(args.domain.as_deref()?, true).ok();
+    match (args.kind, only_kind()) {
+        (None, Some(kind)) => (None, kind),
+        (kind, _) => (args.domain.as_deref(), kind.unwrap_or(LogKind::Error)),
+    }
+}
+
+/// The configured domain, else that of the account's only site.
+async fn default_domain(configured: &[String], client: &Client) -> Result<String> {
+    let mut domains = configured.to_vec();
+    if domains.is_empty() {
+        let named = |site: &Value| site["domain_name"].as_str().map(str::to_owned);
+        domains.extend(client.list_webapps().await?.iter().filter_map(named));
+        if let Some(sites) = find("websites.list") {
+            match client.call(sites, &[]).await {
+                Ok(CallAnswer::Json(sites)) => domains.extend(sites.as_array().into_iter().flatten().filter_map(named)),
+                Ok(_) => {}
+                // Not every account has this kind of site.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    match &domains[..] {
+        [only] => Ok(only.clone()),
+        [] => Err(Error::config("the account has no site, so there are no logs: pya webapps create makes a web app")),
+        several => {
+            let domains = several.join(", ");
+            Err(Error::config(format!("there are several sites: give the domain of one of them ({domains})")))
+        }
+    }
 }
 
 async fn read(client: &Client, place: &RemotePath) -> Result<Vec<u8>> {
@@ -119,6 +163,20 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kind_of_log_can_stand_alone() {
+        let typed = |domain: Option<&str>, kind| {
+            let domain = domain.map(str::to_owned);
+            let args = Logs { domain, kind, follow: false, lines: 20, interval: 3.0 };
+            let (domain, kind) = super::typed(&args);
+            (domain.map(str::to_owned), kind)
+        };
+        assert_eq!(typed(None, None), (None, LogKind::Error));
+        assert_eq!(typed(Some("access"), None), (None, LogKind::Access));
+        assert_eq!(typed(Some("a.b"), None), (Some("a.b".to_owned()), LogKind::Error));
+        assert_eq!(typed(Some("a.b"), Some(LogKind::Server)), (Some("a.b".to_owned()), LogKind::Server));
+    }
 
     #[test]
     fn only_what_is_new_is_printed() {

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use crate::cli::args::Ls;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::{Output, shown, table};
+use crate::cli::output::Output;
 use crate::cli::paths::{home, remote_path};
+use crate::cli::table::table;
+use crate::cli::terminal::shown;
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
 use crate::finder::{DEFAULT_CONCURRENCY, Mask, NeverSkip, RemoteLister, find};
@@ -37,8 +39,8 @@ async fn one_level(args: &Ls, client: &Client, path: &RemotePath, output: &Outpu
         Err(error) => return Err(error),
     };
     let text = if args.long {
-        let row = |(name, is_dir): &(String, bool)| vec![kind(*is_dir).to_owned(), shown(name)];
-        table(&entries.iter().map(row).collect::<Vec<_>>())
+        let row = |(name, is_dir): &(String, bool)| vec![kind(*is_dir).to_owned(), name.clone()];
+        table(&entries.iter().map(row).collect::<Vec<_>>(), output.width())
     } else {
         let line = |(name, is_dir): &(String, bool)| format!("{}{}", shown(name), if *is_dir { "/" } else { "" });
         entries.iter().map(line).collect::<Vec<_>>().join("\n")

@@ -50,6 +50,31 @@ pub fn executors(args: &args::ExecutorOptions, settings: &Settings<'_>) -> Execu
     }
 }
 
+/// The same for a command that reloads. The only domain given with `--reload` counts before those of the table, and
+/// without `--domain` an address belongs to the one domain that is reloaded.
+pub fn executors_and_reloads(
+    args: &args::ExecutorOptions,
+    settings: &Settings<'_>,
+    no_reload: bool,
+    given: &[String],
+) -> (ExecutorOptions, Vec<String>) {
+    let mut options = executors(args, settings);
+    let reload = settings.reloads(no_reload, given);
+    if args.domain.is_none() {
+        let others = settings.domains();
+        if let ([domain], false) = (given, no_reload) {
+            options.domain = Some(domain.clone());
+            // The table's address is that of the table's first domain.
+            let is_theirs = others.first().is_none_or(|first| first == domain);
+            options.site_url = args.site_url.clone().or(options.site_url.filter(|_| is_theirs));
+        } else if args.site_url.is_some() && reload.len() > 1 {
+            // Which of them it belongs to is not said: that is refused.
+            options.domain = None;
+        }
+    }
+    (options, reload)
+}
+
 impl<'a> Prepared<'a> {
     /// Combines the options typed with the settings.
     ///
@@ -120,7 +145,15 @@ fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) -> Pat
 }
 
 fn select(args: &Select, settings: &Settings<'_>) -> Result<SelectOptions> {
-    let mut select = SelectOptions { strict: args.strict || settings.table.strict, ..SelectOptions::default() };
+    let table = &settings.table;
+    let mut select = SelectOptions {
+        strict: args.strict || table.strict,
+        no_git: args.no_git || table.no_git,
+        allow_lfs_pointers: args.allow_lfs_pointers || table.allow_lfs_pointers,
+        delete_untracked: args.delete_untracked || table.delete_untracked,
+        include_if_there: table.include.as_ref().map(OneOrMore::to_vec).unwrap_or_default(),
+        ..SelectOptions::default()
+    };
     if !args.masks.is_empty() {
         select.masks.clone_from(&args.masks);
     } else if let Some(masks) = &settings.table.masks {

@@ -6,15 +6,19 @@ use super::project::{executors, remote};
 use crate::cli::args::Pull;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::shown;
+use crate::cli::terminal::shown;
 use crate::deploy::PullOptions;
 use crate::error::Result;
 use crate::text::counted;
 
 pub async fn run(args: &Pull, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
-    let options =
-        PullOptions { include: args.include.clone(), exclude: args.exclude.clone(), overwrite: args.overwrite };
+    let options = PullOptions {
+        include: args.include.clone(),
+        exclude: args.exclude.clone(),
+        overwrite: args.overwrite,
+        max_size: args.max_size.unwrap_or(PullOptions::default().max_size),
+    };
     let report = crate::deploy::pull(&project, &executors(&args.executors, &settings), &options, &args.folder).await;
     project.client.persist_budget();
     let report = report?;

@@ -7,8 +7,8 @@ use crate::api::Uploaded;
 use crate::cli::args::Put;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::shown;
 use crate::cli::paths::remote_path;
+use crate::cli::terminal::shown;
 use crate::client::RemotePath;
 use crate::error::{Error, Result};
 

@@ -1,4 +1,6 @@
-//! `pya reload`: restart a web app, so that it runs the code that is there now.
+//! `pya reload`: restart a site, so that it runs the code that is there now. Every domain is tried, also after one failed.
+
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
@@ -6,39 +8,42 @@ use crate::api::Reloaded;
 use crate::cli::args::Reload;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::deploy::reload_sites;
 use crate::error::Result;
 
 pub async fn run(args: &Reload, context: &Context) -> Result<Exit> {
     let settings = context.settings()?;
     let domains = settings.web_apps(args.domain.as_deref())?;
     let client = settings.client()?;
-    let (mut reloaded, mut warnings) = (Vec::new(), Vec::new());
     for domain in &domains {
-        let outcome = client.reload_webapp(domain).await;
-        client.persist_budget();
+        crate::api::checked_domain(domain)?;
+    }
+    let outcomes = reload_sites(&client, &domains).await;
+    client.persist_budget();
+    let (mut reloaded, mut warnings, mut failed) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut exit = Exit::Ok;
+    for (domain, outcome) in outcomes {
         match outcome {
-            Ok(Reloaded::Done) => {}
+            // There is nothing else to tell.
+            Err(error) if domains.len() == 1 => return Err(error),
+            Err(error) => {
+                context.output.failure(&format!("{domain}: {}", error.chain()));
+                exit = if failed.is_empty() { Exit::of(&error) } else { exit };
+                failed.insert(domain, error.chain());
+                continue;
+            }
             Ok(Reloaded::CnameWarning(detail)) => {
                 context.output.warn(&format!("{domain}: {detail}"));
                 warnings.push(detail);
             }
-            // The ones before it were reloaded, and the answer must say so.
-            Err(error) if !reloaded.is_empty() => {
-                context.output.failure(&error.chain());
-                if context.output.is_json() {
-                    let failed = json!({ domain: error.chain() });
-                    let document = json!({ "reloaded": reloaded, "warnings": warnings, "failed": failed });
-                    context.output.document(&document);
-                }
-                return Ok(Exit::of(&error));
-            }
-            Err(error) => return Err(error),
+            Ok(Reloaded::Done) => {}
         }
-        reloaded.push(domain);
         context.output.say(&format!("reloaded {domain}"));
+        reloaded.push(domain);
     }
     if context.output.is_json() {
-        context.output.document(&json!({ "reloaded": reloaded, "warnings": warnings, "failed": {} }));
+        let document = json!({ "reloaded": reloaded, "warnings": warnings, "failed": failed });
+        context.output.document(&document);
     }
-    Ok(Exit::Ok)
+    Ok(exit)
 }

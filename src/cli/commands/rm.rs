@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::cli::args::Rm;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::shown;
 use crate::cli::paths::{home, remote_path};
+use crate::cli::terminal::shown;
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
 
@@ -41,6 +41,7 @@ async fn delete(args: &Rm, client: &Client, path: &RemotePath) -> Result<bool> {
             code: None,
             retry_after: None,
             browser_url: None,
+            recognised: true,
         });
     };
     if entry.is_dir && !args.recursive {

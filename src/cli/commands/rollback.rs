@@ -3,18 +3,17 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::project::{executors, remote};
+use super::project::{executors_and_reloads, remote};
 use crate::cli::args::{History, Rollback};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::shown;
+use crate::cli::terminal::shown;
 use crate::error::Result;
 use crate::text::counted;
 
 pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
-    let reload = settings.reloads(args.no_reload, &args.reload);
-    let executors = executors(&args.executors, &settings);
+    let (executors, reload) = executors_and_reloads(&args.executors, &settings, args.no_reload, &args.reload);
     context.on_interrupt(|output| {
         output.say("what was started on the host may continue there: run it again to finish it");
     });
@@ -62,11 +61,10 @@ pub async fn history(args: &History, context: &Context) -> Result<Exit> {
 }
 
 fn line(job: &Value) -> String {
-    let text = |name: &str| job[name].as_str().unwrap_or("?").to_owned();
+    let text = |name: &str| shown(job[name].as_str().unwrap_or("?"));
     let time = job["finished"].as_i64().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
     let time = time.map_or("?".to_owned(), |time| {
         format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
     });
-    let summary: String = text("summary").chars().filter(|c| !c.is_control()).collect();
-    format!("{}  {time}  {:<8}  {:<7}  {summary}\n", text("id"), text("operation"), text("state"))
+    format!("{}  {time}  {:<8}  {:<7}  {}\n", text("id"), text("operation"), text("state"), text("summary"))
 }

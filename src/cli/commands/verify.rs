@@ -6,7 +6,7 @@ use super::project::{Prepared, executors};
 use crate::cli::args::Verify;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::shown;
+use crate::cli::terminal::shown;
 use crate::error::Result;
 use crate::text::counted;
 
@@ -35,6 +35,7 @@ pub async fn run(args: &Verify, context: &Context) -> Result<Exit> {
         (drift.unmanaged.len(), "unmanaged (?)"),
         (drift.differs.len(), "different from the local file (L)"),
         (drift.not_deployed.len(), "only local (A)"),
+        (drift.unreadable.len(), "unreadable"),
     ];
     let words: Vec<String> =
         words.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();

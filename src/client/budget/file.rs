@@ -115,7 +115,7 @@ mod tests {
         let counts: Vec<_> = times["cpu"].iter().map(|(writer, times)| (writer.as_str(), times.len())).collect();
         assert_eq!(counts, [("first", 40), ("second", 2)]);
         replace(&mut times, "first", &[("cpu", Vec::new())]);
-        assert_eq!(times["cpu"].len(), 1, "what is over is dropped");
+        assert_eq!(times["cpu"].len(), 1, "expired entries are dropped");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The service counts the requests of the last 60 s and refuses the 41st. It stamps a request some time between sending
 //! and answer, so a slot becomes free 60 s after the *answer* (or the time-out), plus a margin; until then it is in
 //! flight and counts as taken. A token bucket would not do: at 40 a minute it lets 79 through in the first minute.
-//! Waiting is first come, first served, so nobody starves.
+//! Waiting is first come, first served, so that no request starves.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -178,7 +178,7 @@ impl Slot {
         self.counts = false;
     }
 
-    /// The service refused it with 429: it does not count there, and nothing more is sent before `wait` is over.
+    /// The service refused it with 429: it does not count there, and nothing more is sent before `wait` has passed.
     pub(crate) fn refused(mut self, wait: Duration) {
         self.counts = false;
         let until = clock::now() + wait + MARGIN;
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_that_nobody_sits_out_is_told_at_once() {
+    async fn a_wait_that_is_too_long_is_reported_at_once() {
         let owner = owner("blocked");
         let endpoint = Endpoint { name: "cpu", limit: 40 };
         let first = acquire(&owner, endpoint, None, None).await.unwrap();

@@ -21,7 +21,7 @@ impl<R: Remote> Run<'_, R> {
         intent.done = carried.map(|(path, state)| (path.clone(), state.clone())).collect();
         intent.deletes.extend(work.deletes.values().flatten().cloned());
         intent.deletes.extend(known.deletes.iter().cloned());
-        intent.reload.clone_from(&work.reload);
+        intent.reload.extend(work.reload.iter().chain(&known.reload).cloned());
         // Without force a running one is not taken over: we stop when we see it, and it must not mind us.
         let taken = self.base.intent_ids().filter(|id| self.options.force || !self.base.running.contains(*id));
         intent.takes_over.extend(taken.cloned());

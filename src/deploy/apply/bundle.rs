@@ -1,4 +1,4 @@
-//! A deploy as one bundle: packed here, uploaded in few requests, put in place by a job on the host.
+//! A deploy as one bundle: packed here, uploaded in few requests, unpacked by a job on the host.
 //!
 //! The order is that of a deploy by single files: intent, listing, change, manifest, reload, and the intent last. What
 //! differs is that the runner does the change as a whole or not at all, writes the manifest itself, deletes what goes and
@@ -14,16 +14,17 @@ use crate::blocking::blocking;
 use crate::client::FileContent;
 use crate::deploy::operations::maintenance::JOB_LIMIT;
 use crate::deploy::operations::temporary::TemporaryFiles;
+use crate::deploy::plan::planner::Upload;
 use crate::deploy::remote::Remote;
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::manifest::{FileState, Files, Manifest};
 use crate::error::{ErrorKind, Result};
 use crate::host::{Bundle, Executor, Item, JobFolder, Operation, Packed, Receipt, Retention};
 
-/// Why there is no way back.
+/// Why a deploy cannot be rolled back.
 pub(crate) const TOO_MUCH: &str =
     "what this deploy replaced is more than 50 MiB and is not kept: it cannot be rolled back";
-const NOT_KEPT: &str = "what this deploy replaced could not be kept, so that it cannot be rolled back";
+const NOT_KEPT: &str = "what this deploy replaced could not be kept, so it cannot be rolled back";
 
 /// A bundle that is ready to go, and what the manifest says of its files.
 pub(crate) struct PackedBundle {
@@ -63,10 +64,7 @@ impl<R: Remote> Run<'_, R> {
             let mut states = Vec::with_capacity(uploads.len());
             let bundle = Bundle::pack(&items, &read, |packed| {
                 states.extend(
-                    uploads
-                        .iter()
-                        .zip(packed)
-                        .map(|(upload, packed)| (upload.path.clone(), state_of(packed, upload.mode))),
+                    uploads.iter().zip(packed).map(|(upload, packed)| (upload.path.clone(), state_of(packed, upload))),
                 );
                 let mut files = files;
                 files.extend(states.iter().cloned());
@@ -96,7 +94,7 @@ impl<R: Remote> Run<'_, R> {
             Ok(receipt) => receipt,
             Err(error) => {
                 let mut report = self.recorder.lock();
-                // Out of touch is another matter: nobody knows what was done until then.
+                // A lost lease is another matter: what was done until then is unknown.
                 report.held = error.kind() == ErrorKind::Held && lease.guard().check().is_ok();
                 report.stopped = Some(error.chain());
                 return false;
@@ -135,7 +133,7 @@ impl<R: Remote> Run<'_, R> {
         true
     }
 
-    /// A rollback that is promised needs all that is replaced, however much it is.
+    /// A promised rollback needs everything that is replaced, whatever its size.
     fn keep(&self) -> Retention {
         let bytes = if self.options.rollback_on_failure { u64::MAX } else { Retention::default().bytes };
         Retention { bytes, ..Retention::default() }
@@ -198,6 +196,11 @@ impl<R: Remote> Run<'_, R> {
     }
 }
 
-fn state_of(packed: &Packed, mode: Option<u32>) -> FileState {
-    FileState { sha256: Some(packed.sha256.clone()), size: Some(packed.size), mode }
+fn state_of(packed: &Packed, upload: &Upload) -> FileState {
+    FileState {
+        sha256: Some(packed.sha256.clone()),
+        size: Some(packed.size),
+        mode: upload.mode,
+        origin: upload.origin.clone(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::context::Run;
 use super::progress::ProgressEvent;
-use crate::deploy::plan::environment::{PythonEnvironment, receipt_within};
+use crate::deploy::plan::environment::receipt_within;
 use crate::deploy::plan::steps::StepReport;
 use crate::deploy::remote::Remote;
 use crate::deploy::state::lease::Lease;
@@ -26,11 +26,10 @@ impl<R: Remote> Run<'_, R> {
             return Ok(true);
         }
         let (client, executor) = self.strategy.needed()?;
-        let environment = PythonEnvironment::of(client, self.options.executors.domain.as_deref(), executor).await?;
         // Others must know the tasks of these jobs as those of a deploy that is going on.
         let owner = Some(lease.intent().id.clone());
         let job_folder = JobFolder { owner, ..self.job_folder(client) };
-        for (step, operation) in self.options.steps.operations(&environment) {
+        for (step, operation) in self.options.steps.operations(&self.strategy.environment) {
             self.watcher.tell(ProgressEvent::Running { step: step.to_owned() });
             let job = job_folder.job(&random_id(16)?, &self.base.remote_root, operation);
             self.recorder.lock().running = Some(step.to_owned());
@@ -39,7 +38,7 @@ impl<R: Remote> Run<'_, R> {
             let receipt = match receipt {
                 Ok(receipt) => receipt,
                 Err(Error::Timeout { .. }) => {
-                    let output = "nobody knows whether it ended: look before you run it again".to_owned();
+                    let output = "it is unknown whether it ended: check before you run it again".to_owned();
                     let report = StepReport { step: step.to_owned(), ok: false, exit_status: None, output };
                     self.recorder.lock().steps.push(report);
                     self.recorder.lock().stopped = Some(format!("{step} did not end in time"));

@@ -48,22 +48,23 @@ pub async fn deploy<R: Remote>(
     let watcher = Arc::new(Watcher::new(progress));
     let remote = project.client.observed(Arc::clone(&watcher) as _);
     begin(recorder, diff, &work, options, &remote);
-    let spared = match options.delete_unmanaged {
-        false => None,
-        true => match spare_databases(&remote, diff, &options.include).await {
+    let spared = if options.delete_unmanaged {
+        match spare_databases(&remote, diff, &options.include).await {
             Ok(spared) => Some(spared),
             Err(error) => {
                 recorder.lock().stopped = Some(error.chain());
                 return Ok(recorder.close());
             }
-        },
+        }
+    } else {
+        None
     };
     let diff = spared.as_ref().unwrap_or(diff);
     if options.delete_unmanaged {
         work = ResolvedPlan::of(diff, options)?;
         begin(recorder, diff, &work, options, &remote);
     }
-    let strategy = Strategy::choose(remote.as_client(), options, &work).await;
+    let strategy = Strategy::choose(remote.as_client(), diff, options, &work).await;
     let strategy = match strategy {
         Ok(strategy) => strategy,
         // Local mistakes are the caller's; what the service says belongs into the report.
@@ -118,14 +119,13 @@ pub async fn deploy<R: Remote>(
 fn begin<R: Remote>(recorder: &Recorder, diff: &DeployDiff, work: &ResolvedPlan, options: &DeployOptions, remote: &R) {
     let (counted, start) = (remote.clone(), clock::now());
     recorder.count_by(move || (counted.requests_sent(), (clock::now() - start).as_secs_f64()));
-    let holds = |warning: &&String| !(options.delete && diff.base.shadowing.contains(*warning));
     let taken: BTreeSet<&String> = work.uploads.iter().map(|upload| &upload.path).collect();
     let protected = diff.protected.iter().filter(|path| !taken.contains(path)).cloned().collect();
     *recorder.lock() = DeployReport {
         dry_run: options.dry_run,
         failed: diff.base.blocked.clone(),
         protected,
-        warnings: diff.warnings.iter().filter(holds).chain(&work.warnings).cloned().collect(),
+        warnings: diff.warnings.iter().chain(&work.warnings).cloned().collect(),
         plan: work.plan.clone(),
         ..DeployReport::default()
     };
@@ -168,7 +168,9 @@ impl<R: Remote> Run<'_, R> {
             return Ok(());
         }
         if self.change(&lease, &id, load).await && self.clean_up().await {
-            match lease.finish().await {
+            // A reload that an earlier deploy owes and that was not asked for is still owed.
+            let is_owed = !lease.intent().reload.is_empty();
+            match if is_owed { lease.leave_if_ours().await } else { lease.finish().await } {
                 Err(error) if error.kind() == ErrorKind::Held => return Err(error),
                 Err(error) => self.recorder.warn(format!(
                     "everything is deployed, but the intent of this deploy is still on the host and will expire: {}",
@@ -253,7 +255,9 @@ impl<R: Remote> Run<'_, R> {
         }
         let well = self.run_steps(lease).await && {
             let before = self.remote.as_client().map_or_else(SystemTime::now, host_time);
-            self.reload_all(lease).await && self.is_healthy(before).await
+            // A site that could not be reloaded keeps no other one from being checked.
+            let are_reloaded = self.reload_all(lease).await;
+            self.is_healthy(before).await && are_reloaded
         };
         if !well {
             self.roll_back(lease, id).await;

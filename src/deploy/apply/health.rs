@@ -1,7 +1,8 @@
-//! The look at the site after a reload: a failed import shows at the first request, not in the reload's answer.
+//! The health check after a reload: a failed import shows at the first request, not in the reload's answer.
 //!
 //! Redirects are followed within the site, no credentials are sent, and a site that asks for a password is healthy. When it
-//! answers with a server error, the error log says why: its lines since the reload are in the report.
+//! answers with a server error, the error log says why. Two failures come with other statuses: Django refuses every
+//! request with 400 where `ALLOWED_HOSTS` lacks the domain, and a new web app shows the host's own page with 200.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,11 +10,12 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::context::Run;
+use super::error_log::{exception, excerpt, lines_since};
 use crate::client::{Client, RemotePath};
 use crate::clock;
 use crate::deploy::remote::Remote;
 use crate::error::{Error, Result};
-use crate::host::Site;
+use crate::host::{Site, wsgi_file};
 
 /// How many redirects within the site are followed.
 const REDIRECTS: usize = 5;
@@ -22,47 +24,131 @@ const REDIRECTS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How much of the log is shown at most.
-const LINES: usize = 40;
+/// A page that no site has, to tell a page that is refused from a site that is.
+const NO_PAGE: &str = "/-/pya-health-check";
+
+/// The title of the page that the host makes for a new web app, and the text of its other pages.
+const PLACEHOLDER: &str = "<title>PythonAnywhere hosted web application</title>";
+const PLACEHOLDER_404: &str = "Page not found.";
+
+/// How a site answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Health {
+    Well,
+    /// It works, but not for this page.
+    Odd(u16),
+    /// It is the host's own page.
+    Placeholder,
+    /// Every page is answered with 400.
+    RefusesAll,
+    Failed(u16),
+}
+
+/// A page as far as it tells how the site is.
+struct Page {
+    status: u16,
+    text: String,
+}
 
 impl<R: Remote> Run<'_, R> {
-    /// Looks at each site that was reloaded `since`; false if one does not work.
+    /// Checks each site that was reloaded `since`; false if one does not work.
     pub(crate) async fn is_healthy(&self, since: SystemTime) -> bool {
         let (Some(path), Some(client)) = (&self.options.health, self.remote.as_client()) else { return true };
         let reloaded = self.recorder.lock().reloaded.clone();
+        let mut is_healthy = true;
         for domain in reloaded {
-            let is_named = self.options.executors.domain.as_ref() == Some(&domain);
-            let url = self.options.executors.site_url.as_deref().filter(|_| is_named);
-            match look_again(client, &domain, url, path).await {
-                Ok(status) if status < 400 || status == 401 => {}
-                Ok(status) if status < 500 => {
-                    self.recorder.warn(format!("{domain} answers {path} with {status}"));
-                }
-                Ok(status) => {
-                    let log = new_lines(client, &domain, since).await;
-                    let mut report = self.recorder.lock();
-                    report.stopped = Some(format!("{domain} answers {path} with {status} after the reload"));
-                    report.error_log = log;
-                    return false;
-                }
+            let url = self.options.site_url_of(&domain);
+            let health = match check(client, &domain, url.as_deref(), path).await {
+                Ok(health) => health,
                 Err(error) => {
-                    self.recorder.lock().stopped =
-                        Some(format!("{domain} does not answer after the reload: {}", error.chain()));
-                    return false;
+                    self.fail_health(format!("{domain} does not answer after the reload: {}", error.chain()));
+                    is_healthy = false;
+                    continue;
+                }
+            };
+            match health {
+                Health::Well => {}
+                Health::Odd(status) => self.recorder.warn(format!("{domain} answers {path} with {status}")),
+                Health::Placeholder => {
+                    let file = wsgi_file(&domain).map_or_else(|_| "its WSGI file".to_owned(), |file| file.to_string());
+                    self.recorder.warn(format!(
+                        "the files are there, but {domain} does not run them: it still shows the host's placeholder page. \
+                         Let {file} load the project, then run \"pya reload {domain}\""
+                    ));
+                }
+                Health::RefusesAll => {
+                    self.fail_health(format!(
+                        "{domain} answers every page with 400: Django does so if its setting ALLOWED_HOSTS lacks the \
+                         domain; add {domain:?} there and deploy again"
+                    ));
+                    self.quote_log(client, &domain, since).await;
+                    is_healthy = false;
+                }
+                Health::Failed(status) => {
+                    let raised = self.quote_log(client, &domain, since).await;
+                    let raised = raised.map_or(String::new(), |raised| format!(": {raised}"));
+                    self.fail_health(format!("{domain} answers {path} with {status} after the reload{raised}"));
+                    is_healthy = false;
                 }
             }
         }
-        true
+        is_healthy
+    }
+
+    /// The first site that does not work ends the deploy; the report names the others as well.
+    fn fail_health(&self, reason: String) {
+        let mut report = self.recorder.lock();
+        match &mut report.stopped {
+            Some(stopped) => {
+                stopped.push_str("; ");
+                stopped.push_str(&reason);
+            }
+            None => report.stopped = Some(reason),
+        }
+    }
+
+    /// Puts the part of the error log that tells most into the report, and returns what to say of the exception in it.
+    async fn quote_log(&self, client: &Client, domain: &str, since: SystemTime) -> Option<String> {
+        let (lines, is_new) = match error_log(client, domain).await {
+            Ok(log) => {
+                let (lines, is_new) = lines_since(&log, &stamp(since));
+                (excerpt(&lines), is_new)
+            }
+            // No deploy depends on it.
+            Err(error) => (vec![format!("(the error log cannot be read: {})", error.chain())], false),
+        };
+        let words = if is_new { "" } else { "the last exception in the error log is " };
+        let raised = exception(&lines).map(|raised| format!("{words}{raised}"));
+        self.recorder.lock().error_log.extend(lines);
+        raised
     }
 }
 
-/// As `look`, but what may pass is given a little time: the first request after a reload waits for the application.
-async fn look_again(client: &Client, domain: &str, site_url: Option<&str>, path: &str) -> Result<u16> {
+/// Looks at a page, and at others where that one does not tell.
+async fn check(client: &Client, domain: &str, site_url: Option<&str>, path: &str) -> Result<Health> {
+    let page = look_again(client, domain, site_url, path).await?;
+    let other = |path| async move { look(client, domain, site_url, path).await.ok() };
+    Ok(match page.status {
+        400 if other(NO_PAGE).await.is_some_and(|page| page.status == 400) => Health::RefusesAll,
+        200 if page.text.contains(PLACEHOLDER) => Health::Placeholder,
+        404 if page.text.trim() == PLACEHOLDER_404
+            && other("/").await.is_some_and(|page| page.text.contains(PLACEHOLDER)) =>
+        {
+            Health::Placeholder
+        }
+        status if status < 400 || status == 401 => Health::Well,
+        status if status < 500 => Health::Odd(status),
+        status => Health::Failed(status),
+    })
+}
+
+/// As `look`, but a failure that may pass is given some time: the first request after a reload waits for the application.
+async fn look_again(client: &Client, domain: &str, site_url: Option<&str>, path: &str) -> Result<Page> {
     let end = clock::now() + PATIENCE;
     loop {
         let seen = look(client, domain, site_url, path).await;
         let may_pass = match &seen {
-            Ok(status) => matches!(status, 502..=504),
+            Ok(page) => matches!(page.status, 502..=504),
             Err(error) => error.is_ambiguous(),
         };
         if !may_pass || clock::now() >= end {
@@ -72,57 +158,37 @@ async fn look_again(client: &Client, domain: &str, site_url: Option<&str>, path:
     }
 }
 
-/// The status of a page, once redirects within the site are followed.
-async fn look(client: &Client, domain: &str, site_url: Option<&str>, path: &str) -> Result<u16> {
+/// A page, once redirects within the site are followed.
+async fn look(client: &Client, domain: &str, site_url: Option<&str>, path: &str) -> Result<Page> {
     let site = Site::new(client, domain, site_url)?;
     let (mut path, mut last) = (path.to_owned(), 0);
     for _ in 0..REDIRECTS {
         let response = match site.get(&path).await {
             // A page of any length says by its status that it is well.
-            Err(Error::Decode { status, .. }) => return Ok(status),
+            Err(Error::Decode { status, .. }) => return Ok(Page { status, text: String::new() }),
             response => response?,
         };
         last = response.status.as_u16();
+        let page = Page { status: last, text: String::from_utf8_lossy(&response.body).into_owned() };
         let location = response.headers.get(http::header::LOCATION).and_then(|value| value.to_str().ok());
-        let (true, Some(location)) = (response.status.is_redirection(), location) else {
-            return Ok(response.status.as_u16());
-        };
+        let (true, Some(location)) = (response.status.is_redirection(), location) else { return Ok(page) };
         let base = Url::parse(&format!("https://{domain}{path}")).map_err(|error| Error::config(error.to_string()))?;
-        let Ok(next) = base.join(location) else { return Ok(response.status.as_u16()) };
+        let Ok(next) = base.join(location) else { return Ok(page) };
         let is_within = next.host_str() == Some(domain)
             || Url::parse(site.address()).is_ok_and(|own| own.origin() == next.origin());
         if !is_within {
             // Somewhere else: this site did its part.
-            return Ok(response.status.as_u16());
+            return Ok(page);
         }
         next[url::Position::BeforePath..url::Position::AfterQuery].clone_into(&mut path);
     }
     // Sites that set a cookie or choose a language may do so for visitors without one: the application works.
-    Ok(last)
+    Ok(Page { status: last, text: String::new() })
 }
 
-/// What was written to the error log since then. Nobody's deploy depends on it, so what cannot be read is said instead.
-async fn new_lines(client: &Client, domain: &str, since: SystemTime) -> Vec<String> {
-    let read = async {
-        let place = RemotePath::parse(&format!("/var/log/{domain}.error.log"))?;
-        client.read_file(&place).await
-    };
-    match read.await {
-        Ok(content) => lines_since(&String::from_utf8_lossy(&content), &stamp(since)),
-        Err(error) => vec![format!("(the error log cannot be read: {})", error.chain())],
-    }
-}
-
-/// The lines from the first with that time or a later one; lines without a time belong to the one before.
-fn lines_since(log: &str, stamp: &str) -> Vec<String> {
-    let is_new = |line: &&str| {
-        line.get(..stamp.len())
-            .is_some_and(|start| start >= stamp && start.as_bytes()[4] == b'-' && start.as_bytes()[10] == b' ')
-    };
-    let lines: Vec<&str> = log.lines().collect();
-    let Some(first) = lines.iter().position(is_new) else { return Vec::new() };
-    let first = first.max(lines.len().saturating_sub(LINES));
-    lines[first..].iter().map(|&line| line.to_owned()).collect()
+async fn error_log(client: &Client, domain: &str) -> Result<String> {
+    let place = RemotePath::parse(&format!("/var/log/{domain}.error.log"))?;
+    Ok(String::from_utf8_lossy(&client.read_file(&place).await?).into_owned())
 }
 
 /// A moment as the log writes it, in UTC, to the second.
@@ -137,15 +203,6 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-
-    #[test]
-    fn only_what_is_new_in_the_log_is_shown_with_its_tracebacks() {
-        let log = "2026-11-23 08:00:00,000: old\n  of old\n2026-11-23 09:00:01,000: new\nTraceback\n";
-        assert_eq!(lines_since(log, "2026-11-23 09:00:00"), ["2026-11-23 09:00:01,000: new", "Traceback"]);
-        assert!(lines_since(log, "2026-11-23 10:00:00").is_empty());
-        let many = "2026-11-23 09:00:01,000: x\n".repeat(100);
-        assert_eq!(lines_since(&many, "2026-11-23 09:00:00").len(), LINES);
-    }
 
     #[test]
     fn moments_are_written_as_in_the_log() {

@@ -7,6 +7,7 @@ pub(super) mod commands;
 pub(super) mod context;
 pub(super) mod delete;
 pub(super) mod deploy;
+mod error_log;
 pub(super) mod health;
 pub(super) mod progress;
 pub(super) mod reload;

@@ -3,18 +3,18 @@
 use super::context::Run;
 use super::progress::ProgressEvent;
 use crate::api::Reloaded;
-use crate::deploy::operations::reload::{is_refused, reload};
+use crate::deploy::operations::reload::{is_refused, reload, reload_website};
 use crate::deploy::remote::Remote;
 use crate::deploy::state::lease::Lease;
 
 impl<R: Remote> Run<'_, R> {
+    /// Reloads every domain, also after one failed: the others would go on with the old code. False if one failed.
     pub(super) async fn reload_all(&self, lease: &Lease<R>) -> bool {
+        let mut are_reloaded = true;
         for domain in &self.work.reload {
-            if !self.reload(domain, lease).await {
-                return false;
-            }
+            are_reloaded &= self.reload(domain, lease).await;
         }
-        true
+        are_reloaded
     }
 
     async fn reload(&self, domain: &str, lease: &Lease<R>) -> bool {
@@ -22,8 +22,18 @@ impl<R: Remote> Run<'_, R> {
             self.recorder.fail(domain, format!("not reloaded: {}", error.chain()));
             return false;
         }
+        if let Some(reason) = self.strategy.sites.refused.get(domain) {
+            // It was known before the upload, and the other domains need the new files.
+            lease.intent().reload.remove(domain);
+            self.recorder.fail(domain, format!("not reloaded: {reason}"));
+            return false;
+        }
         self.watcher.tell(ProgressEvent::Reloading { domain: domain.to_owned() });
-        match reload(self.remote, domain).await {
+        let outcome = match self.remote.as_client() {
+            Some(client) if self.strategy.sites.is_website(domain) => reload_website(client, domain).await,
+            _ => reload(self.remote, domain).await,
+        };
+        match outcome {
             Ok(reloaded) => {
                 if let Reloaded::CnameWarning(warning) = reloaded {
                     self.recorder.warn(format!("{domain} was reloaded, and the service warns: {warning}"));

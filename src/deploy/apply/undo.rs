@@ -56,13 +56,17 @@ impl<R: Remote> Run<'_, R> {
 
     /// Lets the sites run the old files again. Without that the rollback's note stays, so that the next deploy does it.
     async fn reload_old(&self, own: Lease<R>) {
+        let mut is_owed = false;
         for domain in &self.work.reload {
             if let Err(error) = reload_site(self.remote, domain).await {
                 let reason = error.chain();
                 self.recorder.warn(format!("the old files are back, and {domain} was not reloaded: {reason}"));
-                leave(own).await;
-                return;
+                is_owed = true;
             }
+        }
+        if is_owed {
+            leave(own).await;
+            return;
         }
         if let Err(error) = own.remove().await {
             self.recorder.warn(format!("the intent of the rollback is still on the host and will expire: {}", error.chain()));

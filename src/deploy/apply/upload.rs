@@ -141,7 +141,8 @@ async fn send<R: Remote>(
     let share = u32::try_from(upload.size / 1024 + 1).unwrap_or(MEMORY).min(MEMORY);
     let _share = memory.acquire_many(share).await.map_err(|_| Error::Closed)?;
     watcher.started(&upload.path, place, upload.size);
-    let (content, state) = blocking(read).await?;
+    let (content, mut state) = blocking(read).await?;
+    state.origin.clone_from(&upload.origin);
     guard.run(remote.write(place, content)).await?;
     Ok(state)
 }
@@ -153,6 +154,7 @@ fn read(root: &Path, path: &Path, max_size: u64) -> Result<(Bytes, FileState)> {
         sha256: Some(crate::digest::sha256(&content)),
         size: Some(content.len() as u64),
         mode: crate::deploy::selection::read::mode_of(&metadata),
+        ..FileState::default()
     };
     Ok((content.into(), state))
 }

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     fn state(sha: &str) -> FileState {
-        FileState { sha256: Some(sha.into()), size: Some(1), mode: None }
+        FileState { sha256: Some(sha.into()), size: Some(1), ..FileState::default() }
     }
 
     fn local(files: &[(&str, &str)]) -> BTreeMap<String, LocalFile> {

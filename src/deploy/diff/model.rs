@@ -12,12 +12,14 @@ use crate::client::RemotePath;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
-use crate::deploy::selection::select::{LocalFile, checked_root};
+use crate::deploy::selection::protect::Protection;
+use crate::deploy::selection::select::{LocalFile, checked_root, nothing_included};
 use crate::deploy::selection::walk::LeftOut;
 use crate::deploy::state::folder::KnownFiles;
 use crate::deploy::state::intent::Intent;
-use crate::deploy::state::manifest::Files;
+use crate::deploy::state::manifest::{Files, Origin};
 use crate::error::{Error, Result};
+use crate::finder::Mask;
 use crate::text::first_few;
 
 /// How a local project differs from what is on the host. Paths are relative to the project, lists are sorted.
@@ -31,6 +33,9 @@ pub struct DeployDiff {
     pub removed: Vec<String>,
     /// Equal on both sides.
     pub unchanged: Vec<String>,
+    /// Put there by an earlier deploy and not here, but not removed either: git did not track them, and another machine sent
+    /// them, which may have built them. They stay.
+    pub left: Vec<String>,
     /// On the host and not ours; known only after a complete listing.
     pub unmanaged: Vec<String>,
     /// Local files that are left alone.
@@ -80,8 +85,6 @@ pub(crate) struct DiffSnapshot {
     pub works: BTreeSet<String>,
     pub known: KnownFiles,
     pub adopted: Files,
-    /// Warnings that hold only as long as files that are gone locally stay on the host.
-    pub shadowing: Vec<String>,
     pub vanished: BTreeSet<String>,
     pub obstacles: Vec<Obstacle>,
     pub blocked: BTreeMap<String, String>,
@@ -89,7 +92,9 @@ pub(crate) struct DiffSnapshot {
     /// How large a file may be that is sent, in bytes.
     pub max_file_size: u64,
     pub filter: Mutex<Filter>,
-    pub protection: crate::deploy::selection::protect::Protection,
+    pub protection: Protection,
+    /// Of this machine, for the manifest.
+    pub machine: String,
 }
 
 impl DiffSnapshot {
@@ -123,6 +128,23 @@ impl DiffSnapshot {
         self.fence().or(self.generation).unwrap_or(0) + 1
     }
 
+    /// What the manifest says of git's knowledge of a local file.
+    pub(crate) fn origin_of(&self, path: &str) -> Option<Origin> {
+        self.protection.origin_of(path, &self.machine)
+    }
+
+    /// Refuses masks of files to include that match nothing which the diff knows.
+    pub(crate) fn check_include(&self, include: &[String]) -> Result<()> {
+        for text in include {
+            let mask = Mask::parse(text)?;
+            let mut known = self.local.keys().chain(self.protected.keys()).chain(&self.protected_gone);
+            if !known.any(|path| mask.matches(path)) {
+                return Err(nothing_included(text));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses a project that the diff is not about.
     pub(crate) fn check<R: Remote>(&self, project: &Project<R>) -> Result<()> {
         let same_root = checked_root(&project.local_root).is_ok_and(|root| root == self.local_root);
@@ -141,12 +163,10 @@ impl DiffSnapshot {
 }
 
 impl DeployDiff {
-    /// The warnings, but for the one that only repeats what `skipped` says with the reasons, and for those that do not
-    /// hold when a deploy deletes.
-    pub(crate) fn other_warnings(&self, delete: bool) -> impl Iterator<Item = &String> {
+    /// The warnings, but for the one that only repeats what `skipped` says with the reasons.
+    pub(crate) fn other_warnings(&self) -> impl Iterator<Item = &String> {
         let repeated = not_sent(&self.skipped);
-        let holds = move |warning: &String| !(delete && self.base.shadowing.contains(warning));
-        self.warnings.iter().filter(move |warning| repeated.as_ref() != Some(*warning) && holds(warning))
+        self.warnings.iter().filter(move |warning| repeated.as_ref() != Some(*warning))
     }
 
     /// Whether there are local files that are no protected ones.

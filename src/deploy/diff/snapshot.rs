@@ -19,10 +19,11 @@ use crate::deploy::paths::place;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
+use crate::deploy::selection::machine;
 use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, select};
 use crate::deploy::state::folder::{KnownFiles, State, StateFolder};
 use crate::deploy::state::intent::{Intent, IntentState};
-use crate::deploy::state::manifest::Files;
+use crate::deploy::state::manifest::{Files, Origin};
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{ErrorKind, Result};
 use crate::finder::Skipper;
@@ -73,7 +74,17 @@ pub async fn diff<R: Remote>(
 
     let gone = gone(&selection, &known.ours);
     let gone = filter.selects(gone, skipper).await?;
-    let (protected_gone, gone): (Vec<_>, BTreeSet<_>) = split(gone, |path| filter.protection.covers(path));
+    let origin = |path: &str| known.ours.get(path).and_then(|state| state.origin.as_ref());
+    let (protected_gone, gone) = split(gone, |path| {
+        let was_tracked = origin(path) == Some(&Origin::Tracked);
+        if was_tracked { filter.protection.covers_as(path, true) } else { filter.protection.covers(path) }
+    });
+    // The machine of an earlier deploy is this one if it has the same id, and a machine without one never is.
+    let machine = machine::id_if_needed(gone.iter().any(|path| matches!(origin(path), Some(Origin::Untracked(_)))));
+    let (left, gone) = split(gone.into_iter().collect(), |path| match origin(path) {
+        Some(Origin::Untracked(sender)) => !options.delete_untracked && (sender.is_empty() || *sender != machine),
+        _ => false,
+    });
     let seen = match (&tree, mode) {
         (Some(tree), Compare::Content) => Seen::Content(tree, &digests),
         (Some(tree), _) if is_asked => Seen::Names(tree),
@@ -86,9 +97,18 @@ pub async fn diff<R: Remote>(
         Some(tree) => unmanaged(tree, &selection, &known, &mut filter, skipper).await?,
         None => Vec::new(),
     };
-    let warnings = warnings(&selection, &state, &known, &folder, remote)?;
+    let mut warnings = warnings(&selection, &state, &known, &folder, remote)?;
     let is_running = |intent: &&Intent| intent.standing(remote.server_time()) == IntentState::Running;
     let running = state.intents.iter().filter(is_running).map(|intent| intent.id.clone()).collect();
+    if !left.is_empty() {
+        warnings.push(format!(
+            "not here, and not removed: {}. Git did not track {} when another machine sent {} ({} deletes such files)",
+            first_few(left.iter().cloned()),
+            if left.len() == 1 { "it" } else { "them" },
+            if left.len() == 1 { "it" } else { "them" },
+            Setting::DeleteUntracked
+        ));
+    }
     Ok(assemble(Parts {
         project,
         local_root,
@@ -105,6 +125,7 @@ pub async fn diff<R: Remote>(
         differences,
         gone,
         protected_gone,
+        left,
         unmanaged,
         warnings,
         complete: tree.is_some(),
@@ -157,6 +178,7 @@ struct Parts<'a, R> {
     differences: Differences,
     gone: BTreeSet<String>,
     protected_gone: Vec<String>,
+    left: Vec<String>,
     unmanaged: Vec<String>,
     warnings: Vec<String>,
     complete: bool,
@@ -173,10 +195,6 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         .into_iter()
         .filter(|path| !differences.vanished.contains(path) && !in_the_way.contains(path))
         .collect();
-    let removed: Vec<String> = removed;
-    let shadowing: Vec<String> = shadowing(&removed, &selection);
-    let mut warnings = parts.warnings;
-    warnings.extend(shadowing.iter().cloned());
     let base = DiffSnapshot {
         host: parts.project.client.host().to_owned(),
         user: parts.project.client.user().to_owned(),
@@ -195,7 +213,6 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         works: parts.works,
         known: parts.known,
         adopted: differences.adopted,
-        shadowing,
         vanished: differences.vanished,
         obstacles: differences.obstacles,
         blocked: differences.blocked,
@@ -203,39 +220,25 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         max_file_size: parts.max_file_size,
         protection: parts.filter.protection.clone(),
         filter: Mutex::new(parts.filter),
+        machine: selection.machine,
     };
     DeployDiff {
         added: differences.added,
         changed: differences.changed,
         removed,
+        left: parts.left,
         unchanged: differences.unchanged,
         unmanaged: parts.unmanaged,
         protected: base.protected.keys().cloned().collect(),
         skipped: selection.skipped,
         left_out: selection.left_out,
         empty_folders: selection.empty_folders,
-        warnings,
+        warnings: parts.warnings,
         compare: parts.mode,
         complete: parts.complete,
         databases_spared: false,
         base: Arc::new(base),
     }
-}
-
-/// Warnings about packages that a module of the same name replaces here: Python prefers the package.
-fn shadowing(removed: &[String], selection: &Selection) -> Vec<String> {
-    let packages = removed.iter().filter_map(|path| path.strip_suffix("/__init__.py"));
-    let shadowed = packages.map(|package| (package, format!("{package}.py")));
-    shadowed
-        .filter(|(_, module)| selection.files.contains_key(module))
-        .map(|(package, module)| {
-            format!(
-                "{module} replaces the package {package}/, which stays on the host, and Python prefers the package: \
-                 remove it with {}",
-                Setting::Delete
-            )
-        })
-        .collect()
 }
 
 /// Files of ours that are not among the local ones.
@@ -358,13 +361,17 @@ fn interrupted(ended: &[&Intent], known: &KnownFiles, now: Option<SystemTime>) -
         1 => format!("an earlier deploy ({who}) was interrupted"),
         number => format!("{number} earlier deploys (the latest: {who}) were interrupted"),
     };
-    let its = if ended.len() == 1 { "its" } else { "their" };
+    let (it, its) = if ended.len() == 1 { ("it", "its") } else { ("they", "their") };
     let mut left = Vec::new();
     if !known.pending.is_empty() {
         left.push(format!("{its} {} will be sent again", counted(known.pending.len(), "file")));
     }
     if !known.reload.is_empty() {
-        left.push(format!("{its} reload of {} is still due", first_few(known.reload.iter().cloned())));
+        left.push(format!(
+            "{it} did not reload {}, which may run old code (deploy with {} to reload)",
+            first_few(known.reload.iter().cloned()),
+            Setting::Reload
+        ));
     }
     if left.is_empty() {
         left.push("all its files are in place".to_owned());

@@ -1,7 +1,7 @@
-//! Maintenance jobs: jobs on the host that are no deploys. A command, a look at the whole tree, an archive, a rollback.
+//! Maintenance jobs: jobs on the host other than deploys. A command, a hash of the whole tree, an archive, a rollback.
 //!
 //! A maintenance job that makes a task leaves a note for as long as it works, so that the next command finds the task if we are
-//! killed. It is no deploy's note: a maintenance job keeps nobody from deploying.
+//! killed. It is not a deploy's note: a maintenance job does not stop others from deploying.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use crate::cleanup;
 use crate::client::{Client, RemotePath};
 use crate::deploy::plan::environment::{PythonEnvironment, limit_of, receipt_within};
 use crate::deploy::plan::executor::{ExecutorOptions, NO_COMMANDS};
+use crate::deploy::plan::step_files::manage_hint;
 use crate::deploy::project::Project;
 use crate::deploy::remote::{Remote, delete_if_there};
 use crate::deploy::state::folder::{State, StateFolder};
@@ -41,7 +42,7 @@ pub enum Command {
     Run(Vec<String>),
 }
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Its exit status; that of a killed one is not 0.
@@ -53,19 +54,15 @@ pub struct Outcome {
 }
 
 impl<R: Remote> Maintenance<'_, R> {
-    /// Has an operation done, and waits for its receipt. Removes first what killed deploys left in the account.
-    pub(crate) async fn run(&self, operation: Operation, limit: Duration) -> Result<Receipt> {
-        self.run_as(&random_id(16)?, operation, limit).await
-    }
-
-    /// The same as the job `id`, for those who must know it while the job goes on.
+    /// Has an operation carried out as the job `id`, and waits for its receipt. Removes first what killed deploys left in
+    /// the account.
     pub(crate) async fn run_as(&self, id: &str, operation: Operation, limit: Duration) -> Result<Receipt> {
         let state = self.folder.read_notes(self.remote).await?;
         sweep_tasks(&self.job_folder.client, self.folder, &state).await?;
         self.start(id, operation, limit).await
     }
 
-    /// The same for who has read the notes of other deploys.
+    /// The same for a caller that has read the notes of other deploys.
     pub(crate) async fn run_after(&self, state: &State, operation: Operation, limit: Duration) -> Result<Receipt> {
         sweep_tasks(&self.job_folder.client, self.folder, state).await?;
         self.start(&random_id(16)?, operation, limit).await
@@ -135,17 +132,25 @@ impl Drop for Note {
     }
 }
 
-/// Runs a command on the host and waits for its end.
+/// Runs a command on the host and waits until it ends.
 ///
 /// # Errors
-/// `Config` if nothing can run it; `Job` if it could not be begun; `Timeout` if nobody knows whether it ended; what the
-/// service answers. That the command failed is no error.
+/// `Config` if nothing can run it; `Job` if it could not be started; `Timeout` if it is unknown whether it ended; what the
+/// service answers. A command that failed is not an error.
 pub async fn command(project: &Project, executors: &ExecutorOptions, command: Command) -> Result<Outcome> {
     let (client, root) = (&project.client, &project.remote_root);
     let executor = executors.for_job(client, NO_COMMANDS).await?;
+    let folder = StateFolder::of(client.user(), root)?;
+    // Also before a command that is refused.
+    sweep_tasks(client, &folder, &folder.read_notes(client).await?).await?;
     let operation = match command {
         Command::Manage(args, manage) => {
-            PythonEnvironment::of(client, executors.domain.as_deref(), &executor).await?.manage(args, manage)
+            let record = match executors.domain.as_deref() {
+                Some(domain) => Some(client.webapp(domain).await?),
+                None => None,
+            };
+            let environment = PythonEnvironment::of_record(record.as_ref(), &executor);
+            environment.for_manage(client, executors.domain.as_deref(), &executor).await?.manage(args, manage)
         }
         Command::Run(_) if matches!(executor, Executor::Webapp(_)) => {
             return Err(Error::config(format!(
@@ -155,10 +160,9 @@ pub async fn command(project: &Project, executors: &ExecutorOptions, command: Co
         }
         Command::Run(command) => Operation::Run { command, folder: String::new(), timeout: limit_of(&executor) },
     };
-    let folder = StateFolder::of(client.user(), root)?;
     let job_folder = JobFolder::new(client, folder.path());
     let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
-    let receipt = maintenance.run(operation, receipt_within(&executor)).await?;
+    let receipt = maintenance.start(&random_id(16)?, operation, receipt_within(&executor)).await?;
     let mut output = receipt.output.clone();
     match (receipt.exit_status, &receipt.error) {
         (Some(status), None) => Ok(Outcome { exit_status: status, output, truncated: receipt.truncated }),
@@ -166,6 +170,9 @@ pub async fn command(project: &Project, executors: &ExecutorOptions, command: Co
             output.push_str(&error.message);
             output.push('\n');
             Ok(Outcome { exit_status: status, output, truncated: receipt.truncated })
+        }
+        (_, Some(error)) if error.kind == "missing" && error.message.contains("manage.py") => {
+            Err(Error::config(format!("{}: {}", error.message, manage_hint("FOLDER/manage.py"))))
         }
         _ => Err(receipt.to_error()),
     }

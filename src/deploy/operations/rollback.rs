@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::maintenance::{JOB_LIMIT, Maintenance};
 use super::reload::{is_refused, reload as reload_site};
+use crate::api::checked_domain;
 use crate::client::Client;
 use crate::deploy::diff::snapshot::unreadable_intent;
 use crate::deploy::plan::executor::ExecutorOptions;
@@ -141,6 +142,8 @@ pub async fn rollback(
 ) -> Result<RollbackReport> {
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
+    executors.check()?;
+    reload.iter().try_for_each(|domain| checked_domain(domain).map(drop))?;
     let is_id = |target: &str| target.len() == 16 && target.bytes().all(|byte| byte.is_ascii_hexdigit());
     if let Some(target) = target.filter(|target| !is_id(target)) {
         return Err(Error::config(format!("{target:?} is no deploy: \"pya history\" lists them")));
@@ -223,18 +226,17 @@ pub(crate) fn changed_since(applied: &Applied, id: &str) -> Option<String> {
 
 /// Lets the sites run the old files; false if that is still owed.
 async fn reload_all(client: &Client, domains: BTreeSet<String>, report: &mut RollbackReport) -> bool {
+    let mut is_owed = false;
     for domain in domains {
         if let Err(error) = reload_site(client, &domain).await {
             report.warnings.push(format!("the old files are back, and {domain} was not reloaded: {}", error.chain()));
             // A web app that does not exist can never be reloaded.
-            if !is_refused(&error) {
-                return false;
-            }
+            is_owed |= !is_refused(&error);
         } else {
             report.reloaded.push(domain);
         }
     }
-    true
+    !is_owed
 }
 
 /// Removes the notes of deploys that were made up for.
@@ -310,9 +312,13 @@ async fn known_history(client: &Client, folder: &StateFolder) -> Vec<Value> {
     })
 }
 
+/// The longest index and the longest history, in bytes. The host that they come from is not trusted.
+const MOST_INDEX_BYTES: usize = 64 << 20;
+const MOST_HISTORY_BYTES: usize = 4 << 20;
+
 async fn index_of(client: &Client, folder: &StateFolder, target: &str) -> Result<Index> {
     let place = folder.path().join(&format!("rollback-{target}/index.json"))?;
-    let content = match client.read_file(&place).await {
+    let content = match client.read_file_at_most(&place, MOST_INDEX_BYTES).await {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(Error::config(format!("nothing is kept of the deploy {target}, so it cannot be undone")));
         }
@@ -338,7 +344,7 @@ async fn history_in(client: &Client, folder: &StateFolder) -> Result<Vec<Value>>
         jobs: Vec<Value>,
     }
     let place = folder.path().join("history.json")?;
-    match client.read_file(&place).await {
+    match client.read_file_at_most(&place, MOST_HISTORY_BYTES).await {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
         Ok(content) => serde_json::from_slice::<History>(&content)

@@ -1,6 +1,6 @@
 //! Drift: what the host really holds, against what the manifest says and what is here.
 //!
-//! One job hashes the whole tree where it lies. Nothing is changed, and nothing is taken for gone that could not be read.
+//! One job hashes the whole tree on the host. Nothing is changed, and what could not be read does not count as gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +11,8 @@ use super::maintenance::Maintenance;
 use crate::deploy::paths::folders_of;
 use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
-use crate::deploy::selection::protect::{DEFAULT_PROTECTED, Protection};
+use crate::deploy::remote::list_if_there;
+use crate::deploy::selection::protect::Protection;
 use crate::deploy::selection::select::{SelectOptions, checked_root, select};
 use crate::deploy::state::folder::StateFolder;
 use crate::deploy::state::manifest::FileState;
@@ -22,7 +23,7 @@ use crate::host::{JobFolder, Operation};
 /// How long the host may hash.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
-/// Folders that are nobody's project.
+/// Folders that belong to no project.
 pub(crate) const PRUNED: [&str; 3] = ["__pycache__", ".git", ".pya"];
 
 /// How the host differs. Paths are relative to the project, lists are sorted.
@@ -78,7 +79,7 @@ enum There {
     /// Other content, or no file but a link.
     Other,
     Gone,
-    /// Nobody looked, for this reason.
+    /// Not looked at, for this reason.
     Unknown(String),
 }
 
@@ -103,8 +104,7 @@ impl Hashes {
                 return There::Unknown(format!("{folder} is a link to {target}"));
             }
         }
-        // The project itself.
-        errors.get(".").map_or(There::Gone, |reason| There::Unknown(reason.clone()))
+        There::Gone
     }
 }
 
@@ -113,9 +113,10 @@ impl Hashes {
 /// # Errors
 /// `Config` if nothing can do it, or for local mistakes; `Job` if it failed on the host; what the service answers.
 pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Option<&SelectOptions>) -> Result<Drift> {
+    executors.check()?;
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
-    let selected = match local {
+    let mut selected = match local {
         Some(options) => {
             let local_root = checked_root(&project.local_root)?;
             Some(select(&local_root, options, folder.inside_project(), &NeverSkip).await?)
@@ -125,6 +126,12 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
     let state = folder.read(client).await?;
     for damage in state.damages() {
         log::warn!("{damage}");
+    }
+    let is_known = state.manifest.is_some() || !state.intents.is_empty() || !state.maintenance.is_empty();
+    if !is_known && list_if_there(client, root).await?.is_none() {
+        return Err(Error::config(format!(
+            "there is no such project on the host: {root} does not exist, and nothing was deployed there"
+        )));
     }
     let executor = executors.for_job(client, "nothing can hash the files on the host").await?;
     let job_folder = JobFolder::new(client, folder.path());
@@ -136,10 +143,13 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
     }
     let hashes: Hashes = serde_json::from_value(receipt.result)
         .map_err(|error| Error::job(format!("the host's list of digests cannot be read: {error}")))?;
+    if let Some(reason) = hashes.left_out.errors.get(".") {
+        return Err(Error::job(format!("the project's folder on the host, {root}, cannot be read: {reason}")));
+    }
     let ours = state.knowledge(client.server_time()).ours;
     let protection = match &selected {
         Some((_, filter)) => filter.protection.clone(),
-        None => Protection::new(&DEFAULT_PROTECTED, &[])?,
+        None => Protection::new(None, &[])?,
     };
     let mut drift = Drift { files: hashes.files.len(), unreadable: hashes.left_out.errors.clone(), ..Drift::default() };
     for (path, state) in &ours {
@@ -154,7 +164,10 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
     }
     let strange = hashes.files.keys().filter(|path| !ours.contains_key(*path) && !protection.covers(path));
     drift.unmanaged = strange.cloned().collect::<BTreeSet<_>>().into_iter().collect();
-    if let Some((selection, _)) = &selected {
+    if let Some((selection, filter)) = &mut selected {
+        // What git ignores, or the masks leave out, is not this project's concern.
+        drift.unmanaged = filter.selects(drift.unmanaged, &NeverSkip).await?;
+
         for (path, file) in &selection.files {
             match hashes.find(path, &file.state) {
                 There::Same => {}

@@ -1,7 +1,7 @@
-//! What each way of deploying costs: in requests, and in time as far as that is known before.
+//! What each way of deploying costs: in requests, and in time as far as that is known beforehand.
 //!
-//! One request per file, or a bundle that somebody on the host unpacks. The figures are those of a deploy that nothing
-//! hinders: exact for single files and for the agent; a task or a console is looked at until it is done.
+//! One request per file, or a bundle that a job on the host unpacks. The figures are those of a deploy without retries:
+//! exact for single files and for the agent; a task or a console is polled until it is done.
 
 use crate::text::counted;
 use std::fmt;
@@ -11,14 +11,14 @@ use serde::Serialize;
 /// Below this many changes a bundle saves next to nothing.
 const FEW: usize = 20;
 
-/// What a bundle costs whatever its size and whoever unpacks it: intent, listing, and the intent's end.
+/// What a bundle costs, whatever its size and its executor: intent, listing, and removing the intent.
 const BULK_REQUESTS: usize = 3;
 
-/// What a task costs at most, for one job: two uploads, the task and its end, its folder, and looks at the receipt.
+/// What a task costs at most, for one job: two uploads, making and deleting the task, its folder, and polls of the receipt.
 const TASK_REQUESTS: usize = 10;
 
-/// What a console costs at most, for one job: the note of it, looks at its prompt, two uploads, the line that is typed, and
-/// looks at the receipt.
+/// What a console costs at most, for one job: its record, polls of its prompt, two uploads, the line that is typed, and
+/// polls of the receipt.
 const CONSOLE_REQUESTS: usize = 12;
 
 /// What a way of deploying costs.
@@ -35,7 +35,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// What it costs, for people.
+    /// What it costs, human-readable.
     #[must_use]
     pub fn cost(&self) -> String {
         let is_bound = !matches!(self.executor, "none" | "webapp");
@@ -71,8 +71,8 @@ pub(crate) struct Workload {
     pub leftovers: usize,
     /// How many commands are run.
     pub commands: usize,
-    /// Whether commands are told what the web app runs with.
-    pub has_domain: bool,
+    /// Requests before the first upload: the domains, and what commands must be told of a web app.
+    pub preflight: usize,
     /// Requests a minute.
     pub limit: Option<u32>,
 }
@@ -83,8 +83,6 @@ struct Rate {
     look: usize,
     /// Requests for each.
     job: usize,
-    /// Requests before the first command, about the web app.
-    environment: usize,
     /// Seconds for each, at least.
     seconds: f64,
 }
@@ -93,11 +91,11 @@ impl Rate {
     /// What is asked of the agent itself is asked of the site, not of the API.
     fn of(executor: &str) -> Self {
         match executor {
-            "webapp" => Self { look: 1, job: 1, environment: 1, seconds: 0.0 },
-            "always_on" => Self { look: 1, job: TASK_REQUESTS, environment: 2, seconds: 10.0 },
-            "schedule" => Self { look: 1, job: TASK_REQUESTS, environment: 2, seconds: 120.0 },
-            "console" => Self { look: 0, job: CONSOLE_REQUESTS, environment: 2, seconds: 0.0 },
-            _ => Self { look: 0, job: 0, environment: 0, seconds: 0.0 },
+            "webapp" => Self { look: 1, job: 1, seconds: 0.0 },
+            "always_on" => Self { look: 1, job: TASK_REQUESTS, seconds: 10.0 },
+            "schedule" => Self { look: 1, job: TASK_REQUESTS, seconds: 120.0 },
+            "console" => Self { look: 0, job: CONSOLE_REQUESTS, seconds: 0.0 },
+            _ => Self { look: 0, job: 0, seconds: 0.0 },
         }
     }
 }
@@ -113,8 +111,8 @@ impl Workload {
         self.changes > FEW && self.single > self.bundle() + look + job
     }
 
-    /// What each way costs; the first is one request per file, where only commands need the `executor`. It took `asked`
-    /// requests to know who does the one that is `taken`.
+    /// What each way costs; the first is one request per file, where only commands need the `executor`. Choosing the
+    /// executor of the one that is `taken` took `asked` requests.
     pub fn estimates(&self, executor: Option<&'static str>, asked: usize, taken: &str) -> Vec<Estimate> {
         let mut estimates = vec![self.estimate("none", executor, asked, taken, "")];
         if self.changes > 0 {
@@ -148,8 +146,7 @@ impl Workload {
             0 => 0,
             _ => rate.look,
         };
-        let environment = if self.commands > 0 && self.has_domain { rate.environment } else { 0 };
-        let requests = files + look + jobs * rate.job + environment;
+        let requests = files + look + jobs * rate.job + self.preflight;
         let least = f64::from(u32::try_from(jobs).unwrap_or(u32::MAX)) * rate.seconds;
         let needs = match worker {
             Some(worker) if !is_bundle && jobs > 0 => format!("{worker} runs the commands"),
@@ -196,10 +193,10 @@ mod tests {
 
     #[test]
     fn commands_cost_in_every_way_and_may_be_all_there_is() {
-        let workload = Workload { commands: 2, has_domain: true, ..workload() };
+        let workload = Workload { commands: 2, preflight: 2, ..workload() };
         let estimates = workload.estimates(Some("webapp"), 1, "webapp");
         let requests: Vec<usize> = estimates.iter().map(|estimate| estimate.requests).collect();
-        assert_eq!(requests, [471 + 4, 7 + 3, 6 + 32, 6 + 32, 5 + 38]);
+        assert_eq!(requests, [471 + 5, 7 + 4, 6 + 32, 6 + 32, 5 + 38]);
         assert!((estimates[3].seconds - 360.0).abs() < f64::EPSILON);
         let few = Workload { changes: 0, single: 5, ..workload }.estimates(Some("schedule"), 0, "none");
         assert_eq!(few.len(), 1);

@@ -1,12 +1,17 @@
-//! The Python environment of a web app, as far as a command on the host must be told of it, and how long commands may run.
+//! The Python environment of a web app, as far as a command on the host must be told, and how long commands may run.
+//!
+//! Inside the web app the agent has all of it. A task or a console knows what the web app's record and the text of its WSGI
+//! file tell, and no more: where that may not be all, `manage.py` is refused, since it could work on another database.
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::client::Client;
-use crate::error::{ErrorKind, Result};
-use crate::host::{Executor, Operation, settings_module, wsgi_file};
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::{Executor, Operation, WsgiCode, wsgi_file};
+use crate::setting::Setting;
 
 /// How long a command may run inside a web app, in seconds, where a request may take 5 minutes.
 pub const COMMAND_LIMIT: u64 = 240;
@@ -27,7 +32,7 @@ pub(crate) fn receipt_within(executor: &Executor) -> Duration {
     Duration::from_secs(limit_of(executor)) + RECEIPT_LATER
 }
 
-/// With what the web app runs, as far as a command must be told.
+/// What the web app runs with, as far as a command must be told.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PythonEnvironment {
     /// Where its packages are, if in a virtualenv.
@@ -41,23 +46,41 @@ pub(crate) struct PythonEnvironment {
 }
 
 impl PythonEnvironment {
-    /// Those of the web app `domain`. Inside it, the agent knows its Python and its settings; anything else is told what
-    /// the web app's record and its WSGI file say.
-    pub(crate) async fn of(client: &Client, domain: Option<&str>, executor: &Executor) -> Result<Self> {
-        let timeout = limit_of(executor);
-        let Some(domain) = domain else { return Ok(Self { timeout, ..Self::default() }) };
-        let record = client.webapp(domain).await?;
-        let field = |name: &str| record[name].as_str().filter(|value| !value.is_empty()).map(str::to_owned);
-        let virtualenv = field("virtualenv_path");
-        if matches!(executor, Executor::Webapp(_)) {
-            return Ok(Self { virtualenv, timeout, ..Self::default() });
+    /// What `pip` must be told of the web app with this record. Without one, it installs for the host's Python.
+    pub(crate) fn of_record(record: Option<&Value>, executor: &Executor) -> Self {
+        let field = |name: &str| {
+            let value = record.and_then(|record| record[name].as_str());
+            value.filter(|value| !value.is_empty()).map(str::to_owned)
+        };
+        let is_agent = matches!(executor, Executor::Webapp(_));
+        Self {
+            virtualenv: field("virtualenv_path"),
+            python: field("python_version").filter(|_| !is_agent),
+            settings: None,
+            timeout: limit_of(executor),
         }
+    }
+
+    /// The same for `manage.py`. Sends one request, for the WSGI file.
+    ///
+    /// # Errors
+    /// `Config` where `manage.py` would not run as the web app does; as the service answers.
+    pub(crate) async fn for_manage(self, client: &Client, domain: Option<&str>, executor: &Executor) -> Result<Self> {
+        let Some(domain) = domain else {
+            return Err(Error::config(format!(
+                "manage.py is not run: its settings are those of a web app, so name that one ({})",
+                Setting::Domain
+            )));
+        };
         let wsgi = match client.read_file(&wsgi_file(domain)?).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Bytes::new(),
             wsgi => wsgi?,
         };
-        let settings = settings_module(&String::from_utf8_lossy(&wsgi)).map(str::to_owned);
-        Ok(Self { virtualenv, python: field("python_version"), settings, timeout })
+        let code = WsgiCode::read(&String::from_utf8_lossy(&wsgi));
+        let refusal = refusal(&code, domain, executor);
+        refusal.map_or(Ok(Self { settings: code.settings.filter(|_| !is_inside(executor)), ..self }), |why| {
+            Err(Error::config(format!("manage.py is not run: {why}")))
+        })
     }
 
     /// `manage.py` with these arguments.
@@ -75,5 +98,58 @@ impl PythonEnvironment {
     pub(crate) fn pip(&self, requirements: String) -> Operation {
         let (virtualenv, python) = (self.virtualenv.clone(), self.python.clone());
         Operation::Pip { requirements, virtualenv, python, timeout: self.timeout }
+    }
+}
+
+/// Whether commands inherit the environment of the web app.
+fn is_inside(executor: &Executor) -> bool {
+    matches!(executor, Executor::Webapp(_))
+}
+
+/// Why `manage.py` would run with other settings than the web app, and what to do about it.
+fn refusal(code: &WsgiCode, domain: &str, executor: &Executor) -> Option<String> {
+    let file = wsgi_file(domain).map_or_else(|_| "its WSGI file".to_owned(), |file| file.to_string());
+    if code.is_placeholder {
+        return Some(format!(
+            "the WSGI file of {domain} is still the host's placeholder and names no settings, so manage.py would take \
+             those for development. Let {file} load the project (os.environ[\"DJANGO_SETTINGS_MODULE\"] = \"…\"), then \
+             repeat this"
+        ));
+    }
+    if is_inside(executor) {
+        return None;
+    }
+    let name = executor.name();
+    let agent = format!("the agent runs it as the web app runs (\"pya agent install {domain}\")");
+    match (&code.sets_variables, &code.settings) {
+        (Some(what), _) => Some(format!(
+            "{file} {what}, so it may set environment variables, which {name} does not have: it could work on another \
+             database. {agent}"
+        )),
+        (None, None) => Some(format!(
+            "{file} names no settings module that {name} could use, so manage.py would take those for development. \
+             Set os.environ[\"DJANGO_SETTINGS_MODULE\"] there; or {agent}"
+        )),
+        (None, Some(_)) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(is_placeholder: bool, settings: Option<&str>, sets_variables: Option<&str>) -> WsgiCode {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        WsgiCode { is_placeholder, settings: owned(settings), sets_variables: owned(sets_variables) }
+    }
+
+    #[test]
+    fn a_task_runs_manage_only_with_the_settings_that_the_web_app_has() {
+        let why = |code: WsgiCode| refusal(&code, "a.b", &Executor::Schedule);
+        assert_eq!(why(code(false, Some("x"), None)), None);
+        assert!(why(code(true, None, None)).unwrap().contains("placeholder"));
+        assert!(why(code(false, None, None)).unwrap().contains("names no settings module"));
+        let words = why(code(false, Some("x"), Some("uses load_dotenv"))).unwrap();
+        assert!(words.contains("/var/www/a_b_wsgi.py uses load_dotenv") && words.contains("agent install"), "{words}");
     }
 }

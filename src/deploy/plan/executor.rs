@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::cost::Workload;
+use crate::api::checked_domain;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::host::{Agent, Agents, Executor};
@@ -77,22 +78,22 @@ pub struct ExecutorOptions {
     pub allow_tasks: bool,
 }
 
-/// Said where nobody can run commands.
+/// The beginning of the message where nothing can run commands.
 pub(crate) const NO_COMMANDS: &str = "nothing can run commands on the host";
 
 /// What was chosen, and why.
 #[derive(Debug)]
 pub struct SelectedExecutor {
-    /// `None`: nobody.
+    /// `None` if there is none.
     pub executor: Option<Executor>,
-    /// For people.
+    /// Human-readable.
     pub why: String,
     /// How many requests it took, and will take, to have it: a deploy asks anew.
     pub requests: usize,
 }
 
 impl SelectedExecutor {
-    fn nobody(why: impl Into<String>) -> Self {
+    fn none(why: impl Into<String>) -> Self {
         Self { executor: None, why: why.into(), requests: 0 }
     }
 
@@ -104,50 +105,56 @@ impl SelectedExecutor {
 }
 
 impl ExecutorOptions {
-    /// Who does a deploy without commands.
+    /// Refuses a domain that is none.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.domain.as_deref().map_or(Ok(()), |domain| checked_domain(domain).map(drop))
+    }
+
+    /// The executor of a deploy without commands.
     pub(crate) async fn for_deploy(&self, client: &Client, workload: &Workload) -> Result<SelectedExecutor> {
         if self.choice == ExecutorChoice::None {
-            return Ok(SelectedExecutor::nobody("no executor is wanted"));
+            return Ok(SelectedExecutor::none("no executor is wanted"));
         }
         if self.choice != ExecutorChoice::Auto {
             return self.wanted(client).await;
         }
         if !workload.is_worth_a_bundle() {
-            return Ok(SelectedExecutor::nobody(format!("{} can go one by one", counted(workload.changes, "change"))));
+            return Ok(SelectedExecutor::none(format!("{} can go one by one", counted(workload.changes, "change"))));
         }
         self.any(client).await
     }
 
-    /// Who does a job, which the API cannot. `otherwise` says what nobody can do then.
+    /// The executor of a job, which the API cannot do. `otherwise` begins the message if there is none.
     ///
     /// # Errors
-    /// `Config` if nobody can, with what to do about it.
+    /// `Config` if there is none, with what to do about it.
     pub(crate) async fn for_job(&self, client: &Client, otherwise: &str) -> Result<Executor> {
-        let chosen = self.somebody(client, otherwise).await?;
+        self.check()?;
+        let chosen = self.required(client, otherwise).await?;
         chosen.executor.ok_or_else(|| Error::config(format!("{otherwise}: {}", chosen.why)))
     }
 
-    /// Who runs the commands of a deploy, and why.
+    /// What runs the commands of a deploy, and why.
     ///
     /// # Errors
-    /// `Config` if nobody can, with what to do about it.
+    /// `Config` if there is none, with what to do about it.
     pub(crate) async fn for_commands(&self, client: &Client) -> Result<SelectedExecutor> {
-        self.somebody(client, NO_COMMANDS).await
+        self.required(client, NO_COMMANDS).await
     }
 
-    /// Who keeps what a deploy replaces.
+    /// What keeps the files that a deploy replaces.
     ///
     /// # Errors
-    /// `Config` if nobody can, with what to do about it.
+    /// `Config` if there is none, with what to do about it.
     pub(crate) async fn for_rollback(&self, client: &Client) -> Result<SelectedExecutor> {
         let otherwise =
             format!("a deploy by single files keeps nothing for a rollback ({})", Setting::RollbackOnFailure);
-        self.somebody(client, &otherwise).await
+        self.required(client, &otherwise).await
     }
 
-    async fn somebody(&self, client: &Client, otherwise: &str) -> Result<SelectedExecutor> {
+    async fn required(&self, client: &Client, otherwise: &str) -> Result<SelectedExecutor> {
         let chosen = match self.choice {
-            ExecutorChoice::None => SelectedExecutor::nobody("no executor is wanted"),
+            ExecutorChoice::None => SelectedExecutor::none("no executor is wanted"),
             ExecutorChoice::Auto => self.any(client).await?,
             _ => self.wanted(client).await?,
         };
@@ -179,7 +186,7 @@ impl ExecutorOptions {
         Ok(SelectedExecutor { executor: Some(executor), why, requests })
     }
 
-    /// The best of what is there.
+    /// The best one available.
     async fn any(&self, client: &Client) -> Result<SelectedExecutor> {
         let agent = match self.domain.as_deref() {
             None => format!("no domain is given whose agent could do it ({})", Setting::Domain),

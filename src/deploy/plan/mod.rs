@@ -6,5 +6,8 @@ pub(super) mod environment;
 pub(super) mod executor;
 pub(super) mod options;
 pub(super) mod planner;
+pub(super) mod sites;
+pub(super) mod stale;
+pub(super) mod step_files;
 pub(super) mod steps;
 pub(super) mod strategy;

@@ -8,11 +8,14 @@ use std::path::PathBuf;
 use super::actions::{Action, Plan};
 use super::cost::{Workload, projected_seconds};
 use super::options::DeployOptions;
+use super::stale;
 use crate::deploy::diff::compare::Obstacle;
 use crate::deploy::diff::model::DeployDiff;
 use crate::deploy::paths::{folders_of, has_below, is_due, parent_of};
 use crate::deploy::selection::read::{Hashed, hash_all, unreadable};
 use crate::deploy::selection::select::MAX_FILE_SIZE;
+use crate::deploy::state::intent::Intent;
+use crate::deploy::state::manifest::Origin;
 use crate::error::{Error, Result};
 use crate::host::PART_SIZE;
 use crate::setting::Setting;
@@ -37,6 +40,8 @@ pub(crate) struct Upload {
     pub sha256: Option<String>,
     pub size: u64,
     pub mode: Option<u32>,
+    /// For the manifest.
+    pub origin: Option<Origin>,
     pub replaces: bool,
 }
 
@@ -86,6 +91,7 @@ impl DeployDiff {
             "added": self.added,
             "changed": self.changed,
             "removed": self.removed,
+            "left": self.left,
             "unchanged": self.unchanged,
             "unmanaged": self.unmanaged,
             "protected": self.protected,
@@ -111,8 +117,13 @@ impl ResolvedPlan {
         work.choose_uploads(diff, options)?;
         work.choose_deletes(diff, options)?;
         work.limit = diff.base.limit;
-        if work.is_needed(diff) || !options.steps.is_none() {
-            work.reload = diff.base.known.reload.iter().chain(&options.reload).cloned().collect();
+        let stale = stale::warnings(diff, options, &work.deletes.values().flatten().collect());
+        work.warnings.extend(stale);
+        if work.is_needed(diff, options) || !options.steps.is_none() {
+            work.reload.extend(options.reload.iter().cloned());
+            if !options.keep_owed_reloads {
+                work.reload.extend(diff.base.known.reload.iter().cloned());
+            }
             work.stale = if diff.base.generations.len() >= STALE_MANIFESTS {
                 diff.base.generations.iter().copied().chain(diff.base.fence()).collect()
             } else {
@@ -135,6 +146,7 @@ impl ResolvedPlan {
                 sha256: file.state.sha256.clone(),
                 size: file.state.size.unwrap_or_default(),
                 mode: file.state.mode,
+                origin: file.state.origin.clone(),
                 replaces: changed.contains(path),
             });
         }
@@ -175,14 +187,15 @@ impl ResolvedPlan {
             parts: 1 + usize::try_from(self.plan.bytes / PART_SIZE).unwrap_or(usize::MAX - 1),
             leftovers: self.plan.actions.iter().filter(is_about_leftovers).count(),
             commands: options.steps.names().count(),
-            has_domain: options.executors.domain.is_some(),
             limit: self.limit,
+            ..Workload::default()
         }
     }
 
     /// Protected files that are named now. The diff did not read them, because they may be large and many.
     fn choose_protected(&mut self, diff: &DeployDiff, options: &DeployOptions) -> Result<()> {
         let base = &diff.base;
+        base.check_include(&options.include)?;
         let protection = base.protection.including(&options.include)?;
         let (names, locals): (Vec<&String>, Vec<&PathBuf>) =
             base.protected.iter().filter(|(path, _)| !protection.covers(path)).unzip();
@@ -193,9 +206,10 @@ impl ResolvedPlan {
             .map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
         for ((path, local), hashed) in names.into_iter().zip(locals).zip(hashed) {
             let state = match hashed {
-                Hashed::Done(state) => state,
+                Hashed::Done(state) | Hashed::LfsPointer(state) => state,
+                Hashed::Database(state) if state.sha256.is_some() => state,
                 Hashed::Gone => continue,
-                Hashed::TooLarge(_) => {
+                Hashed::TooLarge(_) | Hashed::Database(_) => {
                     return Err(Error::config(format!("{path} is larger than what may be uploaded")));
                 }
                 Hashed::Failed(source) => return Err(unreadable(local, source)),
@@ -210,6 +224,7 @@ impl ResolvedPlan {
                 sha256: state.sha256,
                 size: state.size.unwrap_or_default(),
                 mode: state.mode,
+                origin: base.origin_of(path),
                 replaces: ours.is_some(),
             });
         }
@@ -240,17 +255,6 @@ impl ResolvedPlan {
             paths.extend(diff.removed.iter().cloned());
             paths.extend(base.protected_gone.iter().filter(|path| !protection.covers(path)).cloned());
         }
-        if options.steps.migrate && !options.delete {
-            let is_migration = |path: &&String| path.ends_with(".py") && parent_of(path).ends_with("migrations");
-            let stale: Vec<String> = diff.removed.iter().filter(is_migration).cloned().collect();
-            if !stale.is_empty() {
-                self.warnings.push(format!(
-                    "migrations that are gone here stay on the host, and migrate runs them there: {}. {} removes them",
-                    first_few(stale.into_iter()),
-                    Setting::Delete
-                ));
-            }
-        }
         if options.delete_unmanaged {
             if !diff.complete {
                 return Err(Error::config(format!(
@@ -279,15 +283,19 @@ impl ResolvedPlan {
     }
 
     /// Whether anything must be sent.
-    fn is_needed(&self, diff: &DeployDiff) -> bool {
+    fn is_needed(&self, diff: &DeployDiff, options: &DeployOptions) -> bool {
         let base = &diff.base;
+        let is_kept = |intent: &Intent| options.keep_owed_reloads && intent.steps.is_empty() && intent.tasks.is_empty();
+        let owes_more = !(base.known.pending.is_empty() && base.known.done.is_empty() && base.known.deletes.is_empty());
         !self.uploads.is_empty()
             || !self.obstacles.is_empty()
             || !self.deletes.is_empty()
             || !base.adopted.is_empty()
             || !base.vanished.is_empty()
-            || base.intent_ids().next().is_some()
+            || !base.unreadable.is_empty()
             || !base.set_aside.is_empty()
+            || owes_more
+            || !base.intents.iter().all(is_kept)
     }
 
     fn lay_out(&self, diff: &DeployDiff) -> Plan {

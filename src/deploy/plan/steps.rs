@@ -20,14 +20,14 @@ pub struct Steps {
     pub manage: Option<String>,
 }
 
-/// What became of a command.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StepReport {
     /// `requirements`, `collectstatic` or `migrate`.
     pub step: String,
     /// Whether it ended with 0.
     pub ok: bool,
-    /// Its exit status; `None` if nobody knows.
+    /// Its exit status; `None` if it is unknown.
     pub exit_status: Option<i32>,
     /// What it printed.
     pub output: String,
@@ -38,6 +38,11 @@ impl Steps {
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.requirements.is_none() && !self.collectstatic && !self.migrate
+    }
+
+    /// Whether `manage.py` is to be run.
+    pub(crate) fn runs_manage(&self) -> bool {
+        self.collectstatic || self.migrate
     }
 
     /// The names of what is to be run.
@@ -78,7 +83,7 @@ impl StepReport {
         Self {
             step: step.to_owned(),
             ok: receipt.is_ok(),
-            // Where another command is at work, nobody knows what the database is like.
+            // While another command is running, the state of the database is unknown.
             exit_status: receipt.exit_status.filter(|_| !receipt.is_busy()),
             output: format!("{}{reason}", receipt.output),
         }
@@ -92,7 +97,7 @@ impl StepReport {
         if self.step == "migrate" { done.collect() } else { Vec::new() }
     }
 
-    /// The migration that was begun and, as far as the output tells, not ended: not every database takes it back.
+    /// The migration that was started and, as far as the output shows, not finished: not every database undoes it.
     #[must_use]
     pub fn half_migration(&self) -> Option<&str> {
         let last = self.output.lines().filter_map(|line| line.trim().strip_prefix("Applying ")).next_back()?;

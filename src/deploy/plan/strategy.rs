@@ -1,11 +1,14 @@
-//! By what means a deploy is carried out: an executor for the bundle, for the commands, for both, or none.
+//! How a deploy is carried out: with an executor for the bundle, for the commands, for both, or with none.
 
 use serde::Serialize;
 
 use super::cost::Estimate;
+use super::environment::PythonEnvironment;
 use super::executor::ExecutorChoice;
 use super::options::DeployOptions;
 use super::planner::ResolvedPlan;
+use super::sites::Sites;
+use super::step_files;
 use crate::client::Client;
 use crate::deploy::diff::model::DeployDiff;
 use crate::deploy::project::Project;
@@ -17,7 +20,7 @@ use crate::text::counted;
 /// What does the work on the host.
 #[derive(Debug, Default)]
 pub(crate) struct Strategy {
-    /// Whose, and what starts jobs, where anything does.
+    /// The account and the executor, if there is one.
     pub executor: Option<(Client, Executor)>,
     /// Whether the files go as a bundle.
     pub in_bulk: bool,
@@ -25,14 +28,28 @@ pub(crate) struct Strategy {
     pub why: String,
     /// What each way costs.
     pub estimates: Vec<Estimate>,
+    /// What is reloaded, as the account lists it.
+    pub sites: Sites,
+    /// What commands are told of the web app.
+    pub environment: PythonEnvironment,
 }
 
 impl Strategy {
-    /// Chooses. Sends nothing where there is nothing to choose.
-    pub async fn choose(client: Option<&Client>, options: &DeployOptions, work: &ResolvedPlan) -> Result<Self> {
-        let executors = &options.executors;
+    /// Chooses one, and refuses what is bound to fail. Changes nothing on the host, and sends nothing where nothing is to
+    /// be done.
+    pub async fn choose(
+        client: Option<&Client>,
+        diff: &DeployDiff,
+        options: &DeployOptions,
+        work: &ResolvedPlan,
+    ) -> Result<Self> {
+        options.check()?;
         let (Some(client), false) = (client, work.plan.actions.is_empty()) else { return Ok(Self::default()) };
-        let workload = work.workload(options);
+        let mut workload = work.workload(options);
+        workload.preflight = step_files::check(client, diff, &options.steps, work).await?;
+        let sites = sites(client, options, work).await?;
+        workload.preflight += sites.requests;
+        let executors = &options.executors_in_effect();
         // Only what goes as a bundle is kept for a rollback.
         let must_be_kept = options.rollback_on_failure && workload.changes > 0;
         let mut chosen = if workload.commands > 0 {
@@ -59,10 +76,18 @@ impl Strategy {
             Some(_) if !in_bulk => chosen.why = files,
             _ => {}
         }
+        let environment = match chosen.executor.as_ref().filter(|_| workload.commands > 0) {
+            Some(executor) => {
+                let (environment, requests) = environment(client, options, &sites, executor).await?;
+                workload.preflight += requests;
+                environment
+            }
+            None => PythonEnvironment::default(),
+        };
         let taken = name.filter(|_| in_bulk).unwrap_or("none");
         let estimates = workload.estimates(name, chosen.requests, taken);
         let executor = chosen.executor.map(|executor| (client.clone(), executor));
-        Ok(Self { executor, in_bulk, why: chosen.why, estimates })
+        Ok(Self { executor, in_bulk, why: chosen.why, estimates, sites, environment })
     }
 
     /// What starts jobs.
@@ -80,10 +105,50 @@ impl Strategy {
         self.estimates.iter().find(|estimate| estimate.executor == self.name())
     }
 
-    /// What starts jobs, for those who cannot do without.
+    /// What starts jobs, where there must be something.
     pub fn needed(&self) -> Result<&(Client, Executor)> {
         self.executor.as_ref().ok_or_else(|| Error::config("nothing can run commands on the host"))
     }
+}
+
+/// The sites that are reloaded or have commands run for them. One at least of those that were asked for must be there.
+async fn sites(client: &Client, options: &DeployOptions, work: &ResolvedPlan) -> Result<Sites> {
+    let domain = options.executors_in_effect().domain.filter(|_| !options.steps.is_none());
+    let domains: Vec<String> = work.reload.iter().chain(&domain).cloned().collect();
+    if domains.is_empty() {
+        return Ok(Sites::default());
+    }
+    let mut sites = Sites::read(client, &domains).await?;
+    let now = client.server_time();
+    domain.iter().try_for_each(|domain| sites.check(domain, now))?;
+    if options.rollback_on_failure {
+        // One that cannot be reloaded would have everything rolled back.
+        options.reload.iter().try_for_each(|domain| sites.check(domain, now))?;
+    }
+    // What an earlier deploy owes may be gone by now, which is no reason to refuse this one.
+    sites.refuse(&options.reload, now)?;
+    Ok(sites)
+}
+
+/// What the commands are told, and how many requests it took to know it.
+async fn environment(
+    client: &Client,
+    options: &DeployOptions,
+    sites: &Sites,
+    executor: &Executor,
+) -> Result<(PythonEnvironment, usize)> {
+    let domain = options.executors_in_effect().domain;
+    let record = domain.as_deref().and_then(|domain| sites.web_app(domain));
+    let environment = PythonEnvironment::of_record(record, executor);
+    if !options.steps.runs_manage() {
+        return Ok((environment, 0));
+    }
+    if let Some(website) = domain.as_deref().filter(|domain| sites.is_website(domain)) {
+        return Err(Error::config(format!(
+            "manage.py is not run: a command serves {website}, and which settings it gives to Django is not known here"
+        )));
+    }
+    Ok((environment.for_manage(client, domain.as_deref(), executor).await?, 1))
 }
 
 /// What each way of deploying costs, and which one would be taken.
@@ -95,6 +160,8 @@ pub struct Forecast {
     pub executor: String,
     /// Why this one.
     pub why: String,
+    /// What the deploy would warn of, beside what the diff does.
+    pub warnings: Vec<String>,
 }
 
 impl Forecast {
@@ -111,6 +178,11 @@ impl Forecast {
 /// `Config` for options that the diff does not allow; what the service answers.
 pub async fn forecast<R: Remote>(project: &Project<R>, diff: &DeployDiff, options: &DeployOptions) -> Result<Forecast> {
     let work = ResolvedPlan::of(diff, options)?;
-    let strategy = Strategy::choose(project.client.as_client(), options, &work).await?;
-    Ok(Forecast { executor: strategy.name().to_owned(), estimates: strategy.estimates, why: strategy.why })
+    let strategy = Strategy::choose(project.client.as_client(), diff, options, &work).await?;
+    Ok(Forecast {
+        executor: strategy.name().to_owned(),
+        estimates: strategy.estimates,
+        why: strategy.why,
+        warnings: work.warnings,
+    })
 }

@@ -3,11 +3,12 @@
 //! It stays after the walk, because the same question comes up for files that are gone: one that would be left out today
 //! is not `removed`, it is outside this deploy.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::ignore::{Rule, Rules};
+use super::ignore::{Rule, Rules, Verdict};
 use super::protect::Protection;
 use super::walk::Walked;
+use crate::blocking::blocking;
 use crate::deploy::paths::parent_of;
 use crate::error::Result;
 use crate::finder::{Mask, Skipper};
@@ -47,8 +48,11 @@ impl Filter {
 
     /// Lets the skipper decide about what the walk found.
     pub(super) async fn leave_to_skipper(&mut self, walked: &mut Walked, skipper: &impl Skipper) -> Result<()> {
-        let paths: Vec<String> = walked.files.keys().chain(walked.protected.keys()).cloned().collect();
+        let unsendable = walked.unsendable.iter().map(|(path, _)| path);
+        let paths: Vec<String> =
+            walked.files.keys().chain(walked.protected.keys()).chain(unsendable).cloned().collect();
         let left_out = self.skipped_of(&paths, skipper).await?;
+        walked.unsendable.retain(|(path, _)| !left_out.contains(path));
         for path in &left_out {
             walked.files.remove(path);
             walked.protected.remove(path);
@@ -113,36 +117,63 @@ impl Filter {
     /// Those of `paths`, none of which is selected now, that would be if they were there.
     pub(crate) async fn selects(&mut self, paths: Vec<String>, skipper: &impl Skipper) -> Result<Vec<String>> {
         let mut open = Vec::new();
+        let mut undecided = Vec::new();
         for path in paths {
-            let folder = self.rules.folder(parent_of(&path))?;
-            let inside = |folder: &String| path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
-            let is_out = self.rules.leaves_out(&folder, &path).is_some()
-                || self.environments.iter().any(inside)
-                || self.skipped.iter().any(|skipped| *skipped == path || inside(skipped))
+            let inside = |folder: &String| {
+                *folder == path || path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            };
+            let is_tracked = self.rules.listing().is_some_and(|listing| listing.tracks(&path));
+            let is_out = (!is_tracked && self.environments.iter().any(inside))
+                || self.skipped.iter().any(inside)
                 || self.reserved.as_ref().is_some_and(inside)
                 || !self.masks.iter().any(|mask| mask.matches(&path));
-            if !is_out {
-                open.push(path);
+            if is_out {
+                continue;
+            }
+            match self.rules.judge_missing(&path, self.protection.lifts(&path))? {
+                Verdict::Out => {}
+                Verdict::In => open.push(path),
+                Verdict::AskGit => undecided.push(path),
             }
         }
+        let ignored = self.ignored(undecided.clone()).await?;
+        open.extend(undecided.into_iter().filter(|path| !ignored.contains(path)));
+        open.sort_unstable();
         let left_out = self.skipped_of(&open, skipper).await?;
         open.retain(|path| !left_out.contains(path));
         Ok(open)
     }
 
+    /// Those of `paths` that git ignores.
+    async fn ignored(&self, paths: Vec<String>) -> Result<HashSet<String>> {
+        match self.rules.listing().cloned() {
+            Some(listing) if !paths.is_empty() => blocking(move || listing.ignored(&paths)).await,
+            _ => Ok(HashSet::new()),
+        }
+    }
+
     /// Those of the remote `folders` that are worth a listing.
     pub(crate) async fn enters(&mut self, folders: Vec<String>, skipper: &impl Skipper) -> Result<Vec<String>> {
         let mut open = Vec::new();
+        let mut undecided = Vec::new();
         for folder in folders {
+            let holds_tracked = self.rules.listing().is_some_and(|listing| listing.tracks_below(&folder));
             let is_out = self.reserved.as_ref() == Some(&folder)
-                || self.environments.contains(&folder)
+                || (!holds_tracked && self.environments.contains(&folder))
                 || self.protection.covers_folder(&folder)
-                || !self.masks.iter().any(|mask| mask.may_match_below(&folder))
-                || self.rules.leaves_out_all_of(&folder)?.is_some();
-            if !is_out {
-                open.push(folder);
+                || !self.masks.iter().any(|mask| mask.may_match_below(&folder));
+            if is_out {
+                continue;
+            }
+            match self.rules.judge_remote_folder(&folder, self.protection.may_lift_below(&folder))? {
+                Verdict::Out => {}
+                Verdict::In => open.push(folder),
+                Verdict::AskGit => undecided.push(folder),
             }
         }
+        let ignored = self.ignored(undecided.iter().map(|folder| format!("{folder}/")).collect()).await?;
+        open.extend(undecided.into_iter().filter(|folder| !ignored.contains(&format!("{folder}/"))));
+        open.sort_unstable();
         self.skips_folders(open.clone(), skipper).await?;
         open.retain(|folder| !self.is_below_skipped(folder) && self.answers.get(&format!("{folder}/.")) != Some(&true));
         Ok(open)

@@ -1,95 +1,426 @@
-//! The git work tree around a project: where it begins, and which files git tracks.
+//! What git says about a project: which files it lists, which of them it tracks, and which paths it ignores.
 //!
-//! git itself is asked for the tracked files, because its index has several formats. It runs without the repository's
-//! file system monitor, which could be any program, and without variables that point it to another repository.
+//! Git itself decides, because the pattern language, `info/exclude`, `core.excludesFile`, `core.ignorecase` and the
+//! formats of the index are its own. It is run once for each repository: the one that the project lies in, submodules that
+//! are checked out, and nested repositories. It runs without the repository's file system monitor, which could be any
+//! program, and without variables that point it to another repository, such as those that a hook has.
 
-use crate::deploy::paths::composed;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
-/// A git work tree, seen from a project inside it.
-#[derive(Clone)]
+use crate::deploy::paths::{composed, folders_of};
+use crate::error::{Error, Result};
+use crate::setting::Setting;
+use crate::text::first_few;
+
+/// The work tree that a project lies in.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WorkTree {
     /// The folder that holds `.git`.
     pub top: PathBuf,
     /// The project's root, relative to `top`.
     pub prefix: PathBuf,
-    /// Relative to the project's root.
-    tracked: HashSet<String>,
-    /// Every folder that holds a tracked file, at any depth.
-    folders: HashSet<String>,
 }
 
 impl WorkTree {
-    /// The work tree that `root` (an absolute path) lies in, and a warning if its tracked files are not known.
-    pub(crate) fn around(root: &Path) -> Option<(Self, Option<String>)> {
-        let top = root.ancestors().find(|folder| folder.join(".git").exists())?;
-        let prefix = root.strip_prefix(top).unwrap_or(Path::new("")).to_owned();
-        let (tracked, warning) = match tracked_files(root) {
-            Ok(tracked) => (tracked, None),
-            Err(why) => (HashSet::new(), Some(why)),
+    /// The work tree that `root`, an absolute path without links, lies in.
+    pub(crate) fn around(root: &Path) -> Option<Self> {
+        let top = root.ancestors().find(|folder| is_repository(folder))?;
+        Some(Self { top: top.to_owned(), prefix: root.strip_prefix(top).unwrap_or(Path::new("")).to_owned() })
+    }
+}
+
+/// Whether `.git` is there, as a file or as a folder with a repository in it. An empty folder is none to git either.
+fn is_repository(folder: &Path) -> bool {
+    let git = folder.join(".git");
+    git.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir() || git.join("HEAD").symlink_metadata().is_ok())
+}
+
+/// What became of asking git.
+pub(crate) enum Answer {
+    Listed(Listing),
+    /// Git ignores the project's root itself.
+    RootIgnored,
+    NotInstalled,
+}
+
+/// The files of a project that git lists. Paths are relative to the project; what is no UTF-8 in them is replaced.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Listing {
+    root: PathBuf,
+    /// File to whether git tracks it.
+    files: HashMap<String, bool>,
+    /// Every folder that holds a listed file, at any depth, to whether it holds a tracked one.
+    folders: HashMap<String, bool>,
+    /// Files and folders that are not to be judged by what lies here: not checked out, or unreadable to git.
+    absent: BTreeSet<String>,
+    /// The repositories that were asked, by folder; `""` is the project itself.
+    repositories: BTreeSet<String>,
+    pub warnings: Vec<String>,
+}
+
+impl Listing {
+    /// Asks git about the project at `root`, which lies in `tree`.
+    ///
+    /// # Errors
+    /// `Config` with git's own words if it refuses or fails, and for paths that are not merged.
+    pub(crate) fn of(root: &Path, tree: &WorkTree) -> Result<Answer> {
+        let mut listing = Self { root: root.to_owned(), ..Self::default() };
+        let entries = match ask(root, &tree.top) {
+            Ok(entries) => entries,
+            Err(Failure::NotInstalled) => return Ok(Answer::NotInstalled),
+            Err(Failure::Refused(words)) => return Err(refused(&words)),
         };
-        let mut folders = HashSet::new();
-        for file in &tracked {
-            folders.insert(String::new());
-            for (end, _) in file.match_indices('/') {
-                folders.insert(file[..end].to_owned());
+        if entries.is_empty() && !tree.prefix.as_os_str().is_empty() && is_ignored_root(tree)? {
+            return Ok(Answer::RootIgnored);
+        }
+        let mut sparse = Vec::new();
+        let mut pending = vec![(String::new(), entries)];
+        while let Some((folder, entries)) = pending.pop() {
+            listing.repositories.insert(folder.clone());
+            let nested = listing.add(&folder, entries, &mut sparse)?;
+            for (path, what) in nested {
+                match listing.nested(&path, what) {
+                    Ok(entries) => pending.push((path, entries)),
+                    Err(warning) => {
+                        listing.absent.insert(path);
+                        listing.warnings.push(warning);
+                    }
+                }
             }
         }
-        Some((Self { top: top.to_owned(), prefix, tracked, folders }, warning))
+        if !sparse.is_empty() {
+            listing.warnings.push(format!(
+                "not checked out (git's skip-worktree), so not sent, and left as it is on the host: {}",
+                first_few(sparse.iter().cloned())
+            ));
+            listing.absent.extend(sparse);
+        }
+        Ok(Answer::Listed(listing))
     }
 
-    #[cfg(test)]
-    pub(crate) fn untracked(top: &Path, prefix: &str) -> Self {
-        Self { top: top.to_owned(), prefix: prefix.into(), tracked: HashSet::new(), folders: HashSet::new() }
+    /// Takes over what one repository lists, and gives back the repositories in it.
+    fn add(
+        &mut self,
+        folder: &str,
+        entries: Vec<Entry>,
+        sparse: &mut Vec<String>,
+    ) -> Result<Vec<(String, &'static str)>> {
+        let mut nested = Vec::new();
+        let mut unmerged = BTreeSet::new();
+        for Entry { kind, path } in entries {
+            let path = if folder.is_empty() { path } else { format!("{folder}/{path}") };
+            match kind {
+                Kind::Unmerged => {
+                    unmerged.insert(path);
+                }
+                Kind::SkipWorktree => sparse.push(path),
+                Kind::Submodule => nested.push((path, "submodule")),
+                Kind::Nested => nested.push((path, "repository")),
+                Kind::Tracked | Kind::Other => {
+                    let tracked = kind == Kind::Tracked;
+                    for folder in std::iter::once("").chain(folders_of(&path)) {
+                        match self.folders.get_mut(folder) {
+                            Some(holds) => *holds |= tracked,
+                            None => {
+                                self.folders.insert(folder.to_owned(), tracked);
+                            }
+                        }
+                    }
+                    self.files.insert(path, tracked);
+                }
+            }
+        }
+        if unmerged.is_empty() {
+            return Ok(nested);
+        }
+        Err(Error::config(format!(
+            "a merge is not finished, and these files still hold both sides: {}. Resolve them and \"git add\" them first",
+            first_few(unmerged.into_iter())
+        )))
     }
 
+    /// What a repository below the project lists, or why it is left out.
+    fn nested(&self, path: &str, what: &str) -> std::result::Result<Vec<Entry>, String> {
+        let place = self.root.join(path);
+        let is_folder = place.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        if !is_folder || self.is_below_link(path) || !is_repository(&place) {
+            return Err(format!(
+                "the {what} {path} is not checked out, so nothing in it is sent, and its files on the host stay: \
+                 \"git submodule update --init\" checks it out"
+            ));
+        }
+        if is_linked_worktree(&place) {
+            return Err(format!("{path} is a linked work tree of a git repository, and is left out"));
+        }
+        match ask(&place, &place) {
+            Ok(entries) => Ok(entries),
+            Err(Failure::NotInstalled) => {
+                Err(format!("git could not be started for the {what} {path}: it is left out"))
+            }
+            Err(Failure::Refused(words)) => Err(format!(
+                "git cannot read the {what} {path}, which is left out and stays as it is on the host: {words}"
+            )),
+        }
+    }
+
+    /// Whether git lists the file.
+    pub(crate) fn lists(&self, file: &str) -> bool {
+        self.files.contains_key(file)
+    }
+
+    /// Whether git tracks the file.
     pub(crate) fn tracks(&self, file: &str) -> bool {
-        self.tracked.contains(file)
+        self.files.get(file) == Some(&true)
     }
 
-    pub(crate) fn has_tracked_below(&self, folder: &str) -> bool {
-        self.folders.contains(folder)
+    /// Whether git lists a file below the folder.
+    pub(crate) fn lists_below(&self, folder: &str) -> bool {
+        self.folders.contains_key(folder)
+    }
+
+    /// Whether git tracks a file below the folder.
+    pub(crate) fn tracks_below(&self, folder: &str) -> bool {
+        self.folders.get(folder) == Some(&true)
+    }
+
+    /// The files that git tracks.
+    pub(crate) fn tracked(&self) -> impl Iterator<Item = &String> {
+        self.files.iter().filter(|(_, tracked)| **tracked).map(|(path, _)| path)
+    }
+
+    /// Whether what lies here says nothing about the path, because it is not checked out.
+    pub(crate) fn is_absent(&self, path: &str) -> bool {
+        !self.absent.is_empty()
+            && (self.absent.contains(path) || folders_of(path).any(|folder| self.absent.contains(folder)))
+    }
+
+    /// Those of `paths` that git ignores, whether they are here or not. A folder's path ends with a slash.
+    ///
+    /// # Errors
+    /// `Config` with git's own words.
+    pub(crate) fn ignored(&self, paths: &[String]) -> Result<HashSet<String>> {
+        let mut questions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut links: HashMap<&str, bool> = HashMap::new();
+        for path in paths {
+            let mut folders = folders_of(path);
+            // Git refuses to say anything about what lies behind a link.
+            if folders.any(|folder| *links.entry(folder).or_insert_with(|| self.is_link(folder))) {
+                continue;
+            }
+            let repository = folders_of(path).filter(|folder| self.repositories.contains(*folder)).last().unwrap_or("");
+            let inside = if repository.is_empty() { path } else { &path[repository.len() + 1..] };
+            if !inside.is_empty() {
+                questions.entry(repository).or_default().push(inside);
+            }
+        }
+        let mut ignored = HashSet::new();
+        for (repository, inside) in questions {
+            let prefix = if repository.is_empty() { String::new() } else { format!("{repository}/") };
+            let found = check_ignore(&self.root.join(repository), &inside, true)?;
+            ignored.extend(found.into_iter().map(|path| format!("{prefix}{path}")));
+        }
+        Ok(ignored)
+    }
+
+    /// Whether one of the folders of a path is a link here.
+    fn is_below_link(&self, path: &str) -> bool {
+        folders_of(path).any(|folder| self.is_link(folder))
+    }
+
+    fn is_link(&self, path: &str) -> bool {
+        self.root.join(path).symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_symlink())
     }
 }
 
-/// The files that git tracks below `root`, relative to it.
-fn tracked_files(root: &Path) -> Result<HashSet<String>, String> {
-    let advice = "files that git tracks although a .gitignore rule matches them are left out; \
-                  name them in .pythonanywhereignore with a leading \"!\"";
-    let mut command = Command::new("git");
-    command.args([
-        "-c",
-        "core.fsmonitor=false",
-        "-c",
-        "core.quotePath=false",
-        "ls-files",
-        "-z",
-        "--recurse-submodules",
-    ]);
-    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE"] {
-        // A git hook that deploys has them set, for another folder perhaps.
-        command.env_remove(variable);
-    }
-    let output = command.current_dir(root).env("GIT_OPTIONAL_LOCKS", "0").stdin(Stdio::null()).output();
-    let output = match output {
+/// Whether `.git` points into the `worktrees` of another repository.
+fn is_linked_worktree(place: &Path) -> bool {
+    let Ok(text) = std::fs::read_to_string(place.join(".git")) else { return false };
+    let Some(target) = text.strip_prefix("gitdir:") else { return false };
+    place.join(target.trim()).join("commondir").is_file()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Tracked,
+    Other,
+    SkipWorktree,
+    Unmerged,
+    /// In the index.
+    Submodule,
+    /// Not in the index.
+    Nested,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
+    kind: Kind,
+    path: String,
+}
+
+enum Failure {
+    NotInstalled,
+    /// In git's own words.
+    Refused(String),
+}
+
+/// The mode of a submodule in the index.
+const GITLINK: &[u8] = b"160000";
+
+/// What git lists in the folder `place` of a repository whose work tree begins at `top`.
+fn ask(place: &Path, top: &Path) -> std::result::Result<Vec<Entry>, Failure> {
+    let mut command = git(place, top);
+    command.args(["ls-files", "-z", "-t", "--stage", "--cached", "--others", "--exclude-standard"]);
+    let output = match command.output() {
         Ok(output) => output,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(format!("this is a git work tree, but the command \"git\" is not installed: {advice}"));
-        }
-        Err(error) => return Err(format!("git could not be started ({error}): {advice}")),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(Failure::NotInstalled),
+        Err(error) => return Err(Failure::Refused(format!("git could not be started ({error})"))),
     };
     if !output.status.success() {
-        let words = String::from_utf8_lossy(&output.stderr);
-        let first = words.lines().next().unwrap_or("no message");
-        return Err(format!("git could not list its files ({first}): {advice}"));
+        return Err(Failure::Refused(words_of(&output)));
     }
-    // A name that is no UTF-8 is refused later, by the walk, with a better message.
-    Ok(output.stdout.split(|&byte| byte == 0).filter_map(|name| std::str::from_utf8(name).ok()).map(compose).collect())
+    Ok(output.stdout.split(|&byte| byte == 0).filter_map(entry).collect())
 }
 
-/// Names as the walk gives them.
-fn compose(name: &str) -> String {
-    composed(name).into_owned()
+/// Reads `H 100644 <object> 0\tpath`, or `? path` for what is not in the index.
+fn entry(record: &[u8]) -> Option<Entry> {
+    let (&tag, rest) = record.split_first()?;
+    let rest = rest.strip_prefix(b" ")?;
+    if tag == b'?' {
+        let (kind, name) = rest.strip_suffix(b"/").map_or((Kind::Other, rest), |folder| (Kind::Nested, folder));
+        return Some(Entry { kind, path: text(name) });
+    }
+    let tab = rest.iter().position(|&byte| byte == b'\t')?;
+    let kind = match tag {
+        b'M' => Kind::Unmerged,
+        b'S' => Kind::SkipWorktree,
+        _ if rest.starts_with(GITLINK) => Kind::Submodule,
+        _ => Kind::Tracked,
+    };
+    Some(Entry { kind, path: text(&rest[tab + 1..]) })
+}
+
+/// A name as the walk has it.
+fn text(name: &[u8]) -> String {
+    composed(&String::from_utf8_lossy(name)).into_owned()
+}
+
+/// Whether git ignores the root of a project in which it lists nothing.
+fn is_ignored_root(tree: &WorkTree) -> Result<bool> {
+    let prefix = tree.prefix.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+    Ok(!check_ignore(&tree.top, &[&format!("{prefix}/")], false)?.is_empty())
+}
+
+/// Those of `paths`, relative to the folder `place`, that git's rules match.
+fn check_ignore(place: &Path, paths: &[&str], no_index: bool) -> Result<Vec<String>> {
+    let mut command = git(place, place);
+    command.args(["check-ignore", "-z", "--stdin"]);
+    if no_index {
+        command.arg("--no-index");
+    }
+    // With the dot, a name that begins with a colon is a name.
+    let question: Vec<u8> =
+        paths.iter().flat_map(|path| b"./".iter().copied().chain(path.bytes()).chain([0])).collect();
+    let output = talk(command, &question).map_err(|error| refused(&format!("git could not be started ({error})")))?;
+    // 1 means that nothing matches.
+    match output.status.code() {
+        Some(0 | 1) => {
+            Ok(output.stdout.split(|&byte| byte == 0).filter_map(|path| path.strip_prefix(b"./")).map(text).collect())
+        }
+        _ => Err(refused(&words_of(&output))),
+    }
+}
+
+/// Runs a command, giving it `input` while its output is read.
+fn talk(mut command: Command, input: &[u8]) -> std::io::Result<Output> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut stdin = child.stdin.take();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if let Some(stdin) = &mut stdin {
+                // Git that ended early says why.
+                let _ = stdin.write_all(input);
+            }
+            drop(stdin);
+        });
+        child.wait_with_output()
+    })
+}
+
+/// Variables that point git to another repository, or change what it takes paths for. Those that carry settings
+/// (`GIT_CONFIG_COUNT`, …) stay: a CI sets `safe.directory` by them.
+const CLEANED: [&str; 17] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_ATTR_SOURCE",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_GRAFT_FILE",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_NAMESPACE",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_TRACE",
+    "GIT_WORK_TREE",
+];
+
+/// Git in the folder `place`; it looks for its repository no higher than `top`.
+fn git(place: &Path, top: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.args(["-c", "core.fsmonitor=false", "-c", "core.quotePath=false"]);
+    for variable in CLEANED {
+        command.env_remove(variable);
+    }
+    if let Some(above) = top.parent() {
+        command.env("GIT_CEILING_DIRECTORIES", above);
+    }
+    command.env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C").stdin(Stdio::null()).current_dir(place);
+    command
+}
+
+fn words_of(output: &Output) -> String {
+    let words = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() { format!("git ended with {}", output.status) } else { lines.join(" ") }
+}
+
+fn refused(words: &str) -> Error {
+    Error::config(format!(
+        "git cannot say which files belong to the project: {words}. Put that right, or go by the .gitignore files alone \
+         ({})",
+        Setting::NoGit
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_the_index_and_of_other_files_are_told_apart() {
+        let read = |record: &[u8]| entry(record).map(|entry| (entry.kind, entry.path));
+        assert_eq!(read(b"H 100644 abc 0\ta b\tc"), Some((Kind::Tracked, "a b\tc".into())));
+        assert_eq!(read(b"? a\tb"), Some((Kind::Other, "a\tb".into())));
+        assert_eq!(read(b"? sub/"), Some((Kind::Nested, "sub".into())));
+        assert_eq!(read(b"H 160000 abc 0\tsub"), Some((Kind::Submodule, "sub".into())));
+        assert_eq!(read(b"S 100644 abc 0\tx"), Some((Kind::SkipWorktree, "x".into())));
+        assert_eq!(read(b"M 100644 abc 2\tx"), Some((Kind::Unmerged, "x".into())));
+        assert_eq!(read(b""), None);
+    }
+
+    #[test]
+    fn an_empty_folder_named_git_is_no_repository() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(".git")).unwrap();
+        assert!(!is_repository(folder.path()));
+        std::fs::write(folder.path().join(".git/HEAD"), "").unwrap();
+        assert!(is_repository(folder.path()));
+    }
 }

@@ -3,6 +3,7 @@
 pub(super) mod filter;
 pub(super) mod git;
 pub(super) mod ignore;
+pub(super) mod machine;
 pub(super) mod open;
 pub(super) mod protect;
 pub(super) mod read;

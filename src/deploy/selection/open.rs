@@ -119,28 +119,59 @@ mod unix {
             Ok(Self { path: root.to_owned(), descriptor })
         }
 
+        #[cfg(any(target_os = "linux", target_os = "android"))]
         pub(super) fn open_relative(&self, relative: &Path) -> Result<File, OpenError> {
+            use rustix::fs::{ResolveFlags, openat2};
+
+            let is_plain = relative.components().all(|component| matches!(component, Component::Normal(_)));
+            if !is_plain || relative.as_os_str().is_empty() {
+                return Err(OpenError::NotRegular);
+            }
+            // The kernel walks the components itself, in one call. Old ones, and some sandboxes, do not have it.
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+            match openat2(&self.descriptor, relative, file_flags(), Mode::empty(), resolve) {
+                Ok(opened) => Ok(File::from(opened)),
+                Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => self.open_by_component(relative),
+                Err(error) => Err(refusal(error)),
+            }
+        }
+
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        pub(super) fn open_relative(&self, relative: &Path) -> Result<File, OpenError> {
+            self.open_by_component(relative)
+        }
+
+        pub(super) fn open_by_component(&self, relative: &Path) -> Result<File, OpenError> {
             let mut folder: Option<OwnedFd> = None;
             let mut components = relative.components().peekable();
             while let Some(component) = components.next() {
                 let Component::Normal(name) = component else { return Err(OpenError::NotRegular) };
                 let here = folder.as_ref().unwrap_or(&self.descriptor).as_fd();
                 let is_last = components.peek().is_none();
-                // Non-blocking: opening a FIFO would wait for a writer.
-                let last = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-                let flags = if is_last { last } else { folder_flags() };
+                let flags = if is_last { file_flags() } else { folder_flags() };
                 match openat(here, name, flags, Mode::empty()) {
                     Ok(opened) if is_last => return Ok(File::from(opened)),
                     Ok(opened) => folder = Some(opened),
-                    // A link, a socket, a device without a driver; a link or a file in place of a folder.
-                    Err(Errno::LOOP | Errno::MLINK | Errno::NXIO | Errno::NODEV | Errno::NOTDIR) => {
-                        return Err(OpenError::NotRegular);
-                    }
-                    Err(error) => return Err(OpenError::Io(error.into())),
+                    Err(error) => return Err(refusal(error)),
                 }
             }
             Err(OpenError::NotRegular)
         }
+    }
+
+    fn refusal(error: Errno) -> OpenError {
+        match error {
+            // A link, a way out, a socket, a device without a driver; a link or a file in place of a folder.
+            Errno::LOOP | Errno::MLINK | Errno::XDEV | Errno::NXIO | Errno::NODEV | Errno::NOTDIR => {
+                OpenError::NotRegular
+            }
+            error => OpenError::Io(error.into()),
+        }
+    }
+
+    /// Non-blocking, as opening a FIFO would wait for a writer.
+    fn file_flags() -> OFlags {
+        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC
     }
 
     /// A folder that is only passed through need not be readable where the system has such a thing.
@@ -212,6 +243,23 @@ mod tests {
         }
         let outside = open_selected(&root, Path::new("/etc/passwd"), u64::MAX);
         assert!(matches!(outside, Err(OpenError::NotRegular)), "{outside:?}");
+    }
+
+    #[test]
+    fn the_call_of_the_kernel_and_the_walk_by_component_agree() {
+        let (_folder, root) = project();
+        symlink("b", root.join("a/folder")).unwrap();
+        let open = Root::open(&root).unwrap();
+        for path in ["a/b/file", "a/folder/file", "a/b/gone", "a/b/file/x", "a/../a/b/file", ""] {
+            let kind = |opened: Result<File, OpenError>| match opened {
+                Ok(_) => "open",
+                Err(OpenError::NotRegular) => "not regular",
+                Err(error) if error.is_gone() => "gone",
+                Err(_) => "error",
+            };
+            let path = Path::new(path);
+            assert_eq!(kind(open.open_relative(path)), kind(open.open_by_component(path)), "{}", path.display());
+        }
     }
 
     #[test]

@@ -1,18 +1,20 @@
 //! Which files a deploy is about: everything local that rules, masks and the caller's skipper leave in.
 //!
-//! All of it is looked at before the first request: a local mistake costs none, and changes nothing.
+//! All of it is done before the first request: a local mistake costs none, and changes nothing.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::filter::Filter;
-use super::git::WorkTree;
+use super::git::{Answer, Listing, WorkTree};
 use super::ignore::Rules;
-use super::protect::{DEFAULT_PROTECTED, Protection};
+use super::machine;
+use super::protect::Protection;
 use super::read::{Hashed, hash_all, unreadable};
 use super::walk::{self, LeftOut, Walked};
 use crate::blocking::blocking;
-use crate::deploy::state::manifest::FileState;
+use crate::deploy::state::manifest::{FileState, Origin};
 use crate::error::{Error, Result};
 use crate::finder::{Mask, Skipper};
 use crate::setting::Setting;
@@ -23,17 +25,26 @@ pub const MAX_FILE_SIZE: u64 = 100 * 1024 * 1024;
 
 /// What a deploy is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct SelectOptions {
     /// Masks of project-relative paths, as for a search.
     pub masks: Vec<String>,
     /// Patterns of files that are never touched, in `.gitignore` syntax; `None` is [`DEFAULT_PROTECTED`].
     pub protected: Option<Vec<String>>,
-    /// Masks of protected files that are touched all the same.
+    /// Masks of files that are deployed in spite of protection and ignore rules; one that matches nothing is an error.
     pub include: Vec<String>,
+    /// The same, but one that matches nothing is a warning.
+    pub include_if_there: Vec<String>,
     /// Whether what cannot be sent (links to folders, sockets, …) is an error.
     pub strict: bool,
     /// In bytes. A larger file is an error, before any request.
     pub max_file_size: u64,
+    /// Read the `.gitignore` files rather than ask git.
+    pub no_git: bool,
+    /// Send pointers of Git LFS as they are.
+    pub allow_lfs_pointers: bool,
+    /// Count files as removed that git did not track and that another machine sent.
+    pub delete_untracked: bool,
 }
 
 impl Default for SelectOptions {
@@ -42,8 +53,12 @@ impl Default for SelectOptions {
             masks: vec!["**/*".to_owned()],
             protected: None,
             include: Vec::new(),
+            include_if_there: Vec::new(),
             strict: false,
             max_file_size: MAX_FILE_SIZE,
+            no_git: false,
+            allow_lfs_pointers: false,
+            delete_untracked: false,
         }
     }
 }
@@ -64,6 +79,8 @@ pub(crate) struct Selection {
     pub left_out: BTreeMap<String, LeftOut>,
     pub empty_folders: usize,
     pub warnings: Vec<String>,
+    /// The id of this machine; empty if it has none, or if git was not asked.
+    pub machine: String,
 }
 
 /// Selects and hashes the files of `root`. `reserved` is the project-relative folder of our state, if it is inside.
@@ -76,11 +93,14 @@ pub(crate) async fn select(
     let (scan_root, scan_options) = (root.to_owned(), options.clone());
     let (mut walked, mut filter, mut warnings) = blocking(move || scan(&scan_root, &scan_options, reserved)).await?;
     filter.leave_to_skipper(&mut walked, skipper).await?;
+    if let Some((_, file)) = walked.unsendable.first() {
+        return Err(walk::unsendable(file));
+    }
     refuse_what_cannot_be_sent(root, &walked, options)?;
-    let max = options.max_file_size;
     let files = std::mem::take(&mut walked.files);
-    let hashed_root = root.to_owned();
-    let files = blocking(move || hash(&hashed_root, files, max)).await?;
+    let (root, options, protection) = (root.to_owned(), options.clone(), filter.protection.clone());
+    let (files, databases, machine) = blocking(move || hash(&root, files, &options, &protection)).await?;
+    walked.protected.extend(databases);
     warnings.extend(walk::lookalikes(files.keys()));
     let selection = Selection {
         files,
@@ -89,6 +109,7 @@ pub(crate) async fn select(
         left_out: walked.left_out,
         empty_folders: walked.empty_folders,
         warnings,
+        machine,
     };
     Ok((selection, filter))
 }
@@ -114,17 +135,67 @@ pub(crate) fn checked_root(root: &Path) -> Result<PathBuf> {
 
 fn scan(root: &Path, options: &SelectOptions, reserved: Option<String>) -> Result<(Walked, Filter, Vec<String>)> {
     let masks = options.masks.iter().map(|mask| Mask::parse(mask)).collect::<Result<Vec<_>>>()?;
-    let protection = match &options.protected {
-        Some(patterns) => Protection::new(patterns, &options.include)?,
-        None => Protection::new(&DEFAULT_PROTECTED, &options.include)?,
-    };
-    let (tree, warning) = WorkTree::around(root).unzip();
-    let mut rules = Rules::at(root, tree)?;
-    let walked = walk::walk(root, &mut rules, &masks, &protection, reserved.as_deref())?;
-    let mut warnings = std::mem::take(&mut rules.warnings);
-    warnings.extend(warning.flatten());
+    let include: Vec<String> = options.include.iter().chain(&options.include_if_there).cloned().collect();
+    let protection = Protection::new(options.protected.as_deref(), &include)?.without_packages(root)?;
+    let (mut rules, mut warnings) = rules(root, options)?;
+    let protection = protection.with_listing(rules.listing());
+    let mut walked = walk::walk(root, &mut rules, &masks, &protection, reserved.as_deref())?;
+    warnings.append(&mut rules.warnings);
+    warnings.append(&mut walked.warnings);
+    warnings.extend(check_include(options, &walked)?);
     let filter = Filter::new(rules, masks, protection, &walked, reserved);
     Ok((walked, filter, warnings))
+}
+
+/// The ignore rules that hold at `root`: git's own answer in a work tree, unless the caller wants it otherwise.
+fn rules(root: &Path, options: &SelectOptions) -> Result<(Rules, Vec<String>)> {
+    let Some(tree) = WorkTree::around(root) else { return Ok((Rules::at(root, None, None)?, Vec::new())) };
+    if options.no_git {
+        return Ok((Rules::at(root, Some(tree), None)?, Vec::new()));
+    }
+    match Listing::of(root, &tree)? {
+        Answer::Listed(mut listing) => {
+            let warnings = std::mem::take(&mut listing.warnings);
+            Ok((Rules::at(root, Some(tree), Some(Arc::new(listing)))?, warnings))
+        }
+        Answer::RootIgnored => Ok((Rules::at(root, None, None)?, Vec::new())),
+        Answer::NotInstalled => {
+            let warning =
+                "this is a git work tree, but the command \"git\" is not installed: the .gitignore files alone \
+                           decide, so files that git tracks in spite of them are left out"
+                    .to_owned();
+            Ok((Rules::at(root, Some(tree), None)?, vec![warning]))
+        }
+    }
+}
+
+/// Refuses masks of files to include that match nothing, and gives warnings for those that may.
+fn check_include(options: &SelectOptions, walked: &Walked) -> Result<Vec<String>> {
+    let matches = |text: &String| -> Result<bool> {
+        let mask = Mask::parse(text)?;
+        Ok(walked.files.keys().any(|path| mask.matches(path)))
+    };
+    for text in &options.include {
+        if !matches(text)? {
+            return Err(nothing_included(text));
+        }
+    }
+    let mut warnings = Vec::new();
+    for text in &options.include_if_there {
+        if !matches(text)? {
+            warnings.push(format!("include = {text:?} matches no file here"));
+        }
+    }
+    Ok(warnings)
+}
+
+/// The error about a mask of files to include that matches nothing.
+pub(crate) fn nothing_included(mask: &str) -> Error {
+    Error::config(format!(
+        "{} {mask:?} matches no file that could be deployed: it is a path relative to the project, in which * and ** match \
+         anything",
+        Setting::Include
+    ))
 }
 
 fn refuse_what_cannot_be_sent(root: &Path, walked: &Walked, options: &SelectOptions) -> Result<()> {
@@ -156,23 +227,51 @@ fn nothing_selected(root: &Path, walked: &Walked) -> String {
     }
 }
 
-/// Hashes, and refuses what is too large or cannot be read.
-fn hash(root: &Path, files: BTreeMap<String, PathBuf>, max_size: u64) -> Result<BTreeMap<String, LocalFile>> {
+type HashedFiles = (BTreeMap<String, LocalFile>, BTreeMap<String, PathBuf>, String);
+
+/// Hashes, and refuses what is too large or cannot be read. Apart from the files: databases, which are protected, and the
+/// id of this machine.
+fn hash(
+    root: &Path,
+    files: BTreeMap<String, PathBuf>,
+    options: &SelectOptions,
+    protection: &Protection,
+) -> Result<HashedFiles> {
+    let max_size = options.max_file_size;
     let (names, paths): (Vec<String>, Vec<PathBuf>) = files.into_iter().unzip();
     let hashed =
         hash_all(root, &paths, max_size).map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
     let mut selected = BTreeMap::new();
+    let mut databases = BTreeMap::new();
     let mut too_large = Vec::new();
+    let mut pointers = Vec::new();
+    let mebibytes = |name: &str, size: u64| format!("{name} ({} MiB)", size.div_ceil(1024 * 1024));
     for ((name, path), hashed) in names.into_iter().zip(paths).zip(hashed) {
-        match hashed {
-            Hashed::Done(state) => {
-                selected.insert(name, LocalFile { path, state });
+        let state = match hashed {
+            Hashed::Database(_) if !protection.lifts(&name) => {
+                databases.insert(name, path);
+                continue;
             }
-            Hashed::TooLarge(size) => too_large.push(format!("{name} ({} MiB)", size.div_ceil(1024 * 1024))),
-            // Deleted while we looked, as editors do with their temporary files.
-            Hashed::Gone => {}
+            Hashed::Database(state) if state.sha256.is_none() => {
+                too_large.push(mebibytes(&name, state.size.unwrap_or_default()));
+                continue;
+            }
+            Hashed::Done(state) | Hashed::Database(state) => state,
+            Hashed::LfsPointer(state) => {
+                if !options.allow_lfs_pointers {
+                    pointers.push(name.clone());
+                }
+                state
+            }
+            Hashed::TooLarge(size) => {
+                too_large.push(mebibytes(&name, size));
+                continue;
+            }
+            // Deleted while it was read, as editors do with their temporary files.
+            Hashed::Gone => continue,
             Hashed::Failed(source) => return Err(unreadable(&path, source)),
-        }
+        };
+        selected.insert(name, LocalFile { path, state });
     }
     if !too_large.is_empty() {
         return Err(Error::config(format!(
@@ -183,5 +282,24 @@ fn hash(root: &Path, files: BTreeMap<String, PathBuf>, max_size: u64) -> Result<
             Setting::MaxFileSize
         )));
     }
-    Ok(selected)
+    if !pointers.is_empty() {
+        return Err(Error::config(format!(
+            "Git LFS has not fetched the content of {}, and only its pointers are here: run \"git lfs pull\" first ({} sends \
+             the pointers)",
+            first_few(pointers.into_iter()),
+            Setting::AllowLfsPointers
+        )));
+    }
+    let machine = note_origins(&mut selected, protection);
+    Ok((selected, databases, machine))
+}
+
+/// Notes which files git tracks. The id of this machine is needed, and made, only where there are others.
+fn note_origins(files: &mut BTreeMap<String, LocalFile>, protection: &Protection) -> String {
+    let is_untracked = |path: &String| matches!(protection.origin_of(path, ""), Some(Origin::Untracked(_)));
+    let machine = machine::id_if_needed(files.keys().any(is_untracked));
+    for (path, file) in files {
+        file.state.origin = protection.origin_of(path, &machine);
+    }
+    machine
 }

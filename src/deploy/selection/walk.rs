@@ -2,10 +2,11 @@
 //!
 //! Links are the one delicate thing. A link to a file inside the project is sent as that file's content; anything else
 //! (a link to a folder, out of the project, to nothing; sockets, devices) cannot be sent faithfully and is `skipped` with
-//! the reason, never followed: a followed folder link could loop or publish somebody's home.
+//! the reason, never followed: a followed folder link could loop or publish somebody's home. A link does not get around
+//! a rule either: its target is judged as if it were sent itself. Links are judged last, when all else is known.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs::FileType;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::ignore::{Folder, Rule, Rules};
 use super::protect::Protection;
 use super::read::unreadable;
-use crate::deploy::paths::composed;
+use crate::deploy::paths::{composed, parent_of};
 use crate::error::{Error, Result};
 use crate::finder::Mask;
 
@@ -23,7 +24,7 @@ use crate::finder::Mask;
 pub struct LeftOut {
     /// Files left out one by one.
     pub files: usize,
-    /// Folders left out with all below them, which was not looked at.
+    /// Folders left out with all below them, which were not entered.
     pub folders: usize,
     /// One of the rules that did it.
     pub rule: String,
@@ -32,7 +33,7 @@ pub struct LeftOut {
 /// What the walk found.
 #[derive(Debug, Default)]
 pub(crate) struct Walked {
-    /// Project-relative path to the local file.
+    /// Project-relative path to the local file; for a link, to what it leads to.
     pub files: BTreeMap<String, PathBuf>,
     /// The same of protected files.
     pub protected: BTreeMap<String, PathBuf>,
@@ -42,8 +43,11 @@ pub(crate) struct Walked {
     pub left_out: BTreeMap<String, LeftOut>,
     /// Folders with nothing in them.
     pub empty_folders: usize,
-    /// Virtualenvs and the like, which only their content tells.
+    /// Virtualenvs and the like, which only their content tells, and the parts of one in the root.
     pub environments: Vec<String>,
+    /// Files that would be sent, but for their names: path with a replacement for what is no UTF-8, and local file.
+    pub unsendable: Vec<(String, PathBuf)>,
+    pub warnings: Vec<String>,
 }
 
 impl Walked {
@@ -68,12 +72,25 @@ pub(crate) fn walk(
     protection: &Protection,
     reserved: Option<&str>,
 ) -> Result<Walked> {
-    let mut walk = Walk { root, rules, masks, protection, reserved, out: Walked::default() };
-    let mut pending = vec![String::new()];
+    let mut walk = Walk { root, rules, masks, protection, reserved, out: Walked::default(), links: Vec::new() };
+    let mut pending = vec![Pending { path: String::new(), place: root.to_owned(), is_below_environment: false }];
     while let Some(folder) = pending.pop() {
         walk.enter(&folder, &mut pending)?;
     }
+    walk.take_differently_spelled()?;
+    for (path, link) in std::mem::take(&mut walk.links) {
+        walk.take_link(path, &link)?;
+    }
     Ok(walk.out)
+}
+
+/// A folder to be entered.
+struct Pending {
+    /// With a replacement for what is no UTF-8.
+    path: String,
+    place: PathBuf,
+    /// Whether it lies in a virtualenv, of which only what git tracks is taken.
+    is_below_environment: bool,
 }
 
 struct Walk<'a> {
@@ -84,97 +101,177 @@ struct Walk<'a> {
     /// A folder of the project that belongs to us on the host.
     reserved: Option<&'a str>,
     out: Walked,
+    links: Vec<(String, PathBuf)>,
 }
 
 /// The file that makes a folder a virtualenv.
 pub(crate) const ENVIRONMENT_MARK: &str = "pyvenv.cfg";
 
 impl Walk<'_> {
-    fn enter(&mut self, path: &str, pending: &mut Vec<String>) -> Result<()> {
-        let folder = self.rules.folder(path)?;
+    fn enter(&mut self, here: &Pending, pending: &mut Vec<Pending>) -> Result<()> {
+        let path = here.path.as_str();
         if let Some(rule) = self.leaves_out_folder(path)? {
             self.out.count(&rule, true);
             return Ok(());
         }
-        let place = self.root.join(path);
-        let local = |source| unreadable(&place, source);
+        let folder = self.rules.folder(path)?;
         let mut entries = Vec::new();
-        for entry in std::fs::read_dir(&place).map_err(local)? {
+        let local = |source| unreadable(&here.place, source);
+        for entry in std::fs::read_dir(&here.place).map_err(local)? {
             let entry = entry.map_err(local)?;
             entries.push((entry.file_name(), entry.file_type().map_err(local)?));
         }
         if entries.is_empty() {
             self.out.empty_folders += 1;
         }
-        if !path.is_empty() && is_environment(&place, &entries) {
-            self.out.count(&Rule::always("virtualenv"), true);
+        let found_environment = !here.is_below_environment && is_environment(&here.place, &entries);
+        if found_environment && path.is_empty() {
+            let parts = environment_parts(&here.place, &entries);
+            self.out.warnings.push(format!(
+                "the project's folder is a virtual environment itself ({ENVIRONMENT_MARK}): {} are left out, but for what \
+                 git tracks",
+                parts.join(", ")
+            ));
+            self.out.environments = parts;
+        } else if found_environment {
             self.out.environments.push(path.to_owned());
+        }
+        let is_below_environment = here.is_below_environment || (found_environment && !path.is_empty());
+        if is_below_environment && !self.rules.listing().is_some_and(|listing| listing.tracks_below(path)) {
+            self.out.count(&environment_rule(), true);
             return Ok(());
         }
         entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         for (name, kind) in entries {
-            let local = place.join(&name);
-            let name = checked_name(&local, name.to_str())?;
+            let place = here.place.join(&name);
+            let name = name.to_string_lossy();
+            let name = composed(&name);
             let path = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
+            let is_below_environment = is_below_environment || self.is_environment_part(&path);
             if kind.is_dir() {
-                pending.push(path);
-            } else {
-                self.take(&folder, path, local, kind)?;
+                pending.push(Pending { path, place, is_below_environment });
+                continue;
             }
+            if is_below_environment && !self.rules.listing().is_some_and(|listing| listing.tracks(&path)) {
+                self.out.count(&environment_rule(), false);
+                continue;
+            }
+            self.take(&folder, path, place, kind)?;
         }
         Ok(())
     }
 
+    fn is_environment_part(&self, path: &str) -> bool {
+        self.out.environments.iter().any(|part| part == path)
+    }
+
     fn leaves_out_folder(&mut self, path: &str) -> Result<Option<Rule>> {
-        if let Some(rule) = self.rules.leaves_out_all_of(path)? {
+        if let Some(rule) = self.rules.leaves_out_all_of(path, self.protection.may_lift_below(path))? {
             return Ok(Some(rule));
         }
         if self.reserved == Some(path) {
-            return Ok(Some(Rule::always("the deploys' own notes")));
+            return Ok(Some(Rule::never("the state of deploys")));
         }
         let matches = self.masks.iter().any(|mask| mask.may_match_below(path));
         Ok((!matches).then(masks_rule))
     }
 
-    fn take(&mut self, folder: &Folder, path: String, local: PathBuf, kind: FileType) -> Result<()> {
-        if let Some(rule) = self.rules.leaves_out(folder, &path) {
+    fn take(&mut self, folder: &Folder, path: String, place: PathBuf, kind: FileType) -> Result<()> {
+        let matches = |mask: &Mask| mask.matches(&path) || (kind.is_symlink() && mask.may_match_below(&path));
+        let matches = self.masks.iter().any(matches);
+        if let Some(what) = special(kind).filter(|_| !kind.is_symlink()) {
+            match self.rules.ignores_special(folder, &path) {
+                Some(rule) => self.out.count(&rule, false),
+                None if !matches => self.out.count(&masks_rule(), false),
+                None => {
+                    self.out.skipped.insert(path, what.to_owned());
+                }
+            }
+            return Ok(());
+        }
+        if let Some(rule) = self.rules.leaves_out(folder, &path, self.protection.lifts(&path)) {
             self.out.count(&rule, false);
             return Ok(());
         }
-        let matches = |mask: &Mask| mask.matches(&path) || (kind.is_symlink() && mask.may_match_below(&path));
-        if !self.masks.iter().any(matches) {
+        if !matches {
             self.out.count(&masks_rule(), false);
             return Ok(());
         }
-        let found = if kind.is_symlink() {
-            self.resolve_link(&local)?
-        } else {
-            special(kind).map_or(Ok(local), |what| Err(what.to_owned()))
-        };
-        let local = match found {
-            Ok(local) => local,
-            Err(reason) => {
-                self.out.skipped.insert(path, reason);
-                return Ok(());
+        if kind.is_symlink() {
+            self.links.push((path, place));
+            return Ok(());
+        }
+        let name = place.clone();
+        self.keep(path, &name, place)
+    }
+
+    /// Takes the file `place`, which is called `name` here.
+    fn keep(&mut self, path: String, name: &Path, place: PathBuf) -> Result<()> {
+        if !is_sendable(name) {
+            if self.protection.covers(&path) {
+                self.out.count(
+                    &Rule { source: "protection".to_owned(), pattern: "names that are not UTF-8".to_owned() },
+                    false,
+                );
+            } else {
+                self.out.unsendable.push((path, name.to_owned()));
             }
-        };
+            return Ok(());
+        }
         let files = if self.protection.covers(&path) { &mut self.out.protected } else { &mut self.out.files };
         match files.entry(path) {
             std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(local);
+                entry.insert(place);
                 Ok(())
             }
             // Possible only where names are composed: two spellings of one name.
             std::collections::btree_map::Entry::Occupied(entry) => Err(Error::config(format!(
                 "{} and {} would be the same file on the host: rename one",
                 entry.get().display(),
-                local.display()
+                place.display()
             ))),
         }
     }
 
+    /// Takes the files that git tracks under another spelling than the file system's, where that ignores case: they are
+    /// sent under git's name.
+    fn take_differently_spelled(&mut self) -> Result<()> {
+        let Some(listing) = self.rules.listing().cloned() else { return Ok(()) };
+        let missed: BTreeSet<&String> = listing
+            .tracked()
+            .filter(|path| !self.out.files.contains_key(*path) && !self.out.protected.contains_key(*path))
+            .collect();
+        if missed.is_empty() || !ignores_case(self.root) {
+            return Ok(());
+        }
+        for path in missed {
+            let place = self.root.join(path);
+            let Ok(metadata) = place.symlink_metadata() else { continue };
+            if !metadata.is_file() || self.leaves_out_folder(parent_of(path))?.is_some() {
+                continue;
+            }
+            let folder = self.rules.folder(parent_of(path))?;
+            let is_out = self.rules.leaves_out(&folder, path, self.protection.lifts(path)).is_some();
+            if !is_out && self.masks.iter().any(|mask| mask.matches(path)) {
+                self.keep(path.clone(), &place.clone(), place)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_link(&mut self, path: String, link: &Path) -> Result<()> {
+        match self.resolve_link(link)? {
+            Ok(target) => self.keep(path, link, target),
+            Err(_) if self.protection.covers(&path) => self.keep(path, link, link.to_owned()),
+            Err(reason) => {
+                self.out.skipped.insert(path, reason);
+                Ok(())
+            }
+        }
+    }
+
     /// The file that a link leads to, which is read in its place, or why it cannot be sent.
-    fn resolve_link(&self, link: &Path) -> Result<std::result::Result<PathBuf, String>> {
+    fn resolve_link(&mut self, link: &Path) -> Result<std::result::Result<PathBuf, String>> {
         let target = match std::fs::canonicalize(link) {
             Ok(target) => target,
             Err(error) => return Ok(Err(format!("a symbolic link that leads nowhere ({error})"))),
@@ -182,17 +279,37 @@ impl Walk<'_> {
         let Ok(inside) = target.strip_prefix(self.root) else {
             return Ok(Err(format!("a symbolic link out of the project, to {}", target.display())));
         };
-        let kind = std::fs::metadata(&target).map_err(|source| unreadable(&target, source))?.file_type();
+        let kind = std::fs::symlink_metadata(&target).map_err(|source| unreadable(&target, source))?.file_type();
         if kind.is_dir() {
             return Ok(Err("a symbolic link to a folder".to_owned()));
         }
         if let Some(what) = special(kind) {
             return Ok(Err(format!("a symbolic link to {what}")));
         }
-        if inside.to_str().is_some_and(|inside| self.protection.covers(inside)) {
-            return Ok(Err(format!("a symbolic link to the protected file {}", inside.display())));
+        let inside = inside.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+        let inside = composed(&inside).into_owned();
+        if self.protection.covers(&inside) {
+            return Ok(Err(format!("a symbolic link to the protected file {inside}")));
+        }
+        if let Some(Rule { source, pattern }) = self.leaves_out_target(&inside)? {
+            return Ok(Err(format!("a symbolic link to {inside}, which is left out by {source} ({pattern})")));
         }
         Ok(Ok(target))
+    }
+
+    /// What leaves the target of a link out, if anything does. Masks do not count: they choose the names that are sent.
+    fn leaves_out_target(&mut self, path: &str) -> Result<Option<Rule>> {
+        let is_inside =
+            |folder: &str| path == folder || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        if self.reserved.is_some_and(is_inside) {
+            return Ok(Some(Rule::never("the state of deploys")));
+        }
+        let is_tracked = self.rules.listing().is_some_and(|listing| listing.tracks(path));
+        if !is_tracked && self.out.environments.iter().any(|environment| is_inside(environment)) {
+            return Ok(Some(environment_rule()));
+        }
+        let folder = self.rules.folder(parent_of(path))?;
+        Ok(self.rules.leaves_out(&folder, path, self.protection.lifts(path)))
     }
 }
 
@@ -200,12 +317,49 @@ pub(crate) fn masks_rule() -> Rule {
     Rule { source: "path masks".to_owned(), pattern: "no mask matches".to_owned() }
 }
 
+fn environment_rule() -> Rule {
+    Rule::never("virtualenv")
+}
+
 /// A virtualenv, or a conda environment.
-fn is_environment(place: &Path, entries: &[(std::ffi::OsString, FileType)]) -> bool {
+fn is_environment(place: &Path, entries: &[(OsString, FileType)]) -> bool {
     entries.iter().any(|(name, kind)| {
         (name == ENVIRONMENT_MARK && kind.is_file())
             || (name == "conda-meta" && kind.is_dir() && place.join("conda-meta/history").is_file())
     })
+}
+
+/// What a virtualenv in the project's root consists of, as far as it is there.
+fn environment_parts(place: &Path, entries: &[(OsString, FileType)]) -> Vec<String> {
+    let mut parts = Vec::new();
+    for (name, kind) in entries {
+        let Some(name) = name.to_str() else { continue };
+        match name {
+            ENVIRONMENT_MARK | "bin" | "Scripts" | "include" | "Include" | "lib64" | "share" | "conda-meta" => {
+                parts.push(name.to_owned());
+            }
+            // A project may have a folder of this name itself.
+            "lib" | "Lib" if kind.is_dir() => {
+                for entry in std::fs::read_dir(place.join(name)).into_iter().flatten().flatten() {
+                    let Ok(inner) = entry.file_name().into_string() else { continue };
+                    if inner == "site-packages" || inner.starts_with("python") || inner.starts_with("pypy") {
+                        parts.push(format!("{name}/{inner}"));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    parts.sort_unstable();
+    parts
+}
+
+/// Whether the file system finds the project's root under another spelling, too.
+fn ignores_case(root: &Path) -> bool {
+    let Some(name) = root.file_name().and_then(|name| name.to_str()) else { return false };
+    let swap = |c: char| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+    let other: String = name.chars().map(swap).collect();
+    other != name && root.with_file_name(other).exists()
 }
 
 #[cfg(unix)]
@@ -216,28 +370,33 @@ fn special(kind: FileType) -> Option<&'static str> {
         () if kind.is_socket() => Some("a socket"),
         () if kind.is_fifo() => Some("a named pipe"),
         () if kind.is_block_device() || kind.is_char_device() => Some("a device"),
-        () => Some("no regular file"),
+        () => Some("not a regular file"),
     }
 }
 
 #[cfg(not(unix))]
 fn special(kind: FileType) -> Option<&'static str> {
-    (!kind.is_file()).then_some("no regular file")
+    (!kind.is_file()).then_some("not a regular file")
 }
 
-/// A name as it is sent, or an error that names what cannot be.
-fn checked_name<'a>(local: &Path, name: Option<&'a str>) -> Result<Cow<'a, str>> {
-    let Some(name) = name else {
-        return Err(Error::config(format!(
-            "the name \"{}\" in {} is not valid UTF-8 and could not be sent as it is: rename it",
-            local.file_name().unwrap_or_default().as_encoded_bytes().escape_ascii(),
-            local.parent().unwrap_or(local).display()
-        )));
-    };
-    if cfg!(windows) && name.contains('\\') {
-        return Err(Error::config(format!("the name of {} holds a backslash: rename it", local.display())));
-    }
-    Ok(composed(name))
+/// Whether the host can be told a file's name as it is.
+fn is_sendable(file: &Path) -> bool {
+    let is_fine = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| !cfg!(windows) || !name.contains('\\'));
+    file.to_str().is_some() && file.file_name().is_none_or(is_fine)
+}
+
+/// The error about a file whose name, or a folder's, the host cannot be told.
+pub(crate) fn unsendable(file: &Path) -> Error {
+    let place = file.ancestors().filter(|place| !is_sendable(place)).last().unwrap_or(file);
+    let name = place.file_name().unwrap_or_default();
+    let folder = place.parent().unwrap_or(place).display();
+    Error::config(match name.to_str() {
+        Some(name) => format!("the name {name:?} in {folder} holds a backslash: rename it"),
+        None => format!(
+            "the name \"{}\" in {folder} is not valid UTF-8 and could not be sent as it is: rename it",
+            name.as_encoded_bytes().escape_ascii()
+        ),
+    })
 }
 
 /// Warnings for names that differ only by how their accents are spelled.

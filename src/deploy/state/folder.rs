@@ -303,7 +303,7 @@ impl KnownFiles {
         for path in &self.pending {
             self.done.remove(path);
             if let Some(state) = self.ours.get_mut(path) {
-                *state = FileState::unknown();
+                *state = FileState { origin: state.origin.take(), ..FileState::unknown() };
             }
         }
         for path in self.done.keys() {
@@ -354,7 +354,7 @@ mod tests {
     use super::*;
 
     fn file(sha: &str) -> FileState {
-        FileState { sha256: Some(sha.into()), size: Some(1), mode: None }
+        FileState { sha256: Some(sha.into()), size: Some(1), ..FileState::default() }
     }
 
     fn root() -> RemotePath {

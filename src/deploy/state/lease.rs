@@ -242,6 +242,12 @@ impl<R: Remote> Lease<R> {
         }
     }
 
+    /// As [`Self::leave`], but `Held` if another deploy has taken over.
+    pub(crate) async fn leave_if_ours(self) -> Result<()> {
+        self.shared.look_if_older(Duration::ZERO).await?;
+        self.leave().await
+    }
+
     /// Leaves the intent on the host as a note of what is owed.
     pub(crate) async fn leave(mut self) -> Result<()> {
         self.stop().await;

@@ -14,6 +14,17 @@ use crate::error::{Error, Result};
 /// The format that this version writes, and the newest that it reads.
 const FORMAT: u32 = 1;
 
+/// What git knew of a file when it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Git tracked it: where it is missing from a work tree, somebody removed it.
+    Tracked,
+    /// Git did not track it, and this machine sent it. It may be the result of a build, which another machine's work tree
+    /// does not have.
+    Untracked(String),
+}
+
 /// What is known of a file on the host. Without a digest it is ours, but its content is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FileState {
@@ -24,6 +35,9 @@ pub struct FileState {
     /// Permission bits of the local file, which the service cannot set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
+    /// Whether git tracked the file when it was sent. Unknown where git was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 impl FileState {
@@ -142,7 +156,12 @@ mod tests {
     }
 
     fn manifest() -> Manifest {
-        let state = FileState { sha256: Some("ab".into()), size: Some(2), mode: Some(0o644) };
+        let state = FileState {
+            sha256: Some("ab".into()),
+            size: Some(2),
+            mode: Some(0o644),
+            origin: Some(Origin::Untracked("m1".into())),
+        };
         let files = [("b".to_owned(), FileState::unknown()), ("a/ü".to_owned(), state)].into();
         Manifest::new(3, "d1", &place("/home/u/p"), files)
     }

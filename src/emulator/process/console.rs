@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use serde::Serialize;
@@ -191,8 +191,9 @@ impl Consoles {
         unlockpt(&ours)?;
         tcsetwinsize(&ours, Winsize { ws_row: 25, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 })?;
         let name = ptsname(&ours, Vec::new())?;
-        let theirs =
-            File::options().read(true).write(true).open(Path::new(std::ffi::OsStr::from_bytes(name.to_bytes())))?;
+        // Without the last flag an emulator that leads a session without a terminal, as in a container, would get this
+        // one as its own, and end with it. Only the console's program takes it, in a session of its own.
+        let theirs = open(&name, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())?;
 
         let words = self.words(console);
         let words: Vec<&Path> = words.iter().map(PathBuf::as_path).collect();

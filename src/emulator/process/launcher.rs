@@ -7,15 +7,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
+use super::python::AccountPython;
 use crate::emulator::account::Account;
-use crate::emulator::preferences::python3_versions;
 use crate::emulator::settings::Settings;
 
 const SCRIPT: &str = include_str!("launcher.py");
@@ -34,54 +33,27 @@ pub struct Session {
 /// Starts commands for one account.
 #[derive(Debug)]
 pub struct Launcher {
-    python: PathBuf,
-    /// A folder of programs that exist on the host but perhaps not on this machine.
-    bin: PathBuf,
+    /// The Python that runs the script.
+    starter: PathBuf,
+    /// The Python of the account.
+    python: AccountPython,
     script: PathBuf,
     root: PathBuf,
     user: String,
     private_view: bool,
 }
 
-/// Makes every Python version of the host run the emulator's Python. These are scripts, not links, since a Python finds
-/// its virtualenv only by its own path.
-fn make_pythons(bin: &Path, python: &Path) -> io::Result<()> {
-    fs::create_dir_all(bin)?;
-    let python = found(python);
-    let quoted = python.to_string_lossy().replace('\'', "'\\''");
-    let script = format!("#!/bin/sh\nexec '{quoted}' \"$@\"\n");
-    let names = python3_versions().map(|version| format!("python{version}"));
-    for name in names.chain(["python".to_owned(), "python3".to_owned()]) {
-        let place = bin.join(name);
-        fs::write(&place, &script)?;
-        fs::set_permissions(&place, fs::Permissions::from_mode(0o755))?;
-    }
-    Ok(())
-}
-
-/// Finds a program as a shell does.
-fn found(program: &Path) -> PathBuf {
-    if program.components().count() > 1 {
-        return std::path::absolute(program).unwrap_or_else(|_| program.to_owned());
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let mut places = std::env::split_paths(&folders).map(|folder| folder.join(program));
-    places.find(|place| place.is_file()).unwrap_or_else(|| program.to_owned())
-}
-
 impl Launcher {
     /// Prepares to start commands, and tests whether this system allows a private view of the account.
     ///
     /// # Errors
-    /// If the script cannot be written.
+    /// If the Python does not run, or the script cannot be written.
     pub fn new(settings: &Settings, account: &Account) -> io::Result<Self> {
         let script = account.private().join("launcher.py");
         fs::write(&script, SCRIPT)?;
-        let bin = account.private().join("bin");
-        make_pythons(&bin, &settings.python)?;
         let mut launcher = Self {
-            python: settings.python.clone(),
-            bin,
+            starter: settings.python.clone(),
+            python: AccountPython::make(&settings.python, &account.private())?,
             script,
             root: account.root().to_owned(),
             user: account.user().to_owned(),
@@ -95,18 +67,18 @@ impl Launcher {
     fn can_start(&self) -> io::Result<bool> {
         static TRIED: Mutex<BTreeMap<PathBuf, bool>> = Mutex::new(BTreeMap::new());
         let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(can) = tried.get(&self.python) {
+        if let Some(can) = tried.get(&self.starter) {
             return Ok(*can);
         }
         let can = self.try_start()?;
-        tried.insert(self.python.clone(), can);
+        tried.insert(self.starter.clone(), can);
         Ok(can)
     }
 
     fn try_start(&self) -> io::Result<bool> {
         let mut probe = self.command(&[Path::new("true")], Path::new("/"), false);
         let output = probe.stdin(Stdio::null()).output().map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot start {}: {error}", self.python.display()))
+            io::Error::new(error.kind(), format!("cannot start {}: {error}", self.starter.display()))
         })?;
         if !output.status.success() {
             log::info!(
@@ -143,10 +115,10 @@ impl Launcher {
         if path.starts_with('/') && (in_account || on_this_machine) { self.visible(path) } else { self.home() }
     }
 
-    /// The default Python.
+    /// The Python of web apps without a virtualenv.
     #[must_use]
     pub fn python(&self) -> &Path {
-        &self.python
+        &self.python.executable
     }
 
     /// A command that starts in `folder` (as the command sees it), with `PATH` as its only environment variable.
@@ -159,19 +131,10 @@ impl Launcher {
             "terminal": terminal,
             "folder": folder,
         });
-        let mut command = Command::new(&self.python);
+        let mut command = Command::new(&self.starter);
         command.args(["-I", "-S"]).arg(&self.script).arg(spec.to_string()).args(words).env_clear();
-        command.env("PATH", self.search_path());
+        command.env("PATH", self.python.search_path(&self.home()));
         command
-    }
-
-    fn search_path(&self) -> OsString {
-        let mut path = self.bin.clone().into_os_string();
-        if let Some(rest) = std::env::var_os("PATH") {
-            path.push(":");
-            path.push(rest);
-        }
-        path
     }
 
     /// The environment of the account's processes. It inherits only `PATH` from the emulator.

@@ -6,6 +6,7 @@ mod cpu;
 mod launcher;
 mod logs;
 mod processes;
+mod python;
 mod run;
 mod scheduler;
 mod supervisor;

@@ -138,14 +138,25 @@ impl WebAppWorkers {
         }
     }
 
-    /// Starts a new process of a web app and retires the old one.
+    /// Starts a new process of a web app and retires the old one. As on the host, a web app whose process cannot start,
+    /// such as one whose virtualenv does not exist, was reloaded nevertheless: visitors get an error.
     ///
     /// # Errors
-    /// If it cannot be started; the old process then keeps running.
-    pub async fn reload(&self, app: &WebApp, session: &Session) -> Result<(), StartError> {
+    /// If the system refuses; the old process then keeps running.
+    pub async fn reload(&self, app: &WebApp, session: &Session) -> io::Result<()> {
         let mut running = self.running.lock().await;
         self.tell(&app.domain_name, "...gracefully killing workers...")?;
-        self.renew(&mut running, app, session).await.map(drop)
+        match self.renew(&mut running, app, session).await {
+            Ok(_) => Ok(()),
+            Err(StartError::Io(error)) => Err(error),
+            Err(StartError::Ended { domain }) => {
+                self.tell(&domain, "worker 1 did not start: the error log says why")?;
+                if let Some(old) = running.remove(&domain) {
+                    old.retire();
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Ends a web app's process after its last request has finished.
@@ -205,7 +216,7 @@ impl WebAppWorkers {
         }
     }
 
-    /// The Python of the web app's virtualenv, or else the emulator's.
+    /// The Python of the web app's virtualenv, or else the account's.
     fn python(&self, app: &WebApp) -> PathBuf {
         if app.virtualenv_path.is_empty() {
             return self.launcher.python().to_owned();

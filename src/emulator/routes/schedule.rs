@@ -54,6 +54,10 @@ fn read_task(mut validator: Validator<'_>, old: Option<&ScheduledTask>) -> Resul
     let minute = validator.required("minute").and_then(|_| validator.number("minute", 59));
     let hour = validator.number("hour", 23);
     let hour = match interval {
+        Interval::Hourly if hour.is_some() => {
+            validator.refuse("hour", "Hourly tasks must not have an hour.");
+            None
+        }
         Interval::Hourly => None,
         Interval::Daily => hour.or(old.and_then(|task| task.hour)),
     };

@@ -39,11 +39,24 @@ impl Endpoint {
     /// The paths to route to it, in the router's syntax.
     pub fn routes(&self) -> Vec<String> {
         let full = format!("/api/{}/user/{{user}}/{}", self.version, self.name);
-        match full.strip_suffix("{*}") {
-            Some(start) => vec![start.to_owned(), format!("{start}/"), format!("{start}/{{*rest}}")],
-            // The router needs a name for each parameter; handlers take them in order.
-            None => vec![full.replacen("{}", "{first}", 1).replacen("{}", "{second}", 1)],
+        if let Some(start) = full.strip_suffix("{*}") {
+            return vec![start.to_owned(), format!("{start}/"), format!("{start}/{{*rest}}")];
         }
+        // The router needs a name for each parameter; handlers take them in order.
+        let route = full.replacen("{}", "{first}", 1).replacen("{}", "{second}", 1);
+        let bare = self.answers_bare().then(|| route.trim_end_matches('/').to_owned());
+        std::iter::once(route).chain(bare).collect()
+    }
+
+    /// Whether a path without its last slash is answered as with it: the service's examples for version 1 leave it out.
+    fn answers_bare(&self) -> bool {
+        self.version == "v1"
+    }
+
+    /// Whether the rest of a path is one of its paths.
+    fn is_at(&self, path: &str) -> bool {
+        matches(self.name, path)
+            || self.answers_bare() && !path.ends_with('/') && matches(self.name, &format!("{path}/"))
     }
 }
 
@@ -126,7 +139,7 @@ endpoints! {
 /// The endpoint that a request's raw path belongs to.
 pub(crate) fn find(path: &str) -> Option<&'static Endpoint> {
     let (version, _, rest) = api_path::split(path)?;
-    ENDPOINTS.iter().find(|endpoint| endpoint.version == version && matches(endpoint.name, rest))
+    ENDPOINTS.iter().find(|endpoint| endpoint.version == version && endpoint.is_at(rest))
 }
 
 fn matches(pattern: &str, path: &str) -> bool {
@@ -161,6 +174,9 @@ mod tests {
             ("/api/v0/user/u/consoles//", None),
             ("/api/v0/user/u/websites/", None),
             ("/api/v1/user/u/websites/", Some("websites/")),
+            ("/api/v1/user/u/websites/a.b/reload", Some("websites/{}/reload/")),
+            ("/api/v1/user/u/domains/a.b/ssl", Some("domains/{}/ssl/")),
+            ("/api/v0/user/u/webapps/a.b/reload", None),
             ("/api/v0/user/u", None),
             ("/user/u/consoles/7/", None),
         ] {

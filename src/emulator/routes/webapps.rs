@@ -10,7 +10,7 @@ use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use super::fields::Fields;
-use super::validation::is_domain;
+use super::validation::{Validator, is_domain};
 use crate::clock;
 use crate::emulator::process::{WebApp, wsgi_path};
 use crate::emulator::response::{self, not_found};
@@ -25,7 +25,10 @@ const HELLO: &str = "\
 def application(environ, start_response):
     if environ.get(\"PATH_INFO\") == \"/\":
         status = \"200 OK\"
-        content = \"<html><body><h1>Hello, World!</h1></body></html>\"
+        content = (
+            \"<html><head><title>PythonAnywhere hosted web application</title></head>\"
+            \"<body><h1>Hello, World!</h1></body></html>\"
+        )
     else:
         status = \"404 NOT FOUND\"
         content = \"Page not found.\"
@@ -33,6 +36,9 @@ def application(environ, start_response):
     start_response(status, response_headers)
     yield content.encode(\"utf8\")
 ";
+
+/// The code for a second web app at the same domain.
+const TAKEN: &str = "domain_taken";
 
 const TOO_MANY: &str = "You have reached your maximum number of web apps";
 
@@ -61,9 +67,14 @@ pub(crate) async fn read(State(state): SharedState, Path((_, domain)): Path<(Str
     }
 }
 
-/// How the service refuses a new web app: with status 200 and an error in the body.
-fn refused(kind: &str, text: &str) -> Response {
-    text_json(StatusCode::OK, &json!({"status": "ERROR", "error_type": kind, "error_message": text}))
+/// How the service refuses a new web app: with an error in the body, and with status 200 or 400.
+fn refused(state: &EmulatorState, kind: &str, text: &str) -> Response {
+    let status = if kind == TAKEN && state.settings.undocumented.taken_domain_400 {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::OK
+    };
+    text_json(status, &json!({"status": "ERROR", "error_type": kind, "error_message": text}))
 }
 
 fn text_json(status: StatusCode, value: &Value) -> Response {
@@ -82,14 +93,14 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Respons
         return response::json(StatusCode::BAD_REQUEST, &json!({"domain_name": ["Enter a valid domain name."]}));
     }
     if state.processes.websites.get(&domain).await.is_some() {
-        return refused("domain_taken", &format!("You already have a web app at {domain}"));
+        return refused(&state, TAKEN, &format!("You already have a web app at {domain}"));
     }
     if state.settings.account == AccountKind::Free && !state.processes.websites.all().await.is_empty() {
-        return refused("too_many_webapps", TOO_MANY);
+        return refused(&state, "too_many_webapps", TOO_MANY);
     }
     match make(&state, &domain, &python_version) {
         Ok(Ok(app)) => text_json(StatusCode::OK, &json!({"status": "OK", "webapp": shown(&app)})),
-        Ok(Err((kind, text))) => refused(kind, &text),
+        Ok(Err((kind, text))) => refused(&state, kind, &text),
         Err(error) => response::internal(&error),
     }
 }
@@ -103,7 +114,7 @@ fn make(state: &EmulatorState, domain: &str, python_version: &str) -> io::Result
     let expiry = httpdate::fmt_http_date(clock::wall() + Duration::from_secs(31 * 24 * 3600));
     let made = state.processes.webapps.change(|apps| {
         if apps.iter().any(|app| app.domain_name == domain) {
-            return Err(("domain_taken", format!("You already have a web app at {domain}")));
+            return Err((TAKEN, format!("You already have a web app at {domain}")));
         }
         if state.settings.account == AccountKind::Free && !apps.is_empty() {
             return Err(("too_many_webapps", TOO_MANY.to_owned()));
@@ -140,29 +151,35 @@ pub(crate) async fn update(
     State(state): SharedState,
     Path((_, domain)): Path<(String, String)>,
     fields: Fields,
-) -> Response {
+) -> Result<Response, Response> {
     if state.processes.webapps.get(&domain).is_none() {
-        return not_found();
+        return Ok(not_found());
     }
-    let python_version = match fields.get("python_version").map(dotted_version) {
-        Some(None) => {
-            return response::json(StatusCode::BAD_REQUEST, &json!({"python_version": ["Select a valid choice."]}));
-        }
-        given => given.flatten(),
-    };
+    let mut validator = Validator::partial(&fields);
+    let python_version = fields.get("python_version").map(dotted_version);
+    if python_version == Some(None) {
+        validator.refuse("python_version", "Select a valid choice.");
+    }
+    let force_https = validator.flag("force_https");
+    let password_protection = validator.flag("password_protection_enabled");
+    validator.done()?;
     let changed = state.processes.webapps.change(|apps| {
         let app = apps.iter_mut().find(|app| app.domain_name.eq_ignore_ascii_case(&domain))?;
-        apply(app, &fields, python_version);
+        apply(app, &fields);
+        app.python_version = python_version.flatten().unwrap_or_else(|| app.python_version.clone());
+        app.force_https = force_https.unwrap_or(app.force_https);
+        app.password_protection_enabled = password_protection.unwrap_or(app.password_protection_enabled);
         Some(app.clone())
     });
-    match changed {
+    Ok(match changed {
         Ok(Some(app)) => response::json(StatusCode::OK, &shown(&app)),
         Ok(None) => not_found(),
         Err(error) => response::internal(&error),
-    }
+    })
 }
 
-fn apply(app: &mut WebApp, fields: &Fields, python_version: Option<String>) {
+/// Sets the texts among the fields.
+fn apply(app: &mut WebApp, fields: &Fields) {
     let set = |target: &mut String, name: &str| {
         if let Some(value) = fields.get(name) {
             value.clone_into(target);
@@ -173,10 +190,6 @@ fn apply(app: &mut WebApp, fields: &Fields, python_version: Option<String>) {
     set(&mut app.virtualenv_path, "virtualenv_path");
     set(&mut app.password_protection_username, "password_protection_username");
     set(&mut app.password_protection_password, "password_protection_password");
-    app.python_version = python_version.unwrap_or_else(|| app.python_version.clone());
-    app.force_https = fields.flag("force_https").unwrap_or(app.force_https);
-    app.password_protection_enabled =
-        fields.flag("password_protection_enabled").unwrap_or(app.password_protection_enabled);
 }
 
 /// Takes the site offline. The code remains, and the WSGI file is kept under another name.

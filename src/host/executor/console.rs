@@ -24,6 +24,8 @@ const LOOKS: usize = 5;
 
 /// The note about the console that was made, for the next command.
 const NOTE: &str = "console.json";
+/// More than the note has, in bytes.
+const MOST_BYTES: usize = 64 << 10;
 
 #[derive(Serialize, Deserialize)]
 struct Made {
@@ -45,7 +47,7 @@ pub(super) async fn ready(id: Option<u64>, job_folder: &JobFolder) -> Result<u64
         return Ok(id);
     }
     let note = job_folder.state.join(NOTE)?;
-    let made = match client.read_file(&note).await {
+    let made = match client.read_file_at_most(&note, MOST_BYTES).await {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         // An invalid note is replaced by a new one.
         content => serde_json::from_slice::<Made>(&content?).ok(),

@@ -1,7 +1,7 @@
-//! `_PythonanywhereBase`: what the two classes share, which is nearly everything.
+//! The two classes, and `_PythonanywhereBase`, which does the work of both.
 //!
-//! An instance knows of which class it is, and so whether an operation is waited for or returned as a coroutine. Methods
-//! whose two forms differ in more than that are in `sync.rs` and `asynchronous.rs`.
+//! An instance knows of which class it is, and so whether an operation is waited for or returned as a coroutine. Arguments
+//! and attributes are read at the call, not when a coroutine is awaited.
 
 use std::path::PathBuf;
 
@@ -13,17 +13,18 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use super::arguments::{console_id, skipper, texts};
 use super::collector::collect;
 use super::deploy::{self, deploy_request, diff_request};
-use super::finished::Finished;
+use super::finished::{Finished, Raising};
 use super::host_jobs::{self, AgentControl, Request};
-use super::operations;
 use super::request::{Raw, file_content};
 use super::search::find_files;
 use super::service::{Call, Service};
 use super::state::{Pickled, Shared, State, pickled, set_project, set_up, unpickle};
+use super::{iterator, operations};
 use crate::client::Environment;
 use crate::python::deploy::DeployDiff;
 use crate::python::errors::IntoPy;
 use crate::python::runtime::run;
+use crate::python::twins::twin;
 
 type Object<'py> = PyResult<Bound<'py, PyAny>>;
 
@@ -33,13 +34,21 @@ pub(in crate::python) struct PythonanywhereBase {
     state: Shared,
 }
 
-impl PythonanywhereBase {
-    pub(super) fn new(is_async: bool) -> Self {
-        Self { state: Shared::new(State::new(is_async)) }
-    }
+twin! {
+    /// A project on the service, whose methods wait. Documented in `_core.pyi`.
+    #[pyclass(module = "pythonanywhere_api", extends = PythonanywhereBase, subclass, frozen)]
+    PythonanywhereApi: PythonanywhereBase, is_async: false
+}
 
-    pub(super) fn state(&self) -> &Shared {
-        &self.state
+twin! {
+    /// A project on the service, whose methods are coroutines. Documented in `_core.pyi`.
+    #[pyclass(module = "pythonanywhere_api", extends = PythonanywhereBase, subclass, frozen)]
+    AsyncPythonanywhereApi: PythonanywhereBase, is_async: true
+}
+
+impl PythonanywhereBase {
+    fn new(is_async: bool) -> Self {
+        Self { state: Shared::new(State::new(is_async)) }
     }
 
     /// The instance as it is now.
@@ -145,8 +154,35 @@ impl PythonanywhereBase {
         success_codes: Option<&Bound<'py, PyAny>>,
         request_kwargs: Option<&Bound<'py, PyDict>>,
     ) -> Object<'py> {
-        let raw = Raw::new(url_path, task, method, success_codes, request_kwargs)?;
+        let (none, is_async) = (PyDict::new(slf.py()), slf.get().state.is_async());
+        let raw = Raw::new(url_path, task, method, success_codes, request_kwargs.unwrap_or(&none), is_async)?;
         Self::run(slf, "_request", |service| operations::request(service, raw))
+    }
+
+    fn _from_json<'py>(slf: &Bound<'py, Self>, response: Bound<'py, PyAny>) -> Object<'py> {
+        let (object, state) = (slf.as_any().clone(), Shared::clone(&slf.get().state));
+        if !state.is_async() {
+            return operations::from_json(&object, &state, &response);
+        }
+        let (object, response) = (object.unbind(), response.unbind());
+        let parse =
+            move |py: Python<'_>| operations::from_json(object.bind(py), &state, response.bind(py)).map(Bound::unbind);
+        run(slf.py(), true, "_from_json", |caller| async move { Raising(caller.call(parse).await) })
+    }
+
+    fn _prepare_collector<'py>(slf: &Bound<'py, Self>, skip: &Bound<'py, PyAny>) -> Object<'py> {
+        let class = slf.py().import("pythonanywhere_api._items")?.getattr("ItemCollector")?;
+        let collector = class.call1((slf, skip))?;
+        if !slf.get().state.is_async() {
+            return Ok(collector);
+        }
+        let collector = collector.unbind();
+        run(slf.py(), true, "_prepare_collector", |_caller| async move { Raising(Ok(collector)) })
+    }
+
+    #[pyo3(signature = (path_mask, level_index=0))]
+    fn files_iterator<'py>(slf: &Bound<'py, Self>, path_mask: String, level_index: usize) -> Object<'py> {
+        iterator::start(Self::call(slf)?, slf.as_any(), path_mask, level_index, slf.get().state.is_async())
     }
 
     fn available_consoles<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
@@ -297,8 +333,8 @@ impl PythonanywhereBase {
 
     #[pyo3(
         signature = (dest, **options),
-        text_signature = "($self, dest, *, include=None, exclude=None, overwrite=False, executor='auto', console=None, \
-            domain=None, site_url=None, allow_tasks=False)"
+        text_signature = "($self, dest, *, include=None, exclude=None, overwrite=False, max_size=2147483648, executor='auto', \
+            console=None, domain=None, site_url=None, allow_tasks=False)"
     )]
     fn pull<'py>(slf: &Bound<'py, Self>, dest: PathBuf, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
         Self::run_job(slf, "pull", host_jobs::pull(slf.py(), dest, options)?)

@@ -55,7 +55,11 @@ pub(super) fn diff_request<'py>(
         masks: path_masks.map_or(Ok(default.masks), |given| texts("path_masks", given))?,
         protected: keywords.optional_texts("protected")?,
         include: keywords.texts("include")?,
+        include_if_there: Vec::new(),
         strict: keywords.flag("strict")?,
+        no_git: keywords.flag("no_git")?,
+        allow_lfs_pointers: keywords.flag("allow_lfs_pointers")?,
+        delete_untracked: keywords.flag("delete_untracked")?,
         max_file_size: keywords.number("max_file_size")?.map_or(default.max_file_size, |size| size as u64),
     };
     keywords.finish()?;
@@ -74,13 +78,16 @@ pub(super) fn deploy_request<'py>(
         Some(callback) => Some(Arc::new(callback.unbind())),
         None => None,
     };
+    let reload = keywords.texts("reload")?;
     let options = DeployOptions {
         delete: keywords.flag("delete")?,
         delete_unmanaged: keywords.flag("delete_unmanaged")?,
         max_delete: keywords.number("max_delete")?,
         include: keywords.texts("include")?,
         dry_run: keywords.flag("dry_run")?,
-        reload: keywords.texts("reload")?,
+        // Nothing is reloaded unasked.
+        keep_owed_reloads: reload.is_empty(),
+        reload,
         force: keywords.flag("force")?,
         concurrency: 0,
         executors: keywords.executors()?,
@@ -146,6 +153,7 @@ pub(super) async fn deploy(service: Service, request: DeployRequest) -> Finished
 
 async fn run(service: &Service, request: &DeployRequest) -> Result<deploy::DeployReport, Failed> {
     let task = "deploying";
+    request.options.check().map_err(failed(task))?;
     let made = request.diff.get();
     let project = project(service, task, made.local_root.clone())?;
     let complete;

@@ -18,7 +18,7 @@ use super::keywords::Keywords;
 use super::service::{Call, Failed, Service};
 use super::state::Shared;
 use crate::deploy::{self, ExecutorOptions, Outcome, PullOptions, SelectOptions};
-use crate::host::{Agents, Status};
+use crate::host::Agents;
 use crate::python::convert::json_to_py;
 use crate::python::runtime::run;
 
@@ -103,8 +103,11 @@ pub(super) fn verify<'py>(
         let mut select = SelectOptions::default();
         let masks = keywords.optional_texts("path_masks")?;
         select.protected = keywords.optional_texts("protected")?;
-        if local_root.is_none() && (masks.is_some() || select.protected.is_some()) {
-            return Err(PyTypeError::new_err("path_masks and protected choose local files: give local_root as well"));
+        select.no_git = keywords.flag("no_git")?;
+        if local_root.is_none() && (masks.is_some() || select.protected.is_some() || select.no_git) {
+            return Err(PyTypeError::new_err(
+                "path_masks, protected and no_git choose local files: give local_root as well",
+            ));
         }
         select.masks = masks.unwrap_or(select.masks);
         Ok(HostJob::Verify { local_root, options: select })
@@ -126,7 +129,9 @@ pub(super) fn rollback<'py>(
 pub(super) fn pull<'py>(py: Python<'py>, to: PathBuf, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
     request(py, "pull", options, |keywords| {
         let (include, exclude) = (keywords.texts("include")?, keywords.texts("exclude")?);
-        Ok(HostJob::Pull { to, options: PullOptions { include, exclude, overwrite: keywords.flag("overwrite")? } })
+        let overwrite = keywords.flag("overwrite")?;
+        let max_size = keywords.number("max_size")?.map_or(PullOptions::default().max_size, |size| size as u64);
+        Ok(HostJob::Pull { to, options: PullOptions { include, exclude, overwrite, max_size } })
     })
 }
 
@@ -208,12 +213,12 @@ async fn agent_answer(
             AgentVerb::Install => agents.install().await?,
             AgentVerb::Remove { force } => agents.remove(force).await?,
             AgentVerb::Status => {
-                let status = agents.status().await?;
-                let is_ready = matches!(status, Status::Ready { .. });
-                return Ok(json!({ "ready": is_ready, "status": status.to_string() }));
+                let report = agents.status().await?;
+                let status = report.status.to_string();
+                return Ok(json!({ "ready": report.is_ready(), "status": status, "warnings": report.warnings }));
             }
         };
-        Ok(json!({ "changed": change.changed, "warnings": change.warnings }))
+        Ok(json!({ "changed": change.changed, "renewed": change.renewed, "warnings": change.warnings }))
     };
     answer.await.map_err(failed(task))
 }

@@ -5,6 +5,7 @@
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -31,12 +32,25 @@ struct Plan {
     skip_folder: Option<Callable>,
 }
 
-impl Plan {
-    fn new(call: Call, object: &Bound<'_, PyAny>, mask: String, level: usize) -> PyResult<Self> {
-        let skip_folder = skipper(Some(&object.getattr(intern!(object.py(), "skip_enter_folder"))?))?;
-        Ok(Self { call, mask, level, skip_folder })
+/// An iterator of the class that suits the instance; nothing is searched before its first step.
+pub(super) fn start<'py>(
+    call: Call,
+    object: &Bound<'py, PyAny>,
+    mask: String,
+    level: usize,
+    is_async: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = object.py();
+    let skip_folder = skipper(Some(&object.getattr(intern!(py, "skip_enter_folder"))?))?;
+    let plan = Box::new(Plan { call, mask, level, skip_folder });
+    if is_async {
+        let stage = Arc::new(tokio::sync::Mutex::new(AsyncStage::New(plan)));
+        return AsyncFilesIterator { stage }.into_bound_py_any(py);
     }
+    FilesIterator { stage: Mutex::new(Some(Stage::New(plan))) }.into_bound_py_any(py)
+}
 
+impl Plan {
     fn begin(self, caller: CallerThread) -> Search {
         let task = "searching files";
         let service = self.call.on(caller);
@@ -93,11 +107,6 @@ pub(in crate::python) struct FilesIterator {
 }
 
 impl FilesIterator {
-    pub(super) fn new(call: Call, object: &Bound<'_, PyAny>, mask: String, level: usize) -> PyResult<Self> {
-        let plan = Plan::new(call, object, mask, level)?;
-        Ok(Self { stage: Mutex::new(Some(Stage::New(Box::new(plan)))) })
-    }
-
     fn swap(&self, stage: Option<Stage>) -> Option<Stage> {
         std::mem::replace(&mut *self.stage.lock().unwrap_or_else(PoisonError::into_inner), stage)
     }
@@ -168,13 +177,6 @@ enum AsyncStage {
     New(Box<Plan>),
     Running(Search),
     Ended,
-}
-
-impl AsyncFilesIterator {
-    pub(super) fn new(call: Call, object: &Bound<'_, PyAny>, mask: String, level: usize) -> PyResult<Self> {
-        let plan = Plan::new(call, object, mask, level)?;
-        Ok(Self { stage: Arc::new(tokio::sync::Mutex::new(AsyncStage::New(Box::new(plan)))) })
-    }
 }
 
 #[pymethods]

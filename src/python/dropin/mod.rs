@@ -8,7 +8,6 @@
 //! patches counts from the next call on. A constructor therefore checks types only; values are checked when used.
 
 mod arguments;
-mod asynchronous;
 mod base;
 mod collector;
 mod deploy;
@@ -23,15 +22,11 @@ mod response;
 mod search;
 mod service;
 mod state;
-mod sync;
 
 pub(super) use arguments::never_skip;
-pub(super) use asynchronous::AsyncPythonanywhereApi;
-pub(super) use base::PythonanywhereBase;
-pub(super) use collector::ItemCollector;
+pub(super) use base::{AsyncPythonanywhereApi, PythonanywhereApi, PythonanywhereBase};
 pub(super) use host_jobs::{AgentControl, CommandResult};
 pub(super) use iterator::{AsyncFilesIterator, FilesIterator};
 pub(super) use overrides::remember_originals;
 pub(super) use request::file_content;
-pub(super) use response::{Headers, Response};
-pub(super) use sync::PythonanywhereApi;
+pub(super) use response::Response;

@@ -1,13 +1,11 @@
 //! What `_request` returns: a response like those of requests.
 
-use std::sync::Arc;
-
-use http::header::{CONTENT_TYPE, HeaderMap};
-use pyo3::exceptions::PyKeyError;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyIterator, PyList};
+use pyo3::types::{PyBytes, PyDict, PyType};
 
+use super::request::requests_helper;
 use crate::client;
 use crate::python::errors::{exception, to_py};
 
@@ -23,7 +21,7 @@ pub(in crate::python) struct Response {
     reason: String,
     #[pyo3(get)]
     url: String,
-    headers: Arc<HeaderMap>,
+    headers: HeaderMap,
     content: PyOnceLock<Py<PyBytes>>,
 }
 
@@ -35,7 +33,7 @@ impl Response {
             ok: (200..400).contains(&status.as_u16()),
             reason: status.canonical_reason().unwrap_or_default().to_owned(),
             url: answer.url.as_str().to_owned(),
-            headers: Arc::new(answer.headers.clone()),
+            headers: answer.headers.clone(),
             content: PyOnceLock::new(),
             answer: Some(answer),
         }
@@ -49,7 +47,7 @@ impl Response {
             ok: false,
             reason,
             url: String::new(),
-            headers: Arc::default(),
+            headers: HeaderMap::new(),
             content: PyOnceLock::new(),
         }
     }
@@ -57,9 +55,13 @@ impl Response {
 
 #[pymethods]
 impl Response {
+    /// Names are looked up whatever their case; the values of a name that came several times are joined by commas.
     #[getter]
-    fn headers(&self) -> Headers {
-        Headers(Arc::clone(&self.headers))
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let pairs: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+        CLASS.import(py, "pythonanywhere_api._items", "Headers")?.call1((pairs,))
     }
 
     #[getter]
@@ -88,12 +90,15 @@ impl Response {
     }
 
     /// Raises the exception for an error status, and for an answer that never came.
-    fn raise_for_status(&self, py: Python<'_>) -> PyResult<()> {
-        match &self.answer {
-            Some(_) if self.status_code < 400 => Ok(()),
-            Some(answer) => Err(to_py(py, answer.to_error())),
-            None => Err(exception(py, "TransportError", (&self.reason,))),
-        }
+    fn raise_for_status(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, response) = (slf.py(), slf.get());
+        let error = match &response.answer {
+            Some(_) if response.status_code < 400 => return Ok(()),
+            Some(answer) => to_py(py, answer.to_error()),
+            None => exception(py, "TransportError", (&response.reason,)),
+        };
+        let raised = requests_helper(py, "as_http_error")?.call1((error.into_value(py), slf))?;
+        Err(PyErr::from_value(raised))
     }
 
     fn __bool__(&self) -> bool {
@@ -110,63 +115,4 @@ fn charset(content_type: &str) -> Option<&str> {
         let (name, value) = parameter.split_once('=')?;
         name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
     })
-}
-
-/// Headers of an answer. Names are looked up whatever their case; a name that came several times is joined by commas.
-#[pyclass(module = "pythonanywhere_api", frozen, mapping)]
-pub(in crate::python) struct Headers(Arc<HeaderMap>);
-
-impl Headers {
-    fn find(&self, name: &str) -> Option<String> {
-        let values: Vec<_> =
-            self.0.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-        (!values.is_empty()).then(|| values.join(", "))
-    }
-
-    fn pairs(&self) -> Vec<(String, String)> {
-        self.0.keys().map(|name| (name.as_str().to_owned(), self.find(name.as_str()).unwrap_or_default())).collect()
-    }
-}
-
-#[pymethods]
-impl Headers {
-    fn __getitem__(&self, name: &str) -> PyResult<String> {
-        self.find(name).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
-    }
-
-    #[pyo3(signature = (name, default=None))]
-    fn get<'py>(&self, py: Python<'py>, name: &str, default: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
-        match self.find(name) {
-            Some(value) => Ok(value.into_pyobject(py)?.into_any()),
-            None => Ok(default.unwrap_or_else(|| py.None().into_bound(py))),
-        }
-    }
-
-    fn __contains__(&self, name: &str) -> bool {
-        self.0.contains_key(name)
-    }
-
-    fn __len__(&self) -> usize {
-        self.0.keys_len()
-    }
-
-    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
-        PyList::new(py, self.keys())?.try_iter()
-    }
-
-    fn keys(&self) -> Vec<String> {
-        self.pairs().into_iter().map(|(name, _)| name).collect()
-    }
-
-    fn values(&self) -> Vec<String> {
-        self.pairs().into_iter().map(|(_, value)| value).collect()
-    }
-
-    fn items(&self) -> Vec<(String, String)> {
-        self.pairs()
-    }
-
-    fn __repr__(&self) -> String {
-        format!("{:?}", self.pairs())
-    }
 }

@@ -152,16 +152,21 @@ impl Skipper for Callback {
 /// What it raised; `TypeError` for one that must be awaited, which would otherwise be taken for true.
 pub(super) fn is_skipped(callback: &Bound<'_, PyAny>, path: &str) -> PyResult<bool> {
     let answer = callback.call1((path,))?;
-    if answer.hasattr(intern!(callback.py(), "__await__"))? {
-        // An unawaited coroutine would be warned about as well.
-        if answer.hasattr(intern!(callback.py(), "close"))? {
-            answer.call_method0(intern!(callback.py(), "close"))?;
-        }
-        return Err(PyTypeError::new_err(
-            "the callback that skips files must be a plain function, not a coroutine function",
-        ));
-    }
+    refuse_awaitable(&answer, "the callback that skips files")?;
     answer.is_truthy()
+}
+
+/// Refuses what a coroutine function returned where a plain one is needed.
+pub(super) fn refuse_awaitable(answer: &Bound<'_, PyAny>, what: &str) -> PyResult<()> {
+    let py = answer.py();
+    if !answer.hasattr(intern!(py, "__await__"))? {
+        return Ok(());
+    }
+    // An unawaited coroutine would be warned about as well.
+    if answer.hasattr(intern!(py, "close"))? {
+        answer.call_method0(intern!(py, "close"))?;
+    }
+    Err(PyTypeError::new_err(format!("{what} must be a plain function, not a coroutine function")))
 }
 
 /// Runs the caller's own `files_iterator` to its end and returns the paths it gave.
@@ -193,24 +198,11 @@ async fn drain_async(service: &Service, items: &Callable) -> Result<Vec<String>,
             .await?;
         match service.caller().resolve(step).await {
             Ok(item) => paths.push(service.on_caller(move |py, _| path_of(item.bind(py))).await?),
-            Err(error) => match ended(service, error).await? {
-                None => return Ok(paths),
-                Some(error) => return Err(Failed::Raised(error)),
-            },
+            Err(error) => {
+                service.caught::<PyStopAsyncIteration>(error).await?;
+                return Ok(paths);
+            }
         }
-    }
-}
-
-/// `None` for the exception that ends an asynchronous iteration.
-async fn ended(service: &Service, error: Error) -> Result<Option<Error>, Failed> {
-    let Error::Callback(source) = error else { return Ok(Some(error)) };
-    match source.downcast::<PyErr>() {
-        Ok(raised) => {
-            let (is_end, raised) =
-                service.on_caller(move |py, _| Ok((raised.is_instance_of::<PyStopAsyncIteration>(py), raised))).await?;
-            Ok((!is_end).then(|| Error::Callback(raised)))
-        }
-        Err(source) => Ok(Some(Error::Callback(source))),
     }
 }
 

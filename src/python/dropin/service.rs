@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
+use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -48,7 +49,8 @@ impl Failed {
         move |error| match error.kind() {
             ErrorKind::Callback | ErrorKind::Closed => Self::Raised(error),
             _ => Self::Told {
-                status: error.status().and_then(|status| StatusCode::from_u16(status).ok()),
+                // Of the statuses only "not there" makes a difference, and a proxy's 404 does not say that.
+                status: (error.kind() == ErrorKind::NotFound).then_some(StatusCode::NOT_FOUND),
                 text: format!("{task}: {}", error.chain()),
             },
         }
@@ -165,25 +167,33 @@ impl Service {
         if relative.is_empty() { Ok(root.clone()) } else { root.join(relative).map_err(Failed::doing(task)) }
     }
 
-    /// What is in a folder of the project; `None` if there is no such folder.
+    /// What a search finds in a folder of the project; `None` if there is no such folder.
     pub(super) async fn list(&self, folder: &str) -> Result<Option<Vec<Entry>>, Failed> {
-        let task = format!("listing the folder {folder:?}");
         if let Some(replacement) = &self.0.call.folder_items {
-            return self.list_with(replacement, folder, &task).await;
+            return self.list_with(replacement, folder, &format!("listing the folder {folder:?}")).await;
         }
+        let entry = |item: Item| Entry { is_dir: item.kind == "directory", name: item.name };
+        Ok(self.items(folder).await?.map(|items| items.into_iter().map(entry).collect()))
+    }
+
+    /// What is in a folder of the project, with the types that the service names; `None` if there is no such folder.
+    pub(super) async fn items(&self, folder: &str) -> Result<Option<Vec<Item>>, Failed> {
+        let task = format!("listing the folder {folder:?}");
         let path = self.path(&task, folder)?;
         let listed = if let Some(replacement) = &self.0.call.request {
             let path = format!("files/path{}/", path.quoted());
             match self.ask(replacement, "GET", path, &task, Body::None).await {
-                Ok(answer) => entries_of_listing(&answer.json(&task).await?)
-                    .ok_or_else(|| Failed::text(format!("{task}: the answer is not a folder listing"))),
+                Ok(answer) => match answer.json(&task).await? {
+                    Value::Object(listing) => Ok(listing),
+                    _ => Err(Failed::text(format!("{task}: the answer is not a folder listing"))),
+                },
                 Err(failed) => Err(failed),
             }
         } else {
-            self.client(&task)?.list_dir(&path).await.map_err(Failed::doing(&task))
+            self.client(&task)?.listing(&path).await.map_err(Failed::doing(&task))
         };
         match listed {
-            Ok(entries) => Ok(Some(entries)),
+            Ok(listing) => Ok(Some(listing.into_iter().map(Item::new).collect())),
             Err(failed) if failed.is_not_found() => Ok(None),
             Err(failed) => Err(failed),
         }
@@ -352,6 +362,16 @@ impl Service {
         .await
     }
 
+    /// What an exception of the caller's code says, if it is of this class; any other is raised.
+    pub(super) async fn caught<E: PyTypeInfo>(&self, error: Error) -> Result<String, Failed> {
+        let Error::Callback(source) = error else { return Err(Failed::Raised(error)) };
+        let raised = source.downcast::<PyErr>().map_err(|other| Failed::Raised(Error::Callback(other)))?;
+        let sort = move |py: Python<'_>, _: &Bound<'_, PyAny>| {
+            Ok(if raised.is_instance_of::<E>(py) { Ok(raised.to_string()) } else { Err(raised) })
+        };
+        self.on_caller(sort).await?.map_err(|raised| Failed::Raised(Error::Callback(raised)))
+    }
+
     /// Runs Python with the instance on the caller's thread.
     pub(super) async fn on_caller<T: Send + 'static>(
         &self,
@@ -413,13 +433,17 @@ fn checked(path: &str, task: &str) -> Result<String, Failed> {
     Ok(path.to_owned())
 }
 
-/// The service's JSON for a folder.
-fn entries_of_listing(listing: &Value) -> Option<Vec<Entry>> {
-    let entries = listing.as_object()?.iter().map(|(name, facts)| Entry {
-        name: name.clone(),
-        is_dir: facts.get("type").and_then(Value::as_str) == Some("directory"),
-    });
-    Some(entries.collect())
+/// An entry of a folder as `_folder_items` shows it.
+pub(super) struct Item {
+    pub name: String,
+    /// As it came. Anything but `"directory"` counts as a file.
+    pub kind: Value,
+}
+
+impl Item {
+    fn new((name, mut facts): (String, Value)) -> Self {
+        Self { name, kind: facts.get_mut("type").map_or_else(|| "file".into(), Value::take) }
+    }
 }
 
 /// What a replaced `_folder_items` gave: `None` or dicts with `file_path`, relative to the project, and `type`.
@@ -431,10 +455,10 @@ fn entries_of_items(items: &Bound<'_, PyAny>, folder: &str) -> PyResult<Option<V
     for item in items.try_iter()? {
         let item = item?;
         let path: String = item.get_item("file_path")?.extract()?;
-        let kind: String = item.get_item("type")?.extract()?;
+        let is_dir = item.get_item("type")?.eq("directory")?;
         let path = path.trim_matches('/');
         let name = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
-        entries.push(Entry { name: name.to_owned(), is_dir: kind == "directory" });
+        entries.push(Entry { name: name.to_owned(), is_dir });
     }
     Ok(Some(entries))
 }

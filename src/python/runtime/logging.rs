@@ -1,5 +1,6 @@
 //! Rust's log records in Python's `logging`, under the names `pythonanywhere_api.…`.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,6 +11,36 @@ use pyo3_log::{Caching, Logger};
 use super::shutdown;
 
 const OWN: &str = "pythonanywhere_api";
+
+thread_local! {
+    /// What `logging` raised on this thread. Python code runs signal handlers, so it may well be a Ctrl-C.
+    static RAISED: Cell<Option<PyErr>> = const { Cell::new(None) };
+    /// The calls under way that wait on this thread: one, and more inside callbacks.
+    static WAITS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A call that waits on this thread, and passes on what `logging` raises there meanwhile.
+pub(super) struct Wait(());
+
+impl Wait {
+    pub(super) fn begin() -> Self {
+        WAITS.set(WAITS.get() + 1);
+        Self(())
+    }
+
+    /// Takes what `logging` raised since the last time.
+    pub(super) fn take_raised() -> Option<PyErr> {
+        RAISED.take()
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        WAITS.set(WAITS.get() - 1);
+        // It must not be raised by the next call.
+        drop(RAISED.take());
+    }
+}
 
 /// Passes records on unless the interpreter is exiting.
 ///
@@ -41,7 +72,14 @@ impl Log for Gated {
         if let Some(_inside) = shutdown::enter()
             && let Some(logger) = self.logger()
         {
-            logger.log(record);
+            Python::attach(|py| {
+                logger.log(record);
+                match PyErr::take(py) {
+                    Some(raised) if WAITS.get() > 0 => RAISED.set(Some(raised)),
+                    Some(raised) => raised.write_unraisable(py, None),
+                    None => {}
+                }
+            });
         }
     }
 

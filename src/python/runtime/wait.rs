@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 use super::caller_thread::{CallerQueue, CallerThread, Job};
 use super::driver::{Driver, settle};
-use super::{executor, shutdown};
+use super::{executor, logging, shutdown};
 use crate::cleanup;
 
 /// How often signals are checked: Ctrl-C must take effect within 200 ms.
@@ -46,6 +46,7 @@ where
     F: Future<Output = T> + Send,
 {
     let driver = executor::driver()?;
+    let _wait = logging::Wait::begin();
     let mut future = Box::pin(async move {
         settle().await;
         future.await
@@ -55,7 +56,7 @@ where
         let (step, inside) = py.detach(|| (driver.drive(next(&mut future, queue)), shutdown::enter_or_stay()));
         drop(inside);
         match step {
-            Step::Done(outcome) => return Ok(outcome),
+            Step::Done(outcome) => return logging::Wait::take_raised().map_or(Ok(outcome), Err),
             Step::Run(job) => {
                 queue.leave_alone()?;
                 job(py);
@@ -69,7 +70,7 @@ where
                 "the process was forked inside a callback; the call continues in the parent",
             ));
         }
-        if let Err(raised) = py.check_signals() {
+        if let Err(raised) = logging::Wait::take_raised().map_or_else(|| py.check_signals(), Err) {
             py.detach(|| cancel(&driver, future));
             return Err(raised);
         }

@@ -12,11 +12,12 @@ use secrecy::{ExposeSecret, SecretString};
 use super::values::{Outcome, to_value};
 use crate::python::errors::IntoPy;
 use crate::python::runtime::run;
+use crate::python::twins::twin;
 use crate::webfaction::{DEFAULT_TIMEOUT, Service, Value};
 
 /// The base of both classes: a service, once `__init__` ran.
 #[pyclass(name = "_WebfactionBase", module = "pythonanywhere_api._core", subclass, dict, weakref, frozen)]
-pub(super) struct WebfactionBase {
+pub(in crate::python) struct WebfactionBase {
     is_async: bool,
     service: ArcSwapOption<Service>,
 }
@@ -83,30 +84,14 @@ fn raw_arguments(name: &str, args: &Bound<'_, PyTuple>) -> PyResult<Vec<Value>> 
     args.iter().enumerate().map(|(index, value)| to_value(&value, &format!("{name}: argument {}", index + 1))).collect()
 }
 
-/// The API with calls that wait. Documented in `webfaction.pyi`.
-#[pyclass(module = "pythonanywhere_api.webfaction", extends = WebfactionBase, subclass, frozen)]
-pub(super) struct WebfactionApi;
-
-#[pymethods]
-impl WebfactionApi {
-    /// Takes anything: subclasses have signatures of their own, and `__init__` sets up.
-    #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(WebfactionBase::new(false)).add_subclass(Self)
-    }
+twin! {
+    /// The API with calls that wait. Documented in `webfaction.pyi`.
+    #[pyclass(module = "pythonanywhere_api.webfaction", extends = WebfactionBase, subclass, frozen)]
+    WebfactionApi: WebfactionBase, is_async: false
 }
 
-/// The API with calls as coroutines. Documented in `webfaction.pyi`.
-#[pyclass(module = "pythonanywhere_api.webfaction", extends = WebfactionBase, subclass, frozen)]
-pub(super) struct AsyncWebfactionApi;
-
-#[pymethods]
-impl AsyncWebfactionApi {
-    /// Takes anything: subclasses have signatures of their own, and `__init__` sets up.
-    #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyClassInitializer<Self> {
-        PyClassInitializer::from(WebfactionBase::new(true)).add_subclass(Self)
-    }
+twin! {
+    /// The API with calls as coroutines. Documented in `webfaction.pyi`.
+    #[pyclass(module = "pythonanywhere_api.webfaction", extends = WebfactionBase, subclass, frozen)]
+    AsyncWebfactionApi: WebfactionBase, is_async: true
 }

@@ -2,8 +2,11 @@
 
 pub mod crash;
 mod deletes;
+mod git;
+mod git_laws;
 mod laws;
 mod model;
+mod protection;
 mod requests;
 mod selection;
 mod sockets;
@@ -78,6 +81,15 @@ impl Site {
     pub fn local(&self) -> BTreeMap<String, Bytes> {
         local(self.root())
     }
+}
+
+/// Runs git in `folder` as somebody whose own settings play no part, and gives back what it printed.
+pub fn git(folder: &Path, arguments: &[&str]) -> Vec<u8> {
+    let mut command = std::process::Command::new("git");
+    command.args(["-c", "user.name=n", "-c", "user.email=e@example.com", "-c", "protocol.file.allow=always"]);
+    let output = command.args(arguments).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
 }
 
 pub fn project(model: &Model, root: &Path) -> Project<Model> {

@@ -166,6 +166,7 @@ fn error(method: &str, path: &str, status: u16) -> Error {
         code: None,
         retry_after: None,
         browser_url: None,
+        recognised: true,
     }
 }
 

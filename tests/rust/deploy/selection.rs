@@ -1,14 +1,13 @@
 //! Which local files are deployed.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::Command;
 use std::sync::Mutex;
 
 use pythonanywhere_api::deploy::{DeployDiff, SelectOptions, diff};
 use pythonanywhere_api::finder::{NeverSkip, Skipper};
 use pythonanywhere_api::{Error, Result};
 
-use super::Site;
+use super::{Site, git};
 
 async fn select(site: &Site, options: &SelectOptions) -> Result<DeployDiff> {
     diff(&site.project(), options, &NeverSkip, None).await
@@ -16,11 +15,6 @@ async fn select(site: &Site, options: &SelectOptions) -> Result<DeployDiff> {
 
 async fn added(site: &Site) -> Vec<String> {
     select(site, &SelectOptions::default()).await.unwrap().added
-}
-
-fn git(site: &Site, arguments: &[&str]) {
-    let status = Command::new("git").args(arguments).current_dir(site.root()).output().unwrap().status;
-    assert!(status.success(), "{arguments:?}");
 }
 
 async fn refusal(site: &Site, options: &SelectOptions) -> String {
@@ -60,8 +54,8 @@ async fn a_tracked_file_is_deployed_even_if_a_rule_matches() {
         ("app/x.tmp", ""),
         ("app/x.py", ""),
     ]);
-    git(&site, &["init", "-q"]);
-    git(&site, &["add", "-f", "kept.log", "build/tracked.js"]);
+    git(site.root(), &["init", "-q"]);
+    git(site.root(), &["add", "-f", "kept.log", "build/tracked.js"]);
     assert_eq!(added(&site).await, [".gitignore", "app/.gitignore", "app/x.py", "build/tracked.js", "kept.log"]);
 }
 
@@ -73,8 +67,8 @@ async fn our_own_ignore_file_brings_built_files_back() {
         ("staticfiles/admin/a.css", ""),
         ("README.md", ""),
     ]);
-    git(&site, &["init", "-q"]);
-    git(&site, &["add", "-f", "README.md"]);
+    git(site.root(), &["init", "-q"]);
+    git(site.root(), &["add", "-f", "README.md"]);
     assert_eq!(added(&site).await, [".gitignore", ".pythonanywhereignore", "staticfiles/admin/a.css"]);
 }
 
@@ -117,7 +111,7 @@ async fn protected_files_are_listed_and_not_uploaded() {
 #[tokio::test]
 async fn an_empty_selection_names_the_rule() {
     let site = Site::new(&[(".gitignore", "*\n"), ("a.py", "")]);
-    git(&site, &["init", "-q"]);
+    git(site.root(), &["init", "-q"]);
     let text = refusal(&site, &SelectOptions::default()).await;
     assert!(text.contains(".gitignore") && text.contains("\"*\""), "{text}");
     let site = Site::new(&[]);
@@ -153,6 +147,123 @@ async fn names_that_could_not_be_read_back_are_refused_by_name() {
     let site = Site::new(&[("a", "")]);
     std::fs::write(site.root().join(std::ffi::OsStr::from_bytes(b"caf\xe9")), "").unwrap();
     assert!(refusal(&site, &SelectOptions::default()).await.contains("caf\\xe9"));
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_utf8_stops_nobody_where_it_would_not_be_sent() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let site = Site::new(&[("a.py", ""), (".gitignore", "/ignored/\n"), (".pythonanywhereignore", "/own/\n")]);
+    let folder = |bytes: &[u8]| site.root().join(OsStr::from_bytes(bytes));
+    for path in [b"media".as_slice(), b"ignored", b"own", b"masked", b"f\xfcr/media", b"skip"] {
+        std::fs::create_dir_all(folder(path)).unwrap();
+        for name in [b"caf\xe9.jpg".as_slice(), b"caf\xe8.jpg"] {
+            std::fs::write(folder(path).join(OsStr::from_bytes(name)), "").unwrap();
+        }
+    }
+    git(site.root(), &["init", "-q"]);
+    let options = SelectOptions {
+        masks: vec!["*".into(), "*/media/*".into(), "own/*".into(), "skip/*".into()],
+        ..SelectOptions::default()
+    };
+    let found = diff(&site.project(), &options, &SkipFolder, None).await.unwrap();
+    assert_eq!(found.added, [".gitignore", ".pythonanywhereignore", "a.py"]);
+    assert!(found.protected.is_empty());
+}
+
+struct SkipFolder;
+
+impl Skipper for SkipFolder {
+    async fn skip(&self, paths: Vec<String>) -> Result<Vec<bool>> {
+        Ok(paths.iter().map(|path| path == "skip/.").collect())
+    }
+}
+
+#[tokio::test]
+async fn a_link_does_not_get_around_a_rule_that_its_target_meets() {
+    let site = Site::new(&[
+        (".gitignore", "ignored.txt\nbuild/\n"),
+        (".pythonanywhereignore", "own.txt\n"),
+        ("ignored.txt", ""),
+        ("build/x", ""),
+        ("own.txt", ""),
+        (".hg/hgrc", "password"),
+        ("venv/pyvenv.cfg", ""),
+        ("config/.env", "secret"),
+        ("real", ""),
+    ]);
+    for (target, link) in [
+        ("ignored.txt", "a"),
+        ("build/x", "b"),
+        ("own.txt", "c"),
+        (".hg/hgrc", "d"),
+        ("venv/pyvenv.cfg", "e"),
+        ("config/.env", "f"),
+        ("real", "good"),
+    ] {
+        symlink(target, site.root().join(link)).unwrap();
+    }
+    git(site.root(), &["init", "-q"]);
+    let found = select(&site, &SelectOptions::default()).await.unwrap();
+    assert_eq!(found.added, [".gitignore", ".pythonanywhereignore", "good", "real"]);
+    assert_eq!(found.skipped.keys().collect::<Vec<_>>(), ["a", "b", "c", "d", "e", "f"]);
+}
+
+#[tokio::test]
+async fn folders_of_other_version_control_never_go_and_files_of_their_names_do() {
+    let site = Site::new(&[
+        (".hg/hgrc", ""),
+        (".svn/wc.db", ""),
+        ("sub/CVS/Root", ""),
+        (".bzr/x", ""),
+        (".jj/x", ""),
+        ("CVS.md", ""),
+        ("docs/CVS", ""),
+        (".hgignore", ""),
+    ]);
+    let everything = SelectOptions { include: vec!["**".into()], ..SelectOptions::default() };
+    for options in [SelectOptions::default(), everything] {
+        assert_eq!(select(&site, &options).await.unwrap().added, [".hgignore", "CVS.md", "docs/CVS"]);
+    }
+}
+
+#[tokio::test]
+async fn a_virtualenv_in_the_root_stays_out_but_for_what_git_tracks() {
+    let site = Site::new(&[
+        ("pyvenv.cfg", ""),
+        ("bin/python", ""),
+        ("bin/tracked.sh", ""),
+        ("lib/python3.11/site-packages/x.py", ""),
+        ("lib/ours.py", ""),
+        ("include/x.h", ""),
+        ("manage.py", ""),
+    ]);
+    let found = select(&site, &SelectOptions::default()).await.unwrap();
+    assert_eq!(found.added, ["lib/ours.py", "manage.py"]);
+    assert!(found.warnings.iter().any(|warning| warning.contains("virtual environment")), "{:?}", found.warnings);
+    git(site.root(), &["init", "-q"]);
+    git(site.root(), &["add", "bin/tracked.sh"]);
+    assert_eq!(added(&site).await, ["bin/tracked.sh", "lib/ours.py", "manage.py"]);
+}
+
+#[tokio::test]
+async fn temporary_files_of_editors_go_only_if_git_tracks_them() {
+    let site = Site::new(&[("a.py~", ""), ("b~", ""), (".x.swp", ""), ("a", "")]);
+    git(site.root(), &["init", "-q"]);
+    git(site.root(), &["add", "b~", "a"]);
+    assert_eq!(added(&site).await, ["a", "b~"]);
+}
+
+#[tokio::test]
+async fn pointers_of_git_lfs_are_refused_unless_they_are_wanted() {
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{:064}\nsize 3000\n", 7);
+    let site = Site::new(&[("static/hero.jpg", &pointer), ("a", "")]);
+    let text = refusal(&site, &SelectOptions::default()).await;
+    assert!(text.contains("static/hero.jpg") && text.contains("git lfs pull"), "{text}");
+    let options = SelectOptions { allow_lfs_pointers: true, ..SelectOptions::default() };
+    assert_eq!(select(&site, &options).await.unwrap().added, ["a", "static/hero.jpg"]);
+    site.put(".pythonanywhereignore", "*.jpg\n");
+    assert_eq!(added(&site).await, [".pythonanywhereignore", "a"]);
 }
 
 #[tokio::test]

@@ -11,9 +11,9 @@ use crate::cli::args::Demo;
 use crate::cli::commands::deploy::perform;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::output::table;
 use crate::cli::paths::home;
 use crate::cli::progress::duration_text;
+use crate::cli::table::table;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, Project, SelectOptions};
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
@@ -163,7 +163,7 @@ impl<'a> Story<'a> {
             })
             .collect();
         self.context.output.answer(
-            &format!("\n{}", table(&rows)),
+            &format!("\n{}", table(&rows, self.context.output.width())),
             &json!({ "ok": self.failed.is_empty(), "failed": self.failed, "rounds": rounds }),
         );
         if self.failed.is_empty() {

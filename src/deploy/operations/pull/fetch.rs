@@ -1,7 +1,7 @@
-//! Pull: files of the project on the host, as one archive, to a folder of this machine.
+//! Pull: downloads files of the project from the host, as one archive, to a folder of this machine.
 //!
-//! The host packs, we fetch the parts and [`super::unpack`] them. The archive on the host is as large as the project, so it
-//! goes however a pull ends.
+//! The host packs them, the parts are downloaded, and [`super::unpack`] unpacks them. The archive on the host is as large as
+//! the project, so it is removed however a pull ends.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::archive::{Limits, MAX_NAME, check_size};
 use super::masks::PullFilter;
 use super::unpack::{Unpacked, check, unpack};
 use crate::blocking::blocking;
@@ -21,19 +22,28 @@ use crate::deploy::project::Project;
 use crate::deploy::state::folder::StateFolder;
 use crate::error::{Error, Result};
 use crate::host::{JobFolder, random_id};
+use crate::text::excerpt;
 
-/// How long the host may pack.
+/// How long packing may take.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// What is pulled, and where to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullOptions {
     /// Masks; everything, if there are none.
     pub include: Vec<String>,
-    /// Masks of what is left out.
+    /// Masks of files to leave out.
     pub exclude: Vec<String>,
     /// Whether local files with other content are replaced.
     pub overwrite: bool,
+    /// How many bytes the files may have together.
+    pub max_size: u64,
+}
+
+impl Default for PullOptions {
+    fn default() -> Self {
+        Self { include: Vec::new(), exclude: Vec::new(), overwrite: false, max_size: 2 << 30 }
+    }
 }
 
 /// What was pulled.
@@ -43,19 +53,24 @@ pub struct PullReport {
     pub written: Vec<String>,
     /// Files that were here already with the same content.
     pub unchanged: usize,
-    /// What could not be read on the host, and why.
+    /// Files that could not be read on the host, and why.
     pub unreadable: BTreeMap<String, String>,
-    /// What is left out on the host, and why: links, caches, virtualenvs.
+    /// What was skipped on the host, and why: links, caches, virtualenvs.
     pub skipped: BTreeMap<String, String>,
-    /// The masks, as they were given, for which nothing came.
+    /// The masks, as they were given, that match no file.
     pub unmatched: Vec<String>,
     /// Bytes in the archive.
     pub bytes: u64,
 }
 
+/// What the host announces. It is not trusted: see [`Packed::check`].
 #[derive(Deserialize)]
 struct Packed {
     parts: Vec<PackedPart>,
+    /// Files in the archive, those with errors left out.
+    files: u64,
+    /// Bytes in these files.
+    bytes: u64,
     #[serde(flatten)]
     left_out: LeftOut,
 }
@@ -67,11 +82,55 @@ struct PackedPart {
     size: u64,
 }
 
-/// Brings files of the project on the host to the folder `to`. The archive on the host goes, however this ends.
+/// The most parts: each holds 95 MiB.
+const MAX_PARTS: usize = 1_000;
+
+/// What the headers of a file may add to an archive, in bytes, and what compression may.
+const HEADERS: u64 = 8 << 10;
+const COMPRESSION: u64 = 1 << 20;
+
+impl Packed {
+    /// Fails if this is more than the user allows, or cannot be the work of our runner; cuts texts that are too long.
+    fn check(mut self, max_size: u64) -> Result<Self> {
+        check_size(self.bytes, max_size)?;
+        let not_ours = |what: &str| Err(Error::job(format!("the host's description of its archive has {what}")));
+        let is_ours = |(number, part): (usize, &PackedPart)| part.name == format!("archive-{number:03}");
+        if self.parts.len() > MAX_PARTS || !self.parts.iter().enumerate().all(is_ours) {
+            return not_ours("an unexpected part");
+        }
+        let files = self.announced_files().saturating_mul(HEADERS);
+        let most = max_size.saturating_add(max_size / 1000).saturating_add(files).saturating_add(COMPRESSION);
+        if self.size() > most {
+            return not_ours("parts that are larger than its files");
+        }
+        let LeftOut { errors, skipped, links } = &mut self.left_out;
+        for reasons in [errors, skipped, links] {
+            if reasons.keys().any(|path| path.len() > MAX_NAME) {
+                return not_ours("a name that is too long");
+            }
+            for reason in reasons.values_mut() {
+                *reason = excerpt(reason).into_owned();
+            }
+        }
+        Ok(self)
+    }
+
+    /// Files in the archive, those included of which it has only a part.
+    fn announced_files(&self) -> u64 {
+        self.files.saturating_add(self.left_out.errors.len() as u64)
+    }
+
+    /// Bytes of all parts.
+    fn size(&self) -> u64 {
+        self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.size))
+    }
+}
+
+/// Downloads files of the project to the folder `to`. The archive on the host is removed however this ends.
 ///
 /// # Errors
-/// `Config` for masks that are none, before any request; if nothing can pack the files, if a name cannot be taken here, or
-/// if a local file would be replaced and that is not allowed: nothing is written then. `Job` if packing failed, `Local` if a
+/// `Config` for an invalid mask, before any request; if no executor can pack the files, if a name cannot exist here, or if
+/// a local file would be replaced and that is not allowed: nothing is written then. `Job` if packing failed, `Local` if a
 /// file cannot be written.
 pub async fn pull(
     project: &Project,
@@ -88,7 +147,7 @@ pub async fn pull(
     archive.add(job_folder.folder(&id)?);
     let maintenance =
         Maintenance { remote: client, folder: &folder, root, job_folder: job_folder.clone(), executor: &executor };
-    let pulled = pack_and_fetch(&maintenance, &id, wanted, options.overwrite, to).await;
+    let pulled = pack_and_fetch(&maintenance, &id, wanted, options, to).await;
     archive.remove().await;
     pulled
 }
@@ -97,7 +156,7 @@ async fn pack_and_fetch(
     maintenance: &Maintenance<'_, Client>,
     id: &str,
     wanted: PullFilter,
-    overwrite: bool,
+    options: &PullOptions,
     to: &Path,
 ) -> Result<PullReport> {
     let receipt = maintenance.run_as(id, wanted.operation(), LIMIT).await?;
@@ -106,26 +165,29 @@ async fn pack_and_fetch(
     }
     let work = maintenance.job_folder.folder(id)?;
     let packed: Packed = serde_json::from_value(receipt.result)
-        .map_err(|error| Error::job(format!("what the host says of its archive cannot be read: {error}")))?;
+        .map_err(|error| Error::job(format!("the host's description of its archive cannot be read: {error}")))?;
+    let packed = packed.check(options.max_size)?;
     let folder = tempfile::Builder::new().prefix("pya-pull-").tempdir();
     let folder = folder.map_err(|source| Error::Local { path: std::env::temp_dir(), source })?;
     let mut files = Vec::with_capacity(packed.parts.len());
     for (number, part) in packed.parts.iter().enumerate() {
         let file = folder.path().join(format!("{number:03}"));
-        maintenance.remote.download(&work.join(&part.name)?, &file).await?;
+        maintenance.remote.download_at_most(&work.join(&part.name)?, &file, part.size).await?;
         files.push((file, part.sha256.clone(), part.size));
     }
-    let (to, bytes) = (to.to_owned(), packed.parts.iter().map(|part| part.size).sum());
+    let (to, size, overwrite, max_size) = (to.to_owned(), packed.size(), options.overwrite, options.max_size);
+    let (files_in_it, bytes) = (packed.announced_files(), packed.bytes);
     let LeftOut { errors: unreadable, skipped, links } = packed.left_out;
     let (Unpacked { written, unchanged, unmatched }, unreadable) = blocking(move || -> Result<_> {
-        // Not removed before it is unpacked.
+        // Kept until it is unpacked.
         let _folder = folder;
         check(&files)?;
         let files: Vec<PathBuf> = files.into_iter().map(|(file, ..)| file).collect();
-        Ok((unpack(&files, &to, &wanted, overwrite, &unreadable)?, unreadable))
+        let limits = Limits { files: files_in_it, bytes, unreadable: &unreadable, max_size };
+        Ok((unpack(&files, &to, &wanted, overwrite, limits)?, unreadable))
     })
     .await?;
     let links = links.into_iter().map(|(path, target)| (path, format!("a link to {target}")));
     let skipped = skipped.into_iter().chain(links).collect();
-    Ok(PullReport { written, unchanged, unreadable, skipped, unmatched, bytes })
+    Ok(PullReport { written, unchanged, unreadable, skipped, unmatched, bytes: size })
 }

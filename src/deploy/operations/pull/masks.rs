@@ -1,11 +1,11 @@
-//! Masks of what is pulled, as users write them and as the host is asked.
+//! Masks of what is pulled, as users write them and as the host gets them.
 
 use crate::deploy::operations::verify::PRUNED;
 use crate::error::{Error, Result};
 use crate::finder::Mask;
 use crate::host::Operation;
 
-/// What was asked for. The host packs nothing else, unless somebody has changed what packs there.
+/// What was asked for. The host packs nothing else, unless its runner was tampered with.
 pub(crate) struct PullFilter {
     pub include: Vec<PullMask>,
     exclude: Vec<PullMask>,
@@ -15,7 +15,7 @@ pub(crate) struct PullFilter {
 pub(crate) struct PullMask {
     /// As it was given.
     pub text: String,
-    /// As the host is asked, which knows no short forms.
+    /// As the host gets it, which knows no short forms.
     full: String,
     pub mask: Mask,
 }
@@ -40,13 +40,13 @@ impl PullMask {
 
 impl PullFilter {
     /// # Errors
-    /// `Config` for what is no mask, or is not relative to the project.
+    /// `Config` for an invalid mask, or one that is not relative to the project.
     pub fn of(include: &[String], exclude: &[String]) -> Result<Self> {
         let masks = |texts: &[String]| texts.iter().map(|text| PullMask::parse(text)).collect::<Result<Vec<_>>>();
         Ok(Self { include: masks(include)?, exclude: masks(exclude)? })
     }
 
-    /// What the host is to do.
+    /// The job for the host.
     pub fn operation(&self) -> Operation {
         let masks = |asked: &[PullMask]| asked.iter().map(|asked| asked.full.clone()).collect::<Vec<_>>();
         let include = if self.include.is_empty() { vec!["**/*".to_owned()] } else { masks(&self.include) };
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn caches_and_notes_are_never_wanted() {
+    fn caches_and_notes_are_never_pulled() {
         let wanted = PullFilter::of(&["a/**".into()], &["**/*.pyc".into()]).unwrap();
         for (path, is_wanted) in [
             ("a/b", true),

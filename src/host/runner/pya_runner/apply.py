@@ -83,7 +83,7 @@ def check_parts(job):
 
 def check_space(folder, size):
     """Raises unless `size` bytes can be written. A quota does not show in any other way."""
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    files.make_private(folder)
     probe = os.path.join(folder, "probe")
     try:
         with open(probe, "wb") as file:

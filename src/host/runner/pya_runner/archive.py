@@ -28,11 +28,11 @@ def archive(job):
     output = ArchiveParts(job.work, progress["sizes"])
     group = Group(output)
     try:
-        for path, entry in walk(job, found, want):
+        for path, name, folder in walk(job, found, want):
             if path in packed:
                 continue
             try:
-                progress["bytes"] += group.add(path, entry.path)
+                progress["bytes"] += group.add(path, name, folder)
             except Unreadable as error:
                 progress["errors"][path] = str(error)
             progress["packed"].append(path)
@@ -65,15 +65,15 @@ class Group:
     def __init__(self, output):
         self.output, self.gzip, self.size = output, None, 0
 
-    def add(self, name, path):
+    def add(self, path, name, folder):
         """Packs a file and returns its size. Errors other than `Unreadable` concern the archive itself."""
         try:
-            file = open(path, "rb")
+            file = files.open_regular(name, folder)
         except OSError as error:
             raise Unreadable(error.strerror or str(error))
         with file:
             facts = os.fstat(file.fileno())
-            info = tarfile.TarInfo(name)
+            info = tarfile.TarInfo(path)
             info.size, info.mode = facts.st_size, stat.S_IMODE(facts.st_mode)
             if self.gzip is None:
                 self.gzip = gzip.GzipFile(fileobj=self.output, mode="wb", compresslevel=6, mtime=0)

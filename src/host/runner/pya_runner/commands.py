@@ -13,6 +13,8 @@ import time
 from . import limits
 from .errors import CommandFailed, JobError, Refusal
 from .names import checked_path, native, readable
+from .reach import Reach
+from .redact import redacted
 
 
 def manage(job):
@@ -96,13 +98,17 @@ def is_virtualenv(python):
 
 def run_command(job, words, folder):
     """Runs a command until it ends or its time is up. It gets its own process group, which is ended as a whole."""
+    Reach(job)
     if not os.path.isdir(folder):
         raise Refusal("missing", "there is no folder %s" % job.job["root"])
     environment = dict(os.environ, PYTHONUNBUFFERED="1")
+    if job.job["operation"] == "pip":
+        # What is installed may run code of its own, which has no use for the account's token.
+        environment.pop("API_TOKEN", None)
     if job.job.get("settings"):
         environment["DJANGO_SETTINGS_MODULE"] = job.job["settings"]
     words = [native(word) for word in words]
-    argv = [readable(word) for word in words]
+    argv = redacted([readable(word) for word in words])
     job.result = {"argv": argv, "interpreter": argv[0], "timed_out": False, "signal": None}
     printed = os.path.join(job.work, "output")
     with command_lock(job) as lock, open(printed, "wb") as output:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 
 from . import limits
 from .names import native
@@ -27,15 +28,38 @@ def newest_first(folder, names):
     return [name for _, name in sorted(dated, reverse=True)]
 
 
-def link_or_copy(source, target):
-    """Makes a hard link, or a copy where the file system has no hard links."""
+def link_or_copy(source, target, folder=None):
+    """Makes a hard link, or a copy where the file system has no hard links; `source` may be in an open folder."""
     try:
-        os.link(source, target, follow_symlinks=False)
+        os.link(source, target, src_dir_fd=folder, follow_symlinks=False)
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP, errno.EMLINK):
             raise
-        shutil.copy2(source, target + ".copy", follow_symlinks=False)
+        copy_as_it_is(source, target + ".copy", folder)
         os.rename(target + ".copy", target)
+
+
+def copy_as_it_is(source, target, folder):
+    """Copies a file with its mode bits and times, or a link as a link."""
+    facts = os.stat(source, dir_fd=folder, follow_symlinks=False)
+    if stat.S_ISLNK(facts.st_mode):
+        remove(target)
+        os.symlink(os.readlink(source, dir_fd=folder), target)
+        return
+    with open_regular(source, folder) as file:
+        copy(file, target)
+        facts = os.fstat(file.fileno())
+    os.chmod(target, stat.S_IMODE(facts.st_mode))
+    os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+def open_regular(name, folder=None):
+    """Opens a file for reading if it is a regular one now: a link is not followed, and a pipe not waited for."""
+    file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return open(file, "rb")
 
 
 def copy(source, target):
@@ -52,16 +76,54 @@ def copy(source, target):
 
 def digest_of(path):
     """The SHA-256 digest of a file, in hexadecimal."""
-    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        for content in iter(lambda: file.read(limits.CHUNK_SIZE), b""):
-            digest.update(content)
+        return digest_of_stream(file)
+
+
+def digest_of_stream(file):
+    """The SHA-256 digest of what an open file has, in hexadecimal."""
+    digest = hashlib.sha256()
+    for content in iter(lambda: file.read(limits.CHUNK_SIZE), b""):
+        digest.update(content)
     return digest.hexdigest()
 
 
-def digest_if_there(path):
-    """The digest of a file; `None` if there is none."""
-    return digest_of(path) if os.path.isfile(path) else None
+def digest_if_there(name, folder=None):
+    """The digest of a file, which may be in an open folder: `None` if there is none, `""` for a link."""
+    try:
+        with open_regular(name, folder) as file:
+            return digest_of_stream(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return ""
+        if error.errno in (errno.EINVAL, errno.ENXIO):
+            return None
+        raise
+
+
+def make_private(folder):
+    """Makes a folder, and those above it that are missing, which nobody else may enter, whatever the umask."""
+    missing = []
+    while not os.path.isdir(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    for path in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+        os.chmod(path, 0o700)
+
+
+def tighten(folder):
+    """Takes from everybody else what the API gives them: the files in a folder of ours, and the folder itself."""
+    os.chmod(folder, 0o700)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            # Another runner may remove it.
+            with contextlib.suppress(FileNotFoundError):
+                if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mode & 0o077:
+                    os.chmod(entry.path, 0o600)
 
 
 def remove_elsewhere(work):

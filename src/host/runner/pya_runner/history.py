@@ -37,7 +37,7 @@ def remember(job, receipt):
 def summary(receipt):
     """What a job did, in a line."""
     if receipt["error"]:
-        return (receipt["error"]["message"].strip().splitlines() or [""])[-1]
+        return (receipt["error"]["message"].strip().splitlines() or [""])[-1][:200]
     result = receipt["result"]
     if "written" in result:
         return "%d written, %d deleted" % (result["written"], len(result["deleted"]))

@@ -93,7 +93,7 @@ class Job:
 
     def finish(self, receipt):
         """Writes the receipt, and removes what is no longer needed."""
-        os.makedirs(self.state, mode=0o700, exist_ok=True)
+        files.make_private(self.state)
         try:
             self.save(self.receipt_path(), receipt)
         except OSError:
@@ -149,9 +149,11 @@ class Job:
     @contextlib.contextmanager
     def exclusively(self):
         """Holds the job's lock while the block runs; gives whether it could be taken."""
-        os.makedirs(self.work, mode=0o700, exist_ok=True)
-        # Folders made by the API can be read by everybody.
-        os.chmod(self.state, 0o700)
+        files.make_private(self.work)
+        # What the API made can be read by everybody.
+        os.chmod(os.path.dirname(self.state), 0o700)
+        files.tighten(self.state)
+        os.chmod(self.work, 0o700)
         lock = os.open(os.path.join(self.work, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:

@@ -57,7 +57,7 @@ def index_of(transaction, journal, written, gone):
     replaced, added, deleted = {}, {}, {}
     for _, path, number, _, _ in written:
         old = kept_as(transaction, number)
-        deployed = journal["digests"].get(path) or files.digest_if_there(transaction.place(path))
+        deployed = journal["digests"].get(path) or transaction.digest(path)
         if old is not None:
             replaced[path] = dict(old, deployed=deployed)
         else:

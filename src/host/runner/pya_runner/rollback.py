@@ -28,7 +28,7 @@ def stage_old_files(job, transaction):
     if newest.get("deploy") != job.job["target"]:
         why = "another deploy has finished since (%s): its files would be mixed with older ones"
         raise Refusal("not_latest", why % newest.get("deploy", "unknown"))
-    os.makedirs(transaction.staging, mode=0o700, exist_ok=True)
+    files.make_private(transaction.staging)
     incoming = []
     for path, old in sorted(list(index["files"].items()) + list(index["deleted"].items())):
         staged = os.path.join(transaction.staging, "%06d" % len(incoming))
@@ -38,7 +38,7 @@ def stage_old_files(job, transaction):
             job.tick()
     deletes, kept = [], {}
     for path, digest in sorted(index["added"].items()):
-        if files.digest_if_there(transaction.place(path)) in (None, digest):
+        if transaction.digest(path) in (None, digest):
             deletes.append(path)
         else:
             kept[path] = "it was changed after that deploy added it"
@@ -62,7 +62,7 @@ def written_since(job, transaction, store, index):
     """Files that the rollback overwrites although they changed after the deploy: there is no other copy of them."""
     found = []
     for path, old in sorted(list(index["files"].items()) + list(index["deleted"].items())):
-        digest, stored = files.digest_if_there(transaction.place(path)), os.path.join(store, checked_name(old["name"]))
+        digest, stored = transaction.digest(path), os.path.join(store, checked_name(old["name"]))
         # An interrupted rollback may have restored it already.
         if digest not in (None, old.get("deployed"), files.digest_if_there(stored)):
             found.append(path)

@@ -12,6 +12,7 @@ from . import files, limits, retention
 from .errors import JobError, Superseded, describe
 from .names import checked_path, native, readable
 from .planner import Planner
+from .reach import PASS, Reach, enter, is_kind
 
 
 class Transaction:
@@ -26,9 +27,12 @@ class Transaction:
         self.job = job
         self.journal_path = os.path.join(job.work, limits.JOURNAL)
         self.undo_path = os.path.join(job.work, "undo")
-        self.areas = [os.path.realpath(area) for area in (job.root, job.home, "/var/www", "/var/log")]
-        self.reached = set()
+        self.reach = Reach(job)
+        # Folders of the project, and where their links lead.
+        self.folders = {}
         elsewhere = self.elsewhere()
+        if elsewhere and not self.reach.is_within(os.path.realpath(elsewhere)):
+            raise JobError("obstacle", "a link leads %s out of the account" % readable(elsewhere))
         self.staging = elsewhere or os.path.join(job.work, "staging")
         self.replaced = os.path.join(elsewhere or job.work, "replaced")
 
@@ -61,18 +65,29 @@ class Transaction:
         return os.path.join(self.job.root, native(checked_path(path)))
 
     def check_reach(self, path):
-        """Raises unless the API itself would reach this path.
+        """Raises unless the API itself would reach this path; returns the real path of its folder."""
+        folder = os.path.dirname(checked_path(path))
+        if folder not in self.folders:
+            self.folders[folder] = readable(self.reach.resolve(self.folder(folder), path))
+        return native(self.folders[folder])
 
-        If a folder of the project is a link, its files are meant to be where it leads. The API follows such links, and
-        so does the runner, since a bundle must do the same as single uploads. But the API follows them only within the
-        account; and in the emulator, an absolute link may lead to the machine that it runs on.
-        """
-        folder = os.path.dirname(self.place(path))
-        if folder not in self.reached:
-            real = os.path.realpath(folder)
-            if not any(real == area or real.startswith(area + "/") for area in self.areas):
-                raise JobError("obstacle", "a link leads %s out of the account, to %s" % (path, real), path)
-            self.reached.add(folder)
+    @contextlib.contextmanager
+    def target(self, path, make=False):
+        """The open folder of a path and the name in it, for one move: no link that was swapped in since is followed."""
+        real = self.check_reach(path) if path else os.path.dirname(self.reach.root)
+        name = os.path.basename(native(path) if path else self.reach.root)
+        with self.reach.opened(real, make=make) as folder:
+            yield folder, name
+
+    def digest(self, path):
+        """The digest of a file of the project: `None` if there is none, `""` for a link, or one that leads there."""
+        try:
+            with self.target(path) as (folder, name):
+                return files.digest_if_there(name, folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except JobError:
+            return ""
 
     def folder(self, path):
         """As `place`, and the project itself for the empty path."""
@@ -91,13 +106,16 @@ class Transaction:
         for name in old_notes:
             if not re.fullmatch(r"(manifest-[0-9]+|intent-[0-9a-f]{16})\.json", name):
                 raise JobError("name", "%r is not a note of a deploy" % name)
-        os.makedirs(self.replaced, mode=0o700, exist_ok=True)
+        deletes = [checked_path(path) for path in deletes]
+        for path in [entry[1] for entry in entries] + deletes:
+            self.note_folders(path)
+        files.make_private(self.replaced)
         newest = self.job.note_if_there("manifest-%d.json" % (self.job.job["generation"] - 1))
         files.write_json(
             self.journal_path,
             {
                 "entries": entries,
-                "deletes": [checked_path(path) for path in deletes],
+                "deletes": deletes,
                 "manifest": manifest,
                 "previous": previous or newest,
                 "old_notes": old_notes,
@@ -105,8 +123,17 @@ class Transaction:
                 "kept": kept or {},
                 "spent": spent,
                 "overwritten": list(overwritten),
+                "folders": self.folders,
             },
         )
+
+    def note_folders(self, path):
+        """Resolves the links of all folders above a path now, so that a move later does not have to."""
+        while path:
+            # A file that cannot be reached is not deleted, and the receipt says why.
+            with contextlib.suppress(JobError):
+                self.check_reach(path)
+            path = os.path.dirname(path)
 
     def need_file(self, path):
         """Raises unless a regular file is there."""
@@ -120,6 +147,7 @@ class Transaction:
     def apply(self):
         """Applies all entries and commits; after an error, undoes them and raises it."""
         journal = files.read_json(self.journal_path)
+        self.folders.update(journal.get("folders", {}))
         self.job.result = dict(NOTHING_APPLIED)
         if os.path.exists(self.undo_path):
             self.undo(journal, files.read_text(self.undo_path))
@@ -168,7 +196,7 @@ class Transaction:
         raise stop
 
     def replace(self, path, number, mode, _existed):
-        staged, place = os.path.join(self.staging, number), self.place(path)
+        staged = os.path.join(self.staging, number)
         old = os.path.join(self.replaced, number)
         if not os.path.lexists(staged):
             return  # Already in place.
@@ -176,56 +204,64 @@ class Transaction:
             os.chmod(staged, mode)
         # A runner that was killed here may have left it, and the file may have changed since.
         files.remove(old)
-        with contextlib.suppress(FileNotFoundError):
-            files.link_or_copy(place, old)
-        os.replace(staged, place)
+        with self.target(path) as (folder, name):
+            with contextlib.suppress(FileNotFoundError):
+                files.link_or_copy(name, old, folder)
+            os.replace(staged, name, dst_dir_fd=folder)
 
     def undo_replace(self, path, number, _mode, existed):
         old = os.path.join(self.replaced, number)
         if os.path.lexists(os.path.join(self.staging, number)):
             files.remove(old)
         elif os.path.lexists(old):
-            os.replace(old, self.place(path))
+            with self.target(path) as (folder, name):
+                os.replace(old, name, dst_dir_fd=folder)
         elif not existed:
             # Back to staging, so that a later attempt to undo sees that this entry is undone.
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(self.place(path), os.path.join(self.staging, number))
+            with contextlib.suppress(FileNotFoundError), self.target(path) as (folder, name):
+                os.rename(name, os.path.join(self.staging, number), src_dir_fd=folder)
 
     def remove(self, path, name):
         kept = os.path.join(self.replaced, name)
-        if not os.path.lexists(kept) and os.path.lexists(self.place(path)):
-            self.need_file(path)
-            os.rename(self.place(path), kept)
+        if os.path.lexists(kept):
+            return
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.target(path) as (folder, own_name):
+            facts = os.stat(own_name, dir_fd=folder, follow_symlinks=False)
+            if not stat.S_ISREG(facts.st_mode):
+                raise JobError("obstacle", "%s is not a regular file" % path, path)
+            os.rename(own_name, kept, src_dir_fd=folder)
 
     def undo_remove(self, path, name):
         kept = os.path.join(self.replaced, name)
         if os.path.lexists(kept):
-            os.rename(kept, self.place(path))
+            with self.target(path) as (folder, own_name):
+                os.rename(kept, own_name, dst_dir_fd=folder)
 
-    def mkdir(self, folder):
-        # The umask of a server may let everybody write.
-        os.makedirs(self.folder(folder), mode=0o755, exist_ok=True)
+    def mkdir(self, path):
+        with self.target(path, make=not path) as (folder, name):
+            os.close(enter(folder, name, PASS, make=True))
 
-    def undo_mkdir(self, folder):
+    def undo_mkdir(self, path):
         try:
-            os.rmdir(self.folder(folder))
+            with self.target(path) as (folder, name):
+                os.rmdir(name, dir_fd=folder)
         except OSError as error:
             # It was not made yet, a file is still in its place, or somebody has put something into it.
             if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
                 raise
 
-    def rmdir(self, folder, name):
+    def rmdir(self, path, name):
         # Moved, not removed: on a full disk, it could not be made again.
-        place, kept = self.place(folder), os.path.join(self.replaced, name)
-        if not os.path.lexists(kept) and os.path.isdir(place):
-            os.rename(place, kept)
-        if os.path.lexists(kept) and os.listdir(kept):
-            raise JobError("obstacle", "%s is in the way, and a file was just added to it" % folder, folder)
-
-    def undo_rmdir(self, folder, name):
         kept = os.path.join(self.replaced, name)
-        if os.path.lexists(kept):
-            os.rename(kept, self.place(folder))
+        if not os.path.lexists(kept):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.target(path) as (folder, own_name):
+                if is_kind(stat.S_ISDIR, own_name, folder):
+                    os.rename(own_name, kept, src_dir_fd=folder)
+        if os.path.lexists(kept) and os.listdir(kept):
+            raise JobError("obstacle", "%s is in the way, and a file was just added to it" % path, path)
+
+    def undo_rmdir(self, path, name):
+        self.undo_remove(path, name)
 
     def commit(self, journal):
         """Does what follows the manifest and is never undone: deletes files, keeps the old ones, removes old notes.
@@ -242,7 +278,7 @@ class Transaction:
             kept = os.path.join(self.replaced, "d%06d" % number)
             try:
                 self.job.check_current()
-                os.makedirs(self.replaced, mode=0o700, exist_ok=True)
+                files.make_private(self.replaced)
                 self.remove(path, "d%06d" % number)
                 if os.path.lexists(kept):
                     deleted.append(path)
@@ -275,11 +311,12 @@ class Transaction:
         for folder in sorted(folders, key=len, reverse=True):
             while folder:
                 try:
-                    os.rmdir(self.folder(folder))
+                    with self.target(folder) as (above, name):
+                        os.rmdir(name, dir_fd=above)
                 except FileNotFoundError:
                     # An earlier run that was killed here has removed it, but not yet those above it.
                     pass
-                except OSError:
+                except (OSError, JobError):
                     break
                 folder = os.path.dirname(folder)
 

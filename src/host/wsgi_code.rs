@@ -1,0 +1,334 @@
+//! What the text of a WSGI file tells about the environment of its web app, for commands that run outside of it.
+//!
+//! The file is Python and may do anything, so this errs on one side: only what is known to leave the process' environment
+//! alone passes, and everything else counts as setting variables. Running a command with the wrong database is worse than
+//! not running it.
+
+use super::stub::Stub;
+use super::wsgi::settings_module;
+
+/// Modules whose import sets no environment variables. What a project's own module does is not known here.
+const HARMLESS: [&str; 23] = [
+    "__future__",
+    "asgiref",
+    "base64",
+    "collections",
+    "contextlib",
+    "datetime",
+    "django",
+    "functools",
+    "io",
+    "json",
+    "logging",
+    "os",
+    "pathlib",
+    "platform",
+    "re",
+    "site",
+    "sys",
+    "time",
+    "traceback",
+    "typing",
+    "urllib",
+    "warnings",
+    "whitenoise",
+];
+
+/// Calls and modules that set variables by other means, or run code that this text does not show.
+const OPAQUE: [&str; 12] = [
+    "putenv",
+    "unsetenv",
+    "load_dotenv",
+    "read_env",
+    "exec",
+    "eval",
+    "execfile",
+    "__import__",
+    "import_module",
+    "run_path",
+    "activate_this",
+    "addsitedir",
+];
+
+/// What is known of a WSGI file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WsgiCode {
+    /// Whether it is the one that the host makes for a new web app.
+    pub is_placeholder: bool,
+    /// The Django settings module that it names.
+    pub settings: Option<String>,
+    /// The first thing that sets environment variables, or may; `None` if nothing does.
+    pub sets_variables: Option<String>,
+}
+
+impl WsgiCode {
+    /// Reads the text of a WSGI file; in one with the agent, the original counts.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let original = Stub::find(text).and_then(|stub| stub.original);
+        let text = original.as_deref().unwrap_or(text);
+        let code = without_comments(text);
+        Self {
+            is_placeholder: is_placeholder(&code),
+            settings: settings_module(&code).map(str::to_owned),
+            sets_variables: first_import(&code).or_else(|| first_opaque(&code)).or_else(|| first_setting(&code)),
+        }
+    }
+}
+
+/// The host's own "hello world". Its code often stays in a file that loads something else further down.
+fn is_placeholder(code: &str) -> bool {
+    let loads_another = code.lines().any(|line| {
+        let line = line.trim();
+        let is_import = line.starts_with("from ") || line.starts_with("import ");
+        let is_assignment = line.strip_prefix("application").is_some_and(|rest| rest.trim_start().starts_with('='));
+        is_assignment || (is_import && words(line).any(|word| word == "application"))
+    });
+    let defined = code.lines().filter(|line| line.starts_with("def application(")).count();
+    code.contains("Hello, World!") && code.contains("Page not found.") && defined == 1 && !loads_another
+}
+
+/// The text without comments, and with empty texts of several lines unless they hold the placeholder's page.
+fn without_comments(text: &str) -> String {
+    let mut code = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let long = ["\"\"\"", "'''"].into_iter().find(|quotes| rest.starts_with(quotes));
+        if let Some(quotes) = long {
+            let end = rest[3..].find(quotes).map_or(rest.len(), |end| end + 6);
+            let is_page = rest[..end].contains("Hello, World!");
+            code.push_str(if is_page { "\"Hello, World!\"" } else { "\"\"" });
+            rest = &rest[end..];
+        } else if first == '#' {
+            rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
+        } else if matches!(first, '"' | '\'') {
+            let end = end_of_text(rest, first);
+            code.push_str(&rest[..end]);
+            rest = &rest[end..];
+        } else {
+            code.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    code
+}
+
+/// Where a text in quotes ends, which is on its line.
+fn end_of_text(text: &str, quote: char) -> usize {
+    let mut is_escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '\n' => return at,
+            _ if c == quote => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
+}
+
+/// The first import of a module that may do anything.
+fn first_import(code: &str) -> Option<String> {
+    code.split(['\n', ';']).map(str::trim).find_map(|statement| {
+        let modules = match statement.split_once(char::is_whitespace)? {
+            ("import", modules) => modules,
+            ("from", rest) => rest.split_once(" import")?.0,
+            _ => return None,
+        };
+        let is_harmless = |module: &str| {
+            let name = words(module).next().unwrap_or_default();
+            !module.trim_start().starts_with('.') && HARMLESS.contains(&name)
+        };
+        let module = modules.split(',').find(|module| !is_harmless(module))?;
+        Some(format!("imports {}", module.split_whitespace().next().unwrap_or(module)))
+    })
+}
+
+fn first_opaque(code: &str) -> Option<String> {
+    words(code).find(|word| OPAQUE.contains(word)).map(|word| format!("uses {word}"))
+}
+
+/// The first use of `os.environ` that is not plainly a reading one, but for the settings module.
+fn first_setting(code: &str) -> Option<String> {
+    let imported: String = code.lines().filter_map(|line| line.trim().strip_prefix("from os import")).collect();
+    let from_os = imported.contains(['*', '(']) || words(&imported).any(|word| word == "environ");
+    if words(&imported).any(|word| word == "as") && from_os {
+        return Some("imports os.environ under another name".to_owned());
+    }
+    for (at, name) in code.match_indices("environ") {
+        let (before, after) = (&code[..at], &code[at + name.len()..]);
+        let is_word = !after.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        let is_attribute = before.trim_end().ends_with('.');
+        let is_name = !before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        // Elsewhere, it is the request's, which is called the same.
+        if !is_word || !(is_attribute || (is_name && from_os)) || is_import_of(before) {
+            continue;
+        }
+        if is_deleted(before) || !(reads(after) || names_settings(after) || is_tested(before)) {
+            let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+            let line = after.lines().next().unwrap_or_default();
+            // No further than the name: what follows may be a password.
+            let end = line.find(['=', '(', ',']).unwrap_or(line.len());
+            let statement = format!("{}{name}{}", &code[start..at], &line[..end]);
+            let statement: String = statement.trim().chars().take(80).collect();
+            return Some(format!("has {statement:?}"));
+        }
+    }
+    None
+}
+
+fn is_deleted(before: &str) -> bool {
+    before.rsplit('\n').next().is_some_and(|line| words(line).next() == Some("del"))
+}
+
+fn is_import_of(before: &str) -> bool {
+    before.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with("from os import"))
+}
+
+/// Whether what follows the name only reads: `.get(…)`, `.copy()`, or an item that is not assigned to.
+fn reads(after: &str) -> bool {
+    let after = after.trim_start();
+    if [".get(", ".copy(", ".items(", ".keys(", ".values("].iter().any(|method| after.starts_with(method)) {
+        return true;
+    }
+    let Some(item) = after.strip_prefix('[') else { return false };
+    item.find(']').is_some_and(|end| !is_assigned(&item[end + 1..]))
+}
+
+/// Whether an assignment follows: `=`, and `|=` and the like, but no comparison.
+fn is_assigned(after: &str) -> bool {
+    let after = after.trim_start();
+    let operator: String = after.chars().take_while(|c| "=+-*/|&^%@<>!:".contains(*c)).collect();
+    operator.ends_with('=') && !matches!(operator.as_str(), "==" | "!=" | "<=" | ">=")
+}
+
+/// Whether what follows sets the settings module, which is known.
+fn names_settings(after: &str) -> bool {
+    let line = after.lines().next().unwrap_or_default().trim_start();
+    let names = line.strip_prefix('[').or_else(|| line.strip_prefix(".setdefault("));
+    names.is_some_and(|names| names.trim_start_matches(['"', '\'']).starts_with("DJANGO_SETTINGS_MODULE"))
+        && settings_module(line).is_some()
+}
+
+/// Whether the name is what `in` looks into.
+fn is_tested(before: &str) -> bool {
+    let before = before.trim_end().trim_end_matches('.');
+    before.strip_suffix("os").unwrap_or(before).trim_end().ends_with(" in")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DJANGO: &str = "\
+import os
+import sys
+# os.environ['SECRET'] = 'x'
+path = os.path.expanduser('~/mysite')
+if path not in sys.path:
+    sys.path.insert(0, path)
+os.environ['DJANGO_SETTINGS_MODULE'] = 'mysite.settings'
+from django.core.wsgi import get_wsgi_application
+application = get_wsgi_application()
+";
+
+    const HELLO: &str = "\
+# os.environ['DJANGO_SETTINGS_MODULE'] = 'mysite.settings'
+HELLO_WORLD = \"\"\"<html>
+<h1>Hello, World!</h1>
+</html>\"\"\"
+
+def application(environ, start_response):
+    if environ.get('PATH_INFO') == '/':
+        content = HELLO_WORLD
+    else:
+        content = 'Page not found.'
+    yield content.encode('utf8')
+";
+
+    #[test]
+    fn the_usual_file_of_a_django_project_is_known() {
+        let code = WsgiCode::read(DJANGO);
+        let known = WsgiCode { is_placeholder: false, settings: Some("mysite.settings".into()), sets_variables: None };
+        assert_eq!(code, known);
+        let installed = super::super::stub::text("a.b", &"0".repeat(32), DJANGO);
+        assert_eq!(WsgiCode::read(&installed), known);
+    }
+
+    #[test]
+    fn the_hosts_placeholder_is_known_and_names_no_settings() {
+        let code = WsgiCode::read(HELLO);
+        assert!(code.is_placeholder && code.settings.is_none(), "{code:?}");
+        for more in [
+            "from mysite import application\n",
+            "from flask_app import app as application\n",
+            "application = app\n",
+            "def application(environ, start_response):\n    pass\n",
+        ] {
+            assert!(!WsgiCode::read(&format!("{HELLO}{more}")).is_placeholder, "{more}");
+        }
+        assert!(!WsgiCode::read(DJANGO).is_placeholder);
+    }
+
+    #[test]
+    fn whatever_may_set_a_variable_counts() {
+        for line in [
+            "os.environ['DATABASE_URL'] = 'live'",
+            "os.environ[\"DATABASE_URL\"]='live'",
+            "os.environ [ 'X' ] = 'live'",
+            "os.environ[NAME] = value",
+            "os.environ['X'] += 'y'",
+            "os.environ['X'] |= y",
+            "os.environ.setdefault('X', 'y')",
+            "os.environ.update(\n    X='y',\n)",
+            "os.environ.update(DJANGO_SETTINGS_MODULE='x')",
+            "os.environ |= {'X': 'y'}",
+            "os.environ.pop('X')",
+            "del os.environ['X']",
+            "env = os.environ",
+            "setup(os.environ)",
+            "os.putenv('X', 'y')",
+            "from os import environ\nenviron['X'] = 'y'",
+            "from os import path, environ as e",
+            "import os as o\no.environ['X'] = 'y'",
+            "from dotenv import load_dotenv",
+            "import dotenv",
+            "import environ",
+            "import json, mysite.env",
+            "from . import env",
+            "from mysite.wsgi import application",
+            "exec(open('activate_this.py').read())",
+            "import os; import secrets_of_mine",
+            "__import__('mine')",
+            "os.environ['DJANGO_SETTINGS_MODULE'] = SETTINGS",
+        ] {
+            let code = WsgiCode::read(&format!("{DJANGO}{line}\n"));
+            assert!(code.sets_variables.is_some(), "{line}");
+        }
+        let code = WsgiCode::read("import os\nos.environ['PASSWORD'] = 's3cret'\n");
+        assert_eq!(code.sets_variables.as_deref(), Some("has \"os.environ['PASSWORD']\""));
+    }
+
+    #[test]
+    fn what_only_reads_the_environment_sets_nothing() {
+        for line in [
+            "debug = os.environ.get('DEBUG')",
+            "debug = os.environ['DEBUG']",
+            "debug = os.environ['DEBUG'] == 'yes'",
+            "if 'DEBUG' in os.environ:\n    pass",
+            "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')",
+            "def application(environ, start_response):\n    environ['wsgi.url_scheme'] = 'https'",
+            "# os.environ['X'] = 'y'",
+            "'''\nos.environ['X'] = 'y'\nimport mine\n'''",
+            "import logging, json",
+            "from pathlib import Path",
+        ] {
+            assert_eq!(WsgiCode::read(&format!("{DJANGO}{line}\n")).sets_variables, None, "{line}");
+        }
+    }
+}

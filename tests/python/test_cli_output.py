@@ -1,0 +1,178 @@
+"""What `pya` prints: nothing from the host controls a terminal, passwords stay hidden, and tables fit."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+from command import Pya, environment_of
+
+from pythonanywhere_api import Client
+from pythonanywhere_api.testing import Emulator
+
+# The title of the window, a control character of the second set, an override of the writing direction.
+EVIL = "\x1b]0;title\x07\x9b2J\u202egpj\u2066"
+RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# What the terminal itself does to line ends.
+LINE_END = "\r\n"
+
+
+@pytest.fixture
+def host(unlimited):
+    with Emulator(rate_limit=None, account="paid", python=sys.executable) as host:
+        yield host
+
+
+@pytest.fixture
+def pya(host, tmp_path):
+    folder = tmp_path / "local"
+    folder.mkdir()
+    return Pya(folder, environment_of(host) | {"PYTHONANYWHERE_RATE_LIMIT": "off"})
+
+
+def home(host) -> Path:
+    return Path(host.root) / "home" / host.user
+
+
+def on_terminal(pya, *arguments, columns: int = 80, patience: float = 60, **more: str) -> str:
+    """What a command shows on a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {"TERM": "xterm", **pya.environment, **more}
+    with subprocess.Popen(
+        pya.command(*arguments), cwd=pya.folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        shown, deadline = b"", time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if select.select([ours], [], [], 0.1)[0]:
+                try:
+                    read = os.read(ours, 65536)
+                except OSError:
+                    break
+                if not read:
+                    break
+                shown += read
+        else:
+            process.kill()
+            pytest.fail(f"it does not end: {shown!r}")
+    os.close(ours)
+    return shown.decode().replace(LINE_END, "\n")
+
+
+def test_names_messages_and_answers_are_escaped(host, pya):
+    (home(host) / f"a{EVIL}b.txt").write_text("x")
+    console = json.loads(pya("consoles", "create", "--executable", "bash", "--arguments", EVIL, "--json").stdout)
+    for command in (
+        ["ls"],
+        ["ls", "-l"],
+        ["ls", "-R"],
+        ["files", "list", f"/home/{host.user}"],
+        ["consoles", "list"],
+        ["consoles", "get", str(console["id"])],
+        ["api", "GET", "consoles/"],
+        ["-v", "api", "GET", "consoles/"],
+    ):
+        done = pya(*command)
+        assert "title" in done.stdout, command
+        assert not RAW.search(done.stdout + done.stderr), (command, done.stdout)
+
+
+def test_errors_of_the_host_are_escaped(host, pya):
+    host.faults.add("status", code=400, body=json.dumps({"detail": f"no {EVIL}"}))
+    for options in ([], ["-v"], ["--json"]):
+        done = pya("ls", *options, code=1)
+        assert "title" in done.stderr
+        assert not RAW.search(done.stdout + done.stderr), done.stderr
+
+
+def test_json_says_the_same_in_escapes(host, pya):
+    name = f"a{EVIL}b.txt"
+    (home(host) / name).write_text("x")
+    text = pya("ls", "--json").stdout
+    assert not RAW.search(text)
+    assert json.loads(text)["entries"] == [{"name": name, "type": "file"}]
+    # What it prints for people is JSON as well.
+    assert json.loads(pya("api", "GET", f"files/path/home/{host.user}/").stdout).keys() == {name}
+
+
+def test_a_log_goes_raw_into_a_pipe_and_escaped_onto_a_terminal(host, pya):
+    line = f"GET /{EVIL}\n"
+    (Path(host.root) / "var" / "log" / "me.example.com.error.log").write_text(line)
+    assert pya("logs", "me.example.com").stdout == line
+    shown = on_terminal(pya, "logs", "me.example.com")
+    assert shown == "GET /\\u{1b}]0;title\\u{7}\\u{9b}2J\\u{202e}gpj\\u{2066}\n"
+
+
+def test_the_content_of_a_file_is_whole_in_a_pipe_and_harmless_on_a_terminal(host, pya):
+    (home(host) / "a.txt").write_text(EVIL)
+    assert pya("cat", "a.txt").stdout == EVIL
+    assert not RAW.search(on_terminal(pya, "cat", "a.txt"))
+
+
+def protected(host) -> str:
+    host.create_webapp()
+    domain = f"{host.user}.pythonanywhere.com"
+    client = Client(host.user, host.token, host.url, rate_limit="off")
+    client.webapps.update(domain, password_protection_username="ada", password_protection_password="s3cret-word")
+    return domain
+
+
+def test_a_sites_password_is_shown_to_programs_only(host, pya):
+    domain = protected(host)
+    for command in (["webapps", "list"], ["webapps", "get", domain]):
+        assert "s3cret-word" not in pya(*command).stdout
+        assert "s3cret-word" not in on_terminal(pya, *command, "--json")
+        answer = pya.json(*command)
+        app = answer[0] if isinstance(answer, list) else answer
+        assert app["password_protection_password"] == "s3cret-word"
+    assert "s3cret-word" not in on_terminal(pya, "api", "GET", "webapps/")
+    assert "s3cret-word" in pya("api", "GET", "webapps/").stdout
+
+
+def test_a_table_fits_the_terminal_and_is_whole_elsewhere(host, pya):
+    protected(host)
+    lines = on_terminal(pya, "webapps", "list", columns=80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("password_protection_username") and line.endswith("ada") for line in lines)
+    table = pya("webapps", "list").stdout.splitlines()
+    assert len(table) == 2
+    assert len(table[1]) > 80
+    (home(host) / ("long" * 30)).write_text("")
+    listed = on_terminal(pya, "ls", "-l", columns=40).splitlines()
+    assert [len(line) for line in listed if "long" in line] == [40]
+    assert "long" * 30 in pya("ls", "-l").stdout
+
+
+@pytest.mark.parametrize("plain", [{"TERM": "dumb"}, {"NO_COLOR": "1"}])
+def test_a_plain_terminal_gets_no_control_sequences(host, pya, plain):
+    for number in range(5):
+        (pya.folder / f"{number}.txt").write_text("x")
+    assert "\x1b[" in on_terminal(pya, "deploy", "--project", "first")
+    for command in (["deploy", "--project", "second"], ["cat", "missing"], ["deploy", "--nothing"]):
+        assert "\x1b" not in on_terminal(pya, *command, **plain)
+
+
+def test_a_wait_for_the_rate_limit_counts_down(tmp_path):
+    for number in range(6):
+        (tmp_path / f"{number}.txt").write_text("x")
+    with Pya(tmp_path, {}).start("emulator", "--clock-speed", "12", **os.environ) as process:
+        try:
+            line = json.loads(process.stdout.readline())
+            names = {"API_TOKEN": "token", "PYTHONANYWHERE_USERNAME": "user", "PYTHONANYWHERE_SITE": "url"}
+            pya = Pya(tmp_path, dict(os.environ) | {name: line[key] for name, key in names.items()})
+            shown = on_terminal(pya, "deploy", "--project", "site", "--rate-limit", "6")
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+    waits = [int(seconds) for seconds in re.findall(r"waiting (\d+) s for the rate limit", shown)]
+    assert len(set(waits)) > 3, shown
