@@ -96,7 +96,8 @@ impl Bundle {
         let mut packed = Vec::with_capacity(items.len());
         for batch in split(items, BATCH) {
             let groups: Vec<&[Item]> = split(batch, GROUP).collect();
-            let members: Vec<Result<Group>> = pool.install(|| groups.into_par_iter().map(|group| pack_group(group, read)).collect());
+            let members: Vec<Result<Group>> =
+                pool.install(|| groups.into_par_iter().map(|group| pack_group(group, read)).collect());
             for group in members {
                 let group = group?;
                 parts.write(&group.compressed).map_err(temporary)?;

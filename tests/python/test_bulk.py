@@ -209,3 +209,18 @@ def test_a_deploy_that_another_one_passed_by_force_says_so(with_agent):
     assert "another deploy has taken over" in report.stopped
     assert not note.exists()
     assert files_below(site.remote) == files_below(site.local)
+
+
+def test_a_bundle_with_a_file_that_was_swapped_since_the_diff_is_not_sent(with_agent):
+    site = with_agent
+    assert site.deploy()
+    site.write("2")
+    diff = site.run(site.api.deploy_diff(site.local))
+    before = files_below(site.remote)
+    (site.local / "version.txt").unlink()
+    os.mkfifo(site.local / "version.txt")
+    report = site.run(site.api.deploy(diff, executor="webapp"))
+    assert not report.ok
+    assert list(report.failed) == ["version.txt"]
+    assert "nothing was sent" in report.stopped
+    assert files_below(site.remote) == before

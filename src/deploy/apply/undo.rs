@@ -31,8 +31,9 @@ impl<R: Remote> Run<'_, R> {
         let steps = self.recorder.lock().steps.clone();
         if let Some(step) = steps.iter().find(|step| step.exit_status.is_none()) {
             let name = &step.step;
-            self.recorder
-                .warn(format!("nothing is rolled back, as {name} may still be running: check that it is not, then run pya rollback"));
+            self.recorder.warn(format!(
+                "nothing is rolled back, as {name} may still be running: check that it is not, then run pya rollback"
+            ));
             return;
         }
         if let Some(half) = steps.iter().find_map(StepReport::half_migration) {
@@ -69,7 +70,8 @@ impl<R: Remote> Run<'_, R> {
             return;
         }
         if let Err(error) = own.remove().await {
-            self.recorder.warn(format!("the intent of the rollback is still on the host and will expire: {}", error.chain()));
+            self.recorder
+                .warn(format!("the intent of the rollback is still on the host and will expire: {}", error.chain()));
         }
     }
 

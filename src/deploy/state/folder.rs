@@ -271,7 +271,8 @@ impl State {
             }
             known.pending.extend(intent.pending.iter().cloned());
             // Another deploy wrote a manifest after this one had begun: it was taken over by force.
-            let is_outdated = intent.manifests.last().is_some_and(|own| self.generation().is_some_and(|newest| newest > *own));
+            let is_outdated =
+                intent.manifests.last().is_some_and(|own| self.generation().is_some_and(|newest| newest > *own));
             for (path, state) in &intent.done {
                 // What a live one has done it may do again, and two that disagree know nothing.
                 let is_sure = intent.standing(now) == IntentState::Ended

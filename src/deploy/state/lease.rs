@@ -141,11 +141,7 @@ impl<R: Remote> Lease<R> {
             wake: Notify::new(),
             stop: AtomicBool::new(false),
             watch: OnceLock::new(),
-            pulse: Mutex::new(Pulse {
-                looked: written,
-                beat: (Instant::now(), SystemTime::now()),
-                is_due: false,
-            }),
+            pulse: Mutex::new(Pulse { looked: written, beat: (Instant::now(), SystemTime::now()), is_due: false }),
             looking: tokio::sync::Mutex::new(()),
             taken_over: OnceLock::new(),
             has_manifest: AtomicBool::new(false),

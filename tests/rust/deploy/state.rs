@@ -45,7 +45,11 @@ async fn failed_deploys_leave_one_intent_whose_debts_cost_two_requests() {
         assert_eq!(report.plan.requests, usize::try_from(report.requests).unwrap());
         assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
         assert!(report.warnings[0].starts_with("an earlier deploy (your own, just now, "), "{:?}", report.warnings);
-        assert!(report.warnings[0].contains(": it did not reload x.y, which may run old code"), "{:?}", report.warnings);
+        assert!(
+            report.warnings[0].contains(": it did not reload x.y, which may run old code"),
+            "{:?}",
+            report.warnings
+        );
         assert!(site.diff().await.is_clean());
     }
 }
@@ -143,7 +147,10 @@ async fn an_intent_that_cannot_be_read_is_passed_by_force_only_and_every_file_is
     site.model.host().files.insert(format!("{folder}/intent-0123456789abcdef.json"), "{\"form".into());
     let report = site.run(&deleting()).await;
     let reason = report.stopped.unwrap();
-    assert!(report.held && reason.contains("intent-0123456789abcdef.json") && reason.contains("force=True"), "{reason}");
+    assert!(
+        report.held && reason.contains("intent-0123456789abcdef.json") && reason.contains("force=True"),
+        "{reason}"
+    );
     let report = site.run(&DeployOptions { force: true, ..deleting() }).await;
     assert!(report.ok, "{report:?}");
     assert_eq!(report.uploaded.len(), 3);

@@ -131,7 +131,12 @@ async fn a_deploy_that_was_taken_over_stops_and_leaves_the_manifest_of_the_other
         assert_eq!(found.changed, ["f0", "f1", "f2", "f3", "f4"], "{asleep}");
         assert!(run(host.clone(), sites[1].root().to_owned(), deleting()).await.unwrap().ok);
         assert_holds(&host, &sites[1].folder, "put right");
-        assert!(diff(&project(&host, sites[1].root()), &SelectOptions::default(), &NeverSkip, None).await.unwrap().is_clean());
+        assert!(
+            diff(&project(&host, sites[1].root()), &SelectOptions::default(), &NeverSkip, None)
+                .await
+                .unwrap()
+                .is_clean()
+        );
     }
 }
 
@@ -142,7 +147,8 @@ async fn a_deploy_looks_at_the_state_folder_once_a_minute() {
         site.put(&format!("f{number:02}"), "x");
     }
     let client = site.model.gated();
-    let task = tokio::spawn(run(client.clone(), site.root().to_owned(), DeployOptions { concurrency: 1, ..deleting() }));
+    let task =
+        tokio::spawn(run(client.clone(), site.root().to_owned(), DeployOptions { concurrency: 1, ..deleting() }));
     while !task.is_finished() {
         client.gate.add_permits(1);
         until(|| client.gate.available_permits() == 0 || task.is_finished()).await;
@@ -151,7 +157,8 @@ async fn a_deploy_looks_at_the_state_folder_once_a_minute() {
     let report = task.await.unwrap().unwrap();
     assert!(report.ok, "{report:?}");
     let minutes = report.requests * 12 / 60;
-    let looks = site.model.host().log.iter().filter(|(method, path)| *method == "LIST" && path.contains("/.pya/")).count();
+    let looks =
+        site.model.host().log.iter().filter(|(method, path)| *method == "LIST" && path.contains("/.pya/")).count();
     // Two of them are those of the diff and of the check before the first change, one may be that before the manifest.
     assert!((3..=2 + usize::try_from(minutes).unwrap() + 1).contains(&looks), "{looks} looks in {minutes} minutes");
 }
