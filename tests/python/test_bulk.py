@@ -219,7 +219,7 @@ def test_a_bundle_with_a_file_that_was_swapped_since_the_diff_is_not_sent(with_a
     before = files_below(site.remote)
     (site.local / "version.txt").unlink()
     os.mkfifo(site.local / "version.txt")
-    report = site.run(site.api.deploy(diff, executor="webapp"))
+    report = site.run(site.api.deploy(diff, **{**site.via, "executor": "webapp"}))
     assert not report.ok
     assert list(report.failed) == ["version.txt"]
     assert "nothing was sent" in report.stopped

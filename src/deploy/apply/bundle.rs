@@ -90,7 +90,7 @@ impl<R: Remote> Run<'_, R> {
 
     /// Uploads a bundle and has it put in place. Whatever fails is in the report; then it returns false.
     pub(crate) async fn apply_in_bulk(&self, lease: &Lease<R>, id: &str, load: PackedBundle) -> bool {
-        let receipt = match self.send_and_run(lease, id, &load).await {
+        let receipt = match Box::pin(self.send_and_run(lease, id, &load)).await {
             Ok(receipt) => receipt,
             Err(error) => {
                 let mut report = self.recorder.lock();

@@ -192,7 +192,8 @@ pub async fn rollback(
     intent.reload.extend(reload.iter().cloned());
     let (id, reload) = (intent.id.clone(), intent.reload.clone());
     let migrations = migrations_since(&jobs, &target);
-    let (lease, applied) = maintenance.roll_back(intent, &target, state.generation().unwrap_or(0) + 1).await?;
+    let generation = state.generation().unwrap_or(0) + 1;
+    let (lease, applied) = Box::pin(maintenance.roll_back(intent, &target, generation)).await?;
     warnings.extend(changed_since(&applied, &id));
     let mut report = RollbackReport {
         deploy: target,

@@ -116,7 +116,8 @@ impl StateFolder {
     async fn read_with<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
         let mut attempt = 1;
         loop {
-            match self.read_once(remote, manifest).await {
+            // Boxed, as it is part of every operation.
+            match Box::pin(self.read_once(remote, manifest)).await {
                 // Somebody ended or went on between our listing and our reading: look again.
                 Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
                 outcome => return outcome,

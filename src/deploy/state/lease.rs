@@ -371,15 +371,23 @@ impl<R: Remote> Shared<R> {
 
     async fn look_if_older(&self, age: Duration) -> Result<()> {
         let Some(watch) = self.watch.get() else { return Ok(()) };
-        let is_due = || self.stood_still() || self.pulse().looked.age(&self.remote) >= age;
-        if !is_due() {
-            return Ok(());
+        if self.is_look_due(age) {
+            // Boxed, as it is rare and is part of everything that changes the host.
+            Box::pin(self.look(watch, age)).await?;
         }
+        Ok(())
+    }
+
+    fn is_look_due(&self, age: Duration) -> bool {
+        self.stood_still() || self.pulse().looked.age(&self.remote) >= age
+    }
+
+    async fn look(&self, watch: &Watch, age: Duration) -> Result<()> {
         let _one = self.looking.lock().await;
         if let Some(who) = self.taken_over.get() {
             return Err(taken_over(who));
         }
-        if !is_due() {
+        if !self.is_look_due(age) {
             return Ok(());
         }
         let when = Written::now(&self.remote);
