@@ -222,6 +222,6 @@ def test_a_rollback_stops_where_somebody_else_deploys(with_agent):
     site.host.release(request.number)
     thread.join()
     assert results == [None]
-    assert "another deploy began or ended just now" in site.api.error_message
+    assert "another deploy started or finished just now" in site.api.error_message
     assert files_below(site.remote) == before
     assert site.notes("intent-*") == ["intent-aaaaaaaaaaaaaaaa.json"]

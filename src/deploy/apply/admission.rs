@@ -1,5 +1,7 @@
 //! Whether a deploy may go on: it announces itself first, then looks whether it is alone.
 
+use std::collections::BTreeSet;
+
 use super::context::Run;
 use crate::deploy::diff::snapshot::unreadable_intent;
 use crate::deploy::remote::{Remote, delete_if_there};
@@ -17,7 +19,9 @@ impl<R: Remote> Run<'_, R> {
         intent.pending.extend(work.uploads.iter().map(|upload| upload.path.clone()));
         intent.pending.extend(work.obstacles.iter().flat_map(|obstacle| obstacle.files.iter().cloned()));
         intent.pending.extend(known.pending.iter().cloned());
-        let carried = known.done.iter().filter(|(path, _)| !intent.pending.contains(*path));
+        // What goes now is not ours any more, whoever sent it.
+        let going: BTreeSet<&String> = work.deletes.values().flatten().collect();
+        let carried = known.done.iter().filter(|(path, _)| !intent.pending.contains(*path) && !going.contains(path));
         intent.done = carried.map(|(path, state)| (path.clone(), state.clone())).collect();
         intent.deletes.extend(work.deletes.values().flatten().cloned());
         intent.deletes.extend(known.deletes.iter().cloned());

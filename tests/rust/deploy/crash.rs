@@ -209,6 +209,29 @@ async fn a_diff_that_is_old_stops_the_deploy() {
 }
 
 #[tokio::test]
+async fn what_an_earlier_deploy_sent_and_this_one_deletes_is_sent_again_when_it_is_back() {
+    let site = Site::new(&[("a", "1")]);
+    assert!(site.run(&deleting()).await.ok);
+    site.put("b", "1");
+    site.put("bad", "1");
+    site.model.host().faults.push(("POST", "/bad".into(), 413, false));
+    assert!(!site.run(&deleting()).await.ok);
+    site.model.host().faults.clear();
+    site.remove("b");
+    site.remove("bad");
+    // Killed after its deletes, with its intent still there.
+    let cut = site.model.host().log.len() + 3 + 3 + 1 + 3;
+    site.model.host().cut = Some((cut, false));
+    run_until_cut(&site).await;
+    site.model.host().cut = None;
+    assert_eq!(site.model.host().log[cut].0, "DELETE");
+    assert!(!site.model.host().project().contains_key("b"));
+    site.put("b", "1");
+    assert!(site.run(&deleting()).await.ok);
+    assert_eq!(site.model.host().project(), site.local());
+}
+
+#[tokio::test]
 async fn a_dropped_deploy_leaves_a_readable_report() {
     let site = changed_site().await;
     let recorder = Recorder::default();

@@ -97,7 +97,7 @@ proptest! {
     #[test]
     fn a_dry_run_lists_what_the_run_does_and_then_nothing_differs(
         trees in prop::collection::vec((tree(), any::<bool>(), any::<bool>()), 1..4),
-        theirs in prop::collection::btree_set("[e-g]/(db.sqlite3|x|y)", 0..6),
+        theirs in prop::collection::btree_set(r"[e-g]/(db\.sqlite3|x|y)", 0..6),
         databases in prop::collection::btree_set("h/[a-c]", 0..3),
     ) {
         run(async {
