@@ -14,6 +14,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+VERBS = ("GET", "OPTIONS", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+NATIVE = ("params", "data", "json", "files", "headers", "timeout")
+"""The keywords that the extension takes itself."""
+
 MOST_REDIRECTS = 5
 """How many redirects in a row are followed, as in the extension."""
 
@@ -110,6 +115,28 @@ def _seconds(timeout: Any) -> float | None:
     return float(timeout)
 
 
+def choose(method: Any, keywords: dict[str, Any], is_async: bool) -> tuple[str, Callable[..., Any] | None]:
+    """The verb of a request, and what sends it if the extension does not."""
+    verb = "GET" if method is None else _verb(method)
+    if verb is None:
+        # What it will do is not known, and nothing that is checked beforehand depends on it.
+        return "GET", method
+    foreign = next((name for name in keywords if name not in NATIVE), None)
+    return verb, None if foreign is None else sender(verb, foreign, is_async)
+
+
+def _verb(method: Any) -> str | None:
+    """Of a text, and of one of requests' own functions; ``None`` for any other callable."""
+    if isinstance(method, str):
+        if method.upper() not in VERBS:
+            raise ValueError(f"method {method!r} is not an HTTP verb")
+        return method.upper()
+    if not callable(method):
+        raise TypeError("method must be an HTTP verb, or a callable that sends the request")
+    functions = sys.modules.get("requests.api")
+    return next((verb for verb in VERBS if method is getattr(functions, verb.lower(), None)), None)
+
+
 def sender(verb: str, keyword: str, is_async: bool) -> Callable[..., Any]:
     """What sends a request with a keyword that only requests has."""
     try:
@@ -117,7 +144,7 @@ def sender(verb: str, keyword: str, is_async: bool) -> Callable[..., Any]:
     except ImportError:
         raise TypeError(
             f"_request() got the keyword argument {keyword!r}, which needs the package requests; without it these are "
-            "possible: params, data, json, files, headers, timeout"
+            f"possible: {', '.join(NATIVE)}"
         ) from None
     bound = functools.partial(send, verb)
     return functools.partial(asyncio.to_thread, bound) if is_async else bound
@@ -141,16 +168,6 @@ def send(verb: str, url: str, **keywords: Any) -> Any:
     return answer
 
 
-def is_own_function(method: Any) -> str | None:
-    """The name of a verb's function of requests, if it is one."""
-    functions = sys.modules.get("requests.api")
-    for verb in ("get", "options", "head", "post", "put", "patch", "delete"):
-        if functions is not None and getattr(functions, verb, None) is method:
-            return verb.upper()
-    return None
-
-
-@functools.cache
 def _combined(kind: Any, http_error: Any) -> type[Exception]:
     body = {"__module__": kind.__module__, "__doc__": kind.__doc__, "__reduce__": _reduce}
     return type(kind.__name__, (kind, http_error), body)
@@ -174,8 +191,7 @@ def as_http_error(error: Exception, response: Any) -> Exception:
     http_error = _http_error()
     if http_error is None or isinstance(error, http_error):
         return error
-    own: Any = type(error)
-    kind = _combined(own, http_error)
+    kind = _combined(type(error), http_error)
     both = OSError.__new__(kind, *error.args)
     both.args = error.args
     both.__dict__.update(vars(error), response=response, request=None)

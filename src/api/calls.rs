@@ -268,7 +268,7 @@ pub const CALLS: &[EndpointCall] = &[
         "consoles/{id}/get_latest_output/",
         ID,
         TextIn("output"),
-        "About the last 500 characters of a console's output.",
+        "Returns about the last 500 characters of a console's output.",
     ),
     order(
         "consoles.send_input",

@@ -481,8 +481,8 @@ mod tests {
     #[test]
     fn every_option_that_a_message_names_is_one() {
         let command = Cli::command();
-        let deploy = command.find_subcommand("deploy").unwrap();
-        let names: Vec<_> = deploy.get_arguments().filter_map(|argument| argument.get_long()).collect();
+        let arguments = command.get_subcommands().flat_map(clap::Command::get_arguments);
+        let names: Vec<_> = arguments.filter_map(|argument| argument.get_long()).collect();
         for setting in Setting::ALL {
             let option = setting.spelled(Interface::CommandLine).split(' ').next().unwrap();
             assert!(names.contains(&option.trim_start_matches("--")), "{setting:?}");

@@ -20,51 +20,29 @@ pub(super) struct DeployDiff {
     pub(super) skip: Option<Arc<Py<PyAny>>>,
 }
 
-#[pymethods]
-impl DeployDiff {
-    #[getter]
-    fn added(&self) -> Vec<String> {
-        self.diff.added.clone()
-    }
+/// The methods of diffs: the lists of paths, which are attributes by the same name, and the rest as it is.
+macro_rules! diff_methods {
+    ($($list:ident),*; $($rest:tt)*) => {
+        #[pymethods]
+        impl DeployDiff {
+            $(
+                #[getter]
+                fn $list(&self) -> Vec<String> {
+                    self.diff.$list.clone()
+                }
+            )*
 
-    #[getter]
-    fn changed(&self) -> Vec<String> {
-        self.diff.changed.clone()
-    }
+            $($rest)*
+        }
+    };
+}
 
-    #[getter]
-    fn removed(&self) -> Vec<String> {
-        self.diff.removed.clone()
-    }
-
-    #[getter]
-    fn left(&self) -> Vec<String> {
-        self.diff.left.clone()
-    }
-
-    #[getter]
-    fn unchanged(&self) -> Vec<String> {
-        self.diff.unchanged.clone()
-    }
-
-    #[getter]
-    fn unmanaged(&self) -> Vec<String> {
-        self.diff.unmanaged.clone()
-    }
-
-    #[getter]
-    fn protected(&self) -> Vec<String> {
-        self.diff.protected.clone()
-    }
+diff_methods! {
+    added, changed, removed, left, unchanged, unmanaged, protected, warnings;
 
     #[getter]
     fn skipped(&self) -> BTreeMap<String, String> {
         self.diff.skipped.clone()
-    }
-
-    #[getter]
-    fn warnings(&self) -> Vec<String> {
-        self.diff.warnings.clone()
     }
 
     #[getter]

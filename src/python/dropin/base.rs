@@ -242,7 +242,8 @@ impl PythonanywhereBase {
     #[pyo3(
         signature = (local_root, path_masks=None, skip_file_path=None, compare=None, **options),
         text_signature = "($self, local_root, path_masks=None, skip_file_path=None, compare=None, *, protected=None, \
-            include=None, strict=False, max_file_size=None)"
+            include=None, strict=False, max_file_size=None, no_git=False, allow_lfs_pointers=False, \
+            delete_untracked=False)"
     )]
     fn deploy_diff<'py>(
         slf: &Bound<'py, Self>,
@@ -303,8 +304,8 @@ impl PythonanywhereBase {
 
     #[pyo3(
         signature = (local_root=None, **options),
-        text_signature = "($self, local_root=None, *, path_masks=None, protected=None, executor='auto', console=None, \
-            domain=None, site_url=None, allow_tasks=False)"
+        text_signature = "($self, local_root=None, *, path_masks=None, protected=None, no_git=False, executor='auto', \
+            console=None, domain=None, site_url=None, allow_tasks=False)"
     )]
     fn verify<'py>(
         slf: &Bound<'py, Self>,

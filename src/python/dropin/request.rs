@@ -9,18 +9,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyDict, PyMemoryView, PyString};
+use pyo3::types::{PyDict, PyMemoryView};
 
 use super::service::Callable;
 use crate::client::Request;
 use crate::error::{Error, Result};
-
-/// The keywords that the engine takes.
-const NATIVE: [&str; 6] = ["params", "data", "json", "files", "headers", "timeout"];
 
 /// A request as a caller of `_request` states it.
 pub(super) struct Raw {
@@ -41,7 +38,8 @@ impl Raw {
     /// Reads the arguments.
     ///
     /// # Errors
-    /// `TypeError` for arguments of a wrong type, and for keywords that need requests where it is not installed.
+    /// `TypeError` for arguments of a wrong type, and for keywords that need requests where it is not installed;
+    /// `ValueError` for a text that is not a verb.
     pub(super) fn new(
         url_path: &str,
         task: &str,
@@ -58,22 +56,20 @@ impl Raw {
                 .and_then(|codes| codes.map(|code| code?.extract()).collect())
                 .map_err(|_| PyTypeError::new_err("success_codes must be a sequence of int"))?,
         };
-        let callable = |method: Method, callable: Bound<'_, PyAny>| Sender::Callable {
-            callable: Arc::new(callable.unbind()),
-            keywords: keywords.clone().unbind(),
-            request: Request::new(method, url_path),
+        let method = method.filter(|method| !method.is_none());
+        let (verb, callable): (String, Option<Bound<'_, PyAny>>) = match method {
+            None if keywords.is_empty() => ("GET".to_owned(), None),
+            _ => requests_helper(py, "choose")?.call1((method, keywords, is_async))?.extract()?,
         };
-        let sender = match verb(py, method)? {
-            // What it will do is not known; of the rules only those for uploads depend on it.
-            Err(own) => callable(Method::GET, own),
-            Ok(verb) => match foreign(keywords)? {
-                Some(keyword) => {
-                    let make = requests_helper(py, "sender")?;
-                    callable(verb.clone(), make.call1((verb.as_str(), keyword, is_async))?)
-                }
-                None if keywords.is_empty() => Sender::Engine(Ok(Request::new(verb, url_path))),
-                None => Sender::Engine(with_keywords(Request::new(verb, url_path), keywords)?),
-            },
+        let verb = Method::from_bytes(verb.as_bytes()).unwrap_or(Method::GET);
+        let request = Request::new(verb, url_path);
+        let sender = match callable {
+            Some(callable) => {
+                let keywords = keywords.clone().unbind();
+                Sender::Callable { callable: Arc::new(callable.unbind()), keywords, request }
+            }
+            None if keywords.is_empty() => Sender::Engine(Ok(request)),
+            None => Sender::Engine(with_keywords(request, keywords)?),
         };
         Ok(Self { task: task.to_owned(), success_codes, sender })
     }
@@ -82,34 +78,6 @@ impl Raw {
 /// A function of `pythonanywhere_api._requests`.
 pub(super) fn requests_helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     py.import(intern!(py, "pythonanywhere_api._requests"))?.getattr(name)
-}
-
-/// An HTTP verb, given as text or as one of requests' own functions; or else the caller's callable.
-fn verb<'py>(
-    py: Python<'py>,
-    method: Option<&Bound<'py, PyAny>>,
-) -> PyResult<std::result::Result<Method, Bound<'py, PyAny>>> {
-    let Some(method) = method.filter(|method| !method.is_none()) else { return Ok(Ok(Method::GET)) };
-    let name: Option<String> = if method.is_instance_of::<PyString>() {
-        Some(method.extract()?)
-    } else if method.is_callable() {
-        requests_helper(py, "is_own_function")?.call1((method,))?.extract()?
-    } else {
-        return Err(PyTypeError::new_err("method must be an HTTP verb, or a callable that sends the request"));
-    };
-    let Some(name) = name else { return Ok(Err(method.clone())) };
-    match name.to_ascii_uppercase().as_str() {
-        known @ ("GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS") => {
-            Ok(Ok(Method::from_bytes(known.as_bytes()).unwrap_or(Method::GET)))
-        }
-        _ => Err(PyValueError::new_err(format!("method {name:?} is not an HTTP verb"))),
-    }
-}
-
-/// A keyword that the engine does not take, if there is one.
-fn foreign(keywords: &Bound<'_, PyDict>) -> PyResult<Option<String>> {
-    let names = keywords.keys().iter().map(|name| name.extract()).collect::<PyResult<Vec<String>>>()?;
-    Ok(names.into_iter().find(|name| !NATIVE.contains(&name.as_str())))
 }
 
 type Pairs = Vec<(String, String)>;
