@@ -43,6 +43,7 @@ pub enum Setting {
     DeleteUntracked,
     Domain,
     ExecutorNone,
+    Force,
     Include,
     MaxDelete,
     MaxFileSize,
@@ -56,7 +57,7 @@ pub enum Setting {
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::AllowLfsPointers,
         Self::AllowTasks,
         Self::CompareNames,
@@ -65,6 +66,7 @@ impl Setting {
         Self::DeleteUntracked,
         Self::Domain,
         Self::ExecutorNone,
+        Self::Force,
         Self::Include,
         Self::MaxDelete,
         Self::MaxFileSize,
@@ -88,6 +90,7 @@ impl Setting {
             Self::DeleteUntracked => ("delete_untracked=True", "--delete-untracked"),
             Self::Domain => ("domain=", "--domain"),
             Self::ExecutorNone => ("executor=\"none\"", "--executor none"),
+            Self::Force => ("force=True", "--force"),
             Self::Include => ("include=", "--include"),
             Self::MaxDelete => ("max_delete=", "--max-delete"),
             Self::MaxFileSize => ("max_file_size=", "--max-file-size"),

@@ -97,6 +97,17 @@ impl Client {
         if response.is_file_content() { Ok(response.body) } else { Err(no_file(path, &response)) }
     }
 
+    /// Reads the first bytes of the file at `path`, fewer if it is shorter. The rest is not transferred.
+    ///
+    /// Endpoint: `GET files/path{path}`.
+    ///
+    /// # Errors
+    /// As [`Client::read_file`].
+    pub async fn read_head(&self, path: &RemotePath, bytes: usize) -> Result<Bytes> {
+        let response = self.send(Request::get(file_url(path)).head(bytes)).await?.error_for_status()?;
+        if response.is_file_content() { Ok(response.body) } else { Err(no_file(path, &response)) }
+    }
+
     /// Writes the file at `path` to the file `to` on this machine and returns its length in bytes.
     ///
     /// Endpoint: `GET files/path{path}`. The content goes to a temporary file beside `to`, which replaces an

@@ -154,6 +154,12 @@ pub struct Select {
 pub struct Diff {
     #[command(flatten)]
     pub select: Select,
+    /// Show what a deploy with --delete would do
+    #[arg(long, help_heading = "What to do")]
+    pub delete: bool,
+    /// Show what a deploy with --delete-unmanaged would do, which takes a complete listing
+    #[arg(long, help_heading = "What to do")]
+    pub delete_unmanaged: bool,
 }
 
 #[derive(Debug, Args)]

@@ -29,6 +29,7 @@ pub struct Request {
     pub(super) body: Body,
     pub(super) timeout: Option<Duration>,
     pub(super) max_bytes: Option<usize>,
+    pub(super) head: Option<usize>,
     pub(super) destination: Option<Destination>,
 }
 
@@ -65,6 +66,7 @@ impl Request {
             body: Body::Empty,
             timeout: None,
             max_bytes: None,
+            head: None,
             destination: None,
         }
     }
@@ -185,6 +187,13 @@ impl Request {
     #[must_use]
     pub fn at_most(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Reads only so many bytes of a file's content, and then closes the connection.
+    #[must_use]
+    pub(crate) fn head(mut self, bytes: usize) -> Self {
+        self.head = Some(bytes);
         self
     }
 

@@ -166,7 +166,10 @@ impl Attempt<'_> {
             }
             _ => {
                 let is_error = !response.status.is_success();
-                let limit = Limit::of(is_error, response.is_file_content(), self.request.max_bytes);
+                let limit = match self.request.head.filter(|_| response.is_file_content()) {
+                    Some(bytes) => Limit::Cut(bytes),
+                    None => Limit::of(is_error, response.is_file_content(), self.request.max_bytes),
+                };
                 (response.body, response.is_cut) =
                     self.receive(answer, Gathered::new(decoder, limit), activity).await?;
             }

@@ -18,6 +18,7 @@ pub use apply::deploy::deploy;
 pub use apply::progress::{Progress, ProgressEvent};
 pub use apply::report::{DeployReport, Recorder};
 pub use diff::compare::Compare;
+pub use diff::databases::spare_databases;
 pub use diff::model::DeployDiff;
 pub use diff::snapshot::{diff, with_unmanaged};
 pub use operations::maintenance::{Command, Outcome, command};

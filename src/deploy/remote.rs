@@ -25,6 +25,8 @@ pub trait Remote: Clone + Send + Sync + 'static {
     fn user(&self) -> &str;
     fn list(&self, path: &RemotePath) -> impl Future<Output = Result<Vec<Entry>>> + Send;
     fn read(&self, path: &RemotePath) -> impl Future<Output = Result<Bytes>> + Send;
+    /// The first bytes of a file, fewer if it is shorter.
+    fn read_head(&self, path: &RemotePath, bytes: usize) -> impl Future<Output = Result<Bytes>> + Send;
     fn write(&self, path: &RemotePath, content: Bytes) -> impl Future<Output = Result<()>> + Send;
     fn delete(&self, path: &RemotePath) -> impl Future<Output = Result<()>> + Send;
     fn reload(&self, domain: &str) -> impl Future<Output = Result<Reloaded>> + Send;
@@ -58,6 +60,10 @@ impl Remote for Client {
 
     fn read(&self, path: &RemotePath) -> impl Future<Output = Result<Bytes>> + Send {
         self.read_file_at_most(path, MOST_BYTES)
+    }
+
+    fn read_head(&self, path: &RemotePath, bytes: usize) -> impl Future<Output = Result<Bytes>> + Send {
+        Self::read_head(self, path, bytes)
     }
 
     async fn write(&self, path: &RemotePath, content: Bytes) -> Result<()> {

@@ -71,16 +71,24 @@ pub struct Bundle {
     pub bytes: u64,
 }
 
+/// Reads a file that is packed: whoever chose the files knows how to open them safely.
+pub type Reader<'a> = &'a (dyn Fn(&Path) -> Result<Vec<u8>> + Sync);
+
 impl Bundle {
-    /// Packs `items`, and the plan that `plan` makes from what was read.
+    /// Packs `items`, as `read` reads them, and the plan that `plan` makes from what was read.
     ///
     /// # Errors
-    /// `Local` if a file cannot be read, or the temporary folder cannot be written.
-    pub fn pack(items: &[Item], plan: impl FnOnce(&[Packed]) -> Vec<u8>) -> Result<Self> {
-        Self::pack_in_parts(items, plan, PART_SIZE)
+    /// Those of `read`; `Local` if the temporary folder cannot be written.
+    pub fn pack(items: &[Item], read: Reader<'_>, plan: impl FnOnce(&[Packed]) -> Vec<u8>) -> Result<Self> {
+        Self::pack_in_parts(items, read, plan, PART_SIZE)
     }
 
-    fn pack_in_parts(items: &[Item], plan: impl FnOnce(&[Packed]) -> Vec<u8>, part_size: u64) -> Result<Self> {
+    fn pack_in_parts(
+        items: &[Item],
+        read: Reader<'_>,
+        plan: impl FnOnce(&[Packed]) -> Vec<u8>,
+        part_size: u64,
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("pya-bundle-").tempdir().map_err(temporary)?;
         let mut parts = Parts::new(folder.path(), part_size);
         let pool = rayon::ThreadPoolBuilder::new().thread_name(|_| "pya-pack".to_owned()).build();
@@ -88,7 +96,8 @@ impl Bundle {
         let mut packed = Vec::with_capacity(items.len());
         for batch in split(items, BATCH) {
             let groups: Vec<&[Item]> = split(batch, GROUP).collect();
-            let members: Vec<Result<Group>> = pool.install(|| groups.into_par_iter().map(pack_group).collect());
+            let members: Vec<Result<Group>> =
+                pool.install(|| groups.into_par_iter().map(|group| pack_group(group, read)).collect());
             for group in members {
                 let group = group?;
                 parts.write(&group.compressed).map_err(temporary)?;
@@ -132,13 +141,13 @@ fn split(items: &[Item], most: u64) -> impl Iterator<Item = &[Item]> {
     })
 }
 
-fn pack_group(items: &[Item]) -> Result<Group> {
+fn pack_group(items: &[Item], read: Reader<'_>) -> Result<Group> {
     let size: u64 = items.iter().map(|item| item.size + 1024).sum();
     let mut archive = tar::Builder::new(Vec::with_capacity(usize::try_from(size + 1024).unwrap_or_default()));
     let mut packed = Vec::with_capacity(items.len());
     for item in items {
         let local = |source| Error::Local { path: item.local.clone(), source };
-        let content = std::fs::read(&item.local).map_err(local)?;
+        let content = read(&item.local)?;
         append(&mut archive, &format!("files/{}", item.path), &content).map_err(local)?;
         packed.push(Packed { sha256: sha256(&content), size: content.len() as u64 });
     }
@@ -234,6 +243,10 @@ mod tests {
         files.iter().enumerate().map(item).collect()
     }
 
+    fn read(path: &Path) -> Result<Vec<u8>> {
+        std::fs::read(path).map_err(|source| Error::Local { path: path.to_owned(), source })
+    }
+
     fn stream(bundle: &Bundle) -> Vec<u8> {
         bundle.parts.iter().flat_map(|part| std::fs::read(bundle.file(part)).unwrap()).collect()
     }
@@ -261,7 +274,7 @@ mod tests {
         let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(3 << 20).collect();
         let files = [("a#b.txt", b"1".to_vec()), ("empty", vec![]), (&*long, b"2".to_vec()), ("noise", noise)];
         let items = items(folder.path(), &files);
-        let bundle = Bundle::pack_in_parts(&items, plan, 100_000).unwrap();
+        let bundle = Bundle::pack_in_parts(&items, &read, plan, 100_000).unwrap();
         assert!(bundle.parts.len() > 5);
         for part in &bundle.parts {
             let content = std::fs::read(bundle.file(part)).unwrap();
@@ -280,7 +293,7 @@ mod tests {
     fn the_same_files_give_the_same_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let items = items(folder.path(), &[("a", vec![1; 5000]), ("b", vec![2; 2 << 20]), ("c", vec![3; 10])]);
-        let pack = || stream(&Bundle::pack(&items, plan).unwrap());
+        let pack = || stream(&Bundle::pack(&items, &read, plan).unwrap());
         assert_eq!(pack(), pack());
     }
 
@@ -298,7 +311,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_is_an_error_that_names_it() {
         let item = Item { path: "gone".to_owned(), local: "/nonexistent/gone".into(), size: 1 };
-        let error = Bundle::pack(&[item], plan).unwrap_err();
+        let error = Bundle::pack(&[item], &read, plan).unwrap_err();
         assert!(matches!(&error, Error::Local { path, .. } if path.ends_with("gone")), "{error}");
     }
 }

@@ -2,13 +2,18 @@
 //!
 //! A program of its own, so that the extension module carries nothing for the benchmark.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ignore::WalkBuilder;
 use pythonanywhere_api::host::{Bundle, Item};
+use pythonanywhere_api::{Error, Result};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| Error::Local { path: path.to_owned(), source })
+}
+
+fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     // Cargo adds `--bench`.
     let root = std::env::args().skip(1).find(|word| !word.starts_with('-')).ok_or("which folder?")?;
     let root = PathBuf::from(root);
@@ -22,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             items.push(Item { path, local: entry.path().to_owned(), size: metadata.len() });
         }
     }
-    Bundle::pack(&items, |_| Vec::new())?;
+    Bundle::pack(&items, &read, |_| Vec::new())?;
     println!("{}", start.elapsed().as_secs_f64());
     Ok(())
 }

@@ -182,7 +182,7 @@ def test_a_step_that_failed_is_not_forgotten(with_agent):
     (site.local / "version.txt").write_text("3")
     report = site.deploy()
     assert report.ok
-    assert "an earlier deploy was to run migrate and did not do it to its end" in report.warnings[-1]
+    assert "an earlier deploy did not finish migrate, and this one did not run it" in report.warnings[-1]
     (site.local / "version.txt").write_text("4")
     assert site.deploy().warnings == []
 
@@ -209,3 +209,18 @@ def test_a_deploy_that_another_one_passed_by_force_says_so(with_agent):
     assert "another deploy has taken over" in report.stopped
     assert not note.exists()
     assert files_below(site.remote) == files_below(site.local)
+
+
+def test_a_bundle_with_a_file_that_was_swapped_since_the_diff_is_not_sent(with_agent):
+    site = with_agent
+    assert site.deploy()
+    site.write("2")
+    diff = site.run(site.api.deploy_diff(site.local))
+    before = files_below(site.remote)
+    (site.local / "version.txt").unlink()
+    os.mkfifo(site.local / "version.txt")
+    report = site.run(site.api.deploy(diff, **{**site.via, "executor": "webapp"}))
+    assert not report.ok
+    assert list(report.failed) == ["version.txt"]
+    assert "nothing was sent" in report.stopped
+    assert files_below(site.remote) == before

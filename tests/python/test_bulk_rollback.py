@@ -42,7 +42,7 @@ def test_a_migration_that_broke_off_is_named(with_agent):
     (site.local / "manage.py").write_text(MANAGE.replace("title... OK", "title...Traceback"))
     report = site.deploy(migrate=True, rollback_on_failure=True)
     assert (report.ok, report.rolled_back) == (False, True)
-    assert any("pages.0002_title was begun and did not end" in warning for warning in report.warnings)
+    assert any("pages.0002_title started but did not finish" in warning for warning in report.warnings)
 
 
 def test_old_files_are_back_also_where_the_site_cannot_be_reloaded(with_agent):
@@ -222,6 +222,6 @@ def test_a_rollback_stops_where_somebody_else_deploys(with_agent):
     site.host.release(request.number)
     thread.join()
     assert results == [None]
-    assert "another deploy began or ended just now" in site.api.error_message
+    assert "another deploy started or finished just now" in site.api.error_message
     assert files_below(site.remote) == before
     assert site.notes("intent-*") == ["intent-aaaaaaaaaaaaaaaa.json"]

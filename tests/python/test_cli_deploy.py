@@ -74,6 +74,34 @@ def test_a_dry_run_sends_no_write(pya, host, remote):
     assert not remote.exists()
 
 
+def test_diff_dry_run_and_deploy_print_one_list(pya, remote):
+    pya("deploy", "--project", PROJECT)
+    (pya.folder / "app0" / "m0.py").write_text("changed\n")
+    (pya.folder / "app1" / "m1.py").unlink()
+    (pya.folder / "new.py").write_text("")
+    for path, content in {"uploads/cat.jpg": b"a visitor's", "data/live": b"SQLite format 3\0..."}.items():
+        (remote / path).parent.mkdir()
+        (remote / path).write_bytes(content)
+    options = ["--project", PROJECT, "--delete", "--delete-unmanaged"]
+    outputs = [pya("diff", *options), pya("deploy", "--dry-run", *options), pya("deploy", *options)]
+    for done in outputs:
+        assert done.stdout.split() == ["M", "app0/m0.py", "D", "app1/m1.py", "A", "new.py", "D", "uploads/cat.jpg"]
+        assert "left alone" not in done.stderr
+        assert "data/live" in done.stderr, "it is protected"
+    assert (remote / "data" / "live").exists()
+    assert not (remote / "uploads").exists()
+
+
+def test_what_is_gone_here_is_not_called_removed_unless_it_is_deleted(pya, remote):
+    pya("deploy", "--project", PROJECT)
+    (pya.folder / "app1" / "m1.py").unlink()
+    for arguments in (["--dry-run"], []):
+        done = pya("deploy", "--project", PROJECT, *arguments)
+        assert done.stdout == ""
+        assert "1 gone here (left on the host without --delete)" in done.stderr
+        assert (remote / "app1" / "m1.py").exists()
+
+
 def test_talk_goes_to_stderr_and_quiet_means_quiet(pya):
     done = pya("deploy", "--project", PROJECT, "--json")
     assert done.stdout.count("\n") == 1

@@ -242,4 +242,4 @@ def test_a_deploy_that_was_cut_off_is_told_of_once(with_agent):
     site.host.faults.add("status", code=403, method="POST", path="*m0.py", times=1)
     pya("deploy", "--executor", "none", code=1)
     site.host.faults.clear()
-    assert pya("deploy").stderr.count("did not end well") == 1
+    assert pya("deploy").stderr.count("was interrupted") == 1

@@ -165,11 +165,29 @@ class Deploys:
     def tasks(self) -> list[dict[str, object]]:
         return [*self.client.always_on.list(), *self.client.schedule.list()]
 
+    def wait_for_the_runner(self) -> None:
+        """The killed deploy may have left one at work: until nothing has changed for a second."""
+
+        def seen() -> list[tuple[str, int]]:
+            paths = sorted(path for folder in self.changing() for path in folder.rglob("*"))
+            return [(str(path), path.stat().st_mtime_ns) for path in paths if path.exists()]
+
+        last, since = None, time.monotonic()
+        while time.monotonic() - since < 1:
+            try:
+                now = seen()
+            except FileNotFoundError:
+                now = None
+            if now is None or now != last:
+                last, since = now, time.monotonic()
+            time.sleep(0.05)
+
     def let_a_day_pass(self) -> None:
         """The daily task fires once more, if there is one, and finds notes that are a day old."""
         tasks = self.client.schedule.list()
         if not tasks:
             return
+        self.wait_for_the_runner()
         for path in [*self.remote.parent.glob(".pya/*/intent-*"), *self.remote.parent.glob(".pya/*/work-*/job.json")]:
             note = json.loads(path.read_text())
             times = {name: note[name] - DAY for name in ("since", "expires", "created") if note.get(name)}

@@ -27,12 +27,12 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
     options.check()?;
     let mut diff = prepared.diff(output).await?;
     if args.delete_unmanaged {
-        diff = prepared.with_unmanaged(&diff).await?;
+        diff = prepared.with_unmanaged(&diff, &options).await?;
     }
-    summarise(&diff, options.delete, output);
+    summarise(&diff, &options, output);
     let report = perform(&prepared.project, &diff, &options, context, true).await?;
-    let text = if report.dry_run { diff.to_string() } else { String::new() };
-    output.answer(&text, &report.to_json());
+    // Of a run what was done, of a dry run what would be: the same lines, unless something failed.
+    output.answer(&diff.list(report.changes().into_iter()), &report.to_json());
     print_report(&report, &diff.warnings, output);
     Ok(match (report.ok, report.held) {
         (true, _) => Exit::Ok,

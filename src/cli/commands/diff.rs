@@ -10,12 +10,26 @@ use crate::cli::output::Output;
 use crate::cli::terminal::shown;
 use crate::deploy::{DeployDiff, DeployOptions, Estimate, Forecast};
 use crate::error::{ErrorKind, Result};
+use crate::setting::Setting;
 use crate::text::{counted, first_few};
 
 pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     let prepared = Prepared::new(&args.select, context)?;
-    let diff = prepared.diff(&context.output).await?;
-    let forecast = match forecast(&prepared, &diff).await {
+    let mut diff = prepared.diff(&context.output).await?;
+    let options = DeployOptions {
+        // Refused by the deploy if nothing would be left.
+        delete: (args.delete || prepared.settings.table.delete) && diff.has_local_files(),
+        delete_unmanaged: args.delete_unmanaged && diff.has_local_files(),
+        include: args.select.include.clone(),
+        executors: executors(&args::ExecutorOptions::default(), &prepared.settings),
+        reload: prepared.settings.domains(),
+        max_delete: Some(usize::MAX),
+        ..DeployOptions::default()
+    };
+    if args.delete_unmanaged {
+        diff = prepared.with_unmanaged(&diff, &options).await?;
+    }
+    let forecast = match forecast(&prepared, &diff, &options).await {
         Ok(forecast) => Some(forecast),
         // A diff is worth showing also where a deploy of it would be refused.
         Err(error) if error.kind() == ErrorKind::Config => {
@@ -24,10 +38,15 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
         }
         Err(error) => return Err(error),
     };
+    let plan = diff.plan_with(&options).unwrap_or_else(|_| diff.plan());
+    // What is gone here may go there.
+    let removed = diff.removed.iter().map(|path| (path.as_str(), 'D'));
+    let text = diff.list(plan.changes().into_iter().chain(removed));
     let mut document = diff.to_json();
+    document["plan"] = plan.to_json();
     document["forecast"] = json!(forecast);
-    context.output.answer(&diff.to_string(), &document);
-    summarise(&diff, prepared.settings.table.delete, &context.output);
+    context.output.answer(&text, &document);
+    summarise(&diff, &options, &context.output);
     for warning in forecast.iter().flat_map(|forecast| &forecast.warnings) {
         context.output.warn(warning);
     }
@@ -40,17 +59,9 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// What `pya deploy` without options would cost.
-async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff) -> Result<Forecast> {
-    let options = DeployOptions {
-        // Refused by the deploy if nothing would be left.
-        delete: prepared.settings.table.delete && diff.has_local_files(),
-        executors: executors(&args::ExecutorOptions::default(), &prepared.settings),
-        reload: prepared.settings.domains(),
-        max_delete: Some(usize::MAX),
-        ..DeployOptions::default()
-    };
-    let forecast = crate::deploy::forecast(&prepared.project, diff, &options).await;
+/// What `pya deploy` would cost.
+async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff, options: &DeployOptions) -> Result<Forecast> {
+    let forecast = crate::deploy::forecast(&prepared.project, diff, options).await;
     prepared.project.client.persist_budget();
     forecast
 }
@@ -65,20 +76,21 @@ pub fn executor_lines(estimates: &[Estimate], executor: &str, why: &str) -> Vec<
     lines
 }
 
-/// Prints what the list of changes leaves out: counts, files that are left alone and why, warnings. What is gone here is
-/// removed only if the deploy `deletes`.
-pub fn summarise(diff: &DeployDiff, deletes: bool, output: &Output) {
-    let removed = match (diff.removed.len(), deletes) {
-        (0, _) | (_, true) => "removed",
-        (_, false) => "gone here and left on the host (--delete removes)",
-    };
-    let counts = [(&diff.added, "added"), (&diff.changed, "changed"), (&diff.removed, removed)];
+/// Prints what the list of changes leaves out: counts, files that are left alone and why, warnings.
+pub fn summarise(diff: &DeployDiff, options: &DeployOptions, output: &Output) {
+    let counts = [(&diff.added, "added"), (&diff.changed, "changed"), (&diff.unchanged, "unchanged")];
     let counts = counts.map(|(paths, what)| format!("{} {what}", paths.len())).join(", ");
-    let unmanaged = match diff.unmanaged.len() {
-        0 => String::new(),
-        number => format!(", {number} unmanaged on the host (left alone)"),
+    let removed = match (diff.removed.len(), options.delete) {
+        (0, _) => String::new(),
+        (number, true) => format!(", {number} to delete"),
+        (number, false) => format!(", {number} gone here (left on the host without {})", Setting::Delete),
     };
-    output.say(&format!("{}: {counts}, {} unchanged{unmanaged}", counted(files(diff), "file"), diff.unchanged.len()));
+    let unmanaged = match (diff.unmanaged.len(), options.delete_unmanaged) {
+        (0, _) => String::new(),
+        (number, true) => format!(", {number} unmanaged on the host to delete"),
+        (number, false) => format!(", {number} unmanaged on the host (left alone)"),
+    };
+    output.say(&format!("{}: {counts}{removed}{unmanaged}", counted(files(diff), "file")));
     for (source, left_out) in &diff.left_out {
         let folders = match left_out.folders {
             0 => String::new(),

@@ -7,7 +7,7 @@ use crate::cli::context::{Context, working_folder};
 use crate::cli::output::Output;
 use crate::cli::settings::{OneOrMore, Settings};
 use crate::client::Environment;
-use crate::deploy::{Compare, DeployDiff, ExecutorChoice, ExecutorOptions, Project, SelectOptions};
+use crate::deploy::{Compare, DeployDiff, DeployOptions, ExecutorChoice, ExecutorOptions, Project, SelectOptions};
 use crate::error::Result;
 use crate::finder::NeverSkip;
 
@@ -110,14 +110,23 @@ impl<'a> Prepared<'a> {
         diff
     }
 
-    /// The diff with the unmanaged files on the host in it, which takes a complete listing.
+    /// The diff with the unmanaged files on the host in it that a deploy may delete, which takes a complete listing and
+    /// the first bytes of each.
     ///
     /// # Errors
-    /// Whatever kept a folder from being listed.
-    pub async fn with_unmanaged(&self, diff: &DeployDiff) -> Result<DeployDiff> {
-        let diff = crate::deploy::with_unmanaged(&self.project, diff, &NeverSkip).await;
+    /// `Config` if `options` do not allow so many deletes; whatever kept a folder from being listed, or a file from being
+    /// read.
+    pub async fn with_unmanaged(&self, diff: &DeployDiff, options: &DeployOptions) -> Result<DeployDiff> {
+        let listed = crate::deploy::with_unmanaged(&self.project, diff, &NeverSkip).await;
+        let spared = match listed {
+            Ok(listed) => match listed.plan_with(options) {
+                Ok(_) => crate::deploy::spare_databases(&self.project.client, &listed, &options.include).await,
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        };
         self.project.client.persist_budget();
-        diff
+        spared
     }
 }
 

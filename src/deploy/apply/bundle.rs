@@ -4,9 +4,12 @@
 //! differs is that the runner does the change as a whole or not at all, writes the manifest itself, deletes what goes and
 //! removes the old notes. Deletes come before the reload therefore; the runner keeps what it replaces and deletes.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use super::context::Run;
+use super::context::{Run, count_as_unknown};
+use super::upload::read_selected;
 use crate::blocking::blocking;
 use crate::client::FileContent;
 use crate::deploy::operations::maintenance::JOB_LIMIT;
@@ -42,7 +45,8 @@ impl<R: Remote> Run<'_, R> {
         let (base, id) = (self.base, id.to_owned());
         let (root, generation) = (base.remote_root.clone(), self.generation());
         // After a deploy that was cut off, the newest manifest is not all that is known of what is replaced now.
-        let previous = (!base.intents.is_empty()).then(|| {
+        let is_known = base.intents.is_empty() && base.unreadable.is_empty() && base.set_aside.is_empty();
+        let previous = (!is_known).then(|| {
             let deploy = base.deploy.as_deref().unwrap_or_default();
             Manifest::new(base.generation.unwrap_or(0), deploy, &root, base.known.ours.clone())
         });
@@ -53,14 +57,18 @@ impl<R: Remote> Run<'_, R> {
             .iter()
             .map(|obstacle| json!({ "path": obstacle.path, "is_dir": obstacle.is_dir, "files": obstacle.files }))
             .collect();
+        let contested = base.contested();
+        let (local_root, max_size) = (base.local_root.clone(), base.max_file_size);
+        let read = move |path: &Path| Ok(read_selected(&local_root, path, max_size)?.0);
         blocking(move || {
             let mut states = Vec::with_capacity(uploads.len());
-            let bundle = Bundle::pack(&items, |packed| {
+            let bundle = Bundle::pack(&items, &read, |packed| {
                 states.extend(
                     uploads.iter().zip(packed).map(|(upload, packed)| (upload.path.clone(), state_of(packed, upload))),
                 );
                 let mut files = files;
                 files.extend(states.iter().cloned());
+                count_as_unknown(&mut files, &contested);
                 let plan = json!({
                     "format": 1,
                     "id": id,
@@ -82,7 +90,7 @@ impl<R: Remote> Run<'_, R> {
 
     /// Uploads a bundle and has it put in place. Whatever fails is in the report; then it returns false.
     pub(crate) async fn apply_in_bulk(&self, lease: &Lease<R>, id: &str, load: PackedBundle) -> bool {
-        let receipt = match self.send_and_run(lease, id, &load).await {
+        let receipt = match Box::pin(self.send_and_run(lease, id, &load)).await {
             Ok(receipt) => receipt,
             Err(error) => {
                 let mut report = self.recorder.lock();
@@ -179,6 +187,7 @@ impl<R: Remote> Run<'_, R> {
             rollback: self.keep(),
         };
         let job = job_folder.job(id, &self.base.remote_root, operation);
+        lease.begin_manifest().await?;
         self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });
         self.recorder.lock().running = Some("bundle".to_owned());
         let receipt = guard.run(executor.run(job_folder, &job, JOB_LIMIT)).await;

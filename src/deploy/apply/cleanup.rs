@@ -40,8 +40,8 @@ impl<R: Remote> Run<'_, R> {
                 }
             }
         }
-        for other in self.base.intents.iter().filter(|other| self.base.works.contains(&other.id)) {
-            if let Err(error) = remove_work(self.remote, &self.folder, &other.id).await {
+        for id in self.base.abandoned_works() {
+            if let Err(error) = remove_work(self.remote, &self.folder, id).await {
                 self.recorder
                     .warn(format!("files of a deploy that was cut off are still on the host: {}", error.chain()));
             }
@@ -50,15 +50,18 @@ impl<R: Remote> Run<'_, R> {
             // The runner did the rest.
             return true;
         }
-        let old = self.work.stale.iter().map(|&generation| self.folder.manifest(generation));
-        let leftovers = self.base.intents.iter().map(|other| self.folder.intent(&other.id));
-        for place in old.chain(leftovers) {
-            let removed = match place {
+        self.remove_stale().await
+    }
+
+    /// Removes manifests that were replaced, as planned.
+    pub(super) async fn remove_stale(&self) -> bool {
+        for &generation in &self.work.stale {
+            let removed = match self.folder.manifest(generation) {
                 Ok(place) => delete_if_there(self.remote, &place).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = removed {
-                self.recorder.warn(format!("an old note of a deploy is still on the host: {}", error.chain()));
+                self.recorder.warn(format!("an old manifest is still on the host: {}", error.chain()));
                 return false;
             }
         }

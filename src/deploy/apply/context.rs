@@ -1,5 +1,6 @@
 //! What all phases of a deploy share.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::progress::Watcher;
@@ -11,7 +12,7 @@ use crate::deploy::plan::planner::ResolvedPlan;
 use crate::deploy::plan::strategy::Strategy;
 use crate::deploy::remote::Remote;
 use crate::deploy::state::folder::StateFolder;
-use crate::deploy::state::manifest::Files;
+use crate::deploy::state::manifest::{FileState, Files};
 use crate::host::{JobFolder, LeftTasks};
 
 pub(crate) struct Run<'a, R> {
@@ -47,19 +48,27 @@ impl<R: Remote> Run<'_, R> {
         }
         files.extend(self.base.adopted.iter().map(|(path, state)| (path.clone(), state.clone())));
         files.extend(done.iter().map(|(path, state)| (path.clone(), state.clone())));
+        count_as_unknown(&mut files, &self.base.contested());
         files
     }
 
     /// Of the manifest that this deploy writes.
     pub(crate) fn generation(&self) -> u64 {
-        self.base.generation.unwrap_or(0) + 1
+        self.base.next_generation()
     }
 
     /// The names of the notes that mean nothing any more once this deploy has written its own.
     pub(crate) fn old_notes(&self) -> Vec<String> {
-        let manifests = self.base.generations.iter().map(|generation| format!("manifest-{generation}.json"));
-        manifests
-            .chain(self.base.intents.iter().map(|other| crate::deploy::state::intent::file_name(&other.id)))
-            .collect()
+        let manifests = self.base.generations.iter().copied().chain(self.base.fence());
+        manifests.map(|generation| format!("manifest-{generation}.json")).collect()
+    }
+}
+
+/// What a deploy that was taken over may still change is unknown, whatever we sent.
+pub(crate) fn count_as_unknown(files: &mut Files, contested: &BTreeSet<String>) {
+    for path in contested {
+        if let Some(state) = files.get_mut(path) {
+            *state = FileState::unknown();
+        }
     }
 }

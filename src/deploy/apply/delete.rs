@@ -22,7 +22,7 @@ use crate::error::{ErrorKind, Result};
 /// hundreds takes many minutes.
 const LISTING_HOLDS: Duration = Duration::from_secs(60);
 
-/// Deletes, and takes down in the report what it did.
+/// Deletes files, and records in the report what it did.
 pub(crate) struct Remover<'a, R> {
     pub remote: &'a R,
     pub root: &'a RemotePath,
@@ -138,7 +138,7 @@ impl<R: Remote> Remover<'_, R> {
         }
     }
 
-    /// Removes a file where a folder is needed. If there is a folder already, nothing is in the estimate.
+    /// Removes a file where a folder is needed. If there is a folder already, nothing is in the way.
     async fn clear_file(&self, path: &str) -> bool {
         let cleared = async {
             let entries = self.list(parent_of(path)).await?;

@@ -1,7 +1,7 @@
 //! The deploy: carries out a plan, in the order that keeps the host's notes true at every moment.
 //!
-//! Intent, listing of the state folder, what is in the way, uploads, new manifest, commands on the host, reloads, a look at
-//! the site, deletes, old notes, and the intent last. A bundle does the uploads, the manifest and the deletes at once
+//! Intent, listing of the state folder, what is in the way, uploads, new manifest, commands on the host, reloads, the
+//! health check, deletes, old notes, and the intent last. A bundle does the uploads, the manifest and the deletes at once
 //! ([`super::bundle`]). Nothing is reloaded or deleted after an error: the next deploy does it, because the intent stays and says
 //! that it is owed. Dropping the future sends nothing more and loses nothing, for the same reason.
 
@@ -14,6 +14,7 @@ use super::context::Run;
 use super::progress::{Progress, ProgressEvent, Watcher};
 use super::report::{DeployReport, Recorder};
 use crate::clock;
+use crate::deploy::diff::databases::spare_databases;
 use crate::deploy::diff::model::DeployDiff;
 use crate::deploy::plan::options::DeployOptions;
 use crate::deploy::plan::planner::ResolvedPlan;
@@ -29,7 +30,7 @@ use crate::host::{LeftTasks, host_time};
 /// Deploys what `diff` says, and reports what was done.
 ///
 /// Whatever the service refuses is in the report, not an error: [`DeployReport::failed`] for a single file,
-/// [`DeployReport::stopped`] if the deploy as a whole could not go on, for example because somebody else is deploying.
+/// [`DeployReport::stopped`] if the deploy as a whole could not go on, for example because another deploy is running.
 /// `recorder` shows the report at any moment, also after the future was dropped.
 ///
 /// # Errors
@@ -43,10 +44,26 @@ pub async fn deploy<R: Remote>(
     recorder: &Recorder,
 ) -> Result<DeployReport> {
     diff.base.check(project)?;
-    let work = ResolvedPlan::of(diff, options)?;
+    let mut work = ResolvedPlan::of(diff, options)?;
     let watcher = Arc::new(Watcher::new(progress));
     let remote = project.client.observed(Arc::clone(&watcher) as _);
     begin(recorder, diff, &work, options, &remote);
+    let spared = if options.delete_unmanaged {
+        match spare_databases(&remote, diff, &options.include).await {
+            Ok(spared) => Some(spared),
+            Err(error) => {
+                recorder.lock().stopped = Some(error.chain());
+                return Ok(recorder.close());
+            }
+        }
+    } else {
+        None
+    };
+    let diff = spared.as_ref().unwrap_or(diff);
+    if options.delete_unmanaged {
+        work = ResolvedPlan::of(diff, options)?;
+        begin(recorder, diff, &work, options, &remote);
+    }
     let strategy = Strategy::choose(remote.as_client(), diff, options, &work).await;
     let strategy = match strategy {
         Ok(strategy) => strategy,
@@ -129,24 +146,43 @@ impl<R: Remote> Run<'_, R> {
     async fn run(&self) -> Result<()> {
         let intent = self.intent();
         let id = intent.id.clone();
-        let load = if self.strategy.in_bulk { Some(self.pack(&id, &intent.done).await?) } else { None };
+        let load = match self.strategy.in_bulk.then_some(self.pack(&id, &intent.done)) {
+            None => None,
+            Some(packing) => match packing.await {
+                Err(error) if self.names_upload(&error) => return Ok(()),
+                packed => Some(packed?),
+            },
+        };
         let mut lease = Lease::write(self.remote, self.folder.intent(&id)?, intent).await?;
         if let Err(why) = self.check_alone(&id).await {
             // Our own decision, as opposed to a request that failed.
             self.recorder.lock().held = why.kind() == ErrorKind::Held;
             return Err(self.withdraw(lease, why).await);
         }
+        lease.watch(&self.folder, self.generation(), self.base.intent_ids().cloned().collect());
         lease.start();
+        if let Err(error) = self.fold(&lease).await {
+            // Whoever was taken over may know of it already, so our intent stays: it has their debts.
+            self.recorder.lock().stopped = Some(error.chain());
+            self.leave(lease).await;
+            return Ok(());
+        }
         if self.change(&lease, &id, load).await && self.clean_up().await {
             // A reload that an earlier deploy owes and that was not asked for is still owed.
             let is_owed = !lease.intent().reload.is_empty();
-            let ended = if is_owed { lease.leave().await } else { lease.remove().await };
-            if let Err(error) = ended {
-                self.recorder.warn(format!(
-                    "everything is deployed, but the note of this deploy is still there and will expire: {}",
+            match if is_owed { lease.leave_if_ours().await } else { lease.finish().await } {
+                Err(error) if error.kind() == ErrorKind::Held => return Err(error),
+                Err(error) => self.recorder.warn(format!(
+                    "everything is deployed, but the intent of this deploy is still on the host and will expire: {}",
                     error.chain()
-                ));
+                )),
+                Ok(()) => {}
             }
+            return Ok(());
+        }
+        if let Some(who) = lease.taken_over() {
+            // What is owed is in the intent of whoever took over, or in the manifest that it wrote.
+            self.recorder.lock().stopped.get_or_insert(who);
             return Ok(());
         }
         if self.recorder.lock().held {
@@ -156,19 +192,51 @@ impl<R: Remote> Run<'_, R> {
         if self.recorder.lock().rolled_back {
             // The rollback paid what this deploy owed.
             if let Err(error) = lease.remove().await {
-                self.recorder.warn(format!("the note of this deploy is still there: {}", error.chain()));
+                self.recorder.warn(format!("the intent of this deploy is still on the host: {}", error.chain()));
             }
             return Ok(());
         }
         if self.recorder.lock().untouched {
-            // Nothing is owed that was not owed before, and what was is in the notes that are still there.
+            // Nothing is owed that was not owed before.
             let why = self.recorder.lock().stopped.take().unwrap_or_default();
-            return Err(self.withdraw(lease, Error::job(why)).await);
+            if self.base.intents.is_empty() && self.base.unreadable.is_empty() {
+                return Err(self.withdraw(lease, Error::job(why)).await);
+            }
+            self.owe_as_before(&lease);
+            self.leave(lease).await;
+            return Err(Error::job(why));
         }
+        if lease.wrote_manifest() {
+            // However many deploys fail in a row, the old manifests must not add up.
+            self.remove_stale().await;
+        }
+        self.leave(lease).await;
+        Ok(())
+    }
+
+    /// Takes down a file that cannot be packed as failed; false if the error is about something else.
+    fn names_upload(&self, error: &Error) -> bool {
+        let Error::Local { path, .. } = error else { return false };
+        let Some(upload) = self.work.uploads.iter().find(|upload| upload.local == *path) else { return false };
+        self.recorder.fail(&upload.path, error.chain());
+        self.recorder.lock().stopped = Some("nothing was sent, because a bundle needs all of its files".to_owned());
+        true
+    }
+
+    async fn leave(&self, lease: Lease<R>) {
         if let Err(error) = lease.leave().await {
             self.recorder.warn(format!("the host could not be told that this deploy ended: {}", error.chain()));
         }
-        Ok(())
+    }
+
+    /// Lets the intent say only what earlier deploys left, whose own intents are gone.
+    fn owe_as_before(&self, lease: &Lease<R>) {
+        let known = &self.base.known;
+        let mut intent = lease.intent();
+        intent.pending.clone_from(&known.pending);
+        intent.deletes.clone_from(&known.deletes);
+        intent.reload.clone_from(&known.reload);
+        intent.steps = self.base.intents.iter().flat_map(|other| other.steps.iter().cloned()).collect();
     }
 
     /// Changes the host. Whatever fails is in the report; then it returns false and goes no further.
@@ -179,6 +247,10 @@ impl<R: Remote> Run<'_, R> {
             None => self.apply_singly(lease, id).await,
         };
         if !changed {
+            return false;
+        }
+        if let Err(error) = lease.guard().confirm().await {
+            self.recorder.lock().stopped = Some(error.chain());
             return false;
         }
         let well = self.run_steps(lease).await && {
@@ -194,7 +266,7 @@ impl<R: Remote> Run<'_, R> {
         let owed: Vec<String> = lease.intent().steps.iter().cloned().collect();
         if !owed.is_empty() {
             self.recorder.warn(format!(
-                "an earlier deploy was to run {} and did not do it to its end, nor did this one: look whether that is due",
+                "an earlier deploy did not finish {}, and this one did not run it: check whether it still has to run",
                 owed.join(" and ")
             ));
         }

@@ -3,7 +3,7 @@
 use crate::deploy::plan::actions::Plan;
 use crate::deploy::plan::cost::Estimate;
 use crate::deploy::plan::steps::StepReport;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a deploy did so far. Paths are relative to the project.
@@ -28,7 +28,7 @@ pub struct DeployReport {
     pub warnings: Vec<String>,
     /// Why the deploy as a whole stopped early, if it did.
     pub stopped: Option<String>,
-    /// Whether it stopped because somebody else deploys, or did since the diff; nothing was changed then.
+    /// Whether it stopped because another deploy is running, or finished since the diff; nothing was changed then.
     pub held: bool,
     /// Requests sent, retries included.
     pub requests: u64,
@@ -63,6 +63,15 @@ impl DeployReport {
     #[must_use]
     pub fn estimate(&self) -> Option<&Estimate> {
         self.estimates.iter().find(|estimate| estimate.executor == self.executor)
+    }
+
+    /// What of the plan was done, or is to be done if it was a dry run: each file with its letter.
+    #[must_use]
+    pub fn changes(&self) -> Vec<(&str, char)> {
+        let done: BTreeSet<&str> = self.uploaded.iter().chain(&self.deleted).map(String::as_str).collect();
+        let mut changes = self.plan.changes();
+        changes.retain(|(path, _)| self.dry_run || done.contains(path));
+        changes
     }
 
     /// What went wrong, in one text; `None` if nothing did.
@@ -102,7 +111,7 @@ impl DeployReport {
     }
 }
 
-/// A handle on the report of a deploy. It stays readable when the deploy is dropped half-estimate.
+/// A handle on the report of a deploy. It stays readable when the deploy is dropped half-way.
 #[derive(Clone, Default)]
 pub struct Recorder {
     report: Arc<Mutex<DeployReport>>,

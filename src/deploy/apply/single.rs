@@ -1,6 +1,7 @@
 //! Files one by one: one request for each, the manifest after all uploads, the deletes last.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::context::Run;
 use super::delete::Remover;
@@ -54,7 +55,8 @@ impl<R: Remote> Run<'_, R> {
         }
         let (remote, recorder, watcher) = (self.remote, self.recorder, self.watcher);
         let concurrency = self.options.concurrency;
-        Uploader { remote, root, lease, recorder, watcher, concurrency }.run(&uploads).await;
+        let (local_root, max_size) = (&Arc::from(self.base.local_root.as_path()), self.base.max_file_size);
+        Uploader { remote, root, local_root, max_size, lease, recorder, watcher, concurrency }.run(&uploads).await;
     }
 
     async fn write_manifest(&self, lease: &Lease<R>, id: &str, files: &Files) -> Result<()> {
@@ -65,7 +67,10 @@ impl<R: Remote> Run<'_, R> {
         let id = self.base.deploy.as_deref().filter(|_| is_same).unwrap_or(id);
         let manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone());
         let place = self.folder.manifest(generation)?;
-        lease.guard().run(self.remote.write(&place, manifest.to_text().into())).await
+        lease.begin_manifest().await?;
+        lease.guard().run(self.remote.write(&place, manifest.to_text().into())).await?;
+        lease.manifest_written();
+        Ok(())
     }
 
     pub(super) async fn delete(&self, lease: &Lease<R>, kept: &Files) -> bool {

@@ -31,14 +31,15 @@ impl<R: Remote> Run<'_, R> {
         let steps = self.recorder.lock().steps.clone();
         if let Some(step) = steps.iter().find(|step| step.exit_status.is_none()) {
             let name = &step.step;
-            self.recorder
-                .warn(format!("nothing is rolled back, as {name} may still run: look first, then pya rollback"));
+            self.recorder.warn(format!(
+                "nothing is rolled back, as {name} may still be running: check that it is not, then run pya rollback"
+            ));
             return;
         }
         if let Some(half) = steps.iter().find_map(StepReport::half_migration) {
             self.recorder.warn(format!(
-                "the migration {half} was begun and did not end: look what it left in the database, which the rollback \
-                 does not touch"
+                "the migration {half} started but did not finish: check what it left in the database, which the \
+                 rollback does not touch"
             ));
         }
         if !migrations.is_empty() {
@@ -69,7 +70,8 @@ impl<R: Remote> Run<'_, R> {
             return;
         }
         if let Err(error) = own.remove().await {
-            self.recorder.warn(format!("the note of the rollback is still there and will expire: {}", error.chain()));
+            self.recorder
+                .warn(format!("the intent of the rollback is still on the host and will expire: {}", error.chain()));
         }
     }
 
@@ -79,6 +81,11 @@ impl<R: Remote> Run<'_, R> {
         intent.pending.extend(self.work.uploads.iter().map(|upload| upload.path.clone()));
         intent.pending.extend(self.work.deletes.values().flatten().cloned());
         intent.reload.clone_from(&self.work.reload);
+        // The debts of earlier deploys are in the intent of this one only, which goes after the rollback.
+        let known = &self.base.known;
+        intent.pending.extend(known.pending.iter().chain(known.done.keys()).cloned());
+        intent.deletes.extend(known.deletes.iter().cloned());
+        intent.contested = self.base.contested();
         intent.takes_over = BTreeSet::from([id.to_owned()]);
         lease.guard().check()?;
         let maintenance = Maintenance {

@@ -1,5 +1,8 @@
 //! Uploads: many at a time, each file read once and hashed as it is sent.
 
+use std::fs::Metadata;
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +15,7 @@ use crate::blocking::blocking;
 use crate::client::RemotePath;
 use crate::deploy::plan::planner::{CHECKPOINT_FILES, Upload};
 use crate::deploy::remote::Remote;
+use crate::deploy::selection::open::{OpenError, open_selected};
 use crate::deploy::state::lease::{Lease, LeaseGuard};
 use crate::deploy::state::manifest::FileState;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,6 +30,9 @@ const MEMORY: u32 = 128 * 1024;
 pub(crate) struct Uploader<'a, R> {
     pub remote: &'a R,
     pub root: &'a RemotePath,
+    pub local_root: &'a Arc<Path>,
+    /// How large a file may be, in bytes.
+    pub max_size: u64,
     pub lease: &'a Lease<R>,
     pub recorder: &'a Recorder,
     pub watcher: &'a Arc<Watcher>,
@@ -80,9 +87,11 @@ impl<R: Remote> Uploader<'_, R> {
 
     fn start(&self, running: &mut JoinSet<Outcome>, upload: Upload, place: RemotePath, memory: &Arc<Semaphore>) {
         let (remote, memory, watcher) = (self.remote.clone(), Arc::clone(memory), Arc::clone(self.watcher));
-        let guard = self.lease.guard();
+        let (guard, local_root, max_size) = (self.lease.guard(), Arc::clone(self.local_root), self.max_size);
         running.spawn(async move {
-            let outcome = send(&remote, &guard, &upload, &place, &memory, &watcher).await;
+            let path = upload.local.clone();
+            let read = move || read(&local_root, &path, max_size);
+            let outcome = send(&remote, &guard, &upload, &place, &memory, &watcher, read).await;
             let reason = outcome.as_ref().err().map(Error::chain);
             watcher.ended(&upload.path, &place, reason.as_deref());
             (upload, outcome)
@@ -114,7 +123,10 @@ impl<R: Remote> Uploader<'_, R> {
 /// Whether the next file would fail as well.
 fn is_hopeless(error: &Error) -> bool {
     error.is_ambiguous()
-        || matches!(error.kind(), ErrorKind::Authentication | ErrorKind::RateLimited | ErrorKind::Closed)
+        || matches!(
+            error.kind(),
+            ErrorKind::Authentication | ErrorKind::RateLimited | ErrorKind::Closed | ErrorKind::Held
+        )
 }
 
 async fn send<R: Remote>(
@@ -124,22 +136,20 @@ async fn send<R: Remote>(
     place: &RemotePath,
     memory: &Semaphore,
     watcher: &Watcher,
+    read: impl FnOnce() -> Result<(Bytes, FileState)> + Send + 'static,
 ) -> Result<FileState> {
     let share = u32::try_from(upload.size / 1024 + 1).unwrap_or(MEMORY).min(MEMORY);
     let _share = memory.acquire_many(share).await.map_err(|_| Error::Closed)?;
     watcher.started(&upload.path, place, upload.size);
-    let path = upload.local.clone();
-    let (content, mut state) = blocking(move || read(&path)).await?;
+    let (content, mut state) = blocking(read).await?;
     state.origin.clone_from(&upload.origin);
     guard.run(remote.write(place, content)).await?;
     Ok(state)
 }
 
 /// The bytes that are sent, and what the manifest will say of them.
-fn read(path: &std::path::Path) -> Result<(Bytes, FileState)> {
-    let local = |source| Error::Local { path: path.to_owned(), source };
-    let content = std::fs::read(path).map_err(local)?;
-    let metadata = std::fs::metadata(path).map_err(local)?;
+fn read(root: &Path, path: &Path, max_size: u64) -> Result<(Bytes, FileState)> {
+    let (content, metadata) = read_selected(root, path, max_size)?;
     let state = FileState {
         sha256: Some(crate::digest::sha256(&content)),
         size: Some(content.len() as u64),
@@ -147,4 +157,19 @@ fn read(path: &std::path::Path) -> Result<(Bytes, FileState)> {
         ..FileState::default()
     };
     Ok((content.into(), state))
+}
+
+/// The content of a file that was selected, as long as it still is what was selected: a regular file below the project, no
+/// larger than allowed. What took its place is refused without waiting for anything.
+pub(crate) fn read_selected(root: &Path, path: &Path, max_size: u64) -> Result<(Vec<u8>, Metadata)> {
+    let refused = |error: OpenError| error.into_error(path);
+    let opened = open_selected(root, path, max_size).map_err(refused)?;
+    let size = usize::try_from(opened.metadata.len()).unwrap_or_default();
+    let mut content = Vec::with_capacity(size);
+    // It may grow while it is read.
+    opened.file.take(max_size.saturating_add(1)).read_to_end(&mut content).map_err(|error| refused(error.into()))?;
+    if content.len() as u64 > max_size {
+        return Err(refused(OpenError::TooLarge(content.len() as u64)));
+    }
+    Ok((content, opened.metadata))
 }

@@ -51,7 +51,7 @@ impl std::str::FromStr for Compare {
 /// Something of ours that is in the way of an upload: a file where a folder is needed, or the reverse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Obstacle {
-    /// What is in the estimate.
+    /// What is in the way.
     pub path: String,
     /// Whether it is a folder.
     pub is_dir: bool,

@@ -1,6 +1,7 @@
 //! Both sides compared: the listing of the host, the comparison, and the diff that a deploy builds on.
 
 pub(super) mod compare;
+pub(super) mod databases;
 pub(super) mod listing;
 pub(super) mod model;
 pub(super) mod snapshot;

@@ -52,6 +52,8 @@ pub struct DeployDiff {
     pub compare: Compare,
     /// Whether `unmanaged` is known.
     pub(crate) complete: bool,
+    /// Whether databases were taken out of `unmanaged`.
+    pub(crate) databases_spared: bool,
     pub(crate) base: Arc<DiffSnapshot>,
 }
 
@@ -65,13 +67,20 @@ pub(crate) struct DiffSnapshot {
     pub protected: BTreeMap<String, PathBuf>,
     /// Protected files of ours that are gone locally.
     pub protected_gone: Vec<String>,
+    /// The newest generation on the host, whether its manifest can be read or not.
     pub generation: Option<u64>,
-    /// The deploy that the newest manifest is of.
+    /// The deploy that the manifest is of; `None` without a manifest that can be read.
     pub deploy: Option<String>,
     /// All manifests that the diff saw; more than one after a deploy was cut off.
     pub generations: BTreeSet<u64>,
     /// The intents that the diff saw.
     pub intents: Vec<Intent>,
+    /// Those of deploys that were running then.
+    pub running: BTreeSet<String>,
+    /// The ids of intents that could not be read.
+    pub unreadable: BTreeSet<String>,
+    /// Manifests newer than the one that serves, which could not be read.
+    pub set_aside: BTreeSet<u64>,
     /// The jobs that have a folder on the host.
     pub works: BTreeSet<String>,
     pub known: KnownFiles,
@@ -80,6 +89,8 @@ pub(crate) struct DiffSnapshot {
     pub obstacles: Vec<Obstacle>,
     pub blocked: BTreeMap<String, String>,
     pub limit: Option<u32>,
+    /// How large a file may be that is sent, in bytes.
+    pub max_file_size: u64,
     pub filter: Mutex<Filter>,
     pub protection: Protection,
     /// Of this machine, for the manifest.
@@ -87,6 +98,36 @@ pub(crate) struct DiffSnapshot {
 }
 
 impl DiffSnapshot {
+    /// The ids of all intents that the diff saw.
+    pub(crate) fn intent_ids(&self) -> impl Iterator<Item = &String> {
+        self.intents.iter().map(|intent| &intent.id).chain(&self.unreadable)
+    }
+
+    /// The ids of interrupted deploys whose work folder is still there.
+    pub(crate) fn abandoned_works(&self) -> BTreeSet<&String> {
+        let folded = self.intents.iter().flat_map(|intent| &intent.takes_over);
+        self.intent_ids().chain(folded).filter(|id| self.works.contains(*id)).collect()
+    }
+
+    /// Files that deploys which are taken over by force may still be changing, or that another deploy knew as such.
+    pub(crate) fn contested(&self) -> BTreeSet<String> {
+        let running = self.intents.iter().filter(|intent| self.running.contains(&intent.id));
+        let mut contested: BTreeSet<String> = running.flat_map(Intent::paths).collect();
+        contested.extend(self.intents.iter().flat_map(|intent| intent.contested.iter().cloned()));
+        contested
+    }
+
+    /// The generation of the manifest that fences off deploys which are taken over by force; `None` if there are none.
+    pub(crate) fn fence(&self) -> Option<u64> {
+        let is_needed = !self.running.is_empty() || !self.unreadable.is_empty();
+        is_needed.then(|| self.generation.unwrap_or(0) + 1)
+    }
+
+    /// The generation of the manifest that a deploy of this diff writes.
+    pub(crate) fn next_generation(&self) -> u64 {
+        self.fence().or(self.generation).unwrap_or(0) + 1
+    }
+
     /// What the manifest says of git's knowledge of a local file.
     pub(crate) fn origin_of(&self, path: &str) -> Option<Origin> {
         self.protection.origin_of(path, &self.machine)
@@ -137,16 +178,23 @@ impl DeployDiff {
 /// Like `git status --short`: a letter and a path in each line, nothing for what is unchanged.
 impl fmt::Display for DeployDiff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letters = [(&self.added, "A "), (&self.changed, "M "), (&self.removed, "D "), (&self.unmanaged, "??")];
-        let mut lines: Vec<(&String, &str)> =
-            letters.iter().flat_map(|(paths, letter)| paths.iter().map(|path| (path, *letter))).collect();
-        lines.extend(self.skipped.keys().map(|path| (path, "! ")));
-        lines.sort_unstable();
-        for (index, (path, letter)) in lines.into_iter().enumerate() {
-            let newline = if index == 0 { "" } else { "\n" };
-            write!(f, "{newline}{letter} {}", printable(path))?;
-        }
-        Ok(())
+        let letters = [(&self.added, 'A'), (&self.changed, 'M'), (&self.removed, 'D')];
+        let changes = letters.iter().flat_map(|(paths, letter)| paths.iter().map(|path| (path.as_str(), *letter)));
+        f.write_str(&self.list(changes))
+    }
+}
+
+impl DeployDiff {
+    /// The list of `changes`, each a path and its letter, with what is left alone besides: the same form for a diff, a dry
+    /// run and a deploy.
+    pub(crate) fn list<'a>(&'a self, changes: impl Iterator<Item = (&'a str, char)>) -> String {
+        let mut lines: BTreeSet<(&str, String)> = changes.map(|(path, letter)| (path, format!("{letter} "))).collect();
+        let going: BTreeSet<&str> = lines.iter().map(|(path, _)| *path).collect();
+        let unmanaged = self.unmanaged.iter().filter(|path| !going.contains(path.as_str()));
+        lines.extend(unmanaged.map(|path| (path.as_str(), "??".to_owned())));
+        lines.extend(self.skipped.keys().map(|path| (path.as_str(), "! ".to_owned())));
+        let lines: Vec<String> = lines.iter().map(|(path, letter)| format!("{letter} {}", printable(path))).collect();
+        lines.join("\n")
     }
 }
 

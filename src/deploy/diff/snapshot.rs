@@ -1,12 +1,13 @@
 //! The diff: reads both sides, compares them, and keeps what a deploy needs to act on it.
 //!
-//! Two requests when nobody worked since the last deploy: the listing of the state folder and the manifest. It only
+//! Two requests unless a deploy is running or was interrupted: the listing of the state folder and the manifest. It only
 //! reads, but for tasks of ours that a killed deploy left in the account; whether it still holds is checked by the deploy,
 //! after its intent is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures_util::stream::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
@@ -20,14 +21,14 @@ use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
 use crate::deploy::selection::machine;
 use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, select};
-use crate::deploy::state::folder::{KnownFiles, StateFolder};
+use crate::deploy::state::folder::{KnownFiles, State, StateFolder};
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::manifest::{Files, Origin};
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{ErrorKind, Result};
 use crate::finder::Skipper;
 use crate::setting::Setting;
-use crate::text::first_few;
+use crate::text::{counted, first_few};
 
 /// How many files are downloaded at a time to compare their content.
 const DOWNLOADS: usize = 8;
@@ -96,7 +97,9 @@ pub async fn diff<R: Remote>(
         Some(tree) => unmanaged(tree, &selection, &known, &mut filter, skipper).await?,
         None => Vec::new(),
     };
-    let mut warnings = warnings(&selection, &state.intents, &known, remote);
+    let mut warnings = warnings(&selection, &state, &known, &folder, remote)?;
+    let is_running = |intent: &&Intent| intent.standing(remote.server_time()) == IntentState::Running;
+    let running = state.intents.iter().filter(is_running).map(|intent| intent.id.clone()).collect();
     if !left.is_empty() {
         warnings.push(format!(
             "not here, and not removed: {}. Git did not track {} when another machine sent {} ({} deletes such files)",
@@ -114,6 +117,9 @@ pub async fn diff<R: Remote>(
         deploy: state.manifest.map(|manifest| manifest.deploy),
         generations: state.generations,
         intents: state.intents,
+        running,
+        unreadable: state.unreadable,
+        set_aside: state.set_aside.into_keys().collect(),
         works: state.works,
         known,
         differences,
@@ -125,6 +131,7 @@ pub async fn diff<R: Remote>(
         complete: tree.is_some(),
         mode,
         filter,
+        max_file_size: options.max_file_size,
     }))
 }
 
@@ -151,6 +158,7 @@ pub async fn with_unmanaged<R: Remote>(
     complete.unmanaged = selected.into_iter().filter(|path| !base.protection.covers(path)).collect();
     complete.unmanaged.sort_unstable();
     complete.complete = true;
+    complete.databases_spared = false;
     Ok(complete)
 }
 
@@ -162,6 +170,9 @@ struct Parts<'a, R> {
     deploy: Option<String>,
     generations: BTreeSet<u64>,
     intents: Vec<Intent>,
+    running: BTreeSet<String>,
+    unreadable: BTreeSet<String>,
+    set_aside: BTreeSet<u64>,
     works: BTreeSet<String>,
     known: KnownFiles,
     differences: Differences,
@@ -173,6 +184,7 @@ struct Parts<'a, R> {
     complete: bool,
     mode: Compare,
     filter: Filter,
+    max_file_size: u64,
 }
 
 fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
@@ -195,6 +207,9 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         deploy: parts.deploy,
         generations: parts.generations,
         intents: parts.intents,
+        running: parts.running,
+        unreadable: parts.unreadable,
+        set_aside: parts.set_aside,
         works: parts.works,
         known: parts.known,
         adopted: differences.adopted,
@@ -202,6 +217,7 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         obstacles: differences.obstacles,
         blocked: differences.blocked,
         limit: parts.project.client.limit(),
+        max_file_size: parts.max_file_size,
         protection: parts.filter.protection.clone(),
         filter: Mutex::new(parts.filter),
         machine: selection.machine,
@@ -220,6 +236,7 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         warnings: parts.warnings,
         compare: parts.mode,
         complete: parts.complete,
+        databases_spared: false,
         base: Arc::new(base),
     }
 }
@@ -297,17 +314,23 @@ async fn download_digests<R: Remote>(
     Ok(digests.into_iter().flatten().collect())
 }
 
-fn warnings<R: Remote>(selection: &Selection, intents: &[Intent], known: &KnownFiles, remote: &R) -> Vec<String> {
+fn warnings<R: Remote>(
+    selection: &Selection,
+    state: &State,
+    known: &KnownFiles,
+    folder: &StateFolder,
+    remote: &R,
+) -> Result<Vec<String>> {
     let mut warnings = selection.warnings.clone();
-    for intent in intents {
-        warnings.push(match intent.standing(remote.server_time()) {
-            IntentState::Running => intent.describe(),
-            IntentState::Ended => format!(
-                "a deploy by {}@{} did not end well: what it was about counts as changed",
-                intent.who, intent.host
-            ),
-        });
+    warnings.extend(state.damages());
+    for id in &state.unreadable {
+        warnings.push(format!("{}, and every file counts as changed", unreadable_intent(folder, id)?));
     }
+    let now = remote.server_time();
+    let (running, ended): (Vec<&Intent>, Vec<&Intent>) =
+        state.intents.iter().partition(|intent| intent.standing(now) == IntentState::Running);
+    warnings.extend(running.into_iter().map(Intent::describe));
+    warnings.extend(interrupted(&ended, known, now));
     let orphans =
         known.pending.iter().filter(|path| !selection.files.contains_key(*path) && !known.ours.contains_key(*path));
     let orphans: Vec<String> = orphans.cloned().collect();
@@ -318,5 +341,40 @@ fn warnings<R: Remote>(selection: &Selection, intents: &[Intent], known: &KnownF
         ));
     }
     warnings.extend(not_sent(&selection.skipped));
-    warnings
+    Ok(warnings)
+}
+
+/// What to say of an intent that cannot be read: it may be that of a running deploy.
+pub(crate) fn unreadable_intent(folder: &StateFolder, id: &str) -> Result<String> {
+    Ok(format!(
+        "{} cannot be read, so it is unknown whether a deploy is running: if none is, take over with {}",
+        folder.intent(id)?,
+        Setting::Force
+    ))
+}
+
+/// One line about deploys that did not finish: which, and what they left to do.
+fn interrupted(ended: &[&Intent], known: &KnownFiles, now: Option<SystemTime>) -> Option<String> {
+    let latest = ended.iter().max_by_key(|intent| intent.since)?;
+    let who = latest.describe_past(now);
+    let deploys = match ended.len() {
+        1 => format!("an earlier deploy ({who}) was interrupted"),
+        number => format!("{number} earlier deploys (the latest: {who}) were interrupted"),
+    };
+    let (it, its) = if ended.len() == 1 { ("it", "its") } else { ("they", "their") };
+    let mut left = Vec::new();
+    if !known.pending.is_empty() {
+        left.push(format!("{its} {} will be sent again", counted(known.pending.len(), "file")));
+    }
+    if !known.reload.is_empty() {
+        left.push(format!(
+            "{it} did not reload {}, which may run old code (deploy with {} to reload)",
+            first_few(known.reload.iter().cloned()),
+            Setting::Reload
+        ));
+    }
+    if left.is_empty() {
+        left.push("all its files are in place".to_owned());
+    }
+    Some(format!("{deploys}: {}", left.join(", ")))
 }

@@ -1,6 +1,6 @@
 //! Rollback: puts back what a deploy replaced, as a deploy of its own.
 //!
-//! The runner keeps what a bundle replaces. A rollback announces itself like a deploy, so that nobody else deploys
+//! The runner keeps what a bundle replaces. A rollback announces itself like a deploy, so that no other deploy runs
 //! meanwhile, and writes a new manifest. Files come back, the database does not: what a migration did stays done.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +12,7 @@ use super::maintenance::{JOB_LIMIT, Maintenance};
 use super::reload::{is_refused, reload as reload_site};
 use crate::api::checked_domain;
 use crate::client::Client;
+use crate::deploy::diff::snapshot::unreadable_intent;
 use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
@@ -47,11 +48,14 @@ impl<R: Remote> Maintenance<'_, R> {
             lease.remove().await?;
             return Err(contents.err().unwrap_or_else(|| {
                 Error::held(
-                    "another deploy began or ended just now: nothing was rolled back, try again when it is over",
+                    "another deploy started or finished just now: nothing was rolled back, try again when it has finished",
                 )
             }));
         }
+        let others = known.into_iter().chain(contents.iter().flat_map(|contents| contents.intents.clone())).collect();
+        lease.watch(self.folder, generation, others);
         lease.start();
+        lease.begin_manifest().await?;
         let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Retention::default() };
         let job = self.job_folder.job(&id, self.root, operation);
         let receipt = lease.guard().run(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
@@ -147,10 +151,18 @@ pub async fn rollback(
     let mut state = folder.read(client).await?;
     if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == IntentState::Running)
     {
-        return Err(Error::held(format!("{}: try again when it is over", other.describe())));
+        return Err(Error::held(format!("{}: try again when it has finished", other.describe())));
     }
     if sweep_tasks(client, &folder, &state).await? {
         state = folder.read(client).await?;
+    }
+    if let Some(id) = state.unreadable.first() {
+        return Err(Error::held(unreadable_intent(&folder, id)?));
+    }
+    if let Some(place) = state.set_aside.values().next_back() {
+        return Err(Error::config(format!(
+            "{place} cannot be read, so it is unknown which deploy was the last one: deploy first, which replaces that file"
+        )));
     }
     if let Some(begun) = unfinished(&state, target) {
         return finish(client, &folder, &state, begun, reload).await;
@@ -180,7 +192,8 @@ pub async fn rollback(
     intent.reload.extend(reload.iter().cloned());
     let (id, reload) = (intent.id.clone(), intent.reload.clone());
     let migrations = migrations_since(&jobs, &target);
-    let (lease, applied) = maintenance.roll_back(intent, &target, state.generation().unwrap_or(0) + 1).await?;
+    let generation = state.generation().unwrap_or(0) + 1;
+    let (lease, applied) = Box::pin(maintenance.roll_back(intent, &target, generation)).await?;
     warnings.extend(changed_since(&applied, &id));
     let mut report = RollbackReport {
         deploy: target,
@@ -192,11 +205,12 @@ pub async fn rollback(
         warnings,
         ..RollbackReport::default()
     };
+    // What they left to do is in the intent of this rollback.
+    remove_notes(client, &folder, &state).await?;
     if !reload_all(client, reload, &mut report).await {
         leave(lease).await;
         return Ok(report);
     }
-    remove_notes(client, &folder, &state).await?;
     lease.remove().await?;
     Ok(report)
 }
@@ -217,7 +231,7 @@ async fn reload_all(client: &Client, domains: BTreeSet<String>, report: &mut Rol
     for domain in domains {
         if let Err(error) = reload_site(client, &domain).await {
             report.warnings.push(format!("the old files are back, and {domain} was not reloaded: {}", error.chain()));
-            // Where there is no such web app, nobody will ever reload it.
+            // A web app that does not exist can never be reloaded.
             is_owed |= !is_refused(&error);
         } else {
             report.reloaded.push(domain);

@@ -124,6 +124,9 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
         None => None,
     };
     let state = folder.read(client).await?;
+    for damage in state.damages() {
+        log::warn!("{damage}");
+    }
     let is_known = state.manifest.is_some() || !state.intents.is_empty() || !state.maintenance.is_empty();
     if !is_known && list_if_there(client, root).await?.is_none() {
         return Err(Error::config(format!(

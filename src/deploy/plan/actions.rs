@@ -18,7 +18,7 @@ pub enum Action {
     WriteIntent,
     /// See whether somebody else works, and whether the diff still holds.
     ListState,
-    /// See whether the note of a deploy that was cut off is still what the diff read.
+    /// See whether the intent of a running deploy, which is taken over by force, still names the same files.
     ReadLeftover { id: String },
     /// Look at a folder just before something in it is deleted.
     List { folder: String },
@@ -40,7 +40,7 @@ pub enum Action {
     RemoveWork { id: String },
     /// Delete a manifest that was replaced.
     RemoveManifest { generation: u64 },
-    /// Delete the note of a deploy that was cut off, after its debts are paid.
+    /// Delete the intent of an interrupted deploy: what it left to do is in our own.
     RemoveLeftover { id: String },
     /// Delete our own note.
     RemoveIntent,
@@ -60,6 +60,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The files that are uploaded and deleted, with their letters: `A` for a new one, `M` for one that replaces another,
+    /// `D` for one that goes.
+    #[must_use]
+    pub fn changes(&self) -> Vec<(&str, char)> {
+        let change = |action| match action {
+            &Action::Upload { ref path, replaces, .. } => Some((path.as_str(), if replaces { 'M' } else { 'A' })),
+            Action::Delete { path } => Some((path.as_str(), 'D')),
+            _ => None,
+        };
+        self.actions.iter().filter_map(change).collect()
+    }
+
     /// As JSON.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {

@@ -118,15 +118,18 @@ impl ResolvedPlan {
         work.choose_deletes(diff, options)?;
         work.limit = diff.base.limit;
         let stale = stale::warnings(diff, options, &work.deletes.values().flatten().collect());
-        work.warnings.extend(owed_reloads(diff, options).into_iter().chain(stale));
+        work.warnings.extend(stale);
         if work.is_needed(diff, options) || !options.steps.is_none() {
             work.reload.extend(options.reload.iter().cloned());
             if !options.keep_owed_reloads {
                 work.reload.extend(diff.base.known.reload.iter().cloned());
             }
-            if diff.base.generations.len() >= STALE_MANIFESTS {
-                work.stale = diff.base.generations.iter().copied().collect();
-            }
+            work.stale = if diff.base.generations.len() >= STALE_MANIFESTS {
+                diff.base.generations.iter().copied().chain(diff.base.fence()).collect()
+            } else {
+                // Each would be read by every later deploy.
+                diff.base.set_aside.iter().copied().collect()
+            };
             work.plan = work.lay_out(diff);
         }
         Ok(work)
@@ -167,14 +170,20 @@ impl ResolvedPlan {
     /// What the cost of each way depends on.
     pub(crate) fn workload(&self, options: &DeployOptions) -> Workload {
         let is_about_leftovers = |action: &&Action| {
-            matches!(action, Action::ReadLeftover { .. } | Action::ListWork { .. } | Action::RemoveWork { .. })
+            matches!(
+                action,
+                Action::ReadLeftover { .. }
+                    | Action::RemoveLeftover { .. }
+                    | Action::ListWork { .. }
+                    | Action::RemoveWork { .. }
+            )
         };
         let deletes = self.deletes.values().map(Vec::len).sum::<usize>();
         Workload {
             changes: self.uploads.len() + deletes,
             single: self.plan.requests,
             reloads: self.reload.len(),
-            // At most: how well it can be compressed nobody knows yet.
+            // At most: how well it compresses is not known yet.
             parts: 1 + usize::try_from(self.plan.bytes / PART_SIZE).unwrap_or(usize::MAX - 1),
             leftovers: self.plan.actions.iter().filter(is_about_leftovers).count(),
             commands: options.steps.names().count(),
@@ -236,7 +245,7 @@ impl ResolvedPlan {
             }
         }
         if options.delete {
-            if base.generation.is_none() && base.known.ours.is_empty() {
+            if base.deploy.is_none() && base.known.ours.is_empty() {
                 self.warnings.push(
                     "nothing is deleted: no manifest says which files on the host are ours. This deploy writes one"
                         .to_owned(),
@@ -283,6 +292,8 @@ impl ResolvedPlan {
             || !self.deletes.is_empty()
             || !base.adopted.is_empty()
             || !base.vanished.is_empty()
+            || !base.unreadable.is_empty()
+            || !base.set_aside.is_empty()
             || owes_more
             || !base.intents.iter().all(is_kept)
     }
@@ -290,26 +301,27 @@ impl ResolvedPlan {
     fn lay_out(&self, diff: &DeployDiff) -> Plan {
         let base = &diff.base;
         let mut actions = vec![Action::WriteIntent, Action::ListState];
-        actions.extend(base.intents.iter().map(|intent| Action::ReadLeftover { id: intent.id.clone() }));
+        actions.extend(base.running.iter().map(|id| Action::ReadLeftover { id: id.clone() }));
+        actions.extend(base.intent_ids().map(|id| Action::RemoveLeftover { id: id.clone() }));
+        actions.extend(base.fence().map(|generation| Action::WriteManifest { generation }));
         for obstacle in &self.obstacles {
             lay_out_obstacle(obstacle, &mut actions);
         }
         for (index, upload) in self.uploads.iter().enumerate() {
             if index > 0 && index % CHECKPOINT_FILES == 0 {
-                actions.push(Action::Checkpoint);
+                actions.extend([Action::Checkpoint, Action::ListState]);
             }
             let Upload { path, size, replaces, .. } = upload;
             actions.push(Action::Upload { path: path.clone(), size: *size, replaces: *replaces });
         }
-        actions.push(Action::WriteManifest { generation: base.generation.unwrap_or(0) + 1 });
+        actions.push(Action::WriteManifest { generation: base.next_generation() });
         actions.extend(self.reload.iter().map(|domain| Action::Reload { domain: domain.clone() }));
         self.lay_out_deletes(diff, &mut actions);
-        for id in base.intents.iter().map(|intent| &intent.id).filter(|id| base.works.contains(*id)) {
+        for id in base.abandoned_works() {
             actions.push(Action::ListWork { id: id.clone() });
             actions.push(Action::RemoveWork { id: id.clone() });
         }
         actions.extend(self.stale.iter().map(|&generation| Action::RemoveManifest { generation }));
-        actions.extend(base.intents.iter().map(|intent| Action::RemoveLeftover { id: intent.id.clone() }));
         actions.push(Action::RemoveIntent);
         let on_files = actions.iter().filter(|action| !matches!(action, Action::Reload { .. })).count();
         Plan {
@@ -323,7 +335,7 @@ impl ResolvedPlan {
 
 impl ResolvedPlan {
     /// The deepest folder first, as the deploy does it; a folder that loses its last file goes as well, unless the host
-    /// holds something in it that nobody here knows.
+    /// holds something unmanaged in it.
     fn lay_out_deletes(&self, diff: &DeployDiff, actions: &mut Vec<Action>) {
         let base = &diff.base;
         let going: BTreeSet<&String> = self.deletes.values().flatten().collect();
@@ -342,18 +354,6 @@ impl ResolvedPlan {
             }
         }
     }
-}
-
-/// What to say of reloads that earlier deploys owe and that this one does not make.
-fn owed_reloads(diff: &DeployDiff, options: &DeployOptions) -> Option<String> {
-    let owed = diff.base.known.reload.iter().filter(|domain| !options.reload.contains(domain));
-    let names = first_few(owed.cloned());
-    (options.keep_owed_reloads && !names.is_empty()).then(|| {
-        format!(
-            "an earlier deploy did not reload {names}, which may run old code: deploy with {} to reload",
-            Setting::Reload
-        )
-    })
 }
 
 fn lay_out_obstacle(obstacle: &Obstacle, actions: &mut Vec<Action>) {

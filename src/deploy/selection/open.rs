@@ -53,7 +53,6 @@ impl OpenError {
     }
 
     /// The error of a file that cannot be sent.
-    #[allow(dead_code, reason = "for the uploads")]
     pub(crate) fn into_error(self, path: &Path) -> Error {
         let source = match self {
             Self::Io(source) => source,
@@ -73,7 +72,6 @@ impl From<io::Error> for OpenError {
 ///
 /// # Errors
 /// [`OpenError`], also for a path that is not below `root`. This never waits and never follows a link.
-#[allow(dead_code, reason = "for the uploads")]
 pub(crate) fn open_selected(root: &Path, file: &Path, max_size: u64) -> Result<OpenFile, OpenError> {
     Root::open(root)?.open_file(file, max_size)
 }

@@ -1,11 +1,13 @@
 //! The state folder on the host: `/home/<user>/.pya/<16 hex digits of the SHA-256 of the remote root>/`.
 //!
 //! Outside the project, so that no search or delete of the project meets it, and outside anything that is served. It
-//! holds the newest manifest and a few replaced ones, and the intents of those who work or were cut off. What is read
-//! from it is the base of every decision, so whatever cannot be listed or read is an error.
+//! holds the newest manifest and a few replaced ones, and the intents of deploys that are running or were interrupted.
+//! What is read from it is the base of every decision, so whatever cannot be listed or fetched is an error. A file that is
+//! there and damaged stops nobody: a manifest is set aside and the one before it serves, an intent counts as one about
+//! every file. Both make the next deploy send more, never less.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::intent::{Intent, IntentState};
 use super::manifest::{FileState, Files, Manifest, below};
@@ -22,6 +24,9 @@ const WORK: &str = "work-";
 
 /// How often the folder is read anew if it changes while it is read.
 const ATTEMPTS: usize = 3;
+
+/// How long to wait before an intent that cannot be parsed is read again: it may just be written.
+const WRITTEN_SOON: Duration = Duration::from_millis(500);
 
 /// Where the state of one project lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,12 +103,12 @@ impl StateFolder {
         Intent::parse(&remote.read(&place).await?, &place)
     }
 
-    /// Reads the newest manifest and all intents: two requests where nobody works and nobody was cut off.
+    /// Reads the newest manifest and all intents: two requests unless a deploy is running or was interrupted.
     pub(crate) async fn read<R: Remote>(&self, remote: &R) -> Result<State> {
         self.read_with(remote, true).await
     }
 
-    /// Reads the notes of those who work: one request where nobody does and nobody was cut off.
+    /// Reads the intents and maintenance notes: one request unless something is running or was interrupted.
     pub(crate) async fn read_notes<R: Remote>(&self, remote: &R) -> Result<State> {
         self.read_with(remote, false).await
     }
@@ -111,7 +116,8 @@ impl StateFolder {
     async fn read_with<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
         let mut attempt = 1;
         loop {
-            match self.read_once(remote, manifest).await {
+            // Boxed, as it is part of every operation.
+            match Box::pin(self.read_once(remote, manifest)).await {
                 // Somebody ended or went on between our listing and our reading: look again.
                 Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
                 outcome => return outcome,
@@ -121,30 +127,59 @@ impl StateFolder {
 
     async fn read_once<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
         let Contents { generations, intents, maintenance, works } = self.list(remote).await?;
-        let newest = generations.last().copied().filter(|_| manifest);
         let mut state = State { generations, works, ..State::default() };
-        if let Some(generation) = newest {
-            let place = self.manifest(generation)?;
-            let manifest = Manifest::parse(&remote.read(&place).await?, &place, &self.project)?;
-            if manifest.generation != generation {
-                return Err(Error::Decode {
-                    method: "GET".to_owned(),
-                    path: place.to_string(),
-                    status: 200,
-                    expected: "the generation that its name says",
-                    snippet: format!("generation {}", manifest.generation),
-                });
-            }
-            state.manifest = Some(manifest);
+        if manifest {
+            self.read_manifest(remote, &mut state).await?;
         }
         for id in &intents {
-            state.intents.push(self.read_intent(remote, id).await?);
+            match self.read_intent_twice(remote, id).await? {
+                Some(intent) => state.intents.push(intent),
+                None => {
+                    state.unreadable.insert(id.clone());
+                }
+            }
         }
         for id in &maintenance {
             let place = self.maintenance(id)?;
-            state.maintenance.push(Intent::parse(&remote.read(&place).await?, &place)?);
+            match Intent::parse(&remote.read(&place).await?, &place) {
+                Ok(note) => state.maintenance.push(note),
+                Err(Error::Decode { .. }) => {
+                    log::warn!("{place} cannot be read and is ignored: delete it if no command is running on the host");
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(state)
+    }
+
+    /// The newest manifest that can be read. A failed request is an error: only what is there may be set aside.
+    async fn read_manifest<R: Remote>(&self, remote: &R, state: &mut State) -> Result<()> {
+        for &generation in state.generations.iter().rev() {
+            let place = self.manifest(generation)?;
+            let content = remote.read(&place).await?;
+            match Manifest::parse(&content, &place, &self.project) {
+                Ok(manifest) if manifest.generation == generation => {
+                    state.manifest = Some(manifest);
+                    return Ok(());
+                }
+                Ok(_) | Err(Error::Decode { .. }) => state.set_aside.insert(generation, place),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(())
+    }
+
+    /// An intent, `None` if it cannot be parsed, also not after a while.
+    async fn read_intent_twice<R: Remote>(&self, remote: &R, id: &str) -> Result<Option<Intent>> {
+        for pause in [Some(WRITTEN_SOON), None] {
+            match (self.read_intent(remote, id).await, pause) {
+                (Ok(intent), _) => return Ok(Some(intent)),
+                (Err(Error::Decode { .. }), Some(pause)) => tokio::time::sleep(pause).await,
+                (Err(Error::Decode { .. }), None) => {}
+                (Err(error), _) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -170,6 +205,10 @@ pub(crate) struct State {
     pub manifest: Option<Manifest>,
     pub generations: BTreeSet<u64>,
     pub intents: Vec<Intent>,
+    /// Manifests newer than the one that serves, which cannot be read.
+    pub set_aside: BTreeMap<u64, RemotePath>,
+    /// The ids of intents that cannot be read.
+    pub unreadable: BTreeSet<String>,
     /// Notes of jobs that change nothing.
     pub maintenance: Vec<Intent>,
     /// The ids of jobs that have a folder.
@@ -190,8 +229,30 @@ pub(crate) struct KnownFiles {
 }
 
 impl State {
+    /// The newest generation that is there, whether its manifest can be read or not.
     pub(crate) fn generation(&self) -> Option<u64> {
-        self.manifest.as_ref().map(|manifest| manifest.generation)
+        self.generations.last().copied()
+    }
+
+    /// Whether files may be other than the manifest and the intents say. They are not if each manifest that cannot be read
+    /// was being written by a deploy whose intent is still there: that intent names all that this deploy was about.
+    fn is_doubtful(&self) -> bool {
+        let explained = |generation| self.intents.iter().any(|intent| intent.manifests.contains(generation));
+        !self.unreadable.is_empty() || !self.set_aside.keys().all(explained)
+    }
+
+    /// What to know about damaged files in the folder.
+    pub(crate) fn damages(&self) -> Vec<String> {
+        let mut damages = Vec::new();
+        for place in self.set_aside.values().rev() {
+            let serves = match &self.manifest {
+                Some(manifest) => format!("the one before it, generation {}, serves", manifest.generation),
+                None => "the names on the host serve".to_owned(),
+            };
+            let doubt = if self.is_doubtful() { ", and every file counts as changed" } else { "" };
+            damages.push(format!("{place} cannot be read and was set aside: {serves}{doubt}"));
+        }
+        damages
     }
 
     /// Lays what the intents say over the manifest. `now` is the service's time.
@@ -210,9 +271,13 @@ impl State {
                 continue;
             }
             known.pending.extend(intent.pending.iter().cloned());
+            // Another deploy wrote a manifest after this one had begun: it was taken over by force.
+            let is_outdated =
+                intent.manifests.last().is_some_and(|own| self.generation().is_some_and(|newest| newest > *own));
             for (path, state) in &intent.done {
                 // What a live one has done it may do again, and two that disagree know nothing.
                 let is_sure = intent.standing(now) == IntentState::Ended
+                    && !is_outdated
                     && known.done.get(path).is_none_or(|other| other.same_content(state));
                 if is_sure {
                     known.done.insert(path.clone(), state.clone());
@@ -221,12 +286,21 @@ impl State {
                 }
             }
         }
+        if self.is_doubtful() {
+            known.doubt();
+        }
         known.settle();
         known
     }
 }
 
 impl KnownFiles {
+    /// Counts the content of every file as unknown.
+    fn doubt(&mut self) {
+        self.pending.extend(std::mem::take(&mut self.done).into_keys());
+        self.ours.values_mut().for_each(|state| *state = FileState::unknown());
+    }
+
     fn settle(&mut self) {
         for path in &self.pending {
             self.done.remove(path);
@@ -247,7 +321,7 @@ impl KnownFiles {
         self.deletes.retain(|path| !self.ours.contains_key(path));
     }
 
-    /// Looks which files that were to be deleted are still there: they are ours still, the others are forgotten.
+    /// Checks which files that were to be deleted are still there: those are still ours, the others are forgotten.
     pub(crate) async fn look_for_deleted<R: Remote>(&mut self, remote: &R, root: &RemotePath) -> Result<()> {
         let mut folders: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for path in std::mem::take(&mut self.deletes) {

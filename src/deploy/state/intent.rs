@@ -17,13 +17,24 @@
 //! must follow (`reload`) are in it too. Once a manifest of the same deploy is there, it is the later checkpoint:
 //! `pending` and `done` have no meaning any more, `deletes` and `reload` still have.
 //!
-//! Who takes over a leftover intent copies its debts into its own intent (`takes_over`) before anything else, and removes
-//! the old one only at the very end. Whoever is killed, some intent on the host names every debt.
+//! Who takes over a leftover intent copies its debts into its own intent (`takes_over`), and removes the old one once it
+//! knows that it may go on, before it changes anything. Whoever is killed, some intent on the host names every debt, and
+//! however many deploys fail in a row, one intent is left.
 //!
 //! # Who may be taken over
 //! One that ended in an error says so (`ended`). One of a dead process of the same machine is dead. One that was not
 //! refreshed for 10 minutes by the service's clock has expired; its owner knows and sends nothing more
 //! ([`super::lease`]). All others are live, and only `force` passes them.
+//!
+//! # Why one that is taken over by force does no harm
+//! Say F takes over S, which sleeps or is slow. F removes the intent of S before its own first change, and S ends by
+//! removing its intent itself. Of two deletes of one file only one succeeds, and that decides: if it was that of S, S
+//! had finished before F changed anything. If it was that of F, S finds its intent gone and reports a failure. As a rule
+//! S notices much earlier, because it looks at the folder after a gap and from time to time, and stops.
+//!
+//! Whatever S may send until then, the manifest of F stays true: it counts every path of the intent of S as unknown
+//! (`contested`), so that the next deploy sends those again. And S cannot replace that manifest: F first writes one under
+//! the generation that S would write, then its own under the one after.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -62,7 +73,7 @@ pub struct Intent {
     /// Likewise; without it the intent never expires.
     #[serde(default)]
     pub expires: Option<u64>,
-    /// Whether the deploy is over and left this for what it could not do.
+    /// Whether the deploy has ended and left this for what it could not do.
     #[serde(default)]
     pub ended: bool,
     /// Files whose content may be changing.
@@ -83,9 +94,15 @@ pub struct Intent {
     /// The deploy that is being undone, if this is a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
-    /// Commands that were to run on the host and did not end well yet.
+    /// Commands that still have to run on the host, or failed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub steps: BTreeSet<String>,
+    /// Files that a deploy which was taken over by force may still have been changing.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub contested: BTreeSet<String>,
+    /// Generations of manifests that it, or a deploy that it took over, may have begun to write.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub manifests: BTreeSet<u64>,
     /// What kinds of tasks it may have left in the account.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tasks: BTreeSet<TaskKind>,
@@ -96,7 +113,7 @@ pub struct Intent {
 pub enum IntentState {
     /// It may be.
     Running,
-    /// It is over: it said so, its process is dead, or it was not refreshed in time.
+    /// It has ended: it said so, its process is dead, or it was not refreshed in time.
     Ended,
 }
 
@@ -134,7 +151,7 @@ impl Intent {
             format: FORMAT,
             id,
             who: user_name(),
-            host: gethostname::gethostname().to_string_lossy().into_owned(),
+            host: host_name(),
             process: ProcessId::own(),
             since: seconds(now.unwrap_or_else(clock::wall)),
             expires: None,
@@ -146,6 +163,8 @@ impl Intent {
             takes_over: BTreeSet::new(),
             undoes: None,
             steps: BTreeSet::new(),
+            contested: BTreeSet::new(),
+            manifests: BTreeSet::new(),
             tasks: BTreeSet::new(),
         };
         intent.refresh(now);
@@ -199,20 +218,31 @@ impl Intent {
         if self.ended || expired || is_dead { IntentState::Ended } else { IntentState::Running }
     }
 
-    /// Who and since when, for people.
+    /// Who and since when, human-readable.
     #[must_use]
     pub fn describe(&self) -> String {
         let since = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(self.since.min(253_402_300_799)));
         format!("{}@{} has been deploying since {since}", self.who, self.host)
     }
 
+    /// Which deploy this was: who, how long ago, and its id, human-readable.
+    #[must_use]
+    pub fn describe_past(&self, now: Option<SystemTime>) -> String {
+        let is_own = self.who == user_name() && self.host == host_name();
+        let who = if is_own { "your own".to_owned() } else { format!("{}@{}", self.who, self.host) };
+        let age = seconds(now.unwrap_or_else(clock::wall)).saturating_sub(self.since);
+        format!("{who}, {}, {}", ago(age), self.id)
+    }
+
+    /// Every file that it names.
+    pub(crate) fn paths(&self) -> BTreeSet<String> {
+        self.pending.iter().chain(self.done.keys()).chain(&self.deletes).cloned().collect()
+    }
+
     /// Whether another text of this intent speaks of the same paths and reloads.
     #[must_use]
     pub fn same_scope(&self, other: &Self) -> bool {
-        let paths = |intent: &Self| -> BTreeSet<String> {
-            intent.pending.iter().chain(intent.done.keys()).chain(&intent.deletes).cloned().collect()
-        };
-        self.id == other.id && paths(self) == paths(other) && self.reload == other.reload
+        self.id == other.id && self.paths() == other.paths() && self.reload == other.reload
     }
 }
 
@@ -221,7 +251,7 @@ pub(crate) fn file_name(id: &str) -> String {
     format!("intent-{id}.json")
 }
 
-/// `maintenance-<id>.json`: the note of a job that changes no file of the project, and keeps nobody from deploying.
+/// `maintenance-<id>.json`: written by a job that changes no file of the project; deploys are not stopped by it.
 pub(crate) fn maintenance_name(id: &str) -> String {
     format!("maintenance-{id}.json")
 }
@@ -241,11 +271,26 @@ fn new_id() -> String {
     id
 }
 
+/// How long ago something was, in its largest unit.
+fn ago(seconds: u64) -> String {
+    let (number, unit) = match seconds {
+        0..60 => return "just now".to_owned(),
+        60..3600 => (seconds / 60, "minute"),
+        3600..86_400 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{} ago", crate::text::counted(usize::try_from(number).unwrap_or(usize::MAX), unit))
+}
+
+fn host_name() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
+
 fn user_name() -> String {
     ["LOGNAME", "USER", "USERNAME"]
         .into_iter()
         .find_map(|variable| std::env::var(variable).ok().filter(|name| !name.is_empty()))
-        .unwrap_or_else(|| "somebody".to_owned())
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 #[cfg(test)]

@@ -1,23 +1,33 @@
 //! Keeps a deploy's intent on the host true and fresh while the deploy works.
 //!
-//! One task writes it, and nobody else: two writes at once could leave the older one. It writes every 3 minutes, and when
+//! A single task writes it: of two concurrent writes the older one could win. It writes every 3 minutes, and when
 //! a checkpoint is asked for. If it cannot, or the host's clock shows that the intent has expired (a laptop slept), the
-//! deploy has lost its right to go on and must send nothing more: somebody else may have taken over. So everything that
+//! deploy has lost its right to go on and must send nothing more: another deploy may have taken over. So everything that
 //! changes the host goes through its [`LeaseGuard`], which also ends what the client would go on repeating.
+//!
+//! A deploy that is taken over by force must notice ([`super::intent`] says why no harm is done until then). So before a
+//! change the guard looks at the state folder if the last look is a minute old, if the process stood still meanwhile, or
+//! if the intent was written anew, which could bring it back after it was removed; before a manifest also if the look is
+//! some seconds old. In a deploy of a few seconds the first listing is that look.
 
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::folder::{Contents, StateFolder};
 use super::intent::{Active, EXPIRY, Intent};
 use super::manifest::FileState;
 use crate::client::RemotePath;
 use crate::clock::{self, Tick};
 use crate::deploy::remote::{Remote, delete_if_there};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// How often the intent is written anew.
 const REFRESH: Duration = Duration::from_secs(3 * 60);
@@ -28,8 +38,17 @@ const RETRY: Duration = Duration::from_secs(20);
 /// Nothing is sent later than this after the intent was written; what was sent has the rest of its time to arrive.
 const FRESH: Duration = EXPIRY.saturating_sub(Duration::from_secs(2 * 60));
 
-/// How often a request under way is looked at: shorter than the pause before a repetition.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often a request under way is checked: shorter than the pause before a repetition.
+const CHECK: Duration = Duration::from_millis(200);
+
+/// How old a look at the state folder may be when something is changed.
+const LOOK_HOLDS: Duration = Duration::from_secs(60);
+
+/// How old it may be when a manifest is written.
+const LOOK_HOLDS_FOR_MANIFEST: Duration = Duration::from_secs(5);
+
+/// A process that did nothing for so long was stopped, or the machine slept.
+const GAP: Duration = Duration::from_secs(1);
 
 /// An intent on the host, for as long as the deploy works. Dropped, it stays on the host and is refreshed no more.
 pub(crate) struct Lease<R> {
@@ -45,6 +64,32 @@ struct Shared<R> {
     written: Mutex<Written>,
     wake: Notify,
     stop: AtomicBool,
+    watch: OnceLock<Watch>,
+    pulse: Mutex<Pulse>,
+    /// One looks at a time, the others wait for what it finds.
+    looking: tokio::sync::Mutex<()>,
+    /// Who took over.
+    taken_over: OnceLock<String>,
+    has_manifest: AtomicBool,
+    wrote_manifest: AtomicBool,
+}
+
+/// What a look at the state folder is compared with.
+struct Watch {
+    folder: StateFolder,
+    /// Of the manifest that this deploy writes.
+    generation: u64,
+    /// The intents that this deploy takes over.
+    known: BTreeSet<String>,
+}
+
+/// When the folder was looked at last, and when this process was seen at work last.
+#[derive(Debug, Clone, Copy)]
+struct Pulse {
+    looked: Written,
+    /// These count in real time also where tests make the clock run faster.
+    beat: (Instant, SystemTime),
+    is_due: bool,
 }
 
 /// When the intent was written last: when the request was made, by each clock there is.
@@ -62,12 +107,17 @@ impl Written {
     }
 
     fn is_fresh<R: Remote>(&self, remote: &R) -> bool {
+        self.age(remote) < FRESH
+    }
+
+    /// How long ago this was, by the clock that says most.
+    fn age<R: Remote>(&self, remote: &R) -> Duration {
         let by_server = match (self.server, remote.server_time()) {
             (Some(then), Some(now)) => now.duration_since(then).unwrap_or_default(),
             _ => Duration::ZERO,
         };
         let by_local = self.local.elapsed().unwrap_or_default();
-        (clock::now() - self.at).max(by_server).max(by_local) < FRESH
+        (clock::now() - self.at).max(by_server).max(by_local)
     }
 }
 
@@ -90,6 +140,12 @@ impl<R: Remote> Lease<R> {
             written: Mutex::new(written),
             wake: Notify::new(),
             stop: AtomicBool::new(false),
+            watch: OnceLock::new(),
+            pulse: Mutex::new(Pulse { looked: written, beat: (Instant::now(), SystemTime::now()), is_due: false }),
+            looking: tokio::sync::Mutex::new(()),
+            taken_over: OnceLock::new(),
+            has_manifest: AtomicBool::new(false),
+            wrote_manifest: AtomicBool::new(false),
         };
         Ok(Self { shared: Arc::new(shared), task: None, _active: active })
     }
@@ -101,6 +157,27 @@ impl<R: Remote> Lease<R> {
             self.checkpoint();
         }
         self.task = Some(tokio::spawn(Arc::clone(&self.shared).keep_fresh()));
+    }
+
+    /// Watches from now on whether another deploy takes over; the folder was listed just now. `generation` is that of the
+    /// manifest which this deploy writes, `known` are the intents that it takes over itself.
+    pub(crate) fn watch(&self, folder: &StateFolder, generation: u64, known: BTreeSet<String>) {
+        let watch = Watch { folder: folder.clone(), generation, known };
+        // Set once: a lease belongs to one deploy.
+        let _ = self.shared.watch.set(watch);
+        self.shared.looked(Written::now(&self.shared.remote));
+    }
+
+    /// Who took this deploy over, if that was noticed.
+    pub(crate) fn taken_over(&self) -> Option<String> {
+        self.shared.taken_over.get().cloned()
+    }
+
+    /// To be called before a manifest is written, by this process or by a job: fails if another deploy took over.
+    pub(crate) async fn begin_manifest(&self) -> Result<()> {
+        self.shared.look_if_older(LOOK_HOLDS_FOR_MANIFEST).await?;
+        self.shared.has_manifest.store(true, Ordering::SeqCst);
+        Ok(())
     }
 
     /// The intent as it is known here; written at the next checkpoint.
@@ -125,10 +202,46 @@ impl<R: Remote> Lease<R> {
         LeaseGuard(Arc::clone(&self.shared))
     }
 
+    /// Notes that this process has written the manifest.
+    pub(crate) fn manifest_written(&self) {
+        self.shared.wrote_manifest.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether this process has written the manifest.
+    pub(crate) fn wrote_manifest(&self) -> bool {
+        self.shared.wrote_manifest.load(Ordering::SeqCst)
+    }
+
     /// Removes the intent: nothing is owed.
     pub(crate) async fn remove(mut self) -> Result<()> {
         self.stop().await;
         delete_if_there(&self.shared.remote, &self.shared.place).await
+    }
+
+    /// Removes the intent at the end of a deploy that did all it was to do; `Held` if another one had taken over.
+    ///
+    /// Of two deletes of one file only one succeeds, so an intent that is gone was removed by whoever took over, unless
+    /// our own request was sent twice: then nobody else has left a trace.
+    pub(crate) async fn finish(mut self) -> Result<()> {
+        self.stop().await;
+        let shared = &self.shared;
+        match shared.remote.delete(&shared.place).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let Some(watch) = shared.watch.get() else { return Ok(()) };
+                let contents = watch.folder.list(&shared.remote).await?;
+                match shared.successor(watch, &contents).await? {
+                    Some(who) => Err(taken_over(&who)),
+                    None => Ok(()),
+                }
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// As [`Self::leave`], but `Held` if another deploy has taken over.
+    pub(crate) async fn leave_if_ours(self) -> Result<()> {
+        self.shared.look_if_older(Duration::ZERO).await?;
+        self.leave().await
     }
 
     /// Leaves the intent on the host as a note of what is owed.
@@ -166,8 +279,11 @@ impl<R> Clone for LeaseGuard<R> {
 }
 
 impl<R: Remote> LeaseGuard<R> {
-    /// Fails once the intent may have expired.
+    /// Fails once the intent may have expired, or another deploy was seen to have taken over.
     pub(crate) fn check(&self) -> Result<()> {
+        if let Some(who) = self.0.taken_over.get() {
+            return Err(taken_over(who));
+        }
         if self.0.is_fresh() {
             return Ok(());
         }
@@ -176,20 +292,33 @@ impl<R: Remote> LeaseGuard<R> {
         ))
     }
 
-    /// Runs what changes the host, and gives it up once the intent may have expired: it may be a repetition by then.
-    pub(crate) async fn run<T>(&self, change: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Fails if another deploy has taken over, as far as that must be known before the next change.
+    pub(crate) async fn confirm(&self) -> Result<()> {
         self.check()?;
-        let lost = async {
-            while self.0.is_fresh() {
-                tokio::time::sleep(LOOK).await;
+        self.0.look_if_older(LOOK_HOLDS).await
+    }
+
+    /// Runs what changes the host, and gives it up once the intent may have expired, as it may be a repetition by then, or
+    /// once another deploy has taken over. A process that stood still meanwhile looks first and goes on with the change
+    /// then.
+    pub(crate) async fn run<T>(&self, change: impl Future<Output = Result<T>>) -> Result<T> {
+        self.confirm().await?;
+        let mut change = pin!(change);
+        loop {
+            // Asked each time that anything wakes this task, before the change goes on.
+            let slept = poll_fn(|_| if self.0.stood_still() { Poll::Ready(()) } else { Poll::Pending });
+            tokio::select! {
+                biased;
+                () = slept => self.0.look_if_older(LOOK_HOLDS).await?,
+                outcome = &mut change => return outcome,
+                () = tokio::time::sleep(CHECK) => self.check()?,
             }
-        };
-        tokio::select! {
-            biased;
-            outcome = change => outcome,
-            () = lost => self.check().and(Err(Error::Closed)),
         }
     }
+}
+
+fn taken_over(who: &str) -> Error {
+    Error::held(format!("{who}: this deploy stopped, and leaves the rest to the next one. Make a new diff"))
 }
 
 impl<R> Drop for Lease<R> {
@@ -208,6 +337,31 @@ impl<R> Shared<R> {
     fn written(&self) -> Written {
         *self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn pulse(&self) -> MutexGuard<'_, Pulse> {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the folder was looked at.
+    fn looked(&self, when: Written) {
+        let mut pulse = self.pulse();
+        pulse.looked = when;
+        pulse.is_due = false;
+    }
+
+    /// Whether a look is due because this process did nothing for a while, or wrote its intent. Notes that it is at work.
+    fn stood_still(&self) -> bool {
+        if self.watch.get().is_none() {
+            return false;
+        }
+        let now = (Instant::now(), SystemTime::now());
+        let mut pulse = self.pulse();
+        // The first clock stands still while a laptop sleeps, the second one may be set.
+        let gap = (now.0 - pulse.beat.0).max(now.1.duration_since(pulse.beat.1).unwrap_or_default());
+        pulse.beat = now;
+        pulse.is_due |= gap >= GAP;
+        pulse.is_due
+    }
 }
 
 impl<R: Remote> Shared<R> {
@@ -215,14 +369,90 @@ impl<R: Remote> Shared<R> {
         self.written().is_fresh(&self.remote)
     }
 
+    async fn look_if_older(&self, age: Duration) -> Result<()> {
+        let Some(watch) = self.watch.get() else { return Ok(()) };
+        if self.is_look_due(age) {
+            // Boxed, as it is rare and is part of everything that changes the host.
+            Box::pin(self.look(watch, age)).await?;
+        }
+        Ok(())
+    }
+
+    fn is_look_due(&self, age: Duration) -> bool {
+        self.stood_still() || self.pulse().looked.age(&self.remote) >= age
+    }
+
+    async fn look(&self, watch: &Watch, age: Duration) -> Result<()> {
+        let _one = self.looking.lock().await;
+        if let Some(who) = self.taken_over.get() {
+            return Err(taken_over(who));
+        }
+        if !self.is_look_due(age) {
+            return Ok(());
+        }
+        let when = Written::now(&self.remote);
+        // What comes up while it looks is for the next look.
+        self.pulse().is_due = false;
+        let found = async {
+            let contents = watch.folder.list(&self.remote).await?;
+            let own = self.intent().id.clone();
+            match self.successor(watch, &contents).await? {
+                None if !contents.intents.contains(&own) => {
+                    Ok(Some("the intent of this deploy was removed from the host".to_owned()))
+                }
+                successor => Ok(successor),
+            }
+        };
+        match found.await {
+            Ok(None) => {
+                self.pulse().looked = when;
+                Ok(())
+            }
+            Ok(Some(who)) => {
+                let _ = self.taken_over.set(who.clone());
+                Err(taken_over(&who))
+            }
+            Err(error) => {
+                self.pulse().is_due = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// Who has taken over, as far as the folder tells.
+    async fn successor(&self, watch: &Watch, contents: &Contents) -> Result<Option<String>> {
+        let newest = contents.newest().unwrap_or(0);
+        let last = if self.has_manifest.load(Ordering::SeqCst) { watch.generation } else { watch.generation - 1 };
+        if newest > last {
+            return Ok(Some(format!("another deploy has taken over and wrote the manifest of generation {newest}")));
+        }
+        let own = self.intent().id.clone();
+        for id in contents.intents.iter().filter(|id| **id != own && !watch.known.contains(*id)) {
+            match watch.folder.read_intent(&self.remote, id).await {
+                Ok(other) if other.takes_over.contains(&own) => {
+                    return Ok(Some(format!("another deploy has taken over: {}", other.describe())));
+                }
+                // It saw our intent and will stop, or has stopped, or cannot be read and is about to be written.
+                Ok(_) => {}
+                Err(error) if matches!(error, Error::Decode { .. }) || error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
     async fn keep_fresh(self: Arc<Self>) {
         let mut due = self.written().at + REFRESH;
         loop {
-            tokio::select! {
-                () = self.wake.notified() => {}
-                () = clock::sleep_until(due) => {}
+            loop {
+                tokio::select! {
+                    () = self.wake.notified() => break,
+                    () = clock::sleep_until(due) => break,
+                    // Shows that this process is at work, also while no request is under way.
+                    () = tokio::time::sleep(CHECK) => { self.stood_still(); }
+                }
             }
-            if self.stop.load(Ordering::SeqCst) || !self.is_fresh() {
+            if self.stop.load(Ordering::SeqCst) || !self.is_fresh() || self.taken_over.get().is_some() {
                 return;
             }
             due = match self.refresh().await {
@@ -244,7 +474,10 @@ impl<R: Remote> Shared<R> {
         };
         // Given up in time, so that an old note never replaces what a successor made of it.
         let shared = Arc::clone(self);
-        LeaseGuard(shared).run(self.remote.write(&self.place, text.into())).await?;
+        let outcome = LeaseGuard(shared).run(self.remote.write(&self.place, text.into())).await;
+        // It may be back after it was removed: the next change looks first.
+        self.pulse().is_due = true;
+        outcome?;
         *self.written.lock().unwrap_or_else(PoisonError::into_inner) = written;
         Ok(())
     }

@@ -1,9 +1,8 @@
 //! The manifest: what we put on the host, as `manifest-<generation>.json` in the state folder.
 //!
 //! It is the base of a diff that costs two requests, and the licence to delete: a file that no manifest names is not
-//! ours. A new generation is a new file, because nobody promises that replacing a file on the host is atomic; the
-//! newest one counts. A manifest that cannot be read is an error, never "no manifest": that would turn a
-//! damaged byte into a first deploy.
+//! ours. A new generation is a new file, because the service does not promise that a file is replaced atomically; the
+//! newest one counts. One that is damaged is set aside ([`super::folder`]); one of a later format is refused.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Which process on which machine works, so that the note of a dead one is told from that of a live one.
+//! Which process on which machine works, so that the intent of a dead process can be told from that of a live one.
 //!
 //! A process id alone says little: ids are used again, and containers on one machine have the same ones. So the machine
 //! is named by its boot and process-id namespace, and the process by its id and when it started. Where any of this is

@@ -151,3 +151,29 @@ async fn files_that_vanished_from_the_host_are_forgotten_by_a_listing() {
     assert!(site.deploy(&found, &deleting()).await.ok);
     assert!(site.diff().await.is_clean());
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_took_the_place_of_a_file_since_the_diff_is_not_sent_and_not_waited_for() {
+    use std::os::unix::fs::symlink;
+
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("secret"), "secret").unwrap();
+    let site = Site::new(&[("fifo", "1"), ("link", "1"), ("large", "1"), ("folder/x", "1"), ("good", "1")]);
+    let options = SelectOptions { max_file_size: 100, ..SelectOptions::default() };
+    let found = diff(&site.project(), &options, &NeverSkip, None).await.unwrap();
+    for name in ["fifo", "link"] {
+        site.remove(name);
+    }
+    let fifo = site.root().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+    symlink(outside.path().join("secret"), site.root().join("link")).unwrap();
+    site.put("large", &"x".repeat(101));
+    std::fs::remove_dir_all(site.root().join("folder")).unwrap();
+    std::fs::rename(outside.path().join("secret"), outside.path().join("x")).unwrap();
+    symlink(outside.path(), site.root().join("folder")).unwrap();
+    let report = site.deploy(&found, &DeployOptions { reload: vec!["x.y".into()], ..deleting() }).await;
+    assert_eq!(report.failed.keys().collect::<Vec<_>>(), ["fifo", "folder/x", "large", "link"], "{report:?}");
+    assert_eq!(site.model.host().project().into_keys().collect::<Vec<_>>(), ["good"]);
+    assert!(report.reloaded.is_empty());
+}

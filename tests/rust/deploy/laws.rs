@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use pythonanywhere_api::deploy::{Compare, DeployOptions};
+use pythonanywhere_api::deploy::{Compare, DeployOptions, with_unmanaged};
 
 use super::{Site, deleting};
+use pythonanywhere_api::finder::NeverSkip;
 
 /// A project's files: few names, so that files and folders collide.
 fn tree() -> impl Strategy<Value = BTreeMap<String, String>> {
@@ -89,6 +90,49 @@ proptest! {
                 assert!(again.added.is_empty() && again.changed.is_empty() && again.removed.is_empty(), "{again}");
             } else {
                 assert!(!report.failed.is_empty() || report.stopped.is_some(), "nothing says why: {report:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_dry_run_lists_what_the_run_does_and_then_nothing_differs(
+        trees in prop::collection::vec((tree(), any::<bool>(), any::<bool>()), 1..4),
+        theirs in prop::collection::btree_set(r"[e-g]/(db\.sqlite3|x|y)", 0..6),
+        databases in prop::collection::btree_set("h/[a-c]", 0..3),
+    ) {
+        run(async {
+            let site = Site::new(&[]);
+            for (tree, delete, delete_unmanaged) in &trees {
+                set(&site, tree);
+                for path in &theirs {
+                    site.model.host().put(path, "theirs");
+                }
+                for path in &databases {
+                    site.model.host().put(path, "SQLite format 3\0 and more");
+                }
+                let found = with_unmanaged(&site.project(), &site.diff().await, &NeverSkip).await.unwrap();
+                let options =
+                    DeployOptions { delete: *delete, delete_unmanaged: *delete_unmanaged, max_delete: Some(100), ..options() };
+                let dry = site.deploy(&found, &DeployOptions { dry_run: true, ..options.clone() }).await;
+                let before = site.model.host().project();
+                let report = site.deploy(&found, &options).await;
+                assert!(report.ok, "{report:?}");
+                assert_eq!(dry.changes(), report.changes());
+                assert_eq!(dry.protected, report.protected);
+                // What the list says goes is what went, and nothing else.
+                let after = site.model.host().project();
+                let gone: Vec<&str> = before.keys().filter(|path| !after.contains_key(*path)).map(String::as_str).collect();
+                let mut listed: Vec<&str> =
+                    dry.changes().into_iter().filter(|(_, letter)| *letter == 'D').map(|(path, _)| path).collect();
+                // A file that made way for a folder of its name is gone, and one that went and came is not.
+                listed.retain(|path| !after.contains_key(*path));
+                listed.sort_unstable();
+                assert_eq!(listed, gone);
+                for path in databases.iter().chain(theirs.iter().filter(|path| path.ends_with("sqlite3"))) {
+                    assert!(after.contains_key(path), "{path}");
+                }
+                let again = site.diff().await;
+                assert!(again.plan().actions.is_empty() && again.added.is_empty() && again.changed.is_empty(), "{again}");
             }
         });
     }

@@ -1,6 +1,6 @@
 //! Deploys: selection, diff, requests, deletes, cuts and interleavings, against a model of the service.
 
-mod crash;
+pub mod crash;
 mod deletes;
 mod git;
 mod git_laws;
@@ -10,6 +10,8 @@ mod protection;
 mod requests;
 mod selection;
 mod sockets;
+mod state;
+mod takeover;
 
 use std::collections::BTreeMap;
 use std::path::Path;

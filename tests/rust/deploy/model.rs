@@ -26,6 +26,8 @@ pub struct Host {
     pub time: u64,
     /// The request (counted from 0) that is never answered, and whether it still has its effect.
     pub cut: Option<(usize, bool)>,
+    /// Whether a write that is cut off leaves half a file.
+    pub torn: bool,
     /// Answers instead of the host: method, end of the path, status, whether the effect is there.
     pub faults: Vec<(&'static str, String, u16, bool)>,
 }
@@ -135,6 +137,10 @@ impl Model {
             Some((cut, has_effect)) if number >= cut => {
                 if number == cut && has_effect {
                     let _ = effect(&mut host);
+                    if host.torn && method == "POST" {
+                        let content = host.files.get_mut(path).expect("it was just written");
+                        *content = content.slice(..content.len() / 2);
+                    }
                 }
                 return None;
             }
@@ -187,6 +193,10 @@ impl Remote for Model {
     async fn read(&self, path: &RemotePath) -> Result<Bytes> {
         let path = path.as_str();
         self.request("GET", path, |host| host.files.get(path).cloned().ok_or_else(|| error("GET", path, 404))).await
+    }
+
+    async fn read_head(&self, path: &RemotePath, bytes: usize) -> Result<Bytes> {
+        Ok(self.read(path).await?.slice(..bytes.min(self.host().files[path.as_str()].len())))
     }
 
     async fn write(&self, path: &RemotePath, content: Bytes) -> Result<()> {

@@ -79,6 +79,10 @@ impl Remote for Gated {
         self.pass(self.client.read_file(path)).await
     }
 
+    async fn read_head(&self, path: &RemotePath, bytes: usize) -> Result<Bytes> {
+        self.pass(self.client.read_head(path, bytes)).await
+    }
+
     async fn write(&self, path: &RemotePath, content: Bytes) -> Result<()> {
         self.pass(self.client.upload_file(path, content)).await.map(drop)
     }

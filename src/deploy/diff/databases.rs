@@ -1,0 +1,53 @@
+//! Databases among the unmanaged files, known by how they begin, whatever their names.
+//!
+//! The service lists names only, and the site's database may have any. So the first bytes of each unmanaged file are read
+//! before it is put on the list of those that go: then a dry run shows the same list as the run.
+
+use std::collections::BTreeSet;
+
+use futures_util::stream::{StreamExt, TryStreamExt};
+
+use super::model::DeployDiff;
+use crate::deploy::paths::place;
+use crate::deploy::remote::Remote;
+use crate::deploy::selection::protect::is_sqlite;
+use crate::error::{ErrorKind, Result};
+
+/// How many files are read at a time.
+const READS: usize = 8;
+
+/// How many bytes tell a database.
+const HEAD: usize = 16;
+
+/// The same diff with databases among the protected files instead of the unmanaged ones, but for those that `include`
+/// names. One request for each unmanaged file, once for a diff.
+///
+/// # Errors
+/// `Config` if a mask cannot be read; what the service answers.
+pub async fn spare_databases<R: Remote>(remote: &R, diff: &DeployDiff, include: &[String]) -> Result<DeployDiff> {
+    let mut spared = diff.clone();
+    if diff.databases_spared {
+        return Ok(spared);
+    }
+    let protection = diff.base.protection.including(include)?;
+    let mut reads = Vec::new();
+    for path in diff.unmanaged.iter().filter(|path| !protection.lifts(path)) {
+        let (remote, place) = (remote.clone(), place(&diff.base.remote_root, path)?);
+        reads.push(async move {
+            match remote.read_head(&place, HEAD).await {
+                Ok(head) => Ok(is_sqlite(&head).then(|| path.clone())),
+                // Gone, or a folder by now: the delete looks again.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::WrongType) => Ok(None),
+                Err(error) => Err(error),
+            }
+        });
+    }
+    let databases: Vec<Option<String>> =
+        futures_util::stream::iter(reads).buffer_unordered(READS).try_collect().await?;
+    let databases: BTreeSet<String> = databases.into_iter().flatten().collect();
+    spared.unmanaged.retain(|path| !databases.contains(path));
+    spared.protected.extend(databases);
+    spared.protected.sort_unstable();
+    spared.databases_spared = true;
+    Ok(spared)
+}
