@@ -219,7 +219,7 @@ impl Listing {
         let mut ignored = HashSet::new();
         for (repository, inside) in questions {
             let prefix = if repository.is_empty() { String::new() } else { format!("{repository}/") };
-            let found = check_ignore(&self.root.join(repository), &inside, true)?;
+            let found = ignored_in(&self.root.join(repository), &inside, true)?;
             ignored.extend(found.into_iter().map(|path| format!("{prefix}{path}")));
         }
         Ok(ignored)
@@ -310,13 +310,56 @@ fn text(name: &[u8]) -> String {
 /// Whether git ignores the root of a project in which it lists nothing.
 fn is_ignored_root(tree: &WorkTree) -> Result<bool> {
     let prefix = tree.prefix.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
-    Ok(!check_ignore(&tree.top, &[&format!("{prefix}/")], false)?.is_empty())
+    Ok(!ignored_in(&tree.top, &[&format!("{prefix}/")], false)?.is_empty())
 }
 
-/// Those of `paths`, relative to the folder `place`, that git's rules match.
-fn check_ignore(place: &Path, paths: &[&str], no_index: bool) -> Result<Vec<String>> {
+/// Those of `paths`, relative to the folder `place` of a work tree, that git ignores. A folder's path ends with a slash.
+fn ignored_in<'a>(place: &Path, paths: &[&'a str], no_index: bool) -> Result<Vec<&'a str>> {
+    let is_here = |folder: &str| place.join(folder).symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+    let mut questions = Vec::new();
+    for path in paths {
+        match path.strip_suffix('/') {
+            Some(folder) if is_here(folder) => questions.push(folder),
+            Some(folder) => questions.extend([folder, *path]),
+            None => questions.push(path),
+        }
+    }
+    let matches = check_ignore(place, &questions, no_index)?;
+    let is_ignored = |path: &&str| match path.strip_suffix('/') {
+        Some(folder) if is_here(folder) => matches.contains_key(folder),
+        Some(folder) => matches.get(*path).is_some_and(|rule| rule.matches_folder(matches.get(folder))),
+        None => matches.contains_key(*path),
+    };
+    Ok(paths.iter().copied().filter(is_ignored).collect())
+}
+
+/// A line of an ignore file, as git tells it.
+#[derive(Debug, PartialEq, Eq)]
+struct IgnoreRule {
+    /// The file and the number of the line in it.
+    place: (String, String),
+    pattern: String,
+}
+
+impl IgnoreRule {
+    /// Whether this rule, which git found for the path of a folder that is not here, matches the folder itself. Git takes
+    /// such a path for that of a file with an empty name in it, so that the rule may be one for what the folder holds.
+    /// `of_file` is the rule that git found for a file of the folder's name. In doubt the folder counts as not ignored:
+    /// then each file in it is asked about.
+    fn matches_folder(&self, of_file: Option<&Self>) -> bool {
+        let pattern = self.pattern.strip_suffix('/').unwrap_or(&self.pattern);
+        let (folder, name) = pattern.rsplit_once('/').map_or((None, pattern), |(folder, name)| (Some(folder), name));
+        let matches_empty_name = name.bytes().all(|byte| byte == b'*');
+        // A star between slashes matches the folder or what is in it, never both.
+        let matches_one_level = name == "*" && folder.is_some_and(|folder| !folder.contains("**"));
+        !matches_empty_name || (matches_one_level && of_file == Some(self))
+    }
+}
+
+/// The rules that make git ignore those of `paths` that it ignores, by path.
+fn check_ignore(place: &Path, paths: &[&str], no_index: bool) -> Result<HashMap<String, IgnoreRule>> {
     let mut command = git(place, place);
-    command.args(["check-ignore", "-z", "--stdin"]);
+    command.args(["check-ignore", "-z", "--stdin", "--verbose"]);
     if no_index {
         command.arg("--no-index");
     }
@@ -325,12 +368,18 @@ fn check_ignore(place: &Path, paths: &[&str], no_index: bool) -> Result<Vec<Stri
         paths.iter().flat_map(|path| b"./".iter().copied().chain(path.bytes()).chain([0])).collect();
     let output = talk(command, &question).map_err(|error| refused(&format!("git could not be started ({error})")))?;
     // 1 means that nothing matches.
-    match output.status.code() {
-        Some(0 | 1) => {
-            Ok(output.stdout.split(|&byte| byte == 0).filter_map(|path| path.strip_prefix(b"./")).map(text).collect())
-        }
-        _ => Err(refused(&words_of(&output))),
+    if !matches!(output.status.code(), Some(0 | 1)) {
+        return Err(refused(&words_of(&output)));
     }
+    let fields: Vec<&[u8]> = output.stdout.split(|&byte| byte == 0).collect();
+    let records = fields.chunks_exact(4).filter_map(|record| {
+        let [source, line, pattern, path] =
+            [record[0], record[1], record[2], record[3]].map(|field| String::from_utf8_lossy(field).into_owned());
+        let path = path.strip_prefix("./")?.to_owned();
+        let is_exception = pattern.starts_with('!');
+        (!is_exception).then_some((path, IgnoreRule { place: (source, line), pattern }))
+    });
+    Ok(records.collect())
 }
 
 /// Runs a command, giving it `input` while its output is read.

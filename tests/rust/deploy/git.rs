@@ -139,9 +139,13 @@ async fn what_git_ignores_on_the_host_is_not_ours_to_remove() {
     let site = Site::new(&[("a", ""), ("old.log", ""), ("link-to-be/x", ""), ("linked/x", "")]);
     site.run(&DeployOptions::default()).await;
     git(site.root(), &["init", "-q"]);
-    site.put(".gitignore", "*.log\n/cache/\n:odd\n/only/*\n!/only/*/\n!/only/**/*.py\n");
+    site.put(".gitignore", "*.log\n/cache/\n:odd\n/only/*\n!/only/*/\n!/only/**/*.py\n/kept/*\n!/kept/.keep\n");
+    // The rule matches no name, not even that of a folder.
+    site.put("slash/.gitignore", "/\n");
     site.remove("old.log");
-    for path in ["cache/deep/x", "only/deep/a.py", "only/b", "other.log", ":odd", ":(glob)fine", "fine"] {
+    let ignored = ["cache/deep/x", "only/b", "other.log", ":odd", "kept/x", "kept/deep/x"];
+    let others = ["only/deep/a.py", ":(glob)fine", "fine", "kept/.keep", "slash/deep/x"];
+    for path in ignored.into_iter().chain(others) {
         site.model.host().put(path, "x");
     }
     // Git says nothing about what lies behind a link.
@@ -149,7 +153,7 @@ async fn what_git_ignores_on_the_host_is_not_ours_to_remove() {
     symlink("moved", site.root().join("link-to-be")).unwrap();
     let found = with_unmanaged(&site.project(), &site.diff().await, &NeverSkip).await.unwrap();
     assert!(found.removed.is_empty(), "{found}");
-    assert_eq!(found.unmanaged, [":(glob)fine", "fine", "only/deep/a.py"]);
+    assert_eq!(found.unmanaged, [":(glob)fine", "fine", "kept/.keep", "only/deep/a.py", "slash/deep/x"]);
 }
 
 #[tokio::test]
