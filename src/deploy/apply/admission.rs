@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
+
 use super::context::Run;
 use crate::deploy::diff::snapshot::unreadable_intent;
 use crate::deploy::remote::{Remote, delete_if_there};
@@ -59,7 +61,7 @@ impl<R: Remote> Run<'_, R> {
         let guard = lease.guard();
         for id in self.base.intent_ids() {
             let place = self.folder.intent(id)?;
-            let removed = guard.run(delete_if_there(self.remote, &place)).await;
+            let removed = guard.run(|| delete_if_there(self.remote, &place)).await;
             match removed {
                 Err(error) if self.is_ended(id) && error.kind() != ErrorKind::Held => {
                     self.recorder
@@ -78,7 +80,8 @@ impl<R: Remote> Run<'_, R> {
         // Of no deploy, so that our intent stays what tells about our files.
         let manifest = Manifest::new(generation, "", &self.base.remote_root, files);
         let place = self.folder.manifest(generation)?;
-        guard.run(self.remote.write(&place, manifest.to_text().into())).await
+        let text = Bytes::from(manifest.to_text());
+        guard.run(|| self.remote.write(&place, text.clone())).await
     }
 
     fn is_ended(&self, id: &str) -> bool {

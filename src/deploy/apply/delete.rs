@@ -207,7 +207,8 @@ impl<R: Remote> Remover<'_, R> {
     }
 
     pub(super) async fn delete(&self, path: &str) -> Result<()> {
-        self.guard.run(delete_if_there(self.remote, &self.root.join(path)?)).await?;
+        let place = self.root.join(path)?;
+        self.guard.run(|| delete_if_there(self.remote, &place)).await?;
         self.recorder.lock().deleted.push(path.to_owned());
         self.watcher.deleted(path);
         Ok(())

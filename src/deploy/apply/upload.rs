@@ -143,7 +143,7 @@ async fn send<R: Remote>(
     watcher.started(&upload.path, place, upload.size);
     let (content, mut state) = blocking(read).await?;
     state.origin.clone_from(&upload.origin);
-    guard.run(remote.write(place, content)).await?;
+    guard.run(|| remote.write(place, content.clone())).await?;
     Ok(state)
 }
 

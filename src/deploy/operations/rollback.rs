@@ -58,7 +58,7 @@ impl<R: Remote> Maintenance<'_, R> {
         lease.begin_manifest().await?;
         let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Retention::default() };
         let job = self.job_folder.job(&id, self.root, operation);
-        let receipt = lease.guard().run(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
+        let receipt = lease.guard().wait_for(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
         let failure = match receipt {
             Ok(receipt) if receipt.is_ok() => return Ok((lease, receipt.applied())),
             Ok(receipt) if receipt.applied().undone || receipt.state == State::Refused => {
