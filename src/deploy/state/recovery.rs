@@ -54,7 +54,7 @@ pub(crate) async fn note_tasks(client: &Client, folder: &StateFolder, kinds: BTr
         Err(error) => Err(error),
     };
     if let Err(error) = written {
-        log::warn!("a task of ours stays in the account: delete the one that pya made: {}", error.chain());
+        log::warn!("a task made by pya stays in the account, delete it there: {}", error.chain());
     }
 }
 
