@@ -204,10 +204,10 @@ SETS = [
 def test_manage_py_is_refused_where_the_wsgi_file_may_set_variables(site, refused, executor, line):
     site.wsgi.write_text(f"{site.wsgi.read_text()}\n{line}\n")
     why = refused(executor=executor, migrate=True)
-    assert "manage.py is not run" in why
+    assert "manage.py was not run" in why
     assert f"pya agent install {site.domain}" in why
     assert "live" not in why
-    with pytest.raises(ConfigError, match=r"manage\.py is not run"):
+    with pytest.raises(ConfigError, match=r"manage\.py was not run"):
         site.run(site.api.manage("migrate", executor=executor, **site.via))
     assert writes(site) == []
 
