@@ -255,6 +255,6 @@ mod tests {
         let seen_tree = tree(&["a"], &[]);
         let found = compare(&local(&[("a/x", "1")]), &Files::new(), &BTreeSet::new(), &Seen::Names(&seen_tree));
         assert!(found.obstacles.is_empty());
-        assert!(found.blocked["a/x"].contains("not ours"));
+        assert!(found.blocked["a/x"].contains("no deploy put the file a"));
     }
 }

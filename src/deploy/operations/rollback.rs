@@ -242,7 +242,7 @@ async fn reload_all(client: &Client, domains: BTreeSet<String>, report: &mut Rol
     !is_owed
 }
 
-/// Removes the notes of deploys that were made up for.
+/// Removes the notes of interrupted deploys that this rollback has dealt with.
 async fn remove_notes(client: &Client, folder: &StateFolder, state: &OnHost) -> Result<()> {
     for other in &state.intents {
         if state.works.contains(&other.id) {

@@ -232,7 +232,7 @@ mod tests {
         assert!(exceptions.covers("app.db") && exceptions.covers(".env") && exceptions.covers("media/a"));
         let other = protection(&["*.dump", "!demo.dump"], &[]);
         assert!(other.covers("a.dump") && other.lifts("demo.dump") && !other.covers("app.db"));
-        // The exceptions among the defaults say what is no secret, not that rules of git are lifted.
+        // The exceptions among the defaults say what is not a secret, not that rules of git are lifted.
         assert!(!protection(&[], &[]).lifts(".env.example"));
     }
 

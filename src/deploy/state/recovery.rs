@@ -58,7 +58,8 @@ pub(crate) async fn note_tasks(client: &Client, folder: &StateFolder, kinds: BTr
     }
 }
 
-/// Removes the work folder of a deploy that another one made up for: the bundle in it counts against the quota.
+/// Removes the work folder of an interrupted deploy that another one completed: the bundle in it counts against the
+/// quota.
 ///
 /// # Errors
 /// As the service answers.
