@@ -128,7 +128,7 @@ def test_a_debt_without_a_file_is_no_bundle(with_agent):
     assert not site.deploy().ok
     site.host.faults.clear()
     report = site.deploy(dry_run=True, executor="webapp")
-    assert (report.executor, report.why) == ("none", "no file is to be sent")
+    assert (report.executor, report.why) == ("none", "no files need to be sent")
     (estimate,) = report.estimates
     assert site.deploy(executor="webapp").requests == estimate["requests"] == report.plan["requests"] + 2
 
@@ -193,12 +193,12 @@ def test_the_command_tells_the_figures_of_the_way_that_is_taken(with_agent):
     pya("deploy")
     (site.local / "version.txt").write_text("9")
     said = pya("deploy", "--dry-run", "--migrate").stderr
-    assert "1 change can go one by one, and webapp runs the commands" in said
+    assert "1 change can be made with single requests, and webapp runs the commands" in said
     assert "(webapp runs the commands) <- chosen" in said
     pya("deploy")
     assert "dry run, nothing to do: the host is up to date" in pya("deploy", "--dry-run").stderr
     said = pya("deploy", "--dry-run", "--migrate").stderr
-    assert "no file is to be sent, and webapp runs the commands" in said
+    assert "no files need to be sent, and webapp runs the commands" in said
 
 
 def test_a_deploy_that_takes_minutes_says_so_and_what_is_faster_before_it_begins(unlimited, tmp_path):

@@ -97,8 +97,8 @@ impl<R: Remote> Run<'_, R> {
         if contents.newest() != self.base.generation {
             let name = |generation: Option<u64>| generation.map_or("none".to_owned(), |number| number.to_string());
             return Err(Error::held(format!(
-                "another deploy ended since this diff was made (manifest generation {}, the diff knows {}): \
-                 make a new diff",
+                "another deploy has finished since this diff was made (manifest generation {} instead of {}): \
+                 deploy again with a new diff",
                 name(contents.newest()),
                 name(self.base.generation)
             )));
@@ -120,7 +120,7 @@ impl<R: Remote> Run<'_, R> {
         let other = match self.folder.read_intent(self.remote, id).await {
             Ok(other) => other,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(Error::held("another deploy ended just now: make a new diff"));
+                return Err(Error::held("another deploy has just finished: deploy again with a new diff"));
             }
             Err(error) => return Err(error),
         };
@@ -133,6 +133,9 @@ impl<R: Remote> Run<'_, R> {
         if known.is_some_and(|known| if is_over { *known == other } else { known.same_scope(&other) }) {
             return Ok(());
         }
-        Err(Error::held(format!("{}, and the diff does not know all of it: make a new diff", other.describe())))
+        Err(Error::held(format!(
+            "{}, and this diff does not cover all of it: deploy again with a new diff",
+            other.describe()
+        )))
     }
 }

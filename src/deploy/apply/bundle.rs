@@ -104,13 +104,13 @@ impl<R: Remote> Run<'_, R> {
         if !receipt.is_ok() {
             let mut report = self.recorder.lock();
             report.untouched = applied.undone;
-            let end = if applied.undone { "; everything on the host is as it was" } else { "" };
+            let end = if applied.undone { "; everything on the host is as before" } else { "" };
             report.stopped = Some(format!("{}{end}", receipt.reason()));
             return false;
         }
         for ((path, state), upload) in load.states.into_iter().zip(&self.work.uploads) {
             if upload.sha256.is_some() && upload.sha256 != state.sha256 {
-                self.recorder.warn(format!("{path} changed after the diff; what it held when it was packed is there"));
+                self.recorder.warn(format!("{path} changed after the diff; it was deployed as it was when packed"));
             }
             lease.uploaded(&path, state);
             self.recorder.lock().uploaded.push(path);

@@ -42,7 +42,8 @@ impl<R: Remote> Run<'_, R> {
         for obstacle in &self.work.obstacles {
             // Nothing is deleted after an error.
             if !self.is_flawless() {
-                self.recorder.fail(&obstacle.path, "left in the way, because of an earlier failure");
+                self.recorder
+                    .fail(&obstacle.path, "not removed although it is in the way, because of an earlier failure");
             } else if remover.clear(obstacle).await {
                 continue;
             }

@@ -296,7 +296,7 @@ impl<R: Remote> LeaseGuard<R> {
             return Ok(());
         }
         Err(Error::held(
-            "this deploy was out of touch with the host for so long that another may have taken over: make a new diff",
+            "this deploy had no contact with the host for so long that another may have taken over: deploy again",
         ))
     }
 
