@@ -38,6 +38,50 @@ fn is_repository(folder: &Path) -> bool {
     git.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir() || git.join("HEAD").symlink_metadata().is_ok())
 }
 
+/// What a work tree was at when it was deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Revision {
+    /// The commit; `None` before the first one.
+    pub commit: Option<String>,
+    /// The branch; `None` if the work tree is at none.
+    pub branch: Option<String>,
+    /// Whether a tracked file of the project differs from the commit, staged or not.
+    pub dirty: bool,
+}
+
+impl Revision {
+    /// What git says about the project at `root`; `None` if it says nothing: that stops no deploy.
+    pub(crate) fn of(root: &Path) -> Option<Self> {
+        let tree = WorkTree::around(root)?;
+        let mut command = git(root, &tree.top);
+        // Files that git does not track are known from the selection; renames and a comparison with the server cost time.
+        command.args(["status", "--porcelain=v2", "--branch", "-z", "--untracked-files=no"]);
+        command.args(["--no-renames", "--no-ahead-behind", "--", "."]);
+        let output = command.output().ok()?;
+        if !output.status.success() {
+            log::debug!("the commit of this deploy is not known: {}", words_of(&output));
+            return None;
+        }
+        Some(Self::read(&output.stdout))
+    }
+
+    fn read(status: &[u8]) -> Self {
+        let mut revision = Self { commit: None, branch: None, dirty: false };
+        for record in status.split(|&byte| byte == 0).filter(|record| !record.is_empty()) {
+            let record = String::from_utf8_lossy(record);
+            match record.strip_prefix("# ").map(|header| header.split_once(' ').unwrap_or((header, ""))) {
+                Some(("branch.oid", commit)) if commit.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                    revision.commit = Some(commit.to_owned());
+                }
+                Some(("branch.head", branch)) if branch != "(detached)" => revision.branch = Some(branch.to_owned()),
+                Some(_) => {}
+                None => revision.dirty = true,
+            }
+        }
+        revision
+    }
+}
+
 /// What became of asking git.
 pub(crate) enum Answer {
     Listed(Listing),
@@ -184,6 +228,11 @@ impl Listing {
     /// Whether git tracks a file below the folder.
     pub(crate) fn tracks_below(&self, folder: &str) -> bool {
         self.folders.get(folder) == Some(&true)
+    }
+
+    /// Whether git lists the file and does not track it: it is new, or forgotten.
+    pub(crate) fn is_untracked(&self, file: &str) -> bool {
+        self.files.get(file) == Some(&false)
     }
 
     /// The files that git tracks.
@@ -462,6 +511,21 @@ mod tests {
         assert_eq!(read(b"S 100644 abc 0\tx"), Some((Kind::SkipWorktree, "x".into())));
         assert_eq!(read(b"M 100644 abc 2\tx"), Some((Kind::Unmerged, "x".into())));
         assert_eq!(read(b""), None);
+    }
+
+    #[test]
+    fn a_status_tells_commit_branch_and_whether_files_differ() {
+        let read = |status: &str| Revision::read(status.replace('|', "\0").as_bytes());
+        let revision = |commit: Option<&str>, branch: Option<&str>, dirty| Revision {
+            commit: commit.map(str::to_owned),
+            branch: branch.map(str::to_owned),
+            dirty,
+        };
+        assert_eq!(read("# branch.oid 12ab|# branch.head main|"), revision(Some("12ab"), Some("main"), false));
+        assert_eq!(read("# branch.oid 12ab|# branch.head (detached)|"), revision(Some("12ab"), None, false));
+        assert_eq!(read("# branch.oid (initial)|# branch.head main|"), revision(None, Some("main"), false));
+        let changed = "# branch.oid 12ab|# branch.head a b|# branch.upstream o/m|1 .M N... 100644 100644 100644 a a x|";
+        assert_eq!(read(changed), revision(Some("12ab"), Some("a b"), true));
     }
 
     #[test]

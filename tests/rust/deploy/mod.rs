@@ -4,6 +4,7 @@ pub mod crash;
 mod deletes;
 mod git;
 mod git_laws;
+mod history;
 mod laws;
 mod model;
 mod protection;
