@@ -94,6 +94,8 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
     root: PathBuf,
+    /// Where the repository begins that the project lies in.
+    top: PathBuf,
     /// File to whether git tracks it.
     files: HashMap<String, bool>,
     /// Every folder that holds a listed file, at any depth, to whether it holds a tracked one.
@@ -111,7 +113,7 @@ impl Listing {
     /// # Errors
     /// `Config` with git's own words if it refuses or fails, and for paths that are not merged.
     pub(crate) fn of(root: &Path, tree: &WorkTree) -> Result<Answer> {
-        let mut listing = Self { root: root.to_owned(), ..Self::default() };
+        let mut listing = Self { root: root.to_owned(), top: tree.top.clone(), ..Self::default() };
         let entries = match ask(root, &tree.top) {
             Ok(entries) => entries,
             Err(Failure::NotInstalled) => return Ok(Answer::NotInstalled),
@@ -268,7 +270,9 @@ impl Listing {
         let mut ignored = HashSet::new();
         for (repository, inside) in questions {
             let prefix = if repository.is_empty() { String::new() } else { format!("{repository}/") };
-            let found = ignored_in(&self.root.join(repository), &inside, true)?;
+            let place = self.root.join(repository);
+            let top = if repository.is_empty() { &self.top } else { &place };
+            let found = ignored_in(&place, top, &inside, true)?;
             ignored.extend(found.into_iter().map(|path| format!("{prefix}{path}")));
         }
         Ok(ignored)
@@ -359,11 +363,12 @@ fn text(name: &[u8]) -> String {
 /// Whether git ignores the root of a project in which it lists nothing.
 fn is_ignored_root(tree: &WorkTree) -> Result<bool> {
     let prefix = tree.prefix.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
-    Ok(!ignored_in(&tree.top, &[&format!("{prefix}/")], false)?.is_empty())
+    Ok(!ignored_in(&tree.top, &tree.top, &[&format!("{prefix}/")], false)?.is_empty())
 }
 
-/// Those of `paths`, relative to the folder `place` of a work tree, that git ignores. A folder's path ends with a slash.
-fn ignored_in<'a>(place: &Path, paths: &[&'a str], no_index: bool) -> Result<Vec<&'a str>> {
+/// Those of `paths`, relative to the folder `place` of a work tree that begins at `top`, that git ignores. A folder's path
+/// ends with a slash.
+fn ignored_in<'a>(place: &Path, top: &Path, paths: &[&'a str], no_index: bool) -> Result<Vec<&'a str>> {
     let is_here = |folder: &str| place.join(folder).symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
     let mut questions = Vec::new();
     for path in paths {
@@ -373,7 +378,7 @@ fn ignored_in<'a>(place: &Path, paths: &[&'a str], no_index: bool) -> Result<Vec
             None => questions.push(path),
         }
     }
-    let matches = check_ignore(place, &questions, no_index)?;
+    let matches = check_ignore(place, top, &questions, no_index)?;
     let is_ignored = |path: &&str| match path.strip_suffix('/') {
         Some(folder) if is_here(folder) => matches.contains_key(folder),
         Some(folder) => matches.get(*path).is_some_and(|rule| rule.matches_folder(matches.get(folder))),
@@ -406,8 +411,8 @@ impl IgnoreRule {
 }
 
 /// The rules that make git ignore those of `paths` that it ignores, by path.
-fn check_ignore(place: &Path, paths: &[&str], no_index: bool) -> Result<HashMap<String, IgnoreRule>> {
-    let mut command = git(place, place);
+fn check_ignore(place: &Path, top: &Path, paths: &[&str], no_index: bool) -> Result<HashMap<String, IgnoreRule>> {
+    let mut command = git(place, top);
     command.args(["check-ignore", "-z", "--stdin", "--verbose"]);
     if no_index {
         command.arg("--no-index");

@@ -257,21 +257,20 @@ async fn the_commit_is_told_with_its_branch_and_whether_all_that_was_sent_is_in_
 
 #[tokio::test]
 async fn changes_beside_the_project_do_not_count_and_a_repository_without_commit_has_none() {
-    let mut site = Site::new(&[("site/a", "1"), ("docs/b", "1")]);
+    let site = Site::new(&[("site/a", "1"), ("docs/b", "1")]);
+    let mut project = site.project();
+    project.local_root.push("site");
+    let compared = async || diff(&project, &SelectOptions::default(), &NeverSkip, None).await.unwrap();
     git(site.root(), &["init", "-q", "-b", "main"]);
-    let found = site.diff().await;
-    let report = site.deploy(&found, &DeployOptions::default()).await;
+    let report = site.deploy_in(&project, &compared().await).await;
     assert_eq!((report.commit, report.branch.as_deref(), report.dirty), (None, Some("main"), Some(true)));
     let commit = repository(&site);
     site.put("docs/b", "2");
-    let model = std::mem::replace(&mut site.model, super::model::Model::new());
-    let mut project = site.project();
-    project.client = model.clone();
-    project.local_root.push("site");
-    let found = diff(&project, &SelectOptions::default(), &NeverSkip, None).await.unwrap();
-    let recorder = pythonanywhere_api::deploy::Recorder::default();
-    let report =
-        pythonanywhere_api::deploy::deploy(&project, &found, &deleting(), std::sync::Arc::new(()), &recorder).await;
-    let report = report.unwrap();
-    assert_eq!((report.commit, report.dirty), (Some(commit), Some(false)));
+    site.put("docs/new", "");
+    site.put("site/a", "2");
+    git(site.root(), &["commit", "-qm", "2", "site/a"]);
+    let head = String::from_utf8(git(site.root(), &["rev-parse", "HEAD"])).unwrap();
+    let report = site.deploy_in(&project, &compared().await).await;
+    assert_eq!((report.commit.as_deref(), report.dirty), (Some(head.trim()), Some(false)));
+    assert_ne!(head.trim(), commit);
 }

@@ -72,6 +72,11 @@ impl Site {
         deploy(&self.project(), diff, options, Arc::new(()), &Recorder::default()).await.unwrap()
     }
 
+    /// Deploys a project on this host that is not the whole folder.
+    pub async fn deploy_in(&self, project: &Project<Model>, diff: &DeployDiff) -> DeployReport {
+        deploy(project, diff, &deleting(), Arc::new(()), &Recorder::default()).await.unwrap()
+    }
+
     /// Diff and deploy.
     pub async fn run(&self, options: &DeployOptions) -> DeployReport {
         let diff = self.diff().await;
