@@ -84,7 +84,7 @@ impl Revision {
 
 /// The outcome of asking git.
 pub(crate) enum Answer {
-    Listed(Listing),
+    Listed(Box<Listing>),
     /// Git ignores the project's root itself.
     RootIgnored,
     NotInstalled,
@@ -144,7 +144,7 @@ impl Listing {
             ));
             listing.absent.extend(sparse);
         }
-        Ok(Answer::Listed(listing))
+        Ok(Answer::Listed(Box::new(listing)))
     }
 
     /// Takes over what one repository lists, and gives back the repositories in it.

@@ -171,8 +171,8 @@ async fn the_last_fifty_deploys_are_kept() {
     assert_eq!(entries[0]["time"], 1_000_000 + 11 * 60);
     assert!(entries[..49].iter().all(|entry| entry["outcome"] == "done"));
     let (_, manifest) = newest(&site);
-    let size = manifest.to_string().len();
-    assert!(size < 20_000, "{size} bytes");
+    let bytes = manifest.to_string().len();
+    assert!(bytes < 20_000, "{bytes} bytes");
 }
 
 #[tokio::test]
