@@ -1754,8 +1754,10 @@ class DeployReport:
         """The branch of the work tree, if it was at one."""
     @property
     def dirty(self) -> bool | None:
-        """Whether the work tree differed from that commit: a tracked file did, or one was deployed that git neither tracks
-        nor ignores."""
+        """Whether the work tree differed from that commit.
+
+        A tracked file did, or a file was deployed that git neither tracks nor ignores.
+        """
     @property
     def uploaded(self) -> list[str]:
         """Files uploaded, sorted."""

@@ -250,16 +250,16 @@ class HistoryEntry(TypedDict):
 
     `operation` is ``"deploy"`` or ``"rollback"``, else what a job did on the host: ``"manage"``, ``"pip"``, ``"run"``,
     ``"hash"`` (of `verify`), ``"archive"`` (of `pull`) or ``"history"``. `outcome` is ``"done"``, ``"failed"``,
-    ``"interrupted"`` (cut off, or taken over by force), ``"rolled_back"`` (failed, and undone by itself), ``"running"`` or
-    ``"refused"``. `summary` says why a deploy failed, and what a job did.
+    ``"interrupted"`` (cut off, or taken over by force), ``"rolled_back"`` (failed, and the old files were put back),
+    ``"running"`` or ``"refused"``. `summary` says why a deploy failed, and what a job did.
 
-    `time` is when it began, in seconds since 1970; `seconds` how long it took, a deploy until its files were in place or
-    until it failed. `commit` and `branch` are those of the work tree, and `dirty` says whether it differed from that
+    `time` is when it began, in seconds since 1970; `seconds` how long it took, a deploy until its files were in place
+    or until it failed. `commit` and `branch` are those of the work tree, and `dirty` says whether it differed from that
     commit: a tracked file of the project did, or a file was deployed that git neither tracks nor ignores. All three are
     ``None`` where git was not asked or could not say, `branch` also if the work tree was at none.
 
-    `uploaded`, `deleted` and `copied` count files, those of a rollback the files that came back and went. `undoes` is the
-    deploy that a rollback undid. `exit_status` and `migrations` are those of a job. What is not known is ``None``: of a
+    `uploaded`, `deleted` and `copied` count files, those of a rollback the files that came back and went. `undoes` is
+    the deploy that a rollback undid. `exit_status` and `migrations` are those of a job. What is not known is ``None``: of a
     job all that belongs to deploys, and also of a deploy of which the manifest does not tell.
     """
 

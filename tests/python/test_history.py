@@ -66,7 +66,11 @@ def test_deploys_of_every_kind_and_jobs_are_one_list(with_agent):
     assert (four["executor"], four["uploaded"], four["exit_status"]) == ("none", 51, None)
     (ran, _) = (entry for entry in entries if entry["operation"] == "manage")
     assert {name: ran[name] for name in JOB} == JOB
-    assert (ran["migrations"], ran["exit_status"], ran["summary"]) == (["pages.0002_title"], 0, "manage.py migrate --noinput")
+    assert (ran["migrations"], ran["exit_status"], ran["summary"]) == (
+        ["pages.0002_title"],
+        0,
+        "manage.py migrate --noinput",
+    )
 
 
 def test_a_deploy_that_fails_says_where_it_stopped(with_agent):
@@ -75,7 +79,7 @@ def test_a_deploy_that_fails_says_where_it_stopped(with_agent):
     (site.local / "version.txt").write_text("2 fail")
     report = site.deploy(collectstatic=True, migrate=True)
     assert not report.ok
-    entry = [entry for entry in site.run(site.api.history()) if entry["id"] == report.id][0]
+    entry = next(entry for entry in site.run(site.api.history()) if entry["id"] == report.id)
     assert (entry["outcome"], entry["summary"]) == ("failed", "collectstatic failed: manage exited with status 3")
     assert entry["steps"] == [{"step": "collectstatic", "ok": False}, {"step": "migrate", "ok": None}]
     # The next one undoes itself, and knows of the one before.
@@ -113,6 +117,7 @@ def test_a_deploy_at_work_is_listed_as_such_and_one_that_broke_off_too(site):
 
 
 def test_jobs_are_listed_where_nothing_was_deployed(site):
+    site.remote.mkdir(parents=True)
     site.run(site.api.run(["true", "--password", "s3cret"], executor="always_on"))
     (entry,) = site.run(site.api.history())
     assert (entry["operation"], entry["outcome"], entry["exit_status"]) == ("run", "done", 0)

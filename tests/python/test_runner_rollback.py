@@ -96,7 +96,8 @@ def test_a_rollback_puts_back_and_takes_away(host):
 
 
 @pytest.mark.parametrize(
-    ("past", "kept"), [([{"id": "old"}, {"id": ID, "outcome": "applied"}, 5, {}], [{"id": "old"}, {}]), ("garbage", []), (None, [])]
+    ("past", "kept"),
+    [([{"id": "old"}, {"id": ID, "outcome": "applied"}, 5, {}], [{"id": "old"}, {}]), ("garbage", []), (None, [])],
 )
 def test_a_rollback_carries_on_the_history_of_the_newest_manifest(tmp_path, past, kept):
     host = small(tmp_path)

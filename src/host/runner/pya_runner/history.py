@@ -1,4 +1,4 @@
-"""The history of jobs, which is kept longer than their receipts; the job `history`, which returns it; that of deploys."""
+"""The history of jobs, which is kept longer than their receipts, the job `history`, and the history of deploys."""
 
 import os
 import re
