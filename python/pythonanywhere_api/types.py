@@ -259,8 +259,8 @@ class HistoryEntry(TypedDict):
     ``None`` where git was not asked or could not say, `branch` also if the work tree was at none.
 
     `uploaded`, `deleted` and `copied` count files, those of a rollback the files that came back and went. `undoes` is
-    the deploy that a rollback undid. `exit_status` and `migrations` are those of a job. What is not known is ``None``: of a
-    job all that belongs to deploys, and also of a deploy of which the manifest does not tell.
+    the deploy that a rollback undid. `exit_status` and `migrations` are those of a job. What is not known is ``None``:
+    of a job all that belongs to deploys, and also of a deploy of which the manifest does not tell.
     """
 
     id: str

@@ -11,6 +11,7 @@ import pytest
 from command import Pya, environment_of
 from conftest import for_both_classes
 
+from pythonanywhere_api import ProgressEvent
 from pythonanywhere_api.testing import Emulator
 
 JOB = dict.fromkeys(
@@ -114,6 +115,25 @@ def test_a_deploy_at_work_is_listed_as_such_and_one_that_broke_off_too(site):
     entries = other.history()
     assert ends(entries) == [("deploy", "done"), ("deploy", "failed")]
     assert (entries[1]["uploaded"], "400" in entries[1]["summary"]) == (1, True)
+
+
+def test_a_deploy_that_is_interrupted_is_no_success(with_agent):
+    site = with_agent
+    assert site.deploy()
+    site.write("2")
+
+    def stop(event):
+        if isinstance(event, ProgressEvent.Reloading):
+            raise ValueError("enough")
+
+    with pytest.raises(ValueError, match="enough"):
+        site.deploy(progress=stop)
+    entries = site.run(site.api.history())
+    assert ends(entries) == [("deploy", "done"), ("deploy", "interrupted")]
+    assert (entries[1]["uploaded"], entries[1]["exit_status"]) == (51, 0)
+    site.write("3")
+    assert site.deploy()
+    assert ends(site.run(site.api.history())) == [("deploy", "done"), ("deploy", "interrupted"), ("deploy", "done")]
 
 
 def test_jobs_are_listed_where_nothing_was_deployed(site):
