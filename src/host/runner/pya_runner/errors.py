@@ -30,6 +30,15 @@ class StepUnfinished(Exception):
     """The time for this step is up."""
 
 
+class Cancelled(JobError):
+    """Whoever asked for the command does not wait for it any more."""
+
+    state = "cancelled"
+
+    def __init__(self, message):
+        super().__init__("cancelled", message)
+
+
 class CommandFailed(JobError):
     """The command ended with another status than 0, which the receipt has."""
 
