@@ -34,7 +34,7 @@ pub struct DeployReport {
     pub requests: u64,
     /// How long it took, by the clock.
     pub seconds: f64,
-    /// What was planned, were all to go one by one.
+    /// What was planned, if each file were sent with its own request.
     pub plan: Plan,
     /// What did the work on the host; `none` for one request per file.
     pub executor: String,
