@@ -238,9 +238,7 @@ impl Agent {
     /// Whether it answers: the note of its last start may be older than the WSGI file. Sends no request to the API.
     pub async fn is_there(&self) -> bool {
         // Until the reload it cannot check our signatures.
-        self.has_answered
-            || self.needs_reload
-            || matches!(self.site.ask(&self.key, STATUS, b"{}").await, Ok(Answer::Taken(_)))
+        self.has_answered || self.needs_reload || matches!(self.site.status(&self.key).await, Ok(Answer::Taken(_)))
     }
 }
 
@@ -548,7 +546,7 @@ impl Agents {
                 return Ok(Unreachable::Mapped(url.to_owned()));
             }
         }
-        let what = match self.site.ask(key, STATUS, b"{}").await {
+        let what = match self.site.status(key).await {
             Ok(Answer::Other(status)) => format!("{} answers with {status}", self.site.address()),
             Ok(Answer::Taken(_)) => "it answers now, but did not in time".to_owned(),
             Ok(Answer::Refused) => format!("what is sent to {} does not arrive whole", self.site.address()),
@@ -561,7 +559,7 @@ impl Agents {
     async fn answers(&self, key: &Key, within: Duration) -> Result<bool> {
         let end = clock::now() + within;
         loop {
-            match self.site.ask(key, STATUS, b"{}").await {
+            match self.site.status(key).await {
                 Ok(Answer::Taken(_)) => return Ok(true),
                 Ok(Answer::Other(_) | Answer::Refused) => {}
                 Err(error) if error.is_ambiguous() => log::debug!("the site did not answer: {}", error.chain()),

@@ -18,6 +18,7 @@ use super::sign::{HEADER, Key, PATH};
 use crate::client::{Client, Options, RateLimit, Request, Response};
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
+use crate::per_process::PerProcess;
 
 /// The host gives a request 5 minutes.
 pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(310);
@@ -42,7 +43,7 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 const LEFT_ALONE: Duration = Duration::from_secs(60);
 
 /// Sites that gave no signed answer, and when.
-static SILENT: Mutex<BTreeMap<String, Tick>> = Mutex::new(BTreeMap::new());
+static SILENT: PerProcess<Mutex<BTreeMap<String, Tick>>> = PerProcess::new(|_parent| Mutex::default());
 
 /// A site of the account, and how to reach it.
 #[derive(Debug)]
@@ -120,8 +121,8 @@ impl Site {
         if !self.may_know_password {
             return Err(format!("{} is not an address of the account", self.address));
         }
-        let silent = SILENT.lock().unwrap_or_else(PoisonError::into_inner);
-        match silent.get(&self.name()) {
+        let silent = SILENT.get();
+        match silent.lock().unwrap_or_else(PoisonError::into_inner).get(&self.name()) {
             Some(since) if clock::now() < *since + LEFT_ALONE => Err("it did not answer just now".to_owned()),
             _ => Ok(()),
         }
@@ -129,7 +130,7 @@ impl Site {
 
     /// Leaves it alone for a while, since it was silent.
     pub(super) fn leave_alone(&self) {
-        SILENT.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name(), clock::now());
+        SILENT.get().lock().unwrap_or_else(PoisonError::into_inner).insert(self.name(), clock::now());
     }
 
     fn name(&self) -> String {
@@ -142,29 +143,42 @@ impl Site {
         &self.address
     }
 
-    /// Sends a signed operation to the agent. It is not retried, since the agent accepts each request once; but what it
-    /// may not have taken because of the time in it is sent once more with the time of the API.
+    /// Sends a signed operation to the agent. It is not retried: the agent accepts each request once, and what it did for
+    /// one that was not answered must be looked for first.
     ///
     /// # Errors
     /// `Transport` or `Timeout` if no answer came, which says nothing about what the agent did.
     pub async fn ask(&self, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
-        let limit = if operation == STATUS { ANSWER_LIMIT } else { REQUEST_LIMIT };
-        let answer = self.ask_within(limit, key, operation, body).await?;
+        let answer = self.ask_at(self.time(), REQUEST_LIMIT, key, operation, body).await?;
         if answer == Answer::Other(StatusCode::UNAUTHORIZED) && self.learn_password().await? {
-            return self.ask_within(limit, key, operation, body).await;
+            return self.ask_at(self.time(), REQUEST_LIMIT, key, operation, body).await;
         }
         Ok(answer)
     }
 
-    /// The same for a question that the API can answer, too: soon, and without asking the API for a password.
+    /// Sends the operation that does nothing. What the agent may not have taken because of the time in it is sent once more with the time
+    /// of the API.
     ///
     /// # Errors
-    /// As for [`Self::ask`].
-    pub async fn look(&self, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
-        self.ask_within(LOOK_LIMIT, key, operation, body).await
+    /// `Transport` or `Timeout` if no answer came.
+    pub(super) async fn status(&self, key: &Key) -> Result<Answer> {
+        let answer = self.retried(ANSWER_LIMIT, key, STATUS, b"{}").await?;
+        if answer == Answer::Other(StatusCode::UNAUTHORIZED) && self.learn_password().await? {
+            return self.retried(ANSWER_LIMIT, key, STATUS, b"{}").await;
+        }
+        Ok(answer)
     }
 
-    async fn ask_within(&self, limit: Duration, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
+    /// Asks what the API can answer as well: soon, and without asking the API for a password.
+    ///
+    /// # Errors
+    /// As for [`Self::status`].
+    pub async fn look(&self, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
+        self.retried(LOOK_LIMIT, key, operation, body).await
+    }
+
+    /// For operations that change nothing.
+    async fn retried(&self, limit: Duration, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
         let time = self.time();
         let answer = self.ask_at(time, limit, key, operation, body).await?;
         if !matches!(answer, Answer::Other(_)) || answer.is_from_gateway() || !self.correct_time(time) {
@@ -196,7 +210,7 @@ impl Site {
     }
 
     /// The time to sign with: the service's, as far as it is known.
-    pub(super) fn time(&self) -> SystemTime {
+    pub(in crate::host) fn time(&self) -> SystemTime {
         let time = super::time::host_time(&self.api);
         match *self.behind.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(behind) => moved(SystemTime::now(), behind),
@@ -205,7 +219,7 @@ impl Site {
     }
 
     /// Uses the time of the API from now on, if it is known and is far from the one that was used.
-    pub(super) fn correct_time(&self, used: SystemTime) -> bool {
+    pub(in crate::host) fn correct_time(&self, used: SystemTime) -> bool {
         let Some(time) = self.api.server_time() else { return false };
         let difference = time.duration_since(used).unwrap_or_else(|error| error.duration());
         if difference < CLOCKS_DIFFER {

@@ -42,6 +42,7 @@ pub(super) async fn run(agent: &Agent, job_folder: &JobFolder, job: &Job, limit:
     let (mut steps, mut lost_since) = (0, None);
     let mut pause = PAUSE;
     loop {
+        let time = agent.site.time();
         let lost = match agent.site.ask(&agent.key, job.operation.name(), body.as_bytes()).await {
             Ok(Answer::Taken(said)) => {
                 let receipt = match said.and_then(|said| signed_receipt(&said, job)) {
@@ -77,6 +78,8 @@ pub(super) async fn run(agent: &Agent, job_folder: &JobFolder, job: &Job, limit:
             Ok(Answer::Other(status)) if !may_reload && has_begun(job_folder, job).await? => {
                 Some(does_not_answer(agent, status))
             }
+            // It was not taken because of the time in it: once more, with the time of the API.
+            Ok(Answer::Other(_)) if agent.site.correct_time(time) => None,
             Ok(Answer::Other(_)) if may_reload => {
                 may_reload = false;
                 check_no_mixed_tree(job_folder, job).await?;
