@@ -20,9 +20,11 @@ class Exchange:
 
 
 class Relay:
-    """Passes requests on to a site. `spoil` gets each answer to the agent's operations in `only`, and gives another
-    one, writes to the connection itself and gives `None`, or raises `ConnectionError` to drop it; `swallow` does the same
-    before the site has seen the request."""
+    """Passes requests on to a site.
+
+    `spoil` gets each answer to the agent's operations in `only`, and gives another one, writes to the connection itself
+    and gives `None`, or raises `ConnectionError` to drop it; `swallow` answers before the site has seen the request.
+    """
 
     def __init__(self, site_url: str):
         self.target = urlsplit(site_url).netloc

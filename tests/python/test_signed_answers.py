@@ -284,7 +284,7 @@ def test_an_older_agent_is_asked_for_nothing_but_jobs(with_agent, relay):
     (folder,) = (site.remote.parent / ".pya").glob("agent-*")
     code = (folder / "agent.py").read_text()
     unsigned = code.replace('            ("X-Pya-Agent", "v=%d; sig=%s" % (VERSION, signature)),\n', "")
-    short = 'json.dumps(dict(known, time=int(time.time()), **answer))'
+    short = "json.dumps(dict(known, time=int(time.time()), **answer))"
     older = unsigned.replace(short, 'json.dumps({"id": known["id"]})')
     assert older.count(short) == 0 != unsigned.count(short)
     (folder / "agent.py").write_text(older)
