@@ -1519,6 +1519,8 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         no_git: bool = False,
         allow_lfs_pointers: bool = False,
         delete_untracked: bool = False,
+        domain: str | None = None,
+        site_url: str | None = None,
     ) -> Coroutine[DeployDiff | None]:
         """As `PythonanywhereApi.deploy_diff`, awaited."""
     def deploy(
