@@ -243,7 +243,8 @@ def test_the_state_folder_comes_in_one_answer_with_the_manifest_if_it_is_another
         (folder / other).write_text("other")
     before = snapshot(folder)
     answer = state_of(server, installed)
-    assert sorted(answer["entries"]) == [*([name, False] for name in sorted(texts)), ["work-1", True]]
+    names = sorted([*texts, "history.json"])
+    assert sorted(answer["entries"]) == [*([name, False] for name in names), ["work-1", True]]
     assert answer["texts"] == {name: text for name, text in texts.items() if name != "manifest-9.json"}
     digest = hashlib.sha256(b"ten").hexdigest()
     assert (answer["manifest"], answer["digest"]) == ("manifest-10.json", digest)

@@ -16,8 +16,9 @@ use crate::deploy::operations::maintenance::JOB_LIMIT;
 use crate::deploy::operations::temporary::TemporaryFiles;
 use crate::deploy::plan::planner::Upload;
 use crate::deploy::remote::Remote;
+use crate::deploy::state::intent::Intent;
 use crate::deploy::state::lease::Lease;
-use crate::deploy::state::manifest::{FileState, Files, Manifest};
+use crate::deploy::state::manifest::{FileState, Manifest};
 use crate::error::{ErrorKind, Result};
 use crate::host::{Bundle, Executor, Item, JobFolder, Operation, Packed, Receipt, Retention};
 
@@ -34,15 +35,17 @@ pub(crate) struct PackedBundle {
 
 impl<R: Remote> Run<'_, R> {
     /// Packs what is to be uploaded, with the plan for the runner.
-    pub(crate) async fn pack(&self, id: &str, done: &Files) -> Result<PackedBundle> {
+    pub(crate) async fn pack(&self, intent: &Intent) -> Result<PackedBundle> {
         let uploads = self.work.uploads.clone();
         let items: Vec<Item> = uploads
             .iter()
             .map(|upload| Item { path: upload.path.clone(), local: upload.local.clone(), size: upload.size })
             .collect();
         // All but the files themselves, whose digests are known when they were packed.
-        let (files, notes) = (self.files_after(done), self.old_notes());
-        let (base, id) = (self.base, id.to_owned());
+        let (files, notes) = (self.files_after(&intent.done), self.old_notes());
+        // The runner adds how long it took.
+        let history = self.history(intent, None);
+        let (base, id) = (self.base, intent.id.clone());
         let (root, generation) = (base.remote_root.clone(), self.generation());
         // After a deploy that was cut off, the newest manifest is not all that is known of what is replaced now.
         let is_known = base.intents.is_empty() && base.unreadable.is_empty() && base.set_aside.is_empty();
@@ -77,7 +80,7 @@ impl<R: Remote> Run<'_, R> {
                     }).collect::<Vec<_>>(),
                     "delete": deletes,
                     "clear": clear,
-                    "manifest": Manifest::new(generation, &id, &root, files),
+                    "manifest": Manifest::new(generation, &id, &root, files).with_history(history),
                     "remove": notes,
                     "previous": previous,
                 });

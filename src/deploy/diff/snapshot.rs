@@ -23,6 +23,7 @@ use crate::deploy::selection::filter::Filter;
 use crate::deploy::selection::machine;
 use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, select};
 use crate::deploy::state::folder::{KnownFiles, State, StateFolder};
+use crate::deploy::state::history::DeployEntry;
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::manifest::{Files, Origin};
 use crate::deploy::state::recovery::sweep_tasks;
@@ -135,6 +136,8 @@ pub async fn diff_by_site<R: Remote>(
         project,
         local_root,
         selection,
+        history: state.written_history().to_vec(),
+        told: state.told(remote.server_time()),
         generation: state.generation(),
         deploy: state.manifest.map(|manifest| manifest.deploy),
         generations: state.generations,
@@ -209,6 +212,8 @@ struct Parts<'a, R> {
     filter: Filter,
     max_file_size: u64,
     by_site: Option<(String, Tick)>,
+    history: Vec<DeployEntry>,
+    told: Vec<DeployEntry>,
 }
 
 fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
@@ -246,6 +251,8 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         filter: Mutex::new(parts.filter),
         machine: selection.machine,
         by_site: parts.by_site,
+        history: parts.history,
+        told: parts.told,
     };
     DeployDiff {
         added: differences.added,

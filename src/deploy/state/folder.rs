@@ -122,8 +122,8 @@ impl StateFolder {
     }
 
     async fn read_once<R: Remote>(&self, source: &Source<'_, R>, manifest: bool) -> Result<State> {
-        let Contents { generations, intents, maintenance, works } = source.list(self).await?;
-        let mut state = State { generations, works, ..State::default() };
+        let Contents { generations, intents, maintenance, works, has_jobs } = source.list(self).await?;
+        let mut state = State { generations, works, has_jobs, ..State::default() };
         if manifest {
             self.read_manifest(source, &mut state).await?;
         }
@@ -211,6 +211,8 @@ pub(crate) struct Contents {
     pub maintenance: BTreeSet<String>,
     /// The ids of jobs that have a folder.
     pub works: BTreeSet<String>,
+    /// Whether the runner has noted what it did.
+    pub has_jobs: bool,
 }
 
 impl Contents {
@@ -221,6 +223,7 @@ impl Contents {
                 contents.works.insert(id.to_owned());
             }
             let Some(name) = entry.name.strip_suffix(".json").filter(|_| !entry.is_dir) else { continue };
+            contents.has_jobs |= name == "history";
             if let Some(generation) = name.strip_prefix("manifest-").and_then(generation_of) {
                 contents.generations.insert(generation);
             } else if let Some(id) = name.strip_prefix("intent-") {
@@ -251,6 +254,8 @@ pub(crate) struct State {
     pub maintenance: Vec<Intent>,
     /// The ids of jobs that have a folder.
     pub works: BTreeSet<String>,
+    /// Whether the runner has noted what it did.
+    pub has_jobs: bool,
 }
 
 /// What follows from it: what is ours on the host, and what others left to be done.
