@@ -1208,6 +1208,8 @@ class PythonanywhereApi(_PythonanywhereBase):
         no_git: bool = False,
         allow_lfs_pointers: bool = False,
         delete_untracked: bool = False,
+        domain: str | None = None,
+        site_url: str | None = None,
     ) -> DeployDiff | None:
         """Compares a local project with what is deployed. Sends no write.
 
@@ -1226,6 +1228,9 @@ class PythonanywhereApi(_PythonanywhereBase):
             allow_lfs_pointers: deploy Git LFS pointers as they are if their content has not been fetched.
             delete_untracked: count files as `removed <DeployDiff.removed>`, too, that git did not track and that
                 another machine sent, for a CI that builds them.
+            domain: the web app whose agent tells the state on the host, where it is known from an earlier call and
+                answers: in one request to the site, and none to the API.
+            site_url: where its site is, if not at the domain.
 
         Returns:
             The differences; ``None`` with `error_message` set on network and HTTP errors.
@@ -1532,6 +1537,8 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         no_git: bool = False,
         allow_lfs_pointers: bool = False,
         delete_untracked: bool = False,
+        domain: str | None = None,
+        site_url: str | None = None,
     ) -> Coroutine[DeployDiff | None]:
         """As `PythonanywhereApi.deploy_diff`, awaited."""
     def deploy(
@@ -1989,7 +1996,7 @@ class Emulator:
         disk_quota: in bytes; by default what the kind of account has.
         students: the user names of the account's students.
         mysql_databases: the names of its MySQL databases, which are listed but not served.
-        latency: seconds added to each answer.
+        latency: seconds added to each answer, of the service and of the sites.
         tls: serve https, and write the certificate authority to trust to ``ca.pem`` in this directory. Sites understand
             http as well, at the same port.
         python: the Python for consoles and web apps; by default this one.

@@ -95,7 +95,7 @@ pub struct Emulator {
     /// Account kind to imitate
     #[arg(long, value_enum, default_value_t = Account::Free)]
     pub account: Account,
-    /// Delay each answer by this many milliseconds
+    /// Delay each answer, of the service and of the sites, by this many milliseconds
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub latency_ms: u64,
     /// Serve https, and write the certificate authority to this folder

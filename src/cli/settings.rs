@@ -149,6 +149,7 @@ impl<'a> Settings<'a> {
                 Environment::USER
             )));
         };
+        self.check_site_url(&user)?;
         let client = Client::new(&host, &user, &token, self.options()?)?;
         if !host.is_loopback() && !host.is_public_system() {
             log::warn!("the API token is sent to {}", host.authority());
@@ -169,6 +170,22 @@ impl<'a> Settings<'a> {
         Err(Error::config(format!(
             "host = {named:?} in pyproject.toml is not PythonAnywhere, and a file alone cannot send the API token to \
              another host: give --host {named} or set PYTHONANYWHERE_SITE if you mean it"
+        )))
+    }
+
+    /// Refuses a table that sends signed requests, files and perhaps a password to a site that need not be the account's.
+    fn check_site_url(&self, user: &str) -> Result<()> {
+        let Some(named) = &self.table.site_url else { return Ok(()) };
+        let site = BaseUrl::parse(named)?;
+        let own = ["pythonanywhere.com", "eu.pythonanywhere.com"].map(|zone| format!("{user}.{zone}"));
+        let is_at = |domain: &String| domain.eq_ignore_ascii_case(site.authority());
+        if site.is_loopback() || own.iter().chain(&self.domains()).any(is_at) {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "site_url = {named:?} in pyproject.toml is neither the web app's domain nor {}, and a file may name no other \
+             site: remove it, and give --site-url {named} if you mean it",
+            own.join(" or ")
         )))
     }
 

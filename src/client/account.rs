@@ -185,6 +185,11 @@ impl Client {
         Some(date + (clock::now() - at))
     }
 
+    /// Takes the time of the service from somebody else who knows it, unless the service itself has said it.
+    pub(crate) fn learn_time(&self, time: SystemTime) {
+        self.account.server_clock.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((time, clock::now()));
+    }
+
     /// Writes down for later processes what this one requested within the last minute. Called when an operation
     /// ends; does nothing on loopback.
     pub fn persist_budget(&self) {

@@ -20,7 +20,7 @@ pub use apply::report::{DeployReport, Recorder};
 pub use diff::compare::Compare;
 pub use diff::databases::spare_databases;
 pub use diff::model::DeployDiff;
-pub use diff::snapshot::{diff, with_unmanaged};
+pub use diff::snapshot::{diff, diff_by_site, with_unmanaged};
 pub use operations::history::{HistoryEntry, history};
 pub use operations::maintenance::{Command, Outcome, command};
 pub use operations::pull::fetch::{PullOptions, PullReport, pull};

@@ -29,7 +29,7 @@ pub struct Settings {
     pub students: Vec<String>,
     /// Disk space in bytes; `None` is the limit of the account kind, [`u64::MAX`] is no limit.
     pub disk_quota: Option<u64>,
-    /// Time added to each response, measured by [`crate::clock`].
+    /// Time added to each response, of the service and of the sites, measured by [`crate::clock`].
     pub latency: Duration,
     /// Serve HTTPS, and write the certificate authority to trust to `ca.pem` in this directory.
     pub tls: Option<PathBuf>,

@@ -3,8 +3,8 @@
 The API cannot run anything on the host, so this is how files are unpacked and commands run without a browser. Security
 does not depend on a secret address: a request is accepted only if it is signed with a key derived from the account's
 API token, which every web app has in its environment. Everything that is not correctly signed goes to the application
-unchanged, so that nobody can tell from outside whether there is an agent. The site's answer reveals nothing either: the
-outcome of a job is in a receipt, which only the account's owner can read, through the API.
+unchanged, so that nobody can tell from outside whether there is an agent. Answers are signed with the same key, for the
+request that they answer and no other: a client believes nothing else that the site says.
 
 It needs only the standard library, of Python 3.8 or later. The stub in the WSGI file calls `prepare`, runs the original
 file, and passes its application, or its failure, to what `prepare` returned.
@@ -15,7 +15,6 @@ import hashlib
 import hmac
 import importlib
 import importlib.machinery
-import io
 import json
 import linecache
 import os
@@ -34,6 +33,8 @@ PATH = "/-/pya-agent"
 HEADER = "HTTP_X_PYA_AGENT"
 
 LONGEST_BODY = 64 * 1024
+# A longer answer is read through the API.
+LONGEST_ANSWER = 8 << 20
 # Seconds that the clocks may differ, including the time that the request takes.
 WINDOW = 120
 # Seconds that a nonce is kept: longer than its request can be replayed.
@@ -85,13 +86,15 @@ def with_agent(agent, application):
         answer = agent.answer(environ)
         if answer is None:
             return application(environ, start_response)
+        status, content, signature = answer
         headers = [
             ("Content-Type", "application/json"),
-            ("Content-Length", str(len(answer))),
-            ("Cache-Control", "no-store"),
+            ("Content-Length", str(len(content))),
+            ("Cache-Control", "no-store, no-transform"),
+            ("X-Pya-Agent", "v=%d; sig=%s" % (VERSION, signature)),
         ]
-        start_response("200 OK", headers)
-        return [answer]
+        start_response(status, headers)
+        return [content]
 
     return application_with_agent
 
@@ -135,7 +138,7 @@ class Agent:
         self.key = None
         if token:
             self.key = mac(token.encode(), "pythonanywhere-api agent key\n" + agent_id)
-        self.runner, self.loading = None, threading.Lock()
+        self.runner, self.loading, self.loaded = None, threading.Lock(), None
 
     def close_folder(self):
         """Keeps other users of the machine out: files uploaded by the API can be read by everybody."""
@@ -168,10 +171,11 @@ class Agent:
     def note_load(self, failure):
         """Writes the note that `pya agent status` reads if the site does not answer."""
         check = None if self.key is None else mac(self.key, "pythonanywhere-api agent check").hex()[:32]
+        self.loaded = self.build()
         note = {
             "format": 1,
             "version": VERSION,
-            "build": self.build(),
+            "build": self.loaded,
             "id": self.id,
             "has_token": self.key is not None,
             "key_check": check,
@@ -191,22 +195,33 @@ class Agent:
             traceback.print_exc()
 
     def answer(self, environ):
-        """Carries out a request; returns `None` if it is not for the agent, or not correctly signed."""
+        """Status, body and signature of the answer to a request; `None` if it is not for the agent, or not signed."""
         signed = self.check(environ)
         if signed is None:
             return None
-        operation, nonce, body = signed
-        try:
-            if operation != "status":
-                self.work(operation, body)
-        except (Exception, SystemExit):
-            # The receipt has the errors that the runner expects; the error log gets the others.
-            traceback.print_exc()
-        answer = mac(self.key, "pythonanywhere-api agent answer\n" + nonce).hex()[:32]
-        return json.dumps({"id": answer}).encode()
+        operation, nonce, digest = signed
+        known = {"id": mac(self.key, "pythonanywhere-api agent answer\n" + nonce).hex()[:32], "build": self.loaded}
+        answer, status = {}, "200 OK"
+        body = read_exactly(environ["wsgi.input"], int(environ["CONTENT_LENGTH"]))
+        if body is None or hashlib.sha256(body).hexdigest() != digest:
+            status, answer = "400 Bad Request", {"error": "the body is not the one that was signed"}
+        elif operation != "status":
+            try:
+                answer = self.work(operation, body)
+            except (Exception, SystemExit):
+                # The receipt has the errors that the runner expects; the error log gets the others.
+                traceback.print_exc()
+        content = json.dumps(dict(known, time=int(time.time()), **answer)).encode()
+        if len(content) > LONGEST_ANSWER:
+            content = json.dumps(known).encode()
+        said = (str(VERSION), self.id, status[:3], operation, nonce, hashlib.sha256(content).hexdigest())
+        return status, content, mac(self.key, "\n".join(("pythonanywhere-api agent signed answer", *said))).hex()
 
     def check(self, environ):
-        """The operation, nonce and body of a request that is correctly signed, in time, and new; else `None`."""
+        """The operation, nonce and digest of a request whose header is correctly signed, in time, and new.
+
+        The body is not read before that, and a request with another body is answered, not passed on.
+        """
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         if self.key is None or path != PATH or environ.get("REQUEST_METHOD") != "POST":
             return None
@@ -220,12 +235,7 @@ class Agent:
             return None
         if version != str(VERSION) or agent_id != self.id or abs(time.time() - int(moment)) > WINDOW:
             return None
-        body = read_exactly(environ["wsgi.input"], int(length))
-        # The application must still be able to read the body.
-        environ["wsgi.input"] = io.BytesIO(body)
-        if len(body) != int(length) or hashlib.sha256(body).hexdigest() != digest:
-            return None
-        return (operation, nonce, body) if self.take_nonce(nonce) else None
+        return (operation, nonce, digest) if self.take_nonce(nonce) else None
 
     def take_nonce(self, nonce):
         """Whether a nonce is new. Nonces are files, so that all workers know them, even after a reload."""
@@ -256,17 +266,21 @@ class Agent:
             traceback.print_exc()
 
     def work(self, operation, body):
-        """Runs one step of a job."""
+        """Runs one step of a job, or looks at a state folder; returns what the answer says of it."""
         request = json.loads(body.decode())
-        state, job = request["state"], request["job"]
-        if job.get("operation") != operation or not re.fullmatch("[0-9a-f]{16}", state):
-            raise ValueError("the job is not the operation that was signed: %r" % operation)
-        folder = os.path.join(os.path.dirname(self.folder), state)
+        if not re.fullmatch("[0-9a-f]{16}", request["state"]):
+            raise ValueError("there is no such state folder")
+        folder = os.path.join(os.path.dirname(self.folder), request["state"])
         runner = self.load_runner()
-        if operation in OPERATIONS:
-            runner.run_job(folder, job, limit=max(1, min(LONGEST_STEP, float(request.get("limit", 45)))))
-        else:
-            runner.refuse(folder, job, "the agent does not accept the operation %s" % operation)
+        if operation == "state":
+            return runner.read_state(folder, request.get("have"))
+        job = request["job"]
+        if job.get("operation") != operation:
+            raise ValueError("the job is not the operation that was signed: %r" % operation)
+        if operation not in OPERATIONS:
+            return {"receipt": runner.refuse(folder, job, "the agent does not accept the operation %s" % operation)}
+        limit = max(1, min(LONGEST_STEP, float(request.get("limit", 45))))
+        return {"receipt": runner.run_job(folder, job, limit=limit)}
 
     def load_runner(self):
         """The runner, which is loaded when it is first needed: most processes of a web app never need it."""
@@ -331,12 +345,15 @@ def mac(key, text):
 
 
 def read_exactly(stream, length):
-    """`length` bytes, or all there are: one read may give less."""
+    """`length` bytes, or all there are: one read may give less. `None` if the rest does not come."""
     pieces = []
-    while length > 0:
-        piece = stream.read(length)
-        if not piece:
-            break
-        pieces.append(piece)
-        length -= len(piece)
+    try:
+        while length > 0:
+            piece = stream.read(length)
+            if not piece:
+                break
+            pieces.append(piece)
+            length -= len(piece)
+    except OSError:
+        return None
     return b"".join(pieces)

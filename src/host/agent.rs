@@ -15,6 +15,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::cache::{self, KnownAgent};
 use super::runner;
 use super::sign::{Key, PATH, VERSION, random_id};
 use super::site::{Answer, STATUS, Site};
@@ -74,9 +75,9 @@ const MOST_BYTES: usize = 4 << 20;
 /// The note that the agent writes when the web app loads.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-struct Loaded {
+pub(super) struct Loaded {
     version: u32,
-    id: String,
+    pub id: String,
     has_token: bool,
     key_check: Option<String>,
     /// The build that was loaded.
@@ -205,7 +206,7 @@ pub struct Change {
 #[derive(Debug)]
 pub struct Agents {
     client: Client,
-    site: Site,
+    pub(super) site: Site,
     folder: RemotePath,
     wsgi: RemotePath,
 }
@@ -217,6 +218,8 @@ pub struct Agent {
     pub(super) key: Key,
     /// Whether the web app must be reloaded first, since it has an old API token.
     pub(super) needs_reload: bool,
+    /// Whether it has answered just now, and the API was not asked for it.
+    has_answered: bool,
 }
 
 impl Agent {
@@ -226,10 +229,16 @@ impl Agent {
         self.needs_reload
     }
 
+    /// How many requests to the API it takes to find it, and to reload a web app that does not know its agent yet.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        usize::from(!self.has_answered) + usize::from(self.needs_reload)
+    }
+
     /// Whether it answers: the note of its last start may be older than the WSGI file. Sends no request to the API.
     pub async fn is_there(&self) -> bool {
         // Until the reload it cannot check our signatures.
-        self.needs_reload || matches!(self.site.ask(&self.key, STATUS, b"{}").await, Ok(Answer::Taken))
+        self.has_answered || self.needs_reload || matches!(self.site.status(&self.key).await, Ok(Answer::Taken(_)))
     }
 }
 
@@ -249,28 +258,64 @@ impl Agents {
         })
     }
 
-    /// The agent, if one is installed that this version can talk to. Sends one request, rarely two.
+    /// The agent, if one is installed that this version can talk to. Sends one request, rarely two; none to the API where
+    /// it is known from before and answers.
     ///
     /// # Errors
     /// As the service answers.
     pub async fn find(self) -> Result<Option<Agent>> {
-        let Some(loaded) = self.read::<Loaded>("loaded.json").await? else { return Ok(None) };
-        if loaded.version != VERSION {
-            return Ok(None);
+        if let Some(key) = self.answering().await {
+            return Ok(Some(Agent { site: self.site, key, needs_reload: false, has_answered: true }));
         }
+        let Some(loaded) = self.read_note().await? else { return Ok(None) };
         let key = self.key(&loaded.id)?;
         let needs_reload = loaded.key_check.as_deref() != Some(&key.check());
         // It cannot be asked then, and the WSGI file may have been replaced since it was loaded.
         if needs_reload && Stub::find(&self.read_wsgi().await?).is_none_or(|stub| stub.id != loaded.id) {
             return Ok(None);
         }
-        if loaded.build.as_deref() != Some(&build()) {
+        self.warn_of_other_build(loaded.build.as_deref());
+        self.keep(&loaded.id);
+        Ok(Some(Agent { site: self.site, key, needs_reload, has_answered: false }))
+    }
+
+    /// The key of the agent that is known from before, if it signs an answer now.
+    async fn answering(&self) -> Option<Key> {
+        self.site.check_worth_asking().ok()?;
+        let known = cache::agent(&self.client, &self.site.domain)?;
+        let key = self.key(&known.id).ok()?;
+        self.site.set_behind(known.behind);
+        match self.site.look(&key, STATUS, b"{}").await {
+            Ok(Answer::Taken(Some(said))) => {
+                self.warn_of_other_build(said["build"].as_str());
+                return Some(key);
+            }
+            Ok(answer) => log::debug!("{}: {answer:?} is no signed answer", self.site.domain),
+            Err(error) => log::debug!("{}: {}", self.site.domain, error.chain()),
+        }
+        self.site.set_behind(0);
+        self.site.leave_alone();
+        None
+    }
+
+    /// Remembers the agent for the next command, which then need not ask the API for it.
+    fn keep(&self, id: &str) {
+        let known = KnownAgent { id: id.to_owned(), behind: self.site.behind() };
+        cache::keep_agent(&self.client, &self.site.domain, &known);
+    }
+
+    /// The note that the agent wrote when it was loaded, if it is of this version.
+    pub(super) async fn read_note(&self) -> Result<Option<Loaded>> {
+        Ok(self.read::<Loaded>("loaded.json").await?.filter(|loaded| loaded.version == VERSION))
+    }
+
+    fn warn_of_other_build(&self, found: Option<&str>) {
+        if found != Some(&build()) {
             let domain = &self.site.domain;
             log::warn!(
                 "the agent of {domain} is from another build of this program: \"pya agent install {domain}\" updates it"
             );
         }
-        Ok(Some(Agent { site: self.site, key, needs_reload }))
     }
 
     /// Installs the agent, or renews whatever is not as this build installs it. Installing it twice changes nothing.
@@ -323,6 +368,7 @@ impl Agents {
                 .warnings
                 .push(format!("the agent answers, but the application could not be loaded: {}", excerpt(&why)));
         }
+        self.keep(&installation.id);
         change.warnings.extend(self.exposures().await);
         Ok(change)
     }
@@ -432,6 +478,7 @@ impl Agents {
                 }
             }
         }
+        cache::forget_agent(&self.client, &self.site.domain);
         match self.client.delete_path(&self.folder).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             outcome => outcome?,
@@ -472,6 +519,7 @@ impl Agents {
         let key = self.key(&stub.id)?;
         let (damaged, is_installed_by_us) = self.damaged(&wsgi, &stub).await?;
         if self.answers(&key, Duration::ZERO).await? {
+            self.keep(&stub.id);
             let loaded = self.read::<Loaded>("loaded.json").await?.unwrap_or_default();
             let is_current = is_installed_by_us && loaded.build == Some(build());
             return Ok(Status::Ready { application_failed: loaded.failed, is_current, damaged });
@@ -498,9 +546,10 @@ impl Agents {
                 return Ok(Unreachable::Mapped(url.to_owned()));
             }
         }
-        let what = match self.site.ask(key, STATUS, b"{}").await {
+        let what = match self.site.status(key).await {
             Ok(Answer::Other(status)) => format!("{} answers with {status}", self.site.address()),
-            Ok(Answer::Taken) => "it answers now, but did not in time".to_owned(),
+            Ok(Answer::Taken(_)) => "it answers now, but did not in time".to_owned(),
+            Ok(Answer::Refused) => format!("what is sent to {} does not arrive whole", self.site.address()),
             Err(error) => error.chain(),
         };
         Ok(Unreachable::Elsewhere(what))
@@ -510,9 +559,9 @@ impl Agents {
     async fn answers(&self, key: &Key, within: Duration) -> Result<bool> {
         let end = clock::now() + within;
         loop {
-            match self.site.ask(key, STATUS, b"{}").await {
-                Ok(Answer::Taken) => return Ok(true),
-                Ok(Answer::Other(_)) => {}
+            match self.site.status(key).await {
+                Ok(Answer::Taken(_)) => return Ok(true),
+                Ok(Answer::Other(_) | Answer::Refused) => {}
                 Err(error) if error.is_ambiguous() => log::debug!("the site did not answer: {}", error.chain()),
                 Err(error) => return Err(error),
             }
@@ -590,7 +639,7 @@ impl Agents {
         stub::text(&self.site.domain, &installation.id, &installation.original)
     }
 
-    fn key(&self, id: &str) -> Result<Key> {
+    pub(super) fn key(&self, id: &str) -> Result<Key> {
         let token = self.client.token().ok_or_else(|| {
             Error::config("requests to the agent are signed with the API token, and this client has none")
         })?;

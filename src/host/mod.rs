@@ -6,8 +6,10 @@
 
 mod agent;
 mod bundle;
+mod cache;
 mod executor;
 mod job;
+mod lane;
 mod runner;
 mod sign;
 mod site;
@@ -23,6 +25,7 @@ pub use agent::{Agent, Agents, Change, Status, StatusReport, Unreachable};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
 pub use executor::{Executor, sweep, sweep_own};
 pub use job::{Applied, Failure, Job, LIFETIME, Operation, Receipt, Retention, State};
+pub use lane::{Lane, SiteState};
 pub use sign::{VERSION, random_id};
 pub use site::Site;
 pub use time::host_time;

@@ -18,7 +18,7 @@ macro_rules! sources {
 }
 
 /// Each file of the archive, in its order, and its text.
-const SOURCES: [(&str, &str); 19] = sources![
+const SOURCES: [(&str, &str); 20] = sources![
     "__main__.py",
     "pya_runner/__init__.py",
     "pya_runner/apply.py",
@@ -36,6 +36,7 @@ const SOURCES: [(&str, &str); 19] = sources![
     "pya_runner/redact.py",
     "pya_runner/retention.py",
     "pya_runner/rollback.py",
+    "pya_runner/state.py",
     "pya_runner/transaction.py",
     "pya_runner/tree.py",
 ];

@@ -1,10 +1,12 @@
 //! Requests to the account's own site: to the agent in it, and for health checks.
 //!
 //! Plain http is used for this machine only (the emulator), redirects are not followed, and the API token is never
-//! sent: the agent gets signatures. A site with password protection gets the credentials from its API record.
+//! sent: the agent gets signatures. A site with password protection gets the credentials from its API record. Whatever
+//! a site answers is the application's or a proxy's, unless the agent signed it for this very request.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,9 +14,11 @@ use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::sign::{HEADER, Key, PATH, Signed};
+use super::sign::{HEADER, Key, PATH};
 use crate::client::{Client, Options, RateLimit, Request, Response};
+use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
+use crate::per_process::PerProcess;
 
 /// The host gives a request 5 minutes.
 pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(310);
@@ -22,8 +26,24 @@ pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(310);
 /// The time limit for requests without work: the first answer after a reload comes within 20 seconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// More than any answer of the agent, and enough to recognise a page.
+/// The time limit for a question that could go to the API as well.
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
+
+/// Enough to recognise a page.
 const MOST_BYTES: usize = 4 << 20;
+
+/// More than any answer of the agent.
+const MOST_ANSWERED: usize = 9 << 20;
+
+/// By how much the clocks must differ for that to be why a request was not taken: half of what the agent allows.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
+/// For how long a site that gave no signed answer is not asked what the API can answer: longer than a command looks for
+/// its way.
+const LEFT_ALONE: Duration = Duration::from_secs(60);
+
+/// Sites that gave no signed answer, and when.
+static SILENT: PerProcess<Mutex<BTreeMap<String, Tick>>> = PerProcess::new(|_parent| Mutex::default());
 
 /// A site of the account, and how to reach it.
 #[derive(Debug)]
@@ -40,7 +60,12 @@ pub struct Site {
     may_know_password: bool,
     /// The `Authorization` header, once the site has asked for a password.
     authorization: Mutex<Option<SecretString>>,
+    /// How far this machine's clock is behind, in seconds, where that was why the agent took nothing.
+    behind: Mutex<Option<i64>>,
 }
+
+/// The operation that looks at a state folder.
+pub(super) const STATE: &str = "state";
 
 /// The operation that does nothing.
 pub(super) const STATUS: &str = "status";
@@ -48,10 +73,21 @@ pub(super) const STATUS: &str = "status";
 /// The answer at the agent's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The agent accepted the request.
-    Taken,
-    /// Something else answered: the application, the host's web server.
+    /// The agent accepted the request. With what it signed, unless it is one from before signed answers.
+    Taken(Option<Value>),
+    /// The agent refused the request, since its body was changed or cut off on the way, and did nothing.
+    Refused,
+    /// Nothing that the agent signed: the application answered, or the host's web server, or somebody changed the answer.
     Other(StatusCode),
+}
+
+impl Answer {
+    /// Whether the web server answered instead of the web app, because a worker died or took too long. What the worker
+    /// did is unknown then.
+    pub(super) fn is_from_gateway(&self) -> bool {
+        use StatusCode as S;
+        matches!(self, Self::Other(S::BAD_GATEWAY | S::SERVICE_UNAVAILABLE | S::GATEWAY_TIMEOUT))
+    }
 }
 
 impl Site {
@@ -67,8 +103,38 @@ impl Site {
         let own = ["pythonanywhere.com", "eu.pythonanywhere.com"].map(|zone| format!("{}.{zone}", api.user()));
         let is_own = own.iter().any(|own| own.eq_ignore_ascii_case(base.authority()));
         let may_know_password = base.is_loopback() || base.authority().eq_ignore_ascii_case(domain) || is_own;
-        let authorization = Mutex::new(None);
-        Ok(Self { api: api.clone(), domain: domain.to_owned(), address, host, may_know_password, authorization })
+        let (authorization, behind) = (Mutex::new(None), Mutex::new(None));
+        Ok(Self {
+            api: api.clone(),
+            domain: domain.to_owned(),
+            address,
+            host,
+            may_know_password,
+            authorization,
+            behind,
+        })
+    }
+
+    /// Whether to ask it what the API can answer as well: not at an address that is not the account's, and not soon
+    /// after it was silent. Else the reason.
+    pub(super) fn check_worth_asking(&self) -> Result<(), String> {
+        if !self.may_know_password {
+            return Err(format!("{} is not an address of the account", self.address));
+        }
+        let silent = SILENT.get();
+        match silent.lock().unwrap_or_else(PoisonError::into_inner).get(&self.name()) {
+            Some(since) if clock::now() < *since + LEFT_ALONE => Err("it did not answer just now".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves it alone for a while, since it was silent.
+    pub(super) fn leave_alone(&self) {
+        SILENT.get().lock().unwrap_or_else(PoisonError::into_inner).insert(self.name(), clock::now());
+    }
+
+    fn name(&self) -> String {
+        format!("{} {} {}", self.api.user(), self.domain, self.address)
     }
 
     /// The address without its closing slash.
@@ -77,29 +143,102 @@ impl Site {
         &self.address
     }
 
-    /// Sends a signed operation to the agent. It is not retried: the agent accepts each request once.
+    /// Sends a signed operation to the agent. It is not retried: the agent accepts each request once, and what it did for
+    /// one that was not answered must be looked for first.
     ///
     /// # Errors
     /// `Transport` or `Timeout` if no answer came, which says nothing about what the agent did.
     pub async fn ask(&self, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
-        let answer = self.ask_once(key, operation, body).await?;
+        let answer = self.ask_at(self.time(), REQUEST_LIMIT, key, operation, body).await?;
         if answer == Answer::Other(StatusCode::UNAUTHORIZED) && self.learn_password().await? {
-            return self.ask_once(key, operation, body).await;
+            return self.ask_at(self.time(), REQUEST_LIMIT, key, operation, body).await;
         }
         Ok(answer)
     }
 
-    async fn ask_once(&self, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
-        let now = super::time::host_time(&self.api);
-        let Signed { header, answer } = key.sign(operation, body, now)?;
-        let request = Request::post("").content(body.to_vec(), "application/json").header(HEADER, &header)?;
-        let limit = if operation == STATUS { ANSWER_LIMIT } else { REQUEST_LIMIT };
-        let response = self.send(PATH, request.timeout(limit)).await?;
-        let said: Value = response.json("the agent's answer").unwrap_or_default();
-        if response.status == StatusCode::OK && said["id"] == Value::String(answer) {
-            return Ok(Answer::Taken);
+    /// Sends the operation that does nothing. What the agent may not have taken because of the time in it is sent once more with the time
+    /// of the API.
+    ///
+    /// # Errors
+    /// `Transport` or `Timeout` if no answer came.
+    pub(super) async fn status(&self, key: &Key) -> Result<Answer> {
+        let answer = self.retried(ANSWER_LIMIT, key, STATUS, b"{}").await?;
+        if answer == Answer::Other(StatusCode::UNAUTHORIZED) && self.learn_password().await? {
+            return self.retried(ANSWER_LIMIT, key, STATUS, b"{}").await;
         }
-        Ok(Answer::Other(response.status))
+        Ok(answer)
+    }
+
+    /// Asks what the API can answer as well: soon, and without asking the API for a password.
+    ///
+    /// # Errors
+    /// As for [`Self::status`].
+    pub async fn look(&self, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
+        self.retried(LOOK_LIMIT, key, operation, body).await
+    }
+
+    /// For operations that change nothing.
+    async fn retried(&self, limit: Duration, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
+        let time = self.time();
+        let answer = self.ask_at(time, limit, key, operation, body).await?;
+        if !matches!(answer, Answer::Other(_)) || answer.is_from_gateway() || !self.correct_time(time) {
+            return Ok(answer);
+        }
+        self.ask_at(self.time(), limit, key, operation, body).await
+    }
+
+    async fn ask_at(
+        &self,
+        time: SystemTime,
+        limit: Duration,
+        key: &Key,
+        operation: &str,
+        body: &[u8],
+    ) -> Result<Answer> {
+        let signed = key.sign(operation, body, time)?;
+        let request = Request::post("").content(body.to_vec(), "application/json").header(HEADER, &signed.header)?;
+        let response = self.send(PATH, request.timeout(limit).at_most(MOST_ANSWERED)).await?;
+        let signature = response.headers.get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let is_signed = key.has_signed(&signed, response.status.as_u16(), &response.body, signature);
+        let said: Value = response.json("the agent's answer").unwrap_or_default();
+        Ok(match response.status {
+            StatusCode::OK if is_signed => Answer::Taken(Some(said)),
+            _ if is_signed => Answer::Refused,
+            StatusCode::OK if said["id"].as_str().is_some_and(|id| key.is_taken(&signed, id)) => Answer::Taken(None),
+            status => Answer::Other(status),
+        })
+    }
+
+    /// The time to sign with: the service's, as far as it is known.
+    pub(in crate::host) fn time(&self) -> SystemTime {
+        let time = super::time::host_time(&self.api);
+        match *self.behind.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(behind) => moved(SystemTime::now(), behind),
+            None => time,
+        }
+    }
+
+    /// Uses the time of the API from now on, if it is known and is far from the one that was used.
+    pub(in crate::host) fn correct_time(&self, used: SystemTime) -> bool {
+        let Some(time) = self.api.server_time() else { return false };
+        let difference = time.duration_since(used).unwrap_or_else(|error| error.duration());
+        if difference < CLOCKS_DIFFER {
+            return false;
+        }
+        log::debug!("the clocks differ by {} s: using that of the API", difference.as_secs());
+        *self.behind.lock().unwrap_or_else(PoisonError::into_inner) = Some(seconds_between(SystemTime::now(), time));
+        true
+    }
+
+    /// How far this machine's clock is behind, in seconds, as far as is known; 0 if that does not matter.
+    pub(super) fn behind(&self) -> i64 {
+        let seconds = seconds_between(SystemTime::now(), self.time());
+        if seconds.abs() < 10 { 0 } else { seconds }
+    }
+
+    /// Starts with what was known of the clock when the site was asked before.
+    pub(super) fn set_behind(&self, seconds: i64) {
+        *self.behind.lock().unwrap_or_else(PoisonError::into_inner) = Some(seconds).filter(|&seconds| seconds != 0);
     }
 
     /// Gets a page of the site, as a visitor would, but with the password.
@@ -110,7 +249,7 @@ impl Site {
         if !path.starts_with('/') {
             return Err(Error::config(format!("the path {path:?} must start with \"/\"")));
         }
-        self.send(path, Request::get("").timeout(ANSWER_LIMIT)).await
+        self.send(path, Request::get("").timeout(ANSWER_LIMIT).at_most(MOST_BYTES)).await
     }
 
     async fn send(&self, path: &str, mut request: Request) -> Result<Response> {
@@ -122,7 +261,7 @@ impl Site {
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization.expose_secret())?;
         }
-        Client::at(&format!("{}{path}", self.address), options)?.send(request.at_most(MOST_BYTES)).await
+        Client::at(&format!("{}{path}", self.address), options)?.send(request).await
     }
 
     /// Reads the site's password from its API record; false if it has none, if it is known already, or if it would be
@@ -148,6 +287,16 @@ impl Site {
         *known = Some(value.into());
         Ok(is_new)
     }
+}
+
+fn seconds_between(from: SystemTime, to: SystemTime) -> i64 {
+    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    to.duration_since(from).map_or_else(|error| -seconds(error.duration()), seconds)
+}
+
+fn moved(time: SystemTime, seconds: i64) -> SystemTime {
+    let by = Duration::from_secs(seconds.unsigned_abs());
+    if seconds < 0 { time.checked_sub(by) } else { time.checked_add(by) }.unwrap_or(time)
 }
 
 #[cfg(test)]

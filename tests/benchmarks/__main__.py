@@ -47,6 +47,9 @@ LINES = [
     Line("bulk: nothing changed", "2", bulk.cell("unchanged")),
     Line("bulk: full drift check", "5, 8 s", bulk.cell("verify")),
     Line("bulk: pull of the whole tree", "8, 20 s", bulk.cell("pull")),
+    Line("by the site, 300 ms a request: nothing changed", "0 API, 1 site, 0.4 s", bulk.by_site("unchanged")),
+    Line("by the site, 300 ms a request: full drift check", "0 API, 3 site, 1.5 s", bulk.by_site("verify")),
+    Line("by the site, 300 ms a request: one changed file", "1 API, 4 site, 3.1 s", bulk.by_site("one file")),
     Line("bulk: building the bundle / tar c | gzip -6", "<= 1.3", bulk.building),
     Line("what the agent adds to a request that is not for it", "< 50 µs", bulk.agent_overhead),
 ]

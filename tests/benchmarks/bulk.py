@@ -122,6 +122,50 @@ def cell(name: str) -> Callable[[], str]:
     return measure
 
 
+@functools.cache
+def _by_site() -> dict[str, str]:
+    """What a diff by the site costs where each answer of service and site takes 300 ms."""
+    del os.environ["PYTHONANYWHERE_RATE_LIMIT"]
+    found: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as folder, Emulator(rate_limit=40, latency=0.3, python=sys.executable) as host:
+        domain = f"{host.user}.pythonanywhere.com"
+        host.create_webapp(domain)
+        wsgi = Path(host.root) / "var" / "www" / f"{domain.replace('.', '_')}_wsgi.py"
+        wsgi.write_text(WSGI)
+        log = Path(host.root) / "var" / "log" / f"{domain}.access.log"
+        api: Any = PythonanywhereApi(host.url, host.user, host.token, "site")
+        via = {"domain": domain, "site_url": host.site_url}
+        root = Path(folder)
+        for number in range(100):
+            (root / f"{number}.py").write_text(f"x = {number}\n")
+        assert api.agent.install(domain, host.site_url), api.error_message
+        assert api.deploy(api.deploy_diff(root), reload=[domain], **via).ok
+        # The first answer sends the manifest.
+        assert api.deploy_diff(root, **via) is not None
+
+        def step(name: str, act: Callable[[], object]) -> None:
+            requests, pages, start = len(host.requests), log.read_text().count("\n"), time.monotonic()
+            assert act(), api.error_message
+            seconds = time.monotonic() - start
+            requests, pages = len(host.requests) - requests, log.read_text().count("\n") - pages
+            found[name] = f"{requests} API, {pages} site, {seconds:.1f} s"
+
+        def one_file() -> bool:
+            (root / "1.py").write_text("changed\n")
+            return api.deploy(api.deploy_diff(root, **via), reload=[domain], health_url="/", **via).ok
+
+        step("unchanged", lambda: api.deploy(api.deploy_diff(root, **via), reload=[domain], **via).ok)
+        step("verify", lambda: api.verify(root, **via)["clean"])
+        step("one file", one_file)
+    os.environ["PYTHONANYWHERE_RATE_LIMIT"] = "off"
+    return found
+
+
+def by_site(name: str) -> Callable[[], str]:
+    """Requests to API and site, and seconds, of a step at 300 ms a request."""
+    return lambda: _by_site()[name]
+
+
 def _seconds_to_pack(root: Path) -> float:
     """Runs `bundle.rs` beside this file; cargo builds it at the first call, which is not measured."""
     command = ["cargo", "bench", "--quiet", "--locked", "--no-default-features", "--bench", "bundle", "--", str(root)]

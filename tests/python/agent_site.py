@@ -63,8 +63,15 @@ class Installed:
         return fields | {"sig": mac(self.key, "\n".join(signed)).hex()}
 
     def answer(self, fields: dict[str, str]) -> dict[str, str]:
-        """What only the agent can answer to it."""
+        """What only the agent can answer to it, without a signature."""
         return {"id": mac(self.key, f"pythonanywhere-api agent answer\n{fields['nonce']}").hex()[:32]}
+
+    def signature(self, fields: dict[str, str], status: int, content: bytes) -> str:
+        """The header of the answer to it."""
+        digest = hashlib.sha256(content).hexdigest()
+        lines = ["1", self.id, str(status), fields["op"], fields["nonce"], digest]
+        signed = "\n".join(["pythonanywhere-api agent signed answer", *lines])
+        return f"v=1; sig={mac(self.key, signed).hex()}"
 
 
 def header(fields: dict[str, str]) -> str:

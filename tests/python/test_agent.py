@@ -1,5 +1,6 @@
 """The agent in a web app, called as by an application server: what it takes, and that it leaves the rest alone."""
 
+import hashlib
 import io
 import json
 import os
@@ -69,8 +70,10 @@ class Server:
         before = snapshot(self.installed.home)
         status, headers, content = self.ask(fields, body, **environ)
         if status == "200 OK":
-            assert json.loads(content) == self.installed.answer(fields)
-            assert headers["Cache-Control"] == "no-store"
+            answer = json.loads(content)
+            assert answer == answer | self.installed.answer(fields)
+            assert headers["X-Pya-Agent"] == self.installed.signature(fields, 200, content)
+            assert "no-store" in headers["Cache-Control"]
             return True
         assert snapshot(self.installed.home) == before
         if not environ:
@@ -173,12 +176,94 @@ def test_a_body_of_no_sensible_length_is_not_read(server, installed, length):
     assert not server.is_answered(installed.signed(), CONTENT_LENGTH=length)
 
 
-def test_a_body_that_is_not_the_signed_one_reaches_the_application_whole(server, installed):
-    assert not server.is_answered(installed.signed(body=b"{}"), body=b"[]")
-    assert not server.is_answered(installed.signed(body=b"{}"), body=b"{} ")
+class Endless(io.RawIOBase):
+    """A body whose end does not come: what uWSGI raises then."""
+
+    def read(self, size=-1):
+        raise OSError("timeout during read on wsgi.input")
+
+
+@pytest.mark.parametrize(
+    ("body", "environ"),
+    [
+        (b"[]", {}),
+        (b"{} ", {}),
+        (b"", {}),
+        (b"{", {"CONTENT_LENGTH": "2"}),
+        (b"{}", {"CONTENT_LENGTH": "1"}),
+        (b"{}", {"wsgi.input": Endless()}),
+    ],
+)
+def test_a_body_that_is_not_the_signed_one_gets_a_signed_refusal_and_never_reaches_the_application(
+    server, installed, body, environ
+):
     fields = installed.signed(body=b"{}")
-    status, _, content = server.ask(fields, body=b"{", CONTENT_LENGTH="2")
-    assert (status, content) == ("404 Not Found", b"the application read {")
+    status, headers, content = server.ask(fields, body=body, **environ)
+    assert status == "400 Bad Request"
+    assert "not the one that was signed" in json.loads(content)["error"]
+    assert headers["X-Pya-Agent"] == installed.signature(fields, 400, content)
+    # It counts as used: what comes now is a replay.
+    assert not server.is_answered(fields)
+
+
+def test_an_answer_with_a_job_has_its_receipt(server, installed, home):
+    (home / "mysite").mkdir()
+    body, identity = job("hash", prune=[])
+    _, _, content = server.ask(installed.signed("hash", body), body)
+    answer = json.loads(content)
+    (path,) = home.rglob(f"receipt-{identity}.json")
+    assert answer["receipt"] == json.loads(path.read_text())
+    assert abs(answer["time"] - time.time()) < 60
+    assert answer["build"] == json.loads((installed.folder / "loaded.json").read_text())["build"]
+
+
+def test_an_answer_that_is_too_long_leaves_the_receipt_to_the_api(server, installed, home, monkeypatch):
+    (home / "mysite").mkdir()
+    body, identity = job("hash", prune=[])
+    fields = installed.signed("hash", body)
+    monkeypatch.setitem(server.application.__globals__, "LONGEST_ANSWER", 100)
+    assert server.is_answered(fields, body)
+    assert list(home.rglob(f"receipt-{identity}.json"))
+
+
+def state_of(server, installed, **request):
+    """What the agent says of a state folder."""
+    body = json.dumps({"state": "00112233aabbccdd"} | request).encode()
+    return json.loads(server.ask(installed.signed("state", body), body)[2])
+
+
+def test_the_state_folder_comes_in_one_answer_with_the_manifest_if_it_is_another_one(server, installed, home):
+    assert state_of(server, installed)["entries"] is None
+    folder = home / ".pya" / "00112233aabbccdd"
+    (folder / "work-1").mkdir(parents=True)
+    texts = {"manifest-9.json": "nine", "manifest-10.json": "ten", "intent-a.json": "mine", "maintenance-b.json": "b"}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    for other in ("receipt-1.json", "history.json", "intent-\xe9.json", "x\n"):
+        (folder / other).write_text("other")
+    before = snapshot(folder)
+    answer = state_of(server, installed)
+    names = sorted([*texts, "history.json"])
+    assert sorted(answer["entries"]) == [*([name, False] for name in names), ["work-1", True]]
+    assert answer["texts"] == {name: text for name, text in texts.items() if name != "manifest-9.json"}
+    digest = hashlib.sha256(b"ten").hexdigest()
+    assert (answer["manifest"], answer["digest"]) == ("manifest-10.json", digest)
+    again = state_of(server, installed, have=digest)
+    assert "manifest-10.json" not in again["texts"]
+    assert (again["manifest"], again["digest"]) == ("manifest-10.json", digest)
+    # What is no text, or too long, is left to the API.
+    (folder / "manifest-10.json").write_bytes(b"\xff")
+    (folder / "intent-a.json").write_bytes(b"x" * (5 << 20))
+    assert list(state_of(server, installed)["texts"]) == ["maintenance-b.json"]
+    (folder / "manifest-10.json").write_text("ten")
+    (folder / "intent-a.json").write_text("mine")
+    assert snapshot(folder) == before
+
+
+@pytest.mark.parametrize("state", ["", "..", "../../x", "00112233AABBCCDD", "agent-www.example.com", "0" * 15, 5, None])
+def test_only_a_state_folder_is_looked_at(server, installed, state, capfd):
+    assert "entries" not in state_of(server, installed, state=state)
+    assert "Error" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def test_a_rollback_names_the_migrations_that_stay(with_agent):
     assert site.run(site.api.rollback(**site.via))["migrations"] == ["pages.0002_title"]
 
 
-def test_a_rollback_stops_where_somebody_else_deploys(with_agent):
+def test_a_rollback_stops_where_somebody_else_deploys(with_agent, tmp_path, monkeypatch):
     site = with_agent
     assert site.deploy()
     site.write("2")
@@ -212,6 +212,8 @@ def test_a_rollback_stops_where_somebody_else_deploys(with_agent):
     before = files_below(site.remote)
     # Somebody announces a deploy between our look and our own note.
     (state,) = (path for path in (site.remote.parent / ".pya").iterdir() if not path.name.startswith("agent-"))
+    # Where the agent is not known from before, it is read about in between.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     site.host.faults.add("hold", method="GET", path="*/loaded.json", times=1)
     results = []
     thread = threading.Thread(target=lambda: results.append(site.caller.run(site.api.rollback(**site.via))))

@@ -125,6 +125,30 @@ def test_the_table_names_hosts_of_the_service(pya):
     assert "the API token is sent" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("address", "is_theirs"),
+    [
+        ("https://www.example.com", True),
+        ("https://WWW.example.com", True),
+        ("https://me.pythonanywhere.com", True),
+        ("https://me.eu.pythonanywhere.com", True),
+        ("http://127.0.0.1:9", True),
+        ("https://you.pythonanywhere.com", False),
+        ("https://www.example.com:8443", False),
+        ("https://www.example.com.example.org", False),
+        ("https://example.com", False),
+    ],
+)
+def test_the_table_sends_requests_to_no_site_but_the_accounts_own(pya, host, address, is_theirs):
+    account = ['user = "me"', f'host = "{host.url}"', 'project = "mysite"', 'domain = "www.example.com"']
+    table(pya, *account, f'site_url = "{address}"')
+    # The table names an account that the token is not of.
+    done = pya("history", code=4 if is_theirs else 2)
+    assert ("may name no other site" in done.stderr) is not is_theirs
+    assert (f"--site-url {address}" in done.stderr) is not is_theirs
+    assert bool(host.requests) is is_theirs
+
+
 def test_verbose_shows_each_request(pya, host):
     said = pya("ls", "-v", "--user", host.user, "--host", host.url).stderr
     path = f"/api/v0/user/{host.user}/files/path/home/{host.user}/"

@@ -115,7 +115,7 @@ class Uwsgi:
         """Whether the agent took a request."""
         fields = fields or self.installed.signed(operation, body)
         status, content = self.request("POST", PATH, body, {"X-Pya-Agent": header(fields)})
-        return status == 200 and json.loads(content) == self.installed.answer(fields)
+        return status == 200 and json.loads(content).get("id") == self.installed.answer(fields)["id"]
 
     def receipt(self, identity: str):
         return json.loads((self.home / ".pya" / "00112233aabbccdd" / f"receipt-{identity}.json").read_text())

@@ -26,7 +26,7 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
     let output = &context.output;
     let options = options(args, &prepared)?;
     options.check()?;
-    let mut diff = prepared.diff(output).await?;
+    let mut diff = prepared.diff(&options.executors_in_effect(), output).await?;
     if args.delete_unmanaged {
         diff = prepared.with_unmanaged(&diff, &options).await?;
     }

@@ -15,13 +15,14 @@ use crate::text::{counted, first_few};
 
 pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     let prepared = Prepared::new(&args.select, context)?;
-    let mut diff = prepared.diff(&context.output).await?;
+    let executors = executors(&args::ExecutorOptions::default(), &prepared.settings);
+    let mut diff = prepared.diff(&executors, &context.output).await?;
     let options = DeployOptions {
         // Refused by the deploy if nothing would be left.
         delete: (args.delete || prepared.settings.table.delete) && diff.has_local_files(),
         delete_unmanaged: args.delete_unmanaged && diff.has_local_files(),
         include: args.select.include.clone(),
-        executors: executors(&args::ExecutorOptions::default(), &prepared.settings),
+        executors,
         reload: prepared.settings.domains(),
         max_delete: Some(usize::MAX),
         ..DeployOptions::default()

@@ -115,7 +115,7 @@ impl<'a> Prepared<'a> {
     ///
     /// # Errors
     /// Whatever made the comparison impossible; there is never a partial diff.
-    pub async fn diff(&self, output: &Output) -> Result<DeployDiff> {
+    pub async fn diff(&self, executors: &ExecutorOptions, output: &Output) -> Result<DeployDiff> {
         let Project { client, local_root, remote_root, .. } = &self.project;
         output.say(&format!(
             "{} -> {}@{}:{remote_root}",
@@ -123,7 +123,9 @@ impl<'a> Prepared<'a> {
             client.user(),
             client.host().authority()
         ));
-        let diff = crate::deploy::diff(&self.project, &self.select, &NeverSkip, self.compare).await;
+        let lane = executors.lane(client);
+        let diff =
+            crate::deploy::diff_by_site(&self.project, &self.select, &NeverSkip, self.compare, lane.as_ref()).await;
         client.persist_budget();
         diff
     }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
 use super::compare::{Compare, Obstacle};
 use crate::client::RemotePath;
+use crate::clock::{self, Tick};
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
@@ -97,13 +99,24 @@ pub(crate) struct DiffSnapshot {
     pub protection: Protection,
     /// Of this machine, for the manifest.
     pub machine: String,
+    /// The domain of the site that told the state on the host, and when.
+    pub by_site: Option<(String, Tick)>,
     /// The history, as the manifest has it.
     pub history: Vec<DeployEntry>,
     /// What the intents add to it.
     pub told: Vec<DeployEntry>,
 }
 
+/// For how long a signed answer of a site shows that its web app is there and served.
+const ANSWER_COUNTS: Duration = Duration::from_secs(30);
+
 impl DiffSnapshot {
+    /// The site that told the state on the host just now.
+    pub(crate) fn answering_site(&self) -> Option<&str> {
+        let (domain, at) = self.by_site.as_ref()?;
+        (clock::now() < *at + ANSWER_COUNTS).then_some(domain)
+    }
+
     /// The ids of all intents that the diff saw.
     pub(crate) fn intent_ids(&self) -> impl Iterator<Item = &String> {
         self.intents.iter().map(|intent| &intent.id).chain(&self.unreadable)

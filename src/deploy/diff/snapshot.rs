@@ -1,8 +1,8 @@
 //! The diff: reads both sides, compares them, and keeps what a deploy needs to act on it.
 //!
-//! Two requests unless a deploy is running or was interrupted: the listing of the state folder and the manifest. It only
-//! reads, except that it deletes tasks of ours that a killed deploy left in the account. Whether the diff still holds
-//! is checked by the deploy, after its intent is written.
+//! Two requests unless a deploy is running or was interrupted: the listing of the state folder and the manifest; none to
+//! the API where the agent in the account's site tells both. It only reads, except that it deletes tasks of ours that a
+//! killed deploy left in the account. Whether the diff still holds is checked by the deploy, after its intent is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use super::compare::{Compare, Differences, Obstacle, Seen, compare};
 use super::listing::{RemoteTree, list_tree};
 use super::model::{DeployDiff, DiffSnapshot, not_sent};
+use crate::clock::{self, Tick};
 use crate::deploy::paths::place;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
@@ -28,6 +29,7 @@ use crate::deploy::state::manifest::{Files, Origin};
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{ErrorKind, Result};
 use crate::finder::Skipper;
+use crate::host::Lane;
 use crate::setting::Setting;
 use crate::text::{counted, first_few};
 
@@ -45,12 +47,31 @@ pub async fn diff<R: Remote>(
     skipper: &impl Skipper,
     mode: Option<Compare>,
 ) -> Result<DeployDiff> {
+    diff_by_site(project, options, skipper, mode, None).await
+}
+
+/// The same, with the state on the host as the agent behind `lane` tells it, if it does.
+///
+/// # Errors
+/// As for [`diff`].
+pub async fn diff_by_site<R: Remote>(
+    project: &Project<R>,
+    options: &SelectOptions,
+    skipper: &impl Skipper,
+    mode: Option<Compare>,
+    lane: Option<&Lane>,
+) -> Result<DeployDiff> {
     let local_root = checked_root(&project.local_root)?;
     let remote = &project.client;
     let folder = StateFolder::of(remote.user(), &project.remote_root)?;
     let (selection, mut filter) = select(&local_root, options, folder.inside_project(), skipper).await?;
 
-    let mut state = folder.read(remote).await?;
+    let told = match lane {
+        Some(lane) => lane.state(folder.path()).await,
+        None => None,
+    };
+    let by_site = lane.filter(|_| told.is_some()).map(|lane| (lane.domain().to_owned(), clock::now()));
+    let mut state = folder.read_told(remote, told).await?;
     if let Some(client) = remote.as_client()
         && sweep_tasks(client, &folder, &state).await?
     {
@@ -136,6 +157,7 @@ pub async fn diff<R: Remote>(
         mode,
         filter,
         max_file_size: options.max_file_size,
+        by_site,
     }))
 }
 
@@ -189,6 +211,7 @@ struct Parts<'a, R> {
     mode: Compare,
     filter: Filter,
     max_file_size: u64,
+    by_site: Option<(String, Tick)>,
     history: Vec<DeployEntry>,
     told: Vec<DeployEntry>,
 }
@@ -227,6 +250,7 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         protection: parts.filter.protection.clone(),
         filter: Mutex::new(parts.filter),
         machine: selection.machine,
+        by_site: parts.by_site,
         history: parts.history,
         told: parts.told,
     };

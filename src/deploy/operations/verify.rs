@@ -123,7 +123,11 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
         }
         None => None,
     };
-    let state = folder.read(client).await?;
+    let told = match executors.lane(client) {
+        Some(lane) => lane.state(folder.path()).await,
+        None => None,
+    };
+    let state = folder.read_told(client, told).await?;
     for damage in state.damages() {
         log::warn!("{damage}");
     }

@@ -91,7 +91,8 @@ impl Rate {
     /// What is asked of the agent itself is asked of the site, not of the API.
     fn of(executor: &str) -> Self {
         match executor {
-            "webapp" => Self { look: 1, job: 1, seconds: 0.0 },
+            // The receipt comes with the site's answer. An agent from before signed answers costs one for it.
+            "webapp" => Self { look: 1, job: 0, seconds: 0.0 },
             "always_on" => Self { look: 1, job: TASK_REQUESTS, seconds: 10.0 },
             "schedule" => Self { look: 1, job: TASK_REQUESTS, seconds: 120.0 },
             "console" => Self { look: 0, job: CONSOLE_REQUESTS, seconds: 0.0 },
@@ -183,11 +184,11 @@ mod tests {
         assert_eq!(estimates[0].to_string(), "none         471 requests, about 11 min");
         assert_eq!(
             estimates[1].to_string(),
-            "webapp         7 requests, seconds (with the agent installed; a site with one worker waits meanwhile)"
+            "webapp         6 requests, seconds (with the agent installed; a site with one worker waits meanwhile)"
         );
         let names: Vec<&str> = estimates.iter().map(|estimate| estimate.executor).collect();
         assert_eq!(names, ["none", "webapp", "always_on", "schedule", "console"]);
-        assert_eq!(estimates[1].cost(), "7 requests");
+        assert_eq!(estimates[1].cost(), "6 requests");
         assert_eq!(estimates[3].cost(), "at most 16 requests, about 2 min");
     }
 
@@ -196,7 +197,7 @@ mod tests {
         let workload = Workload { commands: 2, preflight: 2, ..workload() };
         let estimates = workload.estimates(Some("webapp"), 1, "webapp");
         let requests: Vec<usize> = estimates.iter().map(|estimate| estimate.requests).collect();
-        assert_eq!(requests, [471 + 5, 7 + 4, 6 + 32, 6 + 32, 5 + 38]);
+        assert_eq!(requests, [471 + 3, 6 + 2, 6 + 32, 6 + 32, 5 + 38]);
         assert!((estimates[3].seconds - 360.0).abs() < f64::EPSILON);
         let few = Workload { changes: 0, single: 5, ..workload }.estimates(Some("schedule"), 0, "none");
         assert_eq!(few.len(), 1);
@@ -207,7 +208,7 @@ mod tests {
     fn what_it_took_to_choose_counts_for_the_way_that_is_taken() {
         let workload = Workload { single: 30, changes: 25, ..workload() };
         let estimates = workload.estimates(None, 3, "none");
-        assert_eq!((estimates[0].requests, estimates[1].requests), (33, 7));
+        assert_eq!((estimates[0].requests, estimates[1].requests), (33, 6));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::cost::Workload;
 use crate::api::checked_domain;
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::host::{Agent, Agents, Executor};
+use crate::host::{Agent, Agents, Executor, Lane};
 use crate::setting::Setting;
 use crate::text::counted;
 
@@ -97,14 +97,20 @@ impl SelectedExecutor {
         Self { executor: None, why: why.into(), requests: 0 }
     }
 
-    /// With one request for the agent's note, and one more to reload a web app that does not know its agent yet.
     fn agent(agent: Agent, why: String) -> Self {
-        let requests = 1 + usize::from(agent.needs_reload());
+        let requests = agent.requests();
         Self { executor: Some(Executor::Webapp(Box::new(agent))), why, requests }
     }
 }
 
 impl ExecutorOptions {
+    /// The site whose agent may be asked instead of the API, unless another executor is wanted.
+    #[must_use]
+    pub fn lane(&self, client: &Client) -> Option<Lane> {
+        let is_wanted = matches!(self.choice, ExecutorChoice::Auto | ExecutorChoice::Webapp);
+        Some(Lane::new(client, self.domain.as_deref().filter(|_| is_wanted)?, self.site_url.as_deref()))
+    }
+
     /// Refuses a domain that is none.
     pub(crate) fn check(&self) -> Result<()> {
         self.domain.as_deref().map_or(Ok(()), |domain| checked_domain(domain).map(drop))

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::{Date, Month, OffsetDateTime};
 
 use crate::client::Client;
@@ -38,6 +38,11 @@ impl Sites {
             };
         }
         Ok(sites)
+    }
+
+    /// One web app that is there and served, since its agent has just answered. No more is known of it.
+    pub(crate) fn answering(domain: &str) -> Self {
+        Self { apps: vec![json!({ "domain_name": domain, "enabled": true })], ..Self::default() }
     }
 
     /// The record of a web app.
@@ -114,8 +119,6 @@ fn expiry(text: &str) -> Option<Date> {
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
-
-    use serde_json::json;
 
     use super::*;
 

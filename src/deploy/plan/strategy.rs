@@ -47,7 +47,7 @@ impl Strategy {
         let (Some(client), false) = (client, work.plan.actions.is_empty()) else { return Ok(Self::default()) };
         let mut workload = work.workload(options);
         workload.preflight = step_files::check(client, diff, &options.steps, work).await?;
-        let sites = sites(client, options, work).await?;
+        let sites = sites(client, diff, options, work).await?;
         workload.preflight += sites.requests;
         let executors = &options.executors_in_effect();
         // Only what goes as a bundle is kept for a rollback.
@@ -112,11 +112,18 @@ impl Strategy {
 }
 
 /// The sites that are reloaded or have commands run for them. One at least of those that were asked for must be there.
-async fn sites(client: &Client, options: &DeployOptions, work: &ResolvedPlan) -> Result<Sites> {
+async fn sites(client: &Client, diff: &DeployDiff, options: &DeployOptions, work: &ResolvedPlan) -> Result<Sites> {
     let domain = options.executors_in_effect().domain.filter(|_| !options.steps.is_none());
     let domains: Vec<String> = work.reload.iter().chain(&domain).cloned().collect();
     if domains.is_empty() {
         return Ok(Sites::default());
+    }
+    if options.steps.is_none()
+        && let Some(answering) = diff.base.answering_site()
+        && domains.iter().all(|domain| domain.eq_ignore_ascii_case(answering))
+    {
+        // Nothing but its existence matters.
+        return Ok(Sites::answering(answering));
     }
     let mut sites = Sites::read(client, &domains).await?;
     let now = client.server_time();

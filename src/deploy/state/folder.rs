@@ -9,12 +9,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+
 use super::intent::{Intent, IntentState};
 use super::manifest::{FileState, Files, Manifest, below};
+use crate::api::Entry;
 use crate::client::RemotePath;
 use crate::deploy::paths::{folders_of, parent_of, place};
 use crate::deploy::remote::{Remote, list_if_there};
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::SiteState;
 
 /// The folder in the account's home that holds the state of all projects.
 const HOME_FOLDER: &str = ".pya";
@@ -81,22 +85,7 @@ impl StateFolder {
 
     /// What is there.
     pub(crate) async fn list<R: Remote>(&self, remote: &R) -> Result<Contents> {
-        let mut contents = Contents::default();
-        for entry in list_if_there(remote, &self.folder).await?.unwrap_or_default() {
-            if let Some(id) = entry.name.strip_prefix(WORK).filter(|_| entry.is_dir) {
-                contents.works.insert(id.to_owned());
-            }
-            let Some(name) = entry.name.strip_suffix(".json").filter(|_| !entry.is_dir) else { continue };
-            contents.has_jobs |= name == "history";
-            if let Some(generation) = name.strip_prefix("manifest-").and_then(generation_of) {
-                contents.generations.insert(generation);
-            } else if let Some(id) = name.strip_prefix("intent-") {
-                contents.intents.insert(id.to_owned());
-            } else if let Some(id) = name.strip_prefix("maintenance-") {
-                contents.maintenance.insert(id.to_owned());
-            }
-        }
-        Ok(contents)
+        Ok(Contents::of(list_if_there(remote, &self.folder).await?.unwrap_or_default()))
     }
 
     pub(crate) async fn read_intent<R: Remote>(&self, remote: &R, id: &str) -> Result<Intent> {
@@ -106,34 +95,40 @@ impl StateFolder {
 
     /// Reads the newest manifest and all intents: two requests unless a deploy is running or was interrupted.
     pub(crate) async fn read<R: Remote>(&self, remote: &R) -> Result<State> {
-        self.read_with(remote, true).await
+        self.read_with(remote, None, true).await
+    }
+
+    /// The same, as far as the account's site has told it already: none unless something is damaged, or too long.
+    pub(crate) async fn read_told<R: Remote>(&self, remote: &R, told: Option<SiteState>) -> Result<State> {
+        self.read_with(remote, told, true).await
     }
 
     /// Reads the intents and maintenance notes: one request unless something is running or was interrupted.
     pub(crate) async fn read_notes<R: Remote>(&self, remote: &R) -> Result<State> {
-        self.read_with(remote, false).await
+        self.read_with(remote, None, false).await
     }
 
-    async fn read_with<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
-        let mut attempt = 1;
+    async fn read_with<R: Remote>(&self, remote: &R, told: Option<SiteState>, manifest: bool) -> Result<State> {
+        let (mut source, mut attempt) = (Source { remote, told }, 1);
         loop {
             // Boxed, as it is part of every operation.
-            match Box::pin(self.read_once(remote, manifest)).await {
+            match Box::pin(self.read_once(&source, manifest)).await {
                 // Somebody ended or went on between our listing and our reading: look again.
                 Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
                 outcome => return outcome,
             }
+            source.told = None;
         }
     }
 
-    async fn read_once<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
-        let Contents { generations, intents, maintenance, works, has_jobs } = self.list(remote).await?;
+    async fn read_once<R: Remote>(&self, source: &Source<'_, R>, manifest: bool) -> Result<State> {
+        let Contents { generations, intents, maintenance, works, has_jobs } = source.list(self).await?;
         let mut state = State { generations, works, has_jobs, ..State::default() };
         if manifest {
-            self.read_manifest(remote, &mut state).await?;
+            self.read_manifest(source, &mut state).await?;
         }
         for id in &intents {
-            match self.read_intent_twice(remote, id).await? {
+            match self.read_intent_twice(source, id).await? {
                 Some(intent) => state.intents.push(intent),
                 None => {
                     state.unreadable.insert(id.clone());
@@ -142,7 +137,7 @@ impl StateFolder {
         }
         for id in &maintenance {
             let place = self.maintenance(id)?;
-            match Intent::parse(&remote.read(&place).await?, &place) {
+            match Intent::parse(&source.read(&place).await?, &place) {
                 Ok(note) => state.maintenance.push(note),
                 Err(Error::Decode { .. }) => {
                     log::warn!("{place} cannot be read and is ignored: delete it if no command is running on the host");
@@ -154,10 +149,10 @@ impl StateFolder {
     }
 
     /// The newest manifest that can be read. A failed request is an error: only what is there may be set aside.
-    async fn read_manifest<R: Remote>(&self, remote: &R, state: &mut State) -> Result<()> {
+    async fn read_manifest<R: Remote>(&self, source: &Source<'_, R>, state: &mut State) -> Result<()> {
         for &generation in state.generations.iter().rev() {
             let place = self.manifest(generation)?;
-            let content = remote.read(&place).await?;
+            let content = source.read(&place).await?;
             match Manifest::parse(&content, &place, &self.project) {
                 Ok(manifest) if manifest.generation == generation => {
                     state.manifest = Some(manifest);
@@ -171,9 +166,11 @@ impl StateFolder {
     }
 
     /// An intent, `None` if it cannot be parsed, also not after a while.
-    async fn read_intent_twice<R: Remote>(&self, remote: &R, id: &str) -> Result<Option<Intent>> {
+    async fn read_intent_twice<R: Remote>(&self, source: &Source<'_, R>, id: &str) -> Result<Option<Intent>> {
+        let place = self.intent(id)?;
         for pause in [Some(WRITTEN_SOON), None] {
-            match (self.read_intent(remote, id).await, pause) {
+            let content = if pause.is_some() { source.read(&place).await } else { source.remote.read(&place).await };
+            match (content.and_then(|content| Intent::parse(&content, &place)), pause) {
                 (Ok(intent), _) => return Ok(Some(intent)),
                 (Err(Error::Decode { .. }), Some(pause)) => tokio::time::sleep(pause).await,
                 (Err(Error::Decode { .. }), None) => {}
@@ -181,6 +178,28 @@ impl StateFolder {
             }
         }
         Ok(None)
+    }
+}
+
+/// Where the folder is read: in what the account's site has told, else through the API.
+struct Source<'a, R> {
+    remote: &'a R,
+    told: Option<SiteState>,
+}
+
+impl<R: Remote> Source<'_, R> {
+    async fn list(&self, folder: &StateFolder) -> Result<Contents> {
+        match &self.told {
+            Some(told) => Ok(Contents::of(told.entries.clone().unwrap_or_default())),
+            None => folder.list(self.remote).await,
+        }
+    }
+
+    async fn read(&self, place: &RemotePath) -> Result<Bytes> {
+        match self.told.as_ref().and_then(|told| told.texts.get(place.name())) {
+            Some(content) => Ok(content.clone()),
+            None => self.remote.read(place).await,
+        }
     }
 }
 
@@ -197,6 +216,25 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
+    fn of(entries: Vec<Entry>) -> Self {
+        let mut contents = Self::default();
+        for entry in entries {
+            if let Some(id) = entry.name.strip_prefix(WORK).filter(|_| entry.is_dir) {
+                contents.works.insert(id.to_owned());
+            }
+            let Some(name) = entry.name.strip_suffix(".json").filter(|_| !entry.is_dir) else { continue };
+            contents.has_jobs |= name == "history";
+            if let Some(generation) = name.strip_prefix("manifest-").and_then(generation_of) {
+                contents.generations.insert(generation);
+            } else if let Some(id) = name.strip_prefix("intent-") {
+                contents.intents.insert(id.to_owned());
+            } else if let Some(id) = name.strip_prefix("maintenance-") {
+                contents.maintenance.insert(id.to_owned());
+            }
+        }
+        contents
+    }
+
     pub(crate) fn newest(&self) -> Option<u64> {
         self.generations.last().copied()
     }

@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use super::access_log::PageRequest;
 use super::proxy::{Proxy, Scheme};
 use super::static_files;
+use crate::clock;
 use crate::emulator::fault::wire::{SocketStream, Wire};
 use crate::emulator::files::on_disk;
 use crate::emulator::listener::{ConnectionError, accept_all};
@@ -67,6 +68,9 @@ async fn handle(
     Extension(scheme): Extension<Scheme>,
     request: Request,
 ) -> Response {
+    if !site.state.settings.latency.is_zero() {
+        clock::sleep(site.state.settings.latency).await;
+    }
     let Some(target) = choose(&site.state, request.headers()).await else {
         return response::html(StatusCode::NOT_FOUND, "<h1>Coming Soon!</h1><p>There is no web app here yet.</p>");
     };

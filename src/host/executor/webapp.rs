@@ -1,19 +1,21 @@
-//! Jobs in the agent: a signed request for each step, after which the receipt is read.
+//! Jobs in the agent: a signed request for each step, whose signed answer holds the receipt.
 //!
-//! If something other than the agent answers the first request, the web app may have an old API token, from before its
+//! Where the answer does not have it (an older agent, a long receipt, a job that is refused or done by another process),
+//! it is read through the API. An answer that is not signed says nothing: before anything else the receipt is looked for,
+//! since the job may have been done although its answer was lost, changed or replaced on the way. If something other than the agent answers the first request, the web app may have an old API token, from before its
 //! last reload; then it is reloaded once. A step whose answer was lost is repeated, since the runner continues where it
 //! was; a command is not, since it might run twice.
 
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::cancel::CancelOnDrop;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::agent::Agent;
-use crate::host::job::{Job, Operation, Receipt};
+use crate::host::job::{Job, Operation, Receipt, State};
 use crate::host::site::{Answer, REQUEST_LIMIT};
 use crate::host::workspace::{JobFolder, no_receipt};
 use crate::setting::Setting;
@@ -52,9 +54,14 @@ async fn run_steps(agent: &Agent, job_folder: &JobFolder, job: &Job, body: &str,
     let (mut steps, mut lost_since) = (0, None);
     let mut pause = PAUSE;
     loop {
+        let time = agent.site.time();
         let lost = match agent.site.ask(&agent.key, job.operation.name(), body.as_bytes()).await {
-            Ok(Answer::Taken) => {
-                match job_folder.receipt(job).await? {
+            Ok(Answer::Taken(said)) => {
+                let receipt = match said.and_then(|said| signed_receipt(&said, job)) {
+                    Some(receipt) => Some(receipt),
+                    None => job_folder.receipt(job).await?,
+                };
+                match receipt {
                     Some(receipt) if receipt.is_over() => return Ok(receipt),
                     Some(receipt) if receipt.steps > steps => {
                         (steps, lost_since, pause) = (receipt.steps, None, PAUSE);
@@ -73,7 +80,18 @@ async fn run_steps(agent: &Agent, job_folder: &JobFolder, job: &Job, body: &str,
                 }
                 None
             }
-            Ok(Answer::Other(status)) if is_from_gateway(status) => Some(does_not_answer(agent, status)),
+            Ok(Answer::Refused) => {
+                return Err(Error::job(format!(
+                    "what is sent to {} does not arrive whole, so the agent did nothing: choose another executor",
+                    agent.site.address()
+                )));
+            }
+            Ok(answer @ Answer::Other(status)) if answer.is_from_gateway() => Some(does_not_answer(agent, status)),
+            Ok(Answer::Other(status)) if !may_reload && has_begun(job_folder, job).await? => {
+                Some(does_not_answer(agent, status))
+            }
+            // It was not taken because of the time in it: once more, with the time of the API.
+            Ok(Answer::Other(_)) if agent.site.correct_time(time) => None,
             Ok(Answer::Other(_)) if may_reload => {
                 may_reload = false;
                 check_no_mixed_tree(job_folder, job).await?;
@@ -133,10 +151,32 @@ async fn check_no_mixed_tree(job_folder: &JobFolder, job: &Job) -> Result<()> {
     }
 }
 
-/// Whether the web server answered instead of the web app, because a worker died or took too long. What the worker did
-/// is unknown then.
-fn is_from_gateway(status: StatusCode) -> bool {
-    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+/// The receipt in a signed answer, if it says how far the job is. One that is refused may be so for another reason each
+/// time, and what another process does is not in it.
+fn signed_receipt(said: &Value, job: &Job) -> Option<Receipt> {
+    let receipt: Receipt = serde_json::from_value(said["receipt"].clone()).ok()?;
+    let is_busy = receipt.error.as_ref().is_some_and(|error| error.kind == "busy");
+    (receipt.id == job.id && receipt.state != State::Refused && !is_busy).then_some(receipt)
+}
+
+/// Whether a job has begun, although its request was not answered. What was not signed proves nothing.
+async fn has_begun(job_folder: &JobFolder, job: &Job) -> Result<bool> {
+    let names = [format!("receipt-{}.json", job.id), format!("work-{}", job.id)];
+    let entries = match job_folder.client.list_dir(&job_folder.state).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        entries => entries?,
+    };
+    if entries.iter().any(|entry| entry.name == names[0]) {
+        return Ok(true);
+    }
+    // The client itself made the folder where it uploaded a bundle: what the runner makes there first is its lock.
+    if !entries.iter().any(|entry| entry.name == names[1]) {
+        return Ok(false);
+    }
+    match job_folder.client.list_dir(&job_folder.folder(&job.id)?).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        entries => Ok(entries?.iter().any(|entry| entry.name == "lock")),
+    }
 }
 
 fn does_not_answer(agent: &Agent, status: StatusCode) -> Error {

@@ -243,7 +243,7 @@ impl PythonanywhereBase {
         signature = (local_root, path_masks=None, skip_file_path=None, compare=None, **options),
         text_signature = "($self, local_root, path_masks=None, skip_file_path=None, compare=None, *, protected=None, \
             include=None, strict=False, max_file_size=None, no_git=False, allow_lfs_pointers=False, \
-            delete_untracked=False)"
+            delete_untracked=False, domain=None, site_url=None)"
     )]
     fn deploy_diff<'py>(
         slf: &Bound<'py, Self>,

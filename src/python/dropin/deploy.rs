@@ -19,7 +19,9 @@ use super::finished::{Finished, none};
 use super::keywords::Keywords;
 use super::search::Callback;
 use super::service::{Callable, Failed, Service};
-use crate::deploy::{self, Compare, DeployOptions, Project, Recorder, SelectOptions, Steps, with_unmanaged};
+use crate::deploy::{
+    self, Compare, DeployOptions, ExecutorOptions, Project, Recorder, SelectOptions, Steps, with_unmanaged,
+};
 use crate::error::{Error, ErrorKind};
 use crate::python::deploy::{DeployDiff, DeployReport, ProgressEvent};
 use crate::python::errors::IntoPy;
@@ -30,6 +32,8 @@ pub(super) struct DiffRequest {
     pub options: SelectOptions,
     pub skip: Option<Callable>,
     pub compare: Option<Compare>,
+    /// The web app whose agent may be asked instead of the API.
+    pub executors: ExecutorOptions,
 }
 
 /// The arguments of `deploy`.
@@ -62,9 +66,11 @@ pub(super) fn diff_request<'py>(
         delete_untracked: keywords.flag("delete_untracked")?,
         max_file_size: keywords.number("max_file_size")?.map_or(default.max_file_size, |size| size as u64),
     };
+    let (domain, site_url) = (keywords.text("domain")?, keywords.text("site_url")?);
+    let executors = ExecutorOptions { domain, site_url, ..ExecutorOptions::default() };
     keywords.finish()?;
     let compare = compare.map(str::parse).transpose().into_py(py)?;
-    Ok(DiffRequest { local_root: local_root.extract()?, options, skip: skipper(skip_file_path)?, compare })
+    Ok(DiffRequest { local_root: local_root.extract()?, options, skip: skipper(skip_file_path)?, compare, executors })
 }
 
 /// Reads the arguments of `deploy`.
@@ -129,11 +135,14 @@ pub(super) fn project(service: &Service, task: &str, local_root: PathBuf) -> Res
 
 pub(super) async fn deploy_diff(service: Service, request: DiffRequest) -> Finished {
     let task = "comparing";
-    let DiffRequest { local_root, options, skip, compare } = request;
+    let DiffRequest { local_root, options, skip, compare, executors } = request;
     let outcome = async {
         let project = project(&service, task, local_root.clone())?;
         let skipper = Callback::new(&service, skip.clone());
-        let diff = deploy::diff(&project, &options, &skipper, compare).await.map_err(failed(task))?;
+        executors.check().map_err(failed(task))?;
+        let lane = executors.lane(&project.client);
+        let diff = deploy::diff_by_site(&project, &options, &skipper, compare, lane.as_ref()).await;
+        let diff = diff.map_err(failed(task))?;
         Ok(DeployDiff { diff, local_root, skip })
     }
     .await;

@@ -8,5 +8,6 @@ It needs only the standard library, of Python 3.8 or later.
 """
 
 from .entry import refuse, run_job
+from .state import read_state
 
-__all__ = ["refuse", "run_job"]
+__all__ = ["read_state", "refuse", "run_job"]

@@ -1,0 +1,52 @@
+"""What a client asks before it plans a deploy: the state folder in one answer."""
+
+import contextlib
+import hashlib
+import os
+import re
+import time
+
+from . import limits
+
+
+def read_state(folder, have):
+    """The notes in a state folder, and its newest manifest unless the client has the one with the digest `have`."""
+    for _ in range(limits.READ_RETRIES):
+        with contextlib.suppress(FileNotFoundError):
+            return look(folder, have) if os.path.isdir(folder) else {"entries": None, "texts": {}}
+        # A deploy went on between the listing and the reading.
+        time.sleep(limits.READ_RETRY_SECONDS)
+    raise OSError("the state folder changes too fast")
+
+
+def look(folder, have):
+    entries, texts, manifests, found = [], {}, [], {}
+    with os.scandir(folder) as listing:
+        for entry in listing:
+            name = entry.name
+            if re.fullmatch("(intent|maintenance|manifest|work)-[!-~]+|history[.]json", name):
+                entries.append([name, entry.is_dir()])
+                if re.fullmatch("manifest-[0-9]{1,20}[.]json", name):
+                    manifests.append(name)
+                elif name[0] in "im" and name.endswith(".json"):
+                    texts[name] = text_of(read(folder, name))
+    if manifests:
+        name = max(manifests, key=lambda name: int(name[9:-5]))
+        content = read(folder, name)
+        found = {"manifest": name, "digest": hashlib.sha256(content).hexdigest()}
+        if found["digest"] != have:
+            texts[name] = text_of(content)
+    # What is missing, because it is too long or no text, is read through the API.
+    return dict(found, entries=entries, texts={name: text for name, text in texts.items() if text is not None})
+
+
+def read(folder, name):
+    with open(os.path.join(folder, name), "rb") as file:
+        return file.read(limits.MAX_STATE_TEXT + 1)
+
+
+def text_of(content):
+    with contextlib.suppress(UnicodeDecodeError):
+        if len(content) <= limits.MAX_STATE_TEXT:
+            return content.decode()
+    return None
