@@ -18,12 +18,13 @@ macro_rules! sources {
 }
 
 /// Each file of the archive, in its order, and its text.
-const SOURCES: [(&str, &str); 19] = sources![
+const SOURCES: [(&str, &str); 20] = sources![
     "__main__.py",
     "pya_runner/__init__.py",
     "pya_runner/apply.py",
     "pya_runner/archive.py",
     "pya_runner/commands.py",
+    "pya_runner/copies.py",
     "pya_runner/entry.py",
     "pya_runner/errors.py",
     "pya_runner/files.py",

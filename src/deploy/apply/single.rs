@@ -65,7 +65,8 @@ impl<R: Remote> Run<'_, R> {
         let is_same = *files == known.ours && known.pending.is_empty() && known.done.is_empty();
         // What changed no file is no other deploy: the one before it can still be rolled back.
         let id = self.base.deploy.as_deref().filter(|_| is_same).unwrap_or(id);
-        let manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone());
+        let mut manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone());
+        manifest.kept.clone_from(&self.base.kept);
         let place = self.folder.manifest(generation)?;
         lease.begin_manifest().await?;
         lease.guard().run(self.remote.write(&place, manifest.to_text().into())).await?;

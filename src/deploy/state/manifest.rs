@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::RemotePath;
 use crate::error::{Error, Result};
 
-/// The format that this version writes, and the newest that it reads.
+/// The format of manifests that this version writes, and the newest that it reads.
 const FORMAT: u32 = 1;
 
 /// What git knew of a file when it was sent.
@@ -69,13 +69,26 @@ pub struct Manifest {
     pub remote_root: String,
     /// What we put there.
     pub files: Files,
+    /// What the latest bundle replaced or deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+}
+
+/// Content that a deploy replaced or deleted and that the host keeps for a rollback, as far as it is known: another deploy
+/// may want it back. Written by the runner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The id of that deploy.
+    pub deploy: String,
+    /// Path to SHA-256.
+    pub files: BTreeMap<String, String>,
 }
 
 impl Manifest {
     /// A manifest to be written.
     #[must_use]
     pub fn new(generation: u64, deploy: &str, remote_root: &RemotePath, files: Files) -> Self {
-        Self { format: FORMAT, generation, deploy: deploy.to_owned(), remote_root: remote_root.to_string(), files }
+        Self { format: FORMAT, generation, deploy: deploy.to_owned(), remote_root: remote_root.to_string(), files, kept: None }
     }
 
     /// Its text: the same manifest always gives the same bytes.
@@ -92,7 +105,7 @@ impl Manifest {
     /// # Errors
     /// `Decode` if that is no manifest of `remote_root` that this version understands.
     pub fn parse(content: &[u8], place: &RemotePath, remote_root: &RemotePath) -> Result<Self> {
-        let manifest: Self = parse(content, place, "a deploy manifest")?;
+        let manifest: Self = parse(content, place, FORMAT, "a deploy manifest")?;
         if manifest.remote_root != remote_root.as_str() || manifest.files.keys().any(|path| !is_relative(path)) {
             return Err(unreadable(content, place, "the deploy manifest of this project"));
         }
@@ -111,10 +124,11 @@ pub(crate) fn to_text<T: Serialize>(value: &T) -> Vec<u8> {
     text
 }
 
-/// Reads one of our own files, refusing the formats of later versions.
+/// Reads one of our own files, refusing formats after the `newest` that is known.
 pub(crate) fn parse<T: for<'de> Deserialize<'de>>(
     content: &[u8],
     place: &RemotePath,
+    newest: u32,
     expected: &'static str,
 ) -> Result<T> {
     #[derive(Deserialize)]
@@ -122,7 +136,7 @@ pub(crate) fn parse<T: for<'de> Deserialize<'de>>(
         format: u32,
     }
     let header: Header = serde_json::from_slice(content).map_err(|_| unreadable(content, place, expected))?;
-    if header.format > FORMAT {
+    if header.format > newest {
         return Err(Error::config(format!(
             "{place} was written by a later version of pythonanywhere-api (format {}): upgrade to deploy here",
             header.format

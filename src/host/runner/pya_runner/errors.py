@@ -30,6 +30,10 @@ class StepUnfinished(Exception):
     """The time for this step is up."""
 
 
+class Incomplete(Exception):
+    """The client has to send what the result names: the host does not have it."""
+
+
 class CommandFailed(JobError):
     """The command ended with another status than 0, which the receipt has."""
 

@@ -60,6 +60,10 @@ class Transaction:
         """Whether the journal is written."""
         return os.path.exists(self.journal_path)
 
+    def staged(self, number):
+        """Where a new file is until it is put in place."""
+        return os.path.join(self.staging, "%06d" % number)
+
     def place(self, path):
         """The path of a file of the project. Where links lead its folders is for `check_reach` to check."""
         return os.path.join(self.job.root, native(checked_path(path)))
