@@ -274,6 +274,7 @@ mod tests {
         archive.entries().unwrap().map(read).collect()
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "as it is called")]
     fn plan(packed: &[Packed]) -> Result<Vec<u8>> {
         Ok(packed.iter().map(|file| file.sha256.clone() + "\n").collect::<String>().into_bytes())
     }

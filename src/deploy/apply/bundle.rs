@@ -83,7 +83,7 @@ impl<R: Remote> Run<'_, R> {
         let executor = ready.as_ref().unwrap_or(executor);
         // A runner that is still at work does without them once it moves files; before that it ends, and has changed nothing.
         let mut sent = TemporaryFiles::new(client, "a part of the bundle");
-        let receipt = self.send_and_wait(lease, id, load, &job_folder, executor, &mut sent).await;
+        let receipt = Box::pin(self.send_and_wait(lease, id, load, &job_folder, executor, &mut sent)).await;
         if receipt.is_ok() {
             // The runner removed them.
             sent.is_gone();

@@ -133,9 +133,9 @@ impl Packing {
             }
             Ok(self.plan(&sent, &copied, &states)?.to_string().into_bytes())
         })?;
-        let copies = copied.iter().map(|&number| self.uploads[number].size).sum();
+        let bytes = copied.iter().map(|&number| self.uploads[number].size).sum();
         let states = self.uploads.into_iter().map(|upload| upload.path).zip(states).collect();
-        Ok(PackedBundle { bundle, states, copies })
+        Ok(PackedBundle { bundle, states, copies: bytes })
     }
 
     /// Sends what is another file now than the one whose content is elsewhere.
@@ -171,7 +171,8 @@ impl Packing {
 
     /// The plan, with the files that are in the bundle first, in their order.
     fn plan(&self, sent: &[usize], copied: &[usize], states: &[FileState]) -> Result<Value> {
-        let members: BTreeMap<usize, usize> = sent.iter().enumerate().map(|(member, &number)| (number, member)).collect();
+        let members: BTreeMap<usize, usize> =
+            sent.iter().enumerate().map(|(member, &number)| (number, member)).collect();
         let mut entries = Vec::with_capacity(self.uploads.len());
         for &number in sent.iter().chain(copied) {
             let (upload, state) = (&self.uploads[number], &states[number]);

@@ -188,7 +188,8 @@ impl DeployDiff {
 impl fmt::Display for DeployDiff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letters = [(&self.added, 'A'), (&self.changed, 'M'), (&self.removed, 'D')];
-        let changes = letters.iter().flat_map(|(paths, letter)| paths.iter().map(|path| FileChange::new(path, *letter)));
+        let changes =
+            letters.iter().flat_map(|(paths, letter)| paths.iter().map(|path| FileChange::new(path, *letter)));
         f.write_str(&self.list(changes))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! By content only, and equal content only: a file that was renamed and changed is one that goes and one that comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::deploy::state::manifest::FileState;
 
@@ -35,11 +35,11 @@ fn pair(old: &[&str], new: &[&str]) -> BTreeMap<String, String> {
     }
     let mut pairs: Vec<(&str, &str)> = old.iter().flat_map(|old| new.iter().map(|new| (*old, *new))).collect();
     pairs.sort_by_cached_key(|(old, new)| std::cmp::Reverse(likeness(old, new)));
-    let (mut renamed, mut taken) = (BTreeMap::new(), BTreeMap::new());
+    let (mut renamed, mut taken) = (BTreeMap::new(), BTreeSet::new());
     for (old, new) in pairs {
-        if !renamed.contains_key(old) && !taken.contains_key(new) {
+        if !renamed.contains_key(old) && !taken.contains(new) {
             renamed.insert(old.to_owned(), new.to_owned());
-            taken.insert(new, ());
+            taken.insert(new);
         }
     }
     renamed

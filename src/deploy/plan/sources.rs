@@ -55,12 +55,8 @@ pub(crate) fn sources(diff: &DeployDiff, uploads: &[Upload], going: &BTreeSet<&s
             there.entry(digest).or_default().push(path);
         }
     }
-    let kept: BTreeMap<&str, &str> = base
-        .kept
-        .iter()
-        .flat_map(|kept| &kept.files)
-        .map(|(path, digest)| (digest.as_str(), path.as_str()))
-        .collect();
+    let kept: BTreeMap<&str, &str> =
+        base.kept.iter().flat_map(|kept| &kept.files).map(|(path, digest)| (digest.as_str(), path.as_str())).collect();
     let mut sent: BTreeMap<String, usize> = BTreeMap::new();
     let mut source = |number: usize, upload: &Upload| {
         let digest = upload.sha256.as_deref().filter(|_| upload.size >= LEAST)?;

@@ -79,7 +79,8 @@ impl Strategy {
         }
         if !in_bulk && work.on_host() > 0 {
             let copies = counted(work.on_host(), "file");
-            chosen.why += &format!("; the host has the content of {copies} already, which only a bundle copies there");
+            chosen.why =
+                format!("{}; the host has the content of {copies} already, which only a bundle copies", chosen.why);
         }
         let environment = match chosen.executor.as_ref().filter(|_| workload.commands > 0) {
             Some(executor) => {

@@ -203,16 +203,17 @@ impl Intent {
     }
 
     /// Its text.
+    ///
+    /// # Panics
+    /// Never: sets of texts make JSON, and memory takes all writes.
     #[must_use]
     pub fn to_text(&self) -> Vec<u8> {
         if self.pending.len() + self.deletes.len() < PACKED_FROM {
             return manifest::to_text(self);
         }
         let mut packed = self.clone();
-        let paths = Paths {
-            pending: std::mem::take(&mut packed.pending),
-            deletes: std::mem::take(&mut packed.deletes),
-        };
+        let paths =
+            Paths { pending: std::mem::take(&mut packed.pending), deletes: std::mem::take(&mut packed.deletes) };
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
         let text = serde_json::to_vec(&paths).expect("sets of texts make JSON");
         let compressed = encoder.write_all(&text).and_then(|()| encoder.finish()).expect("memory takes all writes");
@@ -244,7 +245,10 @@ impl Intent {
         let is_unpacked = intent.unpack().is_some();
         let paths = intent.pending.iter().chain(intent.done.keys()).chain(&intent.deletes);
         let names = [file_name(&intent.id), maintenance_name(&intent.id)];
-        if is_unpacked && paths.into_iter().all(|path| is_relative(path)) && names.iter().any(|name| name == place.name()) {
+        if is_unpacked
+            && paths.into_iter().all(|path| is_relative(path))
+            && names.iter().any(|name| name == place.name())
+        {
             return Ok(intent);
         }
         Err(Error::Decode {

@@ -88,7 +88,14 @@ impl Manifest {
     /// A manifest to be written.
     #[must_use]
     pub fn new(generation: u64, deploy: &str, remote_root: &RemotePath, files: Files) -> Self {
-        Self { format: FORMAT, generation, deploy: deploy.to_owned(), remote_root: remote_root.to_string(), files, kept: None }
+        Self {
+            format: FORMAT,
+            generation,
+            deploy: deploy.to_owned(),
+            remote_root: remote_root.to_string(),
+            files,
+            kept: None,
+        }
     }
 
     /// Its text: the same manifest always gives the same bytes.
