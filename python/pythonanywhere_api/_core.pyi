@@ -1219,11 +1219,11 @@ class PythonanywhereApi(_PythonanywhereBase):
             protected: patterns in ``.gitignore`` syntax of files never to touch; by default databases, secrets such as
                 ``.env``, and folders for uploads. A list of nothing but ``!pattern`` keeps the default. What
                 ``!pattern`` matches is deployed in spite of ignore rules, too.
-            include: masks of files to deploy although they are protected or ignored; each must match something.
+            include: masks of files to deploy even if they are protected or ignored; each must match something.
             strict: whether links to folders, sockets and the like are an error.
             max_file_size: in bytes, by default 100 MiB.
-            no_git: go by the ``.gitignore`` files alone, without asking git.
-            allow_lfs_pointers: deploy pointers of Git LFS whose content is not here, rather than refuse.
+            no_git: use only the ``.gitignore`` files, without running git.
+            allow_lfs_pointers: deploy Git LFS pointers as they are if their content has not been fetched.
             delete_untracked: count files as `removed <DeployDiff.removed>`, too, that git did not track and that
                 another machine sent, for a CI that builds them.
 
@@ -1797,7 +1797,7 @@ class DeployReport:
         """How long it took."""
     @property
     def plan(self) -> dict[str, Any]:
-        """What was planned, were all files to go one by one."""
+        """What was planned, if each file were sent with its own request."""
     def to_json(self) -> str:
         """Everything as JSON."""
     def raise_for_failures(self) -> None:

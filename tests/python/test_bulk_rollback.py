@@ -53,7 +53,7 @@ def test_old_files_are_back_also_where_the_site_cannot_be_reloaded(with_agent):
     site.host.faults.add("status", code=500, path="*/reload/", times=20)
     report = site.deploy(migrate=True, rollback_on_failure=True)
     assert (report.ok, report.rolled_back) == (False, True)
-    assert any("the old files are back" in warning for warning in report.warnings)
+    assert any("the old files are restored" in warning for warning in report.warnings)
     assert files_below(site.remote) == before
     # The reload is owed: the next deploy that may reload makes it, and any other one says so.
     site.host.faults.clear()

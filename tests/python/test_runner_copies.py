@@ -1,4 +1,4 @@
-"""The runner copies what the host has: digests are checked, nothing is moved before all is there, and nothing is a link."""
+"""The runner copies what the host has: digests are checked, nothing is moved before all is there, nothing is a link."""
 
 import errno
 import io

@@ -15,7 +15,7 @@ pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
     let (executors, reload) = executors_and_reloads(&args.executors, &settings, args.no_reload, &args.reload);
     context.on_interrupt(|output| {
-        output.say("what was started on the host may continue there: run it again to finish it");
+        output.say("the rollback may continue on the host: run it again to finish it");
     });
     let report = crate::deploy::rollback(&project, &executors, args.id.as_deref(), &reload).await;
     project.client.persist_budget();
@@ -55,7 +55,7 @@ pub async fn history(args: &History, context: &Context) -> Result<Exit> {
     let text: String = jobs.iter().map(line).collect();
     context.output.answer(&text, &json!(jobs));
     if jobs.is_empty() {
-        context.output.say("no jobs were done on the host yet; deploys that upload single files are not listed");
+        context.output.say("no jobs have run on the host yet; deploys that upload single files are not listed");
     }
     Ok(Exit::Ok)
 }

@@ -38,13 +38,13 @@ impl<R: Remote> Run<'_, R> {
         if !receipt.is_ok() {
             let mut report = self.recorder.lock();
             report.untouched = applied.undone;
-            let end = if applied.undone { "; everything on the host is as it was" } else { "" };
+            let end = if applied.undone { "; everything on the host is as before" } else { "" };
             report.stopped = Some(format!("{}{end}", receipt.reason()));
             return false;
         }
         for ((path, state), upload) in load.states.into_iter().zip(&self.work.uploads) {
             if upload.sha256.is_some() && upload.sha256 != state.sha256 {
-                self.recorder.warn(format!("{path} changed after the diff; what it held when it was packed is there"));
+                self.recorder.warn(format!("{path} changed after the diff; it was deployed as it was when packed"));
             }
             lease.uploaded(&path, state);
             self.recorder.lock().uploaded.push(path);
@@ -76,7 +76,7 @@ impl<R: Remote> Run<'_, R> {
     async fn send_and_run(&self, lease: &Lease<R>, id: &str, load: &PackedBundle) -> Result<Receipt> {
         let (client, executor) = self.strategy.needed()?;
         let job_folder = self.job_folder(client);
-        let ready = lease.guard().run(executor.made_ready(&job_folder)).await.inspect_err(|error| {
+        let ready = lease.guard().wait_for(executor.made_ready(&job_folder)).await.inspect_err(|error| {
             // Nothing was sent yet.
             self.recorder.lock().untouched = error.kind() == ErrorKind::Config;
         })?;
@@ -146,8 +146,8 @@ impl<R: Remote> Run<'_, R> {
             let place = folder.join(&part.name)?;
             sent.add(place.clone());
             self.watcher.started(&part.name, &place, part.size);
-            let content = FileContent::Path(bundle.file(part));
-            let outcome = guard.run(job_folder.client.upload_from(&place, content)).await;
+            let content = || FileContent::Path(bundle.file(part));
+            let outcome = guard.run(|| job_folder.client.upload_from(&place, content())).await;
             let reason = outcome.as_ref().err().map(crate::Error::chain);
             self.watcher.ended(&part.name, &place, reason.as_deref());
             outcome?;
@@ -176,7 +176,7 @@ impl<R: Remote> Run<'_, R> {
         let job = job_folder.job(id, &self.base.remote_root, operation);
         self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });
         self.recorder.lock().running = Some("bundle".to_owned());
-        let receipt = lease.guard().run(executor.run(job_folder, &job, JOB_LIMIT)).await;
+        let receipt = lease.guard().wait_for(executor.run(job_folder, &job, JOB_LIMIT)).await;
         self.recorder.lock().running = None;
         receipt
     }

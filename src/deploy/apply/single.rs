@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::context::Run;
 use super::delete::Remover;
 use super::upload::Uploader;
@@ -40,7 +42,8 @@ impl<R: Remote> Run<'_, R> {
         for obstacle in &self.work.obstacles {
             // Nothing is deleted after an error.
             if !self.is_flawless() {
-                self.recorder.fail(&obstacle.path, "left in the way, because of an earlier failure");
+                self.recorder
+                    .fail(&obstacle.path, "not removed although it is in the way, because of an earlier failure");
             } else if remover.clear(obstacle).await {
                 continue;
             }
@@ -69,7 +72,8 @@ impl<R: Remote> Run<'_, R> {
         manifest.kept.clone_from(&self.base.kept);
         let place = self.folder.manifest(generation)?;
         lease.begin_manifest().await?;
-        lease.guard().run(self.remote.write(&place, manifest.to_text().into())).await?;
+        let text = Bytes::from(manifest.to_text());
+        lease.guard().run(|| self.remote.write(&place, text.clone())).await?;
         lease.manifest_written();
         Ok(())
     }

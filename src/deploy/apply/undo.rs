@@ -22,9 +22,9 @@ impl<R: Remote> Run<'_, R> {
             let why = if self.strategy.in_bulk {
                 "what was replaced could not be kept"
             } else {
-                "no file went up as a bundle"
+                "no files were sent as a bundle"
             };
-            self.recorder.warn(format!("nothing is rolled back: {why}"));
+            self.recorder.warn(format!("nothing was rolled back: {why}"));
             return;
         }
         let migrations: Vec<String> = self.recorder.lock().steps.iter().flat_map(StepReport::migrations).collect();
@@ -32,7 +32,7 @@ impl<R: Remote> Run<'_, R> {
         if let Some(step) = steps.iter().find(|step| step.exit_status.is_none()) {
             let name = &step.step;
             self.recorder.warn(format!(
-                "nothing is rolled back, as {name} may still be running: check that it is not, then run pya rollback"
+                "nothing was rolled back, as {name} may still be running: check that it is not, then run pya rollback"
             ));
             return;
         }
@@ -61,7 +61,7 @@ impl<R: Remote> Run<'_, R> {
         for domain in &self.work.reload {
             if let Err(error) = reload_site(self.remote, domain).await {
                 let reason = error.chain();
-                self.recorder.warn(format!("the old files are back, and {domain} was not reloaded: {reason}"));
+                self.recorder.warn(format!("the old files are restored, but {domain} was not reloaded: {reason}"));
                 is_owed = true;
             }
         }

@@ -1,8 +1,8 @@
 //! The diff: reads both sides, compares them, and keeps what a deploy needs to act on it.
 //!
 //! Two requests unless a deploy is running or was interrupted: the listing of the state folder and the manifest. It only
-//! reads, but for tasks of ours that a killed deploy left in the account; whether it still holds is checked by the deploy,
-//! after its intent is written.
+//! reads, except that it deletes tasks of ours that a killed deploy left in the account. Whether the diff still holds
+//! is checked by the deploy, after its intent is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -103,7 +103,8 @@ pub async fn diff<R: Remote>(
     let running = state.intents.iter().filter(is_running).map(|intent| intent.id.clone()).collect();
     if !left.is_empty() {
         warnings.push(format!(
-            "not here, and not removed: {}. Git did not track {} when another machine sent {} ({} deletes such files)",
+            "missing locally, kept on the host: {}. Git did not track {} when another machine sent {} ({} deletes such \
+             files)",
             first_few(left.iter().cloned()),
             if left.len() == 1 { "it" } else { "them" },
             if left.len() == 1 { "it" } else { "them" },
@@ -345,7 +346,7 @@ fn warnings<R: Remote>(
     let orphans: Vec<String> = orphans.cloned().collect();
     if !orphans.is_empty() {
         warnings.push(format!(
-            "a deploy that was cut off may have uploaded files that are not here: {}. They count as unmanaged",
+            "an interrupted deploy may have uploaded files that do not exist locally: {}. They count as unmanaged",
             first_few(orphans.into_iter())
         ));
     }
@@ -353,7 +354,7 @@ fn warnings<R: Remote>(
     Ok(warnings)
 }
 
-/// What to say of an intent that cannot be read: it may be that of a running deploy.
+/// What to say about an intent that cannot be read: it may be that of a running deploy.
 pub(crate) fn unreadable_intent(folder: &StateFolder, id: &str) -> Result<String> {
     Ok(format!(
         "{} cannot be read, so it is unknown whether a deploy is running: if none is, take over with {}",

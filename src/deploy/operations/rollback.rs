@@ -58,7 +58,7 @@ impl<R: Remote> Maintenance<'_, R> {
         lease.begin_manifest().await?;
         let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Retention::default() };
         let job = self.job_folder.job(&id, self.root, operation);
-        let receipt = lease.guard().run(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
+        let receipt = lease.guard().wait_for(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
         let failure = match receipt {
             Ok(receipt) if receipt.is_ok() => return Ok((lease, receipt.applied())),
             Ok(receipt) if receipt.applied().undone || receipt.state == State::Refused => {
@@ -99,8 +99,8 @@ impl Index {
         let paths: BTreeSet<&String> = owed.pending.iter().chain(&owed.deletes).filter(|path| !is_back(path)).collect();
         let first = paths.first()?;
         Some(format!(
-            "a deploy that was cut off changed {}, the first is {first}: the rollback leaves them alone, and the next deploy \
-             sends what is here",
+            "an interrupted deploy changed {}, the first is {first}: the rollback leaves them alone, and the next \
+             deploy sends the local files",
             counted(paths.len(), "other file")
         ))
     }
@@ -146,7 +146,7 @@ pub async fn rollback(
     reload.iter().try_for_each(|domain| checked_domain(domain).map(drop))?;
     let is_id = |target: &str| target.len() == 16 && target.bytes().all(|byte| byte.is_ascii_hexdigit());
     if let Some(target) = target.filter(|target| !is_id(target)) {
-        return Err(Error::config(format!("{target:?} is no deploy: \"pya history\" lists them")));
+        return Err(Error::config(format!("{target:?} is not a deploy: \"pya history\" lists them")));
     }
     let mut state = folder.read(client).await?;
     if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == IntentState::Running)
@@ -220,8 +220,8 @@ pub(crate) fn changed_since(applied: &Applied, id: &str) -> Option<String> {
     let first = applied.overwritten.first()?;
     let count = counted(applied.overwritten.len(), "file");
     Some(format!(
-        "{count} changed since that deploy, the first is {first}: the old content is back, and what was there is kept \
-         (pya rollback {id})"
+        "{count} changed since that deploy, the first is {first}: the old content is restored, and the newer one is \
+         kept (\"pya rollback {id}\" brings it back)"
     ))
 }
 
@@ -230,7 +230,9 @@ async fn reload_all(client: &Client, domains: BTreeSet<String>, report: &mut Rol
     let mut is_owed = false;
     for domain in domains {
         if let Err(error) = reload_site(client, &domain).await {
-            report.warnings.push(format!("the old files are back, and {domain} was not reloaded: {}", error.chain()));
+            report
+                .warnings
+                .push(format!("the old files are restored, but {domain} was not reloaded: {}", error.chain()));
             // A web app that does not exist can never be reloaded.
             is_owed |= !is_refused(&error);
         } else {
@@ -240,7 +242,7 @@ async fn reload_all(client: &Client, domains: BTreeSet<String>, report: &mut Rol
     !is_owed
 }
 
-/// Removes the notes of deploys that were made up for.
+/// Removes the notes of interrupted deploys that this rollback has dealt with.
 async fn remove_notes(client: &Client, folder: &StateFolder, state: &OnHost) -> Result<()> {
     for other in &state.intents {
         if state.works.contains(&other.id) {
@@ -308,7 +310,7 @@ async fn latest(client: &Client, folder: &StateFolder, jobs: &[Value]) -> Result
 /// The history, as far as it can be read: it says more, and nothing depends on it.
 async fn known_history(client: &Client, folder: &StateFolder) -> Vec<Value> {
     history_in(client, folder).await.unwrap_or_else(|error| {
-        log::warn!("what was done before is not known: {}", error.chain());
+        log::warn!("the history of the project cannot be read: {}", error.chain());
         Vec::new()
     })
 }
@@ -321,7 +323,7 @@ async fn index_of(client: &Client, folder: &StateFolder, target: &str) -> Result
     let place = folder.path().join(&format!("rollback-{target}/index.json"))?;
     let content = match client.read_file_at_most(&place, MOST_INDEX_BYTES).await {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(Error::config(format!("nothing is kept of the deploy {target}, so it cannot be undone")));
+            return Err(Error::config(format!("no files of the deploy {target} were kept, so it cannot be undone")));
         }
         content => content?,
     };

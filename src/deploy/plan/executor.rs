@@ -113,13 +113,14 @@ impl ExecutorOptions {
     /// The executor of a deploy without commands.
     pub(crate) async fn for_deploy(&self, client: &Client, workload: &Workload) -> Result<SelectedExecutor> {
         if self.choice == ExecutorChoice::None {
-            return Ok(SelectedExecutor::none("no executor is wanted"));
+            return Ok(SelectedExecutor::none("executors are switched off"));
         }
         if self.choice != ExecutorChoice::Auto {
             return self.wanted(client).await;
         }
         if !workload.is_worth_a_bundle() {
-            return Ok(SelectedExecutor::none(format!("{} can go one by one", counted(workload.changes, "change"))));
+            let changes = counted(workload.changes, "change");
+            return Ok(SelectedExecutor::none(format!("{changes} can be made with single requests")));
         }
         self.any(client).await
     }
@@ -148,13 +149,13 @@ impl ExecutorOptions {
     /// `Config` if there is none, with what to do about it.
     pub(crate) async fn for_rollback(&self, client: &Client) -> Result<SelectedExecutor> {
         let otherwise =
-            format!("a deploy by single files keeps nothing for a rollback ({})", Setting::RollbackOnFailure);
+            format!("a deploy with single requests keeps nothing for a rollback ({})", Setting::RollbackOnFailure);
         self.required(client, &otherwise).await
     }
 
     async fn required(&self, client: &Client, otherwise: &str) -> Result<SelectedExecutor> {
         let chosen = match self.choice {
-            ExecutorChoice::None => SelectedExecutor::none("no executor is wanted"),
+            ExecutorChoice::None => SelectedExecutor::none("executors are switched off"),
             ExecutorChoice::Auto => self.any(client).await?,
             _ => self.wanted(client).await?,
         };
@@ -165,7 +166,7 @@ impl ExecutorOptions {
     }
 
     async fn wanted(&self, client: &Client) -> Result<SelectedExecutor> {
-        let why = "it was asked for".to_owned();
+        let why = "it was requested".to_owned();
         let executor = match self.choice {
             ExecutorChoice::AlwaysOn => Executor::AlwaysOn,
             ExecutorChoice::Schedule => Executor::Schedule,
@@ -218,7 +219,7 @@ impl ExecutorOptions {
         let tasks = if self.allow_tasks {
             "this account has no tasks".to_owned()
         } else {
-            format!("no task may be made ({} allows it)", Setting::AllowTasks)
+            format!("creating tasks is not allowed ({} allows it)", Setting::AllowTasks)
         };
         Ok(SelectedExecutor { executor: None, why: format!("{tasks}, and {agent}"), requests })
     }

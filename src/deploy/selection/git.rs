@@ -32,13 +32,13 @@ impl WorkTree {
     }
 }
 
-/// Whether `.git` is there, as a file or as a folder with a repository in it. An empty folder is none to git either.
+/// Whether `.git` is there, as a file or as a folder with a repository in it. An empty folder is not one.
 fn is_repository(folder: &Path) -> bool {
     let git = folder.join(".git");
     git.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir() || git.join("HEAD").symlink_metadata().is_ok())
 }
 
-/// What became of asking git.
+/// The outcome of asking git.
 pub(crate) enum Answer {
     Listed(Listing),
     /// Git ignores the project's root itself.
@@ -46,7 +46,7 @@ pub(crate) enum Answer {
     NotInstalled,
 }
 
-/// The files of a project that git lists. Paths are relative to the project; what is no UTF-8 in them is replaced.
+/// The files of a project that git lists. Paths are relative to the project; bytes that are not UTF-8 are replaced.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
     root: PathBuf,
@@ -137,7 +137,7 @@ impl Listing {
             return Ok(nested);
         }
         Err(Error::config(format!(
-            "a merge is not finished, and these files still hold both sides: {}. Resolve them and \"git add\" them first",
+            "a merge is not finished, and these files have conflicts: {}. Resolve them and \"git add\" them first",
             first_few(unmerged.into_iter())
         )))
     }
@@ -343,7 +343,7 @@ struct IgnoreRule {
 
 impl IgnoreRule {
     /// Whether this rule, which git found for the path of a folder that is not here, matches the folder itself. Git takes
-    /// such a path for that of a file with an empty name in it, so that the rule may be one for what the folder holds.
+    /// such a path for that of a file with an empty name in it, so the rule may be one for the folder's content.
     /// `of_file` is the rule that git found for a file of the folder's name. In doubt the folder counts as not ignored:
     /// then each file in it is asked about.
     fn matches_folder(&self, of_file: Option<&Self>) -> bool {
@@ -442,7 +442,7 @@ fn words_of(output: &Output) -> String {
 
 fn refused(words: &str) -> Error {
     Error::config(format!(
-        "git cannot say which files belong to the project: {words}. Put that right, or go by the .gitignore files alone \
+        "git cannot say which files belong to the project: {words}. Fix that, or use only the .gitignore files \
          ({})",
         Setting::NoGit
     ))

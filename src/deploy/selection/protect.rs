@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::finder::Mask;
 
 /// What is protected when nothing else is configured, in `.gitignore` syntax: databases, their side files (folders of such
-/// a name are no database) and secrets. Folders for uploads are protected besides, see [`UPLOADS`].
+/// a name are not databases) and secrets. Folders for uploads are protected besides, see [`UPLOADS`].
 pub const DEFAULT_PROTECTED: [&str; 17] = [
     "*.sqlite",
     "*.sqlite3*",
@@ -53,8 +53,8 @@ pub(crate) struct Protection {
 }
 
 impl Protection {
-    /// Reads patterns in `.gitignore` syntax, and masks for what is touched all the same. Without patterns, or with nothing
-    /// but patterns that bring files back, the defaults hold as well.
+    /// Reads patterns in `.gitignore` syntax, and masks of files to deploy all the same. Without patterns, or with
+    /// nothing but patterns that bring files back, the defaults hold as well.
     pub(crate) fn new(patterns: Option<&[String]>, include: &[String]) -> Result<Self> {
         let own = patterns.unwrap_or_default();
         let by_default = patterns.is_none() || (!own.is_empty() && own.iter().all(|pattern| pattern.starts_with('!')));
@@ -232,7 +232,7 @@ mod tests {
         assert!(exceptions.covers("app.db") && exceptions.covers(".env") && exceptions.covers("media/a"));
         let other = protection(&["*.dump", "!demo.dump"], &[]);
         assert!(other.covers("a.dump") && other.lifts("demo.dump") && !other.covers("app.db"));
-        // The exceptions among the defaults say what is no secret, not that rules of git are lifted.
+        // The exceptions among the defaults say what is not a secret, not that rules of git are lifted.
         assert!(!protection(&[], &[]).lifts(".env.example"));
     }
 

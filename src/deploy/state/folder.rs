@@ -246,8 +246,8 @@ impl State {
         let mut damages = Vec::new();
         for place in self.set_aside.values().rev() {
             let serves = match &self.manifest {
-                Some(manifest) => format!("the one before it, generation {}, serves", manifest.generation),
-                None => "the names on the host serve".to_owned(),
+                Some(manifest) => format!("the previous one, generation {}, is used", manifest.generation),
+                None => "the file names on the host are used".to_owned(),
             };
             let doubt = if self.is_doubtful() { ", and every file counts as changed" } else { "" };
             damages.push(format!("{place} cannot be read and was set aside: {serves}{doubt}"));

@@ -1,4 +1,4 @@
-"""Copies on the host in place of uploads: content that the project has already, or that a bundle has once for many files.
+"""Copies on the host in place of uploads: of content that the project has, or that a bundle has once for many files.
 
 A copy is hashed while it is made, before anything is moved, and never a link: who edits one of two equal files must not
 change the other. What is not there any more, or has other content by now, the client sends after all.

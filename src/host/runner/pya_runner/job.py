@@ -43,7 +43,7 @@ class Job:
         age = time.time() - self.job["created"]
         # Clocks may differ by minutes, but a job from the far future is as wrong as an old one.
         if not -limits.LIFETIME < age < limits.LIFETIME:
-            raise Refusal("stale", "the job is %d minutes old, which is too old to start it" % (age // 60))
+            raise Refusal("stale", "the job is %d minutes old, which is too old to start" % (age // 60))
 
     def tick(self, may_stop=True):
         """Writes a heartbeat when one is due, and ends the step when its time is up."""
@@ -115,9 +115,7 @@ class Job:
         return os.path.exists(os.path.join(self.work, limits.JOURNAL))
 
     def remove_folder(self, receipt):
-        """Removes the work folder, unless it holds an archive to fetch, old files that are not restored yet, or new ones
-        of a job that goes on.
-        """
+        """Removes the work folder, unless it has an archive to fetch, old files to restore, or new ones to go on with."""
         is_archive = receipt["operation"] == "archive" and receipt["state"] == "done"
         is_half = receipt["state"] != "done" and self.has_begun() and not receipt["result"].get("undone")
         if not is_archive and not is_half and receipt["state"] != "incomplete" and files.remove_elsewhere(self.work):
