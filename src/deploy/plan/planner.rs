@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::actions::{Action, Plan};
 use super::cost::{Workload, projected_seconds};
 use super::options::DeployOptions;
-use super::sources::{Source, sources};
+use super::sources::{Source, Upload, sources};
 use super::stale;
 use crate::deploy::diff::compare::Obstacle;
 use crate::deploy::diff::model::DeployDiff;
@@ -16,7 +16,6 @@ use crate::deploy::paths::{folders_of, has_below, is_due, parent_of};
 use crate::deploy::selection::read::{Hashed, hash_all, unreadable};
 use crate::deploy::selection::select::MAX_FILE_SIZE;
 use crate::deploy::state::intent::Intent;
-use crate::deploy::state::manifest::Origin;
 use crate::error::{Error, Result};
 use crate::host::PART_SIZE;
 use crate::setting::Setting;
@@ -31,20 +30,6 @@ const STALE_MANIFESTS: usize = 8;
 
 /// At least this many deletes are allowed by default.
 const MIN_MAX_DELETE: usize = 10;
-
-/// A file to be uploaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Upload {
-    pub path: String,
-    pub local: PathBuf,
-    /// What it held when the plan was made.
-    pub sha256: Option<String>,
-    pub size: u64,
-    pub mode: Option<u32>,
-    /// For the manifest.
-    pub origin: Option<Origin>,
-    pub replaces: bool,
-}
 
 /// A plan's decisions, as the deploy carries them out.
 #[derive(Debug, Clone, Default)]

@@ -1,13 +1,14 @@
-//! Where the content of an upload comes from if it goes by a bundle: from here, or from what the host has already.
+//! Uploads, and where the content of each comes from if it goes by a bundle: from here, or from what the host has already.
 //!
 //! Decided as the rest of the plan is, by the diff and the options alone, before an executor is chosen. Whether the host
 //! still has what its manifest says is for the runner to see: it hashes what it copies, and what it misses is sent then.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use super::planner::Upload;
 use crate::deploy::diff::model::DeployDiff;
 use crate::deploy::diff::renames::likeness;
+use crate::deploy::state::manifest::Origin;
 
 /// Below so many bytes content is sent: naming another place for it takes about as much, and if the host does not have it
 /// there any more, one more round.
@@ -15,6 +16,20 @@ const LEAST: u64 = 128;
 
 /// Of so many files with the content that is wanted, the one with the most similar name is taken.
 const COMPARED: usize = 64;
+
+/// A file to be uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Upload {
+    pub path: String,
+    pub local: PathBuf,
+    /// What it held when the plan was made.
+    pub sha256: Option<String>,
+    pub size: u64,
+    pub mode: Option<u32>,
+    /// For the manifest.
+    pub origin: Option<Origin>,
+    pub replaces: bool,
+}
 
 /// Where content comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,7 +28,7 @@ def apply(job):
 
 
 def unpack(job, transaction):
-    """Stages all files: those that were sent, then those that are copied on the host; and plans the transaction."""
+    """Stages all files, those that were sent and those that are copied on the host, and plans the transaction."""
     path = os.path.join(job.work, "progress.json")
     progress = files.read_json(path) or {"seen": [], "done": [], "missing": [], "got": None}
     try:
@@ -66,12 +66,11 @@ def stage(job, transaction, progress):
     copies.stage(job, transaction, incoming, progress)
     if progress["missing"]:
         receive(job, transaction, incoming, progress)
-    copies.note_kept(job, plan)
     transaction.plan(incoming, deletes, clear, manifest, old_notes, previous=plan.get("previous"))
 
 
 def receive(job, transaction, incoming, progress):
-    """Stages what the host turned out not to have, from the part that is sent for it."""
+    """Stages what the host does not have, from the part that is sent for it."""
     wanted, more = {incoming[number]["path"]: number for number in progress["missing"]}, job.job.get("more")
     if more is None:
         job.result["missing"] = sorted(wanted)
@@ -83,7 +82,7 @@ def receive(job, transaction, incoming, progress):
     for name, _, content in members(job, more):
         number = wanted.get(name)
         if number is None:
-            raise JobError("digest", "%r is not what was missing" % name)
+            raise JobError("digest", "%s was not missing" % name)
         if number not in got:
             if files.copy(content, transaction.staged(number)) != incoming[number]["sha256"]:
                 raise JobError("digest", "%s is not what the plan says" % name, name)
@@ -96,7 +95,7 @@ def receive(job, transaction, incoming, progress):
 
 
 def members(job, bundle):
-    """The name, the size and the open content of each file in a bundle, and of its plan."""
+    """Name, size and open content of each file in a bundle, and of its plan."""
     total, is_over = 0, False
     with tarfile.open(fileobj=gzip.GzipFile(fileobj=Parts(job, bundle)), mode="r|", encoding="utf-8") as archive:
         for member in archive:

@@ -59,7 +59,7 @@ def run_job(state, job, limit=None, is_program=False):
 
 
 def is_over(receipt, job):
-    """Whether nothing is left to do: an incomplete job goes on once the client has sent what was missing."""
+    """Whether nothing is left to do: an incomplete job goes on once it is sent more."""
     return receipt and receipt["state"] != "running" and not (receipt["state"] == "incomplete" and "more" in job)
 
 

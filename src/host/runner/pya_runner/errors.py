@@ -31,7 +31,7 @@ class StepUnfinished(Exception):
 
 
 class Incomplete(Exception):
-    """The client has to send what the result names: the host does not have it."""
+    """The client has to send what the result names."""
 
 
 class CommandFailed(JobError):

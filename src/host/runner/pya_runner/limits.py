@@ -15,4 +15,3 @@ OUTPUT_HEAD, OUTPUT_TAIL = 64 << 10, 960 << 10
 GRACE_SECONDS = 5  # between TERM and KILL
 READ_RETRIES, READ_RETRY_SECONDS = 40, 0.05  # for a note that is being written
 MAX_PLAN_SIZE = 64 << 20
-KEPT_LISTED, KEPT_SIZE = 1000, 4096  # files kept for a rollback that the manifest lists, and their least size

@@ -111,8 +111,9 @@ class Transaction:
             if not re.fullmatch(r"(manifest-[0-9]+|intent-[0-9a-f]{16})\.json", name):
                 raise JobError("name", "%r is not a note of a deploy" % name)
         deletes = [checked_path(path) for path in deletes]
+        noted = set()
         for path in [entry[1] for entry in entries] + deletes:
-            self.note_folders(path)
+            self.note_folders(path, noted)
         files.make_private(self.replaced)
         newest = self.job.note_if_there("manifest-%d.json" % (self.job.job["generation"] - 1))
         files.write_json(
@@ -131,9 +132,10 @@ class Transaction:
             },
         )
 
-    def note_folders(self, path):
+    def note_folders(self, path, noted):
         """Resolves the links of all folders above a path now, so that a move later does not have to."""
-        while path:
+        while path and path not in noted:
+            noted.add(path)
             # A file that cannot be reached is not deleted, and the receipt says why.
             with contextlib.suppress(JobError):
                 self.check_reach(path)
