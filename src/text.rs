@@ -36,6 +36,27 @@ pub(crate) fn cut(text: &str, length: usize) -> Cow<'_, str> {
     }
 }
 
+/// A text without the passwords of the addresses in it: `scheme://name:***@host`.
+pub(crate) fn without_passwords(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        rest = after;
+        let name = after.find(|c: char| c.is_whitespace() || "/@:".contains(c)).unwrap_or(after.len());
+        let Some(secret) = after[name..].strip_prefix(':') else { continue };
+        if let Some(end) = secret.find(|c: char| c.is_whitespace() || c == '@')
+            && secret[end..].starts_with('@')
+        {
+            shown.push_str(&after[..name]);
+            shown.push_str(":***");
+            rest = &secret[end..];
+        }
+    }
+    shown + rest
+}
+
 /// The version that a Python source assigns: the value in the first line `__version__ = "…"`.
 #[cfg(any(test, feature = "python"))]
 pub(crate) fn version_in(source: &str) -> Option<String> {
@@ -70,6 +91,18 @@ mod tests {
         assert_eq!(excerpt("short"), "short");
         assert_eq!(excerpt(&"ü".repeat(200)), "ü".repeat(200));
         assert_eq!(excerpt(&"ü".repeat(201)), "ü".repeat(199) + "…");
+    }
+
+    #[test]
+    fn addresses_are_shown_without_their_passwords() {
+        for (text, shown) in [
+            ("at redis://:p@h/1 and https://u:p/w@h:1", "at redis://:***@h/1 and https://u:***@h:1"),
+            ("http://127.0.0.1:8000/x for me@h", "http://127.0.0.1:8000/x for me@h"),
+            ("https://u@h, a://", "https://u@h, a://"),
+            ("no address: at all", "no address: at all"),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ from .types import (
     DeployEstimate,
     DeployStep,
     Drift,
-    HostJob,
+    HistoryEntry,
     ListedEntry,
     PullReport,
     PythonVersionInfo,
@@ -1370,11 +1370,13 @@ class PythonanywhereApi(_PythonanywhereBase):
         Raises:
             ConfigError: nothing can do it, or a local mistake.
         """
-    def history(self) -> list[HostJob] | None:
-        """Lists the jobs done on the host for this project, oldest first. Deploys by single files are not among them.
+    def history(self) -> list[HistoryEntry] | None:
+        """Lists what was done to this project, oldest first: deploys, rollbacks, and the other jobs on the host.
+
+        Sends three requests, and one more for each deploy that is running or was interrupted.
 
         Returns:
-            At most 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
+            At most 50 deploys and 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
         """
     def rollback(
         self,
@@ -1580,7 +1582,7 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         allow_tasks: bool = False,
     ) -> Coroutine[Drift | None]:
         """See `PythonanywhereApi.verify`."""
-    def history(self) -> Coroutine[list[HostJob] | None]:
+    def history(self) -> Coroutine[list[HistoryEntry] | None]:
         """See `PythonanywhereApi.history`."""
     def rollback(
         self,
@@ -1744,6 +1746,21 @@ class DeployReport:
     @property
     def dry_run(self) -> bool:
         """Whether it was a dry run."""
+    @property
+    def id(self) -> str | None:
+        """The ID of the deploy, as `history` lists it; ``None`` if nothing was to be done."""
+    @property
+    def commit(self) -> str | None:
+        """The commit of the work tree; ``None`` where git was not asked or could not say."""
+    @property
+    def branch(self) -> str | None:
+        """The branch of the work tree, if it was at one."""
+    @property
+    def dirty(self) -> bool | None:
+        """Whether the work tree differed from that commit.
+
+        A tracked file did, or a file was deployed that git neither tracks nor ignores.
+        """
     @property
     def uploaded(self) -> list[str]:
         """Files uploaded, sorted."""

@@ -55,7 +55,13 @@ pub enum Operation {
         more: Option<More>,
     },
     /// Restore what the deploy `target` replaced.
-    Rollback { target: String, generation: u64, rollback: Retention },
+    Rollback {
+        target: String,
+        generation: u64,
+        rollback: Retention,
+        /// What the new manifest's history says beside that of the newest one; the last entry is the rollback.
+        history: Vec<Value>,
+    },
     /// Hash all files.
     Hash { prune: Vec<String> },
     /// Pack files for download.

@@ -1,10 +1,9 @@
-//! `pya rollback` and `pya history`: undoing a deploy, and the list of what was done on the host.
+//! `pya rollback`: undoing a deploy.
 
-use serde_json::{Value, json};
-use time::OffsetDateTime;
+use serde_json::json;
 
 use super::project::{executors_and_reloads, remote};
-use crate::cli::args::{History, Rollback};
+use crate::cli::args::Rollback;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::terminal::shown;
@@ -45,26 +44,4 @@ pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
     context.output.say("databases are unchanged: a rollback restores only files");
     let is_whole = report.warnings.is_empty() && report.not_deleted.is_empty();
     Ok(if is_whole { Exit::Ok } else { Exit::Failed })
-}
-
-pub async fn history(args: &History, context: &Context) -> Result<Exit> {
-    let (_, project) = remote(args.remote_root.as_deref(), context)?;
-    let jobs = crate::deploy::history(&project).await;
-    project.client.persist_budget();
-    let jobs = jobs?;
-    let text: String = jobs.iter().map(line).collect();
-    context.output.answer(&text, &json!(jobs));
-    if jobs.is_empty() {
-        context.output.say("no jobs have run on the host yet; deploys that upload single files are not listed");
-    }
-    Ok(Exit::Ok)
-}
-
-fn line(job: &Value) -> String {
-    let text = |name: &str| shown(job[name].as_str().unwrap_or("?"));
-    let time = job["finished"].as_i64().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
-    let time = time.map_or("?".to_owned(), |time| {
-        format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
-    });
-    format!("{}  {time}  {:<8}  {:<7}  {}\n", text("id"), text("operation"), text("state"), text("summary"))
 }

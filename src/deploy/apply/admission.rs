@@ -41,6 +41,7 @@ impl<R: Remote> Run<'_, R> {
         intent.tasks.extend(self.base.intents.iter().flat_map(|other| &other.tasks));
         intent.steps.extend(self.options.steps.names().map(str::to_owned));
         intent.steps.extend(self.base.intents.iter().flat_map(|other| other.steps.iter().cloned()));
+        self.record(&mut intent);
         intent
     }
 
@@ -78,7 +79,8 @@ impl<R: Remote> Run<'_, R> {
             }
         }
         // Of no deploy, so that our intent stays what tells about our files.
-        let manifest = Manifest::new(generation, "", &self.base.remote_root, files);
+        let history = lease.intent().history_before(&self.base.history);
+        let manifest = Manifest::new(generation, "", &self.base.remote_root, files).with_history(history);
         let place = self.folder.manifest(generation)?;
         let text = Bytes::from(manifest.to_text());
         guard.run(|| self.remote.write(&place, text.clone())).await

@@ -11,6 +11,7 @@ mod error_log;
 pub(super) mod health;
 mod pack;
 pub(super) mod progress;
+pub(super) mod record;
 pub(super) mod reload;
 pub(super) mod report;
 pub(super) mod single;

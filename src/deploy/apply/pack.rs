@@ -19,6 +19,8 @@ use crate::deploy::diff::compare::Obstacle;
 use crate::deploy::plan::sources::{Source, Upload};
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::read::{Hashed, hash_all};
+use crate::deploy::state::history::DeployEntry;
+use crate::deploy::state::intent::Intent;
 use crate::deploy::state::manifest::{FileState, Files, Manifest};
 use crate::digest::hex;
 use crate::error::{Error, Result};
@@ -35,13 +37,15 @@ pub(crate) struct PackedBundle {
 
 impl<R: Remote> Run<'_, R> {
     /// Packs what is to be uploaded, with the plan for the runner.
-    pub(crate) async fn pack(&self, id: &str, done: &Files) -> Result<PackedBundle> {
+    pub(crate) async fn pack(&self, intent: &Intent) -> Result<PackedBundle> {
         let base = self.base;
         let packing = Packing {
-            id: id.to_owned(),
+            id: intent.id.clone(),
             generation: self.generation(),
             root: base.remote_root.clone(),
-            files: self.files_after(done),
+            files: self.files_after(&intent.done),
+            // The runner adds how long it took.
+            history: self.history(intent, None),
             contested: base.contested(),
             deletes: self.work.deletes.values().flatten().cloned().collect(),
             obstacles: self.work.obstacles.clone(),
@@ -103,6 +107,7 @@ struct Packing {
     root: RemotePath,
     /// What the new manifest says of all files but the uploads.
     files: Files,
+    history: Vec<DeployEntry>,
     contested: BTreeSet<String>,
     deletes: Vec<String>,
     obstacles: Vec<Obstacle>,
@@ -221,7 +226,7 @@ impl Packing {
             "delete": self.deletes,
             "clear": clear,
             "base": base,
-            "manifest": Manifest::new(self.generation, &self.id, &self.root, files),
+            "manifest": Manifest::new(self.generation, &self.id, &self.root, files).with_history(self.history.clone()),
             "remove": self.notes,
             "previous": self.previous,
         }))

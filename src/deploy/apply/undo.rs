@@ -8,6 +8,7 @@ use crate::deploy::operations::reload::reload as reload_site;
 use crate::deploy::operations::rollback::{changed_since, leave};
 use crate::deploy::plan::steps::StepReport;
 use crate::deploy::remote::Remote;
+use crate::deploy::state::history::DeployOutcome;
 use crate::deploy::state::intent::Intent;
 use crate::deploy::state::lease::Lease;
 use crate::error::Result;
@@ -77,7 +78,9 @@ impl<R: Remote> Run<'_, R> {
 
     async fn put_back(&self, lease: &Lease<R>, id: &str) -> Result<Lease<R>> {
         let (client, executor) = self.strategy.needed()?;
+        self.settle(lease, DeployOutcome::Failed);
         let mut intent = Intent::new(self.remote.server_time());
+        intent.history.clone_from(&lease.intent().history);
         intent.pending.extend(self.work.uploads.iter().map(|upload| upload.path.clone()));
         intent.pending.extend(self.work.deletes.values().flatten().cloned());
         intent.reload.clone_from(&self.work.reload);

@@ -12,10 +12,12 @@ use crate::client::RemotePath;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
+use crate::deploy::selection::git::Revision;
 use crate::deploy::selection::protect::Protection;
 use crate::deploy::selection::select::{LocalFile, checked_root, nothing_included};
 use crate::deploy::selection::walk::LeftOut;
 use crate::deploy::state::folder::KnownFiles;
+use crate::deploy::state::history::DeployEntry;
 use crate::deploy::state::intent::Intent;
 use crate::deploy::state::manifest::{Files, Kept, Origin};
 use crate::error::{Error, Result};
@@ -99,6 +101,10 @@ pub(crate) struct DiffSnapshot {
     pub protection: Protection,
     /// Of this machine, for the manifest.
     pub machine: String,
+    /// The history, as the manifest has it.
+    pub history: Vec<DeployEntry>,
+    /// What the intents add to it.
+    pub told: Vec<DeployEntry>,
 }
 
 impl DiffSnapshot {
@@ -140,6 +146,15 @@ impl DiffSnapshot {
     /// What the manifest says of git's knowledge of a local file.
     pub(crate) fn origin_of(&self, path: &str) -> Option<Origin> {
         self.protection.origin_of(path, &self.machine)
+    }
+
+    /// The commit of the local files, if git was asked about them and knows. One that git lists without tracking it, and that
+    /// is deployed, makes the work tree dirty as well: it is not in the commit. What git ignores does not, such as the
+    /// result of a build.
+    pub(crate) fn revision(&self) -> Option<Revision> {
+        let has_untracked = self.protection.any_untracked(self.local.keys())?;
+        let revision = Revision::of(&self.local_root)?;
+        Some(Revision { dirty: revision.dirty || has_untracked, ..revision })
     }
 
     /// Refuses masks of files to include that match nothing in the diff.

@@ -23,6 +23,7 @@ use crate::deploy::selection::filter::Filter;
 use crate::deploy::selection::machine;
 use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, select};
 use crate::deploy::state::folder::{KnownFiles, State, StateFolder};
+use crate::deploy::state::history::DeployEntry;
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::manifest::{Files, Kept, Origin};
 use crate::deploy::state::recovery::sweep_tasks;
@@ -115,6 +116,8 @@ pub async fn diff<R: Remote>(
         project,
         local_root,
         selection,
+        history: state.written_history().to_vec(),
+        told: state.told(remote.server_time()),
         generation: state.generation(),
         kept: state.manifest.as_ref().and_then(|manifest| manifest.kept.clone()),
         deploy: state.manifest.map(|manifest| manifest.deploy),
@@ -189,6 +192,8 @@ struct Parts<'a, R> {
     mode: Compare,
     filter: Filter,
     max_file_size: u64,
+    history: Vec<DeployEntry>,
+    told: Vec<DeployEntry>,
 }
 
 fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
@@ -230,6 +235,8 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         protection: parts.filter.protection.clone(),
         filter: Mutex::new(parts.filter),
         machine: selection.machine,
+        history: parts.history,
+        told: parts.told,
     };
     DeployDiff {
         added: differences.added,

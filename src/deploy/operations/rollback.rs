@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::maintenance::{JOB_LIMIT, Maintenance};
 use super::reload::{is_refused, reload as reload_site};
@@ -17,6 +17,7 @@ use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
 use crate::deploy::state::folder::{State as OnHost, StateFolder};
+use crate::deploy::state::history::DeployEntry;
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::{remove_work, sweep_tasks};
@@ -36,6 +37,8 @@ impl<R: Remote> Maintenance<'_, R> {
         let id = intent.id.clone();
         intent.tasks.extend(self.executor.task_kinds());
         intent.undoes = Some(target.to_owned());
+        intent.record(DeployEntry { executor: self.executor.name().to_owned(), ..intent.entry() });
+        let history = intent.history_of_rollback(target).into_iter().map(|entry| json!(entry)).collect();
         let known = intent.takes_over.clone();
         let mut lease = Lease::write(self.remote, self.folder.intent(&id)?, intent).await?;
         // As in a deploy: of two that write their notes and list them then, at most one goes on.
@@ -56,7 +59,8 @@ impl<R: Remote> Maintenance<'_, R> {
         lease.watch(self.folder, generation, others);
         lease.start();
         lease.begin_manifest().await?;
-        let operation = Operation::Rollback { target: target.to_owned(), generation, rollback: Retention::default() };
+        let rollback = Retention::default();
+        let operation = Operation::Rollback { target: target.to_owned(), generation, rollback, history };
         let job = self.job_folder.job(&id, self.root, operation);
         let receipt = lease.guard().wait_for(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
         let failure = match receipt {
@@ -181,6 +185,7 @@ pub async fn rollback(
     let job_folder = JobFolder::new(client, folder.path());
     let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
     let mut intent = Intent::new(client.server_time());
+    intent.history = state.told(client.server_time());
     for other in &state.intents {
         intent.pending.extend(other.pending.iter().chain(other.done.keys()).cloned());
         intent.deletes.extend(other.deletes.iter().cloned());
@@ -330,18 +335,8 @@ async fn index_of(client: &Client, folder: &StateFolder, target: &str) -> Result
     serde_json::from_slice(&content).map_err(|_| Error::config(format!("{place} cannot be read")))
 }
 
-/// What was done on the host in this project, oldest first: two requests.
-///
-/// # Errors
-/// As the service answers.
-pub async fn history(project: &Project) -> Result<Vec<Value>> {
-    let client = &project.client;
-    let folder = StateFolder::of(client.user(), &project.remote_root)?;
-    sweep_tasks(client, &folder, &folder.read_notes(client).await?).await?;
-    history_in(client, &folder).await
-}
-
-async fn history_in(client: &Client, folder: &StateFolder) -> Result<Vec<Value>> {
+/// The jobs that the runner did on the host in this project, oldest first.
+pub(super) async fn history_in(client: &Client, folder: &StateFolder) -> Result<Vec<Value>> {
     #[derive(Deserialize)]
     struct History {
         jobs: Vec<Value>,

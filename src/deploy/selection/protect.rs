@@ -118,6 +118,12 @@ impl Protection {
         Some(if listing.tracks(path) { Origin::Tracked } else { Origin::Untracked(machine.to_owned()) })
     }
 
+    /// Whether git was asked, and whether it lists one of `files` without tracking it; `None` if it was not asked.
+    pub(crate) fn any_untracked<'a>(&self, mut files: impl Iterator<Item = &'a String>) -> Option<bool> {
+        let listing = self.listing.as_ref()?;
+        Some(files.any(|file| listing.is_untracked(file)))
+    }
+
     /// Whether the file at `path` must be left alone, which git tracks or tracked when it was sent.
     pub(crate) fn covers_as(&self, path: &str, is_tracked: bool) -> bool {
         let is_matched = |patterns: &Gitignore| patterns.matched_path_or_any_parents(path, false).is_ignore();

@@ -156,7 +156,7 @@ fn rules(root: &Path, options: &SelectOptions) -> Result<(Rules, Vec<String>)> {
     match Listing::of(root, &tree)? {
         Answer::Listed(mut listing) => {
             let warnings = std::mem::take(&mut listing.warnings);
-            Ok((Rules::at(root, Some(tree), Some(Arc::new(listing)))?, warnings))
+            Ok((Rules::at(root, Some(tree), Some(Arc::new(*listing)))?, warnings))
         }
         Answer::RootIgnored => Ok((Rules::at(root, None, None)?, Vec::new())),
         Answer::NotInstalled => {

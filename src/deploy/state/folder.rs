@@ -87,6 +87,7 @@ impl StateFolder {
                 contents.works.insert(id.to_owned());
             }
             let Some(name) = entry.name.strip_suffix(".json").filter(|_| !entry.is_dir) else { continue };
+            contents.has_jobs |= name == "history";
             if let Some(generation) = name.strip_prefix("manifest-").and_then(generation_of) {
                 contents.generations.insert(generation);
             } else if let Some(id) = name.strip_prefix("intent-") {
@@ -126,8 +127,8 @@ impl StateFolder {
     }
 
     async fn read_once<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
-        let Contents { generations, intents, maintenance, works } = self.list(remote).await?;
-        let mut state = State { generations, works, ..State::default() };
+        let Contents { generations, intents, maintenance, works, has_jobs } = self.list(remote).await?;
+        let mut state = State { generations, works, has_jobs, ..State::default() };
         if manifest {
             self.read_manifest(remote, &mut state).await?;
         }
@@ -191,6 +192,8 @@ pub(crate) struct Contents {
     pub maintenance: BTreeSet<String>,
     /// The ids of jobs that have a folder.
     pub works: BTreeSet<String>,
+    /// Whether the runner has noted what it did.
+    pub has_jobs: bool,
 }
 
 impl Contents {
@@ -213,6 +216,8 @@ pub(crate) struct State {
     pub maintenance: Vec<Intent>,
     /// The ids of jobs that have a folder.
     pub works: BTreeSet<String>,
+    /// Whether the runner has noted what it did.
+    pub has_jobs: bool,
 }
 
 /// What follows from it: what is ours on the host, and what others left to be done.

@@ -48,6 +48,7 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use serde::{Deserialize, Serialize};
 
+use super::history::{self, DeployEntry};
 use super::manifest;
 use super::manifest::{Files, is_relative};
 use super::process::ProcessId;
@@ -71,7 +72,7 @@ const MOST_BYTES: u64 = 64 << 20;
 pub(crate) const EXPIRY: Duration = Duration::from_secs(10 * 60);
 
 /// What a deploy is about to do, and what it did so far. Fields of later versions are ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
     format: u32,
     /// Names the deploy.
@@ -121,6 +122,9 @@ pub struct Intent {
     /// What kinds of tasks it may have left in the account.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tasks: BTreeSet<TaskKind>,
+    /// What the history will say of deploys whose intents this one takes over, and, as the last entry, of this deploy.
+    #[serde(default, deserialize_with = "history::read", skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<DeployEntry>,
     /// `pending` and `deletes` if they are long: base64 of zlib of JSON. Only in its text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     packed: Option<String>,
@@ -191,6 +195,7 @@ impl Intent {
             contested: BTreeSet::new(),
             manifests: BTreeSet::new(),
             tasks: BTreeSet::new(),
+            history: Vec::new(),
             packed: None,
         };
         intent.refresh(now);

@@ -198,6 +198,9 @@ impl<R: Remote> Lease<R> {
         let mut intent = self.intent();
         intent.pending.remove(path);
         intent.done.insert(path.to_owned(), state);
+        if let Some(own) = intent.own_entry() {
+            own.uploaded += 1;
+        }
     }
 
     /// Has the intent written soon.

@@ -174,7 +174,7 @@ async fn answer(service: &Service, Request { job, executors }: Request) -> Resul
                 Answer::Json(value)
             })
         }
-        HostJob::History => deploy::history(&project).await.map(|jobs| Answer::Json(Value::Array(jobs))),
+        HostJob::History => deploy::history(&project).await.map(|entries| Answer::Json(json!(entries))),
         HostJob::Rollback { deploy, reload } => deploy::rollback(&project, &executors, deploy.as_deref(), &reload)
             .await
             .map(|report| Answer::Json(json!(report))),

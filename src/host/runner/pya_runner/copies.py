@@ -16,7 +16,7 @@ KEPT_LISTED, KEPT_SIZE = 1000, 4096
 
 
 def complete(job, plan):
-    """Fills in what the plan leaves to the newest manifest, and notes what is replaced or deleted: it may be wanted back."""
+    """Fills in what the plan leaves to the newest manifest, and notes what is replaced, which may be wanted back."""
     manifest, uploads = plan["manifest"], plan["files"]
     newest = job.note_if_there("manifest-%d.json" % (job.job["generation"] - 1)) or {}
     going = plan["delete"] + [path for obstacle in plan["clear"] for path in obstacle["files"]]

@@ -1,4 +1,4 @@
-"""The history of jobs, which is kept longer than their receipts, and the job `history`, which returns it."""
+"""The history of jobs, which is kept longer than their receipts, the job `history`, and the history of deploys."""
 
 import os
 import re
@@ -9,6 +9,16 @@ from . import files, limits
 def history(job):
     """Returns the jobs of this project, the latest last."""
     job.result = {"jobs": (files.read_json(os.path.join(job.state, "history.json")) or {"jobs": []})["jobs"]}
+
+
+def carried_on(past, added, uploaded, deleted):
+    """The history of deploys after a rollback, the last one `added`: an entry replaces the one of the same deploy."""
+    ids = {entry["id"] for entry in added}
+    for own in added[-1:]:
+        own.update(uploaded=uploaded, deleted=deleted)
+    past = past if isinstance(past, list) else []
+    past = [entry for entry in past if isinstance(entry, dict) and entry.get("id") not in ids]
+    return (past + added)[-limits.HISTORY_KEPT :]
 
 
 def applied_migrations(receipt):

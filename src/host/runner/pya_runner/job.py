@@ -115,7 +115,7 @@ class Job:
         return os.path.exists(os.path.join(self.work, limits.JOURNAL))
 
     def remove_folder(self, receipt):
-        """Removes the work folder, unless it has an archive to fetch, old files to restore, or new ones to go on with."""
+        """Removes the work folder, unless it has an archive to fetch, files to restore, or some to go on with."""
         is_archive = receipt["operation"] == "archive" and receipt["state"] == "done"
         is_half = receipt["state"] != "done" and self.has_begun() and not receipt["result"].get("undone")
         if not is_archive and not is_half and receipt["state"] != "incomplete" and files.remove_elsewhere(self.work):
