@@ -20,6 +20,7 @@ FILES = [*(HOST / "runner").rglob("*.py"), HOST / "agent.py", HOST / "stub.py"]
 # All that is called of the standard library; a number is the version that brought the names after it, where that is
 # later than 3.3. Look up what you add: it must be in 3.8 and in the newest version, not deprecated.
 CALLS = """
+base64 b64decode
 contextlib contextmanager 3.4 suppress
 errno EDQUOT EEXIST EINVAL EMLINK ENOENT ENOLCK ENOSPC ENOSYS ENOTDIR ENOTEMPTY EOPNOTSUPP EPERM EXDEV
 fcntl LOCK_EX LOCK_NB flock
@@ -51,7 +52,7 @@ time gmtime monotonic sleep strftime time
 traceback format_exception format_exception_only print_exc print_exception
 zipfile BadZipFile ZipFile
 zipimport _zip_directory_cache.pop zipimporter
-zlib error
+zlib decompress error
 contextlib ExitStack
 errno ELOOP ENXIO
 os O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK O_RDONLY mkdir symlink utime

@@ -1,9 +1,10 @@
 """The job `rollback`: restores what a deploy replaced or deleted, and removes what it added."""
 
+import base64
 import json
 import os
 import re
-from codecs import decode
+import zlib
 
 from . import files, limits
 from .errors import Refusal
@@ -51,7 +52,7 @@ def stage_old_files(job, transaction):
     # Interrupted deploys may have changed these since, so their content is unknown.
     note = job.note_if_there("intent-%s.json" % job.id) or {}
     if "packed" in note:
-        note = json.loads(decode(decode(note["packed"].encode(), "base64"), "zlib").decode())
+        note = json.loads(zlib.decompress(base64.b64decode(note["packed"])).decode())
     changed = {path for key in ("pending", "deletes") for path in note.get(key, ())}
     changed -= {path for key in ("files", "deleted", "added") for path in index[key]}
     files_now = dict(manifest["files"], **{path: {"sha256": None, "size": None} for path in sorted(changed)})
