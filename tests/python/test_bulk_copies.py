@@ -234,3 +234,19 @@ def test_after_a_deploy_that_was_cut_off_what_is_certain_is_copied_and_the_rest_
     assert set(actions(report, "copy")) == {"other.jpg"}
     state = json.loads(next((site.remote.parent / ".pya").rglob("manifest-*.json")).read_text())
     assert set(state["files"]) == set(files_below(site.local))
+
+
+def test_a_rollback_under_a_long_note_knows_what_else_may_have_changed(with_agent):
+    site = with_agent
+    put(site, {f"many/{number}.txt": b"%d" % number for number in range(300)})
+    sent(site)
+    put(site, {f"many/{number}.txt": b"new %d" % number for number in range(299)})
+    sent(site)
+    put(site, {"many/299.txt": b"cut off"})
+    site.host.faults.add("status", code=400, method="POST", path="*/manifest-*", times=1)
+    assert not site.deploy(executor="none", reload=[])
+    site.host.faults.clear()
+    assert site.run(site.api.rollback(**site.via))
+    put(site, {f"many/{number}.txt": b"%d" % number for number in range(300)})
+    # What the last deploy was about is not trusted to be as it was.
+    assert site.run(site.api.deploy_diff(site.local)).changed == ["many/299.txt"]
