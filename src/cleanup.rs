@@ -1,4 +1,5 @@
-//! Cleanup after an operation was interrupted, such as removing a task on the host that must not stay there.
+//! Cleanup after an operation was interrupted, such as ending a command on the host, or removing a task that must not stay
+//! there.
 //!
 //! Dropping a future ends it at once, and nothing can be awaited while it is dropped. So work that has to be undone on
 //! the host is deferred here as a future of its own, and the callers that interrupt operations (the command line, the
@@ -15,6 +16,11 @@ static PENDING: Mutex<Vec<Pending>> = Mutex::new(Vec::new());
 /// Defers a cleanup until [`run_pending`] is called.
 pub(crate) fn defer(due: impl Future<Output = ()> + Send + 'static) {
     PENDING.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(due));
+}
+
+/// Whether any cleanup is deferred.
+pub(crate) fn is_due() -> bool {
+    !PENDING.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
 }
 
 /// Runs the deferred cleanups, for at most `within`; returns at once if there are none. They run one after another, in

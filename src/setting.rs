@@ -52,12 +52,14 @@ pub enum Setting {
     MaxSize,
     Overwrite,
     RollbackOnFailure,
+    SetEnv,
+    Settings,
     SiteUrl,
 }
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::AllowLfsPointers,
         Self::AllowTasks,
         Self::CompareNames,
@@ -75,6 +77,8 @@ impl Setting {
         Self::MaxSize,
         Self::Overwrite,
         Self::RollbackOnFailure,
+        Self::SetEnv,
+        Self::Settings,
         Self::SiteUrl,
     ];
 
@@ -99,6 +103,8 @@ impl Setting {
             Self::MaxSize => ("max_size=", "--max-size"),
             Self::Overwrite => ("overwrite=True", "--overwrite"),
             Self::RollbackOnFailure => ("rollback_on_failure=True", "--rollback-on-failure"),
+            Self::SetEnv => ("env=", "--set-env"),
+            Self::Settings => ("settings=", "--settings"),
             Self::SiteUrl => ("site_url=", "--site-url"),
         };
         match interface {

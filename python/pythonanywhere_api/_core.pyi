@@ -2,7 +2,7 @@
 
 import builtins
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, final, type_check_only
 
@@ -1255,6 +1255,8 @@ class PythonanywhereApi(_PythonanywhereBase):
         collectstatic: bool = False,
         requirements: str | None = None,
         manage: str | None = None,
+        settings: str | None = None,
+        env: Mapping[str, str] | None = None,
         health_url: str | None = None,
         rollback_on_failure: bool = False,
     ) -> DeployReport:
@@ -1283,6 +1285,8 @@ class PythonanywhereApi(_PythonanywhereBase):
             collectstatic: run ``manage.py collectstatic`` there before that.
             requirements: install this requirements file of the project before that.
             manage: where ``manage.py`` is in the project, if not at its root.
+            settings: the Django settings module for ``manage.py``; by default that of the web app.
+            env: environment variables for these commands, as for `manage`.
             health_url: a path of the site that must not answer with a server error after the reload.
             rollback_on_failure: put the old files back if a command, the reload or that health check fails. Databases
                 stay as they are. The files go as a bundle then, whatever their number: nothing else is kept.
@@ -1292,7 +1296,8 @@ class PythonanywhereApi(_PythonanywhereBase):
 
         Raises:
             ConfigError: options that the diff doesn't allow, before any request.
-            KeyboardInterrupt: Ctrl-C; its ``report`` is the report so far.
+            KeyboardInterrupt: Ctrl-C; its ``report`` is the report so far. A command that runs is ended on the host,
+                and the next deploy says that it is owed.
         """
     @property
     def agent(self) -> AgentOfWebApp[AgentChange | None, AgentStatus | None]:
@@ -1301,17 +1306,22 @@ class PythonanywhereApi(_PythonanywhereBase):
         self,
         *args: str,
         manage: str | None = None,
+        settings: str | None = None,
+        env: Mapping[str, str] | None = None,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
         site_url: str | None = None,
         allow_tasks: bool = False,
     ) -> CommandResult | None:
-        """Runs ``manage.py`` on the host, with the web app's Python.
+        """Runs ``manage.py`` on the host, with the web app's Python, settings, variables and working folder.
 
         Args:
             args: the words of the command, as in ``manage("migrate", "--noinput")``.
             manage: where ``manage.py`` is in the project, if not at its root.
+            settings: the Django settings module; by default that of the web app.
+            env: environment variables for this command. They reach the host by the API only, in a file that is deleted
+                as soon as it was read, and are in no receipt and no history.
             executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
@@ -1319,12 +1329,16 @@ class PythonanywhereApi(_PythonanywhereBase):
             the host could not do it.
 
         Raises:
-            ConfigError: nothing can run commands on the host, or the project has no such file.
+            ConfigError: nothing can run commands on the host, the project has no such file, or the command would never
+                end there or asks somebody (``runserver``, ``shell``, ``createsuperuser`` without ``--noinput``).
+            KeyboardInterrupt: Ctrl-C, after which the command is ended on the host. Cancelling the awaited call of
+                `AsyncPythonanywhereApi` does the same.
         """
     def run(
         self,
         command: str | Sequence[str],
         *,
+        env: Mapping[str, str] | None = None,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1335,13 +1349,15 @@ class PythonanywhereApi(_PythonanywhereBase):
 
         Args:
             command: a text for the shell, or a sequence of words.
+            env: environment variables for this command, as for `manage`.
             executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
             As for `manage`.
 
         Raises:
-            ConfigError: nothing can run commands on the host.
+            ConfigError: nothing can run commands on the host, or the command would never end there.
+            KeyboardInterrupt: as for `manage`.
         """
     def verify(
         self,
@@ -1539,6 +1555,8 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         collectstatic: bool = False,
         requirements: str | None = None,
         manage: str | None = None,
+        settings: str | None = None,
+        env: Mapping[str, str] | None = None,
         health_url: str | None = None,
         rollback_on_failure: bool = False,
     ) -> Coroutine[DeployReport]:
@@ -1550,6 +1568,8 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         self,
         *args: str,
         manage: str | None = None,
+        settings: str | None = None,
+        env: Mapping[str, str] | None = None,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1561,6 +1581,7 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         self,
         command: str | Sequence[str],
         *,
+        env: Mapping[str, str] | None = None,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,

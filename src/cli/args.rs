@@ -197,6 +197,12 @@ pub struct Deploy {
     /// Run manage.py migrate on the host, before the reload
     #[arg(long, help_heading = "Steps on the host")]
     pub migrate: bool,
+    /// Django settings module for manage.py [default: the configured one, else that of the web app]
+    #[arg(long, value_name = "MODULE", help_heading = "Steps on the host")]
+    pub settings: Option<String>,
+    /// Environment variable for the commands; without a value, the one that it has here; may be given several times
+    #[arg(long, value_name = "NAME[=VALUE]", help_heading = "Steps on the host")]
+    pub set_env: Vec<String>,
     /// Path of the site for the health check after the reload [default: /, if the site can be reached]
     #[arg(long, value_name = "PATH", help_heading = "Steps on the host")]
     pub health_url: Option<String>,
@@ -263,6 +269,13 @@ pub struct Manage {
     /// Arguments for manage.py; the -- before them may be left out
     #[arg(last = true, required = true)]
     pub args: Vec<String>,
+    /// Django settings module for manage.py [default: the configured one, else that of the web app]
+    #[arg(long, value_name = "MODULE")]
+    pub settings: Option<String>,
+    // Not `--env`, by which many tools choose between staging and production.
+    /// Environment variable for the command; without a value, the one that it has here; may be given several times
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub set_env: Vec<String>,
     /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,
@@ -275,6 +288,9 @@ pub struct Run {
     /// The command and its arguments; the -- before them may be left out
     #[arg(last = true, required = true)]
     pub command: Vec<String>,
+    /// Environment variable for the command; without a value, the one that it has here; may be given several times
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub set_env: Vec<String>,
     /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,

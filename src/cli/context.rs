@@ -40,9 +40,8 @@ impl Context {
         *self.interrupt_handler.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(handler));
     }
 
-    /// Reports that a signal ended the command; `by` is the exit code that stands for the signal.
+    /// Reports what was done until a signal ended the command; `by` is the exit code that stands for the signal.
     pub fn report_interrupt(&self, by: Exit) {
-        self.output.say(if by == Exit::Interrupted { "interrupted" } else { "terminated" });
         if let Some(handler) = self.interrupt_handler.lock().unwrap_or_else(PoisonError::into_inner).take() {
             handler(&self.output);
         }

@@ -56,6 +56,12 @@ impl Exit {
         }
     }
 
+    /// What a signal did to the command.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        if self == Self::Interrupted { "interrupted" } else { "terminated" }
+    }
+
     /// The code for an error that ended a command.
     #[must_use]
     pub fn of(error: &Error) -> Self {

@@ -1,7 +1,8 @@
 //! From the command line to the exit code: parsing, the runtime, signals.
 //!
-//! A command is one future. Ctrl-C and SIGTERM drop it, which cancels what it has under way; a command registers in its
-//! [`Context`] beforehand what to print about interrupted work. Only the emulator waits for the signals itself, because
+//! A command is one future. Ctrl-C and SIGTERM drop it, which cancels what it has under way, also on the host, for which
+//! there are some seconds; a second signal ends them. A command registers in its [`Context`] beforehand what to print then
+//! about interrupted work. Only the emulator waits for the signals itself, because
 //! they are how it normally ends.
 
 use std::ffi::OsString;
@@ -25,8 +26,9 @@ use crate::cleanup;
 use crate::error::{Error, Result};
 use crate::setting::Interface;
 
-/// Time that an interrupted command has to remove what it left on the host; as a rule there is nothing.
-const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time that an interrupted command has to end what it started on the host, and to remove what it left there; as a rule
+/// there is nothing.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs `pya` with what was typed, the command's own name first, and returns the exit code.
 ///
@@ -77,15 +79,27 @@ fn run_command(context: &Context, command: Command) -> Result<Exit> {
         if let Command::Emulator(args) = command {
             return commands::emulate(&args, context, &mut signals).await;
         }
-        tokio::select! {
-            exit = commands::run(command, context) => exit,
-            by = signals.next() => {
-                context.report_interrupt(by);
-                Ok(by)
+        let (exit, by) = tokio::select! {
+            exit = commands::run(command, context) => (exit, None),
+            by = signals.next() => (Ok(by), Some(by)),
+        };
+        if let Some(by) = by {
+            context.output.say(by.in_words());
+            if cleanup::is_due() {
+                context.output.say("ending what was started on the host; another Ctrl-C leaves it there");
             }
         }
+        tokio::select! {
+            () = cleanup::run_pending(CLEANUP_TIMEOUT) => {}
+            _ = signals.next() => context.output.warn(
+                "interrupted again: what was started on the host may go on there, and what is left goes with the next command"
+            ),
+        }
+        if let Some(by) = by {
+            context.report_interrupt(by);
+        }
+        exit
     });
-    runtime.block_on(cleanup::run_pending(CLEANUP_TIMEOUT));
     // Threads that still read or hash files must not delay the exit.
     runtime.shutdown_timeout(Duration::from_millis(50));
     exit

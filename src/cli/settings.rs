@@ -46,10 +46,11 @@ pub struct Table {
     pub allow_tasks: bool,
     pub site_url: Option<String>,
     pub manage: Option<String>,
+    pub settings: Option<String>,
 }
 
 /// The keys of [`Table`]; a test compares the two.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "allow_lfs_pointers",
     "allow_tasks",
     "compare",
@@ -69,6 +70,7 @@ const KEYS: [&str; 23] = [
     "rate_limit",
     "remote_root",
     "root",
+    "settings",
     "site_url",
     "strict",
     "timeout",

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::bundle::Part;
+use super::variables::Variables;
 use crate::error::Error;
 use crate::text::cut;
 
@@ -32,6 +33,9 @@ pub struct Job {
     /// What to do.
     #[serde(flatten)]
     pub operation: Operation,
+    /// The variables of a command. The job only says that there are some: they go in a file of their own.
+    #[serde(skip_serializing_if = "Variables::is_empty")]
+    pub variables: Variables,
 }
 
 /// What a job does.
@@ -66,13 +70,15 @@ pub enum Operation {
     Hash { prune: Vec<String> },
     /// Pack files for download.
     Archive { include: Vec<String>, exclude: Vec<String>, prune: Vec<String> },
-    /// Run `manage.py`.
+    /// Run `manage.py`. The agent knows the web app's folder and module search path better than we do.
     Manage {
         args: Vec<String>,
         manage: String,
         virtualenv: Option<String>,
         python: Option<String>,
         settings: Option<String>,
+        path: Vec<String>,
+        folder: Option<String>,
         timeout: u64,
     },
     /// Install requirements.
@@ -108,7 +114,14 @@ impl Job {
     /// A job created at `created` by the service's clock.
     #[must_use]
     pub fn new(id: &str, created: u64, root: &str, operation: Operation) -> Self {
-        Self { format: 1, id: id.to_owned(), created, root: root.to_owned(), operation }
+        let variables = Variables::default();
+        Self { format: 1, id: id.to_owned(), created, root: root.to_owned(), operation, variables }
+    }
+
+    /// The same with variables, if it is a command.
+    #[must_use]
+    pub fn with_variables(self, variables: Variables) -> Self {
+        Self { variables, ..self }
     }
 }
 
@@ -184,6 +197,8 @@ pub enum State {
     Failed,
     /// It was not started.
     Refused,
+    /// It is a command that was ended, or not started, since nobody waits for it any more.
+    Cancelled,
 }
 
 /// Why a job failed.
@@ -277,6 +292,11 @@ mod tests {
         let expected = json!({"format": 1, "id": "00ff", "created": 5, "root": "/home/u/p", "operation": "run",
             "command": ["ls"], "folder": "", "timeout": 60});
         assert_eq!(job, expected);
+        let operation = Operation::Run { command: vec!["ls".into()], folder: String::new(), timeout: 60 };
+        let variables = Variables::new([("PASSWORD".to_owned(), "s3cret".to_owned())]).unwrap();
+        let job = serde_json::to_value(Job::new("00ff", 5, "/home/u/p", operation).with_variables(variables)).unwrap();
+        assert_eq!(job["variables"], true);
+        assert!(!job.to_string().contains("s3cret"));
     }
 
     #[test]

@@ -13,9 +13,11 @@ mod sign;
 mod site;
 mod stub;
 mod time;
+mod variables;
 mod workspace;
 mod wsgi;
 mod wsgi_code;
+mod wsgi_literals;
 
 pub use agent::{Agent, Agents, Change, Status, StatusReport, Unreachable};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
@@ -24,6 +26,7 @@ pub use job::{Applied, Failure, Job, LIFETIME, More, Operation, Receipt, Retenti
 pub use sign::{VERSION, random_id};
 pub use site::Site;
 pub use time::host_time;
-pub use workspace::{JobFolder, LeftTasks};
-pub use wsgi::{settings_module, wsgi_file};
+pub use variables::Variables;
+pub use workspace::{Cancellation, JobFolder, LeftTasks};
+pub use wsgi::{checked_settings, settings_module, wsgi_file};
 pub use wsgi_code::WsgiCode;

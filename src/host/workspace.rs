@@ -1,7 +1,7 @@
 //! Where the jobs of a project are carried out: their folders and receipts, in the project's state folder on the host.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::job::{Job, Operation, Receipt, State};
@@ -14,6 +14,9 @@ use crate::error::{Error, ErrorKind, Result, TimeoutPhase};
 
 /// The longest receipt: enough for the digests of 400 000 files. Whoever can write to the account can write receipts.
 const MOST_BYTES: usize = 64 << 20;
+
+/// The file with the variables of a command, in the folder of its job.
+const VARIABLES: &str = "variables.json";
 
 /// When to look for a receipt for the first time.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -29,16 +32,28 @@ pub struct JobFolder {
     pub owner: Option<String>,
     /// Kinds of tasks that could not be deleted: a note must record them.
     pub left: LeftTasks,
+    /// What became of a command that was cut off, once that is known.
+    pub cancelled: Arc<OnceLock<Cancellation>>,
 }
 
 /// Shared by everything that runs for one command.
 pub type LeftTasks = Arc<Mutex<BTreeSet<TaskKind>>>;
 
+/// What became of a command that nobody waits for any more.
+#[derive(Debug, Clone)]
+pub struct Cancellation {
+    /// Its receipt, if it has ended.
+    pub receipt: Option<Receipt>,
+    /// Human-readable; what the command is called comes before it.
+    pub outcome: String,
+}
+
 impl JobFolder {
     /// The place for jobs of the project with this state folder.
     #[must_use]
     pub fn new(client: &Client, state: &RemotePath) -> Self {
-        Self { client: client.clone(), state: state.clone(), owner: None, left: LeftTasks::default() }
+        let (left, cancelled) = (LeftTasks::default(), Arc::default());
+        Self { client: client.clone(), state: state.clone(), owner: None, left, cancelled }
     }
 
     /// Kinds of tasks that could not be deleted.
@@ -89,12 +104,41 @@ impl JobFolder {
         Ok(Some(receipt))
     }
 
+    /// Uploads the variables of a command, if it has any. Whatever comes of the job, [`forget_variables`] must follow.
+    ///
+    /// [`forget_variables`]: Self::forget_variables
+    pub(super) async fn send_variables(&self, job: &Job) -> Result<()> {
+        if job.variables.is_empty() {
+            return Ok(());
+        }
+        let place = self.folder(&job.id)?.join(VARIABLES)?;
+        self.client.upload_file(&place, job.variables.to_text().into()).await.map(drop)
+    }
+
+    /// Deletes what [`send_variables`](Self::send_variables) sent where the runner may not have done it.
+    pub(super) async fn forget_variables(&self, job: &Job) {
+        if job.variables.is_empty() {
+            return;
+        }
+        let deleted = match self.folder(&job.id).and_then(|folder| folder.join(VARIABLES)) {
+            Ok(place) => self.client.delete_path(&place).await,
+            Err(error) => Err(error),
+        };
+        match deleted {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                log::warn!("the variables of this command may still be on the host: {}", error.chain());
+            }
+            _ => {}
+        }
+    }
+
     /// Uploads the runner with its job, for executors that start it as a program, and returns the command.
     pub(super) async fn set_up(&self, job: &Job) -> Result<String> {
         let folder = self.folder(&job.id)?;
         let text = serde_json::to_vec(job).expect("texts and numbers make JSON");
         self.client.upload_file(&folder.join("job.json")?, text.into()).await?;
         self.client.upload_file(&folder.join(runner::FILE_NAME)?, runner::archive()).await?;
+        self.send_variables(job).await?;
         // From the home folder of whoever runs it; the rest of the path has nothing that a shell would change.
         Ok(format!("python3 ~/.pya/{}/work-{}/{}", self.state.name(), job.id, runner::FILE_NAME))
     }

@@ -1,9 +1,10 @@
 //! The WSGI file of a web app: its path, and the settings module that it names.
 
 use crate::client::RemotePath;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-const SETTINGS: &str = "DJANGO_SETTINGS_MODULE";
+/// The variable that names the settings module.
+pub(super) const SETTINGS: &str = "DJANGO_SETTINGS_MODULE";
 
 /// The path of the WSGI file of a web app.
 ///
@@ -13,11 +14,33 @@ pub fn wsgi_file(domain: &str) -> Result<RemotePath> {
     RemotePath::parse(&format!("/var/www/{}_wsgi.py", domain.replace('.', "_")))
 }
 
+/// `module`, if it can be the name of a settings module.
+///
+/// # Errors
+/// `Config` if it is not a dotted name.
+pub fn checked_settings(module: &str) -> Result<&str> {
+    let is_identifier = |part: &str| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    if module.split('.').all(is_identifier) {
+        return Ok(module);
+    }
+    Err(Error::config(format!(
+        "{module:?} is not the name of a settings module: write it as Python imports it, such as mysite.settings"
+    )))
+}
+
 /// The settings module that a WSGI file names, itself or in the original that the agent's stub contains; the last one
 /// counts. `None` if there is none, or if it is not a literal.
 #[must_use]
 pub fn settings_module(text: &str) -> Option<&str> {
-    text.lines().filter_map(named_in).next_back()
+    settings_modules(text).next_back()
+}
+
+/// All that it names, in their order.
+pub(super) fn settings_modules(text: &str) -> impl DoubleEndedIterator<Item = &str> {
+    text.lines().filter_map(named_in)
 }
 
 fn named_in(line: &str) -> Option<&str> {
@@ -34,6 +57,18 @@ fn named_in(line: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_settings_module_is_a_dotted_name() {
+        for module in ["settings", "mysite.settings.production", "_a.b1"] {
+            assert_eq!(checked_settings(module).unwrap(), module);
+        }
+        for module in
+            ["", ".settings", "mysite.", "a..b", "mysite/settings.py", "my-site.settings", "a b", "1a", "a\nb"]
+        {
+            assert!(checked_settings(module).is_err(), "{module}");
+        }
+    }
 
     #[test]
     fn the_settings_module_is_read_from_where_it_is_set() {

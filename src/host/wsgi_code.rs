@@ -1,11 +1,14 @@
 //! What the text of a WSGI file tells about the environment of its web app, for commands that run outside of it.
 //!
-//! The file is Python and may do anything, so this errs on one side: only what is known to leave the process' environment
-//! alone passes, and everything else counts as setting variables. Running a command with the wrong database is worse than
-//! not running it.
+//! The file is Python and may do anything, so this errs on one side. Plain statements with constant values are carried over
+//! ([`super::wsgi_literals`]); of the rest, only what is known to leave the process' environment alone passes. Running a
+//! command with the wrong database is worse than not running it.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::stub::Stub;
-use super::wsgi::settings_module;
+use super::wsgi::{SETTINGS, settings_module, settings_modules};
+use super::wsgi_literals::{self, Literals, end_of_text};
 
 /// Modules whose import sets no environment variables. What a project's own module does is not known here.
 const HARMLESS: [&str; 23] = [
@@ -34,8 +37,8 @@ const HARMLESS: [&str; 23] = [
     "whitenoise",
 ];
 
-/// Calls and modules that set variables by other means, or run code that this text does not show.
-const OPAQUE: [&str; 12] = [
+/// Calls and modules that change the environment by other means, or run code that this text does not show.
+const OPAQUE: [&str; 14] = [
     "putenv",
     "unsetenv",
     "load_dotenv",
@@ -48,32 +51,54 @@ const OPAQUE: [&str; 12] = [
     "run_path",
     "activate_this",
     "addsitedir",
+    "chdir",
+    "fchdir",
 ];
 
+/// What changes a list.
+const CHANGES: [&str; 8] = [".append", ".insert", ".extend", ".remove", ".pop", ".clear", ".sort", ".reverse"];
+
 /// What is known of a WSGI file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WsgiCode {
     /// Whether it is the one that the host makes for a new web app.
     pub is_placeholder: bool,
     /// The Django settings module that it names.
     pub settings: Option<String>,
-    /// The first thing that sets environment variables, or may; `None` if nothing does.
-    pub sets_variables: Option<String>,
+    /// Environment variables that it sets for certain, besides that of the settings.
+    pub variables: BTreeMap<String, String>,
+    /// Folders that it adds to `sys.path`.
+    pub path: Vec<String>,
+    /// The working folder that it changes to.
+    pub folder: Option<String>,
+    /// The first thing that changes the environment, or may, in a way that is not known; `None` if nothing does.
+    pub unknown: Option<String>,
 }
 
 impl WsgiCode {
-    /// Reads the text of a WSGI file; in one with the agent, the original counts.
+    /// Reads the text of the WSGI file at `file` in the account of `user`; in one with the agent, the original counts.
     #[must_use]
-    pub fn read(text: &str) -> Self {
+    pub fn read(text: &str, file: &str, user: &str) -> Self {
         let original = Stub::find(text).and_then(|stub| stub.original);
         let text = original.as_deref().unwrap_or(text);
         let code = without_comments(text);
-        Self {
-            is_placeholder: is_placeholder(&code),
-            settings: settings_module(&code).map(str::to_owned),
-            sets_variables: first_import(&code).or_else(|| first_opaque(&code)).or_else(|| first_setting(&code)),
-        }
+        let literals = wsgi_literals::read(&code, file, &format!("/home/{user}"));
+        let Literals { mut variables, path, folder, rest } = literals;
+        let set = variables.remove(SETTINGS);
+        let named: BTreeSet<&str> = settings_modules(&rest).chain(set.as_deref()).collect();
+        let several = (named.len() > 1).then(|| format!("names several settings modules ({})", join(&named)));
+        let unknown = first_import(&rest)
+            .or_else(|| first_opaque(&rest))
+            .or_else(|| first_setting(&rest))
+            .or_else(|| first_path(&rest))
+            .or(several);
+        let settings = set.or_else(|| settings_module(&rest).map(str::to_owned));
+        Self { is_placeholder: is_placeholder(&code), settings, variables, path, folder, unknown }
     }
+}
+
+fn join(names: &BTreeSet<&str>) -> String {
+    names.iter().copied().collect::<Vec<_>>().join(", ")
 }
 
 /// The host's own "hello world". Its code often stays in a file that loads something else further down.
@@ -88,7 +113,7 @@ fn is_placeholder(code: &str) -> bool {
     code.contains("Hello, World!") && code.contains("Page not found.") && defined == 1 && !loads_another
 }
 
-/// The text without comments, and with empty texts of several lines unless they hold the placeholder's page.
+/// The text without comments, and with a name for each text of several lines unless that holds the placeholder's page.
 fn without_comments(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
@@ -97,7 +122,7 @@ fn without_comments(text: &str) -> String {
         if let Some(quotes) = long {
             let end = rest[3..].find(quotes).map_or(rest.len(), |end| end + 6);
             let is_page = rest[..end].contains("Hello, World!");
-            code.push_str(if is_page { "\"Hello, World!\"" } else { "\"\"" });
+            code.push_str(if is_page { "\"Hello, World!\"" } else { "_several_lines_" });
             rest = &rest[end..];
         } else if first == '#' {
             rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
@@ -111,21 +136,6 @@ fn without_comments(text: &str) -> String {
         }
     }
     code
-}
-
-/// Where a text in quotes ends, which is on its line.
-fn end_of_text(text: &str, quote: char) -> usize {
-    let mut is_escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
-            '\n' => return at,
-            _ if c == quote => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -170,16 +180,41 @@ fn first_setting(code: &str) -> Option<String> {
             continue;
         }
         if is_deleted(before) || !(reads(after) || names_settings(after) || is_tested(before)) {
-            let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-            let line = after.lines().next().unwrap_or_default();
-            // No further than the name: what follows may be a password.
-            let end = line.find(['=', '(', ',']).unwrap_or(line.len());
-            let statement = format!("{}{name}{}", &code[start..at], &line[..end]);
-            let statement: String = statement.trim().chars().take(80).collect();
-            return Some(format!("has {statement:?}"));
+            return Some(quoted(code, at, name));
         }
     }
     None
+}
+
+/// The first change of the module search path.
+fn first_path(code: &str) -> Option<String> {
+    let mut imports = code.lines().filter_map(|line| line.trim().strip_prefix("from sys import"));
+    if imports.any(|names| names.contains(['*', '(']) || words(names).any(|word| word == "path")) {
+        return Some("imports sys.path by another name".to_owned());
+    }
+    let name = "sys.path";
+    for (at, _) in code.match_indices(name) {
+        let (before, after) = (&code[..at], code[at + name.len()..].trim_start());
+        let item = after.strip_prefix('[').and_then(|item| item.split_once(']'));
+        let is_changed = CHANGES.iter().any(|change| after.starts_with(change))
+            || is_assigned(after)
+            || item.is_some_and(|(_, after)| is_assigned(after))
+            || is_deleted(before);
+        if is_changed && !before.ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+            return Some(quoted(code, at, name));
+        }
+    }
+    None
+}
+
+/// The statement with `name` at `at`, no further than the name: what follows may be a password.
+fn quoted(code: &str, at: usize, name: &str) -> String {
+    let start = code[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = code[at + name.len()..].lines().next().unwrap_or_default();
+    let end = line.find(['=', '(', ',']).unwrap_or(line.len());
+    let statement = format!("{}{name}{}", &code[start..at], &line[..end]);
+    let statement: String = statement.trim().chars().take(80).collect();
+    format!("has {statement:?}")
 }
 
 fn is_deleted(before: &str) -> bool {
@@ -251,18 +286,37 @@ def application(environ, start_response):
     yield content.encode('utf8')
 ";
 
+    fn read(text: &str) -> WsgiCode {
+        WsgiCode::read(text, "/var/www/a_b_wsgi.py", "me")
+    }
+
     #[test]
     fn the_usual_file_of_a_django_project_is_known() {
-        let code = WsgiCode::read(DJANGO);
-        let known = WsgiCode { is_placeholder: false, settings: Some("mysite.settings".into()), sets_variables: None };
-        assert_eq!(code, known);
+        let known = WsgiCode {
+            settings: Some("mysite.settings".into()),
+            path: vec!["/home/me/mysite".into()],
+            ..WsgiCode::default()
+        };
+        assert_eq!(read(DJANGO), known);
         let installed = super::super::stub::text("a.b", &"0".repeat(32), DJANGO);
-        assert_eq!(WsgiCode::read(&installed), known);
+        assert_eq!(read(&installed), known);
+    }
+
+    #[test]
+    fn constants_are_carried_over() {
+        let more = "os.environ['DATABASE_URL'] = 'sqlite:////home/me/live.db'\nsys.path.append('/home/me/lib')\n\
+                    os.environ.setdefault('SECRET_KEY', 'x#y')  # not in git\nos.chdir(path)\n";
+        let code = read(&DJANGO.replace("from django", &format!("{more}from django")));
+        let variables = [("DATABASE_URL", "sqlite:////home/me/live.db"), ("SECRET_KEY", "x#y")];
+        assert_eq!(code.variables, variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        assert_eq!(code.path, ["/home/me/mysite", "/home/me/lib"]);
+        assert_eq!((code.folder.as_deref(), code.unknown), (Some("/home/me/mysite"), None));
+        assert_eq!(code.settings.as_deref(), Some("mysite.settings"));
     }
 
     #[test]
     fn the_hosts_placeholder_is_known_and_names_no_settings() {
-        let code = WsgiCode::read(HELLO);
+        let code = read(HELLO);
         assert!(code.is_placeholder && code.settings.is_none(), "{code:?}");
         for more in [
             "from mysite import application\n",
@@ -270,21 +324,22 @@ def application(environ, start_response):
             "application = app\n",
             "def application(environ, start_response):\n    pass\n",
         ] {
-            assert!(!WsgiCode::read(&format!("{HELLO}{more}")).is_placeholder, "{more}");
+            assert!(!read(&format!("{HELLO}{more}")).is_placeholder, "{more}");
         }
-        assert!(!WsgiCode::read(DJANGO).is_placeholder);
+        assert!(!read(DJANGO).is_placeholder);
     }
 
     #[test]
-    fn whatever_may_set_a_variable_counts() {
+    fn whatever_may_change_the_environment_and_is_not_known_counts() {
         for line in [
-            "os.environ['DATABASE_URL'] = 'live'",
-            "os.environ[\"DATABASE_URL\"]='live'",
-            "os.environ [ 'X' ] = 'live'",
+            "os.environ['DATABASE_URL'] = 'li' % x",
+            "if x:\n    os.environ[\"DATABASE_URL\"]='live'",
+            "if x: os.environ [ 'X' ] = 'live'",
+            "os.environ['X'] = \"\"\"of\nseveral lines\"\"\"",
             "os.environ[NAME] = value",
             "os.environ['X'] += 'y'",
             "os.environ['X'] |= y",
-            "os.environ.setdefault('X', 'y')",
+            "os.environ.setdefault('X', y)",
             "os.environ.update(\n    X='y',\n)",
             "os.environ.update(DJANGO_SETTINGS_MODULE='x')",
             "os.environ |= {'X': 'y'}",
@@ -293,7 +348,8 @@ def application(environ, start_response):
             "env = os.environ",
             "setup(os.environ)",
             "os.putenv('X', 'y')",
-            "from os import environ\nenviron['X'] = 'y'",
+            "from os import environ\nenviron['X'] = y",
+            "from os import *\nenviron['X'] = 'y'",
             "from os import path, environ as e",
             "import os as o\no.environ['X'] = 'y'",
             "from dotenv import load_dotenv",
@@ -306,12 +362,23 @@ def application(environ, start_response):
             "import os; import secrets_of_mine",
             "__import__('mine')",
             "os.environ['DJANGO_SETTINGS_MODULE'] = SETTINGS",
+            "if x:\n    os.environ['DJANGO_SETTINGS_MODULE'] = 'other.settings'",
+            "sys.path.append(x)",
+            "sys.path = [x] + sys.path",
+            "sys.path += ['/a']",
+            "sys.path[0:0] = ['/a']",
+            "del sys.path[0]",
+            "if x:\n    sys.path.append('/a')",
+            "from sys import path",
+            "os.chdir(x)",
+            "if x:\n    os.chdir('/a')",
+            "from os import chdir",
         ] {
-            let code = WsgiCode::read(&format!("{DJANGO}{line}\n"));
-            assert!(code.sets_variables.is_some(), "{line}");
+            let code = read(&format!("{DJANGO}{line}\n"));
+            assert!(code.unknown.is_some(), "{line}");
         }
-        let code = WsgiCode::read("import os\nos.environ['PASSWORD'] = 's3cret'\n");
-        assert_eq!(code.sets_variables.as_deref(), Some("has \"os.environ['PASSWORD']\""));
+        let code = read("import os\nos.environ['PASSWORD'] = 's3cret' + x\n");
+        assert_eq!(code.unknown.as_deref(), Some("has \"os.environ['PASSWORD']\""));
     }
 
     #[test]
@@ -327,8 +394,10 @@ def application(environ, start_response):
             "'''\nos.environ['X'] = 'y'\nimport mine\n'''",
             "import logging, json",
             "from pathlib import Path",
+            "print(sys.path, sys.path[0], sys.path_hooks)",
+            "if x:\n    os.environ['DJANGO_SETTINGS_MODULE'] = 'mysite.settings'",
         ] {
-            assert_eq!(WsgiCode::read(&format!("{DJANGO}{line}\n")).sets_variables, None, "{line}");
+            assert_eq!(read(&format!("{DJANGO}{line}\n")).unknown, None, "{line}");
         }
     }
 }

@@ -19,9 +19,12 @@ def application(environ, start_response):
 """
 
 
+# Like Django's own it finds its files from where it is, not from the working folder, which is the web app's.
 MANAGE = """\
+import os
 import sys
 
+os.chdir(os.path.dirname(os.path.abspath(__file__)))
 words = sys.argv[1:]
 print("manage.py", *words)
 if "migrate" in words:

@@ -11,7 +11,7 @@ import time
 import pytest
 from agent_site import PATH, header, job
 from runner_host import NEW_TREE, OLD_TREE, Host
-from uwsgi_site import PATIENCE, Uwsgi, needs_uwsgi
+from uwsgi_site import PATIENCE, WSGI, Uwsgi, needs_uwsgi
 
 pytestmark = [needs_uwsgi, pytest.mark.slow, pytest.mark.timeout(4 * PATIENCE)]
 
@@ -50,6 +50,46 @@ def test_commands_run_with_the_web_apps_python_and_settings(start):
     assert (receipt["exit_status"], receipt["output"].split()[1:]) == (5, ["mysite.settings", "check"])
     # `sys.executable` is uwsgi there, which is no Python.
     assert "uwsgi" not in receipt["result"]["interpreter"]
+
+
+def test_commands_find_what_the_web_app_finds(start, tmp_path):
+    """The variables and module paths that its WSGI file sets, and its working folder."""
+    original = WSGI + "\nos.environ['SECRET_KEY'] = 'live'\nsys.path.append('/home/elsewhere/lib')\nos.chdir('/tmp')\n"
+    site = start(original=original.format(root=str(tmp_path / "me" / "mysite")))
+    script = "import json, os, sys\nprint(json.dumps([os.environ['SECRET_KEY'], os.getcwd(), sys.path]))\n"
+    (site.project / "manage.py").write_text(script)
+    body, identity = job("manage", args=["check"], manage="manage.py", virtualenv=None, settings=None, timeout=60)
+    assert site.ask("manage", body)
+    secret, folder, path = json.loads(site.receipt(identity)["output"])
+    assert (secret, folder) == ("live", "/tmp")
+    assert path[0] == str(site.project)
+    assert "/home/elsewhere/lib" in path
+
+
+def test_a_site_with_one_worker_answers_soon_after_its_command_was_cancelled(start):
+    site = start()
+    (site.project / "manage.py").write_text("import os\nos.execvp('sleep', ['sleep', '300'])\n")
+    body, identity = job("manage", args=["check"], manage="manage.py", virtualenv=None, settings=None, timeout=240)
+    work = site.home / ".pya" / "00112233aabbccdd" / f"work-{identity}"
+    asked = threading.Thread(target=site.ask, args=("manage", body))
+    asked.start()
+    while not (work / "output").exists():
+        time.sleep(0.02)
+    visits = []
+    visit = threading.Thread(target=lambda: visits.append(site.get("/hello/")))
+    visit.start()
+    time.sleep(0.5)
+    assert visits == []
+    (work / "cancel").write_text("{}")
+    begun = time.monotonic()
+    visit.join()
+    print(f"the site answered {time.monotonic() - begun:.1f} s after the note")
+    assert time.monotonic() - begun < 15
+    assert visits[0][0] == 200
+    asked.join()
+    receipt = site.receipt(identity)
+    assert (receipt["state"], receipt["result"]["signal"]) == ("cancelled", "SIGTERM")
+    assert not work.exists()
 
 
 def test_an_application_that_fails_to_load_leaves_the_agent(start):

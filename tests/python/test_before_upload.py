@@ -191,8 +191,8 @@ def test_a_step_whose_file_goes_with_this_deploy_is_refused(site):
 
 
 SETS = [
-    'os.environ["DATABASE_URL"] = "live"',
-    'os.environ.setdefault("DATABASE_URL", "live")',
+    'os.environ["DATABASE_URL"] = "live" + os.sep',
+    'if True:\n    os.environ.setdefault("DATABASE_URL", "live")',
     "os.environ.update(DATABASE_URL='live')",
     "from dotenv import load_dotenv",
     "import mysite_environment",

@@ -88,14 +88,17 @@ def test_a_command_that_takes_too_long_is_ended_with_all_that_it_started(host):
     receipt = run(host, "bash", "-c", script, timeout=2, module=module)
     assert (receipt["state"], receipt["error"]["kind"], receipt["result"]["timed_out"]) == ("failed", "timed_out", True)
     assert receipt["exit_status"] not in (0, None)
-    child = int(receipt["output"].split()[0])
-    for _ in range(100):
-        status = Path(f"/proc/{child}/stat")
+    assert ends(int(receipt["output"].split()[0]))
+
+
+def ends(process: int) -> bool:
+    """Whether a process that was killed is gone, or will be."""
+    for _ in range(600):
+        status = Path(f"/proc/{process}/stat")
         if not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] == "Z":
-            break
+            return True
         time.sleep(0.05)
-    else:
-        pytest.fail("what the command started still runs")
+    return False
 
 
 def test_a_command_that_ends_well_when_it_is_asked_to_has_timed_out_all_the_same(host):
@@ -161,7 +164,7 @@ def manage(host: Host, module=None, **more):
 def pretending(**facts):
     """A runner that believes itself in another Python."""
     module = load()
-    names = ("prefix", "base_prefix", "executable", "version_info")
+    names = ("prefix", "base_prefix", "executable", "path", "version_info")
     module.commands.sys = types.SimpleNamespace(**{name: getattr(sys, name) for name in names} | facts)
     return module
 
@@ -170,7 +173,7 @@ def test_the_virtualenv_of_the_web_app_is_used(host):
     python = Python(host.home / "venv")
     receipt = manage(host, virtualenv="/home/me/venv")
     assert (receipt["state"], receipt["exit_status"]) == ("done", 0)
-    assert receipt["output"] == f"{python.path} manage.py migrate --no-input\n"
+    assert receipt["output"] == f"{python.path} {host.root}/manage.py migrate --no-input\n"
     assert receipt["result"]["argv"] == [str(python.path), "manage.py", "migrate", "--no-input"]
     assert receipt["result"]["interpreter"] == str(python.path)
 
@@ -219,7 +222,7 @@ def test_as_a_program_it_uses_the_python_that_runs_it_or_the_virtualenv_whatever
     python = Python(host.home / "venv", "2.7")
     job = simple(host, "manage", manage="manage.py", args=[], settings=None, timeout=30, virtualenv="/home/me/venv")
     done = as_program(host, job)
-    assert (done.returncode, done.stdout) == (0, f"{python.path} manage.py\n")
+    assert (done.returncode, done.stdout) == (0, f"{python.path} {host.root}/manage.py\n")
 
 
 # ---- manage.py, pip
@@ -233,13 +236,140 @@ def virtualenv(tmp_path_factory):
     return folder
 
 
-def test_manage_py_runs_in_its_folder_with_the_settings_of_the_web_app(host, virtualenv):
-    script = "import os, sys; print(sys.prefix, os.getcwd(), sys.argv, os.environ['DJANGO_SETTINGS_MODULE']); exit(3)"
-    write(host.root / "src" / "manage.py", script.encode())
+SHOW = b"""\
+import json, os, sys
+names = ["DJANGO_SETTINGS_MODULE", "DATABASE_URL", "PYTHONPATH"]
+print(json.dumps([sys.prefix, os.getcwd(), sys.argv, sys.path, {name: os.environ.get(name) for name in names}]))
+exit(3)
+"""
+
+
+def test_manage_py_runs_in_the_working_folder_of_the_web_app_with_its_settings(host, virtualenv, tmp_path, monkeypatch):
+    write(host.root / "src" / "manage.py", SHOW)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "of the web app")
     receipt = manage(host, manage="src/manage.py", settings="mysite.settings", virtualenv=str(virtualenv))
-    words = ["manage.py", "migrate", "--no-input"]
-    assert receipt["output"] == f"{virtualenv} {host.root}/src {words} mysite.settings\n"
+    prefix, folder, words, path, environment = json.loads(receipt["output"])
+    assert (prefix, folder) == (str(virtualenv), str(tmp_path))
+    assert words == [f"{host.root}/src/manage.py", "migrate", "--no-input"]
+    assert path[0] == f"{host.root}/src"
+    assert environment["DJANGO_SETTINGS_MODULE"] == "mysite.settings"
+    assert environment["DATABASE_URL"] == "of the web app"
     assert (receipt["state"], receipt["exit_status"], receipt["error"]) == ("failed", 3, None)
+
+
+def test_manage_py_finds_the_modules_that_the_web_app_finds(host, virtualenv, monkeypatch):
+    write(host.root / "src" / "manage.py", SHOW)
+    monkeypatch.setenv("PYTHONPATH", "/before")
+    module = pretending(
+        prefix=str(virtualenv),
+        path=[
+            *("", "relative", "/home/lib", f"{virtualenv}/lib/python3/site-packages", Path("/no/text"), "/other"),
+            *(f"{sys.base_prefix}/lib/python3.99", "/home/me/.local/lib/python3/site-packages"),
+        ],
+    )
+    receipt = manage(host, module, manage="src/manage.py", virtualenv=str(virtualenv))
+    assert receipt["error"] is None, receipt
+    path, environment = json.loads(receipt["output"])[3:]
+    assert environment["PYTHONPATH"] == "/home/lib:/other:/before"
+    assert path[:4] == [f"{host.root}/src", "/home/lib", "/other", "/before"]
+
+
+def test_a_task_gives_manage_py_the_folder_and_the_paths_that_the_job_names(host):
+    write(host.root / "manage.py", SHOW)
+    common = {"manage": "manage.py", "args": [], "settings": "x.y", "timeout": 30, "virtualenv": None}
+    job = simple(host, "manage", **common, folder="/home/me/mysite/app", path=["/home/me/lib", "/elsewhere"])
+    done = as_program(host, job, environment={"PATH": os.environ["PATH"]})
+    _, folder, _, _, environment = json.loads(done.stdout)
+    assert folder == f"{host.root}/app"
+    assert environment == {
+        "DJANGO_SETTINGS_MODULE": "x.y",
+        "DATABASE_URL": None,
+        "PYTHONPATH": f"{host.home}/lib:/elsewhere",
+    }
+    job = simple(host, "manage", **common)
+    done = as_program(host, job, environment={"PATH": os.environ["PATH"]})
+    assert json.loads(done.stdout)[1] == str(host.root)
+    job = simple(host, "manage", **common, folder="/home/me/nowhere")
+    assert "there is no folder" in as_program(host, job).stdout
+
+
+# ---- variables for one command
+
+
+def test_variables_reach_the_command_and_are_read_once(host, monkeypatch):
+    monkeypatch.setenv("KEPT", "kept")
+    script = (
+        "import os; print(sorted(os.environ['SECRET']), os.environ['KEPT'], os.listdir(os.path.dirname(sys.argv[1])))"
+    )
+    write(host.root / "manage.py", f"import sys\n{script}\n".encode())
+    common = {"manage": "manage.py", "settings": None, "timeout": 30, "virtualenv": None, "variables": True}
+    job = simple(host, "manage", args=[], **common)
+    work = host.state / f"work-{job['id']}"
+    job["args"] = [str(work / "x")]
+    write(work / "variables.json", json.dumps({"SECRET": "s3cret"}).encode())
+    receipt = host.run(job=job)
+    assert receipt["state"] == "done", receipt
+    assert "['3', 'c', 'e', 'r', 's', 't'] kept" in receipt["output"]
+    assert "variables.json" not in receipt["output"]
+    kept = [path for path in host.home.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
+    assert kept == []
+    # Without them it is not run.
+    again = host.run(job=job | {"id": "a" * 16})
+    assert (again["state"], again["error"]["kind"]) == ("refused", "missing")
+
+
+def test_variables_of_a_command_that_is_refused_are_gone_as_well(host):
+    common = {"manage": "manage.py", "args": [], "settings": None, "timeout": 30, "virtualenv": None}
+    job = simple(host, "manage", variables=True, **common)
+    write(host.state / f"work-{job['id']}" / "variables.json", b'{"SECRET": "s3cret"}')
+    assert host.run(job=job)["state"] == "refused"
+    assert [path for path in host.home.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()] == []
+
+
+# ---- commands that nobody waits for any more
+
+
+def cancel(host: Host, job) -> None:
+    """What the client writes, through the API."""
+    write(host.state / f"work-{job['id']}" / "cancel", b"{}")
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_cancelled_command_is_ended_with_all_that_it_started(host, stubborn):
+    script = "trap '' TERM; " * stubborn + "sleep 1000 & echo $!; wait; sleep 1000"
+    job = simple(host, "run", command=["bash", "-c", script], folder="", timeout=90)
+    module = load()
+    module.limits.GRACE_SECONDS = 0.2
+    output = host.state / f"work-{job['id']}" / "output"
+    heartbeat = module.job.Job.tick
+
+    def cancel_once_it_runs(self, **how):
+        heartbeat(self, **how)
+        if output.read_bytes().endswith(b"\n"):
+            cancel(host, job)
+
+    module.job.Job.tick = lambda self, **how: cancel_once_it_runs(self, **how) if output.exists() else None
+    begun = time.monotonic()
+    receipt = host.run(module=module, job=job)
+    assert time.monotonic() - begun < 30
+    assert (receipt["state"], receipt["error"]["kind"], receipt["result"]["timed_out"]) == (
+        "cancelled",
+        "cancelled",
+        False,
+    )
+    assert receipt["exit_status"] not in (0, None)
+    assert ends(int(receipt["output"].split()[0]))
+    assert host.run(job=simple(host, "history"))["result"]["jobs"][-1]["state"] == "cancelled"
+    assert not (host.state / f"work-{job['id']}").exists()
+
+
+def test_a_command_that_was_cancelled_before_it_started_is_not_started(host):
+    job = simple(host, "run", command=["touch", "ran"], folder="", timeout=90)
+    cancel(host, job)
+    receipt = host.run(job=job)
+    assert (receipt["state"], receipt["exit_status"], receipt["error"]["kind"]) == ("cancelled", 1, "cancelled")
+    assert not (host.root / "ran").exists()
 
 
 @pytest.mark.parametrize(

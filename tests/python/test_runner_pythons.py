@@ -45,7 +45,7 @@ socket gethostname
 stat S_IMODE S_ISDIR S_ISREG
 subprocess DEVNULL PIPE Popen SubprocessError 3.5 run
 sys base_prefix executable exit meta_path meta_path.insert meta_path.remove modules path_importer_cache
-sys path_importer_cache.pop prefix stderr stderr.flush stdout.buffer.write version_info
+sys path path_importer_cache.pop prefix stderr stderr.flush stdout.buffer.write version_info
 tarfile BLOCKSIZE PAX_FORMAT TarError TarInfo open
 threading Lock
 time gmtime monotonic sleep strftime time
@@ -55,7 +55,7 @@ zipimport _zip_directory_cache.pop zipimporter
 zlib decompress error
 contextlib ExitStack
 errno ELOOP ENXIO
-os O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK O_RDONLY mkdir symlink utime
+os O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK O_RDONLY getcwd mkdir path.isabs symlink utime
 re DOTALL IGNORECASE match split
 stat S_ISLNK
 """

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::project::{executors, remote};
+use super::project::{executors, remote, variables};
 use crate::cli::args::{Manage, Run};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -24,28 +24,22 @@ pub async fn manage(args: &Manage, context: &Context) -> Result<Exit> {
         }
         executors.domain.clone_from(&args.web_app);
     }
-    register_interrupt_note(context);
-    let what = Command::Manage(args.args.clone(), settings.table.manage.clone());
-    let outcome = command(&project, &executors, what).await;
+    let what = Command::Manage {
+        args: args.args.clone(),
+        manage: settings.table.manage.clone(),
+        settings: args.settings.clone().or_else(|| settings.table.settings.clone()),
+    };
+    let outcome = command(&project, &executors, what, &variables(&args.set_env)?).await;
     project.client.persist_budget();
     Ok(print_outcome(&outcome?, context))
 }
 
 pub async fn run(args: &Run, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
-    register_interrupt_note(context);
-    let outcome = command(&project, &executors(&args.executors, &settings), Command::Run(args.command.clone())).await;
+    let (executors, what) = (executors(&args.executors, &settings), Command::Run(args.command.clone()));
+    let outcome = command(&project, &executors, what, &variables(&args.set_env)?).await;
     project.client.persist_budget();
     Ok(print_outcome(&outcome?, context))
-}
-
-/// What to print after Ctrl-C: nothing can end a command inside a web app.
-fn register_interrupt_note(context: &Context) {
-    context.on_interrupt(|output| {
-        output.say(
-            "if the command has started in the web app, it continues there: \"pya history\" lists it when it has ended",
-        );
-    });
 }
 
 fn print_outcome(outcome: &Outcome, context: &Context) -> Exit {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::diff::{executor_lines, summarise};
 use super::history::revision_text;
-use super::project::{Prepared, executors_and_reloads};
+use super::project::{Prepared, executors_and_reloads, variables};
 use crate::cli::args::Deploy;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -24,7 +24,7 @@ const LONG: f64 = 60.0;
 pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
     let prepared = Prepared::new(&args.select, context)?;
     let output = &context.output;
-    let options = options(args, &prepared);
+    let options = options(args, &prepared)?;
     options.check()?;
     let mut diff = prepared.diff(output).await?;
     if args.delete_unmanaged {
@@ -42,10 +42,10 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
     })
 }
 
-fn options(args: &Deploy, prepared: &Prepared<'_>) -> DeployOptions {
+fn options(args: &Deploy, prepared: &Prepared<'_>) -> Result<DeployOptions> {
     let table = &prepared.settings.table;
     let (executors, reload) = executors_and_reloads(&args.executors, &prepared.settings, args.no_reload, &args.reload);
-    DeployOptions {
+    Ok(DeployOptions {
         delete: args.delete || table.delete,
         delete_unmanaged: args.delete_unmanaged,
         max_delete: args.max_delete.or(table.max_delete),
@@ -60,11 +60,13 @@ fn options(args: &Deploy, prepared: &Prepared<'_>) -> DeployOptions {
             collectstatic: args.collectstatic,
             migrate: args.migrate,
             manage: table.manage.clone(),
+            settings: args.settings.clone().or_else(|| table.settings.clone()),
+            variables: variables(&args.set_env)?,
         },
         rollback_on_failure: args.rollback_on_failure,
         executors,
         ..DeployOptions::default()
-    }
+    })
 }
 
 /// The path for the health check. The domains of an emulator lead nowhere unless its address is given.
@@ -89,6 +91,9 @@ fn what_next(report: &DeployReport) -> &'static str {
         }
         Some(_) => {
             "the files are in place, but a command may still run on the host; run the deploy again to reload the web app"
+        }
+        None if !report.steps.is_empty() => {
+            "the files are in place, and the web app was not reloaded: run the deploy again, with the steps that it owes"
         }
         None => "run the deploy again to send the rest; until then the web app is not reloaded",
     }

@@ -8,8 +8,9 @@ use crate::cli::output::Output;
 use crate::cli::settings::{OneOrMore, Settings};
 use crate::client::Environment;
 use crate::deploy::{Compare, DeployDiff, DeployOptions, ExecutorChoice, ExecutorOptions, Project, SelectOptions};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
+use crate::host::Variables;
 
 /// A project, with the selection and the way to compare.
 pub struct Prepared<'a> {
@@ -50,7 +51,24 @@ pub fn executors(args: &args::ExecutorOptions, settings: &Settings<'_>) -> Execu
     }
 }
 
-/// The same for a command that reloads. The only domain given with `--reload` counts before those of the table, and
+/// Variables for commands on the host. One without a value has that of this process: so a password is in no command line.
+///
+/// # Errors
+/// `Config` for one that is not set here, or that must not be given.
+pub fn variables(given: &[String]) -> Result<Variables> {
+    let pair = |word: &String| match word.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => match std::env::var(word) {
+            Ok(value) => Ok((word.clone(), value)),
+            Err(_) => Err(Error::config(format!(
+                "the variable {word:?} is not set here, or its value is not text: set it, or give --set-env {word}=VALUE"
+            ))),
+        },
+    };
+    Variables::new(given.iter().map(pair).collect::<Result<Vec<_>>>()?)
+}
+
+/// The executor options of a command that reloads, and what it reloads. The only domain given with `--reload` counts before those of the table, and
 /// without `--domain` an address belongs to the one domain that is reloaded.
 pub fn executors_and_reloads(
     args: &args::ExecutorOptions,

@@ -1,13 +1,20 @@
 //! The commands of a deploy, run between the new files and the reload. One that fails ends the deploy before the reload.
+//!
+//! Whoever interrupts the deploy ends its command on the host too; the report then says what became of it, and the intent
+//! that the step is still owed.
+
+use std::sync::{Arc, OnceLock};
 
 use super::context::Run;
 use super::progress::ProgressEvent;
+use super::report::Recorder;
+use crate::cleanup;
 use crate::deploy::plan::environment::receipt_within;
 use crate::deploy::plan::steps::StepReport;
 use crate::deploy::remote::Remote;
 use crate::deploy::state::lease::Lease;
 use crate::error::{Error, Result};
-use crate::host::{JobFolder, random_id};
+use crate::host::{Cancellation, JobFolder, random_id};
 
 impl<R: Remote> Run<'_, R> {
     /// Runs what is asked for; false ends the deploy.
@@ -29,12 +36,12 @@ impl<R: Remote> Run<'_, R> {
         // Others must know the tasks of these jobs as those of a deploy that is going on.
         let owner = Some(lease.intent().id.clone());
         let job_folder = JobFolder { owner, ..self.job_folder(client) };
-        for (step, operation) in self.options.steps.operations(&self.strategy.environment) {
+        for (step, operation, variables) in self.options.steps.operations(&self.strategy.environment) {
             self.watcher.tell(ProgressEvent::Running { step: step.to_owned() });
-            let job = job_folder.job(&random_id(16)?, &self.base.remote_root, operation);
-            self.recorder.lock().running = Some(step.to_owned());
+            let job = job_folder.job(&random_id(16)?, &self.base.remote_root, operation).with_variables(variables);
+            let mut running = RunningStep::new(self.recorder, step, &job_folder);
             let receipt = lease.guard().wait_for(executor.run(&job_folder, &job, receipt_within(executor))).await;
-            self.recorder.lock().running = None;
+            running.end();
             let receipt = match receipt {
                 Ok(receipt) => receipt,
                 Err(Error::Timeout { .. }) => {
@@ -58,5 +65,44 @@ impl<R: Remote> Run<'_, R> {
             }
         }
         Ok(true)
+    }
+}
+
+/// A step that runs. If it is cut off, the report tells what became of it once that is known.
+struct RunningStep {
+    recorder: Recorder,
+    step: &'static str,
+    cancelled: Arc<OnceLock<Cancellation>>,
+    is_over: bool,
+}
+
+impl RunningStep {
+    fn new(recorder: &Recorder, step: &'static str, job_folder: &JobFolder) -> Self {
+        recorder.lock().running = Some(step.to_owned());
+        Self { recorder: recorder.clone(), step, cancelled: Arc::clone(&job_folder.cancelled), is_over: false }
+    }
+
+    fn end(&mut self) {
+        self.recorder.lock().running = None;
+        self.is_over = true;
+    }
+}
+
+impl Drop for RunningStep {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let (recorder, step, cancelled) = (self.recorder.clone(), self.step, Arc::clone(&self.cancelled));
+        // After the cleanup that ends the command, which was deferred before this.
+        cleanup::defer(async move {
+            let Some(Cancellation { receipt, outcome }) = cancelled.get() else { return };
+            let mut report = recorder.lock();
+            if let Some(receipt) = receipt {
+                report.running = None;
+                report.steps.push(StepReport::of(step, receipt));
+            }
+            report.stopped = Some(format!("{step} {outcome}; it is still owed: the next deploy says so"));
+        });
     }
 }

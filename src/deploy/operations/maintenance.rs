@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::api::TaskKind;
 use crate::cleanup;
 use crate::client::{Client, RemotePath};
+use crate::deploy::plan::endless;
 use crate::deploy::plan::environment::{PythonEnvironment, limit_of, receipt_within};
 use crate::deploy::plan::executor::{ExecutorOptions, NO_COMMANDS};
 use crate::deploy::plan::step_files::manage_hint;
@@ -18,7 +19,7 @@ use crate::deploy::state::intent::Intent;
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{Error, Result};
-use crate::host::{Executor, JobFolder, Operation, Receipt, random_id, sweep_own};
+use crate::host::{Executor, JobFolder, Operation, Receipt, Variables, checked_settings, random_id, sweep_own};
 use crate::setting::Setting;
 
 /// How long a job may take: the runner begins none that is older than 30 minutes.
@@ -36,8 +37,15 @@ pub(crate) struct Maintenance<'a, R> {
 /// A command to be run on the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// `manage.py` with these arguments; where it is in the project, if not at its root.
-    Manage(Vec<String>, Option<String>),
+    /// `manage.py` with these arguments.
+    Manage {
+        /// What comes after `manage.py`.
+        args: Vec<String>,
+        /// Where it is in the project, if not at its root.
+        manage: Option<String>,
+        /// The Django settings, if not those of the web app.
+        settings: Option<String>,
+    },
     /// Any program with its arguments, in the project's folder. The agent refuses it.
     Run(Vec<String>),
 }
@@ -59,19 +67,19 @@ impl<R: Remote> Maintenance<'_, R> {
     pub(crate) async fn run_as(&self, id: &str, operation: Operation, limit: Duration) -> Result<Receipt> {
         let state = self.folder.read_notes(self.remote).await?;
         sweep_tasks(&self.job_folder.client, self.folder, &state).await?;
-        self.start(id, operation, limit).await
+        self.start(id, operation, Variables::default(), limit).await
     }
 
     /// The same for a caller that has read the notes of other deploys.
     pub(crate) async fn run_after(&self, state: &State, operation: Operation, limit: Duration) -> Result<Receipt> {
         sweep_tasks(&self.job_folder.client, self.folder, state).await?;
-        self.start(&random_id(16)?, operation, limit).await
+        self.start(&random_id(16)?, operation, Variables::default(), limit).await
     }
 
-    async fn start(&self, id: &str, operation: Operation, limit: Duration) -> Result<Receipt> {
+    async fn start(&self, id: &str, operation: Operation, variables: Variables, limit: Duration) -> Result<Receipt> {
         let kinds = self.executor.task_kinds();
+        let job = self.job_folder.job(id, self.root, operation).with_variables(variables);
         if kinds.is_empty() {
-            let job = self.job_folder.job(id, self.root, operation);
             return self.executor.run(&self.job_folder, &job, limit).await;
         }
         let mut intent = Intent::new(self.remote.server_time());
@@ -88,7 +96,6 @@ impl<R: Remote> Maintenance<'_, R> {
             id: id.to_owned(),
             is_over: false,
         };
-        let job = self.job_folder.job(id, self.root, operation);
         let receipt = self.executor.run(&self.job_folder, &job, limit).await;
         note.is_over = true;
         // While a task of it is there, the note must be, too.
@@ -132,25 +139,43 @@ impl Drop for Note {
     }
 }
 
-/// Runs a command on the host and waits until it ends.
+/// Runs a command on the host, with these variables besides its own, and waits until it ends. If the future is dropped
+/// before, the command is ended on the host.
 ///
 /// # Errors
-/// `Config` if nothing can run it; `Job` if it could not be started; `Timeout` if it is unknown whether it ended; what the
-/// service answers. A command that failed is not an error.
-pub async fn command(project: &Project, executors: &ExecutorOptions, command: Command) -> Result<Outcome> {
+/// `Config` if nothing can run it, or if it would never end there; `Job` if it could not be started; `Timeout` if it is
+/// unknown whether it ended; what the service answers. A command that failed is not an error.
+pub async fn command(
+    project: &Project,
+    executors: &ExecutorOptions,
+    command: Command,
+    variables: &Variables,
+) -> Result<Outcome> {
+    match &command {
+        Command::Manage { args, settings, .. } => {
+            endless::check_manage(args)?;
+            settings.as_deref().map_or(Ok(()), |module| checked_settings(module).map(drop))?;
+        }
+        Command::Run(words) => endless::check_run(words)?,
+    }
     let (client, root) = (&project.client, &project.remote_root);
     let executor = executors.for_job(client, NO_COMMANDS).await?;
     let folder = StateFolder::of(client.user(), root)?;
     // Also before a command that is refused.
     sweep_tasks(client, &folder, &folder.read_notes(client).await?).await?;
+    let mut variables = variables.clone();
     let operation = match command {
-        Command::Manage(args, manage) => {
+        Command::Manage { args, manage, settings } => {
             let record = match executors.domain.as_deref() {
                 Some(domain) => Some(client.webapp(domain).await?),
                 None => None,
             };
+            let (domain, settings) = (executors.domain.as_deref(), settings.as_deref());
             let environment = PythonEnvironment::of_record(record.as_ref(), &executor);
-            environment.for_manage(client, executors.domain.as_deref(), &executor).await?.manage(args, manage)
+            let environment = environment.for_manage(client, domain, settings, &executor).await?;
+            let operation = environment.manage(args, manage);
+            variables = environment.variables(&operation, &variables);
+            operation
         }
         Command::Run(_) if matches!(executor, Executor::Webapp(_)) => {
             return Err(Error::config(format!(
@@ -162,7 +187,7 @@ pub async fn command(project: &Project, executors: &ExecutorOptions, command: Co
     };
     let job_folder = JobFolder::new(client, folder.path());
     let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
-    let receipt = maintenance.start(&random_id(16)?, operation, receipt_within(&executor)).await?;
+    let receipt = maintenance.start(&random_id(16)?, operation, variables, receipt_within(&executor)).await?;
     let mut output = receipt.output.clone();
     match (receipt.exit_status, &receipt.error) {
         (Some(status), None) => Ok(Outcome { exit_status: status, output, truncated: receipt.truncated }),

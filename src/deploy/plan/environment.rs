@@ -1,7 +1,7 @@
 //! The Python environment of a web app, as far as a command on the host must be told, and how long commands may run.
 //!
-//! Inside the web app the agent has all of it. A task or a console knows what the web app's record and the text of its WSGI
-//! file tell, and no more: where that may not be all, `manage.py` is refused, since it could work on another database.
+//! Inside the web app the agent has all of it. A task or a console is told what the web app's record and the text of its
+//! WSGI file say, and no more: where that may not be all, `manage.py` is refused, since it could work on another database.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::{Executor, Operation, WsgiCode, wsgi_file};
+use crate::host::{Executor, Operation, Variables, WsgiCode, wsgi_file};
 use crate::setting::Setting;
 
 /// How long a command may run inside a web app, in seconds, where a request may take 5 minutes.
@@ -39,8 +39,14 @@ pub(crate) struct PythonEnvironment {
     virtualenv: Option<String>,
     /// Its version of Python, as `3.13`.
     python: Option<String>,
-    /// Its Django settings.
+    /// Its Django settings, or those that were asked for.
     settings: Option<String>,
+    /// Where it looks for modules, by its WSGI file.
+    path: Vec<String>,
+    /// Its working folder.
+    folder: Option<String>,
+    /// What its WSGI file sets.
+    variables: Variables,
     /// How long a command may run, in seconds.
     timeout: u64,
 }
@@ -56,16 +62,24 @@ impl PythonEnvironment {
         Self {
             virtualenv: field("virtualenv_path"),
             python: field("python_version").filter(|_| !is_agent),
-            settings: None,
+            folder: field("working_directory").filter(|_| !is_agent),
             timeout: limit_of(executor),
+            ..Self::default()
         }
     }
 
-    /// The same for `manage.py`. Sends one request, for the WSGI file.
+    /// The same for `manage.py`, with the settings module `settings` if that was named. Sends one request, for the WSGI
+    /// file.
     ///
     /// # Errors
     /// `Config` where `manage.py` would not run as the web app does; as the service answers.
-    pub(crate) async fn for_manage(self, client: &Client, domain: Option<&str>, executor: &Executor) -> Result<Self> {
+    pub(crate) async fn for_manage(
+        self,
+        client: &Client,
+        domain: Option<&str>,
+        settings: Option<&str>,
+        executor: &Executor,
+    ) -> Result<Self> {
         let Some(domain) = domain else {
             return Err(Error::config(format!(
                 "manage.py was not run: it uses the settings of a web app, so name the web app ({})",
@@ -76,11 +90,19 @@ impl PythonEnvironment {
             Err(error) if error.kind() == ErrorKind::NotFound => Bytes::new(),
             wsgi => wsgi?,
         };
-        let code = WsgiCode::read(&String::from_utf8_lossy(&wsgi));
-        let refusal = refusal(&code, domain, executor);
-        refusal.map_or(Ok(Self { settings: code.settings.filter(|_| !is_inside(executor)), ..self }), |why| {
-            Err(Error::config(format!("manage.py was not run: {why}")))
-        })
+        let file = wsgi_file(domain)?;
+        let code = WsgiCode::read(&String::from_utf8_lossy(&wsgi), file.as_str(), client.user());
+        if let Some(why) = refusal(&code, domain, settings, executor) {
+            return Err(Error::config(format!("manage.py was not run: {why}")));
+        }
+        let settings = settings.map(str::to_owned);
+        if is_inside(executor) {
+            // It has all the rest, also what no text tells.
+            return Ok(Self { settings, ..self });
+        }
+        let variables = Variables::of_web_app(&code.variables);
+        let (settings, folder) = (settings.or(code.settings), code.folder.or(self.folder));
+        Ok(Self { settings, folder, variables, path: code.path, ..self })
     }
 
     /// `manage.py` with these arguments.
@@ -91,7 +113,17 @@ impl PythonEnvironment {
             virtualenv: self.virtualenv.clone(),
             python: self.python.clone(),
             settings: self.settings.clone(),
+            path: self.path.clone(),
+            folder: self.folder.clone(),
             timeout: self.timeout,
+        }
+    }
+
+    /// The variables of a command: those of the web app where `operation` runs `manage.py`, and `given`, which win.
+    pub(crate) fn variables(&self, operation: &Operation, given: &Variables) -> Variables {
+        match operation {
+            Operation::Manage { .. } => self.variables.with(given),
+            _ => given.clone(),
         }
     }
 
@@ -107,13 +139,14 @@ fn is_inside(executor: &Executor) -> bool {
 }
 
 /// Why `manage.py` would run with other settings than the web app, and what to do about it.
-fn refusal(code: &WsgiCode, domain: &str, executor: &Executor) -> Option<String> {
+fn refusal(code: &WsgiCode, domain: &str, settings: Option<&str>, executor: &Executor) -> Option<String> {
     let file = wsgi_file(domain).map_or_else(|_| "its WSGI file".to_owned(), |file| file.to_string());
-    if code.is_placeholder {
+    if code.is_placeholder && settings.is_none() {
         return Some(format!(
             "the WSGI file of {domain} is still the host's placeholder and names no settings, so manage.py would use \
              those for development. Let {file} load the project (os.environ[\"DJANGO_SETTINGS_MODULE\"] = \"…\"), then \
-             repeat this"
+             repeat this; or name the settings module ({})",
+            Setting::Settings
         ));
     }
     if is_inside(executor) {
@@ -121,14 +154,15 @@ fn refusal(code: &WsgiCode, domain: &str, executor: &Executor) -> Option<String>
     }
     let name = executor.name();
     let agent = format!("the agent runs it as the web app runs (\"pya agent install {domain}\")");
-    match (&code.sets_variables, &code.settings) {
+    match (&code.unknown, settings.or(code.settings.as_deref())) {
         (Some(what), _) => Some(format!(
-            "{file} {what}, so it may set environment variables, which {name} does not have: it could work on another \
-             database. {agent}"
+            "{file} {what}, so what it does to the environment is not known outside of the web app, and by {name} it \
+             could work on another database. {agent}"
         )),
         (None, None) => Some(format!(
-            "{file} names no settings module that {name} could use, so manage.py would use those for development. \
-             Set os.environ[\"DJANGO_SETTINGS_MODULE\"] there; or {agent}"
+            "{file} names no settings module that {name} could use, so manage.py would take those for development. \
+             Set os.environ[\"DJANGO_SETTINGS_MODULE\"] there, or name it ({}); or {agent}",
+            Setting::Settings
         )),
         (None, Some(_)) => None,
     }
@@ -138,18 +172,24 @@ fn refusal(code: &WsgiCode, domain: &str, executor: &Executor) -> Option<String>
 mod tests {
     use super::*;
 
-    fn code(is_placeholder: bool, settings: Option<&str>, sets_variables: Option<&str>) -> WsgiCode {
+    fn code(is_placeholder: bool, settings: Option<&str>, unknown: Option<&str>) -> WsgiCode {
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        WsgiCode { is_placeholder, settings: owned(settings), sets_variables: owned(sets_variables) }
+        WsgiCode { is_placeholder, settings: owned(settings), unknown: owned(unknown), ..WsgiCode::default() }
     }
 
     #[test]
-    fn a_task_runs_manage_only_with_the_settings_that_the_web_app_has() {
-        let why = |code: WsgiCode| refusal(&code, "a.b", &Executor::Schedule);
-        assert_eq!(why(code(false, Some("x"), None)), None);
-        assert!(why(code(true, None, None)).unwrap().contains("placeholder"));
-        assert!(why(code(false, None, None)).unwrap().contains("names no settings module"));
-        let words = why(code(false, Some("x"), Some("uses load_dotenv"))).unwrap();
-        assert!(words.contains("/var/www/a_b_wsgi.py uses load_dotenv") && words.contains("agent install"), "{words}");
+    fn a_task_runs_manage_only_with_the_settings_that_the_web_app_has_or_that_were_named() {
+        let why = |code: WsgiCode, named: Option<&str>| refusal(&code, "a.b", named, &Executor::Schedule);
+        assert_eq!(why(code(false, Some("x"), None), None), None);
+        assert!(why(code(true, None, None), None).unwrap().contains("placeholder"));
+        assert!(why(code(false, None, None), None).unwrap().contains("names no settings module"));
+        for code in [code(true, None, None), code(false, None, None), code(false, Some("x"), None)] {
+            assert_eq!(why(code, Some("y")), None);
+        }
+        for named in [None, Some("y")] {
+            let words = why(code(false, Some("x"), Some("uses load_dotenv")), named).unwrap();
+            assert!(words.contains("/var/www/a_b_wsgi.py uses load_dotenv"), "{words}");
+            assert!(words.contains("agent install"), "{words}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::executor::ExecutorOptions;
 use super::steps::Steps;
 use crate::api::checked_domain;
 use crate::error::{Error, Result};
+use crate::host::checked_settings;
 use crate::setting::Setting;
 use crate::text::first_few;
 
@@ -43,10 +44,11 @@ impl DeployOptions {
     /// Refuses what is wrong whatever is on the host.
     ///
     /// # Errors
-    /// `Config` for a domain that is none, and for an address that could belong to several of them.
+    /// `Config` for a domain or a settings module that is none, and for an address that could belong to several domains.
     pub fn check(&self) -> Result<()> {
         self.executors.check()?;
         self.reload.iter().try_for_each(|domain| checked_domain(domain).map(drop))?;
+        self.steps.settings.as_deref().map_or(Ok(()), |module| checked_settings(module).map(drop))?;
         if self.executors.site_url.is_some() && self.executors.domain.is_none() && self.reload.len() > 1 {
             return Err(Error::config(format!(
                 "{} is the address of one site, and {} are reloaded: name the one that it belongs to ({})",

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::environment::PythonEnvironment;
-use crate::host::{Operation, Receipt, State};
+use crate::host::{Operation, Receipt, State, Variables};
 
 /// What is run on the host after the files are there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +18,10 @@ pub struct Steps {
     pub migrate: bool,
     /// Where `manage.py` is in the project, if not at its root.
     pub manage: Option<String>,
+    /// The Django settings of `manage.py`, if not those of the web app.
+    pub settings: Option<String>,
+    /// What each of the commands gets as environment variables.
+    pub variables: Variables,
 }
 
 /// The result of a command.
@@ -55,7 +59,8 @@ impl Steps {
         wanted.into_iter().filter_map(|(is_wanted, name)| is_wanted.then_some(name))
     }
 
-    pub(crate) fn operations(&self, environment: &PythonEnvironment) -> Vec<(&'static str, Operation)> {
+    /// What is run, each under its name and with its variables.
+    pub(crate) fn operations(&self, environment: &PythonEnvironment) -> Vec<(&'static str, Operation, Variables)> {
         let manage = |args: &[&str]| {
             let args = args.iter().map(|&arg| arg.to_owned()).collect();
             environment.manage(args, self.manage.clone())
@@ -70,7 +75,11 @@ impl Steps {
         if self.migrate {
             operations.push(("migrate", manage(&["migrate", "--noinput"])));
         }
-        operations
+        let with_variables = |(name, operation): (&'static str, Operation)| {
+            let variables = environment.variables(&operation, &self.variables);
+            (name, operation, variables)
+        };
+        operations.into_iter().map(with_variables).collect()
     }
 }
 
@@ -112,9 +121,10 @@ mod tests {
 
     #[test]
     fn the_database_comes_last() {
-        let steps = Steps { requirements: Some("r.txt".into()), collectstatic: true, migrate: true, manage: None };
+        let steps =
+            Steps { requirements: Some("r.txt".into()), collectstatic: true, migrate: true, ..Steps::default() };
         let names: Vec<&str> =
-            steps.operations(&PythonEnvironment::default()).into_iter().map(|(name, _)| name).collect();
+            steps.operations(&PythonEnvironment::default()).into_iter().map(|(name, ..)| name).collect();
         assert_eq!(names, ["requirements", "collectstatic", "migrate"]);
         assert!(Steps::default().is_none() && !steps.is_none());
         assert_eq!((Steps::default().names().count(), steps.names().count()), (0, 3));

@@ -154,7 +154,8 @@ async fn environment(
             "manage.py was not run: {website} is served by a command, whose Django settings are unknown"
         )));
     }
-    Ok((environment.for_manage(client, domain.as_deref(), executor).await?, 1))
+    let settings = options.steps.settings.as_deref();
+    Ok((environment.for_manage(client, domain.as_deref(), settings, executor).await?, 1))
 }
 
 /// What each way of deploying costs, and which one would be taken.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::cancel::CancelOnDrop;
 use crate::api::is_shell_prompt;
 use crate::client::Client;
 use crate::clock;
@@ -35,8 +36,17 @@ struct Made {
 pub(super) async fn run(id: Option<u64>, job_folder: &JobFolder, job: &Job, limit: Duration) -> Result<Receipt> {
     let id = ready(id, job_folder).await?;
     let command = job_folder.set_up(job).await?;
-    job_folder.client.send_console_input(id, &format!("{command}\n")).await.map_err(|error| explain(error, id))?;
-    job_folder.wait(job, POLL, limit).await
+    let mut running = CancelOnDrop::new(job_folder, job);
+    let receipt = async {
+        job_folder.client.send_console_input(id, &format!("{command}\n")).await.map_err(|error| explain(error, id))?;
+        job_folder.wait(job, POLL, limit).await
+    };
+    let receipt = receipt.await;
+    running.is_over = true;
+    if receipt.is_err() {
+        job_folder.forget_variables(job).await;
+    }
+    receipt
 }
 
 /// The console, once it is at its prompt; without an id the one that was made for this project, or a new one.

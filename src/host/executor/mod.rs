@@ -1,9 +1,10 @@
 //! Executors: the ways to start a job on the host.
 //!
-//! Each starts the job in its own way, waits for the receipt, cleans up after itself, even when it is dropped, and
-//! gives up after a while. None of them reads a terminal or a page: only the receipt counts, which is read through the
+//! Each starts the job in its own way, waits for the receipt, cleans up after itself, even when it is dropped (then it
+//! also ends a command), and gives up after a while. None of them reads a terminal or a page: only the receipt counts, which is read through the
 //! API.
 
+mod cancel;
 mod console;
 mod task;
 mod webapp;
@@ -81,11 +82,12 @@ impl Executor {
     /// about what was done; else as the service answers.
     pub async fn run(&self, job_folder: &JobFolder, job: &Job, limit: Duration) -> Result<Receipt> {
         match self {
-            Self::Webapp(agent) => webapp::run(agent, job_folder, job, limit).await,
+            // Large, as each of them holds the requests that it sends.
+            Self::Webapp(agent) => Box::pin(webapp::run(agent, job_folder, job, limit)).await,
             Self::AlwaysOn | Self::Schedule | Self::AnyTask => {
-                task::run(self.task_kinds(), job_folder, job, limit).await
+                Box::pin(task::run(self.task_kinds(), job_folder, job, limit)).await
             }
-            Self::Console(id) => console::run(*id, job_folder, job, limit).await,
+            Self::Console(id) => Box::pin(console::run(*id, job_folder, job, limit)).await,
         }
     }
 }

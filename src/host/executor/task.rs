@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::cancel::cancel;
 use crate::api::TaskKind;
 use crate::cleanup;
 use crate::client::Client;
@@ -130,6 +131,8 @@ struct Made {
     kind: TaskKind,
     ids: Vec<u64>,
     making: Option<Making>,
+    /// When the task begins at the earliest.
+    due: Option<Tick>,
     is_over: bool,
 }
 
@@ -143,6 +146,7 @@ impl Made {
             kind,
             ids: Vec::new(),
             making: None,
+            due: None,
             is_over: false,
         }
     }
@@ -159,11 +163,15 @@ impl Made {
                 return Err(error);
             }
         };
+        self.due = Some(due);
         clock::sleep_until(due).await;
         let receipt = self.job_folder.wait(&self.job, POLL, limit).await;
         if let Err(error) = self.delete().await {
             self.job_folder.leave_task(self.kind);
             log::warn!("the task of this job could not be deleted; the next command will delete it: {}", error.chain());
+        }
+        if receipt.is_err() {
+            self.job_folder.forget_variables(&self.job).await;
         }
         let receipt = receipt?;
         tidy(&self.job_folder, &self.job, &receipt).await;
@@ -240,14 +248,22 @@ impl Made {
         delete_all(&self.job_folder.client, self.kind, &std::mem::take(&mut self.ids)).await
     }
 
-    /// The same where we were cut off, perhaps before we knew what was made.
-    async fn delete_cut_off(&mut self) -> Result<()> {
+    /// The same where we were cut off, perhaps before we knew what was made. A command that may have started is ended
+    /// first: not every task takes along what it runs.
+    async fn delete_cut_off(&mut self, is_due: bool) -> Result<()> {
+        let mut is_unknown = false;
         if let Some(making) = self.making.take() {
             match tokio::time::timeout(ANSWER_WITHIN, making).await {
                 Ok(Ok(id)) => self.ids.push(id),
                 Ok(Err(error)) if !error.is_ambiguous() => {}
-                _ => delete_of(&self.job_folder.client, self.kind, &self.mark).await?,
+                _ => is_unknown = true,
             }
+        }
+        if is_due && self.job.operation.timeout().is_some() && (is_unknown || !self.ids.is_empty()) {
+            cancel(&self.job_folder, &self.job, false).await;
+        }
+        if is_unknown {
+            delete_of(&self.job_folder.client, self.kind, &self.mark).await?;
         }
         self.delete().await
     }
@@ -274,8 +290,10 @@ impl Drop for Made {
         let mut left = Self::nothing(&self.job_folder, &self.job);
         (left.kind, left.ids, left.making) = (self.kind, std::mem::take(&mut self.ids), self.making.take());
         left.is_over = true;
+        // An always-on task starts as soon as it is made.
+        let is_due = self.due.map_or(self.kind == TaskKind::AlwaysOn, |due| clock::now() >= due);
         cleanup::defer(async move {
-            if let Err(error) = left.delete_cut_off().await {
+            if let Err(error) = left.delete_cut_off(is_due).await {
                 log::warn!("the task of an interrupted job is still there: {}", error.chain());
             } else if !matches!(left.job.operation, Operation::Apply { .. } | Operation::Rollback { .. }) {
                 // What was being changed may be finished from there, or undone.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 
+use super::cancel::CancelOnDrop;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::agent::Agent;
@@ -35,6 +36,17 @@ pub(super) async fn run(agent: &Agent, job_folder: &JobFolder, job: &Job, limit:
     if body.len() > MOST_BYTES {
         return Err(Error::config("the arguments are too long for the agent, which accepts 64 KiB"));
     }
+    job_folder.send_variables(job).await?;
+    let mut running = CancelOnDrop::new(job_folder, job);
+    let receipt = Box::pin(run_steps(agent, job_folder, job, &body, limit)).await;
+    running.is_over = true;
+    if receipt.is_err() {
+        job_folder.forget_variables(job).await;
+    }
+    receipt
+}
+
+async fn run_steps(agent: &Agent, job_folder: &JobFolder, job: &Job, body: &str, limit: Duration) -> Result<Receipt> {
     let (end, mut may_reload) = (clock::now() + limit, agent.needs_reload);
     // How many steps there were at the last look, and since when a step whose answer was lost may be running.
     let (mut steps, mut lost_since) = (0, None);

@@ -262,7 +262,7 @@ impl PythonanywhereBase {
         text_signature = "($self, diff, *, delete=False, delete_unmanaged=False, max_delete=None, include=None, \
             dry_run=False, reload=None, executor='auto', force=False, progress=None, console=None, domain=None, \
             site_url=None, allow_tasks=False, migrate=False, collectstatic=False, requirements=None, manage=None, \
-            health_url=None, rollback_on_failure=False)"
+            settings=None, env=None, health_url=None, rollback_on_failure=False)"
     )]
     fn deploy<'py>(
         slf: &Bound<'py, Self>,
@@ -277,7 +277,7 @@ impl PythonanywhereBase {
 
     #[pyo3(
         signature = (*args, **options),
-        text_signature = "($self, *args, manage=None, executor='auto', console=None, domain=None, site_url=None, \
+        text_signature = "($self, *args, manage=None, settings=None, env=None, executor='auto', console=None, domain=None, site_url=None, \
             allow_tasks=False)"
     )]
     fn manage<'py>(
@@ -291,7 +291,7 @@ impl PythonanywhereBase {
     #[pyo3(
         name = "run",
         signature = (command, **options),
-        text_signature = "($self, command, *, executor='auto', console=None, domain=None, site_url=None, \
+        text_signature = "($self, command, *, env=None, executor='auto', console=None, domain=None, site_url=None, \
             allow_tasks=False)"
     )]
     fn run_command<'py>(

@@ -96,6 +96,8 @@ pub(super) fn deploy_request<'py>(
             collectstatic: keywords.flag("collectstatic")?,
             migrate: keywords.flag("migrate")?,
             manage: keywords.text("manage")?,
+            settings: keywords.text("settings")?,
+            variables: keywords.variables()?,
         },
         health: keywords.text("health_url")?,
         rollback_on_failure: keywords.flag("rollback_on_failure")?,

@@ -18,7 +18,7 @@ use super::keywords::Keywords;
 use super::service::{Call, Failed, Service};
 use super::state::Shared;
 use crate::deploy::{self, ExecutorOptions, Outcome, PullOptions, SelectOptions};
-use crate::host::Agents;
+use crate::host::{Agents, Variables};
 use crate::python::convert::json_to_py;
 use crate::python::runtime::run;
 
@@ -43,7 +43,7 @@ impl CommandResult {
 
 /// A job on the host other than a deploy.
 pub(super) enum HostJob {
-    Command(deploy::Command),
+    Command(deploy::Command, Variables),
     Verify { local_root: Option<PathBuf>, options: SelectOptions },
     History,
     Rollback { deploy: Option<String>, reload: Vec<String> },
@@ -78,7 +78,8 @@ pub(super) fn manage<'py>(args: &Bound<'py, PyTuple>, options: Option<&Bound<'py
         return Err(wrong());
     }
     request(args.py(), "manage", options, |keywords| {
-        Ok(HostJob::Command(deploy::Command::Manage(words, keywords.text("manage")?)))
+        let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
+        Ok(HostJob::Command(deploy::Command::Manage { args: words, manage, settings }, keywords.variables()?))
     })
 }
 
@@ -91,7 +92,9 @@ pub(super) fn command<'py>(command: &Bound<'py, PyAny>, options: Option<&Bound<'
     if words.is_empty() {
         return Err(PyTypeError::new_err("the command is empty"));
     }
-    request(command.py(), "run", options, |_| Ok(HostJob::Command(deploy::Command::Run(words))))
+    request(command.py(), "run", options, |keywords| {
+        Ok(HostJob::Command(deploy::Command::Run(words), keywords.variables()?))
+    })
 }
 
 pub(super) fn verify<'py>(
@@ -165,7 +168,9 @@ async fn answer(service: &Service, Request { job, executors }: Request) -> Resul
     };
     let project = project(service, task, local_root)?;
     match job {
-        HostJob::Command(command) => deploy::command(&project, &executors, command).await.map(Answer::Command),
+        HostJob::Command(command, variables) => {
+            deploy::command(&project, &executors, command, &variables).await.map(Answer::Command)
+        }
         HostJob::Verify { local_root, options } => {
             let options = local_root.is_some().then_some(&options);
             deploy::verify(&project, &executors, options).await.map(|drift| {

@@ -1,11 +1,14 @@
 //! Keyword arguments of methods that take many: read by name, and unknown ones are rejected as Python rejects them.
 
+use std::collections::BTreeMap;
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict};
 
 use super::arguments::texts;
 use crate::deploy::{ExecutorChoice, ExecutorOptions};
+use crate::host::Variables;
 use crate::python::errors::IntoPy;
 
 /// The keywords of one call. `None` means that one was left out.
@@ -52,6 +55,16 @@ impl<'py> Keywords<'py> {
     pub(super) fn number(&self, name: &str) -> PyResult<Option<usize>> {
         let wrong = |_| PyTypeError::new_err(format!("{name} must be an int, 0 or more"));
         self.take(name)?.map(|value| value.extract().map_err(wrong)).transpose()
+    }
+
+    /// Environment variables for commands on the host: a mapping of texts.
+    pub(super) fn variables(&self) -> PyResult<Variables> {
+        let py = self.left.py();
+        let Some(given) = self.take("env")? else { return Ok(Variables::default()) };
+        let pairs =
+            py.get_type::<PyDict>().call1((given,)).and_then(|given| given.extract::<BTreeMap<String, String>>());
+        let pairs = pairs.map_err(|_| PyTypeError::new_err("env must be a mapping of str to str"))?;
+        Variables::new(pairs).into_py(py)
     }
 
     /// The executor and its options.

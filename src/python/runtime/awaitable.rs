@@ -6,7 +6,8 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::process;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{AbortHandle, Abortable};
@@ -58,6 +59,8 @@ where
         let operation = make(CallerThread::Loop(locals));
         let ended = driver.clone();
         let (handle, registration) = AbortHandle::new_pair();
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let task = Task { handle, process: process::id(), has_ended: Arc::clone(&has_ended) };
         drop(driver.spawn(async move {
             let outcome = Abortable::new(AssertUnwindSafe(operation).catch_unwind(), registration).await;
             if let Ok(outcome) = outcome {
@@ -71,9 +74,13 @@ where
                 );
             }
             // If it was cancelled, something may be left on the host.
+            let was_cancelled = has_ended.swap(true, Ordering::SeqCst);
             crate::cleanup::run_pending(LEAVE_WITHIN).await;
+            if was_cancelled {
+                shutdown::end_leaving();
+            }
         }));
-        Ok((future, Task { handle, process: process::id() }))
+        Ok((future, task))
     });
     Coroutine { name, state: Mutex::new(State::New(start)) }
 }
@@ -88,11 +95,14 @@ struct Task {
     handle: AbortHandle,
     /// The process that runs it: a forked child leaves it alone.
     process: u32,
+    /// Whether it has ended, or was cancelled.
+    has_ended: Arc<AtomicBool>,
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if self.process == process::id() {
+        if self.process == process::id() && !self.has_ended.swap(true, Ordering::SeqCst) {
+            shutdown::begin_leaving();
             self.handle.abort();
         }
     }

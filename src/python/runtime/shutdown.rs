@@ -2,7 +2,8 @@
 //!
 //! A thread that asks an exiting interpreter for its lock is ended by it in the middle of our code, which aborts the
 //! process. So whoever attaches from outside passes this guard, and `atexit` closes it and waits for those inside.
-//! Requests that are under way then are abandoned when the process ends.
+//! Requests that are under way then are abandoned when the process ends, but for those by which cancelled operations end
+//! what they started on the host.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,10 +17,15 @@ use crate::per_process::PerProcess;
 /// How long exiting waits for threads inside; they run one short callback.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long it waits for cancelled operations, which have their own time limits.
+const LEAVING_PATIENCE: Duration = Duration::from_secs(30);
+
 #[derive(Default)]
 struct ShutdownGuard {
     closed: AtomicBool,
     inside: AtomicUsize,
+    /// How many cancelled operations are still ending what they started on the host.
+    leaving: AtomicUsize,
     /// The thread on which the interpreter exits; it alone may go on using it.
     exiting: OnceLock<ThreadId>,
 }
@@ -55,6 +61,16 @@ pub(super) fn enter_or_stay() -> Inside {
     }
 }
 
+/// Notes that a cancelled operation has to end what it started on the host: exiting waits for that.
+pub(super) fn begin_leaving() {
+    GUARD.get().leaving.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Notes that it has done so.
+pub(super) fn end_leaving() {
+    GUARD.get().leaving.fetch_sub(1, Ordering::SeqCst);
+}
+
 /// Whether the interpreter exits.
 pub(super) fn is_closed() -> bool {
     GUARD.get().closed.load(Ordering::SeqCst)
@@ -69,6 +85,11 @@ fn current() -> ThreadId {
 #[pyo3(name = "_at_exit")]
 pub(in crate::python) fn at_exit(py: Python<'_>) {
     let guard = GUARD.get();
+    let start = Instant::now();
+    // Before the guard is closed, so that what became of it can still be logged. Another Ctrl-C ends the wait.
+    while guard.leaving.load(Ordering::SeqCst) > 0 && start.elapsed() < LEAVING_PATIENCE && py.check_signals().is_ok() {
+        py.detach(|| std::thread::sleep(Duration::from_millis(10)));
+    }
     // The first exit counts; it cannot fail in a way that matters.
     let _ = guard.exiting.set(current());
     guard.closed.store(true, Ordering::SeqCst);

@@ -18,8 +18,9 @@ use crate::cleanup;
 /// How often signals are checked: Ctrl-C must take effect within 200 ms.
 const WAKE: Duration = Duration::from_millis(50);
 
-/// How long an interrupted call may take to remove what it left on the host; usually there is nothing.
-pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+/// How long an interrupted call may take to end what it started on the host and to remove what it left there; usually
+/// there is nothing.
+pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(20);
 
 /// What a waiting thread comes back for.
 enum Step<T> {
@@ -56,7 +57,12 @@ where
         let (step, inside) = py.detach(|| (driver.drive(next(&mut future, queue)), shutdown::enter_or_stay()));
         drop(inside);
         match step {
-            Step::Done(outcome) => return logging::Wait::take_raised().map_or(Ok(outcome), Err),
+            Step::Done(outcome) => {
+                // A callback that raised has ended what went on beside it.
+                drop(future);
+                clean_up(py, &driver);
+                return logging::Wait::take_raised().map_or(Ok(outcome), Err);
+            }
             Step::Run(job) => {
                 queue.leave_alone()?;
                 job(py);
@@ -72,6 +78,7 @@ where
         }
         if let Err(raised) = logging::Wait::take_raised().map_or_else(|| py.check_signals(), Err) {
             py.detach(|| cancel(&driver, future));
+            clean_up(py, &driver);
             return Err(raised);
         }
     }
@@ -91,6 +98,29 @@ fn cancel(driver: &Driver, future: impl Future) {
     driver.drive(async {
         drop(future);
         settle().await;
-        cleanup::run_pending(LEAVE_WITHIN).await;
     });
+}
+
+/// Runs what dropped futures have left to do. Another Ctrl-C ends this at once.
+fn clean_up(py: Python<'_>, driver: &Driver) {
+    if !cleanup::is_due() {
+        return;
+    }
+    let mut work = Box::pin(cleanup::run_pending(LEAVE_WITHIN));
+    let mut is_over = false;
+    while !is_over {
+        is_over = py.detach(|| {
+            driver.drive(async {
+                tokio::select! {
+                    biased;
+                    () = &mut work => true,
+                    () = tokio::time::sleep(WAKE) => false,
+                }
+            })
+        });
+        if !is_over && py.check_signals().is_err() {
+            log::warn!("interrupted again: what was started on the host may go on there");
+            return;
+        }
+    }
 }

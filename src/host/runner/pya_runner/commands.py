@@ -10,20 +10,21 @@ import subprocess
 import sys
 import time
 
-from . import limits
-from .errors import CommandFailed, JobError, Refusal
+from . import files, limits
+from .errors import Cancelled, CommandFailed, JobError, Refusal
 from .names import checked_path, native, readable
 from .reach import Reach
 from .redact import redacted
 
 
 def manage(job):
-    """Runs manage.py with the web app's Python."""
+    """Runs manage.py with the web app's Python, in its working folder: relative paths in settings count from there."""
     script = os.path.join(job.root, native(checked_path(job.job["manage"])))
     if not os.path.isfile(script):
         raise Refusal("missing", "there is no %s in the project" % job.job["manage"])
     python = interpreter(job)
-    run_command(job, [python, os.path.basename(script)] + job.job["args"], os.path.dirname(script))
+    folder = job.local(job.job.get("folder") or "") if job.is_program else os.getcwd()
+    run_command(job, [python, script] + job.job["args"], folder or os.path.dirname(script))
 
 
 def pip(job):
@@ -96,22 +97,52 @@ def is_virtualenv(python):
     return os.path.exists(os.path.join(os.path.dirname(os.path.dirname(python)), "pyvenv.cfg"))
 
 
-def run_command(job, words, folder):
-    """Runs a command until it ends or its time is up. It gets its own process group, which is ended as a whole."""
-    Reach(job)
-    if not os.path.isdir(folder):
-        raise Refusal("missing", "there is no folder %s" % job.job["root"])
-    environment = dict(os.environ, PYTHONUNBUFFERED="1")
+def module_path(job):
+    """Where Python looks for modules besides its own places: as the web app does."""
+    if job.is_program:
+        return list(map(job.local, job.job.get("path", ())))
+    # Where its own modules and packages are, the interpreter knows best.
+    own = tuple(prefix + lib for prefix in (sys.prefix, sys.base_prefix) for lib in ("/lib/python", "/lib64/python"))
+    places = [place for place in sys.path if isinstance(place, str) and os.path.isabs(place)]
+    return [place for place in places if not place.startswith(own) and "-packages" not in place]
+
+
+def environment_of(job):
+    """The variables of a command. Those that are not to be recorded are in a file that is read once."""
+    given = {}
+    if job.job.get("variables"):
+        path = os.path.join(job.work, "variables.json")
+        given = files.read_json(path)
+        files.remove(path)
+        if given is None:
+            raise Refusal("missing", "the variables of this command are gone: give it anew")
+    environment = dict(os.environ, **given, PYTHONUNBUFFERED="1")
     if job.job["operation"] == "pip":
         # What is installed may run code of its own, which has no use for the account's token.
         environment.pop("API_TOKEN", None)
+    if job.job["operation"] == "manage":
+        places = module_path(job) + [environment.get("PYTHONPATH")]
+        environment["PYTHONPATH"] = ":".join(filter(None, places))
     if job.job.get("settings"):
         environment["DJANGO_SETTINGS_MODULE"] = job.job["settings"]
+    return environment
+
+
+def run_command(job, words, folder):
+    """Runs a command until it ends, its time is up or it is cancelled. Its own process group is ended as a whole."""
+    environment = environment_of(job)
+    Reach(job)
+    if not os.path.isdir(folder):
+        raise Refusal("missing", "there is no folder %s" % readable(folder))
     words = [native(word) for word in words]
     argv = redacted([readable(word) for word in words])
+    if job.job["operation"] == "manage":
+        argv[1] = os.path.basename(argv[1])
     job.result = {"argv": argv, "interpreter": argv[0], "timed_out": False, "signal": None}
     printed = os.path.join(job.work, "output")
     with command_lock(job) as lock, open(printed, "wb") as output:
+        if is_cancelled(job):
+            raise Cancelled("it was cancelled before it started")
         # If this runner is killed from here on, the next one must know that the command was started.
         job.save(job.receipt_path(), job.new_receipt("running"))
         try:
@@ -128,13 +159,19 @@ def run_command(job, words, folder):
             )
         except OSError as error:
             raise JobError("local", "%s: %s" % (words[0], error.strerror))
-        limit = time.monotonic() + job.job["timeout"]
-        while process.poll() is None and time.monotonic() < limit:
+        now, cancelled = time.monotonic(), False
+        limit, look = now + job.job["timeout"], now + 1
+        while process.poll() is None and now < limit and not cancelled:
             job.tick(may_stop=False)
             time.sleep(0.02)
+            now = time.monotonic()
+            if now > look:
+                look, cancelled = now + 1, is_cancelled(job)
         if process.poll() is None:
-            job.result["timed_out"] = True
+            job.result["timed_out"] = not cancelled
             end_group(process)
+        else:
+            cancelled = False
     job.output, job.truncated = read_output(printed)
     status = process.returncode
     if status < 0:
@@ -145,9 +182,17 @@ def run_command(job, words, folder):
     if job.result["timed_out"]:
         job.exit_status = status or 1
         raise JobError("timed_out", "the command was stopped after %d s" % job.job["timeout"])
+    if cancelled:
+        job.exit_status = status or 1
+        raise Cancelled("the command was cancelled")
     if status != 0:
         # The status says so, and the output says why.
         raise CommandFailed(status)
+
+
+def is_cancelled(job):
+    """Whether the client said that nobody waits for the command any more. A listing is not answered from a cache."""
+    return "cancel" in os.listdir(job.work)
 
 
 @contextlib.contextmanager

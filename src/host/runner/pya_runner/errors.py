@@ -34,6 +34,15 @@ class Incomplete(Exception):
     """The client has to send what the result names."""
 
 
+class Cancelled(JobError):
+    """Whoever asked for the command does not wait for it any more."""
+
+    state = "cancelled"
+
+    def __init__(self, message):
+        super().__init__("cancelled", message)
+
+
 class CommandFailed(JobError):
     """The command ended with another status than 0, which the receipt has."""
 
