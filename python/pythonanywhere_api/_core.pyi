@@ -1733,6 +1733,9 @@ class DeployDiff:
     def removed(self) -> list[str]:
         """Files that an earlier deploy put there and that are gone locally."""
     @property
+    def renamed(self) -> dict[str, str]:
+        """Those of ``removed`` whose content is in ``added`` under a new name: old name to new name."""
+    @property
     def left(self) -> list[str]:
         """Files that git did not track when another machine sent them, and that are not here: they are not removed."""
     @property

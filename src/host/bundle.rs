@@ -1,7 +1,7 @@
 //! Bundles: many files as one compressed archive, in parts that are small enough for the service.
 //!
 //! A bundle is a tar.gz of members `files/<path>`, in the given order, followed by `plan.json`, which says what each
-//! member must be. The plan comes last, since only then is it known what was packed. Equal files give equal bytes (no
+//! member must be, and which other files are copies. The plan comes last, since only then is it known what was packed. Equal files give equal bytes (no
 //! times, no owners). Groups of files are read, hashed and compressed in parallel, each into a gzip member of its own;
 //! concatenated gzip members are one gzip stream, which any unpacker reads.
 
@@ -79,18 +79,27 @@ impl Bundle {
     ///
     /// # Errors
     /// Those of `read`; `Local` if the temporary folder cannot be written.
-    pub fn pack(items: &[Item], read: Reader<'_>, plan: impl FnOnce(&[Packed]) -> Vec<u8>) -> Result<Self> {
-        Self::pack_in_parts(items, read, plan, PART_SIZE)
+    pub fn pack(items: &[Item], read: Reader<'_>, plan: impl FnOnce(&[Packed]) -> Result<Vec<u8>>) -> Result<Self> {
+        Self::pack_in_parts("bundle", items, read, |packed| plan(packed).map(Some), PART_SIZE)
+    }
+
+    /// Packs `items` without a plan: what the host turned out not to have. `check` sees what was read.
+    ///
+    /// # Errors
+    /// As for [`Self::pack`], and those of `check`.
+    pub fn pack_more(items: &[Item], read: Reader<'_>, check: impl FnOnce(&[Packed]) -> Result<()>) -> Result<Self> {
+        Self::pack_in_parts("more", items, read, |packed| check(packed).map(|()| None), PART_SIZE)
     }
 
     fn pack_in_parts(
+        name: &'static str,
         items: &[Item],
         read: Reader<'_>,
-        plan: impl FnOnce(&[Packed]) -> Vec<u8>,
+        plan: impl FnOnce(&[Packed]) -> Result<Option<Vec<u8>>>,
         part_size: u64,
     ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("pya-bundle-").tempdir().map_err(temporary)?;
-        let mut parts = Parts::new(folder.path(), part_size);
+        let mut parts = Parts::new(name, folder.path(), part_size);
         let pool = rayon::ThreadPoolBuilder::new().thread_name(|_| "pya-pack".to_owned()).build();
         let pool = pool.map_err(|error| temporary(io::Error::other(error)))?;
         let mut packed = Vec::with_capacity(items.len());
@@ -106,7 +115,9 @@ impl Bundle {
         }
         let bytes = packed.iter().map(|file| file.size).sum();
         let mut archive = tar::Builder::new(Vec::new());
-        append(&mut archive, "plan.json", &plan(&packed)).map_err(temporary)?;
+        if let Some(plan) = plan(&packed)? {
+            append(&mut archive, "plan.json", &plan).map_err(temporary)?;
+        }
         let end = archive.into_inner().map_err(temporary)?;
         parts.write(&compress(&end).map_err(temporary)?).map_err(temporary)?;
         Ok(Self { parts: parts.end().map_err(temporary)?, folder, bytes })
@@ -172,6 +183,7 @@ fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
 
 /// Writes a stream as files of a limited size.
 struct Parts<'a> {
+    name: &'static str,
     folder: &'a Path,
     limit: u64,
     ended: Vec<Part>,
@@ -179,12 +191,12 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn new(folder: &'a Path, limit: u64) -> Self {
-        Self { folder, limit, ended: Vec::new(), current: None }
+    fn new(name: &'static str, folder: &'a Path, limit: u64) -> Self {
+        Self { name, folder, limit, ended: Vec::new(), current: None }
     }
 
     fn name(&self) -> String {
-        format!("bundle-{:03}", self.ended.len())
+        format!("{}-{:03}", self.name, self.ended.len())
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
@@ -262,8 +274,9 @@ mod tests {
         archive.entries().unwrap().map(read).collect()
     }
 
-    fn plan(packed: &[Packed]) -> Vec<u8> {
-        packed.iter().map(|file| file.sha256.clone() + "\n").collect::<String>().into_bytes()
+    #[allow(clippy::unnecessary_wraps, reason = "as it is called")]
+    fn plan(packed: &[Packed]) -> Result<Vec<u8>> {
+        Ok(packed.iter().map(|file| file.sha256.clone() + "\n").collect::<String>().into_bytes())
     }
 
     #[test]
@@ -274,7 +287,7 @@ mod tests {
         let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(3 << 20).collect();
         let files = [("a#b.txt", b"1".to_vec()), ("empty", vec![]), (&*long, b"2".to_vec()), ("noise", noise)];
         let items = items(folder.path(), &files);
-        let bundle = Bundle::pack_in_parts(&items, &read, plan, 100_000).unwrap();
+        let bundle = Bundle::pack_in_parts("bundle", &items, &read, |packed| plan(packed).map(Some), 100_000).unwrap();
         assert!(bundle.parts.len() > 5);
         for part in &bundle.parts {
             let content = std::fs::read(bundle.file(part)).unwrap();

@@ -47,7 +47,17 @@ pub struct Job {
 )]
 pub enum Operation {
     /// Put the files of a bundle in place, as its plan says.
-    Apply { parts: Vec<Part>, bytes: u64, generation: u64, rollback: Retention },
+    Apply {
+        parts: Vec<Part>,
+        bytes: u64,
+        /// What the host copies besides.
+        copies: u64,
+        generation: u64,
+        rollback: Retention,
+        /// What it turned out not to have.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        more: Option<More>,
+    },
     /// Restore what the deploy `target` replaced.
     Rollback {
         target: String,
@@ -75,6 +85,14 @@ pub enum Operation {
     Pip { requirements: String, virtualenv: Option<String>, python: Option<String>, timeout: u64 },
     /// Run any command; the agent refuses this.
     Run { command: Vec<String>, folder: String, timeout: u64 },
+}
+
+/// A second bundle, without a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "as in `Operation`")]
+pub struct More {
+    pub parts: Vec<Part>,
+    pub bytes: u64,
 }
 
 /// How much of what a deploy replaces is kept.
@@ -108,6 +126,11 @@ impl Job {
 }
 
 impl Operation {
+    /// Whether this receipt was written before the job got what it lacked, and says nothing of how it went on.
+    pub(super) fn outdates(&self, receipt: &Receipt) -> bool {
+        receipt.state == State::Incomplete && matches!(self, Self::Apply { more: Some(_), .. })
+    }
+
     /// The name by which runner and agent know it.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -166,6 +189,8 @@ pub struct Receipt {
 pub enum State {
     /// A step is done, and another one is due.
     Running,
+    /// It goes on once it is sent what is missing.
+    Incomplete,
     /// It succeeded.
     Done,
     /// It failed.
@@ -203,6 +228,8 @@ pub struct Applied {
     pub overwritten: Vec<String>,
     /// Whether it failed and everything was restored.
     pub undone: bool,
+    /// Files that could not be copied on the host: nothing is changed until they are sent.
+    pub missing: Vec<String>,
 }
 
 impl Receipt {

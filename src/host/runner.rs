@@ -18,12 +18,13 @@ macro_rules! sources {
 }
 
 /// Each file of the archive, in its order, and its text.
-const SOURCES: [(&str, &str); 20] = sources![
+const SOURCES: [(&str, &str); 21] = sources![
     "__main__.py",
     "pya_runner/__init__.py",
     "pya_runner/apply.py",
     "pya_runner/archive.py",
     "pya_runner/commands.py",
+    "pya_runner/copies.py",
     "pya_runner/entry.py",
     "pya_runner/errors.py",
     "pya_runner/files.py",
@@ -41,7 +42,33 @@ const SOURCES: [(&str, &str); 20] = sources![
     "pya_runner/tree.py",
 ];
 
-static ARCHIVE: LazyLock<Bytes> = LazyLock::new(|| zip(&SOURCES).into());
+/// What is packed of each file.
+static CODE: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| SOURCES.map(|(name, text)| (name, code(text))).into());
+
+static ARCHIVE: LazyLock<Bytes> = LazyLock::new(|| zip(&CODE).into());
+
+/// A source without comments and docstrings, which would be a quarter of the archive. Lines keep their numbers, so that a
+/// traceback from the host leads to the source here.
+fn code(text: &str) -> String {
+    const QUOTES: &str = "\"\"\"";
+    let mut is_inside = false;
+    let line = |line: &str| {
+        let (content, indent) = (line.trim(), line.len() - line.trim_start().len());
+        if is_inside {
+            is_inside = !content.ends_with(QUOTES);
+            String::new()
+        } else if content.starts_with('#') {
+            String::new()
+        } else if let Some(rest) = content.strip_prefix(QUOTES) {
+            is_inside = !rest.ends_with(QUOTES);
+            // It may be all that a class has.
+            format!("{}\"\"", &line[..indent])
+        } else {
+            line.to_owned()
+        }
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
 
 /// The archive; it is packed once per process.
 pub(super) fn archive() -> Bytes {
@@ -52,7 +79,8 @@ pub(super) fn archive() -> Bytes {
 /// version of the compressor may produce other bytes.
 pub(super) fn build(agent: &str) -> String {
     let framed = |(name, text): (&str, &str)| format!("{name} {}\n{text}", text.len());
-    let files = std::iter::once(("agent.py", agent)).chain(SOURCES);
+    let code = CODE.iter().map(|(name, text)| (*name, text.as_str()));
+    let files = std::iter::once(("agent.py", agent)).chain(code);
     crate::digest::sha256(files.map(framed).collect::<String>())
 }
 
@@ -71,7 +99,7 @@ const ATTRIBUTES: u32 = 0o100_644 << 16;
 /// The fields are in the order of the [specification](https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT),
 /// sections 4.3.7, 4.3.12 and 4.3.16. It is written here since a crate for the whole format (encryption, six ways to
 /// compress, files over 4 GiB) would be a hundred times as long as this, with four more crates behind it.
-fn zip(files: &[(&str, &str)]) -> Vec<u8> {
+fn zip(files: &[(&str, String)]) -> Vec<u8> {
     let (mut archive, mut directory) = (Vec::new(), Vec::new());
     for (name, text) in files {
         let offset = length(&archive);
@@ -135,8 +163,14 @@ mod tests {
     /// That Python reads it, and what is in it, is tested where Python is: with the archive that a client uploads.
     #[test]
     fn the_archive_is_the_same_each_time_and_small() {
-        assert_eq!(zip(&SOURCES), archive());
-        assert!(archive().len() < 35_000, "{} bytes", archive().len());
+        assert_eq!(zip(&CODE), archive());
+        assert!(archive().len() < 30_000, "{} bytes", archive().len());
+    }
+
+    #[test]
+    fn comments_and_docstrings_are_not_packed_and_lines_keep_their_numbers() {
+        let source = "\"\"\"Module.\n\nMore.\n\"\"\"\nclass A:\n    \"\"\"Nothing else.\"\"\"\n    # why\n    b = \"#\"  # how\n";
+        assert_eq!(code(source), "\"\"\n\n\n\nclass A:\n    \"\"\n\n    b = \"#\"  # how\n");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::job::{Job, Operation, Receipt};
+use super::job::{Job, Operation, Receipt, State};
 use super::runner;
 use super::time::host_time;
 use crate::api::TaskKind;
@@ -91,13 +91,16 @@ impl JobFolder {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             content => content?,
         };
-        let receipt: Receipt = serde_json::from_slice(&content).map_err(|_| Error::Decode {
+        let mut receipt: Receipt = serde_json::from_slice(&content).map_err(|_| Error::Decode {
             method: "GET".to_owned(),
             path: place.to_string(),
             status: 200,
             expected: "the receipt of a job",
             snippet: String::from_utf8_lossy(&content).chars().take(200).collect(),
         })?;
+        if job.operation.outdates(&receipt) {
+            receipt.state = State::Running;
+        }
         Ok(Some(receipt))
     }
 

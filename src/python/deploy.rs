@@ -41,6 +41,11 @@ diff_methods! {
     added, changed, removed, left, unchanged, unmanaged, protected, warnings;
 
     #[getter]
+    fn renamed(&self) -> BTreeMap<String, String> {
+        self.diff.renamed.clone()
+    }
+
+    #[getter]
     fn skipped(&self) -> BTreeMap<String, String> {
         self.diff.skipped.clone()
     }

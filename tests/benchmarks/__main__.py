@@ -50,6 +50,9 @@ LINES = [
     Line("by the site, 300 ms a request: nothing changed", "0 API, 1 site, 0.4 s", bulk.by_site("unchanged")),
     Line("by the site, 300 ms a request: full drift check", "0 API, 3 site, 1.5 s", bulk.by_site("verify")),
     Line("by the site, 300 ms a request: one changed file", "1 API, 4 site, 3.1 s", bulk.by_site("one file")),
+    Line("bulk: bytes of a renamed folder, 50 MB in 400 files / rsync -az", "<= 1/500", bulk.renamed),
+    Line("bulk: 20 copies of one file of 1 MB", "1050 kB", bulk.copied("copies")),
+    Line("bulk: Django's source moved one folder down", "300 kB, 12, 5 s", bulk.copied("moved")),
     Line("bulk: building the bundle / tar c | gzip -6", "<= 1.3", bulk.building),
     Line("what the agent adds to a request that is not for it", "< 50 µs", bulk.agent_overhead),
 ]

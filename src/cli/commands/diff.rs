@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::terminal::shown;
-use crate::deploy::{DeployDiff, DeployOptions, Estimate, Forecast};
+use crate::deploy::{DeployDiff, DeployOptions, Estimate, FileChange, Forecast};
 use crate::error::{ErrorKind, Result};
 use crate::setting::Setting;
 use crate::text::{counted, first_few};
@@ -39,9 +39,10 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
         }
         Err(error) => return Err(error),
     };
-    let plan = diff.plan_with(&options).unwrap_or_else(|_| diff.plan());
+    let plan = forecast.as_ref().map(|forecast| forecast.plan.clone());
+    let plan = plan.or_else(|| diff.plan_with(&options).ok()).unwrap_or_else(|| diff.plan());
     // What is gone here may go there.
-    let removed = diff.removed.iter().map(|path| (path.as_str(), 'D'));
+    let removed = diff.removed.iter().map(|path| FileChange::new(path, 'D'));
     let text = diff.list(plan.changes().into_iter().chain(removed));
     let mut document = diff.to_json();
     document["plan"] = plan.to_json();
@@ -86,12 +87,16 @@ pub fn summarise(diff: &DeployDiff, options: &DeployOptions, output: &Output) {
         (number, true) => format!(", {number} to delete"),
         (number, false) => format!(", {number} deleted locally (kept on the host without {})", Setting::Delete),
     };
+    let renamed = match diff.renamed.len() {
+        0 => String::new(),
+        number => format!(", {number} of them renamed"),
+    };
     let unmanaged = match (diff.unmanaged.len(), options.delete_unmanaged) {
         (0, _) => String::new(),
         (number, true) => format!(", {number} unmanaged on the host to delete"),
         (number, false) => format!(", {number} unmanaged on the host (left alone)"),
     };
-    output.say(&format!("{}: {counts}{removed}{unmanaged}", counted(files(diff), "file")));
+    output.say(&format!("{}: {counts}{removed}{renamed}{unmanaged}", counted(files(diff), "file")));
     for (source, left_out) in &diff.left_out {
         let folders = match left_out.folders {
             0 => String::new(),

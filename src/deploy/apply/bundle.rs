@@ -1,96 +1,27 @@
-//! A deploy as one bundle: packed here, uploaded in few requests, unpacked by a job on the host.
+//! A deploy as one bundle: packed here ([`super::pack`]), uploaded in few requests, unpacked by a job on the host. What the
+//! host was to copy and does not have goes in a second bundle to the same job.
 //!
 //! The order is that of a deploy by single files: intent, listing, change, manifest, reload, and the intent last. What
 //! differs is that the runner does the change as a whole or not at all, writes the manifest itself, deletes what goes and
 //! removes the old notes. Deletes come before the reload therefore; the runner keeps what it replaces and deletes.
 
-use std::path::Path;
-
-use serde_json::{Value, json};
-
-use super::context::{Run, count_as_unknown};
-use super::upload::read_selected;
-use crate::blocking::blocking;
+use super::context::Run;
+use super::pack::PackedBundle;
 use crate::client::FileContent;
 use crate::deploy::operations::maintenance::JOB_LIMIT;
 use crate::deploy::operations::temporary::TemporaryFiles;
-use crate::deploy::plan::planner::Upload;
 use crate::deploy::remote::Remote;
-use crate::deploy::state::intent::Intent;
 use crate::deploy::state::lease::Lease;
-use crate::deploy::state::manifest::{FileState, Manifest};
 use crate::error::{ErrorKind, Result};
-use crate::host::{Bundle, Executor, Item, JobFolder, Operation, Packed, Receipt, Retention};
+use crate::host::{Bundle, Executor, JobFolder, More, Operation, Receipt, Retention, State};
+use crate::text::{counted, first_few};
 
 /// Why a deploy cannot be rolled back.
 pub(crate) const TOO_MUCH: &str =
     "what this deploy replaced is more than 50 MiB and is not kept: it cannot be rolled back";
 const NOT_KEPT: &str = "what this deploy replaced could not be kept, so it cannot be rolled back";
 
-/// A bundle that is ready to go, and what the manifest says of its files.
-pub(crate) struct PackedBundle {
-    bundle: Bundle,
-    states: Vec<(String, FileState)>,
-}
-
 impl<R: Remote> Run<'_, R> {
-    /// Packs what is to be uploaded, with the plan for the runner.
-    pub(crate) async fn pack(&self, intent: &Intent) -> Result<PackedBundle> {
-        let uploads = self.work.uploads.clone();
-        let items: Vec<Item> = uploads
-            .iter()
-            .map(|upload| Item { path: upload.path.clone(), local: upload.local.clone(), size: upload.size })
-            .collect();
-        // All but the files themselves, whose digests are known when they were packed.
-        let (files, notes) = (self.files_after(&intent.done), self.old_notes());
-        // The runner adds how long it took.
-        let history = self.history(intent, None);
-        let (base, id) = (self.base, intent.id.clone());
-        let (root, generation) = (base.remote_root.clone(), self.generation());
-        // After a deploy that was cut off, the newest manifest is not all that is known of what is replaced now.
-        let is_known = base.intents.is_empty() && base.unreadable.is_empty() && base.set_aside.is_empty();
-        let previous = (!is_known).then(|| {
-            let deploy = base.deploy.as_deref().unwrap_or_default();
-            Manifest::new(base.generation.unwrap_or(0), deploy, &root, base.known.ours.clone())
-        });
-        let deletes: Vec<String> = self.work.deletes.values().flatten().cloned().collect();
-        let clear: Vec<Value> = self
-            .work
-            .obstacles
-            .iter()
-            .map(|obstacle| json!({ "path": obstacle.path, "is_dir": obstacle.is_dir, "files": obstacle.files }))
-            .collect();
-        let contested = base.contested();
-        let (local_root, max_size) = (base.local_root.clone(), base.max_file_size);
-        let read = move |path: &Path| Ok(read_selected(&local_root, path, max_size)?.0);
-        blocking(move || {
-            let mut states = Vec::with_capacity(uploads.len());
-            let bundle = Bundle::pack(&items, &read, |packed| {
-                states.extend(
-                    uploads.iter().zip(packed).map(|(upload, packed)| (upload.path.clone(), state_of(packed, upload))),
-                );
-                let mut files = files;
-                files.extend(states.iter().cloned());
-                count_as_unknown(&mut files, &contested);
-                let plan = json!({
-                    "format": 1,
-                    "id": id,
-                    "files": states.iter().map(|(path, state)| {
-                        json!({ "path": path, "sha256": state.sha256, "size": state.size, "mode": state.mode })
-                    }).collect::<Vec<_>>(),
-                    "delete": deletes,
-                    "clear": clear,
-                    "manifest": Manifest::new(generation, &id, &root, files).with_history(history),
-                    "remove": notes,
-                    "previous": previous,
-                });
-                plan.to_string().into_bytes()
-            })?;
-            Ok(PackedBundle { bundle, states })
-        })
-        .await
-    }
-
     /// Uploads a bundle and has it put in place. Whatever fails is in the report; then it returns false.
     pub(crate) async fn apply_in_bulk(&self, lease: &Lease<R>, id: &str, load: PackedBundle) -> bool {
         let receipt = match Box::pin(self.send_and_run(lease, id, &load)).await {
@@ -152,7 +83,7 @@ impl<R: Remote> Run<'_, R> {
         let executor = ready.as_ref().unwrap_or(executor);
         // A runner that is still at work does without them once it moves files; before that it ends, and has changed nothing.
         let mut sent = TemporaryFiles::new(client, "a part of the bundle");
-        let receipt = self.send_and_wait(lease, id, load, &job_folder, executor, &mut sent).await;
+        let receipt = Box::pin(self.send_and_wait(lease, id, load, &job_folder, executor, &mut sent)).await;
         if receipt.is_ok() {
             // The runner removed them.
             sent.is_gone();
@@ -171,39 +102,82 @@ impl<R: Remote> Run<'_, R> {
         executor: &Executor,
         sent: &mut TemporaryFiles,
     ) -> Result<Receipt> {
+        self.send(lease, id, &load.bundle, job_folder, sent).await?;
+        lease.begin_manifest().await?;
+        let receipt = self.run_job(lease, id, load, job_folder, executor, None).await?;
+        if receipt.state != State::Incomplete {
+            return Ok(receipt);
+        }
+        let missing = receipt.applied().missing;
+        let more = match self.pack_missing(load, &missing).await {
+            Ok(more) => more,
+            Err(error) => {
+                // Nothing was changed yet, and nobody works there.
+                self.recorder.lock().untouched = true;
+                if let Err(error) = job_folder.client.delete_path(&job_folder.folder(id)?).await {
+                    log::warn!("the folder of this job is still there, and goes with a later one: {}", error.chain());
+                }
+                return Err(error);
+            }
+        };
+        self.recorder.warn(format!(
+            "{} could not be copied on the host, where the source is gone or was changed, and {} sent: {}",
+            counted(missing.len(), "file"),
+            if missing.len() == 1 { "was" } else { "were" },
+            first_few(missing.into_iter())
+        ));
+        self.send(lease, id, &more, job_folder, sent).await?;
+        let more = Some(More { parts: more.parts.clone(), bytes: more.bytes });
+        self.run_job(lease, id, load, job_folder, executor, more).await
+    }
+
+    /// Uploads the parts of a bundle.
+    async fn send(
+        &self,
+        lease: &Lease<R>,
+        id: &str,
+        bundle: &Bundle,
+        job_folder: &JobFolder,
+        sent: &mut TemporaryFiles,
+    ) -> Result<()> {
         let guard = lease.guard();
         let folder = job_folder.folder(id)?;
-        for part in &load.bundle.parts {
+        for part in &bundle.parts {
             let place = folder.join(&part.name)?;
             sent.add(place.clone());
             self.watcher.started(&part.name, &place, part.size);
-            let content = || FileContent::Path(load.bundle.file(part));
+            let content = || FileContent::Path(bundle.file(part));
             let outcome = guard.run(|| job_folder.client.upload_from(&place, content())).await;
             let reason = outcome.as_ref().err().map(crate::Error::chain);
             self.watcher.ended(&part.name, &place, reason.as_deref());
             outcome?;
         }
+        Ok(())
+    }
+
+    /// Has the runner put the files in place, `more` being what it missed before.
+    async fn run_job(
+        &self,
+        lease: &Lease<R>,
+        id: &str,
+        load: &PackedBundle,
+        job_folder: &JobFolder,
+        executor: &Executor,
+        more: Option<More>,
+    ) -> Result<Receipt> {
         let operation = Operation::Apply {
             parts: load.bundle.parts.clone(),
             bytes: load.bundle.bytes,
+            copies: load.copies,
             generation: self.generation(),
             rollback: self.keep(),
+            more,
         };
         let job = job_folder.job(id, &self.base.remote_root, operation);
-        lease.begin_manifest().await?;
         self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });
         self.recorder.lock().running = Some("bundle".to_owned());
-        let receipt = guard.wait_for(executor.run(job_folder, &job, JOB_LIMIT)).await;
+        let receipt = lease.guard().wait_for(executor.run(job_folder, &job, JOB_LIMIT)).await;
         self.recorder.lock().running = None;
         receipt
-    }
-}
-
-fn state_of(packed: &Packed, upload: &Upload) -> FileState {
-    FileState {
-        sha256: Some(packed.sha256.clone()),
-        size: Some(packed.size),
-        mode: upload.mode,
-        origin: upload.origin.clone(),
     }
 }

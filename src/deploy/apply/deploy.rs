@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
-use super::bundle::PackedBundle;
 use super::context::Run;
+use super::pack::PackedBundle;
 use super::progress::{Progress, ProgressEvent, Watcher};
 use super::report::{DeployReport, Recorder};
 use crate::blocking::blocking;
@@ -79,6 +79,9 @@ pub async fn deploy<R: Remote>(
             return Ok(recorder.close());
         }
     };
+    if strategy.in_bulk {
+        work.copy_on_host();
+    }
     report_strategy(recorder, &strategy, &work);
     recorder.lock().tell_revision(revision.as_ref());
     watcher.tell(ProgressEvent::Planned {
@@ -150,6 +153,7 @@ fn report_strategy(recorder: &Recorder, strategy: &Strategy, work: &ResolvedPlan
     strategy.name().clone_into(&mut report.executor);
     report.why.clone_from(&strategy.why);
     report.estimates.clone_from(&strategy.estimates);
+    report.plan.clone_from(&work.plan);
     if !strategy.in_bulk {
         report.warnings.extend(work.executables_warning());
     }

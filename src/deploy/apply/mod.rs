@@ -9,6 +9,7 @@ pub(super) mod delete;
 pub(super) mod deploy;
 mod error_log;
 pub(super) mod health;
+mod pack;
 pub(super) mod progress;
 pub(super) mod record;
 pub(super) mod reload;

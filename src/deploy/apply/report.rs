@@ -1,5 +1,6 @@
 //! The report: what a deploy did, readable at any moment, also after it was cancelled.
 
+use crate::deploy::diff::model::FileChange;
 use crate::deploy::plan::actions::Plan;
 use crate::deploy::plan::cost::Estimate;
 use crate::deploy::plan::steps::StepReport;
@@ -43,7 +44,7 @@ pub struct DeployReport {
     pub requests: u64,
     /// How long it took, by the clock.
     pub seconds: f64,
-    /// What was planned, if each file were sent with its own request.
+    /// What was planned: the requests are those of single uploads, the copies and bytes those of the way that was taken.
     pub plan: Plan,
     /// What did the work on the host; `none` for one request per file.
     pub executor: String,
@@ -76,10 +77,10 @@ impl DeployReport {
 
     /// What of the plan was done, or is to be done if it was a dry run: each file with its letter.
     #[must_use]
-    pub fn changes(&self) -> Vec<(&str, char)> {
+    pub fn changes(&self) -> Vec<FileChange<'_>> {
         let done: BTreeSet<&str> = self.uploaded.iter().chain(&self.deleted).map(String::as_str).collect();
         let mut changes = self.plan.changes();
-        changes.retain(|(path, _)| self.dry_run || done.contains(path));
+        changes.retain(|change| self.dry_run || done.contains(change.path));
         changes
     }
 

@@ -69,7 +69,8 @@ impl<R: Remote> Run<'_, R> {
         // What changed no file is no other deploy: the one before it can still be rolled back.
         let id = self.base.deploy.as_deref().filter(|_| is_same).unwrap_or(id);
         let history = self.history(&lease.intent(), Some(self.recorder.seconds()));
-        let manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone()).with_history(history);
+        let mut manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone()).with_history(history);
+        manifest.kept.clone_from(&self.base.kept);
         let place = self.folder.manifest(generation)?;
         lease.begin_manifest().await?;
         let text = Bytes::from(manifest.to_text());

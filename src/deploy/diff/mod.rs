@@ -4,4 +4,5 @@ pub(super) mod compare;
 pub(super) mod databases;
 pub(super) mod listing;
 pub(super) mod model;
+pub(super) mod renames;
 pub(super) mod snapshot;

@@ -21,7 +21,7 @@ use crate::deploy::selection::walk::LeftOut;
 use crate::deploy::state::folder::KnownFiles;
 use crate::deploy::state::history::DeployEntry;
 use crate::deploy::state::intent::Intent;
-use crate::deploy::state::manifest::{Files, Origin};
+use crate::deploy::state::manifest::{Files, Kept, Origin};
 use crate::error::{Error, Result};
 use crate::finder::Mask;
 use crate::text::first_few;
@@ -35,6 +35,8 @@ pub struct DeployDiff {
     pub changed: Vec<String>,
     /// Put there by an earlier deploy and gone locally. Deleted only if asked for.
     pub removed: Vec<String>,
+    /// Those of `removed` whose content is in `added`, under a new name: old name to new name.
+    pub renamed: BTreeMap<String, String>,
     /// Equal on both sides.
     pub unchanged: Vec<String>,
     /// Put there by an earlier deploy and not here, but not removed either: git did not track them, and another machine sent
@@ -75,6 +77,8 @@ pub(crate) struct DiffSnapshot {
     pub generation: Option<u64>,
     /// The deploy that the manifest is of; `None` without a manifest that can be read.
     pub deploy: Option<String>,
+    /// What the latest bundle replaced or deleted, as its manifest says.
+    pub kept: Option<Kept>,
     /// All manifests that the diff saw; more than one after a deploy was cut off.
     pub generations: BTreeSet<u64>,
     /// The intents that the diff saw.
@@ -115,6 +119,11 @@ impl DiffSnapshot {
     pub(crate) fn answering_site(&self) -> Option<&str> {
         let (domain, at) = self.by_site.as_ref()?;
         (clock::now() < *at + ANSWER_COUNTS).then_some(domain)
+    }
+
+    /// Whether the newest manifest on the host says all that is known: no deploy was cut off since.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.intents.is_empty() && self.unreadable.is_empty() && self.set_aside.is_empty()
     }
 
     /// The ids of all intents that the diff saw.
@@ -207,22 +216,58 @@ impl DeployDiff {
 impl fmt::Display for DeployDiff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letters = [(&self.added, 'A'), (&self.changed, 'M'), (&self.removed, 'D')];
-        let changes = letters.iter().flat_map(|(paths, letter)| paths.iter().map(|path| (path.as_str(), *letter)));
+        let changes =
+            letters.iter().flat_map(|(paths, letter)| paths.iter().map(|path| FileChange::new(path, *letter)));
         f.write_str(&self.list(changes))
     }
 }
 
 impl DeployDiff {
-    /// The list of `changes`, each a path and its letter, with what is left alone besides: the same form for a diff, a dry
-    /// run and a deploy.
-    pub(crate) fn list<'a>(&'a self, changes: impl Iterator<Item = (&'a str, char)>) -> String {
-        let mut lines: BTreeSet<(&str, String)> = changes.map(|(path, letter)| (path, format!("{letter} "))).collect();
-        let going: BTreeSet<&str> = lines.iter().map(|(path, _)| *path).collect();
-        let unmanaged = self.unmanaged.iter().filter(|path| !going.contains(path.as_str()));
-        lines.extend(unmanaged.map(|path| (path.as_str(), "??".to_owned())));
-        lines.extend(self.skipped.keys().map(|path| (path.as_str(), "! ".to_owned())));
-        let lines: Vec<String> = lines.iter().map(|(path, letter)| format!("{letter} {}", printable(path))).collect();
+    /// The list of `changes`, with what is left alone besides: the same form for a diff, a dry run and a deploy. A new file
+    /// and the one that goes for it make one line, `R`; where the old one stays, the new one is a copy, or just new.
+    pub(crate) fn list<'a>(&'a self, changes: impl Iterator<Item = FileChange<'a>>) -> String {
+        let mut changes: BTreeMap<&str, FileChange<'_>> = changes.map(|change| (change.path, change)).collect();
+        let mut unmanaged: BTreeSet<&str> = self.unmanaged.iter().map(String::as_str).collect();
+        unmanaged.retain(|path| !changes.contains_key(path));
+        for (old, new) in &self.renamed {
+            let goes = changes.get(old.as_str()).is_some_and(|change| change.letter == 'D');
+            if let (true, Some(change)) = (goes, changes.get_mut(new.as_str())) {
+                *change = FileChange { letter: 'R', from: Some(old), path: new };
+                changes.remove(old.as_str());
+            }
+        }
+        let mut lines: BTreeSet<(&str, String)> =
+            changes.into_values().map(|change| (change.path, change.to_string())).collect();
+        lines.extend(unmanaged.into_iter().map(|path| (path, format!("?? {}", printable(path)))));
+        lines.extend(self.skipped.keys().map(|path| (path.as_str(), format!("!  {}", printable(path)))));
+        let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
         lines.join("\n")
+    }
+}
+
+/// A file that a deploy changes, as a line of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileChange<'a> {
+    /// Relative to the project.
+    pub path: &'a str,
+    /// As in `git status --short`.
+    pub letter: char,
+    /// Where its content comes from, if that is to be said.
+    pub from: Option<&'a str>,
+}
+
+impl<'a> FileChange<'a> {
+    /// A change that needs no other file.
+    #[must_use]
+    pub fn new(path: &'a str, letter: char) -> Self {
+        Self { path, letter, from: None }
+    }
+}
+
+impl fmt::Display for FileChange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = self.from.map_or(String::new(), |from| format!("{} -> ", printable(from)));
+        write!(f, "{}  {from}{}", self.letter, printable(self.path))
     }
 }
 

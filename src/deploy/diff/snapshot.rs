@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use super::compare::{Compare, Differences, Obstacle, Seen, compare};
 use super::listing::{RemoteTree, list_tree};
 use super::model::{DeployDiff, DiffSnapshot, not_sent};
+use super::renames::renames;
 use crate::clock::{self, Tick};
 use crate::deploy::paths::place;
 use crate::deploy::project::Project;
@@ -25,7 +26,7 @@ use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, s
 use crate::deploy::state::folder::{KnownFiles, State, StateFolder};
 use crate::deploy::state::history::DeployEntry;
 use crate::deploy::state::intent::{Intent, IntentState};
-use crate::deploy::state::manifest::{Files, Origin};
+use crate::deploy::state::manifest::{Files, Kept, Origin};
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{ErrorKind, Result};
 use crate::finder::Skipper;
@@ -139,6 +140,7 @@ pub async fn diff_by_site<R: Remote>(
         history: state.written_history().to_vec(),
         told: state.told(remote.server_time()),
         generation: state.generation(),
+        kept: state.manifest.as_ref().and_then(|manifest| manifest.kept.clone()),
         deploy: state.manifest.map(|manifest| manifest.deploy),
         generations: state.generations,
         intents: state.intents,
@@ -194,6 +196,7 @@ struct Parts<'a, R> {
     selection: Selection,
     generation: Option<u64>,
     deploy: Option<String>,
+    kept: Option<Kept>,
     generations: BTreeSet<u64>,
     intents: Vec<Intent>,
     running: BTreeSet<String>,
@@ -219,11 +222,15 @@ struct Parts<'a, R> {
 fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
     let Parts { selection, differences, .. } = parts;
     let in_the_way: BTreeSet<&String> = differences.obstacles.iter().flat_map(|obstacle| &obstacle.files).collect();
-    let removed = parts
+    let removed: Vec<String> = parts
         .gone
         .into_iter()
         .filter(|path| !differences.vanished.contains(path) && !in_the_way.contains(path))
         .collect();
+    let renamed = renames(
+        removed.iter().filter_map(|path| Some((path, parts.known.ours.get(path)?))),
+        differences.added.iter().filter_map(|path| Some((path, &selection.files.get(path)?.state))),
+    );
     let base = DiffSnapshot {
         host: parts.project.client.host().to_owned(),
         user: parts.project.client.user().to_owned(),
@@ -234,6 +241,7 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         protected_gone: parts.protected_gone,
         generation: parts.generation,
         deploy: parts.deploy,
+        kept: parts.kept,
         generations: parts.generations,
         intents: parts.intents,
         running: parts.running,
@@ -258,6 +266,7 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         added: differences.added,
         changed: differences.changed,
         removed,
+        renamed,
         left: parts.left,
         unchanged: differences.unchanged,
         unmanaged: parts.unmanaged,

@@ -7,9 +7,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::deploy::diff::model::FileChange;
 use crate::text::counted;
 
-/// One step of a plan. Each is one request.
+/// One step of a plan. Each but a copy is one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the fields say it")]
@@ -28,6 +29,8 @@ pub enum Action {
     DeleteFolder { path: String },
     /// Upload a file.
     Upload { path: String, size: u64, replaces: bool },
+    /// Copy a file on the host, as part of a bundle: no request of its own.
+    Copy { path: String, from: String, size: u64, replaces: bool },
     /// Note on the host what was uploaded so far.
     Checkpoint,
     /// Write what is ours now.
@@ -60,13 +63,15 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The files that are uploaded and deleted, with their letters: `A` for a new one, `M` for one that replaces another,
-    /// `D` for one that goes.
+    /// The files that change, with their letters: `A` for a new one, `C` for a new one that is copied on the host, `M` for
+    /// one that replaces another, `D` for one that goes.
     #[must_use]
-    pub fn changes(&self) -> Vec<(&str, char)> {
+    pub fn changes(&self) -> Vec<FileChange<'_>> {
         let change = |action| match action {
-            &Action::Upload { ref path, replaces, .. } => Some((path.as_str(), if replaces { 'M' } else { 'A' })),
-            Action::Delete { path } => Some((path.as_str(), 'D')),
+            &Action::Upload { ref path, replaces, .. } => Some(FileChange::new(path, if replaces { 'M' } else { 'A' })),
+            Action::Copy { path, replaces: true, .. } => Some(FileChange::new(path, 'M')),
+            Action::Copy { path, from, .. } => Some(FileChange { path, letter: 'C', from: Some(from) }),
+            Action::Delete { path } => Some(FileChange::new(path, 'D')),
             _ => None,
         };
         self.actions.iter().filter_map(change).collect()

@@ -8,6 +8,7 @@ pub(super) mod executor;
 pub(super) mod options;
 pub(super) mod planner;
 pub(super) mod sites;
+pub(super) mod sources;
 pub(super) mod stale;
 pub(super) mod step_files;
 pub(super) mod steps;

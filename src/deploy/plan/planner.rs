@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::actions::{Action, Plan};
 use super::cost::{Workload, projected_seconds};
 use super::options::DeployOptions;
+use super::sources::{Source, Upload, sources};
 use super::stale;
 use crate::deploy::diff::compare::Obstacle;
 use crate::deploy::diff::model::DeployDiff;
@@ -15,7 +16,6 @@ use crate::deploy::paths::{folders_of, has_below, is_due, parent_of};
 use crate::deploy::selection::read::{Hashed, hash_all, unreadable};
 use crate::deploy::selection::select::MAX_FILE_SIZE;
 use crate::deploy::state::intent::Intent;
-use crate::deploy::state::manifest::Origin;
 use crate::error::{Error, Result};
 use crate::host::PART_SIZE;
 use crate::setting::Setting;
@@ -31,24 +31,12 @@ const STALE_MANIFESTS: usize = 8;
 /// At least this many deletes are allowed by default.
 const MIN_MAX_DELETE: usize = 10;
 
-/// A file to be uploaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Upload {
-    pub path: String,
-    pub local: PathBuf,
-    /// What it held when the plan was made.
-    pub sha256: Option<String>,
-    pub size: u64,
-    pub mode: Option<u32>,
-    /// For the manifest.
-    pub origin: Option<Origin>,
-    pub replaces: bool,
-}
-
 /// A plan's decisions, as the deploy carries them out.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ResolvedPlan {
     pub uploads: Vec<Upload>,
+    /// Where a bundle has the content of each upload from.
+    pub sources: Vec<Source>,
     pub obstacles: Vec<Obstacle>,
     /// Folder to the files that go from it.
     pub deletes: BTreeMap<String, Vec<String>>,
@@ -91,6 +79,7 @@ impl DeployDiff {
             "added": self.added,
             "changed": self.changed,
             "removed": self.removed,
+            "renamed": self.renamed,
             "left": self.left,
             "unchanged": self.unchanged,
             "unmanaged": self.unmanaged,
@@ -116,6 +105,8 @@ impl ResolvedPlan {
         let mut work = Self { obstacles: diff.base.obstacles.clone(), ..Self::default() };
         work.choose_uploads(diff, options)?;
         work.choose_deletes(diff, options)?;
+        let going = work.deletes.values().flatten().map(String::as_str).collect();
+        work.sources = sources(diff, &work.uploads, &going);
         work.limit = diff.base.limit;
         let stale = stale::warnings(diff, options, &work.deletes.values().flatten().collect());
         work.warnings.extend(stale);
@@ -155,6 +146,37 @@ impl ResolvedPlan {
         Ok(())
     }
 
+    /// How many bytes of files a bundle holds.
+    fn bundle_bytes(&self) -> u64 {
+        let local = self.uploads.iter().zip(&self.sources).filter(|(_, source)| **source == Source::Local);
+        local.map(|(upload, _)| upload.size).sum()
+    }
+
+    /// How many uploads a bundle replaces with copies of what the host has.
+    pub(crate) fn on_host(&self) -> usize {
+        self.sources.iter().filter(|source| source.is_on_host()).count()
+    }
+
+    /// Makes the plan that of a bundle, which holds nothing that the host has or that it holds already.
+    pub(crate) fn copy_on_host(&mut self) {
+        let uploads = self.uploads.iter().zip(&self.sources);
+        let mut from: BTreeMap<&str, String> = uploads
+            .filter_map(|(upload, source)| match source {
+                Source::Local => None,
+                Source::Host(path) | Source::Kept(path) => Some((upload.path.as_str(), path.clone())),
+                Source::Upload(other) => Some((upload.path.as_str(), self.uploads[*other].path.clone())),
+            })
+            .collect();
+        for action in &mut self.plan.actions {
+            if let Action::Upload { path, size, replaces } = action
+                && let Some(from) = from.remove(path.as_str())
+            {
+                *action = Action::Copy { path: std::mem::take(path), from, size: *size, replaces: *replaces };
+            }
+        }
+        self.plan.bytes = self.bundle_bytes();
+    }
+
     /// What to say about executables that go one by one; a bundle restores their mode bits.
     pub(crate) fn executables_warning(&self) -> Option<String> {
         let executables = self.uploads.iter().filter(|upload| upload.mode.is_some_and(|mode| mode & 0o111 != 0));
@@ -184,7 +206,7 @@ impl ResolvedPlan {
             single: self.plan.requests,
             reloads: self.reload.len(),
             // At most: how well it compresses is not known yet.
-            parts: 1 + usize::try_from(self.plan.bytes / PART_SIZE).unwrap_or(usize::MAX - 1),
+            parts: 1 + usize::try_from(self.bundle_bytes() / PART_SIZE).unwrap_or(usize::MAX - 1),
             leftovers: self.plan.actions.iter().filter(is_about_leftovers).count(),
             commands: options.steps.names().count(),
             limit: self.limit,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::actions::Plan;
 use super::cost::Estimate;
 use super::environment::PythonEnvironment;
 use super::executor::ExecutorChoice;
@@ -75,6 +76,11 @@ impl Strategy {
             }
             Some(_) if !in_bulk => chosen.why = files,
             _ => {}
+        }
+        if !in_bulk && work.on_host() > 0 {
+            let copies = counted(work.on_host(), "file");
+            chosen.why =
+                format!("{}; the host has the content of {copies} already, which only a bundle copies", chosen.why);
         }
         let environment = match chosen.executor.as_ref().filter(|_| workload.commands > 0) {
             Some(executor) => {
@@ -170,6 +176,9 @@ pub struct Forecast {
     pub why: String,
     /// What the deploy would warn of, beside what the diff does.
     pub warnings: Vec<String>,
+    /// What it would do.
+    #[serde(skip)]
+    pub plan: Plan,
 }
 
 impl Forecast {
@@ -185,12 +194,16 @@ impl Forecast {
 /// # Errors
 /// `Config` for options that the diff does not allow; what the service answers.
 pub async fn forecast<R: Remote>(project: &Project<R>, diff: &DeployDiff, options: &DeployOptions) -> Result<Forecast> {
-    let work = ResolvedPlan::of(diff, options)?;
+    let mut work = ResolvedPlan::of(diff, options)?;
     let strategy = Strategy::choose(project.client.as_client(), diff, options, &work).await?;
+    if strategy.in_bulk {
+        work.copy_on_host();
+    }
     Ok(Forecast {
         executor: strategy.name().to_owned(),
         estimates: strategy.estimates,
         why: strategy.why,
         warnings: work.warnings,
+        plan: work.plan,
     })
 }

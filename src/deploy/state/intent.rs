@@ -37,9 +37,15 @@
 //! the generation that S would write, then its own under the one after.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
 use serde::{Deserialize, Serialize};
 
 use super::history::{self, DeployEntry};
@@ -52,6 +58,15 @@ use crate::clock;
 use crate::error::{Error, Result};
 
 const FORMAT: u32 = 1;
+
+/// The format of an intent with packed paths, which earlier versions would take for one without any.
+const PACKED_FORMAT: u32 = 2;
+
+/// So many paths are packed: where a large folder was renamed, they are most of what is sent.
+const PACKED_FROM: usize = 200;
+
+/// The longest list of paths that is unpacked, in bytes. The host that it comes from is not trusted.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// How long an intent holds without being refreshed, by the service's clock.
 pub(crate) const EXPIRY: Duration = Duration::from_secs(10 * 60);
@@ -110,6 +125,16 @@ pub struct Intent {
     /// What the history will say of deploys whose intents this one takes over, and, as the last entry, of this deploy.
     #[serde(default, deserialize_with = "history::read", skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<DeployEntry>,
+    /// `pending` and `deletes` if they are long: base64 of zlib of JSON. Only in its text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    packed: Option<String>,
+}
+
+/// What is packed.
+#[derive(Serialize, Deserialize)]
+struct Paths {
+    pending: BTreeSet<String>,
+    deletes: BTreeSet<String>,
 }
 
 /// Whether the deploy behind an intent may still be working.
@@ -171,6 +196,7 @@ impl Intent {
             manifests: BTreeSet::new(),
             tasks: BTreeSet::new(),
             history: Vec::new(),
+            packed: None,
         };
         intent.refresh(now);
         intent
@@ -182,9 +208,35 @@ impl Intent {
     }
 
     /// Its text.
+    ///
+    /// # Panics
+    /// Never: sets of texts make JSON, and memory takes all writes.
     #[must_use]
     pub fn to_text(&self) -> Vec<u8> {
-        manifest::to_text(self)
+        if self.pending.len() + self.deletes.len() < PACKED_FROM {
+            return manifest::to_text(self);
+        }
+        let mut packed = self.clone();
+        let paths =
+            Paths { pending: std::mem::take(&mut packed.pending), deletes: std::mem::take(&mut packed.deletes) };
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        let text = serde_json::to_vec(&paths).expect("sets of texts make JSON");
+        let compressed = encoder.write_all(&text).and_then(|()| encoder.finish()).expect("memory takes all writes");
+        (packed.format, packed.packed) = (PACKED_FORMAT, Some(STANDARD.encode(compressed)));
+        manifest::to_text(&packed)
+    }
+
+    /// Puts packed paths where they belong.
+    fn unpack(&mut self) -> Option<()> {
+        self.format = FORMAT;
+        let Some(packed) = self.packed.take() else { return Some(()) };
+        let compressed = STANDARD.decode(packed).ok()?;
+        let mut text = Vec::new();
+        ZlibDecoder::new(&compressed[..]).take(MOST_BYTES).read_to_end(&mut text).ok()?;
+        let paths: Paths = serde_json::from_slice(&text).ok()?;
+        self.pending.extend(paths.pending);
+        self.deletes.extend(paths.deletes);
+        Some(())
     }
 
     /// Reads what `place` holds.
@@ -194,10 +246,14 @@ impl Intent {
     pub fn parse(content: &[u8], place: &RemotePath) -> Result<Self> {
         const EXPECTED: &str = "the note of a deploy (delete it if no deploy is running, then upload everything again \
                                 with compare=\"names\")";
-        let intent: Self = manifest::parse(content, place, EXPECTED)?;
+        let mut intent: Self = manifest::parse(content, place, PACKED_FORMAT, EXPECTED)?;
+        let is_unpacked = intent.unpack().is_some();
         let paths = intent.pending.iter().chain(intent.done.keys()).chain(&intent.deletes);
         let names = [file_name(&intent.id), maintenance_name(&intent.id)];
-        if paths.into_iter().all(|path| is_relative(path)) && names.iter().any(|name| name == place.name()) {
+        if is_unpacked
+            && paths.into_iter().all(|path| is_relative(path))
+            && names.iter().any(|name| name == place.name())
+        {
             return Ok(intent);
         }
         Err(Error::Decode {
@@ -342,6 +398,24 @@ mod tests {
         intent.pending.insert("../a".into());
         assert!(Intent::parse(&intent.to_text(), &place).is_err());
         assert!(Intent::parse(b"{}", &place).is_err());
+    }
+
+    #[test]
+    fn an_intent_about_many_files_is_short_and_reads_back() {
+        let mut intent = foreign();
+        intent.pending.extend((0..500).map(|number| format!("new/folder/file{number}.py")));
+        intent.deletes.extend((0..500).map(|number| format!("old/folder/file{number}.py")));
+        let (place, text) = (RemotePath::parse(&format!("/s/{}", file_name(&intent.id))).unwrap(), intent.to_text());
+        assert!(text.len() < 8000, "{}", text.len());
+        assert_eq!(Intent::parse(&text, &place).unwrap(), intent);
+        // An earlier version must not take it for one that names nothing.
+        let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(value["format"], 2);
+        for damaged in ["", "!", "AAAA"] {
+            let mut value = value.clone();
+            value["packed"] = damaged.into();
+            assert!(Intent::parse(value.to_string().as_bytes(), &place).is_err(), "{damaged}");
+        }
     }
 
     #[test]

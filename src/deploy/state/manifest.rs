@@ -12,7 +12,7 @@ use super::history::{self, DeployEntry};
 use crate::client::RemotePath;
 use crate::error::{Error, Result};
 
-/// The format that this version writes, and the newest that it reads.
+/// The format of manifests that this version writes, and the newest that it reads.
 const FORMAT: u32 = 1;
 
 /// What git knew of a file when it was sent.
@@ -73,6 +73,19 @@ pub struct Manifest {
     /// The last deploys, oldest first; the last one is that which wrote the manifest.
     #[serde(default, deserialize_with = "history::read", skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<DeployEntry>,
+    /// What the latest bundle replaced or deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+}
+
+/// Content that a deploy replaced or deleted and that the host keeps for a rollback, as far as it is known: another deploy
+/// may want it back. Written by the runner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The id of that deploy.
+    pub deploy: String,
+    /// Path to SHA-256.
+    pub files: BTreeMap<String, String>,
 }
 
 impl Manifest {
@@ -86,6 +99,7 @@ impl Manifest {
             remote_root: remote_root.to_string(),
             files,
             history: Vec::new(),
+            kept: None,
         }
     }
 
@@ -110,7 +124,7 @@ impl Manifest {
     /// # Errors
     /// `Decode` if that is no manifest of `remote_root` that this version understands.
     pub fn parse(content: &[u8], place: &RemotePath, remote_root: &RemotePath) -> Result<Self> {
-        let manifest: Self = parse(content, place, "a deploy manifest")?;
+        let manifest: Self = parse(content, place, FORMAT, "a deploy manifest")?;
         if manifest.remote_root != remote_root.as_str() || manifest.files.keys().any(|path| !is_relative(path)) {
             return Err(unreadable(content, place, "the deploy manifest of this project"));
         }
@@ -129,10 +143,11 @@ pub(crate) fn to_text<T: Serialize>(value: &T) -> Vec<u8> {
     text
 }
 
-/// Reads one of our own files, refusing the formats of later versions.
+/// Reads one of our own files, refusing formats after the `newest` that is known.
 pub(crate) fn parse<T: for<'de> Deserialize<'de>>(
     content: &[u8],
     place: &RemotePath,
+    newest: u32,
     expected: &'static str,
 ) -> Result<T> {
     #[derive(Deserialize)]
@@ -140,7 +155,7 @@ pub(crate) fn parse<T: for<'de> Deserialize<'de>>(
         format: u32,
     }
     let header: Header = serde_json::from_slice(content).map_err(|_| unreadable(content, place, expected))?;
-    if header.format > FORMAT {
+    if header.format > newest {
         return Err(Error::config(format!(
             "{place} was written by a later version of pythonanywhere-api (format {}): upgrade to deploy here",
             header.format

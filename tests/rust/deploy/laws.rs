@@ -123,7 +123,7 @@ proptest! {
                 let after = site.model.host().project();
                 let gone: Vec<&str> = before.keys().filter(|path| !after.contains_key(*path)).map(String::as_str).collect();
                 let mut listed: Vec<&str> =
-                    dry.changes().into_iter().filter(|(_, letter)| *letter == 'D').map(|(path, _)| path).collect();
+                    dry.changes().into_iter().filter(|change| change.letter == 'D').map(|change| change.path).collect();
                 // A file that made way for a folder of its name is gone, and one that went and came is not.
                 listed.retain(|path| !after.contains_key(*path));
                 listed.sort_unstable();

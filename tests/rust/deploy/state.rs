@@ -1,6 +1,6 @@
 //! What earlier deploys left on the host: it never adds up, and what is damaged stops nobody.
 
-use pythonanywhere_api::deploy::{Compare, DeployOptions};
+use pythonanywhere_api::deploy::{Compare, DeployOptions, FileChange};
 
 use super::{Site, deleting};
 
@@ -173,7 +173,7 @@ async fn a_module_that_replaces_a_package_is_told_of_unless_the_package_goes() {
     let dry = |delete| DeployOptions { delete, dry_run: true, ..DeployOptions::default() };
     let stays = site.deploy(&diff, &dry(false)).await;
     assert!(told(&stays.warnings));
-    assert_eq!(stays.changes(), [("app/models.py", 'A')]);
+    assert_eq!(stays.changes(), [FileChange::new("app/models.py", 'A')]);
     let goes = site.deploy(&diff, &dry(true)).await;
     assert!(!told(&goes.warnings));
     assert_eq!(goes.changes().len(), 3);

@@ -8,8 +8,8 @@ import os
 import tarfile
 import zlib
 
-from . import files, limits
-from .errors import JobError, StepUnfinished
+from . import copies, files, limits
+from .errors import Incomplete, JobError, StepUnfinished
 from .names import checked_name
 from .transaction import NOTHING_APPLIED, Transaction
 
@@ -21,58 +21,98 @@ def apply(job):
     transaction = Transaction(job)
     if not transaction.is_planned():
         unpack(job, transaction)
-    for part in job.job["parts"]:
+    for part in job.job["parts"] + job.job.get("more", {"parts": []})["parts"]:
         # The disk may be nearly full, and the receipt still needs room.
         files.remove(os.path.join(job.work, checked_name(part["name"])))
     transaction.apply()
 
 
 def unpack(job, transaction):
-    """Unpacks the bundle into the staging folder, and plans the transaction."""
-    progress_path = os.path.join(job.work, "progress.json")
-    seen = (files.read_json(progress_path) or {"seen": []})["seen"]
-    if not seen:
-        check_parts(job)
-        check_space(transaction.staging, job.job["bytes"])
-    count, total, plan = 0, 0, None
+    """Stages all files, those that were sent and those that are copied on the host, and plans the transaction."""
+    path = os.path.join(job.work, "progress.json")
+    progress = files.read_json(path) or {"seen": [], "done": [], "missing": [], "got": None}
     try:
-        with tarfile.open(fileobj=gzip.GzipFile(fileobj=Parts(job)), mode="r|", encoding="utf-8") as archive:
-            for member in archive:
-                is_plan = member.name == "plan.json"
-                if is_plan and member.size > limits.MAX_PLAN_SIZE:
-                    raise JobError("digest", "the plan of the bundle is too large")
-                if plan is not None or not member.isreg():
-                    raise JobError("name", "the bundle contains an unexpected member: %r" % member.name)
-                content = archive.extractfile(member)
-                if is_plan:
-                    plan = json.loads(content.read().decode())
-                    continue
-                total += member.size
-                if not member.name.startswith("files/") or total > job.job["bytes"]:
-                    raise JobError("digest", "the bundle is not the one that was announced")
-                if count >= len(seen):
-                    digest = files.copy(content, os.path.join(transaction.staging, "%06d" % count))
-                    seen.append([member.name[6:], digest, member.size])
-                    # Only here: a step that could end while it skips finished files would never get further.
-                    job.tick()
-                count += 1
-    except StepUnfinished:
-        files.write_json(progress_path, {"seen": seen})
+        stage(job, transaction, progress)
+    except (StepUnfinished, Incomplete):
+        files.write_json(path, progress)
         raise
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, RecursionError) as error:
         raise JobError("digest", "the bundle is damaged: %s" % error)
+
+
+def stage(job, transaction, progress):
+    """As `unpack`, from where the last step ended."""
+    seen, plan = progress["seen"], None
+    if not seen and not progress["done"]:
+        check_parts(job, job.job)
+        check_space(transaction.staging, job.job["bytes"] + job.job.get("copies", 0))
+    count = 0
+    for name, size, content in members(job, job.job):
+        if name == "plan.json":
+            plan = json.loads(content.read().decode())
+            continue
+        if count >= len(seen):
+            seen.append([name, files.copy(content, transaction.staged(count)), size])
+            # Only here: a step that could end while it skips finished files would never get further.
+            job.tick()
+        count += 1
     names = ("files", "delete", "clear", "manifest", "remove")
     if not isinstance(plan, dict) or any(name not in plan for name in names):
         raise JobError("digest", "the bundle has no plan")
+    copies.complete(job, plan)
     incoming, deletes, clear, manifest, old_notes = (plan[name] for name in names)
-    if [[file.get("path"), file.get("sha256"), file.get("size")] for file in incoming] != seen:
+    if [[file.get("path"), file.get("sha256"), file.get("size")] for file in incoming[: len(seen)]] != seen:
         raise JobError("digest", "the files in the bundle are not the ones in its plan")
+    copies.stage(job, transaction, incoming, progress)
+    if progress["missing"]:
+        receive(job, transaction, incoming, progress)
     transaction.plan(incoming, deletes, clear, manifest, old_notes, previous=plan.get("previous"))
 
 
-def check_parts(job):
-    """Raises unless the parts of the bundle are there, and are what was uploaded."""
-    for part in job.job["parts"]:
+def receive(job, transaction, incoming, progress):
+    """Stages what the host does not have, from the part that is sent for it."""
+    wanted, more = {incoming[number]["path"]: number for number in progress["missing"]}, job.job.get("more")
+    if more is None:
+        job.result["missing"] = sorted(wanted)
+        raise Incomplete
+    if progress["got"] is None:
+        check_parts(job, more)
+        progress["got"] = []
+    got = set(progress["got"])
+    for name, _, content in members(job, more):
+        number = wanted.get(name)
+        if number is None:
+            raise JobError("digest", "%s was not missing" % name)
+        if number not in got:
+            if files.copy(content, transaction.staged(number)) != incoming[number]["sha256"]:
+                raise JobError("digest", "%s is not what the plan says" % name, name)
+            got.add(number)
+            progress["got"].append(number)
+            job.tick()
+    missing = [name for name, number in wanted.items() if number not in got]
+    if missing:
+        raise JobError("missing", "%s was not sent" % missing[0], missing[0])
+
+
+def members(job, bundle):
+    """Name, size and open content of each file in a bundle, and of its plan."""
+    total, is_over = 0, False
+    with tarfile.open(fileobj=gzip.GzipFile(fileobj=Parts(job, bundle)), mode="r|", encoding="utf-8") as archive:
+        for member in archive:
+            if is_over or not member.isreg():
+                raise JobError("name", "the bundle contains an unexpected member: %r" % member.name)
+            is_over = member.name == "plan.json"
+            if is_over and member.size > limits.MAX_PLAN_SIZE:
+                raise JobError("digest", "the plan of the bundle is too large")
+            total += 0 if is_over else member.size
+            if not (is_over or member.name.startswith("files/")) or total > bundle["bytes"]:
+                raise JobError("digest", "the bundle is not the one that was announced")
+            yield member.name if is_over else member.name[6:], member.size, archive.extractfile(member)
+
+
+def check_parts(job, bundle):
+    """Raises unless the parts of a bundle are there, and are what was uploaded."""
+    for part in bundle["parts"]:
         path = os.path.join(job.work, checked_name(part["name"]))
         if not os.path.exists(path):
             raise JobError("missing", "%s was not uploaded" % part["name"])
@@ -108,8 +148,8 @@ def write_zeros(file, size):
 class Parts(io.RawIOBase):
     """The parts of a bundle as one stream."""
 
-    def __init__(self, job):
-        self.paths = [os.path.join(job.work, checked_name(part["name"])) for part in job.job["parts"]]
+    def __init__(self, job, bundle):
+        self.paths = [os.path.join(job.work, checked_name(part["name"])) for part in bundle["parts"]]
         self.file = None
 
     def readable(self):

@@ -24,7 +24,7 @@ from . import limits
 from .apply import apply
 from .archive import archive
 from .commands import manage, pip, run
-from .errors import JobError, Refusal, StepUnfinished, describe
+from .errors import Incomplete, JobError, Refusal, StepUnfinished, describe
 from .history import history
 from .job import Job
 from .rollback import rollback
@@ -37,7 +37,7 @@ def run_job(state, job, limit=None, is_program=False):
     try:
         work.check_age()
         done = work.receipt()
-        if done is not None and done["state"] != "running":
+        if is_over(done, job):
             # The runner that finished it may have been killed before it removed the folder.
             work.remove_folder(done)
             return done
@@ -53,9 +53,14 @@ def run_job(state, job, limit=None, is_program=False):
             )
         # The previous holder of the lock may have finished since we looked for the receipt.
         done = work.receipt()
-        if done is not None and done["state"] != "running":
+        if is_over(done, job):
             return done
         return run_step(work, done)
+
+
+def is_over(receipt, job):
+    """Whether nothing is left to do: an incomplete job goes on once it is sent more."""
+    return receipt and receipt["state"] != "running" and not (receipt["state"] == "incomplete" and "more" in job)
 
 
 def refuse(state, job, why):
@@ -83,6 +88,8 @@ def run_step(job, done):
         OPERATIONS[job.job["operation"]](job)
     except StepUnfinished:
         state = "running"
+    except Incomplete:
+        state = "incomplete"
     except JobError as stop:
         error, state = stop.error, stop.state
     except Exception as failure:
@@ -90,7 +97,7 @@ def run_step(job, done):
     if state == "refused" and job.has_begun():
         state = "failed"
     receipt = job.new_receipt(state, error=error, started=started, steps=steps)
-    if state == "running":
+    if state in ("running", "incomplete"):
         job.save(job.receipt_path(), receipt)
         return receipt
     if error is not None and error["kind"] == "not_current":

@@ -30,6 +30,10 @@ class StepUnfinished(Exception):
     """The time for this step is up."""
 
 
+class Incomplete(Exception):
+    """The client has to send what the result names."""
+
+
 class Cancelled(JobError):
     """Whoever asked for the command does not wait for it any more."""
 

@@ -62,13 +62,13 @@ def open_regular(name, folder=None):
     return open(file, "rb")
 
 
-def copy(source, target):
-    """Writes a stream to a file and returns its digest."""
+def copy(source, target, most=None):
+    """Writes a stream to a file and returns its digest; not much more than `most` bytes."""
     digest = hashlib.sha256()
     with open(target, "wb") as file:
         while True:
             content = source.read(limits.CHUNK_SIZE)
-            if not content:
+            if not content or (most is not None and file.tell() > most):
                 return digest.hexdigest()
             digest.update(content)
             file.write(content)

@@ -73,7 +73,7 @@ class Job:
     def new_receipt(self, state, error=None, started=None, steps=1):
         """A receipt that says what is known now."""
         status = self.exit_status
-        if status is None and state != "running":
+        if status is None and state not in ("running", "incomplete"):
             status = 0 if state == "done" else 1
         return {
             "format": limits.FORMAT,
@@ -115,10 +115,10 @@ class Job:
         return os.path.exists(os.path.join(self.work, limits.JOURNAL))
 
     def remove_folder(self, receipt):
-        """Removes the work folder, unless it holds an archive to fetch, or old files that are not restored yet."""
+        """Removes the work folder, unless it has an archive to fetch, files to restore, or some to go on with."""
         is_archive = receipt["operation"] == "archive" and receipt["state"] == "done"
         is_half = receipt["state"] != "done" and self.has_begun() and not receipt["result"].get("undone")
-        if not is_archive and not is_half and files.remove_elsewhere(self.work):
+        if not is_archive and not is_half and receipt["state"] != "incomplete" and files.remove_elsewhere(self.work):
             # In one step rather than file by file: half a folder would mislead the next runner.
             gone = os.path.join(self.state, "gone-" + self.id)
             shutil.rmtree(gone, ignore_errors=True)

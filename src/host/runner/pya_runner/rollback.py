@@ -1,7 +1,10 @@
 """The job `rollback`: restores what a deploy replaced or deleted, and removes what it added."""
 
+import base64
+import json
 import os
 import re
+import zlib
 
 from . import files, limits
 from .errors import Refusal
@@ -48,11 +51,14 @@ def stage_old_files(job, transaction):
     manifest = dict(index["previous"] or {"format": limits.FORMAT, "remote_root": job.job["root"], "files": {}})
     # Interrupted deploys may have changed these since, so their content is unknown.
     note = job.note_if_there("intent-%s.json" % job.id) or {}
+    if "packed" in note:
+        note = json.loads(zlib.decompress(base64.b64decode(note["packed"])).decode())
     changed = {path for key in ("pending", "deletes") for path in note.get(key, ())}
     changed -= {path for key in ("files", "deleted", "added") for path in index[key]}
     files_now = dict(manifest["files"], **{path: {"sha256": None, "size": None} for path in sorted(changed)})
     past = carried_on(newest.get("history"), job.job.get("history", []), len(incoming), len(deletes))
     manifest.update(generation=job.job["generation"], deploy=job.id, files=files_now, history=past)
+    manifest.pop("kept", None)
     old_notes = [name for name in os.listdir(job.state) if re.fullmatch(r"manifest-[0-9]+\.json", name)]
     old_notes = [name for name in old_notes if int(name[9:-5]) < job.job["generation"]]
     transaction.plan(

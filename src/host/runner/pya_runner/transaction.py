@@ -61,6 +61,10 @@ class Transaction:
         """Whether the journal is written."""
         return os.path.exists(self.journal_path)
 
+    def staged(self, number):
+        """Where a new file is until it is put in place."""
+        return os.path.join(self.staging, "%06d" % number)
+
     def place(self, path):
         """The path of a file of the project. Where links lead its folders is for `check_reach` to check."""
         return os.path.join(self.job.root, native(checked_path(path)))
@@ -108,8 +112,9 @@ class Transaction:
             if not re.fullmatch(r"(manifest-[0-9]+|intent-[0-9a-f]{16})\.json", name):
                 raise JobError("name", "%r is not a note of a deploy" % name)
         deletes = [checked_path(path) for path in deletes]
+        noted = set()
         for path in [entry[1] for entry in entries] + deletes:
-            self.note_folders(path)
+            self.note_folders(path, noted)
         files.make_private(self.replaced)
         newest = self.job.note_if_there("manifest-%d.json" % (self.job.job["generation"] - 1))
         files.write_json(
@@ -128,9 +133,10 @@ class Transaction:
             },
         )
 
-    def note_folders(self, path):
+    def note_folders(self, path, noted):
         """Resolves the links of all folders above a path now, so that a move later does not have to."""
-        while path:
+        while path and path not in noted:
+            noted.add(path)
             # A file that cannot be reached is not deleted, and the receipt says why.
             with contextlib.suppress(JobError):
                 self.check_reach(path)
