@@ -43,9 +43,9 @@ pub struct Job {
 )]
 pub enum Operation {
     /// Put the files of a bundle in place, as its plan says.
-    Apply { parts: Vec<Part>, bytes: u64, generation: u64, rollback: Retention },
+    Apply { parts: Vec<Part>, bytes: u64, generation: u64 },
     /// Restore what the deploy `target` replaced.
-    Rollback { target: String, generation: u64, rollback: Retention },
+    Rollback { target: String, generation: u64 },
     /// Hash all files.
     Hash { prune: Vec<String> },
     /// Pack files for download.
@@ -63,21 +63,6 @@ pub enum Operation {
     Pip { requirements: String, virtualenv: Option<String>, python: Option<String>, timeout: u64 },
     /// Run any command; the agent refuses this.
     Run { command: Vec<String>, folder: String, timeout: u64 },
-}
-
-/// How much of what a deploy replaces is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Retention {
-    /// For how many deploys.
-    pub versions: u32,
-    /// The limit for each, in bytes; a deploy that replaces more keeps nothing.
-    pub bytes: u64,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { versions: 1, bytes: 50 << 20 }
-    }
 }
 
 impl Job {
@@ -176,8 +161,10 @@ pub struct Applied {
     pub not_deleted: BTreeMap<String, String>,
     /// Whether what was replaced can be restored.
     pub kept_for_rollback: bool,
-    /// The size of that in bytes, kept or not.
+    /// The size of that in bytes.
     pub rollback_bytes: u64,
+    /// Migrations that ran in the deploy that a rollback undid, and since.
+    pub migrations: Vec<String>,
     /// Files that a rollback replaced although they had been changed after the deploy.
     pub overwritten: Vec<String>,
     /// Whether it failed and everything was restored.

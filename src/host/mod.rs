@@ -20,7 +20,7 @@ mod wsgi_code;
 pub use agent::{Agent, Agents, Change, Status, StatusReport, Unreachable};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
 pub use executor::{Executor, sweep, sweep_own};
-pub use job::{Applied, Failure, Job, LIFETIME, Operation, Receipt, Retention, State};
+pub use job::{Applied, Failure, Job, LIFETIME, Operation, Receipt, State};
 pub use sign::{VERSION, random_id};
 pub use site::Site;
 pub use time::host_time;

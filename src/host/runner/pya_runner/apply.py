@@ -1,6 +1,5 @@
 """The job `apply`: checks a bundle, unpacks it beside the project, and puts its files in place in one transaction."""
 
-import errno
 import gzip
 import io
 import json
@@ -8,7 +7,7 @@ import os
 import tarfile
 import zlib
 
-from . import files, limits
+from . import files, limits, retention
 from .errors import JobError, StepUnfinished
 from .names import checked_name
 from .transaction import NOTHING_APPLIED, Transaction
@@ -33,7 +32,7 @@ def unpack(job, transaction):
     seen = (files.read_json(progress_path) or {"seen": []})["seen"]
     if not seen:
         check_parts(job)
-        check_space(transaction.staging, job.job["bytes"])
+        retention.make_room(job, job.job["bytes"], transaction.staging)
     count, total, plan = 0, 0, None
     try:
         with tarfile.open(fileobj=gzip.GzipFile(fileobj=Parts(job)), mode="r|", encoding="utf-8") as archive:
@@ -79,30 +78,6 @@ def check_parts(job):
         if os.path.getsize(path) != part["size"] or files.digest_of(path) != part["sha256"]:
             raise JobError("digest", "%s is not what was uploaded" % part["name"])
         job.tick(may_stop=False)
-
-
-def check_space(folder, size):
-    """Raises unless `size` bytes can be written. A quota does not show in any other way."""
-    files.make_private(folder)
-    probe = os.path.join(folder, "probe")
-    try:
-        with open(probe, "wb") as file:
-            try:
-                os.posix_fallocate(file.fileno(), 0, max(1, size))
-            except (OSError, AttributeError) as error:
-                if getattr(error, "errno", errno.ENOSYS) not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-                    raise
-                write_zeros(file, size)
-    finally:
-        files.remove(probe)
-
-
-def write_zeros(file, size):
-    """Writes `size` bytes, for file systems that cannot reserve space."""
-    zeros = bytes(limits.CHUNK_SIZE)
-    while size > 0:
-        size -= file.write(zeros[: min(size, limits.CHUNK_SIZE)])
-    file.flush()
 
 
 class Parts(io.RawIOBase):
