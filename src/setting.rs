@@ -53,11 +53,12 @@ pub enum Setting {
     Overwrite,
     RollbackOnFailure,
     SiteUrl,
+    Yes,
 }
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::AllowLfsPointers,
         Self::AllowTasks,
         Self::CompareNames,
@@ -76,6 +77,7 @@ impl Setting {
         Self::Overwrite,
         Self::RollbackOnFailure,
         Self::SiteUrl,
+        Self::Yes,
     ];
 
     /// As `interface` writes it.
@@ -100,6 +102,7 @@ impl Setting {
             Self::Overwrite => ("overwrite=True", "--overwrite"),
             Self::RollbackOnFailure => ("rollback_on_failure=True", "--rollback-on-failure"),
             Self::SiteUrl => ("site_url=", "--site-url"),
+            Self::Yes => ("yes=True", "--yes"),
         };
         match interface {
             Interface::Python => python,

@@ -47,6 +47,7 @@ LINES = [
     Line("bulk: nothing changed", "2", bulk.cell("unchanged")),
     Line("bulk: full drift check", "5, 8 s", bulk.cell("verify")),
     Line("bulk: pull of the whole tree", "8, 20 s", bulk.cell("pull")),
+    Line("bulk: rollback of a deploy that replaced 200 MB", "8, 3 s", bulk.rollback),
     Line("bulk: building the bundle / tar c | gzip -6", "<= 1.3", bulk.building),
     Line("what the agent adds to a request that is not for it", "< 50 µs", bulk.agent_overhead),
 ]

@@ -22,6 +22,9 @@ const HOME_FOLDER: &str = ".pya";
 /// What the name of a job's folder begins with.
 const WORK: &str = "work-";
 
+/// What the name of the folder begins with in which the files are kept that a deploy replaced.
+const KEPT: &str = "rollback-";
+
 /// How often the folder is read anew if it changes while it is read.
 const ATTEMPTS: usize = 3;
 
@@ -69,9 +72,9 @@ impl StateFolder {
         self.folder.join(&super::intent::maintenance_name(id))
     }
 
-    /// Where what a deploy replaced is kept.
-    pub(crate) fn kept(&self, id: &str) -> Result<RemotePath> {
-        self.folder.join(&format!("rollback-{id}"))
+    /// What a deploy replaced, and is kept.
+    pub(crate) fn kept_index(&self, id: &str) -> Result<RemotePath> {
+        self.folder.join(&format!("{KEPT}{id}/index.json"))
     }
 
     /// Where a job works, and what it is given.
@@ -85,6 +88,9 @@ impl StateFolder {
         for entry in list_if_there(remote, &self.folder).await?.unwrap_or_default() {
             if let Some(id) = entry.name.strip_prefix(WORK).filter(|_| entry.is_dir) {
                 contents.works.insert(id.to_owned());
+            }
+            if let Some(id) = entry.name.strip_prefix(KEPT).filter(|_| entry.is_dir) {
+                contents.kept.insert(id.to_owned());
             }
             let Some(name) = entry.name.strip_suffix(".json").filter(|_| !entry.is_dir) else { continue };
             if let Some(generation) = name.strip_prefix("manifest-").and_then(generation_of) {
@@ -126,8 +132,8 @@ impl StateFolder {
     }
 
     async fn read_once<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
-        let Contents { generations, intents, maintenance, works } = self.list(remote).await?;
-        let mut state = State { generations, works, ..State::default() };
+        let Contents { generations, intents, maintenance, works, kept } = self.list(remote).await?;
+        let mut state = State { generations, works, kept, ..State::default() };
         if manifest {
             self.read_manifest(remote, &mut state).await?;
         }
@@ -191,6 +197,8 @@ pub(crate) struct Contents {
     pub maintenance: BTreeSet<String>,
     /// The ids of jobs that have a folder.
     pub works: BTreeSet<String>,
+    /// The ids of deploys whose replaced files are kept.
+    pub kept: BTreeSet<String>,
 }
 
 impl Contents {
@@ -213,6 +221,8 @@ pub(crate) struct State {
     pub maintenance: Vec<Intent>,
     /// The ids of jobs that have a folder.
     pub works: BTreeSet<String>,
+    /// The ids of deploys whose replaced files are kept.
+    pub kept: BTreeSet<String>,
 }
 
 /// What follows from it: what is ours on the host, and what others left to be done.
