@@ -51,6 +51,27 @@ pub(crate) fn cut(text: &str, length: usize) -> Cow<'_, str> {
     }
 }
 
+/// A text without the passwords of the addresses in it: `scheme://name:***@host`.
+pub(crate) fn without_passwords(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        rest = after;
+        let name = after.find(|c: char| c.is_whitespace() || "/@:".contains(c)).unwrap_or(after.len());
+        let Some(secret) = after[name..].strip_prefix(':') else { continue };
+        if let Some(end) = secret.find(|c: char| c.is_whitespace() || c == '@')
+            && secret[end..].starts_with('@')
+        {
+            shown.push_str(&after[..name]);
+            shown.push_str(":***");
+            rest = &secret[end..];
+        }
+    }
+    shown + rest
+}
+
 /// The version that a Python source assigns: the value in the first line `__version__ = "…"`.
 #[cfg(any(test, feature = "python"))]
 pub(crate) fn version_in(source: &str) -> Option<String> {
@@ -69,6 +90,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sizes_are_told_in_the_unit_that_fits() {
+        let sizes = [0, 1, 999, 1000, 999_999, 53_200_000, 1 << 40].map(sized);
+        assert_eq!(sizes, ["0 bytes", "1 byte", "999 bytes", "1.0 kB", "999.9 kB", "53.2 MB", "1.0 TB"]);
+    }
+
+    #[test]
     fn one_of_a_kind_has_no_plural() {
         assert_eq!([counted(0, "file"), counted(1, "file"), counted(2, "file")], ["0 files", "1 file", "2 files"]);
     }
@@ -85,6 +112,18 @@ mod tests {
         assert_eq!(excerpt("short"), "short");
         assert_eq!(excerpt(&"ü".repeat(200)), "ü".repeat(200));
         assert_eq!(excerpt(&"ü".repeat(201)), "ü".repeat(199) + "…");
+    }
+
+    #[test]
+    fn addresses_are_shown_without_their_passwords() {
+        for (text, shown) in [
+            ("at redis://:p@h/1 and https://u:p/w@h:1", "at redis://:***@h/1 and https://u:***@h:1"),
+            ("http://127.0.0.1:8000/x for me@h", "http://127.0.0.1:8000/x for me@h"),
+            ("https://u@h, a://", "https://u@h, a://"),
+            ("no address: at all", "no address: at all"),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+        }
     }
 
     #[test]

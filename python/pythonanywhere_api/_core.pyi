@@ -20,7 +20,7 @@ from .types import (
     DeployEstimate,
     DeployStep,
     Drift,
-    HostJob,
+    HistoryEntry,
     ListedEntry,
     PullReport,
     PythonVersionInfo,
@@ -1219,11 +1219,11 @@ class PythonanywhereApi(_PythonanywhereBase):
             protected: patterns in ``.gitignore`` syntax of files never to touch; by default databases, secrets such as
                 ``.env``, and folders for uploads. A list of nothing but ``!pattern`` keeps the default. What
                 ``!pattern`` matches is deployed in spite of ignore rules, too.
-            include: masks of files to deploy although they are protected or ignored; each must match something.
+            include: masks of files to deploy even if they are protected or ignored; each must match something.
             strict: whether links to folders, sockets and the like are an error.
             max_file_size: in bytes, by default 100 MiB.
-            no_git: go by the ``.gitignore`` files alone, without asking git.
-            allow_lfs_pointers: deploy pointers of Git LFS whose content is not here, rather than refuse.
+            no_git: use only the ``.gitignore`` files, without running git.
+            allow_lfs_pointers: deploy Git LFS pointers as they are if their content has not been fetched.
             delete_untracked: count files as `removed <DeployDiff.removed>`, too, that git did not track and that
                 another machine sent, for a CI that builds them.
 
@@ -1370,11 +1370,13 @@ class PythonanywhereApi(_PythonanywhereBase):
         Raises:
             ConfigError: nothing can do it, or a local mistake.
         """
-    def history(self) -> list[HostJob] | None:
-        """Lists the jobs done on the host for this project, oldest first. Deploys by single files are not among them.
+    def history(self) -> list[HistoryEntry] | None:
+        """Lists what was done to this project, oldest first: deploys, rollbacks, and the other jobs on the host.
+
+        Sends three requests, and one more for each deploy that is running or was interrupted.
 
         Returns:
-            At most 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
+            At most 50 deploys and 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
         """
     def rollback(
         self,
@@ -1585,7 +1587,7 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         allow_tasks: bool = False,
     ) -> Coroutine[Drift | None]:
         """See `PythonanywhereApi.verify`."""
-    def history(self) -> Coroutine[list[HostJob] | None]:
+    def history(self) -> Coroutine[list[HistoryEntry] | None]:
         """See `PythonanywhereApi.history`."""
     def rollback(
         self,
@@ -1748,6 +1750,21 @@ class DeployReport:
     def dry_run(self) -> bool:
         """Whether it was a dry run."""
     @property
+    def id(self) -> str | None:
+        """The ID of the deploy, as `history` lists it; ``None`` if nothing was to be done."""
+    @property
+    def commit(self) -> str | None:
+        """The commit of the work tree; ``None`` where git was not asked or could not say."""
+    @property
+    def branch(self) -> str | None:
+        """The branch of the work tree, if it was at one."""
+    @property
+    def dirty(self) -> bool | None:
+        """Whether the work tree differed from that commit.
+
+        A tracked file did, or a file was deployed that git neither tracks nor ignores.
+        """
+    @property
     def uploaded(self) -> list[str]:
         """Files uploaded, sorted."""
     @property
@@ -1803,7 +1820,7 @@ class DeployReport:
         """How long it took."""
     @property
     def plan(self) -> dict[str, Any]:
-        """What was planned, were all files to go one by one."""
+        """What was planned, if each file were sent with its own request."""
     def to_json(self) -> str:
         """Everything as JSON."""
     def raise_for_failures(self) -> None:

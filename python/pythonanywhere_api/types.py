@@ -22,7 +22,8 @@ __all__ = [
     "DeployEstimate",
     "DeployStep",
     "Drift",
-    "HostJob",
+    "HistoryEntry",
+    "HistoryStep",
     "ListedEntry",
     "PullReport",
     "PythonVersionInfo",
@@ -237,19 +238,49 @@ class Drift(TypedDict):
     clean: bool
 
 
-class _HostJob(TypedDict):
+class HistoryStep(TypedDict):
+    """A command that a deploy was to run; `ok` is ``None`` if it did not run or its result is unknown."""
+
+    step: str
+    ok: bool | None
+
+
+class HistoryEntry(TypedDict):
+    """One thing that was done to a project.
+
+    `operation` is ``"deploy"`` or ``"rollback"``, else what a job did on the host: ``"manage"``, ``"pip"``, ``"run"``,
+    ``"hash"`` (of `verify`), ``"archive"`` (of `pull`) or ``"history"``. `outcome` is ``"done"``, ``"failed"``,
+    ``"interrupted"`` (cut off, or taken over by force), ``"rolled_back"`` (failed, and the old files were put back),
+    ``"running"`` or ``"refused"``. `summary` says why a deploy failed, and what a job did.
+
+    `time` is when it began, in seconds since 1970; `seconds` how long it took, a deploy until its files were in place
+    or until it failed. `commit` and `branch` are those of the work tree, and `dirty` says whether it differed from that
+    commit: a tracked file of the project did, or a file was deployed that git neither tracks nor ignores. All three are
+    ``None`` where git was not asked or could not say, `branch` also if the work tree was at none.
+
+    `uploaded`, `deleted` and `copied` count files, those of a rollback the files that came back and went. `undoes` is
+    the deploy that a rollback undid. `exit_status` and `migrations` are those of a job. What is not known is ``None``:
+    of a job all that belongs to deploys, and also of a deploy of which the manifest does not tell.
+    """
+
     id: str
     operation: str
-    state: str
-    started: int
-    finished: int
-    exit_status: int | None
+    time: int
+    seconds: float | None
+    outcome: str
     summary: str
-
-
-class HostJob(_HostJob, total=False):
-    """A job on the host. Times are in seconds since 1970; `migrations` are those that it ran, if any."""
-
+    who: str | None
+    host: str | None
+    commit: str | None
+    branch: str | None
+    dirty: bool | None
+    uploaded: int | None
+    deleted: int | None
+    copied: int | None
+    executor: str | None
+    steps: list[HistoryStep]
+    undoes: str | None
+    exit_status: int | None
     migrations: list[str]
 
 

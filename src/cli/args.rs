@@ -46,7 +46,7 @@ pub enum Command {
     Verify(Verify),
     /// Undo a deploy: restore the files as they were before it
     Rollback(Rollback),
-    /// List the jobs that were done on the host
+    /// List the jobs that ran on the host
     History(History),
     /// Download files of the project from the host
     Pull(Pull),
@@ -123,17 +123,17 @@ pub struct Select {
     /// Deploy only files that match; may be given several times [default: **/*]
     #[arg(long = "mask", value_name = "MASK")]
     pub masks: Vec<String>,
-    /// Deploy files that match although they are protected (databases, media/, .env, …) or ignored; may be given several
+    /// Deploy matching files even if they are protected (databases, media/, .env, …) or ignored; may be given several
     /// times, and must match something
     #[arg(long, value_name = "PATTERN")]
     pub include: Vec<String>,
-    /// Go by the .gitignore files alone, without asking git
+    /// Use only the .gitignore files, without running git
     #[arg(long)]
     pub no_git: bool,
-    /// Deploy pointers of Git LFS whose content is not here as they are
+    /// Deploy Git LFS pointers as they are if their content has not been fetched
     #[arg(long)]
     pub allow_lfs_pointers: bool,
-    /// Count files as removed, too, that git did not track and that another machine sent: for a CI that builds them
+    /// Also count as removed what git did not track and another machine sent, such as files that a CI builds
     #[arg(long)]
     pub delete_untracked: bool,
     /// Fail if a part of the project cannot be deployed (a link that leads out of it, a socket, …)
@@ -157,7 +157,7 @@ pub struct Diff {
     /// Show what a deploy with --delete would do
     #[arg(long, help_heading = "What to do")]
     pub delete: bool,
-    /// Show what a deploy with --delete-unmanaged would do, which takes a complete listing
+    /// Show what a deploy with --delete-unmanaged would do; this needs a complete listing
     #[arg(long, help_heading = "What to do")]
     pub delete_unmanaged: bool,
 }
@@ -330,7 +330,7 @@ pub struct Pull {
     /// Replace local files that differ
     #[arg(long)]
     pub overwrite: bool,
-    /// Pull no more than this, in bytes or with k, M, G [default: 2G]
+    /// Download no more than this, in bytes or with k, M, G [default: 2G]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_size: Option<u64>,
     /// The project's folder in the account [default: /home/<user>/<project>]

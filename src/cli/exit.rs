@@ -32,7 +32,7 @@ Exit codes:
   0    done
   1    failed, completely or in part: the output says what failed
   2    the command line, the settings or a local file is wrong; nothing was changed
-  3    no answer from the service, or one that makes no sense
+  3    no answer from the service, or one that is not understood
   4    the service does not accept the token, or does not allow the call
   5    not found
   6    another deploy of the same project is under way

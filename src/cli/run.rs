@@ -5,6 +5,7 @@
 //! they are how it normally ends.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::time::Duration;
 
 use clap::Parser;
@@ -18,6 +19,7 @@ use super::exit::Exit;
 use super::log;
 use super::output::Output;
 use super::signals::Signals;
+use super::terminal::is_plain;
 use super::usage::{explained, with_separator};
 use crate::cleanup;
 use crate::error::{Error, Result};
@@ -41,7 +43,7 @@ pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
             let error = explained(error, &args);
             let shown = matches!(error.kind(), ParseErrorKind::DisplayHelp | ParseErrorKind::DisplayVersion);
             // Printing fails where the reader has gone away.
-            let _ = error.print();
+            let _ = print(&error);
             if !shown && wants_json {
                 let message = error.render().to_string();
                 Output::new(true, true).refuse("Usage", message.trim_end());
@@ -57,6 +59,15 @@ pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
         Exit::of(&error)
     });
     if exit == Exit::Ok && context.output.is_lost() { Exit::Failed } else { exit }.code()
+}
+
+/// Shows what the parser says. By itself it takes any terminal for one with colours in continuous integration.
+fn print(error: &clap::Error) -> std::io::Result<()> {
+    match (is_plain(), error.use_stderr()) {
+        (false, _) => error.print(),
+        (true, true) => write!(std::io::stderr(), "{}", error.render()),
+        (true, false) => write!(std::io::stdout(), "{}", error.render()),
+    }
 }
 
 fn run_command(context: &Context, command: Command) -> Result<Exit> {

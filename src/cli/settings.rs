@@ -165,8 +165,8 @@ impl<'a> Settings<'a> {
             return Ok(host);
         }
         Err(Error::config(format!(
-            "host = {named:?} in pyproject.toml is not PythonAnywhere, and the API token goes to no other host because \
-             of a file: give --host {named} or set PYTHONANYWHERE_SITE if you mean it"
+            "host = {named:?} in pyproject.toml is not PythonAnywhere, and a file alone cannot send the API token to \
+             another host: give --host {named} or set PYTHONANYWHERE_SITE if you mean it"
         )))
     }
 
@@ -316,10 +316,13 @@ fn find_table(folder: &Path) -> Result<Option<(Table, PathBuf)>> {
                     (false, _) => "it belongs to another user".to_owned(),
                     (true, Some(top)) => format!("it is above the work tree in {}", top.display()),
                     (true, None) => {
-                        format!("it is above {}, which is in no git work tree; run pya in its folder", folder.display())
+                        format!(
+                            "it is above {}, which is not in a git work tree; run pya in that file's folder",
+                            folder.display()
+                        )
                     }
                 };
-                log::warn!("{} is passed over: {reason}", file.display());
+                log::warn!("{} is ignored: {reason}", file.display());
             }
             continue;
         }

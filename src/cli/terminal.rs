@@ -86,7 +86,7 @@ fn is_secret(name: &str) -> bool {
     name == "password" || name.ends_with("_password")
 }
 
-/// Whether the terminal takes control sequences, if there is one.
+/// Whether the terminal, if there is one, takes no control sequences.
 #[must_use]
 pub fn is_plain() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());

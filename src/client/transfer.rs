@@ -367,7 +367,7 @@ fn hint(error: &reqwest::Error) -> Option<&'static str> {
         cause = error.source();
     }
     if words.contains("tunnel") || words.contains("proxy") {
-        Some("the proxy refused: check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
+        Some("the proxy refused the connection: check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
     } else if words.contains("certificate") {
         Some("the server's certificate is not trusted: set SSL_CERT_FILE to a file with the certificates to trust")
     } else if words.contains("refused") {

@@ -267,7 +267,7 @@ impl Agents {
         if loaded.build.as_deref() != Some(&build()) {
             let domain = &self.site.domain;
             log::warn!(
-                "the agent of {domain} has another build than this program: \"pya agent install {domain}\" updates it"
+                "the agent of {domain} is from another build of this program: \"pya agent install {domain}\" updates it"
             );
         }
         Ok(Some(Agent { site: self.site, key, needs_reload }))
@@ -297,7 +297,7 @@ impl Agents {
         if wsgi != installation.stub {
             if !is_new && Stub::find(&wsgi).is_none_or(|stub| stub.version == VERSION) {
                 let lost = stub::difference(&installation.stub, &wsgi);
-                change.warnings.push(format!("{} was damaged, and is renewed:\n{lost}", self.wsgi));
+                change.warnings.push(format!("{} was damaged, and is replaced:\n{lost}", self.wsgi));
             }
             self.replace_wsgi(&wsgi, &installation.stub).await?;
             change.renewed.push(self.wsgi.to_string());
@@ -424,7 +424,7 @@ impl Agents {
                     change.changed = true;
                     self.reload_for(&mut change).await?;
                 }
-                Some(_) => change.warnings.push(format!("{} was replaced since; it is left as it is", self.wsgi)),
+                Some(_) => change.warnings.push(format!("{} was replaced since then; it is left as it is", self.wsgi)),
                 None => {
                     change
                         .warnings
@@ -613,7 +613,7 @@ impl Agents {
         if self.read_wsgi().await? == text {
             return Ok(());
         }
-        Err(Error::job(format!("{} is not what was just written: somebody else is writing it", self.wsgi)))
+        Err(Error::job(format!("{} does not contain what was just written: somebody else is changing it", self.wsgi)))
     }
 
     async fn write(&self, name: &str, content: Bytes) -> Result<()> {

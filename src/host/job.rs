@@ -45,7 +45,12 @@ pub enum Operation {
     /// Put the files of a bundle in place, as its plan says.
     Apply { parts: Vec<Part>, bytes: u64, generation: u64 },
     /// Restore what the deploy `target` replaced.
-    Rollback { target: String, generation: u64 },
+    Rollback {
+        target: String,
+        generation: u64,
+        /// What the new manifest's history says beside that of the newest one; the last entry is the rollback.
+        history: Vec<Value>,
+    },
     /// Hash all files.
     Hash { prune: Vec<String> },
     /// Pack files for download.

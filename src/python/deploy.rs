@@ -102,6 +102,10 @@ macro_rules! report_class {
 report_class! { report =>
     ok: bool = report.ok,
     dry_run: bool = report.dry_run,
+    id: Option<String> = report.id.clone(),
+    commit: Option<String> = report.commit.clone(),
+    branch: Option<String> = report.branch.clone(),
+    dirty: Option<bool> = report.dirty,
     uploaded: Vec<String> = sorted(&report.uploaded),
     deleted: Vec<String> = sorted(&report.deleted),
     failed: BTreeMap<String, String> = report.failed.clone(),

@@ -204,10 +204,10 @@ SETS = [
 def test_manage_py_is_refused_where_the_wsgi_file_may_set_variables(site, refused, executor, line):
     site.wsgi.write_text(f"{site.wsgi.read_text()}\n{line}\n")
     why = refused(executor=executor, migrate=True)
-    assert "manage.py is not run" in why
+    assert "manage.py was not run" in why
     assert f"pya agent install {site.domain}" in why
     assert "live" not in why
-    with pytest.raises(ConfigError, match=r"manage\.py is not run"):
+    with pytest.raises(ConfigError, match=r"manage\.py was not run"):
         site.run(site.api.manage("migrate", executor=executor, **site.via))
     assert writes(site) == []
 
@@ -215,7 +215,7 @@ def test_manage_py_is_refused_where_the_wsgi_file_may_set_variables(site, refuse
 def test_manage_py_is_refused_where_its_settings_are_not_known(site, refused):
     site.wsgi.write_text("import os\ndef application(environ, start_response): ...\n")
     assert "names no settings module" in refused(executor="schedule", collectstatic=True)
-    assert "name that one" in refused(executor="schedule", migrate=True, domain=None, site_url=None, reload=None)
+    assert "name the web app" in refused(executor="schedule", migrate=True, domain=None, site_url=None, reload=None)
     site.wsgi.unlink()
     assert "names no settings module" in refused(executor="schedule", migrate=True)
 

@@ -83,19 +83,19 @@ def test_few_changes_go_one_by_one_where_no_agent_is_or_answers(with_agent):
     (site.local / "version.txt").write_text("2")
     report = site.deploy(site_url="http://127.0.0.1:1", allow_tasks=True, reload=[])
     assert (report.ok, report.executor) == (True, "none")
-    assert report.why.startswith("1 change can go one by one, and the agent does not answer")
+    assert report.why.startswith("1 change can be made with single requests, and the agent does not answer")
     site.run(site.api.agent.remove(site.domain))
     (site.local / "version.txt").write_text("3")
     report = site.deploy(allow_tasks=True)
     assert (report.ok, report.executor) == (True, "none")
-    assert report.why.startswith("1 change can go one by one, and no agent is installed")
+    assert report.why.startswith("1 change can be made with single requests, and no agent is installed")
 
 
 def test_without_an_agent_auto_goes_one_by_one_and_says_what_would_be_faster(site):
     report = site.deploy()
     assert (report.ok, report.executor) == (True, "none")
     assert "pya agent install" in report.why
-    assert "no task may be made" in report.why
+    assert "creating tasks is not allowed" in report.why
     ways = {way["executor"]: way["requests"] for way in report.estimates}
     assert ways["webapp"] < 10 < ways["none"]
 

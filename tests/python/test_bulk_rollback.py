@@ -140,7 +140,7 @@ def test_old_files_are_back_also_where_the_site_cannot_be_reloaded(with_agent):
     site.host.faults.add("status", code=500, path="*/reload/", times=20)
     report = site.deploy(migrate=True, rollback_on_failure=True)
     assert (report.ok, report.rolled_back) == (False, True)
-    assert any("the old files are back" in warning for warning in report.warnings)
+    assert any("the old files are restored" in warning for warning in report.warnings)
     assert files_below(site.remote) == before
     # The reload is owed: the next deploy that may reload makes it, and any other one says so.
     site.host.faults.clear()
@@ -176,8 +176,8 @@ def test_a_rollback_is_a_deploy_of_its_own_and_can_be_rolled_back(with_agent):
     assert latest in str(refused.value)
     assert site.run(site.api.rollback(latest, **site.via))["kept_for_rollback"]
     assert files_below(site.remote) == second
-    states = [(job["operation"], job["state"]) for job in site.run(site.api.history())]
-    assert states == [("apply", "done"), ("apply", "done"), ("rollback", "done"), ("rollback", "done")]
+    ends = [(entry["operation"], entry["outcome"]) for entry in site.run(site.api.history())]
+    assert ends == [("deploy", "done"), ("deploy", "done"), ("rollback", "done"), ("rollback", "done")]
 
     # A diff after a rollback sees what is there.
     diff = site.run(site.api.deploy_diff(site.local))
@@ -186,7 +186,7 @@ def test_a_rollback_is_a_deploy_of_its_own_and_can_be_rolled_back(with_agent):
     # What went one by one since would be mixed with older files.
     (site.local / "version.txt").write_text("3")
     assert site.deploy(executor="none")
-    latest = site.run(site.api.history())[-1]["id"]
+    latest = site.run(site.api.history())[-2]["id"]
     assert site.caller.run(site.api.rollback(latest, **site.via)) is None
     assert f"nothing is kept of {latest} any more" in site.api.error_message
 

@@ -13,7 +13,8 @@ def test_the_demo_shows_what_it_promises(tmp_path):
     assert answer["failed"] == []
     first, second, third = answer["rounds"]
     assert first["uploaded"] >= 400
-    assert first["requests"] <= first["uploaded"] + 20
+    # The state folder is looked at once a minute, and on a busy machine the demo's clock runs ahead.
+    assert first["requests"] <= first["uploaded"] + 20 + first["seconds"] / 60
     assert (second["uploaded"], second["deleted"]) == (3, 1)
     assert second["requests"] < 20
     assert (third["uploaded"], third["requests"]) == (0, 2)

@@ -98,7 +98,7 @@ def test_what_is_gone_here_is_not_called_removed_unless_it_is_deleted(pya, remot
     for arguments in (["--dry-run"], []):
         done = pya("deploy", "--project", PROJECT, *arguments)
         assert done.stdout == ""
-        assert "1 gone here (left on the host without --delete)" in done.stderr
+        assert "1 deleted locally (kept on the host without --delete)" in done.stderr
         assert (remote / "app1" / "m1.py").exists()
 
 

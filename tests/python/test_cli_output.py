@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -176,3 +177,33 @@ def test_a_wait_for_the_rate_limit_counts_down(tmp_path):
             process.communicate(timeout=30)
     waits = [int(seconds) for seconds in re.findall(r"waiting (\d+) s for the rate limit", shown)]
     assert len(set(waits)) > 3, shown
+
+
+def test_a_deploy_that_was_stopped_while_it_waited_for_the_limit_goes_on(tmp_path):
+    """It looks at the state folder first, which waits for the same limit as what was about to be sent."""
+    site = tmp_path / "site"
+    site.mkdir()
+    for number in range(60):
+        (site / f"{number}.txt").write_text("x")
+    with Pya(site, {}).start(
+        "emulator", "--clock-speed", "12", "--root", str(tmp_path / "host"), **os.environ
+    ) as process:
+        try:
+            line = json.loads(process.stdout.readline())
+            names = {"API_TOKEN": "token", "PYTHONANYWHERE_USERNAME": "user", "PYTHONANYWHERE_SITE": "url"}
+            pya = Pya(site, dict(os.environ) | {name: line[key] for name, key in names.items()})
+            remote = tmp_path / "host" / "home" / line["user"] / "site"
+            with pya.start("deploy", "--project", "site") as deploy:
+                # The first window, but for the requests about the state.
+                while not remote.is_dir() or len(list(remote.iterdir())) < 35:
+                    assert deploy.poll() is None, deploy.communicate()
+                    time.sleep(0.01)
+                deploy.send_signal(signal.SIGSTOP)
+                time.sleep(1.5)
+                deploy.send_signal(signal.SIGCONT)
+                said = deploy.communicate(timeout=60)
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+    assert deploy.returncode == 0, said
+    assert len(list(remote.iterdir())) == 60

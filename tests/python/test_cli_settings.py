@@ -83,7 +83,7 @@ def test_a_table_above_the_work_tree_is_passed_over(pya, host, below):
     if below:
         work_tree(pya.folder / "app")
     done = Pya(folder, pya.environment)("ls", code=2)
-    assert f"{pya.folder / 'pyproject.toml'} is passed over" in done.stderr
+    assert f"{pya.folder / 'pyproject.toml'} is ignored" in done.stderr
     assert "--user" in done.stderr
     assert host.requests == []
 
@@ -101,7 +101,7 @@ def test_a_table_of_another_user_is_passed_over(pya, host):
     table(pya, f'user = "{host.user}"', f'host = "{host.url}"')
     os.chown(pya.folder / "pyproject.toml", 12345, -1)
     done = pya("ls", code=2, SUDO_UID="54321")
-    assert "is passed over: it belongs to another user" in done.stderr
+    assert "is ignored: it belongs to another user" in done.stderr
     assert host.requests == []
     assert pya.json("ls", SUDO_UID="12345")["path"] == f"/home/{host.user}"
 

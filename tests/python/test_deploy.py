@@ -68,7 +68,7 @@ def test_a_diff_of_one_host_is_refused_by_another(caller, host, api, site):
         (site / "manage.py").write_text("changed")
         diff = caller.run(api.deploy_diff(site))
         elsewhere.clear_requests()
-        with pytest.raises(ConfigError, match="not about this project"):
+        with pytest.raises(ConfigError, match="belongs to another project"):
             caller.run(other.deploy(diff))
         assert elsewhere.requests == []
 

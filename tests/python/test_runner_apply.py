@@ -165,5 +165,5 @@ def test_as_a_program_it_says_what_went_wrong(host):
     host.job["parts"][0]["sha256"] = "0" * 64
     done = as_program(host)
     assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout == "bundle-000 is not what was uploaded\n"
+    assert done.stdout == "bundle-000 differs from the upload\n"
     assert host.receipt()["error"]["kind"] == "digest"

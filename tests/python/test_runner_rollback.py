@@ -2,6 +2,7 @@
 
 import errno
 import json
+import time
 
 import pytest
 from runner_host import BACK, ID, Host, anew, contents, load, many_accounts, ready, restored, small, tree, write
@@ -98,6 +99,31 @@ def test_a_rollback_puts_back_and_takes_away(host):
     manifest = json.loads((host.state / "manifest-6.json").read_text())
     assert (manifest["deploy"], manifest["generation"]) == (BACK, 6)
     assert [path.name for path in host.state.glob("manifest-*")] == ["manifest-6.json"]
+
+
+@pytest.mark.parametrize(
+    ("past", "kept"),
+    [([{"id": "old"}, {"id": ID, "outcome": "applied"}, 5, {}], [{"id": "old"}, {}]), ("garbage", []), (None, [])],
+)
+def test_a_rollback_carries_on_the_history_of_the_newest_manifest(tmp_path, past, kept):
+    host = small(tmp_path)
+    host.plan["manifest"]["history"] = [{"id": ID, "time": time.time() - 5}]
+    host.upload()
+    assert host.run()["state"] == "done"
+    manifest = json.loads((host.state / "manifest-5.json").read_text())
+    (own,) = manifest["history"]
+    assert 5 <= own["seconds"] < 60
+    # What is damaged in it stops nothing.
+    host.note("manifest-5.json", manifest | {"history": past})
+    added = [{"id": ID, "outcome": "failed"}, {"id": BACK, "kind": "rollback", "time": time.time()}]
+    assert host.run(job=host.rollback_job() | {"history": added})["state"] == "done"
+    manifest = json.loads((host.state / "manifest-6.json").read_text())
+    *before, own = manifest["history"]
+    assert before == [*kept, added[0]]
+    assert (own["id"], own["kind"], own["uploaded"], own["deleted"]) == (BACK, "rollback", 4, 2)
+    # No client of an earlier version makes it lose what it knows.
+    assert host.run(job=host.rollback_job(AGAIN, BACK, 7))["state"] == "done"
+    assert json.loads((host.state / "manifest-7.json").read_text())["history"][-1]["id"] == BACK
 
 
 def test_a_rollback_puts_back_all_that_a_deploy_can_do(tmp_path):

@@ -17,7 +17,9 @@ pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
             let text = match (change.changed, change.renewed.as_slice()) {
                 (false, _) => "the agent was already installed".to_owned(),
                 (true, []) => "the agent is installed and answers".to_owned(),
-                (true, renewed) => format!("the agent answers; these files of it were renewed: {}", renewed.join(", ")),
+                (true, renewed) => {
+                    format!("the agent answers; these of its files were replaced: {}", renewed.join(", "))
+                }
             };
             Ok(print_change(&change, &domain, &text, context))
         }

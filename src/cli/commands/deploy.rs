@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diff::{executor_lines, summarise, undo_note};
+use super::history::revision_text;
 use super::project::{Prepared, executors_and_reloads};
 use crate::cli::args::Deploy;
 use crate::cli::context::Context;
@@ -202,6 +203,11 @@ fn print_report(report: &DeployReport, said: &[String], output: &Output) {
     }
     if report.ok && report.plan.actions.is_empty() {
         return output.say("nothing to do: the host is up to date");
+    }
+    if let Some(id) = &report.id {
+        let revision = revision_text(report.commit.as_deref(), report.branch.as_deref(), report.dirty);
+        let from = if revision.is_empty() { String::new() } else { format!(" from {revision}") };
+        output.say(&format!("deploy {id}{from}"));
     }
     let mut done = vec![format!("{} uploaded", counted(report.uploaded.len(), "file"))];
     if !report.deleted.is_empty() {

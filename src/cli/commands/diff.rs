@@ -91,7 +91,7 @@ pub fn summarise(diff: &DeployDiff, options: &DeployOptions, output: &Output) {
     let removed = match (diff.removed.len(), options.delete) {
         (0, _) => String::new(),
         (number, true) => format!(", {number} to delete"),
-        (number, false) => format!(", {number} gone here (left on the host without {})", Setting::Delete),
+        (number, false) => format!(", {number} deleted locally (kept on the host without {})", Setting::Delete),
     };
     let unmanaged = match (diff.unmanaged.len(), options.delete_unmanaged) {
         (0, _) => String::new(),

@@ -1,8 +1,8 @@
 //! Maps a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, demo, deploy, diff, endpoint, get, logs, ls, pull, put, reload, rm, rollback, verify,
-    webfaction,
+    agent, api, cat, command, demo, deploy, diff, endpoint, get, history, logs, ls, pull, put, reload, rm, rollback,
+    verify, webfaction,
 };
 use crate::cli::args::Command;
 use crate::cli::context::Context;
@@ -29,7 +29,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Run(args) => command::run(&args, context).await,
         Command::Verify(args) => verify::run(&args, context).await,
         Command::Rollback(args) => rollback::run(&args, context).await,
-        Command::History(args) => rollback::history(&args, context).await,
+        Command::History(args) => history::run(&args, context).await,
         Command::Pull(args) => pull::run(&args, context).await,
         Command::Logs(args) => logs::run(&args, context).await,
         Command::Api(args) => api::run(&args, context).await,

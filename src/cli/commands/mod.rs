@@ -12,6 +12,7 @@ mod dispatch;
 mod emulator;
 mod endpoint;
 mod get;
+mod history;
 mod local_file;
 mod logs;
 mod ls;

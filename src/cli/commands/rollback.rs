@@ -1,13 +1,12 @@
-//! `pya rollback` and `pya history`: undoing a deploy, and the list of what was done on the host.
+//! `pya rollback`: undoing a deploy.
 
 use std::io::{self, IsTerminal};
 
-use serde_json::{Value, json};
-use time::OffsetDateTime;
+use serde_json::json;
 
 use super::project::{executors_and_reloads, remote};
 use crate::blocking::blocking;
-use crate::cli::args::{History, Rollback};
+use crate::cli::args::Rollback;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
@@ -20,7 +19,7 @@ pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
     let (executors, reload) = executors_and_reloads(&args.executors, &settings, args.no_reload, &args.reload);
     context.on_interrupt(|output| {
-        output.say("what was started on the host may continue there: run it again to finish it");
+        output.say("the rollback may continue on the host: run it again to finish it");
     });
     let confirm = |question| confirm(question, args.yes, &context.output);
     let report = crate::deploy::rollback(&project, &executors, args.id.as_deref(), &reload, confirm).await;
@@ -66,26 +65,4 @@ async fn confirm(question: String, yes: bool, output: &Output) -> Result<()> {
     let answer = blocking(|| Ok(io::stdin().lines().next().and_then(std::result::Result::ok))).await?;
     let is_yes = answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
     if is_yes { Ok(()) } else { Err(Error::config("nothing was rolled back")) }
-}
-
-pub async fn history(args: &History, context: &Context) -> Result<Exit> {
-    let (_, project) = remote(args.remote_root.as_deref(), context)?;
-    let jobs = crate::deploy::history(&project).await;
-    project.client.persist_budget();
-    let jobs = jobs?;
-    let text: String = jobs.iter().map(line).collect();
-    context.output.answer(&text, &json!(jobs));
-    if jobs.is_empty() {
-        context.output.say("no jobs were done on the host yet; deploys that upload single files are not listed");
-    }
-    Ok(Exit::Ok)
-}
-
-fn line(job: &Value) -> String {
-    let text = |name: &str| shown(job[name].as_str().unwrap_or("?"));
-    let time = job["finished"].as_i64().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
-    let time = time.map_or("?".to_owned(), |time| {
-        format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
-    });
-    format!("{}  {time}  {:<8}  {:<7}  {}\n", text("id"), text("operation"), text("state"), text("summary"))
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
+
 use super::context::Run;
 use crate::deploy::diff::snapshot::unreadable_intent;
 use crate::deploy::remote::{Remote, delete_if_there};
@@ -39,6 +41,7 @@ impl<R: Remote> Run<'_, R> {
         intent.tasks.extend(self.base.intents.iter().flat_map(|other| &other.tasks));
         intent.steps.extend(self.options.steps.names().map(str::to_owned));
         intent.steps.extend(self.base.intents.iter().flat_map(|other| other.steps.iter().cloned()));
+        self.record(&mut intent);
         intent
     }
 
@@ -59,7 +62,7 @@ impl<R: Remote> Run<'_, R> {
         let guard = lease.guard();
         for id in self.base.intent_ids() {
             let place = self.folder.intent(id)?;
-            let removed = guard.run(delete_if_there(self.remote, &place)).await;
+            let removed = guard.run(|| delete_if_there(self.remote, &place)).await;
             match removed {
                 Err(error) if self.is_ended(id) && error.kind() != ErrorKind::Held => {
                     self.recorder
@@ -76,9 +79,11 @@ impl<R: Remote> Run<'_, R> {
             }
         }
         // Of no deploy, so that our intent stays what tells about our files.
-        let manifest = Manifest::new(generation, "", &self.base.remote_root, files);
+        let history = lease.intent().history_before(&self.base.history);
+        let manifest = Manifest::new(generation, "", &self.base.remote_root, files).with_history(history);
         let place = self.folder.manifest(generation)?;
-        guard.run(self.remote.write(&place, manifest.to_text().into())).await
+        let text = Bytes::from(manifest.to_text());
+        guard.run(|| self.remote.write(&place, text.clone())).await
     }
 
     fn is_ended(&self, id: &str) -> bool {
@@ -94,8 +99,8 @@ impl<R: Remote> Run<'_, R> {
         if contents.newest() != self.base.generation {
             let name = |generation: Option<u64>| generation.map_or("none".to_owned(), |number| number.to_string());
             return Err(Error::held(format!(
-                "another deploy ended since this diff was made (manifest generation {}, the diff knows {}): \
-                 make a new diff",
+                "another deploy has finished since this diff was made (manifest generation {} instead of {}): \
+                 deploy again with a new diff",
                 name(contents.newest()),
                 name(self.base.generation)
             )));
@@ -117,7 +122,7 @@ impl<R: Remote> Run<'_, R> {
         let other = match self.folder.read_intent(self.remote, id).await {
             Ok(other) => other,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(Error::held("another deploy ended just now: make a new diff"));
+                return Err(Error::held("another deploy has just finished: deploy again with a new diff"));
             }
             Err(error) => return Err(error),
         };
@@ -130,6 +135,9 @@ impl<R: Remote> Run<'_, R> {
         if known.is_some_and(|known| if is_over { *known == other } else { known.same_scope(&other) }) {
             return Ok(());
         }
-        Err(Error::held(format!("{}, and the diff does not know all of it: make a new diff", other.describe())))
+        Err(Error::held(format!(
+            "{}, and this diff does not cover all of it: deploy again with a new diff",
+            other.describe()
+        )))
     }
 }

@@ -16,8 +16,9 @@ use crate::deploy::operations::maintenance::JOB_LIMIT;
 use crate::deploy::operations::temporary::TemporaryFiles;
 use crate::deploy::plan::planner::Upload;
 use crate::deploy::remote::Remote;
+use crate::deploy::state::intent::Intent;
 use crate::deploy::state::lease::Lease;
-use crate::deploy::state::manifest::{FileState, Files, Manifest};
+use crate::deploy::state::manifest::{FileState, Manifest};
 use crate::error::{ErrorKind, Result};
 use crate::host::{Bundle, Executor, Item, JobFolder, Operation, Packed, Receipt};
 
@@ -29,15 +30,17 @@ pub(crate) struct PackedBundle {
 
 impl<R: Remote> Run<'_, R> {
     /// Packs what is to be uploaded, with the plan for the runner.
-    pub(crate) async fn pack(&self, id: &str, done: &Files) -> Result<PackedBundle> {
+    pub(crate) async fn pack(&self, intent: &Intent) -> Result<PackedBundle> {
         let uploads = self.work.uploads.clone();
         let items: Vec<Item> = uploads
             .iter()
             .map(|upload| Item { path: upload.path.clone(), local: upload.local.clone(), size: upload.size })
             .collect();
         // All but the files themselves, whose digests are known when they were packed.
-        let (files, notes) = (self.files_after(done), self.old_notes());
-        let (base, id) = (self.base, id.to_owned());
+        let (files, notes) = (self.files_after(&intent.done), self.old_notes());
+        // The runner adds how long it took.
+        let history = self.history(intent, None);
+        let (base, id) = (self.base, intent.id.clone());
         let (root, generation) = (base.remote_root.clone(), self.generation());
         // After a deploy that was cut off, the newest manifest is not all that is known of what is replaced now.
         let is_known = base.intents.is_empty() && base.unreadable.is_empty() && base.set_aside.is_empty();
@@ -72,7 +75,7 @@ impl<R: Remote> Run<'_, R> {
                     }).collect::<Vec<_>>(),
                     "delete": deletes,
                     "clear": clear,
-                    "manifest": Manifest::new(generation, &id, &root, files),
+                    "manifest": Manifest::new(generation, &id, &root, files).with_history(history),
                     "remove": notes,
                     "previous": previous,
                 });
@@ -99,13 +102,13 @@ impl<R: Remote> Run<'_, R> {
         if !receipt.is_ok() {
             let mut report = self.recorder.lock();
             report.untouched = applied.undone;
-            let end = if applied.undone { "; everything on the host is as it was" } else { "" };
+            let end = if applied.undone { "; everything on the host is as before" } else { "" };
             report.stopped = Some(format!("{}{end}", receipt.reason()));
             return false;
         }
         for ((path, state), upload) in load.states.into_iter().zip(&self.work.uploads) {
             if upload.sha256.is_some() && upload.sha256 != state.sha256 {
-                self.recorder.warn(format!("{path} changed after the diff; what it held when it was packed is there"));
+                self.recorder.warn(format!("{path} changed after the diff; it was deployed as it was when packed"));
             }
             lease.uploaded(&path, state);
             self.recorder.lock().uploaded.push(path);
@@ -129,7 +132,7 @@ impl<R: Remote> Run<'_, R> {
     async fn send_and_run(&self, lease: &Lease<R>, id: &str, load: &PackedBundle) -> Result<Receipt> {
         let (client, executor) = self.strategy.needed()?;
         let job_folder = self.job_folder(client);
-        let ready = lease.guard().run(executor.made_ready(&job_folder)).await.inspect_err(|error| {
+        let ready = lease.guard().wait_for(executor.made_ready(&job_folder)).await.inspect_err(|error| {
             // Nothing was sent yet.
             self.recorder.lock().untouched = error.kind() == ErrorKind::Config;
         })?;
@@ -161,8 +164,8 @@ impl<R: Remote> Run<'_, R> {
             let place = folder.join(&part.name)?;
             sent.add(place.clone());
             self.watcher.started(&part.name, &place, part.size);
-            let content = FileContent::Path(load.bundle.file(part));
-            let outcome = guard.run(job_folder.client.upload_from(&place, content)).await;
+            let content = || FileContent::Path(load.bundle.file(part));
+            let outcome = guard.run(|| job_folder.client.upload_from(&place, content())).await;
             let reason = outcome.as_ref().err().map(crate::Error::chain);
             self.watcher.ended(&part.name, &place, reason.as_deref());
             outcome?;
@@ -176,7 +179,7 @@ impl<R: Remote> Run<'_, R> {
         lease.begin_manifest().await?;
         self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });
         self.recorder.lock().running = Some("bundle".to_owned());
-        let receipt = guard.run(executor.run(job_folder, &job, JOB_LIMIT)).await;
+        let receipt = guard.wait_for(executor.run(job_folder, &job, JOB_LIMIT)).await;
         self.recorder.lock().running = None;
         receipt
     }

@@ -33,7 +33,7 @@ impl<R: Remote> Run<'_, R> {
             self.watcher.tell(ProgressEvent::Running { step: step.to_owned() });
             let job = job_folder.job(&random_id(16)?, &self.base.remote_root, operation);
             self.recorder.lock().running = Some(step.to_owned());
-            let receipt = lease.guard().run(executor.run(&job_folder, &job, receipt_within(executor))).await;
+            let receipt = lease.guard().wait_for(executor.run(&job_folder, &job, receipt_within(executor))).await;
             self.recorder.lock().running = None;
             let receipt = match receipt {
                 Ok(receipt) => receipt,

@@ -11,6 +11,7 @@ use crate::deploy::plan::options::DeployOptions;
 use crate::deploy::plan::planner::ResolvedPlan;
 use crate::deploy::plan::strategy::Strategy;
 use crate::deploy::remote::Remote;
+use crate::deploy::selection::git::Revision;
 use crate::deploy::state::folder::StateFolder;
 use crate::deploy::state::manifest::{FileState, Files};
 use crate::host::{JobFolder, LeftTasks};
@@ -24,6 +25,8 @@ pub(crate) struct Run<'a, R> {
     pub strategy: &'a Strategy,
     pub recorder: &'a Recorder,
     pub watcher: &'a Arc<Watcher>,
+    /// Of the local files, if git knows.
+    pub revision: Option<Revision>,
     /// Kinds of tasks of ours that could not be deleted.
     pub left: LeftTasks,
 }

@@ -62,7 +62,7 @@ impl<R: Remote> Remover<'_, R> {
             match entries.iter().find(|entry| entry.name == name) {
                 None => gone(path),
                 Some(entry) if entry.is_dir => {
-                    self.recorder.fail(path, "not deleted: it is a folder on the host by now");
+                    self.recorder.fail(path, "not deleted: it is now a folder on the host");
                     return false;
                 }
                 Some(_) => {
@@ -127,7 +127,9 @@ impl<R: Remote> Remover<'_, R> {
         match self.clear_folder(obstacle).await {
             Ok(None) => true,
             Ok(Some(strange)) => {
-                let why = format!("the folder is in the way and holds {strange}, which is not ours: it was left alone");
+                let why = format!(
+                    "the folder is in the way and contains {strange}, which no deploy put there: it was left alone"
+                );
                 self.recorder.fail(&obstacle.path, why);
                 false
             }
@@ -207,7 +209,8 @@ impl<R: Remote> Remover<'_, R> {
     }
 
     pub(super) async fn delete(&self, path: &str) -> Result<()> {
-        self.guard.run(delete_if_there(self.remote, &self.root.join(path)?)).await?;
+        let place = self.root.join(path)?;
+        self.guard.run(|| delete_if_there(self.remote, &place)).await?;
         self.recorder.lock().deleted.push(path.to_owned());
         self.watcher.deleted(path);
         Ok(())

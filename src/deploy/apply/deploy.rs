@@ -13,6 +13,7 @@ use super::bundle::PackedBundle;
 use super::context::Run;
 use super::progress::{Progress, ProgressEvent, Watcher};
 use super::report::{DeployReport, Recorder};
+use crate::blocking::blocking;
 use crate::clock;
 use crate::deploy::diff::databases::spare_databases;
 use crate::deploy::diff::model::DeployDiff;
@@ -21,7 +22,9 @@ use crate::deploy::plan::planner::ResolvedPlan;
 use crate::deploy::plan::strategy::Strategy;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
+use crate::deploy::selection::git::Revision;
 use crate::deploy::state::folder::StateFolder;
+use crate::deploy::state::history::DeployOutcome;
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::note_tasks;
 use crate::error::{Error, ErrorKind, Result};
@@ -64,7 +67,9 @@ pub async fn deploy<R: Remote>(
         work = ResolvedPlan::of(diff, options)?;
         begin(recorder, diff, &work, options, &remote);
     }
-    let strategy = Strategy::choose(remote.as_client(), diff, options, &work).await;
+    let is_idle = options.dry_run || work.plan.actions.is_empty();
+    let choice = Strategy::choose(remote.as_client(), diff, options, &work);
+    let (strategy, revision) = tokio::join!(choice, revision(diff, !is_idle));
     let strategy = match strategy {
         Ok(strategy) => strategy,
         // Local mistakes are the caller's; what the service says belongs into the report.
@@ -75,6 +80,7 @@ pub async fn deploy<R: Remote>(
         }
     };
     report_strategy(recorder, &strategy, &work);
+    recorder.lock().tell_revision(revision.as_ref());
     watcher.tell(ProgressEvent::Planned {
         uploads: work.uploads.len(),
         deletes: work.deletes.values().map(Vec::len).sum(),
@@ -82,7 +88,7 @@ pub async fn deploy<R: Remote>(
         requests: strategy.estimate().map_or(work.plan.requests, |estimate| estimate.requests),
         seconds: strategy.estimate().map_or(work.plan.seconds, |estimate| estimate.seconds),
     });
-    if options.dry_run || work.plan.actions.is_empty() {
+    if is_idle {
         let is_ok = recorder.lock().failed.is_empty();
         recorder.lock().ok = is_ok;
         return Ok(recorder.close());
@@ -98,6 +104,7 @@ pub async fn deploy<R: Remote>(
         strategy: &strategy,
         recorder,
         watcher: &watcher,
+        revision,
         left: LeftTasks::default(),
     };
     // Large: it holds the futures of every way to deploy.
@@ -131,6 +138,12 @@ fn begin<R: Remote>(recorder: &Recorder, diff: &DeployDiff, work: &ResolvedPlan,
     };
 }
 
+/// What git says of the local files, if that is wanted.
+async fn revision(diff: &DeployDiff, is_wanted: bool) -> Option<Revision> {
+    let base = is_wanted.then(|| Arc::clone(&diff.base))?;
+    blocking(move || Ok(base.revision())).await.ok().flatten()
+}
+
 /// Notes what was chosen and what else there is.
 fn report_strategy(recorder: &Recorder, strategy: &Strategy, work: &ResolvedPlan) {
     let mut report = recorder.lock();
@@ -148,7 +161,7 @@ impl<R: Remote> Run<'_, R> {
     async fn run(&self) -> Result<()> {
         let intent = self.intent();
         let id = intent.id.clone();
-        let load = match self.strategy.in_bulk.then_some(self.pack(&id, &intent.done)) {
+        let load = match self.strategy.in_bulk.then_some(self.pack(&intent)) {
             None => None,
             Some(packing) => match packing.await {
                 Err(error) if self.names_upload(&error) => return Ok(()),
@@ -161,15 +174,19 @@ impl<R: Remote> Run<'_, R> {
             self.recorder.lock().held = why.kind() == ErrorKind::Held;
             return Err(self.withdraw(lease, why).await);
         }
+        self.recorder.lock().id = Some(id.clone());
         lease.watch(&self.folder, self.generation(), self.base.intent_ids().cloned().collect());
         lease.start();
         if let Err(error) = self.fold(&lease).await {
             // Whoever was taken over may know of it already, so our intent stays: it has their debts.
             self.recorder.lock().stopped = Some(error.chain());
+            self.settle(&lease, DeployOutcome::Failed);
             self.leave(lease).await;
             return Ok(());
         }
-        if self.change(&lease, &id, load).await && self.clean_up().await {
+        let is_done = self.change(&lease, &id, load).await;
+        self.settle(&lease, if is_done { DeployOutcome::Done } else { DeployOutcome::Failed });
+        if is_done && self.clean_up().await {
             // A reload that an earlier deploy owes and that was not asked for is still owed.
             let is_owed = !lease.intent().reload.is_empty();
             match if is_owed { lease.leave_if_ours().await } else { lease.finish().await } {

@@ -10,6 +10,7 @@ pub(super) mod deploy;
 mod error_log;
 pub(super) mod health;
 pub(super) mod progress;
+pub(super) mod record;
 pub(super) mod reload;
 pub(super) mod report;
 pub(super) mod single;

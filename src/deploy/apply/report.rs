@@ -3,6 +3,7 @@
 use crate::deploy::plan::actions::Plan;
 use crate::deploy::plan::cost::Estimate;
 use crate::deploy::plan::steps::StepReport;
+use crate::deploy::selection::git::Revision;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +15,14 @@ pub struct DeployReport {
     pub ok: bool,
     /// Whether it was a dry run.
     pub dry_run: bool,
+    /// The id of the deploy, by which the history lists it; `None` if it changed nothing.
+    pub id: Option<String>,
+    /// The commit that the work tree was at, if git was asked and knows.
+    pub commit: Option<String>,
+    /// The branch; `None` also if the work tree was at none.
+    pub branch: Option<String>,
+    /// Whether what was deployed is not all in that commit.
+    pub dirty: Option<bool>,
     /// Files uploaded, sorted.
     pub uploaded: Vec<String>,
     /// Files and emptied folders deleted.
@@ -34,7 +43,7 @@ pub struct DeployReport {
     pub requests: u64,
     /// How long it took, by the clock.
     pub seconds: f64,
-    /// What was planned, were all to go one by one.
+    /// What was planned, if each file were sent with its own request.
     pub plan: Plan,
     /// What did the work on the host; `none` for one request per file.
     pub executor: String,
@@ -74,6 +83,13 @@ impl DeployReport {
         changes
     }
 
+    /// Notes the commit of the local files.
+    pub(crate) fn tell_revision(&mut self, revision: Option<&Revision>) {
+        if let Some(Revision { commit, branch, dirty }) = revision.cloned() {
+            (self.commit, self.branch, self.dirty) = (commit, branch, Some(dirty));
+        }
+    }
+
     /// What went wrong, in one text; `None` if nothing did.
     #[must_use]
     pub fn error_message(&self) -> Option<String> {
@@ -88,6 +104,10 @@ impl DeployReport {
         serde_json::json!({
             "ok": self.ok,
             "dry_run": self.dry_run,
+            "id": self.id,
+            "commit": self.commit,
+            "branch": self.branch,
+            "dirty": self.dirty,
             "uploaded": self.uploaded,
             "deleted": self.deleted,
             "failed": self.failed,
@@ -144,6 +164,12 @@ impl Recorder {
         *self.requests.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.lock().clone_from(&report);
         report
+    }
+
+    /// How long the deploy has taken so far.
+    pub(crate) fn seconds(&self) -> f64 {
+        let counter = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        counter.as_ref().map_or_else(|| self.lock().seconds, |counter| counter().1)
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, DeployReport> {

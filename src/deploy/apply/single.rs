@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::context::Run;
 use super::delete::Remover;
 use super::upload::Uploader;
@@ -40,7 +42,8 @@ impl<R: Remote> Run<'_, R> {
         for obstacle in &self.work.obstacles {
             // Nothing is deleted after an error.
             if !self.is_flawless() {
-                self.recorder.fail(&obstacle.path, "left in the way, because of an earlier failure");
+                self.recorder
+                    .fail(&obstacle.path, "not removed although it is in the way, because of an earlier failure");
             } else if remover.clear(obstacle).await {
                 continue;
             }
@@ -65,10 +68,12 @@ impl<R: Remote> Run<'_, R> {
         let is_same = *files == known.ours && known.pending.is_empty() && known.done.is_empty();
         // What changed no file is no other deploy: the one before it can still be rolled back.
         let id = self.base.deploy.as_deref().filter(|_| is_same).unwrap_or(id);
-        let manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone());
+        let history = self.history(&lease.intent(), Some(self.recorder.seconds()));
+        let manifest = Manifest::new(generation, id, &self.base.remote_root, files.clone()).with_history(history);
         let place = self.folder.manifest(generation)?;
         lease.begin_manifest().await?;
-        lease.guard().run(self.remote.write(&place, manifest.to_text().into())).await?;
+        let text = Bytes::from(manifest.to_text());
+        lease.guard().run(|| self.remote.write(&place, text.clone())).await?;
         lease.manifest_written();
         Ok(())
     }

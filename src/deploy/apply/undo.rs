@@ -8,6 +8,7 @@ use crate::deploy::operations::reload::reload as reload_site;
 use crate::deploy::operations::rollback::{changed_since, leave};
 use crate::deploy::plan::steps::StepReport;
 use crate::deploy::remote::Remote;
+use crate::deploy::state::history::DeployOutcome;
 use crate::deploy::state::intent::Intent;
 use crate::deploy::state::lease::Lease;
 use crate::error::Result;
@@ -22,9 +23,9 @@ impl<R: Remote> Run<'_, R> {
             let why = if self.strategy.in_bulk {
                 "what was replaced could not be kept"
             } else {
-                "no file went up as a bundle"
+                "no files were sent as a bundle"
             };
-            self.recorder.warn(format!("nothing is rolled back: {why}"));
+            self.recorder.warn(format!("nothing was rolled back: {why}"));
             return;
         }
         let migrations: Vec<String> = self.recorder.lock().steps.iter().flat_map(StepReport::migrations).collect();
@@ -32,7 +33,7 @@ impl<R: Remote> Run<'_, R> {
         if let Some(step) = steps.iter().find(|step| step.exit_status.is_none()) {
             let name = &step.step;
             self.recorder.warn(format!(
-                "nothing is rolled back, as {name} may still be running: check that it is not, then run pya rollback"
+                "nothing was rolled back, as {name} may still be running: check that it is not, then run pya rollback"
             ));
             return;
         }
@@ -61,7 +62,7 @@ impl<R: Remote> Run<'_, R> {
         for domain in &self.work.reload {
             if let Err(error) = reload_site(self.remote, domain).await {
                 let reason = error.chain();
-                self.recorder.warn(format!("the old files are back, and {domain} was not reloaded: {reason}"));
+                self.recorder.warn(format!("the old files are restored, but {domain} was not reloaded: {reason}"));
                 is_owed = true;
             }
         }
@@ -77,7 +78,9 @@ impl<R: Remote> Run<'_, R> {
 
     async fn put_back(&self, lease: &Lease<R>, id: &str) -> Result<Lease<R>> {
         let (client, executor) = self.strategy.needed()?;
+        self.settle(lease, DeployOutcome::Failed);
         let mut intent = Intent::new(self.remote.server_time());
+        intent.history.clone_from(&lease.intent().history);
         intent.pending.extend(self.work.uploads.iter().map(|upload| upload.path.clone()));
         intent.pending.extend(self.work.deletes.values().flatten().cloned());
         intent.reload.clone_from(&self.work.reload);

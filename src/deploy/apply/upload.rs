@@ -103,10 +103,8 @@ impl<R: Remote> Uploader<'_, R> {
         match outcome {
             Ok(state) => {
                 if upload.sha256.is_some() && upload.sha256 != state.sha256 {
-                    self.recorder.warn(format!(
-                        "{} changed after the diff; what it held when it was sent is there",
-                        upload.path
-                    ));
+                    self.recorder
+                        .warn(format!("{} changed after the diff; it was deployed as it was when sent", upload.path));
                 }
                 self.lease.uploaded(&upload.path, state);
                 self.recorder.lock().uploaded.push(upload.path.clone());
@@ -143,7 +141,7 @@ async fn send<R: Remote>(
     watcher.started(&upload.path, place, upload.size);
     let (content, mut state) = blocking(read).await?;
     state.origin.clone_from(&upload.origin);
-    guard.run(remote.write(place, content)).await?;
+    guard.run(|| remote.write(place, content.clone())).await?;
     Ok(state)
 }
 

@@ -43,7 +43,7 @@ impl std::str::FromStr for Compare {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|compare| compare.as_str() == text).ok_or_else(|| {
-            crate::Error::config(format!("compare={text:?} is not known: it is \"manifest\", \"names\" or \"content\""))
+            crate::Error::config(format!("compare={text:?} is unknown: use \"manifest\", \"names\" or \"content\""))
         })
     }
 }
@@ -160,7 +160,7 @@ impl Differences {
                     let obstacle = Obstacle { path: folder.into(), is_dir: false, files: vec![folder.into()] };
                     found.insert(folder.to_owned(), obstacle);
                 } else if seen.tree().is_some_and(|tree| tree.files.contains(folder)) {
-                    let why = format!("the host has a file {folder} that is not ours where this needs a folder");
+                    let why = format!("no deploy put the file {folder} on the host, and this needs a folder there");
                     blocked.insert(path.clone(), why);
                 }
             }
@@ -255,6 +255,6 @@ mod tests {
         let seen_tree = tree(&["a"], &[]);
         let found = compare(&local(&[("a/x", "1")]), &Files::new(), &BTreeSet::new(), &Seen::Names(&seen_tree));
         assert!(found.obstacles.is_empty());
-        assert!(found.blocked["a/x"].contains("not ours"));
+        assert!(found.blocked["a/x"].contains("no deploy put the file a"));
     }
 }

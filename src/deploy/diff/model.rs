@@ -12,10 +12,12 @@ use crate::client::RemotePath;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
+use crate::deploy::selection::git::Revision;
 use crate::deploy::selection::protect::Protection;
 use crate::deploy::selection::select::{LocalFile, checked_root, nothing_included};
 use crate::deploy::selection::walk::LeftOut;
 use crate::deploy::state::folder::KnownFiles;
+use crate::deploy::state::history::DeployEntry;
 use crate::deploy::state::intent::Intent;
 use crate::deploy::state::manifest::{Files, Origin};
 use crate::error::{Error, Result};
@@ -79,7 +81,7 @@ pub(crate) struct DiffSnapshot {
     pub running: BTreeSet<String>,
     /// The ids of intents that could not be read.
     pub unreadable: BTreeSet<String>,
-    /// Manifests newer than the one that serves, which could not be read.
+    /// Manifests newer than the one in use, which could not be read.
     pub set_aside: BTreeSet<u64>,
     /// The jobs that have a folder on the host.
     pub works: BTreeSet<String>,
@@ -95,6 +97,10 @@ pub(crate) struct DiffSnapshot {
     pub protection: Protection,
     /// Of this machine, for the manifest.
     pub machine: String,
+    /// The history, as the manifest has it.
+    pub history: Vec<DeployEntry>,
+    /// What the intents add to it.
+    pub told: Vec<DeployEntry>,
 }
 
 impl DiffSnapshot {
@@ -133,7 +139,16 @@ impl DiffSnapshot {
         self.protection.origin_of(path, &self.machine)
     }
 
-    /// Refuses masks of files to include that match nothing which the diff knows.
+    /// The commit of the local files, if git was asked about them and knows. One that git lists without tracking it, and that
+    /// is deployed, makes the work tree dirty as well: it is not in the commit. What git ignores does not, such as the
+    /// result of a build.
+    pub(crate) fn revision(&self) -> Option<Revision> {
+        let has_untracked = self.protection.any_untracked(self.local.keys())?;
+        let revision = Revision::of(&self.local_root)?;
+        Some(Revision { dirty: revision.dirty || has_untracked, ..revision })
+    }
+
+    /// Refuses masks of files to include that match nothing in the diff.
     pub(crate) fn check_include(&self, include: &[String]) -> Result<()> {
         for text in include {
             let mask = Mask::parse(text)?;
@@ -145,7 +160,7 @@ impl DiffSnapshot {
         Ok(())
     }
 
-    /// Refuses a project that the diff is not about.
+    /// Refuses a project other than the one that was compared.
     pub(crate) fn check<R: Remote>(&self, project: &Project<R>) -> Result<()> {
         let same_root = checked_root(&project.local_root).is_ok_and(|root| root == self.local_root);
         let same_account = project.client.host() == self.host && project.client.user() == self.user;
@@ -153,7 +168,7 @@ impl DiffSnapshot {
             return Ok(());
         }
         Err(Error::config(format!(
-            "the diff is about {} and {} of {} on {}, not about this project: make a new one",
+            "the diff belongs to another project ({} and {} of {} on {}): make a new one",
             self.local_root.display(),
             self.remote_root,
             self.user,
@@ -163,13 +178,13 @@ impl DiffSnapshot {
 }
 
 impl DeployDiff {
-    /// The warnings, but for the one that only repeats what `skipped` says with the reasons.
+    /// The warnings, except the one that only repeats what `skipped` says with the reasons.
     pub(crate) fn other_warnings(&self) -> impl Iterator<Item = &String> {
         let repeated = not_sent(&self.skipped);
         self.warnings.iter().filter(move |warning| repeated.as_ref() != Some(*warning))
     }
 
-    /// Whether there are local files that are no protected ones.
+    /// Whether there are local files that are not protected.
     pub(crate) fn has_local_files(&self) -> bool {
         !self.base.local.is_empty()
     }
@@ -216,5 +231,5 @@ impl fmt::Debug for DeployDiff {
 
 pub(crate) fn not_sent(skipped: &BTreeMap<String, String>) -> Option<String> {
     let names = || first_few(skipped.keys().cloned());
-    (!skipped.is_empty()).then(|| format!("not sent, being no regular files: {}", names()))
+    (!skipped.is_empty()).then(|| format!("not sent, because they are not regular files: {}", names()))
 }

@@ -1,8 +1,8 @@
 //! The diff: reads both sides, compares them, and keeps what a deploy needs to act on it.
 //!
 //! Two requests unless a deploy is running or was interrupted: the listing of the state folder and the manifest. It only
-//! reads, but for tasks of ours that a killed deploy left in the account; whether it still holds is checked by the deploy,
-//! after its intent is written.
+//! reads, except that it deletes tasks of ours that a killed deploy left in the account. Whether the diff still holds
+//! is checked by the deploy, after its intent is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -22,6 +22,7 @@ use crate::deploy::selection::filter::Filter;
 use crate::deploy::selection::machine;
 use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, select};
 use crate::deploy::state::folder::{KnownFiles, State, StateFolder};
+use crate::deploy::state::history::DeployEntry;
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::manifest::{Files, Origin};
 use crate::deploy::state::recovery::sweep_tasks;
@@ -102,7 +103,8 @@ pub async fn diff<R: Remote>(
     let running = state.intents.iter().filter(is_running).map(|intent| intent.id.clone()).collect();
     if !left.is_empty() {
         warnings.push(format!(
-            "not here, and not removed: {}. Git did not track {} when another machine sent {} ({} deletes such files)",
+            "missing locally, kept on the host: {}. Git did not track {} when another machine sent {} ({} deletes such \
+             files)",
             first_few(left.iter().cloned()),
             if left.len() == 1 { "it" } else { "them" },
             if left.len() == 1 { "it" } else { "them" },
@@ -113,6 +115,8 @@ pub async fn diff<R: Remote>(
         project,
         local_root,
         selection,
+        history: state.written_history().to_vec(),
+        told: state.told(remote.server_time()),
         generation: state.generation(),
         deploy: state.manifest.map(|manifest| manifest.deploy),
         generations: state.generations,
@@ -185,6 +189,8 @@ struct Parts<'a, R> {
     mode: Compare,
     filter: Filter,
     max_file_size: u64,
+    history: Vec<DeployEntry>,
+    told: Vec<DeployEntry>,
 }
 
 fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
@@ -221,6 +227,8 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         protection: parts.filter.protection.clone(),
         filter: Mutex::new(parts.filter),
         machine: selection.machine,
+        history: parts.history,
+        told: parts.told,
     };
     DeployDiff {
         added: differences.added,
@@ -336,7 +344,7 @@ fn warnings<R: Remote>(
     let orphans: Vec<String> = orphans.cloned().collect();
     if !orphans.is_empty() {
         warnings.push(format!(
-            "a deploy that was cut off may have uploaded files that are not here: {}. They count as unmanaged",
+            "an interrupted deploy may have uploaded files that do not exist locally: {}. They count as unmanaged",
             first_few(orphans.into_iter())
         ));
     }
@@ -344,7 +352,7 @@ fn warnings<R: Remote>(
     Ok(warnings)
 }
 
-/// What to say of an intent that cannot be read: it may be that of a running deploy.
+/// What to say about an intent that cannot be read: it may be that of a running deploy.
 pub(crate) fn unreadable_intent(folder: &StateFolder, id: &str) -> Result<String> {
     Ok(format!(
         "{} cannot be read, so it is unknown whether a deploy is running: if none is, take over with {}",

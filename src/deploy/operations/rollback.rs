@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::maintenance::{JOB_LIMIT, Maintenance};
 use super::reload::{is_refused, reload as reload_site};
@@ -17,6 +17,7 @@ use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::remote::{Remote, delete_if_there};
 use crate::deploy::state::folder::{State as OnHost, StateFolder};
+use crate::deploy::state::history::DeployEntry;
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::{remove_work, sweep_tasks};
@@ -37,6 +38,8 @@ impl<R: Remote> Maintenance<'_, R> {
         let id = intent.id.clone();
         intent.tasks.extend(self.executor.task_kinds());
         intent.undoes = Some(target.to_owned());
+        intent.record(DeployEntry { executor: self.executor.name().to_owned(), ..intent.entry() });
+        let history = intent.history_of_rollback(target).into_iter().map(|entry| json!(entry)).collect();
         let known = intent.takes_over.clone();
         let mut lease = Lease::write(self.remote, self.folder.intent(&id)?, intent).await?;
         // As in a deploy: of two that write their notes and list them then, at most one goes on.
@@ -57,9 +60,9 @@ impl<R: Remote> Maintenance<'_, R> {
         lease.watch(self.folder, generation, others);
         lease.start();
         lease.begin_manifest().await?;
-        let operation = Operation::Rollback { target: target.to_owned(), generation };
+        let operation = Operation::Rollback { target: target.to_owned(), generation, history };
         let job = self.job_folder.job(&id, self.root, operation);
-        let receipt = lease.guard().run(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
+        let receipt = lease.guard().wait_for(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
         let failure = match receipt {
             Ok(receipt) if receipt.is_ok() => return Ok((lease, receipt.applied())),
             Ok(receipt) if receipt.applied().undone || receipt.state == State::Refused => {
@@ -122,8 +125,8 @@ impl Index {
         let paths: BTreeSet<&String> = owed.pending.iter().chain(&owed.deletes).filter(|path| !is_back(path)).collect();
         let first = paths.first()?;
         Some(format!(
-            "a deploy that was cut off changed {}, the first is {first}: the rollback leaves them alone, and the next deploy \
-             sends what is here",
+            "an interrupted deploy changed {}, the first is {first}: the rollback leaves them alone, and the next \
+             deploy sends the local files",
             counted(paths.len(), "other file")
         ))
     }
@@ -177,7 +180,7 @@ pub async fn rollback<F: Future<Output = Result<()>>>(
     reload.iter().try_for_each(|domain| checked_domain(domain).map(drop))?;
     let is_id = |target: &str| target.len() == 16 && target.bytes().all(|byte| byte.is_ascii_hexdigit());
     if let Some(target) = target.filter(|target| !is_id(target)) {
-        return Err(Error::config(format!("{target:?} is no deploy: \"pya history\" lists them")));
+        return Err(Error::config(format!("{target:?} is not a deploy: \"pya history\" lists them")));
     }
     let mut state = folder.read(client).await?;
     if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == IntentState::Running)
@@ -206,6 +209,7 @@ pub async fn rollback<F: Future<Output = Result<()>>>(
     let job_folder = JobFolder::new(client, folder.path());
     let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
     let mut intent = Intent::new(client.server_time());
+    intent.history = state.told(client.server_time());
     for other in &state.intents {
         intent.pending.extend(other.pending.iter().chain(other.done.keys()).cloned());
         intent.deletes.extend(other.deletes.iter().cloned());
@@ -244,8 +248,8 @@ pub(crate) fn changed_since(applied: &Applied, id: &str) -> Option<String> {
     let first = applied.overwritten.first()?;
     let count = counted(applied.overwritten.len(), "file");
     Some(format!(
-        "{count} changed since that deploy, the first is {first}: the old content is back, and what was there is kept \
-         (pya rollback {id})"
+        "{count} changed since that deploy, the first is {first}: the old content is restored, and the newer one is \
+         kept (\"pya rollback {id}\" brings it back)"
     ))
 }
 
@@ -254,7 +258,9 @@ async fn reload_all(client: &Client, domains: BTreeSet<String>, report: &mut Rol
     let mut is_owed = false;
     for domain in domains {
         if let Err(error) = reload_site(client, &domain).await {
-            report.warnings.push(format!("the old files are back, and {domain} was not reloaded: {}", error.chain()));
+            report
+                .warnings
+                .push(format!("the old files are restored, but {domain} was not reloaded: {}", error.chain()));
             // A web app that does not exist can never be reloaded.
             is_owed |= !is_refused(&error);
         } else {
@@ -264,7 +270,7 @@ async fn reload_all(client: &Client, domains: BTreeSet<String>, report: &mut Rol
     !is_owed
 }
 
-/// Removes the notes of deploys that were made up for.
+/// Removes the notes of interrupted deploys that this rollback has dealt with.
 async fn remove_notes(client: &Client, folder: &StateFolder, state: &OnHost) -> Result<()> {
     for other in &state.intents {
         if state.works.contains(&other.id) {
@@ -349,7 +355,7 @@ async fn last_deploy(
 /// The history, as far as it can be read: it says more, and nothing depends on it.
 async fn known_history(client: &Client, folder: &StateFolder) -> Vec<Value> {
     history_in(client, folder).await.unwrap_or_else(|error| {
-        log::warn!("what was done before is not known: {}", error.chain());
+        log::warn!("the history of the project cannot be read: {}", error.chain());
         Vec::new()
     })
 }
@@ -365,18 +371,8 @@ async fn index_of(client: &Client, folder: &StateFolder, target: &str) -> Result
         .map_err(|_| Error::job(format!("{place} cannot be read, so nothing can be undone")))
 }
 
-/// What was done on the host in this project, oldest first: two requests.
-///
-/// # Errors
-/// As the service answers.
-pub async fn history(project: &Project) -> Result<Vec<Value>> {
-    let client = &project.client;
-    let folder = StateFolder::of(client.user(), &project.remote_root)?;
-    sweep_tasks(client, &folder, &folder.read_notes(client).await?).await?;
-    history_in(client, &folder).await
-}
-
-async fn history_in(client: &Client, folder: &StateFolder) -> Result<Vec<Value>> {
+/// The jobs that the runner did on the host in this project, oldest first.
+pub(super) async fn history_in(client: &Client, folder: &StateFolder) -> Result<Vec<Value>> {
     #[derive(Deserialize)]
     struct History {
         jobs: Vec<Value>,

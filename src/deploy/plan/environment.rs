@@ -68,7 +68,7 @@ impl PythonEnvironment {
     pub(crate) async fn for_manage(self, client: &Client, domain: Option<&str>, executor: &Executor) -> Result<Self> {
         let Some(domain) = domain else {
             return Err(Error::config(format!(
-                "manage.py is not run: its settings are those of a web app, so name that one ({})",
+                "manage.py was not run: it uses the settings of a web app, so name the web app ({})",
                 Setting::Domain
             )));
         };
@@ -79,7 +79,7 @@ impl PythonEnvironment {
         let code = WsgiCode::read(&String::from_utf8_lossy(&wsgi));
         let refusal = refusal(&code, domain, executor);
         refusal.map_or(Ok(Self { settings: code.settings.filter(|_| !is_inside(executor)), ..self }), |why| {
-            Err(Error::config(format!("manage.py is not run: {why}")))
+            Err(Error::config(format!("manage.py was not run: {why}")))
         })
     }
 
@@ -111,7 +111,7 @@ fn refusal(code: &WsgiCode, domain: &str, executor: &Executor) -> Option<String>
     let file = wsgi_file(domain).map_or_else(|_| "its WSGI file".to_owned(), |file| file.to_string());
     if code.is_placeholder {
         return Some(format!(
-            "the WSGI file of {domain} is still the host's placeholder and names no settings, so manage.py would take \
+            "the WSGI file of {domain} is still the host's placeholder and names no settings, so manage.py would use \
              those for development. Let {file} load the project (os.environ[\"DJANGO_SETTINGS_MODULE\"] = \"…\"), then \
              repeat this"
         ));
@@ -127,7 +127,7 @@ fn refusal(code: &WsgiCode, domain: &str, executor: &Executor) -> Option<String>
              database. {agent}"
         )),
         (None, None) => Some(format!(
-            "{file} names no settings module that {name} could use, so manage.py would take those for development. \
+            "{file} names no settings module that {name} could use, so manage.py would use those for development. \
              Set os.environ[\"DJANGO_SETTINGS_MODULE\"] there; or {agent}"
         )),
         (None, Some(_)) => None,

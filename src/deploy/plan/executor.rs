@@ -113,7 +113,7 @@ impl ExecutorOptions {
     /// The executor of a deploy without commands.
     pub(crate) async fn for_deploy(&self, client: &Client, workload: &Workload) -> Result<SelectedExecutor> {
         if self.choice == ExecutorChoice::None {
-            return Ok(SelectedExecutor::none("no executor is wanted"));
+            return Ok(SelectedExecutor::none("executors are switched off"));
         }
         if self.choice != ExecutorChoice::Auto {
             return self.wanted(client).await;
@@ -131,7 +131,11 @@ impl ExecutorOptions {
         let changes = counted(workload.changes, "change");
         let why = if self.domain.is_none() { String::new() } else { format!(", and {why}") };
         let requests = self.agent_requests();
-        Ok(SelectedExecutor { executor: None, why: format!("{changes} can go one by one{why}"), requests })
+        Ok(SelectedExecutor {
+            executor: None,
+            why: format!("{changes} can be made with single requests{why}"),
+            requests,
+        })
     }
 
     /// The executor of a job, which the API cannot do. `otherwise` begins the message if there is none.
@@ -158,13 +162,13 @@ impl ExecutorOptions {
     /// `Config` if there is none, with what to do about it.
     pub(crate) async fn for_rollback(&self, client: &Client) -> Result<SelectedExecutor> {
         let otherwise =
-            format!("a deploy by single files keeps nothing for a rollback ({})", Setting::RollbackOnFailure);
+            format!("a deploy with single requests keeps nothing for a rollback ({})", Setting::RollbackOnFailure);
         self.required(client, &otherwise).await
     }
 
     async fn required(&self, client: &Client, otherwise: &str) -> Result<SelectedExecutor> {
         let chosen = match self.choice {
-            ExecutorChoice::None => SelectedExecutor::none("no executor is wanted"),
+            ExecutorChoice::None => SelectedExecutor::none("executors are switched off"),
             ExecutorChoice::Auto => self.any(client).await?,
             _ => self.wanted(client).await?,
         };
@@ -175,7 +179,7 @@ impl ExecutorOptions {
     }
 
     async fn wanted(&self, client: &Client) -> Result<SelectedExecutor> {
-        let why = "it was asked for".to_owned();
+        let why = "it was requested".to_owned();
         let executor = match self.choice {
             ExecutorChoice::AlwaysOn => Executor::AlwaysOn,
             ExecutorChoice::Schedule => Executor::Schedule,
@@ -245,7 +249,7 @@ impl ExecutorOptions {
         let tasks = if self.allow_tasks {
             "this account has no tasks".to_owned()
         } else {
-            format!("no task may be made ({} allows it)", Setting::AllowTasks)
+            format!("creating tasks is not allowed ({} allows it)", Setting::AllowTasks)
         };
         Ok(SelectedExecutor { executor: None, why: format!("{tasks}, and {agent}"), requests })
     }

@@ -220,7 +220,7 @@ impl ResolvedPlan {
                 Hashed::Database(state) if state.sha256.is_some() => state,
                 Hashed::Gone => continue,
                 Hashed::TooLarge(_) | Hashed::Database(_) => {
-                    return Err(Error::config(format!("{path} is larger than what may be uploaded")));
+                    return Err(Error::config(format!("{path} is larger than the limit for uploads")));
                 }
                 Hashed::Failed(source) => return Err(unreadable(local, source)),
             };
@@ -248,8 +248,8 @@ impl ResolvedPlan {
             // Protected files may be all that is left, or all others may have gone while they were read.
             if base.local.is_empty() {
                 return Err(Error::config(format!(
-                    "nothing is deleted: {} holds no file to deploy but protected ones, so that every file on the host \
-                     would be gone",
+                    "nothing is deleted: {} contains no files to deploy except protected ones, so every file on the \
+                     host would be deleted",
                     base.local_root.display()
                 )));
             }
@@ -257,7 +257,7 @@ impl ResolvedPlan {
         if options.delete {
             if base.deploy.is_none() && base.known.ours.is_empty() {
                 self.warnings.push(
-                    "nothing is deleted: no manifest says which files on the host are ours. This deploy writes one"
+                    "nothing is deleted: no manifest says which files earlier deploys sent. This deploy writes one"
                         .to_owned(),
                 );
             }

@@ -19,7 +19,7 @@ pub(crate) fn warnings(diff: &DeployDiff, options: &DeployOptions, going: &BTree
     let migrations: Vec<&str> = staying.into_iter().filter(|path| is_migration(path)).collect();
     if options.steps.migrate && !migrations.is_empty() {
         warnings.push(format!(
-            "{} gone here and stay on the host, where migrate runs them: {}. {} deletes what earlier deploys sent",
+            "{} deleted locally but still on the host, so migrate uses {}. {} deletes what earlier deploys sent",
             match migrations.len() {
                 1 => "1 migration is".to_owned(),
                 number => format!("{} are", counted(number, "migration")),

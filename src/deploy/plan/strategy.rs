@@ -66,8 +66,8 @@ impl Strategy {
         let in_bulk = chosen.executor.is_some() && workload.changes > 0 && is_worth_it;
         let name = chosen.executor.as_ref().map(Executor::name);
         let files = match workload.changes {
-            0 => "no file is to be sent".to_owned(),
-            changes => format!("{} can go one by one", counted(changes, "change")),
+            0 => "no files need to be sent".to_owned(),
+            changes => format!("{} can be made with single requests", counted(changes, "change")),
         };
         match name {
             Some(_) if must_be_kept && executors.choice == ExecutorChoice::Auto => {
@@ -148,7 +148,7 @@ async fn environment(
     }
     if let Some(website) = domain.as_deref().filter(|domain| sites.is_website(domain)) {
         return Err(Error::config(format!(
-            "manage.py is not run: a command serves {website}, and which settings it gives to Django is not known here"
+            "manage.py was not run: {website} is served by a command, whose Django settings are unknown"
         )));
     }
     Ok((environment.for_manage(client, domain.as_deref(), executor).await?, 1))

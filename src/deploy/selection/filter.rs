@@ -61,7 +61,7 @@ impl Filter {
         Ok(())
     }
 
-    /// Those of `paths` that the skipper leaves out, be it with a folder.
+    /// Those of `paths` that the skipper leaves out, by themselves or with a folder.
     async fn skipped_of(&mut self, paths: &[String], skipper: &impl Skipper) -> Result<BTreeSet<String>> {
         let mut folders: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
         for path in paths {

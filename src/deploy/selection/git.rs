@@ -32,24 +32,70 @@ impl WorkTree {
     }
 }
 
-/// Whether `.git` is there, as a file or as a folder with a repository in it. An empty folder is none to git either.
+/// Whether `.git` is there, as a file or as a folder with a repository in it. An empty folder is not one.
 fn is_repository(folder: &Path) -> bool {
     let git = folder.join(".git");
     git.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir() || git.join("HEAD").symlink_metadata().is_ok())
 }
 
-/// What became of asking git.
+/// What a work tree was at when it was deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Revision {
+    /// The commit; `None` before the first one.
+    pub commit: Option<String>,
+    /// The branch; `None` if the work tree is at none.
+    pub branch: Option<String>,
+    /// Whether a tracked file of the project differs from the commit, staged or not.
+    pub dirty: bool,
+}
+
+impl Revision {
+    /// What git says about the project at `root`; `None` if it says nothing: that stops no deploy.
+    pub(crate) fn of(root: &Path) -> Option<Self> {
+        let tree = WorkTree::around(root)?;
+        let mut command = git(root, &tree.top);
+        // Files that git does not track are known from the selection; renames and a comparison with the server cost time.
+        command.args(["status", "--porcelain=v2", "--branch", "-z", "--untracked-files=no"]);
+        command.args(["--no-renames", "--no-ahead-behind", "--", "."]);
+        let output = command.output().ok()?;
+        if !output.status.success() {
+            log::debug!("the commit of this deploy is not known: {}", words_of(&output));
+            return None;
+        }
+        Some(Self::read(&output.stdout))
+    }
+
+    fn read(status: &[u8]) -> Self {
+        let mut revision = Self { commit: None, branch: None, dirty: false };
+        for record in status.split(|&byte| byte == 0).filter(|record| !record.is_empty()) {
+            let record = String::from_utf8_lossy(record);
+            match record.strip_prefix("# ").map(|header| header.split_once(' ').unwrap_or((header, ""))) {
+                Some(("branch.oid", commit)) if commit.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                    revision.commit = Some(commit.to_owned());
+                }
+                Some(("branch.head", branch)) if branch != "(detached)" => revision.branch = Some(branch.to_owned()),
+                Some(_) => {}
+                None => revision.dirty = true,
+            }
+        }
+        revision
+    }
+}
+
+/// The outcome of asking git.
 pub(crate) enum Answer {
-    Listed(Listing),
+    Listed(Box<Listing>),
     /// Git ignores the project's root itself.
     RootIgnored,
     NotInstalled,
 }
 
-/// The files of a project that git lists. Paths are relative to the project; what is no UTF-8 in them is replaced.
+/// The files of a project that git lists. Paths are relative to the project; bytes that are not UTF-8 are replaced.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
     root: PathBuf,
+    /// Where the repository begins that the project lies in.
+    top: PathBuf,
     /// File to whether git tracks it.
     files: HashMap<String, bool>,
     /// Every folder that holds a listed file, at any depth, to whether it holds a tracked one.
@@ -67,7 +113,7 @@ impl Listing {
     /// # Errors
     /// `Config` with git's own words if it refuses or fails, and for paths that are not merged.
     pub(crate) fn of(root: &Path, tree: &WorkTree) -> Result<Answer> {
-        let mut listing = Self { root: root.to_owned(), ..Self::default() };
+        let mut listing = Self { root: root.to_owned(), top: tree.top.clone(), ..Self::default() };
         let entries = match ask(root, &tree.top) {
             Ok(entries) => entries,
             Err(Failure::NotInstalled) => return Ok(Answer::NotInstalled),
@@ -98,7 +144,7 @@ impl Listing {
             ));
             listing.absent.extend(sparse);
         }
-        Ok(Answer::Listed(listing))
+        Ok(Answer::Listed(Box::new(listing)))
     }
 
     /// Takes over what one repository lists, and gives back the repositories in it.
@@ -137,7 +183,7 @@ impl Listing {
             return Ok(nested);
         }
         Err(Error::config(format!(
-            "a merge is not finished, and these files still hold both sides: {}. Resolve them and \"git add\" them first",
+            "a merge is not finished, and these files have conflicts: {}. Resolve them and \"git add\" them first",
             first_few(unmerged.into_iter())
         )))
     }
@@ -186,6 +232,11 @@ impl Listing {
         self.folders.get(folder) == Some(&true)
     }
 
+    /// Whether git lists the file and does not track it: it is new, or forgotten.
+    pub(crate) fn is_untracked(&self, file: &str) -> bool {
+        self.files.get(file) == Some(&false)
+    }
+
     /// The files that git tracks.
     pub(crate) fn tracked(&self) -> impl Iterator<Item = &String> {
         self.files.iter().filter(|(_, tracked)| **tracked).map(|(path, _)| path)
@@ -219,7 +270,9 @@ impl Listing {
         let mut ignored = HashSet::new();
         for (repository, inside) in questions {
             let prefix = if repository.is_empty() { String::new() } else { format!("{repository}/") };
-            let found = ignored_in(&self.root.join(repository), &inside, true)?;
+            let place = self.root.join(repository);
+            let top = if repository.is_empty() { &self.top } else { &place };
+            let found = ignored_in(&place, top, &inside, true)?;
             ignored.extend(found.into_iter().map(|path| format!("{prefix}{path}")));
         }
         Ok(ignored)
@@ -310,11 +363,12 @@ fn text(name: &[u8]) -> String {
 /// Whether git ignores the root of a project in which it lists nothing.
 fn is_ignored_root(tree: &WorkTree) -> Result<bool> {
     let prefix = tree.prefix.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
-    Ok(!ignored_in(&tree.top, &[&format!("{prefix}/")], false)?.is_empty())
+    Ok(!ignored_in(&tree.top, &tree.top, &[&format!("{prefix}/")], false)?.is_empty())
 }
 
-/// Those of `paths`, relative to the folder `place` of a work tree, that git ignores. A folder's path ends with a slash.
-fn ignored_in<'a>(place: &Path, paths: &[&'a str], no_index: bool) -> Result<Vec<&'a str>> {
+/// Those of `paths`, relative to the folder `place` of a work tree that begins at `top`, that git ignores. A folder's path
+/// ends with a slash.
+fn ignored_in<'a>(place: &Path, top: &Path, paths: &[&'a str], no_index: bool) -> Result<Vec<&'a str>> {
     let is_here = |folder: &str| place.join(folder).symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
     let mut questions = Vec::new();
     for path in paths {
@@ -324,7 +378,7 @@ fn ignored_in<'a>(place: &Path, paths: &[&'a str], no_index: bool) -> Result<Vec
             None => questions.push(path),
         }
     }
-    let matches = check_ignore(place, &questions, no_index)?;
+    let matches = check_ignore(place, top, &questions, no_index)?;
     let is_ignored = |path: &&str| match path.strip_suffix('/') {
         Some(folder) if is_here(folder) => matches.contains_key(folder),
         Some(folder) => matches.get(*path).is_some_and(|rule| rule.matches_folder(matches.get(folder))),
@@ -343,7 +397,7 @@ struct IgnoreRule {
 
 impl IgnoreRule {
     /// Whether this rule, which git found for the path of a folder that is not here, matches the folder itself. Git takes
-    /// such a path for that of a file with an empty name in it, so that the rule may be one for what the folder holds.
+    /// such a path for that of a file with an empty name in it, so the rule may be one for the folder's content.
     /// `of_file` is the rule that git found for a file of the folder's name. In doubt the folder counts as not ignored:
     /// then each file in it is asked about.
     fn matches_folder(&self, of_file: Option<&Self>) -> bool {
@@ -357,8 +411,8 @@ impl IgnoreRule {
 }
 
 /// The rules that make git ignore those of `paths` that it ignores, by path.
-fn check_ignore(place: &Path, paths: &[&str], no_index: bool) -> Result<HashMap<String, IgnoreRule>> {
-    let mut command = git(place, place);
+fn check_ignore(place: &Path, top: &Path, paths: &[&str], no_index: bool) -> Result<HashMap<String, IgnoreRule>> {
+    let mut command = git(place, top);
     command.args(["check-ignore", "-z", "--stdin", "--verbose"]);
     if no_index {
         command.arg("--no-index");
@@ -442,7 +496,7 @@ fn words_of(output: &Output) -> String {
 
 fn refused(words: &str) -> Error {
     Error::config(format!(
-        "git cannot say which files belong to the project: {words}. Put that right, or go by the .gitignore files alone \
+        "git cannot say which files belong to the project: {words}. Fix that, or use only the .gitignore files \
          ({})",
         Setting::NoGit
     ))
@@ -462,6 +516,21 @@ mod tests {
         assert_eq!(read(b"S 100644 abc 0\tx"), Some((Kind::SkipWorktree, "x".into())));
         assert_eq!(read(b"M 100644 abc 2\tx"), Some((Kind::Unmerged, "x".into())));
         assert_eq!(read(b""), None);
+    }
+
+    #[test]
+    fn a_status_tells_commit_branch_and_whether_files_differ() {
+        let read = |status: &str| Revision::read(status.replace('|', "\0").as_bytes());
+        let revision = |commit: Option<&str>, branch: Option<&str>, dirty| Revision {
+            commit: commit.map(str::to_owned),
+            branch: branch.map(str::to_owned),
+            dirty,
+        };
+        assert_eq!(read("# branch.oid 12ab|# branch.head main|"), revision(Some("12ab"), Some("main"), false));
+        assert_eq!(read("# branch.oid 12ab|# branch.head (detached)|"), revision(Some("12ab"), None, false));
+        assert_eq!(read("# branch.oid (initial)|# branch.head main|"), revision(None, Some("main"), false));
+        let changed = "# branch.oid 12ab|# branch.head a b|# branch.upstream o/m|1 .M N... 100644 100644 100644 a a x|";
+        assert_eq!(read(changed), revision(Some("12ab"), Some("a b"), true));
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::text::first_few;
 /// The file with rules of ours, in the project's root.
 pub(crate) const IGNORE_FILE: &str = ".pythonanywhereignore";
 
-/// The source of the rules that nothing lifts.
+/// The source of the rules that nothing overrides.
 const NEVER: &str = "never deployed";
 
 /// What left a file out, and by which rule.
@@ -399,7 +399,7 @@ impl Rules {
 }
 
 /// Why a name never belongs on a host, if it doesn't: version control and compiled Python, whether git tracks it or not.
-/// Virtualenvs are told by their content, see [`super::walk`].
+/// Virtualenvs are recognised by their content, see [`super::walk`].
 pub(crate) fn is_never_deployed(name: &str, is_dir: bool) -> Option<&'static str> {
     let is_compiled = |name: &str| [".pyc", ".pyo"].iter().any(|extension| name.ends_with(extension));
     match name {

@@ -1,4 +1,4 @@
-//! The id of this machine, by which a deploy knows the results of its own builds again.
+//! The id of this machine, by which a deploy recognises the results of its own builds.
 //!
 //! It is random and says nothing about the machine or who uses it. A machine without a configuration folder that can be
 //! written has none: what it sends counts as another's next time, so it stays on the host.

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::finder::Mask;
 
 /// What is protected when nothing else is configured, in `.gitignore` syntax: databases, their side files (folders of such
-/// a name are no database) and secrets. Folders for uploads are protected besides, see [`UPLOADS`].
+/// a name are not databases) and secrets. Folders for uploads are protected besides, see [`UPLOADS`].
 pub const DEFAULT_PROTECTED: [&str; 17] = [
     "*.sqlite",
     "*.sqlite3*",
@@ -53,8 +53,8 @@ pub(crate) struct Protection {
 }
 
 impl Protection {
-    /// Reads patterns in `.gitignore` syntax, and masks for what is touched all the same. Without patterns, or with nothing
-    /// but patterns that bring files back, the defaults hold as well.
+    /// Reads patterns in `.gitignore` syntax, and masks of files to deploy all the same. Without patterns, or with
+    /// nothing but patterns that bring files back, the defaults hold as well.
     pub(crate) fn new(patterns: Option<&[String]>, include: &[String]) -> Result<Self> {
         let own = patterns.unwrap_or_default();
         let by_default = patterns.is_none() || (!own.is_empty() && own.iter().all(|pattern| pattern.starts_with('!')));
@@ -116,6 +116,12 @@ impl Protection {
     pub(crate) fn origin_of(&self, path: &str, machine: &str) -> Option<Origin> {
         let listing = self.listing.as_ref()?;
         Some(if listing.tracks(path) { Origin::Tracked } else { Origin::Untracked(machine.to_owned()) })
+    }
+
+    /// Whether git was asked, and whether it lists one of `files` without tracking it; `None` if it was not asked.
+    pub(crate) fn any_untracked<'a>(&self, mut files: impl Iterator<Item = &'a String>) -> Option<bool> {
+        let listing = self.listing.as_ref()?;
+        Some(files.any(|file| listing.is_untracked(file)))
     }
 
     /// Whether the file at `path` must be left alone, which git tracks or tracked when it was sent.
@@ -232,7 +238,7 @@ mod tests {
         assert!(exceptions.covers("app.db") && exceptions.covers(".env") && exceptions.covers("media/a"));
         let other = protection(&["*.dump", "!demo.dump"], &[]);
         assert!(other.covers("a.dump") && other.lifts("demo.dump") && !other.covers("app.db"));
-        // The exceptions among the defaults say what is no secret, not that rules of git are lifted.
+        // The exceptions among the defaults say what is not a secret, not that rules of git are lifted.
         assert!(!protection(&[], &[]).lifts(".env.example"));
     }
 

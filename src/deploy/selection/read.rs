@@ -23,7 +23,7 @@ thread_local! {
     static SPACE: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]);
 }
 
-/// What became of one file.
+/// The outcome for one file.
 pub(crate) enum Hashed {
     Done(FileState),
     /// It is a database of `SQLite`. Without a digest if it is larger than allowed.
@@ -38,7 +38,7 @@ pub(crate) enum Hashed {
 }
 
 /// Hashes all `files`, which are below `root`, with as many threads as there are processors; the outcomes are in the same
-/// order. What a path leads to is never followed out of `root`, see [`super::open`].
+/// order. No path is followed out of `root`, see [`super::open`].
 pub(crate) fn hash_all<P: AsRef<Path> + Sync>(root: &Path, files: &[P], max_size: u64) -> io::Result<Vec<Hashed>> {
     let root = Root::open(root)?;
     let pool =

@@ -126,7 +126,7 @@ pub(crate) fn checked_root(root: &Path) -> Result<PathBuf> {
     let home = std::env::home_dir().and_then(|home| std::fs::canonicalize(home).ok());
     if place.parent().is_none() || home.is_some_and(|home| home.starts_with(&place)) {
         return Err(Error::config(format!(
-            "the local root {} holds your home folder: name the folder of the project itself",
+            "the local root {} contains your home folder: name the folder of the project itself",
             root.display()
         )));
     }
@@ -156,7 +156,7 @@ fn rules(root: &Path, options: &SelectOptions) -> Result<(Rules, Vec<String>)> {
     match Listing::of(root, &tree)? {
         Answer::Listed(mut listing) => {
             let warnings = std::mem::take(&mut listing.warnings);
-            Ok((Rules::at(root, Some(tree), Some(Arc::new(listing)))?, warnings))
+            Ok((Rules::at(root, Some(tree), Some(Arc::new(*listing)))?, warnings))
         }
         Answer::RootIgnored => Ok((Rules::at(root, None, None)?, Vec::new())),
         Answer::NotInstalled => {
@@ -217,7 +217,7 @@ fn nothing_selected(root: &Path, walked: &Walked) -> String {
         return format!("nothing in {place} can be deployed: {}", first_few(reasons));
     }
     match walked.left_out.iter().max_by_key(|(_, left_out)| left_out.files + left_out.folders) {
-        None => format!("{place} holds no files"),
+        None => format!("{place} contains no files"),
         Some((source, left_out)) => format!(
             "no file of {place} is left to deploy: {source} (rule {:?}) left out {} and {}",
             left_out.rule,

@@ -22,11 +22,11 @@ use crate::finder::Mask;
 /// What one source of rules left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct LeftOut {
-    /// Files left out one by one.
+    /// Files left out by themselves, not with a folder.
     pub files: usize,
     /// Folders left out with all below them, which were not entered.
     pub folders: usize,
-    /// One of the rules that did it.
+    /// One of the rules that left them out.
     pub rule: String,
 }
 
@@ -43,9 +43,9 @@ pub(crate) struct Walked {
     pub left_out: BTreeMap<String, LeftOut>,
     /// Folders with nothing in them.
     pub empty_folders: usize,
-    /// Virtualenvs and the like, which only their content tells, and the parts of one in the root.
+    /// Virtualenvs and the like, which are recognised by their content, and the parts of one in the root.
     pub environments: Vec<String>,
-    /// Files that would be sent, but for their names: path with a replacement for what is no UTF-8, and local file.
+    /// Files that cannot be sent because of their names: path with bytes that are not UTF-8 replaced, and local file.
     pub unsendable: Vec<(String, PathBuf)>,
     pub warnings: Vec<String>,
 }
@@ -86,7 +86,7 @@ pub(crate) fn walk(
 
 /// A folder to be entered.
 struct Pending {
-    /// With a replacement for what is no UTF-8.
+    /// Bytes that are not UTF-8 are replaced.
     path: String,
     place: PathBuf,
     /// Whether it lies in a virtualenv, of which only what git tracks is taken.
@@ -128,8 +128,8 @@ impl Walk<'_> {
         if found_environment && path.is_empty() {
             let parts = environment_parts(&here.place, &entries);
             self.out.warnings.push(format!(
-                "the project's folder is a virtual environment itself ({ENVIRONMENT_MARK}): {} are left out, but for what \
-                 git tracks",
+                "the project's folder is a virtual environment itself ({ENVIRONMENT_MARK}): {} are left out, except \
+                 for files that git tracks",
                 parts.join(", ")
             ));
             self.out.environments = parts;
@@ -379,13 +379,13 @@ fn special(kind: FileType) -> Option<&'static str> {
     (!kind.is_file()).then_some("not a regular file")
 }
 
-/// Whether the host can be told a file's name as it is.
+/// Whether a file's name can be sent to the host unchanged.
 fn is_sendable(file: &Path) -> bool {
     let is_fine = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| !cfg!(windows) || !name.contains('\\'));
     file.to_str().is_some() && file.file_name().is_none_or(is_fine)
 }
 
-/// The error about a file whose name, or a folder's, the host cannot be told.
+/// The error about a file whose name, or whose folder's name, cannot be sent to the host.
 pub(crate) fn unsendable(file: &Path) -> Error {
     let place = file.ancestors().filter(|place| !is_sendable(place)).last().unwrap_or(file);
     let name = place.file_name().unwrap_or_default();

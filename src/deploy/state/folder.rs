@@ -93,6 +93,7 @@ impl StateFolder {
                 contents.kept.insert(id.to_owned());
             }
             let Some(name) = entry.name.strip_suffix(".json").filter(|_| !entry.is_dir) else { continue };
+            contents.has_jobs |= name == "history";
             if let Some(generation) = name.strip_prefix("manifest-").and_then(generation_of) {
                 contents.generations.insert(generation);
             } else if let Some(id) = name.strip_prefix("intent-") {
@@ -132,8 +133,8 @@ impl StateFolder {
     }
 
     async fn read_once<R: Remote>(&self, remote: &R, manifest: bool) -> Result<State> {
-        let Contents { generations, intents, maintenance, works, kept } = self.list(remote).await?;
-        let mut state = State { generations, works, kept, ..State::default() };
+        let Contents { generations, intents, maintenance, works, kept, has_jobs } = self.list(remote).await?;
+        let mut state = State { generations, works, kept, has_jobs, ..State::default() };
         if manifest {
             self.read_manifest(remote, &mut state).await?;
         }
@@ -199,6 +200,8 @@ pub(crate) struct Contents {
     pub works: BTreeSet<String>,
     /// The ids of deploys whose replaced files are kept.
     pub kept: BTreeSet<String>,
+    /// Whether the runner has noted what it did.
+    pub has_jobs: bool,
 }
 
 impl Contents {
@@ -223,6 +226,8 @@ pub(crate) struct State {
     pub works: BTreeSet<String>,
     /// The ids of deploys whose replaced files are kept.
     pub kept: BTreeSet<String>,
+    /// Whether the runner has noted what it did.
+    pub has_jobs: bool,
 }
 
 /// What follows from it: what is ours on the host, and what others left to be done.
@@ -256,8 +261,8 @@ impl State {
         let mut damages = Vec::new();
         for place in self.set_aside.values().rev() {
             let serves = match &self.manifest {
-                Some(manifest) => format!("the one before it, generation {}, serves", manifest.generation),
-                None => "the names on the host serve".to_owned(),
+                Some(manifest) => format!("the previous one, generation {}, is used", manifest.generation),
+                None => "the file names on the host are used".to_owned(),
             };
             let doubt = if self.is_doubtful() { ", and every file counts as changed" } else { "" };
             damages.push(format!("{place} cannot be read and was set aside: {serves}{doubt}"));

@@ -42,6 +42,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::history::{self, DeployEntry};
 use super::manifest;
 use super::manifest::{Files, is_relative};
 use super::process::ProcessId;
@@ -56,7 +57,7 @@ const FORMAT: u32 = 1;
 pub(crate) const EXPIRY: Duration = Duration::from_secs(10 * 60);
 
 /// What a deploy is about to do, and what it did so far. Fields of later versions are ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
     format: u32,
     /// Names the deploy.
@@ -106,6 +107,9 @@ pub struct Intent {
     /// What kinds of tasks it may have left in the account.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tasks: BTreeSet<TaskKind>,
+    /// What the history will say of deploys whose intents this one takes over, and, as the last entry, of this deploy.
+    #[serde(default, deserialize_with = "history::read", skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<DeployEntry>,
 }
 
 /// Whether the deploy behind an intent may still be working.
@@ -166,6 +170,7 @@ impl Intent {
             contested: BTreeSet::new(),
             manifests: BTreeSet::new(),
             tasks: BTreeSet::new(),
+            history: Vec::new(),
         };
         intent.refresh(now);
         intent

@@ -89,7 +89,10 @@ struct Pulse {
     looked: Written,
     /// These count in real time also where tests make the clock run faster.
     beat: (Instant, SystemTime),
+    /// A look is due before the next change.
     is_due: bool,
+    /// This process stood still since the last look: what is under way must not go on before the next one.
+    has_slept: bool,
 }
 
 /// When the intent was written last: when the request was made, by each clock there is.
@@ -141,7 +144,12 @@ impl<R: Remote> Lease<R> {
             wake: Notify::new(),
             stop: AtomicBool::new(false),
             watch: OnceLock::new(),
-            pulse: Mutex::new(Pulse { looked: written, beat: (Instant::now(), SystemTime::now()), is_due: false }),
+            pulse: Mutex::new(Pulse {
+                looked: written,
+                beat: (Instant::now(), SystemTime::now()),
+                is_due: false,
+                has_slept: false,
+            }),
             looking: tokio::sync::Mutex::new(()),
             taken_over: OnceLock::new(),
             has_manifest: AtomicBool::new(false),
@@ -190,6 +198,9 @@ impl<R: Remote> Lease<R> {
         let mut intent = self.intent();
         intent.pending.remove(path);
         intent.done.insert(path.to_owned(), state);
+        if let Some(own) = intent.own_entry() {
+            own.uploaded += 1;
+        }
     }
 
     /// Has the intent written soon.
@@ -253,7 +264,7 @@ impl<R: Remote> Lease<R> {
             intent.to_text()
         };
         // Somebody else's turn: what the host has of this intent is old, but true.
-        self.guard().run(self.shared.remote.write(&self.shared.place, text.into())).await
+        self.guard().run(|| self.shared.remote.write(&self.shared.place, text.clone().into())).await
     }
 
     /// Lets the task end what it is writing, so that nothing of it arrives later.
@@ -288,7 +299,7 @@ impl<R: Remote> LeaseGuard<R> {
             return Ok(());
         }
         Err(Error::held(
-            "this deploy was out of touch with the host for so long that another may have taken over: make a new diff",
+            "this deploy had no contact with the host for so long that another may have taken over: deploy again",
         ))
     }
 
@@ -298,21 +309,55 @@ impl<R: Remote> LeaseGuard<R> {
         self.0.look_if_older(LOOK_HOLDS).await
     }
 
-    /// Runs what changes the host, and gives it up once the intent may have expired, as it may be a repetition by then, or
-    /// once another deploy has taken over. A process that stood still meanwhile looks first and goes on with the change
-    /// then.
-    pub(crate) async fn run<T>(&self, change: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Sends a change of the host, and gives it up once the intent may have expired, as it may be a repetition by then, or
+    /// once another deploy has taken over. After this process stood still, it looks at the state folder and then sends
+    /// the change anew: the first attempt may hold the place in the rate limit that the look waits for, so it cannot
+    /// just be paused. `change` must be harmless if it is done twice.
+    pub(crate) async fn run<T, F: Future<Output = Result<T>>>(&self, mut change: impl FnMut() -> F) -> Result<T> {
         self.confirm().await?;
-        let mut change = pin!(change);
         loop {
-            // Asked each time that anything wakes this task, before the change goes on.
-            let slept = poll_fn(|_| if self.0.stood_still() { Poll::Ready(()) } else { Poll::Pending });
+            let outcome = self.unless_slept(change()).await;
+            match outcome {
+                Some(outcome) => return outcome,
+                None => self.0.look_if_older(LOOK_HOLDS).await?,
+            }
+        }
+    }
+
+    /// What came of an attempt; `None` once this process stood still.
+    async fn unless_slept<T>(&self, attempt: impl Future<Output = Result<T>>) -> Option<Result<T>> {
+        let mut attempt = pin!(attempt);
+        loop {
+            // Asked each time that anything wakes this task, before the attempt goes on.
+            let slept = poll_fn(|_| if self.0.has_slept() { Poll::Ready(()) } else { Poll::Pending });
             tokio::select! {
                 biased;
-                () = slept => self.0.look_if_older(LOOK_HOLDS).await?,
-                outcome = &mut change => return outcome,
-                () = tokio::time::sleep(CHECK) => self.check()?,
+                () = slept => return None,
+                outcome = &mut attempt => return Some(outcome),
+                () = tokio::time::sleep(CHECK) => match self.check() {
+                    Ok(()) => {}
+                    Err(error) => return Some(Err(error)),
+                },
             }
+        }
+    }
+
+    /// Waits for a job on the host, until another deploy has taken over. It goes on while this looks: the runner checks by
+    /// itself that its deploy is the current one.
+    pub(crate) async fn wait_for<T>(&self, job: impl Future<Output = Result<T>>) -> Result<T> {
+        self.confirm().await?;
+        let watch = async {
+            loop {
+                tokio::time::sleep(CHECK).await;
+                self.check()?;
+                if self.0.has_slept() {
+                    self.0.look_if_older(LOOK_HOLDS).await?;
+                }
+            }
+        };
+        tokio::select! {
+            outcome = job => outcome,
+            failure = watch => failure,
         }
     }
 }
@@ -347,10 +392,11 @@ impl<R> Shared<R> {
         let mut pulse = self.pulse();
         pulse.looked = when;
         pulse.is_due = false;
+        pulse.has_slept = false;
     }
 
-    /// Whether a look is due because this process did nothing for a while, or wrote its intent. Notes that it is at work.
-    fn stood_still(&self) -> bool {
+    /// Whether this process did nothing for a while and has not looked since. Notes that it is at work.
+    fn has_slept(&self) -> bool {
         if self.watch.get().is_none() {
             return false;
         }
@@ -359,8 +405,8 @@ impl<R> Shared<R> {
         // The first clock stands still while a laptop sleeps, the second one may be set.
         let gap = (now.0 - pulse.beat.0).max(now.1.duration_since(pulse.beat.1).unwrap_or_default());
         pulse.beat = now;
-        pulse.is_due |= gap >= GAP;
-        pulse.is_due
+        pulse.has_slept |= gap >= GAP;
+        pulse.has_slept
     }
 }
 
@@ -379,7 +425,7 @@ impl<R: Remote> Shared<R> {
     }
 
     fn is_look_due(&self, age: Duration) -> bool {
-        self.stood_still() || self.pulse().looked.age(&self.remote) >= age
+        self.has_slept() || self.pulse().is_due || self.pulse().looked.age(&self.remote) >= age
     }
 
     async fn look(&self, watch: &Watch, age: Duration) -> Result<()> {
@@ -392,7 +438,10 @@ impl<R: Remote> Shared<R> {
         }
         let when = Written::now(&self.remote);
         // What comes up while it looks is for the next look.
-        self.pulse().is_due = false;
+        {
+            let mut pulse = self.pulse();
+            (pulse.is_due, pulse.has_slept) = (false, false);
+        }
         let found = async {
             let contents = watch.folder.list(&self.remote).await?;
             let own = self.intent().id.clone();
@@ -449,7 +498,7 @@ impl<R: Remote> Shared<R> {
                     () = self.wake.notified() => break,
                     () = clock::sleep_until(due) => break,
                     // Shows that this process is at work, also while no request is under way.
-                    () = tokio::time::sleep(CHECK) => { self.stood_still(); }
+                    () = tokio::time::sleep(CHECK) => { self.has_slept(); }
                 }
             }
             if self.stop.load(Ordering::SeqCst) || !self.is_fresh() || self.taken_over.get().is_some() {
@@ -474,7 +523,7 @@ impl<R: Remote> Shared<R> {
         };
         // Given up in time, so that an old note never replaces what a successor made of it.
         let shared = Arc::clone(self);
-        let outcome = LeaseGuard(shared).run(self.remote.write(&self.place, text.into())).await;
+        let outcome = LeaseGuard(shared).run(|| self.remote.write(&self.place, text.clone().into())).await;
         // It may be back after it was removed: the next change looks first.
         self.pulse().is_due = true;
         outcome?;

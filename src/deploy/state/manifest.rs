@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::history::{self, DeployEntry};
 use crate::client::RemotePath;
 use crate::error::{Error, Result};
 
@@ -58,7 +59,7 @@ impl FileState {
 pub type Files = BTreeMap<String, FileState>;
 
 /// What we deployed. Fields of later versions are ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     format: u32,
     /// Counts up with every deploy.
@@ -69,13 +70,30 @@ pub struct Manifest {
     pub remote_root: String,
     /// What we put there.
     pub files: Files,
+    /// The last deploys, oldest first; the last one is that which wrote the manifest.
+    #[serde(default, deserialize_with = "history::read", skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<DeployEntry>,
 }
 
 impl Manifest {
     /// A manifest to be written.
     #[must_use]
     pub fn new(generation: u64, deploy: &str, remote_root: &RemotePath, files: Files) -> Self {
-        Self { format: FORMAT, generation, deploy: deploy.to_owned(), remote_root: remote_root.to_string(), files }
+        Self {
+            format: FORMAT,
+            generation,
+            deploy: deploy.to_owned(),
+            remote_root: remote_root.to_string(),
+            files,
+            history: Vec::new(),
+        }
+    }
+
+    /// The same with a history.
+    #[must_use]
+    pub(crate) fn with_history(mut self, history: Vec<DeployEntry>) -> Self {
+        self.history = history;
+        self
     }
 
     /// Its text: the same manifest always gives the same bytes.
@@ -182,6 +200,8 @@ mod tests {
             Manifest::parse(value.to_string().as_bytes(), &place("/m"), &place("/home/u/p"))
         };
         assert_eq!(read(&value).unwrap(), manifest());
+        value["history"] = serde_json::json!([{"id": 5}, "garbage"]);
+        assert_eq!(read(&value).unwrap(), manifest(), "a damaged history damages nothing else");
         value["format"] = 2.into();
         assert!(read(&value).unwrap_err().to_string().contains("upgrade"));
     }

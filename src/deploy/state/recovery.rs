@@ -54,11 +54,12 @@ pub(crate) async fn note_tasks(client: &Client, folder: &StateFolder, kinds: BTr
         Err(error) => Err(error),
     };
     if let Err(error) = written {
-        log::warn!("a task of ours stays in the account: delete the one that pya made: {}", error.chain());
+        log::warn!("a task made by pya stays in the account, delete it there: {}", error.chain());
     }
 }
 
-/// Removes the work folder of a deploy that another one made up for: the bundle in it counts against the quota.
+/// Removes the work folder of an interrupted deploy that another one completed: the bundle in it counts against the
+/// quota.
 ///
 /// # Errors
 /// As the service answers.

@@ -51,7 +51,7 @@ async fn remove_folder(job_folder: &JobFolder, job: &Job) {
     };
     match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            log::warn!("the folder of this job is still there, and goes with a later one: {}", error.chain());
+            log::warn!("the folder of this job is still there; a later job will remove it: {}", error.chain());
         }
         _ => {}
     }
@@ -223,7 +223,9 @@ impl Made {
             }
             // It waited for the rate limit, and is for tomorrow. If it began all the same, another one does no harm.
         }
-        Err(Error::job("no task was made in time for its minute: something else uses up the rate limit of schedule/"))
+        Err(Error::job(
+            "no scheduled task could be created in time: something else uses up the rate limit of schedule/",
+        ))
     }
 
     /// Waits for a task that is being made. If we are cut off here, whoever clears up after us goes on waiting.

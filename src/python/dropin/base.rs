@@ -1,6 +1,6 @@
 //! The two classes, and `_PythonanywhereBase`, which does the work of both.
 //!
-//! An instance knows of which class it is, and so whether an operation is waited for or returned as a coroutine. Arguments
+//! An instance knows its class, and so whether an operation is waited for or returned as a coroutine. Arguments
 //! and attributes are read at the call, not when a coroutine is awaited.
 
 use std::path::PathBuf;

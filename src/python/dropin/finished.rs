@@ -49,7 +49,7 @@ impl Finished {
         }
     }
 
-    /// With a failure to tell although there is a result.
+    /// A result with a failure to report besides.
     pub(super) fn and_failed(mut self, failure: Option<String>) -> Self {
         self.failures.extend(failure);
         self

@@ -176,7 +176,7 @@ async fn answer(service: &Service, Request { job, executors }: Request) -> Resul
                 Answer::Json(value)
             })
         }
-        HostJob::History => deploy::history(&project).await.map(|jobs| Answer::Json(Value::Array(jobs))),
+        HostJob::History => deploy::history(&project).await.map(|entries| Answer::Json(json!(entries))),
         HostJob::Rollback { deploy, reload, yes } => {
             let confirm = async move |question: String| if yes { Ok(()) } else { Err(deploy::unconfirmed(&question)) };
             deploy::rollback(&project, &executors, deploy.as_deref(), &reload, confirm)

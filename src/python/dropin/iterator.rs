@@ -21,7 +21,7 @@ use crate::finder::{Mask, Walk};
 use crate::python::errors::{IntoPy, to_py};
 use crate::python::runtime::{CallerQueue, CallerThread, Coroutine, awaitable, wait_on};
 
-/// How many folders are listed ahead of the taker.
+/// How many folders are listed ahead of the caller.
 const AHEAD: usize = 8;
 
 /// What a search is to look for.

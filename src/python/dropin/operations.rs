@@ -1,4 +1,4 @@
-//! The operations of the classes but for searches and deploys, each written once.
+//! The operations of the classes, except searches and deploys, each written once.
 
 use bytes::Bytes;
 use pyo3::IntoPyObjectExt;
@@ -39,7 +39,7 @@ pub(super) async fn deployed_file_content(service: Service, file: String) -> Fin
     Finished::new(&service, outcome, |py, content| Ok(PyBytes::new(py, &content).into_any()), none)
 }
 
-/// A version file that is absent is no error: the project may not be deployed yet.
+/// A missing version file is not an error: the project may not be deployed yet.
 pub(super) async fn deployed_version(service: Service) -> Finished {
     let file = format!("{}/__init__.py", service.state().project());
     let outcome = match service.read(&file).await {
@@ -143,7 +143,7 @@ pub(super) async fn request(service: Service, raw: Raw) -> Finished {
     .and_failed(failure)
 }
 
-/// The answer to a `_request`, by whom it was sent.
+/// The answer to a `_request`, according to who sent it.
 enum AnswerObject {
     Engine(Box<client::Response>),
     Caller(Py<PyAny>),

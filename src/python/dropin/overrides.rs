@@ -32,7 +32,7 @@ pub(in crate::python) fn remember_originals(classes: [Bound<'_, PyType>; 2]) -> 
     Ok(())
 }
 
-/// What the caller put in place of a member, be it in a subclass, patched into the class, or on the instance.
+/// What the caller put in place of a member: in a subclass, patched into the class, or on the instance.
 pub(super) struct Replacements {
     pub request: Option<Py<PyAny>>,
     pub folder_items: Option<Py<PyAny>>,

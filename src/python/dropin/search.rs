@@ -169,7 +169,7 @@ pub(super) fn refuse_awaitable(answer: &Bound<'_, PyAny>, what: &str) -> PyResul
     Err(PyTypeError::new_err(format!("{what} must be a plain function, not a coroutine function")))
 }
 
-/// Runs the caller's own `files_iterator` to its end and returns the paths it gave.
+/// Exhausts the caller's own `files_iterator` and returns the paths it gave.
 async fn drain_replacement(service: &Service, replacement: &Callable, mask: String) -> Result<Vec<String>, Failed> {
     let drain = async {
         let arguments = move |py: Python<'_>| Ok((PyTuple::new(py, [mask])?.unbind(), None));

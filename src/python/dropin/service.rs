@@ -247,7 +247,7 @@ impl Service {
         self.client(&task)?.upload_file(&path, content).await.map(drop).map_err(Failed::doing(&task))
     }
 
-    /// Deletes a file of the project, or a folder with all below it. Never the project itself.
+    /// Deletes a file of the project, or a folder and everything in it. Never the project itself.
     pub(super) async fn delete(&self, path: &str) -> Result<(), Failed> {
         let task = format!("deleting {path:?}");
         let relative = checked(path.strip_suffix('/').unwrap_or(path), &task)?;

@@ -204,7 +204,7 @@ async fn a_diff_that_is_old_stops_the_deploy() {
     let old = site.diff().await;
     assert!(site.run(&options()).await.ok);
     let report = site.deploy(&old, &deleting()).await;
-    assert!(!report.ok && report.stopped.unwrap().contains("make a new diff"));
+    assert!(!report.ok && report.stopped.unwrap().contains("deploy again"));
     assert_deployed(&site, "after the old diff");
 }
 

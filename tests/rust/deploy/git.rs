@@ -103,6 +103,21 @@ async fn a_root_that_git_ignores_is_walked_by_its_own_rules() {
 }
 
 #[tokio::test]
+async fn a_project_in_a_folder_of_a_repository_may_lose_files() {
+    let site = Site::new(&[(".gitignore", "*.log\n"), ("apps/web/a.py", ""), ("apps/web/gone.py", "")]);
+    repository(&site, "");
+    let mut project = site.project();
+    project.local_root.push("apps/web");
+    let compared = async || diff(&project, &SelectOptions::default(), &NeverSkip, None).await.unwrap();
+    assert!(site.deploy_in(&project, &compared().await).await.ok);
+    site.remove("apps/web/gone.py");
+    site.model.host().put("x.log", "");
+    assert_eq!(compared().await.removed, ["gone.py"]);
+    let complete = with_unmanaged(&project, &compared().await, &NeverSkip).await.unwrap();
+    assert!(complete.unmanaged.is_empty(), "{complete}");
+}
+
+#[tokio::test]
 async fn what_git_refuses_is_told_in_its_words_before_any_request() {
     let site = Site::new(&[(".gitignore", "dist/\n"), ("dist/app.js", ""), ("m.py", "")]);
     repository(&site, "");

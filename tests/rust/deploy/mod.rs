@@ -4,6 +4,7 @@ pub mod crash;
 mod deletes;
 mod git;
 mod git_laws;
+mod history;
 mod laws;
 mod model;
 mod protection;
@@ -69,6 +70,11 @@ impl Site {
 
     pub async fn deploy(&self, diff: &DeployDiff, options: &DeployOptions) -> DeployReport {
         deploy(&self.project(), diff, options, Arc::new(()), &Recorder::default()).await.unwrap()
+    }
+
+    /// Deploys a project on this host that is not the whole folder.
+    pub async fn deploy_in(&self, project: &Project<Model>, diff: &DeployDiff) -> DeployReport {
+        deploy(project, diff, &deleting(), Arc::new(()), &Recorder::default()).await.unwrap()
     }
 
     /// Diff and deploy.

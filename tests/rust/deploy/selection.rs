@@ -115,7 +115,7 @@ async fn an_empty_selection_names_the_rule() {
     let text = refusal(&site, &SelectOptions::default()).await;
     assert!(text.contains(".gitignore") && text.contains("\"*\""), "{text}");
     let site = Site::new(&[]);
-    assert!(refusal(&site, &SelectOptions::default()).await.contains("holds no files"));
+    assert!(refusal(&site, &SelectOptions::default()).await.contains("contains no files"));
     let site = Site::new(&[("a.py", "")]);
     let masks = SelectOptions { masks: vec!["*.txt".into()], ..SelectOptions::default() };
     assert!(refusal(&site, &masks).await.contains("mask"));

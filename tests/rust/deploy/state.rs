@@ -118,7 +118,10 @@ async fn without_any_manifest_that_can_be_read_names_are_compared() {
     site.model.host().files.insert(damaged, "".into());
     let diff = site.diff().await;
     assert_eq!((diff.compare, diff.changed.len()), (Compare::Names, 3));
-    assert!(diff.warnings[0].ends_with("the names on the host serve, and every file counts as changed"), "{diff:?}");
+    assert!(
+        diff.warnings[0].ends_with("the file names on the host are used, and every file counts as changed"),
+        "{diff:?}"
+    );
     let adopted = site.compare(Some(Compare::Content)).await.unwrap();
     assert_eq!(adopted.unchanged.len(), 3);
     assert!(site.deploy(&adopted, &DeployOptions { force: true, ..deleting() }).await.ok);

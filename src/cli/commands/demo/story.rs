@@ -29,6 +29,8 @@ struct Round {
     deleted: usize,
     /// As the emulator counted them, the diff's included.
     requests: usize,
+    /// By the demo's clock.
+    seconds: f64,
 }
 
 struct Story<'a> {
@@ -125,7 +127,8 @@ impl<'a> Story<'a> {
         // The report lists them in the order in which they arrived.
         report.uploaded.sort_unstable();
         let requests = self.host.emulator.requests().len() - before;
-        self.rounds.push(Round { name, uploaded: report.uploaded.len(), deleted: report.deleted.len(), requests });
+        let (uploaded, deleted) = (report.uploaded.len(), report.deleted.len());
+        self.rounds.push(Round { name, uploaded, deleted, requests, seconds: report.seconds });
         for (path, reason) in &report.failed {
             self.context.output.failure(&format!("{path}: {reason}"));
         }
@@ -158,6 +161,7 @@ impl<'a> Story<'a> {
                     "uploaded": round.uploaded,
                     "deleted": round.deleted,
                     "requests": round.requests,
+                    "seconds": round.seconds,
                     "requests_sending_everything": everything,
                 })
             })

@@ -76,7 +76,7 @@ def check_parts(job):
         if not os.path.exists(path):
             raise JobError("missing", "%s was not uploaded" % part["name"])
         if os.path.getsize(path) != part["size"] or files.digest_of(path) != part["sha256"]:
-            raise JobError("digest", "%s is not what was uploaded" % part["name"])
+            raise JobError("digest", "%s differs from the upload" % part["name"])
         job.tick(may_stop=False)
 
 

@@ -1,4 +1,4 @@
-"""The history of jobs, which is kept longer than their receipts, and the job `history`, which returns it."""
+"""The history of jobs, which is kept longer than their receipts, the job `history`, and the history of deploys."""
 
 import os
 import re
@@ -24,6 +24,16 @@ def migrations_since(job, deploy):
     jobs = known_jobs(job)
     start = [number for number, known in enumerate(jobs) if known.get("id") == deploy][-1:] or [0]
     return list(dict.fromkeys(name for known in jobs[start[0] :] for name in known.get("migrations", ())))
+
+
+def carried_on(past, added, uploaded, deleted):
+    """The history of deploys after a rollback, the last one `added`: an entry replaces the one of the same deploy."""
+    ids = {entry["id"] for entry in added}
+    for own in added[-1:]:
+        own.update(uploaded=uploaded, deleted=deleted)
+    past = past if isinstance(past, list) else []
+    past = [entry for entry in past if isinstance(entry, dict) and entry.get("id") not in ids]
+    return (past + added)[-limits.HISTORY_KEPT :]
 
 
 def applied_migrations(receipt):

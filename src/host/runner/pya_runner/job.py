@@ -43,7 +43,7 @@ class Job:
         age = time.time() - self.job["created"]
         # Clocks may differ by minutes, but a job from the far future is as wrong as an old one.
         if not -limits.LIFETIME < age < limits.LIFETIME:
-            raise Refusal("stale", "the job is %d minutes old, which is too old to start it" % (age // 60))
+            raise Refusal("stale", "the job is %d minutes old, which is too old to start" % (age // 60))
 
     def tick(self, may_stop=True):
         """Writes a heartbeat when one is due, and ends the step when its time is up."""

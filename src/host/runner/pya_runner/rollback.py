@@ -5,7 +5,7 @@ import re
 
 from . import files, limits
 from .errors import Refusal
-from .history import migrations_since
+from .history import carried_on, migrations_since
 from .names import checked_id, checked_name
 from .transaction import NOTHING_APPLIED, Transaction
 
@@ -53,7 +53,8 @@ def stage_old_files(job, transaction):
     changed = {path for key in ("pending", "deletes") for path in note.get(key, ())}
     changed -= {path for key in ("files", "deleted", "added") for path in index[key]}
     files_now = dict(manifest["files"], **{path: {"sha256": None, "size": None} for path in sorted(changed)})
-    manifest.update(generation=job.job["generation"], deploy=job.id, files=files_now)
+    past = carried_on(newest.get("history"), job.job.get("history", []), len(incoming), len(deletes))
+    manifest.update(generation=job.job["generation"], deploy=job.id, files=files_now, history=past)
     old_notes = [name for name in os.listdir(job.state) if re.fullmatch(r"manifest-[0-9]+\.json", name)]
     old_notes = [name for name in old_notes if int(name[9:-5]) < job.job["generation"]]
     transaction.plan(incoming, deletes, clear, manifest, old_notes, kept=kept, overwritten=overwritten, back=index)

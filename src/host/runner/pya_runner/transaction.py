@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+import time
 
 from . import files, limits, retention
 from .errors import JobError, Superseded, describe
@@ -166,6 +167,8 @@ class Transaction:
                     # The step does not end here: until the next one, the site would serve half of the change.
                     self.job.tick(may_stop=False)
                 self.job.check_current()
+                for own in journal["manifest"].get("history", [])[-1:]:
+                    own["seconds"] = max(0, round(time.time() - own["time"], 1))
                 self.job.save(manifest, journal["manifest"], indent=2)
             except Superseded:
                 raise

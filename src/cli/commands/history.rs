@@ -1,0 +1,113 @@
+//! `pya history`: what was done to the project, deploys and jobs on the host.
+
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::project::remote;
+use crate::cli::args::History;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::table::table;
+use crate::deploy::HistoryEntry;
+use crate::error::Result;
+
+pub async fn run(args: &History, context: &Context) -> Result<Exit> {
+    let (_, project) = remote(args.remote_root.as_deref(), context)?;
+    let entries = crate::deploy::history(&project).await;
+    project.client.persist_budget();
+    let entries = entries?;
+    let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
+    context.output.answer(&table(&rows, None), &json!(entries));
+    if entries.is_empty() {
+        context.output.say("nothing was deployed or run here yet");
+    }
+    Ok(Exit::Ok)
+}
+
+/// Id, time, operation, outcome, who, revision, what was done, executor, duration, and why it failed.
+fn row(entry: &HistoryEntry) -> Vec<String> {
+    let who = entry.who.as_ref().map(|who| format!("{who}@{}", entry.host.as_deref().unwrap_or_default()));
+    let seconds = entry.seconds.map(|seconds| format!("{seconds} s"));
+    let mut cells = vec![
+        entry.id.clone(),
+        time_text(entry.time),
+        entry.operation.clone(),
+        entry.outcome.replace('_', " "),
+        who.unwrap_or_default(),
+        revision_text(entry.commit.as_deref(), entry.branch.as_deref(), entry.dirty),
+        done(entry),
+        entry.executor.clone().unwrap_or_default(),
+        seconds.unwrap_or_default(),
+    ];
+    if entry.uploaded.is_some() {
+        cells.push(entry.summary.clone());
+    }
+    for cell in cells.iter_mut().take(9).filter(|cell| cell.is_empty()) {
+        "-".clone_into(cell);
+    }
+    cells
+}
+
+/// What a deploy did to files, or what a job did.
+fn done(entry: &HistoryEntry) -> String {
+    let Some(uploaded) = entry.uploaded else { return entry.summary.clone() };
+    let (put, gone) = if entry.operation == "rollback" { ("restored", "removed") } else { ("uploaded", "deleted") };
+    let counts = [(uploaded, put), (entry.copied.unwrap_or(0), "copied"), (entry.deleted.unwrap_or(0), gone)];
+    let counts = counts.iter().filter(|(count, what)| *count > 0 || *what == put);
+    let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+    let undoes = entry.undoes.as_ref().map(|id| format!(" (undoes {id})"));
+    format!("{}{}", counts.join(", "), undoes.unwrap_or_default())
+}
+
+/// A commit as it is shown: seven digits, a star if not all that was deployed is in it, and the branch.
+pub fn revision_text(commit: Option<&str>, branch: Option<&str>, dirty: Option<bool>) -> String {
+    let commit = commit.map(|commit| commit.chars().take(7).collect::<String>());
+    let star = if dirty == Some(true) { "*" } else { "" };
+    let commit = commit.map(|commit| format!("{commit}{star}"));
+    commit.into_iter().chain(branch.map(str::to_owned)).collect::<Vec<_>>().join(" ")
+}
+
+fn time_text(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    time.map_or("?".to_owned(), |time| {
+        format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_when_what_who_from_which_commit_and_how_it_ended() {
+        let text = |text: &str| Some(text.to_owned());
+        let deploy = HistoryEntry {
+            id: "3f2a".into(),
+            operation: "deploy".into(),
+            time: 1_767_225_600,
+            seconds: Some(3.1),
+            outcome: "rolled_back".into(),
+            summary: "migrate failed".into(),
+            who: text("ada"),
+            host: text("laptop"),
+            commit: text("0123456789ab"),
+            branch: text("main"),
+            dirty: Some(true),
+            uploaded: Some(3),
+            deleted: Some(1),
+            copied: Some(0),
+            executor: text("webapp"),
+            ..HistoryEntry::default()
+        };
+        assert_eq!(
+            row(&deploy).join("|"),
+            "3f2a|2026-01-01 00:00:00|deploy|rolled back|ada@laptop|0123456* main|3 uploaded, 1 deleted|webapp|3.1 s|\
+             migrate failed"
+        );
+        let rollback = HistoryEntry { operation: "rollback".into(), undoes: text("3f2a"), commit: None, ..deploy };
+        assert_eq!(row(&rollback)[5..7], ["main", "3 restored, 1 removed (undoes 3f2a)"]);
+        let job =
+            HistoryEntry { operation: "manage".into(), summary: "manage.py check".into(), ..HistoryEntry::default() };
+        assert_eq!(row(&job)[4..].join("|"), "-|-|manage.py check|-|-");
+    }
+}
