@@ -260,7 +260,7 @@ class Transaction:
                 raise
 
     def chmod(self, path, mode):
-        with contextlib.suppress(FileNotFoundError), self.target(path) as (folder, name):
+        with self.target(path) as (folder, name):
             opened = enter(folder, name, PASS, False)
             try:
                 # Not the folder itself, which may be opened only to reach what is in it.
@@ -269,7 +269,9 @@ class Transaction:
                 os.close(opened)
 
     def undo_chmod(self, path, _mode):
-        self.chmod(path, 0o700)
+        # What is there may be what the folder was to replace.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            self.chmod(path, 0o700)
 
     def rmdir(self, path, name):
         # Moved, not removed: on a full disk, it could not be made again.
