@@ -27,7 +27,8 @@ def try_to_keep(transaction, *what):
         return False, 0
     finally:
         # They are useless without those of this deploy.
-        forget(transaction.job)
+        with contextlib.suppress(OSError):
+            forget(transaction.job)
 
 
 def keep(transaction, journal, written, gone, not_deleted):
