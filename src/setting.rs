@@ -55,11 +55,12 @@ pub enum Setting {
     SetEnv,
     Settings,
     SiteUrl,
+    Yes,
 }
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AllowLfsPointers,
         Self::AllowTasks,
         Self::CompareNames,
@@ -80,6 +81,7 @@ impl Setting {
         Self::SetEnv,
         Self::Settings,
         Self::SiteUrl,
+        Self::Yes,
     ];
 
     /// As `interface` writes it.
@@ -106,6 +108,7 @@ impl Setting {
             Self::SetEnv => ("env=", "--set-env"),
             Self::Settings => ("settings=", "--settings"),
             Self::SiteUrl => ("site_url=", "--site-url"),
+            Self::Yes => ("yes=True", "--yes"),
         };
         match interface {
             Interface::Python => python,

@@ -10,6 +10,21 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+/// A size in decimal units, with three digits as a rule: `740 bytes`, `1.2 kB`, `53.2 MB`.
+pub(crate) fn sized(bytes: u64) -> String {
+    if bytes < 1000 {
+        return counted(usize::try_from(bytes).unwrap_or_default(), "byte");
+    }
+    let (mut tenths, mut unit) = (bytes / 100, "kB");
+    for larger in ["MB", "GB", "TB"] {
+        if tenths < 10_000 {
+            break;
+        }
+        (tenths, unit) = (tenths / 1000, larger);
+    }
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
 /// The first few of many names: `a, b, and 3 more`.
 pub(crate) fn first_few(mut names: impl Iterator<Item = String>) -> String {
     let mut listed: Vec<String> = names.by_ref().take(NAMED).collect();
@@ -73,6 +88,12 @@ pub(crate) fn version_in(source: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_told_in_the_unit_that_fits() {
+        let sizes = [0, 1, 999, 1000, 999_999, 53_200_000, 1 << 40].map(sized);
+        assert_eq!(sizes, ["0 bytes", "1 byte", "999 bytes", "1.0 kB", "999.9 kB", "53.2 MB", "1.0 TB"]);
+    }
 
     #[test]
     fn one_of_a_kind_has_no_plural() {

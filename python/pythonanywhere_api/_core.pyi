@@ -1404,6 +1404,7 @@ class PythonanywhereApi(_PythonanywhereBase):
         deploy_id: str | None = None,
         *,
         reload: Iterable[str] | None = None,
+        yes: bool = False,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1412,18 +1413,22 @@ class PythonanywhereApi(_PythonanywhereBase):
     ) -> RollbackReport | None:
         """Puts back what the last deploy replaced, removes what it added, and reloads. Databases stay as they are.
 
+        Contents, mode bits and folders are as they were before it. A deploy that sent its files one by one cannot be
+        undone: it kept nothing of what they replaced.
+
         Args:
             deploy_id: the deploy, as `history` lists it. It must be the latest, which is the default unless that is a
                 rollback itself.
             reload: domains to reload.
+            yes: undo the first deploy, too, which removes all its files.
             executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
-            What was done; ``None`` with `error_message` set on network and HTTP errors, and where
-            the host could not do it or another deploy is in the way.
+            What was done; ``None`` with `error_message` set on network and HTTP errors, and where that deploy cannot be
+            undone, the host could not do it or another deploy is in the way.
 
         Raises:
-            ConfigError: nothing is kept of that deploy, or nothing can do it.
+            ConfigError: nothing can do it, or it is the first deploy and `yes` is not given.
         """
     def pull(
         self,
@@ -1617,6 +1622,7 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         deploy_id: str | None = None,
         *,
         reload: Iterable[str] | None = None,
+        yes: bool = False,
         executor: _Executor = "auto",
         console: int | None = None,
         domain: str | None = None,
@@ -1828,6 +1834,9 @@ class DeployReport:
     @property
     def kept_for_rollback(self) -> bool:
         """Whether what was replaced can be put back with ``rollback()``."""
+    @property
+    def rollback_bytes(self) -> int:
+        """How many bytes that takes; in a dry run, as far as the manifest knows what would be replaced."""
     @property
     def rolled_back(self) -> bool:
         """Whether the old files were put back after a failure."""

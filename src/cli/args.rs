@@ -316,6 +316,9 @@ pub struct Rollback {
     /// Do not reload any web app
     #[arg(long)]
     pub no_reload: bool,
+    /// Do not ask before the first deploy is undone, which removes all its files
+    #[arg(long, short)]
+    pub yes: bool,
     /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,

@@ -53,7 +53,6 @@ pub enum Operation {
         /// What the host copies besides.
         copies: u64,
         generation: u64,
-        rollback: Retention,
         /// What it turned out not to have.
         #[serde(skip_serializing_if = "Option::is_none")]
         more: Option<More>,
@@ -62,7 +61,6 @@ pub enum Operation {
     Rollback {
         target: String,
         generation: u64,
-        rollback: Retention,
         /// What the new manifest's history says beside that of the newest one; the last entry is the rollback.
         history: Vec<Value>,
     },
@@ -93,21 +91,6 @@ pub enum Operation {
 pub struct More {
     pub parts: Vec<Part>,
     pub bytes: u64,
-}
-
-/// How much of what a deploy replaces is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Retention {
-    /// For how many deploys.
-    pub versions: u32,
-    /// The limit for each, in bytes; a deploy that replaces more keeps nothing.
-    pub bytes: u64,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { versions: 1, bytes: 50 << 20 }
-    }
 }
 
 impl Job {
@@ -222,8 +205,10 @@ pub struct Applied {
     pub not_deleted: BTreeMap<String, String>,
     /// Whether what was replaced can be restored.
     pub kept_for_rollback: bool,
-    /// The size of that in bytes, kept or not.
+    /// The size of that in bytes.
     pub rollback_bytes: u64,
+    /// Migrations that ran in the deploy that a rollback undid, and since.
+    pub migrations: Vec<String>,
     /// Files that a rollback replaced although they had been changed after the deploy.
     pub overwritten: Vec<String>,
     /// Whether it failed and everything was restored.

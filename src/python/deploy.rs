@@ -124,6 +124,7 @@ report_class! { report =>
     steps: Json = Json(json!(report.steps)),
     error_log: Vec<String> = report.error_log.clone(),
     kept_for_rollback: bool = report.kept_for_rollback,
+    rollback_bytes: u64 = report.rollback_bytes,
     rolled_back: bool = report.rolled_back,
     untouched: bool = report.untouched,
     requests: u64 = report.requests,

@@ -53,6 +53,7 @@ LINES = [
     Line("bulk: bytes of a renamed folder, 50 MB in 400 files / rsync -az", "<= 1/500", bulk.renamed),
     Line("bulk: 20 copies of one file of 1 MB", "1050 kB", bulk.copied("copies")),
     Line("bulk: Django's source moved one folder down", "300 kB, 12, 5 s", bulk.copied("moved")),
+    Line("bulk: rollback of a deploy that replaced 200 MB", "8, 3 s", bulk.rollback),
     Line("bulk: building the bundle / tar c | gzip -6", "<= 1.3", bulk.building),
     Line("what the agent adds to a request that is not for it", "< 50 µs", bulk.agent_overhead),
 ]

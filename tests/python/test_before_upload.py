@@ -118,8 +118,8 @@ def test_one_request_knows_all_domains_and_an_unchanged_project_needs_none(site)
     (site.local / "version.txt").write_text("2")
     site.host.clear_requests()
     report = site.deploy()
-    # One for the file, six for the deploy, one for the domains, one for the reload.
-    assert len(site.host.requests) <= 1 + 6 + 1 + 1
+    # One for the file, six for the deploy, one for the domains, one to look for an agent, one for the reload.
+    assert len(site.host.requests) <= 1 + 6 + 1 + 1 + 1
 
 
 def test_where_some_domains_exist_those_get_the_new_code_and_the_others_are_named(site):

@@ -62,15 +62,33 @@ def test_a_change_deletes_what_is_gone_and_nothing_else(with_agent):
     assert site.notes("manifest-*") == ["manifest-2.json"]
 
 
-def test_few_changes_go_one_by_one_and_none_is_never_asked_for(with_agent):
+def test_where_an_agent_is_one_file_goes_as_a_bundle_and_singly_only_if_asked_for(with_agent):
     site = with_agent
     assert site.deploy()
     (site.local / "version.txt").write_text("2")
+    site.host.clear_requests()
     report = site.deploy()
-    assert (report.executor, report.uploaded) == ("none", ["version.txt"])
+    assert (report.executor, report.uploaded) == ("webapp", ["version.txt"])
+    assert (report.kept_for_rollback, report.rollback_bytes) == (True, 1)
+    # The diff, the domains, the agent's note, intent, listing, bundle, receipt, reload, and the intent goes.
+    assert len(site.host.requests) == 2 + 8
     site.write("3")
     report = site.deploy(executor="none")
     assert (report.ok, report.executor) == (True, "none")
+
+
+def test_few_changes_go_one_by_one_where_no_agent_is_or_answers(with_agent):
+    site = with_agent
+    assert site.deploy()
+    (site.local / "version.txt").write_text("2")
+    report = site.deploy(site_url="http://127.0.0.1:1", allow_tasks=True, reload=[])
+    assert (report.ok, report.executor) == (True, "none")
+    assert report.why.startswith("1 change can be made with single requests, and the agent does not answer")
+    site.run(site.api.agent.remove(site.domain))
+    (site.local / "version.txt").write_text("3")
+    report = site.deploy(allow_tasks=True)
+    assert (report.ok, report.executor) == (True, "none")
+    assert report.why.startswith("1 change can be made with single requests, and no agent is installed")
 
 
 def test_without_an_agent_auto_goes_one_by_one_and_says_what_would_be_faster(site):

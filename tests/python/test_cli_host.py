@@ -1,6 +1,9 @@
 """`pya agent`, `manage`, `run`, `verify`, `rollback`, `history` and `pull`, as real processes."""
 
 import json
+import os
+import pty
+import subprocess
 import sys
 from pathlib import Path
 
@@ -68,8 +71,12 @@ def test_a_project_is_deployed_looked_after_and_rolled_back(pya, host, tmp_path)
     drifted = pya("verify", code=1)
     assert drifted.stdout.splitlines() == ["M pkg1/m1.py", "L pkg1/m1.py"]
 
+    refused = pya("rollback", code=2)
+    assert "this undoes the first deploy of" in refused.stderr
+    assert "confirm it with --yes" in refused.stderr
     for path in tmp_path.glob("pkg*/*.py"):
         path.write_text("new\n")
+    assert "keeps 140 bytes for a rollback" in pya("diff").stderr
     pya("deploy")
     undone = pya("rollback")
     assert "50 files restored" in undone.stdout
@@ -81,8 +88,34 @@ def test_a_project_is_deployed_looked_after_and_rolled_back(pya, host, tmp_path)
 
     pya("pull", tmp_path / "copy", "--include", "pkg1/*")
     assert (tmp_path / "copy" / "pkg1" / "m1.py").read_text() == "edited"
+    (tmp_path / "version.txt").write_text("2")
+    assert "this deploy cannot be undone" in pya("deploy", "--executor", "none").stderr
+    refused = pya("rollback", code=1).stderr
+    assert "sent its files one by one" in refused
+    assert "another deploy" not in refused
     assert "the WSGI file is as it was" in pya("agent", "remove").stdout
     assert "not installed" in pya("agent", "status", code=1).stdout
+
+
+def test_undoing_the_first_deploy_asks_on_a_terminal(pya, host):
+    pya("agent", "install")
+    pya("deploy")
+    remote = Path(host.root) / "home" / host.user / "mysite"
+    for answer, code, is_left in (("n", 2, True), ("y", 0, False)):
+        ours, its = pty.openpty()
+        process = subprocess.Popen(
+            pya.command("rollback"), cwd=pya.folder, env=pya.environment, stdin=its, stderr=its, stdout=subprocess.PIPE
+        )
+        os.close(its)
+        said = b""
+        while b"[y/N]" not in said:
+            said += os.read(ours, 1000)
+        assert b"removes all that it put there: 53 files" in said.replace(b"\r\n", b" ")
+        os.write(ours, answer.encode() + b"\n")
+        assert process.wait(timeout=60) == code
+        process.communicate()
+        os.close(ours)
+        assert (remote / "version.txt").exists() is is_left
 
 
 def test_a_web_app_that_is_not_there_has_no_agent(pya):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from runner_disks import alone, mount, remount, with_disks
-from runner_host import BACK, ID, Host, contents, load, simple, small
+from runner_host import BACK, ID, Host, contents, load, simple, small, write
 from runner_steps import Counted
 
 pytestmark = [with_disks, pytest.mark.slow]
@@ -41,7 +41,7 @@ def test_a_disk_that_is_full_half_way_leaves_the_old_tree_and_with_room_the_next
             # Nothing is even begun to be unpacked.
             runner.files.copy = None
         if when == "unpacking":
-            runner.apply.check_space = lambda folder, size: Path(folder).mkdir(parents=True, exist_ok=True)
+            runner.files.check_space = lambda folder, size: Path(folder).mkdir(parents=True, exist_ok=True)
         host.upload()
         receipt = host.run(module=runner)
         assert (receipt["state"], receipt["error"]["kind"]) == ("failed", "space"), receipt
@@ -66,6 +66,28 @@ def test_the_bundle_makes_room_for_the_notes(tmp_path):
         assert MIB + notes < 3 * MIB < 2 * MIB + notes
         assert host.run()["state"] == "done"
         assert host.tree() == host.expected()
+
+    alone(act)
+
+
+def test_what_an_earlier_deploy_kept_makes_room_for_the_next_one(tmp_path):
+    def act():
+        disk, runner = tmp_path / "disk", load()
+        mount(disk, "size=4m")
+        host = Host(disk / "me", {"a.bin": b"a" * MIB}, {"a.bin": b"A" * MIB})
+        write(host.state / "rollback-aaaaaaaaaaaaaaaa" / "c000000", b"b" * (2 * MIB))
+        runner.limits.RESERVE = MIB // 2
+        host.upload()
+        receipt = host.run(module=runner)
+        assert (receipt["state"], receipt["result"]["kept_for_rollback"]) == ("done", True), receipt
+        assert receipt["result"]["rollback_bytes"] == MIB
+        assert [path.name for path in host.state.glob("rollback-*")] == [f"rollback-{ID}"]
+        # Where even that leaves too little, nothing is kept.
+        runner.limits.RESERVE = 3 * MIB
+        receipt = host.run(job=host.rollback_job(), module=runner)
+        assert (receipt["state"], receipt["result"]["kept_for_rollback"]) == ("done", False), receipt
+        assert host.tree() == host.before
+        assert list(host.state.glob("rollback-*")) == []
 
     alone(act)
 

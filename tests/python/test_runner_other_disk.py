@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from runner_disks import alone, mount, with_disks
-from runner_host import BACK, ID, Host, many_accounts, restored, small, tree
+from runner_host import BACK, ID, Host, load, many_accounts, restored, small, tree
 from runner_steps import fail_at, kill_at
 
 pytestmark = [with_disks, pytest.mark.slow]
@@ -81,17 +81,18 @@ def test_killed_the_next_run_finishes(folder, layout):
     alone(act)
 
 
-def test_killed_at_any_step_what_is_too_much_to_keep_is_not_kept_by_half(folder):
+def test_killed_at_any_step_what_there_is_no_room_for_is_not_kept_by_half(folder):
     """A rollback would delete what the index calls added."""
 
     def act():
         number = 1
         while True:
             host = on_other_disk(folder / str(number), "beside")
-            host.job["rollback"]["bytes"] = 10
-            if not kill_at(host, number):
+            module = load()
+            module.limits.RESERVE = 1 << 50
+            if not kill_at(host, number, module=module):
                 break
-            receipt = host.run()
+            receipt = host.run(module=module)
             assert (receipt["state"], receipt["result"]["kept_for_rollback"]) == ("done", False), f"killed at {number}"
             assert list(host.state.glob("rollback-*")) == [], f"killed at {number}"
             assert litter(host) == [], f"killed at {number}"

@@ -2,11 +2,10 @@
 
 import errno
 import json
-import os
 import time
 
 import pytest
-from runner_host import BACK, ID, Host, anew, contents, many_accounts, ready, restored, small, tree, write
+from runner_host import BACK, ID, Host, anew, contents, load, many_accounts, ready, restored, small, tree, write
 from runner_steps import fail_at, kill_at
 
 AGAIN = "c" * 16
@@ -47,29 +46,36 @@ def test_what_was_replaced_and_deleted_is_kept_with_its_rights(tmp_path):
     assert index["size"] == sum(len(facts[2]) for path, facts in host.before.items() if path in kept)
 
 
-@pytest.mark.parametrize(("size", "is_kept"), [(23, True), (22, False)])
-def test_what_was_replaced_is_kept_unless_it_is_too_much(tmp_path, size, is_kept):
-    host = small(tmp_path)
-    assert sum(len(text) for name, text in contents(host.before).items() if name != "foreign.txt") == 23
-    host.job["rollback"] = {"versions": 1, "bytes": size}
-    (host.state / "rollback-aaaaaaaaaaaaaaaa").mkdir()
-    receipt = host.run()
-    assert (receipt["state"], receipt["result"]["kept_for_rollback"]) == ("done", is_kept)
-    assert receipt["result"]["rollback_bytes"] == 23
+@pytest.mark.parametrize("has_room", [True, False])
+def test_what_was_replaced_is_kept_if_that_leaves_the_site_some_room(tmp_path, has_room):
+    host, module = small(tmp_path), load()
+    if not has_room:
+        module.limits.RESERVE = 1 << 50
+    write(host.state / "rollback-aaaaaaaaaaaaaaaa" / "c000000", b"older")
+    receipt = host.run(module=module)
+    assert (receipt["state"], receipt["result"]["kept_for_rollback"]) == ("done", has_room)
+    assert receipt["result"]["rollback_bytes"] == (23 if has_room else 0)
+    assert ("could not be kept for a rollback" in receipt["output"]) is not has_room
+    assert host.tree() == host.expected()
     # An older one would be mixed with what this deploy put there.
-    assert [path.name for path in host.state.glob("rollback-*")] == [f"rollback-{ID}"] * is_kept
+    assert [path.name for path in host.state.glob("rollback-*")] == [f"rollback-{ID}"] * has_room
+    assert host.leftovers() == set()
 
 
-def test_as_many_versions_are_kept_as_are_wanted(tmp_path):
+def test_what_an_earlier_deploy_kept_stays_until_the_new_version_stands(tmp_path):
     host = small(tmp_path)
-    host.job["rollback"] = {"versions": 3, "bytes": 1 << 20}
-    for number in range(4):
-        store = host.state / f"rollback-{number:016x}"
-        store.mkdir()
-        os.utime(store, (number, number))
-    assert host.run()["state"] == "done"
-    kept = {path.name for path in host.state.glob("rollback-*")}
-    assert kept == {f"rollback-{ID}", f"rollback-{3:016x}", f"rollback-{2:016x}"}
+    older = host.state / "rollback-aaaaaaaaaaaaaaaa"
+    write(older / "c000000", b"older")
+    write(host.root / "folder" / "in" / "foreign", b"somebody's")
+    assert host.run()["result"]["undone"]
+    assert (older / "c000000").read_bytes() == b"older"
+
+
+def test_files_are_kept_by_links_where_that_can_be(tmp_path):
+    host = small(tmp_path)
+    old = (host.root / "app" / "a.py").stat().st_ino
+    assert host.run()["result"]["kept_for_rollback"]
+    assert old in {path.stat().st_ino for path in (host.state / f"rollback-{ID}").iterdir()}
 
 
 # ---- back
@@ -154,15 +160,46 @@ def test_a_rollback_that_is_rolled_back_is_the_deploy_again(tmp_path):
     assert host.tree() == restored(host)
 
 
-def test_what_was_written_since_the_deploy_is_kept_whatever_its_size(tmp_path):
+def test_folders_are_as_they_were_before_the_deploy_also_empty_ones(tmp_path):
+    old = {"read/only/f": b"f", "shared/f": b"f", "stays/f": b"f", "run.sh": b"#!"}
+    host = Host(
+        tmp_path / "home", old, {"void/new": b"n", "deep/new/f": b"n", "run.sh": b"#!/"}, ["read/only/f", "shared/f"]
+    )
+    (host.root / "void").mkdir(mode=0o700)
+    (host.root / "run.sh").chmod(0o600)
+    for name, mode in (("read/only", 0o500), ("shared", 0o2775), ("read", 0o711)):
+        (host.root / name).chmod(mode)
+    host.upload()
+    (host.root / "read" / "only").chmod(0o700)
+    host.before = host.tree()
+    assert host.run()["state"] == "done"
+    assert not {"read", "shared"} & host.tree().keys()
+    index = host.state / f"rollback-{ID}" / "index.json"
+    kept = json.loads(index.read_text())
+    kept["folders"]["read/only"] = 0o500
+    index.write_text(json.dumps(kept))
+    host.before["read/only"] = ("folder", 0o500)
+    receipt = host.run(job=host.rollback_job())
+    assert receipt["state"] == "done", receipt["error"]
+    assert host.tree() == host.before
+    assert host.leftovers() == set()
+
+
+def test_a_rollback_names_the_migrations_since_the_deploy(tmp_path):
     host = deployed(tmp_path)
+    jobs = [{"id": "1" * 16, "migrations": ["a.0001"]}, {"id": ID}, {"id": "2" * 16, "migrations": ["a.0002"]}]
+    host.note("history.json", {"format": 1, "jobs": jobs})
+    assert host.run(job=host.rollback_job())["result"]["migrations"] == ["a.0002"]
+
+
+def test_what_was_written_since_the_deploy_is_kept_however_full_the_disk_is(tmp_path):
+    host, module = deployed(tmp_path), load()
+    module.limits.RESERVE = 1 << 50
     index = json.loads((host.state / f"rollback-{ID}" / "index.json").read_text())
     again = next(path for path in index["deleted"] if path.startswith("gone/"))
     write(host.root / "app" / "a.py", b"the application's own")
     write(host.root / again, b"somebody's")
-    job = host.rollback_job()
-    job["rollback"] = {"versions": 1, "bytes": 1}
-    receipt = host.run(job=job)
+    receipt = host.run(job=host.rollback_job(), module=module)
     assert receipt["state"] == "done", receipt["error"]
     assert receipt["result"]["overwritten"] == sorted(["app/a.py", again])
     assert receipt["result"]["kept_for_rollback"]

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::diff::{executor_lines, summarise};
+use super::diff::{executor_lines, summarise, undo_note};
 use super::history::revision_text;
 use super::project::{Prepared, executors_and_reloads, variables};
 use crate::cli::args::Deploy;
@@ -123,8 +123,10 @@ pub async fn perform(
     let display = Arc::clone(&bar);
     let (planned, announced) = (recorder.clone(), announced && !options.dry_run);
     let progress = move |event: ProgressEvent| {
-        if announced && matches!(event, ProgressEvent::Planned { seconds, .. } if seconds >= LONG) {
-            announce(&planned.report(), &display);
+        if let ProgressEvent::Planned { seconds, .. } = event
+            && announced
+        {
+            announce(&planned.report(), seconds >= LONG, &display);
         }
         show(&display, event);
     };
@@ -134,7 +136,16 @@ pub async fn perform(
     report
 }
 
-fn announce(report: &DeployReport, bar: &Progress) {
+/// Says before the first write that the deploy cannot be undone, and if it `is_long`, how long it takes.
+fn announce(report: &DeployReport, is_long: bool, bar: &Progress) {
+    if report.executor == "none"
+        && let Some(note) = undo_note(&report.plan, &report.executor, 0)
+    {
+        bar.say(&note);
+    }
+    if !is_long {
+        return;
+    }
     if let Some(way) = report.estimate() {
         bar.say(&format!("this takes {}", way.cost()));
     }
@@ -187,6 +198,9 @@ fn print_report(report: &DeployReport, said: &[String], output: &Output) {
             Some(way) => output.say(&format!("dry run, nothing was written; the deploy would take {}", way.cost())),
             None if report.ok => output.say("dry run, nothing to do: the host is up to date"),
             None => {}
+        }
+        if let Some(note) = undo_note(&report.plan, &report.executor, report.rollback_bytes) {
+            output.say(&note);
         }
         return executor_lines(&report.estimates, &report.executor, &report.why)
             .iter()

@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::terminal::shown;
-use crate::deploy::{DeployDiff, DeployOptions, Estimate, FileChange, Forecast};
+use crate::deploy::{DeployDiff, DeployOptions, Estimate, FileChange, Forecast, Plan};
 use crate::error::{ErrorKind, Result};
 use crate::setting::Setting;
 use crate::text::{counted, first_few};
@@ -54,11 +54,19 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     }
     if let Some((forecast, way)) = forecast.as_ref().and_then(|forecast| Some((forecast, forecast.estimate()?))) {
         context.output.say(&format!("pya deploy takes {}", way.cost()));
+        if let Some(note) = undo_note(&plan, &forecast.executor, forecast.rollback_bytes) {
+            context.output.say(&note);
+        }
         for line in executor_lines(&forecast.estimates, &forecast.executor, &forecast.why) {
             context.output.say(&line);
         }
     }
     Ok(Exit::Ok)
+}
+
+/// What to know about undoing a deploy, if it changes files.
+pub fn undo_note(plan: &Plan, executor: &str, bytes: u64) -> Option<String> {
+    (!plan.changes().is_empty()).then(|| crate::deploy::undo_note(executor, bytes)).flatten()
 }
 
 /// What `pya deploy` would cost.

@@ -1,13 +1,18 @@
 //! `pya rollback`: undoing a deploy.
 
+use std::io::{self, IsTerminal};
+
 use serde_json::json;
 
 use super::project::{executors_and_reloads, remote};
+use crate::blocking::blocking;
 use crate::cli::args::Rollback;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::output::Output;
 use crate::cli::terminal::shown;
-use crate::error::Result;
+use crate::deploy::unconfirmed;
+use crate::error::{Error, Result};
 use crate::text::counted;
 
 pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
@@ -16,7 +21,8 @@ pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
     context.on_interrupt(|output| {
         output.say("the rollback may continue on the host: run it again to finish it");
     });
-    let report = crate::deploy::rollback(&project, &executors, args.id.as_deref(), &reload).await;
+    let confirm = |question| confirm(question, args.yes, &context.output);
+    let report = crate::deploy::rollback(&project, &executors, args.id.as_deref(), &reload, confirm).await;
     project.client.persist_budget();
     let report = report?;
     for (path, reason) in &report.not_deleted {
@@ -39,9 +45,24 @@ pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
         context.output.warn(&format!("these migrations ran and are not undone: {}", report.migrations.join(", ")));
     }
     if !report.kept_for_rollback {
-        context.output.say("the replaced files were not kept, so this rollback cannot be undone");
+        context.output.say("the disk had no room to keep the replaced files, so this rollback cannot be undone");
     }
     context.output.say("databases are unchanged: a rollback restores only files");
     let is_whole = report.warnings.is_empty() && report.not_deleted.is_empty();
     Ok(if is_whole { Exit::Ok } else { Exit::Failed })
+}
+
+/// Asks on a terminal, and refuses where there is none.
+async fn confirm(question: String, yes: bool, output: &Output) -> Result<()> {
+    if yes {
+        return Ok(());
+    }
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(unconfirmed(&question));
+    }
+    output.warn(&format!("{question}. Go on? [y/N]"));
+    // On a thread of its own: Ctrl-C must not wait for the line.
+    let answer = blocking(|| Ok(io::stdin().lines().next().and_then(std::result::Result::ok))).await?;
+    let is_yes = answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
+    if is_yes { Ok(()) } else { Err(Error::config("nothing was rolled back")) }
 }

@@ -13,13 +13,8 @@ use crate::deploy::operations::temporary::TemporaryFiles;
 use crate::deploy::remote::Remote;
 use crate::deploy::state::lease::Lease;
 use crate::error::{ErrorKind, Result};
-use crate::host::{Bundle, Executor, JobFolder, More, Operation, Receipt, Retention, State};
+use crate::host::{Bundle, Executor, JobFolder, More, Operation, Receipt, State};
 use crate::text::{counted, first_few};
-
-/// Why a deploy cannot be rolled back.
-pub(crate) const TOO_MUCH: &str =
-    "what this deploy replaced is more than 50 MiB and is not kept: it cannot be rolled back";
-const NOT_KEPT: &str = "what this deploy replaced could not be kept, so it cannot be rolled back";
 
 impl<R: Remote> Run<'_, R> {
     /// Uploads a bundle and has it put in place. Whatever fails is in the report; then it returns false.
@@ -55,9 +50,7 @@ impl<R: Remote> Run<'_, R> {
             self.watcher.deleted(&path);
         }
         if !applied.kept_for_rollback {
-            let too_much = applied.rollback_bytes > self.keep().bytes;
-            let why = if too_much { TOO_MUCH.to_owned() } else { format!("{NOT_KEPT}: {}", receipt.output.trim()) };
-            self.recorder.warn(why);
+            self.recorder.warn(format!("this deploy cannot be undone: {}", receipt.output.trim()));
         }
         self.recorder.lock().rollback_bytes = applied.rollback_bytes;
         for (path, reason) in &applied.not_deleted {
@@ -65,12 +58,6 @@ impl<R: Remote> Run<'_, R> {
         }
         self.recorder.lock().kept_for_rollback = applied.kept_for_rollback;
         true
-    }
-
-    /// A promised rollback needs everything that is replaced, whatever its size.
-    fn keep(&self) -> Retention {
-        let bytes = if self.options.rollback_on_failure { u64::MAX } else { Retention::default().bytes };
-        Retention { bytes, ..Retention::default() }
     }
 
     async fn send_and_run(&self, lease: &Lease<R>, id: &str, load: &PackedBundle) -> Result<Receipt> {
@@ -170,7 +157,6 @@ impl<R: Remote> Run<'_, R> {
             bytes: load.bundle.bytes,
             copies: load.copies,
             generation: self.generation(),
-            rollback: self.keep(),
             more,
         };
         let job = job_folder.job(id, &self.base.remote_root, operation);

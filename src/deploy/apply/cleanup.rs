@@ -1,31 +1,11 @@
-//! What goes at the end of a deploy: replaced notes, and what was kept only in case of a failure.
+//! What goes at the end of a deploy: replaced notes, and what deploys left that were cut off.
 
-use super::bundle::TOO_MUCH;
 use super::context::Run;
 use crate::deploy::remote::{Remote, delete_if_there};
 use crate::deploy::state::recovery::remove_work;
-use crate::host::{Retention, sweep_own};
+use crate::host::sweep_own;
 
 impl<R: Remote> Run<'_, R> {
-    /// What was kept only in case of a failure goes, if it is more than is kept as a rule.
-    pub(super) async fn forget_too_much(&self, id: &str) {
-        if self.recorder.lock().rollback_bytes <= Retention::default().bytes || !self.recorder.lock().kept_for_rollback
-        {
-            return;
-        }
-        let removed = match self.folder.kept(id) {
-            Ok(place) => delete_if_there(self.remote, &place).await,
-            Err(error) => Err(error),
-        };
-        match removed {
-            Ok(()) => {
-                self.recorder.lock().kept_for_rollback = false;
-                self.recorder.warn(TOO_MUCH);
-            }
-            Err(error) => self.recorder.warn(format!("the replaced files are still on the host: {}", error.chain())),
-        }
-    }
-
     /// Removes the notes that were replaced. What cannot be removed is still true, so it is worth a warning only.
     pub(super) async fn clean_up(&self) -> bool {
         // Those of one that was passed by force are there still.

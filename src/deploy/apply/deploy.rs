@@ -154,7 +154,9 @@ fn report_strategy(recorder: &Recorder, strategy: &Strategy, work: &ResolvedPlan
     report.why.clone_from(&strategy.why);
     report.estimates.clone_from(&strategy.estimates);
     report.plan.clone_from(&work.plan);
-    if !strategy.in_bulk {
+    if strategy.in_bulk {
+        report.rollback_bytes = work.replaced_bytes;
+    } else {
         report.warnings.extend(work.executables_warning());
     }
 }
@@ -291,7 +293,6 @@ impl<R: Remote> Run<'_, R> {
                 owed.join(" and ")
             ));
         }
-        self.forget_too_much(id).await;
         // A bundle's deletes are done; those that could not be are in the report.
         if is_bulk {
             return self.is_flawless();

@@ -58,7 +58,7 @@ pub struct DeployReport {
     pub error_log: Vec<String>,
     /// Whether what was replaced can be put back.
     pub kept_for_rollback: bool,
-    /// How many bytes were replaced by a bundle. For ourselves.
+    /// How many bytes that takes; in a dry run, as far as the manifest knows what is replaced.
     pub rollback_bytes: u64,
     /// Whether the old files were put back, after a failure.
     pub rolled_back: bool,
@@ -126,6 +126,7 @@ impl DeployReport {
             "steps": self.steps,
             "error_log": self.error_log,
             "kept_for_rollback": self.kept_for_rollback,
+            "rollback_bytes": self.rollback_bytes,
             "rolled_back": self.rolled_back,
             "untouched": self.untouched,
         })

@@ -11,18 +11,19 @@ use serde_json::{Value, json};
 use super::maintenance::{JOB_LIMIT, Maintenance};
 use super::reload::{is_refused, reload as reload_site};
 use crate::api::checked_domain;
-use crate::client::Client;
+use crate::client::{Client, RemotePath};
 use crate::deploy::diff::snapshot::unreadable_intent;
 use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
-use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
+use crate::deploy::remote::{Remote, delete_if_there};
 use crate::deploy::state::folder::{State as OnHost, StateFolder};
 use crate::deploy::state::history::DeployEntry;
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::{remove_work, sweep_tasks};
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::{Applied, JobFolder, Operation, Retention, State};
+use crate::host::{Applied, JobFolder, Operation, State};
+use crate::setting::Setting;
 use crate::text::counted;
 
 impl<R: Remote> Maintenance<'_, R> {
@@ -59,8 +60,7 @@ impl<R: Remote> Maintenance<'_, R> {
         lease.watch(self.folder, generation, others);
         lease.start();
         lease.begin_manifest().await?;
-        let rollback = Retention::default();
-        let operation = Operation::Rollback { target: target.to_owned(), generation, rollback, history };
+        let operation = Operation::Rollback { target: target.to_owned(), generation, history };
         let job = self.job_folder.job(&id, self.root, operation);
         let receipt = lease.guard().wait_for(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
         let failure = match receipt {
@@ -88,6 +88,12 @@ pub(crate) async fn leave<R: Remote>(lease: Lease<R>) {
 /// What a deploy kept of what it replaced, as far as it names paths.
 #[derive(Deserialize)]
 struct Index {
+    /// What the deploy was: `apply` or `rollback`.
+    #[serde(default)]
+    operation: String,
+    /// The manifest before it, if there was one.
+    #[serde(default)]
+    previous: Option<Previous>,
     #[serde(default)]
     files: BTreeMap<String, Value>,
     #[serde(default)]
@@ -96,7 +102,23 @@ struct Index {
     deleted: BTreeMap<String, Value>,
 }
 
+#[derive(Deserialize)]
+struct Previous {
+    files: BTreeMap<String, Value>,
+}
+
 impl Index {
+    /// What to ask before a deploy is undone before which nothing of ours was there.
+    fn question(&self, root: &RemotePath) -> Option<String> {
+        let is_first = self.previous.as_ref().is_none_or(|previous| previous.files.is_empty());
+        (is_first && !self.added.is_empty()).then(|| {
+            format!(
+                "this undoes the first deploy of {root}, and removes all that it put there: {}",
+                counted(self.added.len(), "file")
+            )
+        })
+    }
+
     /// What to know of files that deploys which were cut off have changed, or may have: they do not come back.
     fn unsettled(&self, owed: &Intent) -> Option<String> {
         let is_back = |path: &String| [&self.files, &self.added, &self.deleted].iter().any(|of| of.contains_key(path));
@@ -133,16 +155,24 @@ pub struct RollbackReport {
     pub warnings: Vec<String>,
 }
 
-/// Undoes a deploy, the latest that can be undone if none is named, and reloads.
+/// The error of somebody who was not asked what `confirm` of [`rollback`] wants to ask, and did not say it beforehand.
+#[must_use]
+pub fn unconfirmed(question: &str) -> Error {
+    Error::config(format!("{question}; nothing was done, confirm it with {}", Setting::Yes))
+}
+
+/// Undoes the last deploy, and reloads. `target`, if given, must be that deploy; a rollback is undone only if it is named.
+/// `confirm` is asked before the first deploy is undone, which removes the whole project; an error of it ends everything.
 ///
 /// # Errors
-/// `Config` if nothing is kept of it, or nothing can do it; `Held` if another deploy is in the way or came since; `Job` if it
-/// failed on the host; what the service answers.
-pub async fn rollback(
+/// `Job` if the deploy cannot be undone, or if that failed on the host; `Config` if nothing can do it; `Held` if another
+/// deploy is in the way; what the service answers.
+pub async fn rollback<F: Future<Output = Result<()>>>(
     project: &Project,
     executors: &ExecutorOptions,
     target: Option<&str>,
     reload: &[String],
+    confirm: impl FnOnce(String) -> F,
 ) -> Result<RollbackReport> {
     let (client, root) = (&project.client, &project.remote_root);
     let folder = StateFolder::of(client.user(), root)?;
@@ -171,16 +201,10 @@ pub async fn rollback(
     if let Some(begun) = unfinished(&state, target) {
         return finish(client, &folder, &state, begun, reload).await;
     }
-    let jobs = known_history(client, &folder).await;
-    // One that broke off in the middle is begun anew.
-    let newest = state.manifest.as_ref().map(|manifest| &manifest.deploy);
-    let begun =
-        state.intents.iter().filter(|intent| Some(&intent.id) != newest).find_map(|intent| intent.undoes.clone());
-    let target = match target.map(str::to_owned).or(begun) {
-        Some(target) => target,
-        None => latest(client, &folder, &jobs).await?,
-    };
-    let index = index_of(client, &folder, &target).await?;
+    let (target, index) = last_deploy(client, &folder, &state, target).await?;
+    if let Some(question) = index.question(root) {
+        confirm(question).await?;
+    }
     let executor = executors.for_job(client, "nothing can put files back on the host").await?;
     let job_folder = JobFolder::new(client, folder.path());
     let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
@@ -196,7 +220,6 @@ pub async fn rollback(
     intent.pending.extend(index.files.into_keys().chain(index.added.into_keys()).chain(index.deleted.into_keys()));
     intent.reload.extend(reload.iter().cloned());
     let (id, reload) = (intent.id.clone(), intent.reload.clone());
-    let migrations = migrations_since(&jobs, &target);
     let generation = state.generation().unwrap_or(0) + 1;
     let (lease, applied) = Box::pin(maintenance.roll_back(intent, &target, generation)).await?;
     warnings.extend(changed_since(&applied, &id));
@@ -206,7 +229,7 @@ pub async fn rollback(
         written: applied.written,
         deleted: applied.deleted,
         not_deleted: applied.not_deleted,
-        migrations,
+        migrations: applied.migrations,
         warnings,
         ..RollbackReport::default()
     };
@@ -287,29 +310,46 @@ async fn finish(
     Ok(report)
 }
 
-/// What ran on the database from the deploy `target` on. A history too short to know that deploy is all from then on.
-fn migrations_since(jobs: &[Value], target: &str) -> Vec<String> {
-    let start = jobs.iter().position(|job| job["id"] == target).unwrap_or(0);
-    let names = jobs[start..].iter().filter_map(|job| job["migrations"].as_array()).flatten();
-    let mut seen = BTreeSet::new();
-    names.filter_map(|name| name.as_str().map(str::to_owned)).filter(|name| seen.insert(name.clone())).collect()
-}
-
-/// The deploy whose replaced files are kept: one as a rule; of several, the last in the history.
-async fn latest(client: &Client, folder: &StateFolder, jobs: &[Value]) -> Result<String> {
-    let entries = list_if_there(client, folder.path()).await?.unwrap_or_default();
-    let mut kept: Vec<String> =
-        entries.iter().filter_map(|entry| entry.name.strip_prefix("rollback-").map(str::to_owned)).collect();
-    kept.sort_by_key(|id| jobs.iter().position(|job| job["id"] == id.as_str()));
-    let latest = kept.pop().ok_or_else(|| {
-        Error::config("there is nothing to roll back to: only a deploy by bundle keeps what it replaces")
-    })?;
-    if jobs.iter().any(|job| job["id"] == latest.as_str() && job["operation"] == "rollback") {
-        return Err(Error::config(format!(
-            "the latest change is a rollback itself: to undo that one, name it (pya rollback {latest})"
+/// The last deploy, and what is kept of it.
+///
+/// # Errors
+/// `Job` if it cannot be undone, or is not the one that is `wanted`; `Config` if it is a rollback, which must be named.
+async fn last_deploy(
+    client: &Client,
+    folder: &StateFolder,
+    state: &OnHost,
+    wanted: Option<&str>,
+) -> Result<(String, Index)> {
+    let Some(last) = state.manifest.as_ref().map(|manifest| &manifest.deploy).filter(|last| !last.is_empty()) else {
+        return Err(Error::job("there is nothing to roll back: the host knows of no finished deploy of this project"));
+    };
+    // One that broke off in the middle is begun anew.
+    let begun = state.intents.iter().filter(|intent| intent.id != *last).find_map(|intent| intent.undoes.as_deref());
+    let wanted = wanted.or(begun);
+    if let Some(wanted) = wanted.filter(|wanted| wanted != last) {
+        return Err(Error::job(format!(
+            "only the last deploy can be undone, and that is {last}: nothing is kept of {wanted} any more"
         )));
     }
-    Ok(latest)
+    if !state.kept.contains(last) {
+        let is_bundle = known_history(client, folder).await.iter().any(|job| job["id"] == last.as_str());
+        return Err(Error::job(if is_bundle {
+            format!("the last deploy ({last}) cannot be undone: the disk had no room to keep what it replaced")
+        } else {
+            format!(
+                "the last deploy ({last}) cannot be undone: it sent its files one by one, so nothing of what they \
+                 replaced is kept, and what earlier deploys kept does not fit any more. Deploy the files that you want \
+                 back; where an agent is installed (\"pya agent install\"), deploys can be undone"
+            )
+        }));
+    }
+    let index = index_of(client, folder, last).await?;
+    if wanted.is_none() && index.operation == "rollback" {
+        return Err(Error::config(format!(
+            "the latest change is a rollback itself: to undo that one, name it (pya rollback {last})"
+        )));
+    }
+    Ok((last.clone(), index))
 }
 
 /// The history, as far as it can be read: it says more, and nothing depends on it.
@@ -325,14 +365,10 @@ const MOST_INDEX_BYTES: usize = 64 << 20;
 const MOST_HISTORY_BYTES: usize = 4 << 20;
 
 async fn index_of(client: &Client, folder: &StateFolder, target: &str) -> Result<Index> {
-    let place = folder.path().join(&format!("rollback-{target}/index.json"))?;
-    let content = match client.read_file_at_most(&place, MOST_INDEX_BYTES).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(Error::config(format!("no files of the deploy {target} were kept, so it cannot be undone")));
-        }
-        content => content?,
-    };
-    serde_json::from_slice(&content).map_err(|_| Error::config(format!("{place} cannot be read")))
+    let place = folder.kept_index(target)?;
+    let content = client.read_file_at_most(&place, MOST_INDEX_BYTES).await?;
+    serde_json::from_slice(&content)
+        .map_err(|_| Error::job(format!("{place} cannot be read, so nothing can be undone")))
 }
 
 /// The jobs that the runner did on the host in this project, oldest first.

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// Below this many changes a bundle saves next to nothing.
+/// Up to this many changes a bundle by a task saves next to nothing.
 const FEW: usize = 20;
 
 /// What a bundle costs, whatever its size and its executor: intent, listing, and removing the intent.
@@ -106,7 +106,7 @@ impl Workload {
         BULK_REQUESTS + self.leftovers + self.parts + self.reloads
     }
 
-    /// Whether a bundle saves anything.
+    /// Whether a bundle saves requests. By the agent everything goes as one, since that can be undone.
     pub fn is_worth_a_bundle(&self) -> bool {
         let Rate { look, job, .. } = Rate::of("webapp");
         self.changes > FEW && self.single > self.bundle() + look + job

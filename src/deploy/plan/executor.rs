@@ -124,11 +124,24 @@ impl ExecutorOptions {
         if self.choice != ExecutorChoice::Auto {
             return self.wanted(client).await;
         }
-        if !workload.is_worth_a_bundle() {
-            let changes = counted(workload.changes, "change");
-            return Ok(SelectedExecutor::none(format!("{changes} can be made with single requests")));
+        if workload.changes == 0 {
+            return Ok(SelectedExecutor::none("no file is to be sent"));
         }
-        self.any(client).await
+        let why = match self.agent(client).await? {
+            Ok(agent) => return Ok(agent),
+            Err(why) => why,
+        };
+        if workload.is_worth_a_bundle() {
+            return self.task(client, why).await;
+        }
+        let changes = counted(workload.changes, "change");
+        let why = if self.domain.is_none() { String::new() } else { format!(", and {why}") };
+        let requests = self.agent_requests();
+        Ok(SelectedExecutor {
+            executor: None,
+            why: format!("{changes} can be made with single requests{why}"),
+            requests,
+        })
     }
 
     /// The executor of a job, which the API cannot do. `otherwise` begins the message if there is none.
@@ -195,17 +208,34 @@ impl ExecutorOptions {
 
     /// The best one available.
     async fn any(&self, client: &Client) -> Result<SelectedExecutor> {
-        let agent = match self.domain.as_deref() {
-            None => format!("no domain is given whose agent could do it ({})", Setting::Domain),
-            Some(domain) => match Agents::new(client, domain, self.site_url.as_deref())?.find().await? {
-                None => format!("no agent is installed (\"pya agent install {domain}\")"),
-                Some(agent) if agent.is_there().await => {
-                    return Ok(SelectedExecutor::agent(agent, format!("{domain} has an agent")));
-                }
-                Some(_) => format!("the agent does not answer (\"pya agent status {domain}\" says why)"),
-            },
+        match self.agent(client).await? {
+            Ok(agent) => Ok(agent),
+            Err(why) => self.task(client, why).await,
+        }
+    }
+
+    /// The agent if one is installed that answers; else why there is none.
+    async fn agent(&self, client: &Client) -> Result<std::result::Result<SelectedExecutor, String>> {
+        let Some(domain) = self.domain.as_deref() else {
+            return Ok(Err(format!("no domain is given whose agent could do it ({})", Setting::Domain)));
         };
-        let mut requests = usize::from(self.domain.is_some());
+        Ok(match Agents::new(client, domain, self.site_url.as_deref())?.find().await? {
+            None => Err(format!("no agent is installed (\"pya agent install {domain}\")")),
+            Some(agent) if agent.is_there().await => {
+                Ok(SelectedExecutor::agent(agent, format!("{domain} has an agent")))
+            }
+            Some(_) => Err(format!("the agent does not answer (\"pya agent status {domain}\" says why)")),
+        })
+    }
+
+    /// How many requests it takes to see that there is no agent.
+    fn agent_requests(&self) -> usize {
+        usize::from(self.domain.is_some())
+    }
+
+    /// A task, if one may be made; else why there is no executor, `agent` being the reason why there is no agent.
+    async fn task(&self, client: &Client, agent: String) -> Result<SelectedExecutor> {
+        let mut requests = self.agent_requests();
         if self.allow_tasks {
             for executor in [Executor::AnyTask, Executor::Schedule] {
                 requests += 1;

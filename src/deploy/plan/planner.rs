@@ -45,6 +45,8 @@ pub(crate) struct ResolvedPlan {
     pub stale: Vec<u64>,
     pub warnings: Vec<String>,
     pub plan: Plan,
+    /// The size of what is replaced and deleted, as far as the manifest knows it.
+    pub replaced_bytes: u64,
     /// Requests a minute.
     pub limit: Option<u32>,
 }
@@ -108,6 +110,7 @@ impl ResolvedPlan {
         let going = work.deletes.values().flatten().map(String::as_str).collect();
         work.sources = sources(diff, &work.uploads, &going);
         work.limit = diff.base.limit;
+        work.replaced_bytes = work.replaced().filter_map(|path| diff.base.known.ours.get(path)?.size).sum();
         let stale = stale::warnings(diff, options, &work.deletes.values().flatten().collect());
         work.warnings.extend(stale);
         if work.is_needed(diff, options) || !options.steps.is_none() {
@@ -175,6 +178,13 @@ impl ResolvedPlan {
             }
         }
         self.plan.bytes = self.bundle_bytes();
+    }
+
+    /// Paths of files on the host that are replaced or deleted, if they are there.
+    fn replaced(&self) -> impl Iterator<Item = &String> {
+        let uploads = self.uploads.iter().map(|upload| &upload.path);
+        let obstacles = self.obstacles.iter().flat_map(|obstacle| &obstacle.files);
+        uploads.chain(self.deletes.values().flatten()).chain(obstacles)
     }
 
     /// What to say about executables that go one by one; a bundle restores their mode bits.

@@ -16,7 +16,7 @@ use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::error::{Error, Result};
 use crate::host::Executor;
-use crate::text::counted;
+use crate::text::{counted, sized};
 
 /// What does the work on the host.
 #[derive(Debug, Default)]
@@ -61,7 +61,10 @@ impl Strategy {
             executors.for_deploy(client, &workload).await?
         };
         let is_wanted = must_be_kept || !matches!(executors.choice, ExecutorChoice::Auto | ExecutorChoice::None);
-        let in_bulk = chosen.executor.is_some() && workload.changes > 0 && (is_wanted || workload.is_worth_a_bundle());
+        // By the agent it costs next to nothing; what it replaces is kept, so that the deploy can be undone.
+        let is_agent = matches!(chosen.executor, Some(Executor::Webapp(_)));
+        let is_worth_it = is_wanted || is_agent || workload.is_worth_a_bundle();
+        let in_bulk = chosen.executor.is_some() && workload.changes > 0 && is_worth_it;
         let name = chosen.executor.as_ref().map(Executor::name);
         let files = match workload.changes {
             0 => "no files need to be sent".to_owned(),
@@ -165,6 +168,18 @@ async fn environment(
     Ok((environment.for_manage(client, domain.as_deref(), settings, executor).await?, 1))
 }
 
+/// What to know about undoing a deploy that changes files, before it begins. `bytes` are those that it keeps.
+#[must_use]
+pub fn undo_note(executor: &str, bytes: u64) -> Option<String> {
+    match (executor, bytes) {
+        ("none", _) => {
+            Some("this deploy cannot be undone: files that go one by one keep nothing of what they replace".into())
+        }
+        (_, 0) => None,
+        (_, bytes) => Some(format!("keeps {} for a rollback", sized(bytes))),
+    }
+}
+
 /// What each way of deploying costs, and which one would be taken.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Forecast {
@@ -179,6 +194,8 @@ pub struct Forecast {
     /// What it would do.
     #[serde(skip)]
     pub plan: Plan,
+    /// How many bytes it would keep for a rollback, as far as the manifest knows what is replaced.
+    pub rollback_bytes: u64,
 }
 
 impl Forecast {
@@ -202,6 +219,7 @@ pub async fn forecast<R: Remote>(project: &Project<R>, diff: &DeployDiff, option
     Ok(Forecast {
         executor: strategy.name().to_owned(),
         estimates: strategy.estimates,
+        rollback_bytes: if strategy.in_bulk { work.replaced_bytes } else { 0 },
         why: strategy.why,
         warnings: work.warnings,
         plan: work.plan,

@@ -26,6 +26,9 @@ const HOME_FOLDER: &str = ".pya";
 /// What the name of a job's folder begins with.
 const WORK: &str = "work-";
 
+/// What the name of the folder begins with in which the files are kept that a deploy replaced.
+const KEPT: &str = "rollback-";
+
 /// How often the folder is read anew if it changes while it is read.
 const ATTEMPTS: usize = 3;
 
@@ -73,9 +76,9 @@ impl StateFolder {
         self.folder.join(&super::intent::maintenance_name(id))
     }
 
-    /// Where what a deploy replaced is kept.
-    pub(crate) fn kept(&self, id: &str) -> Result<RemotePath> {
-        self.folder.join(&format!("rollback-{id}"))
+    /// What a deploy replaced, and is kept.
+    pub(crate) fn kept_index(&self, id: &str) -> Result<RemotePath> {
+        self.folder.join(&format!("{KEPT}{id}/index.json"))
     }
 
     /// Where a job works, and what it is given.
@@ -122,8 +125,8 @@ impl StateFolder {
     }
 
     async fn read_once<R: Remote>(&self, source: &Source<'_, R>, manifest: bool) -> Result<State> {
-        let Contents { generations, intents, maintenance, works, has_jobs } = source.list(self).await?;
-        let mut state = State { generations, works, has_jobs, ..State::default() };
+        let Contents { generations, intents, maintenance, works, kept, has_jobs } = source.list(self).await?;
+        let mut state = State { generations, works, kept, has_jobs, ..State::default() };
         if manifest {
             self.read_manifest(source, &mut state).await?;
         }
@@ -211,6 +214,8 @@ pub(crate) struct Contents {
     pub maintenance: BTreeSet<String>,
     /// The ids of jobs that have a folder.
     pub works: BTreeSet<String>,
+    /// The ids of deploys whose replaced files are kept.
+    pub kept: BTreeSet<String>,
     /// Whether the runner has noted what it did.
     pub has_jobs: bool,
 }
@@ -221,6 +226,9 @@ impl Contents {
         for entry in entries {
             if let Some(id) = entry.name.strip_prefix(WORK).filter(|_| entry.is_dir) {
                 contents.works.insert(id.to_owned());
+            }
+            if let Some(id) = entry.name.strip_prefix(KEPT).filter(|_| entry.is_dir) {
+                contents.kept.insert(id.to_owned());
             }
             let Some(name) = entry.name.strip_suffix(".json").filter(|_| !entry.is_dir) else { continue };
             contents.has_jobs |= name == "history";
@@ -254,6 +262,8 @@ pub(crate) struct State {
     pub maintenance: Vec<Intent>,
     /// The ids of jobs that have a folder.
     pub works: BTreeSet<String>,
+    /// The ids of deploys whose replaced files are kept.
+    pub kept: BTreeSet<String>,
     /// Whether the runner has noted what it did.
     pub has_jobs: bool,
 }

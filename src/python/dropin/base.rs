@@ -321,8 +321,8 @@ impl PythonanywhereBase {
 
     #[pyo3(
         signature = (deploy_id=None, **options),
-        text_signature = "($self, deploy_id=None, *, reload=None, executor='auto', console=None, domain=None, \
-            site_url=None, allow_tasks=False)"
+        text_signature = "($self, deploy_id=None, *, reload=None, yes=False, executor='auto', console=None, \
+            domain=None, site_url=None, allow_tasks=False)"
     )]
     fn rollback<'py>(
         slf: &Bound<'py, Self>,

@@ -46,7 +46,7 @@ pub(super) enum HostJob {
     Command(deploy::Command, Variables),
     Verify { local_root: Option<PathBuf>, options: SelectOptions },
     History,
-    Rollback { deploy: Option<String>, reload: Vec<String> },
+    Rollback { deploy: Option<String>, reload: Vec<String>, yes: bool },
     Pull { to: PathBuf, options: PullOptions },
 }
 
@@ -126,7 +126,9 @@ pub(super) fn rollback<'py>(
     deploy: Option<String>,
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Request> {
-    request(py, "rollback", options, |keywords| Ok(HostJob::Rollback { deploy, reload: keywords.texts("reload")? }))
+    request(py, "rollback", options, |keywords| {
+        Ok(HostJob::Rollback { deploy, reload: keywords.texts("reload")?, yes: keywords.flag("yes")? })
+    })
 }
 
 pub(super) fn pull<'py>(py: Python<'py>, to: PathBuf, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
@@ -180,9 +182,12 @@ async fn answer(service: &Service, Request { job, executors }: Request) -> Resul
             })
         }
         HostJob::History => deploy::history(&project).await.map(|entries| Answer::Json(json!(entries))),
-        HostJob::Rollback { deploy, reload } => deploy::rollback(&project, &executors, deploy.as_deref(), &reload)
-            .await
-            .map(|report| Answer::Json(json!(report))),
+        HostJob::Rollback { deploy, reload, yes } => {
+            let confirm = async move |question: String| if yes { Ok(()) } else { Err(deploy::unconfirmed(&question)) };
+            deploy::rollback(&project, &executors, deploy.as_deref(), &reload, confirm)
+                .await
+                .map(|report| Answer::Json(json!(report)))
+        }
         HostJob::Pull { to, options } => {
             deploy::pull(&project, &executors, &options, &to).await.map(|report| Answer::Json(json!(report)))
         }

@@ -1,6 +1,5 @@
 """The job `apply`: checks a bundle, unpacks it beside the project, and puts its files in place in one transaction."""
 
-import errno
 import gzip
 import io
 import json
@@ -8,7 +7,7 @@ import os
 import tarfile
 import zlib
 
-from . import copies, files, limits
+from . import copies, files, limits, retention
 from .errors import Incomplete, JobError, StepUnfinished
 from .names import checked_name
 from .transaction import NOTHING_APPLIED, Transaction
@@ -45,7 +44,7 @@ def stage(job, transaction, progress):
     seen, plan = progress["seen"], None
     if not seen and not progress["done"]:
         check_parts(job, job.job)
-        check_space(transaction.staging, job.job["bytes"] + job.job.get("copies", 0))
+        retention.make_room(job, job.job["bytes"] + job.job.get("copies", 0), transaction.staging)
     count = 0
     for name, size, content in members(job, job.job):
         if name == "plan.json":
@@ -119,30 +118,6 @@ def check_parts(job, bundle):
         if os.path.getsize(path) != part["size"] or files.digest_of(path) != part["sha256"]:
             raise JobError("digest", "%s differs from the upload" % part["name"])
         job.tick(may_stop=False)
-
-
-def check_space(folder, size):
-    """Raises unless `size` bytes can be written. A quota does not show in any other way."""
-    files.make_private(folder)
-    probe = os.path.join(folder, "probe")
-    try:
-        with open(probe, "wb") as file:
-            try:
-                os.posix_fallocate(file.fileno(), 0, max(1, size))
-            except (OSError, AttributeError) as error:
-                if getattr(error, "errno", errno.ENOSYS) not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-                    raise
-                write_zeros(file, size)
-    finally:
-        files.remove(probe)
-
-
-def write_zeros(file, size):
-    """Writes `size` bytes, for file systems that cannot reserve space."""
-    zeros = bytes(limits.CHUNK_SIZE)
-    while size > 0:
-        size -= file.write(zeros[: min(size, limits.CHUNK_SIZE)])
-    file.flush()
 
 
 class Parts(io.RawIOBase):

@@ -33,7 +33,7 @@ def link_or_copy(source, target, folder=None):
     try:
         os.link(source, target, src_dir_fd=folder, follow_symlinks=False)
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP, errno.EMLINK):
+        if error.errno not in (errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS):
             raise
         copy_as_it_is(source, target + ".copy", folder)
         os.rename(target + ".copy", target)
@@ -124,6 +124,30 @@ def tighten(folder):
             with contextlib.suppress(FileNotFoundError):
                 if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mode & 0o077:
                     os.chmod(entry.path, 0o600)
+
+
+def check_space(folder, size):
+    """Raises unless `size` bytes can be written. A quota does not show in any other way."""
+    make_private(folder)
+    probe = os.path.join(folder, "probe")
+    try:
+        with open(probe, "wb") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, max(1, size))
+            except (OSError, AttributeError) as error:
+                if getattr(error, "errno", errno.ENOSYS) not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                    raise
+                write_zeros(file, size)
+    finally:
+        remove(probe)
+
+
+def write_zeros(file, size):
+    """Writes `size` bytes, for file systems that cannot reserve space."""
+    zeros = bytes(limits.CHUNK_SIZE)
+    while size > 0:
+        size -= file.write(zeros[: min(size, limits.CHUNK_SIZE)])
+    file.flush()
 
 
 def remove_elsewhere(work):

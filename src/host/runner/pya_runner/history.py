@@ -8,7 +8,22 @@ from . import files, limits
 
 def history(job):
     """Returns the jobs of this project, the latest last."""
-    job.result = {"jobs": (files.read_json(os.path.join(job.state, "history.json")) or {"jobs": []})["jobs"]}
+    job.result = {"jobs": known_jobs(job)}
+
+
+def known_jobs(job):
+    """The jobs in the history, as far as it can be read."""
+    try:
+        return (files.read_json(os.path.join(job.state, "history.json")) or {}).get("jobs", [])
+    except ValueError:
+        return []
+
+
+def migrations_since(job, deploy):
+    """What ran on the database from a deploy on. A history too short to know that deploy is all from then on."""
+    jobs = known_jobs(job)
+    start = [number for number, known in enumerate(jobs) if known.get("id") == deploy][-1:] or [0]
+    return list(dict.fromkeys(name for known in jobs[start[0] :] for name in known.get("migrations", ())))
 
 
 def carried_on(past, added, uploaded, deleted):
@@ -30,18 +45,16 @@ def applied_migrations(receipt):
 
 def remember(job, receipt):
     """Adds a job to the history."""
-    path = os.path.join(job.state, "history.json")
-    try:
-        jobs = (files.read_json(path) or {}).get("jobs", [])
-    except ValueError:
-        jobs = []
     kept = {key: receipt[key] for key in ("id", "operation", "state", "started", "finished", "exit_status")}
     kept["summary"] = summary(receipt)
     migrations = applied_migrations(receipt)
     if migrations:
         kept["migrations"] = migrations
-    others = [other for other in jobs if other.get("id") != job.id]
-    job.save(path, {"format": limits.FORMAT, "jobs": others[-limits.HISTORY_KEPT + 1 :] + [kept]})
+    others = [other for other in known_jobs(job) if other.get("id") != job.id]
+    job.save(
+        os.path.join(job.state, "history.json"),
+        {"format": limits.FORMAT, "jobs": others[-limits.HISTORY_KEPT + 1 :] + [kept]},
+    )
 
 
 def summary(receipt):

@@ -16,3 +16,4 @@ GRACE_SECONDS = 5  # between TERM and KILL
 READ_RETRIES, READ_RETRY_SECONDS = 40, 0.05  # for a note that is being written
 MAX_PLAN_SIZE = 64 << 20
 MAX_STATE_TEXT = 4 << 20  # bytes of a note or manifest in an answer of the agent
+RESERVE = 16 << 20  # bytes that must stay free where old files are kept for a rollback

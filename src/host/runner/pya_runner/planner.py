@@ -13,12 +13,14 @@ class Planner:
     def __init__(self, transaction):
         self.transaction, self.cleared = transaction, {}
 
-    def entries(self, incoming, deletes, clear):
-        """The entries, in the order in which they are applied."""
+    def entries(self, incoming, deletes, clear, folders):
+        """The entries, in the order in which they are applied; `folders` come back with these mode bits."""
         entries = []
         for obstacle in clear:
             entries += self.clearing(obstacle)
         made, targets = {}, {}
+        for path in sorted(folders):
+            entries += [["mkdir", folder] for folder in self.missing_folders(path + "/x", made)]
         for number, file in enumerate(incoming):
             path = file["path"]
             for folder in self.missing_folders(path, made):
@@ -28,7 +30,11 @@ class Planner:
             targets[path] = ["replace", path, "%06d" % number, self.mode_for(path, file.get("mode")), existed]
         if len(targets) != len(incoming) or not targets.keys().isdisjoint(deletes):
             raise JobError("name", "the bundle names a file twice")
-        return entries + list(targets.values())
+        # Last, and the deepest first: they may forbid to write or to enter.
+        back = [
+            ["chmod", entry[1], folders[entry[1]]] for entry in entries if entry[0] == "mkdir" and entry[1] in folders
+        ]
+        return entries + list(targets.values()) + back[::-1]
 
     def clearing(self, obstacle):
         """Entries that remove files of ours which are in the way of others."""

@@ -8,7 +8,7 @@ import zlib
 
 from . import files, limits
 from .errors import Refusal
-from .history import carried_on
+from .history import carried_on, migrations_since
 from .names import checked_id, checked_name
 from .transaction import NOTHING_APPLIED, Transaction
 
@@ -20,6 +20,7 @@ def rollback(job):
     if not transaction.is_planned():
         stage_old_files(job, transaction)
     transaction.apply()
+    job.result["migrations"] = migrations_since(job, job.job["target"])
 
 
 def stage_old_files(job, transaction):
@@ -47,7 +48,8 @@ def stage_old_files(job, transaction):
         else:
             kept[path] = "it was changed after that deploy added it"
     overwritten = written_since(job, transaction, store, index)
-    clear, deletes = cleared_for([file["path"] for file in incoming], deletes)
+    paths = [file["path"] for file in incoming] + [path + "/" for path in index.get("folders", {})]
+    clear, deletes = cleared_for(paths, deletes)
     manifest = dict(index["previous"] or {"format": limits.FORMAT, "remote_root": job.job["root"], "files": {}})
     # Interrupted deploys may have changed these since, so their content is unknown.
     note = job.note_if_there("intent-%s.json" % job.id) or {}
@@ -61,9 +63,7 @@ def stage_old_files(job, transaction):
     manifest.pop("kept", None)
     old_notes = [name for name in os.listdir(job.state) if re.fullmatch(r"manifest-[0-9]+\.json", name)]
     old_notes = [name for name in old_notes if int(name[9:-5]) < job.job["generation"]]
-    transaction.plan(
-        incoming, deletes, clear, manifest, old_notes, kept=kept, spent=os.path.basename(store), overwritten=overwritten
-    )
+    transaction.plan(incoming, deletes, clear, manifest, old_notes, kept=kept, overwritten=overwritten, back=index)
 
 
 def written_since(job, transaction, store, index):
@@ -72,7 +72,7 @@ def written_since(job, transaction, store, index):
     for path, old in sorted(list(index["files"].items()) + list(index["deleted"].items())):
         digest, stored = transaction.digest(path), os.path.join(store, checked_name(old["name"]))
         # An interrupted rollback may have restored it already.
-        if digest not in (None, old.get("deployed"), files.digest_if_there(stored)):
+        if digest not in (None, old.get("deployed")) and digest != files.digest_if_there(stored):
             found.append(path)
         job.tick(may_stop=False)
     return found

@@ -24,7 +24,7 @@ def look(folder, have):
     with os.scandir(folder) as listing:
         for entry in listing:
             name = entry.name
-            if re.fullmatch("(intent|maintenance|manifest|work)-[!-~]+|history[.]json", name):
+            if re.fullmatch("(intent|maintenance|manifest|rollback|work)-[!-~]+|history[.]json", name):
                 entries.append([name, entry.is_dir()])
                 if re.fullmatch("manifest-[0-9]{1,20}[.]json", name):
                     manifests.append(name)

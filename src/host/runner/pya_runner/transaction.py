@@ -5,7 +5,6 @@ import errno
 import json
 import os
 import re
-import shutil
 import stat
 import time
 
@@ -100,21 +99,22 @@ class Transaction:
 
     # Planning
 
-    def plan(self, incoming, deletes, clear, manifest, old_notes, kept=None, spent=None, previous=None, overwritten=()):
+    def plan(self, incoming, deletes, clear, manifest, old_notes, previous=None, kept=(), overwritten=(), back=None):
         """Writes the journal, after a check of every path that is concerned.
 
-        There is no other copy of the files `overwritten`, so the old files are kept whatever their size. `previous` is
-        the manifest that a rollback restores: the newest one, unless the client knows better, because a deploy was
-        interrupted.
+        There is no other copy of the files `overwritten`, so they are kept however full the disk is. `previous` is the
+        manifest that a rollback restores: the newest one, unless the client knows better, because a deploy was
+        interrupted. `back` is the index of what a rollback restores: folders, too, with their mode bits.
         """
-        entries = Planner(self).entries(incoming, deletes, clear)
+        back = back or {}
+        entries = Planner(self).entries(incoming, deletes, clear, back.get("folders", {}))
         for name in old_notes:
             if not re.fullmatch(r"(manifest-[0-9]+|intent-[0-9a-f]{16})\.json", name):
                 raise JobError("name", "%r is not a note of a deploy" % name)
         deletes = [checked_path(path) for path in deletes]
-        noted = set()
+        modes = {}
         for path in [entry[1] for entry in entries] + deletes:
-            self.note_folders(path, noted)
+            self.note_folders(path, modes)
         files.make_private(self.replaced)
         newest = self.job.note_if_there("manifest-%d.json" % (self.job.job["generation"] - 1))
         files.write_json(
@@ -126,20 +126,24 @@ class Transaction:
                 "previous": previous or newest,
                 "old_notes": old_notes,
                 "digests": {file["path"]: file.get("sha256") for file in incoming},
-                "kept": kept or {},
-                "spent": spent,
+                "kept": dict(kept),
                 "overwritten": list(overwritten),
                 "folders": self.folders,
+                "modes": modes,
+                "made": back.get("made"),
             },
         )
 
-    def note_folders(self, path, noted):
-        """Resolves the links of all folders above a path now, so that a move later does not have to."""
-        while path and path not in noted:
-            noted.add(path)
+    def note_folders(self, path, modes):
+        """Resolves the links of all folders above a path now, for the moves later on, and notes their mode bits."""
+        while path and path not in modes:
             # A file that cannot be reached is not deleted, and the receipt says why.
             with contextlib.suppress(JobError):
                 self.check_reach(path)
+            with contextlib.suppress(OSError):
+                mode = os.lstat(self.place(path)).st_mode
+                if stat.S_ISDIR(mode):
+                    modes[path] = stat.S_IMODE(mode)
             path = os.path.dirname(path)
 
     def need_file(self, path):
@@ -259,6 +263,20 @@ class Transaction:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST):
                 raise
 
+    def chmod(self, path, mode):
+        with self.target(path) as (folder, name):
+            opened = enter(folder, name, PASS, False)
+            try:
+                # Not the folder itself, which may be opened only to reach what is in it.
+                os.chmod("/proc/self/fd/%d" % opened, mode)
+            finally:
+                os.close(opened)
+
+    def undo_chmod(self, path, _mode):
+        # What is there may be what the folder was to replace.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            self.chmod(path, 0o700)
+
     def rmdir(self, path, name):
         # Moved, not removed: on a full disk, it could not be made again.
         kept = os.path.join(self.replaced, name)
@@ -297,14 +315,13 @@ class Transaction:
                 raise
             except (OSError, JobError) as error:
                 not_deleted[path] = str(error)
-        self.remove_emptied({os.path.dirname(path) for path in deleted})
+        made = journal["made"]
+        self.remove_emptied({os.path.dirname(path) for path in deleted} if made is None else made, made)
         written = [entry for entry in journal["entries"] if entry[0] == "replace"]
         is_kept, size = retention.try_to_keep(self, journal, written, gone, not_deleted)
         with contextlib.suppress(OSError):
             for name in journal["old_notes"]:
                 files.remove(os.path.join(self.job.state, name))
-        if journal["spent"]:
-            shutil.rmtree(os.path.join(self.job.state, journal["spent"]), ignore_errors=True)
         self.job.result = {
             "written": len(written),
             "deleted": deleted,
@@ -315,10 +332,10 @@ class Transaction:
             "undone": False,
         }
 
-    def remove_emptied(self, folders):
-        """Removes folders that are empty now, and those above them."""
+    def remove_emptied(self, folders, made):
+        """Removes folders that are empty now, and those above them; of folders that were `made`, if that is known."""
         for folder in sorted(folders, key=len, reverse=True):
-            while folder:
+            while folder and (made is None or folder in made):
                 try:
                     with self.target(folder) as (above, name):
                         os.rmdir(name, dir_fd=above)
