@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,11 +26,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def account_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def account_of_our_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in os.environ:
         if name.startswith(("API_TOKEN", "PYTHONANYWHERE_")) and name != "PYTHONANYWHERE_SOAK":
             monkeypatch.delenv(name)
     monkeypatch.setenv("PYTHONANYWHERE_RATE_LIMIT", "off")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture

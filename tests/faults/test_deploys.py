@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -84,6 +85,8 @@ class Project:
             proxy.settle()
         for folder in self.changing():
             self.replace(folder)
+        # What is known of an agent would spare requests that are to meet faults.
+        shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True)
         if self.wsgi.read_bytes() != self.wsgi_text or self.agents() != self.agents(self.backup):
             # Not otherwise: a worker that starts in between would find no agent, and serve without one from then on.
             for folder in (self.backup / ".pya").glob("agent-*"):

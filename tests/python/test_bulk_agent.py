@@ -400,6 +400,7 @@ def test_an_agent_that_is_gone_is_not_chosen_for_its_old_token(with_agent):
     loaded = site.remote.parent / ".pya" / f"agent-{site.domain}" / "loaded.json"
     loaded.write_text(loaded.read_text().replace('"key_check": "', '"key_check": "0'))
     site.wsgi.write_text(WSGI)
+    Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
     report = site.deploy()
     assert (report.ok, report.executor) == (True, "none")
     assert "no agent is installed" in report.why

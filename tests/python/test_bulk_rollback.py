@@ -93,8 +93,8 @@ def test_what_is_kept_is_not_limited_and_a_rollback_takes_few_requests(with_agen
     assert report.rollback_bytes == forecast.rollback_bytes == 4 * 6 * (3 << 20)
     site.host.clear_requests()
     assert site.run(site.api.rollback(**site.via))["written"] == 4
-    # Listing, manifest, what is kept, the agent's note, intent, listing, receipt, and the intent goes.
-    assert len(site.host.requests) == 8
+    # Listing, manifest, what is kept, intent, listing, and the intent goes; the agent is known, and its site answers.
+    assert len(site.host.requests) == 6
     assert files_below(site.remote) == before
 
 
@@ -284,7 +284,8 @@ def test_a_rollback_names_the_migrations_that_stay(with_agent):
     site.write("3")
     assert site.deploy(migrate=True)
     site.run(site.api.manage("migrate", "pages", **site.via))
-    assert [job.get("migrations") for job in site.run(site.api.history())][-2:] == [["pages.0002_title"]] * 2
+    commands = [entry for entry in site.run(site.api.history()) if entry["operation"] == "manage"]
+    assert [command["migrations"] for command in commands][-2:] == [["pages.0002_title"]] * 2
     assert site.run(site.api.rollback(**site.via))["migrations"] == ["pages.0002_title"]
 
 

@@ -71,8 +71,9 @@ def test_a_wagtail_site_is_deployed_changed_and_served(site, host):
     assert (report.uploaded, report.deleted) == (sorted(CHANGED), REMOVED)
     uploads = [request.path for request in host.requests if request.method == "POST" and f"/{PROJECT}/" in request.path]
     assert sorted(path.split(f"/{PROJECT}/", 1)[1] for path in uploads) == sorted(CHANGED)
-    # N changed and D deleted: N + D + 6, a listing for the folder that loses a file, the domains, and the reload.
-    assert len(host.requests) <= len(CHANGED) + len(REMOVED) + 6 + 1 + 1 + 1
+    # N changed and D deleted: N + D + 6, a listing for the folder that loses a file, the domains, whether there is an
+    # agent, and the reload.
+    assert len(host.requests) <= len(CHANGED) + len(REMOVED) + 6 + 1 + 1 + 1 + 1
     assert files_below(remote).keys() == files_below(site).keys()
     assert "Changed on the laptop" in page(host)
 

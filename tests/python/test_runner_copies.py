@@ -101,8 +101,8 @@ def test_many_steps_come_to_the_same(host):
 
 def test_room_is_needed_for_copies_too(host):
     module, asked = load(), []
-    real = module.apply.check_space
-    module.apply.check_space = lambda folder, size: asked.append(size) or real(folder, size)
+    real = module.files.check_space
+    module.files.check_space = lambda folder, size: asked.append(size) or real(folder, size)
     assert host.run(module=module)["state"] == "done"
     assert asked == [sum(map(len, host.new.values()))]
 
