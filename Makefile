@@ -73,9 +73,9 @@ types: .make/installed-dev ## mypy, pyright on the examples, and the stubs again
 	$(BIN)/basedpyright
 	$(BIN)/python -m mypy.stubtest pythonanywhere_api $(addprefix --allowlist ,$(wildcard tests/stubtest_allowlist.txt))
 
-# Two at a time on two cores, as most of what a test does is to wait for processes; a worker takes over what another one
+# Three at a time on two cores, as most of what a test does is to wait for processes; a worker takes over what another one
 # has not begun.
-PARALLEL := --numprocesses 2 --dist worksteal
+PARALLEL := --numprocesses 3 --dist worksteal
 
 # A deploy cut off at each of its requests, and what holds for any trees: see CONTRIBUTING.md for what counts as slow.
 SLOW_RUST := deploy::crash::a_deploy_killed_at_any_request deploy::crash::two_deploys_never_both_go_on deploy::laws

@@ -152,7 +152,8 @@ def _by_site() -> dict[str, str]:
 
         def one_file() -> bool:
             (root / "1.py").write_text("changed\n")
-            return api.deploy(api.deploy_diff(root, **via), reload=[domain], health_url="/", **via).ok
+            report = api.deploy(api.deploy_diff(root, **via), reload=[domain], health_url="/", **via)
+            return bool(report.ok)
 
         step("unchanged", lambda: api.deploy(api.deploy_diff(root, **via), reload=[domain], **via).ok)
         step("verify", lambda: api.verify(root, **via)["clean"])
@@ -176,7 +177,7 @@ def _rsync_bytes(old: Path, new: Path) -> int:
         return RSYNC_BYTES
     with tempfile.TemporaryDirectory(prefix="pya-bench-") as there:
         subprocess.run(["rsync", "-a", old, there], check=True)
-        command = ["rsync", "-az", "--no-whole-file", "--stats", new, there]
+        command = ["rsync", "-az", "--no-whole-file", "--stats", str(new), there]
         stats = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     (line,) = (line for line in stats.splitlines() if line.startswith("Total bytes sent:"))
     return int(line.rpartition(":")[2].replace(",", ""))

@@ -70,7 +70,7 @@ def test_where_an_agent_is_one_file_goes_as_a_bundle_and_singly_only_if_asked_fo
     report = site.deploy()
     assert (report.executor, report.uploaded) == ("webapp", ["version.txt"])
     assert (report.kept_for_rollback, report.rollback_bytes) == (True, 1)
-    # The diff, the domains, intent, listing, bundle, reload, and the intent goes. The agent is known and answers itself.
+    # The diff, the domains, intent, listing, bundle, reload, and the intent goes. The agent answers by itself.
     assert len(site.host.requests) == 2 + 6
     site.write("3")
     report = site.deploy(executor="none")
