@@ -84,13 +84,7 @@ pub async fn deploy<R: Remote>(
     }
     report_strategy(recorder, &strategy, &work);
     recorder.lock().tell_revision(revision.as_ref());
-    watcher.tell(ProgressEvent::Planned {
-        uploads: work.uploads.len(),
-        deletes: work.deletes.values().map(Vec::len).sum(),
-        bytes: work.plan.bytes,
-        requests: strategy.estimate().map_or(work.plan.requests, |estimate| estimate.requests),
-        seconds: strategy.estimate().map_or(work.plan.seconds, |estimate| estimate.seconds),
-    });
+    watcher.tell(planned(&strategy, &work));
     if is_idle {
         let is_ok = recorder.lock().failed.is_empty();
         recorder.lock().ok = is_ok;
@@ -112,18 +106,18 @@ pub async fn deploy<R: Remote>(
     };
     // Large: it holds the futures of every way to deploy.
     let outcome = Box::pin(run.run()).await;
-    if let Some(client) = remote.as_client() {
-        let left = run.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        note_tasks(client, &run.folder, left).await;
-    }
-    match outcome {
-        Ok(()) => {
-            let mut report = recorder.lock();
-            report.ok = report.failed.is_empty() && report.stopped.is_none();
-        }
-        Err(error) => recorder.lock().stopped = Some(error.chain()),
-    }
+    run.conclude(outcome).await;
     Ok(recorder.close())
+}
+
+fn planned(strategy: &Strategy, work: &ResolvedPlan) -> ProgressEvent {
+    ProgressEvent::Planned {
+        uploads: work.uploads.len(),
+        deletes: work.deletes.values().map(Vec::len).sum(),
+        bytes: work.plan.bytes,
+        requests: strategy.estimate().map_or(work.plan.requests, |estimate| estimate.requests),
+        seconds: strategy.estimate().map_or(work.plan.seconds, |estimate| estimate.seconds),
+    }
 }
 
 fn begin<R: Remote>(recorder: &Recorder, diff: &DeployDiff, work: &ResolvedPlan, options: &DeployOptions, remote: &R) {
@@ -203,6 +197,11 @@ impl<R: Remote> Run<'_, R> {
             }
             return Ok(());
         }
+        self.give_up(lease).await
+    }
+
+    /// Settles what becomes of the intent of a deploy that did not do all it was to do.
+    async fn give_up(&self, lease: Lease<R>) -> Result<()> {
         if let Some(who) = lease.taken_over() {
             // What is owed is in the intent of whoever took over, or in the manifest that it wrote.
             self.recorder.lock().stopped.get_or_insert(who);
@@ -235,6 +234,19 @@ impl<R: Remote> Run<'_, R> {
         }
         self.leave(lease).await;
         Ok(())
+    }
+
+    /// Notes which tasks could not be deleted, and how it ended.
+    async fn conclude(&self, outcome: Result<()>) {
+        if let Some(client) = self.remote.as_client() {
+            let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            note_tasks(client, &self.folder, left).await;
+        }
+        let mut report = self.recorder.lock();
+        match outcome {
+            Ok(()) => report.ok = report.failed.is_empty() && report.stopped.is_none(),
+            Err(error) => report.stopped = Some(error.chain()),
+        }
     }
 
     /// Takes down a file that cannot be packed as failed; false if the error is about something else.

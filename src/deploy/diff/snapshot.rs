@@ -67,17 +67,7 @@ pub async fn diff_by_site<R: Remote>(
     let folder = StateFolder::of(remote.user(), &project.remote_root)?;
     let (selection, mut filter) = select(&local_root, options, folder.inside_project(), skipper).await?;
 
-    let told = match lane {
-        Some(lane) => lane.state(folder.path()).await,
-        None => None,
-    };
-    let by_site = lane.filter(|_| told.is_some()).map(|lane| (lane.domain().to_owned(), clock::now()));
-    let mut state = folder.read_told(remote, told).await?;
-    if let Some(client) = remote.as_client()
-        && sweep_tasks(client, &folder, &state).await?
-    {
-        state = folder.read(remote).await?;
-    }
+    let (state, by_site) = read_state(remote, &folder, lane).await?;
     let mut known = state.knowledge(remote.server_time());
     known.look_for_deleted(remote, &project.remote_root).await?;
     let is_asked = mode.is_some();
@@ -95,19 +85,9 @@ pub async fn diff_by_site<R: Remote>(
         _ => BTreeMap::new(),
     };
 
-    let gone = gone(&selection, &known.ours);
-    let gone = filter.selects(gone, skipper).await?;
-    let origin = |path: &str| known.ours.get(path).and_then(|state| state.origin.as_ref());
-    let (protected_gone, gone) = split(gone, |path| {
-        let was_tracked = origin(path) == Some(&Origin::Tracked);
-        if was_tracked { filter.protection.covers_as(path, true) } else { filter.protection.covers(path) }
-    });
-    // The machine of an earlier deploy is this one if it has the same id, and a machine without one never is.
-    let machine = machine::id_if_needed(gone.iter().any(|path| matches!(origin(path), Some(Origin::Untracked(_)))));
-    let (left, gone) = split(gone.into_iter().collect(), |path| match origin(path) {
-        Some(Origin::Untracked(sender)) => !options.delete_untracked && (sender.is_empty() || *sender != machine),
-        _ => false,
-    });
+    let candidates = filter.selects(gone(&selection, &known.ours), skipper).await?;
+    let Missing { ours: gone, protected: protected_gone, left } =
+        Missing::of(candidates, &known.ours, &filter, options);
     let seen = match (&tree, mode) {
         (Some(tree), Compare::Content) => Seen::Content(tree, &digests),
         (Some(tree), _) if is_asked => Seen::Names(tree),
@@ -123,16 +103,7 @@ pub async fn diff_by_site<R: Remote>(
     let mut warnings = warnings(&selection, &state, &known, &folder, remote)?;
     let is_running = |intent: &&Intent| intent.standing(remote.server_time()) == IntentState::Running;
     let running = state.intents.iter().filter(is_running).map(|intent| intent.id.clone()).collect();
-    if !left.is_empty() {
-        warnings.push(format!(
-            "missing locally, kept on the host: {}. Git did not track {} when another machine sent {} ({} deletes such \
-             files)",
-            first_few(left.iter().cloned()),
-            if left.len() == 1 { "it" } else { "them" },
-            if left.len() == 1 { "it" } else { "them" },
-            Setting::DeleteUntracked
-        ));
-    }
+    warnings.extend(left_warning(&left));
     Ok(assemble(Parts {
         project,
         local_root,
@@ -161,6 +132,62 @@ pub async fn diff_by_site<R: Remote>(
         max_file_size: options.max_file_size,
         by_site,
     }))
+}
+
+/// What the state folder says, and the site that told it, if the API was not asked.
+async fn read_state<R: Remote>(
+    remote: &R,
+    folder: &StateFolder,
+    lane: Option<&Lane>,
+) -> Result<(State, Option<(String, Tick)>)> {
+    let told = match lane {
+        Some(lane) => lane.state(folder.path()).await,
+        None => None,
+    };
+    let by_site = lane.filter(|_| told.is_some()).map(|lane| (lane.domain().to_owned(), clock::now()));
+    let state = folder.read_told(remote, told).await?;
+    match remote.as_client() {
+        Some(client) if sweep_tasks(client, folder, &state).await? => Ok((folder.read(remote).await?, by_site)),
+        _ => Ok((state, by_site)),
+    }
+}
+
+/// Files of ours that are missing locally and would be selected.
+struct Missing {
+    /// Those that are ours to delete.
+    ours: BTreeSet<String>,
+    protected: Vec<String>,
+    /// Those that another machine built and sent.
+    left: Vec<String>,
+}
+
+impl Missing {
+    fn of(paths: Vec<String>, known: &Files, filter: &Filter, options: &SelectOptions) -> Self {
+        let origin = |path: &str| known.get(path).and_then(|state| state.origin.as_ref());
+        let (protected, gone) = split(paths, |path| {
+            let was_tracked = origin(path) == Some(&Origin::Tracked);
+            if was_tracked { filter.protection.covers_as(path, true) } else { filter.protection.covers(path) }
+        });
+        // The machine of an earlier deploy is this one if it has the same id, and a machine without one never is.
+        let machine = machine::id_if_needed(gone.iter().any(|path| matches!(origin(path), Some(Origin::Untracked(_)))));
+        let (left, ours) = split(gone.into_iter().collect(), |path| match origin(path) {
+            Some(Origin::Untracked(sender)) => !options.delete_untracked && (sender.is_empty() || *sender != machine),
+            _ => false,
+        });
+        Self { ours, protected, left }
+    }
+}
+
+fn left_warning(left: &[String]) -> Option<String> {
+    let them = if left.len() == 1 { "it" } else { "them" };
+    (!left.is_empty()).then(|| {
+        format!(
+            "missing locally, kept on the host: {}. Git did not track {them} when another machine sent {them} ({} deletes \
+             such files)",
+            first_few(left.iter().cloned()),
+            Setting::DeleteUntracked
+        )
+    })
 }
 
 /// The same diff with `unmanaged` filled in from a complete listing, for those who want to delete such files.

@@ -106,6 +106,24 @@ impl Hashes {
         }
         There::Gone
     }
+
+    /// Adds a path to those that are other or gone, or whose content is unknown, if it is one of them.
+    fn sort(
+        &self,
+        path: &str,
+        state: &FileState,
+        [other, gone]: [&mut Vec<String>; 2],
+        unknown: &mut BTreeMap<String, String>,
+    ) {
+        match self.find(path, state) {
+            There::Same => {}
+            There::Other => other.push(path.to_owned()),
+            There::Gone => gone.push(path.to_owned()),
+            There::Unknown(why) => {
+                unknown.insert(path.to_owned(), why);
+            }
+        }
+    }
 }
 
 /// Hashes the whole project on the host, and compares. Without `local`, only with the manifest.
@@ -157,14 +175,7 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
     };
     let mut drift = Drift { files: hashes.files.len(), unreadable: hashes.left_out.errors.clone(), ..Drift::default() };
     for (path, state) in &ours {
-        match hashes.find(path, state) {
-            There::Same => {}
-            There::Other => drift.changed.push(path.clone()),
-            There::Gone => drift.missing.push(path.clone()),
-            There::Unknown(why) => {
-                drift.unreadable.insert(path.clone(), why);
-            }
-        }
+        hashes.sort(path, state, [&mut drift.changed, &mut drift.missing], &mut drift.unreadable);
     }
     let strange = hashes.files.keys().filter(|path| !ours.contains_key(*path) && !protection.covers(path));
     drift.unmanaged = strange.cloned().collect::<BTreeSet<_>>().into_iter().collect();
@@ -173,14 +184,7 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
         drift.unmanaged = filter.selects(drift.unmanaged, &NeverSkip).await?;
 
         for (path, file) in &selection.files {
-            match hashes.find(path, &file.state) {
-                There::Same => {}
-                There::Other => drift.differs.push(path.clone()),
-                There::Gone => drift.not_deployed.push(path.clone()),
-                There::Unknown(why) => {
-                    drift.unreadable.insert(path.clone(), why);
-                }
-            }
+            hashes.sort(path, &file.state, [&mut drift.differs, &mut drift.not_deployed], &mut drift.unreadable);
         }
         drift.unmanaged.retain(|path| !selection.files.contains_key(path));
     }

@@ -2,9 +2,10 @@
 //!
 //! Where the answer does not have it (an older agent, a long receipt, a job that is refused or done by another process),
 //! it is read through the API. An answer that is not signed says nothing: before anything else the receipt is looked for,
-//! since the job may have been done although its answer was lost, changed or replaced on the way. If something other than the agent answers the first request, the web app may have an old API token, from before its
-//! last reload; then it is reloaded once. A step whose answer was lost is repeated, since the runner continues where it
-//! was; a command is not, since it might run twice.
+//! since the job may have been done although its answer was lost, changed or replaced on the way. If something other than
+//! the agent answers the first request, the web app may have an old API token, from before its last reload; then it is
+//! reloaded once. A step whose answer was lost is repeated, since the runner continues where it was; a command is not,
+//! since it might run twice.
 
 use std::time::Duration;
 
@@ -80,12 +81,7 @@ async fn run_steps(agent: &Agent, job_folder: &JobFolder, job: &Job, body: &str,
                 }
                 None
             }
-            Ok(Answer::Refused) => {
-                return Err(Error::job(format!(
-                    "what is sent to {} does not arrive whole, so the agent did nothing: choose another executor",
-                    agent.site.address()
-                )));
-            }
+            Ok(Answer::Refused) => return Err(does_not_arrive(agent)),
             Ok(answer @ Answer::Other(status)) if answer.is_from_gateway() => Some(does_not_answer(agent, status)),
             Ok(Answer::Other(status)) if !may_reload && has_begun(job_folder, job).await? => {
                 Some(does_not_answer(agent, status))
@@ -177,6 +173,13 @@ async fn has_begun(job_folder: &JobFolder, job: &Job) -> Result<bool> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         entries => Ok(entries?.iter().any(|entry| entry.name == "lock")),
     }
+}
+
+fn does_not_arrive(agent: &Agent) -> Error {
+    Error::job(format!(
+        "what is sent to {} does not arrive whole, so the agent did nothing: choose another executor",
+        agent.site.address()
+    ))
 }
 
 fn does_not_answer(agent: &Agent, status: StatusCode) -> Error {
