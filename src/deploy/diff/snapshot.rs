@@ -16,7 +16,7 @@ use super::compare::{Compare, Differences, Obstacle, Seen, compare};
 use super::listing::{RemoteTree, list_tree};
 use super::model::{DeployDiff, DiffSnapshot, not_sent};
 use super::renames::renames;
-use crate::clock::{self, Tick};
+use crate::clock::Tick;
 use crate::deploy::paths::place;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
@@ -140,12 +140,8 @@ async fn read_state<R: Remote>(
     folder: &StateFolder,
     lane: Option<&Lane>,
 ) -> Result<(State, Option<(String, Tick)>)> {
-    let told = match lane {
-        Some(lane) => lane.state(folder.path()).await,
-        None => None,
-    };
-    let by_site = lane.filter(|_| told.is_some()).map(|lane| (lane.domain().to_owned(), clock::now()));
-    let state = folder.read_told(remote, told).await?;
+    let (state, answered) = folder.read_by(remote, lane).await?;
+    let by_site = lane.zip(answered).map(|(lane, at)| (lane.domain().to_owned(), at));
     match remote.as_client() {
         Some(client) if sweep_tasks(client, folder, &state).await? => Ok((folder.read(remote).await?, by_site)),
         _ => Ok((state, by_site)),

@@ -6,12 +6,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::rollback::history_in;
+use crate::client::Client;
 use crate::deploy::project::Project;
 use crate::deploy::state::folder::StateFolder;
 use crate::deploy::state::history::{DeployEntry, DeployKind, StepOutcome};
 use crate::deploy::state::recovery::sweep_tasks;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::text::excerpt;
 
 /// One thing that was done. What is only known of deploys is `None` for others, and for a deploy that only a job tells of.
@@ -87,6 +87,25 @@ pub async fn history(project: &Project) -> Result<Vec<HistoryEntry>> {
     }
     let jobs = if state.has_jobs { history_in(client, &folder).await? } else { Vec::new() };
     Ok(merged(state.history(client.server_time()), &jobs))
+}
+
+/// The longest list of jobs, in bytes. The host that it comes from is not trusted.
+const MOST_HISTORY_BYTES: usize = 4 << 20;
+
+/// The jobs that the runner did on the host in this project, oldest first.
+pub(super) async fn history_in(client: &Client, folder: &StateFolder) -> Result<Vec<Value>> {
+    #[derive(Deserialize)]
+    struct History {
+        jobs: Vec<Value>,
+    }
+    let place = folder.path().join("history.json")?;
+    match client.read_file_at_most(&place, MOST_HISTORY_BYTES).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(content) => serde_json::from_slice::<History>(&content)
+            .map(|history| history.jobs)
+            .map_err(|_| Error::config(format!("{place} cannot be read"))),
+    }
 }
 
 /// Both lists by time.

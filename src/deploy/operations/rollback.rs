@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::history::history_in;
 use super::maintenance::{JOB_LIMIT, Maintenance};
 use super::reload::{is_refused, reload as reload_site};
 use crate::api::checked_domain;
@@ -21,7 +22,7 @@ use crate::deploy::state::history::DeployEntry;
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::{remove_work, sweep_tasks};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::host::{Applied, JobFolder, Operation, State};
 use crate::setting::Setting;
 use crate::text::counted;
@@ -360,29 +361,12 @@ async fn known_history(client: &Client, folder: &StateFolder) -> Vec<Value> {
     })
 }
 
-/// The longest index and the longest history, in bytes. The host that they come from is not trusted.
+/// The longest index, in bytes. The host that it comes from is not trusted.
 const MOST_INDEX_BYTES: usize = 64 << 20;
-const MOST_HISTORY_BYTES: usize = 4 << 20;
 
 async fn index_of(client: &Client, folder: &StateFolder, target: &str) -> Result<Index> {
     let place = folder.kept_index(target)?;
     let content = client.read_file_at_most(&place, MOST_INDEX_BYTES).await?;
     serde_json::from_slice(&content)
         .map_err(|_| Error::job(format!("{place} cannot be read, so nothing can be undone")))
-}
-
-/// The jobs that the runner did on the host in this project, oldest first.
-pub(super) async fn history_in(client: &Client, folder: &StateFolder) -> Result<Vec<Value>> {
-    #[derive(Deserialize)]
-    struct History {
-        jobs: Vec<Value>,
-    }
-    let place = folder.path().join("history.json")?;
-    match client.read_file_at_most(&place, MOST_HISTORY_BYTES).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-        Ok(content) => serde_json::from_slice::<History>(&content)
-            .map(|history| history.jobs)
-            .map_err(|_| Error::config(format!("{place} cannot be read"))),
-    }
 }

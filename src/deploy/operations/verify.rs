@@ -141,11 +141,7 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
         }
         None => None,
     };
-    let told = match executors.lane(client) {
-        Some(lane) => lane.state(folder.path()).await,
-        None => None,
-    };
-    let state = folder.read_told(client, told).await?;
+    let (state, _) = folder.read_by(client, executors.lane(client).as_ref()).await?;
     for damage in state.damages() {
         log::warn!("{damage}");
     }

@@ -106,6 +106,14 @@ impl Workload {
         BULK_REQUESTS + self.leftovers + self.parts + self.reloads
     }
 
+    /// What single requests have to do; human-readable.
+    pub fn singly(&self) -> String {
+        match self.changes {
+            0 => "no files need to be sent".to_owned(),
+            changes => format!("{} can be made with single requests", counted(changes, "change")),
+        }
+    }
+
     /// Whether a bundle saves requests. By the agent everything goes as one, since that can be undone.
     pub fn is_worth_a_bundle(&self) -> bool {
         let Rate { look, job, .. } = Rate::of("webapp");

@@ -13,7 +13,6 @@ use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::host::{Agent, Agents, Executor, Lane};
 use crate::setting::Setting;
-use crate::text::counted;
 
 /// The executors by name, as a caller chooses among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -125,7 +124,7 @@ impl ExecutorOptions {
             return self.wanted(client).await;
         }
         if workload.changes == 0 {
-            return Ok(SelectedExecutor::none("no file is to be sent"));
+            return Ok(SelectedExecutor::none(workload.singly()));
         }
         let why = match self.agent(client).await? {
             Ok(agent) => return Ok(agent),
@@ -134,14 +133,9 @@ impl ExecutorOptions {
         if workload.is_worth_a_bundle() {
             return self.task(client, why).await;
         }
-        let changes = counted(workload.changes, "change");
         let why = if self.domain.is_none() { String::new() } else { format!(", and {why}") };
         let requests = self.agent_requests();
-        Ok(SelectedExecutor {
-            executor: None,
-            why: format!("{changes} can be made with single requests{why}"),
-            requests,
-        })
+        Ok(SelectedExecutor { executor: None, why: format!("{}{why}", workload.singly()), requests })
     }
 
     /// The executor of a job, which the API cannot do. `otherwise` begins the message if there is none.

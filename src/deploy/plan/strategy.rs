@@ -66,10 +66,7 @@ impl Strategy {
         let is_worth_it = is_wanted || is_agent || workload.is_worth_a_bundle();
         let in_bulk = chosen.executor.is_some() && workload.changes > 0 && is_worth_it;
         let name = chosen.executor.as_ref().map(Executor::name);
-        let files = match workload.changes {
-            0 => "no files need to be sent".to_owned(),
-            changes => format!("{} can be made with single requests", counted(changes, "change")),
-        };
+        let files = workload.singly();
         match name {
             Some(_) if must_be_kept && executors.choice == ExecutorChoice::Auto => {
                 chosen.why = format!("what it replaces must be kept for a rollback, and {}", chosen.why);

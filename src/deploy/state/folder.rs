@@ -15,10 +15,11 @@ use super::intent::{Intent, IntentState};
 use super::manifest::{FileState, Files, Manifest, below};
 use crate::api::Entry;
 use crate::client::RemotePath;
+use crate::clock::{self, Tick};
 use crate::deploy::paths::{folders_of, parent_of, place};
 use crate::deploy::remote::{Remote, list_if_there};
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::SiteState;
+use crate::host::{Lane, SiteState};
 
 /// The folder in the account's home that holds the state of all projects.
 const HOME_FOLDER: &str = ".pya";
@@ -101,9 +102,15 @@ impl StateFolder {
         self.read_with(remote, None, true).await
     }
 
-    /// The same, as far as the account's site has told it already: none unless something is damaged, or too long.
-    pub(crate) async fn read_told<R: Remote>(&self, remote: &R, told: Option<SiteState>) -> Result<State> {
-        self.read_with(remote, told, true).await
+    /// The same from the account's site if that answers: then no request, unless something is damaged, or too long. Also
+    /// tells when the site answered.
+    pub(crate) async fn read_by<R: Remote>(&self, remote: &R, lane: Option<&Lane>) -> Result<(State, Option<Tick>)> {
+        let told = match lane {
+            Some(lane) => lane.state(&self.folder).await,
+            None => None,
+        };
+        let answered = told.as_ref().map(|_| clock::now());
+        Ok((self.read_with(remote, told, true).await?, answered))
     }
 
     /// Reads the intents and maintenance notes: one request unless something is running or was interrupted.
