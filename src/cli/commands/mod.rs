@@ -11,6 +11,7 @@ mod diff;
 mod dispatch;
 mod emulator;
 mod endpoint;
+mod env;
 mod get;
 mod history;
 mod local_file;
