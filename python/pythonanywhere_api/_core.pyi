@@ -1305,7 +1305,7 @@ class PythonanywhereApi(_PythonanywhereBase):
                 and the next deploy says that it is owed.
         """
     @property
-    def agent(self) -> AgentOfWebApp[AgentChange | None, AgentStatus | None]:
+    def agent(self) -> AgentOfWebApp[AgentChange | None, AgentStatus | None, dict[str, str] | None, list[str] | None]:
         """The agent in a web app, which unpacks bundles and runs commands there."""
     def manage(
         self,
@@ -1574,7 +1574,14 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
     ) -> Coroutine[DeployReport]:
         """As `PythonanywhereApi.deploy`, awaited."""
     @property
-    def agent(self) -> AgentOfWebApp[Coroutine[AgentChange | None], Coroutine[AgentStatus | None]]:
+    def agent(
+        self,
+    ) -> AgentOfWebApp[
+        Coroutine[AgentChange | None],
+        Coroutine[AgentStatus | None],
+        Coroutine[dict[str, str] | None],
+        Coroutine[list[str] | None],
+    ]:
         """See `PythonanywhereApi.agent`."""
     def manage(
         self,
@@ -2199,9 +2206,11 @@ def _webfaction_classes() -> tuple[type[Any], type[Any]]: ...
 
 _Change = TypeVar("_Change")
 _Status = TypeVar("_Status")
+_Variables = TypeVar("_Variables")
+_Names = TypeVar("_Names")
 
 @final
-class AgentOfWebApp(Generic[_Change, _Status]):
+class AgentOfWebApp(Generic[_Change, _Status, _Variables, _Names]):
     """The agent in a web app. Its methods wait or are coroutines, like those of the class that it is an attribute of.
 
     It is code of this package, stored in ``/home/<user>/.pya/agent-<domain>/`` and started by a stub in the WSGI file,
@@ -2233,6 +2242,28 @@ class AgentOfWebApp(Generic[_Change, _Status]):
 
         Raises:
             ConfigError: it was changed since; the message shows how.
+        """
+    def variables(self, domain: str) -> _Variables:
+        """Reads the environment variables of a web app that :meth:`set_variables` or ``pya env`` has set, by name.
+
+        They are in a file that only the account may read, and may be passwords.
+        """
+    def set_variables(
+        self, domain: str, values: Mapping[str, str | None], site_url: str | None = None
+    ) -> _Names:
+        """Sets environment variables of a web app, and removes those whose value is ``None``; returns the names of all.
+
+        The web app has them from its next reload on, commands on the host at once. They go before what the web app
+        inherits. No receipt or history repeats a value.
+
+        Args:
+            domain: of the web app.
+            values: by name. Names that decide for whom, or which, code is run (``API_TOKEN``, ``HOME``, ``PATH``, ``LD_*``,
+                ``PYTHON*``, ``DJANGO_SETTINGS_MODULE``) are refused; so is more than 64 KiB of all.
+            site_url: where the site is, if not at the domain.
+
+        Raises:
+            ConfigError: the web app has no agent, which keeps them; or a name is refused.
         """
 
 @final
