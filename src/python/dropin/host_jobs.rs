@@ -18,7 +18,7 @@ use super::finished::{Finished, none};
 use super::keywords::Keywords;
 use super::service::{Call, Failed, Service};
 use super::state::Shared;
-use crate::deploy::{self, ExecutorOptions, Outcome, PullOptions, SelectOptions};
+use crate::deploy::{self, ExecutorOptions, Inspection, Outcome, PullOptions, SelectOptions};
 use crate::host::{Agents, Variables};
 use crate::python::convert::json_to_py;
 use crate::python::errors::IntoPy;
@@ -50,6 +50,9 @@ pub(super) enum HostJob {
     History,
     Rollback { deploy: Option<String>, reload: Vec<String>, yes: bool },
     Pull { to: PathBuf, options: PullOptions },
+    Virtualenv { name: String, python: String },
+    Requirements { requirements: String, virtualenv: String },
+    Inspect(Inspection),
 }
 
 /// A job, and what runs it.
@@ -142,6 +145,31 @@ pub(super) fn pull<'py>(py: Python<'py>, to: PathBuf, options: Option<&Bound<'py
     })
 }
 
+pub(super) fn virtualenv<'py>(
+    py: Python<'py>,
+    name: String,
+    python: String,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Request> {
+    request(py, "make_virtualenv", options, |_| Ok(HostJob::Virtualenv { name, python }))
+}
+
+pub(super) fn requirements<'py>(
+    py: Python<'py>,
+    requirements: String,
+    virtualenv: String,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Request> {
+    request(py, "install_requirements", options, |_| Ok(HostJob::Requirements { requirements, virtualenv }))
+}
+
+pub(super) fn inspect<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
+    request(py, "inspect_settings", options, |keywords| {
+        let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
+        Ok(HostJob::Inspect(Inspection { manage, settings, virtualenv: keywords.text("virtualenv")? }))
+    })
+}
+
 /// What a job gives back.
 enum Answer {
     Command(Outcome),
@@ -192,6 +220,17 @@ async fn answer(service: &Service, Request { job, executors }: Request) -> Resul
         }
         HostJob::Pull { to, options } => {
             deploy::pull(&project, &executors, &options, &to).await.map(|report| Answer::Json(json!(report)))
+        }
+        HostJob::Virtualenv { name, python } => {
+            deploy::make_virtualenv(&project, &executors, &name, &python).await.map(|made| Answer::Json(json!(made)))
+        }
+        HostJob::Requirements { requirements, virtualenv } => {
+            deploy::install_requirements(&project, &executors, &requirements, &virtualenv)
+                .await
+                .map(|done| Answer::Json(json!(done)))
+        }
+        HostJob::Inspect(inspection) => {
+            deploy::inspect_settings(&project, &executors, &inspection).await.map(|found| Answer::Json(json!(found)))
         }
     }
     .map_err(failed(task))
