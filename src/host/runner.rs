@@ -18,9 +18,10 @@ macro_rules! sources {
 }
 
 /// Each file of the archive, in its order, and its text.
-const SOURCES: [(&str, &str); 21] = sources![
+const SOURCES: [(&str, &str); 22] = sources![
     "__main__.py",
     "pya_runner/__init__.py",
+    "pya_runner/announce.py",
     "pya_runner/apply.py",
     "pya_runner/archive.py",
     "pya_runner/commands.py",

@@ -4,6 +4,7 @@
 //! also ends a command), and gives up after a while. None of them reads a terminal or a page: only the receipt counts, which is read through the
 //! API.
 
+mod announced;
 mod cancel;
 mod console;
 mod task;
@@ -17,6 +18,7 @@ use super::workspace::JobFolder;
 use crate::api::TaskKind;
 use crate::error::{Error, ErrorKind, Result};
 
+pub use announced::{Announced, Announcement};
 pub use task::{sweep, sweep_own};
 
 /// A way to start jobs.

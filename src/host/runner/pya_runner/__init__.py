@@ -7,7 +7,8 @@ the archive may be replaced by a newer one afterwards.
 It needs only the standard library, of Python 3.8 or later.
 """
 
+from .announce import deploy, finish
 from .entry import refuse, run_job
 from .state import read_state
 
-__all__ = ["read_state", "refuse", "run_job"]
+__all__ = ["deploy", "finish", "read_state", "refuse", "run_job"]

@@ -2,6 +2,7 @@
 
 FORMAT = 1
 LIFETIME = 30 * 60  # seconds after which a job is no longer started
+ANNOUNCED = "announced"  # in a work folder: that the intent was written, and the deploy was alone then
 JOURNAL = "journal.json"  # in a work folder: what a transaction will do, written before it starts
 ELSEWHERE = "elsewhere.json"  # in a work folder: where else the job has files
 RECEIPTS_KEPT = 20
