@@ -106,7 +106,7 @@ impl StateFolder {
     /// tells when the site answered.
     pub(crate) async fn read_by<R: Remote>(&self, remote: &R, lane: Option<&Lane>) -> Result<(State, Option<Tick>)> {
         let told = match lane {
-            Some(lane) => lane.state(&self.folder).await,
+            Some(lane) => lane.state(&self.folder, &self.project).await,
             None => None,
         };
         let answered = told.as_ref().map(|_| clock::now());
@@ -133,7 +133,8 @@ impl StateFolder {
 
     async fn read_once<R: Remote>(&self, source: &Source<'_, R>, manifest: bool) -> Result<State> {
         let Contents { generations, intents, maintenance, works, kept, has_jobs } = source.list(self).await?;
-        let mut state = State { generations, works, kept, has_jobs, ..State::default() };
+        let is_new = source.told.as_ref().is_some_and(|told| told.is_new);
+        let mut state = State { generations, works, kept, has_jobs, is_new, ..State::default() };
         if manifest {
             self.read_manifest(source, &mut state).await?;
         }
@@ -258,6 +259,8 @@ impl Contents {
 /// What the folder says.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct State {
+    /// Whether the account's site told that nothing is at the project's place yet.
+    pub is_new: bool,
     pub manifest: Option<Manifest>,
     pub generations: BTreeSet<u64>,
     pub intents: Vec<Intent>,

@@ -72,6 +72,8 @@ struct Shared<R> {
     taken_over: OnceLock<String>,
     has_manifest: AtomicBool,
     wrote_manifest: AtomicBool,
+    /// The agent in the account's site announced this deploy.
+    is_by_site: AtomicBool,
 }
 
 /// What a look at the state folder is compared with.
@@ -125,17 +127,17 @@ impl Written {
 }
 
 impl<R: Remote> Lease<R> {
-    /// Writes the intent. If that fails, it may be there all the same: then it says truly that a deploy was cut off.
+    /// Writes the intent, as [`Self::announce`] does.
     pub(crate) async fn write(remote: &R, place: RemotePath, intent: Intent) -> Result<Self> {
+        let lease = Self::new(remote, place, intent);
+        lease.announce().await?;
+        Ok(lease)
+    }
+
+    /// A lease whose intent is yet to be written, by [`Self::announce`] or by the agent in the account's site.
+    pub(crate) fn new(remote: &R, place: RemotePath, intent: Intent) -> Self {
         let active = Active::new(&intent.id);
         let written = Written::now(remote);
-        if let Err(error) = remote.write(&place, intent.to_text().into()).await {
-            // Nothing was done yet, so the intent is worth nothing: try to take it back.
-            if let Err(second) = delete_if_there(remote, &place).await {
-                log::warn!("{place} could not be removed and will expire: {}", second.chain());
-            }
-            return Err(error);
-        }
         let shared = Shared {
             remote: remote.clone(),
             place,
@@ -154,8 +156,37 @@ impl<R: Remote> Lease<R> {
             taken_over: OnceLock::new(),
             has_manifest: AtomicBool::new(false),
             wrote_manifest: AtomicBool::new(false),
+            is_by_site: AtomicBool::new(false),
         };
-        Ok(Self { shared: Arc::new(shared), task: None, _active: active })
+        Self { shared: Arc::new(shared), task: None, _active: active }
+    }
+
+    /// Writes the intent. If that fails, it may be there all the same: then it says truly that a deploy was cut off.
+    pub(crate) async fn announce(&self) -> Result<()> {
+        let (remote, place) = (&self.shared.remote, &self.shared.place);
+        let (written, text) = (Written::now(remote), self.intent().to_text());
+        *self.shared.written.lock().unwrap_or_else(PoisonError::into_inner) = written;
+        if let Err(error) = remote.write(place, text.into()).await {
+            // Nothing was done yet, so the intent is worth nothing: try to take it back.
+            if let Err(second) = delete_if_there(remote, place).await {
+                log::warn!("{place} could not be removed and will expire: {}", second.chain());
+            }
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Notes that the agent in the account's site has written the intent, was alone, and writes the manifest, of this
+    /// `generation`. Watches from now on whether another deploy takes over.
+    pub(crate) fn announced_by_site(&self, folder: &StateFolder, generation: u64) {
+        self.shared.is_by_site.store(true, Ordering::SeqCst);
+        self.shared.has_manifest.store(true, Ordering::SeqCst);
+        self.watch(folder, generation, BTreeSet::new());
+    }
+
+    /// Whether the agent in the account's site has announced this deploy, and can end it.
+    pub(crate) fn is_by_site(&self) -> bool {
+        self.shared.is_by_site.load(Ordering::SeqCst)
     }
 
     /// Starts to keep it fresh, at once if it went out before the service's clock was known: without an expiry it would
@@ -164,7 +195,9 @@ impl<R: Remote> Lease<R> {
         if self.shared.written().server.is_none() && self.shared.remote.server_time().is_some() {
             self.checkpoint();
         }
-        self.task = Some(tokio::spawn(Arc::clone(&self.shared).keep_fresh()));
+        if self.task.is_none() {
+            self.task = Some(tokio::spawn(Arc::clone(&self.shared).keep_fresh()));
+        }
     }
 
     /// Watches from now on whether another deploy takes over; the folder was listed just now. `generation` is that of the
@@ -268,7 +301,7 @@ impl<R: Remote> Lease<R> {
     }
 
     /// Lets the task end what it is writing, so that nothing of it arrives later.
-    async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
         self.shared.wake.notify_one();
         if let Some(task) = self.task.take()
