@@ -211,10 +211,14 @@ class Agent:
         elif operation != "status":
             try:
                 answer = self.work(operation, body)
+                if answer is None:
+                    status, answer = "404 Not Found", {"error": "there is no such file"}
             except (Exception, SystemExit):
                 # The receipt has the errors that the runner expects; the error log gets the others.
                 traceback.print_exc()
-        content = json.dumps(dict(known, time=int(time.time()), **answer)).encode()
+        content = answer
+        if not isinstance(answer, bytes):
+            content = json.dumps(dict(known, time=int(time.time()), **answer)).encode()
         if len(content) > LONGEST_ANSWER:
             content = json.dumps(known).encode()
         said = (str(VERSION), self.id, status[:3], operation, nonce, hashlib.sha256(content).hexdigest())
@@ -287,6 +291,8 @@ class Agent:
         runner = self.load_runner()
         if operation == "state":
             return runner.read_state(folder, request.get("have"), request.get("root"))
+        if operation == "read":
+            return runner.read_piece(folder, request["name"], request["offset"], request["size"])
         if operation == "finish":
             return runner.finish(folder, request["id"], request.get("note"))
         job, limit = request["job"], max(1, min(LONGEST_STEP, float(request.get("limit", 45))))

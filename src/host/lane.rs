@@ -19,6 +19,7 @@ use super::site::{Answer, STATE};
 use crate::api::Entry;
 use crate::client::{Client, RemotePath};
 use crate::digest::sha256;
+use crate::error::Error;
 
 /// The site of a web app that may have an agent.
 #[derive(Debug, Clone)]
@@ -71,6 +72,28 @@ impl Lane {
             log::info!("{}: {why}; asking the API", self.domain);
         }
         state.ok()
+    }
+
+    /// A file in a state folder, of at most so many bytes, from the site that has just told what is in that folder; `None` if
+    /// the API has to be asked.
+    pub async fn read_file(&self, folder: &RemotePath, name: &str, most: usize) -> Option<Bytes> {
+        let agents = Agents::new(&self.client, &self.domain, self.site_url.as_deref()).ok()?;
+        agents.site.check_takes_deploys().ok()?;
+        let key = agents.key(&agents.site.answered_just_now()?.id).ok()?;
+        agents.site.set_behind(cache::agent(&self.client, &self.domain)?.behind);
+        let mut content = Vec::new();
+        let take = |piece: Bytes| {
+            content.extend_from_slice(&piece);
+            if content.len() > most { Err(Error::job(format!("{name} is too long"))) } else { Ok(()) }
+        };
+        match agents.site.read_file(&key, folder.name(), name, take).await {
+            Ok(true) => Some(content.into()),
+            Ok(false) => None,
+            Err(error) => {
+                log::info!("{}: {}; asking the API", self.domain, error.chain());
+                None
+            }
+        }
     }
 
     async fn ask(&self, folder: &RemotePath, root: &RemotePath) -> Result<SiteState, String> {

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::sign::{HEADER, Key, PATH, Signed};
 use crate::client::{Client, Options, RateLimit, Request, Response};
@@ -99,6 +99,12 @@ pub struct Site {
 
 /// The operation that looks at a state folder.
 pub(super) const STATE: &str = "state";
+
+/// The operation that reads a piece of a file in a state folder.
+const READ: &str = "read";
+
+/// The longest piece that is read at once, in bytes: shorter than the longest answer.
+const READ_PIECE: usize = 7 << 20;
 
 /// The operation that brings a piece of a bundle, and announces the deploy with the first one.
 pub(super) const DEPLOY: &str = "deploy";
@@ -308,11 +314,48 @@ impl Site {
         self.exchange(key, &signed, limit, Bytes::copy_from_slice(body)).await
     }
 
-    async fn exchange(&self, key: &Key, signed: &Signed, limit: Duration, body: Bytes) -> Result<Answer> {
+    /// Reads a file in a state folder, in pieces, each of which `take` gets; false if one of them was not answered, or there
+    /// is no such file.
+    pub(super) async fn read_file(
+        &self,
+        key: &Key,
+        folder: &str,
+        name: &str,
+        mut take: impl FnMut(Bytes) -> Result<()>,
+    ) -> Result<bool> {
+        let mut offset = 0;
+        loop {
+            let body = json!({ "state": folder, "name": name, "offset": offset, "size": READ_PIECE }).to_string();
+            let signed = key.sign(READ, body.as_bytes(), self.time())?;
+            let (response, is_signed) = self.exchange_raw(key, &signed, REQUEST_LIMIT, body.into()).await?;
+            if !is_signed || response.status != StatusCode::OK || response.body.len() > READ_PIECE {
+                return Ok(false);
+            }
+            let size = response.body.len();
+            offset += size;
+            take(response.body)?;
+            if size < READ_PIECE {
+                return Ok(true);
+            }
+        }
+    }
+
+    async fn exchange_raw(
+        &self,
+        key: &Key,
+        signed: &Signed,
+        limit: Duration,
+        body: Bytes,
+    ) -> Result<(Response, bool)> {
         let request = Request::post("").content(body, "application/json").header(HEADER, &signed.header)?;
         let response = self.send(PATH, request.timeout(limit).at_most(MOST_ANSWERED)).await?;
         let signature = response.headers.get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let is_signed = key.has_signed(signed, response.status.as_u16(), &response.body, signature);
+        Ok((response, is_signed))
+    }
+
+    async fn exchange(&self, key: &Key, signed: &Signed, limit: Duration, body: Bytes) -> Result<Answer> {
+        let (response, is_signed) = self.exchange_raw(key, signed, limit, body).await?;
         let said: Value = response.json("the agent's answer").unwrap_or_default();
         if is_signed {
             self.note_answer(key.agent(), &signed.operation, &said);

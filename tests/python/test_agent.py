@@ -171,9 +171,30 @@ def test_of_two_workers_with_the_same_request_one_takes_it(server, installed):
         assert codes == [0, 1]
 
 
+class Unread(io.RawIOBase):
+    """A body that nobody may read."""
+
+    def read(self, size=-1):
+        raise AssertionError("it was read")
+
+
 @pytest.mark.parametrize("length", ["", "-1", "abc", "1e3", "65537", "9999999", " 2", "٢"])
-def test_a_body_of_no_sensible_length_is_not_read(server, installed, length):
-    assert not server.is_answered(installed.signed(), CONTENT_LENGTH=length)
+@pytest.mark.parametrize("signed", [{}, {"length": "2"}, {"length": "17825792"}, {"length": "65536"}])
+def test_a_body_of_no_sensible_length_is_refused_unread(server, installed, length, signed):
+    environ = {"CONTENT_LENGTH": length, "wsgi.input": Unread()}
+    status, _, content = server.ask(installed.signed(**signed), **environ)
+    assert status == "400 Bad Request"
+    assert "not the one that was signed" in json.loads(content)["error"]
+
+
+def test_a_long_body_must_have_the_length_that_is_signed(server, installed):
+    body = b"{}" + b" " * 70_000
+    for length, status in [(None, "400"), ("70001", "400"), ("70003", "400"), ("70002", "200")]:
+        fields = installed.signed("status", body, **({"length": length} if length else {}))
+        assert server.ask(fields, body)[0][:3] == status, length
+    too_long = installed.signed("status", **{"length": str((17 << 20) + 1)})
+    environ = {"CONTENT_LENGTH": too_long["length"], "wsgi.input": Unread()}
+    assert server.ask(too_long, **environ)[0] == "400 Bad Request"
 
 
 class Endless(io.RawIOBase):

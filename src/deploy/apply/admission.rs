@@ -47,7 +47,7 @@ impl<R: Remote> Run<'_, R> {
 
     /// Takes our own intent back and says why.
     pub(super) async fn withdraw(&self, lease: Lease<R>, why: Error) -> Error {
-        if let Err(error) = self.remove(lease).await {
+        if let Err(error) = lease.remove().await {
             self.recorder
                 .warn(format!("the intent of this deploy is still on the host and will expire: {}", error.chain()));
         }

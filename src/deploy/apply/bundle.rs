@@ -11,7 +11,9 @@ use super::progress::ProgressEvent;
 use crate::client::FileContent;
 use crate::deploy::operations::maintenance::JOB_LIMIT;
 use crate::deploy::operations::temporary::TemporaryFiles;
+use crate::deploy::plan::strategy::ByWhat;
 use crate::deploy::remote::Remote;
+use crate::deploy::state::by_site::SiteWork;
 use crate::deploy::state::lease::Lease;
 use crate::error::{ErrorKind, Result};
 use crate::host::{Bundle, Executor, Job, JobFolder, More, Operation, Receipt, State};
@@ -20,7 +22,7 @@ use crate::text::{counted, first_few};
 impl<R: Remote> Run<'_, R> {
     /// Uploads a bundle and has it put in place. Whatever fails is in the report; then it returns false.
     ///
-    /// `begun` is what came of it so far if the account's site got it ([`super::by_site`]).
+    /// `begun` is what came of it so far if the account's site got it ([`crate::deploy::state::by_site`]).
     pub(crate) async fn apply_in_bulk(
         &self,
         lease: &Lease<R>,
@@ -69,6 +71,46 @@ impl<R: Remote> Run<'_, R> {
         true
     }
 
+    /// Has the account's site announce the deploy and put the bundle in place, if it takes bundles; `None` if nothing was
+    /// begun.
+    pub(super) async fn begin_by_site(
+        &self,
+        lease: &mut Lease<R>,
+        id: &str,
+        load: &PackedBundle,
+    ) -> Option<Result<Receipt>> {
+        let Some((client, Executor::Webapp(agent))) = &self.strategy.executor else { return None };
+        if self.strategy.by_site != ByWhat::Site {
+            return None;
+        }
+        let job_folder = &self.job_folder(client);
+        let job = &self.job(job_folder, id, load, None);
+        let (bundle, generation, limit) = (Some(&load.bundle), self.generation(), JOB_LIMIT);
+        self.tell_working("webapp");
+        let work = SiteWork { agent, job_folder, job, bundle, generation, limit };
+        let begun = lease.begin_by_site(&self.folder, work).await;
+        self.recorder.lock().running = None;
+        begun
+    }
+
+    /// Tells that the host is at work.
+    fn tell_working(&self, executor: &str) {
+        self.watcher.tell(ProgressEvent::Working { executor: executor.to_owned() });
+        self.recorder.lock().running = Some("bundle".to_owned());
+    }
+
+    /// The job that puts the files in place, `more` being what it missed before.
+    fn job(&self, job_folder: &JobFolder, id: &str, load: &PackedBundle, more: Option<More>) -> Job {
+        let operation = Operation::Apply {
+            parts: load.bundle.parts.clone(),
+            bytes: load.bundle.bytes,
+            copies: load.copies,
+            generation: self.generation(),
+            more,
+        };
+        job_folder.job(id, &self.base.remote_root, operation)
+    }
+
     async fn send_and_run(
         &self,
         lease: &Lease<R>,
@@ -102,13 +144,13 @@ impl<R: Remote> Run<'_, R> {
 }
 
 /// A bundle, and the job on the host that puts it in place.
-pub(super) struct Delivery<'a, R> {
-    pub run: &'a Run<'a, R>,
-    pub lease: &'a Lease<R>,
-    pub id: &'a str,
-    pub load: &'a PackedBundle,
-    pub job_folder: JobFolder,
-    pub executor: &'a Executor,
+struct Delivery<'a, R> {
+    run: &'a Run<'a, R>,
+    lease: &'a Lease<R>,
+    id: &'a str,
+    load: &'a PackedBundle,
+    job_folder: JobFolder,
+    executor: &'a Executor,
 }
 
 impl<R: Remote> Delivery<'_, R> {
@@ -171,16 +213,8 @@ impl<R: Remote> Delivery<'_, R> {
         Ok(())
     }
 
-    /// The job that puts the files in place, `more` being what it missed before.
-    pub(super) fn job(&self, more: Option<More>) -> Job {
-        let operation = Operation::Apply {
-            parts: self.load.bundle.parts.clone(),
-            bytes: self.load.bundle.bytes,
-            copies: self.load.copies,
-            generation: self.run.generation(),
-            more,
-        };
-        self.job_folder.job(self.id, &self.run.base.remote_root, operation)
+    fn job(&self, more: Option<More>) -> Job {
+        self.run.job(&self.job_folder, self.id, self.load, more)
     }
 
     async fn run_job(&self, more: Option<More>) -> Result<Receipt> {
@@ -188,10 +222,8 @@ impl<R: Remote> Delivery<'_, R> {
         self.working(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await
     }
 
-    /// Waits for the host, and tells that it is at work.
-    pub(super) async fn working<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.run.watcher.tell(ProgressEvent::Working { executor: self.executor.name().to_owned() });
-        self.run.recorder.lock().running = Some("bundle".to_owned());
+    async fn working<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.run.tell_working(self.executor.name());
         let outcome = self.lease.guard().wait_for(work).await;
         self.run.recorder.lock().running = None;
         outcome

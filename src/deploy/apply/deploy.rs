@@ -3,7 +3,7 @@
 //! Intent, listing of the state folder, what is in the way, uploads, new manifest, commands on the host, reloads, the
 //! health check, deletes, old notes, and the intent last. A bundle does the uploads, the manifest and the deletes at once
 //! ([`super::bundle`]), and where the account's site takes them the first steps and the last are one request to it each
-//! ([`super::by_site`]). Nothing is reloaded or deleted after an error: the next deploy does it, because the intent stays and says
+//! ([`crate::deploy::state::by_site`]). Nothing is reloaded or deleted after an error: the next deploy does it, because the intent stays and says
 //! that it is owed. Dropping the future sends nothing more and loses nothing, for the same reason.
 
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ use crate::deploy::diff::databases::spare_databases;
 use crate::deploy::diff::model::DeployDiff;
 use crate::deploy::plan::options::DeployOptions;
 use crate::deploy::plan::planner::ResolvedPlan;
-use crate::deploy::plan::strategy::{ByWhat, Strategy};
+use crate::deploy::plan::strategy::Strategy;
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::git::Revision;
@@ -172,8 +172,8 @@ impl<R: Remote> Run<'_, R> {
         };
         let mut lease = Lease::new(self.remote, self.folder.intent(&id)?, intent);
         let begun = match &load {
-            Some(load) if self.strategy.by_site == ByWhat::Site => Box::pin(self.begin_by_site(&mut lease, &id, load)).await,
-            _ => None,
+            Some(load) => Box::pin(self.begin_by_site(&mut lease, &id, load)).await,
+            None => None,
         };
         if begun.is_none() {
             lease.announce().await?;
@@ -198,7 +198,7 @@ impl<R: Remote> Run<'_, R> {
         if is_done && self.clean_up().await {
             // A reload that an earlier deploy owes and that was not asked for is still owed.
             let is_owed = !lease.intent().reload.is_empty();
-            match if is_owed { self.leave_if_ours(lease).await } else { self.finish(lease).await } {
+            match if is_owed { lease.leave_if_ours().await } else { lease.finish().await } {
                 Err(error) if error.kind() == ErrorKind::Held => return Err(error),
                 Err(error) => self.recorder.warn(format!(
                     "everything is deployed, but the intent of this deploy is still on the host and will expire: {}",
@@ -224,7 +224,7 @@ impl<R: Remote> Run<'_, R> {
         }
         if self.recorder.lock().rolled_back {
             // The rollback paid what this deploy owed.
-            if let Err(error) = self.remove(lease).await {
+            if let Err(error) = lease.remove().await {
                 self.recorder.warn(format!("the intent of this deploy is still on the host: {}", error.chain()));
             }
             return Ok(());
@@ -270,7 +270,7 @@ impl<R: Remote> Run<'_, R> {
     }
 
     async fn leave(&self, lease: Lease<R>) {
-        if let Err(error) = self.leave_note(lease).await {
+        if let Err(error) = lease.leave().await {
             self.recorder.warn(format!("the host could not be told that this deploy ended: {}", error.chain()));
         }
     }

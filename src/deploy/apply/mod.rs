@@ -2,7 +2,6 @@
 
 pub(super) mod admission;
 pub(super) mod bundle;
-mod by_site;
 pub(super) mod cleanup;
 pub(super) mod commands;
 pub(super) mod context;

@@ -113,9 +113,14 @@ impl StateFolder {
         Ok((self.read_with(remote, told, true).await?, answered))
     }
 
-    /// Reads the intents and maintenance notes: one request unless something is running or was interrupted.
-    pub(crate) async fn read_notes<R: Remote>(&self, remote: &R) -> Result<State> {
-        self.read_with(remote, None, false).await
+    /// Reads the intents and maintenance notes: one request unless something is running or was interrupted; none where the
+    /// account's site tells them.
+    pub(crate) async fn read_notes_by<R: Remote>(&self, remote: &R, lane: Option<&Lane>) -> Result<State> {
+        let told = match lane {
+            Some(lane) => lane.state(&self.folder, &self.project).await,
+            None => None,
+        };
+        self.read_with(remote, told, false).await
     }
 
     async fn read_with<R: Remote>(&self, remote: &R, told: Option<SiteState>, manifest: bool) -> Result<State> {

@@ -28,6 +28,7 @@ use crate::client::RemotePath;
 use crate::clock::{self, Tick};
 use crate::deploy::remote::{Remote, delete_if_there};
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::{Agent, JobFolder};
 
 /// How often the intent is written anew.
 const REFRESH: Duration = Duration::from_secs(3 * 60);
@@ -72,8 +73,14 @@ struct Shared<R> {
     taken_over: OnceLock<String>,
     has_manifest: AtomicBool,
     wrote_manifest: AtomicBool,
-    /// The agent in the account's site announced this deploy.
-    is_by_site: AtomicBool,
+    /// What announced this deploy instead of this process, and can end it.
+    announcer: OnceLock<Announcer>,
+}
+
+/// The agent in the account's site, and where the deploy's job is done.
+struct Announcer {
+    agent: Arc<Agent>,
+    job_folder: JobFolder,
 }
 
 /// What a look at the state folder is compared with.
@@ -156,7 +163,7 @@ impl<R: Remote> Lease<R> {
             taken_over: OnceLock::new(),
             has_manifest: AtomicBool::new(false),
             wrote_manifest: AtomicBool::new(false),
-            is_by_site: AtomicBool::new(false),
+            announcer: OnceLock::new(),
         };
         Self { shared: Arc::new(shared), task: None, _active: active }
     }
@@ -176,17 +183,32 @@ impl<R: Remote> Lease<R> {
         Ok(())
     }
 
-    /// Notes that the agent in the account's site has written the intent, was alone, and writes the manifest, of this
-    /// `generation`. Watches from now on whether another deploy takes over.
-    pub(crate) fn announced_by_site(&self, folder: &StateFolder, generation: u64) {
-        self.shared.is_by_site.store(true, Ordering::SeqCst);
+    /// Notes that this agent has written the intent, was alone, and writes the manifest, of this `generation`. Watches from
+    /// now on whether another deploy takes over.
+    pub(crate) fn announced_by(&self, agent: &Arc<Agent>, job_folder: &JobFolder, folder: &StateFolder, generation: u64) {
+        let announcer = Announcer { agent: Arc::clone(agent), job_folder: job_folder.clone() };
+        // Set once, as the watch.
+        let _ = self.shared.announcer.set(announcer);
         self.shared.has_manifest.store(true, Ordering::SeqCst);
         self.watch(folder, generation, BTreeSet::new());
     }
 
-    /// Whether the agent in the account's site has announced this deploy, and can end it.
+    /// Whether the agent in the account's site has announced this deploy.
     pub(crate) fn is_by_site(&self) -> bool {
-        self.shared.is_by_site.load(Ordering::SeqCst)
+        self.shared.announcer.get().is_some()
+    }
+
+    /// Lets the agent that announced this deploy remove its intent, or leave it if something is owed. Whether the intent
+    /// was there; `None` if there is no such agent, or it did not say.
+    async fn end_by_site(&mut self, is_owed: bool) -> Option<bool> {
+        self.stop().await;
+        let Announcer { agent, job_folder } = self.shared.announcer.get()?;
+        let (id, note) = {
+            let mut intent = self.intent();
+            intent.ended |= is_owed;
+            (intent.id.clone(), is_owed.then(|| intent.to_value()))
+        };
+        agent.finish(job_folder, &id, note.as_ref()).await
     }
 
     /// Starts to keep it fresh, at once if it went out before the service's clock was known: without an expiry it would
@@ -258,7 +280,9 @@ impl<R: Remote> Lease<R> {
 
     /// Removes the intent: nothing is owed.
     pub(crate) async fn remove(mut self) -> Result<()> {
-        self.stop().await;
+        if self.end_by_site(false).await.is_some() {
+            return Ok(());
+        }
         delete_if_there(&self.shared.remote, &self.shared.place).await
     }
 
@@ -267,7 +291,9 @@ impl<R: Remote> Lease<R> {
     /// Of two deletes of one file only one succeeds, so an intent that is gone was removed by whoever took over, unless
     /// our own request was sent twice: then nobody else has left a trace.
     pub(crate) async fn finish(mut self) -> Result<()> {
-        self.stop().await;
+        if self.end_by_site(false).await == Some(true) {
+            return Ok(());
+        }
         let shared = &self.shared;
         match shared.remote.delete(&shared.place).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -283,14 +309,19 @@ impl<R: Remote> Lease<R> {
     }
 
     /// As [`Self::leave`], but `Held` if another deploy has taken over.
-    pub(crate) async fn leave_if_ours(self) -> Result<()> {
+    pub(crate) async fn leave_if_ours(mut self) -> Result<()> {
+        if self.end_by_site(true).await == Some(true) {
+            return Ok(());
+        }
         self.shared.look_if_older(Duration::ZERO).await?;
         self.leave().await
     }
 
     /// Leaves the intent on the host as a note of what is owed.
     pub(crate) async fn leave(mut self) -> Result<()> {
-        self.stop().await;
+        if self.end_by_site(true).await == Some(true) {
+            return Ok(());
+        }
         let text = {
             let mut intent = self.intent();
             intent.ended = true;
@@ -301,7 +332,7 @@ impl<R: Remote> Lease<R> {
     }
 
     /// Lets the task end what it is writing, so that nothing of it arrives later.
-    pub(crate) async fn stop(&mut self) {
+    async fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
         self.shared.wake.notify_one();
         if let Some(task) = self.task.take()

@@ -9,9 +9,12 @@
 //! long wake up meanwhile, it does the same job, whose lock lets one of them work and whose receipt answers the other,
 //! and does nothing once the intent is gone.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::webapp::{POLL, STEP, run_steps, signed_receipt};
@@ -175,7 +178,7 @@ impl Agent {
         pieces.take(size);
         let read = move || {
             let local = |source| Error::Local { path: file.clone(), source };
-            let mut opened = std::fs::File::open(&file).map_err(local)?;
+            let mut opened = File::open(&file).map_err(local)?;
             opened.seek(SeekFrom::Start(offset)).map_err(local)?;
             let mut content = vec![0; usize::try_from(size).unwrap_or_default()];
             opened.read_exact(&mut content).map_err(local)?;
@@ -246,6 +249,31 @@ impl Agent {
         job_folder.client.upload_file(&place, "used up by the client".into()).await
     }
 
+    /// Reads a file of a job into a local file, which must be of this size; whether that could be done.
+    ///
+    /// # Errors
+    /// `Local` if the file cannot be written.
+    pub async fn fetch(&self, job_folder: &JobFolder, id: &str, name: &str, to: &Path, size: u64) -> Result<bool> {
+        if self.check_takes_deploys().is_err() {
+            return Ok(false);
+        }
+        let local = |source| Error::Local { path: to.to_owned(), source };
+        let (mut file, mut left) = (File::create(to).map_err(local)?, size);
+        let take = |piece: Bytes| {
+            left = left.checked_sub(piece.len() as u64).ok_or_else(|| Error::job(format!("{name} is too long")))?;
+            file.write_all(&piece).map_err(local)
+        };
+        let read = self.site.read_file(&self.key, job_folder.state.name(), &format!("work-{id}/{name}"), take).await;
+        match read {
+            Ok(is_read) => Ok(is_read && left == 0),
+            Err(error @ Error::Local { .. }) => Err(error),
+            Err(error) => {
+                log::info!("{}: {}; asking the API", self.site.domain, error.chain());
+                Ok(false)
+            }
+        }
+    }
+
     /// Ends a deploy that this agent announced: removes its intent, or leaves it as `note`. Whether the intent was there;
     /// `None` if no signed answer says so, and the API has to be asked.
     pub async fn finish(&self, job_folder: &JobFolder, id: &str, note: Option<&Value>) -> Option<bool> {
@@ -293,7 +321,7 @@ impl<'a> Pieces<'a> {
         self.bundle?.parts.get(self.part).map(|part| (part, self.offset))
     }
 
-    fn file(&self, part: &Part) -> std::path::PathBuf {
+    fn file(&self, part: &Part) -> PathBuf {
         self.bundle.map(|bundle| bundle.file(part)).unwrap_or_default()
     }
 

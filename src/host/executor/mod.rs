@@ -10,6 +10,7 @@ mod console;
 mod task;
 mod webapp;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::agent::Agent;
@@ -25,7 +26,7 @@ pub use task::{sweep, sweep_own};
 #[derive(Debug)]
 pub enum Executor {
     /// The agent in the account's own web app.
-    Webapp(Box<Agent>),
+    Webapp(Arc<Agent>),
     /// An always-on task.
     AlwaysOn,
     /// A scheduled task, two minutes ahead.
