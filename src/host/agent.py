@@ -211,11 +211,11 @@ class Agent:
         elif operation != "status":
             try:
                 answer = self.work(operation, body)
-                if answer is None:
-                    status, answer = "404 Not Found", {"error": "there is no such file"}
             except (Exception, SystemExit):
                 # The receipt has the errors that the runner expects; the error log gets the others.
                 traceback.print_exc()
+            if operation == "read" and not isinstance(answer, bytes):
+                status, answer = "404 Not Found", {"error": "there is no such file"}
         content = answer
         if not isinstance(answer, bytes):
             content = json.dumps(dict(known, time=int(time.time()), **answer)).encode()

@@ -1,16 +1,13 @@
 """Deploys that the agent in the account's own site announces, carries out and ends: the API is asked for the reload."""
 
 import json
-import os
 import random
 import signal
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 from agent_site import PATH
@@ -63,11 +60,6 @@ def asked(site) -> list[str]:
 
 def reloads(site) -> list[str]:
     return [f"POST webapps/{site.domain}/reload/"]
-
-
-def json_of(report) -> dict:
-    made = report.to_json()
-    return json.loads(made) if isinstance(made, str) else made
 
 
 def remote_tree(site) -> dict[str, bytes]:
@@ -326,7 +318,7 @@ def test_of_two_clients_at_once_one_by_each_way_at_most_one_goes_on(lane, tmp_pa
         done = [name for name, report in reports.items() if report.ok]
         assert len(done) < 2, reports
         for name in versions.keys() - set(done):
-            assert json_of(reports[name])["held"], reports[name].stopped
+            assert json.loads(reports[name].to_json())["held"], reports[name].stopped
         version = remote_tree(lane)["version.txt"].decode()
         assert version == (versions[done[0]] if done else before["version.txt"].decode())
         assert {content.split()[0] for name, content in remote_tree(lane).items() if name.startswith("pkg")} == {
@@ -498,8 +490,7 @@ api = PythonanywhereApi(*sys.argv[1:4], "mysite")
 via = {"domain": sys.argv[5], "site_url": sys.argv[6]}
 diff = api.deploy_diff(sys.argv[4], **via)
 report = api.deploy(diff, reload=[sys.argv[5]], delete=True, **via)
-made = report.to_json()
-print(json.dumps(json.loads(made) if isinstance(made, str) else made))
+print(report.to_json())
 """
 
 

@@ -16,5 +16,6 @@ OUTPUT_HEAD, OUTPUT_TAIL = 64 << 10, 960 << 10
 GRACE_SECONDS = 5  # between TERM and KILL
 READ_RETRIES, READ_RETRY_SECONDS = 40, 0.05  # for a note that is being written
 MAX_PLAN_SIZE = 64 << 20
+MAX_PIECE = 7 << 20  # bytes of a file in an answer of the agent
 MAX_STATE_TEXT = 4 << 20  # bytes of a note or manifest in an answer of the agent
 RESERVE = 16 << 20  # bytes that must stay free where old files are kept for a rollback

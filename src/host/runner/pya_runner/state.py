@@ -33,7 +33,7 @@ def read_piece(folder, name, offset, size):
     try:
         with files.open_regular(os.path.join(folder, name)) as file:
             file.seek(offset)
-            return file.read(size)
+            return file.read(min(size, limits.MAX_PIECE))
     except OSError:
         return None
 
