@@ -26,6 +26,7 @@ pub use operations::maintenance::{Command, Outcome, command};
 pub use operations::pull::fetch::{PullOptions, PullReport, pull};
 pub use operations::reload::reload_sites;
 pub use operations::rollback::{RollbackReport, rollback, unconfirmed};
+pub use operations::status::{AgentState, CpuStatus, LocalStatus, SiteStatus, StatusReport, status};
 pub use operations::verify::{Drift, verify};
 pub use plan::actions::{Action, Plan};
 pub use plan::cost::Estimate;

@@ -5,5 +5,6 @@ pub(super) mod maintenance;
 pub(super) mod pull;
 pub(super) mod reload;
 pub(super) mod rollback;
+pub(super) mod status;
 pub(super) mod temporary;
 pub(super) mod verify;
