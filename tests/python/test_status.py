@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from bulk_site import MANAGE, WSGI
 from command import Pya, environment_of
+from conftest import for_both_classes
 
 from pythonanywhere_api import Client
 from pythonanywhere_api.testing import Emulator
@@ -159,3 +160,19 @@ def test_the_last_week_of_a_web_app_is_warned_of_and_no_other(unlimited, tmp_pat
             assert (words in pya("deploy").stderr) is is_warned
             (pya.folder / "version.txt").write_text(f"{days} again")
             assert any(words in warning for warning in pya.json("deploy")["warnings"]) is is_warned
+
+
+@for_both_classes
+def test_python_is_told_the_same(with_agent):
+    site = with_agent
+    assert site.deploy().ok
+    report = site.run(site.api.status(site.local, **site.via))
+    assert (report["agent"], report["local"]["differs"], report["last_deploy"]["outcome"]) == ("answers", False, "done")
+    assert [each["domain"] for each in report["sites"]] == [site.domain]
+    assert report["requests"] <= 6
+    # Without local files, and of all sites.
+    report = site.run(site.api.status())
+    assert (report["local"], report["last_deploy"]["operation"]) == (None, "deploy")
+    for wrong in ({"no_git": True}, {"executor": "none"}):
+        with pytest.raises(TypeError):
+            site.run(site.api.status(**wrong))

@@ -38,8 +38,8 @@ pub async fn run(args: &Status, context: &Context) -> Result<Exit> {
         }
         false => None,
     };
-    let of = project.as_ref().map(|(project, options)| (project, options));
-    let report = status(&client, &domains, &executors, of).await;
+    let (project, local) = project.unzip();
+    let report = status(&client, &domains, &executors, project.as_ref(), local.as_ref()).await;
     client.persist_budget();
     let report = report?;
     let mut document = json!(report);

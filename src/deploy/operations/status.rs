@@ -20,6 +20,7 @@ use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::plan::sites::{Sites, days_left, expiry};
 use crate::deploy::project::Project;
 use crate::deploy::selection::select::SelectOptions;
+use crate::deploy::state::folder::StateFolder;
 use crate::deploy::state::history::completed;
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
@@ -41,7 +42,7 @@ pub struct StatusReport {
     pub agent: Option<AgentState>,
     /// The latest deploy or rollback; `None` without a project, or if nothing was deployed.
     pub last_deploy: Option<HistoryEntry>,
-    /// How the local files differ from what was deployed; `None` without a project.
+    /// How the local files differ from what was deployed; `None` if they were not selected.
     pub local: Option<LocalStatus>,
     /// What the user should know.
     pub warnings: Vec<String>,
@@ -106,8 +107,8 @@ pub struct LocalStatus {
     pub removed: usize,
 }
 
-/// What is known of an account, of the sites of `domains`, and of a project with its selection. Without `domains`, of all web
-/// apps. Changes nothing, except that it deletes tasks of ours that a killed deploy left in the account.
+/// What is known of an account, of the sites of `domains` (without any, of all web apps), of a project, and of the local files
+/// if they are selected. Changes nothing, except that it deletes tasks of ours that a killed deploy left in the account.
 ///
 /// # Errors
 /// As the service answers; `Config` and `Local` for local mistakes.
@@ -115,17 +116,16 @@ pub async fn status(
     client: &Client,
     domains: &[String],
     executors: &ExecutorOptions,
-    project: Option<(&Project, &SelectOptions)>,
+    project: Option<&Project>,
+    local: Option<&SelectOptions>,
 ) -> Result<StatusReport> {
     let client = &client.counting_anew();
-    let diff = match project {
-        Some((project, options)) => {
+    let stands = match project {
+        Some(project) => {
             let project = &Project { client: client.clone(), ..project.clone() };
-            let lane = executors.lane(client);
-            // Without a manifest, whatever else there is costs a request for each folder.
-            Some(diff_by_site(project, options, &NeverSkip, Some(Compare::Manifest), lane.as_ref()).await?)
+            stands(project, local, executors).await?
         }
-        None => None,
+        None => Stands::default(),
     };
     let cpu = cpu(client).await?;
     let read = Sites::read(client, domains).await?;
@@ -134,7 +134,7 @@ pub async fn status(
         Some(domain) => Some(agent(client, domain, executors.site_url.as_deref()).await?),
         None => None,
     };
-    let mut warnings: Vec<String> = diff.iter().flat_map(|diff| diff.warnings.clone()).collect();
+    let mut warnings = stands.warnings;
     warnings.extend_from_slice(&read.warnings);
     Ok(StatusReport {
         user: client.user().to_owned(),
@@ -142,11 +142,34 @@ pub async fn status(
         cpu,
         sites: domains.iter().map(|domain| site(&read, domain, client)).collect(),
         agent,
-        last_deploy: diff.as_ref().and_then(last_deploy),
-        local: diff.as_ref().map(local),
+        last_deploy: stands.last_deploy,
+        local: stands.local,
         warnings,
         requests: client.requests_sent(),
     })
+}
+
+/// How a project stands.
+#[derive(Default)]
+struct Stands {
+    last_deploy: Option<HistoryEntry>,
+    local: Option<LocalStatus>,
+    warnings: Vec<String>,
+}
+
+async fn stands(project: &Project, local: Option<&SelectOptions>, executors: &ExecutorOptions) -> Result<Stands> {
+    let client = &project.client;
+    let lane = executors.lane(client);
+    let Some(options) = local else {
+        let folder = StateFolder::of(client.user(), &project.remote_root)?;
+        let (state, _) = folder.read_by(client, lane.as_ref()).await?;
+        let last_deploy = state.history(client.server_time()).pop().map(of_deploy);
+        return Ok(Stands { last_deploy, local: None, warnings: state.damages() });
+    };
+    // Without a manifest, whatever else there is costs a request for each folder.
+    let diff = diff_by_site(project, options, &NeverSkip, Some(Compare::Manifest), lane.as_ref()).await?;
+    let last_deploy = completed(&diff.base.history, &diff.base.told).pop().map(of_deploy);
+    Ok(Stands { last_deploy, local: Some(LocalStatus::of(&diff)), warnings: diff.warnings })
 }
 
 async fn cpu(client: &Client) -> Result<CpuStatus> {
@@ -187,13 +210,11 @@ async fn agent(client: &Client, domain: &str, site_url: Option<&str>) -> Result<
     })
 }
 
-fn last_deploy(diff: &DeployDiff) -> Option<HistoryEntry> {
-    completed(&diff.base.history, &diff.base.told).pop().map(of_deploy)
-}
-
-fn local(diff: &DeployDiff) -> LocalStatus {
-    let (added, changed, removed) = (diff.added.len(), diff.changed.len(), diff.removed.len());
-    LocalStatus { differs: added + changed + removed > 0, added, changed, removed }
+impl LocalStatus {
+    fn of(diff: &DeployDiff) -> Self {
+        let (added, changed, removed) = (diff.added.len(), diff.changed.len(), diff.removed.len());
+        Self { differs: added + changed + removed > 0, added, changed, removed }
+    }
 }
 
 impl AgentState {
