@@ -16,6 +16,7 @@
 //! | `prompt` | questions to the person at the terminal |
 //! | `terminal`, `table` | what may reach a terminal, and how wide it is |
 //! | `exit` | the exit codes |
+//! | `github` | annotations and the job summary in GitHub Actions |
 
 mod account;
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
@@ -25,6 +26,7 @@ mod context;
 mod endpoints;
 mod environments;
 mod exit;
+mod github;
 mod log;
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
 mod options;
