@@ -1391,9 +1391,7 @@ class PythonanywhereApi(_PythonanywhereBase):
         Raises:
             ConfigError: nothing can do it, or a local mistake.
         """
-    def history(
-        self, *, domain: str | None = None, site_url: str | None = None
-    ) -> list[HistoryEntry] | None:
+    def history(self, *, domain: str | None = None, site_url: str | None = None) -> list[HistoryEntry] | None:
         """Lists what was done to this project, oldest first: deploys, rollbacks, and the other jobs on the host.
 
         Sends three requests, and one more for each deploy that is running or was interrupted; none to the API where the

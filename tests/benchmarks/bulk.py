@@ -159,7 +159,7 @@ def _by_site() -> dict[str, str]:
         step("verify", lambda: api.verify(root, **via)["clean"])
         step("one file", one_file)
         step("rollback", lambda: api.rollback(reload=[domain], **via) is not None)
-        step("ten files", lambda: all([one_file(f"changed {number}\n") for number in range(10)]))
+        step("ten files", lambda: all(one_file(f"changed {number}\n") for number in range(10)))
     os.environ["PYTHONANYWHERE_RATE_LIMIT"] = "off"
     return found
 
