@@ -1,8 +1,8 @@
 //! Maps a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, createsuperuser, demo, deploy, diff, endpoint, get, history, login, logout, logs, ls,
-    open, pull, put, reload, rm, rollback, status, verify, webfaction, whoami,
+    agent, api, cat, command, createsuperuser, demo, deploy, diff, endpoint, env, get, history, login, logout, logs,
+    ls, open, pull, put, reload, rm, rollback, status, verify, webfaction, whoami,
 };
 use crate::cli::args::Command;
 use crate::cli::context::Context;
@@ -31,6 +31,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Diff(args) => diff::run(&args, context).await,
         Command::Deploy(args) => deploy::run(&args, context).await,
         Command::Agent(args) => agent::run(&args, context).await,
+        Command::Env(args) => env::run(&args, context).await,
         Command::Manage(args) => command::manage(&args, context).await,
         Command::Run(args) => command::run(&args, context).await,
         Command::Verify(args) => verify::run(&args, context).await,
