@@ -24,7 +24,9 @@ mod wsgi_literals;
 pub use agent::{Agent, Agents, Change, Status, StatusReport, Unreachable};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
 pub use executor::{Executor, sweep, sweep_own};
-pub use job::{Applied, Failure, Job, LIFETIME, More, Operation, Receipt, State};
+pub use job::{
+    Applied, Failure, InspectResult, Job, LIFETIME, More, Operation, Receipt, RequirementsResult, State, VenvResult,
+};
 pub use lane::{Lane, SiteState};
 pub use sign::{VERSION, random_id};
 pub use site::Site;
