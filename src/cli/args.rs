@@ -35,6 +35,8 @@ pub enum Command {
     Diff(Diff),
     /// Upload what changed, and reload the web app
     Deploy(Deploy),
+    /// Find out what is wrong with the project and its account, and which command mends it
+    Doctor(Doctor),
     /// Install, check or remove the agent in a web app, which runs fast deploys and commands
     #[command(subcommand)]
     Agent(Agent),
@@ -116,6 +118,19 @@ pub struct Emulator {
     /// How many times faster than real time the rate limit's clock runs
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
     pub clock_speed: f64,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The web app's domain [default: the configured one, else the account's only web app]
+    #[arg(long, value_name = "DOMAIN")]
+    pub domain: Option<String>,
+    /// Address of the site, if not at its domain
+    #[arg(long, value_name = "URL")]
+    pub site_url: Option<String>,
+    /// The project's folder in the account [default: /home/<user>/<project>]
+    #[arg(long, value_name = "PATH")]
+    pub remote_root: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
