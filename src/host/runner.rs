@@ -30,7 +30,7 @@ macro_rules! modules {
 }
 
 /// The other modules and their texts.
-const MODULES: [(&str, &str); 19] = modules![
+const MODULES: [(&str, &str); 23] = modules![
     "apply",
     "archive",
     "commands",
@@ -39,17 +39,21 @@ const MODULES: [(&str, &str); 19] = modules![
     "errors",
     "files",
     "history",
+    "inspect",
     "job",
     "limits",
     "names",
     "planner",
     "reach",
     "redact",
+    "requirements",
     "retention",
     "rollback",
     "state",
     "transaction",
     "tree",
+    "variables",
+    "venv",
 ];
 
 /// The members of the archive.

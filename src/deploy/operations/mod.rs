@@ -8,6 +8,6 @@ pub(super) mod reload;
 pub(super) mod requirements;
 pub(super) mod rollback;
 pub(super) mod temporary;
-pub(super) mod variables;
+pub mod variables;
 pub(super) mod venv;
 pub(super) mod verify;

@@ -121,7 +121,7 @@ def environment_of(job):
     for name in own.keys() & job.job.get("defaults", ()):
         given.pop(name, None)
     environment = dict(variables.inherited(job, own), **given, PYTHONUNBUFFERED="1")
-    if job.job["operation"] == "pip":
+    if job.job["operation"] in ("pip", "requirements"):
         # What is installed may run code of its own, which has no use for the account's token.
         environment.pop("API_TOKEN", None)
     if job.job["operation"] in ("manage", "inspect"):

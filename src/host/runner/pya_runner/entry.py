@@ -92,6 +92,7 @@ def run_step(job, done):
     try:
         if done is not None and job.job["operation"] in ("manage", "pip", "run"):
             raise JobError("interrupted", "the command was interrupted; its effects are unknown")
+        job.steps = steps
         OPERATIONS[job.job["operation"]](job)
     except StepUnfinished:
         state = "running"

@@ -22,8 +22,8 @@ try:
     import django
     from django.conf import settings
     def text(name):
-        value = getattr(settings, name, None)
-        return str(value) if value else None
+        # Django makes "/" of an empty URL.
+        return str(getattr(settings, name)) if getattr(settings._wrapped, name, None) else None
     def path(name):
         return text(name) and os.path.abspath(text(name))
     def texts(name):
@@ -98,7 +98,7 @@ def found_in(place):
         if os.path.getsize(place) > 1 << 20:
             return None
         found = files.read_json(place)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -27,7 +27,7 @@ class Job:
         self.deadline = None if limit is None else time.monotonic() + limit
         self.is_program, self.last_heartbeat = is_program, 0.0
         # The variables that the web app was loaded with.
-        self.notes, self.loaded = {}, loaded or {}
+        self.notes, self.loaded, self.steps = {}, loaded or {}, 1
         self.output, self.truncated, self.exit_status, self.result = "", False, None, {}
 
     def local(self, path):

@@ -83,7 +83,7 @@ class Listed:
         text = self.content(path)
         if text is None:
             return
-        lines = re.sub(r"\\\n", " ", text.replace("\r\n", "\n")).split("\n")
+        lines = re.sub(r"\\\n", "", text.replace("\r\n", "\n")).split("\n")
         for line in lines:
             line = re.sub(r"(^|\s)#.*", "", line).strip()
             match = REQUIREMENT.fullmatch(line)
@@ -228,7 +228,10 @@ class Installation:
         self.check_space()
         self.write("all.txt", [*self.listed.installed_with, *self.listed.names])
         words = ["install", "--no-index", "--no-compile", "--find-links", self.wheels]
-        return not self.pip("the installation", [*words, "-r", os.path.join(self.folder, "all.txt")], self.folder)
+        status = self.pip("the installation", [*words, "-r", os.path.join(self.folder, "all.txt")], self.folder)
+        if status and last_lines(self.printed, "")[0] == "space":
+            raise self.failure("the packages cannot be installed")
+        return not status
 
     def check_space(self):
         """Raises if what is in the wheels does not fit on the disk besides them."""

@@ -50,6 +50,8 @@ def is_usable(job, place, name, version):
 
     # It was moved here to be removed, so that no half of it could be taken for somebody's.
     shutil.rmtree(aside(place), ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.unlink(aside(place))
     if os.path.islink(place):
         no("is a link")
     if not os.path.lexists(place):
