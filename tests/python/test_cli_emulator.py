@@ -130,7 +130,11 @@ def test_the_limits_of_the_account_can_be_chosen(pya):
     with emulator(pya, *limits) as host:
         with urllib.request.urlopen(host["package_index"], timeout=30) as answer:
             assert answer.status == 200
-        account = {"API_TOKEN": host["token"], "PYTHONANYWHERE_USERNAME": host["user"], "PYTHONANYWHERE_SITE": host["url"]}
+        account = {
+            "API_TOKEN": host["token"],
+            "PYTHONANYWHERE_USERNAME": host["user"],
+            "PYTHONANYWHERE_SITE": host["url"],
+        }
         (pya.folder / "large").write_bytes(b"x" * 2000)
         assert "quota" in pya("put", "large", "large", code=1, **account).stderr
 

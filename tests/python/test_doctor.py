@@ -34,6 +34,7 @@ MEDIA_ROOT = BASE_DIR / "uploads"
 FILES = {
     "bakery/__init__.py": "",
     "bakery/settings.py": SETTINGS,
+    "bakery/production.py": "from .settings import *\n",
     "bakery/urls.py": "urlpatterns = []\n",
     "collected/site.css": "",
     "manage.py": """\
@@ -138,7 +139,16 @@ def mistake(check: str, command: str, state: str = "error"):
     """Registers a mistake: what finds it, and a part of the command that mends it."""
 
     def register(plant):
-        MISTAKES.append((plant.__name__, contextlib.contextmanager(plant), check, state, command))
+        @contextlib.contextmanager
+        def planted(patient):
+            planting = plant(patient)
+            environment = next(planting)
+            try:
+                yield environment
+            finally:
+                next(planting, None)
+
+        MISTAKES.append((plant.__name__, planted, check, state, command))
         return plant
 
     return register
@@ -353,7 +363,9 @@ def a_mapping_of_another_folder(patient):
     patient.client.webapps.static_files.update(DOMAIN, 1, path="/home/demo/mysite/collected")
 
 
-@mistake("media files", f"pya webapps static-files create {DOMAIN} /uploaded/ /home/demo/mysite/uploads", state="warning")
+@mistake(
+    "media files", f"pya webapps static-files create {DOMAIN} /uploaded/ /home/demo/mysite/uploads", state="warning"
+)
 def no_mapping_of_uploads(patient):
     with settings(patient, 'MEDIA_URL = "media/"', 'MEDIA_URL = "uploaded/"'):
         yield
@@ -362,7 +374,11 @@ def no_mapping_of_uploads(patient):
 @mistake("disk", "pya rm -r /home/demo/.cache")
 def a_full_disk(patient):
     rule = patient.host.faults.add(
-        "status", method="POST", path="**/.pya/doctor-*", code=507, body='{"detail": "You have exceeded your disk quota."}'
+        "status",
+        method="POST",
+        path="**/.pya/doctor-*",
+        code=507,
+        body='{"detail": "You have exceeded your disk quota."}',
     )
     yield
     patient.host.faults.remove(rule)
@@ -374,7 +390,9 @@ def an_exception_in_the_log(patient):
         yield
 
 
-@pytest.mark.parametrize(("plant", "check", "state", "command"), [case[1:] for case in MISTAKES], ids=[case[0] for case in MISTAKES])
+@pytest.mark.parametrize(
+    ("plant", "check", "state", "command"), [case[1:] for case in MISTAKES], ids=[case[0] for case in MISTAKES]
+)
 def test_a_planted_mistake_is_found_with_what_mends_it(patient, plant, check, state, command):
     with plant(patient) as environment:
         findings = patient.examine(int(state == "error"), **(environment or {}))

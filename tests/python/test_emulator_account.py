@@ -201,7 +201,7 @@ def test_a_chosen_quota_stops_uploads_and_every_python(packages):
         (home(host) / "done").unlink()
         run_task(host, "rm ~/[0-9]*")
         (home(host) / "done").unlink()
-        assert run_task(host, "python3 -c 'open(\"again\", \"w\")' && echo written") == "written\n"
+        assert run_task(host, 'python3 -c \'open("again", "w")\' && echo written') == "written\n"
 
 
 def test_a_console_takes_no_terminal_from_an_emulator_that_leads_a_session(tmp_path):
