@@ -49,7 +49,8 @@ pub(super) async fn examine(
         Finding::error(Check::AllowedHosts, message, "pya deploy")
     });
     findings.push(if inspected.debug {
-        let message = format!("it is on, which shows visitors what nobody should see: turn it off in {name}, and deploy");
+        let message =
+            format!("it is on, which shows visitors what nobody should see: turn it off in {name}, and deploy");
         Finding::warning(Check::Debug, message, "pya deploy")
     } else {
         Finding::ok(Check::Debug, "it is off")

@@ -1,8 +1,8 @@
 //! Maps a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, demo, deploy, diff, doctor, endpoint, get, history, logs, ls, pull, put, reload, rm, rollback,
-    verify, webfaction,
+    agent, api, cat, command, demo, deploy, diff, doctor, endpoint, get, history, logs, ls, pull, put, reload, rm,
+    rollback, verify, webfaction,
 };
 use crate::cli::args::Command;
 use crate::cli::context::Context;

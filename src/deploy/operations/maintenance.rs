@@ -161,7 +161,8 @@ pub(super) async fn carry_out<T: DeserializeOwned>(
     if !receipt.is_ok() {
         return Err(receipt.to_error());
     }
-    serde_json::from_value(receipt.result).map_err(|error| Error::job(format!("the host's answer makes no sense: {error}")))
+    serde_json::from_value(receipt.result)
+        .map_err(|error| Error::job(format!("the host's answer makes no sense: {error}")))
 }
 
 /// Runs a command on the host, with these variables besides its own, and waits until it ends. If the future is dropped
