@@ -4,6 +4,7 @@ use super::examination::Examination;
 use super::finding::{Diagnosis, Finding};
 use super::site::Site;
 use super::{account, disk, error_log, served, settings, site, virtualenv};
+
 /// Looks at everything. What the service or the site answers is a finding, never an error.
 pub async fn examine(examination: &Examination) -> Diagnosis {
     let client = &examination.project.client;
