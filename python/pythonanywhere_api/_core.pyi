@@ -20,6 +20,7 @@ from .types import (
     DeployEstimate,
     DeployStep,
     Drift,
+    Diagnosis,
     HistoryEntry,
     InspectedSettings,
     InstalledRequirements,
@@ -1485,6 +1486,32 @@ class PythonanywhereApi(_PythonanywhereBase):
         Returns:
             At most 50 deploys and 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
         """
+    def doctor(
+        self,
+        *,
+        domain: str | None = None,
+        site_url: str | None = None,
+        manage: str | None = None,
+        settings: str | None = None,
+    ) -> Diagnosis | None:
+        """Finds out what is wrong with the account, the site and this project, and which command mends it.
+
+        Looks at the token, the clock, the web app, its WSGI file, virtualenv and agent, the Django settings on the host,
+        static file mappings, the disk (by a file that it writes and deletes) and the error log. What the service answers
+        is a finding, also where that is an error.
+
+        Args:
+            domain: the web app; by default the account's only one.
+            site_url: its URL, if it is not at its domain.
+            manage: where ``manage.py`` is in the project, if not at its root.
+            settings: the settings module, if not the WSGI file's.
+
+        Returns:
+            A finding for each thing that was looked at.
+
+        Raises:
+            ConfigError: a local mistake.
+        """
     def rollback(
         self,
         deploy_id: str | None = None,
@@ -1747,6 +1774,15 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         """See `PythonanywhereApi.verify`."""
     def history(self) -> Coroutine[list[HistoryEntry] | None]:
         """See `PythonanywhereApi.history`."""
+    def doctor(
+        self,
+        *,
+        domain: str | None = None,
+        site_url: str | None = None,
+        manage: str | None = None,
+        settings: str | None = None,
+    ) -> Coroutine[Diagnosis | None]:
+        """See `PythonanywhereApi.doctor`."""
     def rollback(
         self,
         deploy_id: str | None = None,
