@@ -19,8 +19,8 @@ from .types import (
     CpuUsage,
     DeployEstimate,
     DeployStep,
-    Drift,
     Diagnosis,
+    Drift,
     HistoryEntry,
     InspectedSettings,
     InstalledRequirements,
@@ -31,6 +31,7 @@ from .types import (
     ScheduledTask,
     StaticFile,
     StaticHeader,
+    StatusReport,
     Student,
     SystemImageInfo,
     Virtualenv,
@@ -1478,10 +1479,15 @@ class PythonanywhereApi(_PythonanywhereBase):
         Raises:
             ConfigError: nothing can do it, or a local mistake.
         """
-    def history(self) -> list[HistoryEntry] | None:
+    def history(self, *, domain: str | None = None, site_url: str | None = None) -> list[HistoryEntry] | None:
         """Lists what was done to this project, oldest first: deploys, rollbacks, and the other jobs on the host.
 
-        Sends three requests, and one more for each deploy that is running or was interrupted.
+        Sends three requests, and one more for each deploy that is running or was interrupted; none to the API where the
+        agent in a web app tells it.
+
+        Args:
+            domain: The web app whose agent is asked first, if it is known on this machine.
+            site_url: The address of its site, if that is not its domain.
 
         Returns:
             At most 50 deploys and 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
@@ -1508,6 +1514,33 @@ class PythonanywhereApi(_PythonanywhereBase):
 
         Returns:
             A finding for each thing that was looked at.
+
+        Raises:
+            ConfigError: a local mistake.
+        """
+    def status(
+        self,
+        local_root: str | os.PathLike[str] | None = None,
+        *,
+        path_masks: Iterable[str] | None = None,
+        protected: Iterable[str] | None = None,
+        no_git: bool = False,
+        domain: str | None = None,
+        site_url: str | None = None,
+    ) -> StatusReport | None:
+        """Shows how the account, its site and this project stand. Changes nothing.
+
+        Sends at most six requests, and one more for each deploy that is running or was interrupted.
+
+        Args:
+            local_root: the project on this machine, to say whether it differs from what was deployed.
+            path_masks, protected, no_git: as for `deploy_diff`; with `local_root` only.
+            domain: the site; by default all web apps of the account.
+            site_url: its URL, if it is not at its domain.
+
+        Returns:
+            CPU seconds, sites with the days that are left of them, the agent of the first site, the last deploy, and
+            how many local files differ; ``None`` with `error_message` set on network and HTTP errors.
 
         Raises:
             ConfigError: a local mistake.
@@ -1772,7 +1805,9 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         allow_tasks: bool = False,
     ) -> Coroutine[Drift | None]:
         """See `PythonanywhereApi.verify`."""
-    def history(self) -> Coroutine[list[HistoryEntry] | None]:
+    def history(
+        self, *, domain: str | None = None, site_url: str | None = None
+    ) -> Coroutine[list[HistoryEntry] | None]:
         """See `PythonanywhereApi.history`."""
     def doctor(
         self,
@@ -1783,6 +1818,17 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         settings: str | None = None,
     ) -> Coroutine[Diagnosis | None]:
         """See `PythonanywhereApi.doctor`."""
+    def status(
+        self,
+        local_root: str | os.PathLike[str] | None = None,
+        *,
+        path_masks: Iterable[str] | None = None,
+        protected: Iterable[str] | None = None,
+        no_git: bool = False,
+        domain: str | None = None,
+        site_url: str | None = None,
+    ) -> Coroutine[StatusReport | None]:
+        """See `PythonanywhereApi.status`."""
     def rollback(
         self,
         deploy_id: str | None = None,
@@ -2418,9 +2464,7 @@ class AgentOfWebApp(Generic[_Change, _Status, _Variables, _Names]):
 
         They are in a file that only the account may read, and may be passwords.
         """
-    def set_variables(
-        self, domain: str, values: Mapping[str, str | None], site_url: str | None = None
-    ) -> _Names:
+    def set_variables(self, domain: str, values: Mapping[str, str | None], site_url: str | None = None) -> _Names:
         """Sets environment variables of a web app, and removes those whose value is ``None``; returns the names of all.
 
         The web app has them from its next reload on, commands on the host at once. They go before what the web app

@@ -28,6 +28,7 @@ pub use operations::pull::fetch::{PullOptions, PullReport, pull};
 pub use operations::reload::reload_sites;
 pub use operations::requirements::install_requirements;
 pub use operations::rollback::{RollbackReport, rollback, unconfirmed};
+pub use operations::status::{AgentState, CpuStatus, LocalStatus, SiteStatus, StatusReport, status};
 pub use operations::variables;
 pub use operations::venv::make_virtualenv;
 pub use operations::verify::{Drift, verify};

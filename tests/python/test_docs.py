@@ -269,6 +269,7 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "manage.py").write_text("")
     write_settings(host, tmp_path)
+    own = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
     documents = {
         "pya diff": pya.json("diff"),
         "pya deploy": pya.json("deploy"),
@@ -278,15 +279,22 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
         "pya cat": pya.json("cat", "b.txt"),
         "pya get": pya.json("get", "b.txt"),
         "pya rm": pya.json("rm", "b.txt"),
+        "pya login": json.loads(pya("login", "--json", text=host.token, **own).stdout),
+        "pya logout": pya.json("logout", **own),
+        "pya whoami": pya.json("whoami"),
+        "pya status": pya.json("status"),
+        "pya open": pya.json("open", DISPLAY="", WAYLAND_DISPLAY="", BROWSER=""),
         "pya reload": pya.json("reload", "me.pythonanywhere.com"),
         "pya agent status": pya.json("agent", "install") and pya.json("agent", "status"),
         "pya doctor": pya.json("doctor", code=1),
+        "pya env list": pya.json("env", "list", "--show"),
         "pya manage": json.loads(pya("--json", "manage", "--", "check").stdout),
         "Failures": pya.json("cat", "b.txt", code=5),
     }
     assert re.findall(r"^## (.+)$", page.text, re.MULTILINE) == [
         "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya get", "pya put", "pya rm",
-        "pya reload", "pya agent status", "pya doctor", "pya manage", "Failures",
+        "pya login", "pya logout", "pya whoami", "pya status", "pya open",
+        "pya reload", "pya agent status", "pya doctor", "pya env list", "pya manage", "Failures",
     ]  # fmt: skip
     for heading, document in documents.items():
         assert set(table(page, heading)) == set(document), heading

@@ -3,8 +3,8 @@
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::project::remote;
-use crate::cli::args::History;
+use super::project::{executors, remote};
+use crate::cli::args::{ExecutorOptions, History};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::table::table;
@@ -12,8 +12,9 @@ use crate::deploy::HistoryEntry;
 use crate::error::Result;
 
 pub async fn run(args: &History, context: &Context) -> Result<Exit> {
-    let (_, project) = remote(args.remote_root.as_deref(), context)?;
-    let entries = crate::deploy::history(&project).await;
+    let (settings, project) = remote(args.remote_root.as_deref(), context)?;
+    let lane = executors(&ExecutorOptions::default(), &settings).lane(&project.client);
+    let entries = crate::deploy::history(&project, lane.as_ref()).await;
     project.client.persist_budget();
     let entries = entries?;
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
@@ -67,7 +68,7 @@ pub fn revision_text(commit: Option<&str>, branch: Option<&str>, dirty: Option<b
     commit.into_iter().chain(branch.map(str::to_owned)).collect::<Vec<_>>().join(" ")
 }
 
-fn time_text(seconds: u64) -> String {
+pub fn time_text(seconds: u64) -> String {
     let time = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
     time.map_or("?".to_owned(), |time| {
         format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())

@@ -1,4 +1,4 @@
-"""Stands in for virtualenv, which the host has: makes a virtual environment with the module venv of a named Python.
+"""Stands in for virtualenv, which the host has: makes a virtual environment by the module venv of a named Python.
 
 Called as `virtualenv [-p PYTHON] [OPTION…] FOLDER`. It needs no network: venv installs the pip that Python brings along.
 """

@@ -315,8 +315,22 @@ impl PythonanywhereBase {
         Self::run_job(slf, "verify", host_jobs::verify(slf.py(), local_root, options)?)
     }
 
-    fn history<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
-        Self::run_job(slf, "history", host_jobs::history(slf.py())?)
+    #[pyo3(signature = (*, domain=None, site_url=None))]
+    fn history<'py>(slf: &Bound<'py, Self>, domain: Option<String>, site_url: Option<String>) -> Object<'py> {
+        Self::run_job(slf, "history", host_jobs::history(domain, site_url))
+    }
+
+    #[pyo3(
+        signature = (local_root=None, **options),
+        text_signature = "($self, local_root=None, *, path_masks=None, protected=None, no_git=False, domain=None, \
+            site_url=None)"
+    )]
+    fn status<'py>(
+        slf: &Bound<'py, Self>,
+        local_root: Option<PathBuf>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        Self::run_job(slf, "status", host_jobs::status(slf.py(), local_root, options)?)
     }
 
     #[pyo3(

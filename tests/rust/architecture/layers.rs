@@ -21,7 +21,7 @@ pub const LAYERS: &[Folder] = &[
         path: "src",
         layers: &[
             ("python", "cli doctor emulator webfaction deploy host finder api client *.rs"),
-            ("cli", "doctor emulator webfaction deploy host finder api client *.rs"),
+            ("cli", "doctor emulator webfaction deploy host finder api login client *.rs"),
             ("doctor", "deploy host finder api client *.rs"),
             ("emulator", "*.rs"),
             ("webfaction", "client *.rs"),
@@ -29,6 +29,7 @@ pub const LAYERS: &[Folder] = &[
             ("host", "finder api client *.rs"),
             ("finder", "api client *.rs"),
             ("api", "client *.rs"),
+            ("login", "client *.rs"),
             ("client", "*.rs"),
             ("*.rs", ""),
         ],
