@@ -1502,9 +1502,9 @@ class PythonanywhereApi(_PythonanywhereBase):
     ) -> Diagnosis | None:
         """Finds out what is wrong with the account, the site and this project, and which command mends it.
 
-        Looks at the token, the clock, the web app, its WSGI file, virtualenv and agent, the Django settings on the host,
-        static file mappings, the disk (by a file that it writes and deletes) and the error log. What the service answers
-        is a finding, also where that is an error.
+        Looks at the token, the clock, the web app, its WSGI file, virtualenv and agent, the Django settings on the
+        host, static file mappings, the disk (by a file that it writes and deletes) and the error log. What the service
+        answers is a finding, also where that is an error.
 
         Args:
             domain: the web app; by default the account's only one.
@@ -2226,8 +2226,8 @@ class Emulator:
             http as well, at the same port.
         python: the Python for consoles and web apps; by default this one.
         private_paths: let its processes see ``/home/<user>``, ``/var/www`` and ``/var/log`` where the system allows it.
-        request_limit: the seconds that a web app has for one request, to the last byte of its answer. Then its process is
-            killed, and the visitor gets 502.
+        request_limit: the seconds that a web app has for one request, to the last byte of its answer. Then its process
+            is killed, and the visitor gets 502.
         webapp_days: how many days a web app of a free account lives. No call of the API extends it.
         package_index: a folder of wheels, served as a package index from which pip in the account installs.
         undocumented: switches for undocumented behaviour of the service (``retry_after=False``, …).
