@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `python` | the extension module: threads, signals, exceptions, classes (feature `python`) |
 //! | [`cli`] | the command `pya` |
+//! | [`doctor`] | what is wrong with a project and its account, and the command that mends it |
 //! | [`deploy`] | local selection, diff, plan, state on the host, apply, report |
 //! | [`host`] | what runs on the host: bundles, jobs, their executors, the agent in the web app |
 //! | [`finder`] | recursive search of remote files with masks |
@@ -29,6 +30,7 @@ pub mod client;
 pub mod clock;
 pub mod deploy;
 mod digest;
+pub mod doctor;
 #[cfg(unix)]
 pub mod emulator;
 pub mod error;

@@ -1,8 +1,8 @@
 //! Maps a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, createsuperuser, demo, deploy, diff, endpoint, env, get, history, login, logout, logs,
-    ls, open, pull, put, reload, rm, rollback, status, verify, webfaction, whoami,
+    agent, api, cat, command, createsuperuser, demo, deploy, diff, doctor, endpoint, env, get, history, login, logout,
+    logs, ls, open, pull, put, reload, rm, rollback, status, verify, webfaction, whoami,
 };
 use crate::cli::args::Command;
 use crate::cli::context::Context;
@@ -29,6 +29,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Createsuperuser(args) => createsuperuser::run(&args, context).await,
         Command::Demo(args) => demo::run(&args, context).await,
         Command::Diff(args) => diff::run(&args, context).await,
+        Command::Doctor(args) => doctor::run(&args, context).await,
         Command::Deploy(args) => deploy::run(&args, context).await,
         Command::Agent(args) => agent::run(&args, context).await,
         Command::Env(args) => env::run(&args, context).await,

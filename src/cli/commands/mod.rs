@@ -10,6 +10,7 @@ mod demo;
 mod deploy;
 mod diff;
 mod dispatch;
+mod doctor;
 mod emulator;
 mod endpoint;
 mod env;
