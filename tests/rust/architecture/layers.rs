@@ -20,16 +20,27 @@ pub const LAYERS: &[Folder] = &[
     Folder {
         path: "src",
         layers: &[
-            ("python", "cli emulator webfaction deploy host finder api client *.rs"),
-            ("cli", "emulator webfaction deploy host finder api client *.rs"),
+            ("python", "cli emulator webfaction launch deploy host finder api client *.rs"),
+            ("cli", "emulator webfaction launch deploy host finder api client *.rs"),
             ("emulator", "*.rs"),
             ("webfaction", "client *.rs"),
+            ("launch", "deploy host finder api client *.rs"),
             ("deploy", "host finder api client *.rs"),
             ("host", "finder api client *.rs"),
             ("finder", "api client *.rs"),
             ("api", "client *.rs"),
             ("client", "*.rs"),
             ("*.rs", ""),
+        ],
+    },
+    Folder {
+        path: "src/launch",
+        layers: &[
+            ("sequence.rs", "steps generated detect *.rs"),
+            ("steps", "generated detect *.rs"),
+            ("*.rs", "generated detect"),
+            ("generated", "detect"),
+            ("detect", ""),
         ],
     },
     Folder {
