@@ -10,7 +10,7 @@
 //! | `run`, `signals` | runtime, Ctrl-C, from a command to its exit code |
 //! | `commands` | one file per command |
 //! | `endpoints` | a command for each endpoint of the service |
-//! | `output`, `progress` | data to stdout, messages and bars to stderr |
+//! | `output`, `progress`, `waits` | data to stdout, messages and bars to stderr |
 //! | `terminal`, `table` | what may reach a terminal, and how wide it is |
 //! | `exit` | the exit codes |
 
@@ -32,6 +32,7 @@ mod signals;
 mod table;
 mod terminal;
 mod usage;
+mod waits;
 
 pub use context::HostPython;
 pub use exit::Exit;

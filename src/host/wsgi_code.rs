@@ -85,8 +85,9 @@ impl WsgiCode {
         let text = original.as_deref().unwrap_or(text);
         let code = without_comments(text);
         let literals = wsgi_literals::read(&code, file, &format!("/home/{user}"));
-        let Literals { mut variables, defaults, path, folder, rest } = literals;
+        let Literals { mut variables, mut defaults, path, folder, rest } = literals;
         let set = variables.remove(SETTINGS);
+        defaults.remove(SETTINGS);
         let named: BTreeSet<&str> = settings_modules(&rest).chain(set.as_deref()).collect();
         let several = (named.len() > 1).then(|| format!("names several settings modules ({})", join(&named)));
         let unknown = first_import(&rest)

@@ -9,6 +9,6 @@ pub(super) mod requirements;
 pub(super) mod rollback;
 pub(super) mod site_command;
 pub(super) mod temporary;
-pub(super) mod variables;
+pub mod variables;
 pub(super) mod venv;
 pub(super) mod verify;
