@@ -48,10 +48,11 @@ pub struct Table {
     pub site_url: Option<String>,
     pub manage: Option<String>,
     pub settings: Option<String>,
+    pub wsgi: Option<String>,
 }
 
 /// The keys of [`Table`]; a test compares the two.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "allow_lfs_pointers",
     "allow_tasks",
     "compare",
@@ -76,6 +77,7 @@ const KEYS: [&str; 24] = [
     "strict",
     "timeout",
     "user",
+    "wsgi",
 ];
 
 /// A string, or a list of strings.
@@ -166,6 +168,22 @@ impl<'a> Settings<'a> {
             Some(observer) => client.with_observer(Arc::clone(observer)),
             None => client,
         })
+    }
+
+    /// The user and the host of the account, without its token.
+    ///
+    /// # Errors
+    /// `Config` if no user is named, or a host that is none.
+    pub fn user_and_host(&self) -> Result<(String, BaseUrl)> {
+        let names = [&self.global.user, &self.environment.user, &self.table.user, &self.environment.login];
+        let missing = || {
+            Error::config(format!(
+                "the user name is missing: give --user NAME, set {}, or write user = \"NAME\" under [tool.pythonanywhere] \
+                 in pyproject.toml",
+                Environment::USER
+            ))
+        };
+        Ok((first(names).ok_or_else(missing)?, self.host()?))
     }
 
     /// The host: any that the user named, or one of the service or of this machine that the table names.

@@ -1,7 +1,7 @@
 //! Maps a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, demo, deploy, diff, endpoint, get, history, logs, ls, pull, put, reload, rm, rollback,
+    agent, api, cat, command, demo, deploy, diff, endpoint, get, history, init, launch, logs, ls, pull, put, reload, rm, rollback,
     verify, webfaction,
 };
 use crate::cli::args::Command;
@@ -21,6 +21,8 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Put(args) => put::run(&args, context).await,
         Command::Rm(args) => rm::run(&args, context).await,
         Command::Reload(args) => reload::run(&args, context).await,
+        Command::Launch(args) => launch::run(&args, context).await,
+        Command::Init(args) => init::run(&args, context).await,
         Command::Demo(args) => demo::run(&args, context).await,
         Command::Diff(args) => diff::run(&args, context).await,
         Command::Deploy(args) => deploy::run(&args, context).await,

@@ -13,6 +13,8 @@ mod emulator;
 mod endpoint;
 mod get;
 mod history;
+mod init;
+mod launch;
 mod local_file;
 mod logs;
 mod ls;

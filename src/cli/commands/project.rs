@@ -152,7 +152,7 @@ impl<'a> Prepared<'a> {
 /// The folder to deploy: the one named, else the table's `root`, else the table's own, else the working folder.
 ///
 /// Not the working folder first: a deploy from a subfolder would put the subfolder's files where the project is.
-fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) -> PathBuf {
+pub(super) fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) -> PathBuf {
     match (given, &settings.table_folder) {
         (Some(root), _) => root.to_owned(),
         (None, Some(folder)) => match &settings.table.root {
@@ -161,6 +161,26 @@ fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) -> Pat
         },
         (None, None) => here.to_owned(),
     }
+}
+
+/// Which files are selected where no option says it.
+///
+/// # Errors
+/// `Config` for a size that is none.
+pub(super) fn select_of(settings: &Settings<'_>) -> Result<SelectOptions> {
+    let args = Select {
+        root: None,
+        masks: Vec::new(),
+        include: Vec::new(),
+        no_git: false,
+        allow_lfs_pointers: false,
+        delete_untracked: false,
+        strict: false,
+        max_file_size: None,
+        compare: None,
+        remote_root: None,
+    };
+    select(&args, settings)
 }
 
 fn select(args: &Select, settings: &Settings<'_>) -> Result<SelectOptions> {

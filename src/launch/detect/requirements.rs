@@ -165,7 +165,9 @@ mod tests {
             .ok()
             .map(|text| text.parse().unwrap());
         let installed = Installed { virtualenvs: vec![folder.path().join(".venv")] };
-        let settings = Settings { written_by: Some("5.2.8".to_owned()), ..Settings::default() };
+        #[allow(clippy::field_reassign_with_default, reason = "its other field is private")]
+        let mut settings = Settings::default();
+        settings.written_by = Some("5.2.8".to_owned());
         find(folder.path(), "src", pyproject.as_ref(), framework, Some(&settings), &installed)
     }
 
