@@ -10,6 +10,7 @@ use super::detect::project::{DetectOptions, DetectedProject, ProjectKind, detect
 use super::generated::settings_file::{ServedSettings, served_settings};
 use super::generated::table::{self, TableChange};
 use crate::api::checked_domain;
+use crate::client::BaseUrl;
 use crate::error::{Error, Result};
 use crate::host::Variables;
 
@@ -68,6 +69,13 @@ pub fn plan(root: &Path, options: &LocalOptions) -> Result<LocalPlan> {
         None => Variables::default(),
     };
     Ok(LocalPlan { project, name, domain, settings, table, variables })
+}
+
+/// The domain that every account has.
+#[must_use]
+pub fn own_domain(user: &str, host: &BaseUrl) -> String {
+    let is_eu = host.authority().contains("eu.pythonanywhere.com");
+    format!("{}.{}", user.to_lowercase(), if is_eu { "eu.pythonanywhere.com" } else { "pythonanywhere.com" })
 }
 
 /// The keys of the table, with their values.
@@ -257,6 +265,14 @@ mod tests {
         {
             assert_eq!(slug(name), expected);
         }
+    }
+
+    #[test]
+    fn an_accounts_domain_is_in_lower_case_and_in_its_system() {
+        let domain = |user, host| own_domain(user, &BaseUrl::parse(host).unwrap());
+        assert_eq!(domain("Me", "www.pythonanywhere.com"), "me.pythonanywhere.com");
+        assert_eq!(domain("me", "eu.pythonanywhere.com"), "me.eu.pythonanywhere.com");
+        assert_eq!(domain("me", "http://127.0.0.1:80"), "me.pythonanywhere.com");
     }
 
     fn project() -> tempfile::TempDir {

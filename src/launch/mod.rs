@@ -12,12 +12,14 @@ mod report;
 mod sequence;
 mod steps;
 mod survey;
+mod table;
 
 pub use context::{LaunchOptions, Superuser};
 pub use detect::project::{DetectOptions, DetectedProject, ProjectKind, detect};
 pub use detect::requirements::Requirements;
 pub use generated::settings_file::{GeneratedFile, ServedSettings};
 pub use generated::table::TableChange;
-pub use local::{LocalOptions, LocalPlan, plan};
+pub use local::{LocalOptions, LocalPlan, own_domain, plan};
 pub use report::{LaunchProgress, LaunchRecorder, LaunchReport, StepRecord, StepState};
 pub use sequence::launch;
+pub use table::{TableValues, fill_in};

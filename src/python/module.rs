@@ -57,6 +57,8 @@ mod core {
     #[pymodule_export]
     use emulator::{Emulator, Faults, HeldRequest, LoggedRequest, advance_clock, set_clock_speed};
     #[pymodule_export]
+    use super::super::launch::{LaunchEvent, LaunchReport, launch, launch_async};
+    #[pymodule_export]
     use runtime::Coroutine;
 
     #[pymodule_init]

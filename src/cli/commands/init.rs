@@ -12,7 +12,7 @@ use crate::cli::output::Output;
 use crate::cli::settings::Settings;
 use crate::client::{BaseUrl, Environment};
 use crate::error::{Error, Result};
-use crate::launch::{DetectOptions, LocalOptions, LocalPlan, plan};
+use crate::launch::{DetectOptions, LocalOptions, LocalPlan, own_domain, plan};
 
 pub async fn run(args: &Init, context: &Context) -> Result<Exit> {
     let (_, local) = local_plan(&args.detect, context)?;
@@ -88,23 +88,4 @@ pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Set
     };
     let local = plan(&root, &options)?;
     Ok((settings, local))
-}
-
-/// The domain that every account has.
-fn own_domain(user: &str, host: &BaseUrl) -> String {
-    let zone = if host.authority().contains("eu.pythonanywhere.com") { "eu.pythonanywhere.com" } else { "pythonanywhere.com" };
-    format!("{}.{zone}", user.to_lowercase())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_accounts_domain_is_in_lower_case_and_in_its_system() {
-        let domain = |user, host| own_domain(user, &BaseUrl::parse(host).unwrap());
-        assert_eq!(domain("Me", "www.pythonanywhere.com"), "me.pythonanywhere.com");
-        assert_eq!(domain("me", "eu.pythonanywhere.com"), "me.eu.pythonanywhere.com");
-        assert_eq!(domain("me", "http://127.0.0.1:80"), "me.pythonanywhere.com");
-    }
 }
