@@ -2005,7 +2005,8 @@ class Emulator:
             real limit on their own: ``PYTHONANYWHERE_RATE_LIMIT=off`` in the environment turns that off.
         send_input_limit: the same for the consoles' ``send_input``.
         account: what the account may do.
-        disk_quota: in bytes; by default what the kind of account has.
+        disk_quota: in bytes; by default what the kind of account has. Uploads beyond it are refused, and where it is
+            given here every Python of the account is refused to open files for writing (``EDQUOT``) once it is used up.
         students: the user names of the account's students.
         mysql_databases: the names of its MySQL databases, which are listed but not served.
         latency: seconds added to each answer, of the service and of the sites.
@@ -2013,6 +2014,10 @@ class Emulator:
             http as well, at the same port.
         python: the Python for consoles and web apps; by default this one.
         private_paths: let its processes see ``/home/<user>``, ``/var/www`` and ``/var/log`` where the system allows it.
+        request_limit: the seconds that a web app has for one request, to the last byte of its answer. Then its process is
+            killed, and the visitor gets 502.
+        webapp_days: how many days a web app of a free account lives. No call of the API extends it.
+        package_index: a folder of wheels, served as a package index from which pip in the account installs.
         undocumented: switches for undocumented behaviour of the service (``retry_after=False``, …).
     """
 
@@ -2033,6 +2038,9 @@ class Emulator:
         tls: str | os.PathLike[str] | None = None,
         python: str | os.PathLike[str] | None = None,
         private_paths: bool = True,
+        request_limit: float = 300.0,
+        webapp_days: int = 31,
+        package_index: str | os.PathLike[str] | None = None,
         **undocumented: Any,
     ) -> Self: ...
     def start(self) -> Self:
@@ -2058,6 +2066,9 @@ class Emulator:
     @property
     def site_url(self) -> str:
         """Where the account's web apps are served."""
+    @property
+    def package_index(self) -> str | None:
+        """The address of the index that serves the folder `package_index`, like ``http://127.0.0.1:8001/simple/``."""
     @property
     def paths(self) -> str:
         """``"host"`` if the account's processes see it at its own paths, ``"root"`` if only below `root`."""

@@ -39,6 +39,8 @@ pub enum Command {
     Diff(Diff),
     /// Upload what changed, and reload the web app
     Deploy(Deploy),
+    /// Find out what is wrong with the project and its account, and which command mends it
+    Doctor(Doctor),
     /// Install, check or remove the agent in a web app, which runs fast deploys and commands
     #[command(subcommand)]
     Agent(Agent),
@@ -168,9 +170,34 @@ pub struct Emulator {
     /// Serve https, and write the certificate authority to this folder
     #[arg(long, value_name = "DIR")]
     pub tls: Option<PathBuf>,
+    /// Disk space of the account, such as 100M [default: 512M for a free account, no limit for a paid one]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub disk_quota: Option<u64>,
+    /// How many seconds a web app has for one request before its process is killed
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = seconds)]
+    pub request_limit: f64,
+    /// How many days a web app of a free account lives
+    #[arg(long, value_name = "N", default_value_t = 31)]
+    pub webapp_days: u32,
+    /// Let pip in the account install from this folder of wheels instead of the Python package index
+    #[arg(long, value_name = "DIR")]
+    pub package_index: Option<PathBuf>,
     /// How many times faster than real time the rate limit's clock runs
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
     pub clock_speed: f64,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The web app's domain [default: the configured one, else the account's only web app]
+    #[arg(long, value_name = "DOMAIN")]
+    pub domain: Option<String>,
+    /// Address of the site, if not at its domain
+    #[arg(long, value_name = "URL")]
+    pub site_url: Option<String>,
+    /// The project's folder in the account [default: /home/<user>/<project>]
+    #[arg(long, value_name = "PATH")]
+    pub remote_root: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -39,6 +39,7 @@ pub use plan::cost::Estimate;
 pub use plan::environment::COMMAND_LIMIT;
 pub use plan::executor::{ExecutorChoice, ExecutorOptions};
 pub use plan::options::DeployOptions;
+pub(crate) use plan::sites::expiry as expiry_day;
 pub use plan::steps::{StepReport, Steps};
 pub use plan::strategy::{Forecast, forecast, undo_note};
 pub use project::Project;

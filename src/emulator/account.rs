@@ -178,9 +178,15 @@ impl Account {
         fits
     }
 
+    /// The real folders whose files count for the disk quota.
+    #[must_use]
+    pub fn counted(&self) -> [PathBuf; 2] {
+        [self.home(), self.root.join("var/www")]
+    }
+
     /// The bytes of all files; a file that vanishes or cannot be read counts as empty.
     fn scan(&self) -> u64 {
-        let mut folders = vec![self.home(), self.root.join("var/www")];
+        let mut folders = Vec::from(self.counted());
         let mut bytes = 0;
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -1,7 +1,8 @@
 //! Maps a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, demo, deploy, diff, endpoint, get, history, init, launch, logs, ls, pull, put, reload, rm, rollback,
+    agent, api, cat, command, demo, deploy, diff, doctor, endpoint, get, history, init, launch, logs, ls, pull, put, reload,
+    rm, rollback,
     verify, webfaction,
 };
 use crate::cli::args::Command;
@@ -25,6 +26,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Init(args) => init::run(&args, context).await,
         Command::Demo(args) => demo::run(&args, context).await,
         Command::Diff(args) => diff::run(&args, context).await,
+        Command::Doctor(args) => doctor::run(&args, context).await,
         Command::Deploy(args) => deploy::run(&args, context).await,
         Command::Agent(args) => agent::run(&args, context).await,
         Command::Manage(args) => command::manage(&args, context).await,

@@ -9,6 +9,7 @@ mod demo;
 mod deploy;
 mod diff;
 mod dispatch;
+mod doctor;
 mod emulator;
 mod endpoint;
 mod get;

@@ -105,7 +105,7 @@ fn find<'a>(sites: &'a [Value], domain: &str) -> Option<&'a Value> {
 }
 
 /// The day of an expiry, which is written as `2026-11-23` or as in an HTTP header; `None` for anything else.
-fn expiry(text: &str) -> Option<Date> {
+pub(crate) fn expiry(text: &str) -> Option<Date> {
     if let Ok(moment) = httpdate::parse_http_date(text) {
         return Some(OffsetDateTime::from(moment).date());
     }

@@ -20,8 +20,9 @@ pub const LAYERS: &[Folder] = &[
     Folder {
         path: "src",
         layers: &[
-            ("python", "cli emulator webfaction launch deploy host finder api client *.rs"),
-            ("cli", "emulator webfaction launch deploy host finder api client *.rs"),
+            ("python", "cli doctor emulator webfaction launch deploy host finder api client *.rs"),
+            ("cli", "doctor emulator webfaction launch deploy host finder api client *.rs"),
+            ("doctor", "deploy host finder api client *.rs"),
             ("emulator", "*.rs"),
             ("webfaction", "client *.rs"),
             ("launch", "deploy host finder api client *.rs"),
