@@ -24,6 +24,8 @@ __all__ = [
     "Drift",
     "HistoryEntry",
     "HistoryStep",
+    "InspectedSettings",
+    "InstalledRequirements",
     "ListedEntry",
     "PullReport",
     "PythonVersionInfo",
@@ -33,6 +35,7 @@ __all__ = [
     "StaticHeader",
     "Student",
     "SystemImageInfo",
+    "Virtualenv",
     "Webapp",
     "Website",
 ]
@@ -197,6 +200,47 @@ class AgentStatus(TypedDict):
     ready: bool
     status: str
     warnings: list[str]
+
+
+class Virtualenv(TypedDict):
+    """A virtualenv on the host: its path in the account, its version of Python, and whether it was made just now."""
+
+    path: str
+    python: str
+    created: bool
+
+
+class InstalledRequirements(TypedDict):
+    """What an installation of requirements did.
+
+    ``installed`` is false where the virtualenv had what the file says already. ``packages`` counts those that were new,
+    ``rounds`` the steps it took, and ``in_one_go`` says why it was left to one call of pip, if it was.
+    """
+
+    installed: bool
+    packages: int
+    rounds: int
+    in_one_go: str | None
+
+
+class InspectedSettings(TypedDict):
+    """The Django settings that decide how a project is served; ``settings`` is their module, ``django`` the version.
+
+    ``engines`` are those of ``DATABASES``. Of ``SECRET_KEY`` it says only whether there is one.
+    """
+
+    settings: str
+    django: str
+    debug: bool
+    allowed_hosts: list[str]
+    csrf_trusted_origins: list[str]
+    static_url: str | None
+    static_root: str | None
+    media_url: str | None
+    media_root: str | None
+    engines: list[str]
+    has_secret_key: bool
+    wsgi_application: str | None
 
 
 class DeployEstimate(TypedDict):

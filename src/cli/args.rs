@@ -44,6 +44,9 @@ pub enum Command {
     /// Install, check or remove the agent in a web app, which runs fast deploys and commands
     #[command(subcommand)]
     Agent(Agent),
+    /// List or change a web app's environment variables, which may be passwords
+    #[command(subcommand)]
+    Env(Env),
     /// Run manage.py on the host, with the web app's Python
     Manage(Manage),
     /// Run a command on the host, in a task or a console
@@ -350,6 +353,71 @@ pub enum Agent {
 #[derive(Debug, Args)]
 pub struct AgentOf {
     /// The web app [default: the configured domain]
+    pub domain: Option<String>,
+    /// URL of the site, if it is not at its domain
+    #[arg(long, value_name = "URL")]
+    pub site_url: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Env {
+    /// List the names of the variables
+    List {
+        #[command(flatten)]
+        of: EnvOf,
+        /// Print the values too
+        #[arg(long)]
+        show: bool,
+    },
+    /// Set variables, whose values are asked for or, for a single one, read from stdin; then reload the web app
+    Set {
+        /// Names of the variables
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        #[command(flatten)]
+        of: EnvOf,
+        /// Do not reload the web app, which has them only after a reload
+        #[arg(long)]
+        no_reload: bool,
+    },
+    /// Remove variables, and reload the web app
+    Unset {
+        /// Names of the variables
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        #[command(flatten)]
+        of: EnvOf,
+        /// Do not reload the web app, which has them until it is reloaded
+        #[arg(long)]
+        no_reload: bool,
+    },
+    /// Set the variables of a file such as .env, and reload the web app; nothing in the values is interpolated
+    Push {
+        /// The file, with lines of NAME=VALUE; - is stdin
+        file: PathBuf,
+        #[command(flatten)]
+        of: EnvOf,
+        /// Do not reload the web app, which has them only after a reload
+        #[arg(long)]
+        no_reload: bool,
+    },
+    /// Write the variables to a file that only you can read
+    Pull {
+        /// The file
+        #[arg(default_value = ".env")]
+        file: PathBuf,
+        #[command(flatten)]
+        of: EnvOf,
+        /// Replace the file if it exists
+        #[arg(long)]
+        overwrite: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct EnvOf {
+    /// The web app [default: the configured domain]
+    #[arg(long)]
     pub domain: Option<String>,
     /// URL of the site, if it is not at its domain
     #[arg(long, value_name = "URL")]

@@ -13,6 +13,7 @@
 //! | `output`, `progress`, `waits` | data to stdout, messages and bars to stderr |
 //! | `terminal`, `table` | what may reach a terminal, and how wide it is |
 //! | `exit` | the exit codes |
+//! | `github` | annotations and the job summary in GitHub Actions |
 
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
 mod args;
@@ -20,6 +21,7 @@ mod commands;
 mod context;
 mod endpoints;
 mod exit;
+mod github;
 mod log;
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
 mod options;

@@ -281,6 +281,11 @@ impl<'a> Settings<'a> {
         self.table.domain.as_ref().map(OneOrMore::to_vec).unwrap_or_default()
     }
 
+    /// Whether a project is named.
+    pub fn has_project(&self) -> bool {
+        first([&self.global.project, &self.table.project]).is_some()
+    }
+
     /// The project's name.
     ///
     /// # Errors

@@ -372,7 +372,8 @@ impl Agents {
     ) -> Result<Change> {
         installation.version = VERSION;
         installation.build = Some(build());
-        installation.stub = self.stub_of(&installation);
+        let stub = self.stub_of(&installation);
+        let noted = std::mem::replace(&mut installation.stub, stub);
         installation.digests = files().map(|(name, content)| (name.to_owned(), sha256(&content))).into();
         let mut change = Change::default();
         // The note comes last of them, since it says what the others are.
@@ -387,7 +388,7 @@ impl Agents {
                 let runs_the_same = stub.original.is_none_or(|original| original == installation.original);
                 stub.version == VERSION && runs_the_same
             };
-            if !is_new && Stub::find(wsgi).is_none_or(is_damage) {
+            if !is_new && wsgi != noted && Stub::find(wsgi).is_none_or(is_damage) {
                 let lost = stub::difference(&installation.stub, wsgi);
                 change.warnings.push(format!("{} was damaged, and is replaced:\n{lost}", self.wsgi));
             }

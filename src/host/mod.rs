@@ -7,6 +7,7 @@
 mod agent;
 mod bundle;
 mod cache;
+pub mod env_file;
 mod executor;
 mod job;
 mod lane;

@@ -1,8 +1,10 @@
 """Virtualenvs with pip and folders of wheels for the tests of the runner, all made without a network."""
 
+import re
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pip
@@ -46,3 +48,19 @@ def installed(place: Path) -> dict[str, str]:
     """What is installed in a virtualenv, besides pip."""
     names = [path.name[: -len(".dist-info")].rsplit("-", 1) for path in packages(place).glob("*.dist-info")]
     return dict(sorted(names))
+
+
+def wheel_of(folder: Path, name: str) -> None:
+    """A wheel of a distribution that is installed here, for tests that need a real one; with what it needs."""
+    found = distribution(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{found.metadata['Name'].replace('-', '_')}-{found.version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for file in found.files or ():
+            if ".." not in file.parts and "__pycache__" not in file.parts and file.name not in ("INSTALLER", "RECORD"):
+                wheel.write(file.locate(), file.as_posix())
+        (record,) = {f"{file.parts[0]}/RECORD" for file in found.files or () if file.name == "METADATA"}
+        wheel.writestr(record, "".join(f"{member},,\n" for member in [*wheel.namelist(), record]))
+    for need in found.requires or ():
+        if ";" not in need:
+            wheel_of(folder, re.split(r"[^A-Za-z0-9._-]", need)[0])

@@ -276,6 +276,16 @@ def test_a_cancelled_one_ends_at_once(host, monkeypatch):
     assert host.install()["state"] == "done"
 
 
+def test_a_file_of_the_state_folder_will_do(host):
+    host.wheel("shop", "1.0")
+    (host.state / "requirements.txt").write_text(f"--no-index\n--find-links {host.root}/wheels\nshop\n")
+    receipt = host.install(requirements=f"/home/me/.pya/{host.state.name}/requirements.txt")
+    assert receipt["state"] == "done", receipt["error"]
+    assert installed(host.virtualenv) == {"shop": "1.0"}
+    for other in (f"/home/me/.pya/{host.state.name}/history.json", "/home/me/.pya/0011223344556677/requirements.txt"):
+        assert host.install(requirements=other)["error"]["kind"] == "name"
+
+
 def test_wrong_files_and_virtualenvs_are_refused(host, tmp_path):
     for requirements, kind in [("none.txt", "missing"), ("../x", "name"), ("/etc/passwd", "name")]:
         assert host.install(requirements=requirements)["error"]["kind"] == kind

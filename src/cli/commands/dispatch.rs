@@ -1,8 +1,8 @@
 //! Maps a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, demo, deploy, diff, doctor, endpoint, get, history, init, launch, logs, ls, pull, put, reload,
-    rm, rollback,
+    agent, api, cat, command, demo, deploy, diff, doctor, endpoint, env, get, history, init, launch, logs, ls, pull, put,
+    reload, rm, rollback,
     verify, webfaction,
 };
 use crate::cli::args::Command;
@@ -29,6 +29,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Doctor(args) => doctor::run(&args, context).await,
         Command::Deploy(args) => deploy::run(&args, context).await,
         Command::Agent(args) => agent::run(&args, context).await,
+        Command::Env(args) => env::run(&args, context).await,
         Command::Manage(args) => command::manage(&args, context).await,
         Command::Run(args) => command::run(&args, context).await,
         Command::Verify(args) => verify::run(&args, context).await,

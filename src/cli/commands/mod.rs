@@ -12,6 +12,7 @@ mod dispatch;
 mod doctor;
 mod emulator;
 mod endpoint;
+mod env;
 mod get;
 mod history;
 mod init;

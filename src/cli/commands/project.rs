@@ -6,6 +6,7 @@ use crate::cli::args::{self, Select};
 use crate::cli::context::{Context, working_folder};
 use crate::cli::output::Output;
 use crate::cli::settings::{OneOrMore, Settings};
+use crate::client::RemotePath;
 use crate::deploy::{Compare, DeployDiff, DeployOptions, ExecutorChoice, ExecutorOptions, Project, SelectOptions};
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
@@ -30,6 +31,25 @@ pub fn remote<'a>(remote_root: Option<&str>, context: &'a Context) -> Result<(Se
     let name = settings.project(&local_root)?;
     let client = settings.client()?;
     let remote_root = settings.remote_root(remote_root, client.user(), &name)?;
+    let project = Project { client, local_root, remote_root };
+    Ok((settings, project))
+}
+
+/// The project's place in the account, or the account's home folder where no project is named: for what belongs to a web app
+/// rather than to a project.
+///
+/// # Errors
+/// As for [`remote`].
+pub fn remote_or_home(context: &Context) -> Result<(Settings<'_>, Project)> {
+    let here = working_folder()?;
+    let settings = context.settings()?;
+    let local_root = local_root(None, &settings, &here);
+    if settings.has_project() {
+        drop(settings);
+        return remote(None, context);
+    }
+    let client = settings.client()?;
+    let remote_root = RemotePath::parse("/home")?.join(client.user())?;
     let project = Project { client, local_root, remote_root };
     Ok((settings, project))
 }

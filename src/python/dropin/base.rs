@@ -341,6 +341,44 @@ impl PythonanywhereBase {
         Self::run_job(slf, "pull", host_jobs::pull(slf.py(), dest, options)?)
     }
 
+    #[pyo3(
+        signature = (name, python, **options),
+        text_signature = "($self, name, python, *, executor='auto', console=None, domain=None, site_url=None, \
+            allow_tasks=False)"
+    )]
+    fn make_virtualenv<'py>(
+        slf: &Bound<'py, Self>,
+        name: String,
+        python: String,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        Self::run_job(slf, "make_virtualenv", host_jobs::virtualenv(slf.py(), name, python, options)?)
+    }
+
+    #[pyo3(
+        signature = (requirements, virtualenv, **options),
+        text_signature = "($self, requirements, virtualenv, *, executor='auto', console=None, domain=None, \
+            site_url=None, allow_tasks=False)"
+    )]
+    fn install_requirements<'py>(
+        slf: &Bound<'py, Self>,
+        requirements: String,
+        virtualenv: String,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        let job = host_jobs::requirements(slf.py(), requirements, virtualenv, options)?;
+        Self::run_job(slf, "install_requirements", job)
+    }
+
+    #[pyo3(
+        signature = (**options),
+        text_signature = "($self, *, manage=None, settings=None, virtualenv=None, executor='auto', console=None, \
+            domain=None, site_url=None, allow_tasks=False)"
+    )]
+    fn inspect_settings<'py>(slf: &Bound<'py, Self>, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
+        Self::run_job(slf, "inspect_settings", host_jobs::inspect(slf.py(), options)?)
+    }
+
     #[getter]
     fn agent(slf: &Bound<'_, Self>) -> AgentControl {
         AgentControl::of(slf.as_any(), &slf.get().state)

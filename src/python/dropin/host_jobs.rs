@@ -3,6 +3,7 @@
 //! As everywhere in these classes, failures of the network or the service go to `error_message` and the method returns
 //! `None`. Local mistakes raise, and so does the lack of an executor.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use pyo3::IntoPyObjectExt;
@@ -17,9 +18,10 @@ use super::finished::{Finished, none};
 use super::keywords::Keywords;
 use super::service::{Call, Failed, Service};
 use super::state::Shared;
-use crate::deploy::{self, ExecutorOptions, Outcome, PullOptions, SelectOptions};
+use crate::deploy::{self, ExecutorOptions, Inspection, Outcome, PullOptions, SelectOptions};
 use crate::host::{Agents, Variables};
 use crate::python::convert::json_to_py;
+use crate::python::errors::IntoPy;
 use crate::python::runtime::run;
 
 /// A command that ran on the host. Documented in `_core.pyi`.
@@ -48,6 +50,9 @@ pub(super) enum HostJob {
     History,
     Rollback { deploy: Option<String>, reload: Vec<String>, yes: bool },
     Pull { to: PathBuf, options: PullOptions },
+    Virtualenv { name: String, python: String },
+    Requirements { requirements: String, virtualenv: String },
+    Inspect(Inspection),
 }
 
 /// A job, and what runs it.
@@ -140,6 +145,31 @@ pub(super) fn pull<'py>(py: Python<'py>, to: PathBuf, options: Option<&Bound<'py
     })
 }
 
+pub(super) fn virtualenv<'py>(
+    py: Python<'py>,
+    name: String,
+    python: String,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Request> {
+    request(py, "make_virtualenv", options, |_| Ok(HostJob::Virtualenv { name, python }))
+}
+
+pub(super) fn requirements<'py>(
+    py: Python<'py>,
+    requirements: String,
+    virtualenv: String,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Request> {
+    request(py, "install_requirements", options, |_| Ok(HostJob::Requirements { requirements, virtualenv }))
+}
+
+pub(super) fn inspect<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
+    request(py, "inspect_settings", options, |keywords| {
+        let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
+        Ok(HostJob::Inspect(Inspection { manage, settings, virtualenv: keywords.text("virtualenv")? }))
+    })
+}
+
 /// What a job gives back.
 enum Answer {
     Command(Outcome),
@@ -191,6 +221,17 @@ async fn answer(service: &Service, Request { job, executors }: Request) -> Resul
         HostJob::Pull { to, options } => {
             deploy::pull(&project, &executors, &options, &to).await.map(|report| Answer::Json(json!(report)))
         }
+        HostJob::Virtualenv { name, python } => {
+            deploy::make_virtualenv(&project, &executors, &name, &python).await.map(|made| Answer::Json(json!(made)))
+        }
+        HostJob::Requirements { requirements, virtualenv } => {
+            deploy::install_requirements(&project, &executors, &requirements, &virtualenv)
+                .await
+                .map(|done| Answer::Json(json!(done)))
+        }
+        HostJob::Inspect(inspection) => {
+            deploy::inspect_settings(&project, &executors, &inspection).await.map(|found| Answer::Json(json!(found)))
+        }
     }
     .map_err(failed(task))
 }
@@ -233,6 +274,29 @@ async fn agent_answer(
     answer.await.map_err(failed(task))
 }
 
+/// Reads the variables of a web app, or changes them: those that have no value go.
+async fn variables(
+    service: Service,
+    domain: String,
+    site_url: Option<String>,
+    change: Option<(Variables, BTreeSet<String>)>,
+) -> Finished {
+    let task = "working on the variables of a web app";
+    let outcome = async {
+        let project = project(&service, task, PathBuf::new())?;
+        let answer = match change {
+            None => deploy::variables::list(&project.client, &domain).await.map(|found| json!(found)),
+            Some((set, unset)) => {
+                let executors = ExecutorOptions { domain: Some(domain), site_url, ..ExecutorOptions::default() };
+                deploy::variables::change(&project, &executors, &set, &unset).await.map(|changed| json!(changed.names))
+            }
+        };
+        answer.map_err(failed(task))
+    };
+    let outcome = outcome.await;
+    Finished::new(&service, outcome, |py, value| json_to_py(py, &value), none)
+}
+
 /// The attribute `agent` of both classes. Documented in `_core.pyi`.
 #[pyclass(name = "AgentOfWebApp", module = "pythonanywhere_api", frozen)]
 pub(in crate::python) struct AgentControl {
@@ -269,6 +333,31 @@ impl AgentControl {
     #[pyo3(signature = (domain, site_url=None))]
     fn status<'py>(&self, py: Python<'py>, domain: String, site_url: Option<String>) -> PyResult<Bound<'py, PyAny>> {
         self.call(py, "status", AgentVerb::Status, domain, site_url)
+    }
+
+    #[pyo3(signature = (domain))]
+    fn variables<'py>(&self, py: Python<'py>, domain: String) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call::new(self.api.bind(py), &self.state)?;
+        run(py, self.state.is_async(), "variables", move |caller| variables(call.on(caller), domain, None, None))
+    }
+
+    #[pyo3(signature = (domain, values, site_url=None))]
+    fn set_variables<'py>(
+        &self,
+        py: Python<'py>,
+        domain: String,
+        values: &Bound<'py, PyAny>,
+        site_url: Option<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let pairs = py.get_type::<PyDict>().call1((values,));
+        let pairs = pairs.and_then(|values| values.extract::<BTreeMap<String, Option<String>>>());
+        let pairs = pairs.map_err(|_| PyTypeError::new_err("values must be a mapping of str to str or None"))?;
+        let unset = pairs.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name.clone()).collect();
+        let set = Variables::new(pairs.into_iter().filter_map(|(name, value)| Some((name, value?)))).into_py(py)?;
+        let call = Call::new(self.api.bind(py), &self.state)?;
+        run(py, self.state.is_async(), "set_variables", move |caller| {
+            variables(call.on(caller), domain, site_url, Some((set, unset)))
+        })
     }
 
     #[pyo3(signature = (domain, site_url=None, *, force=false))]
