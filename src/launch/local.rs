@@ -13,6 +13,7 @@ use crate::api::checked_domain;
 use crate::client::BaseUrl;
 use crate::error::{Error, Result};
 use crate::host::Variables;
+use crate::setting::Setting;
 
 /// What the caller has decided; the rest is found out.
 #[derive(Debug, Clone, Default)]
@@ -106,7 +107,10 @@ fn name_of(root: &Path) -> Result<String> {
     let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let slug = slug(&name);
     if slug.is_empty() {
-        return Err(Error::config(format!("the folder {} has no name for a project: give --project NAME", root.display())));
+        return Err(Error::config(format!("the folder {} has no name for a project: give one ({})",
+            root.display(),
+            Setting::ProjectName
+        )));
     }
     Ok(slug)
 }

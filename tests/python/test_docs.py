@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 from command import Pya, clean_environment, environment_of
-from launch_projects import make_wheels
+from launch_projects import FLASK, make_wheels, write
 from pages import DOCS, README, ROOT, Page, Reader, pages
 
 from pythonanywhere_api import Client, PythonanywhereApi, _core
@@ -282,7 +282,10 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "manage.py").write_text("")
     write_settings(host, tmp_path)
+    site = write(tmp_path / "site", FLASK)
     documents = {
+        "pya launch": pya.json("launch", site, "--site-url", host.site_url, "--dry-run", "--replace-wsgi"),
+        "pya init": pya.json("init", site),
         "pya diff": pya.json("diff"),
         "pya deploy": pya.json("deploy"),
         "pya ls": pya.json("ls"),
@@ -297,7 +300,7 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
         "Failures": pya.json("cat", "b.txt", code=5),
     }
     assert re.findall(r"^## (.+)$", page.text, re.MULTILINE) == [
-        "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya get", "pya put", "pya rm",
+        "pya launch", "pya init", "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya get", "pya put", "pya rm",
         "pya reload", "pya agent status", "pya manage", "Failures",
     ]  # fmt: skip
     for heading, document in documents.items():

@@ -35,9 +35,15 @@ def host(wheels):
         yield emulator
 
 
+class Slow(Pya):
+    """pip takes its time where other tests run beside this."""
+
+    timeout = 600
+
+
 @pytest.fixture
 def pya(host, tmp_path):
-    return Pya(tmp_path, environment_of(host))
+    return Slow(tmp_path, environment_of(host))
 
 
 def run(pya, host, root, *options, code=0):
@@ -256,7 +262,7 @@ def test_another_accounts_token_names_the_other_system(pya, host, tmp_path):
 
 def test_capitals_in_the_users_name(wheels, tmp_path):
     with Emulator(python=sys.executable, package_index=wheels, user="MyName") as host:
-        pya = Pya(tmp_path, environment_of(host))
+        pya = Slow(tmp_path, environment_of(host))
         root = write(tmp_path / "site", FLASK | PIN)
         report, _ = run(pya, host, root)
         assert report["domain"] == "myname.pythonanywhere.com"
@@ -290,7 +296,7 @@ def test_settings_that_fail_are_quoted(pya, host, tmp_path):
 def test_killed_after_any_write_a_launch_goes_on_to_the_same_end(wheels, tmp_path):
     """Each launch is killed as soon as the next write has arrived, until one gets to its end."""
     with Emulator(python=sys.executable, package_index=wheels, rate_limit=None) as host:
-        pya = Pya(tmp_path, environment_of(host) | {"PYTHONANYWHERE_RATE_LIMIT": "off"})
+        pya = Slow(tmp_path, environment_of(host) | {"PYTHONANYWHERE_RATE_LIMIT": "off"})
         root = write(tmp_path / "site", FLASK | PIN)
         kills = 0
         while kills < 60:

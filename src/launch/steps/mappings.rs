@@ -15,22 +15,24 @@ pub(in crate::launch) async fn add(launch: &mut Launch<'_>) -> Result<Outcome> {
     let (domain, before) = (launch.domain().to_owned(), launch.mapped_before());
     let mut added = Vec::new();
     for (url, path) in wanted {
-        launch.note.mappings.insert(url.clone(), path.clone());
         let is_same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
         let known = launch.survey.mappings.iter().find(|known| known["url"].as_str().is_some_and(|known| is_same(known, &url)));
         let Some(known) = known else {
             launch.client.add_static_files(&domain, &url, &path).await?;
             added.push(format!("{url} is {path}"));
+            launch.note.mappings.insert(url, path);
             continue;
         };
         let folder = known["path"].as_str().unwrap_or_default();
         if is_same(folder, &path) {
+            launch.note.mappings.insert(url, folder.to_owned());
             continue;
         }
         match (before.get(&url).is_some_and(|ours| is_same(ours, folder)), known["id"].as_u64()) {
             (true, Some(id)) => {
                 launch.client.move_static_files(&domain, id, &path).await?;
                 added.push(format!("{url} is {path}"));
+                launch.note.mappings.insert(url, path);
             }
             _ => launch.recorder.warn(format!(
                 "the static files mapping {url} serves {folder}, and the settings say {path}: it was left as it is"

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Outcome;
 use crate::error::{Error, Result};
 use crate::launch::context::Launch;
+use crate::setting::Setting;
 use crate::text::first_few;
 
 /// Makes the web app, or lets the one that is there have the version of Python that is wanted.
@@ -45,12 +46,13 @@ pub(in crate::launch) async fn make(launch: &mut Launch<'_>) -> Result<Outcome> 
 fn refused(launch: &Launch<'_>, domain: &str, error: &Error) -> Error {
     let others = &launch.survey.others;
     let advice = if others.is_empty() {
-        "another account may have this domain: give another one with --domain".to_owned()
+        format!("another account may have this domain: give another one ({})", Setting::Domain)
     } else {
         format!(
-            "the account has {}: a free account can have one web app. Launch to that one with --domain {}, or delete it on \
-             the page Web",
+            "the account has {}, and a free account can have one web app: launch to that one ({} {}), or delete it on the page \
+             Web",
             first_few(others.iter().cloned()),
+            Setting::Domain,
             others[0]
         )
     };
