@@ -30,6 +30,7 @@ from .types import (
     ScheduledTask,
     StaticFile,
     StaticHeader,
+    StatusReport,
     Student,
     SystemImageInfo,
     Virtualenv,
@@ -1485,6 +1486,33 @@ class PythonanywhereApi(_PythonanywhereBase):
         Returns:
             At most 50 deploys and 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
         """
+    def status(
+        self,
+        local_root: str | os.PathLike[str] | None = None,
+        *,
+        path_masks: Iterable[str] | None = None,
+        protected: Iterable[str] | None = None,
+        no_git: bool = False,
+        domain: str | None = None,
+        site_url: str | None = None,
+    ) -> StatusReport | None:
+        """Shows how the account, its site and this project stand. Changes nothing.
+
+        Sends at most six requests, and one more for each deploy that is running or was interrupted.
+
+        Args:
+            local_root: the project on this machine, to say whether it differs from what was deployed.
+            path_masks, protected, no_git: as for `deploy_diff`; with `local_root` only.
+            domain: the site; by default all web apps of the account.
+            site_url: its URL, if it is not at its domain.
+
+        Returns:
+            CPU seconds, sites with the days that are left of them, the agent of the first site, the last deploy, and
+            how many local files differ; ``None`` with `error_message` set on network and HTTP errors.
+
+        Raises:
+            ConfigError: a local mistake.
+        """
     def rollback(
         self,
         deploy_id: str | None = None,
@@ -1747,6 +1775,17 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         """See `PythonanywhereApi.verify`."""
     def history(self) -> Coroutine[list[HistoryEntry] | None]:
         """See `PythonanywhereApi.history`."""
+    def status(
+        self,
+        local_root: str | os.PathLike[str] | None = None,
+        *,
+        path_masks: Iterable[str] | None = None,
+        protected: Iterable[str] | None = None,
+        no_git: bool = False,
+        domain: str | None = None,
+        site_url: str | None = None,
+    ) -> Coroutine[StatusReport | None]:
+        """See `PythonanywhereApi.status`."""
     def rollback(
         self,
         deploy_id: str | None = None,

@@ -18,6 +18,7 @@ __all__ = [
     "Certificate",
     "Console",
     "ConsoleOutput",
+    "CpuStatus",
     "CpuUsage",
     "DeployEstimate",
     "DeployStep",
@@ -27,12 +28,15 @@ __all__ = [
     "InspectedSettings",
     "InstalledRequirements",
     "ListedEntry",
+    "LocalStatus",
     "PullReport",
     "PythonVersionInfo",
     "RollbackReport",
     "ScheduledTask",
+    "SiteStatus",
     "StaticFile",
     "StaticHeader",
+    "StatusReport",
     "Student",
     "SystemImageInfo",
     "Virtualenv",
@@ -326,6 +330,58 @@ class HistoryEntry(TypedDict):
     undoes: str | None
     exit_status: int | None
     migrations: list[str]
+
+
+class CpuStatus(TypedDict):
+    """The CPU seconds of the day, which consoles and tasks use up, and when counting begins anew."""
+
+    used_seconds: float
+    limit_seconds: float
+    next_reset: str | None
+
+
+class SiteStatus(TypedDict):
+    """A web app, or a website that a command serves; `exists` is false if the account has none at that domain.
+
+    `expiry` is the last day on which it is served, as ``"2026-12-24"``, and `days_left` how many days there are until
+    then; less than 0 if it has expired. A free account's web app expires a month after somebody extended it.
+    """
+
+    domain: str
+    exists: bool
+    enabled: bool | None
+    python: str | None
+    virtualenv: str | None
+    expiry: str | None
+    days_left: int | None
+
+
+class LocalStatus(TypedDict):
+    """How the local files differ from what was deployed, in numbers of files."""
+
+    differs: bool
+    added: int
+    changed: int
+    removed: int
+
+
+class StatusReport(TypedDict):
+    """An account, its sites and a project.
+
+    `agent` is that of the first site: ``"answers"``, ``"silent"``, ``"needs_reload"`` (the web app has an old token)
+    or ``"not_installed"``; ``None`` without a web app. `last_deploy` is ``None`` if nothing was deployed, and `local`
+    if no local files were looked at. `requests` is how many it took.
+    """
+
+    user: str
+    host: str
+    cpu: CpuStatus
+    sites: list[SiteStatus]
+    agent: Literal["answers", "silent", "needs_reload", "not_installed"] | None
+    last_deploy: HistoryEntry | None
+    local: LocalStatus | None
+    warnings: list[str]
+    requests: int
 
 
 class RollbackReport(TypedDict):

@@ -31,6 +31,7 @@ pub(crate) use operations::reload::reload as reload_site;
 pub use operations::requirements::install_requirements;
 pub(crate) use operations::site_command::manage_in_site;
 pub use operations::rollback::{RollbackReport, rollback, unconfirmed};
+pub use operations::status::{AgentState, CpuStatus, LocalStatus, SiteStatus, StatusReport, status};
 pub use operations::variables;
 pub use operations::venv::make_virtualenv;
 pub use operations::verify::{Drift, verify};

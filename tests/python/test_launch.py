@@ -144,7 +144,7 @@ def test_a_dry_run_writes_nothing_here_or_there(pya, host, tmp_path):
 
 def test_a_superuser_is_made_once(pya, host, tmp_path, monkeypatch):
     root = write(startproject(tmp_path), PIN)
-    said = pya("launch", root, "--superuser", "boss", "--yes", code=2).stderr
+    said = pya("launch", root, "--superuser", "boss", "--yes", "--site-url", host.site_url, code=2).stderr
     assert "DJANGO_SUPERUSER_PASSWORD" in said
     pya.environment["DJANGO_SUPERUSER_PASSWORD"] = "s3cret-for-tests"
     report, _ = run(pya, host, root, "--superuser", "boss")

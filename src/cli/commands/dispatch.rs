@@ -1,9 +1,8 @@
 //! Maps a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, demo, deploy, diff, doctor, endpoint, env, get, history, init, launch, logs, ls, pull, put,
-    reload, rm, rollback,
-    verify, webfaction,
+    agent, api, cat, command, createsuperuser, demo, deploy, diff, doctor, endpoint, env, get, history, init, launch, login,
+    logout, logs, ls, open, pull, put, reload, rm, rollback, status, verify, webfaction, whoami,
 };
 use crate::cli::args::Command;
 use crate::cli::context::Context;
@@ -24,6 +23,12 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Reload(args) => reload::run(&args, context).await,
         Command::Launch(args) => launch::run(&args, context).await,
         Command::Init(args) => init::run(&args, context).await,
+        Command::Login => login::run(context).await,
+        Command::Logout(args) => logout::run(&args, context).await,
+        Command::Whoami => whoami::run(context).await,
+        Command::Status(args) => status::run(&args, context).await,
+        Command::Open(args) => open::run(&args, context).await,
+        Command::Createsuperuser(args) => createsuperuser::run(&args, context).await,
         Command::Demo(args) => demo::run(&args, context).await,
         Command::Diff(args) => diff::run(&args, context).await,
         Command::Doctor(args) => doctor::run(&args, context).await,

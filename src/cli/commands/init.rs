@@ -10,7 +10,7 @@ use crate::cli::context::{Context, working_folder};
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::settings::Settings;
-use crate::client::{BaseUrl, Environment};
+use crate::client::BaseUrl;
 use crate::error::{Error, Result};
 use crate::launch::{DetectOptions, LocalOptions, LocalPlan, own_domain, plan};
 
@@ -53,7 +53,7 @@ pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Set
     if !start.is_dir() {
         return Err(Error::config(format!("there is no folder {}", start.display())));
     }
-    let settings = Settings::load(&context.global, Environment::read(), &start)?;
+    let settings = context.settings_at(&start)?;
     let root = local_root(args.root.as_deref(), &settings, &here);
     let domains = settings.domains();
     let account = settings.user_and_host();
@@ -84,7 +84,7 @@ pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Set
         user,
         host: host.filter(is_noted).map(|host| host.authority().to_owned()),
         site_url: args.site_url.clone(),
-        environment: None,
+        environment: settings.environment_name().map(str::to_owned),
     };
     let local = plan(&root, &options)?;
     Ok((settings, local))

@@ -7,7 +7,9 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::createsuperuser::password;
 use super::init::{local_plan, tell_found};
+use super::open::open;
 use super::project::select_of;
 use crate::blocking::blocking;
 use crate::cli::args::Launch;
@@ -33,7 +35,7 @@ pub async fn run(args: &Launch, context: &Context) -> Result<Exit> {
     let (settings, local) = local_plan(&args.detect, context)?;
     let client = settings.client()?;
     let output = &context.output;
-    let options = options(args, &settings, &client)?;
+    let options = options(args, &settings, &client, output).await?;
     tell_found(&local, output);
     if !args.dry_run && !args.yes && std::io::stdin().is_terminal() {
         let plan = LaunchOptions { dry_run: true, ..options.clone() };
@@ -48,25 +50,30 @@ pub async fn run(args: &Launch, context: &Context) -> Result<Exit> {
         confirm(output).await?;
     }
     let report = perform(&client, &local, &options, context).await;
+    let is_watched = std::io::stdout().is_terminal() && !output.is_json();
+    if report.ok && !args.dry_run && !args.no_open && is_watched {
+        let url = report.url.clone();
+        if let Err(why) = blocking(move || Ok(open(&url))).await? {
+            log::debug!("no browser was started: {why}");
+        }
+    }
     Ok(conclude(&report, output))
 }
 
-fn options(args: &Launch, settings: &Settings<'_>, client: &Client) -> Result<LaunchOptions> {
+async fn options(args: &Launch, settings: &Settings<'_>, client: &Client, output: &Output) -> Result<LaunchOptions> {
     let table = &settings.table;
     let remote_root = match &table.remote_root {
         Some(_) => Some(settings.remote_root(None, client.user(), "")?),
         None => None,
     };
-    let environment = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
     let superuser = match &args.superuser {
-        None => None,
-        Some(name) => {
-            let password = environment(PASSWORD).ok_or_else(|| {
-                Error::config(format!("--superuser needs the password in {PASSWORD}: it is in no command line"))
-            })?;
-            let password = Variables::new([(PASSWORD.to_owned(), password)])?;
-            Some(Superuser { name: name.clone(), email: environment(EMAIL), password })
+        Some(name) if !args.dry_run => {
+            let password = Variables::new([(PASSWORD.to_owned(), password(output).await?)])?;
+            let email = std::env::var(EMAIL).ok().filter(|email| !email.is_empty());
+            Some(Superuser { name: name.clone(), email, password })
         }
+        Some(name) => Some(Superuser { name: name.clone(), email: None, password: Variables::default() }),
+        None => None,
     };
     Ok(LaunchOptions {
         site_url: args.detect.site_url.clone().or_else(|| table.site_url.clone()),

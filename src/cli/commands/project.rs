@@ -172,7 +172,7 @@ impl<'a> Prepared<'a> {
 /// The folder to deploy: the one named, else the table's `root`, else the table's own, else the working folder.
 ///
 /// Not the working folder first: a deploy from a subfolder would put the subfolder's files where the project is.
-pub(super) fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) -> PathBuf {
+pub fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) -> PathBuf {
     match (given, &settings.table_folder) {
         (Some(root), _) => root.to_owned(),
         (None, Some(folder)) => match &settings.table.root {
@@ -203,7 +203,11 @@ pub(super) fn select_of(settings: &Settings<'_>) -> Result<SelectOptions> {
     select(&args, settings)
 }
 
-fn select(args: &Select, settings: &Settings<'_>) -> Result<SelectOptions> {
+/// The selection: what was typed, else what the table says.
+///
+/// # Errors
+/// `Config` if the table's size is none.
+pub fn select(args: &Select, settings: &Settings<'_>) -> Result<SelectOptions> {
     let table = &settings.table;
     let mut select = SelectOptions {
         strict: args.strict || table.strict,

@@ -8,6 +8,7 @@ pub(super) mod reload;
 pub(super) mod requirements;
 pub(super) mod rollback;
 pub(super) mod site_command;
+pub(super) mod status;
 pub(super) mod temporary;
 pub mod variables;
 pub(super) mod venv;

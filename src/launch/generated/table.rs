@@ -34,6 +34,8 @@ pub fn change(folder: &Path, env: Option<&str>, keys: &[(&str, String)]) -> Resu
     let broken = |why: &str| Error::config(format!("{}: {why}", path.display()));
     let mut document: DocumentMut = before.parse().map_err(|error: toml_edit::TomlError| broken(&error.to_string()))?;
     let mut lines = Vec::new();
+    // What an environment does not say, the table says for it.
+    let general: Vec<String> = env.map(|_| general(&document, keys)).unwrap_or_default();
     let mut table: &mut dyn toml_edit::TableLike = document.as_table_mut();
     let names = ["tool", "pythonanywhere"].into_iter().chain(env.map(|_| "env")).chain(env);
     for name in names {
@@ -51,7 +53,7 @@ pub fn change(folder: &Path, env: Option<&str>, keys: &[(&str, String)]) -> Resu
             Some(several) => several.get(0).and_then(|first| first.as_str()) == Some(text),
             None => item.as_str() == Some(text),
         });
-        if is_set {
+        if is_set || (table.get(key).is_none() && general.iter().any(|known| known == key)) {
             continue;
         }
         match table.get_mut(key).and_then(Item::as_value_mut) {
@@ -71,6 +73,13 @@ pub fn change(folder: &Path, env: Option<&str>, keys: &[(&str, String)]) -> Resu
         return Ok(None);
     }
     Ok(Some(TableChange { path, text: document.to_string(), lines, is_new }))
+}
+
+/// The keys that are set like that in the table that holds for all environments.
+fn general(document: &DocumentMut, keys: &[(&str, String)]) -> Vec<String> {
+    let table = document.get("tool").and_then(|tool| tool.get("pythonanywhere"));
+    let is_set = |key: &str, text: &str| table.and_then(|table| table.get(key)?.as_str()) == Some(text);
+    keys.iter().filter(|(key, text)| is_set(key, text)).map(|(key, _)| (*key).to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -112,7 +121,8 @@ mod tests {
 
     #[test]
     fn an_environment_has_a_table_of_its_own() {
-        let text = changed("[tool.pythonanywhere]\nproject = \"x\"\n", Some("staging"), &[("domain", "s.b")]).unwrap();
+        let text = changed("[tool.pythonanywhere]\nproject = \"x\"\n", Some("staging"), &[("project", "x"), ("domain", "s.b")]);
+        let text = text.unwrap();
         assert!(text.ends_with("[tool.pythonanywhere.env.staging]\ndomain = \"s.b\"\n"), "{text}");
     }
 }

@@ -320,6 +320,19 @@ impl PythonanywhereBase {
     }
 
     #[pyo3(
+        signature = (local_root=None, **options),
+        text_signature = "($self, local_root=None, *, path_masks=None, protected=None, no_git=False, domain=None, \
+            site_url=None)"
+    )]
+    fn status<'py>(
+        slf: &Bound<'py, Self>,
+        local_root: Option<PathBuf>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        Self::run_job(slf, "status", host_jobs::status(slf.py(), local_root, options)?)
+    }
+
+    #[pyo3(
         signature = (deploy_id=None, **options),
         text_signature = "($self, deploy_id=None, *, reload=None, yes=False, executor='auto', console=None, \
             domain=None, site_url=None, allow_tasks=False)"

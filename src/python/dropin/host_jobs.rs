@@ -48,6 +48,7 @@ pub(super) enum HostJob {
     Command(deploy::Command, Variables),
     Verify { local_root: Option<PathBuf>, options: SelectOptions },
     History,
+    Status { local_root: Option<PathBuf>, options: SelectOptions },
     Rollback { deploy: Option<String>, reload: Vec<String>, yes: bool },
     Pull { to: PathBuf, options: PullOptions },
     Virtualenv { name: String, python: String },
@@ -108,18 +109,37 @@ pub(super) fn verify<'py>(
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Request> {
     request(py, "verify", options, |keywords| {
-        let mut select = SelectOptions::default();
-        let masks = keywords.optional_texts("path_masks")?;
-        select.protected = keywords.optional_texts("protected")?;
-        select.no_git = keywords.flag("no_git")?;
-        if local_root.is_none() && (masks.is_some() || select.protected.is_some() || select.no_git) {
-            return Err(PyTypeError::new_err(
-                "path_masks, protected and no_git choose local files: give local_root as well",
-            ));
-        }
-        select.masks = masks.unwrap_or(select.masks);
-        Ok(HostJob::Verify { local_root, options: select })
+        let options = selection(keywords, local_root.is_some())?;
+        Ok(HostJob::Verify { local_root, options })
     })
+}
+
+/// Which local files are looked at, if they are.
+fn selection(keywords: &Keywords<'_>, is_local: bool) -> PyResult<SelectOptions> {
+    let mut select = SelectOptions::default();
+    let masks = keywords.optional_texts("path_masks")?;
+    select.protected = keywords.optional_texts("protected")?;
+    select.no_git = keywords.flag("no_git")?;
+    if !is_local && (masks.is_some() || select.protected.is_some() || select.no_git) {
+        return Err(PyTypeError::new_err(
+            "path_masks, protected and no_git choose local files: give local_root as well",
+        ));
+    }
+    select.masks = masks.unwrap_or(select.masks);
+    Ok(select)
+}
+
+pub(super) fn status<'py>(
+    py: Python<'py>,
+    local_root: Option<PathBuf>,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Request> {
+    let keywords = Keywords::new(py, "status", options)?;
+    let options = selection(&keywords, local_root.is_some())?;
+    let (domain, site_url) = (keywords.text("domain")?, keywords.text("site_url")?);
+    keywords.finish()?;
+    let executors = ExecutorOptions { domain, site_url, ..ExecutorOptions::default() };
+    Ok(Request { job: HostJob::Status { local_root, options }, executors })
 }
 
 pub(super) fn history(py: Python<'_>) -> PyResult<Request> {
@@ -195,7 +215,7 @@ pub(super) async fn perform(service: Service, request: Request) -> Finished {
 async fn answer(service: &Service, Request { job, executors }: Request) -> Result<Answer, Failed> {
     let task = "working on the host";
     let local_root = match &job {
-        HostJob::Verify { local_root: Some(root), .. } => root.clone(),
+        HostJob::Verify { local_root: Some(root), .. } | HostJob::Status { local_root: Some(root), .. } => root.clone(),
         _ => PathBuf::new(),
     };
     let project = project(service, task, local_root)?;
@@ -212,6 +232,13 @@ async fn answer(service: &Service, Request { job, executors }: Request) -> Resul
             })
         }
         HostJob::History => deploy::history(&project).await.map(|entries| Answer::Json(json!(entries))),
+        HostJob::Status { local_root, options } => {
+            let domains: Vec<String> = executors.domain.iter().cloned().collect();
+            let local = local_root.is_some().then_some(&options);
+            deploy::status(&project.client, &domains, &executors, Some(&project), local)
+                .await
+                .map(|report| Answer::Json(json!(report)))
+        }
         HostJob::Rollback { deploy, reload, yes } => {
             let confirm = async move |question: String| if yes { Ok(()) } else { Err(deploy::unconfirmed(&question)) };
             deploy::rollback(&project, &executors, deploy.as_deref(), &reload, confirm)

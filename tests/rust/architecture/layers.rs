@@ -21,7 +21,7 @@ pub const LAYERS: &[Folder] = &[
         path: "src",
         layers: &[
             ("python", "cli doctor emulator webfaction launch deploy host finder api client *.rs"),
-            ("cli", "doctor emulator webfaction launch deploy host finder api client *.rs"),
+            ("cli", "doctor emulator webfaction launch deploy host finder api login client *.rs"),
             ("doctor", "deploy host finder api client *.rs"),
             ("emulator", "*.rs"),
             ("webfaction", "client *.rs"),
@@ -30,6 +30,7 @@ pub const LAYERS: &[Folder] = &[
             ("host", "finder api client *.rs"),
             ("finder", "api client *.rs"),
             ("api", "client *.rs"),
+            ("login", "client *.rs"),
             ("client", "*.rs"),
             ("*.rs", ""),
         ],
