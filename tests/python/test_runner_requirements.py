@@ -17,10 +17,12 @@ from runner_steps import in_child, kill_self
 SLOW_PIP = """\
 import os, runpy, sys, time
 home = os.path.expanduser("~")
-with open(home + "/calls", "a") as calls:
-    calls.write(" ".join(sys.argv[1:]) + "\\n")
-text = open(sys.argv[sys.argv.index("-r") + 1]).read()
-while os.path.exists(home + "/slow") and open(home + "/slow").read() in text:
+text = ""
+if "-r" in sys.argv:
+    with open(home + "/calls", "a") as calls:
+        calls.write(" ".join(sys.argv[1:]) + "\\n")
+    text = open(sys.argv[sys.argv.index("-r") + 1]).read()
+while text and os.path.exists(home + "/slow") and open(home + "/slow").read() in text:
     time.sleep(0.05)
 sys.path.insert(0, {real!r})
 sys.argv[0] = "pip"

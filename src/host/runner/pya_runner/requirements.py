@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import shlex
 import shutil
 import zipfile
 
@@ -25,20 +24,13 @@ from .reach import Reach
 NOTE = ".pya-requirements.json"
 
 # A name with extras, the versions, and the condition.
-REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*(\(?[<>=!~][^;@]*)?(;.*)?")
-# Options of a file with a value: whether it is a path, and whether the installation needs it, too.
-VALUES = {
-    "--index-url": (False, False),
-    "--extra-index-url": (False, False),
-    "--trusted-host": (False, False),
-    "--no-binary": (False, False),
-    "--only-binary": (False, False),
-    "--find-links": (True, False),
-    "--constraint": (True, True),
-}
-SHORT = {"-i": "--index-url", "-f": "--find-links", "-c": "--constraint", "-r": "--requirement"}
-FLAGS = {"--no-index": False, "--pre": True, "--prefer-binary": False}
-VERSIONS = "import importlib.metadata as m, json; print(json.dumps([[d.metadata['Name'], d.version] for d in m.distributions()]))"
+REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(\(?[<>=!~][^;@]*)?(;.*)?")
+# A line of options that each call of pip gets as they are.
+OPTIONS = re.compile(
+    r"(?:(?:--no-index|--pre|--prefer-binary|(?:-[if]|--(?:extra-)?index-url|--find-links|--trusted-host|--no-binary"
+    r"|--only-binary)[=\s]\s*[^\s-]\S*)(?:\s+|$))+"
+)
+FILE = re.compile(r"(-r|--requirement|-c|--constraint)[=\s]?\s*([^\s-]\S*)")
 
 
 def requirements(job):
@@ -73,34 +65,15 @@ class Listed:
     """What a requirements file says, and the files that it includes."""
 
     def __init__(self, file):
-        self.file, self.why, self.seen = file, None, set()
-        self.digest, self.names = hashlib.sha256(), []
-        self.options, self.installed_with, self.constraints = [], [], []
+        self.file, self.why, self.seen, self.digest = file, None, set(), hashlib.sha256()
+        self.options, self.files, self.names, self.constraints = [], [], [], []
         self.read(file)
 
-    def read(self, path):
-        """Reads a file, and those that it includes."""
-        text = self.content(path)
-        if text is None:
-            return
-        lines = re.sub(r"\\\n", "", text.replace("\r\n", "\n")).split("\n")
-        for line in lines:
-            line = re.sub(r"(^|\s)#.*", "", line).strip()
-            match = REQUIREMENT.fullmatch(line)
-            if line.startswith("-"):
-                self.read_options(line, os.path.dirname(path))
-            elif match and "--" not in line:
-                self.names.append(line)
-                if match.group(3):
-                    self.constraints.append(match.group(1) + match.group(3) + (match.group(4) or ""))
-            elif line:
-                self.cannot(line)
-
-    def content(self, path):
-        """The text of a file that is read for the first time, which counts for what was installed."""
+    def read(self, path, is_constraint=False):
+        """Reads a file, and those that it includes; of one with constraints only what is in it counts."""
         real = os.path.realpath(path)
         if real in self.seen:
-            return None
+            return
         self.seen.add(real)
         try:
             with open(real, "rb") as file:
@@ -108,49 +81,23 @@ class Listed:
         except OSError as error:
             raise Refusal("missing", "%s cannot be read: %s" % (path, error.strerror))
         self.digest.update(b"%d\n%s" % (len(content), content))
-        return content.decode("utf-8", "replace")
-
-    def read_options(self, line, folder):
-        try:
-            words = shlex.split(line)
-        except ValueError:
-            words = [line]
-        while words:
-            word = words.pop(0)
-            name, equals, value = word.partition("=")
-            if word[:2] in SHORT and len(word) > 2 and not word.startswith("--"):
-                name, equals, value = word[:2], "=", word[2:].lstrip("=")
-            name = SHORT.get(name, name)
-            if name in FLAGS and not equals:
-                self.add([name], FLAGS[name])
-            elif name in VALUES or name == "--requirement":
-                value = value if equals else words.pop(0) if words else ""
-                self.read_value(name, value, folder, word)
-            else:
-                self.cannot(word)
-
-    def read_value(self, name, value, folder, word):
-        is_path = "://" not in value
-        if name == "--requirement" and not is_path or not value or "${" in value:
-            self.cannot(word)
-        elif name == "--requirement":
-            self.read(os.path.join(folder, value))
-        else:
-            if VALUES[name][0] and is_path:
-                inside = os.path.join(folder, value)
-                value = inside if os.path.exists(inside) else value
-                if name == "--constraint":
-                    self.content(inside)
-            self.add([name, value], VALUES[name][1])
-
-    def add(self, words, is_for_installation):
-        line = " ".join(map(shlex.quote, words))
-        self.options.append(line)
-        if is_for_installation:
-            self.installed_with.append(line)
-
-    def cannot(self, line):
-        self.why = self.why or "%s has more than names and versions (%.80s)" % (os.path.basename(self.file), line)
+        text = content.decode("utf-8", "replace").replace("\r\n", "\n").replace("\\\n", "")
+        for line in [] if is_constraint else text.split("\n"):
+            line = re.sub(r"(^|\s)#.*", "", line).strip()
+            name, file = REQUIREMENT.fullmatch(line), FILE.fullmatch(line)
+            if file and "://" not in line and "$" not in line:
+                is_constraint, place = "c" in file.group(1), os.path.join(os.path.dirname(path), file.group(2))
+                if is_constraint:
+                    self.files.append('-c "%s"' % place)
+                self.read(place, is_constraint)
+            elif OPTIONS.fullmatch(line):
+                self.options.append(line)
+            elif name and "--" not in line:
+                self.names.append(line)
+                if name.group(2):
+                    self.constraints.append("".join(filter(None, name.groups())))
+            elif line and not self.why:
+                self.why = "%s has more than names and versions (%.80s)" % (os.path.basename(path), line)
 
 
 class Installation:
@@ -198,8 +145,9 @@ class Installation:
         words += ["-c", os.path.join(self.folder, "constraints.txt"), "-r", os.path.join(self.folder, "one.txt")]
         for name in self.listed.names:
             if name not in self.progress["done"]:
-                self.write("one.txt", [*self.listed.options, name])
-                if self.pip(name, words, self.folder):
+                self.write("one.txt", self.listed.options + self.listed.files + [name])
+                # Places of wheels may be relative to the file that names them.
+                if self.pip(name, words, os.path.dirname(self.listed.file)):
                     raise self.failure("pip cannot get %s" % name)
                 # What it downloaded is in the wheels, and disks are small.
                 shutil.rmtree(self.cache, ignore_errors=True)
@@ -209,24 +157,17 @@ class Installation:
 
     def already_installed(self):
         """Requirements of one version that is there: what they need is there as well, or the installation tells."""
-        # In a folder that no module can be imported from.
-        status, ended = run_process(
-            self.job, [self.python, "-c", VERSIONS], self.wheels, self.environment, self.path + ".txt", 60, None
-        )
-        text = files.read_text(self.path + ".txt")
-        files.remove(self.path + ".txt")
-        try:
-            there = {"%s==%s" % (plain(name), version) for name, version in json.loads(text)}
-        except (ValueError, TypeError):
-            return []
-        matches = [(name, REQUIREMENT.fullmatch(name)) for name in self.listed.names]
-        pinned = {name: plain(match.group(1)) + (match.group(3) or "").replace(" ", "") for name, match in matches}
-        return [] if status or ended else [name for name, match in matches if not match.group(2) and pinned[name] in there]
+        words, listing = [self.python, "-m", "pip", "freeze", "--all"], self.path + ".txt"
+        run_process(self.job, words, self.wheels, self.environment, listing, 60, None)
+        there = set(map(plain, files.read_text(listing).splitlines()))
+        files.remove(listing)
+        return [name for name in self.listed.names if plain(name) in there]
 
     def install(self):
         """Installs all wheels at once; whether they go together."""
         self.check_space()
-        self.write("all.txt", [*self.listed.installed_with, *self.listed.names])
+        pre = ["--pre" for line in self.listed.options if "--pre" in line.split()]
+        self.write("all.txt", pre + self.listed.files + self.listed.names)
         words = ["install", "--no-index", "--no-compile", "--find-links", self.wheels]
         status = self.pip("the installation", [*words, "-r", os.path.join(self.folder, "all.txt")], self.folder)
         if status and last_lines(self.printed, "")[0] == "space":
@@ -294,5 +235,5 @@ class Installation:
 
 
 def plain(name):
-    """A name as all of its spellings."""
-    return re.sub("[-_.]+", "-", name).lower()
+    """A name, with its version, as all of its spellings."""
+    return re.sub("[-_.]+", "-", name.replace(" ", "").lower())
