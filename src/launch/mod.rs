@@ -8,6 +8,7 @@ mod detect;
 mod generated;
 mod local;
 mod note;
+mod prepare;
 mod report;
 mod sequence;
 mod steps;

@@ -3,8 +3,9 @@
 mod agent;
 mod files;
 mod health;
-mod mappings;
 mod manage;
+mod mappings;
+mod outcome;
 mod requirements;
 mod settings;
 mod variables;
@@ -16,27 +17,9 @@ pub(super) use files::{Files, compare, send as files};
 pub(super) use health::{check as health, reload};
 pub(super) use manage::{collect_static_files, make_superuser, migrate};
 pub(super) use mappings::add as mappings;
+pub(super) use outcome::Outcome;
 pub(super) use requirements::{digest as requirements_digest, install as requirements};
 pub(super) use settings::inspect as settings;
 pub(super) use variables::{digest as variables_digest, set as variables};
 pub(super) use virtualenv::make as virtualenv;
 pub(super) use web_app::make as web_app;
-
-/// How a step ended, in a few words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// It was done.
-    Done(String),
-    /// It was so already.
-    Skipped(String),
-}
-
-impl Outcome {
-    fn done(detail: impl Into<String>) -> Self {
-        Self::Done(detail.into())
-    }
-
-    fn skipped(detail: impl Into<String>) -> Self {
-        Self::Skipped(detail.into())
-    }
-}

@@ -38,7 +38,8 @@ pub const LAYERS: &[Folder] = &[
     Folder {
         path: "src/launch",
         layers: &[
-            ("sequence.rs", "steps generated detect *.rs"),
+            ("sequence.rs", "prepare.rs steps generated detect *.rs"),
+            ("prepare.rs", "steps generated detect *.rs"),
             ("steps", "generated detect *.rs"),
             ("*.rs", "generated detect"),
             ("generated", "detect"),

@@ -36,7 +36,10 @@ FILE = re.compile(r"(-r|--requirement|-c|--constraint)[=\s]?\s*([^\s-]\S*)")
 def requirements(job):
     """Installs the requirements, unless they are installed."""
     Reach(job)
-    file = os.path.join(job.root, native(checked_path(job.job["requirements"])))
+    file = os.path.join(job.state, "requirements.txt")
+    if job.local(job.job["requirements"]) != file:
+        # Else it is one that we made: of a project that has none.
+        file = os.path.join(job.root, native(checked_path(job.job["requirements"])))
     if not os.path.isfile(file):
         raise Refusal("missing", "there is no %s in the project" % job.job["requirements"])
     python = interpreter(job)
