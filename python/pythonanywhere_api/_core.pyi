@@ -1348,7 +1348,7 @@ class PythonanywhereApi(_PythonanywhereBase):
     ) -> InstalledRequirements | None:
         """Installs a requirements file of the project in a virtualenv, unless what it says was installed there last.
 
-        Each requirement is made into wheels by itself, in steps that each end before the limit of a request to the site;
+        Each requirement is made into wheels by itself, in steps that end before the limit of a request to the site;
         then all are installed at once. Interrupted, the next call goes on from there. A file that says more than names
         and versions is installed by one call of pip.
 
@@ -1386,7 +1386,8 @@ class PythonanywhereApi(_PythonanywhereBase):
             executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
-            The settings; ``None`` with `error_message` set on network and HTTP errors, and where they cannot be imported.
+            The settings; ``None`` with `error_message` set on network and HTTP errors, and where they cannot be
+            imported.
 
         Raises:
             ConfigError: nothing can do it, or it would not see what the web app sees.
@@ -1478,10 +1479,15 @@ class PythonanywhereApi(_PythonanywhereBase):
         Raises:
             ConfigError: nothing can do it, or a local mistake.
         """
-    def history(self) -> list[HistoryEntry] | None:
+    def history(self, *, domain: str | None = None, site_url: str | None = None) -> list[HistoryEntry] | None:
         """Lists what was done to this project, oldest first: deploys, rollbacks, and the other jobs on the host.
 
-        Sends three requests, and one more for each deploy that is running or was interrupted.
+        Sends three requests, and one more for each deploy that is running or was interrupted; none to the API where the
+        agent in a web app tells it.
+
+        Args:
+            domain: The web app whose agent is asked first, if it is known on this machine.
+            site_url: The address of its site, if that is not its domain.
 
         Returns:
             At most 50 deploys and 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
@@ -1773,7 +1779,9 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         allow_tasks: bool = False,
     ) -> Coroutine[Drift | None]:
         """See `PythonanywhereApi.verify`."""
-    def history(self) -> Coroutine[list[HistoryEntry] | None]:
+    def history(
+        self, *, domain: str | None = None, site_url: str | None = None
+    ) -> Coroutine[list[HistoryEntry] | None]:
         """See `PythonanywhereApi.history`."""
     def status(
         self,
@@ -2421,9 +2429,7 @@ class AgentOfWebApp(Generic[_Change, _Status, _Variables, _Names]):
 
         They are in a file that only the account may read, and may be passwords.
         """
-    def set_variables(
-        self, domain: str, values: Mapping[str, str | None], site_url: str | None = None
-    ) -> _Names:
+    def set_variables(self, domain: str, values: Mapping[str, str | None], site_url: str | None = None) -> _Names:
         """Sets environment variables of a web app, and removes those whose value is ``None``; returns the names of all.
 
         The web app has them from its next reload on, commands on the host at once. They go before what the web app
@@ -2431,8 +2437,8 @@ class AgentOfWebApp(Generic[_Change, _Status, _Variables, _Names]):
 
         Args:
             domain: of the web app.
-            values: by name. Names that decide for whom, or which, code is run (``API_TOKEN``, ``HOME``, ``PATH``, ``LD_*``,
-                ``PYTHON*``, ``DJANGO_SETTINGS_MODULE``) are refused; so is more than 64 KiB of all.
+            values: by name. Names that decide for whom, or which, code is run (``API_TOKEN``, ``HOME``, ``PATH``,
+                ``LD_*``, ``PYTHON*``, ``DJANGO_SETTINGS_MODULE``) are refused; so is more than 64 KiB of all.
             site_url: where the site is, if not at the domain.
 
         Raises:

@@ -32,16 +32,26 @@ pub async fn hidden(output: &Output, question: &str) -> Result<String> {
     output.ask(question);
     let line = read_hidden().await;
     drop(hidden);
-    // The line break that was typed was not shown either.
-    output.end_line();
+    if cfg!(unix) {
+        // The line break that was typed was not shown either.
+        output.end_line();
+    }
     line
 }
 
-/// A line of stdin, without its line break.
+/// A line of stdin where that is no terminal: a secret that was piped. Somebody who types it would see it.
 ///
 /// # Errors
-/// As for [`line`].
-pub async fn read() -> Result<String> {
+/// As for [`line`]; `Config` if stdin is a terminal.
+pub async fn piped() -> Result<String> {
+    if io::stdin().is_terminal() {
+        return Err(Error::config("the question cannot be shown, as stderr is not a terminal"));
+    }
+    read().await
+}
+
+/// A line of stdin, without its line break.
+async fn read() -> Result<String> {
     blocking(|| {
         let mut line = String::new();
         let read = io::stdin().read_line(&mut line).map_err(|source| Error::Local { path: "stdin".into(), source })?;
@@ -56,7 +66,7 @@ pub async fn read() -> Result<String> {
 #[cfg(unix)]
 use read as read_hidden;
 
-/// Reads key by key, which shows nothing: Windows has no mode that would have to be restored.
+/// Reads key by key, which shows nothing but the line break: there is no mode that would have to be restored.
 #[cfg(not(unix))]
 async fn read_hidden() -> Result<String> {
     blocking(|| {

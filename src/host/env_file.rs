@@ -190,7 +190,25 @@ mod tests {
     #[test]
     fn what_is_written_is_read_as_it_was() {
         let name = "A".to_owned();
-        let awkward = ["", " ", "a b", "'", "\"", "\\", "\\'", "a\\", "\r\n", "\n", "#", " # ", "$A", "`", "\t\u{0}x", "ü", "a\rb\"\\n"];
+        let awkward = [
+            "",
+            " ",
+            "a b",
+            "'",
+            "\"",
+            "\\",
+            "\\'",
+            "a\\",
+            "\r\n",
+            "\n",
+            "#",
+            " # ",
+            "$A",
+            "`",
+            "\t\u{0}x",
+            "ü",
+            "a\rb\"\\n",
+        ];
         let all: String = (1..0x300).filter_map(char::from_u32).collect();
         for value in awkward.iter().map(|&value| value.to_owned()).chain([all]) {
             assert_eq!(parsed(&to_text([(&name, &value)])), [(name.clone(), value)]);

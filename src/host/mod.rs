@@ -25,7 +25,7 @@ mod wsgi_literals;
 pub use agent::{Agent, Agents, Change, Status, StatusReport, Unreachable};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
 pub(crate) use cache::{keep_expiry, known_expiry};
-pub use executor::{Executor, sweep, sweep_own};
+pub use executor::{Announced, Announcement, Executor, sweep, sweep_own};
 pub use job::{
     Applied, Failure, InspectResult, Job, LIFETIME, More, Operation, Receipt, RequirementsResult, State, VenvResult,
 };

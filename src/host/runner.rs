@@ -30,7 +30,8 @@ macro_rules! modules {
 }
 
 /// The other modules and their texts.
-const MODULES: [(&str, &str); 23] = modules![
+const MODULES: [(&str, &str); 24] = modules![
+    "announce",
     "apply",
     "archive",
     "commands",

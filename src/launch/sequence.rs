@@ -36,7 +36,7 @@ pub async fn launch(
     let outcome = Box::pin(run(&client, local, options, recorder)).await;
     client.persist_budget();
     let mut report = recorder.lock();
-    report.requests = client.requests_sent();
+    report.requests += client.requests_sent();
     report.seconds = (clock::now() - start).as_secs_f64();
     report.ok = outcome.is_some() && report.error.is_none();
     report.clone()

@@ -23,6 +23,8 @@ const SERVICE: &str = "pythonanywhere-api";
 /// What is done with an entry.
 #[derive(Clone)]
 pub(super) enum Operation {
+    /// Nothing: whether it answers. No person is asked for it.
+    Probe,
     Get,
     Set(String),
     Delete,
@@ -72,6 +74,7 @@ mod system {
         let found = service.search_items(attributes.clone()).await?;
         let items: Vec<Item<'_>> = found.unlocked.into_iter().chain(found.locked).collect();
         match operation {
+            Operation::Probe => {}
             Operation::Get => {
                 let Some(item) = items.first() else { return Ok(Ok(None)) };
                 unlock(item).await?;
@@ -130,6 +133,7 @@ mod system {
     fn attempt(account: &str, operation: &Operation) -> Result<Option<String>, Error> {
         let entry = entry(account)?;
         let outcome = match operation {
+            Operation::Probe => Ok(None),
             Operation::Get => entry.get_password().map(Some),
             Operation::Set(token) => entry.set_password(token).map(|()| None),
             Operation::Delete => entry.delete_credential().map(|()| None),

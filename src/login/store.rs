@@ -142,7 +142,7 @@ pub async fn save(host: &BaseUrl, user: &str, token: &Token, waiting: Waiting<'_
     // One that is refused is not to be found out when the token is in the keyring already.
     list::read(&path)?;
     let account = account(host, user);
-    let silence = match keyring::ask(&account, Operation::Get, None).await {
+    let silence = match keyring::ask(&account, Operation::Probe, None).await {
         // It is there, and may take as long as a person needs to unlock it.
         Ok(_) => keyring::ask(&account, Operation::Set(token.text().to_owned()), waiting).await.err(),
         Err(why) => Some(why),

@@ -101,7 +101,7 @@ def test_variables_are_set_listed_removed_and_seen_by_the_site_and_by_commands(p
 
 def test_a_file_goes_there_and_back(pya, host, domain, tmp_path):
     pya("agent", "install")
-    values = {"A": "plain", "B": "it's \"quoted\" # $HOME ${A}\n`x`", "C": "", "SECRET_KEY": "ü\\n"}
+    values = {"A": "plain", "B": 'it\'s "quoted" # $HOME ${A}\n`x`', "C": "", "SECRET_KEY": "ü\\n"}
     (tmp_path / ".env").write_text(
         "# mine\nexport A=plain\nB='it\\'s \"quoted\" # $HOME ${A}\n`x`'\nC=\nSECRET_KEY=ü\\n  # not a line break\n"
     )

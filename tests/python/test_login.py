@@ -256,6 +256,29 @@ def test_a_locked_keyring_is_waited_for_at_a_terminal(pya, host, keyring):
     assert keyring.prompts == 1
 
 
+def test_a_locked_keyring_gets_the_token_once_it_is_unlocked(pya, host, keyring, tmp_path):
+    log_in(pya, host)
+    keyring.is_locked, keyring.unlock_after = True, 5
+    with Terminal(pya, "login", "--host", host.url, "--user", "ada") as terminal:
+        terminal.answer("API token of ada (not shown): ", host.token)
+        terminal.wait_for("waiting for the system's keyring")
+        assert "the token is in the system's keyring" in terminal.end()
+    assert host.token not in kept(tmp_path).read_text()
+    assert len(keyring.items) == 1
+
+
+def test_a_token_is_not_typed_where_the_question_cannot_be_shown(pya, host):
+    command = pya.command("login", "--host", host.url, "--user", "ada")
+    with Terminal(pya, "whoami") as terminal:
+        terminal.end(2)
+        done = subprocess.run(
+            command, cwd=pya.folder, env=pya.environment, stdin=terminal.theirs, capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "stderr is not a terminal" in done.stderr
+
+
 def test_ctrl_c_ends_the_wait_for_the_keyring(pya, host, keyring):
     log_in(pya, host)
     keyring.is_locked, keyring.unlock_after = True, 300

@@ -25,8 +25,11 @@ use crate::host::{Variables, env_file};
 const MOST_BYTES: u64 = 1 << 20;
 
 pub async fn run(args: &Env, context: &Context) -> Result<Exit> {
-    let (Env::List { of, .. } | Env::Set { of, .. } | Env::Unset { of, .. } | Env::Push { of, .. } | Env::Pull { of, .. }) =
-        args;
+    let (Env::List { of, .. }
+    | Env::Set { of, .. }
+    | Env::Unset { of, .. }
+    | Env::Push { of, .. }
+    | Env::Pull { of, .. }) = args;
     let (settings, project) = remote_or_home(context)?;
     let domain = settings.web_apps(of.domain.as_deref())?.swap_remove(0);
     let site = Site { executors: executors(of, &domain, &settings), settings, project, domain, context };
@@ -69,7 +72,9 @@ impl Site<'_> {
         if show {
             document["variables"] = json!(found);
         }
-        let row = |(name, value): (&String, &String)| if show { vec![name.clone(), value.clone()] } else { vec![name.clone()] };
+        let row = |(name, value): (&String, &String)| {
+            if show { vec![name.clone(), value.clone()] } else { vec![name.clone()] }
+        };
         let rows: Vec<Vec<String>> = found.iter().map(row).collect();
         output.answer(&table(&rows, None), &document);
         if found.is_empty() {
@@ -84,7 +89,8 @@ impl Site<'_> {
         let set = Variables::new(given)?;
         let unset: BTreeSet<String> = unset.iter().cloned().collect();
         let changed = variables::change(project, &self.executors, &set, &unset).await?;
-        let mut document = json!({ "domain": domain, "names": changed.names, "changed": changed.changed, "reloaded": false });
+        let mut document =
+            json!({ "domain": domain, "names": changed.names, "changed": changed.changed, "reloaded": false });
         if !changed.changed {
             output.answer(&format!("{domain}: nothing to change"), &document);
             return Ok(Exit::Ok);
@@ -235,7 +241,10 @@ fn write_private(path: &Path, text: &str, overwrite: bool) -> Result<()> {
     if !overwrite && path.symlink_metadata().is_ok() {
         return Err(Error::config(format!("{} exists: --overwrite replaces it", path.display())));
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .map_or_else(|| PathBuf::from("."), Path::to_owned);
     // Made for its owner only.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;

@@ -91,7 +91,7 @@ async fn asked_token(user: &str, hosts: &[BaseUrl], context: &Context) -> Result
             context.output.say(&format!("The API token is on the Account page, tab 'API Token': {page}"));
             prompt::hidden(&context.output, &format!("API token of {user} (not shown):")).await?
         }
-        None => prompt::read().await?,
+        None => prompt::piped().await?,
     };
     Token::new(text.trim())
 }

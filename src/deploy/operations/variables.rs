@@ -50,7 +50,8 @@ pub async fn list(client: &Client, domain: &str) -> Result<BTreeMap<String, Stri
         content => content?,
     };
     // The cause may quote a value.
-    serde_json::from_slice(&content).map_err(|_| Error::job(format!("{file} is damaged: it is not a JSON object of texts")))
+    serde_json::from_slice(&content)
+        .map_err(|_| Error::job(format!("{file} is damaged: it is not a JSON object of texts")))
 }
 
 /// Sets variables of the web app of `executors`, removes others, and leaves the rest as they are. The web app has them
@@ -64,16 +65,18 @@ pub async fn change(
     set: &Variables,
     unset: &BTreeSet<String>,
 ) -> Result<VariablesResult> {
-    let domain = executors.domain.clone().ok_or_else(|| {
-        Error::config(format!("which web app's variables? Give the domain ({})", Setting::Domain))
-    })?;
+    let domain = executors
+        .domain
+        .clone()
+        .ok_or_else(|| Error::config(format!("which web app's variables? Give the domain ({})", Setting::Domain)))?;
     if set.to_text().len() > MOST_BYTES {
         return Err(Error::config("the variables are longer than 64 KiB: put long texts in files"));
     }
     if !matches!(executors.choice, ExecutorChoice::Auto | ExecutorChoice::Webapp) {
         return Err(Error::config("variables of a web app are kept by its agent only: choose no other executor"));
     }
-    let executors = ExecutorOptions { choice: ExecutorChoice::Webapp, domain: Some(domain.clone()), ..executors.clone() };
+    let executors =
+        ExecutorOptions { choice: ExecutorChoice::Webapp, domain: Some(domain.clone()), ..executors.clone() };
     let executor = executors.for_job(&project.client, "variables of a web app are kept by its agent").await?;
     let operation = Operation::Variables {
         domain: domain.to_lowercase(),

@@ -53,6 +53,8 @@ pub(in crate::launch) async fn send(launch: &mut Launch<'_>, files: Files) -> Re
         ..launch.options.deploy.clone()
     };
     let report = deploy(&launch.project, &files.diff, &options, Arc::new(()), &Recorder::default()).await?;
+    // It counts its own.
+    launch.recorder.lock().requests += report.requests;
     for warning in report.warnings.iter().filter(|warning| !files.diff.warnings.contains(warning)) {
         launch.recorder.warn(warning.clone());
     }

@@ -44,9 +44,10 @@ class Modules:
 modules = Modules(__path__[0], json.loads(__loader__.get_data(os.path.join(__path__[0], "modules.json"))))
 sys.meta_path.insert(0, modules)
 try:
+    from .announce import deploy, finish
     from .entry import refuse, run_job
-    from .state import read_state
+    from .state import read_piece, read_state
 finally:
     sys.meta_path.remove(modules)
 
-__all__ = ["read_state", "refuse", "run_job"]
+__all__ = ["deploy", "finish", "read_piece", "read_state", "refuse", "run_job"]
