@@ -2531,9 +2531,10 @@ def launch(
 ) -> LaunchReport:
     """Brings a project to a served page, as `pya launch` does, without asking anything.
 
-    Finds out by reading what the project is (Django, or another WSGI application), writes `settings_pythonanywhere.py` and
-    the table in `pyproject.toml` where they are needed, and then makes on the host what is not there already: web app,
-    WSGI file with the agent, virtualenv, files, requirements, variables, static files mappings, static files, database.
+    Finds out by reading what the project is (Django, or another WSGI application), writes `settings_pythonanywhere.py`
+    and the table in `pyproject.toml` where they are needed, and then makes on the host what is not there already: web
+    app, WSGI file with the agent, virtualenv, files, requirements, variables, static files mappings, static files,
+    database.
     Run again after an interruption or a failure, it goes on; run again after a success, it writes nothing.
 
     Args:

@@ -82,7 +82,8 @@ impl Client {
     /// # Errors
     /// As the service answers.
     pub async fn add_static_files(&self, domain: &str, url: &str, path: &str) -> Result<()> {
-        let request = Request::post(format!("{}static_files/", webapp_url(domain)?)).form([("url", url), ("path", path)]);
+        let request =
+            Request::post(format!("{}static_files/", webapp_url(domain)?)).form([("url", url), ("path", path)]);
         self.send(request).await?.error_for_status().map(drop)
     }
 

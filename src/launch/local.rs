@@ -64,7 +64,11 @@ pub fn plan(root: &Path, options: &LocalOptions) -> Result<LocalPlan> {
         None => name_of(&project.root)?,
     };
     let settings = served_settings(&project, &domain);
-    let table = table::change(&project.root, options.environment.as_deref(), &keys(&project, &name, &domain, settings.as_ref(), options))?;
+    let table = table::change(
+        &project.root,
+        options.environment.as_deref(),
+        &keys(&project, &name, &domain, settings.as_ref(), options),
+    )?;
     let variables = match &project.env_file {
         Some(file) => read_variables(file)?,
         None => Variables::default(),
@@ -107,7 +111,8 @@ fn name_of(root: &Path) -> Result<String> {
     let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let slug = slug(&name);
     if slug.is_empty() {
-        return Err(Error::config(format!("the folder {} has no name for a project: give one ({})",
+        return Err(Error::config(format!(
+            "the folder {} has no name for a project: give one ({})",
             root.display(),
             Setting::ProjectName
         )));
@@ -264,9 +269,13 @@ mod tests {
 
     #[test]
     fn a_name_has_what_folders_and_virtualenvs_allow() {
-        for (name, expected) in
-            [("mysite", "mysite"), ("My Site", "My-Site"), ("_x", "x"), ("über  site!", "ber-site"), ("a.b-c_1", "a.b-c_1")]
-        {
+        for (name, expected) in [
+            ("mysite", "mysite"),
+            ("My Site", "My-Site"),
+            ("_x", "x"),
+            ("über  site!", "ber-site"),
+            ("a.b-c_1", "a.b-c_1"),
+        ] {
             assert_eq!(slug(name), expected);
         }
     }

@@ -154,9 +154,10 @@ fn check_wsgi(launch: &Launch<'_>) -> Result<()> {
 pub(super) fn is_done(launch: &Launch<'_>, files: &Files) -> Result<bool> {
     let Some(note) = launch.before() else { return Ok(false) };
     let has_agent = launch.survey.wsgi.as_deref().is_some_and(|text| original_of(text).1);
-    let is_mapped = note.mappings.iter().all(|(url, path)| {
-        launch.survey.mappings.iter().any(|known| known["url"] == **url && known["path"] == **path)
-    });
+    let is_mapped = note
+        .mappings
+        .iter()
+        .all(|(url, path)| launch.survey.mappings.iter().any(|known| known["url"] == **url && known["path"] == **path));
     Ok(files.is_clean
         && note.deploy == files.deploy
         && has_agent

@@ -90,7 +90,8 @@ impl LaunchReport {
             .filter(|record| matches!(record.state, StepState::Done | StepState::Skipped))
             .map(|record| record.step)
             .collect();
-        let stands = if done.is_empty() { "nothing was changed".to_owned() } else { format!("in place: {}", done.join(", ")) };
+        let stands =
+            if done.is_empty() { "nothing was changed".to_owned() } else { format!("in place: {}", done.join(", ")) };
         Some(format!("{step}: {error}\n{stands}. Launch it again to go on from there"))
     }
 

@@ -53,7 +53,10 @@ impl Survey {
         let wsgi = match client.read_file_at_most(&file, MOST_BYTES).await {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             content => Some(String::from_utf8(content?.into()).map_err(|_| {
-                Error::config(format!("{file} is not UTF-8: save it as UTF-8, or replace it ({})", Setting::ReplaceWsgi))
+                Error::config(format!(
+                    "{file} is not UTF-8: save it as UTF-8, or replace it ({})",
+                    Setting::ReplaceWsgi
+                ))
             })?),
         };
         let note = LaunchNote::read(client, folder).await?.filter(|note| note.domain == domain && web_app.is_some());

@@ -20,8 +20,7 @@ use crate::error::{Error, Result};
 use crate::host::Variables;
 use crate::launch as core;
 use crate::launch::{
-    DetectOptions, LaunchOptions, LaunchRecorder, LocalOptions, LocalPlan, StepRecord, Superuser, fill_in,
-    own_domain,
+    DetectOptions, LaunchOptions, LaunchRecorder, LocalOptions, LocalPlan, StepRecord, Superuser, fill_in, own_domain,
 };
 
 /// A step of a launch, as it begins or ends. Documented in `_core.pyi`.

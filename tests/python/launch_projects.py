@@ -134,7 +134,11 @@ def make_wheels(folder: Path) -> Path:
         wheel = folder / f"{name}-{distribution.version}-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for file in distribution.files or []:
-                if ".." not in file.parts and "__pycache__" not in file.parts and file.name not in {"RECORD", "INSTALLER"}:
+                if (
+                    ".." not in file.parts
+                    and "__pycache__" not in file.parts
+                    and file.name not in {"RECORD", "INSTALLER"}
+                ):
                     archive.write(file.locate(), file.as_posix())
             archive.writestr(f"{distribution._path.name}/RECORD", "")
     info = "flask-3.0.dist-info"

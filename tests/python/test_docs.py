@@ -306,7 +306,8 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
         "Failures": pya.json("cat", "b.txt", code=5),
     }
     assert re.findall(r"^## (.+)$", page.text, re.MULTILINE) == [
-        "pya launch", "pya init", "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya get", "pya put", "pya rm",
+        "pya launch", "pya init", "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya get", "pya put",
+        "pya rm",
         "pya login", "pya logout", "pya whoami", "pya status", "pya open",
         "pya reload", "pya agent status", "pya manage", "Failures",
     ]  # fmt: skip

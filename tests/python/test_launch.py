@@ -136,7 +136,8 @@ def test_a_dry_run_writes_nothing_here_or_there(pya, host, tmp_path):
     root = write(tmp_path / "site", FLASK | PIN)
     before = sorted(root.rglob("*"))
     report, requests = run(pya, host, root, "--dry-run")
-    assert report["ok"] and report["dry_run"]
+    assert report["ok"]
+    assert report["dry_run"]
     assert states(report)["web app"] == "planned"
     assert count_writes(requests) == 0
     assert sorted(root.rglob("*")) == before
@@ -161,7 +162,8 @@ def test_python_launches_as_the_command_does(host, tmp_path, monkeypatch):
     account = {"username": host.user, "token": host.token, "host": host.url, "site_url": host.site_url}
     report = launch(root, **account, progress=events.append)
     report.raise_for_failures()
-    assert report and report.ok
+    assert report
+    assert report.ok
     assert ("web app", "done") in [(event.step, event.state) for event in events]
     assert page(host) == (200, "Hello from Flask")
     again = asyncio.run(launch_async(root, **account))
@@ -227,7 +229,8 @@ def test_a_foreign_wsgi_file_that_survived_its_web_app_is_not_overwritten(pya, h
 def test_a_python_that_the_account_has_not_is_said_before_anything_is_made(pya, host, tmp_path):
     root = write(tmp_path / "site", FLASK | {"pyproject.toml": "[project]\nname = 'x'\nrequires-python = '>=3.20'\n"})
     report, requests = run(pya, host, root, code=2)
-    assert ">=3.20" in report["error"] and "3.13" in report["error"]
+    assert ">=3.20" in report["error"]
+    assert "3.13" in report["error"]
     assert count_writes(requests) == 0
     report, _ = run(pya, host, root, "--python", "2.7", code=2)
     assert "3.13" in report["error"]
@@ -276,7 +279,8 @@ def test_a_failing_requirement_names_the_step_and_the_way_on(pya, host, tmp_path
     assert report["failed_step"] == "requirements"
     assert "no-such-package-at-all" in report["error"]
     said = pya("launch", root, "--site-url", host.site_url, "--yes", code=1).stderr
-    assert "in place: " in said and "virtualenv" in said
+    assert "in place: " in said
+    assert "virtualenv" in said
     (root / "requirements.txt").write_text("flask\n")
     report, _ = run(pya, host, root)
     assert report["ok"]

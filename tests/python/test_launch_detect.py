@@ -49,7 +49,10 @@ def test_a_dry_run_writes_nothing(pya, tmp_path):
 
 def test_a_table_is_completed_with_its_comments_kept(pya, tmp_path):
     root = startproject(tmp_path)
-    before = "# mine\n[project]\nname = 'x'\ndependencies = ['django>=5']  # new\n\n[tool.pythonanywhere]\ndelete = true  # old ones\n"
+    before = (
+        "# mine\n[project]\nname = 'x'\ndependencies = ['django>=5']  # new\n\n"
+        "[tool.pythonanywhere]\ndelete = true  # old ones\n"
+    )
     (root / "pyproject.toml").write_text(before)
     made = pya.json("init", root)
     assert made["requirements"] == "the dependencies in pyproject.toml (django>=5)"

@@ -59,7 +59,10 @@ pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Set
     let account = settings.user_and_host();
     let domain = match args.domain.clone().or_else(|| domains.first().cloned()) {
         Some(domain) => domain,
-        None => account.as_ref().map(|(user, host)| own_domain(user, host)).map_err(|error| Error::config(format!("{error}, or name the web app with --domain")))?,
+        None => account
+            .as_ref()
+            .map(|(user, host)| own_domain(user, host))
+            .map_err(|error| Error::config(format!("{error}, or name the web app with --domain")))?,
     };
     let table = &settings.table;
     // An application that was typed counts before what the table says of another kind.

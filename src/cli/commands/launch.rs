@@ -22,9 +22,7 @@ use crate::client::Client;
 use crate::deploy::DeployOptions;
 use crate::error::{Error, Result};
 use crate::host::Variables;
-use crate::launch::{
-    LaunchOptions, LaunchRecorder, LaunchReport, LocalPlan, StepRecord, StepState, Superuser, launch,
-};
+use crate::launch::{LaunchOptions, LaunchRecorder, LaunchReport, LocalPlan, StepRecord, StepState, Superuser, launch};
 use crate::text::counted;
 
 /// The variable with the password of the superuser, as Django has it.

@@ -107,14 +107,8 @@ pub fn detect(root: &Path, options: &DetectOptions) -> Result<DetectedProject> {
         }
     };
     let installed = Installed::of(&root, options.interpreter.as_deref());
-    let requirements = requirements::find(
-        &root,
-        &source,
-        pyproject.as_ref(),
-        framework.as_deref(),
-        Some(&settings),
-        &installed,
-    )?;
+    let requirements =
+        requirements::find(&root, &source, pyproject.as_ref(), framework.as_deref(), Some(&settings), &installed)?;
     let env_file = match &options.env_file {
         Some(file) if !file.is_file() => {
             return Err(Error::config(format!("there is no environment file {}", file.display())));
@@ -314,7 +308,8 @@ fn candidates(source: &Path) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const MANAGE: &str = "import os\ndef main():\n    os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n";
+    const MANAGE: &str =
+        "import os\ndef main():\n    os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n";
     const WSGI: &str = "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n";
     const SETTINGS: &str = "DEBUG = True\n";
 
@@ -393,7 +388,8 @@ mod tests {
 
     #[test]
     fn other_applications_are_found_too() {
-        let project = detected(&[("flask_app.py", "app = Flask(__name__)\n"), (".env", "A=1\n")], &DetectOptions::default());
+        let project =
+            detected(&[("flask_app.py", "app = Flask(__name__)\n"), (".env", "A=1\n")], &DetectOptions::default());
         let project = project.unwrap();
         assert_eq!(project.describe(), "a WSGI application (flask_app:app)");
         assert!(project.env_file.is_some());

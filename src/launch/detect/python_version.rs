@@ -55,7 +55,12 @@ pub fn version(text: &str) -> Result<String> {
 ///
 /// # Errors
 /// `Config` if the account has none that fits; the message lists what it has.
-pub fn choose(given: Option<&str>, required: Option<&RequiredPython>, offered: &[String], default: &str) -> Result<String> {
+pub fn choose(
+    given: Option<&str>,
+    required: Option<&RequiredPython>,
+    offered: &[String],
+    default: &str,
+) -> Result<String> {
     let list = || if offered.is_empty() { "an unknown set".to_owned() } else { offered.join(", ") };
     if let Some(given) = given {
         let wanted = version(given)?;

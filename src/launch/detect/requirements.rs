@@ -113,14 +113,17 @@ pub fn find(
 ) -> Result<Requirements> {
     let folders = if source.is_empty() { vec![String::new()] } else { vec![String::new(), format!("{source}/")] };
     for folder in &folders {
-        if let Some(file) = FILES.map(|file| format!("{folder}{file}")).into_iter().find(|file| root.join(file).is_file()) {
+        if let Some(file) =
+            FILES.map(|file| format!("{folder}{file}")).into_iter().find(|file| root.join(file).is_file())
+        {
             return Ok(Requirements::File(file));
         }
     }
     let listed = pyproject.and_then(|table| table.get("project")?.get("dependencies")?.as_array());
     if let Some(listed) = listed {
         let lines: Option<Vec<String>> = listed.iter().map(|line| line.as_str().map(str::to_owned)).collect();
-        let lines = lines.ok_or_else(|| Error::config("project.dependencies in pyproject.toml is not a list of texts"))?;
+        let lines =
+            lines.ok_or_else(|| Error::config("project.dependencies in pyproject.toml is not a list of texts"))?;
         if !lines.is_empty() || framework.is_none() {
             return Ok(if lines.is_empty() { Requirements::None } else { Requirements::Dependencies(lines) });
         }
@@ -161,9 +164,8 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let pyproject: Option<toml::Table> = std::fs::read_to_string(folder.path().join("pyproject.toml"))
-            .ok()
-            .map(|text| text.parse().unwrap());
+        let pyproject: Option<toml::Table> =
+            std::fs::read_to_string(folder.path().join("pyproject.toml")).ok().map(|text| text.parse().unwrap());
         let installed = Installed { virtualenvs: vec![folder.path().join(".venv")] };
         #[allow(clippy::field_reassign_with_default, reason = "its other field is private")]
         let mut settings = Settings::default();

@@ -140,9 +140,9 @@ fn assigned(statement: &Statement, before: &[Application]) -> Option<Application
         return Some(application(name, *package, *is_wsgi));
     }
     // `application = app`, or what wraps it.
-    let other = before.iter().find(|other| {
-        value.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == other.name)
-    });
+    let other = before
+        .iter()
+        .find(|other| value.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == other.name));
     match other {
         Some(other) if matches!(name, "app" | "application") => {
             Some(application(name, other.framework.as_deref(), other.is_wsgi))
@@ -180,7 +180,10 @@ mod tests {
             assert_eq!(spelled(&[(&format!("{file}.py"), flask)]), format!("{file}:app"));
         }
         assert_eq!(spelled(&[("app.py", "import flask\nsite = flask.Flask(__name__)\n")]), "app:site");
-        assert_eq!(spelled(&[("main.py", "def application(environ, start_response):\n    yield b''\n")]), "main:application");
+        assert_eq!(
+            spelled(&[("main.py", "def application(environ, start_response):\n    yield b''\n")]),
+            "main:application"
+        );
         assert_eq!(spelled(&[("wsgi.py", "from mysite import create_app\napp = create_app()\n")]), "wsgi:app");
         assert_eq!(spelled(&[("app.py", "app = Flask(__name__)\napplication = ProxyFix(app)\n")]), "app:application");
         assert_eq!(spelled(&[("app.py", "x = 1\n"), ("other.py", flask)]), "");

@@ -78,9 +78,8 @@ impl Additions {
     fn of(settings: &Settings, domain: &str, source: &Path) -> Self {
         let mut additions = Self { reasons: Vec::new(), lines: String::new() };
         let is_set = |name: &str| settings.get(name).is_some_and(|value| value.text != "None");
-        let is_literally = |name: &str, text: &str| {
-            settings.get(name).is_some_and(|value| value.is_certain && value.text == text)
-        };
+        let is_literally =
+            |name: &str, text: &str| settings.get(name).is_some_and(|value| value.is_certain && value.text == text);
         if is_set("DEBUG") && !is_literally("DEBUG", "False") {
             additions.add("DEBUG", "DEBUG = False\n");
         }
@@ -105,7 +104,8 @@ impl Additions {
         if is_set("MEDIA_URL") && !is_set("MEDIA_ROOT") {
             additions.add("MEDIA_ROOT", "MEDIA_ROOT = PROJECT / \"media\"\n");
         }
-        let is_published = settings.text("SECRET_KEY").is_some_and(|key| key.is_empty() || key.starts_with("django-insecure-"));
+        let is_published =
+            settings.text("SECRET_KEY").is_some_and(|key| key.is_empty() || key.starts_with("django-insecure-"));
         if !is_set("SECRET_KEY") || is_published {
             let line = format!("SECRET_KEY = os.environ[\"{SECRET_VARIABLE}\"]\n");
             additions.add("SECRET_KEY", &line);

@@ -121,7 +121,11 @@ mod tests {
 
     #[test]
     fn an_environment_has_a_table_of_its_own() {
-        let text = changed("[tool.pythonanywhere]\nproject = \"x\"\n", Some("staging"), &[("project", "x"), ("domain", "s.b")]);
+        let text = changed(
+            "[tool.pythonanywhere]\nproject = \"x\"\n",
+            Some("staging"),
+            &[("project", "x"), ("domain", "s.b")],
+        );
         let text = text.unwrap();
         assert!(text.ends_with("[tool.pythonanywhere.env.staging]\ndomain = \"s.b\"\n"), "{text}");
     }

@@ -39,7 +39,9 @@ pub(in crate::launch) async fn check(launch: &mut Launch<'_>, since: SystemTime)
         Health::Odd(status) if launch.inspected.is_some() || launch.local.settings.is_some() => {
             if look(ADMIN).await? == Health::Well {
                 launch.recorder.next(format!("put a page at \"/\": it answers {status} now, while {ADMIN} works"));
-                return Ok(Outcome::done(format!("{ADMIN} answers; \"/\" answers {status}, as there is no page at it")));
+                return Ok(Outcome::done(format!(
+                    "{ADMIN} answers; \"/\" answers {status}, as there is no page at it"
+                )));
             }
             launch.recorder.next(format!("put a page at \"/\": it answers {status} now"));
             Ok(Outcome::done(format!("the project answers, with {status} at \"/\"")))

@@ -16,7 +16,8 @@ pub(in crate::launch) async fn add(launch: &mut Launch<'_>) -> Result<Outcome> {
     let mut added = Vec::new();
     for (url, path) in wanted {
         let is_same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
-        let known = launch.survey.mappings.iter().find(|known| known["url"].as_str().is_some_and(|known| is_same(known, &url)));
+        let known =
+            launch.survey.mappings.iter().find(|known| known["url"].as_str().is_some_and(|known| is_same(known, &url)));
         let Some(known) = known else {
             launch.client.add_static_files(&domain, &url, &path).await?;
             added.push(format!("{url} is {path}"));
@@ -40,11 +41,7 @@ pub(in crate::launch) async fn add(launch: &mut Launch<'_>) -> Result<Outcome> {
         }
     }
     launch.changes += added.len();
-    Ok(if added.is_empty() {
-        Outcome::skipped("they are there")
-    } else {
-        Outcome::done(added.join(", "))
-    })
+    Ok(if added.is_empty() { Outcome::skipped("they are there") } else { Outcome::done(added.join(", ")) })
 }
 
 /// The address below which files are served, as mappings write it; `None` if they are served elsewhere, or everywhere.
@@ -62,7 +59,8 @@ mod tests {
 
     #[test]
     fn addresses_are_those_of_this_site() {
-        for (url, expected) in [("/static/", Some("/static/")), ("static/", Some("/static/")), ("/a/b", Some("/a/b/"))] {
+        for (url, expected) in [("/static/", Some("/static/")), ("static/", Some("/static/")), ("/a/b", Some("/a/b/"))]
+        {
             assert_eq!(address(url).as_deref(), expected);
         }
         for url in ["https://cdn.example.com/x/", "//cdn.example.com/", "/", ""] {

@@ -50,6 +50,7 @@ pub(in crate::launch) async fn install(launch: &mut Launch<'_>) -> Result<Outcom
     }
     launch.changes += 1;
     launch.code_changed = true;
-    let packages = if result.packages == 0 { String::new() } else { format!(", {}", counted(result.packages, "package")) };
+    let packages =
+        if result.packages == 0 { String::new() } else { format!(", {}", counted(result.packages, "package")) };
     Ok(Outcome::done(format!("{}{packages}", requirements.describe())))
 }
