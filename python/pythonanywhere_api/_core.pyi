@@ -2482,6 +2482,147 @@ class AgentOfWebApp(Generic[_Change, _Status, _Variables, _Names]):
         """
 
 @final
+class LaunchEvent:
+    """A step of a launch, as it begins or ends."""
+
+    @property
+    def step(self) -> str:
+        """Its name, such as `web app`."""
+    @property
+    def state(self) -> str:
+        """`running`, `done`, `skipped` (it was so already), `planned` (in a dry run) or `failed`."""
+    @property
+    def detail(self) -> str:
+        """What was done, in a few words; why it failed."""
+
+@final
+class LaunchReport:
+    """What a launch did. True if the page answers."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was done."""
+    @property
+    def dry_run(self) -> bool:
+        """Whether it was a dry run."""
+    @property
+    def url(self) -> str:
+        """The address of the site."""
+    @property
+    def domain(self) -> str:
+        """The domain of the web app."""
+    @property
+    def remote_root(self) -> str:
+        """The project's folder in the account."""
+    @property
+    def steps(self) -> list[dict[str, str]]:
+        """The steps in their order, each with `step`, `state` and `detail` as in `LaunchEvent`."""
+    @property
+    def failed_step(self) -> str | None:
+        """The step that stopped it."""
+    @property
+    def error(self) -> str | None:
+        """Why."""
+    @property
+    def warnings(self) -> list[str]:
+        """What to know about."""
+    @property
+    def next(self) -> list[str]:
+        """What a person does next."""
+    @property
+    def requests(self) -> int:
+        """How many requests the API was sent, retries included."""
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+    def to_json(self) -> str:
+        """All of it as JSON."""
+    def raise_for_failures(self) -> None:
+        """Raises if the launch stopped.
+
+        Raises:
+            PythonAnywhereError: With the step, the reason, and what is in place.
+        """
+    def __bool__(self) -> bool: ...
+
+def launch(
+    root: str | os.PathLike[str],
+    *,
+    username: str | None = None,
+    token: str | None = None,
+    host: str | None = None,
+    project: str | None = None,
+    domain: str | None = None,
+    site_url: str | None = None,
+    python: str | None = None,
+    settings: str | None = None,
+    wsgi: str | None = None,
+    asgi: str | None = None,
+    virtualenv: str | None = None,
+    env_file: str | os.PathLike[str] | None = None,
+    replace_wsgi: bool = False,
+    superuser: tuple[str, str] | None = None,
+    dry_run: bool = False,
+    progress: Callable[[LaunchEvent], object] | None = None,
+) -> LaunchReport:
+    """Brings a project to a served page, as `pya launch` does, without asking anything.
+
+    Finds out by reading what the project is (Django, or another WSGI application), writes `settings_pythonanywhere.py`
+    and the table in `pyproject.toml` where they are needed, and then makes on the host what is not there already: web
+    app, WSGI file with the agent, virtualenv, files, requirements, variables, static files mappings, static files,
+    database.
+    Run again after an interruption or a failure, it goes on; run again after a success, it writes nothing.
+
+    Args:
+        root: The project's folder.
+        username: The account [default: that of the environment, as for `Client.from_env`].
+        token: Its API token [default: `API_TOKEN` of the environment].
+        host: The service [default: that of the environment, else `www.pythonanywhere.com`].
+        project: The project's name in the account [default: the configured one, else that of its folder].
+        domain: The web app [default: the configured one, else that of the account].
+        site_url: Where the site is reached, if not at its domain.
+        python: A version such as `"3.13"` [default: one that the project allows, else the account's default].
+        settings: The settings module [default: the configured one, else that of `wsgi.py`, else of `manage.py`].
+        wsgi: An application without Django, as `"module:name"` [default: the one that is found].
+        asgi: An ASGI application, likewise. The service runs it as a website, which is not launched yet.
+        virtualenv: The virtualenv's name [default: that of the project].
+        env_file: Variables for the web app [default: `.env`, if there is one].
+        replace_wsgi: Replace a WSGI file of somebody else; a copy is kept on the host.
+        superuser: Name and password of a superuser to be made, unless there is one of that name.
+        dry_run: Only find out and report what would be done; write nothing, here or on the host.
+        progress: Called with a `LaunchEvent` as each step begins and ends. What it raises ends the launch.
+
+    Returns:
+        What was done, and the step that failed if one did.
+
+    Raises:
+        ConfigError: The project is ambiguous, or an argument is wrong. Nothing was sent.
+        OSError: A local file cannot be read.
+    """
+
+def launch_async(
+    root: str | os.PathLike[str],
+    *,
+    username: str | None = None,
+    token: str | None = None,
+    host: str | None = None,
+    project: str | None = None,
+    domain: str | None = None,
+    site_url: str | None = None,
+    python: str | None = None,
+    settings: str | None = None,
+    wsgi: str | None = None,
+    asgi: str | None = None,
+    virtualenv: str | None = None,
+    env_file: str | os.PathLike[str] | None = None,
+    replace_wsgi: bool = False,
+    superuser: tuple[str, str] | None = None,
+    dry_run: bool = False,
+    progress: Callable[[LaunchEvent], object] | None = None,
+) -> Coroutine[LaunchReport]:
+    """As `launch`, awaited. The project is read when this is called."""
+
+@final
 class CommandResult:
     """A command that ran on the host. True if its exit status is 0."""
 

@@ -28,6 +28,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Bring a project to a served page: web app, virtualenv, files, requirements, database
+    Launch(Launch),
+    /// Write the files that a project needs to be launched, without asking the service
+    Init(Init),
     /// Deploy a real Wagtail site to the emulator, change it and deploy it again
     Demo(Demo),
     /// Emulate the service on this machine, for your tests
@@ -99,6 +103,69 @@ pub enum Command {
     /// accounts with several machines), makes the call, and prints the answer. --timeout limits the login and the
     /// call, each as a whole [default: 300].
     Webfaction(Webfaction),
+}
+
+/// What a project is, where that does not show: shared by `launch` and `init`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The project")]
+pub struct Detect {
+    /// The project's folder on this machine [default: that of the pyproject.toml that configures pya, else this one]
+    #[arg(help_heading = "Arguments")]
+    pub root: Option<PathBuf>,
+    /// Domain of the web app [default: the configured one, else that of the account]
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// URL of the site, if it is not at its domain
+    #[arg(long, value_name = "URL")]
+    pub site_url: Option<String>,
+    /// Django settings module [default: the configured one, else that of wsgi.py, else of manage.py]
+    #[arg(long, value_name = "MODULE")]
+    pub settings: Option<String>,
+    /// A WSGI application without Django [default: the one in app.py, wsgi.py, flask_app.py or main.py]
+    #[arg(long, value_name = "MODULE:NAME", conflicts_with_all = ["settings", "asgi"])]
+    pub wsgi: Option<String>,
+    /// An ASGI application
+    #[arg(long, value_name = "MODULE:NAME", conflicts_with = "settings")]
+    pub asgi: Option<String>,
+    /// File with environment variables for the web app [default: .env, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Launch {
+    #[command(flatten)]
+    pub detect: Detect,
+    /// Version of Python, such as 3.13 [default: one that the project allows, else the account's default]
+    #[arg(long, value_name = "X.Y", help_heading = "The web app")]
+    pub python: Option<String>,
+    /// Name of the virtualenv [default: that of the project]
+    #[arg(long, value_name = "NAME", help_heading = "The web app")]
+    pub virtualenv: Option<String>,
+    /// Replace a WSGI file that pya did not write; a copy of it is kept on the host
+    #[arg(long, help_heading = "The web app")]
+    pub replace_wsgi: bool,
+    /// Make a superuser of this name, with the password in DJANGO_SUPERUSER_PASSWORD
+    #[arg(long, value_name = "NAME", help_heading = "The web app")]
+    pub superuser: Option<String>,
+    /// Do not open the page in a browser
+    #[arg(long, help_heading = "What to do")]
+    pub no_open: bool,
+    /// Show what would be done without writing anything, here or on the host
+    #[arg(short = 'n', long, help_heading = "What to do")]
+    pub dry_run: bool,
+    /// Do not ask before anything is made
+    #[arg(long, short, help_heading = "What to do")]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    #[command(flatten)]
+    pub detect: Detect,
+    /// Show the files without writing them
+    #[arg(short = 'n', long, help_heading = "What to do")]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,8 @@ mod endpoint;
 mod env;
 mod get;
 mod history;
+mod init;
+mod launch;
 mod local_file;
 mod login;
 mod logout;

@@ -20,11 +20,12 @@ pub const LAYERS: &[Folder] = &[
     Folder {
         path: "src",
         layers: &[
-            ("python", "cli doctor emulator webfaction deploy host finder api client *.rs"),
-            ("cli", "doctor emulator webfaction deploy host finder api login client *.rs"),
+            ("python", "cli doctor emulator webfaction launch deploy host finder api client *.rs"),
+            ("cli", "doctor emulator webfaction launch deploy host finder api login client *.rs"),
             ("doctor", "deploy host finder api client *.rs"),
             ("emulator", "*.rs"),
             ("webfaction", "client *.rs"),
+            ("launch", "deploy host finder api client *.rs"),
             ("deploy", "host finder api client *.rs"),
             ("host", "finder api client *.rs"),
             ("finder", "api client *.rs"),
@@ -32,6 +33,17 @@ pub const LAYERS: &[Folder] = &[
             ("login", "client *.rs"),
             ("client", "*.rs"),
             ("*.rs", ""),
+        ],
+    },
+    Folder {
+        path: "src/launch",
+        layers: &[
+            ("sequence.rs", "prepare.rs steps generated detect *.rs"),
+            ("prepare.rs", "steps generated detect *.rs"),
+            ("steps", "generated detect *.rs"),
+            ("*.rs", "generated detect"),
+            ("generated", "detect"),
+            ("detect", ""),
         ],
     },
     Folder {
