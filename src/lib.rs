@@ -14,9 +14,10 @@
 //! | [`api`] | one file per endpoint family of the service |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
 //! | [`error`], [`clock`], [`setting`], [`parameters`] | what all share, with some private helpers |
+//! | `platform` | what differs between operating systems |
 //!
 //! Beside them stand [`webfaction`], another service's XML-RPC API over the transport of `client`, and [`emulator`], the
-//! service on this machine. The emulator shares helpers with the client (the clock, digests, TLS), and no code that
+//! service on this machine, if that is Linux or macOS. The emulator shares helpers with the client (the clock, digests, TLS), and no code that
 //! knows the service.
 
 pub mod api;
@@ -35,6 +36,7 @@ pub mod finder;
 pub mod host;
 pub mod parameters;
 mod per_process;
+mod platform;
 #[cfg(feature = "python")]
 mod python;
 pub mod setting;

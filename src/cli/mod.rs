@@ -11,7 +11,7 @@
 //! | `commands` | one file per command |
 //! | `endpoints` | a command for each endpoint of the service |
 //! | `output`, `progress` | data to stdout, messages and bars to stderr |
-//! | `terminal`, `table` | what may reach a terminal, and how wide it is |
+//! | `terminal`, `table` | what may reach a terminal, and how it is laid out |
 //! | `exit` | the exit codes |
 
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::terminal;
 use crate::error::Error;
+use crate::platform;
 
 /// The output of a command.
 #[allow(clippy::struct_excessive_bools, reason = "two options and two facts, none of which follows from another")]
@@ -75,7 +76,7 @@ impl Output {
     /// The columns that a line of the answer may take, if there is a limit.
     #[must_use]
     pub fn width(&self) -> Option<usize> {
-        if self.is_terminal && !self.json { terminal::width() } else { None }
+        if self.is_terminal && !self.json { platform::width() } else { None }
     }
 
     /// Prints the answer of a command: `text` for people, `value` with `--json`.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::digest::sha256;
+use crate::platform::make_private;
 
 /// The longest file, in bytes: more than the agent sends.
 const MOST_BYTES: u64 = 5 << 20;
@@ -91,22 +92,13 @@ fn write(place: &Path, content: &[u8]) -> io::Result<()> {
         return Ok(());
     }
     let folder = place.parent().ok_or(io::ErrorKind::NotFound)?;
+    fs::create_dir_all(folder)?;
     make_private(folder)?;
     // Made with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(content)?;
     file.persist(place)?;
     remove_oldest(folder)
-}
-
-fn make_private(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
 }
 
 fn remove_oldest(folder: &Path) -> io::Result<()> {

@@ -152,7 +152,7 @@ fn read(root: &Path, path: &Path, max_size: u64) -> Result<(Bytes, FileState)> {
     let state = FileState {
         sha256: Some(crate::digest::sha256(&content)),
         size: Some(content.len() as u64),
-        mode: crate::deploy::selection::read::mode_of(&metadata),
+        mode: crate::platform::mode_of(&metadata),
         ..FileState::default()
     };
     Ok((content.into(), state))

@@ -10,8 +10,9 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::deploy::paths::{composed, folders_of};
+use crate::deploy::paths::folders_of;
 use crate::error::{Error, Result};
+use crate::platform::{composed, slashed};
 use crate::setting::Setting;
 use crate::text::first_few;
 
@@ -362,7 +363,7 @@ fn text(name: &[u8]) -> String {
 
 /// Whether git ignores the root of a project in which it lists nothing.
 fn is_ignored_root(tree: &WorkTree) -> Result<bool> {
-    let prefix = tree.prefix.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+    let prefix = slashed(&tree.prefix);
     Ok(!ignored_in(&tree.top, &tree.top, &[&format!("{prefix}/")], false)?.is_empty())
 }
 

@@ -17,6 +17,7 @@ use crate::blocking::blocking;
 use crate::deploy::state::manifest::{FileState, Origin};
 use crate::error::{Error, Result};
 use crate::finder::{Mask, Skipper};
+use crate::platform::canonical;
 use crate::setting::Setting;
 use crate::text::{counted, first_few};
 
@@ -116,14 +117,14 @@ pub(crate) async fn select(
 
 /// The project's root without links, if it can be one.
 pub(crate) fn checked_root(root: &Path) -> Result<PathBuf> {
-    let place = match std::fs::canonicalize(root) {
+    let place = match canonical(root) {
         Ok(place) if place.is_dir() => place,
         Ok(_) => return Err(Error::config(format!("the local root {} is not a folder", root.display()))),
         Err(error) => {
             return Err(Error::config(format!("the local root {} cannot be opened: {error}", root.display())));
         }
     };
-    let home = std::env::home_dir().and_then(|home| std::fs::canonicalize(home).ok());
+    let home = std::env::home_dir().and_then(|home| canonical(&home).ok());
     if place.parent().is_none() || home.is_some_and(|home| home.starts_with(&place)) {
         return Err(Error::config(format!(
             "the local root {} contains your home folder: name the folder of the project itself",
