@@ -23,7 +23,6 @@
 pub mod api;
 mod blocking;
 mod cleanup;
-#[cfg(unix)]
 pub mod cli;
 pub mod client;
 pub mod clock;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anstream::{AutoStream, ColorChoice};
 use indicatif::MultiProgress;
 use serde_json::{Value, json};
 
@@ -183,7 +184,9 @@ impl Output {
         let text = terminal::printable(text);
         // If stderr has no reader either, there is no one left to tell.
         self.bars.suspend(|| {
-            let _ = writeln!(io::stderr().lock(), "{start}{text}");
+            // Consoles of Windows have to be told that what comes may be coloured.
+            let colours = if self.control { ColorChoice::Always } else { ColorChoice::Never };
+            let _ = writeln!(AutoStream::new(io::stderr().lock(), colours), "{start}{text}");
         });
     }
 }

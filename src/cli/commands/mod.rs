@@ -5,10 +5,12 @@ mod agent;
 mod api;
 mod cat;
 mod command;
+#[cfg(unix)]
 mod demo;
 mod deploy;
 mod diff;
 mod dispatch;
+#[cfg(unix)]
 mod emulator;
 mod endpoint;
 mod get;
@@ -16,6 +18,8 @@ mod history;
 mod local_file;
 mod logs;
 mod ls;
+#[cfg(not(unix))]
+mod no_emulator;
 mod project;
 mod pull;
 mod put;
@@ -27,3 +31,5 @@ mod webfaction;
 
 pub use dispatch::run;
 pub use emulator::run as emulate;
+#[cfg(not(unix))]
+use no_emulator::{demo, emulator};
