@@ -291,8 +291,31 @@ fn hash(
             Setting::AllowLfsPointers
         )));
     }
+    if let Some(listing) = protection.listing() {
+        take_recorded_modes(&mut selected, listing);
+    }
     let machine = note_origins(&mut selected, protection);
     Ok((selected, databases, machine))
+}
+
+/// Takes the permission bits that git records where the file system has none, or has some that git does not go by. Git is
+/// asked whether it does only if one of them differs.
+fn take_recorded_modes(files: &mut BTreeMap<String, LocalFile>, listing: &Listing) {
+    let is_program = |mode: u32| mode & 0o100 != 0;
+    let mut ignores_modes = None;
+    for (path, file) in files {
+        let Some(recorded) = listing.recorded_mode(path) else { continue };
+        let is_taken = match file.state.mode {
+            None => true,
+            Some(here) => {
+                is_program(here) != is_program(recorded)
+                    && *ignores_modes.get_or_insert_with(|| listing.ignores_modes())
+            }
+        };
+        if is_taken {
+            file.state.mode = Some(recorded);
+        }
+    }
 }
 
 /// Notes which files git tracks. The id of this machine is needed, and made, only where there are others.
