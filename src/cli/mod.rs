@@ -11,6 +11,7 @@
 //! | `commands` | one file per command |
 //! | `endpoints` | a command for each endpoint of the service |
 //! | `output`, `progress` | data to stdout, messages and bars to stderr |
+//! | `manual` | the manual page |
 //! | `terminal`, `table` | what may reach a terminal, and how it is laid out |
 //! | `exit` | the exit codes |
 
@@ -21,6 +22,7 @@ mod context;
 mod endpoints;
 mod exit;
 mod log;
+mod manual;
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
 mod options;
 mod output;

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 SENTENCE = "the emulator needs Linux, macOS or WSL"
 
 # The extension is loaded before, so that only our own modules take this system for Windows.
@@ -27,3 +29,11 @@ def test_the_fixture_skips_tests_where_there_is_no_emulator():
         "try:\n    next(function(pytest.MonkeyPatch()))\nexcept pytest.skip.Exception as skipped:\n    print(skipped)"
     )
     assert output_of(code) == SENTENCE + "\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "elvish", "fish", "powershell", "zsh"])
+def test_every_shell_has_a_completion_script(shell):
+    command = [sys.executable, "-m", "pythonanywhere_api", "completions", shell]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "rollback" in done.stdout and "--dry-run" in done.stdout
+    assert done.stderr == ""

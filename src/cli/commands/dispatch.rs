@@ -1,8 +1,8 @@
 //! Maps a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, demo, deploy, diff, endpoint, get, history, logs, ls, pull, put, reload, rm, rollback,
-    verify, webfaction,
+    agent, api, cat, command, completions, demo, deploy, diff, endpoint, get, history, logs, ls, man, pull, put,
+    reload, rm, rollback, verify, webfaction,
 };
 use crate::cli::args::Command;
 use crate::cli::context::Context;
@@ -35,6 +35,8 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Api(args) => api::run(&args, context).await,
         Command::Endpoint(command) => endpoint::run(&command, context).await,
         Command::Webfaction(args) => webfaction::run(&args, context).await,
+        Command::Completions(args) => Ok(completions::run(&args, context)),
+        Command::Man => man::run(context),
         // `run_command` handles it, because it waits for the signals itself.
         Command::Emulator(_) => Err(Error::Closed),
     }

@@ -5,6 +5,7 @@ mod agent;
 mod api;
 mod cat;
 mod command;
+mod completions;
 #[cfg(unix)]
 mod demo;
 mod deploy;
@@ -18,6 +19,7 @@ mod history;
 mod local_file;
 mod logs;
 mod ls;
+mod man;
 #[cfg(not(unix))]
 mod no_emulator;
 mod project;
