@@ -1391,10 +1391,17 @@ class PythonanywhereApi(_PythonanywhereBase):
         Raises:
             ConfigError: nothing can do it, or a local mistake.
         """
-    def history(self) -> list[HistoryEntry] | None:
+    def history(
+        self, *, domain: str | None = None, site_url: str | None = None
+    ) -> list[HistoryEntry] | None:
         """Lists what was done to this project, oldest first: deploys, rollbacks, and the other jobs on the host.
 
-        Sends three requests, and one more for each deploy that is running or was interrupted.
+        Sends three requests, and one more for each deploy that is running or was interrupted; none to the API where the
+        agent in a web app tells it.
+
+        Args:
+            domain: The web app whose agent is asked first, if it is known on this machine.
+            site_url: The address of its site, if that is not its domain.
 
         Returns:
             At most 50 deploys and 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
@@ -1615,7 +1622,9 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         allow_tasks: bool = False,
     ) -> Coroutine[Drift | None]:
         """See `PythonanywhereApi.verify`."""
-    def history(self) -> Coroutine[list[HistoryEntry] | None]:
+    def history(
+        self, *, domain: str | None = None, site_url: str | None = None
+    ) -> Coroutine[list[HistoryEntry] | None]:
         """See `PythonanywhereApi.history`."""
     def rollback(
         self,

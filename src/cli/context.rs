@@ -1,12 +1,13 @@
 //! What every command works with: the global options, the output, the Python that started `pya`, and the settings.
 
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::exit::Exit;
 use super::options::Global;
 use super::output::Output;
 use super::settings::Settings;
+use super::waits::Waits;
 use crate::client::Environment;
 use crate::error::{Error, Result};
 
@@ -57,7 +58,16 @@ impl Context {
     /// # Errors
     /// As [`Settings::load`]; `Local` if the working folder is gone.
     pub fn settings(&self) -> Result<Settings<'_>> {
-        Settings::load(&self.global, Environment::read(), &working_folder()?)
+        self.settings_at(&working_folder()?)
+    }
+
+    /// The settings of a command for the project in `folder`. Their clients show what they wait for.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn settings_at(&self, folder: &Path) -> Result<Settings<'_>> {
+        let waits = Arc::new(Waits::new(&self.output));
+        Ok(Settings::load(&self.global, Environment::read(), folder)?.observed_by(waits))
     }
 }
 

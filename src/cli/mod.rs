@@ -10,10 +10,11 @@
 //! | `run`, `signals` | runtime, Ctrl-C, from a command to its exit code |
 //! | `commands` | one file per command |
 //! | `endpoints` | a command for each endpoint of the service |
-//! | `output`, `progress` | data to stdout, messages and bars to stderr |
+//! | `output`, `progress`, `waits` | data to stdout, messages and bars to stderr |
 //! | `manual` | the manual page |
 //! | `terminal`, `table` | what may reach a terminal, and how it is laid out |
 //! | `exit` | the exit codes |
+//! | `github` | annotations and the job summary in GitHub Actions |
 
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
 mod args;
@@ -21,6 +22,7 @@ mod commands;
 mod context;
 mod endpoints;
 mod exit;
+mod github;
 mod log;
 mod manual;
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
@@ -34,6 +36,7 @@ mod signals;
 mod table;
 mod terminal;
 mod usage;
+mod waits;
 
 pub use context::HostPython;
 pub use exit::Exit;

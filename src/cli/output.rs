@@ -11,6 +11,7 @@ use anstream::{AutoStream, ColorChoice};
 use indicatif::MultiProgress;
 use serde_json::{Value, json};
 
+use super::github::{self, Level};
 use super::terminal;
 use crate::error::Error;
 use crate::platform;
@@ -24,6 +25,8 @@ pub struct Output {
     is_terminal: bool,
     /// Stderr is a terminal that takes colours and other control sequences.
     control: bool,
+    /// Messages are annotations of a job of GitHub Actions.
+    annotates: bool,
     /// A document went out already; a second one would make stdout unreadable.
     answered: AtomicBool,
     /// The reader of stdout has gone away.
@@ -43,6 +46,7 @@ impl Output {
             quiet,
             is_terminal: io::stdout().is_terminal(),
             control: !terminal::is_plain() && io::stderr().is_terminal(),
+            annotates: github::is_runner(),
             answered: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             lost: AtomicBool::new(false),
@@ -152,7 +156,7 @@ impl Output {
 
     /// Prints a warning.
     pub fn warn(&self, text: &str) {
-        self.to_stderr(&self.painted("33", "warning: "), text);
+        self.message(Level::Warning, text);
     }
 
     /// Prints the error that ended the command.
@@ -172,7 +176,33 @@ impl Output {
 
     /// Prints a failure as a message, without a JSON document.
     pub fn failure(&self, text: &str) {
-        self.to_stderr(&self.painted("31", "error: "), text);
+        self.message(Level::Error, text);
+    }
+
+    fn message(&self, level: Level, text: &str) {
+        if self.annotates {
+            return self.to_stderr("", &github::annotation(level, &terminal::printable(text)));
+        }
+        let start = match level {
+            Level::Warning => self.painted("33", "warning: "),
+            Level::Error => self.painted("31", "error: "),
+        };
+        self.to_stderr(&start, text);
+    }
+
+    /// Prints lines that the host wrote, below a title.
+    pub fn quote<'a>(&self, title: &str, lines: impl Iterator<Item = &'a str>) {
+        if self.annotates && !self.quiet {
+            match github::group(title, lines) {
+                Ok(group) => self.to_stderr("", &group),
+                Err(error) => self.warn(&format!("the output of {title} is not shown: {error}")),
+            }
+            return;
+        }
+        self.say(title);
+        for line in lines {
+            self.say(&format!("    {line}"));
+        }
     }
 
     fn painted(&self, code: &str, text: &str) -> String {

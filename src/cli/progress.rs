@@ -2,8 +2,7 @@
 //!
 //! Rate and time left come from the process' clock, not the bar's own, so that a clock that runs faster (`pya demo`)
 //! shows the numbers of the service. What stands beside the bar is made anew at each of its ticks, so that a wait counts
-//! down. Where stderr is not a terminal there is no bar; longer waits get a line each, so that a CI log shows where the
-//! time went.
+//! down. Where stderr is not a terminal there is no bar, and longer waits get a line each.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -12,12 +11,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::output::Output;
 use super::terminal::{printable, shown};
+use super::waits::{WaitLines, wait_text};
 use crate::clock::{self, Tick};
-
-/// Shorter waits are not worth a line in a log.
-const MIN_WAIT_REPORTED: Duration = Duration::from_secs(5);
-/// Time between two lines about waiting: many requests wait at the same time.
-const MIN_LINE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The progress of an operation.
 pub struct Progress {
@@ -37,7 +32,7 @@ struct BarState {
     waiting: Option<(String, Tick)>,
     /// What is under way, in place of the rate.
     doing: Option<String>,
-    last_line: Option<Tick>,
+    lines: WaitLines,
 }
 
 impl Progress {
@@ -45,7 +40,8 @@ impl Progress {
     #[must_use]
     pub fn new(output: &Output) -> Self {
         let bars = output.is_watched().then(|| output.bars().clone());
-        let state = BarState { started: clock::now(), total: 0, done: 0, waiting: None, doing: None, last_line: None };
+        let lines = WaitLines::default();
+        let state = BarState { started: clock::now(), total: 0, done: 0, waiting: None, doing: None, lines };
         Self { bars, bar: OnceLock::new(), quiet: output.is_quiet(), state: Arc::new(Mutex::new(state)) }
     }
 
@@ -84,12 +80,9 @@ impl Progress {
     /// Shows that requests wait for the rate limit of `endpoint`, at most this long.
     pub fn waiting(&self, endpoint: &str, wait: Duration) {
         let mut state = self.lock();
-        let now = clock::now();
-        let news = state.last_line.is_none_or(|last| now - last >= MIN_LINE_INTERVAL);
-        state.waiting = Some((endpoint.to_owned(), now + wait));
-        if self.bars.is_none() && news && !self.quiet && wait >= MIN_WAIT_REPORTED {
+        state.waiting = Some((endpoint.to_owned(), clock::now() + wait));
+        if self.bars.is_none() && !self.quiet && state.lines.takes(wait) {
             let text = format!("{}, {} of {} done", state.message(), state.done, state.total);
-            state.last_line = Some(now);
             drop(state);
             self.say(&text);
         }
@@ -133,14 +126,13 @@ impl Drop for Progress {
 
 impl BarState {
     fn message(&self) -> String {
-        let now = clock::now();
         if let Some((endpoint, until)) = &self.waiting {
-            return format!("waiting {} for the rate limit of {endpoint}", duration_text(*until - now));
+            return wait_text(endpoint, *until);
         }
         if let Some(doing) = &self.doing {
             return doing.clone();
         }
-        let spent = now - self.started;
+        let spent = clock::now() - self.started;
         if self.done == 0 || spent.is_zero() {
             return String::new();
         }

@@ -8,13 +8,14 @@
 
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::options::{self, Global};
 use super::paths::{home, remote_path};
-use crate::client::{BaseUrl, Client, Environment, Options, RateLimit, RemotePath, Token};
+use crate::client::{BaseUrl, Client, Environment, Observer, Options, RateLimit, RemotePath, Token};
 use crate::deploy::{Compare, ExecutorChoice};
 use crate::error::{Error, Result};
 use crate::platform::{canonical, is_own};
@@ -120,6 +121,7 @@ pub struct Settings<'a> {
     pub table: Table,
     /// The folder of the `pyproject.toml` that holds the table.
     pub table_folder: Option<PathBuf>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl<'a> Settings<'a> {
@@ -132,7 +134,13 @@ impl<'a> Settings<'a> {
             Some((table, folder)) => (table, Some(folder)),
             None => (Table::default(), None),
         };
-        Ok(Self { global, environment, table, table_folder })
+        Ok(Self { global, environment, table, table_folder, observer: None })
+    }
+
+    /// The same, whose clients report to `observer`.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// A client for the account.
@@ -155,7 +163,10 @@ impl<'a> Settings<'a> {
         if !host.is_loopback() && !host.is_public_system() {
             log::warn!("the API token is sent to {}", host.authority());
         }
-        Ok(client)
+        Ok(match &self.observer {
+            Some(observer) => client.with_observer(Arc::clone(observer)),
+            None => client,
+        })
     }
 
     /// The host: any that the user named, or one of the service or of this machine that the table names.

@@ -33,6 +33,8 @@ PATH = "/-/pya-agent"
 HEADER = "HTTP_X_PYA_AGENT"
 
 LONGEST_BODY = 64 * 1024
+# Of a request that signs its length: a piece of a bundle.
+LONGEST_PIECE = 17 << 20
 # A longer answer is read through the API.
 LONGEST_ANSWER = 8 << 20
 # Seconds that the clocks may differ, including the time that the request takes.
@@ -50,7 +52,7 @@ OPERATIONS = {"apply", "rollback", "hash", "archive", "history", "manage", "pip"
 
 SIGNED = re.compile(
     r"v=([0-9]{1,6}); id=([0-9a-f]{32}); op=([a-z_]{1,20}); time=([0-9]{1,12}); nonce=([0-9a-f]{32}); "
-    r"body=([0-9a-f]{64}); sig=([0-9a-f]{64})"
+    r"body=([0-9a-f]{64})(?:; length=([0-9]{1,8}))?; sig=([0-9a-f]{64})"
 )
 
 
@@ -199,10 +201,11 @@ class Agent:
         signed = self.check(environ)
         if signed is None:
             return None
-        operation, nonce, digest = signed
-        known = {"id": mac(self.key, "pythonanywhere-api agent answer\n" + nonce).hex()[:32], "build": self.loaded}
+        operation, nonce, digest, length = signed
+        taken = mac(self.key, "pythonanywhere-api agent answer\n" + nonce).hex()[:32]
+        known = {"id": taken, "build": self.loaded, "takes": LONGEST_PIECE}
         answer, status = {}, "200 OK"
-        body = read_exactly(environ["wsgi.input"], int(environ["CONTENT_LENGTH"]))
+        body = read_exactly(environ["wsgi.input"], length)
         if body is None or hashlib.sha256(body).hexdigest() != digest:
             status, answer = "400 Bad Request", {"error": "the body is not the one that was signed"}
         elif operation != "status":
@@ -211,31 +214,41 @@ class Agent:
             except (Exception, SystemExit):
                 # The receipt has the errors that the runner expects; the error log gets the others.
                 traceback.print_exc()
-        content = json.dumps(dict(known, time=int(time.time()), **answer)).encode()
+            if operation == "read" and not isinstance(answer, bytes):
+                status, answer = "404 Not Found", {"error": "there is no such file"}
+        content = answer
+        if not isinstance(answer, bytes):
+            content = json.dumps(dict(known, time=int(time.time()), **answer)).encode()
         if len(content) > LONGEST_ANSWER:
             content = json.dumps(known).encode()
         said = (str(VERSION), self.id, status[:3], operation, nonce, hashlib.sha256(content).hexdigest())
         return status, content, mac(self.key, "\n".join(("pythonanywhere-api agent signed answer", *said))).hex()
 
     def check(self, environ):
-        """The operation, nonce and digest of a request whose header is correctly signed, in time, and new.
+        """The operation, nonce, digest and length of a request whose header is correctly signed, in time, and new.
 
-        The body is not read before that, and a request with another body is answered, not passed on.
+        The body is not read before that, and a request with another body is answered, not passed on: its length is
+        `None` if it is not the one that was signed, or too long.
         """
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         if self.key is None or path != PATH or environ.get("REQUEST_METHOD") != "POST":
             return None
         match = SIGNED.fullmatch(environ[HEADER])
-        length = environ.get("CONTENT_LENGTH", "")
-        if match is None or not re.fullmatch("[0-9]{1,6}", length) or int(length) > LONGEST_BODY:
+        if match is None:
             return None
-        version, agent_id, operation, moment, nonce, digest, signature = match.groups()
-        text = "\n".join((version, agent_id, "POST", path, operation, digest, moment, nonce))
+        version, agent_id, operation, moment, nonce, digest, signed, signature = match.groups()
+        text = "\n".join((version, agent_id, "POST", path, operation, digest, moment, nonce, *filter(None, (signed,))))
         if not hmac.compare_digest(mac(self.key, text).hex(), signature):
             return None
         if version != str(VERSION) or agent_id != self.id or abs(time.time() - int(moment)) > WINDOW:
             return None
-        return (operation, nonce, digest) if self.take_nonce(nonce) else None
+        if not self.take_nonce(nonce):
+            return None
+        length = environ.get("CONTENT_LENGTH", "")
+        is_right = re.fullmatch("[0-9]{1,8}", length) and signed in (None, length)
+        if not is_right or int(length) > (LONGEST_PIECE if signed else LONGEST_BODY):
+            return operation, nonce, digest, None
+        return operation, nonce, digest, int(length)
 
     def take_nonce(self, nonce):
         """Whether a nonce is new. Nonces are files, so that all workers know them, even after a reload."""
@@ -266,20 +279,29 @@ class Agent:
             traceback.print_exc()
 
     def work(self, operation, body):
-        """Runs one step of a job, or looks at a state folder; returns what the answer says of it."""
-        request = json.loads(body.decode())
+        """Runs one step of a job, or looks at a state folder; returns what the answer says of it.
+
+        The first line of the body says what is wanted; a piece of a bundle follows it.
+        """
+        line, _, piece = body.partition(b"\n")
+        request = json.loads(line.decode())
         if not re.fullmatch("[0-9a-f]{16}", request["state"]):
             raise ValueError("there is no such state folder")
         folder = os.path.join(os.path.dirname(self.folder), request["state"])
         runner = self.load_runner()
         if operation == "state":
-            return runner.read_state(folder, request.get("have"))
-        job = request["job"]
+            return runner.read_state(folder, request.get("have"), request.get("root"))
+        if operation == "read":
+            return runner.read_piece(folder, request["name"], request["offset"], request["size"])
+        if operation == "finish":
+            return runner.finish(folder, request["id"], request.get("note"))
+        job, limit = request["job"], max(1, min(LONGEST_STEP, float(request.get("limit", 45))))
+        if operation == "deploy":
+            return runner.deploy(folder, request, piece, limit)
         if job.get("operation") != operation:
             raise ValueError("the job is not the operation that was signed: %r" % operation)
         if operation not in OPERATIONS:
             return {"receipt": runner.refuse(folder, job, "the agent does not accept the operation %s" % operation)}
-        limit = max(1, min(LONGEST_STEP, float(request.get("limit", 45))))
         return {"receipt": runner.run_job(folder, job, limit=limit)}
 
     def load_runner(self):
@@ -347,6 +369,8 @@ def mac(key, text):
 def read_exactly(stream, length):
     """`length` bytes, or all there are: one read may give less. `None` if the rest does not come."""
     pieces = []
+    if length is None:
+        return None
     try:
         while length > 0:
             piece = stream.read(length)

@@ -235,6 +235,17 @@ impl Agent {
         usize::from(!self.has_answered) + usize::from(self.needs_reload)
     }
 
+    /// Whether it takes bundles and the notes of deploys, which then need not go through the API; else why not.
+    ///
+    /// # Errors
+    /// The reason, human-readable.
+    pub fn check_takes_deploys(&self) -> Result<(), String> {
+        if self.needs_reload {
+            return Err("the web app must be reloaded first".to_owned());
+        }
+        self.site.check_takes_deploys()
+    }
+
     /// Whether it answers: the note of its last start may be older than the WSGI file. Sends no request to the API.
     pub async fn is_there(&self) -> bool {
         // Until the reload it cannot check our signatures.
@@ -282,6 +293,11 @@ impl Agents {
     /// The key of the agent that is known from before, if it signs an answer now.
     async fn answering(&self) -> Option<Key> {
         self.site.check_worth_asking().ok()?;
+        if let Some(answered) = self.site.answered_just_now() {
+            self.warn_of_other_build(answered.build.as_deref());
+            self.site.set_behind(cache::agent(&self.client, &self.site.domain).map_or(0, |known| known.behind));
+            return self.key(&answered.id).ok();
+        }
         let known = cache::agent(&self.client, &self.site.domain)?;
         let key = self.key(&known.id).ok()?;
         self.site.set_behind(known.behind);
@@ -479,6 +495,7 @@ impl Agents {
             }
         }
         cache::forget_agent(&self.client, &self.site.domain);
+        self.site.forget_answers();
         match self.client.delete_path(&self.folder).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             outcome => outcome?,

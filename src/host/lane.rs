@@ -19,6 +19,7 @@ use super::site::{Answer, STATE};
 use crate::api::Entry;
 use crate::client::{Client, RemotePath};
 use crate::digest::sha256;
+use crate::error::Error;
 
 /// The site of a web app that may have an agent.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct Lane {
 pub struct SiteState {
     /// What is in it that deploys know of; `None` if there is no such folder.
     pub entries: Option<Vec<Entry>>,
+    /// Whether nothing is at the project's place yet.
+    pub is_new: bool,
     /// The content of notes and of the newest manifest. What is missing is to be read through the API.
     pub texts: BTreeMap<String, Bytes>,
 }
@@ -40,6 +43,8 @@ pub struct SiteState {
 #[derive(Deserialize)]
 struct Said {
     entries: Option<Vec<(String, bool)>>,
+    #[serde(default)]
+    is_new: bool,
     #[serde(default)]
     texts: BTreeMap<String, String>,
     manifest: Option<String>,
@@ -60,33 +65,61 @@ impl Lane {
         &self.domain
     }
 
-    /// A state folder, in one request to the site; `None` if the API has to be asked.
-    pub async fn state(&self, folder: &RemotePath) -> Option<SiteState> {
-        let state = self.ask(folder).await;
+    /// The state folder of the project at `root`, in one request to the site; `None` if the API has to be asked.
+    pub async fn state(&self, folder: &RemotePath, root: &RemotePath) -> Option<SiteState> {
+        let state = self.ask(folder, root).await;
         if let Err(why) = &state {
             log::info!("{}: {why}; asking the API", self.domain);
         }
         state.ok()
     }
 
-    async fn ask(&self, folder: &RemotePath) -> Result<SiteState, String> {
+    /// A file in a state folder, of at most so many bytes, from the site that has just told what is in that folder; `None` if
+    /// the API has to be asked.
+    pub async fn read_file(&self, folder: &RemotePath, name: &str, most: usize) -> Option<Bytes> {
+        let agents = Agents::new(&self.client, &self.domain, self.site_url.as_deref()).ok()?;
+        agents.site.check_takes_deploys().ok()?;
+        let key = agents.key(&agents.site.answered_just_now()?.id).ok()?;
+        agents.site.set_behind(cache::agent(&self.client, &self.domain)?.behind);
+        let mut content = Vec::new();
+        let take = |piece: Bytes| {
+            content.extend_from_slice(&piece);
+            if content.len() > most { Err(Error::job(format!("{name} is too long"))) } else { Ok(()) }
+        };
+        match agents.site.read_file(&key, folder.name(), name, take).await {
+            Ok(true) => Some(content.into()),
+            Ok(false) => None,
+            Err(error) => {
+                log::info!("{}: {}; asking the API", self.domain, error.chain());
+                None
+            }
+        }
+    }
+
+    async fn ask(&self, folder: &RemotePath, root: &RemotePath) -> Result<SiteState, String> {
         let agents =
             Agents::new(&self.client, &self.domain, self.site_url.as_deref()).map_err(|error| error.chain())?;
         let site = &agents.site;
         site.check_worth_asking()?;
         let known = cache::agent(&self.client, &self.domain).ok_or("no agent of this site is known here yet")?;
-        let asked = self.ask_known(&agents, &known, folder).await;
+        let asked = self.ask_known(&agents, &known, folder, root).await;
         if asked.is_err() {
             site.leave_alone();
         }
         asked
     }
 
-    async fn ask_known(&self, agents: &Agents, known: &KnownAgent, folder: &RemotePath) -> Result<SiteState, String> {
+    async fn ask_known(
+        &self,
+        agents: &Agents,
+        known: &KnownAgent,
+        folder: &RemotePath,
+        root: &RemotePath,
+    ) -> Result<SiteState, String> {
         let (site, words) = (&agents.site, |error: crate::Error| error.chain());
         let had = cache::manifest(&self.client, folder.name());
         let have = had.as_ref().map(sha256);
-        let body = json!({ "state": folder.name(), "have": have }).to_string();
+        let body = json!({ "state": folder.name(), "have": have, "root": root.as_str() }).to_string();
         site.set_behind(known.behind);
         let used = site.time();
         let key = agents.key(&known.id).map_err(words)?;
@@ -134,7 +167,8 @@ impl Lane {
         }
         let entries =
             said.entries.map(|entries| entries.into_iter().map(|(name, is_dir)| Entry { name, is_dir }).collect());
-        Ok(SiteState { entries, texts })
+        log::info!("{}: its agent tells what is on the host, the API is not asked", self.domain);
+        Ok(SiteState { entries, is_new: said.is_new, texts })
     }
 }
 

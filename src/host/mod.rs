@@ -23,7 +23,7 @@ mod wsgi_literals;
 
 pub use agent::{Agent, Agents, Change, Status, StatusReport, Unreachable};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
-pub use executor::{Executor, sweep, sweep_own};
+pub use executor::{Announced, Announcement, Executor, sweep, sweep_own};
 pub use job::{Applied, Failure, Job, LIFETIME, More, Operation, Receipt, State};
 pub use lane::{Lane, SiteState};
 pub use sign::{VERSION, random_id};

@@ -1,8 +1,10 @@
 //! The runner: our Python package for the host, uploaded as one zip archive, which Python can both run and import.
 //!
-//! It is one archive because the API takes one file per request. It is packed when it is first needed, rather than when
-//! the crate is built, which would take a build script.
+//! It is one archive because the API takes one file per request, and its modules are one member of it, which is a third
+//! smaller than a member for each. It is packed when it is first needed, rather than when the crate is built, which would
+//! take a build script.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::LazyLock;
 
@@ -17,35 +19,49 @@ macro_rules! sources {
     ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("runner/", $name)))),*] };
 }
 
-/// Each file of the archive, in its order, and its text.
-const SOURCES: [(&str, &str); 21] = sources![
-    "__main__.py",
-    "pya_runner/__init__.py",
-    "pya_runner/apply.py",
-    "pya_runner/archive.py",
-    "pya_runner/commands.py",
-    "pya_runner/copies.py",
-    "pya_runner/entry.py",
-    "pya_runner/errors.py",
-    "pya_runner/files.py",
-    "pya_runner/history.py",
-    "pya_runner/job.py",
-    "pya_runner/limits.py",
-    "pya_runner/names.py",
-    "pya_runner/planner.py",
-    "pya_runner/reach.py",
-    "pya_runner/redact.py",
-    "pya_runner/retention.py",
-    "pya_runner/rollback.py",
-    "pya_runner/state.py",
-    "pya_runner/transaction.py",
-    "pya_runner/tree.py",
+/// What Python finds in the archive without our help.
+const FILES: [(&str, &str); 2] = sources!["__main__.py", "pya_runner/__init__.py"];
+
+/// The member with the other modules, a JSON object of texts by name.
+const MODULES_FILE: &str = "pya_runner/modules.json";
+
+macro_rules! modules {
+    ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("runner/pya_runner/", $name, ".py")))),*] };
+}
+
+/// The other modules and their texts.
+const MODULES: [(&str, &str); 20] = modules![
+    "announce",
+    "apply",
+    "archive",
+    "commands",
+    "copies",
+    "entry",
+    "errors",
+    "files",
+    "history",
+    "job",
+    "limits",
+    "names",
+    "planner",
+    "reach",
+    "redact",
+    "retention",
+    "rollback",
+    "state",
+    "transaction",
+    "tree",
 ];
 
-/// What is packed of each file.
-static CODE: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| SOURCES.map(|(name, text)| (name, code(text))).into());
+/// The members of the archive.
+static MEMBERS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
+    let modules: BTreeMap<&str, String> = MODULES.into_iter().map(|(name, text)| (name, code(text))).collect();
+    let mut members: Vec<_> = FILES.into_iter().map(|(name, text)| (name, code(text))).collect();
+    members.push((MODULES_FILE, serde_json::to_string(&modules).expect("texts are JSON")));
+    members
+});
 
-static ARCHIVE: LazyLock<Bytes> = LazyLock::new(|| zip(&CODE).into());
+static ARCHIVE: LazyLock<Bytes> = LazyLock::new(|| zip(&MEMBERS).into());
 
 /// A source without comments and docstrings, which would be a quarter of the archive. Lines keep their numbers, so that a
 /// traceback from the host leads to the source here.
@@ -79,7 +95,7 @@ pub(super) fn archive() -> Bytes {
 /// version of the compressor may produce other bytes.
 pub(super) fn build(agent: &str) -> String {
     let framed = |(name, text): (&str, &str)| format!("{name} {}\n{text}", text.len());
-    let code = CODE.iter().map(|(name, text)| (*name, text.as_str()));
+    let code = MEMBERS.iter().map(|(name, text)| (*name, text.as_str()));
     let files = std::iter::once(("agent.py", agent)).chain(code);
     crate::digest::sha256(files.map(framed).collect::<String>())
 }
@@ -163,7 +179,7 @@ mod tests {
     /// That Python reads it, and what is in it, is tested where Python is: with the archive that a client uploads.
     #[test]
     fn the_archive_is_the_same_each_time_and_small() {
-        assert_eq!(zip(&CODE), archive());
+        assert_eq!(zip(&MEMBERS), archive());
         assert!(archive().len() < 30_000, "{} bytes", archive().len());
     }
 
@@ -175,16 +191,17 @@ mod tests {
 
     #[test]
     fn every_module_is_in_the_archive() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/host/runner");
-        let mut found = vec!["__main__.py".to_owned()];
-        for entry in std::fs::read_dir(folder.join("pya_runner")).unwrap() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/host/runner/pya_runner");
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "py") {
-                found.push(format!("pya_runner/{}", path.file_name().unwrap().to_str().unwrap()));
+                found.push(path.file_stem().unwrap().to_str().unwrap().to_owned());
             }
         }
+        found.retain(|name| name != "__init__");
         found.sort();
-        assert_eq!(found, SOURCES.map(|(name, _)| name));
+        assert_eq!(found, MODULES.map(|(name, _)| name));
     }
 
     #[test]

@@ -8,6 +8,9 @@
 //! | lines | `1`, agent id, `POST`, path, operation, digest of the body, time, nonce | `pythonanywhere-api agent signed answer`, `1`, agent id, status, operation, nonce of the request, digest of the body |
 //! | header `X-Pya-Agent` | `v=1; id=…; op=…; time=…; nonce=…; body=…; sig=…` | `v=1; sig=…` |
 //!
+//! A request whose body may be longer than 64 KiB signs the length as well, as one more line, which the header has as
+//! `length=…` after `body=…`: the agent knows then, before it reads anything, how much is to come.
+//!
 //! Digests are SHA-256, and all is written in lower-case hexadecimal digits, but the time, in seconds since 1970. The
 //! host name is not signed, since proxies and custom domains change it. An answer repeats nothing that its request said:
 //! who asked knows the nonce, and whatever does not fit it is no answer, be it forged, cached, cut off, or meant for
@@ -45,8 +48,9 @@ pub struct Key {
 pub struct Signed {
     /// The value of [`HEADER`].
     pub header: String,
-    operation: String,
-    nonce: String,
+    pub(super) operation: String,
+    /// What the agent takes once.
+    pub(super) nonce: String,
 }
 
 impl Key {
@@ -56,21 +60,40 @@ impl Key {
         Self { key: mac(token.as_bytes(), &format!("pythonanywhere-api agent key\n{agent}")), agent: agent.to_owned() }
     }
 
+    /// The id of the agent.
+    pub(super) fn agent(&self) -> &str {
+        &self.agent
+    }
+
     /// Signs a POST of `body` at `now`, the service's time.
     ///
     /// # Errors
     /// `Local` if the system has no random numbers.
     pub fn sign(&self, operation: &str, body: &[u8], now: SystemTime) -> Result<Signed> {
-        Ok(self.sign_with(operation, body, now, &random_id(32)?))
+        Ok(self.sign_with(operation, body, now, &random_id(32)?, false))
     }
 
-    fn sign_with(&self, operation: &str, body: &[u8], now: SystemTime, nonce: &str) -> Signed {
+    /// The same for a body that may be long.
+    ///
+    /// # Errors
+    /// As for [`Self::sign`].
+    pub fn sign_long(&self, operation: &str, body: &[u8], now: SystemTime) -> Result<Signed> {
+        Ok(self.sign_with(operation, body, now, &random_id(32)?, true))
+    }
+
+    fn sign_with(&self, operation: &str, body: &[u8], now: SystemTime, nonce: &str, is_long: bool) -> Signed {
         let (digest, agent) = (sha256(body), &self.agent);
         let time = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let text = [&VERSION.to_string(), agent, "POST", PATH, operation, &digest, &time.to_string(), nonce].join("\n");
-        let signature = hex(&mac(&self.key, &text));
+        let (version, time, length) = (VERSION.to_string(), time.to_string(), body.len().to_string());
+        let mut lines = vec![&*version, agent, "POST", PATH, operation, &digest, &time, nonce];
+        let mut told = String::new();
+        if is_long {
+            lines.push(&length);
+            told = format!("; length={length}");
+        }
+        let signature = hex(&mac(&self.key, &lines.join("\n")));
         let header = format!(
-            "v={VERSION}; id={agent}; op={operation}; time={time}; nonce={nonce}; body={digest}; sig={signature}"
+            "v={VERSION}; id={agent}; op={operation}; time={time}; nonce={nonce}; body={digest}{told}; sig={signature}"
         );
         Signed { header, operation: operation.to_owned(), nonce: nonce.to_owned() }
     }
@@ -156,13 +179,21 @@ mod tests {
     fn signatures_are_those_that_python_makes() {
         let key = Key::new("0123456789abcdef", "00112233445566778899aabbccddeeff");
         let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let signed = key.sign_with("apply", b"{}", now, "ffeeddccbbaa99887766554433221100");
+        let signed = key.sign_with("apply", b"{}", now, "ffeeddccbbaa99887766554433221100", false);
         assert_eq!(
             signed.header,
             "v=1; id=00112233445566778899aabbccddeeff; op=apply; time=1800000000; \
              nonce=ffeeddccbbaa99887766554433221100; \
              body=44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a; \
              sig=007ef7a3ed4a6b398fedc5f5440eec4b80c1d17cafa0cd4475d36e5037915999"
+        );
+        let long = key.sign_with("deploy", b"{}", now, "ffeeddccbbaa99887766554433221100", true);
+        assert_eq!(
+            long.header,
+            "v=1; id=00112233445566778899aabbccddeeff; op=deploy; time=1800000000; \
+             nonce=ffeeddccbbaa99887766554433221100; \
+             body=44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a; length=2; \
+             sig=8b94a9350d0a0d60c13b2908664b705921a84f3e0925a0487fc3b3cfb2779c53"
         );
         assert_eq!(key.check(), "9220e49c8f43aa3d833570d07e4d2a68");
         assert!(key.is_taken(&signed, "06ea9c584d1aa68995ecb7a99e3d0505"));
@@ -175,7 +206,7 @@ mod tests {
     #[test]
     fn an_answer_counts_for_its_request_status_and_body_only() {
         let key = Key::new("0123456789abcdef", "00112233445566778899aabbccddeeff");
-        let ask = |operation, nonce: char| key.sign_with(operation, b"{}", UNIX_EPOCH, &String::from_iter([nonce; 32]));
+        let ask = |operation, nonce: char| key.sign_with(operation, b"{}", UNIX_EPOCH, &String::from_iter([nonce; 32]), false);
         let signed = "v=1; sig=cca671d7a2c1e19cfd90fd62df1f9fb66283cec824d5c9dc49359a9458b253a9";
         let request = ask("state", 'a');
         assert!(key.has_signed(&request, 200, b"{\"x\": 1}", signed));

@@ -10,11 +10,12 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::sign::{HEADER, Key, PATH};
+use super::sign::{HEADER, Key, PATH, Signed};
 use crate::client::{Client, Options, RateLimit, Request, Response};
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
@@ -45,6 +46,38 @@ const LEFT_ALONE: Duration = Duration::from_secs(60);
 /// Sites that gave no signed answer, and when.
 static SILENT: PerProcess<Mutex<BTreeMap<String, Tick>>> = PerProcess::new(|_parent| Mutex::default());
 
+/// What the last signed answers of sites said.
+static ANSWERED: PerProcess<Mutex<BTreeMap<String, Answered>>> = PerProcess::new(|_parent| Mutex::default());
+
+/// How long a signed answer shows that the agent is there.
+const ANSWER_HOLDS: Duration = Duration::from_secs(30);
+
+/// The most of a bundle that one request brings, in bytes.
+const LONGEST_PIECE: u64 = 16 << 20;
+
+/// What leaves room for the rest of a request in the longest body that an agent takes, in bytes.
+const ROOM: u64 = 1 << 20;
+
+/// How long a request may take to arrive. A front that buffers passes its headers on only then, and the agent takes none
+/// that is two minutes old.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(45);
+
+/// The first piece where it is unknown how fast they arrive, in bytes; faster than this needs no try.
+const FIRST_PIECE: u64 = 1 << 20;
+
+/// What an agent said of itself in a signed answer.
+#[derive(Debug, Clone)]
+pub(super) struct Answered {
+    /// When it last told a state folder.
+    told_at: Option<Tick>,
+    pub id: String,
+    pub build: Option<String>,
+    /// The longest body that it takes, in bytes; 0 for an agent that takes no bundles.
+    takes: u64,
+    /// How fast pieces of bundles arrived there, in bytes a second.
+    speed: Option<f64>,
+}
+
 /// A site of the account, and how to reach it.
 #[derive(Debug)]
 pub struct Site {
@@ -66,6 +99,18 @@ pub struct Site {
 
 /// The operation that looks at a state folder.
 pub(super) const STATE: &str = "state";
+
+/// The operation that reads a piece of a file in a state folder.
+const READ: &str = "read";
+
+/// The longest piece that is read at once, in bytes: shorter than the longest answer.
+const READ_PIECE: usize = 7 << 20;
+
+/// The operation that brings a piece of a bundle, and announces the deploy with the first one.
+pub(super) const DEPLOY: &str = "deploy";
+
+/// The operation that ends a deploy.
+pub(super) const FINISH: &str = "finish";
 
 /// The operation that does nothing.
 pub(super) const STATUS: &str = "status";
@@ -130,7 +175,68 @@ impl Site {
 
     /// Leaves it alone for a while, since it was silent.
     pub(super) fn leave_alone(&self) {
+        self.forget_answers();
         SILENT.get().lock().unwrap_or_else(PoisonError::into_inner).insert(self.name(), clock::now());
+    }
+
+    /// Notes what a signed answer of the agent `id` says of it.
+    fn note_answer(&self, id: &str, operation: &str, said: &Value) {
+        let known = self.answered();
+        let told_at = if operation == STATE { Some(clock::now()) } else { known.as_ref().and_then(|known| known.told_at) };
+        let answered = Answered {
+            told_at,
+            id: id.to_owned(),
+            build: said["build"].as_str().map(str::to_owned),
+            takes: said["takes"].as_u64().unwrap_or(0),
+            speed: known.and_then(|known| known.speed),
+        };
+        ANSWERED.get().lock().unwrap_or_else(PoisonError::into_inner).insert(self.name(), answered);
+    }
+
+    /// Forgets what the agent said.
+    pub(super) fn forget_answers(&self) {
+        ANSWERED.get().lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name());
+    }
+
+    fn answered(&self) -> Option<Answered> {
+        ANSWERED.get().lock().unwrap_or_else(PoisonError::into_inner).get(&self.name()).cloned()
+    }
+
+    /// What the agent said that told a state folder just now.
+    pub(super) fn answered_just_now(&self) -> Option<Answered> {
+        self.answered().filter(|answered| answered.told_at.is_some_and(|at| clock::now() < at + ANSWER_HOLDS))
+    }
+
+    /// Whether bundles and notes go by it rather than through the API; else the reason.
+    pub(super) fn check_takes_deploys(&self) -> Result<(), String> {
+        self.check_worth_asking()?;
+        match self.answered() {
+            None => Err("its agent was not asked".to_owned()),
+            Some(answered) if answered.takes <= ROOM => {
+                Err("its agent is an older one, which \"pya agent install\" renews".to_owned())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// How much of a bundle of which so much is left the next request should bring, in bytes.
+    pub(super) fn piece(&self, left: u64) -> u64 {
+        let Some(Answered { takes, speed, .. }) = self.answered() else { return FIRST_PIECE };
+        let arrives = match speed {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is rounded down to a limit")]
+            Some(speed) => ((speed * ARRIVES_WITHIN.as_secs_f64()) as u64).max(FIRST_PIECE / 16),
+            None => FIRST_PIECE,
+        };
+        left.min(arrives).min(LONGEST_PIECE).min(takes.saturating_sub(ROOM))
+    }
+
+    /// Notes how long a piece took to arrive.
+    pub(super) fn note_speed(&self, bytes: u64, took: Duration) {
+        if let Some(answered) = ANSWERED.get().lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.name()) {
+            #[allow(clippy::cast_precision_loss, reason = "a piece has at most 16 MiB")]
+            let speed = bytes as f64 / took.as_secs_f64().max(0.001);
+            answered.speed = Some(speed);
+        }
     }
 
     fn name(&self) -> String {
@@ -187,6 +293,15 @@ impl Site {
         self.ask_at(self.time(), limit, key, operation, body).await
     }
 
+    /// Sends a signed operation that changes something, with a body that may be long, once. Also returns the request's
+    /// nonce, by which it can be kept from being taken later ([`super::agent::Agent::spend`]).
+    pub(super) async fn send_once(&self, key: &Key, operation: &str, body: Vec<u8>) -> Result<(String, Result<Answer>)> {
+        let body = Bytes::from(body);
+        let signed = key.sign_long(operation, &body, self.time())?;
+        let nonce = signed.nonce.clone();
+        Ok((nonce, self.exchange(key, &signed, REQUEST_LIMIT, body).await))
+    }
+
     async fn ask_at(
         &self,
         time: SystemTime,
@@ -196,15 +311,59 @@ impl Site {
         body: &[u8],
     ) -> Result<Answer> {
         let signed = key.sign(operation, body, time)?;
-        let request = Request::post("").content(body.to_vec(), "application/json").header(HEADER, &signed.header)?;
+        self.exchange(key, &signed, limit, Bytes::copy_from_slice(body)).await
+    }
+
+    /// Reads a file in a state folder, in pieces, each of which `take` gets; false if one of them was not answered, or there
+    /// is no such file.
+    pub(super) async fn read_file(
+        &self,
+        key: &Key,
+        folder: &str,
+        name: &str,
+        mut take: impl FnMut(Bytes) -> Result<()>,
+    ) -> Result<bool> {
+        let mut offset = 0;
+        loop {
+            let body = json!({ "state": folder, "name": name, "offset": offset, "size": READ_PIECE }).to_string();
+            let signed = key.sign(READ, body.as_bytes(), self.time())?;
+            let (response, is_signed) = self.exchange_raw(key, &signed, REQUEST_LIMIT, body.into()).await?;
+            if !is_signed || response.status != StatusCode::OK || response.body.len() > READ_PIECE {
+                return Ok(false);
+            }
+            let size = response.body.len();
+            offset += size;
+            take(response.body)?;
+            if size < READ_PIECE {
+                return Ok(true);
+            }
+        }
+    }
+
+    async fn exchange_raw(
+        &self,
+        key: &Key,
+        signed: &Signed,
+        limit: Duration,
+        body: Bytes,
+    ) -> Result<(Response, bool)> {
+        let request = Request::post("").content(body, "application/json").header(HEADER, &signed.header)?;
         let response = self.send(PATH, request.timeout(limit).at_most(MOST_ANSWERED)).await?;
         let signature = response.headers.get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let is_signed = key.has_signed(&signed, response.status.as_u16(), &response.body, signature);
+        let is_signed = key.has_signed(signed, response.status.as_u16(), &response.body, signature);
+        Ok((response, is_signed))
+    }
+
+    async fn exchange(&self, key: &Key, signed: &Signed, limit: Duration, body: Bytes) -> Result<Answer> {
+        let (response, is_signed) = self.exchange_raw(key, signed, limit, body).await?;
         let said: Value = response.json("the agent's answer").unwrap_or_default();
+        if is_signed {
+            self.note_answer(key.agent(), &signed.operation, &said);
+        }
         Ok(match response.status {
             StatusCode::OK if is_signed => Answer::Taken(Some(said)),
             _ if is_signed => Answer::Refused,
-            StatusCode::OK if said["id"].as_str().is_some_and(|id| key.is_taken(&signed, id)) => Answer::Taken(None),
+            StatusCode::OK if said["id"].as_str().is_some_and(|id| key.is_taken(signed, id)) => Answer::Taken(None),
             status => Answer::Other(status),
         })
     }

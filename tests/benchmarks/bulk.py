@@ -150,14 +150,16 @@ def _by_site() -> dict[str, str]:
             requests, pages = len(host.requests) - requests, log.read_text().count("\n") - pages
             found[name] = f"{requests} API, {pages} site, {seconds:.1f} s"
 
-        def one_file() -> bool:
-            (root / "1.py").write_text("changed\n")
+        def one_file(content: str = "changed\n") -> bool:
+            (root / "1.py").write_text(content)
             report = api.deploy(api.deploy_diff(root, **via), reload=[domain], health_url="/", **via)
             return bool(report.ok)
 
         step("unchanged", lambda: api.deploy(api.deploy_diff(root, **via), reload=[domain], **via).ok)
         step("verify", lambda: api.verify(root, **via)["clean"])
         step("one file", one_file)
+        step("rollback", lambda: api.rollback(reload=[domain], **via) is not None)
+        step("ten files", lambda: all([one_file(f"changed {number}\n") for number in range(10)]))
     os.environ["PYTHONANYWHERE_RATE_LIMIT"] = "off"
     return found
 
@@ -165,6 +167,27 @@ def _by_site() -> dict[str, str]:
 def by_site(name: str) -> Callable[[], str]:
     """Requests to API and site, and seconds, of a step at 300 ms a request."""
     return lambda: _by_site()[name]
+
+
+def first_by_site() -> str:
+    """Requests to API and site, and seconds, of the first deploy of Django's source where the agent is known."""
+    del os.environ["PYTHONANYWHERE_RATE_LIMIT"]
+    with Emulator(rate_limit=40, python=sys.executable) as host:
+        domain = f"{host.user}.pythonanywhere.com"
+        host.create_webapp(domain)
+        wsgi = Path(host.root) / "var" / "www" / f"{domain.replace('.', '_')}_wsgi.py"
+        wsgi.write_text(WSGI)
+        log = Path(host.root) / "var" / "log" / f"{domain}.access.log"
+        api: Any = PythonanywhereApi(host.url, host.user, host.token, "django")
+        via = {"domain": domain, "site_url": host.site_url}
+        assert api.agent.install(domain, host.site_url), api.error_message
+        requests, pages, start = len(host.requests), log.read_text().count("\n"), time.monotonic()
+        report = api.deploy(api.deploy_diff(source(), **via), reload=[domain], **via)
+        assert report.ok, report.stopped
+        seconds = time.monotonic() - start
+        requests, pages = len(host.requests) - requests, log.read_text().count("\n") - pages
+    os.environ["PYTHONANYWHERE_RATE_LIMIT"] = "off"
+    return f"{requests} API, {pages} site, {seconds:.1f} s"
 
 
 # What `rsync -az` sends for a renamed folder of 50 MB in 400 files, where rsync is not installed: measured once.

@@ -60,6 +60,8 @@ class Installed:
             fields["time"],
             fields["nonce"],
         ]
+        if "length" in fields:
+            signed.append(fields["length"])
         return fields | {"sig": mac(self.key, "\n".join(signed)).hex()}
 
     def answer(self, fields: dict[str, str]) -> dict[str, str]:

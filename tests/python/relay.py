@@ -17,13 +17,16 @@ class Exchange:
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     content: bytes = b""
+    # The header that signs the request.
+    signed: str = ""
 
 
 class Relay:
     """Passes requests on to a site.
 
     `spoil` gets each answer to the agent's operations in `only`, and gives another one, writes to the connection itself
-    and gives `None`, or raises `ConnectionError` to drop it; `swallow` answers before the site has seen the request.
+    and gives `None`, or raises `ConnectionError` to drop it; `swallow` answers before the site has seen the request, and
+    `alter` changes its body. Pages get the status `spoil_pages`, if there is one.
     """
 
     def __init__(self, site_url: str):
@@ -32,6 +35,8 @@ class Relay:
         self.only: set[str] = set()
         self.spoil: Callable[[Exchange, BaseHTTPRequestHandler], Exchange | None] | None = None
         self.swallow: Callable[[Exchange], Exchange] | None = None
+        self.alter: Callable[[bytes], bytes] | None = None
+        self.spoil_pages: int | None = None
         relay = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -65,13 +70,18 @@ class Relay:
 
     def pass_on(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        fields = dict(part.split("=", 1) for part in handler.headers.get("X-Pya-Agent", "op=").split("; "))
-        exchange = Exchange(fields["op"], body)
+        signed = handler.headers.get("X-Pya-Agent", "op=")
+        fields = dict(part.split("=", 1) for part in signed.split("; "))
+        exchange = Exchange(fields["op"], body, signed=signed)
         self.seen.append(exchange)
         is_spoilt = bool(exchange.operation) and (not self.only or exchange.operation in self.only)
         try:
             if is_spoilt and self.swallow:
                 return self.send(handler, self.swallow(exchange))
+            if not exchange.operation and self.spoil_pages:
+                return self.send(handler, Exchange("", body, self.spoil_pages))
+            if is_spoilt and self.alter:
+                exchange.body = self.alter(body)
             self.ask(handler, exchange)
             answer = self.spoil(exchange, handler) if is_spoilt and self.spoil else exchange
             if answer is not None:

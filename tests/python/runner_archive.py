@@ -4,12 +4,17 @@ import ast
 import atexit
 import functools
 import io
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
+
+# What Python finds in the archive by itself, and the member that holds the other modules.
+FILES = ["__main__.py", "pya_runner/__init__.py"]
+MODULES = "pya_runner/modules.json"
 
 SOURCES = Path(__file__).parents[2] / "src" / "host" / "runner"
 
@@ -63,16 +68,24 @@ def program(text: str) -> str:
 
 
 def members(path: Path) -> dict[str, str]:
-    """What is in an archive, by name."""
+    """The files that an archive was made of, by name: its modules are one member."""
     with zipfile.ZipFile(path) as packed:
-        return {name: packed.read(name).decode() for name in packed.namelist()}
+        texts = {name: packed.read(name).decode() for name in packed.namelist()}
+    modules = json.loads(texts.pop(MODULES))
+    return {**texts, **{f"pya_runner/{name}.py": text for name, text in modules.items()}}
 
 
 def write_members(path: Path, texts: dict[str, str]) -> None:
     """Makes an archive of these files, in one step."""
+    files, modules = {}, {}
+    for name, text in texts.items():
+        if name in FILES:
+            files[name] = text
+        else:
+            modules[Path(name).stem] = text
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, text in texts.items():
+        for name, text in {**files, MODULES: json.dumps(modules)}.items():
             packed.writestr(name, text)
     path.write_bytes(content.getvalue())
 

@@ -171,9 +171,30 @@ def test_of_two_workers_with_the_same_request_one_takes_it(server, installed):
         assert codes == [0, 1]
 
 
+class Unread(io.RawIOBase):
+    """A body that nobody may read."""
+
+    def read(self, size=-1):
+        raise AssertionError("it was read")
+
+
 @pytest.mark.parametrize("length", ["", "-1", "abc", "1e3", "65537", "9999999", " 2", "٢"])
-def test_a_body_of_no_sensible_length_is_not_read(server, installed, length):
-    assert not server.is_answered(installed.signed(), CONTENT_LENGTH=length)
+@pytest.mark.parametrize("signed", [{}, {"length": "2"}, {"length": "17825792"}, {"length": "65536"}])
+def test_a_body_of_no_sensible_length_is_refused_unread(server, installed, length, signed):
+    environ = {"CONTENT_LENGTH": length, "wsgi.input": Unread()}
+    status, _, content = server.ask(installed.signed(**signed), **environ)
+    assert status == "400 Bad Request"
+    assert "not the one that was signed" in json.loads(content)["error"]
+
+
+def test_a_long_body_must_have_the_length_that_is_signed(server, installed):
+    body = b"{}" + b" " * 70_000
+    for length, status in [(None, "400"), ("70001", "400"), ("70003", "400"), ("70002", "200")]:
+        fields = installed.signed("status", body, **({"length": length} if length else {}))
+        assert server.ask(fields, body)[0][:3] == status, length
+    too_long = installed.signed("status", **{"length": str((17 << 20) + 1)})
+    environ = {"CONTENT_LENGTH": too_long["length"], "wsgi.input": Unread()}
+    assert server.ask(too_long, **environ)[0] == "400 Bad Request"
 
 
 class Endless(io.RawIOBase):
@@ -264,6 +285,109 @@ def test_the_state_folder_comes_in_one_answer_with_the_manifest_if_it_is_another
 def test_only_a_state_folder_is_looked_at(server, installed, state, capfd):
     assert "entries" not in state_of(server, installed, state=state)
     assert "Error" in capfd.readouterr().err
+
+
+def test_files_are_read_in_pieces_and_only_those_that_clients_need(server, installed, home, capfd):
+    folder = home / ".pya" / "00112233aabbccdd"
+    work = folder / "work-0011223344556677"
+    work.mkdir(parents=True)
+    (folder / "history.json").write_text("history")
+    (folder / "manifest-1.json").write_text("manifest")
+    (work / "archive-000").write_bytes(b"0123456789")
+    (work / "variables.json").write_text("secret")
+    (work / "archive-001").symlink_to(home / "secret")
+    (home / "secret").write_text("secret")
+
+    def read(name, offset=0, size=100):
+        body = json.dumps({"state": folder.name, "name": name, "offset": offset, "size": size}).encode()
+        fields = installed.signed("read", body)
+        status, headers, content = server.ask(fields, body)
+        assert headers["X-Pya-Agent"] == installed.signature(fields, int(status[:3]), content)
+        return content if status == "200 OK" else status
+
+    assert read("history.json") == b"history"
+    assert [read(f"{work.name}/archive-000", offset, 4) for offset in (0, 4, 8, 12)] == [b"0123", b"4567", b"89", b""]
+    for name in ["variables.json", "archive-001", "archive-002", "../history.json", "lock"]:
+        assert read(f"{work.name}/{name}") == "404 Not Found"
+    for name in ["manifest-1.json", "../../secret", "/etc/passwd", "", "history.json\n"]:
+        assert read(name) == "404 Not Found"
+    assert "secret" not in capfd.readouterr().out
+
+
+def announced(server, installed, home, newest=None, piece=b"", **changes):
+    """The signed answer to a deploy of nothing, and its id."""
+    (home / "mysite").mkdir(exist_ok=True)
+    body, identity = job("rollback", target="0" * 16, generation=(newest or 0) + 1, history=[])
+    note = {"format": 1, "id": identity, "since": int(time.time()), "expires": int(time.time()) + 600}
+    request = json.loads(body) | {"note": note, "newest": newest} | changes
+    body = json.dumps(request).encode() + b"\n" + piece
+    fields = installed.signed("deploy", body, length=str(len(body)))
+    return json.loads(server.ask(fields, body)[2]), identity
+
+
+def test_a_deploy_is_announced_and_goes_on_only_if_it_is_alone(server, installed, home):
+    folder = home / ".pya" / "00112233aabbccdd"
+    answer, first = announced(server, installed, home)
+    # It was alone, and there is nothing to roll back.
+    assert (answer["receipt"]["state"], answer["receipt"]["error"]["kind"]) == ("refused", "missing")
+    # The intent stays, whatever became of the job, until the client ends it.
+    assert [path.name for path in folder.glob("intent-*")] == [f"intent-{first}.json"]
+    answer, second = announced(server, installed, home)
+    assert (answer["alone"], "receipt" in answer) == (False, False)
+    assert [path.name for path in folder.glob("intent-*")] == [f"intent-{first}.json"]
+    assert not list(folder.glob(f"*{second}*"))
+
+    def finish(identity, note=None):
+        body = json.dumps({"state": folder.name, "id": identity, "note": note}).encode()
+        return json.loads(server.ask(installed.signed("finish", body, length=str(len(body))), body)[2])["ended"]
+
+    assert not finish(second)
+    assert not finish(second, {"ended": True})
+    assert finish(first, {"ended": True})
+    assert json.loads((folder / f"intent-{first}.json").read_text()) == {"ended": True}
+    assert finish(first)
+    assert not finish(first)
+    assert not list(folder.glob("intent-*"))
+    (folder / "manifest-7.json").write_text("{}")
+    for newest, is_alone in [(None, False), (6, False), (8, False), (7, True)]:
+        answer, identity = announced(server, installed, home, newest=newest)
+        assert ("receipt" in answer) == is_alone, newest
+        assert finish(identity) == is_alone
+
+
+@pytest.mark.parametrize("operation", ["manage", "pip", "run", "hash", "archive", "history", None])
+def test_nothing_but_deploys_is_announced(server, installed, home, operation, capfd):
+    (home / "mysite").mkdir()
+    body, identity = job(operation, command=["touch", str(home / "done")], folder="", timeout=5)
+    body = json.dumps(json.loads(body) | {"note": {"id": identity}, "newest": None}).encode()
+    answer = json.loads(server.ask(installed.signed("deploy", body, length=str(len(body))), body)[2])
+    assert "receipt" not in answer
+    assert "is not announced" in capfd.readouterr().err
+    assert not list((home / ".pya").rglob("intent-*"))
+    assert not (home / "done").exists()
+
+
+def test_of_two_deploys_announced_at_once_at_most_one_goes_on(server, installed, home):
+    folder, wins = home / ".pya" / "00112233aabbccdd", 0
+    for _ in range(15):
+        ready, go = os.pipe()
+        workers = []
+        for _ in range(3):
+            child = os.fork()
+            if child == 0:
+                os.close(go)
+                os.read(ready, 1)
+                answer, _ = announced(server, installed, home)
+                os._exit(0 if "receipt" in answer else 1)
+            workers.append(child)
+        os.close(ready)
+        os.close(go)
+        went_on = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in workers].count(0)
+        assert went_on == len(list(folder.glob("intent-*"))) <= 1
+        wins += went_on
+        for path in folder.glob("intent-*"):
+            path.unlink()
+    assert wins
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,28 @@ def test_a_wait_for_the_rate_limit_counts_down(tmp_path):
     assert len(set(waits)) > 3, shown
 
 
+@pytest.mark.parametrize("command", [["diff", "--project", "site", "--compare", "names"], ["ls", "-R", "site"]])
+def test_commands_other_than_deploys_count_down_as_well(tmp_path, command):
+    """Where nobody watches, a line says it once."""
+    with Pya(tmp_path, {}).start(
+        "emulator", "--clock-speed", "12", "--root", str(tmp_path / "host"), **os.environ
+    ) as process:
+        try:
+            line = json.loads(process.stdout.readline())
+            for number in range(6):
+                (tmp_path / "host" / "home" / line["user"] / "site" / str(number)).mkdir(parents=True)
+            names = {"API_TOKEN": "token", "PYTHONANYWHERE_USERNAME": "user", "PYTHONANYWHERE_SITE": "url"}
+            pya = Pya(tmp_path, dict(os.environ) | {name: line[key] for name, key in names.items()})
+            shown = on_terminal(pya, *command, "--rate-limit", "4")
+            logged = pya(*command, "--rate-limit", "4")
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+    waits = [int(seconds) for seconds in re.findall(r"waiting (\d+) s for the rate limit", shown)]
+    assert len(set(waits)) > 3, shown
+    assert len(re.findall(r"waiting \d+ s for the rate limit of files", logged.stderr)) in {1, 2}, logged.stderr
+
+
 def test_a_deploy_that_was_stopped_while_it_waited_for_the_limit_goes_on(tmp_path):
     """It looks at the state folder first, which waits for the same limit as what was about to be sent."""
     site = tmp_path / "site"

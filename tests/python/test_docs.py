@@ -105,7 +105,13 @@ def test_the_tutorials_site_is_served(account, tmp_path):
 def test_the_workflow_deploys(account, tmp_path):
     """The step of the workflow that deploys, run as a runner does: in bash, with the step's environment."""
     host, environment = account
-    (block,) = Page(DOCS / "howto" / "github-actions.md").blocks("yaml")
+    with_action, block = Page(DOCS / "howto" / "github-actions.md").blocks("yaml")
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    (used,) = [step for step in yaml.safe_load(with_action)["jobs"]["deploy"]["steps"] if step.get("id") == "deploy"]
+    assert used["with"].keys() <= action["inputs"].keys()
+    named = set(re.findall(r"steps\.deploy\.outputs\.([a-z-]+)", with_action))
+    assert named
+    assert named <= action["outputs"].keys()
     steps = yaml.safe_load(block)["jobs"]["deploy"]["steps"]
     (step,) = [step for step in steps if step.get("run", "").startswith("pya ")]
     secret = {

@@ -313,7 +313,7 @@ def test_receipts_come_with_the_answers(lane, relay):
     lane.host.clear_requests()
     drift = lane.run(lane.api.verify(lane.local, **lane.via))
     assert (drift["clean"], len(lane.host.requests)) == (True, 0)
-    assert relay.operations() == ["state", "status", "hash"]
+    assert relay.operations() == ["state", "hash"]
     result = lane.run(lane.api.manage("check", **lane.via))
     assert (result.output, runs.read_text()) == ("counted\n", "x")
     assert not [request for request in lane.host.requests if "receipt-" in request.path]
@@ -368,10 +368,10 @@ import os
 read_before = read_state
 
 
-def read_state(folder, have):
+def read_state(*words):
     if os.path.exists(os.path.expanduser("~/dies")):
         os._exit(1)
-    return read_before(folder, have)
+    return read_before(*words)
 """
 
 

@@ -3,8 +3,8 @@
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::project::remote;
-use crate::cli::args::History;
+use super::project::{executors, remote};
+use crate::cli::args::{ExecutorOptions, History};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::table::table;
@@ -12,8 +12,9 @@ use crate::deploy::HistoryEntry;
 use crate::error::Result;
 
 pub async fn run(args: &History, context: &Context) -> Result<Exit> {
-    let (_, project) = remote(args.remote_root.as_deref(), context)?;
-    let entries = crate::deploy::history(&project).await;
+    let (settings, project) = remote(args.remote_root.as_deref(), context)?;
+    let lane = executors(&ExecutorOptions::default(), &settings).lane(&project.client);
+    let entries = crate::deploy::history(&project, lane.as_ref()).await;
     project.client.persist_budget();
     let entries = entries?;
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();

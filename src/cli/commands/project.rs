@@ -6,7 +6,6 @@ use crate::cli::args::{self, Select};
 use crate::cli::context::{Context, working_folder};
 use crate::cli::output::Output;
 use crate::cli::settings::{OneOrMore, Settings};
-use crate::client::Environment;
 use crate::deploy::{Compare, DeployDiff, DeployOptions, ExecutorChoice, ExecutorOptions, Project, SelectOptions};
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
@@ -101,7 +100,7 @@ impl<'a> Prepared<'a> {
     pub fn new(args: &Select, context: &'a Context) -> Result<Self> {
         let here = working_folder()?;
         let start = args.root.clone().unwrap_or_else(|| here.clone());
-        let settings = Settings::load(&context.global, Environment::read(), &start)?;
+        let settings = context.settings_at(&start)?;
         let local_root = local_root(args.root.as_deref(), &settings, &here);
         let name = settings.project(&local_root)?;
         let client = settings.client()?;

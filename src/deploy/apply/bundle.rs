@@ -7,19 +7,30 @@
 
 use super::context::Run;
 use super::pack::PackedBundle;
+use super::progress::ProgressEvent;
 use crate::client::FileContent;
 use crate::deploy::operations::maintenance::JOB_LIMIT;
 use crate::deploy::operations::temporary::TemporaryFiles;
+use crate::deploy::plan::strategy::ByWhat;
 use crate::deploy::remote::Remote;
+use crate::deploy::state::by_site::SiteWork;
 use crate::deploy::state::lease::Lease;
 use crate::error::{ErrorKind, Result};
-use crate::host::{Bundle, Executor, JobFolder, More, Operation, Receipt, State};
+use crate::host::{Bundle, Executor, Job, JobFolder, More, Operation, Receipt, State};
 use crate::text::{counted, first_few};
 
 impl<R: Remote> Run<'_, R> {
     /// Uploads a bundle and has it put in place. Whatever fails is in the report; then it returns false.
-    pub(crate) async fn apply_in_bulk(&self, lease: &Lease<R>, id: &str, load: PackedBundle) -> bool {
-        let receipt = match Box::pin(self.send_and_run(lease, id, &load)).await {
+    ///
+    /// `begun` is what came of it so far if the account's site got it ([`crate::deploy::state::by_site`]).
+    pub(crate) async fn apply_in_bulk(
+        &self,
+        lease: &Lease<R>,
+        id: &str,
+        load: PackedBundle,
+        begun: Option<Result<Receipt>>,
+    ) -> bool {
+        let receipt = match Box::pin(self.send_and_run(lease, id, &load, begun)).await {
             Ok(receipt) => receipt,
             Err(error) => {
                 let mut report = self.recorder.lock();
@@ -60,17 +71,68 @@ impl<R: Remote> Run<'_, R> {
         true
     }
 
-    async fn send_and_run(&self, lease: &Lease<R>, id: &str, load: &PackedBundle) -> Result<Receipt> {
+    /// Has the account's site announce the deploy and put the bundle in place, if it takes bundles; `None` if nothing was
+    /// begun.
+    pub(super) async fn begin_by_site(
+        &self,
+        lease: &mut Lease<R>,
+        id: &str,
+        load: &PackedBundle,
+    ) -> Option<Result<Receipt>> {
+        let Some((client, Executor::Webapp(agent))) = &self.strategy.executor else { return None };
+        if self.strategy.by_site != ByWhat::Site {
+            return None;
+        }
+        let job_folder = &self.job_folder(client);
+        let job = &self.job(job_folder, id, load, None);
+        let (bundle, generation, limit) = (Some(&load.bundle), self.generation(), JOB_LIMIT);
+        self.tell_working("webapp");
+        let work = SiteWork { agent, job_folder, job, bundle, generation, limit };
+        let begun = lease.begin_by_site(&self.folder, work).await;
+        self.recorder.lock().running = None;
+        begun
+    }
+
+    /// Tells that the host is at work.
+    fn tell_working(&self, executor: &str) {
+        self.watcher.tell(ProgressEvent::Working { executor: executor.to_owned() });
+        self.recorder.lock().running = Some("bundle".to_owned());
+    }
+
+    /// The job that puts the files in place, `more` being what it missed before.
+    fn job(&self, job_folder: &JobFolder, id: &str, load: &PackedBundle, more: Option<More>) -> Job {
+        let operation = Operation::Apply {
+            parts: load.bundle.parts.clone(),
+            bytes: load.bundle.bytes,
+            copies: load.copies,
+            generation: self.generation(),
+            more,
+        };
+        job_folder.job(id, &self.base.remote_root, operation)
+    }
+
+    async fn send_and_run(
+        &self,
+        lease: &Lease<R>,
+        id: &str,
+        load: &PackedBundle,
+        begun: Option<Result<Receipt>>,
+    ) -> Result<Receipt> {
         let (client, executor) = self.strategy.needed()?;
         let job_folder = self.job_folder(client);
-        let ready = lease.guard().wait_for(executor.made_ready(&job_folder)).await.inspect_err(|error| {
-            // Nothing was sent yet.
-            self.recorder.lock().untouched = error.kind() == ErrorKind::Config;
-        })?;
-        let executor = ready.as_ref().unwrap_or(executor);
+        let ready = if begun.is_some() {
+            None
+        } else {
+            lease.guard().wait_for(executor.made_ready(&job_folder)).await.inspect_err(|error| {
+                // Nothing was sent yet.
+                self.recorder.lock().untouched = error.kind() == ErrorKind::Config;
+            })?
+        };
+        let delivery =
+            Delivery { run: self, lease, id, load, job_folder, executor: ready.as_ref().unwrap_or(executor) };
         // A runner that is still at work does without them once it moves files; before that it ends, and has changed nothing.
         let mut sent = TemporaryFiles::new(client, "a part of the bundle");
-        let receipt = Box::pin(self.send_and_wait(lease, id, load, &job_folder, executor, &mut sent)).await;
+        let receipt = Box::pin(delivery.run(begun, &mut sent)).await;
         if receipt.is_ok() {
             // The runner removed them.
             sent.is_gone();
@@ -79,91 +141,91 @@ impl<R: Remote> Run<'_, R> {
         }
         receipt
     }
+}
 
-    async fn send_and_wait(
-        &self,
-        lease: &Lease<R>,
-        id: &str,
-        load: &PackedBundle,
-        job_folder: &JobFolder,
-        executor: &Executor,
-        sent: &mut TemporaryFiles,
-    ) -> Result<Receipt> {
-        self.send(lease, id, &load.bundle, job_folder, sent).await?;
-        lease.begin_manifest().await?;
-        let receipt = self.run_job(lease, id, load, job_folder, executor, None).await?;
+/// A bundle, and the job on the host that puts it in place.
+struct Delivery<'a, R> {
+    run: &'a Run<'a, R>,
+    lease: &'a Lease<R>,
+    id: &'a str,
+    load: &'a PackedBundle,
+    job_folder: JobFolder,
+    executor: &'a Executor,
+}
+
+impl<R: Remote> Delivery<'_, R> {
+    async fn run(&self, begun: Option<Result<Receipt>>, sent: &mut TemporaryFiles) -> Result<Receipt> {
+        let receipt = if let Some(receipt) = begun {
+            receipt?
+        } else {
+            self.send(&self.load.bundle, sent).await?;
+            self.lease.begin_manifest().await?;
+            self.run_job(None).await?
+        };
         if receipt.state != State::Incomplete {
             return Ok(receipt);
         }
         let missing = receipt.applied().missing;
-        let more = match self.pack_missing(load, &missing).await {
+        let more = match self.run.pack_missing(self.load, &missing).await {
             Ok(more) => more,
             Err(error) => {
                 // Nothing was changed yet, and nobody works there.
-                self.recorder.lock().untouched = true;
-                if let Err(error) = job_folder.client.delete_path(&job_folder.folder(id)?).await {
+                self.run.recorder.lock().untouched = true;
+                if let Err(error) = self.job_folder.client.delete_path(&self.job_folder.folder(self.id)?).await {
                     log::warn!("the folder of this job is still there, and goes with a later one: {}", error.chain());
                 }
                 return Err(error);
             }
         };
-        self.recorder.warn(format!(
+        self.run.recorder.warn(format!(
             "{} could not be copied on the host, where the source is gone or was changed, and {} sent: {}",
             counted(missing.len(), "file"),
             if missing.len() == 1 { "was" } else { "were" },
             first_few(missing.into_iter())
         ));
-        self.send(lease, id, &more, job_folder, sent).await?;
-        let more = Some(More { parts: more.parts.clone(), bytes: more.bytes });
-        self.run_job(lease, id, load, job_folder, executor, more).await
+        let named = Some(More { parts: more.parts.clone(), bytes: more.bytes });
+        match self.executor {
+            Executor::Webapp(agent) if self.lease.is_by_site() => {
+                let job = self.job(named);
+                self.working(agent.bring_more(&self.job_folder, &job, &more, JOB_LIMIT)).await
+            }
+            _ => {
+                self.send(&more, sent).await?;
+                self.run_job(named).await
+            }
+        }
     }
 
     /// Uploads the parts of a bundle.
-    async fn send(
-        &self,
-        lease: &Lease<R>,
-        id: &str,
-        bundle: &Bundle,
-        job_folder: &JobFolder,
-        sent: &mut TemporaryFiles,
-    ) -> Result<()> {
-        let guard = lease.guard();
-        let folder = job_folder.folder(id)?;
+    async fn send(&self, bundle: &Bundle, sent: &mut TemporaryFiles) -> Result<()> {
+        let (guard, watcher) = (self.lease.guard(), self.run.watcher);
+        let folder = self.job_folder.folder(self.id)?;
         for part in &bundle.parts {
             let place = folder.join(&part.name)?;
             sent.add(place.clone());
-            self.watcher.started(&part.name, &place, part.size);
+            watcher.started(&part.name, &place, part.size);
             let content = || FileContent::Path(bundle.file(part));
-            let outcome = guard.run(|| job_folder.client.upload_from(&place, content())).await;
+            let outcome = guard.run(|| self.job_folder.client.upload_from(&place, content())).await;
             let reason = outcome.as_ref().err().map(crate::Error::chain);
-            self.watcher.ended(&part.name, &place, reason.as_deref());
+            watcher.ended(&part.name, &place, reason.as_deref());
             outcome?;
         }
         Ok(())
     }
 
-    /// Has the runner put the files in place, `more` being what it missed before.
-    async fn run_job(
-        &self,
-        lease: &Lease<R>,
-        id: &str,
-        load: &PackedBundle,
-        job_folder: &JobFolder,
-        executor: &Executor,
-        more: Option<More>,
-    ) -> Result<Receipt> {
-        let operation = Operation::Apply {
-            parts: load.bundle.parts.clone(),
-            bytes: load.bundle.bytes,
-            copies: load.copies,
-            generation: self.generation(),
-            more,
-        };
-        let job = job_folder.job(id, &self.base.remote_root, operation);
-        self.watcher.tell(super::progress::ProgressEvent::Working { executor: executor.name().to_owned() });
-        self.recorder.lock().running = Some("bundle".to_owned());
-        let receipt = lease.guard().wait_for(executor.run(job_folder, &job, JOB_LIMIT)).await;
-        self.recorder.lock().running = None;
-        receipt
+    fn job(&self, more: Option<More>) -> Job {
+        self.run.job(&self.job_folder, self.id, self.load, more)
+    }
+
+    async fn run_job(&self, more: Option<More>) -> Result<Receipt> {
+        let job = self.job(more);
+        self.working(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await
+    }
+
+    async fn working<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.run.tell_working(self.executor.name());
+        let outcome = self.lease.guard().wait_for(work).await;
+        self.run.recorder.lock().running = None;
+        outcome
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Intent, listing of the state folder, what is in the way, uploads, new manifest, commands on the host, reloads, the
 //! health check, deletes, old notes, and the intent last. A bundle does the uploads, the manifest and the deletes at once
-//! ([`super::bundle`]). Nothing is reloaded or deleted after an error: the next deploy does it, because the intent stays and says
+//! ([`super::bundle`]), and where the account's site takes them the first steps and the last are one request to it each
+//! ([`crate::deploy::state::by_site`]). Nothing is reloaded or deleted after an error: the next deploy does it, because the intent stays and says
 //! that it is owed. Dropping the future sends nothing more and loses nothing, for the same reason.
 
 use std::collections::BTreeSet;
@@ -28,7 +29,7 @@ use crate::deploy::state::history::DeployOutcome;
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::note_tasks;
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::{LeftTasks, host_time};
+use crate::host::{LeftTasks, Receipt, host_time};
 
 /// Deploys what `diff` says, and reports what was done.
 ///
@@ -83,6 +84,9 @@ pub async fn deploy<R: Remote>(
         work.copy_on_host();
     }
     report_strategy(recorder, &strategy, &work);
+    if !is_idle {
+        strategy.by_site.log();
+    }
     recorder.lock().tell_revision(revision.as_ref());
     watcher.tell(planned(&strategy, &work));
     if is_idle {
@@ -166,15 +170,22 @@ impl<R: Remote> Run<'_, R> {
                 packed => Some(packed?),
             },
         };
-        let mut lease = Lease::write(self.remote, self.folder.intent(&id)?, intent).await?;
-        if let Err(why) = self.check_alone(&id).await {
-            // Our own decision, as opposed to a request that failed.
-            self.recorder.lock().held = why.kind() == ErrorKind::Held;
-            return Err(self.withdraw(lease, why).await);
+        let mut lease = Lease::new(self.remote, self.folder.intent(&id)?, intent);
+        let begun = match &load {
+            Some(load) => Box::pin(self.begin_by_site(&mut lease, &id, load)).await,
+            None => None,
+        };
+        if begun.is_none() {
+            lease.announce().await?;
+            if let Err(why) = self.check_alone(&id).await {
+                // Our own decision, as opposed to a request that failed.
+                self.recorder.lock().held = why.kind() == ErrorKind::Held;
+                return Err(self.withdraw(lease, why).await);
+            }
+            lease.watch(&self.folder, self.generation(), self.base.intent_ids().cloned().collect());
+            lease.start();
         }
         self.recorder.lock().id = Some(id.clone());
-        lease.watch(&self.folder, self.generation(), self.base.intent_ids().cloned().collect());
-        lease.start();
         if let Err(error) = self.fold(&lease).await {
             // Whoever was taken over may know of it already, so our intent stays: it has their debts.
             self.recorder.lock().stopped = Some(error.chain());
@@ -182,7 +193,7 @@ impl<R: Remote> Run<'_, R> {
             self.leave(lease).await;
             return Ok(());
         }
-        let is_done = self.change(&lease, &id, load).await;
+        let is_done = self.change(&lease, &id, load, begun).await;
         self.settle(&lease, if is_done { DeployOutcome::Done } else { DeployOutcome::Failed });
         if is_done && self.clean_up().await {
             // A reload that an earlier deploy owes and that was not asked for is still owed.
@@ -275,10 +286,16 @@ impl<R: Remote> Run<'_, R> {
     }
 
     /// Changes the host. Whatever fails is in the report; then it returns false and goes no further.
-    async fn change(&self, lease: &Lease<R>, id: &str, load: Option<PackedBundle>) -> bool {
+    async fn change(
+        &self,
+        lease: &Lease<R>,
+        id: &str,
+        load: Option<PackedBundle>,
+        begun: Option<Result<Receipt>>,
+    ) -> bool {
         let is_bulk = load.is_some();
         let changed = match load {
-            Some(load) => self.apply_in_bulk(lease, id, load).await,
+            Some(load) => self.apply_in_bulk(lease, id, load, begun).await,
             None => self.apply_singly(lease, id).await,
         };
         if !changed {

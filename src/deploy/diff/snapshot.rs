@@ -78,6 +78,7 @@ pub async fn diff_by_site<R: Remote>(
     };
     let tree = match mode {
         Compare::Manifest => None,
+        _ if state.is_new => Some(RemoteTree::default()),
         _ => Some(list_tree(remote, &project.remote_root, &mut filter, skipper).await?),
     };
     let digests = match (&tree, mode) {

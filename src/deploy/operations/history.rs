@@ -3,15 +3,17 @@
 //! Two lists of the same kind in two files, since a deploy by single requests starts no job, and a command writes no
 //! manifest. A deploy by bundle is in both and is told of once: the manifest knows more of it.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::client::{Client, RemotePath};
 use crate::deploy::project::Project;
 use crate::deploy::state::folder::StateFolder;
 use crate::deploy::state::history::{DeployEntry, DeployKind, StepOutcome};
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::Lane;
 use crate::text::excerpt;
 
 /// One thing that was done. What is only known of deploys is `None` for others, and for a deploy that only a job tells of.
@@ -71,21 +73,22 @@ struct Job {
     migrations: Vec<String>,
 }
 
-/// What was done to a project, oldest first: at most 50 deploys and 50 jobs, for three requests.
+/// What was done to a project, oldest first: at most 50 deploys and 50 jobs, for three requests; none to the API where the
+/// agent behind `lane` tells it.
 ///
 /// # Errors
 /// As the service answers; `Config` for a manifest of a later version.
-pub async fn history(project: &Project) -> Result<Vec<HistoryEntry>> {
+pub async fn history(project: &Project, lane: Option<&Lane>) -> Result<Vec<HistoryEntry>> {
     let client = &project.client;
     let folder = StateFolder::of(client.user(), &project.remote_root)?;
-    let mut state = folder.read(client).await?;
+    let (mut state, _) = folder.read_by(client, lane).await?;
     if sweep_tasks(client, &folder, &state).await? {
         state = folder.read(client).await?;
     }
     for damage in state.damages() {
         log::warn!("{damage}");
     }
-    let jobs = if state.has_jobs { history_in(client, &folder).await? } else { Vec::new() };
+    let jobs = if state.has_jobs { history_in(client, &folder, lane).await? } else { Vec::new() };
     Ok(merged(state.history(client.server_time()), &jobs))
 }
 
@@ -93,19 +96,36 @@ pub async fn history(project: &Project) -> Result<Vec<HistoryEntry>> {
 const MOST_HISTORY_BYTES: usize = 4 << 20;
 
 /// The jobs that the runner did on the host in this project, oldest first.
-pub(super) async fn history_in(client: &Client, folder: &StateFolder) -> Result<Vec<Value>> {
+pub(super) async fn history_in(client: &Client, folder: &StateFolder, lane: Option<&Lane>) -> Result<Vec<Value>> {
     #[derive(Deserialize)]
     struct History {
         jobs: Vec<Value>,
     }
     let place = folder.path().join("history.json")?;
-    match client.read_file_at_most(&place, MOST_HISTORY_BYTES).await {
+    match read_by(client, lane, folder, &place, "history.json", MOST_HISTORY_BYTES).await {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
         Ok(content) => serde_json::from_slice::<History>(&content)
             .map(|history| history.jobs)
             .map_err(|_| Error::config(format!("{place} cannot be read"))),
     }
+}
+
+/// A file in a state folder, from the site that told what is in there, else through the API.
+pub(super) async fn read_by(
+    client: &Client,
+    lane: Option<&Lane>,
+    folder: &StateFolder,
+    place: &RemotePath,
+    name: &str,
+    most: usize,
+) -> Result<Bytes> {
+    if let Some(lane) = lane
+        && let Some(content) = lane.read_file(folder.path(), name, most).await
+    {
+        return Ok(content);
+    }
+    client.read_file_at_most(place, most).await
 }
 
 /// Both lists by time.

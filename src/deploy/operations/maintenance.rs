@@ -19,7 +19,7 @@ use crate::deploy::state::intent::Intent;
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{Error, Result};
-use crate::host::{Executor, JobFolder, Operation, Receipt, Variables, checked_settings, random_id, sweep_own};
+use crate::host::{Executor, JobFolder, Lane, Operation, Receipt, Variables, checked_settings, random_id, sweep_own};
 use crate::setting::Setting;
 
 /// How long a job may take: the runner begins none that is older than 30 minutes.
@@ -64,8 +64,14 @@ pub struct Outcome {
 impl<R: Remote> Maintenance<'_, R> {
     /// Has an operation carried out as the job `id`, and waits for its receipt. Removes first what killed deploys left in
     /// the account.
-    pub(crate) async fn run_as(&self, id: &str, operation: Operation, limit: Duration) -> Result<Receipt> {
-        let state = self.folder.read_notes(self.remote).await?;
+    pub(crate) async fn run_as(
+        &self,
+        id: &str,
+        operation: Operation,
+        limit: Duration,
+        lane: Option<&Lane>,
+    ) -> Result<Receipt> {
+        let state = self.folder.read_notes_by(self.remote, lane).await?;
         sweep_tasks(&self.job_folder.client, self.folder, &state).await?;
         self.start(id, operation, Variables::default(), limit).await
     }
@@ -162,7 +168,8 @@ pub async fn command(
     let executor = executors.for_job(client, NO_COMMANDS).await?;
     let folder = StateFolder::of(client.user(), root)?;
     // Also before a command that is refused.
-    sweep_tasks(client, &folder, &folder.read_notes(client).await?).await?;
+    let lane = executors.lane(client);
+    sweep_tasks(client, &folder, &folder.read_notes_by(client, lane.as_ref()).await?).await?;
     let mut variables = variables.clone();
     let operation = match command {
         Command::Manage { args, manage, settings } => {

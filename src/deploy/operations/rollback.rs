@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::history::history_in;
+use super::history::{history_in, read_by};
 use super::maintenance::{JOB_LIMIT, Maintenance};
 use super::reload::{is_refused, reload as reload_site};
 use crate::api::checked_domain;
@@ -18,12 +18,13 @@ use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::remote::{Remote, delete_if_there};
 use crate::deploy::state::folder::{State as OnHost, StateFolder};
+use crate::deploy::state::by_site::SiteWork;
 use crate::deploy::state::history::DeployEntry;
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::{remove_work, sweep_tasks};
 use crate::error::{Error, Result};
-use crate::host::{Applied, JobFolder, Operation, State};
+use crate::host::{Applied, Executor, JobFolder, Lane, Operation, Receipt, State};
 use crate::setting::Setting;
 use crate::text::counted;
 
@@ -42,7 +43,20 @@ impl<R: Remote> Maintenance<'_, R> {
         intent.record(DeployEntry { executor: self.executor.name().to_owned(), ..intent.entry() });
         let history = intent.history_of_rollback(target).into_iter().map(|entry| json!(entry)).collect();
         let known = intent.takes_over.clone();
-        let mut lease = Lease::write(self.remote, self.folder.intent(&id)?, intent).await?;
+        let mut lease = Lease::new(self.remote, self.folder.intent(&id)?, intent);
+        let operation = Operation::Rollback { target: target.to_owned(), generation, history };
+        let job = self.job_folder.job(&id, self.root, operation);
+        if let Executor::Webapp(agent) = self.executor
+            && known.is_empty()
+            && agent.check_takes_deploys().is_ok()
+        {
+            let (job_folder, bundle, limit) = (&self.job_folder, None, JOB_LIMIT);
+            let work = SiteWork { agent, job_folder, job: &job, bundle, generation, limit };
+            if let Some(receipt) = lease.begin_by_site(self.folder, work).await {
+                return rolled_back(lease, receipt).await;
+            }
+        }
+        lease.announce().await?;
         // As in a deploy: of two that write their notes and list them then, at most one goes on.
         let contents = self.folder.list(self.remote).await;
         let is_alone = contents.as_ref().is_ok_and(|contents| {
@@ -61,22 +75,25 @@ impl<R: Remote> Maintenance<'_, R> {
         lease.watch(self.folder, generation, others);
         lease.start();
         lease.begin_manifest().await?;
-        let operation = Operation::Rollback { target: target.to_owned(), generation, history };
-        let job = self.job_folder.job(&id, self.root, operation);
         let receipt = lease.guard().wait_for(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
-        let failure = match receipt {
-            Ok(receipt) if receipt.is_ok() => return Ok((lease, receipt.applied())),
-            Ok(receipt) if receipt.applied().undone || receipt.state == State::Refused => {
-                // Nothing changed: nothing is owed.
-                lease.remove().await?;
-                return Err(receipt.to_error());
-            }
-            Ok(receipt) => receipt.to_error(),
-            Err(error) => error,
-        };
-        leave(lease).await;
-        Err(failure)
+        rolled_back(lease, receipt).await
     }
+}
+
+/// What the job of a rollback did, and its lease if it succeeded.
+async fn rolled_back<R: Remote>(lease: Lease<R>, receipt: Result<Receipt>) -> Result<(Lease<R>, Applied)> {
+    let failure = match receipt {
+        Ok(receipt) if receipt.is_ok() => return Ok((lease, receipt.applied())),
+        Ok(receipt) if receipt.applied().undone || receipt.state == State::Refused => {
+            // Nothing changed: nothing is owed.
+            lease.remove().await?;
+            return Err(receipt.to_error());
+        }
+        Ok(receipt) => receipt.to_error(),
+        Err(error) => error,
+    };
+    leave(lease).await;
+    Err(failure)
 }
 
 /// Leaves the rollback's note, so that the next deploy knows what is owed.
@@ -183,7 +200,9 @@ pub async fn rollback<F: Future<Output = Result<()>>>(
     if let Some(target) = target.filter(|target| !is_id(target)) {
         return Err(Error::config(format!("{target:?} is not a deploy: \"pya history\" lists them")));
     }
-    let mut state = folder.read(client).await?;
+    let lane = executors.lane(client);
+    let lane = lane.as_ref();
+    let (mut state, _) = folder.read_by(client, lane).await?;
     if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == IntentState::Running)
     {
         return Err(Error::held(format!("{}: try again when it has finished", other.describe())));
@@ -202,7 +221,7 @@ pub async fn rollback<F: Future<Output = Result<()>>>(
     if let Some(begun) = unfinished(&state, target) {
         return finish(client, &folder, &state, begun, reload).await;
     }
-    let (target, index) = last_deploy(client, &folder, &state, target).await?;
+    let (target, index) = last_deploy(client, lane, &folder, &state, target).await?;
     if let Some(question) = index.question(root) {
         confirm(question).await?;
     }
@@ -317,6 +336,7 @@ async fn finish(
 /// `Job` if it cannot be undone, or is not the one that is `wanted`; `Config` if it is a rollback, which must be named.
 async fn last_deploy(
     client: &Client,
+    lane: Option<&Lane>,
     folder: &StateFolder,
     state: &OnHost,
     wanted: Option<&str>,
@@ -333,7 +353,7 @@ async fn last_deploy(
         )));
     }
     if !state.kept.contains(last) {
-        let is_bundle = known_history(client, folder).await.iter().any(|job| job["id"] == last.as_str());
+        let is_bundle = known_history(client, lane, folder).await.iter().any(|job| job["id"] == last.as_str());
         return Err(Error::job(if is_bundle {
             format!("the last deploy ({last}) cannot be undone: the disk had no room to keep what it replaced")
         } else {
@@ -344,7 +364,7 @@ async fn last_deploy(
             )
         }));
     }
-    let index = index_of(client, folder, last).await?;
+    let index = index_of(client, lane, folder, last).await?;
     if wanted.is_none() && index.operation == "rollback" {
         return Err(Error::config(format!(
             "the latest change is a rollback itself: to undo that one, name it (pya rollback {last})"
@@ -354,8 +374,8 @@ async fn last_deploy(
 }
 
 /// The history, as far as it can be read: it says more, and nothing depends on it.
-async fn known_history(client: &Client, folder: &StateFolder) -> Vec<Value> {
-    history_in(client, folder).await.unwrap_or_else(|error| {
+async fn known_history(client: &Client, lane: Option<&Lane>, folder: &StateFolder) -> Vec<Value> {
+    history_in(client, folder, lane).await.unwrap_or_else(|error| {
         log::warn!("the history of the project cannot be read: {}", error.chain());
         Vec::new()
     })
@@ -364,9 +384,10 @@ async fn known_history(client: &Client, folder: &StateFolder) -> Vec<Value> {
 /// The longest index, in bytes. The host that it comes from is not trusted.
 const MOST_INDEX_BYTES: usize = 64 << 20;
 
-async fn index_of(client: &Client, folder: &StateFolder, target: &str) -> Result<Index> {
+async fn index_of(client: &Client, lane: Option<&Lane>, folder: &StateFolder, target: &str) -> Result<Index> {
     let place = folder.kept_index(target)?;
-    let content = client.read_file_at_most(&place, MOST_INDEX_BYTES).await?;
+    let name = format!("rollback-{target}/index.json");
+    let content = read_by(client, lane, folder, &place, &name, MOST_INDEX_BYTES).await?;
     serde_json::from_slice(&content)
         .map_err(|_| Error::job(format!("{place} cannot be read, so nothing can be undone")))
 }

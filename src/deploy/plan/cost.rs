@@ -75,6 +75,8 @@ pub(crate) struct Workload {
     pub preflight: usize,
     /// Requests a minute.
     pub limit: Option<u32>,
+    /// Whether the agent gets the bundle by the site, which costs the API nothing.
+    pub by_site: bool,
 }
 
 /// What jobs cost by one executor.
@@ -149,7 +151,11 @@ impl Workload {
         let rate = worker.map_or(Rate::of("none"), Rate::of);
         let is_bundle = name != "none";
         let jobs = usize::from(is_bundle) + self.commands;
-        let files = if is_bundle { self.bundle() } else { self.single };
+        let files = match name {
+            "none" => self.single,
+            "webapp" if self.by_site => self.reloads,
+            _ => self.bundle(),
+        };
         let look = match jobs {
             _ if name == taken => asked,
             0 => 0,

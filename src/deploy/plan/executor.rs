@@ -4,6 +4,7 @@
 //! where that is allowed, and opens no console.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -98,7 +99,7 @@ impl SelectedExecutor {
 
     fn agent(agent: Agent, why: String) -> Self {
         let requests = agent.requests();
-        Self { executor: Some(Executor::Webapp(Box::new(agent))), why, requests }
+        Self { executor: Some(Executor::Webapp(Arc::new(agent))), why, requests }
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Strategy {
     pub executor: Option<(Client, Executor)>,
     /// Whether the files go as a bundle.
     pub in_bulk: bool,
+    /// Whether the agent gets the bundle and the intent by the site, rather than through the API; else why not.
+    pub by_site: ByWhat,
     /// Why these.
     pub why: String,
     /// What each way costs.
@@ -90,10 +92,12 @@ impl Strategy {
             }
             None => PythonEnvironment::default(),
         };
+        let by_site = ByWhat::choose(diff, chosen.executor.as_ref().filter(|_| in_bulk));
+        workload.by_site = by_site == ByWhat::Site;
         let taken = name.filter(|_| in_bulk).unwrap_or("none");
         let estimates = workload.estimates(name, chosen.requests, taken);
         let executor = chosen.executor.map(|executor| (client.clone(), executor));
-        Ok(Self { executor, in_bulk, why: chosen.why, estimates, sites, environment })
+        Ok(Self { executor, in_bulk, by_site, why: chosen.why, estimates, sites, environment })
     }
 
     /// What starts jobs.
@@ -114,6 +118,37 @@ impl Strategy {
     /// What starts jobs, where there must be something.
     pub fn needed(&self) -> Result<&(Client, Executor)> {
         self.executor.as_ref().ok_or_else(|| Error::config("nothing can run commands on the host"))
+    }
+}
+
+/// By what a bundle and its intent go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum ByWhat {
+    /// No agent is used.
+    #[default]
+    Nothing,
+    /// The account's site.
+    Site,
+    /// The API, for this reason.
+    Api(String),
+}
+
+impl ByWhat {
+    fn choose(diff: &DeployDiff, executor: Option<&Executor>) -> Self {
+        let Some(Executor::Webapp(agent)) = executor else { return Self::Nothing };
+        if !diff.base.is_settled() || !diff.base.abandoned_works().is_empty() {
+            return Self::Api("an earlier deploy left something to do, or is running".to_owned());
+        }
+        agent.check_takes_deploys().map_or_else(Self::Api, |()| Self::Site)
+    }
+
+    /// Says which it is, and why.
+    pub(crate) fn log(&self) {
+        match self {
+            Self::Nothing => {}
+            Self::Site => log::info!("the bundle goes by the site, not through the API"),
+            Self::Api(why) => log::info!("the bundle goes through the API, not by the site: {why}"),
+        }
     }
 }
 

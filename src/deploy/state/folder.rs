@@ -106,16 +106,21 @@ impl StateFolder {
     /// tells when the site answered.
     pub(crate) async fn read_by<R: Remote>(&self, remote: &R, lane: Option<&Lane>) -> Result<(State, Option<Tick>)> {
         let told = match lane {
-            Some(lane) => lane.state(&self.folder).await,
+            Some(lane) => lane.state(&self.folder, &self.project).await,
             None => None,
         };
         let answered = told.as_ref().map(|_| clock::now());
         Ok((self.read_with(remote, told, true).await?, answered))
     }
 
-    /// Reads the intents and maintenance notes: one request unless something is running or was interrupted.
-    pub(crate) async fn read_notes<R: Remote>(&self, remote: &R) -> Result<State> {
-        self.read_with(remote, None, false).await
+    /// Reads the intents and maintenance notes: one request unless something is running or was interrupted; none where the
+    /// account's site tells them.
+    pub(crate) async fn read_notes_by<R: Remote>(&self, remote: &R, lane: Option<&Lane>) -> Result<State> {
+        let told = match lane {
+            Some(lane) => lane.state(&self.folder, &self.project).await,
+            None => None,
+        };
+        self.read_with(remote, told, false).await
     }
 
     async fn read_with<R: Remote>(&self, remote: &R, told: Option<SiteState>, manifest: bool) -> Result<State> {
@@ -133,7 +138,8 @@ impl StateFolder {
 
     async fn read_once<R: Remote>(&self, source: &Source<'_, R>, manifest: bool) -> Result<State> {
         let Contents { generations, intents, maintenance, works, kept, has_jobs } = source.list(self).await?;
-        let mut state = State { generations, works, kept, has_jobs, ..State::default() };
+        let is_new = source.told.as_ref().is_some_and(|told| told.is_new);
+        let mut state = State { generations, works, kept, has_jobs, is_new, ..State::default() };
         if manifest {
             self.read_manifest(source, &mut state).await?;
         }
@@ -258,6 +264,8 @@ impl Contents {
 /// What the folder says.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct State {
+    /// Whether the account's site told that nothing is at the project's place yet.
+    pub is_new: bool,
     pub manifest: Option<Manifest>,
     pub generations: BTreeSet<u64>,
     pub intents: Vec<Intent>,

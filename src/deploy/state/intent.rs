@@ -226,6 +226,15 @@ impl Intent {
         manifest::to_text(&packed)
     }
 
+    /// The same as a value.
+    ///
+    /// # Panics
+    /// Never, as for [`Self::to_text`].
+    #[must_use]
+    pub fn to_value(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.to_text()).expect("its text is JSON")
+    }
+
     /// Puts packed paths where they belong.
     fn unpack(&mut self) -> Option<()> {
         self.format = FORMAT;

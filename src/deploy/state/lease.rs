@@ -28,6 +28,7 @@ use crate::client::RemotePath;
 use crate::clock::{self, Tick};
 use crate::deploy::remote::{Remote, delete_if_there};
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::{Agent, JobFolder};
 
 /// How often the intent is written anew.
 const REFRESH: Duration = Duration::from_secs(3 * 60);
@@ -72,6 +73,14 @@ struct Shared<R> {
     taken_over: OnceLock<String>,
     has_manifest: AtomicBool,
     wrote_manifest: AtomicBool,
+    /// What announced this deploy instead of this process, and can end it.
+    announcer: OnceLock<Announcer>,
+}
+
+/// The agent in the account's site, and where the deploy's job is done.
+struct Announcer {
+    agent: Arc<Agent>,
+    job_folder: JobFolder,
 }
 
 /// What a look at the state folder is compared with.
@@ -125,17 +134,17 @@ impl Written {
 }
 
 impl<R: Remote> Lease<R> {
-    /// Writes the intent. If that fails, it may be there all the same: then it says truly that a deploy was cut off.
+    /// Writes the intent, as [`Self::announce`] does.
     pub(crate) async fn write(remote: &R, place: RemotePath, intent: Intent) -> Result<Self> {
+        let lease = Self::new(remote, place, intent);
+        lease.announce().await?;
+        Ok(lease)
+    }
+
+    /// A lease whose intent is yet to be written, by [`Self::announce`] or by the agent in the account's site.
+    pub(crate) fn new(remote: &R, place: RemotePath, intent: Intent) -> Self {
         let active = Active::new(&intent.id);
         let written = Written::now(remote);
-        if let Err(error) = remote.write(&place, intent.to_text().into()).await {
-            // Nothing was done yet, so the intent is worth nothing: try to take it back.
-            if let Err(second) = delete_if_there(remote, &place).await {
-                log::warn!("{place} could not be removed and will expire: {}", second.chain());
-            }
-            return Err(error);
-        }
         let shared = Shared {
             remote: remote.clone(),
             place,
@@ -154,8 +163,52 @@ impl<R: Remote> Lease<R> {
             taken_over: OnceLock::new(),
             has_manifest: AtomicBool::new(false),
             wrote_manifest: AtomicBool::new(false),
+            announcer: OnceLock::new(),
         };
-        Ok(Self { shared: Arc::new(shared), task: None, _active: active })
+        Self { shared: Arc::new(shared), task: None, _active: active }
+    }
+
+    /// Writes the intent. If that fails, it may be there all the same: then it says truly that a deploy was cut off.
+    pub(crate) async fn announce(&self) -> Result<()> {
+        let (remote, place) = (&self.shared.remote, &self.shared.place);
+        let (written, text) = (Written::now(remote), self.intent().to_text());
+        *self.shared.written.lock().unwrap_or_else(PoisonError::into_inner) = written;
+        if let Err(error) = remote.write(place, text.into()).await {
+            // Nothing was done yet, so the intent is worth nothing: try to take it back.
+            if let Err(second) = delete_if_there(remote, place).await {
+                log::warn!("{place} could not be removed and will expire: {}", second.chain());
+            }
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Notes that this agent has written the intent, was alone, and writes the manifest, of this `generation`. Watches from
+    /// now on whether another deploy takes over.
+    pub(crate) fn announced_by(&self, agent: &Arc<Agent>, job_folder: &JobFolder, folder: &StateFolder, generation: u64) {
+        let announcer = Announcer { agent: Arc::clone(agent), job_folder: job_folder.clone() };
+        // Set once, as the watch.
+        let _ = self.shared.announcer.set(announcer);
+        self.shared.has_manifest.store(true, Ordering::SeqCst);
+        self.watch(folder, generation, BTreeSet::new());
+    }
+
+    /// Whether the agent in the account's site has announced this deploy.
+    pub(crate) fn is_by_site(&self) -> bool {
+        self.shared.announcer.get().is_some()
+    }
+
+    /// Lets the agent that announced this deploy remove its intent, or leave it if something is owed. Whether the intent
+    /// was there; `None` if there is no such agent, or it did not say.
+    async fn end_by_site(&mut self, is_owed: bool) -> Option<bool> {
+        self.stop().await;
+        let Announcer { agent, job_folder } = self.shared.announcer.get()?;
+        let (id, note) = {
+            let mut intent = self.intent();
+            intent.ended |= is_owed;
+            (intent.id.clone(), is_owed.then(|| intent.to_value()))
+        };
+        agent.finish(job_folder, &id, note.as_ref()).await
     }
 
     /// Starts to keep it fresh, at once if it went out before the service's clock was known: without an expiry it would
@@ -164,7 +217,9 @@ impl<R: Remote> Lease<R> {
         if self.shared.written().server.is_none() && self.shared.remote.server_time().is_some() {
             self.checkpoint();
         }
-        self.task = Some(tokio::spawn(Arc::clone(&self.shared).keep_fresh()));
+        if self.task.is_none() {
+            self.task = Some(tokio::spawn(Arc::clone(&self.shared).keep_fresh()));
+        }
     }
 
     /// Watches from now on whether another deploy takes over; the folder was listed just now. `generation` is that of the
@@ -225,7 +280,9 @@ impl<R: Remote> Lease<R> {
 
     /// Removes the intent: nothing is owed.
     pub(crate) async fn remove(mut self) -> Result<()> {
-        self.stop().await;
+        if self.end_by_site(false).await.is_some() {
+            return Ok(());
+        }
         delete_if_there(&self.shared.remote, &self.shared.place).await
     }
 
@@ -234,7 +291,9 @@ impl<R: Remote> Lease<R> {
     /// Of two deletes of one file only one succeeds, so an intent that is gone was removed by whoever took over, unless
     /// our own request was sent twice: then nobody else has left a trace.
     pub(crate) async fn finish(mut self) -> Result<()> {
-        self.stop().await;
+        if self.end_by_site(false).await == Some(true) {
+            return Ok(());
+        }
         let shared = &self.shared;
         match shared.remote.delete(&shared.place).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -250,14 +309,19 @@ impl<R: Remote> Lease<R> {
     }
 
     /// As [`Self::leave`], but `Held` if another deploy has taken over.
-    pub(crate) async fn leave_if_ours(self) -> Result<()> {
+    pub(crate) async fn leave_if_ours(mut self) -> Result<()> {
+        if self.end_by_site(true).await == Some(true) {
+            return Ok(());
+        }
         self.shared.look_if_older(Duration::ZERO).await?;
         self.leave().await
     }
 
     /// Leaves the intent on the host as a note of what is owed.
     pub(crate) async fn leave(mut self) -> Result<()> {
-        self.stop().await;
+        if self.end_by_site(true).await == Some(true) {
+            return Ok(());
+        }
         let text = {
             let mut intent = self.intent();
             intent.ended = true;

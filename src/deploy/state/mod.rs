@@ -1,5 +1,6 @@
 //! What is known of deploys on the host: the manifest, the intents of those at work, and the lease that keeps one alive.
 
+pub(super) mod by_site;
 pub(super) mod folder;
 pub(super) mod history;
 pub mod intent;

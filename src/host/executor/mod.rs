@@ -4,11 +4,13 @@
 //! also ends a command), and gives up after a while. None of them reads a terminal or a page: only the receipt counts, which is read through the
 //! API.
 
+mod announced;
 mod cancel;
 mod console;
 mod task;
 mod webapp;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::agent::Agent;
@@ -17,13 +19,14 @@ use super::workspace::JobFolder;
 use crate::api::TaskKind;
 use crate::error::{Error, ErrorKind, Result};
 
+pub use announced::{Announced, Announcement};
 pub use task::{sweep, sweep_own};
 
 /// A way to start jobs.
 #[derive(Debug)]
 pub enum Executor {
     /// The agent in the account's own web app.
-    Webapp(Box<Agent>),
+    Webapp(Arc<Agent>),
     /// An always-on task.
     AlwaysOn,
     /// A scheduled task, two minutes ahead.

@@ -22,7 +22,7 @@ use crate::host::workspace::{JobFolder, no_receipt};
 use crate::setting::Setting;
 
 /// How long the runner may work in one request, in seconds: the host allows 300, but a site with one worker is blocked.
-const STEP: u64 = 45;
+pub(super) const STEP: u64 = 45;
 
 /// The largest body that the agent accepts.
 const MOST_BYTES: usize = 64 << 10;
@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 
 /// How often to look for the receipt of a step whose answer was lost.
-const POLL: Duration = Duration::from_secs(3);
+pub(super) const POLL: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(agent: &Agent, job_folder: &JobFolder, job: &Job, limit: Duration) -> Result<Receipt> {
     let body = json!({ "state": job_folder.state.name(), "limit": STEP, "job": job }).to_string();
@@ -49,7 +49,13 @@ pub(super) async fn run(agent: &Agent, job_folder: &JobFolder, job: &Job, limit:
     receipt
 }
 
-async fn run_steps(agent: &Agent, job_folder: &JobFolder, job: &Job, body: &str, limit: Duration) -> Result<Receipt> {
+pub(super) async fn run_steps(
+    agent: &Agent,
+    job_folder: &JobFolder,
+    job: &Job,
+    body: &str,
+    limit: Duration,
+) -> Result<Receipt> {
     let (end, mut may_reload) = (clock::now() + limit, agent.needs_reload);
     // How many steps there were at the last look, and since when a step whose answer was lost may be running.
     let (mut steps, mut lost_since) = (0, None);
@@ -149,7 +155,7 @@ async fn check_no_mixed_tree(job_folder: &JobFolder, job: &Job) -> Result<()> {
 
 /// The receipt in a signed answer, if it says how far the job is. One that is refused may be so for another reason each
 /// time, and what another process does is not in it.
-fn signed_receipt(said: &Value, job: &Job) -> Option<Receipt> {
+pub(super) fn signed_receipt(said: &Value, job: &Job) -> Option<Receipt> {
     let receipt: Receipt = serde_json::from_value(said["receipt"].clone()).ok()?;
     let is_busy = receipt.error.as_ref().is_some_and(|error| error.kind == "busy");
     (receipt.id == job.id && receipt.state != State::Refused && !is_busy).then_some(receipt)

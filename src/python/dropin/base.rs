@@ -315,8 +315,9 @@ impl PythonanywhereBase {
         Self::run_job(slf, "verify", host_jobs::verify(slf.py(), local_root, options)?)
     }
 
-    fn history<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
-        Self::run_job(slf, "history", host_jobs::history(slf.py())?)
+    #[pyo3(signature = (*, domain=None, site_url=None))]
+    fn history<'py>(slf: &Bound<'py, Self>, domain: Option<String>, site_url: Option<String>) -> Object<'py> {
+        Self::run_job(slf, "history", host_jobs::history(domain, site_url))
     }
 
     #[pyo3(

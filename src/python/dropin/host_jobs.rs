@@ -65,8 +65,7 @@ fn request<'py>(
 ) -> PyResult<Request> {
     let keywords = Keywords::new(py, method, options)?;
     let job = job(&keywords)?;
-    // The history is read like any other file: no executor is needed.
-    let executors = if matches!(job, HostJob::History) { ExecutorOptions::default() } else { keywords.executors()? };
+    let executors = keywords.executors()?;
     keywords.finish()?;
     Ok(Request { job, executors })
 }
@@ -117,8 +116,9 @@ pub(super) fn verify<'py>(
     })
 }
 
-pub(super) fn history(py: Python<'_>) -> PyResult<Request> {
-    request(py, "history", None, |_| Ok(HostJob::History))
+pub(super) fn history(domain: Option<String>, site_url: Option<String>) -> Request {
+    // The history is read like any other file: no executor is needed, only the site that may tell it.
+    Request { job: HostJob::History, executors: ExecutorOptions { domain, site_url, ..ExecutorOptions::default() } }
 }
 
 pub(super) fn rollback<'py>(
@@ -181,7 +181,10 @@ async fn answer(service: &Service, Request { job, executors }: Request) -> Resul
                 Answer::Json(value)
             })
         }
-        HostJob::History => deploy::history(&project).await.map(|entries| Answer::Json(json!(entries))),
+        HostJob::History => {
+            let lane = executors.lane(&project.client);
+            deploy::history(&project, lane.as_ref()).await.map(|entries| Answer::Json(json!(entries)))
+        }
         HostJob::Rollback { deploy, reload, yes } => {
             let confirm = async move |question: String| if yes { Ok(()) } else { Err(deploy::unconfirmed(&question)) };
             deploy::rollback(&project, &executors, deploy.as_deref(), &reload, confirm)

@@ -21,7 +21,7 @@ use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::state::folder::StateFolder;
 use crate::error::{Error, Result};
-use crate::host::{JobFolder, random_id};
+use crate::host::{Executor, JobFolder, Lane, random_id};
 use crate::text::excerpt;
 
 /// How long packing may take.
@@ -141,25 +141,27 @@ pub async fn pull(
     let wanted = PullFilter::of(&options.include, &options.exclude)?;
     let (client, root) = (&project.client, &project.remote_root);
     let executor = executors.for_job(client, "nothing can pack the files on the host").await?;
+    let lane = executors.lane(client);
     let folder = StateFolder::of(client.user(), root)?;
     let job_folder = JobFolder::new(client, folder.path());
     let (id, mut archive) = (random_id(16)?, TemporaryFiles::new(client, "the archive"));
     archive.add(job_folder.folder(&id)?);
     let maintenance =
         Maintenance { remote: client, folder: &folder, root, job_folder: job_folder.clone(), executor: &executor };
-    let pulled = pack_and_fetch(&maintenance, &id, wanted, options, to).await;
+    let pulled = pack_and_fetch(&maintenance, lane.as_ref(), &id, wanted, options, to).await;
     archive.remove().await;
     pulled
 }
 
 async fn pack_and_fetch(
     maintenance: &Maintenance<'_, Client>,
+    lane: Option<&Lane>,
     id: &str,
     wanted: PullFilter,
     options: &PullOptions,
     to: &Path,
 ) -> Result<PullReport> {
-    let receipt = maintenance.run_as(id, wanted.operation(), LIMIT).await?;
+    let receipt = maintenance.run_as(id, wanted.operation(), LIMIT, lane).await?;
     if !receipt.is_ok() {
         return Err(receipt.to_error());
     }
@@ -172,7 +174,15 @@ async fn pack_and_fetch(
     let mut files = Vec::with_capacity(packed.parts.len());
     for (number, part) in packed.parts.iter().enumerate() {
         let file = folder.path().join(format!("{number:03}"));
-        maintenance.remote.download_at_most(&work.join(&part.name)?, &file, part.size).await?;
+        let is_here = match maintenance.executor {
+            Executor::Webapp(agent) => {
+                agent.fetch(&maintenance.job_folder, id, &part.name, &file, part.size).await?
+            }
+            _ => false,
+        };
+        if !is_here {
+            maintenance.remote.download_at_most(&work.join(&part.name)?, &file, part.size).await?;
+        }
         files.push((file, part.sha256.clone(), part.size));
     }
     let (to, size, overwrite, max_size) = (to.to_owned(), packed.size(), options.overwrite, options.max_size);

@@ -13,7 +13,7 @@ import time
 from . import files, limits
 from .errors import Refusal, StepUnfinished, Superseded
 from .history import remember
-from .names import native, readable
+from .names import local, readable
 
 
 class Job:
@@ -33,10 +33,7 @@ class Job:
 
     def local(self, path):
         """A path of the API as one of this machine."""
-        parts = path.split("/")
-        if path.startswith("/home/") and len(parts) > 2:
-            return os.path.join(self.home, *map(native, parts[3:]))
-        return native(path)
+        return local(self.home, path)
 
     def check_age(self):
         """Raises if the job is too old to be started."""

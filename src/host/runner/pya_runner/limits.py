@@ -2,6 +2,7 @@
 
 FORMAT = 1
 LIFETIME = 30 * 60  # seconds after which a job is no longer started
+ANNOUNCED = "announced"  # in a work folder: that the intent was written, and the deploy was alone then
 JOURNAL = "journal.json"  # in a work folder: what a transaction will do, written before it starts
 ELSEWHERE = "elsewhere.json"  # in a work folder: where else the job has files
 RECEIPTS_KEPT = 20
@@ -15,5 +16,6 @@ OUTPUT_HEAD, OUTPUT_TAIL = 64 << 10, 960 << 10
 GRACE_SECONDS = 5  # between TERM and KILL
 READ_RETRIES, READ_RETRY_SECONDS = 40, 0.05  # for a note that is being written
 MAX_PLAN_SIZE = 64 << 20
+MAX_PIECE = 7 << 20  # bytes of a file in an answer of the agent
 MAX_STATE_TEXT = 4 << 20  # bytes of a note or manifest in an answer of the agent
 RESERVE = 16 << 20  # bytes that must stay free where old files are kept for a rollback

@@ -32,6 +32,14 @@ def native(text):
     return os.fsdecode(text.encode("utf-8", "surrogateescape"))
 
 
+def local(home, path):
+    """A path of the API as one of this machine."""
+    parts = path.split("/")
+    if path.startswith("/home/") and len(parts) > 2:
+        return os.path.join(home, *map(native, parts[3:]))
+    return native(path)
+
+
 def readable(text):
     """A name or a message from the system as a text that JSON can hold."""
     return os.fsencode(text).decode("utf-8", "replace") if is_native(text) else text

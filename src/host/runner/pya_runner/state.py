@@ -6,17 +6,36 @@ import os
 import re
 import time
 
-from . import limits
+from . import files, limits
+from .names import local
 
 
-def read_state(folder, have):
-    """The notes in a state folder, and its newest manifest unless the client has the one with the digest `have`."""
+def read_state(folder, have, root=None):
+    """The notes in a state folder, and its newest manifest unless the client has the one with the digest `have`.
+
+    Also whether there is nothing yet at the project's place, `root`.
+    """
+    home = os.path.dirname(os.path.dirname(os.path.abspath(folder)))
+    is_new = bool(root) and root.startswith("/home/") and not os.path.lexists(local(home, root))
     for _ in range(limits.READ_RETRIES):
         with contextlib.suppress(FileNotFoundError):
-            return look(folder, have) if os.path.isdir(folder) else {"entries": None, "texts": {}}
+            found = look(folder, have) if os.path.isdir(folder) else {"entries": None, "texts": {}}
+            return dict(found, is_new=is_new)
         # A deploy went on between the listing and the reading.
         time.sleep(limits.READ_RETRY_SECONDS)
     raise OSError("the state folder changes too fast")
+
+
+def read_piece(folder, name, offset, size):
+    """A piece of a file that clients read; `None` if there is no such file."""
+    if not re.fullmatch(r"history\.json|rollback-[0-9a-f]{16}/index\.json|work-[0-9a-f]{16}/archive-[0-9]{3,}", name):
+        raise ValueError("nobody reads %r" % (name,))
+    try:
+        with files.open_regular(os.path.join(folder, name)) as file:
+            file.seek(offset)
+            return file.read(min(size, limits.MAX_PIECE))
+    except OSError:
+        return None
 
 
 def look(folder, have):
