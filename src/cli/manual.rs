@@ -28,8 +28,13 @@ pub fn page() -> io::Result<Vec<u8>> {
         add(command, "pya", &mut page)?;
     }
     man.render_extra_section(&mut page)?;
-    Ok(page)
+    // Each section begins with the same definitions; once is enough.
+    let sections = String::from_utf8_lossy(&page).replace(DEFINITIONS, "");
+    Ok([DEFINITIONS, &sections].concat().into_bytes())
 }
+
+/// How roff is told what an apostrophe is.
+const DEFINITIONS: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
 
 fn man(command: Command) -> Man {
     // Without the version and a date, the page changes when a command does.
@@ -60,7 +65,8 @@ fn add(command: &Command, above: &str, page: &mut Vec<u8>) -> io::Result<()> {
         man.render_synopsis_section(&mut section)?;
         man.render_options_section(&mut section)?;
         let section = String::from_utf8_lossy(&section).replace("\n.SH ", "\n.SS ");
-        let section = section.strip_prefix(".SH DESCRIPTION\n").unwrap_or(&section);
+        let section = section.replace(DEFINITIONS, "");
+        let section = section.strip_prefix(".SS DESCRIPTION\n").unwrap_or(&section);
         page.write_all(section.as_bytes())?;
     }
     commands(command).try_for_each(|below| add(below, &name, page))
@@ -91,6 +97,11 @@ mod tests {
             assert!(page.contains(section), "{section}");
         }
         assert!(!page.contains("pya man\""));
-        assert_eq!(page.matches("\\-\\-token\\-file").count(), 1, "what every command takes is there once");
+        assert_eq!(
+            page.matches(r"\fB\-\-token\-file\fR \fI<FILE>\fR").count(),
+            1,
+            "what every command takes is there once"
+        );
+        assert_eq!(page.matches(DEFINITIONS).count(), 1);
     }
 }
