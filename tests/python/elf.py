@@ -1,4 +1,4 @@
-"""Which versions of which libraries an ELF file asks for: the section `.gnu.version_r`, read by the letter of the format."""
+"""Which versions of which libraries an ELF file asks for: what its section `.gnu.version_r` says."""
 
 import struct
 

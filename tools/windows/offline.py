@@ -1,4 +1,4 @@
-"""Run by a Python of Windows that has the package: what can be tried without a server. Prints one line if all is well."""
+"""Run by a Python of Windows that has the package: what can be tried without a server."""
 
 import os
 import subprocess
