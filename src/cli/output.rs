@@ -154,6 +154,20 @@ impl Output {
         }
     }
 
+    /// Prints a question and leaves the cursor behind it.
+    pub fn ask(&self, question: &str) {
+        let text = terminal::printable(question);
+        self.bars.suspend(|| {
+            let mut stderr = io::stderr().lock();
+            let _ = write!(stderr, "{text} ").and_then(|()| stderr.flush());
+        });
+    }
+
+    /// Ends the line of a question whose answer was not shown.
+    pub fn end_line(&self) {
+        self.to_stderr("", "");
+    }
+
     /// Prints a warning.
     pub fn warn(&self, text: &str) {
         self.message(Level::Warning, text);

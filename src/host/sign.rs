@@ -206,7 +206,9 @@ mod tests {
     #[test]
     fn an_answer_counts_for_its_request_status_and_body_only() {
         let key = Key::new("0123456789abcdef", "00112233445566778899aabbccddeeff");
-        let ask = |operation, nonce: char| key.sign_with(operation, b"{}", UNIX_EPOCH, &String::from_iter([nonce; 32]), false);
+        let ask = |operation, nonce: char| {
+            key.sign_with(operation, b"{}", UNIX_EPOCH, &String::from_iter([nonce; 32]), false)
+        };
         let signed = "v=1; sig=cca671d7a2c1e19cfd90fd62df1f9fb66283cec824d5c9dc49359a9458b253a9";
         let request = ask("state", 'a');
         assert!(key.has_signed(&request, 200, b"{\"x\": 1}", signed));

@@ -182,7 +182,8 @@ impl Site {
     /// Notes what a signed answer of the agent `id` says of it.
     fn note_answer(&self, id: &str, operation: &str, said: &Value) {
         let known = self.answered();
-        let told_at = if operation == STATE { Some(clock::now()) } else { known.as_ref().and_then(|known| known.told_at) };
+        let told_at =
+            if operation == STATE { Some(clock::now()) } else { known.as_ref().and_then(|known| known.told_at) };
         let answered = Answered {
             told_at,
             id: id.to_owned(),
@@ -295,7 +296,12 @@ impl Site {
 
     /// Sends a signed operation that changes something, with a body that may be long, once. Also returns the request's
     /// nonce, by which it can be kept from being taken later ([`super::agent::Agent::spend`]).
-    pub(super) async fn send_once(&self, key: &Key, operation: &str, body: Vec<u8>) -> Result<(String, Result<Answer>)> {
+    pub(super) async fn send_once(
+        &self,
+        key: &Key,
+        operation: &str,
+        body: Vec<u8>,
+    ) -> Result<(String, Result<Answer>)> {
         let body = Bytes::from(body);
         let signed = key.sign_long(operation, &body, self.time())?;
         let nonce = signed.nonce.clone();
@@ -340,13 +346,7 @@ impl Site {
         }
     }
 
-    async fn exchange_raw(
-        &self,
-        key: &Key,
-        signed: &Signed,
-        limit: Duration,
-        body: Bytes,
-    ) -> Result<(Response, bool)> {
+    async fn exchange_raw(&self, key: &Key, signed: &Signed, limit: Duration, body: Bytes) -> Result<(Response, bool)> {
         let request = Request::post("").content(body, "application/json").header(HEADER, &signed.header)?;
         let response = self.send(PATH, request.timeout(limit).at_most(MOST_ANSWERED)).await?;
         let signature = response.headers.get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -1,12 +1,14 @@
 //! Files: their mode bits, kinds and owners, and how paths are spelled.
 
-pub(crate) use system::{canonical, is_own, make_private, mode_of, set_new_file_mode, special};
+pub(crate) use system::{
+    canonical, check_private, is_own, make_private, mode_of, open_unlinked, set_new_file_mode, special,
+};
 
 #[cfg(unix)]
 mod system {
-    use std::fs::{self, FileType, Metadata, Permissions};
+    use std::fs::{self, File, FileType, Metadata, OpenOptions, Permissions};
     use std::io;
-    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+    use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
     use std::path::{Path, PathBuf};
 
     /// The absolute path without links.
@@ -21,9 +23,39 @@ mod system {
         owner == user.as_raw() || (user.is_root() && before_sudo() == Some(owner))
     }
 
-    /// Makes a folder one that only its owner may enter.
+    /// Makes a folder, and those above it, unless it is there. Only its owner may enter it.
     pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
-        fs::set_permissions(folder, Permissions::from_mode(0o700))
+        if let Some(parent) = folder.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        match fs::DirBuilder::new().mode(0o700).create(folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::set_permissions(folder, Permissions::from_mode(0o700))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Why a file with these facts, which holds secrets, is not to be used.
+    pub(crate) fn check_private(facts: &Metadata) -> Result<(), String> {
+        if facts.uid() != rustix::process::geteuid().as_raw() {
+            return Err("belongs to another user of this machine, so it is not used".to_owned());
+        }
+        let mode = facts.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(format!(
+                "can be read or changed by other users of this machine (its mode is {mode:o}): if its tokens may be known \
+                 to them, replace these on the Account page of PythonAnywhere; then chmod 600 it, or delete it and log in \
+                 again"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Opens a file for reading, unless it is a link.
+    pub(crate) fn open_unlinked(path: &Path) -> io::Result<File> {
+        let flags = rustix::fs::OFlags::NOFOLLOW.bits();
+        OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)
     }
 
     /// Permission bits, where the system has them.
@@ -51,7 +83,7 @@ mod system {
 
 #[cfg(windows)]
 mod system {
-    use std::fs::{self, FileType, Metadata};
+    use std::fs::{self, File, FileType, Metadata};
     use std::io;
     use std::path::{Path, PathBuf};
 
@@ -68,10 +100,21 @@ mod system {
         true
     }
 
-    /// Nothing: a folder in a user's profile is closed to other users.
+    /// Makes a folder, and those above it. Those in a user's profile are closed to other users, and what is made in them
+    /// inherits that.
+    pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
+        fs::create_dir_all(folder)
+    }
+
+    /// Nothing, as for [`make_private`].
     #[allow(clippy::unnecessary_wraps, reason = "other systems refuse")]
-    pub(crate) fn make_private(_folder: &Path) -> io::Result<()> {
+    pub(crate) fn check_private(_facts: &Metadata) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Opens a file for reading.
+    pub(crate) fn open_unlinked(path: &Path) -> io::Result<File> {
+        File::open(path)
     }
 
     /// There are none: git knows them, see `selection::git`.

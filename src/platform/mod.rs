@@ -12,8 +12,10 @@ mod signals;
 mod terminal;
 
 pub(crate) use beneath::Folder;
-pub(crate) use files::{canonical, is_own, make_private, mode_of, set_new_file_mode, special};
+pub(crate) use files::{
+    canonical, check_private, is_own, make_private, mode_of, open_unlinked, set_new_file_mode, special,
+};
 pub(crate) use names::{NameRules, composed, slashed};
 pub(crate) use process::{boot_identity, started};
 pub(crate) use signals::{Signal, Signals};
-pub(crate) use terminal::width;
+pub(crate) use terminal::{Hidden, read_hidden, width};

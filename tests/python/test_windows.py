@@ -36,5 +36,5 @@ def test_every_shell_has_a_completion_script(shell):
     command = [sys.executable, "-m", "pythonanywhere_api", "completions", shell]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "rollback" in done.stdout
-    assert "--dry-run" in done.stdout
+    assert "dry-run" in done.stdout
     assert done.stderr == ""

@@ -6,6 +6,7 @@ mod api;
 mod cat;
 mod command;
 mod completions;
+mod createsuperuser;
 #[cfg(unix)]
 mod demo;
 mod deploy;
@@ -14,22 +15,28 @@ mod dispatch;
 #[cfg(unix)]
 mod emulator;
 mod endpoint;
+mod env;
 mod get;
 mod history;
 mod local_file;
+mod login;
+mod logout;
 mod logs;
 mod ls;
 mod man;
 #[cfg(not(unix))]
 mod no_emulator;
+mod open;
 mod project;
 mod pull;
 mod put;
 mod reload;
 mod rm;
 mod rollback;
+mod status;
 mod verify;
 mod webfaction;
+mod whoami;
 
 pub use dispatch::run;
 pub use emulator::run as emulate;

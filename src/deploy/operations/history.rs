@@ -162,7 +162,7 @@ fn merged(deploys: Vec<DeployEntry>, jobs: &[Value]) -> Vec<HistoryEntry> {
     entries
 }
 
-fn of_deploy(entry: DeployEntry) -> HistoryEntry {
+pub(super) fn of_deploy(entry: DeployEntry) -> HistoryEntry {
     let operation = match entry.kind {
         DeployKind::Deploy => "deploy",
         DeployKind::Rollback => "rollback",

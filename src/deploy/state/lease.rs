@@ -185,7 +185,13 @@ impl<R: Remote> Lease<R> {
 
     /// Notes that this agent has written the intent, was alone, and writes the manifest, of this `generation`. Watches from
     /// now on whether another deploy takes over.
-    pub(crate) fn announced_by(&self, agent: &Arc<Agent>, job_folder: &JobFolder, folder: &StateFolder, generation: u64) {
+    pub(crate) fn announced_by(
+        &self,
+        agent: &Arc<Agent>,
+        job_folder: &JobFolder,
+        folder: &StateFolder,
+        generation: u64,
+    ) {
         let announcer = Announcer { agent: Arc::clone(agent), job_folder: job_folder.clone() };
         // Set once, as the watch.
         let _ = self.shared.announcer.set(announcer);

@@ -213,9 +213,7 @@ impl Agent {
             Ok(Answer::Refused) => Said::NotTaken("what is sent to it does not arrive whole".to_owned()),
             Ok(Answer::Other(status)) => Said::Lost(format!("it answered {status}"), nonce),
             Err(error) if error.is_unsent() => Said::NotTaken(error.chain()),
-            Err(error) if error.is_ambiguous() || error.kind() == ErrorKind::Decode => {
-                Said::Lost(error.chain(), nonce)
-            }
+            Err(error) if error.is_ambiguous() || error.kind() == ErrorKind::Decode => Said::Lost(error.chain(), nonce),
             Err(error) => return Err(error),
         })
     }

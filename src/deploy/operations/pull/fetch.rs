@@ -175,9 +175,7 @@ async fn pack_and_fetch(
     for (number, part) in packed.parts.iter().enumerate() {
         let file = folder.path().join(format!("{number:03}"));
         let is_here = match maintenance.executor {
-            Executor::Webapp(agent) => {
-                agent.fetch(&maintenance.job_folder, id, &part.name, &file, part.size).await?
-            }
+            Executor::Webapp(agent) => agent.fetch(&maintenance.job_folder, id, &part.name, &file, part.size).await?,
             _ => false,
         };
         if !is_here {
