@@ -203,6 +203,18 @@ def test_one_that_is_cut_off_twice_fails_by_name(host, monkeypatch):
     assert list(installed(host.virtualenv)) == ["quick", "torch"]
 
 
+@pytest.mark.parametrize(
+    "option", ["--find-links ../wheels", "-f ../wheels --no-index", "--find-links=../mysite/wheels"]
+)
+def test_places_are_relative_to_the_file_that_names_them(host, option):
+    add_wheel(host.home / "wheels", "shop", "1.0")
+    host.wheel("shop", "1.0")
+    (host.root / "requirements.txt").write_text(f"--no-index\n{option}\nshop\n")
+    receipt = host.install()
+    assert receipt["state"] == "done", receipt["error"]
+    assert receipt["result"]["in_one_go"] is None
+
+
 def test_half_a_wheel_of_one_that_was_cut_off_is_fetched_again(host, monkeypatch):
     wheel = host.wheel("shop", "1.0")
     host.ask_for("shop")

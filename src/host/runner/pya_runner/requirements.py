@@ -29,6 +29,7 @@ OPTIONS = re.compile(
     r"(?:(?:--no-index|--pre|--prefer-binary|(?:-[if]|--(?:extra-)?index-url|--find-links|--trusted-host|--no-binary"
     r"|--only-binary)[=\s]\s*[^\s-]\S*)(?:\s+|$))+"
 )
+PLACE = re.compile(r"((?:-f|--find-links)[=\s]\s*)(\S+)")
 FILE = re.compile(r"(-r|--requirement|-c|--constraint)[=\s]?\s*([^\s-]\S*)")
 
 
@@ -92,7 +93,7 @@ class Listed:
                     self.files.append('-c "%s"' % place)
                 self.read(place, is_constraint)
             elif OPTIONS.fullmatch(line):
-                self.options.append(line)
+                self.options.append(PLACE.sub(lambda found: located(os.path.dirname(path), *found.groups()), line))
             elif name and "--" not in line:
                 self.names.append(line)
                 if name.group(2):
@@ -144,8 +145,7 @@ class Installation:
         for name in self.listed.names:
             if name not in self.progress["done"]:
                 file = self.write("one.txt", self.listed.options + self.listed.files + [name])
-                # Places of wheels may be relative to the file that names them.
-                self.pip(name, [*words, "-r", file], os.path.dirname(self.listed.file))
+                self.pip(name, [*words, "-r", file], self.folder)
                 # What it downloaded is in the wheels, and disks are small.
                 shutil.rmtree(self.cache, ignore_errors=True)
                 self.progress["done"].append(name)
@@ -227,6 +227,12 @@ class Installation:
         path = os.path.join(self.folder, name)
         files.write_text(path, "".join(line + "\n" for line in lines))
         return path
+
+
+def located(folder, option, place):
+    """The option with a place that is relative to the file that names it, as it is elsewhere."""
+    inside = os.path.join(folder, place)
+    return option + ('"%s"' % inside if os.path.exists(inside) else place)
 
 
 def plain(name):
