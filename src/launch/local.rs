@@ -1,7 +1,7 @@
 //! What a launch does on this machine: what the project is, what it is called on the host, and the files that it gets.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -237,10 +237,10 @@ fn write_new(path: &Path, text: &str) -> Result<bool> {
 }
 
 /// Writes a file at once, so that no reader and no crash finds half of it.
-fn replace(path: &PathBuf, text: &str) -> Result<()> {
-    let failed = |source| Error::Local { path: path.clone(), source };
+fn replace(path: &Path, text: &str) -> Result<()> {
+    let failed = |source| Error::Local { path: path.to_owned(), source };
     // A link stays one: what it points to is replaced.
-    let target = path.canonicalize().unwrap_or_else(|_| path.clone());
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = target.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
