@@ -17,15 +17,15 @@
 //! | [`login`] | tokens that a person keeps on this machine for the command; stands beside `api` |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
 //! | [`error`], [`clock`], [`setting`], [`parameters`] | what all share, with some private helpers |
+//! | `platform` | what differs between operating systems |
 //!
 //! Beside them stand [`webfaction`], another service's XML-RPC API over the transport of `client`, and [`emulator`], the
-//! service on this machine. The emulator shares helpers with the client (the clock, digests, TLS), and no code that
+//! service on this machine, if that is Linux or macOS. The emulator shares helpers with the client (the clock, digests, TLS), and no code that
 //! knows the service.
 
 pub mod api;
 mod blocking;
 mod cleanup;
-#[cfg(unix)]
 pub mod cli;
 pub mod client;
 pub mod clock;
@@ -41,6 +41,7 @@ pub mod launch;
 pub mod login;
 pub mod parameters;
 mod per_process;
+mod platform;
 #[cfg(feature = "python")]
 mod python;
 pub mod setting;

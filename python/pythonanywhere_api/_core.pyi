@@ -19,6 +19,7 @@ from .types import (
     CpuUsage,
     DeployEstimate,
     DeployStep,
+    Diagnosis,
     Drift,
     HistoryEntry,
     InspectedSettings,
@@ -1492,6 +1493,32 @@ class PythonanywhereApi(_PythonanywhereBase):
         Returns:
             At most 50 deploys and 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
         """
+    def doctor(
+        self,
+        *,
+        domain: str | None = None,
+        site_url: str | None = None,
+        manage: str | None = None,
+        settings: str | None = None,
+    ) -> Diagnosis | None:
+        """Finds out what is wrong with the account, the site and this project, and which command mends it.
+
+        Looks at the token, the clock, the web app, its WSGI file, virtualenv and agent, the Django settings on the
+        host, static file mappings, the disk (by a file that it writes and deletes) and the error log. What the service
+        answers is a finding, also where that is an error.
+
+        Args:
+            domain: the web app; by default the account's only one.
+            site_url: its URL, if it is not at its domain.
+            manage: where ``manage.py`` is in the project, if not at its root.
+            settings: the settings module, if not the WSGI file's.
+
+        Returns:
+            A finding for each thing that was looked at.
+
+        Raises:
+            ConfigError: a local mistake.
+        """
     def status(
         self,
         local_root: str | os.PathLike[str] | None = None,
@@ -1783,6 +1810,15 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         self, *, domain: str | None = None, site_url: str | None = None
     ) -> Coroutine[list[HistoryEntry] | None]:
         """See `PythonanywhereApi.history`."""
+    def doctor(
+        self,
+        *,
+        domain: str | None = None,
+        site_url: str | None = None,
+        manage: str | None = None,
+        settings: str | None = None,
+    ) -> Coroutine[Diagnosis | None]:
+        """See `PythonanywhereApi.doctor`."""
     def status(
         self,
         local_root: str | os.PathLike[str] | None = None,
@@ -2191,8 +2227,8 @@ class Emulator:
             http as well, at the same port.
         python: the Python for consoles and web apps; by default this one.
         private_paths: let its processes see ``/home/<user>``, ``/var/www`` and ``/var/log`` where the system allows it.
-        request_limit: the seconds that a web app has for one request, to the last byte of its answer. Then its process is
-            killed, and the visitor gets 502.
+        request_limit: the seconds that a web app has for one request, to the last byte of its answer. Then its process
+            is killed, and the visitor gets 502.
         webapp_days: how many days a web app of a free account lives. No call of the API extends it.
         package_index: a folder of wheels, served as a package index from which pip in the account installs.
         undocumented: switches for undocumented behaviour of the service (``retry_after=False``, …).

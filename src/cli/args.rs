@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use super::endpoints::EndpointCommand;
 use super::exit;
@@ -103,6 +104,14 @@ pub enum Command {
     /// accounts with several machines), makes the call, and prints the answer. --timeout limits the login and the
     /// call, each as a whole [default: 300].
     Webfaction(Webfaction),
+    /// Print the completion script for a shell
+    ///
+    /// In bash, "source <(pya completions bash)" turns completions on for this session; put that into ~/.bashrc for all.
+    /// In PowerShell: pya completions powershell | Out-String | Invoke-Expression
+    Completions(Completions),
+    /// Print the manual page
+    #[command(hide = true)]
+    Man,
 }
 
 /// What a project is, where that does not show: shared by `launch` and `init`.
@@ -710,6 +719,13 @@ pub struct Webfaction {
     /// The server, over https unless it is on this machine [default: https://api.webfaction.com/]
     #[arg(long, env = "WEBFACTION_URL", hide_env_values = true, value_name = "URL")]
     pub url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
 }
 
 fn speed(text: &str) -> Result<f64, String> {

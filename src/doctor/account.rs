@@ -92,9 +92,7 @@ fn failed(client: &Client, error: &Error, proxy: Option<&str>) -> Finding {
             "pya login",
         ),
         ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Config => match proxy {
-            Some(name) => {
-                Finding::error(Check::Proxy, format!("{name} names one, and {why}"), format!("unset {name}"))
-            }
+            Some(name) => Finding::error(Check::Proxy, format!("{name} names one, and {why}"), format!("unset {name}")),
             None if client.host().is_public_system() => {
                 let command = format!("curl --head https://{}/", client.host().authority());
                 Finding::error(Check::Host, why, command)

@@ -18,7 +18,8 @@ pub(super) async fn examine(client: &Client) -> Finding {
     match written {
         Ok(()) => Finding::ok(Check::Disk, "it takes another 1 MiB"),
         Err(why) => {
-            let message = format!("it does not take another 1 MiB: delete what is not needed, such as pip's cache: {why}");
+            let message =
+                format!("it does not take another 1 MiB: delete what is not needed, such as pip's cache: {why}");
             Finding::error(Check::Disk, message, format!("pya rm -r /home/{}/.cache", client.user()))
         }
     }

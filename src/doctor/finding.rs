@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 /// What is looked at, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Check {
@@ -124,6 +126,17 @@ impl Finding {
     }
 }
 
+impl Finding {
+    fn document(&self) -> Value {
+        json!({
+            "check": self.check.name(),
+            "state": self.health.to_string(),
+            "message": self.message,
+            "command": self.command,
+        })
+    }
+}
+
 /// All that was found, in the order in which it was looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnosis {
@@ -136,5 +149,13 @@ impl Diagnosis {
     #[must_use]
     pub fn count(&self, health: Health) -> usize {
         self.findings.iter().filter(|finding| finding.health == health).count()
+    }
+
+    /// As it is printed with `--json`, and returned in Python.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        let (errors, warnings) = (self.count(Health::Error), self.count(Health::Warning));
+        let checks: Vec<Value> = self.findings.iter().map(Finding::document).collect();
+        json!({ "ok": errors == 0, "errors": errors, "warnings": warnings, "checks": checks })
     }
 }

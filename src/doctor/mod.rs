@@ -8,11 +8,13 @@ mod account;
 mod disk;
 mod error_log;
 mod examination;
+mod examine;
 mod finding;
 mod served;
 mod settings;
 mod site;
 mod virtualenv;
 
-pub use examination::{Examination, examine};
+pub use examination::Examination;
+pub use examine::examine;
 pub use finding::{Check, Diagnosis, Finding, Health};

@@ -33,9 +33,10 @@ pub(super) async fn examine(
         Err(error) => {
             let why = error.chain();
             // The usual reason: something was added to the requirements.
-            let command = match why.contains("No module named") {
-                true => "pya deploy --requirements requirements.txt",
-                false => "pya manage check",
+            let command = if why.contains("No module named") {
+                "pya deploy --requirements requirements.txt"
+            } else {
+                "pya manage check"
             };
             return (vec![Finding::error(Check::Settings, format!("they cannot be imported: {why}"), command)], None);
         }
@@ -49,7 +50,8 @@ pub(super) async fn examine(
         Finding::error(Check::AllowedHosts, message, "pya deploy")
     });
     findings.push(if inspected.debug {
-        let message = format!("it is on, which shows visitors what nobody should see: turn it off in {name}, and deploy");
+        let message =
+            format!("it is on, which shows visitors what nobody should see: turn it off in {name}, and deploy");
         Finding::warning(Check::Debug, message, "pya deploy")
     } else {
         Finding::ok(Check::Debug, "it is off")

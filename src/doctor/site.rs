@@ -45,9 +45,11 @@ pub(super) fn find(apps: &[Value], configured: Option<&str>) -> (Vec<Finding>, O
     let names = first_few(apps.iter().map(name));
     let finding = match (configured, found) {
         (Some(domain), Some(_)) => Finding::ok(Check::Domain, domain),
-        (Some(domain), None) if apps.is_empty() => {
-            Finding::error(Check::Domain, format!("the account has no web app, so {domain} is not served"), "pya launch")
-        }
+        (Some(domain), None) if apps.is_empty() => Finding::error(
+            Check::Domain,
+            format!("the account has no web app, so {domain} is not served"),
+            "pya launch",
+        ),
         (Some(domain), None) => Finding::error(
             Check::Domain,
             format!("the account has no web app {domain}, but {names}: correct domain under [tool.pythonanywhere]"),
@@ -140,7 +142,9 @@ pub(super) async fn examine_agent(examination: &Examination, site: &Site) -> (Fi
     };
     let report = match report {
         Ok(report) => report,
-        Err(error) => return (Finding::error(Check::Agent, error.chain(), format!("pya agent status {domain}")), false),
+        Err(error) => {
+            return (Finding::error(Check::Agent, error.chain(), format!("pya agent status {domain}")), false);
+        }
     };
     let said = report.status.to_string();
     let finding = match &report.status {

@@ -190,7 +190,8 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<EmulatorState
     let acceptor = settings.tls.as_deref().map(tls::acceptor).transpose()?;
     let api = listener::bind(settings.port)?;
     let site = listener::bind(0)?;
-    let packages = settings.package_index.clone().map(|folder| Ok::<_, io::Error>((package_folder(folder)?, listener::bind(0)?)));
+    let packages =
+        settings.package_index.clone().map(|folder| Ok::<_, io::Error>((package_folder(folder)?, listener::bind(0)?)));
     let packages = packages.transpose()?;
     let processes = Processes::new(&settings, &account)?;
     let scheme = if acceptor.is_some() { "https" } else { "http" };

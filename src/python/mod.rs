@@ -15,7 +15,6 @@
 //! | `emulator` | `pythonanywhere_api.testing` |
 //! | `webfaction` | `pythonanywhere_api.webfaction` |
 
-#[cfg(unix)]
 mod cli;
 mod client;
 mod convert;

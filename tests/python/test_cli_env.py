@@ -156,9 +156,9 @@ def test_on_a_terminal_values_are_asked_for_and_not_shown(pya, host):
         start_new_session=True,
     ) as run:
         os.close(its)
-        seen = read_until(ours, "SECRET_KEY:")
+        seen = read_until(ours, "SECRET_KEY (not shown):")
         os.write(ours, b"s3cret\n")
-        seen += read_until(ours, "OTHER:")
+        seen += read_until(ours, "OTHER (not shown):")
         os.write(ours, b"0ther\n")
         seen += read_until(ours, "reloaded")
         assert run.wait(60) == 0

@@ -302,6 +302,8 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
         "pya open": pya.json("open", DISPLAY="", WAYLAND_DISPLAY="", BROWSER=""),
         "pya reload": pya.json("reload", "me.pythonanywhere.com"),
         "pya agent status": pya.json("agent", "install") and pya.json("agent", "status"),
+        "pya doctor": pya.json("doctor", code=1),
+        "pya env list": pya.json("env", "list", "--show"),
         "pya manage": json.loads(pya("--json", "manage", "--", "check").stdout),
         "Failures": pya.json("cat", "b.txt", code=5),
     }
@@ -309,7 +311,7 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
         "pya launch", "pya init", "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya get", "pya put",
         "pya rm",
         "pya login", "pya logout", "pya whoami", "pya status", "pya open",
-        "pya reload", "pya agent status", "pya manage", "Failures",
+        "pya reload", "pya agent status", "pya doctor", "pya env list", "pya manage", "Failures",
     ]  # fmt: skip
     for heading, document in documents.items():
         assert set(table(page, heading)) == set(document), heading

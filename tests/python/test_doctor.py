@@ -1,6 +1,8 @@
 """`pya doctor`: a healthy site, and every planted mistake found, with the command that mends it."""
 
+import asyncio
 import contextlib
+import inspect
 import json
 import os
 import site as python_site
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 from command import Pya, clean_environment
 
-from pythonanywhere_api import Client
+from pythonanywhere_api import AsyncPythonanywhereApi, Client, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator
 
 DOMAIN = "demo.pythonanywhere.com"
@@ -129,6 +131,25 @@ def test_a_healthy_site_has_neither_errors_nor_warnings(patient):
     shown = patient.pya("doctor")
     assert shown.stdout.splitlines()[0].split() == ["ok", "configuration", "it", "can", "be", "used"]
     assert "all is well" in shown.stderr
+
+
+@pytest.mark.parametrize("kind", [PythonanywhereApi, AsyncPythonanywhereApi])
+def test_both_classes_return_what_the_command_prints(patient, kind, monkeypatch):
+    monkeypatch.setenv("PYTHONANYWHERE_RATE_LIMIT", "off")
+    api = kind(patient.host.url, patient.host.user, patient.host.token, "mysite")
+
+    async def examine(**options):
+        found = api.doctor(**options)
+        return await found if inspect.isawaitable(found) else found
+
+    site = {"domain": DOMAIN, "site_url": patient.host.site_url}
+    found = asyncio.run(examine(**site))
+    assert found["checks"] == patient.pya.json("doctor")["checks"][1:]
+    patient.client.webapps.disable(DOMAIN)
+    found = asyncio.run(examine(**site))
+    patient.client.webapps.enable(DOMAIN)
+    assert not found["ok"]
+    assert f"pya webapps enable {DOMAIN}" in [check["command"] for check in found["checks"]]
 
 
 Plant = Callable[[Patient], contextlib.AbstractContextManager[dict[str, str] | None]]

@@ -279,6 +279,8 @@ def test_in_the_web_app_they_are_as_they_are_now_and_what_the_wsgi_file_set_stay
         "WSGI": "by the file",
         "ADDED": "new",
     }
+    # A command that is not of this web app, such as pip, has what the web app was loaded with.
+    assert seen(host, "GONE", "ADDED", loaded=loaded, domain=None) == {"GONE": "old", "ADDED": None}
 
 
 def test_a_command_is_not_run_without_those_that_cannot_be_read(host):

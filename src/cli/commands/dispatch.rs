@@ -1,8 +1,9 @@
 //! Maps a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, createsuperuser, demo, deploy, diff, doctor, endpoint, env, get, history, init, launch, login,
-    logout, logs, ls, open, pull, put, reload, rm, rollback, status, verify, webfaction, whoami,
+    agent, api, cat, command, completions, createsuperuser, demo, deploy, diff, doctor, endpoint, env, get, history,
+    init, launch, login, logout, logs, ls, man, open, pull, put, reload, rm, rollback, status, verify, webfaction,
+    whoami,
 };
 use crate::cli::args::Command;
 use crate::cli::context::Context;
@@ -45,6 +46,8 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Api(args) => api::run(&args, context).await,
         Command::Endpoint(command) => endpoint::run(&command, context).await,
         Command::Webfaction(args) => webfaction::run(&args, context).await,
+        Command::Completions(args) => Ok(completions::run(&args, context)),
+        Command::Man => man::run(context),
         // `run_command` handles it, because it waits for the signals itself.
         Command::Emulator(_) => Err(Error::Closed),
     }

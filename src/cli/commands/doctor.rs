@@ -4,8 +4,6 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
-
 use super::project::remote;
 use crate::cli::args::Doctor;
 use crate::cli::context::Context;
@@ -61,21 +59,8 @@ fn unusable(error: &Error) -> Finding {
 }
 
 fn report(diagnosis: &Diagnosis, context: &Context) {
+    context.output.answer(&table(diagnosis), &diagnosis.document());
     let counts = [Health::Error, Health::Warning].map(|health| diagnosis.count(health));
-    let checks: Vec<_> = diagnosis
-        .findings
-        .iter()
-        .map(|finding| {
-            json!({
-                "check": finding.check.name(),
-                "state": finding.health.to_string(),
-                "message": finding.message,
-                "command": finding.command,
-            })
-        })
-        .collect();
-    let document = json!({ "ok": counts[0] == 0, "errors": counts[0], "warnings": counts[1], "checks": checks });
-    context.output.answer(&table(diagnosis), &document);
     context.output.say(&match counts {
         [0, 0] => "all is well".to_owned(),
         [errors, warnings] => format!("errors: {errors}, warnings: {warnings}"),

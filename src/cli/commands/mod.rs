@@ -5,12 +5,15 @@ mod agent;
 mod api;
 mod cat;
 mod command;
+mod completions;
 mod createsuperuser;
+#[cfg(unix)]
 mod demo;
 mod deploy;
 mod diff;
 mod dispatch;
 mod doctor;
+#[cfg(unix)]
 mod emulator;
 mod endpoint;
 mod env;
@@ -23,6 +26,9 @@ mod login;
 mod logout;
 mod logs;
 mod ls;
+mod man;
+#[cfg(not(unix))]
+mod no_emulator;
 mod open;
 mod project;
 mod pull;
@@ -37,3 +43,5 @@ mod whoami;
 
 pub use dispatch::run;
 pub use emulator::run as emulate;
+#[cfg(not(unix))]
+use no_emulator::{demo, emulator};

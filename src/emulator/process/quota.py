@@ -1,9 +1,9 @@
 """Refuses to open files for writing once the account's disk is full, in every Python that the account runs.
 
-It is imported as `sitecustomize`, from a folder in `PYTHONPATH` that also has `quota.json`: `quota` in bytes, `counted`
-(the real folders that count) and `guarded` (the paths by which the account's processes know them). There is no other way
-without privileges: nothing of the kernel limits how much the folders of a process may hold. Programs that are not Python
-are not held back.
+It is imported as `sitecustomize`, from a folder in `PYTHONPATH` that also has `quota.json`: `quota` in bytes,
+`counted` (the real folders that count) and `guarded` (the paths by which the account's processes know them). There is
+no other way without privileges: nothing of the kernel limits how much the folders of a process may hold. Programs that
+are not Python are not held back.
 """
 
 import errno
@@ -65,12 +65,14 @@ def main():
     sys.addaudithook(Disk(**settings).audit)
     # The account sees none of this, and a module of its own by this name counts.
     sys.path[:] = [folder for folder in sys.path if folder != here]
-    del sys.modules["sitecustomize"]
+    ours = sys.modules.pop("sitecustomize")
     try:
         importlib.import_module("sitecustomize")
     except ModuleNotFoundError as error:
         if error.name != "sitecustomize":
             raise
+        # Whoever imports this module expects to find it there.
+        sys.modules["sitecustomize"] = ours
 
 
 main()

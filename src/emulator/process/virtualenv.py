@@ -1,6 +1,6 @@
-"""Stands in for virtualenv, which the host has: makes a virtual environment with the module venv of the Python named.
+"""Stands in for virtualenv, which the host has: makes a virtual environment by the module venv of a named Python.
 
-Called as `virtualenv [-p PYTHON] [OPTION…] FOLDER`. It needs no network: venv installs the pip that Python brings along.
+Called as `virtualenv [-p PYTHON] [OPTION…] FOLDER`. It needs no network: venv installs the pip that its Python brings.
 """
 
 import argparse

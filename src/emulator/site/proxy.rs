@@ -67,13 +67,11 @@ impl Proxy {
         let deadline = Deadline { at: Instant::now() + limit, limit };
         let sent = forward(&self.http, &format!("http://127.0.0.1:{}", guard.port), scheme, request).await?;
         let worker = BusyWorker { state: Arc::clone(&self.state), domain: app.domain_name.clone(), guard };
-        match timeout_at(deadline.at, sent.send()).await {
-            Ok(answer) => back(answer?, deadline, Some(worker), ()),
-            Err(_) => {
-                worker.abandon(limit).await;
-                Err(deadline.exceeded().into())
-            }
+        if let Ok(answer) = timeout_at(deadline.at, sent.send()).await {
+            return back(answer?, deadline, Some(worker), ());
         }
+        worker.abandon(limit).await;
+        Err(deadline.exceeded().into())
     }
 
     pub(super) async fn ask_website(
@@ -174,15 +172,13 @@ fn back(
     }
     let body = stream::unfold(Some((answer.bytes_stream(), worker, guard)), move |state| async move {
         let (mut body, worker, guard) = state?;
-        match timeout_at(deadline.at, body.next()).await {
-            Ok(chunk) => chunk.map(|chunk| (chunk.map_err(io::Error::other), Some((body, worker, guard)))),
-            Err(_) => {
-                if let Some(worker) = worker {
-                    worker.abandon(deadline.limit).await;
-                }
-                Some((Err(deadline.exceeded()), None))
-            }
+        if let Ok(chunk) = timeout_at(deadline.at, body.next()).await {
+            return chunk.map(|chunk| (chunk.map_err(io::Error::other), Some((body, worker, guard))));
         }
+        if let Some(worker) = worker {
+            worker.abandon(deadline.limit).await;
+        }
+        Some((Err(deadline.exceeded()), None))
     });
     Ok(response.body(Body::from_stream(body))?)
 }
