@@ -12,6 +12,7 @@
 //! | [`host`] | what runs on the host: bundles, jobs, their executors, the agent in the web app |
 //! | [`finder`] | recursive search of remote files with masks |
 //! | [`api`] | one file per endpoint family of the service |
+//! | [`login`] | tokens that a person keeps on this machine for the command; stands beside `api` |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
 //! | [`error`], [`clock`], [`setting`], [`parameters`] | what all share, with some private helpers |
 //!
@@ -33,6 +34,7 @@ pub mod emulator;
 pub mod error;
 pub mod finder;
 pub mod host;
+pub mod login;
 pub mod parameters;
 mod per_process;
 #[cfg(feature = "python")]

@@ -21,6 +21,8 @@ from .types import (
     DeployStep,
     Drift,
     HistoryEntry,
+    InspectedSettings,
+    InstalledRequirements,
     ListedEntry,
     PullReport,
     PythonVersionInfo,
@@ -28,8 +30,10 @@ from .types import (
     ScheduledTask,
     StaticFile,
     StaticHeader,
+    StatusReport,
     Student,
     SystemImageInfo,
+    Virtualenv,
     Webapp,
     Website,
 )
@@ -1304,8 +1308,91 @@ class PythonanywhereApi(_PythonanywhereBase):
             KeyboardInterrupt: Ctrl-C; its ``report`` is the report so far. A command that runs is ended on the host,
                 and the next deploy says that it is owed.
         """
+    def make_virtualenv(
+        self,
+        name: str,
+        python: str,
+        *,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> Virtualenv | None:
+        """Makes a virtualenv in ``~/.virtualenvs`` on the host, unless there is one of this name.
+
+        One that is there is used and never made anew; only what an interrupted call left half-made is removed.
+
+        Args:
+            name: letters, digits, dots, hyphens and underscores.
+            python: its version, such as ``"3.13"``.
+            executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
+
+        Returns:
+            Where it is and whether it was made now; ``None`` with `error_message` set on network and HTTP errors.
+
+        Raises:
+            ConfigError: nothing can do it; the host has no such Python; what is there has another one, or is no
+                virtualenv.
+        """
+    def install_requirements(
+        self,
+        requirements: str,
+        virtualenv: str,
+        *,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> InstalledRequirements | None:
+        """Installs a requirements file of the project in a virtualenv, unless what it says was installed there last.
+
+        Each requirement is made into wheels by itself, in steps that each end before the limit of a request to the site;
+        then all are installed at once. Interrupted, the next call goes on from there. A file that says more than names
+        and versions is installed by one call of pip.
+
+        Args:
+            requirements: path in the project.
+            virtualenv: path of the virtualenv in the account.
+            executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
+
+        Returns:
+            What was done; ``None`` with `error_message` set on network and HTTP errors, and where pip fails.
+
+        Raises:
+            ConfigError: nothing can do it, there is no such file, or the virtualenv has no Python that works.
+        """
+    def inspect_settings(
+        self,
+        *,
+        manage: str | None = None,
+        settings: str | None = None,
+        virtualenv: str | None = None,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> InspectedSettings | None:
+        """Imports the Django settings on the host and returns those that decide how the project is served.
+
+        They are a fixed list without secrets; what the settings print is thrown away.
+
+        Args:
+            manage: path of ``manage.py`` in the project, if not at its root.
+            settings: the settings module, if not that of the web app.
+            virtualenv: path of the virtualenv in the account, if not that of the web app.
+            executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
+
+        Returns:
+            The settings; ``None`` with `error_message` set on network and HTTP errors, and where they cannot be imported.
+
+        Raises:
+            ConfigError: nothing can do it, or it would not see what the web app sees.
+        """
     @property
-    def agent(self) -> AgentOfWebApp[AgentChange | None, AgentStatus | None]:
+    def agent(self) -> AgentOfWebApp[AgentChange | None, AgentStatus | None, dict[str, str] | None, list[str] | None]:
         """The agent in a web app, which unpacks bundles and runs commands there."""
     def manage(
         self,
@@ -1403,6 +1490,33 @@ class PythonanywhereApi(_PythonanywhereBase):
 
         Returns:
             At most 50 deploys and 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
+        """
+    def status(
+        self,
+        local_root: str | os.PathLike[str] | None = None,
+        *,
+        path_masks: Iterable[str] | None = None,
+        protected: Iterable[str] | None = None,
+        no_git: bool = False,
+        domain: str | None = None,
+        site_url: str | None = None,
+    ) -> StatusReport | None:
+        """Shows how the account, its site and this project stand. Changes nothing.
+
+        Sends at most six requests, and one more for each deploy that is running or was interrupted.
+
+        Args:
+            local_root: the project on this machine, to say whether it differs from what was deployed.
+            path_masks, protected, no_git: as for `deploy_diff`; with `local_root` only.
+            domain: the site; by default all web apps of the account.
+            site_url: its URL, if it is not at its domain.
+
+        Returns:
+            CPU seconds, sites with the days that are left of them, the agent of the first site, the last deploy, and
+            how many local files differ; ``None`` with `error_message` set on network and HTTP errors.
+
+        Raises:
+            ConfigError: a local mistake.
         """
     def rollback(
         self,
@@ -1578,8 +1692,52 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         rollback_on_failure: bool = False,
     ) -> Coroutine[DeployReport]:
         """As `PythonanywhereApi.deploy`, awaited."""
+    def make_virtualenv(
+        self,
+        name: str,
+        python: str,
+        *,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> Coroutine[Virtualenv | None]:
+        """See `PythonanywhereApi.make_virtualenv`."""
+    def install_requirements(
+        self,
+        requirements: str,
+        virtualenv: str,
+        *,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> Coroutine[InstalledRequirements | None]:
+        """See `PythonanywhereApi.install_requirements`."""
+    def inspect_settings(
+        self,
+        *,
+        manage: str | None = None,
+        settings: str | None = None,
+        virtualenv: str | None = None,
+        executor: _Executor = "auto",
+        console: int | None = None,
+        domain: str | None = None,
+        site_url: str | None = None,
+        allow_tasks: bool = False,
+    ) -> Coroutine[InspectedSettings | None]:
+        """See `PythonanywhereApi.inspect_settings`."""
     @property
-    def agent(self) -> AgentOfWebApp[Coroutine[AgentChange | None], Coroutine[AgentStatus | None]]:
+    def agent(
+        self,
+    ) -> AgentOfWebApp[
+        Coroutine[AgentChange | None],
+        Coroutine[AgentStatus | None],
+        Coroutine[dict[str, str] | None],
+        Coroutine[list[str] | None],
+    ]:
         """See `PythonanywhereApi.agent`."""
     def manage(
         self,
@@ -1624,6 +1782,17 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         self, *, domain: str | None = None, site_url: str | None = None
     ) -> Coroutine[list[HistoryEntry] | None]:
         """See `PythonanywhereApi.history`."""
+    def status(
+        self,
+        local_root: str | os.PathLike[str] | None = None,
+        *,
+        path_masks: Iterable[str] | None = None,
+        protected: Iterable[str] | None = None,
+        no_git: bool = False,
+        domain: str | None = None,
+        site_url: str | None = None,
+    ) -> Coroutine[StatusReport | None]:
+        """See `PythonanywhereApi.status`."""
     def rollback(
         self,
         deploy_id: str | None = None,
@@ -2206,9 +2375,11 @@ def _webfaction_classes() -> tuple[type[Any], type[Any]]: ...
 
 _Change = TypeVar("_Change")
 _Status = TypeVar("_Status")
+_Variables = TypeVar("_Variables")
+_Names = TypeVar("_Names")
 
 @final
-class AgentOfWebApp(Generic[_Change, _Status]):
+class AgentOfWebApp(Generic[_Change, _Status, _Variables, _Names]):
     """The agent in a web app. Its methods wait or are coroutines, like those of the class that it is an attribute of.
 
     It is code of this package, stored in ``/home/<user>/.pya/agent-<domain>/`` and started by a stub in the WSGI file,
@@ -2240,6 +2411,28 @@ class AgentOfWebApp(Generic[_Change, _Status]):
 
         Raises:
             ConfigError: it was changed since; the message shows how.
+        """
+    def variables(self, domain: str) -> _Variables:
+        """Reads the environment variables of a web app that :meth:`set_variables` or ``pya env`` has set, by name.
+
+        They are in a file that only the account may read, and may be passwords.
+        """
+    def set_variables(
+        self, domain: str, values: Mapping[str, str | None], site_url: str | None = None
+    ) -> _Names:
+        """Sets environment variables of a web app, and removes those whose value is ``None``; returns the names of all.
+
+        The web app has them from its next reload on, commands on the host at once. They go before what the web app
+        inherits. No receipt or history repeats a value.
+
+        Args:
+            domain: of the web app.
+            values: by name. Names that decide for whom, or which, code is run (``API_TOKEN``, ``HOME``, ``PATH``, ``LD_*``,
+                ``PYTHON*``, ``DJANGO_SETTINGS_MODULE``) are refused; so is more than 64 KiB of all.
+            site_url: where the site is, if not at the domain.
+
+        Raises:
+            ConfigError: the web app has no agent, which keeps them; or a name is refused.
         """
 
 @final

@@ -18,21 +18,28 @@ __all__ = [
     "Certificate",
     "Console",
     "ConsoleOutput",
+    "CpuStatus",
     "CpuUsage",
     "DeployEstimate",
     "DeployStep",
     "Drift",
     "HistoryEntry",
     "HistoryStep",
+    "InspectedSettings",
+    "InstalledRequirements",
     "ListedEntry",
+    "LocalStatus",
     "PullReport",
     "PythonVersionInfo",
     "RollbackReport",
     "ScheduledTask",
+    "SiteStatus",
     "StaticFile",
     "StaticHeader",
+    "StatusReport",
     "Student",
     "SystemImageInfo",
+    "Virtualenv",
     "Webapp",
     "Website",
 ]
@@ -199,6 +206,47 @@ class AgentStatus(TypedDict):
     warnings: list[str]
 
 
+class Virtualenv(TypedDict):
+    """A virtualenv on the host: its path in the account, its version of Python, and whether it was made just now."""
+
+    path: str
+    python: str
+    created: bool
+
+
+class InstalledRequirements(TypedDict):
+    """What an installation of requirements did.
+
+    ``installed`` is false where the virtualenv had what the file says already. ``packages`` counts those that were new,
+    ``rounds`` the steps it took, and ``in_one_go`` says why it was left to one call of pip, if it was.
+    """
+
+    installed: bool
+    packages: int
+    rounds: int
+    in_one_go: str | None
+
+
+class InspectedSettings(TypedDict):
+    """The Django settings that decide how a project is served; ``settings`` is their module, ``django`` the version.
+
+    ``engines`` are those of ``DATABASES``. Of ``SECRET_KEY`` it says only whether there is one.
+    """
+
+    settings: str
+    django: str
+    debug: bool
+    allowed_hosts: list[str]
+    csrf_trusted_origins: list[str]
+    static_url: str | None
+    static_root: str | None
+    media_url: str | None
+    media_root: str | None
+    engines: list[str]
+    has_secret_key: bool
+    wsgi_application: str | None
+
+
 class DeployEstimate(TypedDict):
     """What a way of deploying costs, commands included: requests to the API, and the seconds that it takes at least.
 
@@ -282,6 +330,58 @@ class HistoryEntry(TypedDict):
     undoes: str | None
     exit_status: int | None
     migrations: list[str]
+
+
+class CpuStatus(TypedDict):
+    """The CPU seconds of the day, which consoles and tasks use up, and when counting begins anew."""
+
+    used_seconds: float
+    limit_seconds: float
+    next_reset: str | None
+
+
+class SiteStatus(TypedDict):
+    """A web app, or a website that a command serves; `exists` is false if the account has none at that domain.
+
+    `expiry` is the last day on which it is served, as ``"2026-12-24"``, and `days_left` how many days there are until
+    then; less than 0 if it has expired. A free account's web app expires a month after somebody extended it.
+    """
+
+    domain: str
+    exists: bool
+    enabled: bool | None
+    python: str | None
+    virtualenv: str | None
+    expiry: str | None
+    days_left: int | None
+
+
+class LocalStatus(TypedDict):
+    """How the local files differ from what was deployed, in numbers of files."""
+
+    differs: bool
+    added: int
+    changed: int
+    removed: int
+
+
+class StatusReport(TypedDict):
+    """An account, its sites and a project.
+
+    `agent` is that of the first site: ``"answers"``, ``"silent"``, ``"needs_reload"`` (the web app has an old token)
+    or ``"not_installed"``; ``None`` without a web app. `last_deploy` is ``None`` if nothing was deployed, and `local`
+    if no local files were looked at. `requests` is how many it took.
+    """
+
+    user: str
+    host: str
+    cpu: CpuStatus
+    sites: list[SiteStatus]
+    agent: Literal["answers", "silent", "needs_reload", "not_installed"] | None
+    last_deploy: HistoryEntry | None
+    local: LocalStatus | None
+    warnings: list[str]
+    requests: int
 
 
 class RollbackReport(TypedDict):

@@ -15,7 +15,8 @@ use crate::deploy::{Compare, ExecutorChoice};
 /// Deploy Django projects to PythonAnywhere with few requests.
 ///
 /// Settings come from options, then from the environment (API_TOKEN, PYTHONANYWHERE_USERNAME, PYTHONANYWHERE_SITE,
-/// PYTHONANYWHERE_DOMAIN, PYTHONANYWHERE_RATE_LIMIT), then from the table [tool.pythonanywhere] in pyproject.toml.
+/// PYTHONANYWHERE_DOMAIN, PYTHONANYWHERE_RATE_LIMIT, PYA_ENV), then from the table [tool.pythonanywhere] in
+/// pyproject.toml. The API token can also come from pya login.
 #[derive(Debug, Parser)]
 #[command(name = "pya", version, after_help = exit::HELP)]
 pub struct Cli {
@@ -31,6 +32,20 @@ pub enum Command {
     Demo(Demo),
     /// Emulate the service on this machine, for your tests
     Emulator(Emulator),
+    /// Keep the account's API token on this machine, for later commands
+    ///
+    /// Asks for the user name and the token, which is not shown, and tries it: an account in the EU is found as well.
+    /// The token goes into the system's keyring if one answers within 3 seconds, else into a file that nobody else can
+    /// read. Only pya uses it, and only for this user at this host. Without a terminal, the token is a line of stdin.
+    Login,
+    /// Forget the API token that pya login kept
+    Logout(Logout),
+    /// Show which account commands work with, and where its API token comes from
+    Whoami,
+    /// Show the account, the web app and the last deploy in a few lines
+    Status(Status),
+    /// Open the site in a browser, and print its address
+    Open(Open),
     /// Show what a deploy would change, without writing anything
     Diff(Diff),
     /// Upload what changed, and reload the web app
@@ -38,8 +53,16 @@ pub enum Command {
     /// Install, check or remove the agent in a web app, which runs fast deploys and commands
     #[command(subcommand)]
     Agent(Agent),
+    /// List or change a web app's environment variables, which may be passwords
+    #[command(subcommand)]
+    Env(Env),
     /// Run manage.py on the host, with the web app's Python
     Manage(Manage),
+    /// Make a superuser of the site, who can log in to Django's admin
+    ///
+    /// Asks for what is not given. The password comes from DJANGO_SUPERUSER_PASSWORD or a question; it is in no command
+    /// line, history or log, here or on the host.
+    Createsuperuser(Createsuperuser),
     /// Run a command on the host, in a task or a console
     Run(Run),
     /// Compare the files on the host with what was deployed and with the local files
@@ -74,6 +97,43 @@ pub enum Command {
     /// accounts with several machines), makes the call, and prints the answer. --timeout limits the login and the
     /// call, each as a whole [default: 300].
     Webfaction(Webfaction),
+}
+
+#[derive(Debug, Args)]
+pub struct Logout {
+    /// Forget the tokens of all accounts
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    pub select: Select,
+    /// The web app [default: the configured ones, else all of the account]
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// URL of the site, if it is not at its domain
+    #[arg(long, value_name = "URL")]
+    pub site_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Open {
+    /// The web app [default: the configured one, else the account's only one]
+    pub domain: Option<String>,
+    /// Open Django's admin
+    #[arg(long, group = "page")]
+    pub admin: bool,
+    /// Open the account's dashboard at PythonAnywhere
+    #[arg(long, group = "page", conflicts_with = "domain")]
+    pub dashboard: bool,
+    /// Open the list of the account's consoles at PythonAnywhere
+    #[arg(long, group = "page", conflicts_with = "domain")]
+    pub console: bool,
+    /// URL of the site, if it is not at its domain
+    #[arg(long, value_name = "URL")]
+    pub site_url: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -262,6 +322,71 @@ pub struct AgentOf {
     pub site_url: Option<String>,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum Env {
+    /// List the names of the variables
+    List {
+        #[command(flatten)]
+        of: EnvOf,
+        /// Print the values too
+        #[arg(long)]
+        show: bool,
+    },
+    /// Set variables, whose values are asked for or, for a single one, read from stdin; then reload the web app
+    Set {
+        /// Names of the variables
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        #[command(flatten)]
+        of: EnvOf,
+        /// Do not reload the web app, which has them only after a reload
+        #[arg(long)]
+        no_reload: bool,
+    },
+    /// Remove variables, and reload the web app
+    Unset {
+        /// Names of the variables
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        #[command(flatten)]
+        of: EnvOf,
+        /// Do not reload the web app, which has them until it is reloaded
+        #[arg(long)]
+        no_reload: bool,
+    },
+    /// Set the variables of a file such as .env, and reload the web app; nothing in the values is interpolated
+    Push {
+        /// The file, with lines of NAME=VALUE; - is stdin
+        file: PathBuf,
+        #[command(flatten)]
+        of: EnvOf,
+        /// Do not reload the web app, which has them only after a reload
+        #[arg(long)]
+        no_reload: bool,
+    },
+    /// Write the variables to a file that only you can read
+    Pull {
+        /// The file
+        #[arg(default_value = ".env")]
+        file: PathBuf,
+        #[command(flatten)]
+        of: EnvOf,
+        /// Replace the file if it exists
+        #[arg(long)]
+        overwrite: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct EnvOf {
+    /// The web app [default: the configured domain]
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// URL of the site, if it is not at its domain
+    #[arg(long, value_name = "URL")]
+    pub site_url: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub struct Manage {
     /// The web app [default: the configured domain]
@@ -274,6 +399,28 @@ pub struct Manage {
     pub settings: Option<String>,
     // Not `--env`, by which many tools choose between staging and production.
     /// Environment variable for the command; without a value, the one that it has here; may be given several times
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub set_env: Vec<String>,
+    /// The project's folder in the account [default: /home/<user>/<project>]
+    #[arg(long, value_name = "PATH")]
+    pub remote_root: Option<String>,
+    #[command(flatten)]
+    pub executors: ExecutorOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct Createsuperuser {
+    /// Name of the superuser [default: $DJANGO_SUPERUSER_USERNAME, else asked for]
+    #[arg(long, value_name = "NAME")]
+    pub username: Option<String>,
+    /// Email address of the superuser [default: $DJANGO_SUPERUSER_EMAIL, else asked for]
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
+    /// Django settings module for manage.py [default: the configured one, else that of the web app]
+    #[arg(long, value_name = "MODULE")]
+    pub settings: Option<String>,
+    /// Environment variable for the command, such as DJANGO_SUPERUSER_<FIELD> for another required field of the user
+    /// model; without a value, the one that it has here; may be given several times
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub set_env: Vec<String>,
     /// The project's folder in the account [default: /home/<user>/<project>]

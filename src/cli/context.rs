@@ -67,7 +67,7 @@ impl Context {
     /// As [`Settings::load`].
     pub fn settings_at(&self, folder: &Path) -> Result<Settings<'_>> {
         let waits = Arc::new(Waits::new(&self.output));
-        Ok(Settings::load(&self.global, Environment::read(), folder)?.observed_by(waits))
+        Ok(Settings::load(&self.global, &self.output, Environment::read(), folder)?.observed_by(waits))
     }
 }
 

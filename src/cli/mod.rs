@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `args`, `options` | the commands and their options |
 //! | `usage` | command lines as people type them |
+//! | `account` | the account and where its token comes from |
+//! | `environments` | tables that override others, as for a staging site |
 //! | `settings` | what holds when an option is not given: environment, `pyproject.toml` |
 //! | `context` | what every command works with |
 //! | `paths` | paths in the account as people type them |
@@ -11,21 +13,27 @@
 //! | `commands` | one file per command |
 //! | `endpoints` | a command for each endpoint of the service |
 //! | `output`, `progress`, `waits` | data to stdout, messages and bars to stderr |
+//! | `prompt` | questions to the person at the terminal |
 //! | `terminal`, `table` | what may reach a terminal, and how wide it is |
 //! | `exit` | the exit codes |
+//! | `github` | annotations and the job summary in GitHub Actions |
 
+mod account;
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
 mod args;
 mod commands;
 mod context;
 mod endpoints;
+mod environments;
 mod exit;
+mod github;
 mod log;
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
 mod options;
 mod output;
 mod paths;
 mod progress;
+mod prompt;
 mod run;
 mod settings;
 mod signals;

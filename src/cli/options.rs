@@ -17,9 +17,12 @@ pub struct Global {
     /// Name of the account
     #[arg(long, global = true, value_name = "NAME")]
     pub user: Option<String>,
-    /// Read the API token from this file instead of $API_TOKEN
+    /// Read the API token from this file instead of $API_TOKEN or the login
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// Environment in pyproject.toml, such as staging: [tool.pythonanywhere.env.NAME] overrides keys of the table
+    #[arg(long, global = true, value_name = "NAME", env = "PYA_ENV", hide_env_values = true)]
+    pub env: Option<String>,
     /// Name of the project, which is its folder in the account's home folder
     #[arg(long, global = true, value_name = "NAME")]
     pub project: Option<String>,

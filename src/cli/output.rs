@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use indicatif::MultiProgress;
 use serde_json::{Value, json};
 
+use super::github::{self, Level};
 use super::terminal;
 use crate::error::Error;
 
@@ -22,6 +23,8 @@ pub struct Output {
     is_terminal: bool,
     /// Stderr is a terminal that takes colours and other control sequences.
     control: bool,
+    /// Messages are annotations of a job of GitHub Actions.
+    annotates: bool,
     /// A document went out already; a second one would make stdout unreadable.
     answered: AtomicBool,
     /// The reader of stdout has gone away.
@@ -41,6 +44,7 @@ impl Output {
             quiet,
             is_terminal: io::stdout().is_terminal(),
             control: !terminal::is_plain() && io::stderr().is_terminal(),
+            annotates: github::is_runner(),
             answered: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             lost: AtomicBool::new(false),
@@ -148,9 +152,23 @@ impl Output {
         }
     }
 
+    /// Prints a question and leaves the cursor behind it.
+    pub fn ask(&self, question: &str) {
+        let text = terminal::printable(question);
+        self.bars.suspend(|| {
+            let mut stderr = io::stderr().lock();
+            let _ = write!(stderr, "{text} ").and_then(|()| stderr.flush());
+        });
+    }
+
+    /// Ends the line of a question whose answer was not shown.
+    pub fn end_line(&self) {
+        self.to_stderr("", "");
+    }
+
     /// Prints a warning.
     pub fn warn(&self, text: &str) {
-        self.to_stderr(&self.painted("33", "warning: "), text);
+        self.message(Level::Warning, text);
     }
 
     /// Prints the error that ended the command.
@@ -170,7 +188,33 @@ impl Output {
 
     /// Prints a failure as a message, without a JSON document.
     pub fn failure(&self, text: &str) {
-        self.to_stderr(&self.painted("31", "error: "), text);
+        self.message(Level::Error, text);
+    }
+
+    fn message(&self, level: Level, text: &str) {
+        if self.annotates {
+            return self.to_stderr("", &github::annotation(level, &terminal::printable(text)));
+        }
+        let start = match level {
+            Level::Warning => self.painted("33", "warning: "),
+            Level::Error => self.painted("31", "error: "),
+        };
+        self.to_stderr(&start, text);
+    }
+
+    /// Prints lines that the host wrote, below a title.
+    pub fn quote<'a>(&self, title: &str, lines: impl Iterator<Item = &'a str>) {
+        if self.annotates && !self.quiet {
+            match github::group(title, lines) {
+                Ok(group) => self.to_stderr("", &group),
+                Err(error) => self.warn(&format!("the output of {title} is not shown: {error}")),
+            }
+            return;
+        }
+        self.say(title);
+        for line in lines {
+            self.say(&format!("    {line}"));
+        }
     }
 
     fn painted(&self, code: &str, text: &str) -> String {

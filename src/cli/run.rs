@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind as ParseErrorKind;
+use futures_util::FutureExt;
 use tokio::runtime::{Builder, Runtime};
 
 use super::args::{Cli, Command};
@@ -80,7 +81,11 @@ fn run_command(context: &Context, command: Command) -> Result<Exit> {
             return commands::emulate(&args, context, &mut signals).await;
         }
         let (exit, by) = tokio::select! {
-            exit = commands::run(command, context) => (exit, None),
+            // A command that waits on this thread, as for a keyring, fails because of the signal before that is seen here.
+            exit = commands::run(command, context) => match signals.next().now_or_never() {
+                Some(by) if exit.is_err() => (Ok(by), Some(by)),
+                _ => (exit, None),
+            },
             by = signals.next() => (Ok(by), Some(by)),
         };
         if let Some(by) = by {

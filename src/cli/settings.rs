@@ -1,4 +1,5 @@
-//! What holds for this run: options, then the environment, then `[tool.pythonanywhere]` in `pyproject.toml`.
+//! What holds for this run: options, then the environment, then `[tool.pythonanywhere]` in `pyproject.toml`; for the token
+//! last what `pya login` kept.
 //!
 //! The table is searched for in the project's folder and the folders above it, as other tools do, but not beyond the
 //! work tree, and not in a file of another user: a file that someone else put into a shared folder must not decide where
@@ -13,11 +14,15 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::account::{Account, NamedAccount, TokenSource, missing_user};
+use super::environments;
 use super::options::{self, Global};
+use super::output::Output;
 use super::paths::{home, remote_path};
 use crate::client::{BaseUrl, Client, Environment, Observer, Options, RateLimit, RemotePath, Token};
 use crate::deploy::{Compare, ExecutorChoice};
 use crate::error::{Error, Result};
+use crate::login::Login;
 
 /// The table `[tool.pythonanywhere]`.
 #[derive(Debug, Default, Deserialize)]
@@ -115,6 +120,7 @@ pub enum Limit {
 /// The settings of a command.
 pub struct Settings<'a> {
     global: &'a Global,
+    output: &'a Output,
     environment: Environment,
     /// The table; empty if there is none.
     pub table: Table,
@@ -128,12 +134,15 @@ impl<'a> Settings<'a> {
     ///
     /// # Errors
     /// `Config` if the table cannot be used; the message names the file and the key.
-    pub fn load(global: &'a Global, environment: Environment, folder: &Path) -> Result<Self> {
-        let (table, table_folder) = match find_table(folder)? {
-            Some((table, folder)) => (table, Some(folder)),
-            None => (Table::default(), None),
+    pub fn load(global: &'a Global, output: &'a Output, environment: Environment, folder: &Path) -> Result<Self> {
+        // A variable that is set to nothing names nothing.
+        let chosen = global.env.as_deref().filter(|name| !name.is_empty());
+        let (table, table_folder) = match (find_table(folder, chosen)?, chosen) {
+            (Some((table, folder)), _) => (table, Some(folder)),
+            (None, Some(name)) => return Err(Error::config(environments::unknown(name, &[]))),
+            (None, None) => (Table::default(), None),
         };
-        Ok(Self { global, environment, table, table_folder, observer: None })
+        Ok(Self { global, output, environment, table, table_folder, observer: None })
     }
 
     /// The same, whose clients report to `observer`.
@@ -142,21 +151,17 @@ impl<'a> Settings<'a> {
         Self { observer: Some(observer), ..self }
     }
 
+    /// The name of the environment in the table that holds, if one was chosen.
+    pub fn environment_name(&self) -> Option<&str> {
+        self.global.env.as_deref().filter(|name| !name.is_empty())
+    }
+
     /// A client for the account.
     ///
     /// # Errors
-    /// `Config` if user or token are missing or malformed, or the table names a host that it may not name.
+    /// As for [`Self::account`].
     pub fn client(&self) -> Result<Client> {
-        let host = self.host()?;
-        let token = self.token()?;
-        let names = [&self.global.user, &self.environment.user, &self.table.user, &self.environment.login];
-        let Some(user) = first(names) else {
-            return Err(Error::config(format!(
-                "the user name is missing: give --user NAME, set {}, or write user = \"NAME\" under \
-                 [tool.pythonanywhere] in pyproject.toml",
-                Environment::USER
-            )));
-        };
+        let Account { host, user, token, .. } = self.account()?;
         self.check_site_url(&user)?;
         let client = Client::new(&host, &user, &token, self.options()?)?;
         if !host.is_loopback() && !host.is_public_system() {
@@ -168,15 +173,68 @@ impl<'a> Settings<'a> {
         })
     }
 
-    /// The host: any that the user named, or one of the service or of this machine that the table names.
-    fn host(&self) -> Result<BaseUrl> {
-        if let Some(host) = first([&self.global.host, &self.environment.host]) {
-            return BaseUrl::parse(&host);
+    /// The account with its token: that of `--token-file`, else of the environment, else what `pya login` kept for it.
+    ///
+    /// # Errors
+    /// `Config` if user or token are missing or malformed, or the table names a host that it may not name.
+    pub fn account(&self) -> Result<Account> {
+        let named = self.named()?;
+        if let Some(path) = &self.global.token_file {
+            return named.with(Token::new(&read_token(path)?)?, TokenSource::Option);
         }
-        let Some(named) = first([&self.table.host]) else { return BaseUrl::parse(BaseUrl::DEFAULT_HOST) };
+        match &self.environment.token {
+            Some(token) => {
+                let token = Token::new(token).map_err(|error| {
+                    Error::config(format!("{error}. Set {} or give --token-file FILE", Environment::TOKEN))
+                })?;
+                named.with(token, TokenSource::Environment)
+            }
+            None => named.logged_in(self.output),
+        }
+    }
+
+    /// The account as far as options, environment and table name it.
+    ///
+    /// # Errors
+    /// `Config` for a host that is none, or that the table may not name.
+    pub fn named(&self) -> Result<NamedAccount> {
+        let names = [&self.global.user, &self.environment.user, &self.table.user, &self.environment.login];
+        Ok(NamedAccount { host: self.host()?, user: first(names) })
+    }
+
+    /// Whether the environment has a token, which counts before that of a login.
+    pub fn has_token_in_environment(&self) -> bool {
+        self.environment.token.is_some()
+    }
+
+    /// The user and the host of the account, without its token: those that are named, else those of the only login.
+    ///
+    /// # Errors
+    /// `Config` if no user is named, or several logins fit.
+    pub fn user_and_host(&self) -> Result<(String, BaseUrl)> {
+        let named = self.named()?;
+        let fits = |login: &Login| {
+            named.host.as_ref().is_none_or(|host| *host == login.host)
+                && named.user.as_ref().is_none_or(|user| *user == login.user)
+        };
+        // A token of the environment is for the account that is named.
+        let is_given = self.global.token_file.is_some() || self.environment.token.is_some();
+        let logins = if is_given { Vec::new() } else { crate::login::logins()?.into_iter().filter(fits).collect() };
+        match &logins[..] {
+            [login] => Ok((login.user.clone(), login.host.clone())),
+            _ => Ok((named.user.clone().ok_or_else(missing_user)?, named.host_or_default()?)),
+        }
+    }
+
+    /// The host, if one is named: any that the user named, or one of the service or of this machine that the table names.
+    fn host(&self) -> Result<Option<BaseUrl>> {
+        if let Some(host) = first([&self.global.host, &self.environment.host]) {
+            return BaseUrl::parse(&host).map(Some);
+        }
+        let Some(named) = first([&self.table.host]) else { return Ok(None) };
         let host = BaseUrl::parse(&named)?;
         if host.is_loopback() || host.is_pythonanywhere() {
-            return Ok(host);
+            return Ok(Some(host));
         }
         Err(Error::config(format!(
             "host = {named:?} in pyproject.toml is not PythonAnywhere, and a file alone cannot send the API token to \
@@ -200,15 +258,11 @@ impl<'a> Settings<'a> {
         )))
     }
 
-    fn token(&self) -> Result<Token> {
-        if let Some(path) = &self.global.token_file {
-            return Token::new(&read_token(path)?);
-        }
-        Token::new(self.environment.token.as_deref().unwrap_or_default())
-            .map_err(|error| Error::config(format!("{error}. Set {} or give --token-file FILE", Environment::TOKEN)))
-    }
-
-    fn options(&self) -> Result<Options> {
+    /// The options of clients.
+    ///
+    /// # Errors
+    /// `Config` for a value that is none.
+    pub fn options(&self) -> Result<Options> {
         let mut options = Options { rate_limit: self.rate_limit()?, ..Options::default() };
         if let Some(seconds) = self.global.timeout.or(self.table.timeout) {
             let timeout = Duration::try_from_secs_f64(seconds)
@@ -261,6 +315,11 @@ impl<'a> Settings<'a> {
     /// The domains of the web app, as the table names them.
     pub fn domains(&self) -> Vec<String> {
         self.table.domain.as_ref().map(OneOrMore::to_vec).unwrap_or_default()
+    }
+
+    /// Whether a project is named.
+    pub fn has_project(&self) -> bool {
+        first([&self.global.project, &self.table.project]).is_some()
     }
 
     /// The project's name.
@@ -325,7 +384,7 @@ fn first<const COUNT: usize>(values: [&Option<String>; COUNT]) -> Option<String>
 
 /// The nearest `pyproject.toml` with our table, from `folder` up to the root of the work tree. Without one, only the
 /// folder's own counts.
-fn find_table(folder: &Path) -> Result<Option<(Table, PathBuf)>> {
+fn find_table(folder: &Path, chosen: Option<&str>) -> Result<Option<(Table, PathBuf)>> {
     // The command itself reports a folder that does not exist.
     let Ok(folder) = folder.canonicalize() else { return Ok(None) };
     let tree = folder.ancestors().find(|candidate| [".git", ".hg"].iter().any(|mark| candidate.join(mark).exists()));
@@ -339,7 +398,7 @@ fn find_table(folder: &Path) -> Result<Option<(Table, PathBuf)>> {
             Err(source) if is_below_top => return Err(Error::Local { path: file, source }),
             Err(_) => continue,
         };
-        let table = parse_table(&text);
+        let table = parse_table(&text, chosen);
         if !is_own || !is_below_top {
             if !matches!(table, Ok(None)) {
                 let reason = match (is_own, tree) {
@@ -389,25 +448,39 @@ fn is_own(_facts: &std::fs::Metadata) -> bool {
     true
 }
 
-/// The table in the text of a `pyproject.toml`; `None` if it has none.
-fn parse_table(text: &str) -> Result<Option<Table>, String> {
+/// The table in the text of a `pyproject.toml`, as it holds in the environment `chosen`; `None` if it has none.
+fn parse_table(text: &str, chosen: Option<&str>) -> Result<Option<Table>, String> {
     let document: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
     let Some(table) = document.get("tool").and_then(|tool| tool.get("pythonanywhere")) else { return Ok(None) };
     let table = table.as_table().ok_or("tool.pythonanywhere is not a table")?;
+    let title = "[tool.pythonanywhere]";
+    check_keys(title, &[&KEYS[..], &[environments::KEY]].concat(), table)?;
+    let table = environments::apply(table.clone(), chosen, |title, overrides, merged| {
+        check_keys(title, &KEYS, overrides)?;
+        typed(title, merged).map(drop)
+    })?;
+    typed(title, &table).map(Some)
+}
+
+fn check_keys(title: &str, known: &[&str], table: &toml::Table) -> Result<(), String> {
     for key in table.keys() {
         if key.contains("token") {
             return Err(format!(
-                "[tool.pythonanywhere] contains {key:?}: a token does not belong in a file that is committed. Remove \
-                 it, create a new one on the Account page, and give it in {} or with --token-file",
+                "{title} contains {key:?}: a token does not belong in a file that is committed. Remove it, create a new \
+                 one on the Account page, and log in (\"pya login\"), or give it in {} or with --token-file",
                 Environment::TOKEN
             ));
         }
-        if !KEYS.contains(&key.as_str()) {
-            return Err(format!("[tool.pythonanywhere] has no key {key:?}; its keys are: {}", KEYS.join(", ")));
+        if !known.contains(&key.as_str()) {
+            return Err(format!("{title} has no key {key:?}; its keys are: {}", known.join(", ")));
         }
     }
+    Ok(())
+}
+
+fn typed(title: &str, table: &toml::Table) -> Result<Table, String> {
     let words = |error: toml::de::Error| error.to_string().trim_end().replace('\n', " ");
-    table.clone().try_into().map(Some).map_err(|error| format!("[tool.pythonanywhere]: {}", words(error)))
+    table.clone().try_into().map_err(|error| format!("{title}: {}", words(error)))
 }
 
 #[cfg(test)]
@@ -415,13 +488,13 @@ mod tests {
     use super::*;
 
     fn parse(lines: &str) -> Result<Option<Table>, String> {
-        parse_table(&format!("[tool.pythonanywhere]\n{lines}"))
+        parse_table(&format!("[tool.pythonanywhere]\n{lines}"), None)
     }
 
     #[test]
     fn a_file_without_the_table_is_passed_over() {
-        assert!(parse_table("[tool.ruff]\nx = 1\n[project]\nname = 'x'").unwrap().is_none());
-        assert!(parse_table("tool = 3").unwrap().is_none());
+        assert!(parse_table("[tool.ruff]\nx = 1\n[project]\nname = 'x'", None).unwrap().is_none());
+        assert!(parse_table("tool = 3", None).unwrap().is_none());
     }
 
     #[test]
@@ -453,6 +526,26 @@ mod tests {
         for key in ["token", "api_token"] {
             let why = parse(&format!("{key} = 's3cret'")).unwrap_err();
             assert!(why.contains("--token-file") && !why.contains("s3cret"), "{why}");
+        }
+    }
+
+    #[test]
+    fn an_environment_is_checked_like_the_table() {
+        let lines =
+            |more: &str| format!("[tool.pythonanywhere]\nuser = 'me'\n[tool.pythonanywhere.env.staging]\n{more}");
+        let table = parse_table(&lines("domain = 'c.d'"), Some("staging")).unwrap().unwrap();
+        assert_eq!((table.user.as_deref(), table.domain.unwrap().to_vec()), (Some("me"), vec!["c.d".to_owned()]));
+        assert!(parse_table(&lines("domain = 'c.d'"), None).unwrap().unwrap().domain.is_none());
+        for (more, words) in [
+            ("protect = []", "has no key \"protect\""),
+            ("api_token = 's3cret'", "does not belong"),
+            ("delete = 'yes'", "env.staging]: "),
+            ("env = 3", "has no key \"env\""),
+        ] {
+            for chosen in [None, Some("staging")] {
+                let why = parse_table(&lines(more), chosen).unwrap_err();
+                assert!(why.contains(words) && why.contains("env.staging]") && !why.contains("s3cret"), "{why}");
+            }
         }
     }
 

@@ -189,10 +189,11 @@ mod tests {
             ("pya ls --recusrive", "'--recursive'"),
             ("pya webapp list", "'webapps'"),
             ("pya dpeloy", "'deploy'"),
+            ("pya statis", "'status'"),
         ] {
             assert!(said(line).contains(proposal), "{}", said(line));
         }
-        for line in ["pya deploy --exclude x", "pya list", "pya statis", "pya deploy -m", "pya diff --static"] {
+        for line in ["pya deploy --exclude x", "pya list", "pya stick", "pya deploy -m", "pya diff --static"] {
             let said = said(line);
             assert!(!said.contains("similar") && !said.contains("as a value"), "{said}");
         }

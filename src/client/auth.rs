@@ -38,6 +38,11 @@ impl Token {
         SecretString::from(format!("Token {}", self.0.expose_secret()))
     }
 
+    /// The token itself, to be put where a person keeps it.
+    pub(crate) fn text(&self) -> &str {
+        self.0.expose_secret()
+    }
+
     pub(super) fn header(&self) -> Result<HeaderValue> {
         let mut value = HeaderValue::from_str(self.header_text().expose_secret())
             .map_err(|_| Error::config("the API token cannot be sent in a header"))?;

@@ -49,6 +49,7 @@ RUNNER, PACKAGE = "runner.pyz", "pya_runner"
 
 # What the agent accepts. Other commands need a task or a console, which visitors of the site cannot reach.
 OPERATIONS = {"apply", "rollback", "hash", "archive", "history", "manage", "pip"}
+OPERATIONS |= {"venv", "inspect", "requirements", "variables"}
 
 SIGNED = re.compile(
     r"v=([0-9]{1,6}); id=([0-9a-f]{32}); op=([a-z_]{1,20}); time=([0-9]{1,12}); nonce=([0-9a-f]{32}); "
@@ -56,13 +57,14 @@ SIGNED = re.compile(
 )
 
 
-def prepare(folder, agent_id, wsgi_file, original):
+def prepare(folder, agent_id, wsgi_file, original, variables=None):
     """Prepares the agent before the application is loaded; returns a function that wraps the application.
 
     `folder` is the agent's own, `wsgi_file` the path under which the WSGI file runs, and `original` its text before the
-    agent was installed, which tracebacks show.
+    agent was installed, which tracebacks show. The stub has put `variables` into the environment.
     """
     agent = Agent(folder, agent_id, os.environ.get("API_TOKEN", ""))
+    agent.variables = variables
     agent.close_folder()
     # An entry without a modification time is never compared with the file, which contains the stub.
     linecache.cache[wsgi_file] = (len(original), None, original.splitlines(True), wsgi_file)
@@ -135,7 +137,7 @@ class Agent:
     """The agent of one web app."""
 
     def __init__(self, folder, agent_id, token):
-        self.folder, self.id = folder, agent_id
+        self.folder, self.id, self.variables = folder, agent_id, None
         self.nonces = os.path.join(folder, "nonces")
         self.key = None
         if token:
@@ -302,7 +304,7 @@ class Agent:
             raise ValueError("the job is not the operation that was signed: %r" % operation)
         if operation not in OPERATIONS:
             return {"receipt": runner.refuse(folder, job, "the agent does not accept the operation %s" % operation)}
-        return {"receipt": runner.run_job(folder, job, limit=limit)}
+        return {"receipt": runner.run_job(folder, job, limit=limit, loaded=self.variables)}
 
     def load_runner(self):
         """The runner, which is loaded when it is first needed: most processes of a web app never need it."""

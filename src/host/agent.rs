@@ -345,7 +345,8 @@ impl Agents {
         let (mut installation, is_new) = self.installation(&wsgi).await?;
         installation.version = VERSION;
         installation.build = Some(build());
-        installation.stub = self.stub_of(&installation);
+        let stub = self.stub_of(&installation);
+        let noted = std::mem::replace(&mut installation.stub, stub);
         installation.digests = files().map(|(name, content)| (name.to_owned(), sha256(&content))).into();
         let mut change = Change::default();
         // The note comes last of them, since it says what the others are.
@@ -356,7 +357,7 @@ impl Agents {
             }
         }
         if wsgi != installation.stub {
-            if !is_new && Stub::find(&wsgi).is_none_or(|stub| stub.version == VERSION) {
+            if !is_new && wsgi != noted && Stub::find(&wsgi).is_none_or(|stub| stub.version == VERSION) {
                 let lost = stub::difference(&installation.stub, &wsgi);
                 change.warnings.push(format!("{} was damaged, and is replaced:\n{lost}", self.wsgi));
             }

@@ -1,8 +1,8 @@
 //! What earlier commands learned from the account's sites, in the cache folder of this machine's user.
 //!
-//! The id of a web app's agent, which makes the key with the API token, and the last manifest that a site sent. Neither
-//! is believed: a wrong id makes signatures that the agent does not take, and a manifest counts by its digest, which the
-//! agent signs. So a file that is damaged, too long or not ours costs at most a request. Nothing here is secret, but
+//! The id of a web app's agent, which makes the key with the API token, the last manifest that a site sent, and when a web app
+//! expires. None is believed: a wrong id makes signatures that the agent does not take, a manifest counts by its digest, which
+//! the agent signs, and an expiry that is near is asked for anew. So a file that is damaged, too long or not ours costs at most a request. Nothing here is secret, but
 //! manifests name the project's files: the folder is readable for its owner only.
 
 use std::fs::{self, File};
@@ -49,6 +49,17 @@ pub(super) fn forget_agent(client: &Client, domain: &str) {
     if let Some(place) = place("agent", client, domain) {
         // It is only a hint.
         let _ = fs::remove_file(place);
+    }
+}
+
+/// The last day of a web app, as the API said it last.
+pub(crate) fn known_expiry(client: &Client, domain: &str) -> Option<String> {
+    String::from_utf8(read(&place("expiry", client, &domain.to_lowercase())?)?).ok()
+}
+
+pub(crate) fn keep_expiry(client: &Client, domain: &str, text: &str) {
+    if known_expiry(client, domain).as_deref() != Some(text) {
+        keep("expiry", client, &domain.to_lowercase(), text.as_bytes());
     }
 }
 

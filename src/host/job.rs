@@ -4,7 +4,7 @@
 //! is never read from a terminal or from the site's answer, but only from the receipt, through the API. Both are read
 //! and written by the runner's modules `entry` and `job`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -77,10 +77,34 @@ pub enum Operation {
         settings: Option<String>,
         path: Vec<String>,
         folder: Option<String>,
+        /// The web app whose variables it gets.
+        domain: Option<String>,
+        /// Which of the variables that are sent with it the web app's own win over.
+        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+        defaults: BTreeSet<String>,
         timeout: u64,
     },
     /// Install requirements.
     Pip { requirements: String, virtualenv: Option<String>, python: Option<String>, timeout: u64 },
+    /// Make a virtualenv in `~/.virtualenvs`, unless it is there.
+    Venv { name: String, python: String },
+    /// Import the Django settings and return those that decide how the project is served. None of them is a secret.
+    Inspect {
+        manage: String,
+        virtualenv: Option<String>,
+        python: Option<String>,
+        settings: Option<String>,
+        path: Vec<String>,
+        folder: Option<String>,
+        domain: Option<String>,
+        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+        defaults: BTreeSet<String>,
+        timeout: u64,
+    },
+    /// Install requirements in a virtualenv, unless they are installed, in steps that each end before the request limit.
+    Requirements { requirements: String, virtualenv: String, timeout: u64 },
+    /// Change the variables of a web app. The values of those in `set` are the job's own variables.
+    Variables { domain: String, set: BTreeSet<String>, unset: BTreeSet<String> },
     /// Run any command; the agent refuses this.
     Run { command: Vec<String>, folder: String, timeout: u64 },
 }
@@ -124,17 +148,28 @@ impl Operation {
             Self::Archive { .. } => "archive",
             Self::Manage { .. } => "manage",
             Self::Pip { .. } => "pip",
+            Self::Venv { .. } => "venv",
+            Self::Inspect { .. } => "inspect",
+            Self::Requirements { .. } => "requirements",
+            Self::Variables { .. } => "variables",
             Self::Run { .. } => "run",
         }
     }
 
-    /// The time limit on the host, in seconds, if it is a command.
+    /// The time limit on the host, in seconds, if it is a command, which is never started twice.
     #[must_use]
     pub fn timeout(&self) -> Option<u64> {
         match self {
             Self::Manage { timeout, .. } | Self::Pip { timeout, .. } | Self::Run { timeout, .. } => Some(*timeout),
             _ => None,
         }
+    }
+
+    /// Whether it runs a program that is ended when nobody waits for it any more.
+    #[must_use]
+    pub(super) fn is_ended_by_note(&self) -> bool {
+        let is_resumed = matches!(self, Self::Venv { .. } | Self::Inspect { .. } | Self::Requirements { .. });
+        is_resumed || self.timeout().is_some()
     }
 }
 
@@ -215,6 +250,62 @@ pub struct Applied {
     pub undone: bool,
     /// Files that could not be copied on the host: nothing is changed until they are sent.
     pub missing: Vec<String>,
+}
+
+/// A virtualenv on the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VenvResult {
+    /// Its folder, as the API names it.
+    pub path: String,
+    /// Its version of Python, as `3.13`.
+    pub python: String,
+    /// Whether it was made now.
+    pub created: bool,
+}
+
+/// The Django settings that decide how a project is served, and nothing else of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InspectResult {
+    /// The settings module.
+    pub settings: String,
+    /// The version of Django.
+    pub django: String,
+    /// `DEBUG`.
+    pub debug: bool,
+    /// `ALLOWED_HOSTS`.
+    pub allowed_hosts: Vec<String>,
+    /// `CSRF_TRUSTED_ORIGINS`.
+    pub csrf_trusted_origins: Vec<String>,
+    /// `STATIC_URL`.
+    pub static_url: Option<String>,
+    /// `STATIC_ROOT`, as a path of the API if it is in the account's home folder.
+    pub static_root: Option<String>,
+    /// `MEDIA_URL`.
+    pub media_url: Option<String>,
+    /// `MEDIA_ROOT`, likewise.
+    pub media_root: Option<String>,
+    /// The engine of each of the `DATABASES`.
+    pub engines: Vec<String>,
+    /// Whether there is a `SECRET_KEY`.
+    pub has_secret_key: bool,
+    /// `WSGI_APPLICATION`.
+    pub wsgi_application: Option<String>,
+}
+
+/// What an installation of requirements did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequirementsResult {
+    /// Whether anything was installed: not where the virtualenv has what the file says already.
+    pub installed: bool,
+    /// How many packages were unpacked or built for it.
+    pub packages: usize,
+    /// How many requests to the site it took.
+    pub rounds: u32,
+    /// Why it was done by one call of pip, if it was.
+    pub in_one_go: Option<String>,
 }
 
 impl Receipt {

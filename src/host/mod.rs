@@ -7,6 +7,7 @@
 mod agent;
 mod bundle;
 mod cache;
+pub mod env_file;
 mod executor;
 mod job;
 mod lane;
@@ -23,8 +24,11 @@ mod wsgi_literals;
 
 pub use agent::{Agent, Agents, Change, Status, StatusReport, Unreachable};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
+pub(crate) use cache::{keep_expiry, known_expiry};
 pub use executor::{Announced, Announcement, Executor, sweep, sweep_own};
-pub use job::{Applied, Failure, Job, LIFETIME, More, Operation, Receipt, State};
+pub use job::{
+    Applied, Failure, InspectResult, Job, LIFETIME, More, Operation, Receipt, RequirementsResult, State, VenvResult,
+};
 pub use lane::{Lane, SiteState};
 pub use sign::{VERSION, random_id};
 pub use site::Site;

@@ -30,7 +30,7 @@ macro_rules! modules {
 }
 
 /// The other modules and their texts.
-const MODULES: [(&str, &str); 20] = modules![
+const MODULES: [(&str, &str); 24] = modules![
     "announce",
     "apply",
     "archive",
@@ -40,17 +40,21 @@ const MODULES: [(&str, &str); 20] = modules![
     "errors",
     "files",
     "history",
+    "inspect",
     "job",
     "limits",
     "names",
     "planner",
     "reach",
     "redact",
+    "requirements",
     "retention",
     "rollback",
     "state",
     "transaction",
     "tree",
+    "variables",
+    "venv",
 ];
 
 /// The members of the archive.

@@ -1,5 +1,5 @@
 # pythonanywhere-api agent @VERSION@ @ID@: "pya agent remove @DOMAIN@" puts the original back.
-import os as _pya_os, traceback as _pya_traceback
+import json as _pya_json, os as _pya_os, traceback as _pya_traceback
 
 # The original, which is run below even if the agent's own folder is gone.
 _pya_original = "".join(
@@ -8,12 +8,22 @@ _pya_original = "".join(
     ]
 )
 _pya_wrap = _pya_failure = application = None
+_pya_home, _pya_variables = _pya_os.path.join(_pya_os.path.expanduser("~"), ".pya"), {}
 try:
-    _pya_folder = _pya_os.path.join(_pya_os.path.expanduser("~"), ".pya", "agent-@DOMAIN@")
+    # What "pya env" has set, which replaces what the host has; as bytes, since a server's locale may have no other letters.
+    _pya_folder = _pya_os.path.join(_pya_home, "variables-@DOMAIN@")
+    if _pya_os.path.exists(_pya_folder):
+        with open(_pya_os.path.join(_pya_folder, "variables.json"), "rb") as _pya_file:
+            _pya_variables = _pya_json.loads(_pya_file.read().decode())
+        _pya_os.environb.update({name.encode(): value.encode() for name, value in _pya_variables.items()})
+except BaseException:
+    _pya_traceback.print_exc()
+try:
+    _pya_folder = _pya_os.path.join(_pya_home, "agent-@DOMAIN@")
     _pya_agent = {"__name__": "pya_agent", "__file__": _pya_os.path.join(_pya_folder, "agent.py")}
     with open(_pya_agent["__file__"], "rb") as _pya_file:
         exec(compile(_pya_file.read(), _pya_agent["__file__"], "exec"), _pya_agent)
-    _pya_wrap = _pya_agent["prepare"](_pya_folder, "@ID@", __file__, _pya_original)
+    _pya_wrap = _pya_agent["prepare"](_pya_folder, "@ID@", __file__, _pya_original, _pya_variables)
 except BaseException:  # Without the agent, the site must work as before.
     _pya_traceback.print_exc()
 try:

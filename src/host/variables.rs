@@ -48,6 +48,11 @@ impl Variables {
         self.0.is_empty()
     }
 
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// These and `others`, which win.
     #[must_use]
     pub(crate) fn with(&self, others: &Self) -> Self {

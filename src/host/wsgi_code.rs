@@ -67,6 +67,8 @@ pub struct WsgiCode {
     pub settings: Option<String>,
     /// Environment variables that it sets for certain, besides that of the settings.
     pub variables: BTreeMap<String, String>,
+    /// Those of them that it sets only where nothing else has.
+    pub defaults: BTreeSet<String>,
     /// Folders that it adds to `sys.path`.
     pub path: Vec<String>,
     /// The working folder that it changes to.
@@ -83,8 +85,9 @@ impl WsgiCode {
         let text = original.as_deref().unwrap_or(text);
         let code = without_comments(text);
         let literals = wsgi_literals::read(&code, file, &format!("/home/{user}"));
-        let Literals { mut variables, path, folder, rest } = literals;
+        let Literals { mut variables, mut defaults, path, folder, rest } = literals;
         let set = variables.remove(SETTINGS);
+        defaults.remove(SETTINGS);
         let named: BTreeSet<&str> = settings_modules(&rest).chain(set.as_deref()).collect();
         let several = (named.len() > 1).then(|| format!("names several settings modules ({})", join(&named)));
         let unknown = first_import(&rest)
@@ -93,7 +96,7 @@ impl WsgiCode {
             .or_else(|| first_path(&rest))
             .or(several);
         let settings = set.or_else(|| settings_module(&rest).map(str::to_owned));
-        Self { is_placeholder: is_placeholder(&code), settings, variables, path, folder, unknown }
+        Self { is_placeholder: is_placeholder(&code), settings, variables, defaults, path, folder, unknown }
     }
 }
 

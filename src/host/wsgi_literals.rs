@@ -6,13 +6,15 @@
 //! is not understood here is never guessed, and the little of Python that is read (texts, `os.path`, `pathlib`, names that
 //! stand for them) is what people write in these files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the plain statements do, and the text without them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Literals {
     /// Environment variables that are set.
     pub variables: BTreeMap<String, String>,
+    /// Those of them that it sets only where nothing else has.
+    pub defaults: BTreeSet<String>,
     /// Folders that are added to `sys.path`, in their order there.
     pub path: Vec<String>,
     /// The working folder, if it is changed.
@@ -164,9 +166,13 @@ impl Reader<'_> {
         if let Some(addition) = self.addition(text) {
             self.add(addition);
         } else if let Some((name, value, replaces)) = self.variable(text) {
-            let known = self.literals.variables.entry(name).or_insert_with(|| value.clone());
+            let Literals { variables, defaults, .. } = &mut self.literals;
             if replaces {
-                *known = value;
+                defaults.remove(&name);
+                variables.insert(name, value);
+            } else if !variables.contains_key(&name) {
+                defaults.insert(name.clone());
+                variables.insert(name, value);
             }
         } else if let Some(folder) = self.call(text, "os.chdir(") {
             self.literals.folder = Some(folder);
@@ -436,6 +442,7 @@ mod tests {
         );
         let variables = [("A", "z"), ("B", "it's#1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(read.variables, variables.into());
+        assert_eq!(read.defaults, ["B".to_owned()].into());
         assert_eq!(read.path, ["/home/me/first", "/home/me/last"]);
         assert_eq!(read.folder.as_deref(), Some("/home/me/site"));
         assert_eq!(read.rest, "import os, sys\nx = f()\n\n");

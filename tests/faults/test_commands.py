@@ -30,6 +30,9 @@ COMMANDS = [
     ["deploy", ".", "--executor", "none", "--json"],
     ["verify", "."],
     ["history"],
+    ["status"],
+    ["whoami"],
+    ["open"],
     ["agent", "status", "demo.pythonanywhere.com"],
     ["ls", "/home/demo"],
     ["cat", "/home/demo/file.txt"],
@@ -91,7 +94,7 @@ def test_a_command_says_what_went_wrong(shared: Account, row: Row, at: int, tmp_
         shared.file()
         plan = shared.proxy.spoil(kind.fault, times=times)
         words = [sys.executable, "-c", HURRIED, *command]
-        words += ["--project", "site"] if command[0] in ("diff", "deploy", "verify", "history") else []
+        words += ["--project", "site"] if command[0] in ("diff", "deploy", "verify", "history", "status") else []
         done = subprocess.run(
             words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER, check=False
         )

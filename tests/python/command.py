@@ -7,12 +7,18 @@ import sys
 from pathlib import Path
 
 # Whoever runs the tests may have an account of their own.
-OURS = ("API_TOKEN", "PYTHONANYWHERE_", "USER", "LOGNAME", "NO_COLOR")
+OURS = (
+    *("API_TOKEN", "PYA_", "PYTHONANYWHERE_", "USER", "LOGNAME"),
+    *("NO_COLOR", "GITHUB_", "DBUS_SESSION_BUS_ADDRESS"),
+)
+#: Without a file in it, so nobody is logged in.
+NO_CONFIGURATION = "/nonexistent/config"
 
 
 def clean_environment(**more: str) -> dict[str, str]:
     """This process' environment without what `pya` reads, and with `more`."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)} | more
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return ours | {"XDG_CONFIG_HOME": NO_CONFIGURATION} | more
 
 
 def environment_of(host) -> dict[str, str]:

@@ -21,6 +21,9 @@ from pythonanywhere_api.testing import Emulator, set_clock_speed
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# In a job of GitHub Actions messages are annotations.
+os.environ.pop("GITHUB_ACTIONS", None)
+
 DATA = Path(__file__).parent.parent / "data"
 PROJECT = "mysite"
 

@@ -634,5 +634,84 @@ def test_a_job_is_done_and_what_the_agent_must_not_do_is_refused(server, install
     assert not (home / "ran").exists()
 
 
+# ---- variables of the web app
+
+SHOWS = """\
+import os
+BY_FILE = dict(os.environ)
+os.environ["SET_HERE"] = "by the file"
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"shown"]
+"""
+
+
+@pytest.fixture
+def variables(home, monkeypatch):
+    """Where the variables are; the process has none of them when the test is over."""
+    for name in ("SECRET", "SET_HERE", "INHERITED"):
+        monkeypatch.setenv(name, "inherited")
+    folder = home / ".pya" / f"variables-{DOMAIN}"
+    folder.mkdir(parents=True, mode=0o700)
+    return folder / "variables.json"
+
+
+def namespace(installed: Installed) -> dict:
+    space = {"__file__": str(installed.wsgi), "__name__": "wsgi"}
+    exec(compile(installed.wsgi.read_text(), str(installed.wsgi), "exec"), space)  # noqa: S102
+    return space
+
+
+def test_the_web_app_has_its_variables_before_its_own_code_runs(home, variables):
+    variables.write_text(json.dumps({"SECRET": "s3cret ü", "SET_HERE": "no"}), encoding="utf-8")
+    found = namespace(Installed(home, SHOWS))["BY_FILE"]
+    assert (found["SECRET"], found["INHERITED"]) == ("s3cret ü", "inherited")
+    assert os.environ["SET_HERE"] == "by the file"
+
+
+@pytest.mark.parametrize("name", ["agent.py", "runner.pyz", "."])
+def test_the_variables_do_not_need_the_agents_folder(home, variables, name):
+    variables.write_text(json.dumps({"SECRET": "s3cret"}))
+    installed = Installed(home, SHOWS)
+    shutil.rmtree(installed.folder) if name == "." else (installed.folder / name).unlink()
+    assert namespace(installed)["BY_FILE"]["SECRET"] == "s3cret"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"SECRET": 5}', '{"SECRET": "a", "X": null}', '{"A=B": "s3cret"}'])
+def test_variables_that_cannot_be_read_leave_the_site_as_it_would_be_without(home, variables, content, capfd):
+    variables.write_text(content)
+    space = namespace(Installed(home, SHOWS))
+    assert space["BY_FILE"]["INHERITED"] == "inherited"
+    assert callable(space["application"])
+    errors = capfd.readouterr().err
+    assert "Error" in errors
+    assert "s3cret" not in errors
+
+
+def test_the_agent_changes_variables_and_no_answer_has_a_value(home, variables):
+    installed = Installed(home, SHOWS)
+    server = Server(installed)
+    change = {"domain": DOMAIN, "set": ["SECRET"], "unset": [], "variables": True}
+    body, identity = job("variables", **change)
+    work = home / ".pya" / "00112233aabbccdd" / f"work-{identity}"
+    work.mkdir(parents=True)
+    (work / "variables.json").write_text('{"SECRET": "s3cret"}')
+    _, _, content = server.ask(installed.signed("variables", body), body)
+    assert json.loads(content)["receipt"]["result"]["names"] == ["SECRET"]
+    assert json.loads(variables.read_text()) == {"SECRET": "s3cret"}
+    server.load()
+    # A command gets what is there now.
+    variables.write_text('{"SECRET": "newer"}')
+    project = home / "mysite"
+    project.mkdir()
+    (project / "manage.py").write_text("import os\nprint(os.environ.get('SECRET'), os.environ['SET_HERE'])\n")
+    words = {"args": [], "manage": "manage.py", "virtualenv": None, "settings": None, "path": [], "timeout": 30}
+    body, _ = job("manage", domain=DOMAIN, **words)
+    _, _, ran = server.ask(installed.signed("manage", body), body)
+    assert json.loads(ran)["receipt"]["output"] == "newer by the file\n"
+    assert b"s3cret" not in content + ran
+
+
 def test_the_domain_is_that_of_the_web_app(installed):
     assert DOMAIN in installed.stub.splitlines()[0]

@@ -11,7 +11,7 @@ import time
 
 import pytest
 from agent_site import PATH, header, job
-from runner_host import NEW_TREE, OLD_TREE, Host
+from runner_host import NEW_TREE, OLD_TREE, Host, everything
 from uwsgi_site import PATIENCE, WSGI, Uwsgi, needs_uwsgi
 
 pytestmark = [needs_uwsgi, pytest.mark.slow, pytest.mark.timeout(4 * PATIENCE)]
@@ -183,6 +183,24 @@ def test_a_worker_killed_in_the_middle_of_a_deploy_is_made_up_for(start, tmp_pat
         receipt = json.loads((state / f"receipt-{host.job['id']}.json").read_text())
     assert receipt["state"] == "done", receipt["error"]
     assert host.tree() == host.expected()
+    assert host.leftovers() == set()
+
+
+def test_a_rollback_restores_every_byte_and_mode(start):
+    """Of files that were replaced, added, deleted and copied, and of folders and files that made way for each other."""
+    site = start()
+    shutil.rmtree(site.project)
+    host = everything(site.home)
+
+    def run(operation, job):
+        host.note(f"intent-{job['id']}.json", host.intent(id=job["id"]))
+        assert site.ask(operation, json.dumps({"state": host.state.name, "limit": 45, "job": job}).encode())
+        assert site.receipt(job["id"])["state"] == "done", site.receipt(job["id"])["error"]
+
+    run("apply", host.job)
+    assert host.tree() == host.expected()
+    run("rollback", host.rollback_job())
+    assert host.tree() == host.before
     assert host.leftovers() == set()
 
 

@@ -105,7 +105,13 @@ def test_the_tutorials_site_is_served(account, tmp_path):
 def test_the_workflow_deploys(account, tmp_path):
     """The step of the workflow that deploys, run as a runner does: in bash, with the step's environment."""
     host, environment = account
-    (block,) = Page(DOCS / "howto" / "github-actions.md").blocks("yaml")
+    with_action, block = Page(DOCS / "howto" / "github-actions.md").blocks("yaml")
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    (used,) = [step for step in yaml.safe_load(with_action)["jobs"]["deploy"]["steps"] if step.get("id") == "deploy"]
+    assert used["with"].keys() <= action["inputs"].keys()
+    named = set(re.findall(r"steps\.deploy\.outputs\.([a-z-]+)", with_action))
+    assert named
+    assert named <= action["outputs"].keys()
     steps = yaml.safe_load(block)["jobs"]["deploy"]["steps"]
     (step,) = [step for step in steps if step.get("run", "").startswith("pya ")]
     secret = {
@@ -263,6 +269,7 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "manage.py").write_text("")
     write_settings(host, tmp_path)
+    own = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
     documents = {
         "pya diff": pya.json("diff"),
         "pya deploy": pya.json("deploy"),
@@ -272,6 +279,11 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
         "pya cat": pya.json("cat", "b.txt"),
         "pya get": pya.json("get", "b.txt"),
         "pya rm": pya.json("rm", "b.txt"),
+        "pya login": json.loads(pya("login", "--json", text=host.token, **own).stdout),
+        "pya logout": pya.json("logout", **own),
+        "pya whoami": pya.json("whoami"),
+        "pya status": pya.json("status"),
+        "pya open": pya.json("open", DISPLAY="", WAYLAND_DISPLAY="", BROWSER=""),
         "pya reload": pya.json("reload", "me.pythonanywhere.com"),
         "pya agent status": pya.json("agent", "install") and pya.json("agent", "status"),
         "pya manage": json.loads(pya("--json", "manage", "--", "check").stdout),
@@ -279,6 +291,7 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
     }
     assert re.findall(r"^## (.+)$", page.text, re.MULTILINE) == [
         "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya get", "pya put", "pya rm",
+        "pya login", "pya logout", "pya whoami", "pya status", "pya open",
         "pya reload", "pya agent status", "pya manage", "Failures",
     ]  # fmt: skip
     for heading, document in documents.items():

@@ -6,6 +6,7 @@ where the process is killed, so that every state the host can be left in is trie
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -61,6 +62,10 @@ def local_tree(root: Path) -> dict[str, bytes]:
 class Deploys:
     """An account with a project that was deployed once, and a local tree that has changed since."""
 
+    # What `pya` is started with to be killed, if not with a deploy.
+    words: list[str] | None = None
+    serves = "old"
+
     def __init__(self, tmp_path: Path, executor: str):
         self.local, self.before, self.jump = tmp_path / "local", tmp_path / "before", tmp_path / "jump"
         self.executor = executor
@@ -86,6 +91,9 @@ class Deploys:
         for number in range(24):
             (self.local / f"pkg{number % 4}").mkdir(exist_ok=True)
             (self.local / f"pkg{number % 4}" / f"m{number}.py").write_text(f"old {number}\n")
+        (self.local / "images").mkdir()
+        for number in range(3):
+            (self.local / "images" / f"{number}.jpg").write_bytes(random.Random(number).randbytes(2000))
         self.deploy("none").check_returncode()
         # Not ours, and protected: neither may ever be touched.
         (self.remote / "foreign.txt").write_text("somebody's\n")
@@ -97,6 +105,8 @@ class Deploys:
         for number in range(10):
             (self.local / "added").mkdir(exist_ok=True)
             (self.local / "added" / f"n{number}.py").write_text(f"added {number}\n")
+        # What an executor copies on the host.
+        (self.local / "images").rename(self.local / "pictures")
         for folder in self.changing():
             shutil.copytree(folder, self.before / folder.name)
 
@@ -114,13 +124,14 @@ class Deploys:
             shutil.copytree(folder, parent / folder.name)
         self.jump.unlink(missing_ok=True)
         self.client.webapps.reload(self.domain)
-        assert self.served() == {"old"}
+        assert self.served() == {self.serves}
         self.host.clear_requests()
 
     def command(self, executor: str) -> list[str]:
         options = ["--project", PROJECT, "--delete", "--reload", self.domain, "--json"]
         options += ["--executor", executor, "--domain", self.domain, "--site-url", self.host.site_url]
-        return [sys.executable, "-c", IN_A_HURRY, str(self.jump), "deploy", str(self.local), *options]
+        words = self.words or ["deploy", str(self.local), *options]
+        return [sys.executable, "-c", IN_A_HURRY, str(self.jump), *words]
 
     def deploy(self, executor: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(executor), env=self.environment, capture_output=True, text=True, timeout=240)
@@ -251,3 +262,40 @@ def test_a_deploy_killed_at_any_request_is_mended_by_the_next(deploys, stage, le
         number += 1
     assert number >= least, f"the deploy made {number} requests, fewer than it has to"
     assert deploys.executor != "schedule" or left_a_task >= 3
+
+
+@pytest.mark.parametrize("stage", ["before", "after"])
+@pytest.mark.parametrize("deploys", ["webapp"], indirect=["deploys"])
+def test_a_rollback_killed_at_any_request_is_finished_by_the_next(deploys, stage):
+    old = local_tree(deploys.remote)
+    deploys.deploy("webapp").check_returncode()
+    new = local_tree(deploys.remote)
+    assert old.keys() - new.keys() == {f"images/{number}.jpg" for number in range(3)} | {
+        f"pkg{number % 4}/m{number}.py" for number in range(20, 24)
+    }
+    shutil.rmtree(deploys.before)
+    for folder in deploys.changing():
+        shutil.copytree(folder, deploys.before / folder.name)
+    deploys.serves = "new"
+    (history,) = [json.loads(path.read_text())["history"] for path in deploys.before.rglob("manifest-*.json")]
+    options = ["--project", PROJECT, "--executor", "webapp", "--domain", deploys.domain, "--json"]
+    options += ["--site-url", deploys.host.site_url, "--reload", deploys.domain]
+    deploys.words = ["rollback", history[-1]["id"], *options]
+
+    number = 0
+    while True:
+        deploys.restore()
+        if not deploys.kill_at(number, stage):
+            break
+        deploys.wait_for_the_runner()
+        assert len(deploys.served()) == 1, f"killed at request {number}"
+        is_over = local_tree(deploys.remote) == old and not list(deploys.remote.parent.glob(".pya/*/intent-*"))
+        rerun = deploys.deploy("webapp")
+        # What was done whole, and only not answered any more, is not done again.
+        assert rerun.returncode == 0 or is_over, f"killed at request {number}: {rerun.stderr}"
+        assert local_tree(deploys.remote) == old, f"killed at request {number}"
+        assert deploys.reloads() >= 1, f"killed at request {number}: the site runs the old code"
+        assert list(deploys.remote.parent.glob(".pya/*/intent-*")) == [], f"killed at request {number}"
+        assert deploys.served() == {"old"}, f"killed at request {number}"
+        number += 1
+    assert number >= 7, f"the rollback made {number} requests, fewer than it has to"

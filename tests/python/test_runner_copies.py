@@ -7,23 +7,10 @@ import os
 import shutil
 
 import pytest
-from runner_host import ID, Host, anew, bundle, contents, load, many_accounts, sha256, small, write
+from runner_host import ID, Host, anew, bundle, contents, copying, everything, load, many_accounts, sha256, write
 from runner_steps import fail_at, kill_at
 
 LARGE = b"x" * 5000
-
-
-def copying(folder, old, new, sources, deletes=()) -> Host:
-    """A deploy that sends those of `new` that have no source, and copies the others."""
-    host = Host(folder, old, new, deletes)
-    entries = {file["path"]: file for file in host.plan["files"]}
-    sent = [path for path in new if path not in sources]
-    host.plan["files"] = [entries[path] for path in sent] + [entries[path] | sources[path] for path in sources]
-    host.job["bytes"] = sum(len(new[path]) for path in sent)
-    host.job["copies"] = sum(len(new[path]) for path in sources)
-    members = [(f"files/{path}", new[path]) for path in sent]
-    host.upload([*members, ("plan.json", json.dumps(host.plan).encode())])
-    return host
 
 
 def send_more(host: Host, files: dict[str, bytes]) -> None:
@@ -330,23 +317,6 @@ def test_a_disk_that_is_full_while_it_copies_fails_the_deploy_and_is_not_taken_f
 
 
 # ---- killed, or failing, at any step
-
-
-def everything(folder) -> Host:
-    """A deploy with copies that is `small` in all else."""
-    host = small(folder)
-    for path, content in {"images/a": b"1", "images/b": b"2", "template": b"3"}.items():
-        write(host.root / path, content)
-    copies = {"pictures/a": "images/a", "pictures/b": "images/b", "page": "template"}
-    sent = list(host.new)
-    for path, source in copies.items():
-        host.new[path] = (host.root / source).read_bytes()
-        entry = {"path": path, "sha256": sha256(host.new[path]), "size": 1, "mode": 0o600, "copy": source}
-        host.plan["files"].append(entry)
-    host.plan["delete"] += ["images/a", "images/b"]
-    members = [(f"files/{name}", host.new[name]) for name in sent]
-    host.upload([*members, ("plan.json", json.dumps(host.plan).encode())])
-    return host
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ mod emulator_webapps;
 mod emulator_websites;
 mod engine;
 mod fuzz;
+mod login;
 mod script;
 mod transfer_memory;
 mod transfers;

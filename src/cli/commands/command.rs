@@ -42,7 +42,7 @@ pub async fn run(args: &Run, context: &Context) -> Result<Exit> {
     Ok(print_outcome(&outcome?, context))
 }
 
-fn print_outcome(outcome: &Outcome, context: &Context) -> Exit {
+pub fn print_outcome(outcome: &Outcome, context: &Context) -> Exit {
     let Outcome { exit_status, output, truncated } = outcome;
     context.output.content(output, &json!({ "exit_status": exit_status, "output": output, "truncated": truncated }));
     if *truncated {

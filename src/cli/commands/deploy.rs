@@ -11,6 +11,7 @@ use super::project::{Prepared, executors_and_reloads, variables};
 use crate::cli::args::Deploy;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::github;
 use crate::cli::output::Output;
 use crate::cli::progress::{Progress, duration_text};
 use crate::cli::terminal::shown;
@@ -35,6 +36,9 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
     // Of a run what was done, of a dry run what would be: the same lines, unless something failed.
     output.answer(&diff.list(report.changes().into_iter()), &report.to_json());
     print_report(&report, &diff.warnings, output);
+    if let Err(reason) = github::summarise(&report) {
+        output.warn(&reason);
+    }
     Ok(match (report.ok, report.held) {
         (true, _) => Exit::Ok,
         (false, true) => Exit::Held,
@@ -179,16 +183,13 @@ fn print_report(report: &DeployReport, said: &[String], output: &Output) {
     }
     for step in &report.steps {
         let end = step.exit_status.map_or("its result is unknown".to_owned(), |status| format!("exit status {status}"));
-        output.say(&format!("{}: {end}", step.step));
-        for line in step.output.lines() {
-            output.say(&format!("    {line}"));
-        }
+        output.quote(&format!("{}: {end}", step.step), step.output.lines());
     }
     if let Some(reason) = &report.stopped {
         output.failure(reason);
     }
-    for line in &report.error_log {
-        output.say(&format!("    {line}"));
+    if !report.error_log.is_empty() {
+        output.quote("the site's error log says:", report.error_log.iter().map(String::as_str));
     }
     if report.rolled_back {
         output.say("rolled back: the files are as they were before this deploy");

@@ -1,8 +1,8 @@
 //! Maps a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, demo, deploy, diff, endpoint, get, history, logs, ls, pull, put, reload, rm, rollback,
-    verify, webfaction,
+    agent, api, cat, command, createsuperuser, demo, deploy, diff, endpoint, env, get, history, login, logout, logs,
+    ls, open, pull, put, reload, rm, rollback, status, verify, webfaction, whoami,
 };
 use crate::cli::args::Command;
 use crate::cli::context::Context;
@@ -21,10 +21,17 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Put(args) => put::run(&args, context).await,
         Command::Rm(args) => rm::run(&args, context).await,
         Command::Reload(args) => reload::run(&args, context).await,
+        Command::Login => login::run(context).await,
+        Command::Logout(args) => logout::run(&args, context).await,
+        Command::Whoami => whoami::run(context).await,
+        Command::Status(args) => status::run(&args, context).await,
+        Command::Open(args) => open::run(&args, context).await,
+        Command::Createsuperuser(args) => createsuperuser::run(&args, context).await,
         Command::Demo(args) => demo::run(&args, context).await,
         Command::Diff(args) => diff::run(&args, context).await,
         Command::Deploy(args) => deploy::run(&args, context).await,
         Command::Agent(args) => agent::run(&args, context).await,
+        Command::Env(args) => env::run(&args, context).await,
         Command::Manage(args) => command::manage(&args, context).await,
         Command::Run(args) => command::run(&args, context).await,
         Command::Verify(args) => verify::run(&args, context).await,

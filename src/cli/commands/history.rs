@@ -68,7 +68,7 @@ pub fn revision_text(commit: Option<&str>, branch: Option<&str>, dirty: Option<b
     commit.into_iter().chain(branch.map(str::to_owned)).collect::<Vec<_>>().join(" ")
 }
 
-fn time_text(seconds: u64) -> String {
+pub fn time_text(seconds: u64) -> String {
     let time = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
     time.map_or("?".to_owned(), |time| {
         format!("{} {:02}:{:02}:{:02}", time.date(), time.hour(), time.minute(), time.second())

@@ -65,7 +65,7 @@ fn typed(args: &Logs) -> (Option<&str>, LogKind) {
 }
 
 /// The configured domain, else that of the account's only site.
-async fn default_domain(configured: &[String], client: &Client) -> Result<String> {
+pub async fn default_domain(configured: &[String], client: &Client) -> Result<String> {
     let mut domains = configured.to_vec();
     if domains.is_empty() {
         let named = |site: &Value| site["domain_name"].as_str().map(str::to_owned);

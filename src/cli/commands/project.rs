@@ -6,6 +6,7 @@ use crate::cli::args::{self, Select};
 use crate::cli::context::{Context, working_folder};
 use crate::cli::output::Output;
 use crate::cli::settings::{OneOrMore, Settings};
+use crate::client::RemotePath;
 use crate::deploy::{Compare, DeployDiff, DeployOptions, ExecutorChoice, ExecutorOptions, Project, SelectOptions};
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
@@ -30,6 +31,25 @@ pub fn remote<'a>(remote_root: Option<&str>, context: &'a Context) -> Result<(Se
     let name = settings.project(&local_root)?;
     let client = settings.client()?;
     let remote_root = settings.remote_root(remote_root, client.user(), &name)?;
+    let project = Project { client, local_root, remote_root };
+    Ok((settings, project))
+}
+
+/// The project's place in the account, or the account's home folder where no project is named: for what belongs to a web app
+/// rather than to a project.
+///
+/// # Errors
+/// As for [`remote`].
+pub fn remote_or_home(context: &Context) -> Result<(Settings<'_>, Project)> {
+    let here = working_folder()?;
+    let settings = context.settings()?;
+    let local_root = local_root(None, &settings, &here);
+    if settings.has_project() {
+        drop(settings);
+        return remote(None, context);
+    }
+    let client = settings.client()?;
+    let remote_root = RemotePath::parse("/home")?.join(client.user())?;
     let project = Project { client, local_root, remote_root };
     Ok((settings, project))
 }
@@ -152,7 +172,7 @@ impl<'a> Prepared<'a> {
 /// The folder to deploy: the one named, else the table's `root`, else the table's own, else the working folder.
 ///
 /// Not the working folder first: a deploy from a subfolder would put the subfolder's files where the project is.
-fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) -> PathBuf {
+pub fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) -> PathBuf {
     match (given, &settings.table_folder) {
         (Some(root), _) => root.to_owned(),
         (None, Some(folder)) => match &settings.table.root {
@@ -163,7 +183,11 @@ fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) -> Pat
     }
 }
 
-fn select(args: &Select, settings: &Settings<'_>) -> Result<SelectOptions> {
+/// The selection: what was typed, else what the table says.
+///
+/// # Errors
+/// `Config` if the table's size is none.
+pub fn select(args: &Select, settings: &Settings<'_>) -> Result<SelectOptions> {
     let table = &settings.table;
     let mut select = SelectOptions {
         strict: args.strict || table.strict,

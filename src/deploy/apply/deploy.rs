@@ -151,6 +151,7 @@ fn report_strategy(recorder: &Recorder, strategy: &Strategy, work: &ResolvedPlan
     strategy.name().clone_into(&mut report.executor);
     report.why.clone_from(&strategy.why);
     report.estimates.clone_from(&strategy.estimates);
+    report.warnings.extend_from_slice(&strategy.sites.warnings);
     report.plan.clone_from(&work.plan);
     if strategy.in_bulk {
         report.rollback_bytes = work.replaced_bytes;

@@ -168,7 +168,7 @@ fn merged(deploys: Vec<DeployEntry>, jobs: &[Value]) -> Vec<HistoryEntry> {
     entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
-fn of_deploy(entry: DeployEntry) -> HistoryEntry {
+pub(super) fn of_deploy(entry: DeployEntry) -> HistoryEntry {
     let operation = match entry.kind {
         DeployKind::Deploy => "deploy",
         DeployKind::Rollback => "rollback",

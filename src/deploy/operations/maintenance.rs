@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use crate::api::TaskKind;
 use crate::cleanup;
 use crate::client::{Client, RemotePath};
@@ -143,6 +145,30 @@ impl Drop for Note {
             }
         });
     }
+}
+
+/// Has an executor carry out an operation that is not a command of the user's, and returns what it found. Asks the API
+/// for nothing where the agent of a site tells it what is in the state folder.
+pub(super) async fn carry_out<T: DeserializeOwned>(
+    project: &Project,
+    executors: &ExecutorOptions,
+    executor: &Executor,
+    operation: Operation,
+    variables: Variables,
+) -> Result<T> {
+    let (client, root) = (&project.client, &project.remote_root);
+    let folder = StateFolder::of(client.user(), root)?;
+    let lane = executors.lane(client).filter(|_| matches!(executor, Executor::Webapp(_)));
+    let (state, _) = folder.read_by(client, lane.as_ref()).await?;
+    sweep_tasks(client, &folder, &state).await?;
+    let job_folder = JobFolder::new(client, folder.path());
+    let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor };
+    let receipt = maintenance.start(&random_id(16)?, operation, variables, JOB_LIMIT).await?;
+    if !receipt.is_ok() {
+        return Err(receipt.to_error());
+    }
+    serde_json::from_value(receipt.result)
+        .map_err(|error| Error::job(format!("the host's answer makes no sense: {error}")))
 }
 
 /// Runs a command on the host, with these variables besides its own, and waits until it ends. If the future is dropped

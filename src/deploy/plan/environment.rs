@@ -3,6 +3,7 @@
 //! Inside the web app the agent has all of it. A task or a console is told what the web app's record and the text of its
 //! WSGI file say, and no more: where that may not be all, `manage.py` is refused, since it could work on another database.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,9 @@ use crate::setting::Setting;
 
 /// How long a command may run inside a web app, in seconds, where a request may take 5 minutes.
 pub const COMMAND_LIMIT: u64 = 240;
+
+/// How long an import of the settings may take, in seconds.
+const INSPECT_LIMIT: u64 = 60;
 
 /// How long one may run elsewhere.
 const LONG_COMMAND_LIMIT: u64 = 3600;
@@ -45,8 +49,12 @@ pub(crate) struct PythonEnvironment {
     path: Vec<String>,
     /// Its working folder.
     folder: Option<String>,
+    /// The domain of the web app.
+    domain: Option<String>,
     /// What its WSGI file sets.
     variables: Variables,
+    /// What of that it sets only where nothing else has.
+    defaults: BTreeSet<String>,
     /// How long a command may run, in seconds.
     timeout: u64,
 }
@@ -66,6 +74,12 @@ impl PythonEnvironment {
             timeout: limit_of(executor),
             ..Self::default()
         }
+    }
+
+    /// What is left to be told in the web app itself.
+    pub(crate) fn inside(domain: &str, settings: &str) -> Self {
+        let (domain, settings) = (Some(domain.to_lowercase()), Some(settings.to_owned()));
+        Self { domain, settings, timeout: COMMAND_LIMIT, ..Self::default() }
     }
 
     /// The same for `manage.py`, with the settings module `settings` if that was named. Sends one request, for the WSGI
@@ -95,14 +109,14 @@ impl PythonEnvironment {
         if let Some(why) = refusal(&code, domain, settings, executor) {
             return Err(Error::config(format!("manage.py was not run: {why}")));
         }
-        let settings = settings.map(str::to_owned);
+        let (settings, domain) = (settings.map(str::to_owned), Some(domain.to_lowercase()));
         if is_inside(executor) {
             // It has all the rest, also what no text tells.
-            return Ok(Self { settings, ..self });
+            return Ok(Self { settings, domain, ..self });
         }
-        let variables = Variables::of_web_app(&code.variables);
+        let (variables, defaults) = (Variables::of_web_app(&code.variables), code.defaults);
         let (settings, folder) = (settings.or(code.settings), code.folder.or(self.folder));
-        Ok(Self { settings, folder, variables, path: code.path, ..self })
+        Ok(Self { settings, folder, domain, variables, defaults, path: code.path, ..self })
     }
 
     /// `manage.py` with these arguments.
@@ -115,14 +129,31 @@ impl PythonEnvironment {
             settings: self.settings.clone(),
             path: self.path.clone(),
             folder: self.folder.clone(),
+            domain: self.domain.clone(),
+            defaults: self.defaults.clone(),
             timeout: self.timeout,
+        }
+    }
+
+    /// An import of the settings, from the project of this `manage.py`.
+    pub(crate) fn inspect(&self, manage: Option<String>, virtualenv: Option<String>) -> Operation {
+        Operation::Inspect {
+            manage: manage.unwrap_or_else(|| "manage.py".to_owned()),
+            virtualenv: virtualenv.or_else(|| self.virtualenv.clone()),
+            python: self.python.clone(),
+            settings: self.settings.clone(),
+            path: self.path.clone(),
+            folder: self.folder.clone(),
+            domain: self.domain.clone(),
+            defaults: self.defaults.clone(),
+            timeout: INSPECT_LIMIT,
         }
     }
 
     /// The variables of a command: those of the web app where `operation` runs `manage.py`, and `given`, which win.
     pub(crate) fn variables(&self, operation: &Operation, given: &Variables) -> Variables {
         match operation {
-            Operation::Manage { .. } => self.variables.with(given),
+            Operation::Manage { .. } | Operation::Inspect { .. } => self.variables.with(given),
             _ => given.clone(),
         }
     }

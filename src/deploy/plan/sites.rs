@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use time::{Date, Month, OffsetDateTime};
 
 use crate::client::Client;
+use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::first_few;
+use crate::host::{keep_expiry, known_expiry};
+use crate::text::{excerpt, first_few};
 
 /// The sites of an account.
 #[derive(Debug, Clone, Default)]
@@ -21,12 +23,14 @@ pub(crate) struct Sites {
     websites: Vec<Value>,
     /// Domains that were asked for and cannot be reloaded, and why.
     pub refused: BTreeMap<String, String>,
+    /// Which of those that were asked for expire soon.
+    pub warnings: Vec<String>,
     /// How many requests it took to read them.
     pub requests: usize,
 }
 
 impl Sites {
-    /// Reads the list of web apps; that of the websites only if one of `domains` is no web app.
+    /// Reads the list of web apps; that of the websites only if one of `domains` is no web app. Without domains, all are meant.
     pub(crate) async fn read(client: &Client, domains: &[String]) -> Result<Self> {
         let mut sites = Self { apps: client.list_webapps().await?, requests: 1, ..Self::default() };
         if domains.iter().any(|domain| sites.web_app(domain).is_none()) {
@@ -37,12 +41,42 @@ impl Sites {
                 websites => websites?,
             };
         }
+        let now = client.server_time();
+        let all = domains.is_empty();
+        let is_asked = |app: &&Value| {
+            let name = app["domain_name"].as_str().unwrap_or_default();
+            all || domains.iter().any(|domain| domain.eq_ignore_ascii_case(name))
+        };
+        for app in sites.apps.iter().filter(is_asked) {
+            let Some(domain) = app["domain_name"].as_str() else { continue };
+            if let Some(text) = app["expiry"].as_str() {
+                keep_expiry(client, domain, text);
+            }
+            sites.warnings.extend(expiry_warning(app, now));
+        }
         Ok(sites)
+    }
+
+    /// Whether a web app expires soon or has expired, as its record was read here before.
+    pub(crate) fn expires_soon(client: &Client, domain: &str) -> bool {
+        let now = client.server_time().unwrap_or_else(clock::wall);
+        let left = known_expiry(client, domain).and_then(|text| days_left(&text, now));
+        left.is_some_and(|days| days <= LAST_DAYS)
     }
 
     /// One web app that is there and served, since its agent has just answered. No more is known of it.
     pub(crate) fn answering(domain: &str) -> Self {
         Self { apps: vec![json!({ "domain_name": domain, "enabled": true })], ..Self::default() }
+    }
+
+    /// All web apps.
+    pub(crate) fn web_apps(&self) -> &[Value] {
+        &self.apps
+    }
+
+    /// The record of a web app or a website.
+    pub(crate) fn record(&self, domain: &str) -> Option<&Value> {
+        self.web_app(domain).or_else(|| find(&self.websites, domain))
     }
 
     /// The record of a web app.
@@ -57,7 +91,7 @@ impl Sites {
 
     /// Refuses a domain that cannot be reloaded. `now` is the service's time.
     pub(crate) fn check(&self, domain: &str, now: Option<SystemTime>) -> Result<()> {
-        let Some(site) = self.web_app(domain).or_else(|| find(&self.websites, domain)) else {
+        let Some(site) = self.record(domain) else {
             return Err(self.unknown(domain));
         };
         let family = if self.is_website(domain) { "websites" } else { "webapps" };
@@ -104,8 +138,34 @@ fn find<'a>(sites: &'a [Value], domain: &str) -> Option<&'a Value> {
     sites.iter().find(|site| site["domain_name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(domain)))
 }
 
+/// How many days before its end a web app is warned of: it expires a month after somebody extended it.
+const LAST_DAYS: i64 = 7;
+
+/// How many days are left of a web app that expires then; less than 0 if it has expired. `None` if the text is no date.
+pub(crate) fn days_left(text: &str, now: SystemTime) -> Option<i64> {
+    let last = expiry(text)?;
+    Some((last - OffsetDateTime::from(now).date()).whole_days())
+}
+
+/// What to know about a web app whose last week has begun. No call extends it.
+pub(crate) fn expiry_warning(app: &Value, now: Option<SystemTime>) -> Option<String> {
+    let (domain, text) = (app["domain_name"].as_str()?, app["expiry"].as_str()?);
+    let days = days_left(text, now?).filter(|days| (0..=LAST_DAYS).contains(days))?;
+    let when = match days {
+        0 => "today".to_owned(),
+        1 => "tomorrow".to_owned(),
+        days => format!("in {days} days"),
+    };
+    Some(format!(
+        "{} expires {when}, on {}, and is not served from then on: extend it on the page Web of PythonAnywhere, which no call \
+         of the API does",
+        excerpt(domain),
+        expiry(text)?
+    ))
+}
+
 /// The day of an expiry, which is written as `2026-11-23` or as in an HTTP header; `None` for anything else.
-fn expiry(text: &str) -> Option<Date> {
+pub(crate) fn expiry(text: &str) -> Option<Date> {
     if let Ok(moment) = httpdate::parse_http_date(text) {
         return Some(OffsetDateTime::from(moment).date());
     }
@@ -134,6 +194,26 @@ mod tests {
             requests: 2,
             ..Sites::default()
         }
+    }
+
+    #[test]
+    fn a_web_app_is_warned_of_in_its_last_week() {
+        // 2026-11-25.
+        let now = UNIX_EPOCH + Duration::from_secs(1_795_600_000);
+        let warning = |expiry: &str| expiry_warning(&json!({ "domain_name": "a.b", "expiry": expiry }), Some(now));
+        for (expiry, words) in [
+            ("2026-11-25", "a.b expires today, on 2026-11-25"),
+            ("2026-11-26", "expires tomorrow"),
+            ("Wed, 02 Dec 2026 08:00:00 GMT", "expires in 7 days, on 2026-12-02"),
+        ] {
+            assert!(warning(expiry).unwrap().contains(words), "{:?}", warning(expiry));
+        }
+        for expiry in ["2026-12-03", "2026-11-24", "never", ""] {
+            assert_eq!(warning(expiry), None, "{expiry}");
+        }
+        assert_eq!(days_left("2026-11-20", now), Some(-5));
+        assert_eq!(expiry_warning(&json!({ "domain_name": "a.b", "expiry": "2026-11-25" }), None), None);
+        assert_eq!(expiry_warning(&json!({ "domain_name": "a.b", "expiry": null }), Some(now)), None);
     }
 
     #[test]

@@ -162,6 +162,7 @@ async fn sites(client: &Client, diff: &DeployDiff, options: &DeployOptions, work
     if options.steps.is_none()
         && let Some(answering) = diff.base.answering_site()
         && domains.iter().all(|domain| domain.eq_ignore_ascii_case(answering))
+        && !Sites::expires_soon(client, answering)
     {
         // Nothing but its existence matters.
         return Ok(Sites::answering(answering));
@@ -253,7 +254,7 @@ pub async fn forecast<R: Remote>(project: &Project<R>, diff: &DeployDiff, option
         estimates: strategy.estimates,
         rollback_bytes: if strategy.in_bulk { work.replaced_bytes } else { 0 },
         why: strategy.why,
-        warnings: work.warnings,
+        warnings: work.warnings.into_iter().chain(strategy.sites.warnings).collect(),
         plan: work.plan,
     })
 }

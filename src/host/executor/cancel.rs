@@ -36,7 +36,7 @@ pub(super) struct CancelOnDrop {
 
 impl CancelOnDrop {
     pub fn new(job_folder: &JobFolder, job: &Job) -> Self {
-        Self { job_folder: job_folder.clone(), job: job.clone(), is_over: job.operation.timeout().is_none() }
+        Self { job_folder: job_folder.clone(), job: job.clone(), is_over: !job.operation.is_ended_by_note() }
     }
 }
 

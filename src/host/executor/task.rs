@@ -40,7 +40,7 @@ pub(super) async fn run(kinds: &[TaskKind], job_folder: &JobFolder, job: &Job, l
 /// fetched stays, and so does what could not be put back.
 async fn tidy(job_folder: &JobFolder, job: &Job, receipt: &Receipt) {
     let is_done = receipt.is_ok() && !matches!(job.operation, Operation::Archive { .. });
-    if is_done || job.operation.timeout().is_some() {
+    if is_done || job.operation.is_ended_by_note() {
         remove_folder(job_folder, job).await;
     }
 }

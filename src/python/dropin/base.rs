@@ -321,6 +321,19 @@ impl PythonanywhereBase {
     }
 
     #[pyo3(
+        signature = (local_root=None, **options),
+        text_signature = "($self, local_root=None, *, path_masks=None, protected=None, no_git=False, domain=None, \
+            site_url=None)"
+    )]
+    fn status<'py>(
+        slf: &Bound<'py, Self>,
+        local_root: Option<PathBuf>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        Self::run_job(slf, "status", host_jobs::status(slf.py(), local_root, options)?)
+    }
+
+    #[pyo3(
         signature = (deploy_id=None, **options),
         text_signature = "($self, deploy_id=None, *, reload=None, yes=False, executor='auto', console=None, \
             domain=None, site_url=None, allow_tasks=False)"
@@ -340,6 +353,44 @@ impl PythonanywhereBase {
     )]
     fn pull<'py>(slf: &Bound<'py, Self>, dest: PathBuf, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
         Self::run_job(slf, "pull", host_jobs::pull(slf.py(), dest, options)?)
+    }
+
+    #[pyo3(
+        signature = (name, python, **options),
+        text_signature = "($self, name, python, *, executor='auto', console=None, domain=None, site_url=None, \
+            allow_tasks=False)"
+    )]
+    fn make_virtualenv<'py>(
+        slf: &Bound<'py, Self>,
+        name: String,
+        python: String,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        Self::run_job(slf, "make_virtualenv", host_jobs::virtualenv(slf.py(), name, python, options)?)
+    }
+
+    #[pyo3(
+        signature = (requirements, virtualenv, **options),
+        text_signature = "($self, requirements, virtualenv, *, executor='auto', console=None, domain=None, \
+            site_url=None, allow_tasks=False)"
+    )]
+    fn install_requirements<'py>(
+        slf: &Bound<'py, Self>,
+        requirements: String,
+        virtualenv: String,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> Object<'py> {
+        let job = host_jobs::requirements(slf.py(), requirements, virtualenv, options)?;
+        Self::run_job(slf, "install_requirements", job)
+    }
+
+    #[pyo3(
+        signature = (**options),
+        text_signature = "($self, *, manage=None, settings=None, virtualenv=None, executor='auto', console=None, \
+            domain=None, site_url=None, allow_tasks=False)"
+    )]
+    fn inspect_settings<'py>(slf: &Bound<'py, Self>, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
+        Self::run_job(slf, "inspect_settings", host_jobs::inspect(slf.py(), options)?)
     }
 
     #[getter]

@@ -3,6 +3,7 @@
 //! As everywhere in these classes, failures of the network or the service go to `error_message` and the method returns
 //! `None`. Local mistakes raise, and so does the lack of an executor.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use pyo3::IntoPyObjectExt;
@@ -17,9 +18,10 @@ use super::finished::{Finished, none};
 use super::keywords::Keywords;
 use super::service::{Call, Failed, Service};
 use super::state::Shared;
-use crate::deploy::{self, ExecutorOptions, Outcome, PullOptions, SelectOptions};
+use crate::deploy::{self, ExecutorOptions, Inspection, Outcome, PullOptions, SelectOptions};
 use crate::host::{Agents, Variables};
 use crate::python::convert::json_to_py;
+use crate::python::errors::IntoPy;
 use crate::python::runtime::run;
 
 /// A command that ran on the host. Documented in `_core.pyi`.
@@ -46,8 +48,12 @@ pub(super) enum HostJob {
     Command(deploy::Command, Variables),
     Verify { local_root: Option<PathBuf>, options: SelectOptions },
     History,
+    Status { local_root: Option<PathBuf>, options: SelectOptions },
     Rollback { deploy: Option<String>, reload: Vec<String>, yes: bool },
     Pull { to: PathBuf, options: PullOptions },
+    Virtualenv { name: String, python: String },
+    Requirements { requirements: String, virtualenv: String },
+    Inspect(Inspection),
 }
 
 /// A job, and what runs it.
@@ -102,18 +108,37 @@ pub(super) fn verify<'py>(
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Request> {
     request(py, "verify", options, |keywords| {
-        let mut select = SelectOptions::default();
-        let masks = keywords.optional_texts("path_masks")?;
-        select.protected = keywords.optional_texts("protected")?;
-        select.no_git = keywords.flag("no_git")?;
-        if local_root.is_none() && (masks.is_some() || select.protected.is_some() || select.no_git) {
-            return Err(PyTypeError::new_err(
-                "path_masks, protected and no_git choose local files: give local_root as well",
-            ));
-        }
-        select.masks = masks.unwrap_or(select.masks);
-        Ok(HostJob::Verify { local_root, options: select })
+        let options = selection(keywords, local_root.is_some())?;
+        Ok(HostJob::Verify { local_root, options })
     })
+}
+
+/// Which local files are looked at, if they are.
+fn selection(keywords: &Keywords<'_>, is_local: bool) -> PyResult<SelectOptions> {
+    let mut select = SelectOptions::default();
+    let masks = keywords.optional_texts("path_masks")?;
+    select.protected = keywords.optional_texts("protected")?;
+    select.no_git = keywords.flag("no_git")?;
+    if !is_local && (masks.is_some() || select.protected.is_some() || select.no_git) {
+        return Err(PyTypeError::new_err(
+            "path_masks, protected and no_git choose local files: give local_root as well",
+        ));
+    }
+    select.masks = masks.unwrap_or(select.masks);
+    Ok(select)
+}
+
+pub(super) fn status<'py>(
+    py: Python<'py>,
+    local_root: Option<PathBuf>,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Request> {
+    let keywords = Keywords::new(py, "status", options)?;
+    let options = selection(&keywords, local_root.is_some())?;
+    let (domain, site_url) = (keywords.text("domain")?, keywords.text("site_url")?);
+    keywords.finish()?;
+    let executors = ExecutorOptions { domain, site_url, ..ExecutorOptions::default() };
+    Ok(Request { job: HostJob::Status { local_root, options }, executors })
 }
 
 pub(super) fn history(domain: Option<String>, site_url: Option<String>) -> Request {
@@ -137,6 +162,31 @@ pub(super) fn pull<'py>(py: Python<'py>, to: PathBuf, options: Option<&Bound<'py
         let overwrite = keywords.flag("overwrite")?;
         let max_size = keywords.number("max_size")?.map_or(PullOptions::default().max_size, |size| size as u64);
         Ok(HostJob::Pull { to, options: PullOptions { include, exclude, overwrite, max_size } })
+    })
+}
+
+pub(super) fn virtualenv<'py>(
+    py: Python<'py>,
+    name: String,
+    python: String,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Request> {
+    request(py, "make_virtualenv", options, |_| Ok(HostJob::Virtualenv { name, python }))
+}
+
+pub(super) fn requirements<'py>(
+    py: Python<'py>,
+    requirements: String,
+    virtualenv: String,
+    options: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Request> {
+    request(py, "install_requirements", options, |_| Ok(HostJob::Requirements { requirements, virtualenv }))
+}
+
+pub(super) fn inspect<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
+    request(py, "inspect_settings", options, |keywords| {
+        let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
+        Ok(HostJob::Inspect(Inspection { manage, settings, virtualenv: keywords.text("virtualenv")? }))
     })
 }
 
@@ -165,7 +215,7 @@ pub(super) async fn perform(service: Service, request: Request) -> Finished {
 async fn answer(service: &Service, Request { job, executors }: Request) -> Result<Answer, Failed> {
     let task = "working on the host";
     let local_root = match &job {
-        HostJob::Verify { local_root: Some(root), .. } => root.clone(),
+        HostJob::Verify { local_root: Some(root), .. } | HostJob::Status { local_root: Some(root), .. } => root.clone(),
         _ => PathBuf::new(),
     };
     let project = project(service, task, local_root)?;
@@ -185,6 +235,13 @@ async fn answer(service: &Service, Request { job, executors }: Request) -> Resul
             let lane = executors.lane(&project.client);
             deploy::history(&project, lane.as_ref()).await.map(|entries| Answer::Json(json!(entries)))
         }
+        HostJob::Status { local_root, options } => {
+            let domains: Vec<String> = executors.domain.iter().cloned().collect();
+            let local = local_root.is_some().then_some(&options);
+            deploy::status(&project.client, &domains, &executors, Some(&project), local)
+                .await
+                .map(|report| Answer::Json(json!(report)))
+        }
         HostJob::Rollback { deploy, reload, yes } => {
             let confirm = async move |question: String| if yes { Ok(()) } else { Err(deploy::unconfirmed(&question)) };
             deploy::rollback(&project, &executors, deploy.as_deref(), &reload, confirm)
@@ -193,6 +250,17 @@ async fn answer(service: &Service, Request { job, executors }: Request) -> Resul
         }
         HostJob::Pull { to, options } => {
             deploy::pull(&project, &executors, &options, &to).await.map(|report| Answer::Json(json!(report)))
+        }
+        HostJob::Virtualenv { name, python } => {
+            deploy::make_virtualenv(&project, &executors, &name, &python).await.map(|made| Answer::Json(json!(made)))
+        }
+        HostJob::Requirements { requirements, virtualenv } => {
+            deploy::install_requirements(&project, &executors, &requirements, &virtualenv)
+                .await
+                .map(|done| Answer::Json(json!(done)))
+        }
+        HostJob::Inspect(inspection) => {
+            deploy::inspect_settings(&project, &executors, &inspection).await.map(|found| Answer::Json(json!(found)))
         }
     }
     .map_err(failed(task))
@@ -236,6 +304,29 @@ async fn agent_answer(
     answer.await.map_err(failed(task))
 }
 
+/// Reads the variables of a web app, or changes them: those that have no value go.
+async fn variables(
+    service: Service,
+    domain: String,
+    site_url: Option<String>,
+    change: Option<(Variables, BTreeSet<String>)>,
+) -> Finished {
+    let task = "working on the variables of a web app";
+    let outcome = async {
+        let project = project(&service, task, PathBuf::new())?;
+        let answer = match change {
+            None => deploy::variables::list(&project.client, &domain).await.map(|found| json!(found)),
+            Some((set, unset)) => {
+                let executors = ExecutorOptions { domain: Some(domain), site_url, ..ExecutorOptions::default() };
+                deploy::variables::change(&project, &executors, &set, &unset).await.map(|changed| json!(changed.names))
+            }
+        };
+        answer.map_err(failed(task))
+    };
+    let outcome = outcome.await;
+    Finished::new(&service, outcome, |py, value| json_to_py(py, &value), none)
+}
+
 /// The attribute `agent` of both classes. Documented in `_core.pyi`.
 #[pyclass(name = "AgentOfWebApp", module = "pythonanywhere_api", frozen)]
 pub(in crate::python) struct AgentControl {
@@ -272,6 +363,31 @@ impl AgentControl {
     #[pyo3(signature = (domain, site_url=None))]
     fn status<'py>(&self, py: Python<'py>, domain: String, site_url: Option<String>) -> PyResult<Bound<'py, PyAny>> {
         self.call(py, "status", AgentVerb::Status, domain, site_url)
+    }
+
+    #[pyo3(signature = (domain))]
+    fn variables<'py>(&self, py: Python<'py>, domain: String) -> PyResult<Bound<'py, PyAny>> {
+        let call = Call::new(self.api.bind(py), &self.state)?;
+        run(py, self.state.is_async(), "variables", move |caller| variables(call.on(caller), domain, None, None))
+    }
+
+    #[pyo3(signature = (domain, values, site_url=None))]
+    fn set_variables<'py>(
+        &self,
+        py: Python<'py>,
+        domain: String,
+        values: &Bound<'py, PyAny>,
+        site_url: Option<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let pairs = py.get_type::<PyDict>().call1((values,));
+        let pairs = pairs.and_then(|values| values.extract::<BTreeMap<String, Option<String>>>());
+        let pairs = pairs.map_err(|_| PyTypeError::new_err("values must be a mapping of str to str or None"))?;
+        let unset = pairs.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name.clone()).collect();
+        let set = Variables::new(pairs.into_iter().filter_map(|(name, value)| Some((name, value?)))).into_py(py)?;
+        let call = Call::new(self.api.bind(py), &self.state)?;
+        run(py, self.state.is_async(), "set_variables", move |caller| {
+            variables(call.on(caller), domain, site_url, Some((set, unset)))
+        })
     }
 
     #[pyo3(signature = (domain, site_url=None, *, force=false))]

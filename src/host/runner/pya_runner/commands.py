@@ -4,13 +4,14 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 
-from . import files, limits
+from . import files, limits, variables
 from .errors import Cancelled, CommandFailed, JobError, Refusal
 from .names import checked_path, native, readable
 from .reach import Reach
@@ -116,11 +117,14 @@ def environment_of(job):
         files.remove(path)
         if given is None:
             raise Refusal("missing", "the variables of this command are gone: give it anew")
-    environment = dict(os.environ, **given, PYTHONUNBUFFERED="1")
-    if job.job["operation"] == "pip":
+    own = variables.of_web_app(job)
+    for name in own.keys() & job.job.get("defaults", ()):
+        given.pop(name, None)
+    environment = dict(variables.inherited(job, own), **given, PYTHONUNBUFFERED="1")
+    if job.job["operation"] in ("pip", "requirements"):
         # What is installed may run code of its own, which has no use for the account's token.
         environment.pop("API_TOKEN", None)
-    if job.job["operation"] == "manage":
+    if job.job["operation"] in ("manage", "inspect"):
         places = module_path(job) + [environment.get("PYTHONPATH")]
         environment["PYTHONPATH"] = ":".join(filter(None, places))
     if job.job.get("settings"):
@@ -140,12 +144,37 @@ def run_command(job, words, folder):
         argv[1] = os.path.basename(argv[1])
     job.result = {"argv": argv, "interpreter": argv[0], "timed_out": False, "signal": None}
     printed = os.path.join(job.work, "output")
-    with command_lock(job) as lock, open(printed, "wb") as output:
+    with command_lock(job, " ".join(argv[1:])) as lock:
         if is_cancelled(job):
             raise Cancelled("it was cancelled before it started")
         # If this runner is killed from here on, the next one must know that the command was started.
         job.save(job.receipt_path(), job.new_receipt("running"))
-        try:
+        status, ended = run_process(job, words, folder, environment, printed, job.job["timeout"], lock)
+    job.result["timed_out"] = ended == "timed_out"
+    job.output, job.truncated = read_output(printed)
+    if status < 0:
+        names = {number.value: number.name for number in signal.Signals}
+        job.result["signal"] = names.get(-status, "signal %d" % -status)
+        status = 128 - status
+    job.exit_status = status
+    if ended:
+        job.exit_status = status or 1
+    if ended == "timed_out":
+        raise JobError("timed_out", "the command was stopped after %d s" % job.job["timeout"])
+    if ended:
+        raise Cancelled("the command was cancelled")
+    if status != 0:
+        # The status says so, and the output says why.
+        raise CommandFailed(status)
+
+
+def run_process(job, words, folder, environment, printed, limit, lock):
+    """Runs a program in a process group of its own; what it prints is appended to a file.
+
+    Returns its status, and why it was ended, if it was: `timed_out` or `cancelled`.
+    """
+    try:
+        with open(printed, "ab") as output:
             process = subprocess.Popen(
                 words,
                 cwd=folder,
@@ -154,40 +183,23 @@ def run_command(job, words, folder):
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                # The command may outlive the runner, and keeps the lock.
+                # The program may outlive the runner, and keeps the lock.
                 pass_fds=() if lock is None else (lock,),
             )
-        except OSError as error:
-            raise JobError("local", "%s: %s" % (words[0], error.strerror))
-        now, cancelled = time.monotonic(), False
-        limit, look = now + job.job["timeout"], now + 1
-        while process.poll() is None and now < limit and not cancelled:
-            job.tick(may_stop=False)
-            time.sleep(0.02)
-            now = time.monotonic()
-            if now > look:
-                look, cancelled = now + 1, is_cancelled(job)
-        if process.poll() is None:
-            job.result["timed_out"] = not cancelled
-            end_group(process)
-        else:
-            cancelled = False
-    job.output, job.truncated = read_output(printed)
-    status = process.returncode
-    if status < 0:
-        names = {number.value: number.name for number in signal.Signals}
-        job.result["signal"] = names.get(-status, "signal %d" % -status)
-        status = 128 - status
-    job.exit_status = status
-    if job.result["timed_out"]:
-        job.exit_status = status or 1
-        raise JobError("timed_out", "the command was stopped after %d s" % job.job["timeout"])
-    if cancelled:
-        job.exit_status = status or 1
-        raise Cancelled("the command was cancelled")
-    if status != 0:
-        # The status says so, and the output says why.
-        raise CommandFailed(status)
+    except OSError as error:
+        raise JobError("local", "%s: %s" % (words[0], error.strerror))
+    now, cancelled = time.monotonic(), False
+    end, look = now + limit, now + 1
+    while process.poll() is None and now < end and not cancelled:
+        job.tick(may_stop=False)
+        time.sleep(0.02)
+        now = time.monotonic()
+        if now > look:
+            look, cancelled = now + 1, is_cancelled(job)
+    if process.poll() is not None:
+        return process.returncode, None
+    end_group(process)
+    return process.returncode, "cancelled" if cancelled else "timed_out"
 
 
 def is_cancelled(job):
@@ -196,29 +208,35 @@ def is_cancelled(job):
 
 
 @contextlib.contextmanager
-def command_lock(job):
+def command_lock(job, words):
     """Lets one command at a time change the database or packages: a client that lost sight of one may start another."""
-    if job.job["operation"] not in ("manage", "pip"):
+    if job.job["operation"] not in ("manage", "pip", "requirements"):
         yield None
         return
     lock = os.open(os.path.join(job.state, "command.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            words = os.read(lock, 200).decode("utf-8", "replace")
-            raise Refusal(
-                "busy", "another command is still running in this project (%s): wait until it has ended" % words
-            )
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
-                raise
-        words = " ".join(job.result["argv"][1:])[:100] + time.strftime(", since %H:%M UTC", time.gmtime())
+        while not files.try_lock(lock):
+            if job.job["operation"] != "requirements":
+                other = os.read(lock, 200).decode("utf-8", "replace")
+                raise Refusal(
+                    "busy", "another command is still running in this project (%s): wait until it has ended" % other
+                )
+            # It may be what an earlier step started, and left when it was killed.
+            wait(job)
+        words = words[:100] + time.strftime(", since %H:%M UTC", time.gmtime())
         os.ftruncate(lock, 0)
         os.write(lock, words.encode("utf-8", "replace"))
         yield lock
     finally:
         os.close(lock)
+
+
+def wait(job):
+    """Waits a moment for something else to end: for as long as the step may take, and then in another one."""
+    if is_cancelled(job):
+        raise Cancelled("it was cancelled before it started")
+    job.tick()
+    time.sleep(0.2)
 
 
 def end_group(process):
@@ -243,3 +261,12 @@ def read_output(path):
         tail = file.read()
     gap = "\n[... %d bytes omitted ...]\n" % (size - limits.OUTPUT_HEAD - limits.OUTPUT_TAIL)
     return head.decode("utf-8", "replace") + gap + tail.decode("utf-8", "replace"), True
+
+
+def last_lines(path, what):
+    """The kind and the message of a failure, with the end of what a program printed."""
+    text = read_output(path)[0].strip()
+    kind = "space" if re.search("No space left|[Qq]uota exceeded", text) else "program"
+    if kind == "space":
+        what += ": the disk quota is used up"
+    return kind, "%s:\n%s" % (what, text[-1500:]) if text else what

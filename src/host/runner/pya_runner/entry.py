@@ -1,4 +1,4 @@
-"""Carries out a job on the host: applies a bundle, rolls back, hashes, packs, or runs a command.
+"""Carries out a job on the host: applies a bundle, rolls back, hashes, packs, runs a command, prepares a site.
 
 The API can only write and read files, one at a time. So a job is described in JSON and carried out here, and its
 outcome is written as a *receipt*, `receipt-<id>.json`, to the project's state folder, where the API can read it.
@@ -26,14 +26,21 @@ from .archive import archive
 from .commands import manage, pip, run
 from .errors import Incomplete, JobError, Refusal, StepUnfinished, describe
 from .history import history
+from .inspect import inspect
 from .job import Job
+from .requirements import requirements
 from .rollback import rollback
 from .tree import hash_tree
+from .variables import change_variables
+from .venv import venv
 
 
-def run_job(state, job, limit=None, is_program=False):
-    """Runs one step of `job`, of about `limit` seconds, and returns the receipt."""
-    work = checked_job(state, job, limit, is_program)
+def run_job(state, job, limit=None, is_program=False, loaded=None):
+    """Runs one step of `job`, of about `limit` seconds, and returns the receipt.
+
+    `loaded` has the variables with which a web app was loaded that runs it.
+    """
+    work = checked_job(state, job, limit, is_program, loaded)
     try:
         work.check_age()
         done = work.receipt()
@@ -69,9 +76,9 @@ def refuse(state, job, why):
     return work.finish(work.new_receipt("refused", error={"kind": "refused", "message": why}))
 
 
-def checked_job(state, job, limit, is_program=False):
+def checked_job(state, job, limit, is_program=False, loaded=None):
     """The job, if this version of the runner knows its operation."""
-    work = Job(state, job, limit, is_program)
+    work = Job(state, job, limit, is_program, loaded)
     if job.get("format") != limits.FORMAT or job.get("operation") not in OPERATIONS:
         raise ValueError("the job is from another version: upgrade, or reinstall the agent")
     return work
@@ -85,6 +92,7 @@ def run_step(job, done):
     try:
         if done is not None and job.job["operation"] in ("manage", "pip", "run"):
             raise JobError("interrupted", "the command was interrupted; its effects are unknown")
+        job.steps = steps
         OPERATIONS[job.job["operation"]](job)
     except StepUnfinished:
         state = "running"
@@ -129,4 +137,8 @@ OPERATIONS = {
     "manage": manage,
     "pip": pip,
     "run": run,
+    "venv": venv,
+    "inspect": inspect,
+    "requirements": requirements,
+    "variables": change_variables,
 }

@@ -62,6 +62,8 @@ def summary(receipt):
     if receipt["error"]:
         return (receipt["error"]["message"].strip().splitlines() or [""])[-1][:200]
     result = receipt["result"]
+    if "summary" in result:
+        return result["summary"][:200]
     if "written" in result:
         return "%d written, %d deleted" % (result["written"], len(result["deleted"]))
     if "argv" in result:

@@ -1,8 +1,6 @@
 """A job in the state folder: its lock and heartbeat, its receipt, and whether it may still run."""
 
 import contextlib
-import errno
-import fcntl
 import os
 import platform
 import re
@@ -19,7 +17,7 @@ from .names import local, readable
 class Job:
     """One job, for the time of one step."""
 
-    def __init__(self, state, job, limit, is_program=False):
+    def __init__(self, state, job, limit, is_program=False, loaded=None):
         if not isinstance(job.get("id"), str) or not re.fullmatch("[0-9a-f]{16}", job["id"]):
             raise ValueError("the job has no id")
         self.state, self.job, self.id = os.path.abspath(state), job, job["id"]
@@ -28,7 +26,8 @@ class Job:
         self.root = self.local(job["root"])
         self.deadline = None if limit is None else time.monotonic() + limit
         self.is_program, self.last_heartbeat = is_program, 0.0
-        self.notes = {}
+        # The variables that the web app was loaded with.
+        self.notes, self.loaded, self.steps = {}, loaded or {}, 1
         self.output, self.truncated, self.exit_status, self.result = "", False, None, {}
 
     def local(self, path):
@@ -52,6 +51,13 @@ class Job:
                 files.write_text(os.path.join(self.work, "heartbeat"), "%s %d" % (socket.gethostname(), time.time()))
         if may_stop and self.deadline is not None and now > self.deadline:
             raise StepUnfinished
+
+    def remote(self, path):
+        """A path of this machine as one of the API, if it has another there."""
+        parts = self.job["root"].split("/")
+        if self.job["root"].startswith("/home/") and len(parts) > 2 and (path + "/").startswith(self.home + "/"):
+            return "/home/" + parts[2] + path[len(self.home) :]
+        return path
 
     # Receipts
 
@@ -130,7 +136,7 @@ class Job:
         for name in files.newest_first(self.state, receipts)[limits.RECEIPTS_KEPT :]:
             files.remove(os.path.join(self.state, name))
         for name in names:
-            if name.startswith("gone-"):
+            if name.startswith("gone-") or (name == limits.WHEELS and self.is_old(name, 4)):
                 shutil.rmtree(os.path.join(self.state, name), ignore_errors=True)
             notes = {"%s-%s.json" % (kind, name[5:]) for kind in ("intent", "maintenance")}
             if name.startswith("work-") and notes.isdisjoint(names):
@@ -138,8 +144,12 @@ class Job:
                 if os.path.exists(os.path.join(path, "not_undone")):
                     continue
                 with contextlib.suppress(OSError):
-                    if time.time() - os.stat(path).st_mtime > limits.LIFETIME and files.remove_elsewhere(path):
+                    if self.is_old(name) and files.remove_elsewhere(path):
                         shutil.rmtree(path, ignore_errors=True)
+
+    def is_old(self, name, lifetimes=1):
+        """Whether a folder of the state has not been used for longer than a job lives."""
+        return time.time() - os.stat(os.path.join(self.state, name)).st_mtime > lifetimes * limits.LIFETIME
 
     # Who may run
 
@@ -153,14 +163,9 @@ class Job:
         os.chmod(self.work, 0o700)
         lock = os.open(os.path.join(self.work, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not files.try_lock(lock):
                 yield False
                 return
-            except OSError as error:
-                if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
-                    raise
             try:
                 is_same = os.fstat(lock).st_ino == os.stat(os.path.join(self.work, "lock")).st_ino
             except FileNotFoundError:

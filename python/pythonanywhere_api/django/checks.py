@@ -1,0 +1,74 @@
+"""Checks of ``manage.py check --deploy``: what PythonAnywhere could not serve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
+from django.http.request import validate_host
+
+from .options import configured
+
+
+def check_deploy(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
+    """What of the settings the service could not serve, or would serve to the wrong people."""
+    try:
+        values = configured()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="pya.E001")]
+    return [*_hosts(values), *_static(), *_media(), *_databases()]
+
+
+def _hosts(values: dict[str, str]) -> list[CheckMessage]:
+    """The domain, if one is known, must be allowed."""
+    zone = "eu.pythonanywhere.com" if values.get("host", "").startswith("eu.") else "pythonanywhere.com"
+    domain = values.get("domain") or (f"{values['user']}.{zone}".lower() if "user" in values else None)
+    if domain is None or validate_host(domain, settings.ALLOWED_HOSTS):
+        return []
+    hint = f"Add {domain!r} to ALLOWED_HOSTS, or let pya launch write settings that do."
+    return [Warning(f"Every page at {domain} would be answered with status 400.", hint=hint, id="pya.W001")]
+
+
+def _static() -> list[CheckMessage]:
+    """Where collectstatic puts files."""
+    if not apps.is_installed("django.contrib.staticfiles"):
+        return []
+    if not settings.STATIC_ROOT:
+        hint = "Set STATIC_ROOT = BASE_DIR / 'staticfiles', and map STATIC_URL to that folder in the web app."
+        return [Warning("collectstatic has no folder, so pages come without their styles.", hint=hint, id="pya.W002")]
+    if settings.STATIC_URL == "/":
+        hint = "Set STATIC_URL = '/static/'."
+        return [Warning("STATIC_URL is the whole site, so a mapping of it hides every page.", hint=hint, id="pya.W003")]
+    return []
+
+
+def _media() -> list[CheckMessage]:
+    """Uploads of visitors must not lie among files that a deploy replaces."""
+    media, static = settings.MEDIA_ROOT, settings.STATIC_ROOT
+    if not media or not static:
+        return []
+    inner, outer = Path(media).resolve(), Path(static).resolve()
+    if inner == outer or outer in inner.parents:
+        hint = "Give MEDIA_ROOT a folder of its own, such as BASE_DIR / 'media'."
+        return [
+            Warning("MEDIA_ROOT lies in STATIC_ROOT, which collectstatic --clear empties.", hint=hint, id="pya.W004")
+        ]
+    return []
+
+
+def _databases() -> list[CheckMessage]:
+    """A database at a relative path is another one for each working folder."""
+    found = []
+    for alias, database in settings.DATABASES.items():
+        name = str(database.get("NAME", ""))
+        is_file = "sqlite3" in database.get("ENGINE", "") and name not in ("", ":memory:")
+        if is_file and not name.startswith("file:") and not Path(name).is_absolute():
+            hint = f"Write BASE_DIR / {name!r} as its NAME."
+            text = f"The database {alias!r} has a relative path, and the web app another working folder than manage.py."
+            found.append(Warning(text, hint=hint, id="pya.W005"))
+    return found

@@ -1,0 +1,103 @@
+//! `pya status`: the account, its web app, and how the project stands, in a few lines and requests.
+
+use serde_json::json;
+
+use super::history::{revision_text, time_text};
+use super::project::{local_root, select};
+use crate::cli::args::Status;
+use crate::cli::context::{Context, working_folder};
+use crate::cli::exit::Exit;
+use crate::cli::table::table;
+use crate::deploy::{
+    ExecutorOptions, HistoryEntry, LocalStatus, Project, SelectOptions, SiteStatus, StatusReport, status,
+};
+use crate::error::Result;
+use crate::text::counted;
+
+pub async fn run(args: &Status, context: &Context) -> Result<Exit> {
+    let here = working_folder()?;
+    let settings = context.settings_at(args.select.root.as_deref().unwrap_or(&here))?;
+    let client = settings.client()?;
+    let domains = args.domain.clone().map_or_else(|| settings.domains(), |domain| vec![domain]);
+    for domain in &domains {
+        crate::api::checked_domain(domain)?;
+    }
+    let first = domains.first().cloned();
+    // The address of the table is that of its first domain.
+    let is_theirs = settings.domains().first() == first.as_ref();
+    let table_url = settings.table.site_url.clone().filter(|_| is_theirs);
+    let site_url = args.site_url.clone().or(table_url);
+    let executors = ExecutorOptions { domain: first, site_url, ..ExecutorOptions::default() };
+    let local_root = local_root(args.select.root.as_deref(), &settings, &here);
+    // Without a project there is still an account.
+    let project: Option<(Project, SelectOptions)> = match settings.has_project() {
+        true => {
+            let name = settings.project(&local_root)?;
+            let remote_root = settings.remote_root(args.select.remote_root.as_deref(), client.user(), &name)?;
+            Some((Project { client: client.clone(), local_root, remote_root }, select(&args.select, &settings)?))
+        }
+        false => None,
+    };
+    let (project, local) = project.unzip();
+    let report = status(&client, &domains, &executors, project.as_ref(), local.as_ref()).await;
+    client.persist_budget();
+    let report = report?;
+    let mut document = json!(report);
+    document["environment"] = json!(settings.environment_name());
+    context.output.answer(&text(&report, settings.environment_name()), &document);
+    for warning in &report.warnings {
+        context.output.warn(warning);
+    }
+    Ok(Exit::Ok)
+}
+
+/// The lines for people, each with its title.
+fn text(report: &StatusReport, environment: Option<&str>) -> String {
+    let host = report.host.split("://").last().unwrap_or_default().trim_end_matches('/');
+    let environment = environment.map(|name| format!(", environment {name}")).unwrap_or_default();
+    let mut rows = vec![("account", format!("{} at {host}{environment}", report.user))];
+    rows.push(("CPU", format!("{:.1} of {:.0} s today", report.cpu.used_seconds, report.cpu.limit_seconds)));
+    rows.extend(report.sites.iter().map(|site| ("web app", site_text(site))));
+    if report.sites.is_empty() {
+        rows.push(("web app", "none yet (\"pya webapps create\" makes one)".to_owned()));
+    }
+    rows.extend(report.agent.map(|agent| ("agent", agent.in_words().to_owned())));
+    if let Some(local) = &report.local {
+        rows.push(("last deploy", report.last_deploy.as_ref().map_or("none yet".to_owned(), deploy_text)));
+        rows.push(("local files", local_text(local)));
+    }
+    let cells: Vec<Vec<String>> = rows.into_iter().map(|(title, text)| vec![title.to_owned(), text]).collect();
+    table(&cells, None)
+}
+
+fn site_text(site: &SiteStatus) -> String {
+    if !site.exists {
+        return format!("{}: the account does not have it", site.domain);
+    }
+    let mut facts = vec![if site.enabled == Some(false) { "disabled".to_owned() } else { "enabled".to_owned() }];
+    facts.extend(site.python.as_ref().map(|version| format!("Python {version}")));
+    facts.push(site.virtualenv.as_ref().map_or("no virtualenv".to_owned(), |path| format!("virtualenv {path}")));
+    facts.extend(site.expiry.as_ref().zip(site.days_left).map(|(date, days)| match days {
+        ..0 => format!("expired on {date}"),
+        days => format!("{} left, until {date}", counted(usize::try_from(days).unwrap_or_default(), "day")),
+    }));
+    format!("{}: {}", site.domain, facts.join(", "))
+}
+
+fn deploy_text(entry: &HistoryEntry) -> String {
+    let mut facts = vec![format!("{} {}", entry.operation, entry.outcome.replace('_', " "))];
+    facts.push(format!("{} UTC", time_text(entry.time)));
+    facts.extend(entry.who.as_ref().map(|who| format!("{who}@{}", entry.host.as_deref().unwrap_or_default())));
+    let revision = revision_text(entry.commit.as_deref(), entry.branch.as_deref(), entry.dirty);
+    facts.extend(Some(revision).filter(|revision| !revision.is_empty()));
+    format!("{} ({})", facts.join(", "), entry.id)
+}
+
+fn local_text(local: &LocalStatus) -> String {
+    if !local.differs {
+        return "as deployed".to_owned();
+    }
+    let counts = [(local.added, "new"), (local.changed, "changed"), (local.removed, "removed")];
+    let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    format!("{} (\"pya diff\" lists them)", counts.collect::<Vec<_>>().join(", "))
+}

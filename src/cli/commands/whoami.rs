@@ -1,0 +1,40 @@
+//! `pya whoami`: the account that commands work with here, where its token comes from, and whether that is accepted.
+
+use serde_json::json;
+
+use super::login::other_account;
+use crate::cli::account::Account;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::error::Result;
+use crate::login::{self, Attempt};
+
+pub async fn run(context: &Context) -> Result<Exit> {
+    let (settings, output) = (context.settings()?, &context.output);
+    let Account { host, user, token, source } = settings.account()?;
+    let error = match login::attempt(std::slice::from_ref(&host), &user, &token, &settings.options()?).await? {
+        Attempt::Accepted(_) => {
+            let document = json!({
+                "user": user,
+                "host": host.as_str(),
+                "token": source.as_str(),
+                "environment": settings.environment_name(),
+            });
+            output.answer(&format!("{user} at {}, with the token of {source}", host.authority()), &document);
+            return Ok(Exit::Ok);
+        }
+        Attempt::OtherAccount(host, error) => {
+            let message = format!("{} (it comes from {source})", other_account(&user, &host));
+            output.failure(&message);
+            output.refuse(&format!("{:?}", error.kind()), &message);
+            error
+        }
+        Attempt::Unknown(error) => {
+            let message = format!("{} does not accept the token of {source}: {}", host.authority(), error.chain());
+            output.failure(&message);
+            output.refuse(&format!("{:?}", error.kind()), &message);
+            error
+        }
+    };
+    Ok(Exit::of(&error))
+}

@@ -1,0 +1,190 @@
+//! GitHub Actions: messages as annotations, what the host printed as groups, and a summary of a deploy for the job's page.
+//!
+//! The runner takes any line that begins with `::` for a command, whoever wrote it. So what the host printed goes
+//! between a command that stops this and one, with a random word, that allows it again. The commands are described in
+//! [GitHub's documentation](https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands).
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use super::progress::duration_text;
+use super::terminal::shown;
+use crate::deploy::DeployReport;
+use crate::digest::random_hex;
+use crate::text::counted;
+
+/// The variable that names the file of the job's summary.
+const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
+/// More files than this are counted only: a summary has at most 1 MiB, and nobody reads them.
+const MOST_FILES: usize = 500;
+
+/// More lines of a command's output than this are left out at their beginning.
+const MOST_LINES: usize = 200;
+
+/// Whether this process runs in a job of GitHub Actions.
+#[must_use]
+pub fn is_runner() -> bool {
+    std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+/// What kind of annotation a message becomes.
+#[derive(Debug, Clone, Copy)]
+pub enum Level {
+    Warning,
+    Error,
+}
+
+/// A message as an annotation, in one line.
+#[must_use]
+pub fn annotation(level: Level, text: &str) -> String {
+    let name = match level {
+        Level::Warning => "warning",
+        Level::Error => "error",
+    };
+    format!("::{name} title=pya::{}", escaped(text))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Lines of the host as a group with a title, none of which the runner takes for a command.
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn group<'a>(title: &str, lines: impl Iterator<Item = &'a str>) -> io::Result<String> {
+    let word = random_hex(32)?;
+    let mut text = format!("::group::{}\n::stop-commands::{word}\n", escaped(title));
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    let _ = write!(text, "::{word}::\n::endgroup::");
+    Ok(text)
+}
+
+/// Adds a deploy to the summary of the job, where there is one.
+///
+/// # Errors
+/// The reason, human-readable: the file cannot be written.
+pub fn summarise(report: &DeployReport) -> Result<(), String> {
+    let Some(path) = std::env::var_os(SUMMARY).filter(|path| !path.is_empty() && is_runner()) else { return Ok(()) };
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+    file.and_then(|mut file| file.write_all(markdown(report).as_bytes()))
+        .map_err(|error| format!("the summary of the job cannot be written to {}: {error}", path.display()))
+}
+
+/// A deploy as Markdown.
+fn markdown(report: &DeployReport) -> String {
+    let mut text = format!("### {}\n\n", title(report));
+    if let Some(reason) = &report.stopped {
+        let _ = write!(text, "{}\n\n", fenced(reason));
+    }
+    let requests = counted(usize::try_from(report.requests).unwrap_or(usize::MAX), "request");
+    let time = Duration::try_from_secs_f64(report.seconds).map(duration_text).unwrap_or_default();
+    let _ = writeln!(text, "| | |\n|---|---|");
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(text, "| {name} | {value} |");
+    };
+    row("uploaded", &counted(report.uploaded.len(), "file"));
+    row("deleted", &report.deleted.len().to_string());
+    row("failed", &report.failed.len().to_string());
+    row("reloaded", &report.reloaded.iter().map(|domain| code(domain)).collect::<Vec<_>>().join(", "));
+    row("took", &format!("{requests}, {time}, executor {}", report.executor));
+    if let Some(id) = &report.id {
+        row("deploy", &code(id));
+    }
+    if let Some(commit) = &report.commit {
+        row("commit", &code(commit));
+    }
+    for (what, reason) in &report.failed {
+        let _ = write!(text, "\n- {}: {}", code(&shown(what)), code(&shown(reason)));
+    }
+    for warning in &report.warnings {
+        let _ = write!(text, "\n- warning: {}", code(&shown(warning)));
+    }
+    text.push('\n');
+    for step in &report.steps {
+        let end = step.exit_status.map_or("result unknown".to_owned(), |status| format!("exit status {status}"));
+        let lines: Vec<&str> = step.output.lines().collect();
+        let output = lines[lines.len().saturating_sub(MOST_LINES)..].join("\n");
+        text.push_str(&details(&format!("{}: {end}", step.step), &output));
+    }
+    let changes = report.changes();
+    let mut files: Vec<String> = changes.iter().take(MOST_FILES).map(ToString::to_string).collect();
+    if changes.len() > MOST_FILES {
+        files.push(format!("... and {} more", changes.len() - MOST_FILES));
+    }
+    if !files.is_empty() {
+        text.push_str(&details(&counted(changes.len(), "change"), &files.join("\n")));
+    }
+    text.push('\n');
+    text
+}
+
+fn title(report: &DeployReport) -> &'static str {
+    match (report.ok, report.dry_run) {
+        (true, true) => "Dry run: nothing was written",
+        (false, true) => "Dry run: the deploy would fail",
+        (true, false) if report.plan.actions.is_empty() => "Nothing to deploy: the host is up to date",
+        (true, false) => "Deployed",
+        (false, false) if report.held => "Not deployed: another deploy is under way",
+        (false, false) if report.rolled_back => "Deploy failed and was rolled back",
+        (false, false) => "Deploy failed",
+    }
+}
+
+/// A text of the host or of a file's name as code, which Markdown leaves as it is.
+fn code(text: &str) -> String {
+    let text = text.replace('|', "\\|").replace(['\n', '\r'], " ");
+    let ticks = "`".repeat(1 + longest_run(&text));
+    if text.is_empty() { String::new() } else { format!("{ticks} {text} {ticks}") }
+}
+
+fn fenced(text: &str) -> String {
+    let fence = "`".repeat(3.max(1 + longest_run(text)));
+    format!("{fence}text\n{}\n{fence}", crate::cli::terminal::printable(text))
+}
+
+fn details(title: &str, text: &str) -> String {
+    let title = title.replace('&', "&amp;").replace('<', "&lt;");
+    format!("\n<details><summary>{title}</summary>\n\n{}\n\n</details>\n", fenced(text))
+}
+
+/// The longest run of backticks.
+fn longest_run(text: &str) -> usize {
+    text.split(|character| character != '`').map(str::len).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_annotation_is_one_line_that_says_it_all() {
+        assert_eq!(annotation(Level::Error, "50% lost\nand more"), "::error title=pya::50%25 lost%0Aand more");
+    }
+
+    #[test]
+    fn what_the_host_printed_is_no_command() {
+        let text = group("migrate", ["::error::no", "ok"].into_iter()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let word = lines[1].strip_prefix("::stop-commands::").unwrap();
+        assert_eq!(lines, ["::group::migrate", lines[1], "::error::no", "ok", &format!("::{word}::"), "::endgroup::"]);
+        assert_ne!(text, group("migrate", ["::error::no", "ok"].into_iter()).unwrap());
+    }
+
+    #[test]
+    fn markdown_of_the_host_stays_text() {
+        let report = DeployReport {
+            stopped: Some("```\n# big\n```".into()),
+            failed: [("a|`b`".to_owned(), "<b>no</b>\nat all".to_owned())].into(),
+            ..DeployReport::default()
+        };
+        let text = markdown(&report);
+        assert!(text.starts_with("### Deploy failed\n\n````text\n```\n# big\n```\n````\n"), "{text}");
+        assert!(text.contains("- `` a\\|`b` ``: ` <b>no</b>"), "{text}");
+    }
+}

@@ -1,0 +1,225 @@
+//! The list of logins: a file in the configuration folder.
+//!
+//! It may hold tokens, so nobody else may read it: its folder has the mode 0700, and the file is made anew under another
+//! name, with the mode 0600 and only if nothing has that name yet, and then takes the place of the one before. A list that
+//! others can read is refused rather than mended, since they may have read it already.
+
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// More than any list has, in bytes.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// The version of the format.
+const VERSION: u32 = 1;
+
+/// One login. It has no `Debug`, as it may hold a token.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// URL of the host, with its closing slash.
+    pub host: String,
+    pub user: String,
+    /// The token, unless the keyring has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    version: u32,
+    logins: Vec<Record>,
+}
+
+/// Where the list is.
+pub(super) fn path() -> Result<PathBuf> {
+    let strategy = etcetera::choose_base_strategy()
+        .map_err(|error| Error::config(format!("the folder for configuration files is unknown: {error}")))?;
+    Ok(strategy.config_dir().join("pythonanywhere-api").join("logins.json"))
+}
+
+/// The logins in the list; none where there is no list.
+///
+/// # Errors
+/// `Config` if others can read or change it, or if its content is not a list; `Local` if it cannot be read.
+pub(super) fn read(path: &Path) -> Result<Vec<Record>> {
+    let content = match content_of(path) {
+        Ok(content) => content,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::InvalidData => {
+            return Err(Error::config(format!("{} {error}", path.display())));
+        }
+        Err(source) => return Err(Error::Local { path: path.to_owned(), source }),
+    };
+    let damaged = || {
+        Error::config(format!(
+            "{} is not a list of logins of this version: delete it and log in again (\"pya login\")",
+            path.display()
+        ))
+    };
+    let document: Document = serde_json::from_slice(&content).map_err(|_| damaged())?;
+    if document.version == VERSION { Ok(document.logins) } else { Err(damaged()) }
+}
+
+/// Replaces the list; an empty one is removed.
+///
+/// # Errors
+/// `Local` if that fails.
+pub(super) fn write(path: &Path, logins: &[Record]) -> Result<()> {
+    let failed = |source| Error::Local { path: path.to_owned(), source };
+    if logins.is_empty() {
+        return match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(error)),
+            _ => Ok(()),
+        };
+    }
+    let document = Document { version: VERSION, logins: logins.to_vec() };
+    let text = serde_json::to_vec_pretty(&document).expect("texts make JSON");
+    replace(path, &text).map_err(failed)
+}
+
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or(ErrorKind::NotFound)?;
+    make_private(folder)?;
+    // Made with O_EXCL and the mode 0600.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// The content of a file that is ours alone. `InvalidData` says what is wrong with another.
+fn content_of(path: &Path) -> io::Result<Vec<u8>> {
+    let refused = |why: &str| io::Error::new(ErrorKind::InvalidData, why);
+    // Opening a pipe would wait for its other end.
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Err(refused("is not a regular file: remove it"));
+    }
+    let mut file = open(path)?;
+    check(&file.metadata()?).map_err(|why| refused(&why))?;
+    let mut content = Vec::new();
+    (&mut file).take(MOST_BYTES).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = rustix::fs::OFlags::NOFOLLOW.bits();
+    fs::OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)
+}
+
+/// Why a list of logins with these facts is not to be used.
+#[cfg(unix)]
+fn check(facts: &fs::Metadata) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt;
+    if facts.uid() != rustix::process::geteuid().as_raw() {
+        return Err("belongs to another user of this machine, so it is not used".to_owned());
+    }
+    let mode = facts.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(format!(
+            "can be read or changed by other users of this machine (its mode is {mode:o}): if its tokens may be known to \
+             them, replace these on the Account page of PythonAnywhere; then chmod 600 it, or delete it and log in again"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+        }
+        outcome => outcome,
+    }
+}
+
+// On Windows the folder for configuration files is the user's own, and what is made in it inherits that.
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<fs::File> {
+    fs::File::open(path)
+}
+
+#[cfg(not(unix))]
+fn check(_facts: &fs::Metadata) -> Result<(), String> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn make_private(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(user: &str, token: Option<&str>) -> Record {
+        let (host, user) = ("https://www.pythonanywhere.com/".to_owned(), user.to_owned());
+        Record { host, user, token: token.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_list_comes_back_and_an_empty_one_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/logins.json");
+        assert!(read(&path).unwrap().is_empty());
+        let logins = [record("ada", Some("t0ken")), record("bob", None)];
+        write(&path, &logins).unwrap();
+        assert!(read(&path).unwrap() == logins);
+        write(&path, &[]).unwrap();
+        assert!(!path.exists());
+        write(&path, &[]).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused_without_being_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logins.json");
+        for content in
+            ["s3cret", "{}", r#"{"version": 2, "logins": []}"#, r#"{"version": 1, "logins": [{"s3cret": 1}]}"#]
+        {
+            write(&path, &[record("ada", None)]).unwrap();
+            fs::write(&path, content).unwrap();
+            let why = read(&path).err().unwrap().to_string();
+            assert!(why.contains("pya login") && !why.contains("s3cret"), "{why}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_reads_it() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config/logins.json");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let chmod = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        chmod(path.parent().unwrap(), 0o755);
+        write(&path, &[record("ada", Some("t0ken"))]).unwrap();
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        for other in [0o640, 0o604, 0o620] {
+            chmod(&path, other);
+            let why = read(&path).err().unwrap().to_string();
+            assert!(why.contains("other users") && why.contains("chmod 600"), "{why}");
+        }
+        // Logging in again makes it anew.
+        write(&path, &[record("ada", None)]).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        let link = folder.path().join("config/link.json");
+        symlink(&path, &link).unwrap();
+        assert!(read(&link).err().unwrap().to_string().contains("not a regular file"));
+    }
+}
