@@ -21,7 +21,8 @@ use crate::text::excerpt;
 pub struct HistoryEntry {
     /// Of the deploy or the job.
     pub id: String,
-    /// `deploy` or `rollback`, or what the job did: `manage`, `pip`, `run`, `hash`, `archive`, `history`.
+    /// `deploy` or `rollback`, or what the job did: `manage`, `pip`, `run`, `hash`, `archive`, `history`, `venv`, `inspect`,
+    /// `requirements`, `variables`.
     pub operation: String,
     /// When it began, in seconds since 1970 by the service's clock.
     pub time: u64,
