@@ -14,6 +14,7 @@ from .errors import Cancelled, JobError, Refusal
 from .names import checked_path, native, readable
 from .reach import Reach
 
+# Asked for as it was set: Django makes "/" of a URL that is empty. (Comments in it would not be packed.)
 PROGRAM = """\
 import json, os, sys
 place, sys.path[0] = sys.argv[1:]
@@ -22,7 +23,6 @@ try:
     import django
     from django.conf import settings
     def text(name):
-        # Django makes "/" of an empty URL.
         return str(getattr(settings, name)) if getattr(settings._wrapped, name, None) else None
     def path(name):
         return text(name) and os.path.abspath(text(name))
