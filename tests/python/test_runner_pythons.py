@@ -50,7 +50,7 @@ tarfile BLOCKSIZE PAX_FORMAT TarError TarInfo open
 threading Lock
 time gmtime monotonic sleep strftime time
 traceback format_exception format_exception_only print_exc print_exception
-zipfile BadZipFile ZipFile
+zipfile BadZipFile ZipFile is_zipfile
 zipimport _zip_directory_cache.pop zipimporter
 zlib decompress error
 contextlib ExitStack
