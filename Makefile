@@ -17,7 +17,7 @@ CARGO ?= cargo
 # depend on: that is compiled once. Only the release wheel has it compiled again.
 PROFILE := dev-wheel
 SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md LICENSE \
-	$(shell find src python -type f -not -name '*.pyc' -not -path '*/__pycache__/*' 2>/dev/null)
+	$(shell find src python data -type f -not -name '*.pyc' -not -path '*/__pycache__/*' 2>/dev/null)
 
 # What pyo3's build script would find out from a Python, which differs with who starts it: cargo or maturin. One answer for
 # both means that none of them has pyo3 compiled anew because of the other. The release wheel asks the real one.
@@ -108,6 +108,29 @@ wheel-check: .make/wheel ## build the release wheel and look into it; install it
 	@# It needs no installed package, and the one that is installed is not the one that is looked at.
 	PYTHONANYWHERE_WHEEL=release $(BIN)/python -m pytest --noconftest tests/python/test_wheel.py
 
+.PHONY: manual
+manual: ## write the manual page anew, after a command changed
+	PYTHONANYWHERE_WRITE_MANUAL=1 $(CARGO) test --locked --profile $(PROFILE) --no-default-features --lib manual
+
+.PHONY: windows
+windows: .make/windows-ready .make/installed-dev ## build for Windows on Debian, and test that under Wine against an emulator
+	tools/windows/build $(PROFILE) target/windows/dist --tests
+	WINEPREFIX=$(CURDIR)/.make/windows/prefix WINEDEBUG=-all /usr/lib/wine/wine64 target/windows/dist/tests.exe
+	$(BIN)/python tools/windows/smoke.py .make/windows target/windows/dist/*-win_amd64.whl
+
+.PHONY: wheels
+wheels: .make/venv .make/release-tools .make/windows-ready ## the wheels of a release and the sdist in dist/release, checked
+	tools/release/build dist/release
+	tools/release/check dist/release
+
+.PHONY: workflows
+workflows: .make/release-tools ## look for weaknesses of the workflows of GitHub
+	.make/release/bin/zizmor --offline --no-progress .github
+
+.PHONY: pythons
+pythons: .make/wheel ## use the release wheel with every Python from 3.10 on that is on this machine
+	$(BIN)/python tools/release/pythons dist/*.whl
+
 .PHONY: bench
 bench: .make/installed ## print the table of speed ratios
 	$(BIN)/python tests/benchmarks
@@ -127,6 +150,16 @@ clean: ## remove all that the other targets made
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed: make PYTHON=python3.11"'
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+.make/release-tools: requirements-release.txt
+	@mkdir -p .make
+	test -x .make/release/bin/python || $(PYTHON) -m venv .make/release
+	.make/release/bin/python -m pip install --quiet --requirement requirements-release.txt
+	@touch $@
+
+.make/windows-ready: tools/windows/prepare .make/venv
+	tools/windows/prepare $(CURDIR)/.make/windows
 	@touch $@
 
 # Left alone where it says the same: a newer one would have pyo3 compiled anew.

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | `python` | the extension module: threads, signals, exceptions, classes (feature `python`) |
 //! | [`cli`] | the command `pya` |
+//! | [`doctor`] | what is wrong with a project and its account, and the command that mends it |
+//! | [`launch`] | from a project to a served page in one go: detection, generated files, steps on the host |
 //! | [`deploy`] | local selection, diff, plan, state on the host, apply, report |
 //! | [`host`] | what runs on the host: bundles, jobs, their executors, the agent in the web app |
 //! | [`finder`] | recursive search of remote files with masks |
@@ -15,28 +17,31 @@
 //! | [`login`] | tokens that a person keeps on this machine for the command; stands beside `api` |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
 //! | [`error`], [`clock`], [`setting`], [`parameters`] | what all share, with some private helpers |
+//! | `platform` | what differs between operating systems |
 //!
 //! Beside them stand [`webfaction`], another service's XML-RPC API over the transport of `client`, and [`emulator`], the
-//! service on this machine. The emulator shares helpers with the client (the clock, digests, TLS), and no code that
+//! service on this machine, if that is Linux or macOS. The emulator shares helpers with the client (the clock, digests, TLS), and no code that
 //! knows the service.
 
 pub mod api;
 mod blocking;
 mod cleanup;
-#[cfg(unix)]
 pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod deploy;
 mod digest;
+pub mod doctor;
 #[cfg(unix)]
 pub mod emulator;
 pub mod error;
 pub mod finder;
 pub mod host;
+pub mod launch;
 pub mod login;
 pub mod parameters;
 mod per_process;
+mod platform;
 #[cfg(feature = "python")]
 mod python;
 pub mod setting;

@@ -11,9 +11,16 @@
 
 Clients keep to the real rate limit on their own; ``PYTHONANYWHERE_RATE_LIMIT=off`` in the environment turns that off.
 Libraries that intercept HTTP in Python can't see this package's requests; the emulator answers them.
+
+The emulator starts processes in terminals of Unix, so importing this module raises ``ImportError`` on Windows.
 """
 
 from __future__ import annotations
+
+import sys
+
+if sys.platform == "win32":
+    raise ImportError("the emulator needs Linux, macOS or WSL")
 
 from ._core import Emulator, Faults, HeldRequest, LoggedRequest, advance_clock, set_clock_speed
 

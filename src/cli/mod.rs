@@ -13,8 +13,9 @@
 //! | `commands` | one file per command |
 //! | `endpoints` | a command for each endpoint of the service |
 //! | `output`, `progress`, `waits` | data to stdout, messages and bars to stderr |
+//! | `manual` | the manual page |
 //! | `prompt` | questions to the person at the terminal |
-//! | `terminal`, `table` | what may reach a terminal, and how wide it is |
+//! | `terminal`, `table` | what may reach a terminal, and how it is laid out |
 //! | `exit` | the exit codes |
 //! | `github` | annotations and the job summary in GitHub Actions |
 
@@ -28,6 +29,7 @@ mod environments;
 mod exit;
 mod github;
 mod log;
+mod manual;
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
 mod options;
 mod output;

@@ -7,12 +7,14 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anstream::{AutoStream, ColorChoice};
 use indicatif::MultiProgress;
 use serde_json::{Value, json};
 
 use super::github::{self, Level};
 use super::terminal;
 use crate::error::Error;
+use crate::platform;
 
 /// The output of a command.
 #[allow(clippy::struct_excessive_bools, reason = "two options and two facts, none of which follows from another")]
@@ -79,7 +81,7 @@ impl Output {
     /// The columns that a line of the answer may take, if there is a limit.
     #[must_use]
     pub fn width(&self) -> Option<usize> {
-        if self.is_terminal && !self.json { terminal::width() } else { None }
+        if self.is_terminal && !self.json { platform::width() } else { None }
     }
 
     /// Prints the answer of a command: `text` for people, `value` with `--json`.
@@ -226,7 +228,9 @@ impl Output {
         let text = terminal::printable(text);
         // If stderr has no reader either, there is no one left to tell.
         self.bars.suspend(|| {
-            let _ = writeln!(io::stderr().lock(), "{start}{text}");
+            // Consoles of Windows have to be told that what comes may be coloured.
+            let colours = if self.control { ColorChoice::Always } else { ColorChoice::Never };
+            let _ = writeln!(AutoStream::new(io::stderr().lock(), colours), "{start}{text}");
         });
     }
 }

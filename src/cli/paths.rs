@@ -1,6 +1,6 @@
 //! Paths in the account as people type them: absolute, or relative to the home folder.
 
-use crate::client::RemotePath;
+use crate::client::{RemotePath, check_typed};
 use crate::error::Result;
 
 /// The account's home folder.
@@ -13,6 +13,7 @@ pub fn remote_path(text: &str, user: &str) -> Result<RemotePath> {
     if text.starts_with('/') {
         return RemotePath::parse(text);
     }
+    check_typed(text)?;
     match text.strip_prefix("~/").unwrap_or(text).trim_end_matches('/') {
         "" | "~" => home(user),
         relative => home(user)?.join(relative),

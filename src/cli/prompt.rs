@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal};
 use super::output::Output;
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
+use crate::platform::{self, Hidden};
 
 /// Whether somebody can answer.
 pub fn is_possible() -> bool {
@@ -28,15 +29,16 @@ pub async fn line(output: &Output, question: &str) -> Result<String> {
 /// # Errors
 /// As for [`line`].
 pub async fn hidden(output: &Output, question: &str) -> Result<String> {
-    let hidden = Hidden::start()?;
+    let failed = |source| Error::Local { path: "the terminal".into(), source };
+    let hidden = Hidden::start().map_err(failed)?;
     output.ask(question);
-    let line = read_hidden().await;
+    let line = blocking(move || platform::read_hidden().map_err(failed)).await;
     drop(hidden);
-    if cfg!(unix) {
+    if Hidden::HIDES_LINE_BREAK {
         // The line break that was typed was not shown either.
         output.end_line();
     }
-    line
+    answer(line?)
 }
 
 /// A line of stdin where that is no terminal: a secret that was piped. Somebody who types it would see it.
@@ -52,64 +54,16 @@ pub async fn piped() -> Result<String> {
 
 /// A line of stdin, without its line break.
 async fn read() -> Result<String> {
-    blocking(|| {
+    let line = blocking(|| {
         let mut line = String::new();
         let read = io::stdin().read_line(&mut line).map_err(|source| Error::Local { path: "stdin".into(), source })?;
-        if read == 0 {
-            return Err(Error::config("the input ended before the answer"));
-        }
-        Ok(line.trim_end_matches(['\r', '\n']).to_owned())
-    })
-    .await
+        Ok((read > 0).then_some(line))
+    });
+    answer(line.await?)
 }
 
-#[cfg(unix)]
-use read as read_hidden;
-
-/// Reads key by key, which shows nothing but the line break: there is no mode that would have to be restored.
-#[cfg(not(unix))]
-async fn read_hidden() -> Result<String> {
-    blocking(|| {
-        let read = console::Term::stderr().read_secure_line();
-        read.map_err(|source| Error::Local { path: "the terminal".into(), source })
-    })
-    .await
-}
-
-/// The terminal without echo, until it is dropped.
-struct Hidden {
-    #[cfg(unix)]
-    before: rustix::termios::Termios,
-}
-
-#[cfg(unix)]
-impl Hidden {
-    fn start() -> Result<Self> {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-        let failed = |error: rustix::io::Errno| Error::Local { path: "the terminal".into(), source: error.into() };
-        let before = tcgetattr(io::stdin()).map_err(failed)?;
-        let mut without = before.clone();
-        without.local_modes.remove(LocalModes::ECHO);
-        // What was typed before the question was shown, and so is no answer to it.
-        tcsetattr(io::stdin(), OptionalActions::Flush, &without).map_err(failed)?;
-        Ok(Self { before })
-    }
-}
-
-#[cfg(unix)]
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        use rustix::termios::{OptionalActions, tcsetattr};
-        if let Err(error) = tcsetattr(io::stdin(), OptionalActions::Now, &self.before) {
-            log::warn!("the terminal's echo could not be switched on again (\"stty echo\" does it): {error}");
-        }
-    }
-}
-
-#[cfg(not(unix))]
-impl Hidden {
-    #[allow(clippy::unnecessary_wraps, reason = "as on other systems")]
-    fn start() -> Result<Self> {
-        Ok(Self {})
-    }
+/// A line without its break; `None` means that the input ended.
+fn answer(line: Option<String>) -> Result<String> {
+    let line = line.ok_or_else(|| Error::config("the input ended before the answer"))?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }

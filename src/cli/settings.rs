@@ -23,6 +23,7 @@ use crate::client::{BaseUrl, Client, Environment, Observer, Options, RateLimit, 
 use crate::deploy::{Compare, ExecutorChoice};
 use crate::error::{Error, Result};
 use crate::login::Login;
+use crate::platform::{canonical, is_own};
 
 /// The table `[tool.pythonanywhere]`.
 #[derive(Debug, Default, Deserialize)]
@@ -53,10 +54,11 @@ pub struct Table {
     pub site_url: Option<String>,
     pub manage: Option<String>,
     pub settings: Option<String>,
+    pub wsgi: Option<String>,
 }
 
 /// The keys of [`Table`]; a test compares the two.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "allow_lfs_pointers",
     "allow_tasks",
     "compare",
@@ -81,6 +83,7 @@ const KEYS: [&str; 24] = [
     "strict",
     "timeout",
     "user",
+    "wsgi",
 ];
 
 /// A string, or a list of strings.
@@ -386,7 +389,7 @@ fn first<const COUNT: usize>(values: [&Option<String>; COUNT]) -> Option<String>
 /// folder's own counts.
 fn find_table(folder: &Path, chosen: Option<&str>) -> Result<Option<(Table, PathBuf)>> {
     // The command itself reports a folder that does not exist.
-    let Ok(folder) = folder.canonicalize() else { return Ok(None) };
+    let Ok(folder) = canonical(folder) else { return Ok(None) };
     let tree = folder.ancestors().find(|candidate| [".git", ".hg"].iter().any(|mark| candidate.join(mark).exists()));
     let top = tree.unwrap_or(&folder);
     for candidate in folder.ancestors() {
@@ -433,19 +436,6 @@ fn read_own(file: &Path) -> std::io::Result<(String, bool)> {
     let mut text = String::new();
     open.read_to_string(&mut text)?;
     Ok((text, is_own))
-}
-
-/// Whether a file belongs to the user of this process, or to the one who became root by `sudo`, as git sees it.
-#[cfg(unix)]
-fn is_own(facts: &std::fs::Metadata) -> bool {
-    let (owner, user) = (std::os::unix::fs::MetadataExt::uid(facts), rustix::process::geteuid());
-    let before_sudo = || std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse::<u32>().ok());
-    owner == user.as_raw() || (user.is_root() && before_sudo() == Some(owner))
-}
-
-#[cfg(not(unix))]
-fn is_own(_facts: &std::fs::Metadata) -> bool {
-    true
 }
 
 /// The table in the text of a `pyproject.toml`, as it holds in the environment `chosen`; `None` if it has none.

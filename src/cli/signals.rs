@@ -1,15 +1,11 @@
-//! SIGINT and SIGTERM, as the exit codes that they lead to.
-
-use tokio::signal::unix::{Signal, SignalKind, signal};
+//! The signals that end a command, as the exit codes that they lead to.
 
 use super::exit::Exit;
 use crate::error::{Error, Result};
+use crate::platform::{self, Signal};
 
 /// The signals that end a command.
-pub struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
+pub struct Signals(platform::Signals);
 
 impl Signals {
     /// Watches from now on; the default handlers, which would kill the process, stay off until it exits.
@@ -17,15 +13,15 @@ impl Signals {
     /// # Errors
     /// `Local` if the system refuses.
     pub fn watch() -> Result<Self> {
-        let watch = |kind| signal(kind).map_err(|source| Error::Local { path: "signals".into(), source });
-        Ok(Self { interrupt: watch(SignalKind::interrupt())?, terminate: watch(SignalKind::terminate())? })
+        let failed = |source| Error::Local { path: "signals".into(), source };
+        platform::Signals::watch().map(Self).map_err(failed)
     }
 
     /// Waits for the next signal and returns its exit code.
     pub async fn next(&mut self) -> Exit {
-        tokio::select! {
-            _ = self.interrupt.recv() => Exit::Interrupted,
-            _ = self.terminate.recv() => Exit::Terminated,
+        match self.0.next().await {
+            Signal::Interrupt => Exit::Interrupted,
+            Signal::Terminate => Exit::Terminated,
         }
     }
 }

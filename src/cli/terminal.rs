@@ -1,4 +1,4 @@
-//! What may reach a terminal, and how wide it is.
+//! What may reach a terminal.
 //!
 //! Names, messages, histories and logs come from the host, and whoever can write there must not control the terminal of
 //! the person who reads them: its title, its clipboard, what it seems to show. So everything that is printed goes
@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io;
 
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -91,13 +90,6 @@ fn is_secret(name: &str) -> bool {
 pub fn is_plain() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     is_set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|kind| kind == "dumb")
-}
-
-/// The columns of the terminal that stdout is; `None` if it does not tell, or is none.
-#[must_use]
-pub fn width() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
 /// The columns that a text takes.

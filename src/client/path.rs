@@ -8,6 +8,7 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::{Error, Result};
+use crate::platform::NameRules;
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -20,8 +21,10 @@ impl RemotePath {
     /// Takes an absolute path; one closing slash is dropped.
     ///
     /// # Errors
-    /// `Config` if it is relative, or has an empty segment, `.`, `..` or NUL.
+    /// `Config` if it is relative, or has an empty segment, `.`, `..` or NUL; on Windows also for a `\`, which may be a part
+    /// of a name on the host, but whoever types it there means a folder.
     pub fn parse(path: &str) -> Result<Self> {
+        check_typed(path)?;
         let Some(rest) = path.strip_prefix('/') else {
             return Err(Error::config(format!("the remote path {path:?} is not absolute: it must start with \"/\"")));
         };
@@ -88,6 +91,17 @@ pub(crate) fn quote_segments(path: &str) -> String {
         quoted.extend(utf8_percent_encode(segment, RESERVED));
     }
     quoted
+}
+
+/// Refuses what somebody typed as a path of this machine. [`RemotePath::join`] does not: names from a listing may be any.
+///
+/// # Errors
+/// `Config` with how to write it.
+pub(crate) fn check_typed(path: &str) -> Result<()> {
+    match NameRules::HERE.mistyped(path) {
+        Some(why) => Err(Error::config(format!("the path {path:?} {why}"))),
+        None => Ok(()),
+    }
 }
 
 /// Refuses paths that the service or a proxy before it would resolve to another place.

@@ -14,6 +14,7 @@ use tempfile::TempPath;
 
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
+use crate::platform::{canonical, set_new_file_mode};
 
 /// How many bytes are collected before they are written.
 const WRITE_SIZE: usize = 256 * 1024;
@@ -114,11 +115,11 @@ fn inspect(to: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
         Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         // A rename would replace a device with a file.
         Ok(there) if !there.is_file() => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
-        Ok(there) => Ok((fs::canonicalize(to)?, Some(there.permissions()))),
+        Ok(there) => Ok((canonical(to)?, Some(there.permissions()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let name = to.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
             let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            Ok((fs::canonicalize(folder)?.join(name), None))
+            Ok((canonical(folder)?.join(name), None))
         }
         Err(error) => Err(error),
     }
@@ -129,8 +130,7 @@ fn make(path: &Path, mode: Option<Permissions>) -> io::Result<tempfile::NamedTem
     let mut builder = tempfile::Builder::new();
     builder.prefix(".download-");
     // The mode of a new file, less the umask of the process; temporary files are private to their owner otherwise.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    set_new_file_mode(&mut builder, 0o666);
     let temporary = builder.tempfile_in(folder)?;
     if let Some(mode) = mode {
         temporary.as_file().set_permissions(mode)?;

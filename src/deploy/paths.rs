@@ -2,10 +2,7 @@
 //!
 //! They are texts with `/` between, as they are sent, not [`std::path::Path`]: the host's rules hold, not this system's.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
-
-use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::client::RemotePath;
 use crate::error::Result;
@@ -29,11 +26,6 @@ pub(crate) fn is_due(left: &BTreeSet<&str>, folder: &str) -> bool {
 pub(crate) fn has_below(paths: &BTreeSet<&str>, folder: &str) -> bool {
     let prefix = format!("{folder}/");
     paths.range(prefix.as_str()..).next().is_some_and(|path| path.starts_with(&prefix))
-}
-
-/// On macOS names are composed, as git does: its file systems hand them out decomposed.
-pub(crate) fn composed(name: &str) -> Cow<'_, str> {
-    if cfg!(target_os = "macos") && !is_nfc(name) { Cow::Owned(name.nfc().collect()) } else { Cow::Borrowed(name) }
 }
 
 /// Where a project-relative path lies on the host; `""` is the project itself.

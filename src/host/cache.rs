@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::digest::sha256;
+use crate::platform::make_private;
 
 /// The longest file, in bytes: more than the agent sends.
 const MOST_BYTES: u64 = 5 << 20;
@@ -108,16 +109,6 @@ fn write(place: &Path, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
     file.persist(place)?;
     remove_oldest(folder)
-}
-
-fn make_private(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
 }
 
 fn remove_oldest(folder: &Path) -> io::Result<()> {

@@ -12,6 +12,7 @@ use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::platform::{check_private, make_private, open_unlinked};
 
 /// More than any list has, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
@@ -101,65 +102,11 @@ fn content_of(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Err(refused("is not a regular file: remove it"));
     }
-    let mut file = open(path)?;
-    check(&file.metadata()?).map_err(|why| refused(&why))?;
+    let mut file = open_unlinked(path)?;
+    check_private(&file.metadata()?).map_err(|why| refused(&why))?;
     let mut content = Vec::new();
     (&mut file).take(MOST_BYTES).read_to_end(&mut content)?;
     Ok(content)
-}
-
-#[cfg(unix)]
-fn open(path: &Path) -> io::Result<fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let flags = rustix::fs::OFlags::NOFOLLOW.bits();
-    fs::OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)
-}
-
-/// Why a list of logins with these facts is not to be used.
-#[cfg(unix)]
-fn check(facts: &fs::Metadata) -> Result<(), String> {
-    use std::os::unix::fs::MetadataExt;
-    if facts.uid() != rustix::process::geteuid().as_raw() {
-        return Err("belongs to another user of this machine, so it is not used".to_owned());
-    }
-    let mode = facts.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(format!(
-            "can be read or changed by other users of this machine (its mode is {mode:o}): if its tokens may be known to \
-             them, replace these on the Account page of PythonAnywhere; then chmod 600 it, or delete it and log in again"
-        ));
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn make_private(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    if let Some(parent) = folder.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    match fs::DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
-        }
-        outcome => outcome,
-    }
-}
-
-// On Windows the folder for configuration files is the user's own, and what is made in it inherits that.
-#[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<fs::File> {
-    fs::File::open(path)
-}
-
-#[cfg(not(unix))]
-fn check(_facts: &fs::Metadata) -> Result<(), String> {
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn make_private(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)
 }
 
 #[cfg(test)]

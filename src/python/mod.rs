@@ -11,10 +11,10 @@
 //! | `cli` | the entry point of `pya` |
 //! | `dropin` | `PythonanywhereApi` and `AsyncPythonanywhereApi` |
 //! | `deploy` | diff, report and progress events |
+//! | `launch` | `launch` and `launch_async` |
 //! | `emulator` | `pythonanywhere_api.testing` |
 //! | `webfaction` | `pythonanywhere_api.webfaction` |
 
-#[cfg(unix)]
 mod cli;
 mod client;
 mod convert;
@@ -23,6 +23,7 @@ mod dropin;
 #[cfg(unix)]
 mod emulator;
 mod errors;
+mod launch;
 mod method;
 mod module;
 mod runtime;

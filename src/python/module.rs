@@ -7,8 +7,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 #[cfg(unix)]
-use super::{cli, emulator};
-use super::{client, deploy, dropin, runtime};
+use super::emulator;
+use super::{cli, client, deploy, dropin, runtime};
 
 /// Refuses to be imported by a second interpreter of the process: classes, runtime and callbacks belong to the first.
 /// Pyo3 has no such check for modules initialised in several phases, and hangs later.
@@ -32,16 +32,17 @@ fn check_interpreter(py: Python<'_>) -> PyResult<()> {
 /// `gil_used` stays on: the classes are built for threads without a global lock, but nobody has tested them there.
 #[pymodule(name = "_core", gil_used = true)]
 mod core {
-    use super::{Bound, PyModule, PyResult, client, deploy, dropin, runtime};
     #[cfg(unix)]
-    use super::{cli, emulator};
+    use super::emulator;
+    use super::{Bound, PyModule, PyResult, cli, client, deploy, dropin, runtime};
     use pyo3::prelude::*;
 
     #[pymodule_export]
     use super::super::errors::error_classes;
     #[pymodule_export]
+    use super::super::launch::{LaunchEvent, LaunchReport, launch, launch_async};
+    #[pymodule_export]
     use super::super::webfaction::webfaction_classes;
-    #[cfg(unix)]
     #[pymodule_export]
     use cli::cli_main;
     #[pymodule_export]

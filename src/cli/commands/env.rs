@@ -15,6 +15,7 @@ use crate::blocking::blocking;
 use crate::cli::args::{Env, EnvOf};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::prompt;
 use crate::cli::settings::Settings;
 use crate::cli::table::table;
 use crate::deploy::{ExecutorChoice, ExecutorOptions, Project, reload_sites, variables};
@@ -113,18 +114,14 @@ impl Site<'_> {
             }
         }
         output.answer(&format!("{done}{}", if document["reloaded"] == true { "; reloaded" } else { "" }), &document);
-        match failed {
-            Some(error) => {
-                output.failure(&format!("the web app was not reloaded and still has the old ones: {}", error.chain()));
-                Ok(Exit::of(&error))
-            }
-            None => {
-                if !reload {
-                    output.say(&format!("the web app has them once it is reloaded (\"pya reload {domain}\")"));
-                }
-                Ok(Exit::Ok)
-            }
+        if let Some(error) = failed {
+            output.failure(&format!("the web app was not reloaded and still has the old ones: {}", error.chain()));
+            return Ok(Exit::of(&error));
         }
+        if !reload {
+            output.say(&format!("the web app has them once it is reloaded (\"pya reload {domain}\")"));
+        }
+        Ok(Exit::Ok)
     }
 
     async fn pull(&self, file: &Path, overwrite: bool) -> Result<Exit> {
@@ -171,33 +168,9 @@ async fn values(names: &[String], context: &Context) -> Result<Vec<(String, Stri
     }
     let mut values = Vec::new();
     for name in names {
-        values.push((name.clone(), hidden(&format!("{name}: "), context).await?));
+        values.push((name.clone(), prompt::hidden(&context.output, &format!("{name} (not shown):")).await?));
     }
     Ok(values)
-}
-
-/// Asks for a line, which is not shown.
-async fn hidden(question: &str, context: &Context) -> Result<String> {
-    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-    /// Switches the terminal's echo on again, also after Ctrl-C.
-    struct Restore(Termios);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            if let Err(error) = tcsetattr(io::stdin(), OptionalActions::Now, &self.0) {
-                log::warn!("the terminal's echo could not be switched on again (\"stty echo\" does it): {error}");
-            }
-        }
-    }
-    let failed = |error: rustix::io::Errno| Error::Local { path: "the terminal".into(), source: error.into() };
-    let before = tcgetattr(io::stdin()).map_err(failed)?;
-    let mut without = before.clone();
-    without.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(io::stdin(), OptionalActions::Flush, &without).map_err(failed)?;
-    let restore = Restore(before);
-    context.output.say(question);
-    let line = blocking(|| Ok(io::stdin().lines().next().and_then(std::result::Result::ok))).await?;
-    drop(restore);
-    line.ok_or_else(|| Error::config("the input ended before the value"))
 }
 
 /// The variables in a file; `-` is stdin.

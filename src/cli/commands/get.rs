@@ -10,6 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::paths::remote_path;
 use crate::client::RemotePath;
 use crate::error::{Error, Result};
+use crate::platform::NameRules;
 
 pub async fn run(args: &Get, context: &Context) -> Result<Exit> {
     let client = context.settings()?.client()?;
@@ -36,6 +37,10 @@ fn destination(path: &RemotePath, local: Option<&Path>) -> Result<PathBuf> {
     match local {
         Some(local) if !local.is_dir() => Ok(local.to_owned()),
         _ if path.name().is_empty() => Err(Error::config(format!("{path} is not a file"))),
+        _ if NameRules::HERE.refuses(path.name()) => Err(Error::config(format!(
+            "a file cannot be called {:?} on this system: give it another name here",
+            path.name()
+        ))),
         folder => Ok(folder.unwrap_or(Path::new("")).join(path.name())),
     }
 }

@@ -96,7 +96,7 @@ struct Local {
 
 impl Local {
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        Ok(read_selected(&self.root, path, self.max_size)?.0)
+        read_selected(&self.root, path, self.max_size)
     }
 }
 

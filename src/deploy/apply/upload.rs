@@ -1,6 +1,5 @@
 //! Uploads: many at a time, each file read once and hashed as it is sent.
 
-use std::fs::Metadata;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -141,6 +140,7 @@ async fn send<R: Remote>(
     let _share = memory.acquire_many(share).await.map_err(|_| Error::Closed)?;
     watcher.started(&upload.path, place, upload.size);
     let (content, mut state) = blocking(read).await?;
+    state.mode = upload.mode;
     state.origin.clone_from(&upload.origin);
     guard.run(|| remote.write(place, content.clone())).await?;
     Ok(state)
@@ -148,11 +148,10 @@ async fn send<R: Remote>(
 
 /// The bytes that are sent, and what the manifest will say of them.
 fn read(root: &Path, path: &Path, max_size: u64) -> Result<(Bytes, FileState)> {
-    let (content, metadata) = read_selected(root, path, max_size)?;
+    let content = read_selected(root, path, max_size)?;
     let state = FileState {
         sha256: Some(crate::digest::sha256(&content)),
         size: Some(content.len() as u64),
-        mode: crate::deploy::selection::read::mode_of(&metadata),
         ..FileState::default()
     };
     Ok((content.into(), state))
@@ -160,7 +159,7 @@ fn read(root: &Path, path: &Path, max_size: u64) -> Result<(Bytes, FileState)> {
 
 /// The content of a file that was selected, as long as it still is what was selected: a regular file below the project, no
 /// larger than allowed. What took its place is refused without waiting for anything.
-pub(crate) fn read_selected(root: &Path, path: &Path, max_size: u64) -> Result<(Vec<u8>, Metadata)> {
+pub(crate) fn read_selected(root: &Path, path: &Path, max_size: u64) -> Result<Vec<u8>> {
     let refused = |error: OpenError| error.into_error(path);
     let opened = open_selected(root, path, max_size).map_err(refused)?;
     let size = usize::try_from(opened.metadata.len()).unwrap_or_default();
@@ -170,5 +169,5 @@ pub(crate) fn read_selected(root: &Path, path: &Path, max_size: u64) -> Result<(
     if content.len() as u64 > max_size {
         return Err(refused(OpenError::TooLarge(content.len() as u64)));
     }
-    Ok((content, opened.metadata))
+    Ok(content)
 }

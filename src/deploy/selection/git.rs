@@ -10,8 +10,9 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::deploy::paths::{composed, folders_of};
+use crate::deploy::paths::folders_of;
 use crate::error::{Error, Result};
+use crate::platform::{composed, slashed};
 use crate::setting::Setting;
 use crate::text::first_few;
 
@@ -98,6 +99,10 @@ pub(crate) struct Listing {
     top: PathBuf,
     /// File to whether git tracks it.
     files: HashMap<String, bool>,
+    /// Tracked files that git records as executable.
+    programs: HashSet<String>,
+    /// Tracked files that git records as symbolic links.
+    links: HashSet<String>,
     /// Every folder that holds a listed file, at any depth, to whether it holds a tracked one.
     folders: HashMap<String, bool>,
     /// Files and folders that are not to be judged by what lies here: not checked out, or unreadable to git.
@@ -156,7 +161,7 @@ impl Listing {
     ) -> Result<Vec<(String, &'static str)>> {
         let mut nested = Vec::new();
         let mut unmerged = BTreeSet::new();
-        for Entry { kind, path } in entries {
+        for Entry { kind, path, mode } in entries {
             let path = if folder.is_empty() { path } else { format!("{folder}/{path}") };
             match kind {
                 Kind::Unmerged => {
@@ -173,6 +178,15 @@ impl Listing {
                             None => {
                                 self.folders.insert(folder.to_owned(), tracked);
                             }
+                        }
+                    }
+                    match mode {
+                        Mode::File => {}
+                        Mode::Program => {
+                            self.programs.insert(path.clone());
+                        }
+                        Mode::Link => {
+                            self.links.insert(path.clone());
                         }
                     }
                     self.files.insert(path, tracked);
@@ -235,6 +249,21 @@ impl Listing {
     /// Whether git lists the file and does not track it: it is new, or forgotten.
     pub(crate) fn is_untracked(&self, file: &str) -> bool {
         self.files.get(file) == Some(&false)
+    }
+
+    /// The permission bits that git records for the file, if it tracks it as one.
+    pub(crate) fn recorded_mode(&self, file: &str) -> Option<u32> {
+        let is_file = self.tracks(file) && !self.links.contains(file);
+        is_file.then(|| if self.programs.contains(file) { 0o755 } else { 0o644 })
+    }
+
+    /// Whether the work tree's own permission bits say nothing (`core.fileMode` is false), as on a disk of Windows that is
+    /// mounted elsewhere. Submodules have the answer of the repository that they are in, which lies on the same disk.
+    pub(crate) fn ignores_modes(&self) -> bool {
+        let mut command = git(&self.root, &self.top);
+        command.args(["config", "--type=bool", "--get", "core.fileMode"]);
+        // Without an answer it is true, as for git.
+        command.output().is_ok_and(|output| output.status.success() && output.stdout.trim_ascii() == b"false")
     }
 
     /// The files that git tracks.
@@ -307,10 +336,20 @@ enum Kind {
     Nested,
 }
 
+/// What git records of a file besides its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    File,
+    Program,
+    Link,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Entry {
     kind: Kind,
     path: String,
+    /// Of a tracked file.
+    mode: Mode,
 }
 
 enum Failure {
@@ -343,7 +382,7 @@ fn entry(record: &[u8]) -> Option<Entry> {
     let rest = rest.strip_prefix(b" ")?;
     if tag == b'?' {
         let (kind, name) = rest.strip_suffix(b"/").map_or((Kind::Other, rest), |folder| (Kind::Nested, folder));
-        return Some(Entry { kind, path: text(name) });
+        return Some(Entry { kind, path: text(name), mode: Mode::File });
     }
     let tab = rest.iter().position(|&byte| byte == b'\t')?;
     let kind = match tag {
@@ -352,7 +391,12 @@ fn entry(record: &[u8]) -> Option<Entry> {
         _ if rest.starts_with(GITLINK) => Kind::Submodule,
         _ => Kind::Tracked,
     };
-    Some(Entry { kind, path: text(&rest[tab + 1..]) })
+    let mode = match rest {
+        [b'1', b'0', b'0', b'7', ..] => Mode::Program,
+        [b'1', b'2', ..] => Mode::Link,
+        _ => Mode::File,
+    };
+    Some(Entry { kind, path: text(&rest[tab + 1..]), mode })
 }
 
 /// A name as the walk has it.
@@ -362,7 +406,7 @@ fn text(name: &[u8]) -> String {
 
 /// Whether git ignores the root of a project in which it lists nothing.
 fn is_ignored_root(tree: &WorkTree) -> Result<bool> {
-    let prefix = tree.prefix.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+    let prefix = slashed(&tree.prefix);
     Ok(!ignored_in(&tree.top, &tree.top, &[&format!("{prefix}/")], false)?.is_empty())
 }
 
@@ -516,6 +560,15 @@ mod tests {
         assert_eq!(read(b"S 100644 abc 0\tx"), Some((Kind::SkipWorktree, "x".into())));
         assert_eq!(read(b"M 100644 abc 2\tx"), Some((Kind::Unmerged, "x".into())));
         assert_eq!(read(b""), None);
+    }
+
+    #[test]
+    fn programs_and_links_are_told_from_other_files() {
+        let mode = |record: &[u8]| entry(record).map(|entry| entry.mode);
+        assert_eq!(mode(b"H 100644 abc 0\tx"), Some(Mode::File));
+        assert_eq!(mode(b"H 100755 abc 0\tx"), Some(Mode::Program));
+        assert_eq!(mode(b"H 120000 abc 0\tx"), Some(Mode::Link));
+        assert_eq!(mode(b"? 100755"), Some(Mode::File));
     }
 
     #[test]

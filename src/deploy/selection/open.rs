@@ -1,9 +1,8 @@
 //! Opens a selected file for reading, so that what was selected is what is read.
 //!
 //! Between the selection and the moment of reading, anything may take a file's place: a link out of the project, a FIFO
-//! whose opening waits for a writer, a device. So the path is opened one component at a time from the root's
-//! descriptor, no link is followed, nothing blocks, and the type is asked of the open descriptor, not of the name.
-//! Only this file uses the calls of Unix for it; elsewhere a plain check comes before opening.
+//! whose opening waits for a writer, a device. So no link is followed, nothing blocks, and the type is asked of the open
+//! file, not of the name; how is a matter of the system, see [`Folder`].
 
 use std::fmt;
 use std::fs::{File, Metadata};
@@ -11,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::platform::Folder;
 use crate::text::counted;
 
 /// A selected file that is open for reading, and what it was when it was opened.
@@ -80,15 +80,19 @@ pub(crate) fn open_selected(root: &Path, file: &Path, max_size: u64) -> Result<O
 #[derive(Debug)]
 pub(crate) struct Root {
     path: PathBuf,
-    #[cfg(unix)]
-    descriptor: std::os::fd::OwnedFd,
+    folder: Folder,
 }
 
 impl Root {
+    /// Opens the folder at `root`, a path without links.
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
+        Ok(Self { path: root.to_owned(), folder: Folder::open(root)? })
+    }
+
     /// As [`open_selected`].
     pub(crate) fn open_file(&self, file: &Path, max_size: u64) -> Result<OpenFile, OpenError> {
         let relative = file.strip_prefix(&self.path).map_err(|_| OpenError::NotRegular)?;
-        let file = self.open_relative(relative)?;
+        let file = self.folder.open_below(relative)?.ok_or(OpenError::NotRegular)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(OpenError::NotRegular);
@@ -97,112 +101,6 @@ impl Root {
             return Err(OpenError::TooLarge(metadata.len()));
         }
         Ok(OpenFile { file, metadata })
-    }
-}
-
-#[cfg(unix)]
-mod unix {
-    use std::fs::File;
-    use std::io;
-    use std::os::fd::{AsFd, OwnedFd};
-    use std::path::{Component, Path};
-
-    use rustix::fs::{Mode, OFlags, open, openat};
-    use rustix::io::Errno;
-
-    use super::{OpenError, Root};
-
-    impl Root {
-        /// Opens the folder at `root`, a path without links.
-        pub(crate) fn open(root: &Path) -> io::Result<Self> {
-            let descriptor = open(root, folder_flags(), Mode::empty())?;
-            Ok(Self { path: root.to_owned(), descriptor })
-        }
-
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        pub(super) fn open_relative(&self, relative: &Path) -> Result<File, OpenError> {
-            use rustix::fs::{ResolveFlags, openat2};
-
-            let is_plain = relative.components().all(|component| matches!(component, Component::Normal(_)));
-            if !is_plain || relative.as_os_str().is_empty() {
-                return Err(OpenError::NotRegular);
-            }
-            // The kernel walks the components itself, in one call. Old ones, and some sandboxes, do not have it.
-            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-            match openat2(&self.descriptor, relative, file_flags(), Mode::empty(), resolve) {
-                Ok(opened) => Ok(File::from(opened)),
-                Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => self.open_by_component(relative),
-                Err(error) => Err(refusal(error)),
-            }
-        }
-
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        pub(super) fn open_relative(&self, relative: &Path) -> Result<File, OpenError> {
-            self.open_by_component(relative)
-        }
-
-        pub(super) fn open_by_component(&self, relative: &Path) -> Result<File, OpenError> {
-            let mut folder: Option<OwnedFd> = None;
-            let mut components = relative.components().peekable();
-            while let Some(component) = components.next() {
-                let Component::Normal(name) = component else { return Err(OpenError::NotRegular) };
-                let here = folder.as_ref().unwrap_or(&self.descriptor).as_fd();
-                let is_last = components.peek().is_none();
-                let flags = if is_last { file_flags() } else { folder_flags() };
-                match openat(here, name, flags, Mode::empty()) {
-                    Ok(opened) if is_last => return Ok(File::from(opened)),
-                    Ok(opened) => folder = Some(opened),
-                    Err(error) => return Err(refusal(error)),
-                }
-            }
-            Err(OpenError::NotRegular)
-        }
-    }
-
-    fn refusal(error: Errno) -> OpenError {
-        match error {
-            // A link, a way out, a socket, a device without a driver; a link or a file in place of a folder.
-            Errno::LOOP | Errno::MLINK | Errno::XDEV | Errno::NXIO | Errno::NODEV | Errno::NOTDIR => {
-                OpenError::NotRegular
-            }
-            error => OpenError::Io(error.into()),
-        }
-    }
-
-    /// Non-blocking, as opening a FIFO would wait for a writer.
-    fn file_flags() -> OFlags {
-        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC
-    }
-
-    /// A folder that is only passed through need not be readable where the system has such a thing.
-    fn folder_flags() -> OFlags {
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        return flags | OFlags::PATH;
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        return flags | OFlags::RDONLY;
-    }
-}
-
-#[cfg(not(unix))]
-impl Root {
-    /// Opens the folder at `root`, a path without links.
-    pub(crate) fn open(root: &Path) -> io::Result<Self> {
-        Ok(Self { path: root.to_owned() })
-    }
-
-    fn open_relative(&self, relative: &Path) -> Result<File, OpenError> {
-        let mut place = self.path.clone();
-        for component in relative.components() {
-            place.push(component);
-            if place.symlink_metadata()?.file_type().is_symlink() {
-                return Err(OpenError::NotRegular);
-            }
-        }
-        if !place.symlink_metadata()?.is_file() {
-            return Err(OpenError::NotRegular);
-        }
-        Ok(File::open(place)?)
     }
 }
 
@@ -243,23 +141,6 @@ mod tests {
         }
         let outside = open_selected(&root, Path::new("/etc/passwd"), u64::MAX);
         assert!(matches!(outside, Err(OpenError::NotRegular)), "{outside:?}");
-    }
-
-    #[test]
-    fn the_call_of_the_kernel_and_the_walk_by_component_agree() {
-        let (_folder, root) = project();
-        symlink("b", root.join("a/folder")).unwrap();
-        let open = Root::open(&root).unwrap();
-        for path in ["a/b/file", "a/folder/file", "a/b/gone", "a/b/file/x", "a/../a/b/file", ""] {
-            let kind = |opened: Result<File, OpenError>| match opened {
-                Ok(_) => "open",
-                Err(OpenError::NotRegular) => "not regular",
-                Err(error) if error.is_gone() => "gone",
-                Err(_) => "error",
-            };
-            let path = Path::new(path);
-            assert_eq!(kind(open.open_relative(path)), kind(open.open_by_component(path)), "{}", path.display());
-        }
     }
 
     #[test]

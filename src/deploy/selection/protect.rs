@@ -118,6 +118,11 @@ impl Protection {
         Some(if listing.tracks(path) { Origin::Tracked } else { Origin::Untracked(machine.to_owned()) })
     }
 
+    /// What git lists, if it was asked.
+    pub(crate) fn listing(&self) -> Option<&Listing> {
+        self.listing.as_deref()
+    }
+
     /// Whether git was asked, and whether it lists one of `files` without tracking it; `None` if it was not asked.
     pub(crate) fn any_untracked<'a>(&self, mut files: impl Iterator<Item = &'a String>) -> Option<bool> {
         let listing = self.listing.as_ref()?;

@@ -16,6 +16,7 @@ use super::protect::is_sqlite;
 use crate::deploy::state::manifest::FileState;
 use crate::digest::hex;
 use crate::error::Error;
+use crate::platform::mode_of;
 
 const BUFFER: usize = 128 * 1024;
 
@@ -123,19 +124,6 @@ fn digest_in(file: &mut File, mut digest: Sha256, space: &mut [u8]) -> io::Resul
         digest.update(&space[..count]);
         size += count as u64;
     }
-}
-
-/// Permission bits, where the system has them.
-#[cfg(unix)]
-#[allow(clippy::unnecessary_wraps, reason = "other systems have none")]
-pub(crate) fn mode_of(metadata: &std::fs::Metadata) -> Option<u32> {
-    Some(std::os::unix::fs::MetadataExt::mode(metadata) & 0o777)
-}
-
-/// Permission bits, where the system has them.
-#[cfg(not(unix))]
-pub(crate) fn mode_of(_metadata: &std::fs::Metadata) -> Option<u32> {
-    None
 }
 
 /// A file or folder that cannot be read; where that is a matter of permission, with what to do.

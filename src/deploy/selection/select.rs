@@ -17,6 +17,7 @@ use crate::blocking::blocking;
 use crate::deploy::state::manifest::{FileState, Origin};
 use crate::error::{Error, Result};
 use crate::finder::{Mask, Skipper};
+use crate::platform::canonical;
 use crate::setting::Setting;
 use crate::text::{counted, first_few};
 
@@ -116,14 +117,14 @@ pub(crate) async fn select(
 
 /// The project's root without links, if it can be one.
 pub(crate) fn checked_root(root: &Path) -> Result<PathBuf> {
-    let place = match std::fs::canonicalize(root) {
+    let place = match canonical(root) {
         Ok(place) if place.is_dir() => place,
         Ok(_) => return Err(Error::config(format!("the local root {} is not a folder", root.display()))),
         Err(error) => {
             return Err(Error::config(format!("the local root {} cannot be opened: {error}", root.display())));
         }
     };
-    let home = std::env::home_dir().and_then(|home| std::fs::canonicalize(home).ok());
+    let home = std::env::home_dir().and_then(|home| canonical(&home).ok());
     if place.parent().is_none() || home.is_some_and(|home| home.starts_with(&place)) {
         return Err(Error::config(format!(
             "the local root {} contains your home folder: name the folder of the project itself",
@@ -290,8 +291,31 @@ fn hash(
             Setting::AllowLfsPointers
         )));
     }
+    if let Some(listing) = protection.listing() {
+        take_recorded_modes(&mut selected, listing);
+    }
     let machine = note_origins(&mut selected, protection);
     Ok((selected, databases, machine))
+}
+
+/// Takes the permission bits that git records where the file system has none, or has some that git does not go by. Git is
+/// asked whether it does only if one of them differs.
+fn take_recorded_modes(files: &mut BTreeMap<String, LocalFile>, listing: &Listing) {
+    let is_program = |mode: u32| mode & 0o100 != 0;
+    let mut ignores_modes = None;
+    for (path, file) in files {
+        let Some(recorded) = listing.recorded_mode(path) else { continue };
+        let is_taken = match file.state.mode {
+            None => true,
+            Some(here) => {
+                is_program(here) != is_program(recorded)
+                    && *ignores_modes.get_or_insert_with(|| listing.ignores_modes())
+            }
+        };
+        if is_taken {
+            file.state.mode = Some(recorded);
+        }
+    }
 }
 
 /// Notes which files git tracks. The id of this machine is needed, and made, only where there are others.

@@ -15,9 +15,10 @@ use unicode_normalization::UnicodeNormalization;
 use super::ignore::{Folder, Rule, Rules};
 use super::protect::Protection;
 use super::read::unreadable;
-use crate::deploy::paths::{composed, parent_of};
+use crate::deploy::paths::parent_of;
 use crate::error::{Error, Result};
 use crate::finder::Mask;
+use crate::platform::{canonical, composed, slashed, special};
 
 /// What one source of rules left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
@@ -272,7 +273,7 @@ impl Walk<'_> {
 
     /// The file that a link leads to, which is read in its place, or why it cannot be sent.
     fn resolve_link(&mut self, link: &Path) -> Result<std::result::Result<PathBuf, String>> {
-        let target = match std::fs::canonicalize(link) {
+        let target = match canonical(link) {
             Ok(target) => target,
             Err(error) => return Ok(Err(format!("a symbolic link that leads nowhere ({error})"))),
         };
@@ -286,8 +287,7 @@ impl Walk<'_> {
         if let Some(what) = special(kind) {
             return Ok(Err(format!("a symbolic link to {what}")));
         }
-        let inside = inside.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
-        let inside = composed(&inside).into_owned();
+        let inside = composed(&slashed(inside)).into_owned();
         if self.protection.covers(&inside) {
             return Ok(Err(format!("a symbolic link to the protected file {inside}")));
         }
@@ -362,26 +362,10 @@ fn ignores_case(root: &Path) -> bool {
     other != name && root.with_file_name(other).exists()
 }
 
-#[cfg(unix)]
-fn special(kind: FileType) -> Option<&'static str> {
-    use std::os::unix::fs::FileTypeExt;
-    match () {
-        () if kind.is_file() => None,
-        () if kind.is_socket() => Some("a socket"),
-        () if kind.is_fifo() => Some("a named pipe"),
-        () if kind.is_block_device() || kind.is_char_device() => Some("a device"),
-        () => Some("not a regular file"),
-    }
-}
-
-#[cfg(not(unix))]
-fn special(kind: FileType) -> Option<&'static str> {
-    (!kind.is_file()).then_some("not a regular file")
-}
-
 /// Whether a file's name can be sent to the host unchanged.
 fn is_sendable(file: &Path) -> bool {
-    let is_fine = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| !cfg!(windows) || !name.contains('\\'));
+    // Where `\` separates folders, no name that could be sent holds it.
+    let is_fine = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| !name.contains(std::path::MAIN_SEPARATOR));
     file.to_str().is_some() && file.file_name().is_none_or(is_fine)
 }
 

@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::platform::{boot_identity, started};
+
 /// A process of some machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
@@ -51,70 +53,6 @@ impl ProcessId {
             None => false,
         }
     }
-}
-
-#[cfg(target_os = "linux")]
-fn boot_identity() -> Option<String> {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
-    Some(format!("{}{}", boot.trim(), namespace.display()))
-}
-
-/// When a process started; `Some(None)` if there is none with this id, `None` if that cannot be known.
-#[cfg(target_os = "linux")]
-#[allow(clippy::option_option, reason = "not known and not there are different answers")]
-fn started(pid: u32) -> Option<Option<String>> {
-    let stat = match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Ok(stat) => stat,
-        // Another user's process may be hidden rather than gone.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return is_gone(pid).then_some(None),
-        Err(_) => return None,
-    };
-    // The command's name, in parentheses, may hold anything; the start time is the 20th field after it.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?;
-    // A zombie does nothing any more.
-    if matches!(state, "Z" | "X") {
-        return Some(None);
-    }
-    Some(Some(fields.nth(18)?.to_owned()))
-}
-
-#[cfg(target_os = "linux")]
-fn is_gone(pid: u32) -> bool {
-    let id = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    id.is_none_or(|id| rustix::process::test_kill_process(id) == Err(rustix::io::Errno::SRCH))
-}
-
-#[cfg(all(unix, not(target_os = "linux")))]
-fn boot_identity() -> Option<String> {
-    output("sysctl", &["-n", "kern.boottime"])?
-}
-
-#[cfg(all(unix, not(target_os = "linux")))]
-#[allow(clippy::option_option, reason = "not known and not there are different answers")]
-fn started(pid: u32) -> Option<Option<String>> {
-    output("ps", &["-o", "lstart=", "-p", &pid.to_string()])
-}
-
-/// What a program prints; `Some(None)` if it prints nothing, `None` if it cannot be run.
-#[cfg(all(unix, not(target_os = "linux")))]
-#[allow(clippy::option_option, reason = "not known and not there are different answers")]
-fn output(program: &str, arguments: &[&str]) -> Option<Option<String>> {
-    let output = process::Command::new(program).args(arguments).env("LC_ALL", "C").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    Some((!text.is_empty()).then_some(text))
-}
-
-#[cfg(not(unix))]
-fn boot_identity() -> Option<String> {
-    None
-}
-
-#[cfg(not(unix))]
-#[allow(clippy::option_option, reason = "not known and not there are different answers")]
-fn started(_pid: u32) -> Option<Option<String>> {
-    None
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::overrides::replacements;
 use super::state::{Shared, read_client, read_root};
 use crate::api::Entry;
-use crate::client::{Client, RemotePath, Request, Response, quote};
+use crate::client::{Client, RemotePath, Request, Response, check_typed, quote};
 use crate::error::{Error, ErrorKind, Result};
 use crate::python::runtime::CallerThread;
 
@@ -430,6 +430,7 @@ fn checked(path: &str, task: &str) -> Result<String, Failed> {
     if path.is_empty() {
         return Err(Failed::text(format!("{task}: the path is empty: give one relative to the project's root")));
     }
+    check_typed(path).map_err(Failed::doing(task))?;
     Ok(path.to_owned())
 }
 

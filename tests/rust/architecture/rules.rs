@@ -47,3 +47,33 @@ fn files_form_no_cycle() {
 fn every_source_file_is_read() {
     assert!(CRATE.unread.is_empty(), "no `mod` declares {:?}", CRATE.unread);
 }
+
+/// What differs between systems is in `src/platform/`, and in the emulator, which is left out as a whole where there is no
+/// Unix: the lines that leave it out name it.
+#[test]
+fn only_one_folder_knows_which_system_this_is() {
+    const CONDITIONS: [&str; 7] =
+        ["cfg(unix", "not(unix", "cfg!(unix", "cfg(windows", "cfg!(windows", "target_os", "rustix::"];
+    let sources = Sources::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))).unwrap();
+    let mut found = Vec::new();
+    for path in sources.paths() {
+        if path.starts_with("src/platform/") || path.starts_with("src/emulator/") {
+            continue;
+        }
+        let text = sources.text(path).unwrap();
+        // Tests make links and the like, and stand last.
+        let code = ["#[cfg(test)]", "#[cfg(all(test"].iter().filter_map(|start| text.find(start)).min();
+        let lines: Vec<&str> = text[..code.unwrap_or(text.len())].lines().collect();
+        for (number, line) in lines.iter().enumerate() {
+            let is_condition =
+                CONDITIONS.iter().chain(&["std::os::unix", "std::os::windows"]).any(|one| line.contains(one));
+            let leaves_out_emulator = || {
+                lines[number + 1..].iter().take(2).any(|next| next.contains("emulator") || next.contains("mod demo"))
+            };
+            if is_condition && !leaves_out_emulator() {
+                found.push(format!("{path}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "\n{}\n\nAsk src/platform instead.\n", found.join("\n"));
+}

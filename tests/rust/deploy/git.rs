@@ -1,6 +1,6 @@
 //! What git says about a project is what is deployed, and what is not checked out is not removed.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use pythonanywhere_api::deploy::{DeployDiff, DeployOptions, SelectOptions, diff, with_unmanaged};
 use pythonanywhere_api::finder::NeverSkip;
@@ -169,6 +169,31 @@ async fn what_git_ignores_on_the_host_is_not_ours_to_remove() {
     let found = with_unmanaged(&site.project(), &site.diff().await, &NeverSkip).await.unwrap();
     assert!(found.removed.is_empty(), "{found}");
     assert_eq!(found.unmanaged, [":(glob)fine", "fine", "kept/.keep", "only/deep/a.py", "slash/deep/x"]);
+}
+
+#[tokio::test]
+async fn mode_bits_are_those_that_git_records_where_it_does_not_go_by_the_work_tree() {
+    let site = Site::new(&[("run.sh", ""), ("a.py", ""), ("new.sh", "")]);
+    let make_program = |name: &str| {
+        std::fs::set_permissions(site.root().join(name), std::fs::Permissions::from_mode(0o700)).unwrap();
+    };
+    git(site.root(), &["init", "-q"]);
+    git(site.root(), &["config", "core.fileMode", "false"]);
+    git(site.root(), &["add", "run.sh", "a.py"]);
+    git(site.root(), &["update-index", "--chmod=+x", "run.sh"]);
+    make_program("a.py");
+    make_program("new.sh");
+    let mode = |name: &str| {
+        let host = site.model.host();
+        let (_, text) = host.files.iter().rfind(|(place, _)| place.contains("manifest-")).unwrap();
+        serde_json::from_slice::<serde_json::Value>(text).unwrap()["files"][name]["mode"].as_u64()
+    };
+    site.run(&DeployOptions::default()).await;
+    assert_eq!((mode("run.sh"), mode("a.py"), mode("new.sh")), (Some(0o755), Some(0o644), Some(0o700)));
+    git(site.root(), &["config", "core.fileMode", "true"]);
+    site.put("a.py", "changed");
+    site.run(&DeployOptions::default()).await;
+    assert_eq!(mode("a.py"), Some(0o700));
 }
 
 #[tokio::test]

@@ -10,13 +10,13 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
-use unicode_normalization::UnicodeNormalization;
 
 use super::archive::{Archive, Limits, Member, damaged};
 use super::masks::{PullFilter, PullMask};
 use crate::deploy::paths::folders_of;
 use crate::deploy::selection::read::digest_of;
 use crate::error::{Error, Result};
+use crate::platform::{NameRules, set_new_file_mode};
 use crate::setting::Setting;
 use crate::text::{counted, excerpt};
 
@@ -58,7 +58,7 @@ pub(crate) fn unpack(
     limits: Limits<'_>,
 ) -> Result<Unpacked> {
     let mut report = Unpacked::default();
-    let mut names = Names::default();
+    let mut names = Names::new(NameRules::HERE);
     let mut in_the_way = Vec::new();
     let mut unmatched: Vec<&PullMask> = wanted.include.iter().collect();
     unmatched.retain(|asked| !limits.unreadable.keys().any(|path| asked.mask.matches(path)));
@@ -128,8 +128,8 @@ fn each(
 
 /// The names seen so far, as this system's file systems compare them: a tree, since a path per folder would take more
 /// memory than the archive has bytes.
-#[derive(Default)]
 struct Names {
+    rules: NameRules,
     /// By the number of the folder that they are in, and their name as it is compared.
     seen: HashMap<(u32, String), Seen>,
 }
@@ -145,6 +145,10 @@ struct Seen {
 const MAX_SEEN: usize = 1_000_000;
 
 impl Names {
+    fn new(rules: NameRules) -> Self {
+        Self { rules, seen: HashMap::new() }
+    }
+
     /// Adds a name, unless it is unsafe or cannot exist beside the others.
     fn take(&mut self, path: &str) -> Result<()> {
         let refuse = |why: &str| {
@@ -153,7 +157,7 @@ impl Names {
         if !crate::deploy::state::manifest::is_relative(path) {
             return refuse("leads out of the folder");
         }
-        if cfg!(windows) && path.split('/').any(cannot_exist_on_windows) {
+        if path.split('/').any(|name| self.rules.refuses(name)) {
             return refuse("cannot exist on this system");
         }
         let mut folder = 0;
@@ -163,7 +167,7 @@ impl Names {
             let number = u32::try_from(self.seen.len() + 1).expect("names are limited");
             let is_file = after.is_none();
             let mut is_new = false;
-            let seen = self.seen.entry((folder, confused(name))).or_insert_with(|| {
+            let seen = self.seen.entry((folder, self.rules.folded(name))).or_insert_with(|| {
                 is_new = true;
                 Seen { number, name: name.to_owned(), is_file }
             });
@@ -178,29 +182,6 @@ impl Names {
             }
         }
         Ok(())
-    }
-}
-
-/// Whether Windows refuses a name, or confuses it with another one.
-fn cannot_exist_on_windows(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
-    let is_numbered = |kind: &str| {
-        stem.strip_prefix(kind).is_some_and(|rest| rest.chars().count() == 1 && rest.contains(|c: char| c.is_numeric()))
-    };
-    name.contains(['\\', ':', '<', '>', '"', '|', '?', '*'])
-        || name.contains(|c: char| c.is_ascii_control())
-        || name.ends_with([' ', '.'])
-        || ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&stem.as_str())
-        || is_numbered("COM")
-        || is_numbered("LPT")
-}
-
-/// A name as this system's file systems compare it.
-fn confused(name: &str) -> String {
-    if cfg!(any(windows, target_os = "macos")) {
-        name.nfc().collect::<String>().to_lowercase()
-    } else {
-        name.to_owned()
     }
 }
 
@@ -273,13 +254,7 @@ fn write(to: &Path, member: &Member, content: &mut dyn Read, replaces: bool) -> 
     let folder = place.parent().unwrap_or(to);
     fs::create_dir_all(folder).map_err(|source| local(folder, source))?;
     let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        // Temporary files are private by default; this one gets the mode of any new file, less the umask.
-        use std::os::unix::fs::PermissionsExt;
-        let mode = if member.is_executable { 0o755 } else { 0o644 };
-        builder.permissions(fs::Permissions::from_mode(mode));
-    }
+    set_new_file_mode(&mut builder, if member.is_executable { 0o755 } else { 0o644 });
     let mut file = builder.prefix(".pya-").tempfile_in(folder).map_err(|source| local(&place, source))?;
     io::copy(content, &mut file).map_err(|source| local(&place, source))?;
     let kept = if replaces { file.persist(&place) } else { file.persist_noclobber(&place) };
@@ -435,14 +410,22 @@ mod tests {
     }
 
     #[test]
-    fn names_that_windows_confuses_are_known() {
-        for name in ["NUL", "nul.txt", "com1", "LPT9.tar.gz", "a:b", "a\\b", "what?", "end.", "end ", "a\tb", "CON .x"]
-        {
-            assert!(cannot_exist_on_windows(name), "{name}");
+    fn names_that_cannot_exist_side_by_side_on_windows_are_refused_there() {
+        let take = |rules: NameRules, paths: &[&str]| {
+            let mut names = Names::new(rules);
+            paths.iter().try_for_each(|path| names.take(path)).map_err(|error| error.to_string())
+        };
+        for paths in [&["a/README.md", "a/Readme.md"][..], &["static/x", "Static/y"], &["a", "A/b"]] {
+            let refused = take(NameRules::WINDOWS, paths).unwrap_err();
+            assert!(refused.contains("collides with another"), "{refused}");
+            assert_eq!(take(NameRules::LINUX, paths), Ok(()));
         }
-        for name in ["null", "com", "com10", "console.log", ".htaccess", "a b", "LPT", "ü"] {
-            assert!(!cannot_exist_on_windows(name), "{name}");
+        for path in ["aux.py", "docs/com1/a", "a\\b", "a:b"] {
+            let refused = take(NameRules::WINDOWS, &[path]).unwrap_err();
+            assert!(refused.contains("cannot exist on this system"), "{refused}");
+            assert_eq!(take(NameRules::LINUX, &[path]), Ok(()));
         }
+        assert_eq!(take(NameRules::WINDOWS, &["a/README.md", "b/Readme.md", "a/x"]), Ok(()));
     }
 
     #[cfg(unix)]
