@@ -67,4 +67,3 @@ fn answer(line: Option<String>) -> Result<String> {
     let line = line.ok_or_else(|| Error::config("the input ended before the answer"))?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
-

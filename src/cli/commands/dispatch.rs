@@ -1,8 +1,8 @@
 //! Maps a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, completions, createsuperuser, demo, deploy, diff, endpoint, env, get, history, login, logout,
-    logs, ls, man, open, pull, put, reload, rm, rollback, status, verify, webfaction, whoami,
+    agent, api, cat, command, completions, createsuperuser, demo, deploy, diff, endpoint, env, get, history, login,
+    logout, logs, ls, man, open, pull, put, reload, rm, rollback, status, verify, webfaction, whoami,
 };
 use crate::cli::args::Command;
 use crate::cli::context::Context;

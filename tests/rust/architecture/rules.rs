@@ -65,9 +65,11 @@ fn only_one_folder_knows_which_system_this_is() {
         let code = ["#[cfg(test)]", "#[cfg(all(test"].iter().filter_map(|start| text.find(start)).min();
         let lines: Vec<&str> = text[..code.unwrap_or(text.len())].lines().collect();
         for (number, line) in lines.iter().enumerate() {
-            let is_condition = CONDITIONS.iter().chain(&["std::os::unix", "std::os::windows"]).any(|one| line.contains(one));
-            let leaves_out_emulator =
-                || lines[number + 1..].iter().take(2).any(|next| next.contains("emulator") || next.contains("mod demo"));
+            let is_condition =
+                CONDITIONS.iter().chain(&["std::os::unix", "std::os::windows"]).any(|one| line.contains(one));
+            let leaves_out_emulator = || {
+                lines[number + 1..].iter().take(2).any(|next| next.contains("emulator") || next.contains("mod demo"))
+            };
             if is_condition && !leaves_out_emulator() {
                 found.push(format!("{path}:{}: {}", number + 1, line.trim()));
             }
