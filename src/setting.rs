@@ -37,6 +37,7 @@ impl Interface {
 pub enum Setting {
     AllowLfsPointers,
     AllowTasks,
+    Asgi,
     CompareNames,
     Delete,
     DeleteUnmanaged,
@@ -51,18 +52,24 @@ pub enum Setting {
     Reload,
     MaxSize,
     Overwrite,
+    ProjectName,
+    PythonVersion,
+    ReplaceWsgi,
     RollbackOnFailure,
     SetEnv,
     Settings,
     SiteUrl,
+    Virtualenv,
+    Wsgi,
     Yes,
 }
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::AllowLfsPointers,
         Self::AllowTasks,
+        Self::Asgi,
         Self::CompareNames,
         Self::Delete,
         Self::DeleteUnmanaged,
@@ -77,10 +84,15 @@ impl Setting {
         Self::Reload,
         Self::MaxSize,
         Self::Overwrite,
+        Self::ProjectName,
+        Self::PythonVersion,
+        Self::ReplaceWsgi,
         Self::RollbackOnFailure,
         Self::SetEnv,
         Self::Settings,
         Self::SiteUrl,
+        Self::Virtualenv,
+        Self::Wsgi,
         Self::Yes,
     ];
 
@@ -90,6 +102,7 @@ impl Setting {
         let (python, command_line) = match self {
             Self::AllowLfsPointers => ("allow_lfs_pointers=True", "--allow-lfs-pointers"),
             Self::AllowTasks => ("allow_tasks=True", "--allow-tasks"),
+            Self::Asgi => ("asgi=", "--asgi"),
             Self::CompareNames => ("compare=\"names\"", "--compare names"),
             Self::Delete => ("delete=True", "--delete"),
             Self::DeleteUnmanaged => ("delete_unmanaged=True", "--delete-unmanaged"),
@@ -104,10 +117,15 @@ impl Setting {
             Self::Reload => ("reload=", "--reload"),
             Self::MaxSize => ("max_size=", "--max-size"),
             Self::Overwrite => ("overwrite=True", "--overwrite"),
+            Self::ProjectName => ("project=", "--project"),
+            Self::PythonVersion => ("python=", "--python"),
+            Self::ReplaceWsgi => ("replace_wsgi=True", "--replace-wsgi"),
             Self::RollbackOnFailure => ("rollback_on_failure=True", "--rollback-on-failure"),
             Self::SetEnv => ("env=", "--set-env"),
             Self::Settings => ("settings=", "--settings"),
             Self::SiteUrl => ("site_url=", "--site-url"),
+            Self::Virtualenv => ("virtualenv=", "--virtualenv"),
+            Self::Wsgi => ("wsgi=", "--wsgi"),
             Self::Yes => ("yes=True", "--yes"),
         };
         match interface {

@@ -15,9 +15,13 @@ from ._core import (
     CommandResult,
     DeployDiff,
     DeployReport,
+    LaunchEvent,
+    LaunchReport,
     ProgressEvent,
     PythonanywhereApi,
     __version__,
+    launch,
+    launch_async,
 )
 from .exceptions import (
     ApiError,
@@ -52,6 +56,8 @@ __all__ = [
     "DeployDiff",
     "DeployReport",
     "ForbiddenError",
+    "LaunchEvent",
+    "LaunchReport",
     "NotFoundError",
     "ProgressEvent",
     "PythonAnywhereError",
@@ -62,4 +68,6 @@ __all__ = [
     "ServerError",
     "TransportError",
     "__version__",
+    "launch",
+    "launch_async",
 ]

@@ -19,6 +19,7 @@ from .types import (
     CpuUsage,
     DeployEstimate,
     DeployStep,
+    Diagnosis,
     Drift,
     HistoryEntry,
     InspectedSettings,
@@ -1348,7 +1349,7 @@ class PythonanywhereApi(_PythonanywhereBase):
     ) -> InstalledRequirements | None:
         """Installs a requirements file of the project in a virtualenv, unless what it says was installed there last.
 
-        Each requirement is made into wheels by itself, in steps that each end before the limit of a request to the site;
+        Each requirement is made into wheels by itself, in steps that end before the limit of a request to the site;
         then all are installed at once. Interrupted, the next call goes on from there. A file that says more than names
         and versions is installed by one call of pip.
 
@@ -1386,7 +1387,8 @@ class PythonanywhereApi(_PythonanywhereBase):
             executor, console, domain, site_url, allow_tasks: what runs it; see `deploy`.
 
         Returns:
-            The settings; ``None`` with `error_message` set on network and HTTP errors, and where they cannot be imported.
+            The settings; ``None`` with `error_message` set on network and HTTP errors, and where they cannot be
+            imported.
 
         Raises:
             ConfigError: nothing can do it, or it would not see what the web app sees.
@@ -1478,9 +1480,7 @@ class PythonanywhereApi(_PythonanywhereBase):
         Raises:
             ConfigError: nothing can do it, or a local mistake.
         """
-    def history(
-        self, *, domain: str | None = None, site_url: str | None = None
-    ) -> list[HistoryEntry] | None:
+    def history(self, *, domain: str | None = None, site_url: str | None = None) -> list[HistoryEntry] | None:
         """Lists what was done to this project, oldest first: deploys, rollbacks, and the other jobs on the host.
 
         Sends three requests, and one more for each deploy that is running or was interrupted; none to the API where the
@@ -1492,6 +1492,32 @@ class PythonanywhereApi(_PythonanywhereBase):
 
         Returns:
             At most 50 deploys and 50 jobs; ``None`` with `error_message` set on network and HTTP errors.
+        """
+    def doctor(
+        self,
+        *,
+        domain: str | None = None,
+        site_url: str | None = None,
+        manage: str | None = None,
+        settings: str | None = None,
+    ) -> Diagnosis | None:
+        """Finds out what is wrong with the account, the site and this project, and which command mends it.
+
+        Looks at the token, the clock, the web app, its WSGI file, virtualenv and agent, the Django settings on the
+        host, static file mappings, the disk (by a file that it writes and deletes) and the error log. What the service
+        answers is a finding, also where that is an error.
+
+        Args:
+            domain: the web app; by default the account's only one.
+            site_url: its URL, if it is not at its domain.
+            manage: where ``manage.py`` is in the project, if not at its root.
+            settings: the settings module, if not the WSGI file's.
+
+        Returns:
+            A finding for each thing that was looked at.
+
+        Raises:
+            ConfigError: a local mistake.
         """
     def status(
         self,
@@ -1784,6 +1810,15 @@ class AsyncPythonanywhereApi(_PythonanywhereBase):
         self, *, domain: str | None = None, site_url: str | None = None
     ) -> Coroutine[list[HistoryEntry] | None]:
         """See `PythonanywhereApi.history`."""
+    def doctor(
+        self,
+        *,
+        domain: str | None = None,
+        site_url: str | None = None,
+        manage: str | None = None,
+        settings: str | None = None,
+    ) -> Coroutine[Diagnosis | None]:
+        """See `PythonanywhereApi.doctor`."""
     def status(
         self,
         local_root: str | os.PathLike[str] | None = None,
@@ -2183,7 +2218,8 @@ class Emulator:
             real limit on their own: ``PYTHONANYWHERE_RATE_LIMIT=off`` in the environment turns that off.
         send_input_limit: the same for the consoles' ``send_input``.
         account: what the account may do.
-        disk_quota: in bytes; by default what the kind of account has.
+        disk_quota: in bytes; by default what the kind of account has. Uploads beyond it are refused, and where it is
+            given here every Python of the account is refused to open files for writing (``EDQUOT``) once it is used up.
         students: the user names of the account's students.
         mysql_databases: the names of its MySQL databases, which are listed but not served.
         latency: seconds added to each answer, of the service and of the sites.
@@ -2191,6 +2227,10 @@ class Emulator:
             http as well, at the same port.
         python: the Python for consoles and web apps; by default this one.
         private_paths: let its processes see ``/home/<user>``, ``/var/www`` and ``/var/log`` where the system allows it.
+        request_limit: the seconds that a web app has for one request, to the last byte of its answer. Then its process
+            is killed, and the visitor gets 502.
+        webapp_days: how many days a web app of a free account lives. No call of the API extends it.
+        package_index: a folder of wheels, served as a package index from which pip in the account installs.
         undocumented: switches for undocumented behaviour of the service (``retry_after=False``, …).
     """
 
@@ -2211,6 +2251,9 @@ class Emulator:
         tls: str | os.PathLike[str] | None = None,
         python: str | os.PathLike[str] | None = None,
         private_paths: bool = True,
+        request_limit: float = 300.0,
+        webapp_days: int = 31,
+        package_index: str | os.PathLike[str] | None = None,
         **undocumented: Any,
     ) -> Self: ...
     def start(self) -> Self:
@@ -2236,6 +2279,9 @@ class Emulator:
     @property
     def site_url(self) -> str:
         """Where the account's web apps are served."""
+    @property
+    def package_index(self) -> str | None:
+        """The address of the index that serves the folder `package_index`, like ``http://127.0.0.1:8001/simple/``."""
     @property
     def paths(self) -> str:
         """``"host"`` if the account's processes see it at its own paths, ``"root"`` if only below `root`."""
@@ -2419,9 +2465,7 @@ class AgentOfWebApp(Generic[_Change, _Status, _Variables, _Names]):
 
         They are in a file that only the account may read, and may be passwords.
         """
-    def set_variables(
-        self, domain: str, values: Mapping[str, str | None], site_url: str | None = None
-    ) -> _Names:
+    def set_variables(self, domain: str, values: Mapping[str, str | None], site_url: str | None = None) -> _Names:
         """Sets environment variables of a web app, and removes those whose value is ``None``; returns the names of all.
 
         The web app has them from its next reload on, commands on the host at once. They go before what the web app
@@ -2429,13 +2473,154 @@ class AgentOfWebApp(Generic[_Change, _Status, _Variables, _Names]):
 
         Args:
             domain: of the web app.
-            values: by name. Names that decide for whom, or which, code is run (``API_TOKEN``, ``HOME``, ``PATH``, ``LD_*``,
-                ``PYTHON*``, ``DJANGO_SETTINGS_MODULE``) are refused; so is more than 64 KiB of all.
+            values: by name. Names that decide for whom, or which, code is run (``API_TOKEN``, ``HOME``, ``PATH``,
+                ``LD_*``, ``PYTHON*``, ``DJANGO_SETTINGS_MODULE``) are refused; so is more than 64 KiB of all.
             site_url: where the site is, if not at the domain.
 
         Raises:
             ConfigError: the web app has no agent, which keeps them; or a name is refused.
         """
+
+@final
+class LaunchEvent:
+    """A step of a launch, as it begins or ends."""
+
+    @property
+    def step(self) -> str:
+        """Its name, such as `web app`."""
+    @property
+    def state(self) -> str:
+        """`running`, `done`, `skipped` (it was so already), `planned` (in a dry run) or `failed`."""
+    @property
+    def detail(self) -> str:
+        """What was done, in a few words; why it failed."""
+
+@final
+class LaunchReport:
+    """What a launch did. True if the page answers."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was done."""
+    @property
+    def dry_run(self) -> bool:
+        """Whether it was a dry run."""
+    @property
+    def url(self) -> str:
+        """The address of the site."""
+    @property
+    def domain(self) -> str:
+        """The domain of the web app."""
+    @property
+    def remote_root(self) -> str:
+        """The project's folder in the account."""
+    @property
+    def steps(self) -> list[dict[str, str]]:
+        """The steps in their order, each with `step`, `state` and `detail` as in `LaunchEvent`."""
+    @property
+    def failed_step(self) -> str | None:
+        """The step that stopped it."""
+    @property
+    def error(self) -> str | None:
+        """Why."""
+    @property
+    def warnings(self) -> list[str]:
+        """What to know about."""
+    @property
+    def next(self) -> list[str]:
+        """What a person does next."""
+    @property
+    def requests(self) -> int:
+        """How many requests the API was sent, retries included."""
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+    def to_json(self) -> str:
+        """All of it as JSON."""
+    def raise_for_failures(self) -> None:
+        """Raises if the launch stopped.
+
+        Raises:
+            PythonAnywhereError: With the step, the reason, and what is in place.
+        """
+    def __bool__(self) -> bool: ...
+
+def launch(
+    root: str | os.PathLike[str],
+    *,
+    username: str | None = None,
+    token: str | None = None,
+    host: str | None = None,
+    project: str | None = None,
+    domain: str | None = None,
+    site_url: str | None = None,
+    python: str | None = None,
+    settings: str | None = None,
+    wsgi: str | None = None,
+    asgi: str | None = None,
+    virtualenv: str | None = None,
+    env_file: str | os.PathLike[str] | None = None,
+    replace_wsgi: bool = False,
+    superuser: tuple[str, str] | None = None,
+    dry_run: bool = False,
+    progress: Callable[[LaunchEvent], object] | None = None,
+) -> LaunchReport:
+    """Brings a project to a served page, as `pya launch` does, without asking anything.
+
+    Finds out by reading what the project is (Django, or another WSGI application), writes `settings_pythonanywhere.py`
+    and the table in `pyproject.toml` where they are needed, and then makes on the host what is not there already: web
+    app, WSGI file with the agent, virtualenv, files, requirements, variables, static files mappings, static files,
+    database.
+    Run again after an interruption or a failure, it goes on; run again after a success, it writes nothing.
+
+    Args:
+        root: The project's folder.
+        username: The account [default: that of the environment, as for `Client.from_env`].
+        token: Its API token [default: `API_TOKEN` of the environment].
+        host: The service [default: that of the environment, else `www.pythonanywhere.com`].
+        project: The project's name in the account [default: the configured one, else that of its folder].
+        domain: The web app [default: the configured one, else that of the account].
+        site_url: Where the site is reached, if not at its domain.
+        python: A version such as `"3.13"` [default: one that the project allows, else the account's default].
+        settings: The settings module [default: the configured one, else that of `wsgi.py`, else of `manage.py`].
+        wsgi: An application without Django, as `"module:name"` [default: the one that is found].
+        asgi: An ASGI application, likewise. The service runs it as a website, which is not launched yet.
+        virtualenv: The virtualenv's name [default: that of the project].
+        env_file: Variables for the web app [default: `.env`, if there is one].
+        replace_wsgi: Replace a WSGI file of somebody else; a copy is kept on the host.
+        superuser: Name and password of a superuser to be made, unless there is one of that name.
+        dry_run: Only find out and report what would be done; write nothing, here or on the host.
+        progress: Called with a `LaunchEvent` as each step begins and ends. What it raises ends the launch.
+
+    Returns:
+        What was done, and the step that failed if one did.
+
+    Raises:
+        ConfigError: The project is ambiguous, or an argument is wrong. Nothing was sent.
+        OSError: A local file cannot be read.
+    """
+
+def launch_async(
+    root: str | os.PathLike[str],
+    *,
+    username: str | None = None,
+    token: str | None = None,
+    host: str | None = None,
+    project: str | None = None,
+    domain: str | None = None,
+    site_url: str | None = None,
+    python: str | None = None,
+    settings: str | None = None,
+    wsgi: str | None = None,
+    asgi: str | None = None,
+    virtualenv: str | None = None,
+    env_file: str | os.PathLike[str] | None = None,
+    replace_wsgi: bool = False,
+    superuser: tuple[str, str] | None = None,
+    dry_run: bool = False,
+    progress: Callable[[LaunchEvent], object] | None = None,
+) -> Coroutine[LaunchReport]:
+    """As `launch`, awaited. The project is read when this is called."""
 
 @final
 class CommandResult:

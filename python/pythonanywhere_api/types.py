@@ -22,6 +22,8 @@ __all__ = [
     "CpuUsage",
     "DeployEstimate",
     "DeployStep",
+    "Diagnosis",
+    "DiagnosisCheck",
     "Drift",
     "HistoryEntry",
     "HistoryStep",
@@ -330,6 +332,24 @@ class HistoryEntry(TypedDict):
     undoes: str | None
     exit_status: int | None
     migrations: list[str]
+
+
+class DiagnosisCheck(TypedDict):
+    """One thing that was looked at, and the command that mends it if it is not well."""
+
+    check: str
+    state: Literal["ok", "warning", "error"]
+    message: str
+    command: str | None
+
+
+class Diagnosis(TypedDict):
+    """What is wrong with a project and its account. `ok` says that there are no errors; warnings do not count."""
+
+    ok: bool
+    errors: int
+    warnings: int
+    checks: list[DiagnosisCheck]
 
 
 class CpuStatus(TypedDict):

@@ -75,6 +75,39 @@ impl Client {
         self.send(request).await?.error_for_status()?.json("a list of mappings")
     }
 
+    /// Adds a static files mapping: `path` is served below the address `url` after the next reload.
+    ///
+    /// Endpoint: `POST webapps/{domain}/static_files/`. Not repeated after an ambiguous failure.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn add_static_files(&self, domain: &str, url: &str, path: &str) -> Result<()> {
+        let request =
+            Request::post(format!("{}static_files/", webapp_url(domain)?)).form([("url", url), ("path", path)]);
+        self.send(request).await?.error_for_status().map(drop)
+    }
+
+    /// Lets a static files mapping serve another folder after the next reload.
+    ///
+    /// Endpoint: `PATCH webapps/{domain}/static_files/{id}/`.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn move_static_files(&self, domain: &str, id: u64, path: &str) -> Result<()> {
+        let request = Request::patch(format!("{}static_files/{id}/", webapp_url(domain)?)).form([("path", path)]);
+        self.send(request).await?.error_for_status().map(drop)
+    }
+
+    /// The versions of Python 3 that the account offers, and its default.
+    ///
+    /// Endpoint: `GET default_python3_version/`.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn default_python3(&self) -> Result<Value> {
+        self.send(Request::get("default_python3_version/")).await?.error_for_status()?.json("the versions of Python")
+    }
+
     /// Reloads a web app. The client does not repeat it: only the caller knows whether a second reload does harm.
     ///
     /// Endpoint: `POST webapps/{domain}/reload/`.

@@ -78,7 +78,7 @@ impl NamedAccount {
     /// `Config` if there is none, or more than one.
     pub fn logged_in(&self, output: &Output) -> Result<Account> {
         let found = block_in_place(|| Handle::current().block_on(find(self, output)))?;
-        let Some((login, token)) = found else { return Err(self.not_logged_in()?) };
+        let Some((login, token)) = found else { return Err(not_logged_in()?) };
         let Login { host, user, place } = login;
         Ok(Account { host, user, token, source: TokenSource::Login(place) })
     }
@@ -90,21 +90,21 @@ impl NamedAccount {
     pub fn host_or_default(&self) -> Result<BaseUrl> {
         self.host.clone().map_or_else(|| BaseUrl::parse(BaseUrl::DEFAULT_HOST), Ok)
     }
+}
 
-    fn not_logged_in(&self) -> Result<Error> {
-        let others = login::logins()?;
-        let names: Vec<String> = others.iter().map(Login::to_string).collect();
-        let others = if names.is_empty() {
-            String::new()
-        } else {
-            format!(". You are logged in as {}, but the token goes to no other account", names.join(", "))
-        };
-        Ok(Error::config(format!(
-            "the API token is missing: log in (\"pya login\"), set {}, or give --token-file FILE. It is on the Account page of \
-             PythonAnywhere, tab 'API Token'; in consoles, web apps and tasks there, it is in $API_TOKEN{others}",
-            Environment::TOKEN
-        )))
-    }
+/// Says how to give a token, and which logins do not count here.
+fn not_logged_in() -> Result<Error> {
+    let names: Vec<String> = login::logins()?.iter().map(Login::to_string).collect();
+    let others = if names.is_empty() {
+        String::new()
+    } else {
+        format!(". You are logged in as {}, but the token goes to no other account", names.join(", "))
+    };
+    Ok(Error::config(format!(
+        "the API token is missing: log in (\"pya login\"), set {}, or give --token-file FILE. It is on the Account page of \
+         PythonAnywhere, tab 'API Token'; in consoles, web apps and tasks there, it is in $API_TOKEN{others}",
+        Environment::TOKEN
+    )))
 }
 
 /// Ctrl-C ends the wait for a person who is to unlock the keyring; [`super::run`] then sees the signal.

@@ -29,6 +29,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Bring a project to a served page: web app, virtualenv, files, requirements, database
+    Launch(Launch),
+    /// Write the files that a project needs to be launched, without asking the service
+    Init(Init),
     /// Deploy a real Wagtail site to the emulator, change it and deploy it again
     Demo(Demo),
     /// Emulate the service on this machine, for your tests
@@ -51,6 +55,8 @@ pub enum Command {
     Diff(Diff),
     /// Upload what changed, and reload the web app
     Deploy(Deploy),
+    /// Find out what is wrong with the project and its account, and which command mends it
+    Doctor(Doctor),
     /// Install, check or remove the agent in a web app, which runs fast deploys and commands
     #[command(subcommand)]
     Agent(Agent),
@@ -106,6 +112,69 @@ pub enum Command {
     /// Print the manual page
     #[command(hide = true)]
     Man,
+}
+
+/// What a project is, where that does not show: shared by `launch` and `init`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The project")]
+pub struct Detect {
+    /// The project's folder on this machine [default: that of the pyproject.toml that configures pya, else this one]
+    #[arg(help_heading = "Arguments")]
+    pub root: Option<PathBuf>,
+    /// Domain of the web app [default: the configured one, else that of the account]
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// URL of the site, if it is not at its domain
+    #[arg(long, value_name = "URL")]
+    pub site_url: Option<String>,
+    /// Django settings module [default: the configured one, else that of wsgi.py, else of manage.py]
+    #[arg(long, value_name = "MODULE")]
+    pub settings: Option<String>,
+    /// A WSGI application without Django [default: the one in app.py, wsgi.py, flask_app.py or main.py]
+    #[arg(long, value_name = "MODULE:NAME", conflicts_with_all = ["settings", "asgi"])]
+    pub wsgi: Option<String>,
+    /// An ASGI application
+    #[arg(long, value_name = "MODULE:NAME", conflicts_with = "settings")]
+    pub asgi: Option<String>,
+    /// File with environment variables for the web app [default: .env, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Launch {
+    #[command(flatten)]
+    pub detect: Detect,
+    /// Version of Python, such as 3.13 [default: one that the project allows, else the account's default]
+    #[arg(long, value_name = "X.Y", help_heading = "The web app")]
+    pub python: Option<String>,
+    /// Name of the virtualenv [default: that of the project]
+    #[arg(long, value_name = "NAME", help_heading = "The web app")]
+    pub virtualenv: Option<String>,
+    /// Replace a WSGI file that pya did not write; a copy of it is kept on the host
+    #[arg(long, help_heading = "The web app")]
+    pub replace_wsgi: bool,
+    /// Make a superuser of this name, with the password in DJANGO_SUPERUSER_PASSWORD
+    #[arg(long, value_name = "NAME", help_heading = "The web app")]
+    pub superuser: Option<String>,
+    /// Do not open the page in a browser
+    #[arg(long, help_heading = "What to do")]
+    pub no_open: bool,
+    /// Show what would be done without writing anything, here or on the host
+    #[arg(short = 'n', long, help_heading = "What to do")]
+    pub dry_run: bool,
+    /// Do not ask before anything is made
+    #[arg(long, short, help_heading = "What to do")]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    #[command(flatten)]
+    pub detect: Detect,
+    /// Show the files without writing them
+    #[arg(short = 'n', long, help_heading = "What to do")]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -170,9 +239,34 @@ pub struct Emulator {
     /// Serve https, and write the certificate authority to this folder
     #[arg(long, value_name = "DIR")]
     pub tls: Option<PathBuf>,
+    /// Disk space of the account, such as 100M [default: 512M for a free account, no limit for a paid one]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub disk_quota: Option<u64>,
+    /// How many seconds a web app has for one request before its process is killed
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = seconds)]
+    pub request_limit: f64,
+    /// How many days a web app of a free account lives
+    #[arg(long, value_name = "N", default_value_t = 31)]
+    pub webapp_days: u32,
+    /// Let pip in the account install from this folder of wheels instead of the Python package index
+    #[arg(long, value_name = "DIR")]
+    pub package_index: Option<PathBuf>,
     /// How many times faster than real time the rate limit's clock runs
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
     pub clock_speed: f64,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The web app's domain [default: the configured one, else the account's only web app]
+    #[arg(long, value_name = "DOMAIN")]
+    pub domain: Option<String>,
+    /// Address of the site, if not at its domain
+    #[arg(long, value_name = "URL")]
+    pub site_url: Option<String>,
+    /// The project's folder in the account [default: /home/<user>/<project>]
+    #[arg(long, value_name = "PATH")]
+    pub remote_root: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

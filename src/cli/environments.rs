@@ -95,11 +95,9 @@ mod tests {
 
     #[test]
     fn all_of_them_are_checked() {
-        let outcome =
-            apply(LINES.parse().unwrap(), None, |title, overrides, _| match overrides.contains_key("domain") {
-                true => Err(title.to_owned()),
-                false => Ok(()),
-            });
+        let outcome = apply(LINES.parse().unwrap(), None, |title, overrides, _| {
+            if overrides.contains_key("domain") { Err(title.to_owned()) } else { Ok(()) }
+        });
         assert_eq!(outcome.unwrap_err(), "[tool.pythonanywhere.env.staging]");
     }
 }

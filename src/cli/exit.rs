@@ -65,7 +65,13 @@ impl Exit {
     /// The code for an error that ended a command.
     #[must_use]
     pub fn of(error: &Error) -> Self {
-        match error.kind() {
+        Self::of_kind(error.kind())
+    }
+
+    /// The same for the kind of an error.
+    #[must_use]
+    pub fn of_kind(kind: ErrorKind) -> Self {
+        match kind {
             ErrorKind::Config | ErrorKind::Local => Self::Usage,
             ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Decode => Self::NoAnswer,
             ErrorKind::Authentication | ErrorKind::Forbidden => Self::Refused,

@@ -54,10 +54,11 @@ pub struct Table {
     pub site_url: Option<String>,
     pub manage: Option<String>,
     pub settings: Option<String>,
+    pub wsgi: Option<String>,
 }
 
 /// The keys of [`Table`]; a test compares the two.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "allow_lfs_pointers",
     "allow_tasks",
     "compare",
@@ -82,6 +83,7 @@ const KEYS: [&str; 24] = [
     "strict",
     "timeout",
     "user",
+    "wsgi",
 ];
 
 /// A string, or a list of strings.

@@ -13,6 +13,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use tempfile::TempDir;
@@ -31,11 +32,24 @@ pub struct Account {
     root: PathBuf,
     user: String,
     quota: Option<u64>,
-    /// Bytes used, as far as is known; it lacks what processes wrote since the last scan.
-    used: Mutex<Option<u64>>,
+    used: Mutex<Used>,
     /// Removes the root at the end, unless the user chose it.
     temporary: Mutex<Option<TempDir>>,
 }
+
+/// The disk space that is used, as far as is known.
+#[derive(Debug, Default)]
+struct Used {
+    /// In bytes; it lacks what processes wrote since the last scan. `None` if there was none.
+    bytes: Option<u64>,
+    /// From when on it is out of date.
+    until: Option<Instant>,
+}
+
+/// A scan takes at most a fiftieth of the time.
+const SCAN_SHARE: u32 = 50;
+
+const LEAST_PAUSE: Duration = Duration::from_millis(50);
 
 /// How to treat a symbolic link at the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +87,7 @@ impl Account {
             fs::create_dir_all(root.join(folder))?;
         }
         let quota = settings.disk_quota.or(settings.account.disk_quota()).filter(|quota| *quota < u64::MAX);
-        Ok(Self { root: root.canonicalize()?, user, quota, used: Mutex::new(None), temporary: Mutex::new(temporary) })
+        Ok(Self { root: root.canonicalize()?, user, quota, used: Mutex::default(), temporary: Mutex::new(temporary) })
     }
 
     /// The real directory that stands for `/`, without symbolic links in its path.
@@ -170,17 +184,30 @@ impl Account {
     pub fn reserve(&self, bytes: u64) -> bool {
         let Some(quota) = self.quota else { return true };
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = used.map(|used| used.saturating_add(bytes)).filter(|used| *used <= quota);
-        // Only another scan can tell what has been deleted since.
-        let total = known.unwrap_or_else(|| self.scan().saturating_add(bytes));
+        let is_current = used.until.is_some_and(|until| Instant::now() < until);
+        let known = used.bytes.filter(|_| is_current).map(|used| used.saturating_add(bytes));
+        // Only another scan can tell what has been written or deleted since.
+        let total = known.filter(|total| *total <= quota).unwrap_or_else(|| {
+            let started = Instant::now();
+            let scanned = self.scan();
+            let ended = Instant::now();
+            used.until = Some(ended + LEAST_PAUSE.max((ended - started) * SCAN_SHARE));
+            scanned.saturating_add(bytes)
+        });
         let fits = total <= quota;
-        *used = Some(if fits { total } else { total - bytes });
+        used.bytes = Some(if fits { total } else { total - bytes });
         fits
+    }
+
+    /// The real folders whose files count for the disk quota.
+    #[must_use]
+    pub fn counted(&self) -> [PathBuf; 2] {
+        [self.home(), self.root.join("var/www")]
     }
 
     /// The bytes of all files; a file that vanishes or cannot be read counts as empty.
     fn scan(&self) -> u64 {
-        let mut folders = vec![self.home(), self.root.join("var/www")];
+        let mut folders = Vec::from(self.counted());
         let mut bytes = 0;
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -14,6 +14,11 @@ pub(crate) fn stamp(moment: SystemTime) -> String {
     written(moment, ' ')
 }
 
+/// `2026-01-31`, as in a web app's `expiry`.
+pub(crate) fn day(moment: SystemTime) -> String {
+    iso(moment).chars().take_while(|character| *character != 'T').collect()
+}
+
 /// `31/Jan/2026:23:59:00 +0000`, as in access logs.
 pub(crate) fn access_date(moment: SystemTime) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -40,6 +45,7 @@ mod tests {
     fn moments_are_written_in_utc() {
         let moment = UNIX_EPOCH + Duration::from_secs(951_782_399);
         assert_eq!(iso(moment), "2000-02-28T23:59:59");
+        assert_eq!(day(moment), "2000-02-28");
         assert_eq!(stamp(moment), "2000-02-28 23:59:59");
         assert_eq!(access_date(moment), "28/Feb/2000:23:59:59 +0000");
     }

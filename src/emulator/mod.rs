@@ -29,6 +29,7 @@ mod calendar;
 mod files;
 mod listener;
 mod middleware;
+mod package_index;
 mod persisted;
 pub(crate) mod response;
 mod tls;

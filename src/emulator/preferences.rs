@@ -1,7 +1,7 @@
 //! The account's settings: default Python versions, the system image, and the list of students.
 //!
-//! They are stored and returned, and have no other effect: this machine has the Python that it has. The system image
-//! decides which versions can be chosen (<https://help.pythonanywhere.com/pages/ChangingSystemImage/>).
+//! They are stored and returned, and have no other effect: this machine has the Python that it has, which is the default
+//! where the system image has it. The image decides which versions can be chosen (<https://help.pythonanywhere.com/pages/ChangingSystemImage/>).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -68,15 +68,18 @@ pub(crate) struct Preferences {
 }
 
 impl PreferenceStore {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    /// The newest image. The default is the version that `python` really is (such as `3.11`), if the image has it:
+    /// what is made for another version could not run on this machine.
+    pub(crate) fn new(settings: &Settings, python: &str) -> Self {
         let (image, versions) = IMAGES[IMAGES.len() - 1];
         let newest = versions[versions.len() - 1];
+        let default = versions.iter().find(|version| **version == python).copied().unwrap_or(newest);
         Self(Mutex::new(Preferences {
             students: settings.students.clone(),
             image,
-            python3: newest,
-            python: newest,
-            save_and_run: newest,
+            python3: default,
+            python: default,
+            save_and_run: default,
         }))
     }
 

@@ -3,8 +3,9 @@
 //! It has its own runtime and threads, so it can be used from a test's thread, from another runtime, or from Python. It
 //! has its own accept loop, because faults need the sockets.
 
+use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use super::fault::rules::Faults;
 use super::fault::wire::{SocketStream, Wire, WireFault};
 use super::listener::{self, ConnectionError, accept_all};
 use super::middleware;
+use super::package_index;
 use super::preferences::PreferenceStore;
 use super::process::Processes;
 use super::request_log::{LoggedRequest, RequestLog};
@@ -94,6 +96,12 @@ impl Emulator {
     #[must_use]
     pub fn site_url(&self) -> &str {
         &self.state.site_url
+    }
+
+    /// The address of the account's package index, if it was given a folder of packages.
+    #[must_use]
+    pub fn package_index(&self) -> Option<&str> {
+        self.state.package_index.as_deref()
     }
 
     /// `"host"` if the account's processes see it at its own paths, `"root"` if only below [`Emulator::root`].
@@ -182,6 +190,10 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<EmulatorState
     let acceptor = settings.tls.as_deref().map(tls::acceptor).transpose()?;
     let api = listener::bind(settings.port)?;
     let site = listener::bind(0)?;
+    let packages =
+        settings.package_index.clone().map(|folder| Ok::<_, io::Error>((package_folder(folder)?, listener::bind(0)?)));
+    let packages = packages.transpose()?;
+    let processes = Processes::new(&settings, &account)?;
     let scheme = if acceptor.is_some() { "https" } else { "http" };
     let state = Arc::new(EmulatorState {
         token: match &settings.token {
@@ -190,20 +202,34 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<EmulatorState
         },
         url: format!("{scheme}://{}", api.local_addr()?),
         site_url: format!("{scheme}://{}", site.local_addr()?),
+        package_index: match &packages {
+            Some((_, listener)) => Some(format!("http://{}{}", listener.local_addr()?, package_index::PATH)),
+            None => None,
+        },
         throttle: Throttle::new(&settings),
         faults: Faults::default(),
         held: HeldRequests::default(),
         log: RequestLog::default(),
         shares: Shares::default(),
         certificates: Certificates::open(&account)?,
-        preferences: PreferenceStore::new(&settings),
-        processes: Processes::new(&settings, &account)?,
+        preferences: PreferenceStore::new(&settings, processes.python_version()),
+        processes,
         account,
         settings,
     });
     runtime.spawn(accept(api, acceptor.clone(), Arc::clone(&state)));
+    if let Some((folder, listener)) = packages {
+        runtime.spawn(package_index::serve(listener, folder));
+    }
     runtime.spawn(site::serve(site, acceptor, Arc::clone(&state)));
     Ok(state)
+}
+
+/// A folder that exists: a mistyped one would only show when pip finds nothing.
+fn package_folder(folder: PathBuf) -> io::Result<PathBuf> {
+    fs::read_dir(&folder)
+        .map_err(|error| io::Error::new(error.kind(), format!("the package index {}: {error}", folder.display())))?;
+    Ok(folder)
 }
 
 async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<EmulatorState>) {

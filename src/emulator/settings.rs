@@ -37,10 +37,14 @@ pub struct Settings {
     pub python: PathBuf,
     /// Let processes see `/home/<user>`, `/var/www` and `/var/log` at exactly these paths, if the system allows it.
     pub private_paths: bool,
-    /// How long a web app may take to answer a request before its process is killed.
+    /// How long a web app may take to answer a request, to its last byte, before its process is killed.
     pub request_limit: Duration,
     /// How long it may take for the first request after it was started, including loading.
     pub first_request_limit: Duration,
+    /// How many days a web app of a free account lives. As on the service no call of the API extends it.
+    pub webapp_days: u32,
+    /// A folder of packages that pip in the account installs from instead of the Python package index.
+    pub package_index: Option<PathBuf>,
     /// The behaviours that the service's documentation leaves open.
     pub undocumented: Undocumented,
 }
@@ -64,6 +68,8 @@ impl Default for Settings {
             private_paths: true,
             request_limit: Duration::from_secs(300),
             first_request_limit: Duration::from_secs(20),
+            webapp_days: 31,
+            package_index: None,
             undocumented: Undocumented::default(),
         }
     }

@@ -28,6 +28,8 @@ pub struct EmulatorState {
     pub url: String,
     /// The web apps' address, without a trailing slash.
     pub site_url: String,
+    /// The address of the account's package index, if it has one.
+    pub package_index: Option<String>,
     /// The rate limit.
     pub throttle: Throttle,
     /// The rules for faults.
@@ -57,6 +59,7 @@ impl EmulatorState {
             url: self.url.clone(),
             token: self.token.clone(),
             authority: self.settings.tls.as_ref().map(|folder| folder.join("ca.pem")),
+            package_index: self.package_index.clone(),
         }
     }
 }

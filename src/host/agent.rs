@@ -342,7 +342,50 @@ impl Agents {
     pub async fn install(&self) -> Result<Change> {
         let record = self.client.webapp(&self.site.domain).await?;
         let wsgi = self.read_wsgi().await?;
-        let (mut installation, is_new) = self.installation(&wsgi).await?;
+        let (installation, is_new) = self.installation(&wsgi).await?;
+        let mut change = self.install_as(installation, is_new, &record, &wsgi).await?;
+        change.warnings.extend(self.exposures().await);
+        Ok(change)
+    }
+
+    /// Installs the agent around `original`, which replaces what the WSGI file `wsgi` runs. For a caller that has read that
+    /// file and the web app's record, and knows that nothing of the user's is in the file.
+    ///
+    /// # Errors
+    /// As for [`install`](Self::install).
+    pub async fn install_around(&self, original: &str, record: &Value, wsgi: &str) -> Result<Change> {
+        let (id, is_new) = match Stub::find(wsgi) {
+            Some(stub) => (stub.id, false),
+            None => (random_id(32)?, true),
+        };
+        self.install_as(self.note(id, original.to_owned()), is_new, record, wsgi).await
+    }
+
+    /// Whether the agent of this build is installed and answers. Sends one request to the API.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn is_current(&self) -> Result<bool> {
+        let Some(loaded) = self.read_note().await? else { return Ok(false) };
+        let key = self.key(&loaded.id)?;
+        if loaded.build != Some(build()) || loaded.key_check.as_deref() != Some(&key.check()) {
+            return Ok(false);
+        }
+        let answers = matches!(self.site.status(&key).await, Ok(Answer::Taken(_)));
+        if answers {
+            self.keep(&loaded.id);
+        }
+        Ok(answers)
+    }
+
+    /// Makes the host have this installation, of which nothing is there yet if it `is_new`.
+    async fn install_as(
+        &self,
+        mut installation: Installation,
+        is_new: bool,
+        record: &Value,
+        wsgi: &str,
+    ) -> Result<Change> {
         installation.version = VERSION;
         installation.build = Some(build());
         let stub = self.stub_of(&installation);
@@ -357,11 +400,15 @@ impl Agents {
             }
         }
         if wsgi != installation.stub {
-            if !is_new && wsgi != noted && Stub::find(&wsgi).is_none_or(|stub| stub.version == VERSION) {
-                let lost = stub::difference(&installation.stub, &wsgi);
+            let is_damage = |stub: Stub| {
+                let runs_the_same = stub.original.is_none_or(|original| original == installation.original);
+                stub.version == VERSION && runs_the_same
+            };
+            if !is_new && wsgi != noted && Stub::find(wsgi).is_none_or(is_damage) {
+                let lost = stub::difference(&installation.stub, wsgi);
                 change.warnings.push(format!("{} was damaged, and is replaced:\n{lost}", self.wsgi));
             }
-            self.replace_wsgi(&wsgi, &installation.stub).await?;
+            self.replace_wsgi(wsgi, &installation.stub).await?;
             change.renewed.push(self.wsgi.to_string());
         }
         change.changed = !change.renewed.is_empty();
@@ -375,7 +422,7 @@ impl Agents {
         if loaded.build != Some(build()) || !self.answers(&key, Duration::ZERO).await? {
             self.reload_for(&mut change).await?;
             if !self.answers(&key, ANSWERS_WITHIN).await? {
-                let why = self.why_unreachable(&record, &key, Vec::new()).await?;
+                let why = self.why_unreachable(record, &key, Vec::new()).await?;
                 return Err(Error::job(format!("the agent is installed, but does not answer: {why}")));
             }
             loaded = self.read("loaded.json").await?.unwrap_or_default();
@@ -386,7 +433,6 @@ impl Agents {
                 .push(format!("the agent answers, but the application could not be loaded: {}", excerpt(&why)));
         }
         self.keep(&installation.id);
-        change.warnings.extend(self.exposures().await);
         Ok(change)
     }
 

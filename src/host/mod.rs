@@ -32,6 +32,7 @@ pub use job::{
 pub use lane::{Lane, SiteState};
 pub use sign::{VERSION, random_id};
 pub use site::Site;
+pub use stub::original_of;
 pub use time::host_time;
 pub use variables::Variables;
 pub use workspace::{Cancellation, JobFolder, LeftTasks};

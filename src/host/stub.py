@@ -10,7 +10,7 @@ _pya_original = "".join(
 _pya_wrap = _pya_failure = application = None
 _pya_home, _pya_variables = _pya_os.path.join(_pya_os.path.expanduser("~"), ".pya"), {}
 try:
-    # What "pya env" has set, which replaces what the host has; as bytes, since a server's locale may have no other letters.
+    # What "pya env" has set, which replaces what the host has; as bytes, since a locale may lack letters.
     _pya_folder = _pya_os.path.join(_pya_home, "variables-@DOMAIN@")
     if _pya_os.path.exists(_pya_folder):
         with open(_pya_os.path.join(_pya_folder, "variables.json"), "rb") as _pya_file:

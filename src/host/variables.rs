@@ -53,6 +53,11 @@ impl Variables {
         self.0.keys().map(String::as_str)
     }
 
+    /// Names and values.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// These and `others`, which win.
     #[must_use]
     pub(crate) fn with(&self, others: &Self) -> Self {

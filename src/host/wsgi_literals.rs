@@ -6,6 +6,7 @@
 //! is not understood here is never guessed, and the little of Python that is read (texts, `os.path`, `pathlib`, names that
 //! stand for them) is what people write in these files.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the plain statements do, and the text without them.
@@ -170,9 +171,9 @@ impl Reader<'_> {
             if replaces {
                 defaults.remove(&name);
                 variables.insert(name, value);
-            } else if !variables.contains_key(&name) {
-                defaults.insert(name.clone());
-                variables.insert(name, value);
+            } else if let Entry::Vacant(entry) = variables.entry(name) {
+                defaults.insert(entry.key().clone());
+                entry.insert(value);
             }
         } else if let Some(folder) = self.call(text, "os.chdir(") {
             self.literals.folder = Some(folder);

@@ -24,7 +24,7 @@ pub enum Attempt {
 pub async fn attempt(hosts: &[BaseUrl], user: &str, token: &Token, options: &Options) -> Result<Attempt> {
     let (mut unknown, mut failed) = (None, None);
     for host in hosts {
-        let client = Client::new(host, user, token, options.clone())?;
+        let client = Client::new(host, user, token, *options)?;
         let answer = client.send(Request::get("cpu/")).await.and_then(crate::client::Response::error_for_status);
         client.persist_budget();
         match answer {

@@ -73,7 +73,7 @@ fn account(host: &BaseUrl, user: &str) -> String {
     format!("{user}@{}", host.as_str().trim_end_matches('/'))
 }
 
-/// All logins, sorted by host and user. Asks no keyring.
+/// All logins, sorted by user and host. Asks no keyring.
 ///
 /// # Errors
 /// `Config` if the list of logins is not to be used; `Local` if it cannot be read.
@@ -88,7 +88,7 @@ pub fn logins() -> Result<Vec<Login>> {
             Err(error) => log::warn!("{}: {}", path.display(), error.chain()),
         }
     }
-    logins.sort_by(|one, other| (one.host.as_str(), &one.user).cmp(&(other.host.as_str(), &other.user)));
+    logins.sort_by(|one, other| (&one.user, one.host.as_str()).cmp(&(&other.user, other.host.as_str())));
     Ok(logins)
 }
 

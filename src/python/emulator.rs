@@ -40,10 +40,10 @@ impl Emulator {
     #[pyo3(signature = (
         *, root=None, port=0, user="demo", token=None, rate_limit=Some(40), send_input_limit=Some(120),
         account="free", disk_quota=None, students=Vec::new(), mysql_databases=Vec::new(), latency=0.0, tls=None,
-        python=None, private_paths=true, **undocumented
+        python=None, private_paths=true, request_limit=300.0, webapp_days=31, package_index=None, **undocumented
     ), text_signature = "(*, root=None, port=0, user='demo', token=None, rate_limit=40, send_input_limit=120, \
         account='free', disk_quota=None, students=(), mysql_databases=(), latency=0.0, tls=None, python=None, \
-        private_paths=True, **undocumented)")]
+        private_paths=True, request_limit=300.0, webapp_days=31, package_index=None, **undocumented)")]
     #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
     fn new(
         py: Python<'_>,
@@ -61,6 +61,9 @@ impl Emulator {
         tls: Option<PathBuf>,
         python: Option<PathBuf>,
         private_paths: bool,
+        request_limit: f64,
+        webapp_days: u32,
+        package_index: Option<PathBuf>,
         undocumented: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let account = match account {
@@ -73,6 +76,7 @@ impl Emulator {
             None => py.import("sys")?.getattr("executable")?.extract()?,
         };
         let latency = seconds("latency", latency)?;
+        let request_limit = seconds("request_limit", request_limit)?;
         let undocumented = switches(undocumented)?;
         let settings = Settings {
             root,
@@ -89,6 +93,9 @@ impl Emulator {
             tls,
             python,
             private_paths,
+            request_limit,
+            webapp_days,
+            package_index,
             undocumented,
             ..Settings::default()
         };
@@ -150,6 +157,11 @@ impl Emulator {
     #[getter]
     fn site_url(&self) -> PyResult<String> {
         Ok(self.running()?.site_url().to_owned())
+    }
+
+    #[getter]
+    fn package_index(&self) -> PyResult<Option<String>> {
+        Ok(self.running()?.package_index().map(str::to_owned))
     }
 
     #[getter]

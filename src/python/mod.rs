@@ -11,6 +11,7 @@
 //! | `cli` | the entry point of `pya` |
 //! | `dropin` | `PythonanywhereApi` and `AsyncPythonanywhereApi` |
 //! | `deploy` | diff, report and progress events |
+//! | `launch` | `launch` and `launch_async` |
 //! | `emulator` | `pythonanywhere_api.testing` |
 //! | `webfaction` | `pythonanywhere_api.webfaction` |
 
@@ -22,6 +23,7 @@ mod dropin;
 #[cfg(unix)]
 mod emulator;
 mod errors;
+mod launch;
 mod method;
 mod module;
 mod runtime;

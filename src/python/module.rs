@@ -40,6 +40,8 @@ mod core {
     #[pymodule_export]
     use super::super::errors::error_classes;
     #[pymodule_export]
+    use super::super::launch::{LaunchEvent, LaunchReport, launch, launch_async};
+    #[pymodule_export]
     use super::super::webfaction::webfaction_classes;
     #[pymodule_export]
     use cli::cli_main;

@@ -159,7 +159,7 @@ def _by_site() -> dict[str, str]:
         step("verify", lambda: api.verify(root, **via)["clean"])
         step("one file", one_file)
         step("rollback", lambda: api.rollback(reload=[domain], **via) is not None)
-        step("ten files", lambda: all([one_file(f"changed {number}\n") for number in range(10)]))
+        step("ten files", lambda: all(one_file(f"changed {number}\n") for number in range(10)))
     os.environ["PYTHONANYWHERE_RATE_LIMIT"] = "off"
     return found
 
@@ -171,6 +171,7 @@ def by_site(name: str) -> Callable[[], str]:
 
 def first_by_site() -> str:
     """Requests to API and site, and seconds, of the first deploy of Django's source where the agent is known."""
+    root = source()
     del os.environ["PYTHONANYWHERE_RATE_LIMIT"]
     with Emulator(rate_limit=40, python=sys.executable) as host:
         domain = f"{host.user}.pythonanywhere.com"
@@ -182,7 +183,7 @@ def first_by_site() -> str:
         via = {"domain": domain, "site_url": host.site_url}
         assert api.agent.install(domain, host.site_url), api.error_message
         requests, pages, start = len(host.requests), log.read_text().count("\n"), time.monotonic()
-        report = api.deploy(api.deploy_diff(source(), **via), reload=[domain], **via)
+        report = api.deploy(api.deploy_diff(root, **via), reload=[domain], **via)
         assert report.ok, report.stopped
         seconds = time.monotonic() - start
         requests, pages = len(host.requests) - requests, log.read_text().count("\n") - pages

@@ -77,7 +77,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
 def test_a_command_says_what_went_wrong(shared: Account, row: Row, at: int, tmp_path: Path) -> None:
     command = COMMANDS[at]
     row.name = f"pya {' '.join(command)}"
-    (tmp_path / "manage.py").write_text("import sys\n")
+    # Beside the home folder, where caches are: no project holds that.
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "manage.py").write_text("import sys\n")
     environment = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(tmp_path / "home"),
@@ -96,7 +99,7 @@ def test_a_command_says_what_went_wrong(shared: Account, row: Row, at: int, tmp_
         words = [sys.executable, "-c", HURRIED, *command]
         words += ["--project", "site"] if command[0] in ("diff", "deploy", "verify", "history", "status") else []
         done = subprocess.run(
-            words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER, check=False
+            words, cwd=work, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER, check=False
         )
         row.check(plan.spoilt or done.returncode, cell, "nothing was asked", done.stderr)
         row.count(kind.group, f"exit {done.returncode}")

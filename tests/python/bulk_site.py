@@ -7,6 +7,9 @@ from pathlib import Path
 
 from conftest import Caller, project_folder
 
+from pythonanywhere_api import Client
+from pythonanywhere_api.testing import Emulator
+
 WSGI = """\
 import os
 
@@ -31,6 +34,15 @@ if "migrate" in words:
     print("  Applying pages.0002_title... OK")
 sys.exit(3 if "fail" in open("version.txt").read() else 0)
 """
+
+
+def agent_without_bundles(host: Emulator, domain: str) -> None:
+    """Replaces the agent by one that leaves bundles and notes to the API, as older ones do."""
+    code = Path(host.root) / "home" / host.user / ".pya" / f"agent-{domain}" / "agent.py"
+    changed = code.read_text().replace(', "takes": LONGEST_PIECE', "")
+    assert changed != code.read_text()
+    code.write_text(changed)
+    Client(host.user, host.token, host.url).webapps.reload(domain)
 
 
 class Site:
@@ -66,6 +78,10 @@ class Site:
     def page(self, path: str = "/") -> str:
         with urllib.request.urlopen(self.host.site_url + path, timeout=30) as answer:
             return answer.read().decode()
+
+    def takes_no_bundles(self) -> None:
+        """Replaces the agent by one that leaves bundles and notes to the API, as older ones do."""
+        agent_without_bundles(self.host, self.domain)
 
     def notes(self, pattern: str) -> list[str]:
         return sorted(path.name for path in (self.remote.parent / ".pya").rglob(pattern))

@@ -29,6 +29,9 @@ def environment_of(host) -> dict[str, str]:
 class Pya:
     """Runs `pya` in `folder` with an environment."""
 
+    # In seconds; none of most commands takes long.
+    timeout = 120
+
     def __init__(self, folder: Path, environment: dict[str, str]):
         self.folder = folder
         self.environment = environment
@@ -45,7 +48,7 @@ class Pya:
             input=text,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=self.timeout,
         )
         assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr

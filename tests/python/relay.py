@@ -25,7 +25,7 @@ class Relay:
     """Passes requests on to a site.
 
     `spoil` gets each answer to the agent's operations in `only`, and gives another one, writes to the connection itself
-    and gives `None`, or raises `ConnectionError` to drop it; `swallow` answers before the site has seen the request, and
+    and gives `None`, or raises `ConnectionError` to drop it; `swallow` answers before the site has seen the request;
     `alter` changes its body. Pages get the status `spoil_pages`, if there is one.
     """
 

@@ -192,7 +192,7 @@ def test_a_long_body_must_have_the_length_that_is_signed(server, installed):
     for length, status in [(None, "400"), ("70001", "400"), ("70003", "400"), ("70002", "200")]:
         fields = installed.signed("status", body, **({"length": length} if length else {}))
         assert server.ask(fields, body)[0][:3] == status, length
-    too_long = installed.signed("status", **{"length": str((17 << 20) + 1)})
+    too_long = installed.signed("status", length=str((17 << 20) + 1))
     environ = {"CONTENT_LENGTH": too_long["length"], "wsgi.input": Unread()}
     assert server.ask(too_long, **environ)[0] == "400 Bad Request"
 

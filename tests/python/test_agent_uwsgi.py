@@ -1,5 +1,6 @@
 """The agent under the application server that the host uses, with a Django project at absolute paths."""
 
+import hashlib
 import http.client
 import json
 import os
@@ -260,6 +261,41 @@ def test_a_body_that_does_not_end_is_given_up_and_is_no_request(start, body):
     answer = raw(site, head.encode() + body)
     assert b" 200 " not in answer.split(b"\r\n")[0]
     assert site.ask()
+
+
+def announcement(site, piece: bytes):
+    """The body of a request that announces a deploy with this piece of its bundle, and the deploy's id."""
+    part = {"name": "bundle-000", "sha256": hashlib.sha256(piece).hexdigest(), "size": len(piece)}
+    body, identity = job("apply", parts=[part], bytes=0, copies=0, generation=1)
+    note = {"format": 1, "id": identity, "since": int(time.time()), "expires": int(time.time()) + 600}
+    more = {"note": note, "newest": None, "piece": [part["name"], 0]}
+    return json.dumps(json.loads(body) | more).encode() + b"\n" + piece, identity
+
+
+def test_a_piece_of_16_mib_arrives_whole(start):
+    site = start()
+    body, identity = announcement(site, os.urandom(16 << 20))
+    assert site.ask("deploy", body, site.installed.signed("deploy", body, length=str(len(body))))
+    receipt = site.receipt(identity)
+    # It is no bundle, which shows only once its digest is right.
+    assert (receipt["state"], receipt["error"]["kind"]) == ("failed", "digest")
+    assert "the bundle is damaged" in receipt["error"]["message"]
+    assert list((site.home / ".pya").rglob(f"intent-{identity}.json"))
+
+
+@pytest.mark.parametrize("arrives", [0, 1000, 1 << 20])
+def test_a_piece_that_does_not_end_is_given_up_and_announces_nothing(start, arrives):
+    site = start()
+    body, identity = announcement(site, os.urandom(2 << 20))
+    signed = header(site.installed.signed("deploy", body, length=str(len(body))))
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nX-Pya-Agent: {signed}\r\nContent-Length: {len(body)}\r\n\r\n"
+    answer = raw(site, head.encode() + body[:arrives])
+    assert b" 200 " not in answer.split(b"\r\n")[0]
+    assert not list((site.home / ".pya").rglob(f"*{identity}*"))
+    assert site.ask()
+    # Somebody who kept it and sends it whole comes too late, unless it never got as far as the agent.
+    if b" 400 " in answer.split(b"\r\n")[0]:
+        assert not site.ask(fields=dict(part.split("=", 1) for part in signed.split("; ")), body=body)
 
 
 def test_headers_of_any_length_are_survived(start):

@@ -70,8 +70,8 @@ def test_where_an_agent_is_one_file_goes_as_a_bundle_and_singly_only_if_asked_fo
     report = site.deploy()
     assert (report.executor, report.uploaded) == ("webapp", ["version.txt"])
     assert (report.kept_for_rollback, report.rollback_bytes) == (True, 1)
-    # The diff, the domains, intent, listing, bundle, reload, and the intent goes. The agent answers by itself.
-    assert len(site.host.requests) == 2 + 6
+    # The diff, the domains, and the reload. The agent does the rest by itself.
+    assert len(site.host.requests) == 2 + 2
     site.write("3")
     report = site.deploy(executor="none")
     assert (report.ok, report.executor) == (True, "none")
@@ -207,6 +207,7 @@ def test_a_step_that_failed_is_not_forgotten(with_agent):
 
 def test_a_deploy_that_another_one_passed_by_force_says_so(with_agent):
     site = with_agent
+    site.takes_no_bundles()
     assert site.deploy()
     site.write("2")
     site.host.faults.add("hold", method="POST", path="*/bundle-*", times=1)

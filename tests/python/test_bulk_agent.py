@@ -177,6 +177,7 @@ def run_job(state, job, limit=None):
 def test_a_step_that_goes_on_after_its_answer_got_lost_is_waited_for(with_agent):
     """The worker that was asked dies, and somebody else is at the same job already."""
     site = with_agent
+    site.takes_no_bundles()
     (folder,) = (site.remote.parent / ".pya").glob("agent-*")
     append(folder / "runner.pyz", "pya_runner/__init__.py", DIES)
     once, receipts = site.remote.parent / "once", []

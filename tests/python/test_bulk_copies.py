@@ -170,6 +170,8 @@ def folder(place):
 @pytest.mark.parametrize("harm", [edited, gone, link, folder], ids=lambda harm: harm.__name__)
 def test_what_the_host_does_not_have_any_more_goes_in_a_second_part(deployed, harm):
     site = deployed
+    # What is sent is counted by the API.
+    site.takes_no_bundles()
     put(site, {"copied.jpg": noise(7), "other.jpg": noise(8)})
     harm(site.remote / "images" / "a3" / "7.jpg")
     site.host.clear_requests()

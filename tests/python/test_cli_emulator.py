@@ -124,7 +124,24 @@ def test_tasks_do_not_outlive_an_emulator_that_is_killed(pya):
         time.sleep(0.01)
 
 
+def test_the_limits_of_the_account_can_be_chosen(pya):
+    (pya.folder / "wheels").mkdir()
+    limits = ["--disk-quota", "1k", "--request-limit", "5", "--webapp-days", "3", "--package-index", "wheels"]
+    with emulator(pya, *limits) as host:
+        with urllib.request.urlopen(host["package_index"], timeout=30) as answer:
+            assert answer.status == 200
+        account = {
+            "API_TOKEN": host["token"],
+            "PYTHONANYWHERE_USERNAME": host["user"],
+            "PYTHONANYWHERE_SITE": host["url"],
+        }
+        (pya.folder / "large").write_bytes(b"x" * 2000)
+        assert "quota" in pya("put", "large", "large", code=1, **account).stderr
+
+
 def test_wrong_options_are_usage_errors(pya):
+    pya("emulator", "--request-limit", "0", code=2)
+    pya("emulator", "--disk-quota", "much", code=2)
     pya("emulator", "--account", "rich", code=2)
     pya("emulator", "--clock-speed", "0", code=2)
     pya("emulator", "--port", "70000", code=2)

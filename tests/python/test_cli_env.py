@@ -101,7 +101,7 @@ def test_variables_are_set_listed_removed_and_seen_by_the_site_and_by_commands(p
 
 def test_a_file_goes_there_and_back(pya, host, domain, tmp_path):
     pya("agent", "install")
-    values = {"A": "plain", "B": "it's \"quoted\" # $HOME ${A}\n`x`", "C": "", "SECRET_KEY": "ü\\n"}
+    values = {"A": "plain", "B": 'it\'s "quoted" # $HOME ${A}\n`x`', "C": "", "SECRET_KEY": "ü\\n"}
     (tmp_path / ".env").write_text(
         "# mine\nexport A=plain\nB='it\\'s \"quoted\" # $HOME ${A}\n`x`'\nC=\nSECRET_KEY=ü\\n  # not a line break\n"
     )
@@ -156,9 +156,9 @@ def test_on_a_terminal_values_are_asked_for_and_not_shown(pya, host):
         start_new_session=True,
     ) as run:
         os.close(its)
-        seen = read_until(ours, "SECRET_KEY:")
+        seen = read_until(ours, "SECRET_KEY (not shown):")
         os.write(ours, b"s3cret\n")
-        seen += read_until(ours, "OTHER:")
+        seen += read_until(ours, "OTHER (not shown):")
         os.write(ours, b"0ther\n")
         seen += read_until(ours, "reloaded")
         assert run.wait(60) == 0

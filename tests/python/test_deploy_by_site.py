@@ -254,11 +254,7 @@ def test_an_end_whose_answer_is_spoilt_is_made_up_for(lane, relay, hurried, atta
 
 def test_an_agent_that_takes_no_bundles_gets_them_through_the_api(with_agent, relay, caplog):
     site = with_agent
-    (folder,) = (site.remote.parent / ".pya").glob("agent-*")
-    code = (folder / "agent.py").read_text()
-    assert code.count(', "takes": LONGEST_PIECE') == 1
-    (folder / "agent.py").write_text(code.replace(', "takes": LONGEST_PIECE', ""))
-    Client(site.host.user, site.host.token, site.host.url).webapps.reload(site.domain)
+    site.takes_no_bundles()
     site.via["site_url"] = relay.url
     with caplog.at_level("INFO"):
         report = deploy(site)

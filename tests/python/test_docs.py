@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 from command import Pya, clean_environment, environment_of
+from launch_projects import FLASK, make_wheels, write
 from pages import DOCS, README, ROOT, Page, Reader, pages
 
 from pythonanywhere_api import Client, PythonanywhereApi, _core
@@ -86,20 +87,32 @@ def test_the_pages_that_show_something_are_followed():
     assert {"docs/install.md", "docs/howto/testing.md", "docs/howto/errors.md"} <= {str(page) for page in FOLLOWED}
 
 
-def test_the_tutorials_site_is_served(account, tmp_path):
+class Launcher(Reader):
+    """Follows a page whose site is not at its domain, on a machine with one Python."""
+
+    def __init__(self, folder, environment, options):
+        super().__init__(folder, environment)
+        self.options = options
+
+    def do_command(self, step):
+        if step.text == "pya launch":
+            step.text = shlex.join(["pya", "launch", *self.options])
+        super().do_command(step)
+
+
+@pytest.mark.timeout(600)
+def test_the_tutorials_site_is_served(tmp_path):
     """The tutorial ends with a site that answers, and with the database and the deleted file not there."""
-    host, environment = account
-    page = Page(TUTORIAL)
-    Reader(tmp_path, environment).follow(page)
-    answer = subprocess.run(
-        [sys.executable, "-c", "import sys, urllib.request as u; print(u.urlopen(u.Request(sys.argv[1], headers="
-         "{'Host': 'me.pythonanywhere.com'})).read().decode())", host.site_url],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert answer.stdout.strip() == "hello", answer.stderr
-    project = Path(host.root, "home", "me", "mysite")
-    assert (project / "staticfiles" / "admin").is_dir()
-    assert not (project / "wsgi_for_the_host.py").exists()
+    wheels = make_wheels(tmp_path / "wheels")
+    with Emulator(rate_limit=None, user="me", python=sys.executable, package_index=wheels) as host:
+        environment = environment_of(host) | {"PYTHONANYWHERE_RATE_LIMIT": "off"}
+        options = ["--site-url", host.site_url, "--python", f"3.{sys.version_info.minor}"]
+        Launcher(tmp_path, environment, options).follow(Page(TUTORIAL))
+        request = urllib.request.Request(host.site_url, headers={"Host": "me.pythonanywhere.com"})
+        assert urllib.request.urlopen(request, timeout=60).read() == b"hello"
+        project = Path(host.root, "home", "me", "mysite")
+        assert (project / "staticfiles" / "admin").is_dir()
+        assert not (project / "mysite" / "asgi.py").exists()
 
 
 def test_the_workflow_deploys(account, tmp_path):
@@ -269,8 +282,11 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "manage.py").write_text("")
     write_settings(host, tmp_path)
+    site = write(tmp_path / "site", FLASK)
     own = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
     documents = {
+        "pya launch": pya.json("launch", site, "--site-url", host.site_url, "--dry-run", "--replace-wsgi"),
+        "pya init": pya.json("init", site),
         "pya diff": pya.json("diff"),
         "pya deploy": pya.json("deploy"),
         "pya ls": pya.json("ls"),
@@ -286,13 +302,16 @@ def test_the_json_documents_have_the_listed_keys(account, tmp_path):
         "pya open": pya.json("open", DISPLAY="", WAYLAND_DISPLAY="", BROWSER=""),
         "pya reload": pya.json("reload", "me.pythonanywhere.com"),
         "pya agent status": pya.json("agent", "install") and pya.json("agent", "status"),
+        "pya doctor": pya.json("doctor", code=1),
+        "pya env list": pya.json("env", "list", "--show"),
         "pya manage": json.loads(pya("--json", "manage", "--", "check").stdout),
         "Failures": pya.json("cat", "b.txt", code=5),
     }
     assert re.findall(r"^## (.+)$", page.text, re.MULTILINE) == [
-        "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya get", "pya put", "pya rm",
+        "pya launch", "pya init", "pya diff", "pya deploy", "pya ls", "pya ls -R", "pya cat", "pya get", "pya put",
+        "pya rm",
         "pya login", "pya logout", "pya whoami", "pya status", "pya open",
-        "pya reload", "pya agent status", "pya manage", "Failures",
+        "pya reload", "pya agent status", "pya doctor", "pya env list", "pya manage", "Failures",
     ]  # fmt: skip
     for heading, document in documents.items():
         assert set(table(page, heading)) == set(document), heading

@@ -110,6 +110,100 @@ def test_what_was_installed_is_there_when_the_folder_is_used_again(tmp_path):
             run_task(host, "pip install --no-index ~/kept-1.0-py3-none-any.whl")
 
 
+@pytest.fixture
+def packages(tmp_path) -> Path:
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    make_wheel(folder, "from_the_index")
+    (folder / "README").write_text("no package")
+    return folder
+
+
+def test_pip_installs_from_a_folder_of_wheels(packages):
+    with Emulator(rate_limit=None, account="paid", python=sys.executable, package_index=packages) as host:
+        printed = run_task(host, "pip install From.The_Index && python -c 'import from_the_index'")
+        assert "Successfully installed" in printed, printed
+        (home(host) / "done").unlink()
+        assert "No matching distribution found for missing" in run_task(host, "pip install missing")
+        with urllib.request.urlopen(host.package_index, timeout=LONG) as answer:
+            assert b"README" not in answer.read()
+        assert host.requests[-1].path.endswith("/always_on/"), "its requests are none of the API's"
+
+
+def test_a_package_index_has_to_be_a_folder(tmp_path):
+    with pytest.raises(OSError, match="package index"), Emulator(package_index=tmp_path / "missing"):
+        pass
+
+
+VERSION = "{}.{}".format(*sys.version_info)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"virtualenv -q -p python{VERSION}",
+        f"virtualenv --python={VERSION}",
+        "python -m venv",
+        f"python{VERSION} -m venv",
+        f"/usr/local/bin/python{VERSION} -m venv",
+        f"virtualenv -p /usr/local/bin/python{VERSION}",
+    ],
+)
+def test_virtualenvs_are_made_without_the_network_and_serve_a_web_app(packages, command):
+    with Emulator(rate_limit=None, account="paid", python=sys.executable, package_index=packages) as host:
+        if host.paths == "root" and "/usr/local/bin/" in command:
+            pytest.skip("programs cannot be added to /usr/local/bin")
+        place = "~/.virtualenvs/mine"
+        printed = run_task(host, f"{command} {place} && {place}/bin/pip install from_the_index")
+        assert "Successfully installed from-the-index-1.0" in printed.replace("_", "-"), printed
+        settings = (home(host) / ".virtualenvs/mine/pyvenv.cfg").read_text()
+        assert f"version = {VERSION}." in settings
+        host.create_webapp(virtualenv=f"/home/{host.user}/.virtualenvs/mine")
+        wsgi = Path(host.root) / "var" / "www" / f"{host.user}_pythonanywhere_com_wsgi.py"
+        wsgi.write_text(
+            textwrap.dedent(
+                """
+                import from_the_index
+                def application(environ, start_response):
+                    start_response("200 OK", [])
+                    return [from_the_index.__file__.encode()]
+                """
+            )
+        )
+        with urllib.request.urlopen(host.site_url, timeout=LONG) as answer:
+            assert b"/.virtualenvs/mine/" in answer.read()
+
+
+def test_a_version_that_the_machine_lacks_is_not_pretended_by_virtualenv_paths(host):
+    assert "failed to find interpreter" in run_task(host, "virtualenv -p /usr/local/bin/python3.99 x")
+
+
+def test_a_chosen_quota_stops_uploads_and_every_python(packages):
+    writes = textwrap.dedent(
+        """
+        import pathlib
+        try:
+            for number in range(10_000):
+                (pathlib.Path.home() / str(number)).write_bytes(b"x" * 10_000)
+        except OSError as error:
+            print(error.errno, number < 2_000)
+        """
+    )
+    with Emulator(rate_limit=None, account="paid", disk_quota=1 << 20, package_index=packages) as host:
+        client = client_of(host)
+        client.files.upload(f"/home/{host.user}/fill.py", writes.encode())
+        assert run_task(host, "python3 ~/fill.py && echo more >> ~/by-bash; ls ~/by-bash").split("\n")[0] == "122 True"
+        with pytest.raises(Exception, match="quota"):
+            client.files.upload(f"/home/{host.user}/more.txt", b"more")
+        (home(host) / "done").unlink()
+        printed = run_task(host, "python3 -m venv ~/.virtualenvs/full")
+        assert "Disk quota exceeded" in printed, printed
+        (home(host) / "done").unlink()
+        run_task(host, "rm ~/[0-9]*")
+        (home(host) / "done").unlink()
+        assert run_task(host, 'python3 -c \'open("again", "w")\' && echo written') == "written\n"
+
+
 def test_a_console_takes_no_terminal_from_an_emulator_that_leads_a_session(tmp_path):
     pya = Pya(tmp_path, clean_environment())
     command = pya.command("emulator", "--rate-limit", "off", "--account", "paid")

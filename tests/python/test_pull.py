@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bulk_site import WSGI
+from bulk_site import WSGI, agent_without_bundles
 from command import Pya, environment_of
 from runner_archive import append
 
@@ -26,7 +26,7 @@ class Project:
 
     def __init__(self, folder: Path, host: Emulator):
         self.host = host
-        domain = f"{host.user}.pythonanywhere.com"
+        self.domain = domain = f"{host.user}.pythonanywhere.com"
         host.create_webapp(domain)
         wsgi = Path(host.root) / "var" / "www" / f"{domain.replace('.', '_')}_wsgi.py"
         wsgi.write_text(WSGI)
@@ -53,6 +53,7 @@ def project(tmp_path, host):
 
 
 def test_a_download_that_fails_leaves_no_archive(project, tmp_path):
+    agent_without_bundles(project.host, project.domain)
     project.host.faults.add("status", code=404, method="GET", path="*archive-000", times=1)
     project.pya("pull", tmp_path / "here", code=5)
     assert project.left() == []
@@ -60,6 +61,7 @@ def test_a_download_that_fails_leaves_no_archive(project, tmp_path):
 
 
 def test_a_refused_archive_and_an_interrupted_pull_leave_none_either(project, tmp_path):
+    agent_without_bundles(project.host, project.domain)
     (tmp_path / "here" / "media").mkdir(parents=True)
     (tmp_path / "here" / "media" / "a.txt").write_text("mine")
     project.pya("pull", tmp_path / "here", code=2)

@@ -1,4 +1,4 @@
-"""History, rollback and pull where the account's own site answers: what the API is still asked, and what is believed."""
+"""History, rollback and pull where the account's own site answers: what the API is asked still, what is believed."""
 
 import random
 

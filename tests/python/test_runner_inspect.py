@@ -121,7 +121,10 @@ PRINTS = "print('hunter2'); import sys; sys.stderr.write('hunter2'); import os; 
         (PRINTS + "import os; os._exit(0)", "ended Python with status 0"),
         (PRINTS + "import os; os._exit(7)", "ended Python with status 7"),
         (PRINTS + "import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended Python with status -9"),
-        (PRINTS + "raise SystemExit(3)", "cannot be imported: SystemExit: 3 (/home/me/mysite/bakery/settings.py, line 2)"),
+        (
+            PRINTS + "raise SystemExit(3)",
+            "cannot be imported: SystemExit: 3 (/home/me/mysite/bakery/settings.py, line 2)",
+        ),
         (PRINTS + "\n\nimport nothing_there", "ModuleNotFoundError: No module named 'nothing_there'"),
         (PRINTS + "\nraise KeyboardInterrupt", "KeyboardInterrupt"),
         (PRINTS + "\ndef f(): f()\nf()", "RecursionError"),
@@ -130,7 +133,10 @@ PRINTS = "print('hunter2'); import sys; sys.stderr.write('hunter2'); import os; 
         (PRINTS + "\nimport json\njson.dump = lambda *_: None", "ended Python with status 0"),
         (PRINTS + "\nimport json\njson.dump = lambda _, file: file.write('[' * 100_000)", "ended Python with status 0"),
         (PRINTS + "\nimport json\njson.dump = lambda _, file: file.write('[]')", "ended Python with status 0"),
-        (PRINTS + "\nimport json\njson.dump = lambda _, file: file.write(' ' * 2_000_000)", "ended Python with status 0"),
+        (
+            PRINTS + "\nimport json\njson.dump = lambda _, file: file.write(' ' * 2_000_000)",
+            "ended Python with status 0",
+        ),
         (PRINTS + "\nDATABASES = 5", "AttributeError"),
         (PRINTS + "\nALLOWED_HOSTS = 5", "ImproperlyConfigured"),
     ],
@@ -146,7 +152,11 @@ def test_settings_that_print_fail_or_end_the_process_are_told_and_what_they_prin
 
 
 def test_settings_that_never_end_are_ended_with_all_that_they_started(host):
-    write(host, f"import subprocess, time\nopen({str(host.home / 'pid')!r}, 'w').write(str(subprocess.Popen(['sleep', '1000']).pid))\ntime.sleep(1000)")
+    write(
+        host,
+        "import subprocess, time\nprocess = subprocess.Popen(['sleep', '1000'])\n"
+        f"open({str(host.home / 'pid')!r}, 'w').write(str(process.pid))\ntime.sleep(1000)\n",
+    )
     start = time.monotonic()
     receipt = inspect(host, timeout=2)
     assert (receipt["state"], receipt["error"]["kind"]) == ("failed", "settings")
@@ -205,7 +215,9 @@ def test_a_killed_one_is_done_again(host):
     assert host.run(job=wanted)["state"] == "done"
 
 
-@pytest.mark.parametrize(("manage", "kind"), [("none.py", "missing"), ("../x", "name"), ("/etc/passwd", "name"), ("", "name")])
+@pytest.mark.parametrize(
+    ("manage", "kind"), [("none.py", "missing"), ("../x", "name"), ("/etc/passwd", "name"), ("", "name")]
+)
 def test_the_project_is_where_manage_py_is(host, manage, kind):
     assert inspect(host, manage=manage)["error"]["kind"] == kind
 

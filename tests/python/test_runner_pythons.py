@@ -56,7 +56,8 @@ zlib decompress error
 contextlib ExitStack
 errno ELOOP ENXIO
 os O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK O_RDONLY getcwd mkdir path.isabs symlink utime
-re DOTALL IGNORECASE match split
+os devnull environ.items environb.update path.split
+re DOTALL IGNORECASE match search split sub
 stat S_ISLNK
 """
 

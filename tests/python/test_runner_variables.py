@@ -51,13 +51,19 @@ def change(host: Host, given=None, unset=(), **more):
 def test_variables_are_set_and_removed_and_no_value_is_in_any_note(host):
     receipt = change(host, {"SECRET_KEY": "s3cret", "EMAIL": "ü@example.com"})
     assert receipt["state"] == "done", receipt["error"]
-    assert receipt["result"] == {"names": ["EMAIL", "SECRET_KEY"], "changed": True, "summary": "set EMAIL, set SECRET_KEY"}
+    assert receipt["result"] == {
+        "names": ["EMAIL", "SECRET_KEY"],
+        "changed": True,
+        "summary": "set EMAIL, set SECRET_KEY",
+    }
     assert stored(host) == {"SECRET_KEY": "s3cret", "EMAIL": "ü@example.com"}
     assert not change(host, {"SECRET_KEY": "s3cret"})["result"]["changed"]
     receipt = change(host, {"EMPTY": ""}, ["EMAIL", "NOT_THERE"])
     assert receipt["result"]["names"] == ["EMPTY", "SECRET_KEY"]
     assert stored(host) == {"SECRET_KEY": "s3cret", "EMPTY": ""}
-    kept = "".join(path.read_text() for path in host.state.rglob("*") if path.is_file() and path != host.work / "bundle-000")
+    kept = "".join(
+        path.read_text() for path in host.state.rglob("*") if path.is_file() and path != host.work / "bundle-000"
+    )
     assert "s3cret" not in kept
     assert list(host.state.rglob("variables.json")) == []
 
@@ -79,7 +85,21 @@ def test_nobody_else_can_read_them(host):
 
 @pytest.mark.parametrize(
     "name",
-    ["API_TOKEN", "HOME", "PATH", "LD_PRELOAD", "PYTHONPATH", "PYTHONSTARTUP", "DJANGO_SETTINGS_MODULE", "", "1A", "A-B", "A=B", "Ä", "A\n"],
+    [
+        "API_TOKEN",
+        "HOME",
+        "PATH",
+        "LD_PRELOAD",
+        "PYTHONPATH",
+        "PYTHONSTARTUP",
+        "DJANGO_SETTINGS_MODULE",
+        "",
+        "1A",
+        "A-B",
+        "A=B",
+        "Ä",
+        "A\n",
+    ],
 )
 def test_what_decides_what_code_runs_for_whom_is_refused(host, name):
     receipt = change(host, {"GOOD": "x", name: "y"})
@@ -204,7 +224,14 @@ SHOW = "import json, os, sys\nprint(json.dumps({name: os.environ.get(name) for n
 
 def seen(host: Host, *names: str, loaded=None, given=None, program=False, **more) -> dict:
     (host.root / "manage.py").write_text(SHOW)
-    words = {"args": list(names), "manage": "manage.py", "virtualenv": None, "settings": None, "path": [], "timeout": 30}
+    words = {
+        "args": list(names),
+        "manage": "manage.py",
+        "virtualenv": None,
+        "settings": None,
+        "path": [],
+        "timeout": 30,
+    }
     made = simple(host, "manage", **(words | {"folder": None, "domain": DOMAIN, "variables": bool(given)} | more))
     send(host, made, given)
     if program:
@@ -252,6 +279,8 @@ def test_in_the_web_app_they_are_as_they_are_now_and_what_the_wsgi_file_set_stay
         "WSGI": "by the file",
         "ADDED": "new",
     }
+    # A command that is not of this web app, such as pip, has what the web app was loaded with.
+    assert seen(host, "GONE", "ADDED", loaded=loaded, domain=None) == {"GONE": "old", "ADDED": None}
 
 
 def test_a_command_is_not_run_without_those_that_cannot_be_read(host):

@@ -71,7 +71,9 @@ def test_one_is_made_and_used_from_then_on(host):
     assert json.loads((host.state / "history.json").read_text())["jobs"][-1]["summary"].endswith("is there")
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/tmp/x", ".hidden", "-x", "a\n", "a b", "ä", "a" * 101])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/b", "/tmp/x", ".hidden", "-x", "a\n", "a b", "ä", "a" * 101]
+)
 def test_a_name_is_one_segment(host, name):
     assert make(host, name)["error"]["kind"] == "name"
     assert not (host.home / ".virtualenvs").exists()
@@ -260,7 +262,9 @@ def test_a_half_made_one_waits_for_what_its_killed_runner_left_behind(host):
     job = simple(host, "venv", name="site", python=VERSION)
 
     def act():
-        signal.signal(signal.SIGALRM, lambda *_: (host.home / "began").exists() and os.kill(os.getpid(), signal.SIGKILL))
+        signal.signal(
+            signal.SIGALRM, lambda *_: (host.home / "began").exists() and os.kill(os.getpid(), signal.SIGKILL)
+        )
         signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
         host.run(module=module, job=job)
 
@@ -277,11 +281,15 @@ def test_a_half_made_one_waits_for_what_its_killed_runner_left_behind(host):
 def test_two_at_once_make_one(host):
     module = quick(host)
     (host.home / "virtualenv").write_text(
-        QUICK.format(python=sys.executable, version=VERSION).replace("for place", f"echo x >> {host.home}/runs; sleep 0.3\nfor place", 1)
+        QUICK.format(python=sys.executable, version=VERSION).replace(
+            "for place", f"echo x >> {host.home}/runs; sleep 0.3\nfor place", 1
+        )
     )
     jobs = [dict(simple(host, "venv", name="site", python=VERSION), id=f"{number:016x}") for number in range(5)]
     receipts = []
-    threads = [threading.Thread(target=lambda job=job: receipts.append(host.run(module=module, job=job))) for job in jobs]
+    threads = [
+        threading.Thread(target=lambda job=job: receipts.append(host.run(module=module, job=job))) for job in jobs
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -350,7 +350,7 @@ def test_a_job_that_never_arrives_changes_nothing_and_is_not_taken_for_done(lane
     def answer(exchange):
         return changed(exchange, status=status, content=b'{"id": "00", "receipt": {"state": "done"}}')
 
-    relay.only, relay.swallow = {"manage", "apply"}, answer
+    relay.only, relay.swallow = {"manage", "apply", "deploy"}, answer
     assert lane.caller.run(lane.api.manage("check", **lane.via)) is None
     assert "does not answer" in lane.api.error_message
     lane.write("2")

@@ -90,7 +90,9 @@ def test_a_site_gets_all_that_it_needs_and_a_second_time_nothing_is_done(api_cla
     client.webapps.update(site.domain, virtualenv_path=site.virtualenv)
 
     # The settings cannot be imported without the variable that they need.
-    assert site.run(site.api.inspect_settings(settings="mysite.settings", virtualenv=site.virtualenv, **site.via)) is None
+    assert (
+        site.run(site.api.inspect_settings(settings="mysite.settings", virtualenv=site.virtualenv, **site.via)) is None
+    )
     assert "the settings mysite.settings cannot be imported: KeyError: 'SECRET_KEY'" in site.api.error_message
     names = site.run(site.api.agent.set_variables(site.domain, {"SECRET_KEY": "s3cret", "X": None}, host.site_url))
     assert names == ["SECRET_KEY"]

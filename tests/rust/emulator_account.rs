@@ -6,6 +6,14 @@ use serde_json::{Value, json};
 
 use crate::emulator_host::{Host, said, unlimited};
 
+/// The version of `python3` where the newest system image has it, else the newest in that image.
+fn of_this_machine() -> String {
+    let question = "import sys; print('%d.%d' % sys.version_info[:2])";
+    let answer = std::process::Command::new("python3").args(["-I", "-c", question]).output().unwrap();
+    let version = String::from_utf8(answer.stdout).unwrap().trim().to_owned();
+    if ["3.10", "3.11", "3.12"].contains(&version.as_str()) { version } else { "3.13".to_owned() }
+}
+
 #[tokio::test]
 async fn python_versions_are_told_chosen_and_refused() {
     let host = Host::start(unlimited());
@@ -16,7 +24,7 @@ async fn python_versions_are_told_chosen_and_refused() {
     ] {
         let path = format!("{endpoint}/");
         let (status, told) = host.call(Method::GET, &path, Value::Null).await;
-        assert_eq!((status, &told[endpoint]), (200, &json!("3.13")));
+        assert_eq!((status, &told[endpoint]), (200, &json!(of_this_machine())));
         assert!(told[choices].as_array().unwrap().contains(&json!("3.11")), "{told}");
 
         let chosen = host.request(Method::PATCH, &path).form(&[(endpoint, "3.11")]).send().await.unwrap();

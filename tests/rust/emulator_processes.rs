@@ -300,6 +300,53 @@ async fn a_process_that_hangs_is_killed_and_replaced() {
     assert!(!is_there(old.parse().unwrap()));
 }
 
+/// An application that sends a line of its body each 100 ms, as many as the query says.
+const SLOW_BODY: &str = "\
+import os, time
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    for number in range(int(environ['QUERY_STRING'] or 1)):
+        yield b'%d\\n' % os.getpid()
+        time.sleep(0.1)
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_request_limit_holds_to_the_last_byte_of_an_answer() {
+    let host = Host::start(Settings { request_limit: Duration::from_millis(500), ..Settings::default() });
+    host.create().await;
+    host.write_wsgi(SLOW_BODY);
+    host.reload().await;
+    let old: i32 = host.page("/?1").await.1.trim().parse().unwrap();
+    let answer = host.http.get(format!("{}/?600", host.emulator.site_url())).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK, "it has begun to answer");
+    assert!(answer.text().await.is_err(), "and is cut off");
+    let new: i32 = host.page("/?1").await.1.trim().parse().unwrap();
+    assert_ne!(new, old);
+    assert!(!is_there(old));
+    assert!(host.log("server").contains("HARAKIRI ON WORKER 1"), "{}", host.log("server"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_request_limit_ends_a_process_that_a_reload_has_replaced() {
+    let host = Arc::new(Host::start(Settings { request_limit: Duration::from_millis(700), ..Settings::default() }));
+    host.create().await;
+    host.write_wsgi(&sleeping());
+    host.reload().await;
+    let old: i32 = host.page("/").await.1.parse().unwrap();
+    let waiting = {
+        let host = Arc::clone(&host);
+        tokio::spawn(async move { host.page("/?60").await.0 })
+    };
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(host.reload().await, StatusCode::OK);
+    assert_eq!(waiting.await.unwrap(), StatusCode::BAD_GATEWAY);
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while is_there(old) {
+        assert!(std::time::Instant::now() < deadline, "the old process still runs");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_meet_in_a_web_app_only_where_it_has_threads() {
     for webapp_threads in [true, false] {

@@ -1,10 +1,13 @@
 //! What the emulator's web server does in front of a web app: static files, headers, passwords; and certificates.
 
-use pythonanywhere_api::emulator::{Settings, Undocumented};
+use std::time::Duration;
+
+use pythonanywhere_api::clock;
+use pythonanywhere_api::emulator::{AccountKind, Settings, Undocumented};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::emulator_host::{Host, header, said, unlimited};
+use crate::emulator_host::{CLOCK, Host, header, said, unlimited};
 
 const DOMAIN: &str = "demo.pythonanywhere.com";
 
@@ -257,4 +260,47 @@ async fn a_second_web_app_at_the_same_domain_is_refused_in_one_of_two_ways() {
             (expected, &json!("ERROR"), &json!("domain_taken"))
         );
     }
+}
+
+#[tokio::test]
+async fn a_new_web_app_overwrites_the_wsgi_file_with_one_function() {
+    let host = Host::start(unlimited());
+    let wsgi = host.emulator.root().join("var/www/demo_pythonanywhere_com_wsgi.py");
+    std::fs::write(&wsgi, "application = None  # survived\n").unwrap();
+    let app = json!({"domain_name": DOMAIN, "python_version": "python311"});
+    assert_eq!(host.call(Method::POST, "webapps/", app.clone()).await.0, 200);
+    let placeholder = std::fs::read_to_string(&wsgi).unwrap();
+    let code: Vec<&str> = placeholder.lines().filter(|line| line.starts_with(|first| !"# ".contains(first))).collect();
+    assert_eq!(code, ["def application(environ, start_response):"], "all else is in it, or commented out");
+    assert!(placeholder.contains("# application = get_wsgi_application()"), "{placeholder}");
+
+    assert_eq!(host.delete(&of_webapp("")).await.status(), 204);
+    std::fs::write(&wsgi, "application = None  # written afterwards\n").unwrap();
+    assert_eq!(host.call(Method::POST, "webapps/", app).await.0, 200);
+    assert_eq!(std::fs::read_to_string(&wsgi).unwrap(), placeholder);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_free_web_app_expires() {
+    let _turn = CLOCK.lock().await;
+    let host = Host::start(Settings { webapp_days: 3, ..unlimited() });
+    let app = json!({"domain_name": DOMAIN, "python_version": "python311"});
+    assert_eq!(host.call(Method::POST, "webapps/", app).await.0, 200);
+    let (_, shown) = host.call(Method::GET, &of_webapp(""), Value::Null).await;
+    let expiry = shown["expiry"].as_str().unwrap();
+    assert!(expiry.len() == 10 && expiry.split('-').all(|number| number.parse::<u16>().is_ok()), "{expiry}");
+    assert_eq!(host.page(DOMAIN, "/").await.0, 200);
+
+    clock::advance(Duration::from_secs(4 * 24 * 3600));
+    assert_eq!(host.page(DOMAIN, "/").await.0, 404);
+    assert_eq!(host.call(Method::POST, &of_webapp("reload/"), Value::Null).await.0, 500);
+    assert_eq!(host.call(Method::POST, &of_webapp("enable/"), Value::Null).await.0, 200);
+    assert_eq!(host.page(DOMAIN, "/").await.0, 404, "no call extends it");
+}
+
+#[tokio::test]
+async fn a_paid_web_app_does_not_expire() {
+    let host = Host::start(Settings { account: AccountKind::Paid, ..unlimited() });
+    let app = json!({"domain_name": DOMAIN, "python_version": "python311"});
+    assert_eq!(host.call(Method::POST, "webapps/", app).await.1["webapp"]["expiry"], Value::Null);
 }

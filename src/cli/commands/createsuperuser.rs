@@ -51,7 +51,11 @@ async fn asked(given: Option<&str>, variable: &str, option: &str, question: &str
     Ok(prompt::line(output, question).await?.trim().to_owned())
 }
 
-async fn password(output: &Output) -> Result<String> {
+/// The password: that of the variable, else the answer to a question.
+///
+/// # Errors
+/// `Config` without an answer, or a terminal to ask at.
+pub(super) async fn password(output: &Output) -> Result<String> {
     if let Some(password) = in_environment(PASSWORD) {
         return Ok(password);
     }

@@ -1,8 +1,9 @@
 //! Maps a parsed command to the function that runs it.
 
 use super::{
-    agent, api, cat, command, completions, createsuperuser, demo, deploy, diff, endpoint, env, get, history, login,
-    logout, logs, ls, man, open, pull, put, reload, rm, rollback, status, verify, webfaction, whoami,
+    agent, api, cat, command, completions, createsuperuser, demo, deploy, diff, doctor, endpoint, env, get, history,
+    init, launch, login, logout, logs, ls, man, open, pull, put, reload, rm, rollback, status, verify, webfaction,
+    whoami,
 };
 use crate::cli::args::Command;
 use crate::cli::context::Context;
@@ -21,6 +22,8 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Put(args) => put::run(&args, context).await,
         Command::Rm(args) => rm::run(&args, context).await,
         Command::Reload(args) => reload::run(&args, context).await,
+        Command::Launch(args) => launch::run(&args, context).await,
+        Command::Init(args) => init::run(&args, context).await,
         Command::Login => login::run(context).await,
         Command::Logout(args) => logout::run(&args, context).await,
         Command::Whoami => whoami::run(context).await,
@@ -29,6 +32,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Createsuperuser(args) => createsuperuser::run(&args, context).await,
         Command::Demo(args) => demo::run(&args, context).await,
         Command::Diff(args) => diff::run(&args, context).await,
+        Command::Doctor(args) => doctor::run(&args, context).await,
         Command::Deploy(args) => deploy::run(&args, context).await,
         Command::Agent(args) => agent::run(&args, context).await,
         Command::Env(args) => env::run(&args, context).await,

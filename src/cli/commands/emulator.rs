@@ -29,6 +29,7 @@ pub async fn run(args: &Args, context: &Context, signals: &mut Signals) -> Resul
         "token": emulator.token(),
         "root": emulator.root(),
         "site_url": emulator.site_url(),
+        "package_index": emulator.package_index(),
         "paths": emulator.paths(),
         "clock_speed": args.clock_speed,
     }));
@@ -49,6 +50,10 @@ fn settings(args: &Args, context: &Context) -> Result<Settings> {
         latency: Duration::from_millis(args.latency_ms),
         tls: args.tls.clone(),
         python: context.python.executable.clone(),
+        disk_quota: args.disk_quota,
+        request_limit: Duration::from_secs_f64(args.request_limit),
+        webapp_days: args.webapp_days,
+        package_index: args.package_index.clone(),
         ..Settings::default()
     };
     if let Some(user) = &context.global.user {

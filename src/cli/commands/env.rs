@@ -114,18 +114,14 @@ impl Site<'_> {
             }
         }
         output.answer(&format!("{done}{}", if document["reloaded"] == true { "; reloaded" } else { "" }), &document);
-        match failed {
-            Some(error) => {
-                output.failure(&format!("the web app was not reloaded and still has the old ones: {}", error.chain()));
-                Ok(Exit::of(&error))
-            }
-            None => {
-                if !reload {
-                    output.say(&format!("the web app has them once it is reloaded (\"pya reload {domain}\")"));
-                }
-                Ok(Exit::Ok)
-            }
+        if let Some(error) = failed {
+            output.failure(&format!("the web app was not reloaded and still has the old ones: {}", error.chain()));
+            return Ok(Exit::of(&error));
         }
+        if !reload {
+            output.say(&format!("the web app has them once it is reloaded (\"pya reload {domain}\")"));
+        }
+        Ok(Exit::Ok)
     }
 
     async fn pull(&self, file: &Path, overwrite: bool) -> Result<Exit> {

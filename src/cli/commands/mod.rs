@@ -12,12 +12,15 @@ mod demo;
 mod deploy;
 mod diff;
 mod dispatch;
+mod doctor;
 #[cfg(unix)]
 mod emulator;
 mod endpoint;
 mod env;
 mod get;
 mod history;
+mod init;
+mod launch;
 mod local_file;
 mod login;
 mod logout;

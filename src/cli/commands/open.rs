@@ -54,7 +54,10 @@ async fn site(args: &Open, settings: &Settings<'_>) -> Result<BaseUrl> {
 }
 
 /// Starts a browser; else says why not.
-fn open(url: &str) -> Result<(), String> {
+///
+/// # Errors
+/// Why not.
+pub(super) fn open(url: &str) -> Result<(), String> {
     // What is found without a display is a browser of text, which would take over the terminal.
     let has_display = ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"]
         .iter()

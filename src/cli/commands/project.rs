@@ -183,6 +183,26 @@ pub fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) ->
     }
 }
 
+/// Which files are selected where no option says it.
+///
+/// # Errors
+/// `Config` for a size that is none.
+pub(super) fn select_of(settings: &Settings<'_>) -> Result<SelectOptions> {
+    let args = Select {
+        root: None,
+        masks: Vec::new(),
+        include: Vec::new(),
+        no_git: false,
+        allow_lfs_pointers: false,
+        delete_untracked: false,
+        strict: false,
+        max_file_size: None,
+        compare: None,
+        remote_root: None,
+    };
+    select(&args, settings)
+}
+
 /// The selection: what was typed, else what the table says.
 ///
 /// # Errors

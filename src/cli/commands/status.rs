@@ -30,13 +30,12 @@ pub async fn run(args: &Status, context: &Context) -> Result<Exit> {
     let executors = ExecutorOptions { domain: first, site_url, ..ExecutorOptions::default() };
     let local_root = local_root(args.select.root.as_deref(), &settings, &here);
     // Without a project there is still an account.
-    let project: Option<(Project, SelectOptions)> = match settings.has_project() {
-        true => {
-            let name = settings.project(&local_root)?;
-            let remote_root = settings.remote_root(args.select.remote_root.as_deref(), client.user(), &name)?;
-            Some((Project { client: client.clone(), local_root, remote_root }, select(&args.select, &settings)?))
-        }
-        false => None,
+    let project: Option<(Project, SelectOptions)> = if settings.has_project() {
+        let name = settings.project(&local_root)?;
+        let remote_root = settings.remote_root(args.select.remote_root.as_deref(), client.user(), &name)?;
+        Some((Project { client: client.clone(), local_root, remote_root }, select(&args.select, &settings)?))
+    } else {
+        None
     };
     let (project, local) = project.unzip();
     let report = status(&client, &domains, &executors, project.as_ref(), local.as_ref()).await;

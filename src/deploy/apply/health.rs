@@ -33,7 +33,7 @@ const PLACEHOLDER_404: &str = "Page not found.";
 
 /// How a site answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Health {
+pub(crate) enum Health {
     Well,
     /// It works, but not for this page.
     Odd(u16),
@@ -124,8 +124,15 @@ impl<R: Remote> Run<'_, R> {
     }
 }
 
+/// The last exception that the error log tells of `since` then; `None` if there is none, or no log.
+pub(crate) async fn raised_since(client: &Client, domain: &str, since: SystemTime) -> Option<String> {
+    let log = error_log(client, domain).await.ok()?;
+    let (lines, is_new) = lines_since(&log, &stamp(since));
+    exception(&excerpt(&lines)).filter(|_| is_new).map(str::to_owned)
+}
+
 /// Looks at a page, and at others where that one does not tell.
-async fn check(client: &Client, domain: &str, site_url: Option<&str>, path: &str) -> Result<Health> {
+pub(crate) async fn check(client: &Client, domain: &str, site_url: Option<&str>, path: &str) -> Result<Health> {
     let page = look_again(client, domain, site_url, path).await?;
     let other = |path| async move { look(client, domain, site_url, path).await.ok() };
     Ok(match page.status {

@@ -21,7 +21,8 @@ use crate::text::excerpt;
 pub struct HistoryEntry {
     /// Of the deploy or the job.
     pub id: String,
-    /// `deploy` or `rollback`, or what the job did: `manage`, `pip`, `run`, `hash`, `archive`, `history`.
+    /// `deploy` or `rollback`, or what the job did: `manage`, `pip`, `run`, `hash`, `archive`, `history`, `venv`, `inspect`,
+    /// `requirements`, `variables`.
     pub operation: String,
     /// When it began, in seconds since 1970 by the service's clock.
     pub time: u64,
@@ -128,11 +129,16 @@ pub(super) async fn read_by(
     client.read_file_at_most(place, most).await
 }
 
-/// Both lists by time.
+/// Both lists by time. Deploys keep their order, whatever the clocks of those who deployed.
 fn merged(deploys: Vec<DeployEntry>, jobs: &[Value]) -> Vec<HistoryEntry> {
-    let mut entries: Vec<HistoryEntry> = deploys.into_iter().map(of_deploy).collect();
+    let mut latest = 0;
+    let mut entries: Vec<(u64, HistoryEntry)> = Vec::new();
+    for entry in deploys.into_iter().map(of_deploy) {
+        latest = entry.time.max(latest);
+        entries.push((latest, entry));
+    }
     for job in jobs.iter().filter_map(|job| serde_json::from_value::<Job>(job.clone()).ok()) {
-        let known = entries.iter_mut().find(|entry| entry.id == job.id);
+        let known = entries.iter_mut().map(|(_, entry)| entry).find(|entry| entry.id == job.id);
         let seconds = job.finished.saturating_sub(job.started);
         #[allow(clippy::cast_precision_loss, reason = "a job takes minutes")]
         let seconds = (job.finished > 0).then_some(seconds as f64);
@@ -141,7 +147,7 @@ fn merged(deploys: Vec<DeployEntry>, jobs: &[Value]) -> Vec<HistoryEntry> {
             (entry.exit_status, entry.migrations) = (job.exit_status, job.migrations);
             continue;
         }
-        entries.push(HistoryEntry {
+        let entry = HistoryEntry {
             id: excerpt(&job.id).into_owned(),
             operation: if job.operation == "apply" {
                 "deploy".to_owned()
@@ -155,11 +161,12 @@ fn merged(deploys: Vec<DeployEntry>, jobs: &[Value]) -> Vec<HistoryEntry> {
             exit_status: job.exit_status,
             migrations: job.migrations,
             ..HistoryEntry::default()
-        });
+        };
+        entries.push((entry.time, entry));
     }
     // Of one second, deploys come before the commands that they ran.
-    entries.sort_by_key(|entry| entry.time);
-    entries
+    entries.sort_by_key(|(time, _)| *time);
+    entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
 pub(super) fn of_deploy(entry: DeployEntry) -> HistoryEntry {

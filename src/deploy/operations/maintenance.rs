@@ -84,7 +84,13 @@ impl<R: Remote> Maintenance<'_, R> {
         self.start(&random_id(16)?, operation, Variables::default(), limit).await
     }
 
-    async fn start(&self, id: &str, operation: Operation, variables: Variables, limit: Duration) -> Result<Receipt> {
+    pub(super) async fn start(
+        &self,
+        id: &str,
+        operation: Operation,
+        variables: Variables,
+        limit: Duration,
+    ) -> Result<Receipt> {
         let kinds = self.executor.task_kinds();
         let job = self.job_folder.job(id, self.root, operation).with_variables(variables);
         if kinds.is_empty() {

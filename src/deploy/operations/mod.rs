@@ -7,6 +7,7 @@ pub(super) mod pull;
 pub(super) mod reload;
 pub(super) mod requirements;
 pub(super) mod rollback;
+pub(super) mod site_command;
 pub(super) mod status;
 pub(super) mod temporary;
 pub mod variables;

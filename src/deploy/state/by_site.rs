@@ -7,7 +7,8 @@
 //! agent does both on the file system that the API writes to, in that order: the intent appears as a whole, by a rename,
 //! and the listing follows. It goes on if the listing shows its own intent, no other, and as newest manifest the one that
 //! the diff was made from. A deploy with leftovers of others to take over goes through the API, so there is no other intent
-//! that it may pass. That it was alone is noted in the job's folder before anything else is done, under the job's lock. A
+//! that it may pass. Where the file system is on the network, whoever changes a folder reads it anew afterwards, and both
+//! change it before they list it. That it was alone is noted in the job's folder before anything else is done, under the job's lock. A
 //! worker that dies before that note has changed nothing, and whatever follows announces anew; after it, the intent is
 //! there and says what may have changed. An agent that is not alone removes its intent itself, and answers so; then the
 //! deploy is announced through the API, which finds out who the other one is.

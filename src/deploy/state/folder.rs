@@ -139,7 +139,7 @@ impl StateFolder {
     async fn read_once<R: Remote>(&self, source: &Source<'_, R>, manifest: bool) -> Result<State> {
         let Contents { generations, intents, maintenance, works, kept, has_jobs } = source.list(self).await?;
         let is_new = source.told.as_ref().is_some_and(|told| told.is_new);
-        let mut state = State { generations, works, kept, has_jobs, is_new, ..State::default() };
+        let mut state = State { is_new, generations, works, kept, has_jobs, ..State::default() };
         if manifest {
             self.read_manifest(source, &mut state).await?;
         }

@@ -2,7 +2,8 @@
 
 Called as `python -I -S launcher.py SPEC COMMAND ARGUMENT…`, where SPEC is JSON: `root` (the real directory that stands
 for `/`), `user`, `private` (whether to make `/home/<user>`, `/var/www` and `/var/log` out of it), `terminal` (whether
-standard input is a terminal to take), `folder` (where the command starts).
+standard input is a terminal to take), `folder` (where the command starts), `programs` (a folder of programs that also
+appear in `/usr/local/bin` and `/usr/bin`).
 
 The private view is a user and mount namespace: nothing of it is seen by other processes, nothing is written to the real
 `/home` or `/var`, and no privilege is needed where the system allows such namespaces. Exit status 97 says it does not.
@@ -16,7 +17,10 @@ import sys
 
 NO_NAMESPACE = 97
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
-MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+# The host has its Pythons there, and commands name them by these paths.
+PROGRAM_FOLDERS = ("/usr/local/bin", "/usr/bin")
+MOST_MIRRORED = 200
+MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE = 0x1, 0x1000, 0x4000, 0x40000
 PR_SET_PDEATHSIG, SIGKILL = 1, 9
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -28,9 +32,9 @@ def check(result, what):
         raise OSError(error, f"{what}: {os.strerror(error)}")
 
 
-def mount(source, target, kind, flags):
-    arguments = [None if text is None else os.fsencode(text) for text in (source, target, kind)]
-    check(libc.mount(*arguments, flags, None), f"mounting {target}")
+def mount(source, target, kind, flags, data=None):
+    source, target, kind, data = (text and os.fsencode(text) for text in (source, target, kind, data))
+    check(libc.mount(source, target, kind, flags, data), f"mounting {os.fsdecode(target)}")
 
 
 def enter_namespace():
@@ -70,6 +74,27 @@ def show_account(root, user):
         mount(root + path, path, None, MS_BIND | MS_REC)
 
 
+def add_programs(programs):
+    """Makes the programs appear where the host has them. A program of this machine by the same name stays."""
+    for folder in PROGRAM_FOLDERS:
+        missing = [name for name in os.listdir(programs) if not os.path.lexists(os.path.join(folder, name))]
+        if not missing or not os.path.isdir(folder):
+            continue
+        try:
+            # A comma or a colon would end the name of a layer.
+            if not set(programs) & set(":,\\"):
+                mount("overlay", folder, "overlay", MS_RDONLY, f"lowerdir={folder}:{programs}")
+                continue
+        except OSError:
+            # The kernel, or its administrator, does not allow layers in such a namespace.
+            pass
+        # It takes a mount for each entry, which is too slow for some hundreds. They are in PATH all the same.
+        if len(os.listdir(folder)) <= MOST_MIRRORED:
+            mirror(folder)
+            for name in missing:
+                os.symlink(os.path.join(programs, name), os.path.join(folder, name))
+
+
 def take_terminal():
     import fcntl
     import termios
@@ -89,6 +114,7 @@ def main():
     if spec["private"]:
         try:
             show_account(spec["root"], spec["user"])
+            add_programs(spec["programs"])
         except (OSError, AttributeError) as error:
             print(f"cannot create a private view of the account: {error}", file=sys.stderr)
             sys.exit(NO_NAMESPACE)

@@ -19,6 +19,8 @@ use crate::emulator::settings::Settings;
 
 const SCRIPT: &str = include_str!("launcher.py");
 
+const QUOTA: &str = include_str!("quota.py");
+
 /// What processes need to call the API, passed as `$API_TOKEN` and similar variables.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -28,6 +30,8 @@ pub struct Session {
     pub token: String,
     /// The certificate authority to trust, if the API is served over HTTPS.
     pub authority: Option<PathBuf>,
+    /// The package index that pip uses instead of its own.
+    pub package_index: Option<String>,
 }
 
 /// Starts commands for one account.
@@ -41,6 +45,8 @@ pub struct Launcher {
     root: PathBuf,
     user: String,
     private_view: bool,
+    /// A folder for `PYTHONPATH` with what keeps the disk quota, where the settings name one.
+    quota: Option<PathBuf>,
 }
 
 impl Launcher {
@@ -58,8 +64,12 @@ impl Launcher {
             root: account.root().to_owned(),
             user: account.user().to_owned(),
             private_view: settings.private_paths,
+            quota: None,
         };
         launcher.private_view = launcher.private_view && launcher.can_start()?;
+        if let Some(quota) = settings.disk_quota.filter(|quota| *quota < u64::MAX) {
+            launcher.quota = Some(launcher.keep_quota(account, quota)?);
+        }
         Ok(launcher)
     }
 
@@ -89,6 +99,21 @@ impl Launcher {
         Ok(output.status.success())
     }
 
+    /// Writes what makes the account's Pythons keep `quota` bytes. Only a quota that was chosen is worth its cost at each
+    /// start of a Python: nobody fills the whole of a free account's disk by chance.
+    fn keep_quota(&self, account: &Account, quota: u64) -> io::Result<PathBuf> {
+        let folder = account.private().join("quota");
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("sitecustomize.py"), QUOTA)?;
+        let counted = account.counted();
+        let home = format!("/home/{}", self.user);
+        let guarded = counted.iter().cloned().chain([self.visible(&home), self.visible("/var/www")]);
+        let guarded: Vec<String> = guarded.map(|path| format!("{}/", path.display())).collect();
+        let settings = json!({ "quota": quota, "counted": counted, "guarded": guarded });
+        fs::write(folder.join("quota.json"), settings.to_string())?;
+        Ok(folder)
+    }
+
     /// `"host"` if commands see the account at its own paths, else `"root"`.
     #[must_use]
     pub fn paths(&self) -> &'static str {
@@ -115,6 +140,12 @@ impl Launcher {
         if path.starts_with('/') && (in_account || on_this_machine) { self.visible(path) } else { self.home() }
     }
 
+    /// The version of the account's Python, such as `3.11`.
+    #[must_use]
+    pub fn python_version(&self) -> &str {
+        &self.python.version
+    }
+
     /// The Python of web apps without a virtualenv.
     #[must_use]
     pub fn python(&self) -> &Path {
@@ -130,6 +161,7 @@ impl Launcher {
             "private": self.private_view,
             "terminal": terminal,
             "folder": folder,
+            "programs": self.python.by_version,
         });
         let mut command = Command::new(&self.starter);
         command.args(["-I", "-S"]).arg(&self.script).arg(spec.to_string()).args(words).env_clear();
@@ -154,6 +186,12 @@ impl Launcher {
         if let Some(authority) = &session.authority {
             variables.push(("REQUESTS_CA_BUNDLE", authority.clone().into_os_string()));
             variables.push(("SSL_CERT_FILE", authority.clone().into_os_string()));
+        }
+        if let Some(quota) = &self.quota {
+            variables.push(("PYTHONPATH", quota.clone().into_os_string()));
+        }
+        if let Some(index) = &session.package_index {
+            variables.push(("PIP_INDEX_URL", index.into()));
         }
         variables
     }

@@ -51,11 +51,11 @@ impl Processes {
         let tools = Arc::new(tools);
         Ok(Self {
             webapps: WebApps::open(account)?,
-            workers: WebAppWorkers::new(Arc::clone(&launcher), account, settings.undocumented.webapp_threads)?,
+            workers: WebAppWorkers::new(Arc::clone(&launcher), account, settings)?,
             consoles: Consoles::new(Arc::clone(&launcher), account)?,
             always_on: AlwaysOn::new(Arc::clone(&tools)),
             schedule: Schedule::new(Arc::clone(&tools)),
-            websites: Websites::new(tools),
+            websites: Websites::new(tools, settings.request_limit),
             launcher,
             cpu,
             logs,
@@ -66,6 +66,12 @@ impl Processes {
     #[must_use]
     pub fn paths(&self) -> &'static str {
         self.launcher.paths()
+    }
+
+    /// The version of the account's Python, such as `3.11`.
+    #[must_use]
+    pub fn python_version(&self) -> &str {
+        self.launcher.python_version()
     }
 
     /// The CPU time used today, and when the count is reset, in the service's format.

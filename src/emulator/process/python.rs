@@ -19,6 +19,8 @@ use crate::emulator::preferences::python3_versions;
 
 const PIP_STUB: &str = include_str!("pip_stub.py");
 
+const VIRTUALENV: &str = include_str!("virtualenv.py");
+
 /// Keeps the interpreter's own packages out, which may be those of the emulator's user. `include-system-site-packages`
 /// would do so as well, but then `pip install --user`, which the service recommends, would be refused. The module
 /// `site` reads this file before it adds the folders of `PREFIXES`.
@@ -51,6 +53,10 @@ struct Facts {
 pub(super) struct AccountPython {
     /// The interpreter in the virtual environment.
     pub executable: PathBuf,
+    /// Its version, such as `3.11`.
+    pub version: String,
+    /// A folder with the one program `pythonX.Y` of this version, for a place that is not in `PATH`.
+    pub by_version: PathBuf,
     /// Folders of programs, for the beginning of `PATH`.
     programs: [PathBuf; 2],
 }
@@ -84,7 +90,18 @@ impl AccountPython {
         let executable = bin.join("python");
         let programs = private.join("bin");
         make_programs(&programs, &executable)?;
-        Ok(Self { executable, programs: [programs, bin] })
+        let script = private.join("virtualenv.py");
+        fs::write(&script, VIRTUALENV)?;
+        let words = format!(" {}", quoted(&script));
+        make_program(&programs.join("virtualenv"), &executable, &words)?;
+        let by_version = private.join("versions");
+        match fs::remove_dir_all(&by_version) {
+            // An earlier emulator may have had another Python.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => fs::create_dir(&by_version)?,
+        }
+        make_program(&by_version.join(format!("python{minor}")), &executable, "")?;
+        Ok(Self { executable, version: minor.to_owned(), by_version, programs: [programs, bin] })
     }
 
     /// The account's programs, then those of this machine, without the virtualenvs among them.
@@ -130,13 +147,21 @@ fn link(target: &Path, place: &Path) -> io::Result<()> {
 /// Python finds its virtualenv only by its own path.
 fn make_programs(folder: &Path, python: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let quoted = python.to_string_lossy().replace('\'', "'\\''");
     for suffix in python3_versions().chain(["", "3"]) {
         for (name, words) in [("python", ""), ("pip", " -m pip")] {
-            let place = folder.join(format!("{name}{suffix}"));
-            fs::write(&place, format!("#!/bin/sh\nexec '{quoted}'{words} \"$@\"\n"))?;
-            fs::set_permissions(&place, fs::Permissions::from_mode(0o755))?;
+            make_program(&folder.join(format!("{name}{suffix}")), python, words)?;
         }
     }
     Ok(())
+}
+
+/// A path as a word of a shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
+}
+
+/// Makes a script at `place` that runs `python` with these words, each after a space.
+fn make_program(place: &Path, python: &Path, words: &str) -> io::Result<()> {
+    fs::write(place, format!("#!/bin/sh\nexec {}{words} \"$@\"\n", quoted(python)))?;
+    fs::set_permissions(place, fs::Permissions::from_mode(0o755))
 }

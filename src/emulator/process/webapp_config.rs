@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use crate::emulator::account::Account;
+use crate::emulator::calendar;
 use crate::emulator::persisted::Persisted;
 
 /// A web app, with the fields that the service returns.
@@ -26,7 +28,7 @@ pub struct WebApp {
     pub working_directory: String,
     /// The path of the virtualenv, or empty.
     pub virtualenv_path: String,
-    /// When a free web app goes offline unless it is extended.
+    /// The last day on which a free web app is served unless it is extended, such as `2026-12-24`; empty on paid accounts.
     pub expiry: String,
     /// Whether HTTP is redirected to HTTPS.
     pub force_https: bool,
@@ -44,6 +46,15 @@ pub struct WebApp {
     /// The headers to add to responses with static files.
     #[serde(default)]
     pub static_headers: Vec<StaticHeader>,
+}
+
+impl WebApp {
+    /// Whether it is served at `now`: enabled, and not expired.
+    #[must_use]
+    pub fn is_served(&self, now: SystemTime) -> bool {
+        // Days in this form sort like text.
+        self.enabled && (self.expiry.is_empty() || calendar::day(now) <= self.expiry)
+    }
 }
 
 /// A static file mapping: a folder or file that is served below an address.

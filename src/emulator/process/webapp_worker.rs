@@ -24,14 +24,12 @@ use super::webapp_config::{WebApp, wsgi_path};
 use crate::clock;
 use crate::emulator::account::Account;
 use crate::emulator::calendar;
+use crate::emulator::settings::Settings;
 
 const SCRIPT: &str = include_str!("wsgi_worker.py");
 
 /// How long a new process may take until it listens. It loads the web app after that.
 const START_LIMIT: Duration = Duration::from_secs(20);
-
-/// How long an old process may take to finish its requests.
-const REQUEST_LIMIT: Duration = Duration::from_secs(300);
 
 /// How often to check whether they are finished.
 const IDLE_CHECK: Duration = Duration::from_millis(5);
@@ -57,6 +55,8 @@ pub enum StartError {
 struct WorkerUsage {
     /// Whether there has been a request since the web app was loaded.
     was_hit: AtomicBool,
+    /// Whether a request took too long, so that the process has to end at once.
+    is_overdue: AtomicBool,
 }
 
 /// Permission to send one request to a process, which keeps running until the guard is dropped.
@@ -78,6 +78,8 @@ pub struct WebAppWorkers {
     logs: Logs,
     /// Whether each request is handled in its own thread.
     threads: bool,
+    /// How long an old process may take to finish its requests.
+    request_limit: Duration,
     running: Mutex<HashMap<String, WebAppWorker>>,
 }
 
@@ -97,7 +99,7 @@ impl WebAppWorkers {
     ///
     /// # Errors
     /// If the script cannot be written.
-    pub fn new(launcher: Arc<Launcher>, account: &Account, threads: bool) -> io::Result<Self> {
+    pub fn new(launcher: Arc<Launcher>, account: &Account, settings: &Settings) -> io::Result<Self> {
         let script = account.private().join("wsgi_worker.py");
         fs::write(&script, SCRIPT)?;
         Ok(Self {
@@ -105,7 +107,8 @@ impl WebAppWorkers {
             script,
             root: account.root().to_owned(),
             logs: Logs::new(account),
-            threads,
+            threads: settings.undocumented.webapp_threads,
+            request_limit: settings.request_limit,
             running: Mutex::default(),
         })
     }
@@ -127,14 +130,17 @@ impl WebAppWorkers {
         self.renew(&mut running, app, session).await
     }
 
-    /// Kills a process that took too long for the request of `guard`. The next request starts a new one.
-    pub async fn abandon(&self, domain: &str, guard: &WorkerGuard) {
+    /// Kills a process that took too long for the request of `guard`, even one that was retired. The next request starts
+    /// a new one. The server log says so in the words of the host's application server.
+    pub async fn abandon(&self, domain: &str, guard: &WorkerGuard, limit: Duration) {
+        guard.usage.is_overdue.store(true, Ordering::Relaxed);
         let mut running = self.running.lock().await;
-        if running.get(domain).is_some_and(|worker| Arc::ptr_eq(&worker.usage, &guard.usage)) {
-            running.remove(domain);
-            if let Err(error) = self.tell(domain, "worker 1 took too long for a request and was killed") {
-                log::warn!("cannot write the server log of {domain}: {error}");
-            }
+        let is_current = |worker: &WebAppWorker| Arc::ptr_eq(&worker.usage, &guard.usage);
+        let worker = running.get(domain).is_some_and(is_current).then(|| running.remove(domain)).flatten();
+        let id = worker.and_then(|worker| worker.child.id()).map_or_else(String::new, |id| format!(" (pid: {id})"));
+        let limit = limit.as_secs_f64();
+        if let Err(error) = self.tell(domain, &format!("*** HARAKIRI ON WORKER 1{id}: more than {limit} s ***")) {
+            log::warn!("cannot write the server log of {domain}: {error}");
         }
     }
 
@@ -152,7 +158,7 @@ impl WebAppWorkers {
             Err(StartError::Ended { domain }) => {
                 self.tell(&domain, "worker 1 did not start: the error log says why")?;
                 if let Some(old) = running.remove(&domain) {
-                    old.retire();
+                    old.retire(self.request_limit);
                 }
                 Ok(())
             }
@@ -162,7 +168,7 @@ impl WebAppWorkers {
     /// Ends a web app's process after its last request has finished.
     pub async fn retire(&self, domain: &str) {
         if let Some(worker) = self.running.lock().await.remove(domain) {
-            worker.retire();
+            worker.retire(self.request_limit);
         }
     }
 
@@ -185,7 +191,7 @@ impl WebAppWorkers {
         let worker = self.start(app, session).await?;
         let guard = worker.guard();
         if let Some(old) = running.insert(app.domain_name.clone(), worker) {
-            old.retire();
+            old.retire(self.request_limit);
         }
         Ok(guard)
     }
@@ -252,14 +258,16 @@ impl WebAppWorker {
     }
 
     /// Ends it once its last request has finished, or when that takes too long.
-    fn retire(mut self) {
+    fn retire(mut self, request_limit: Duration) {
         tokio::spawn(async move {
+            let is_overdue = || self.usage.is_overdue.load(Ordering::Relaxed);
             let answered = async {
-                while Arc::strong_count(&self.usage) > 1 {
+                while Arc::strong_count(&self.usage) > 1 && !is_overdue() {
                     tokio::time::sleep(IDLE_CHECK).await;
                 }
             };
-            if tokio::time::timeout(REQUEST_LIMIT, answered).await.is_ok()
+            if tokio::time::timeout(request_limit, answered).await.is_ok()
+                && !is_overdue()
                 && let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
                 && kill_process(pid, Signal::TERM).is_ok()
             {

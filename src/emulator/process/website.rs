@@ -18,9 +18,6 @@ use super::logs::site_log;
 use super::run::CommandTools;
 use super::supervisor::{ServiceSpec, Supervisor};
 
-/// How long an old process may take to finish its requests.
-const REQUEST_LIMIT: Duration = Duration::from_secs(300);
-
 /// How often to check whether they are finished.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -61,7 +58,7 @@ impl RunningWebsite {
     }
 
     /// Kills it once its last request is finished, or when that takes too long.
-    fn retire(mut running: Arc<Self>) {
+    fn retire(mut running: Arc<Self>, request_limit: Duration) {
         tokio::spawn(async move {
             let answered = async {
                 while Arc::get_mut(&mut running).is_none() {
@@ -69,7 +66,7 @@ impl RunningWebsite {
                 }
             };
             // If that takes too long, the remaining requests lose their connection.
-            let _ = tokio::time::timeout(REQUEST_LIMIT, answered).await;
+            let _ = tokio::time::timeout(request_limit, answered).await;
             running.supervisor.abort();
         });
     }
@@ -79,6 +76,8 @@ impl RunningWebsite {
 #[derive(Debug)]
 pub struct Websites {
     tools: Arc<CommandTools>,
+    /// How long an old process may take to finish its requests.
+    request_limit: Duration,
     sites: Mutex<RunningSites>,
 }
 
@@ -92,10 +91,10 @@ struct RunningSites {
 }
 
 impl Websites {
-    /// Creates an empty list.
+    /// Creates an empty list. An old process may take `request_limit` to finish its requests.
     #[must_use]
-    pub fn new(tools: Arc<CommandTools>) -> Self {
-        Self { tools, sites: Mutex::default() }
+    pub fn new(tools: Arc<CommandTools>, request_limit: Duration) -> Self {
+        Self { tools, request_limit, sites: Mutex::default() }
     }
 
     /// All websites, oldest first.
@@ -167,7 +166,7 @@ impl Websites {
         let running = self.start(sites, &site, session)?;
         let old = sites.by_domain.insert(site.domain_name.clone(), (site.clone(), running));
         if let Some((_, Some(old))) = old {
-            RunningWebsite::retire(old);
+            RunningWebsite::retire(old, self.request_limit);
         }
         Ok(site)
     }
@@ -176,7 +175,7 @@ impl Websites {
     pub async fn delete(&self, domain: &str) -> bool {
         let Some((_, running)) = self.sites.lock().await.by_domain.remove(&domain.to_lowercase()) else { return false };
         if let Some(old) = running {
-            RunningWebsite::retire(old);
+            RunningWebsite::retire(old, self.request_limit);
         }
         true
     }

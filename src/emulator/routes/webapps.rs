@@ -12,41 +12,30 @@ use serde_json::{Value, json};
 use super::fields::Fields;
 use super::validation::{Validator, is_domain};
 use crate::clock;
+use crate::emulator::calendar;
 use crate::emulator::process::{WebApp, wsgi_path};
 use crate::emulator::response::{self, not_found};
 use crate::emulator::settings::AccountKind;
 use crate::emulator::state::{EmulatorState, SharedState};
 
-const HELLO: &str = "\
-# This file contains the WSGI configuration required to serve up your web application.
-# It works by setting the variable 'application' to a WSGI handler of some description.
-
-
-def application(environ, start_response):
-    if environ.get(\"PATH_INFO\") == \"/\":
-        status = \"200 OK\"
-        content = (
-            \"<html><head><title>PythonAnywhere hosted web application</title></head>\"
-            \"<body><h1>Hello, World!</h1></body></html>\"
-        )
-    else:
-        status = \"404 NOT FOUND\"
-        content = \"Page not found.\"
-    response_headers = [(\"Content-Type\", \"text/html\"), (\"Content-Length\", str(len(content)))]
-    start_response(status, response_headers)
-    yield content.encode(\"utf8\")
-";
+/// What a new web app serves: one function, as on the service, below and above examples that are commented out. The
+/// service's own text is its own; tools know the file by this function.
+const PLACEHOLDER: &str = include_str!("placeholder_wsgi.py");
 
 /// The code for a second web app at the same domain.
 const TAKEN: &str = "domain_taken";
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 const TOO_MANY: &str = "You have reached your maximum number of web apps";
 
 /// A web app as the service returns it.
 fn shown(app: &WebApp) -> Value {
     let mut value = serde_json::to_value(app).unwrap_or_default();
-    if app.virtualenv_path.is_empty() {
-        value["virtualenv_path"] = Value::Null;
+    for (name, text) in [("virtualenv_path", &app.virtualenv_path), ("expiry", &app.expiry)] {
+        if text.is_empty() {
+            value[name] = Value::Null;
+        }
     }
     // These have their own endpoints.
     if let Some(fields) = value.as_object_mut() {
@@ -111,7 +100,10 @@ type Refusal = (&'static str, String);
 /// Creates a web app, its WSGI file and its logs, as the service's manual configuration does.
 fn make(state: &EmulatorState, domain: &str, python_version: &str) -> io::Result<Result<WebApp, Refusal>> {
     let home = format!("/home/{}/", state.account.user());
-    let expiry = httpdate::fmt_http_date(clock::wall() + Duration::from_secs(31 * 24 * 3600));
+    let expiry = match state.settings.account {
+        AccountKind::Free => calendar::day(clock::wall() + DAY * state.settings.webapp_days),
+        AccountKind::Paid => String::new(),
+    };
     let made = state.processes.webapps.change(|apps| {
         if apps.iter().any(|app| app.domain_name == domain) {
             return Err((TAKEN, format!("You already have a web app at {domain}")));
@@ -141,7 +133,7 @@ fn make(state: &EmulatorState, domain: &str, python_version: &str) -> io::Result
     })?;
     if let Ok(app) = &made {
         state.processes.webapps.load(app);
-        fs::write(state.account.root().join(wsgi_path(domain).trim_start_matches('/')), HELLO)?;
+        fs::write(state.account.root().join(wsgi_path(domain).trim_start_matches('/')), PLACEHOLDER)?;
         state.processes.logs.create_for(domain)?;
     }
     Ok(made)
@@ -215,7 +207,7 @@ pub(crate) async fn delete(State(state): SharedState, Path((_, domain)): Path<(S
 
 pub(crate) async fn reload(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
     let Some(app) = state.processes.webapps.get(&domain) else { return not_found() };
-    if !app.enabled {
+    if !app.is_served(clock::wall()) {
         return response::html(StatusCode::INTERNAL_SERVER_ERROR, "<h1>Server Error (500)</h1>");
     }
     let reloaded = state.processes.workers.reload(&app, &state.session()).await;

@@ -7,12 +7,13 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use http::{HeaderName, HeaderValue, header};
 use tokio::net::UnixStream;
+use tokio::time::{Instant, timeout_at};
 
 use crate::emulator::listener::ConnectionError;
-use crate::emulator::process::{RunningWebsite, WebApp, Website};
+use crate::emulator::process::{RunningWebsite, WebApp, Website, WorkerGuard};
 use crate::emulator::state::EmulatorState;
 
 /// Headers that belong to one connection and are not forwarded.
@@ -63,16 +64,14 @@ impl Proxy {
         let guard = self.state.processes.workers.acquire(app, &self.state.session()).await?;
         let settings = &self.state.settings;
         let limit = if guard.is_first { settings.first_request_limit } else { settings.request_limit };
+        let deadline = Deadline { at: Instant::now() + limit, limit };
         let sent = forward(&self.http, &format!("http://127.0.0.1:{}", guard.port), scheme, request).await?;
-        let Ok(answer) = tokio::time::timeout(limit, sent.send()).await else {
-            self.state.processes.workers.abandon(&app.domain_name, &guard).await;
-            return Err(format!(
-                "its process took longer than {:.0} s for a request and was killed",
-                limit.as_secs_f64()
-            )
-            .into());
-        };
-        back(answer?, guard)
+        let worker = BusyWorker { state: Arc::clone(&self.state), domain: app.domain_name.clone(), guard };
+        if let Ok(answer) = timeout_at(deadline.at, sent.send()).await {
+            return back(answer?, deadline, Some(worker), ());
+        }
+        worker.abandon(limit).await;
+        Err(deadline.exceeded().into())
     }
 
     pub(super) async fn ask_website(
@@ -89,8 +88,10 @@ impl Proxy {
             .map_err(|_| "its command is not listening on $DOMAIN_SOCKET")??;
         let http = client().unix_socket(running.socket.clone()).build()?;
         let sent = forward(&http, "http://website", scheme, request).await?;
-        let answer = tokio::time::timeout(settings.request_limit, sent.send()).await;
-        back(answer.map_err(|_| "its command did not respond in time")??, running)
+        let limit = settings.request_limit;
+        let deadline = Deadline { at: Instant::now() + limit, limit };
+        let answer = timeout_at(deadline.at, sent.send()).await.map_err(|_| deadline.exceeded())?;
+        back(answer?, deadline, None, running)
     }
 }
 
@@ -126,8 +127,41 @@ async fn forward(
     Ok(http.request(parts.method, format!("{address}{path}")).headers(headers).body(body))
 }
 
-/// The response, streamed; `guard` is dropped at the end of its body.
-fn back(answer: reqwest::Response, guard: impl Send + 'static) -> Result<Response, ConnectionError> {
+/// When a request has to be answered, to the last byte.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    at: Instant,
+    limit: Duration,
+}
+
+impl Deadline {
+    fn exceeded(self) -> io::Error {
+        let text = format!("its process took longer than {} s for a request", self.limit.as_secs_f64());
+        io::Error::new(io::ErrorKind::TimedOut, text)
+    }
+}
+
+/// A web app's process that handles a request.
+struct BusyWorker {
+    state: Arc<EmulatorState>,
+    domain: String,
+    guard: WorkerGuard,
+}
+
+impl BusyWorker {
+    async fn abandon(self, limit: Duration) {
+        self.state.processes.workers.abandon(&self.domain, &self.guard, limit).await;
+    }
+}
+
+/// The response, streamed; `guard` is dropped at the end of its body. The limit is for the whole request: an answer
+/// that takes longer is cut off, and its worker killed, as on the host.
+fn back(
+    answer: reqwest::Response,
+    deadline: Deadline,
+    worker: Option<BusyWorker>,
+    guard: impl Send + 'static,
+) -> Result<Response, ConnectionError> {
     let mut response = Response::builder().status(answer.status());
     if let Some(headers) = response.headers_mut() {
         for (name, value) in answer.headers() {
@@ -136,8 +170,15 @@ fn back(answer: reqwest::Response, guard: impl Send + 'static) -> Result<Respons
             }
         }
     }
-    let body = answer.bytes_stream().inspect(move |_| {
-        let _ = &guard;
+    let body = stream::unfold(Some((answer.bytes_stream(), worker, guard)), move |state| async move {
+        let (mut body, worker, guard) = state?;
+        if let Ok(chunk) = timeout_at(deadline.at, body.next()).await {
+            return chunk.map(|chunk| (chunk.map_err(io::Error::other), Some((body, worker, guard))));
+        }
+        if let Some(worker) = worker {
+            worker.abandon(deadline.limit).await;
+        }
+        Some((Err(deadline.exceeded()), None))
     });
     Ok(response.body(Body::from_stream(body))?)
 }

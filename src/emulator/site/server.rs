@@ -74,11 +74,11 @@ async fn handle(
     let Some(target) = choose(&site.state, request.headers()).await else {
         return response::html(StatusCode::NOT_FOUND, "<h1>Coming Soon!</h1><p>There is no web app here yet.</p>");
     };
-    let (domain, enabled) = match &target {
-        SiteTarget::WebApp(app) => (app.domain_name.clone(), app.enabled),
+    let (domain, is_served) = match &target {
+        SiteTarget::WebApp(app) => (app.domain_name.clone(), app.is_served(clock::wall())),
         SiteTarget::Website(website) => (website.domain_name.clone(), website.enabled),
     };
-    if !enabled {
+    if !is_served {
         return response::html(StatusCode::NOT_FOUND, "<h1>This site is disabled</h1>");
     }
     let page = PageRequest::of(&request);

@@ -334,6 +334,14 @@ impl PythonanywhereBase {
     }
 
     #[pyo3(
+        signature = (**options),
+        text_signature = "($self, *, domain=None, site_url=None, manage=None, settings=None)"
+    )]
+    fn doctor<'py>(slf: &Bound<'py, Self>, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
+        Self::run_job(slf, "doctor", host_jobs::doctor(slf.py(), options)?)
+    }
+
+    #[pyo3(
         signature = (deploy_id=None, **options),
         text_signature = "($self, deploy_id=None, *, reload=None, yes=False, executor='auto', console=None, \
             domain=None, site_url=None, allow_tasks=False)"

@@ -19,6 +19,7 @@ use super::keywords::Keywords;
 use super::service::{Call, Failed, Service};
 use super::state::Shared;
 use crate::deploy::{self, ExecutorOptions, Inspection, Outcome, PullOptions, SelectOptions};
+use crate::doctor::{Examination, examine};
 use crate::host::{Agents, Variables};
 use crate::python::convert::json_to_py;
 use crate::python::errors::IntoPy;
@@ -54,6 +55,7 @@ pub(super) enum HostJob {
     Virtualenv { name: String, python: String },
     Requirements { requirements: String, virtualenv: String },
     Inspect(Inspection),
+    Doctor { manage: Option<String>, settings: Option<String> },
 }
 
 /// A job, and what runs it.
@@ -190,6 +192,14 @@ pub(super) fn inspect<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>
     })
 }
 
+pub(super) fn doctor<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
+    let keywords = Keywords::new(py, "doctor", options)?;
+    let job = HostJob::Doctor { manage: keywords.text("manage")?, settings: keywords.text("settings")? };
+    let (domain, site_url) = (keywords.text("domain")?, keywords.text("site_url")?);
+    keywords.finish()?;
+    Ok(Request { job, executors: ExecutorOptions { domain, site_url, ..ExecutorOptions::default() } })
+}
+
 /// What a job gives back.
 enum Answer {
     Command(Outcome),
@@ -261,6 +271,10 @@ async fn answer(service: &Service, Request { job, executors }: Request) -> Resul
         }
         HostJob::Inspect(inspection) => {
             deploy::inspect_settings(&project, &executors, &inspection).await.map(|found| Answer::Json(json!(found)))
+        }
+        HostJob::Doctor { manage, settings } => {
+            let ExecutorOptions { domain, site_url, .. } = executors;
+            Ok(Answer::Json(examine(&Examination { project, domain, site_url, manage, settings }).await.document()))
         }
     }
     .map_err(failed(task))

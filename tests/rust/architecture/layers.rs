@@ -20,10 +20,12 @@ pub const LAYERS: &[Folder] = &[
     Folder {
         path: "src",
         layers: &[
-            ("python", "cli emulator webfaction deploy host finder api client *.rs"),
-            ("cli", "emulator webfaction deploy host finder api login client *.rs platform"),
-            ("emulator", "*.rs"),
-            ("webfaction", "client *.rs"),
+            ("python", "cli doctor emulator webfaction launch deploy host finder api client *.rs platform"),
+            ("cli", "doctor emulator webfaction launch deploy host finder api login client *.rs platform"),
+            ("doctor", "deploy host finder api client *.rs platform"),
+            ("emulator", "*.rs platform"),
+            ("webfaction", "client *.rs platform"),
+            ("launch", "deploy host finder api client *.rs platform"),
             ("deploy", "host finder api client *.rs platform"),
             ("host", "finder api client *.rs platform"),
             ("finder", "api client *.rs platform"),
@@ -32,6 +34,17 @@ pub const LAYERS: &[Folder] = &[
             ("client", "*.rs platform"),
             ("*.rs", "platform"),
             ("platform", ""),
+        ],
+    },
+    Folder {
+        path: "src/launch",
+        layers: &[
+            ("sequence.rs", "prepare.rs steps generated detect *.rs"),
+            ("prepare.rs", "steps generated detect *.rs"),
+            ("steps", "generated detect *.rs"),
+            ("*.rs", "generated detect"),
+            ("generated", "detect"),
+            ("detect", ""),
         ],
     },
     Folder {

@@ -1,8 +1,6 @@
 """The jobs `manage`, `pip` and `run`: one command, which is run once, by the Python of the web app."""
 
 import contextlib
-import errno
-import fcntl
 import os
 import re
 import shutil

@@ -1,7 +1,7 @@
 """The job `inspect`: the Django settings that decide how a project is served, and no others.
 
-They are imported in a process of its own, by the Python of the web app, and may print anything, end the process, or
-never come to an end. What that process says is checked as a stranger's; what it prints is thrown away, since it may be a
+They are imported in a process of its own, by the web app's Python, and may print anything, end the process, or never
+come to an end. What that process says is checked as a stranger's; what it prints is thrown away, since it may be a
 secret.
 """
 
@@ -80,7 +80,8 @@ def inspect(job):
         raise JobError("settings", "importing the settings %s ended Python with status %d" % (module, status))
     if "error" in found:
         where = "%s, line %s" % (job.remote(str(found.get("file"))), found.get("line"))
-        raise JobError("settings", "the settings %s cannot be imported: %.500s (%.300s)" % (module, found["error"], where))
+        words = "the settings %s cannot be imported: %.500s (%.300s)"
+        raise JobError("settings", words % (module, found["error"], where))
     job.result = dict(checked(job, found), summary="settings " + module)
 
 

@@ -1,4 +1,4 @@
-"""The job `requirements`: installs a requirements file in a virtualenv, in steps that each end before the request limit.
+"""The job `requirements`: installs a requirements file in a virtualenv, in steps that end before the request limit.
 
 pip knows no half-done installation. So each requirement is first made into wheels by itself, with what it needs, and
 those stay in the state folder until all are installed at once, without the index. A job that is killed goes on there,
@@ -9,7 +9,6 @@ What was installed last is noted in the virtualenv, so that nothing is done for 
 """
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -58,8 +57,7 @@ def requirements(job):
 
 def note_in(path):
     try:
-        with files.open_regular(path) as file:
-            return json.loads(file.read(1000).decode())["sha256"]
+        return files.read_json(path)["sha256"]
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -122,36 +120,32 @@ class Installation:
             self.progress = files.read_json(self.path)
         except ValueError:
             self.progress = None
-        if not self.progress or self.progress["key"] != self.key:
+        if not isinstance(self.progress, dict) or self.progress.get("key") != self.key:
             shutil.rmtree(self.folder, ignore_errors=True)
-            self.progress = {"key": self.key, "done": None, "doing": None, "cut": None, "why": self.listed.why}
+            self.progress = {"key": self.key, "done": None, "doing": ["", 0], "why": self.listed.why}
         files.make_private(self.wheels)
         if self.progress["why"] is None:
             self.make_wheels()
-            if self.install():
+            if self.install_wheels():
                 return self.finish()
             self.progress["why"] = "the wheels that were made one by one do not go together"
             self.save()
             self.job.tick()
         self.job.result["in_one_go"] = self.progress["why"]
-        words = ["install", "--find-links", self.wheels, "-r", self.listed.file]
-        if self.pip("the requirements", words, self.job.root):
-            raise self.failure("pip cannot install the requirements")
+        self.pip("the requirements", ["install", "--find-links", self.wheels, "-r", self.listed.file], self.job.root)
         return self.finish()
 
     def make_wheels(self):
         if self.progress["done"] is None:
             self.progress["done"] = self.already_installed()
             self.save()
-        self.write("constraints.txt", self.listed.constraints)
         words = ["wheel", "--wheel-dir", self.wheels, "--find-links", self.wheels]
-        words += ["-c", os.path.join(self.folder, "constraints.txt"), "-r", os.path.join(self.folder, "one.txt")]
+        words += ["-c", self.write("constraints.txt", self.listed.constraints)]
         for name in self.listed.names:
             if name not in self.progress["done"]:
-                self.write("one.txt", self.listed.options + self.listed.files + [name])
+                file = self.write("one.txt", self.listed.options + self.listed.files + [name])
                 # Places of wheels may be relative to the file that names them.
-                if self.pip(name, words, os.path.dirname(self.listed.file)):
-                    raise self.failure("pip cannot get %s" % name)
+                self.pip(name, [*words, "-r", file], os.path.dirname(self.listed.file))
                 # What it downloaded is in the wheels, and disks are small.
                 shutil.rmtree(self.cache, ignore_errors=True)
                 self.progress["done"].append(name)
@@ -166,67 +160,63 @@ class Installation:
         files.remove(listing)
         return [name for name in self.listed.names if plain(name) in there]
 
-    def install(self):
+    def install_wheels(self):
         """Installs all wheels at once; whether they go together."""
         self.check_space()
         pre = ["--pre" for line in self.listed.options if "--pre" in line.split()]
-        self.write("all.txt", pre + self.listed.files + self.listed.names)
-        words = ["install", "--no-index", "--no-compile", "--find-links", self.wheels]
-        status = self.pip("the installation", [*words, "-r", os.path.join(self.folder, "all.txt")], self.folder)
-        if status and last_lines(self.printed, "")[0] == "space":
-            raise self.failure("the packages cannot be installed")
-        return not status
+        file = self.write("all.txt", pre + self.listed.files + self.listed.names)
+        words = ["install", "--no-index", "--no-compile", "--find-links", self.wheels, "-r", file]
+        return self.pip("all wheels", words, self.folder, may_fail=True)
 
     def check_space(self):
         """Raises if what is in the wheels does not fit on the disk besides them."""
         size = 4 << 20
-        for name in os.listdir(self.wheels):
-            if name.endswith(".whl"):
-                with zipfile.ZipFile(os.path.join(self.wheels, name)) as wheel:
-                    size += sum(member.file_size for member in wheel.infolist())
+        for path in self.wheel_files():
+            with zipfile.ZipFile(path) as wheel:
+                size += sum(member.file_size for member in wheel.infolist())
         try:
             files.check_space(self.job.work, size)
         except OSError:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise JobError("space", "the packages take %d MB, which the disk quota has not left" % (size >> 20))
 
-    def pip(self, name, words, folder):
-        """Runs pip, for the second time if it was cut off; returns its status. One that takes too long is cut off, too."""
-        progress = self.progress
-        if progress["doing"] == name:
-            if progress["cut"] == name:
-                progress["doing"] = progress["cut"] = None
-                self.save()
-                raise JobError("timed_out", "pip was cut off twice at %s, which takes longer than a request may" % name)
-            progress["cut"] = name
-        progress["doing"] = name
+    def wheel_files(self):
+        return [os.path.join(self.wheels, name) for name in os.listdir(self.wheels) if name.endswith(".whl")]
+
+    def pip(self, name, words, folder, may_fail=False):
+        """Runs pip; whether it succeeded. What takes too long counts as cut off, and so does what was killed before."""
+        progress, job = self.progress, self.job
+        times = progress["doing"][1] if progress["doing"][0] == name else 0
+        progress["doing"] = [name, times + 1] if times < 2 else ["", 0]
         if "install" in words:
-            # From here on it is not what it was.
+            # From here on the virtualenv is not what it was.
             files.remove(self.note)
         self.save()
-        limit = self.job.job["timeout"]
-        words = [self.python, "-m", "pip", *words]
-        status, ended = run_process(self.job, words, folder, self.environment, self.printed, limit, self.lock)
+        if times == 2:
+            raise JobError("timed_out", "pip was cut off twice at %s, which takes longer than a request may" % name)
+        for path in self.wheel_files() if times else ():
+            # pip would take it for a whole one.
+            if not zipfile.is_zipfile(path):
+                files.remove(path)
+        words, limit = [self.python, "-m", "pip", *words], job.job["timeout"]
+        status, ended = run_process(job, words, folder, self.environment, self.printed, limit, self.lock)
         if ended == "timed_out":
             raise StepUnfinished
-        progress["doing"] = progress["cut"] = None
+        progress["doing"] = ["", 0]
         self.save()
         if ended:
             raise Cancelled("the requirements were not installed: the job was cancelled")
-        return status
-
-    def failure(self, what):
-        """Why pip failed."""
-        kind, message = last_lines(self.printed, what)
-        if kind == "space":
-            shutil.rmtree(self.folder, ignore_errors=True)
-        return JobError(kind, message)
+        if status:
+            kind, message = last_lines(self.printed, "pip cannot install %s" % name)
+            if kind == "space":
+                shutil.rmtree(self.folder, ignore_errors=True)
+            if kind == "space" or not may_fail:
+                raise JobError(kind, message)
+        return not status
 
     def finish(self):
-        output = read_output(self.printed)[0]
-        done = re.findall(r"^Successfully installed (.*)", output, re.MULTILINE)
-        packages = done[-1].split() if done else []
-        self.job.result.update(installed=True, packages=len(packages))
+        done = re.findall(r"^Successfully installed (.*)", read_output(self.printed)[0], re.MULTILINE)
+        self.job.result.update(installed=True, packages=len(done[-1].split()) if done else 0)
         files.write_json(self.note, {"sha256": self.key[0]})
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -234,7 +224,9 @@ class Installation:
         files.write_json(self.path, self.progress)
 
     def write(self, name, lines):
-        files.write_text(os.path.join(self.folder, name), "".join(line + "\n" for line in lines))
+        path = os.path.join(self.folder, name)
+        files.write_text(path, "".join(line + "\n" for line in lines))
+        return path
 
 
 def plain(name):

@@ -79,7 +79,7 @@ def of_web_app(job):
 def inherited(job, own):
     """What a command inherits, with the web app's own variables as they are now, not as the web app was loaded."""
     environment = dict(os.environ)
-    for name, value in job.loaded.items():
+    for name, value in job.loaded.items() if job.job.get("domain") else ():
         if environment.get(name) == native(value):
             del environment[name]
     for name, value in own.items():

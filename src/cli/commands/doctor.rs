@@ -1,0 +1,81 @@
+//! `pya doctor`: what is wrong with the project and its account, and the command that mends it.
+//!
+//! A configuration that cannot be used is a finding like any other: whoever asks what is wrong wants to be told that.
+
+use std::fmt::Write as _;
+
+use super::project::remote;
+use crate::cli::args::Doctor;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::settings::Settings;
+use crate::client::RemotePath;
+use crate::deploy::Project;
+use crate::doctor::{Check, Diagnosis, Examination, Finding, Health, examine};
+use crate::error::{Error, Result};
+
+pub async fn run(args: &Doctor, context: &Context) -> Result<Exit> {
+    let diagnosis = match context.settings() {
+        Ok(settings) => examined(args, &settings, context).await,
+        Err(error) => Diagnosis { findings: vec![unusable(&error)] },
+    };
+    report(&diagnosis, context);
+    Ok(if diagnosis.count(Health::Error) == 0 { Exit::Ok } else { Exit::Failed })
+}
+
+async fn examined(args: &Doctor, settings: &Settings<'_>, context: &Context) -> Diagnosis {
+    let (project, configuration) = match remote(args.remote_root.as_deref(), context) {
+        Ok((_, project)) => (project, Finding::ok(Check::Configuration, "it can be used")),
+        Err(error) => match without_project(settings) {
+            // The account can be looked at all the same.
+            Ok(project) => (project, unusable(&error)),
+            Err(error) => return Diagnosis { findings: vec![unusable(&error)] },
+        },
+    };
+    let examination = Examination {
+        project,
+        domain: args.domain.clone().or_else(|| settings.domains().into_iter().next()),
+        site_url: args.site_url.clone().or_else(|| settings.table.site_url.clone()),
+        manage: settings.table.manage.clone(),
+        settings: settings.table.settings.clone(),
+    };
+    let mut diagnosis = examine(&examination).await;
+    diagnosis.findings.insert(0, configuration);
+    diagnosis
+}
+
+/// The account, with its home folder in place of a project.
+fn without_project(settings: &Settings<'_>) -> Result<Project> {
+    let client = settings.client()?;
+    let remote_root = RemotePath::parse("/home")?.join(client.user())?;
+    Ok(Project { client, local_root: ".".into(), remote_root })
+}
+
+/// Why the configuration cannot be used.
+fn unusable(error: &Error) -> Finding {
+    let why = error.chain();
+    let command = if why.contains("pyproject.toml") { "pya init" } else { "pya login" };
+    Finding::error(Check::Configuration, why, command)
+}
+
+fn report(diagnosis: &Diagnosis, context: &Context) {
+    context.output.answer(&table(diagnosis), &diagnosis.document());
+    let counts = [Health::Error, Health::Warning].map(|health| diagnosis.count(health));
+    context.output.say(&match counts {
+        [0, 0] => "all is well".to_owned(),
+        [errors, warnings] => format!("errors: {errors}, warnings: {warnings}"),
+    });
+}
+
+/// A line for each finding, and below it the command.
+fn table(diagnosis: &Diagnosis) -> String {
+    let mut text = String::new();
+    for Finding { check, health, message, command } in &diagnosis.findings {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{health:<8} {:<14} {message}", check.name());
+        if let Some(command) = command {
+            let _ = writeln!(text, "{:24}$ {command}", "");
+        }
+    }
+    text
+}

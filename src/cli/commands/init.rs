@@ -1,0 +1,94 @@
+//! `pya init`: the files that a project needs to be launched. Nothing is sent.
+//!
+//! The plan of the local part is the same for `pya launch`, and is made here for both.
+
+use serde_json::json;
+
+use super::project::local_root;
+use crate::cli::args::{Detect, Init};
+use crate::cli::context::{Context, working_folder};
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::settings::Settings;
+use crate::client::BaseUrl;
+use crate::error::{Error, Result};
+use crate::launch::{DetectOptions, LocalOptions, LocalPlan, own_domain, plan};
+
+pub async fn run(args: &Init, context: &Context) -> Result<Exit> {
+    let (_, local) = local_plan(&args.detect, context)?;
+    let output = &context.output;
+    tell_found(&local, output);
+    let written = if args.dry_run { Vec::new() } else { local.write()? };
+    let mut document = local.to_json();
+    document["written"] = json!(written);
+    let mut text: Vec<String> = Vec::new();
+    for (path, content) in local.writes() {
+        text.push(format!("{path}:"));
+        text.extend(content.lines().map(|line| format!("    {line}").trim_end().to_owned()));
+    }
+    output.answer(&text.join("\n"), &document);
+    output.say(&match (args.dry_run, written.is_empty()) {
+        (true, _) if local.writes().is_empty() => "nothing to write: the project is ready for pya launch".to_owned(),
+        (true, _) => "dry run, nothing was written".to_owned(),
+        (false, true) => "nothing to write: the project is ready for pya launch".to_owned(),
+        (false, false) => format!("{} written; next: pya launch", written.join(" and ")),
+    });
+    Ok(Exit::Ok)
+}
+
+/// Says what the project is, in lines of a name and a text.
+pub(super) fn tell_found(local: &LocalPlan, output: &Output) {
+    for (name, text) in local.found() {
+        output.say(&format!("{name:<13} {text}"));
+    }
+}
+
+/// What is to be done on this machine, by the options typed and the settings.
+///
+/// # Errors
+/// `Config` for whatever is wrong in them, or does not show.
+pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Settings<'a>, LocalPlan)> {
+    let here = working_folder()?;
+    let start = args.root.clone().unwrap_or_else(|| here.clone());
+    if !start.is_dir() {
+        return Err(Error::config(format!("there is no folder {}", start.display())));
+    }
+    let settings = context.settings_at(&start)?;
+    let root = local_root(args.root.as_deref(), &settings, &here);
+    let domains = settings.domains();
+    let account = settings.user_and_host();
+    let domain = match args.domain.clone().or_else(|| domains.first().cloned()) {
+        Some(domain) => domain,
+        None => account
+            .as_ref()
+            .map(|(user, host)| own_domain(user, host))
+            .map_err(|error| Error::config(format!("{error}, or name the web app with --domain")))?,
+    };
+    let table = &settings.table;
+    // An application that was typed counts before what the table says of another kind.
+    let is_typed = args.settings.is_some() || args.wsgi.is_some() || args.asgi.is_some();
+    let detect = DetectOptions {
+        settings: args.settings.clone().or_else(|| table.settings.clone().filter(|_| !is_typed)),
+        manage: table.manage.clone(),
+        wsgi: args.wsgi.clone().or_else(|| table.wsgi.clone().filter(|_| !is_typed)),
+        asgi: args.asgi.clone(),
+        env_file: args.env_file.clone(),
+        interpreter: Some(context.python.executable.clone()),
+    };
+    let (user, host) = match account {
+        Ok((user, host)) => (Some(user), Some(host)),
+        Err(_) => (None, None),
+    };
+    let is_noted = |host: &BaseUrl| host.is_public_system() && host.authority() != BaseUrl::DEFAULT_HOST;
+    let options = LocalOptions {
+        detect,
+        project: context.global.project.clone().or_else(|| table.project.clone()),
+        domain,
+        user,
+        host: host.filter(is_noted).map(|host| host.authority().to_owned()),
+        site_url: args.site_url.clone(),
+        environment: settings.environment_name().map(str::to_owned),
+    };
+    let local = plan(&root, &options)?;
+    Ok((settings, local))
+}

@@ -1,0 +1,168 @@
+//! `pya launch`: from a project to a served page.
+//!
+//! On a terminal it shows what it found and what it is going to make, and asks once; elsewhere, and with `--yes`, it does
+//! not ask. The answer is the report, also of a launch that stopped.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::createsuperuser::password;
+use super::init::{local_plan, tell_found};
+use super::open::open;
+use super::project::select_of;
+use crate::blocking::blocking;
+use crate::cli::args::Launch;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::progress::duration_text;
+use crate::cli::settings::Settings;
+use crate::client::Client;
+use crate::deploy::DeployOptions;
+use crate::error::{Error, Result};
+use crate::host::Variables;
+use crate::launch::{LaunchOptions, LaunchRecorder, LaunchReport, LocalPlan, StepRecord, StepState, Superuser, launch};
+use crate::text::counted;
+
+/// The variable with the password of the superuser, as Django has it.
+const PASSWORD: &str = "DJANGO_SUPERUSER_PASSWORD";
+const EMAIL: &str = "DJANGO_SUPERUSER_EMAIL";
+
+pub async fn run(args: &Launch, context: &Context) -> Result<Exit> {
+    let (settings, local) = local_plan(&args.detect, context)?;
+    let client = settings.client()?;
+    let output = &context.output;
+    let options = options(args, &settings, &client, output).await?;
+    tell_found(&local, output);
+    if !args.dry_run && !args.yes && std::io::stdin().is_terminal() {
+        let plan = LaunchOptions { dry_run: true, ..options.clone() };
+        let planned = perform(&client, &local, &plan, context).await;
+        if planned.error.is_some() {
+            return Ok(conclude(&planned, output));
+        }
+        for (path, text) in local.writes() {
+            output.say(&format!("{path}:"));
+            text.lines().for_each(|line| output.say(&format!("    {line}")));
+        }
+        confirm(output).await?;
+    }
+    let report = perform(&client, &local, &options, context).await;
+    let is_watched = std::io::stdout().is_terminal() && !output.is_json();
+    if report.ok && !args.dry_run && !args.no_open && is_watched {
+        let url = report.url.clone();
+        if let Err(why) = blocking(move || Ok(open(&url))).await? {
+            log::debug!("no browser was started: {why}");
+        }
+    }
+    Ok(conclude(&report, output))
+}
+
+async fn options(args: &Launch, settings: &Settings<'_>, client: &Client, output: &Output) -> Result<LaunchOptions> {
+    let table = &settings.table;
+    let remote_root = match &table.remote_root {
+        Some(_) => Some(settings.remote_root(None, client.user(), "")?),
+        None => None,
+    };
+    let superuser = match &args.superuser {
+        Some(name) if !args.dry_run => {
+            let password = Variables::new([(PASSWORD.to_owned(), password(output).await?)])?;
+            let email = std::env::var(EMAIL).ok().filter(|email| !email.is_empty());
+            Some(Superuser { name: name.clone(), email, password })
+        }
+        Some(name) => Some(Superuser { name: name.clone(), email: None, password: Variables::default() }),
+        None => None,
+    };
+    Ok(LaunchOptions {
+        site_url: args.detect.site_url.clone().or_else(|| table.site_url.clone()),
+        python: args.python.clone(),
+        virtualenv: args.virtualenv.clone(),
+        replace_wsgi: args.replace_wsgi,
+        superuser,
+        dry_run: args.dry_run,
+        remote_root,
+        select: select_of(settings)?,
+        deploy: DeployOptions { delete: table.delete, max_delete: table.max_delete, ..DeployOptions::default() },
+    })
+}
+
+/// Launches, and tells of each step as it ends.
+async fn perform(client: &Client, local: &LocalPlan, options: &LaunchOptions, context: &Context) -> LaunchReport {
+    let (bars, is_quiet) = (context.output.bars().clone(), context.output.is_quiet());
+    let bar = context.output.is_watched().then(|| bars.add(indicatif::ProgressBar::new_spinner()));
+    if let Some(bar) = &bar {
+        bar.enable_steady_tick(Duration::from_millis(120));
+    }
+    let spinner = bar.clone();
+    let show = move |record: &StepRecord| {
+        if let (StepState::Running, Some(bar)) = (record.state, &spinner) {
+            bar.set_message(record.step);
+        }
+        if let (Some(line), false) = (line(record), is_quiet) {
+            let line = crate::cli::terminal::printable(&line).into_owned();
+            bars.suspend(|| {
+                // Where stderr has no reader, nobody is told.
+                let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{line}\n").as_bytes());
+            });
+        }
+    };
+    let recorder = LaunchRecorder::new(Arc::new(show));
+    let so_far = recorder.clone();
+    context.on_interrupt(move |output| {
+        let report = so_far.report();
+        output.answer("", &report.to_json());
+        output.say("interrupted: launch it again to go on from here");
+    });
+    let report = launch(client, local, options, &recorder).await;
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    context.on_interrupt(|_| ());
+    report
+}
+
+/// The line about a step that has ended; a failure is told at the end.
+fn line(record: &StepRecord) -> Option<String> {
+    let mark = match record.state {
+        StepState::Running | StepState::Failed => return None,
+        StepState::Done => "done",
+        StepState::Skipped => "ok",
+        StepState::Planned => "plan",
+    };
+    Some(format!("{mark:<5} {:<21} {}", record.step, record.detail))
+}
+
+async fn confirm(output: &Output) -> Result<()> {
+    output.say("Launch it? [y/N]");
+    let answer = blocking(|| {
+        let mut line = String::new();
+        Ok(std::io::stdin().read_line(&mut line).is_ok().then_some(line))
+    })
+    .await?;
+    let is_yes = answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
+    if is_yes { Ok(()) } else { Err(Error::config("nothing was changed")) }
+}
+
+/// Prints the report, and returns the exit code.
+fn conclude(report: &LaunchReport, output: &Output) -> Exit {
+    let text = if report.ok && !report.dry_run { report.url.as_str() } else { "" };
+    output.answer(text, &report.to_json());
+    for warning in &report.warnings {
+        output.warn(warning);
+    }
+    if let Some(message) = report.error_message() {
+        output.failure(&message);
+        return report.kind.map_or(Exit::Failed, Exit::of_kind);
+    }
+    let time = Duration::try_from_secs_f64(report.seconds).map(duration_text).unwrap_or_default();
+    let requests = counted(usize::try_from(report.requests).unwrap_or(usize::MAX), "request");
+    if report.dry_run {
+        output.say(&format!("dry run, nothing was written; {requests}, {time}"));
+        return Exit::Ok;
+    }
+    output.say(&format!("launched; {requests}, {time}"));
+    for next in &report.next {
+        output.say(&format!("next: {next}"));
+    }
+    Exit::Ok
+}

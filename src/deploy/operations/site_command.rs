@@ -1,0 +1,45 @@
+//! `manage.py` in a web app whose agent, virtualenv and settings the caller knows: nothing is asked of the API.
+
+use super::inspect::Inspection;
+use super::maintenance::{Maintenance, Outcome};
+use crate::deploy::plan::environment::{PythonEnvironment, receipt_within};
+use crate::deploy::plan::executor::{ExecutorOptions, NO_COMMANDS};
+use crate::deploy::project::Project;
+use crate::deploy::state::folder::StateFolder;
+use crate::error::{Error, Result};
+use crate::host::{JobFolder, Operation, Variables, random_id};
+
+/// Runs `manage.py` with `args` and `variables` as `environment` says, and waits until it ends.
+///
+/// # Errors
+/// `Config` without a domain or an agent; `Job` if it could not be started; `Timeout` if it is unknown whether it ended. A
+/// command that failed is not an error.
+pub(crate) async fn manage_in_site(
+    project: &Project,
+    executors: &ExecutorOptions,
+    environment: &Inspection,
+    args: &[&str],
+    variables: Variables,
+) -> Result<Outcome> {
+    let (client, root) = (&project.client, &project.remote_root);
+    let executor = executors.for_job(client, NO_COMMANDS).await?;
+    let (Some(domain), Some(settings)) = (executors.domain.as_deref(), environment.settings.as_deref()) else {
+        return Err(Error::config("manage.py needs the domain of a web app and a settings module"));
+    };
+    let args = args.iter().map(|&arg| arg.to_owned()).collect();
+    let mut operation = PythonEnvironment::inside(domain, settings).manage(args, environment.manage.clone());
+    if let Operation::Manage { virtualenv, .. } = &mut operation {
+        virtualenv.clone_from(&environment.virtualenv);
+    }
+    let folder = StateFolder::of(client.user(), root)?;
+    let job_folder = JobFolder::new(client, folder.path());
+    let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
+    let receipt = maintenance.start(&random_id(16)?, operation, variables, receipt_within(&executor)).await?;
+    let Some(exit_status) = receipt.exit_status else { return Err(receipt.to_error()) };
+    let mut output = receipt.output.clone();
+    if let Some(error) = receipt.error.as_ref().filter(|_| exit_status != 0) {
+        output.push_str(&error.message);
+        output.push('\n');
+    }
+    Ok(Outcome { exit_status, output, truncated: receipt.truncated })
+}

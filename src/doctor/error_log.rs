@@ -1,0 +1,117 @@
+//! The last exception in the site's error log.
+
+use std::time::{Duration, SystemTime};
+
+use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
+
+use super::finding::{Check, Finding};
+use crate::client::{Client, RemotePath};
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Longer logs are not read.
+const MOST_BYTES: usize = 32 << 20;
+
+/// An older exception is history.
+const RECENT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+const TRACEBACK: &str = "Traceback (most recent call last):";
+
+pub(super) async fn examine(client: &Client, domain: &str) -> Finding {
+    let command = format!("pya logs {domain} error");
+    let log = match read(client, domain).await {
+        Ok(log) => log,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Finding::ok(Check::ErrorLog, "there is none yet"),
+        Err(Error::Decode { .. }) => return Finding::warning(Check::ErrorLog, "it is longer than 32 MiB", command),
+        Err(error) => return Finding::warning(Check::ErrorLog, error.chain(), command),
+    };
+    let Some(LastException { text, at }) = last_exception(&log) else {
+        return Finding::ok(Check::ErrorLog, "there is no exception in it");
+    };
+    let now = client.server_time().unwrap_or_else(clock::wall);
+    let when = at.map_or_else(String::new, |at| format!(" at {}", stamp(at)));
+    match at.and_then(|at| now.duration_since(at).ok()) {
+        Some(age) if age > RECENT => Finding::ok(Check::ErrorLog, format!("the last exception is old{when}: {text}")),
+        _ => Finding::warning(Check::ErrorLog, format!("the last exception{when}: {text}"), command),
+    }
+}
+
+async fn read(client: &Client, domain: &str) -> Result<String> {
+    let file = RemotePath::parse(&format!("/var/log/{domain}.error.log"))?;
+    let content = client.read_file_at_most(&file, MOST_BYTES).await?;
+    Ok(String::from_utf8_lossy(&content).into_owned())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct LastException {
+    /// Its class and message, in one line.
+    text: String,
+    at: Option<SystemTime>,
+}
+
+/// Each line may begin with the time, as in `2026-11-29 01:02:03,123: ValueError: no`.
+fn last_exception(log: &str) -> Option<LastException> {
+    let start = log.rfind(TRACEBACK)?;
+    let line_start = log[..start].rfind('\n').map_or(0, |at| at + 1);
+    let mut lines = log[line_start..].lines();
+    let (at, _) = timed(lines.next()?);
+    let text = lines.map(|line| timed(line).1).find(|line| !line.is_empty() && !line.starts_with([' ', '\t', '+']))?;
+    Some(LastException { text: text.trim().to_owned(), at })
+}
+
+/// A line's time and the rest of it.
+fn timed(line: &str) -> (Option<SystemTime>, &str) {
+    let Some((time, rest)) = line.split_once(": ").filter(|(time, _)| (19..=27).contains(&time.len())) else {
+        return (None, line);
+    };
+    match moment(time) {
+        Some(moment) => (Some(moment), rest),
+        None => (None, line),
+    }
+}
+
+/// A time such as `2026-11-29 01:02:03,123`, in UTC.
+fn moment(text: &str) -> Option<SystemTime> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u8>().ok();
+    let year = text.get(..4)?.parse().ok()?;
+    let date = Date::from_calendar_date(year, Month::try_from(number(5, 7)?).ok()?, number(8, 10)?).ok()?;
+    let time = Time::from_hms(number(11, 13)?, number(14, 16)?, number(17, 19)?).ok()?;
+    Some(PrimitiveDateTime::new(date, time).assume_utc().into())
+}
+
+fn stamp(moment: SystemTime) -> String {
+    let moment = OffsetDateTime::from(moment);
+    format!("{} {:02}:{:02}", moment.date(), moment.hour(), moment.minute())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    #[test]
+    fn the_last_exception_is_found_with_its_time() {
+        let log = "2026-11-28 01:02:03,000: Traceback (most recent call last):\n2026-11-28 01:02:03,000: ValueError: old\n\
+                   2026-11-29 01:02:03,123: Error running WSGI application\n\
+                   2026-11-29 01:02:03,123: Traceback (most recent call last):\n\
+                   2026-11-29 01:02:03,123:   File \"/var/www/x.py\", line 1, in <module>\n\
+                   2026-11-29 01:02:03,123:     import nothing: here\n\
+                   2026-11-29 01:02:03,123: ModuleNotFoundError: No module named 'nothing'\n\
+                   2026-11-29 01:02:04,123: served\n";
+        let found = last_exception(log).unwrap();
+        assert_eq!(found.text, "ModuleNotFoundError: No module named 'nothing'");
+        assert_eq!(stamp(found.at.unwrap()), "2026-11-29 01:02");
+        let plain = "Traceback (most recent call last):\n  File \"x\"\nKeyError: 'a'\n";
+        assert_eq!(last_exception(plain), Some(LastException { text: "KeyError: 'a'".into(), at: None }));
+        assert_eq!(last_exception("all is well\n"), None);
+        assert_eq!(last_exception("Traceback (most recent call last):\n"), None);
+    }
+
+    #[test]
+    fn times_are_read_in_utc() {
+        assert_eq!(moment("1970-01-01 00:01:00,5"), Some(UNIX_EPOCH + Duration::from_secs(60)));
+        assert_eq!(moment("yesterday at noon ..."), None);
+        assert_eq!(timed("KeyError: a name of no time: b"), (None, "KeyError: a name of no time: b"));
+    }
+}

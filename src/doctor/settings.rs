@@ -1,0 +1,98 @@
+//! The Django settings as the host has them, which the agent imports there.
+
+use super::examination::Examination;
+use super::finding::{Check, Finding};
+use super::site::Site;
+use crate::deploy::{ExecutorChoice, ExecutorOptions, Inspection, inspect_settings};
+use crate::host::InspectResult;
+
+/// Has the settings imported, and looks at those that decide whether visitors are served. Needs the agent.
+pub(super) async fn examine(
+    examination: &Examination,
+    site: &Site,
+    has_agent: bool,
+) -> (Vec<Finding>, Option<InspectResult>) {
+    let domain = &site.domain;
+    if !has_agent {
+        let message = "they were not looked at, since no agent answers";
+        return (vec![Finding::warning(Check::Settings, message, format!("pya agent install {domain}"))], None);
+    }
+    let executors = ExecutorOptions {
+        choice: ExecutorChoice::Webapp,
+        domain: Some(domain.clone()),
+        site_url: examination.site_url.clone(),
+        ..ExecutorOptions::default()
+    };
+    let inspection = Inspection {
+        manage: examination.manage.clone(),
+        settings: examination.settings.clone(),
+        virtualenv: Some(site.field("virtualenv_path").to_owned()).filter(|path| !path.is_empty()),
+    };
+    let inspected = match inspect_settings(&examination.project, &executors, &inspection).await {
+        Ok(inspected) => inspected,
+        Err(error) => {
+            let why = error.chain();
+            // The usual reason: something was added to the requirements.
+            let command = if why.contains("No module named") {
+                "pya deploy --requirements requirements.txt"
+            } else {
+                "pya manage check"
+            };
+            return (vec![Finding::error(Check::Settings, format!("they cannot be imported: {why}"), command)], None);
+        }
+    };
+    let name = if inspected.settings.is_empty() { "the settings" } else { &inspected.settings };
+    let mut findings = vec![Finding::ok(Check::Settings, format!("{name}, with Django {}", inspected.django))];
+    findings.push(if is_allowed(domain, &inspected.allowed_hosts) {
+        Finding::ok(Check::AllowedHosts, format!("it has {domain}"))
+    } else {
+        let message = format!("it lacks {domain}, so every page is answered with 400: add it in {name}, and deploy");
+        Finding::error(Check::AllowedHosts, message, "pya deploy")
+    });
+    findings.push(if inspected.debug {
+        let message =
+            format!("it is on, which shows visitors what nobody should see: turn it off in {name}, and deploy");
+        Finding::warning(Check::Debug, message, "pya deploy")
+    } else {
+        Finding::ok(Check::Debug, "it is off")
+    });
+    findings.push(if inspected.has_secret_key {
+        Finding::ok(Check::SecretKey, "it is set")
+    } else {
+        let message = format!("it is not set: read it from the environment in {name}, and set it there");
+        Finding::error(Check::SecretKey, message, "pya env set SECRET_KEY")
+    });
+    (findings, Some(inspected))
+}
+
+/// Whether Django answers at a domain: it must be listed, or a domain above it with a leading dot.
+fn is_allowed(domain: &str, allowed: &[String]) -> bool {
+    allowed.iter().any(|pattern| {
+        let pattern = pattern.to_lowercase();
+        match pattern.strip_prefix('.') {
+            Some(above) => domain == above || domain.strip_suffix(above).is_some_and(|rest| rest.ends_with('.')),
+            None => pattern == "*" || pattern == domain,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_allowed_as_django_allows_them() {
+        for (pattern, expected) in [
+            ("me.example.com", true),
+            ("ME.example.com", true),
+            (".example.com", true),
+            (".me.example.com", true),
+            ("*", true),
+            ("example.com", false),
+            (".xample.com", false),
+            ("", false),
+        ] {
+            assert_eq!(is_allowed("me.example.com", &[pattern.to_owned()]), expected, "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The web app: whether there is one, whether it is served, and what its WSGI file and its agent say.
+
+use std::time::SystemTime;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::examination::Examination;
+use super::finding::{Check, Finding};
+use crate::clock;
+use crate::deploy::expiry_day;
+use crate::error::ErrorKind;
+use crate::host::{Agents, Status, Unreachable, WsgiCode, wsgi_file};
+use crate::text::first_few;
+
+/// From this many days on there is a warning.
+const EXPIRES_SOON: i64 = 7;
+
+/// More than a WSGI file has, in bytes.
+const MOST_BYTES: usize = 4 << 20;
+
+/// The web app that is examined.
+pub(super) struct Site {
+    pub domain: String,
+    /// As the service lists it.
+    pub record: Value,
+}
+
+impl Site {
+    /// A field of it; empty if it has no value.
+    pub fn field(&self, name: &str) -> &str {
+        self.record[name].as_str().unwrap_or_default()
+    }
+}
+
+/// The web app of the domain that is configured, or else the account's only one.
+pub(super) fn find(apps: &[Value], configured: Option<&str>) -> (Vec<Finding>, Option<Site>) {
+    let name = |app: &Value| app["domain_name"].as_str().unwrap_or_default().to_owned();
+    let site = |app: &Value| Some(Site { domain: name(app).to_lowercase(), record: app.clone() });
+    let found = match configured {
+        Some(domain) => apps.iter().find(|app| name(app).eq_ignore_ascii_case(domain)),
+        None if apps.len() == 1 => apps.first(),
+        None => None,
+    };
+    let names = first_few(apps.iter().map(name));
+    let finding = match (configured, found) {
+        (Some(domain), Some(_)) => Finding::ok(Check::Domain, domain),
+        (Some(domain), None) if apps.is_empty() => Finding::error(
+            Check::Domain,
+            format!("the account has no web app, so {domain} is not served"),
+            "pya launch",
+        ),
+        (Some(domain), None) => Finding::error(
+            Check::Domain,
+            format!("the account has no web app {domain}, but {names}: correct domain under [tool.pythonanywhere]"),
+            "pya init",
+        ),
+        (None, Some(app)) => {
+            let message = format!("none is configured; the account's only web app is {}", name(app));
+            Finding::warning(Check::Domain, message, "pya init")
+        }
+        (None, None) if apps.is_empty() => Finding::error(Check::Domain, "the account has no web app", "pya launch"),
+        (None, None) => Finding::error(
+            Check::Domain,
+            format!("none is configured, and the account has several web apps: {names}"),
+            "pya init",
+        ),
+    };
+    (vec![finding], found.and_then(site))
+}
+
+/// Looks at the web app's record and at its WSGI file.
+pub(super) async fn examine(examination: &Examination, site: &Site) -> Vec<Finding> {
+    let domain = &site.domain;
+    let mut findings = Vec::new();
+    findings.push(if site.record["enabled"] == Value::Bool(false) {
+        Finding::error(Check::WebApp, "it is disabled", format!("pya webapps enable {domain}"))
+    } else {
+        Finding::ok(Check::WebApp, format!("it is enabled, with Python {}", site.field("python_version")))
+    });
+    let now = examination.project.client.server_time().unwrap_or_else(clock::wall);
+    findings.extend(expiry(site.field("expiry"), now));
+    findings.push(examine_wsgi(examination, domain).await);
+    findings
+}
+
+fn expiry(text: &str, now: SystemTime) -> Option<Finding> {
+    let day = expiry_day(text)?;
+    let left = (day - OffsetDateTime::from(now).date()).whole_days();
+    let extend = "pya open --dashboard";
+    Some(match left {
+        ..0 => Finding::error(Check::Expiry, format!("it expired on {day}: extend it on the page Web"), extend),
+        0..EXPIRES_SOON => {
+            let message = format!("it expires on {day}, in {left} days: extend it on the page Web");
+            Finding::warning(Check::Expiry, message, extend)
+        }
+        _ => Finding::ok(Check::Expiry, format!("it is served until {day}")),
+    })
+}
+
+async fn examine_wsgi(examination: &Examination, domain: &str) -> Finding {
+    let project = &examination.project;
+    let file = match wsgi_file(domain) {
+        Ok(file) => file,
+        Err(error) => return Finding::error(Check::WsgiFile, error.chain(), "pya init"),
+    };
+    let text = match project.client.read_file_at_most(&file, MOST_BYTES).await {
+        Ok(content) => String::from_utf8_lossy(&content).into_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Finding::error(Check::WsgiFile, format!("there is no {file}"), "pya launch");
+        }
+        Err(error) => return Finding::error(Check::WsgiFile, error.chain(), format!("pya cat {file}")),
+    };
+    let code = WsgiCode::read(&text, file.as_str(), project.client.user());
+    if code.is_placeholder {
+        let message = format!("{file} is the one that says hello, so nothing of yours is served");
+        return Finding::error(Check::WsgiFile, message, "pya launch");
+    }
+    let root = project.remote_root.as_str();
+    let is_in = |path: &String| path == root || path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
+    if !code.path.is_empty() && !code.path.iter().any(is_in) {
+        let message = format!("{file} imports from {}, not from {root}", first_few(code.path.iter().cloned()));
+        return Finding::error(Check::WsgiFile, message, "pya launch --replace-wsgi");
+    }
+    match (&code.settings, &examination.settings) {
+        (Some(there), Some(configured)) if there != configured => Finding::warning(
+            Check::WsgiFile,
+            format!("it uses the settings {there}, but {configured} is configured"),
+            "pya launch --replace-wsgi",
+        ),
+        _ => Finding::ok(Check::WsgiFile, file.to_string()),
+    }
+}
+
+/// Looks at the agent, and whether it answers.
+pub(super) async fn examine_agent(examination: &Examination, site: &Site) -> (Finding, bool) {
+    let domain = &site.domain;
+    let install = format!("pya agent install {domain}");
+    let report = match Agents::new(&examination.project.client, domain, examination.site_url.as_deref()) {
+        Ok(agents) => agents.status().await,
+        Err(error) => Err(error),
+    };
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => {
+            return (Finding::error(Check::Agent, error.chain(), format!("pya agent status {domain}")), false);
+        }
+    };
+    let said = report.status.to_string();
+    let finding = match &report.status {
+        Status::Ready { application_failed: Some(_), .. } => {
+            Finding::error(Check::Agent, said, format!("pya logs {domain} error"))
+        }
+        Status::Ready { is_current: true, damaged, .. } if damaged.is_empty() => match report.warnings.first() {
+            Some(warning) => Finding::warning(Check::Agent, warning, format!("pya agent status {domain}")),
+            None => Finding::ok(Check::Agent, said),
+        },
+        Status::Ready { .. } | Status::OtherVersion(_) => Finding::warning(Check::Agent, said, install),
+        Status::NotInstalled => {
+            let message = "it is not installed, so a deploy takes a request per file, and no command runs on the host";
+            Finding::warning(Check::Agent, message, install)
+        }
+        Status::Unreachable(why) => {
+            let command = match why {
+                Unreachable::Disabled => format!("pya webapps enable {domain}"),
+                Unreachable::Damaged(_) => install,
+                Unreachable::NotLoaded | Unreachable::NoToken | Unreachable::OtherToken => {
+                    format!("pya reload {domain}")
+                }
+                Unreachable::Mapped(_) => format!("pya webapps static-files list {domain}"),
+                Unreachable::Elsewhere(_) => format!("pya logs {domain} error"),
+            };
+            Finding::error(Check::Agent, said, command)
+        }
+    };
+    (finding, matches!(report.status, Status::Ready { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::doctor::finding::Health;
+
+    #[test]
+    fn the_last_week_is_a_warning() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_796_083_200); // 2026-12-01
+        for (day, expected) in [
+            ("2026-11-30", Some(Health::Error)),
+            ("2026-12-01", Some(Health::Warning)),
+            ("2026-12-07", Some(Health::Warning)),
+            ("2026-12-08", Some(Health::Ok)),
+            ("", None),
+        ] {
+            assert_eq!(expiry(day, now).map(|finding| finding.health), expected, "{day}");
+        }
+    }
+
+    #[test]
+    fn the_only_web_app_is_taken_where_none_is_configured() {
+        let apps = [json!({"domain_name": "A.example.com"}), json!({"domain_name": "b.example.com"})];
+        let found = |apps: &[Value], configured| {
+            let (findings, site) = find(apps, configured);
+            (findings[0].health, site.map(|site| site.domain))
+        };
+        assert_eq!(found(&apps, Some("a.Example.com")), (Health::Ok, Some("a.example.com".into())));
+        assert_eq!(found(&apps, Some("c.example.com")), (Health::Error, None));
+        assert_eq!(found(&apps, None), (Health::Error, None));
+        assert_eq!(found(&apps[1..], None), (Health::Warning, Some("b.example.com".into())));
+        assert_eq!(found(&[], None), (Health::Error, None));
+    }
+}

@@ -1,0 +1,399 @@
+//! The project in a folder: what kind it is, what serves it, and what it needs. Found by reading, never by importing.
+//!
+//! Where several things could be meant, nothing is guessed: the error lists them and names the option that decides.
+
+use std::path::{Path, PathBuf};
+
+use super::env_file;
+use super::python_version::{self, RequiredPython};
+use super::requirements::{self, Installed, Requirements};
+use super::settings::{Settings, module_file};
+use super::wsgi_app::{self, Application};
+use crate::error::{Error, Result};
+use crate::host::{checked_settings, settings_module};
+use crate::setting::Setting;
+
+/// The module that [`generated`](crate::launch) settings are in.
+pub(crate) const GENERATED_SETTINGS: &str = "settings_pythonanywhere";
+
+/// Folders that hold no project of the user's.
+const NOT_PROJECTS: [&str; 5] = ["node_modules", "site-packages", "__pycache__", "build", "dist"];
+
+/// What the caller has decided already.
+#[derive(Debug, Clone, Default)]
+pub struct DetectOptions {
+    /// The settings module.
+    pub settings: Option<String>,
+    /// Where `manage.py` is, relative to the root.
+    pub manage: Option<String>,
+    /// A WSGI application, as `module:name`.
+    pub wsgi: Option<String>,
+    /// An ASGI application, likewise.
+    pub asgi: Option<String>,
+    /// The environment file.
+    pub env_file: Option<PathBuf>,
+    /// The Python that runs the command, whose packages show releases.
+    pub interpreter: Option<PathBuf>,
+}
+
+/// What kind of project it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProjectKind {
+    /// With `manage.py`.
+    Django {
+        /// Where that is, relative to the root.
+        manage: String,
+        /// The settings module of the user's.
+        settings: String,
+        /// Its file.
+        settings_file: PathBuf,
+    },
+    /// Another WSGI application.
+    Wsgi(Application),
+    /// An ASGI application.
+    Asgi(Application),
+}
+
+/// A project on this machine.
+#[derive(Debug, Clone)]
+pub struct DetectedProject {
+    /// Its folder.
+    pub root: PathBuf,
+    /// What serves it.
+    pub kind: ProjectKind,
+    /// The folder of its code, relative to the root: where Python imports from.
+    pub source: String,
+    /// What its settings say; empty if it is not Django.
+    pub settings: Settings,
+    /// What is installed for it.
+    pub requirements: Requirements,
+    /// Which Python it asks for.
+    pub python: Option<RequiredPython>,
+    /// Its environment file.
+    pub env_file: Option<PathBuf>,
+}
+
+impl DetectedProject {
+    /// In a few words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.kind {
+            ProjectKind::Django { manage, settings, .. } => format!("Django ({manage}, settings {settings})"),
+            ProjectKind::Wsgi(application) => format!("a WSGI application ({})", application.spelled()),
+            ProjectKind::Asgi(application) => format!("an ASGI application ({})", application.spelled()),
+        }
+    }
+
+    /// The folder of its code on this machine.
+    #[must_use]
+    pub fn source_folder(&self) -> PathBuf {
+        if self.source.is_empty() { self.root.clone() } else { self.root.join(&self.source) }
+    }
+}
+
+/// Finds out what is in the folder `root`.
+///
+/// # Errors
+/// `Config` if that is not one project for certain, with what decides it; `Local` if something cannot be read.
+pub fn detect(root: &Path, options: &DetectOptions) -> Result<DetectedProject> {
+    let root = root.canonicalize().map_err(|source| Error::Local { path: root.to_owned(), source })?;
+    let pyproject = read_pyproject(&root)?;
+    let (kind, source) = kind_of(&root, options)?;
+    let source_folder = if source.is_empty() { root.clone() } else { root.join(&source) };
+    let (settings, framework) = match &kind {
+        ProjectKind::Django { settings, .. } => (Settings::read(&source_folder, settings), Some("django".to_owned())),
+        ProjectKind::Wsgi(application) | ProjectKind::Asgi(application) => {
+            (Settings::default(), application.framework.clone())
+        }
+    };
+    let installed = Installed::of(&root, options.interpreter.as_deref());
+    let requirements =
+        requirements::find(&root, &source, pyproject.as_ref(), framework.as_deref(), Some(&settings), &installed)?;
+    let env_file = match &options.env_file {
+        Some(file) if !file.is_file() => {
+            return Err(Error::config(format!("there is no environment file {}", file.display())));
+        }
+        Some(file) => Some(file.clone()),
+        None => env_file::find(&root, &source),
+    };
+    let python = python_version::required(&root, pyproject.as_ref());
+    Ok(DetectedProject { root, kind, source, settings, requirements, python, env_file })
+}
+
+fn read_pyproject(root: &Path) -> Result<Option<toml::Table>> {
+    let path = root.join("pyproject.toml");
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(Error::Local { path, source }),
+        Ok(text) => text,
+    };
+    let parsed = text.parse().map(Some);
+    parsed.map_err(|error: toml::de::Error| Error::config(format!("{}: {error}", path.display())))
+}
+
+/// The kind of a project, and the folder of its code.
+fn kind_of(root: &Path, options: &DetectOptions) -> Result<(ProjectKind, String)> {
+    if options.wsgi.is_some() && options.asgi.is_some() {
+        return Err(Error::config(format!("{} and {} name two applications: give one", Setting::Wsgi, Setting::Asgi)));
+    }
+    if let Some(named) = &options.wsgi {
+        return Ok((ProjectKind::Wsgi(wsgi_app::named(root, named, true)?), String::new()));
+    }
+    if let Some(named) = &options.asgi {
+        return Ok((ProjectKind::Asgi(wsgi_app::named(root, named, false)?), String::new()));
+    }
+    if let Some(manage) = find_manage(root, options.manage.as_deref())? {
+        let source = manage.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+        let folder = if source.is_empty() { root.to_owned() } else { root.join(&source) };
+        let settings = find_settings(&folder, &root.join(&manage), options.settings.as_deref())?;
+        let Some(settings_file) = module_file(&folder, &settings) else {
+            return Err(Error::config(format!(
+                "there is no settings module {settings} in {}: name it with {}",
+                folder.display(),
+                Setting::Settings
+            )));
+        };
+        return Ok((ProjectKind::Django { manage, settings, settings_file }, source));
+    }
+    if options.settings.is_some() {
+        return Err(Error::config(format!(
+            "there is no manage.py in {} or in a folder of it, so no Django settings can be used",
+            root.display()
+        )));
+    }
+    match wsgi_app::find(root)? {
+        Some(application) if application.is_wsgi => Ok((ProjectKind::Wsgi(application), String::new())),
+        Some(application) => Ok((ProjectKind::Asgi(application), String::new())),
+        None => Err(Error::config(format!(
+            "no project was found in {}: there is no manage.py, and no application in app.py, wsgi.py, flask_app.py or \
+             main.py. Run this in the project's folder, or name the application ({} MODULE:NAME)",
+            root.display(),
+            Setting::Wsgi
+        ))),
+    }
+}
+
+/// Where `manage.py` is, relative to the root: there, or one folder down.
+fn find_manage(root: &Path, named: Option<&str>) -> Result<Option<String>> {
+    if let Some(named) = named {
+        if root.join(named).is_file() {
+            return Ok(Some(named.to_owned()));
+        }
+        return Err(Error::config(format!("manage = {named:?}: there is no such file in {}", root.display())));
+    }
+    if root.join("manage.py").is_file() {
+        return Ok(Some("manage.py".to_owned()));
+    }
+    let found: Vec<String> = subfolders(root)
+        .into_iter()
+        .filter(|name| root.join(name).join("manage.py").is_file())
+        .map(|name| format!("{name}/manage.py"))
+        .collect();
+    match found.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
+        several => Err(Error::config(format!(
+            "there are several projects in {}: {}. Name the folder of one, or write manage = {:?} under \
+             [tool.pythonanywhere] in pyproject.toml",
+            root.display(),
+            several.join(", "),
+            several[0]
+        ))),
+    }
+}
+
+/// The folders in a folder that may hold code of the user's, sorted.
+fn subfolders(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.path().is_dir() && !entry.path().join("pyvenv.cfg").exists())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.') && !NOT_PROJECTS.contains(&name.as_str()))
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+/// The settings module: the one named, else that of the project's `wsgi.py`, else that of its `manage.py`, else the only
+/// one that there is.
+fn find_settings(source: &Path, manage: &Path, named: Option<&str>) -> Result<String> {
+    if let Some(named) = named {
+        return checked_settings(named).map(str::to_owned);
+    }
+    let mut of_wsgi: Vec<String> = wsgi_files(source)
+        .iter()
+        .filter_map(|file| settings_module(&std::fs::read_to_string(file).ok()?).map(str::to_owned))
+        .filter(|module| is_usable(source, module))
+        .collect();
+    of_wsgi.sort_unstable();
+    of_wsgi.dedup();
+    match of_wsgi.as_slice() {
+        [one] => return Ok(one.clone()),
+        [] => {}
+        several => return Err(ambiguous(several)),
+    }
+    let text = std::fs::read_to_string(manage).unwrap_or_default();
+    if let Some(module) = settings_module(&text).filter(|module| is_usable(source, module)) {
+        return Ok(module.to_owned());
+    }
+    match candidates(source).as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(Error::config(format!(
+            "no settings module was found in {}: name it with {} MODULE",
+            source.display(),
+            Setting::Settings
+        ))),
+        several => Err(ambiguous(several)),
+    }
+}
+
+fn ambiguous(candidates: &[String]) -> Error {
+    Error::config(format!(
+        "the settings could be one of several: {}. Choose one with {} MODULE",
+        candidates.join(", "),
+        Setting::Settings
+    ))
+}
+
+/// Whether a module exists and sets anything: the package of settings that are split may be empty.
+fn is_usable(source: &Path, module: &str) -> bool {
+    module_file(source, module).is_some_and(|file| {
+        let is_package = file.file_name().is_some_and(|name| name == "__init__.py");
+        !is_package || !Settings::read(source, module).is_empty()
+    })
+}
+
+/// The files called `wsgi.py`, in the packages of the project.
+fn wsgi_files(source: &Path) -> Vec<PathBuf> {
+    let mut files = vec![source.join("wsgi.py")];
+    for package in subfolders(source) {
+        let folder = source.join(&package);
+        files.push(folder.join("wsgi.py"));
+        files.extend(subfolders(&folder).iter().map(|inner| folder.join(inner).join("wsgi.py")));
+    }
+    files.retain(|file| file.is_file());
+    files
+}
+
+/// Modules that look like settings by their names.
+fn candidates(source: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut look = |folder: &Path, prefix: &str| {
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".py").map(str::to_owned))
+            .collect();
+        names.sort_unstable();
+        let is_package = prefix.ends_with("settings.");
+        for name in names {
+            let is_settings = if is_package { name != "__init__" } else { name.starts_with("settings") };
+            if is_settings && name != GENERATED_SETTINGS {
+                found.push(format!("{prefix}{name}"));
+            }
+        }
+    };
+    look(source, "");
+    look(&source.join("settings"), "settings.");
+    for package in subfolders(source) {
+        look(&source.join(&package), &format!("{package}."));
+        look(&source.join(&package).join("settings"), &format!("{package}.settings."));
+    }
+    found.dedup();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANAGE: &str =
+        "import os\ndef main():\n    os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n";
+    const WSGI: &str = "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n";
+    const SETTINGS: &str = "DEBUG = True\n";
+
+    fn detected(files: &[(&str, &str)], options: &DetectOptions) -> Result<DetectedProject> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        detect(folder.path(), options)
+    }
+
+    fn django(files: &[(&str, &str)]) -> (String, String, String) {
+        let project = detected(files, &DetectOptions::default()).unwrap();
+        match project.kind {
+            ProjectKind::Django { manage, settings, .. } => (manage, settings, project.source),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn startproject_is_found_at_the_root_and_one_folder_down() {
+        let files = [("manage.py", MANAGE), ("mysite/wsgi.py", WSGI), ("mysite/settings.py", SETTINGS)];
+        assert_eq!(django(&files), ("manage.py".into(), "mysite.settings".into(), String::new()));
+        let below: Vec<(String, &str)> = files.iter().map(|(name, text)| (format!("web/{name}"), *text)).collect();
+        let below: Vec<(&str, &str)> = below.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+        assert_eq!(django(&below), ("web/manage.py".into(), "mysite.settings".into(), "web".into()));
+    }
+
+    #[test]
+    fn the_settings_of_wsgi_py_come_before_those_of_manage_py() {
+        let production = "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings.production')\n";
+        let dev = MANAGE.replace("mysite.settings", "mysite.settings.dev");
+        let split = [
+            ("manage.py", dev.as_str()),
+            ("mysite/wsgi.py", production),
+            ("mysite/settings/__init__.py", ""),
+            ("mysite/settings/base.py", SETTINGS),
+            ("mysite/settings/dev.py", "from .base import *"),
+            ("mysite/settings/production.py", "from .base import *"),
+        ];
+        assert_eq!(django(&split).1, "mysite.settings.production");
+        assert_eq!(django(&[split[0], split[2], split[3], split[4], split[5]]).1, "mysite.settings.dev");
+    }
+
+    #[test]
+    fn several_candidates_are_listed_and_the_option_decides() {
+        let files = [
+            ("manage.py", MANAGE),
+            ("mysite/wsgi.py", WSGI),
+            ("mysite/settings/__init__.py", ""),
+            ("mysite/settings/base.py", SETTINGS),
+            ("mysite/settings/production.py", "from .base import *"),
+        ];
+        let error = detected(&files, &DetectOptions::default()).unwrap_err();
+        let words = error.to_string();
+        assert_eq!(error.kind(), crate::ErrorKind::Config);
+        assert!(words.contains("mysite.settings.base, mysite.settings.production"), "{words}");
+        let options = DetectOptions { settings: Some("mysite.settings.production".into()), ..DetectOptions::default() };
+        assert!(detected(&files, &options).is_ok());
+        let options = DetectOptions { settings: Some("mysite.settings.none".into()), ..DetectOptions::default() };
+        assert!(detected(&files, &options).unwrap_err().to_string().contains("mysite.settings.none"));
+    }
+
+    #[test]
+    fn several_projects_are_listed() {
+        let error = detected(&[("a/manage.py", MANAGE), ("b/manage.py", MANAGE)], &DetectOptions::default());
+        assert!(error.unwrap_err().to_string().contains("a/manage.py, b/manage.py"));
+        let error = detected(&[("readme.txt", "")], &DetectOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("MODULE:NAME"), "{error}");
+        // A virtualenv's own is none.
+        let hidden = [("venv/pyvenv.cfg", ""), ("venv/manage.py", MANAGE), (".git/manage.py", MANAGE)];
+        assert!(detected(&hidden, &DetectOptions::default()).is_err());
+    }
+
+    #[test]
+    fn other_applications_are_found_too() {
+        let project =
+            detected(&[("flask_app.py", "app = Flask(__name__)\n"), (".env", "A=1\n")], &DetectOptions::default());
+        let project = project.unwrap();
+        assert_eq!(project.describe(), "a WSGI application (flask_app:app)");
+        assert!(project.env_file.is_some());
+        let asgi = detected(&[("main.py", "app = FastAPI()\n")], &DetectOptions::default()).unwrap();
+        assert!(matches!(asgi.kind, ProjectKind::Asgi(_)));
+    }
+}

@@ -1,0 +1,184 @@
+//! What Django settings modules say, as far as their text shows: of a module and of those that it imports everything from.
+//!
+//! A value that is set under a condition, or computed, is known to be set and no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::source::{self, statements};
+
+/// More files than any settings are split into.
+const MOST_FILES: usize = 30;
+
+/// How a setting is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// The expression.
+    pub text: String,
+    /// Whether it is what counts in the end: the last assignment, under no condition.
+    pub is_certain: bool,
+}
+
+/// What the text of a settings module shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    values: BTreeMap<String, Assigned>,
+    /// The release of Django whose `startproject` wrote it.
+    pub written_by: Option<String>,
+}
+
+/// The file of a module, if it is one below `source`.
+#[must_use]
+pub fn module_file(source: &Path, module: &str) -> Option<PathBuf> {
+    let base = module.split('.').fold(source.to_owned(), |path, part| path.join(part));
+    let file = base.with_file_name(format!("{}.py", base.file_name()?.to_str()?));
+    [file, base.join("__init__.py")].into_iter().find(|candidate| candidate.is_file())
+}
+
+impl Settings {
+    /// Reads a module below `source`, and those that it imports everything from.
+    #[must_use]
+    pub fn read(source: &Path, module: &str) -> Self {
+        let mut settings = Self::default();
+        settings.add(source, module, true, &mut BTreeSet::new());
+        settings
+    }
+
+    fn add(&mut self, source: &Path, module: &str, is_certain: bool, seen: &mut BTreeSet<PathBuf>) {
+        let Some(file) = module_file(source, module) else { return };
+        let Ok(text) = std::fs::read_to_string(&file) else { return };
+        if seen.len() >= MOST_FILES || !seen.insert(file.clone()) {
+            return;
+        }
+        if let Some(release) = written_by(&text) {
+            self.written_by = Some(release);
+        }
+        let is_package = file.file_name().is_some_and(|name| name == "__init__.py");
+        for statement in statements(&text) {
+            let is_certain = is_certain && statement.indent == 0;
+            if let Some((name, value)) = statement.assignment() {
+                let text = value.to_owned();
+                let is_whole = !is_extended(&statement.text);
+                self.values.insert(name.to_owned(), Assigned { text, is_certain: is_certain && is_whole });
+            } else if let Some(other) = statement.star_import() {
+                self.add(source, &absolute(module, is_package, other), is_certain, seen);
+            }
+        }
+    }
+
+    /// How a setting is set, if it is.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Assigned> {
+        self.values.get(name)
+    }
+
+    /// Whether nothing is set at all: an empty package, for example.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The text of a setting that is a plain text for certain.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let assigned = self.get(name).filter(|assigned| assigned.is_certain)?;
+        source::text_value(&assigned.text)
+    }
+
+    /// The items of a setting that is a list of plain texts for certain.
+    #[must_use]
+    pub fn items(&self, name: &str) -> Option<Vec<&str>> {
+        let assigned = self.get(name).filter(|assigned| assigned.is_certain)?;
+        source::text_items(&assigned.text)
+    }
+
+    /// The environment variable that a setting is read from, as in `os.environ["SECRET_KEY"]` and `env("SECRET_KEY")`.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let text = &self.get(name)?.text;
+        ["environ[", "environ.get(", "getenv(", "config(", "env(", "env.str(", "env["].iter().find_map(|call| {
+            let rest = text.split_once(call)?.1.trim_start();
+            let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+            rest[1..].split_once(quote).map(|(variable, _)| variable).filter(|variable| source::is_name(variable))
+        })
+    }
+}
+
+/// Whether a statement adds to a value rather than set it.
+fn is_extended(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(before, _)| before.ends_with(['+', '-', '|', '*']))
+}
+
+/// The module that `from … import *` names in `module`.
+fn absolute(module: &str, is_package: bool, named: &str) -> String {
+    let dots = named.chars().take_while(|c| *c == '.').count();
+    if dots == 0 {
+        return named.to_owned();
+    }
+    let mut parts: Vec<&str> = module.split('.').collect();
+    let up = if is_package { dots - 1 } else { dots };
+    parts.truncate(parts.len().saturating_sub(up));
+    parts.extend(Some(&named[dots..]).filter(|rest| !rest.is_empty()));
+    parts.join(".")
+}
+
+/// The release in "Generated by 'django-admin startproject' using Django 5.2.8."
+fn written_by(text: &str) -> Option<String> {
+    let rest = text.split_once("startproject' using Django ")?.1;
+    let release: String = rest.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    let release = release.trim_end_matches('.');
+    release.starts_with(|c: char| c.is_ascii_digit()).then(|| release.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn settings_are_read_through_what_they_import() {
+        let folder = tree(&[
+            ("site/settings/__init__.py", ""),
+            (
+                "site/settings/base.py",
+                "\"\"\"\nGenerated by 'django-admin startproject' using Django 5.2.8.\n\"\"\"\nDEBUG = True\nSTATIC_URL = 'static/'\nINSTALLED_APPS = ['a']\nSECRET_KEY = os.environ['KEY']\n",
+            ),
+            (
+                "site/settings/production.py",
+                "from .base import *\nDEBUG = False\nINSTALLED_APPS += ['b']\ntry:\n    from .local import *\nexcept ImportError:\n    pass\n",
+            ),
+        ]);
+        let settings = Settings::read(folder.path(), "site.settings.production");
+        assert_eq!(settings.get("DEBUG"), Some(&Assigned { text: "False".into(), is_certain: true }));
+        assert_eq!(settings.text("STATIC_URL"), Some("static/"));
+        assert_eq!(settings.items("INSTALLED_APPS"), None);
+        assert_eq!(settings.variable("SECRET_KEY"), Some("KEY"));
+        assert_eq!(settings.written_by.as_deref(), Some("5.2.8"));
+        assert!(Settings::read(folder.path(), "site.settings").is_empty());
+    }
+
+    #[test]
+    fn what_is_set_under_a_condition_is_uncertain() {
+        let folder =
+            tree(&[("s.py", "DEBUG = False\nif x:\n    DEBUG = True\n"), ("t.py", "from t import *\nA = 'x'\n")]);
+        assert!(!Settings::read(folder.path(), "s").get("DEBUG").unwrap().is_certain);
+        assert_eq!(Settings::read(folder.path(), "t").text("A"), Some("x"));
+    }
+
+    #[test]
+    fn relative_modules_are_resolved() {
+        assert_eq!(absolute("a.settings.production", false, ".base"), "a.settings.base");
+        assert_eq!(absolute("a.settings", true, ".base"), "a.settings.base");
+        assert_eq!(absolute("a.settings.x", false, "..common"), "a.common");
+        assert_eq!(absolute("a.settings", false, "a.other"), "a.other");
+    }
+}

@@ -1,0 +1,132 @@
+//! The table `[tool.pythonanywhere]` in `pyproject.toml`: written or completed, with all that is around it as it was.
+
+use std::path::{Path, PathBuf};
+
+use toml_edit::{DocumentMut, Item, Table, value};
+
+use crate::error::{Error, Result};
+
+/// A change of `pyproject.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableChange {
+    /// The file.
+    pub path: PathBuf,
+    /// Its text with the change.
+    pub text: String,
+    /// What is set, as the file writes it.
+    pub lines: Vec<String>,
+    /// Whether the file is new.
+    pub is_new: bool,
+}
+
+/// Sets `keys` in the table of `folder`'s `pyproject.toml`, or in the table of the environment `env` there. `None` if they
+/// are set like that already.
+///
+/// # Errors
+/// `Local` if the file cannot be read; `Config` if it is not TOML, or holds something else in place of the table.
+pub fn change(folder: &Path, env: Option<&str>, keys: &[(&str, String)]) -> Result<Option<TableChange>> {
+    let path = folder.join("pyproject.toml");
+    let (before, is_new) = match std::fs::read_to_string(&path) {
+        Ok(text) => (text, false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (String::new(), true),
+        Err(source) => return Err(Error::Local { path, source }),
+    };
+    let broken = |why: &str| Error::config(format!("{}: {why}", path.display()));
+    let mut document: DocumentMut = before.parse().map_err(|error: toml_edit::TomlError| broken(&error.to_string()))?;
+    let mut lines = Vec::new();
+    // What an environment does not say, the table says for it.
+    let general: Vec<String> = env.map(|_| general(&document, keys)).unwrap_or_default();
+    let mut table: &mut dyn toml_edit::TableLike = document.as_table_mut();
+    let names = ["tool", "pythonanywhere"].into_iter().chain(env.map(|_| "env")).chain(env);
+    for name in names {
+        if table.get(name).is_none() {
+            let mut new = Table::new();
+            new.set_implicit(matches!(name, "tool" | "env"));
+            table.insert(name, Item::Table(new));
+        }
+        let found = table.get_mut(name).and_then(Item::as_table_like_mut);
+        table = found.ok_or_else(|| broken(&format!("{name} is not a table")))?;
+    }
+    for (key, text) in keys {
+        let is_set = table.get(key).is_some_and(|item| match item.as_array() {
+            // The first of several web apps is the one that is served.
+            Some(several) => several.get(0).and_then(|first| first.as_str()) == Some(text),
+            None => item.as_str() == Some(text),
+        });
+        if is_set || (table.get(key).is_none() && general.iter().any(|known| known == key)) {
+            continue;
+        }
+        match table.get_mut(key).and_then(Item::as_value_mut) {
+            // With the comment that follows it.
+            Some(old) => {
+                let decor = old.decor().clone();
+                *old = text.as_str().into();
+                *old.decor_mut() = decor;
+            }
+            None => {
+                table.insert(key, value(text.as_str()));
+            }
+        }
+        lines.push(format!("{key} = {}", toml_edit::Value::from(text.as_str())));
+    }
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(TableChange { path, text: document.to_string(), lines, is_new }))
+}
+
+/// The keys that are set like that in the table that holds for all environments.
+fn general(document: &DocumentMut, keys: &[(&str, String)]) -> Vec<String> {
+    let table = document.get("tool").and_then(|tool| tool.get("pythonanywhere"));
+    let is_set = |key: &str, text: &str| table.and_then(|table| table.get(key)?.as_str()) == Some(text);
+    keys.iter().filter(|(key, text)| is_set(key, text)).map(|(key, _)| (*key).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(before: &str, env: Option<&str>, keys: &[(&str, &str)]) -> Option<String> {
+        let folder = tempfile::tempdir().unwrap();
+        if !before.is_empty() {
+            std::fs::write(folder.path().join("pyproject.toml"), before).unwrap();
+        }
+        let keys: Vec<(&str, String)> = keys.iter().map(|(key, text)| (*key, (*text).to_owned())).collect();
+        change(folder.path(), env, &keys).unwrap().map(|change| change.text)
+    }
+
+    #[test]
+    fn a_new_file_holds_our_table_only() {
+        let text = changed("", None, &[("project", "mysite"), ("domain", "me.pythonanywhere.com")]).unwrap();
+        assert_eq!(text, "[tool.pythonanywhere]\nproject = \"mysite\"\ndomain = \"me.pythonanywhere.com\"\n");
+    }
+
+    #[test]
+    fn what_is_around_the_table_stays_with_its_comments() {
+        let before = "# mine\n[project]\nname = 'x'  # the name\n\n[tool.ruff]\nline-length = 100\n";
+        let text = changed(before, None, &[("domain", "a.b")]).unwrap();
+        assert!(text.starts_with(before), "{text}");
+        assert!(text.ends_with("\n[tool.pythonanywhere]\ndomain = \"a.b\"\n"), "{text}");
+    }
+
+    #[test]
+    fn a_table_is_completed_and_a_key_keeps_its_comment() {
+        let before = "[tool.pythonanywhere]\n# which settings\nsettings = 'a.settings'  # for now\nprotected = [\n  '/x',  # data\n]\n";
+        let text = changed(before, None, &[("settings", "a.b"), ("domain", "c.d")]).unwrap();
+        assert!(text.contains("# which settings\nsettings = \"a.b\"  # for now\n"), "{text}");
+        assert!(text.contains("'/x',  # data\n") && text.contains("domain = \"c.d\""), "{text}");
+        assert_eq!(changed(&text, None, &[("settings", "a.b"), ("domain", "c.d")]), None);
+        assert_eq!(changed("[tool.pythonanywhere]\ndomain = ['c.d', 'e.f']\n", None, &[("domain", "c.d")]), None);
+    }
+
+    #[test]
+    fn an_environment_has_a_table_of_its_own() {
+        let text = changed(
+            "[tool.pythonanywhere]\nproject = \"x\"\n",
+            Some("staging"),
+            &[("project", "x"), ("domain", "s.b")],
+        );
+        let text = text.unwrap();
+        assert!(text.ends_with("[tool.pythonanywhere.env.staging]\ndomain = \"s.b\"\n"), "{text}");
+    }
+}

@@ -1,0 +1,178 @@
+//! The launch: looks at both sides, and then does what is not so already, step by step.
+//!
+//! Nothing is changed before everything that can be known to fail has been looked at. A launch may be killed at any
+//! moment: each step looks first, so the next launch goes on where this one stopped. What was done as a whole is noted
+//! on the host, and then nothing has to be done, or even looked at, again.
+
+use std::time::SystemTime;
+
+use super::context::{Launch, LaunchOptions};
+use super::detect::project::ProjectKind;
+use super::local::LocalPlan;
+use super::note::LaunchNote;
+use super::prepare::{check_kind, foreign_wsgi, is_done, prepare};
+use super::report::{LaunchRecorder, LaunchReport, StepState};
+use super::steps::{self, Files, Outcome};
+use crate::client::Client;
+use crate::clock;
+use crate::host::{host_time, wsgi_file};
+
+/// Launches a project, and reports what was done: also why it stopped, if it did.
+pub async fn launch(
+    client: &Client,
+    local: &LocalPlan,
+    options: &LaunchOptions,
+    recorder: &LaunchRecorder,
+) -> LaunchReport {
+    let (client, start) = (client.counting_anew(), clock::now());
+    {
+        let mut report = recorder.lock();
+        report.dry_run = options.dry_run;
+        report.domain.clone_from(&local.domain);
+        report.url = options.site_url.clone().unwrap_or_else(|| format!("https://{}", local.domain));
+        report.url = format!("{}/", report.url.trim_end_matches('/'));
+    }
+    // Large, as it holds the futures of all steps.
+    let outcome = Box::pin(run(&client, local, options, recorder)).await;
+    client.persist_budget();
+    let mut report = recorder.lock();
+    report.requests += client.requests_sent();
+    report.seconds = (clock::now() - start).as_secs_f64();
+    report.ok = outcome.is_some() && report.error.is_none();
+    report.clone()
+}
+
+/// Runs a step, and tells of it; `None` if it failed.
+macro_rules! step {
+    ($recorder:expr, $name:literal, $work:expr) => {{
+        $recorder.tell($name, StepState::Running, "");
+        match $work.await {
+            Ok(Outcome::Done(detail)) => $recorder.tell($name, StepState::Done, detail),
+            Ok(Outcome::Skipped(detail)) => $recorder.tell($name, StepState::Skipped, detail),
+            Err(error) => {
+                $recorder.fail($name, &error);
+                return None;
+            }
+        }
+    }};
+}
+
+/// The same for what is only looked at, with its value.
+macro_rules! looked {
+    ($recorder:expr, $name:literal, $work:expr) => {{
+        match $work {
+            Ok(value) => value,
+            Err(error) => {
+                $recorder.fail($name, &error);
+                return None;
+            }
+        }
+    }};
+}
+
+async fn run(client: &Client, local: &LocalPlan, options: &LaunchOptions, recorder: &LaunchRecorder) -> Option<()> {
+    looked!(recorder, "project", check_kind(local));
+    recorder.tell("account", StepState::Running, "");
+    let mut launch = looked!(recorder, "account", prepare(client, local, options, recorder).await);
+    recorder.tell("account", StepState::Done, format!("{} at {}", client.user(), client.host().authority()));
+    if options.dry_run {
+        let files = looked!(recorder, "files", steps::compare(&launch).await);
+        return tell_plan(&launch, &files);
+    }
+    let written = looked!(recorder, "project", local.write());
+    let detail = if written.is_empty() { local.project.describe() } else { format!("{} written", written.join(", ")) };
+    recorder.tell("project", if written.is_empty() { StepState::Skipped } else { StepState::Done }, detail);
+    let files = looked!(recorder, "files", steps::compare(&launch).await);
+    let before = host_time(client);
+    if looked!(recorder, "requirements", is_done(&launch, &files)) {
+        for step in ["web app", "WSGI file", "virtualenv", "files", "requirements"] {
+            recorder.tell(step, StepState::Skipped, "as it was launched");
+        }
+    } else {
+        Box::pin(change(&mut launch, files)).await?;
+    }
+    if options.superuser.is_some() {
+        step!(recorder, "superuser", steps::make_superuser(&mut launch));
+    }
+    finish(&mut launch, before).await
+}
+
+/// Does all that is not so already.
+async fn change(launch: &mut Launch<'_>, files: Files) -> Option<()> {
+    let recorder = launch.recorder;
+    if launch.survey.note.is_some() {
+        looked!(recorder, "account", LaunchNote::remove(launch.client, &launch.folder).await);
+    }
+    if let Some(text) = foreign_wsgi(launch) {
+        // Making the web app overwrites it.
+        looked!(recorder, "WSGI file", steps::keep_wsgi(launch, &text).await);
+    }
+    step!(recorder, "web app", steps::web_app(launch));
+    step!(recorder, "WSGI file", steps::agent(launch));
+    step!(recorder, "virtualenv", steps::virtualenv(launch));
+    step!(recorder, "files", steps::files(launch, files));
+    step!(recorder, "requirements", steps::requirements(launch));
+    step!(recorder, "variables", steps::variables(launch));
+    if matches!(launch.local.project.kind, ProjectKind::Django { .. }) {
+        step!(recorder, "settings", steps::settings(launch));
+        step!(recorder, "static files mappings", steps::mappings(launch));
+        step!(recorder, "collectstatic", steps::collect_static_files(launch));
+        step!(recorder, "migrate", steps::migrate(launch));
+    }
+    // Also where nothing was changed now: an interrupted launch may have changed something.
+    launch.changes += 1;
+    step!(recorder, "reload", steps::reload(launch));
+    Some(())
+}
+
+async fn finish(launch: &mut Launch<'_>, before: SystemTime) -> Option<()> {
+    let recorder = launch.recorder;
+    let is_reachable = launch.options.site_url.is_some() || !launch.client.host().is_loopback();
+    if is_reachable {
+        step!(recorder, "page", steps::health(launch, before));
+    }
+    if launch.changes > 0 {
+        looked!(recorder, "page", launch.note.write(launch.client, &launch.folder).await);
+    }
+    let is_django = matches!(launch.local.project.kind, ProjectKind::Django { .. });
+    if is_django && launch.options.superuser.is_none() && launch.before().is_none() {
+        recorder.next("create a superuser: pya createsuperuser NAME");
+    }
+    Some(())
+}
+
+/// What a launch would do, for a dry run.
+fn tell_plan(launch: &Launch<'_>, files: &Files) -> Option<()> {
+    let recorder = launch.recorder;
+    if looked!(recorder, "requirements", is_done(launch, files)) && launch.local.writes().is_empty() {
+        recorder.tell("launch", StepState::Skipped, "everything is as it was launched");
+        return Some(());
+    }
+    let plan = |step: &'static str, detail: String| recorder.tell(step, StepState::Planned, detail);
+    for (path, _) in launch.local.writes() {
+        plan("project", format!("write {path} here"));
+    }
+    if launch.survey.web_app.is_none() {
+        plan("web app", format!("make {}, Python {}", launch.domain(), launch.python));
+    }
+    plan("WSGI file", format!("{}, with the agent", looked!(recorder, "WSGI file", wsgi_file(launch.domain()))));
+    plan("virtualenv", format!("{}, Python {}", launch.virtualenv.1, launch.python));
+    plan("files", format!("{} to {}", files.describe(), launch.project.remote_root));
+    plan("requirements", launch.local.project.requirements.describe());
+    let names: Vec<&str> = launch.local.variables.names().collect();
+    let secret = launch.local.settings.as_ref().and_then(|settings| settings.secret_variable.as_deref());
+    let secret = secret.filter(|secret| !names.contains(secret));
+    if !names.is_empty() || secret.is_some() {
+        plan("variables", names.into_iter().chain(secret).collect::<Vec<_>>().join(", "));
+    }
+    if launch.local.settings.is_some() {
+        plan("static files mappings", "as STATIC_ROOT and MEDIA_ROOT say".to_owned());
+        plan("collectstatic", "manage.py collectstatic".to_owned());
+        plan("migrate", "manage.py migrate".to_owned());
+    }
+    if let Some(superuser) = &launch.options.superuser {
+        plan("superuser", superuser.name.clone());
+    }
+    plan("reload", format!("{}, and look at its page", launch.domain()));
+    Some(())
+}

@@ -1,0 +1,66 @@
+//! The reload, and whether the page answers after it.
+//!
+//! With `DEBUG` off, a new Django project has no page at `/` and answers 404 there: that is said, and is no failure as long
+//! as Django answers.
+
+use std::time::SystemTime;
+
+use super::Outcome;
+use crate::deploy::{Health, check_health, raised_since, reload_site};
+use crate::error::{Error, Result};
+use crate::launch::context::Launch;
+
+/// Where a Django project shows that it works, if it has no page at `/`.
+const ADMIN: &str = "/admin/login/";
+
+/// Reloads the web app if anything was changed.
+pub(in crate::launch) async fn reload(launch: &mut Launch<'_>) -> Result<Outcome> {
+    if launch.changes == 0 {
+        return Ok(Outcome::skipped("nothing changed"));
+    }
+    let domain = launch.domain().to_owned();
+    match reload_site(launch.client, &domain).await? {
+        crate::api::Reloaded::Done => Ok(Outcome::done(domain)),
+        crate::api::Reloaded::CnameWarning(warning) => {
+            launch.recorder.warn(warning);
+            Ok(Outcome::done(domain))
+        }
+    }
+}
+
+/// Looks at the page as a visitor.
+pub(in crate::launch) async fn check(launch: &mut Launch<'_>, since: SystemTime) -> Result<Outcome> {
+    let (client, domain) = (launch.client, launch.domain().to_owned());
+    let site_url = launch.options.site_url.as_deref();
+    let look = |path: &'static str| check_health(client, &domain, site_url, path);
+    let failed = |words: String| Err(Error::job(words));
+    match look("/").await? {
+        Health::Well => Ok(Outcome::done("the page answers")),
+        Health::Odd(status) if launch.inspected.is_some() || launch.local.settings.is_some() => {
+            if look(ADMIN).await? == Health::Well {
+                launch.recorder.next(format!("put a page at \"/\": it answers {status} now, while {ADMIN} works"));
+                return Ok(Outcome::done(format!(
+                    "{ADMIN} answers; \"/\" answers {status}, as there is no page at it"
+                )));
+            }
+            launch.recorder.next(format!("put a page at \"/\": it answers {status} now"));
+            Ok(Outcome::done(format!("the project answers, with {status} at \"/\"")))
+        }
+        Health::Odd(status) => Ok(Outcome::done(format!("the application answers, with {status} at \"/\""))),
+        Health::Placeholder => failed(format!(
+            "{domain} still shows the host's placeholder page: {} does not load the project",
+            crate::host::wsgi_file(&domain)?
+        )),
+        Health::RefusesAll => failed(format!(
+            "{domain} answers every page with 400: add {domain:?} to ALLOWED_HOSTS in the settings that serve it"
+        )),
+        Health::Failed(status) => {
+            let raised = raised_since(client, &domain, since).await;
+            let raised = raised.map_or_else(
+                || format!("\"pya logs {domain} --log error\" says why"),
+                |raised| format!("the error log says: {raised}"),
+            );
+            failed(format!("{domain} answers with {status}: {raised}"))
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The steps of a launch on the host, one a file. Each looks first, and does only what is not so already.
+
+mod agent;
+mod files;
+mod health;
+mod manage;
+mod mappings;
+mod outcome;
+mod requirements;
+mod settings;
+mod variables;
+mod virtualenv;
+mod web_app;
+
+pub(super) use agent::{install as agent, keep as keep_wsgi};
+pub(super) use files::{Files, compare, send as files};
+pub(super) use health::{check as health, reload};
+pub(super) use manage::{collect_static_files, make_superuser, migrate};
+pub(super) use mappings::add as mappings;
+pub(super) use outcome::Outcome;
+pub(super) use requirements::{digest as requirements_digest, install as requirements};
+pub(super) use settings::inspect as settings;
+pub(super) use variables::{digest as variables_digest, set as variables};
+pub(super) use virtualenv::make as virtualenv;
+pub(super) use web_app::make as web_app;

@@ -1,0 +1,56 @@
+//! What pip installs in the virtualenv.
+
+use bytes::Bytes;
+
+use super::Outcome;
+use crate::deploy::install_requirements;
+use crate::digest::sha256;
+use crate::error::{Error, Result};
+use crate::launch::context::Launch;
+use crate::launch::detect::requirements::Requirements;
+use crate::launch::local::LocalPlan;
+use crate::text::counted;
+
+/// The file for dependencies that are in no requirements file, in the project's state folder.
+const FILE: &str = "requirements.txt";
+
+/// The digest of the requirements as they are here; `None` if there are none.
+pub(in crate::launch) fn digest(local: &LocalPlan) -> Result<Option<String>> {
+    if let Requirements::File(path) = &local.project.requirements {
+        let path = local.project.root.join(path);
+        let content = std::fs::read(&path).map_err(|source| Error::Local { path, source })?;
+        return Ok(Some(sha256(content)));
+    }
+    Ok(local.project.requirements.text().map(sha256))
+}
+
+/// Installs them, unless that was done.
+pub(in crate::launch) async fn install(launch: &mut Launch<'_>) -> Result<Outcome> {
+    let requirements = &launch.local.project.requirements;
+    let Some(digest) = digest(launch.local)? else { return Ok(Outcome::skipped("none are listed")) };
+    let is_known = launch.before().is_some_and(|note| note.requirements.as_ref() == Some(&digest));
+    launch.note.requirements = Some(digest);
+    if is_known && !launch.code_changed {
+        return Ok(Outcome::skipped("they are installed"));
+    }
+    let path = match (requirements, requirements.text()) {
+        (Requirements::File(path), _) => path.clone(),
+        (_, text) => {
+            let place = launch.folder.path().join(FILE)?;
+            launch.client.upload_file(&place, Bytes::from(text.unwrap_or_default())).await?;
+            place.to_string()
+        }
+    };
+    let result = install_requirements(&launch.project, &launch.executors, &path, &launch.virtualenv.1).await?;
+    if let Some(why) = &result.in_one_go {
+        log::info!("requirements: {why}");
+    }
+    if !result.installed {
+        return Ok(Outcome::skipped("they are installed"));
+    }
+    launch.changes += 1;
+    launch.code_changed = true;
+    let packages =
+        if result.packages == 0 { String::new() } else { format!(", {}", counted(result.packages, "package")) };
+    Ok(Outcome::done(format!("{}{packages}", requirements.describe())))
+}

@@ -1,0 +1,31 @@
+//! The settings as the host has them: whether they can be imported at all, and whether they serve this domain.
+
+use super::Outcome;
+use crate::deploy::inspect_settings;
+use crate::error::Result;
+use crate::launch::context::Launch;
+
+/// Imports them, and warns of what would keep visitors from the site.
+pub(in crate::launch) async fn inspect(launch: &mut Launch<'_>) -> Result<Outcome> {
+    let found = inspect_settings(&launch.project, &launch.executors, &launch.inspection()).await?;
+    let domain = launch.domain();
+    let module = &found.settings;
+    if found.debug {
+        launch.recorder.warn(format!(
+            "DEBUG is on in {module}: every error shows its code to visitors. Set DEBUG = False there, and launch again"
+        ));
+    }
+    let serves = found.allowed_hosts.iter().any(|host| {
+        let zone = host.strip_prefix('.').unwrap_or(host);
+        host == "*" || host.eq_ignore_ascii_case(domain) || (host.starts_with('.') && domain.ends_with(zone))
+    });
+    if !serves && !found.debug {
+        launch.recorder.warn(format!("ALLOWED_HOSTS in {module} lacks {domain:?}: the site will answer with 400"));
+    }
+    if !found.has_secret_key {
+        launch.recorder.warn(format!("{module} has no SECRET_KEY: set one with \"pya env set SECRET_KEY\""));
+    }
+    let django = found.django.clone();
+    launch.inspected = Some(found);
+    Ok(Outcome::done(format!("Django {django}")))
+}

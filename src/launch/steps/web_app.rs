@@ -1,0 +1,60 @@
+//! The web app itself.
+
+use serde_json::Value;
+
+use super::Outcome;
+use crate::error::{Error, Result};
+use crate::launch::context::Launch;
+use crate::setting::Setting;
+use crate::text::first_few;
+
+/// Makes the web app, or lets the one that is there have the version of Python that is wanted.
+pub(in crate::launch) async fn make(launch: &mut Launch<'_>) -> Result<Outcome> {
+    let domain = launch.domain().to_owned();
+    if launch.survey.web_app.is_some() {
+        let has = launch.field("python_version").to_owned();
+        if has == launch.python || has.is_empty() {
+            return Ok(Outcome::skipped(format!("{domain}, Python {}", launch.python)));
+        }
+        // The virtualenv of the old version would not load.
+        let fields = [("python_version", launch.python.as_str()), ("virtualenv_path", "")];
+        launch.survey.web_app = Some(launch.client.update_webapp(&domain, &fields).await?);
+        launch.changes += 1;
+        return Ok(Outcome::done(format!("{domain} gets Python {} in place of {has}", launch.python)));
+    }
+    let version = format!("python{}", launch.python.replace('.', ""));
+    let made = launch.client.create_webapp(&domain, &version).await;
+    if let Err(error) = &made
+        && error.is_ambiguous()
+    {
+        log::info!("it is unknown whether {domain} was made: {}", error.chain());
+    } else if let Err(error) = made {
+        return Err(refused(launch, &domain, &error));
+    } else if let Ok(answer) = &made
+        && answer["status"] == "ERROR"
+    {
+        let why = answer["error_message"].as_str().unwrap_or("the service refused");
+        return Err(refused(launch, &domain, &Error::config(why)));
+    }
+    // Its record has all the fields, and the WSGI file is another one now.
+    let record: Value = launch.client.webapp(&domain).await?;
+    launch.survey.web_app = Some(record);
+    launch.changes += 1;
+    Ok(Outcome::done(format!("{domain}, Python {}", launch.python)))
+}
+
+fn refused(launch: &Launch<'_>, domain: &str, error: &Error) -> Error {
+    let others = &launch.survey.others;
+    let advice = if others.is_empty() {
+        format!("another account may have this domain: give another one ({})", Setting::Domain)
+    } else {
+        format!(
+            "the account has {}, and a free account can have one web app: launch to that one ({} {}), or delete it on the page \
+             Web",
+            first_few(others.iter().cloned()),
+            Setting::Domain,
+            others[0]
+        )
+    };
+    Error::config(format!("the web app {domain} cannot be made: {}. {advice}", error.chain()))
+}

@@ -1,0 +1,114 @@
+//! What is on the host already, as far as a launch has to know before it changes anything. Reads only.
+
+use serde_json::Value;
+
+use super::note::LaunchNote;
+use crate::client::{Client, RemotePath};
+use crate::deploy::StateFolder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::wsgi_file;
+use crate::setting::Setting;
+
+/// More than a WSGI file has, in bytes.
+const MOST_BYTES: usize = 4 << 20;
+
+/// What is there.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Survey {
+    /// The record of the web app.
+    pub web_app: Option<Value>,
+    /// The domains of the account's other web apps.
+    pub others: Vec<String>,
+    /// The text of the WSGI file; it can be there without the web app.
+    pub wsgi: Option<String>,
+    /// The note of the last whole launch.
+    pub note: Option<LaunchNote>,
+    /// The static files mappings of the web app.
+    pub mappings: Vec<Value>,
+    /// The versions of Python that can be chosen, and the default.
+    pub pythons: Option<(Vec<String>, String)>,
+}
+
+impl Survey {
+    /// Reads it. The versions of Python are asked for only if there is no web app, or `asks_python`.
+    ///
+    /// # Errors
+    /// As the service answers; `Config` where what is there is not to be touched.
+    pub async fn read(
+        client: &Client,
+        domain: &str,
+        remote_root: &RemotePath,
+        folder: &StateFolder,
+        asks_python: bool,
+    ) -> Result<Self> {
+        let apps = client.list_webapps().await?;
+        let name = |app: &Value| app["domain_name"].as_str().unwrap_or_default().to_owned();
+        let (own, others): (Vec<Value>, Vec<Value>) =
+            apps.into_iter().partition(|app| name(app).eq_ignore_ascii_case(domain));
+        let web_app = own.into_iter().next();
+        if let Some(app) = &web_app {
+            check_served(app, domain)?;
+        }
+        let file = wsgi_file(domain)?;
+        let wsgi = match client.read_file_at_most(&file, MOST_BYTES).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            content => Some(String::from_utf8(content?.into()).map_err(|_| {
+                Error::config(format!(
+                    "{file} is not UTF-8: save it as UTF-8, or replace it ({})",
+                    Setting::ReplaceWsgi
+                ))
+            })?),
+        };
+        let note = LaunchNote::read(client, folder).await?.filter(|note| note.domain == domain && web_app.is_some());
+        if note.is_none() {
+            check_folder(client, remote_root, folder).await?;
+        }
+        let mappings = if web_app.is_some() { client.static_files(domain).await? } else { Vec::new() };
+        let pythons = if web_app.is_none() || asks_python { Some(pythons(client).await?) } else { None };
+        Ok(Self { web_app, others: others.iter().map(name).collect(), wsgi, note, mappings, pythons })
+    }
+
+    /// A field of the web app's record.
+    pub fn field(&self, name: &str) -> &str {
+        self.web_app.as_ref().and_then(|app| app[name].as_str()).unwrap_or_default()
+    }
+}
+
+/// Refuses a web app that nobody would see.
+fn check_served(app: &Value, domain: &str) -> Result<()> {
+    if app["enabled"] == Value::Bool(false) {
+        return Err(Error::config(format!(
+            "{domain} is disabled or has expired: extend it on the page Web of PythonAnywhere, or run \"pya webapps enable \
+             {domain}\""
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a folder that somebody else filled: its files would be replaced.
+async fn check_folder(client: &Client, remote_root: &RemotePath, folder: &StateFolder) -> Result<()> {
+    let is_empty = match client.list_dir(remote_root).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => true,
+        entries => entries?.is_empty(),
+    };
+    if is_empty {
+        return Ok(());
+    }
+    match client.list_dir(folder.path()).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::config(format!(
+            "{remote_root} is on the host already, and was not put there by this program: choose another name ({}), or \
+             delete that folder; \"pya deploy\" deploys into it",
+            Setting::ProjectName
+        ))),
+        entries => entries.map(drop),
+    }
+}
+
+/// The versions of Python that the account offers, and its default.
+pub(super) async fn pythons(client: &Client) -> Result<(Vec<String>, String)> {
+    let answer = client.default_python3().await?;
+    let default = answer["default_python3_version"].as_str().unwrap_or("3.13").to_owned();
+    let offered = answer["available_python3_versions"].as_array();
+    let offered = offered.into_iter().flatten().filter_map(|version| version.as_str().map(str::to_owned));
+    Ok((offered.collect(), default))
+}
