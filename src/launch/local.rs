@@ -13,6 +13,7 @@ use crate::api::checked_domain;
 use crate::client::BaseUrl;
 use crate::error::{Error, Result};
 use crate::host::Variables;
+use crate::platform::{canonical, set_new_file_mode};
 use crate::setting::Setting;
 
 /// What the caller has decided; the rest is found out.
@@ -240,27 +241,16 @@ fn write_new(path: &Path, text: &str) -> Result<bool> {
 fn replace(path: &PathBuf, text: &str) -> Result<()> {
     let failed = |source| Error::Local { path: path.clone(), source };
     // A link stays one: what it points to is replaced.
-    let target = path.canonicalize().unwrap_or_else(|_| path.clone());
+    let target = canonical(path).unwrap_or_else(|_| path.clone());
     let folder = target.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let mut builder = tempfile::Builder::new();
+    set_new_file_mode(&mut builder, 0o644);
+    let mut file = builder.tempfile_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
-    let mode = match std::fs::metadata(&target) {
-        Ok(facts) => facts.permissions(),
-        Err(_) => default_permissions(),
-    };
-    file.as_file().set_permissions(mode).map_err(failed)?;
+    if let Ok(facts) = std::fs::metadata(&target) {
+        file.as_file().set_permissions(facts.permissions()).map_err(failed)?;
+    }
     file.persist(&target).map(drop).map_err(|error| failed(error.error))
-}
-
-#[cfg(unix)]
-fn default_permissions() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o644)
-}
-
-#[cfg(not(unix))]
-fn default_permissions() -> std::fs::Permissions {
-    // Only the read-only bit counts, and a new file has none.
-    std::fs::metadata(std::env::temp_dir()).map(|facts| facts.permissions()).expect("there is a temporary folder")
 }
 
 #[cfg(test)]
