@@ -1,6 +1,7 @@
 //! Small work on text: counts and lists in messages, and what Python's own functions read from a name or a source.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// How many names a message holds at most.
 const NAMED: usize = 5;
@@ -85,6 +86,17 @@ pub(crate) fn version_in(source: &str) -> Option<String> {
     })
 }
 
+/// A duration as people write it: `45 s`, `11 min`, `1 h 20 min`.
+#[must_use]
+pub fn duration_text(duration: Duration) -> String {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    match seconds {
+        0..100 => format!("{seconds} s"),
+        100..5400 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +151,12 @@ mod tests {
         ] {
             assert_eq!(version_in(source).as_deref(), version, "{source:?}");
         }
+    }
+
+    #[test]
+    fn durations_read_like_speech() {
+        let say = |seconds: f64| duration_text(Duration::from_secs_f64(seconds));
+        assert_eq!((say(0.0), say(0.2), say(99.0)), ("0 s".into(), "1 s".into(), "99 s".into()));
+        assert_eq!((say(100.0), say(5399.0), say(7300.0)), ("2 min".into(), "90 min".into(), "2 h 1 min".into()));
     }
 }

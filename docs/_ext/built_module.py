@@ -15,6 +15,7 @@ import builtins
 import importlib
 import re
 import sys
+from inspect import isroutine
 from typing import Any
 
 from docutils import nodes
@@ -174,8 +175,11 @@ class BuiltFunctions(BuiltDirective):
 
     def run(self) -> list[nodes.Node]:
         module = self.arguments[0]
+        built = importlib.import_module(module)
         lines: list[str] = []
-        for name in getattr(importlib.import_module(module), "__all__", stub_of(module).functions):
+        for name in getattr(built, "__all__", stub_of(module).functions):
+            if not isroutine(getattr(built, name)):
+                continue
             stub = stub_of(module, name)
             if function := stub.functions.get(name):
                 lines += Pages(stub).function(function, name, kind="function")

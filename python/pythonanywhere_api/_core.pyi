@@ -80,6 +80,8 @@ __all__ = [
     "Files",
     "FilesIterator",
     "HeldRequest",
+    "LaunchEvent",
+    "LaunchReport",
     "LoggedRequest",
     "ProgressEvent",
     "PythonVersions",
@@ -102,6 +104,8 @@ __all__ = [
     "_webfaction_classes",
     "advance_clock",
     "cli_main",
+    "launch",
+    "launch_async",
     "set_clock_speed",
 ]
 

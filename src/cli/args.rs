@@ -142,6 +142,7 @@ pub struct Detect {
 }
 
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "one switch each on the command line")]
 pub struct Launch {
     #[command(flatten)]
     pub detect: Detect,

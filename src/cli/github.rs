@@ -8,11 +8,10 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use super::progress::duration_text;
 use super::terminal::shown;
 use crate::deploy::DeployReport;
 use crate::digest::random_hex;
-use crate::text::counted;
+use crate::text::{counted, duration_text};
 
 /// The variable that names the file of the job's summary.
 const SUMMARY: &str = "GITHUB_STEP_SUMMARY";

@@ -13,6 +13,7 @@ use super::output::Output;
 use super::terminal::{printable, shown};
 use super::waits::{WaitLines, wait_text};
 use crate::clock::{self, Tick};
+use crate::text::duration_text;
 
 /// The progress of an operation.
 pub struct Progress {
@@ -144,27 +145,9 @@ impl BarState {
     }
 }
 
-/// A duration as people write it: `45 s`, `11 min`, `1 h 20 min`.
-#[must_use]
-pub fn duration_text(duration: Duration) -> String {
-    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
-    match seconds {
-        0..100 => format!("{seconds} s"),
-        100..5400 => format!("{} min", seconds.div_ceil(60)),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_read_like_speech() {
-        let say = |seconds: f64| duration_text(Duration::from_secs_f64(seconds));
-        assert_eq!((say(0.0), say(0.2), say(99.0)), ("0 s".into(), "1 s".into(), "99 s".into()));
-        assert_eq!((say(100.0), say(5399.0), say(7300.0)), ("2 min".into(), "90 min".into(), "2 h 1 min".into()));
-    }
 
     #[test]
     fn nothing_is_drawn_without_a_terminal() {

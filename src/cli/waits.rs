@@ -11,10 +11,10 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::output::Output;
-use super::progress::duration_text;
 use super::terminal::printable;
 use crate::client::Observer;
 use crate::clock::{self, Tick};
+use crate::text::duration_text;
 
 /// Shorter waits are not worth a line in a log.
 const MIN_WAIT_REPORTED: Duration = Duration::from_secs(5);

@@ -1,8 +1,8 @@
 //! Jobs for the runner on the host, and the receipts that it writes.
 //!
 //! A job is JSON, either sent to the agent in a signed request or uploaded as `job.json` beside the runner. Its outcome
-//! is never read from a terminal or from the site's answer, but only from the receipt, through the API. Both are read
-//! and written by the runner's modules `entry` and `job`.
+//! is never read from a terminal or a page, but only from the receipt: through the API, or in an answer that the agent
+//! signed. Both are read and written by the runner's modules `entry` and `job`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! What a launch does on this machine: what the project is, what it is called on the host, and the files that it gets.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use crate::api::checked_domain;
 use crate::client::BaseUrl;
 use crate::error::{Error, Result};
 use crate::host::Variables;
+use crate::platform::{canonical, mode_of, set_new_file_mode};
 use crate::setting::Setting;
 
 /// What the caller has decided; the rest is found out.
@@ -237,30 +238,17 @@ fn write_new(path: &Path, text: &str) -> Result<bool> {
 }
 
 /// Writes a file at once, so that no reader and no crash finds half of it.
-fn replace(path: &PathBuf, text: &str) -> Result<()> {
-    let failed = |source| Error::Local { path: path.clone(), source };
+fn replace(path: &Path, text: &str) -> Result<()> {
+    let failed = |source| Error::Local { path: path.to_owned(), source };
     // A link stays one: what it points to is replaced.
-    let target = path.canonicalize().unwrap_or_else(|_| path.clone());
+    let target = canonical(path).unwrap_or_else(|_| path.to_owned());
     let folder = target.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let mode = std::fs::metadata(&target).ok().and_then(|facts| mode_of(&facts)).unwrap_or(0o644);
+    let mut builder = tempfile::Builder::new();
+    set_new_file_mode(&mut builder, mode);
+    let mut file = builder.tempfile_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
-    let mode = match std::fs::metadata(&target) {
-        Ok(facts) => facts.permissions(),
-        Err(_) => default_permissions(),
-    };
-    file.as_file().set_permissions(mode).map_err(failed)?;
     file.persist(&target).map(drop).map_err(|error| failed(error.error))
-}
-
-#[cfg(unix)]
-fn default_permissions() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o644)
-}
-
-#[cfg(not(unix))]
-fn default_permissions() -> std::fs::Permissions {
-    // Only the read-only bit counts, and a new file has none.
-    std::fs::metadata(std::env::temp_dir()).map(|facts| facts.permissions()).expect("there is a temporary folder")
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ async fn finish(launch: &mut Launch<'_>, before: SystemTime) -> Option<()> {
     }
     let is_django = matches!(launch.local.project.kind, ProjectKind::Django { .. });
     if is_django && launch.options.superuser.is_none() && launch.before().is_none() {
-        recorder.next("create a superuser: pya createsuperuser NAME");
+        recorder.next("create a superuser: pya createsuperuser");
     }
     Some(())
 }

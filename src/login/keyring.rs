@@ -17,6 +17,9 @@ pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 /// How long a person may take to unlock it.
 pub(super) const PERSON_WITHIN: Duration = Duration::from_secs(120);
 
+/// The variable that keeps tokens out of it, with the value `off`.
+const SWITCH: &str = "PYA_KEYRING";
+
 /// The name of the entries in the keyring; their user names are those of accounts with their hosts.
 const SERVICE: &str = "pythonanywhere-api";
 
@@ -40,6 +43,9 @@ pub(super) async fn ask(
     operation: Operation,
     notice: Option<&(dyn Fn() + Sync)>,
 ) -> Result<Option<String>, String> {
+    if std::env::var_os(SWITCH).is_some_and(|value| value == "off") {
+        return Err(format!("{SWITCH} is off"));
+    }
     let mut answer = Box::pin(carry_out(account.to_owned(), operation));
     if let Ok(answer) = timeout(ANSWERS_WITHIN, &mut answer).await {
         return answer;

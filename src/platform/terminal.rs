@@ -1,6 +1,13 @@
-//! The terminal: how wide it is, and input that it does not show.
+//! The terminal: how wide it is, input that it does not show, and whether windows can be opened beside it.
 
 pub(crate) use system::{Hidden, read_hidden, width};
+
+/// Whether a browser has where to open a window: an X server or the like, where that is a matter of the session.
+pub(crate) fn has_display() -> bool {
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(any(windows, target_os = "macos"))
+        || ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].iter().any(is_set)
+}
 
 #[cfg(unix)]
 mod system {

@@ -153,7 +153,7 @@ OPERATIONS = [
     Operation("deploy, file by file", deploy, changes=True),
     Operation("deploy and reload", lambda p, api: deploy(p, api, reload=[p.domain]), changes=True),
     Operation("history", lambda _project, api: api.history()),
-    Operation("status", lambda project, api: api.status(project.local, **project.via), agent=True),
+    Operation("status", lambda p, api: api.status(p.local, domain=p.domain, site_url=p.site.url), agent=True),
     Operation("deploy by the agent", lambda p, api: deploy(p, api, reload=[p.domain]), agent=True, changes=True),
     Operation("verify", lambda project, api: api.verify(project.local, **project.via), agent=True),
     Operation("rollback", lambda project, api: api.rollback(**project.via), agent=True, changes=True),

@@ -11,14 +11,14 @@ OURS = (
     *("API_TOKEN", "PYA_", "PYTHONANYWHERE_", "USER", "LOGNAME"),
     *("NO_COLOR", "GITHUB_", "DBUS_SESSION_BUS_ADDRESS"),
 )
-#: Without a file in it, so nobody is logged in.
-NO_CONFIGURATION = "/nonexistent/config"
+#: Without a file in it, so nobody is logged in; and no test puts anything into a keyring that somebody uses.
+NOBODY = {"XDG_CONFIG_HOME": "/nonexistent/config", "PYA_KEYRING": "off"}
 
 
 def clean_environment(**more: str) -> dict[str, str]:
     """This process' environment without what `pya` reads, and with `more`."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return ours | {"XDG_CONFIG_HOME": NO_CONFIGURATION} | more
+    return ours | NOBODY | more
 
 
 def environment_of(host) -> dict[str, str]:

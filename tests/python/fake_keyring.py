@@ -26,9 +26,9 @@ OWNER = ":1.0"
 class FakeKeyring:
     """Items by number: attributes and secret. With `unlock_after`, it is locked, and its owner takes that long."""
 
-    def __init__(self, folder: Path, silent: bool = False, unlock_after: float | None = None):
+    def __init__(self, folder: Path, unlock_after: float | None = None):
         self.items: dict[int, tuple[dict[str, str], bytes]] = {}
-        self.silent = silent
+        self.silent = False
         self.unlock_after = unlock_after
         self.is_locked = unlock_after is not None
         self.connections = 0
@@ -38,7 +38,7 @@ class FakeKeyring:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.path}"}
+        return {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.path}", "PYA_KEYRING": ""}
 
     def secrets(self) -> dict[str, str]:
         """Secrets by the user name of their entry."""

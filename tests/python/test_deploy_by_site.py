@@ -102,7 +102,10 @@ def test_deploys_in_a_row_wait_for_no_limit(tmp_path, monkeypatch):
             host.clear_requests()
             (site.local / "version.txt").write_text(str(number))
             report = deploy(site)
-            assert (report.ok, asked(site)) == (True, reloads(site)), report.stopped
+            assert report.ok, report.stopped
+            # A process that stood still, on a busy machine, looks at the state folder.
+            changes = [request for request in asked(site) if not request.startswith("GET")]
+            assert changes == reloads(site)
         assert site.page() == "version 10 at /"
         # Where one waited, it would be for most of a minute.
         assert time.monotonic() - begun < 40

@@ -470,3 +470,15 @@ def test_a_clock_that_is_wrong_is_a_warning(tmp_path):
 
 def test_the_mistakes_are_at_least_twenty():
     assert len(MISTAKES) >= 20
+
+
+def test_every_command_that_mends_exists(patient):
+    """Each `pya …` among them, with its options."""
+    commands = {part.strip() for *_, command in MISTAKES for part in command.split("&&") if "pya " in part}
+    for command in commands | {"pya open --dashboard", "pya webapps static-files list"}:
+        _, *words = command.split()
+        # `help` follows the words of the command; what it is called with does not matter.
+        names = [word for word in words[:2] if word.isalpha() or word == "static-files"]
+        shown = patient.pya(*names[: 2 if names[0] in ("webapps", "env", "agent") else 1], "--help").stdout
+        for option in (word for word in words if word.startswith("--") and "manage" not in names):
+            assert option in shown, (command, option)

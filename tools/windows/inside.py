@@ -11,7 +11,7 @@ assert sys.platform == "win32"
 api = PythonanywhereApi.from_env("mysite")
 assert api.deploy_file("from/windows.txt", b"one\r\ntwo\r\n") == "", api.error_message
 assert api.deployed_file_content("from/windows.txt") == b"one\r\ntwo\r\n"
-assert list(api.find_files()) == ["from/windows.txt"], api.error_message
+assert list(api.files_iterator("**/*")) == ["from/windows.txt"], api.error_message
 error = api.deploy_file("from\\other.txt", b"")
 assert 'write "from/other.txt"' in error, error
 

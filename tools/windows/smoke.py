@@ -21,6 +21,7 @@ from pythonanywhere_api.testing import Emulator
 
 WINE = "/usr/lib/wine/wine64"
 HERE = Path(__file__).parent
+DEPLOY = ("deploy", "--project", "mysite", "--executor", "none")
 NO_EMULATOR = "the emulator needs Linux, macOS or WSL"
 WSGI = """\
 import os
@@ -32,7 +33,7 @@ def application(environ, start_response):
 
 
 @contextlib.contextmanager
-def step(name: str) -> Iterator[None]:
+def reported(name: str) -> Iterator[None]:
     start = time.monotonic()
     print(f"{name} ...", flush=True)
     yield
@@ -94,81 +95,112 @@ class Windows:
         (self.project / "env" / "pyvenv.cfg").write_text("home = C:\\Python312\r\n")
         (scripts / "python.exe").write_text("")
 
+    def by_agent(self) -> tuple[str, ...]:
+        domain = f"{self.host.user}.pythonanywhere.com"
+        return ("--project", "mysite", "--domain", domain, "--site-url", self.host.site_url)
+
     def there(self, path: str) -> Path:
         """A file of the project on the host."""
         return Path(self.host.root) / "home" / self.host.user / "mysite" / path
 
 
-def smoke(windows: Windows, host: Emulator) -> None:
-    with step("import, the drop-in class, what the emulator and the pytest plugin say"):
-        done = windows.run(str(HERE / "inside.py"))
-        assert done.stdout.split("\n")[-2:] == ["all as it should be", ""], done.stdout + done.stderr
-        assert windows.there("from/windows.txt").read_bytes() == b"one\r\ntwo\r\n"
-    with step("pya --version, help, completions, the commands that need an emulator"):
-        assert windows.pya("--version").stdout.startswith("pya ")
-        assert "Register-ArgumentCompleter" in windows.pya("completions", "powershell").stdout
-        for command in ("emulator", "demo"):
-            assert NO_EMULATOR in windows.pya(command, code=2).stderr
-    with step("paths as they are typed on Windows"):
-        assert 'write "mysite/from"' in windows.pya("ls", "mysite\\from", code=2).stderr
-        assert "path of this machine" in windows.pya("ls", "C:/Program Files/Git/home/demo", code=2).stderr
-        assert windows.pya("ls", "mysite/from").stdout == "windows.txt\n"
-        windows.write("0")
-        windows.pya("put", "..\\project\\version.txt", "notes/")
-        windows.pya("get", "notes/version.txt", "copy.txt")
-        assert (windows.project / "copy.txt").read_text() == "0"
-        (windows.project / "copy.txt").unlink()
-    with step("pya diff and pya deploy, file by file"):
-        windows.write("1")
-        diff = windows.json("diff", "--project", "mysite")
-        assert len(diff["added"]) == 31, diff
-        report = windows.json("deploy", "--project", "mysite", "--executor", "none")
-        assert sorted(report["uploaded"]) == sorted(diff["added"]), report
-        assert not [path for path in report["uploaded"] if "\\" in path or path.startswith("env/")]
-        assert windows.there("pkg/part0/m0.py").read_bytes() == b"1 0\r\n", "CRLF is sent as it is"
-        assert windows.json("deploy", "--project", "mysite", "--executor", "none")["uploaded"] == []
-    with step("configuration and caches are where Windows has them"):
-        places = [path.relative_to(windows.prefix).as_posix() for path in windows.prefix.rglob("pythonanywhere-api")]
-        assert any("/AppData/Local/" in place for place in places), places
-    with step("the agent: install, deploy in bulk, verify, rollback, pull"):
-        domain = f"{host.user}.pythonanywhere.com"
-        host.create_webapp(domain)
-        (Path(host.root) / "var" / "www" / f"{domain.replace('.', '_')}_wsgi.py").write_text(WSGI)
-        site = ("--site-url", host.site_url)
-        windows.pya("agent", "install", domain, *site)
-        windows.write("2")
-        options = ("--project", "mysite", "--domain", domain, *site)
-        report = windows.json("deploy", *options, "--executor", "webapp", "--reload", domain)
-        assert len(report["uploaded"]) == 31, report
-        assert windows.there("version.txt").read_text() == "2"
-        windows.pya("verify", *options)
-        windows.pya("rollback", *options, "--no-reload")
-        assert windows.there("version.txt").read_text() == "1"
-        windows.pya("pull", "pulled", *options, "--include", "pkg/**")
-        assert (windows.project / "pulled" / "pkg" / "part0" / "m0.py").read_bytes() == b"1 0\r\n"
-        shutil.rmtree(windows.project / "pulled")
-    with step("pull refuses names that are one on Windows, or none"):
-        windows.there("pkg/Same.py").write_text("")
-        windows.there("pkg/same.py").write_text("")
-        refused = windows.pya("pull", "pulled", *options, "--include", "pkg/*ame.py", code=2).stderr
-        assert "collides with another" in refused, refused
-        windows.there("pkg/Same.py").rename(windows.there("pkg/aux.py"))
-        refused = windows.pya("pull", "pulled", *options, "--include", "pkg/aux.py", code=2).stderr
-        assert "cannot exist on this system" in refused, refused
-        assert not (windows.project / "pulled").exists()
-    with step("Ctrl-Break and Ctrl-C end a deploy with 130"):
-        windows.write("3", count=400)
-        done = windows.run(str(HERE / "interrupt.py"))
-        assert done.stdout.split() == ["CTRL_BREAK_EVENT", "130", "CTRL_C_EVENT", "130"], done.stdout + done.stderr
-        windows.json("deploy", "--project", "mysite", "--executor", "none")
-        assert windows.there("version.txt").read_text() == "3"
+def imports(windows: Windows) -> None:
+    """import, the drop-in class, what the emulator says"""
+    done = windows.run(str(HERE / "inside.py"))
+    assert done.stdout.splitlines() == ["all as it should be"], done.stdout + done.stderr
+    assert windows.there("from/windows.txt").read_bytes() == b"one\r\ntwo\r\n"
+
+
+def commands(windows: Windows) -> None:
+    """pya --version, completions, the commands that need an emulator"""
+    assert windows.pya("--version").stdout.startswith("pya ")
+    assert "Register-ArgumentCompleter" in windows.pya("completions", "powershell").stdout
+    for command in ("emulator", "demo"):
+        assert NO_EMULATOR in windows.pya(command, code=2).stderr
+
+
+def typed_paths(windows: Windows) -> None:
+    """paths as they are typed on Windows"""
+    assert 'write "mysite/from"' in windows.pya("ls", "mysite\\from", code=2).stderr
+    assert "path of this machine" in windows.pya("ls", "C:/Program Files/Git/home/demo", code=2).stderr
+    assert windows.pya("ls", "mysite/from").stdout.splitlines() == ["windows.txt"]
+    windows.write("0")
+    windows.pya("put", "..\\project\\version.txt", "notes/")
+    windows.pya("get", "notes/version.txt", "copy.txt")
+    assert (windows.project / "copy.txt").read_text() == "0"
+    (windows.project / "copy.txt").unlink()
+
+
+def single_files(windows: Windows) -> None:
+    """pya diff and pya deploy, file by file"""
+    windows.write("1")
+    diff = windows.json("diff", "--project", "mysite")
+    assert len(diff["added"]) == 31, diff
+    report = windows.json(*DEPLOY)
+    assert sorted(report["uploaded"]) == sorted(diff["added"]), report
+    assert not [path for path in report["uploaded"] if "\\" in path or path.startswith("env/")]
+    assert windows.there("pkg/part0/m0.py").read_bytes() == b"1 0\r\n", "CRLF is sent as it is"
+    assert windows.json(*DEPLOY)["uploaded"] == []
+
+
+def places(windows: Windows) -> None:
+    """caches are where Windows has them"""
+    found = [path.relative_to(windows.prefix).as_posix() for path in windows.prefix.rglob("pythonanywhere-api")]
+    assert any(place.endswith("AppData/Local/pythonanywhere-api") for place in found), found
+
+
+def agent(windows: Windows) -> None:
+    """the agent: install, deploy in bulk, verify, rollback, pull"""
+    host, domain = windows.host, f"{windows.host.user}.pythonanywhere.com"
+    host.create_webapp(domain)
+    (Path(host.root) / "var" / "www" / f"{domain.replace('.', '_')}_wsgi.py").write_text(WSGI)
+    windows.pya("agent", "install", domain, "--site-url", host.site_url)
+    windows.write("2")
+    options = windows.by_agent()
+    report = windows.json("deploy", *options, "--executor", "webapp", "--reload", domain)
+    assert len(report["uploaded"]) == 31, report
+    assert windows.there("version.txt").read_text() == "2"
+    windows.pya("verify", *options)
+    windows.pya("rollback", *options, "--no-reload")
+    assert windows.there("version.txt").read_text() == "1"
+    windows.pya("pull", "pulled", *options, "--include", "pkg/**")
+    assert (windows.project / "pulled" / "pkg" / "part0" / "m0.py").read_bytes() == b"1 0\r\n"
+    shutil.rmtree(windows.project / "pulled")
+
+
+def names(windows: Windows) -> None:
+    """pull refuses names that are one on Windows, or none"""
+    options = windows.by_agent()
+    windows.there("pkg/Same.py").write_text("")
+    windows.there("pkg/same.py").write_text("")
+    refused = windows.pya("pull", "pulled", *options, "--include", "pkg/*ame.py", code=2).stderr
+    assert "collides with another" in refused, refused
+    windows.there("pkg/Same.py").rename(windows.there("pkg/aux.py"))
+    refused = windows.pya("pull", "pulled", *options, "--include", "pkg/aux.py", code=2).stderr
+    assert "cannot exist on this system" in refused, refused
+    assert not (windows.project / "pulled").exists()
+
+
+def interrupts(windows: Windows) -> None:
+    """Ctrl-Break and Ctrl-C end a deploy with 130, and the next one takes over at once"""
+    windows.write("3", count=400)
+    done = windows.run(str(HERE / "interrupt.py"))
+    assert done.stdout.split() == ["CTRL_BREAK_EVENT", "130", "CTRL_C_EVENT", "130"], done.stdout + done.stderr
+    windows.json(*DEPLOY)
+    assert windows.there("version.txt").read_text() == "3"
+
+
+STEPS = (imports, commands, typed_paths, single_files, places, agent, names, interrupts)
 
 
 def main() -> int:
     folder, wheel = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
     start = time.monotonic()
     with Emulator(rate_limit=None) as host:
-        smoke(Windows(folder, wheel, host), host)
+        windows = Windows(folder, wheel, host)
+        for step in STEPS:
+            with reported(str(step.__doc__)):
+                step(windows)
     print(f"the wheel for Windows works under Wine: {time.monotonic() - start:.0f} s")
     return 0
 

@@ -13,11 +13,11 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::github;
 use crate::cli::output::Output;
-use crate::cli::progress::{Progress, duration_text};
+use crate::cli::progress::Progress;
 use crate::cli::terminal::shown;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder, Steps};
 use crate::error::Result;
-use crate::text::counted;
+use crate::text::{counted, duration_text};
 
 /// A deploy that takes at least this many seconds says so before it starts, and lists the alternatives.
 const LONG: f64 = 60.0;

@@ -23,7 +23,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Rm(args) => rm::run(&args, context).await,
         Command::Reload(args) => reload::run(&args, context).await,
         Command::Launch(args) => launch::run(&args, context).await,
-        Command::Init(args) => init::run(&args, context).await,
+        Command::Init(args) => init::run(&args, context),
         Command::Login => login::run(context).await,
         Command::Logout(args) => logout::run(&args, context).await,
         Command::Whoami => whoami::run(context).await,

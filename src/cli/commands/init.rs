@@ -14,7 +14,7 @@ use crate::client::BaseUrl;
 use crate::error::{Error, Result};
 use crate::launch::{DetectOptions, LocalOptions, LocalPlan, own_domain, plan};
 
-pub async fn run(args: &Init, context: &Context) -> Result<Exit> {
+pub fn run(args: &Init, context: &Context) -> Result<Exit> {
     let (_, local) = local_plan(&args.detect, context)?;
     let output = &context.output;
     tell_found(&local, output);

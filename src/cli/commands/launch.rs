@@ -16,14 +16,13 @@ use crate::cli::args::Launch;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::progress::duration_text;
 use crate::cli::settings::Settings;
 use crate::client::Client;
 use crate::deploy::DeployOptions;
 use crate::error::{Error, Result};
 use crate::host::Variables;
 use crate::launch::{LaunchOptions, LaunchRecorder, LaunchReport, LocalPlan, StepRecord, StepState, Superuser, launch};
-use crate::text::counted;
+use crate::text::{counted, duration_text};
 
 /// The variable with the password of the superuser, as Django has it.
 const PASSWORD: &str = "DJANGO_SUPERUSER_PASSWORD";

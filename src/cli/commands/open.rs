@@ -3,8 +3,6 @@
 //! The address is the answer, so that it can be copied where no browser can be started: over SSH, in a container, in a
 //! console of the service.
 
-use std::env;
-
 use serde_json::json;
 
 use super::logs::default_domain;
@@ -16,6 +14,7 @@ use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
 use crate::client::BaseUrl;
 use crate::error::Result;
+use crate::platform::has_display;
 
 pub async fn run(args: &Open, context: &Context) -> Result<Exit> {
     let settings = context.settings()?;
@@ -59,10 +58,7 @@ async fn site(args: &Open, settings: &Settings<'_>) -> Result<BaseUrl> {
 /// Why not.
 pub(super) fn open(url: &str) -> Result<(), String> {
     // What is found without a display is a browser of text, which would take over the terminal.
-    let has_display = ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"]
-        .iter()
-        .any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()));
-    if cfg!(all(unix, not(target_os = "macos"))) && !has_display {
+    if !has_display() {
         return Err("there is no display".to_owned());
     }
     webbrowser::open(url).map_err(|error| error.to_string())

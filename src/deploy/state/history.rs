@@ -195,8 +195,15 @@ pub(crate) fn completed(written: &[DeployEntry], told: &[DeployEntry]) -> Vec<De
         }
     }
     entries.iter_mut().filter(|entry| entry.outcome == DeployOutcome::Applied).for_each(DeployEntry::end_well);
-    entries.sort_by_key(|entry| entry.time);
-    newest(entries)
+    // What is written keeps its order: the clocks of those who deployed may differ.
+    let mut latest = 0;
+    let key = |(number, entry): (usize, DeployEntry)| {
+        latest = if number < written.len() { entry.time.max(latest) } else { latest };
+        (if number < written.len() { latest } else { entry.time }, entry)
+    };
+    let mut entries: Vec<(u64, DeployEntry)> = entries.into_iter().enumerate().map(key).collect();
+    entries.sort_by_key(|(time, _)| *time);
+    newest(entries.into_iter().map(|(_, entry)| entry).collect())
 }
 
 /// The last entries, as many as are kept.

@@ -7,7 +7,8 @@
 //! on, and A listed first. B's intent was not there when A listed, so B wrote it later, and listed later still. Then B
 //! saw A's intent, unless A had removed it by then: because it stopped (then it did not go on), or because it ended
 //! well (then it had written a new generation, and B saw that). A deploy that failed leaves its intent. Hence B stopped.
-//! Both may stop: each writes, each lists, each sees the other.
+//! Both may stop: each writes, each lists, each sees the other. Whoever writes and lists: where the account's site does it
+//! for the client, [`super::by_site`] says why this holds the same.
 //!
 //! # Why nothing is lost when one is killed
 //! An intent names every path that may change (`pending`) before anything does, so a leftover one says whose content is

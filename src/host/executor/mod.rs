@@ -1,8 +1,8 @@
 //! Executors: the ways to start a job on the host.
 //!
 //! Each starts the job in its own way, waits for the receipt, cleans up after itself, even when it is dropped (then it
-//! also ends a command), and gives up after a while. None of them reads a terminal or a page: only the receipt counts, which is read through the
-//! API.
+//! also ends a command), and gives up after a while. None of them reads a terminal or a page: only the receipt counts,
+//! which is read through the API or is in an answer that the agent signed.
 
 mod announced;
 mod cancel;

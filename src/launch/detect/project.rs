@@ -11,6 +11,7 @@ use super::settings::{Settings, module_file};
 use super::wsgi_app::{self, Application};
 use crate::error::{Error, Result};
 use crate::host::{checked_settings, settings_module};
+use crate::platform::canonical;
 use crate::setting::Setting;
 
 /// The module that [`generated`](crate::launch) settings are in.
@@ -96,7 +97,7 @@ impl DetectedProject {
 /// # Errors
 /// `Config` if that is not one project for certain, with what decides it; `Local` if something cannot be read.
 pub fn detect(root: &Path, options: &DetectOptions) -> Result<DetectedProject> {
-    let root = root.canonicalize().map_err(|source| Error::Local { path: root.to_owned(), source })?;
+    let root = canonical(root).map_err(|source| Error::Local { path: root.to_owned(), source })?;
     let pyproject = read_pyproject(&root)?;
     let (kind, source) = kind_of(&root, options)?;
     let source_folder = if source.is_empty() { root.clone() } else { root.join(&source) };

@@ -59,7 +59,7 @@ impl Requirements {
     pub fn text(&self) -> Option<String> {
         match self {
             Self::File(_) | Self::None => None,
-            Self::Dependencies(lines) => Some(lines.iter().map(|line| format!("{line}\n")).collect()),
+            Self::Dependencies(lines) => Some(lines.join("\n") + "\n"),
             Self::Framework { line, .. } => Some(format!("{line}\n")),
         }
     }

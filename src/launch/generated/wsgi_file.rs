@@ -50,20 +50,21 @@ pub fn wsgi_text(project: &DetectedProject, settings: Option<&str>, path: &str) 
         "# Changes of yours stay: a changed file is not written again unless you ask for it.\n\
          import os\nimport sys\n\npath = {path}\nif path not in sys.path:\n    sys.path.insert(0, path)\n"
     );
-    match &project.kind {
+    let load = match &project.kind {
         ProjectKind::Django { settings: own, .. } => {
             let settings = settings.unwrap_or(own);
-            body.push_str(&format!(
+            format!(
                 "os.environ[\"DJANGO_SETTINGS_MODULE\"] = \"{settings}\"\n\n\
                  from django.core.wsgi import get_wsgi_application  # noqa: E402\n\n\
                  application = get_wsgi_application()\n"
-            ));
+            )
         }
         ProjectKind::Wsgi(app) | ProjectKind::Asgi(app) => {
             let renamed = if app.name == "application" { "" } else { " as application" };
-            body.push_str(&format!("\nfrom {} import {}{renamed}  # noqa: E402, F401\n", app.module, app.name));
+            format!("\nfrom {} import {}{renamed}  # noqa: E402, F401\n", app.module, app.name)
         }
-    }
+    };
+    body.push_str(&load);
     format!("{MARK}{}): it loads the project.\n{body}", digest(&body))
 }
 

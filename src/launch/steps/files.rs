@@ -32,7 +32,7 @@ pub(in crate::launch) async fn compare(launch: &Launch<'_>) -> Result<Files> {
     let has_removed = launch.options.deploy.delete && !diff.removed.is_empty();
     let is_clean = diff.added.is_empty() && diff.changed.is_empty() && !has_removed && diff.base.intents.is_empty();
     let deploy = diff.base.deploy.clone();
-    Ok(Files { is_clean, deploy, diff })
+    Ok(Files { diff, is_clean, deploy })
 }
 
 /// Sends what differs.

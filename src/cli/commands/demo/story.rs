@@ -12,12 +12,11 @@ use crate::cli::commands::deploy::perform;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::paths::home;
-use crate::cli::progress::duration_text;
 use crate::cli::table::table;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, Project, SelectOptions};
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
-use crate::text::counted;
+use crate::text::{counted, duration_text};
 
 /// What the service allows in a minute.
 const LIMIT: usize = 40;

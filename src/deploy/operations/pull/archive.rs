@@ -43,7 +43,6 @@ pub(crate) struct Limits<'a> {
 pub(crate) struct Member {
     pub path: String,
     pub size: u64,
-    #[cfg_attr(not(unix), allow(dead_code, reason = "other systems have no such bit"))]
     pub is_executable: bool,
 }
 
