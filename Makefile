@@ -71,7 +71,7 @@ lint-python: .make/venv ## ruff
 types: .make/installed-dev ## mypy, pyright on the examples, and the stubs against the built module
 	$(BIN)/mypy
 	$(BIN)/basedpyright
-	$(BIN)/python -m mypy.stubtest pythonanywhere_api $(addprefix --allowlist ,$(wildcard tests/stubtest_allowlist.txt))
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml pythonanywhere_api $(addprefix --allowlist ,$(wildcard tests/stubtest_allowlist.txt))
 
 # Three at a time on two cores, as most of what a test does is to wait for processes; a worker takes over what another one
 # has not begun.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from django import conf
 from django.apps import apps
-from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.http.request import validate_host
@@ -28,7 +28,7 @@ def _hosts(values: dict[str, str]) -> list[CheckMessage]:
     """The domain, if one is known, must be allowed."""
     zone = "eu.pythonanywhere.com" if values.get("host", "").startswith("eu.") else "pythonanywhere.com"
     domain = values.get("domain") or (f"{values['user']}.{zone}".lower() if "user" in values else None)
-    if domain is None or validate_host(domain, settings.ALLOWED_HOSTS):
+    if domain is None or validate_host(domain, conf.settings.ALLOWED_HOSTS):
         return []
     hint = f"Add {domain!r} to ALLOWED_HOSTS, or let pya launch write settings that do."
     return [Warning(f"Every page at {domain} would be answered with status 400.", hint=hint, id="pya.W001")]
@@ -38,10 +38,10 @@ def _static() -> list[CheckMessage]:
     """Where collectstatic puts files."""
     if not apps.is_installed("django.contrib.staticfiles"):
         return []
-    if not settings.STATIC_ROOT:
+    if not conf.settings.STATIC_ROOT:
         hint = "Set STATIC_ROOT = BASE_DIR / 'staticfiles', and map STATIC_URL to that folder in the web app."
         return [Warning("collectstatic has no folder, so pages come without their styles.", hint=hint, id="pya.W002")]
-    if settings.STATIC_URL == "/":
+    if conf.settings.STATIC_URL == "/":
         hint = "Set STATIC_URL = '/static/'."
         return [Warning("STATIC_URL is the whole site, so a mapping of it hides every page.", hint=hint, id="pya.W003")]
     return []
@@ -49,7 +49,7 @@ def _static() -> list[CheckMessage]:
 
 def _media() -> list[CheckMessage]:
     """Uploads of visitors must not lie among files that a deploy replaces."""
-    media, static = settings.MEDIA_ROOT, settings.STATIC_ROOT
+    media, static = conf.settings.MEDIA_ROOT, conf.settings.STATIC_ROOT
     if not media or not static:
         return []
     inner, outer = Path(media).resolve(), Path(static).resolve()
@@ -64,7 +64,7 @@ def _media() -> list[CheckMessage]:
 def _databases() -> list[CheckMessage]:
     """A database at a relative path is another one for each working folder."""
     found = []
-    for alias, database in settings.DATABASES.items():
+    for alias, database in conf.settings.DATABASES.items():
         name = str(database.get("NAME", ""))
         is_file = "sqlite3" in database.get("ENGINE", "") and name not in ("", ":memory:")
         if is_file and not name.startswith("file:") and not Path(name).is_absolute():

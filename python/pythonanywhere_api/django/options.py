@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
+from django import conf
 from django.core.exceptions import ImproperlyConfigured
 
 KEYS = ("domain", "env", "host", "project", "user")
@@ -16,7 +16,7 @@ def configured() -> dict[str, str]:
     Raises:
         ImproperlyConfigured: It is something else, or has a key that is none.
     """
-    value: Any = getattr(settings, "PYTHONANYWHERE", {})
+    value: Any = getattr(conf.settings, "PYTHONANYWHERE", {})
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise ImproperlyConfigured(
             "PYTHONANYWHERE must be a dict of texts, such as {'user': 'me', 'project': 'mysite'}"
