@@ -758,7 +758,7 @@ mod tests {
     #[test]
     fn every_option_that_a_message_names_is_one() {
         let command = Cli::command();
-        let arguments = command.get_subcommands().flat_map(clap::Command::get_arguments);
+        let arguments = command.get_subcommands().flat_map(clap::Command::get_arguments).chain(command.get_arguments());
         let names: Vec<_> = arguments.filter_map(|argument| argument.get_long()).collect();
         for setting in Setting::ALL {
             let option = setting.spelled(Interface::CommandLine).split(' ').next().unwrap();
