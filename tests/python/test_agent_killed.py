@@ -47,12 +47,12 @@ import signal
 order, run_unharmed, remove_order, left = os.path.expanduser("~/kill-at"), run_job, os.unlink, [0]
 
 
-def run_job(state, job, limit=None):
+def run_job(state, job, limit=None, **more):
     if os.path.exists(order):
         with open(order) as file:
             left[0] = int(file.read())
     try:
-        return run_unharmed(state, job, limit)
+        return run_unharmed(state, job, limit, **more)
     finally:
         left[0] = 0
 
@@ -120,10 +120,11 @@ def kill_at(site: Uwsgi, number: int, is_rollback: bool) -> str | None:
     (worker,) = site.workers()
     (site.home / "kill-at").write_text(str(number))
     try:
-        site.ask(operation, body)
+        is_taken = site.ask(operation, body)
     except (OSError, http.client.HTTPException):
         site.wait_for_other(worker)
     else:
+        assert is_taken
         return None
     shown = site.get("/")[1].decode()
     assert site.ask(operation, body)

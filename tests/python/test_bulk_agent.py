@@ -164,9 +164,9 @@ from .files import write_json
 once, run_once = os.path.expanduser("~/once"), run_job
 
 
-def run_job(state, job, limit=None):
+def run_job(state, job, limit=None, **more):
     if job["operation"] != "apply" or os.path.exists(once):
-        return run_once(state, job, limit)
+        return run_once(state, job, limit, **more)
     write_json(once, job)
     while not os.path.exists(once + ".begun"):
         time.sleep(0.01)

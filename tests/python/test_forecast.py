@@ -192,9 +192,9 @@ def test_the_command_tells_the_figures_of_the_way_that_is_taken(with_agent):
         assert [line.split()[0] for line in lines if re.search(r" requests?, ", line) and line.startswith("  ")] == WAYS
     # With what `pya deploy` does without options, the reload included.
     diff = pya("diff").stderr
-    assert f"pya deploy takes {pya.json('diff')['forecast']['estimates'][1]['requests']} requests" in diff
-    # Neither is the API asked for the domains nor for the agent, since the site has just answered.
-    assert "takes 5 requests" in diff
+    assert f"pya deploy takes {pya.json('diff')['forecast']['estimates'][1]['requests']} request" in diff
+    # The bundle goes to the site, which has just answered: the API is asked for the reload alone.
+    assert "takes 1 request" in diff, diff
     console = pya("deploy", "--dry-run", "--executor", "console").stderr
     assert [line.split()[0] for line in console.splitlines() if "<- chosen" in line] == ["console"]
 

@@ -45,8 +45,7 @@ def run_job(state, job, limit=None, is_program=False, loaded=None):
         work.check_age()
         done = work.receipt()
         if is_over(done, job):
-            # The runner that finished it may have been killed before it removed the folder.
-            work.remove_folder(done)
+            work.clean_up(done)
             return done
         if job["operation"] in ("apply", "rollback"):
             work.check_current()

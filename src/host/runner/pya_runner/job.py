@@ -108,10 +108,14 @@ class Job:
         # What counts is the receipt; a full disk may have had room for that and no more.
         with contextlib.suppress(OSError):
             remember(self, receipt)
+        self.clean_up(receipt)
+        return receipt
+
+    def clean_up(self, receipt):
+        """Removes what this job and earlier ones left; whoever was killed at it did not get that far."""
         self.remove_folder(receipt)
         with contextlib.suppress(OSError):
             self.tidy()
-        return receipt
 
     def has_begun(self):
         """Whether files of the project may have been changed."""
