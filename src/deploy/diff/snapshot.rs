@@ -102,8 +102,7 @@ pub async fn diff_by_site<R: Remote>(
         None => Vec::new(),
     };
     let mut warnings = warnings(&selection, &state, &known, &folder, remote)?;
-    let is_running = |intent: &&Intent| intent.standing(remote.server_time()) == IntentState::Running;
-    let running = state.intents.iter().filter(is_running).map(|intent| intent.id.clone()).collect();
+    let running = state.running(remote.server_time());
     warnings.extend(left_warning(&left));
     Ok(assemble(Parts {
         project,

@@ -3,6 +3,7 @@
 //! A deploy that did all it was to do removes its intent. So each intent that is there tells of a deploy that is running,
 //! failed or was cut off, and of those that it took over, whose own intents are gone.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use super::folder::State;
@@ -21,6 +22,12 @@ impl State {
     /// The history as the manifest has it.
     pub(crate) fn written_history(&self) -> &[DeployEntry] {
         self.manifest.as_ref().map_or(&[], |manifest| &manifest.history)
+    }
+
+    /// The ids of the deploys that are under way at `now`.
+    pub(crate) fn running(&self, now: Option<SystemTime>) -> BTreeSet<String> {
+        let is_running = |intent: &&Intent| intent.standing(now) == IntentState::Running;
+        self.intents.iter().filter(is_running).map(|intent| intent.id.clone()).collect()
     }
 
     /// What the notes tell at `now`, which a manifest need not have yet.
