@@ -72,16 +72,8 @@ pub enum Operation {
     Manage {
         args: Vec<String>,
         manage: String,
-        virtualenv: Option<String>,
-        python: Option<String>,
-        settings: Option<String>,
-        path: Vec<String>,
-        folder: Option<String>,
-        /// The web app whose variables it gets.
-        domain: Option<String>,
-        /// Which of the variables that are sent with it the web app's own win over.
-        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-        defaults: BTreeSet<String>,
+        #[serde(flatten)]
+        environment: JobEnvironment,
         timeout: u64,
     },
     /// Install requirements.
@@ -91,14 +83,8 @@ pub enum Operation {
     /// Import the Django settings and return those that decide how the project is served. None of them is a secret.
     Inspect {
         manage: String,
-        virtualenv: Option<String>,
-        python: Option<String>,
-        settings: Option<String>,
-        path: Vec<String>,
-        folder: Option<String>,
-        domain: Option<String>,
-        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-        defaults: BTreeSet<String>,
+        #[serde(flatten)]
+        environment: JobEnvironment,
         timeout: u64,
     },
     /// Install requirements in a virtualenv, unless they are installed, in steps that each end before the request limit.
@@ -107,6 +93,26 @@ pub enum Operation {
     Variables { domain: String, set: BTreeSet<String>, unset: BTreeSet<String> },
     /// Run any command; the agent refuses this.
     Run { command: Vec<String>, folder: String, timeout: u64 },
+}
+
+/// What a job that runs the project's code is told of the web app.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct JobEnvironment {
+    /// Where its packages are, if in a virtualenv.
+    pub virtualenv: Option<String>,
+    /// Its version of Python, as `3.13`.
+    pub python: Option<String>,
+    /// Its Django settings, or those that were asked for.
+    pub settings: Option<String>,
+    /// Where it looks for modules, by its WSGI file.
+    pub path: Vec<String>,
+    /// Its working folder.
+    pub folder: Option<String>,
+    /// Its domain, by which the job finds the variables that it keeps.
+    pub domain: Option<String>,
+    /// Which of the variables that are sent with the job the web app's own win over.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub defaults: BTreeSet<String>,
 }
 
 /// A second bundle, without a plan.

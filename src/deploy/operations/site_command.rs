@@ -28,8 +28,8 @@ pub(crate) async fn manage_in_site(
     };
     let args = args.iter().map(|&arg| arg.to_owned()).collect();
     let mut operation = PythonEnvironment::inside(domain, settings).manage(args, environment.manage.clone());
-    if let Operation::Manage { virtualenv, .. } = &mut operation {
-        virtualenv.clone_from(&environment.virtualenv);
+    if let Operation::Manage { environment: told, .. } = &mut operation {
+        told.virtualenv.clone_from(&environment.virtualenv);
     }
     let folder = StateFolder::of(client.user(), root)?;
     let job_folder = JobFolder::new(client, folder.path());

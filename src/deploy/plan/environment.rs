@@ -3,7 +3,6 @@
 //! Inside the web app the agent has all of it. A task or a console is told what the web app's record and the text of its
 //! WSGI file say, and no more: where that may not be all, `manage.py` is refused, since it could work on another database.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +10,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::{Executor, Operation, Variables, WsgiCode, wsgi_file};
+use crate::host::{Executor, JobEnvironment, Operation, Variables, WsgiCode, wsgi_file};
 use crate::setting::Setting;
 
 /// How long a command may run inside a web app, in seconds, where a request may take 5 minutes.
@@ -39,22 +38,10 @@ pub(crate) fn receipt_within(executor: &Executor) -> Duration {
 /// What the web app runs with, as far as a command must be told.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PythonEnvironment {
-    /// Where its packages are, if in a virtualenv.
-    virtualenv: Option<String>,
-    /// Its version of Python, as `3.13`.
-    python: Option<String>,
-    /// Its Django settings, or those that were asked for.
-    settings: Option<String>,
-    /// Where it looks for modules, by its WSGI file.
-    path: Vec<String>,
-    /// Its working folder.
-    folder: Option<String>,
-    /// The domain of the web app.
-    domain: Option<String>,
+    /// What a job is told.
+    told: JobEnvironment,
     /// What its WSGI file sets.
     variables: Variables,
-    /// What of that it sets only where nothing else has.
-    defaults: BTreeSet<String>,
     /// How long a command may run, in seconds.
     timeout: u64,
 }
@@ -67,19 +54,20 @@ impl PythonEnvironment {
             value.filter(|value| !value.is_empty()).map(str::to_owned)
         };
         let is_agent = matches!(executor, Executor::Webapp(_));
-        Self {
+        let told = JobEnvironment {
             virtualenv: field("virtualenv_path"),
             python: field("python_version").filter(|_| !is_agent),
             folder: field("working_directory").filter(|_| !is_agent),
-            timeout: limit_of(executor),
-            ..Self::default()
-        }
+            ..JobEnvironment::default()
+        };
+        Self { told, timeout: limit_of(executor), ..Self::default() }
     }
 
     /// What is left to be told in the web app itself.
     pub(crate) fn inside(domain: &str, settings: &str) -> Self {
         let (domain, settings) = (Some(domain.to_lowercase()), Some(settings.to_owned()));
-        Self { domain, settings, timeout: COMMAND_LIMIT, ..Self::default() }
+        let told = JobEnvironment { settings, domain, ..JobEnvironment::default() };
+        Self { told, timeout: COMMAND_LIMIT, ..Self::default() }
     }
 
     /// The same for `manage.py`, with the settings module `settings` if that was named. Sends one request, for the WSGI
@@ -112,11 +100,17 @@ impl PythonEnvironment {
         let (settings, domain) = (settings.map(str::to_owned), Some(domain.to_lowercase()));
         if is_inside(executor) {
             // It has all the rest, also what no text tells.
-            return Ok(Self { settings, domain, ..self });
+            return Ok(Self { told: JobEnvironment { settings, domain, ..self.told }, ..self });
         }
-        let (variables, defaults) = (Variables::of_web_app(&code.variables), code.defaults);
-        let (settings, folder) = (settings.or(code.settings), code.folder.or(self.folder));
-        Ok(Self { settings, folder, domain, variables, defaults, path: code.path, ..self })
+        let told = JobEnvironment {
+            settings: settings.or(code.settings),
+            folder: code.folder.or(self.told.folder),
+            path: code.path,
+            defaults: code.defaults,
+            domain,
+            ..self.told
+        };
+        Ok(Self { told, variables: Variables::of_web_app(&code.variables), timeout: self.timeout })
     }
 
     /// `manage.py` with these arguments.
@@ -124,28 +118,17 @@ impl PythonEnvironment {
         Operation::Manage {
             args,
             manage: manage.unwrap_or_else(|| "manage.py".to_owned()),
-            virtualenv: self.virtualenv.clone(),
-            python: self.python.clone(),
-            settings: self.settings.clone(),
-            path: self.path.clone(),
-            folder: self.folder.clone(),
-            domain: self.domain.clone(),
-            defaults: self.defaults.clone(),
+            environment: self.told.clone(),
             timeout: self.timeout,
         }
     }
 
     /// An import of the settings, from the project of this `manage.py`.
     pub(crate) fn inspect(&self, manage: Option<String>, virtualenv: Option<String>) -> Operation {
+        let told = self.told.clone();
         Operation::Inspect {
             manage: manage.unwrap_or_else(|| "manage.py".to_owned()),
-            virtualenv: virtualenv.or_else(|| self.virtualenv.clone()),
-            python: self.python.clone(),
-            settings: self.settings.clone(),
-            path: self.path.clone(),
-            folder: self.folder.clone(),
-            domain: self.domain.clone(),
-            defaults: self.defaults.clone(),
+            environment: JobEnvironment { virtualenv: virtualenv.or(told.virtualenv), ..told },
             timeout: INSPECT_LIMIT,
         }
     }
@@ -159,7 +142,7 @@ impl PythonEnvironment {
     }
 
     pub(crate) fn pip(&self, requirements: String) -> Operation {
-        let (virtualenv, python) = (self.virtualenv.clone(), self.python.clone());
+        let (virtualenv, python) = (self.told.virtualenv.clone(), self.told.python.clone());
         Operation::Pip { requirements, virtualenv, python, timeout: self.timeout }
     }
 }
