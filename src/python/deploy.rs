@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use serde_json::json;
 
 use super::convert::{Json, json_to_py};
-use super::errors::exception;
+use super::errors::raise_failure;
 use crate::deploy;
 
 /// How a local project differs from the host. Documented in `_core.pyi`.
@@ -145,8 +145,7 @@ impl DeployReport {
     }
 
     fn raise_for_failures(&self, py: Python<'_>) -> PyResult<()> {
-        let failure = self.report.error_message();
-        failure.map_or(Ok(()), |text| Err(exception(py, "PythonAnywhereError", (text,))))
+        raise_failure(py, self.report.error_message())
     }
 
     fn __bool__(&self) -> bool {

@@ -53,6 +53,11 @@ fn system_words(error: &std::io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
+/// Raises what went wrong in a job, if anything did.
+pub(super) fn raise_failure(py: Python<'_>, failure: Option<String>) -> PyResult<()> {
+    failure.map_or(Ok(()), |text| Err(exception(py, "PythonAnywhereError", (text,))))
+}
+
 /// An exception of the package, by the name of its class.
 pub(super) fn exception<'py>(py: Python<'py>, class: &str, args: impl PyCallArgs<'py>) -> PyErr {
     let made = py.import("pythonanywhere_api.exceptions").and_then(|module| module.getattr(class)?.call1(args));

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::convert::Json;
-use super::errors::{IntoPy, exception};
+use super::errors::{IntoPy, raise_failure};
 use super::runtime::{CallerThread, run};
 use crate::client::{BaseUrl, Client, Environment, Options, RemotePath, Token};
 use crate::error::{Error, Result};
@@ -101,8 +101,7 @@ impl LaunchReport {
     }
 
     fn raise_for_failures(&self, py: Python<'_>) -> PyResult<()> {
-        let failure = self.report.error_message();
-        failure.map_or(Ok(()), |text| Err(exception(py, "PythonAnywhereError", (text,))))
+        raise_failure(py, self.report.error_message())
     }
 
     fn __bool__(&self) -> bool {
