@@ -70,6 +70,15 @@ def source() -> Path:
     return root
 
 
+def make_webapp(host: Emulator) -> str:
+    """Makes the account's web app, with an application in it; its domain."""
+    domain = f"{host.user}.pythonanywhere.com"
+    host.create_webapp(domain)
+    wsgi = Path(host.root) / "var" / "www" / f"{domain.replace('.', '_')}_wsgi.py"
+    wsgi.write_text(WSGI)
+    return domain
+
+
 @functools.cache
 def _measured() -> dict[str, tuple[int, float]]:
     """Requests to the API and seconds of each step, in one story."""
@@ -80,10 +89,7 @@ def _measured() -> dict[str, tuple[int, float]]:
     try:
         with Emulator(rate_limit=40, python=sys.executable) as host:
             api: Any = PythonanywhereApi(host.url, host.user, host.token, "django")
-            domain = f"{host.user}.pythonanywhere.com"
-            host.create_webapp(domain)
-            wsgi = Path(host.root) / "var" / "www" / f"{domain.replace('.', '_')}_wsgi.py"
-            wsgi.write_text(WSGI)
+            domain = make_webapp(host)
             via = {"domain": domain, "site_url": host.site_url}
 
             def step(name: str, act: Callable[[], object]) -> None:
@@ -130,10 +136,7 @@ def _by_site() -> dict[str, str]:
     del os.environ["PYTHONANYWHERE_RATE_LIMIT"]
     found: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder, Emulator(rate_limit=40, latency=0.3, python=sys.executable) as host:
-        domain = f"{host.user}.pythonanywhere.com"
-        host.create_webapp(domain)
-        wsgi = Path(host.root) / "var" / "www" / f"{domain.replace('.', '_')}_wsgi.py"
-        wsgi.write_text(WSGI)
+        domain = make_webapp(host)
         log = Path(host.root) / "var" / "log" / f"{domain}.access.log"
         api: Any = PythonanywhereApi(host.url, host.user, host.token, "site")
         via = {"domain": domain, "site_url": host.site_url}
@@ -176,10 +179,7 @@ def first_by_site() -> str:
     root = source()
     del os.environ["PYTHONANYWHERE_RATE_LIMIT"]
     with Emulator(rate_limit=40, python=sys.executable) as host:
-        domain = f"{host.user}.pythonanywhere.com"
-        host.create_webapp(domain)
-        wsgi = Path(host.root) / "var" / "www" / f"{domain.replace('.', '_')}_wsgi.py"
-        wsgi.write_text(WSGI)
+        domain = make_webapp(host)
         log = Path(host.root) / "var" / "log" / f"{domain}.access.log"
         api: Any = PythonanywhereApi(host.url, host.user, host.token, "django")
         via = {"domain": domain, "site_url": host.site_url}
@@ -221,10 +221,7 @@ def _moved() -> dict[str, tuple[int, int, float]]:
     try:
         with contextlib.ExitStack() as stack:
             host = stack.enter_context(Emulator(rate_limit=None, python=sys.executable))
-            domain = f"{host.user}.pythonanywhere.com"
-            host.create_webapp(domain)
-            wsgi = Path(host.root) / "var" / "www" / f"{domain.replace('.', '_')}_wsgi.py"
-            wsgi.write_text(WSGI)
+            domain = make_webapp(host)
             # Bundles go to the site, so what is sent there counts as well.
             relay: Any = stack.enter_context(importlib.import_module("relay").Relay(host.site_url))
             via = {"domain": domain, "site_url": relay.url}
