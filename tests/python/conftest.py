@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from relay import Relay
 
 from pythonanywhere_api import AsyncPythonanywhereApi, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator, set_clock_speed
@@ -148,6 +149,20 @@ def site(request: pytest.FixtureRequest, unlimited: None, tmp_path: Path) -> Ite
         made = Site(Caller(getattr(request, "param", PythonanywhereApi), host), tmp_path / "local")
         made.write("1")
         yield made
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder that no other test knows; what is in it of sites."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "pythonanywhere-api" / "sites"
+
+
+@pytest.fixture
+def relay(site: Any) -> Iterator[Relay]:
+    """Somebody between the client and the site."""
+    with Relay(site.host.site_url) as relay:
+        yield relay
 
 
 for_both_classes = pytest.mark.parametrize(

@@ -53,5 +53,9 @@ def run(command: list[str], folder: Path) -> None:
 
 def files_below(root: Path) -> dict[str, bytes]:
     """Every file below `root`, relative path to content, without what a running Python leaves behind."""
-    files = (path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+    return {path: content for path, content in all_files(root).items() if "__pycache__" not in Path(path).parts}
+
+
+def all_files(root: Path) -> dict[str, bytes]:
+    """Every file below `root`, relative path to content."""
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}

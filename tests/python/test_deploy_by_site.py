@@ -13,24 +13,15 @@ import pytest
 from agent_site import PATH
 from bulk_site import Site
 from conftest import Caller, environment, for_both_classes
-from relay import Relay, changed
+from relay import changed
 from runner_archive import append
+from sites import all_files
 from test_signed_answers import SPOILT
 
 from pythonanywhere_api import Client, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """A cache folder that no other test knows."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def relay(site):
-    with Relay(site.host.site_url) as relay:
-        yield relay
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture
@@ -60,14 +51,6 @@ def asked(site) -> list[str]:
 
 def reloads(site) -> list[str]:
     return [f"POST webapps/{site.domain}/reload/"]
-
-
-def remote_tree(site) -> dict[str, bytes]:
-    return {str(path.relative_to(site.remote)): path.read_bytes() for path in site.remote.rglob("*") if path.is_file()}
-
-
-def local_tree(site) -> dict[str, bytes]:
-    return {str(path.relative_to(site.local)): path.read_bytes() for path in site.local.rglob("*") if path.is_file()}
 
 
 def is_settled(site) -> bool:
@@ -122,7 +105,7 @@ def test_the_first_deploy_of_many_files_is_one_request_to_the_api(with_agent, re
     report = deploy(site)
     assert (report.ok, report.executor) == (True, "webapp"), report.stopped
     assert asked(site) == reloads(site)
-    assert remote_tree(site) == local_tree(site)
+    assert all_files(site.remote) == all_files(site.local)
     # Random bytes do not get smaller, and the first piece shows how fast the others arrive.
     assert relay.operations().count("deploy") > 1
     assert relay.operations()[-1] == "finish"
@@ -136,7 +119,7 @@ def test_deletes_renames_and_obstacles_go_the_same_way(lane):
     report = deploy(lane)
     assert report.ok, report.stopped
     assert asked(lane) == reloads(lane)
-    assert remote_tree(lane) == local_tree(lane)
+    assert all_files(lane.remote) == all_files(lane.local)
     assert sorted(report.deleted) == ["pkg0/m0.py", "pkg1/m1.py"]
 
 
@@ -152,12 +135,12 @@ def test_what_the_host_lacks_is_brought_to_it_by_the_site_too(lane, relay):
     assert report.ok, report.stopped
     assert "could not be copied on the host" in " ".join(report.warnings)
     assert asked(lane) == reloads(lane)
-    assert remote_tree(lane) == local_tree(lane)
+    assert all_files(lane.remote) == all_files(lane.local)
     assert is_settled(lane)
 
 
 def test_a_deploy_that_fails_on_the_host_changes_nothing_and_takes_its_note_back(lane):
-    before = remote_tree(lane)
+    before = all_files(lane.remote)
     (lane.local / "version.txt").write_text("2")
     (lane.local / "folder").mkdir()
     (lane.local / "folder" / "x.txt").write_text("x")
@@ -165,7 +148,7 @@ def test_a_deploy_that_fails_on_the_host_changes_nothing_and_takes_its_note_back
     (lane.remote / "folder" / "x.txt").mkdir()
     report = deploy(lane)
     assert (report.ok, report.untouched, asked(lane)) == (False, True, [])
-    assert remote_tree(lane) == before
+    assert all_files(lane.remote) == before
     assert is_settled(lane)
 
 
@@ -224,13 +207,13 @@ def test_a_deploy_that_never_arrives_goes_by_the_api_and_cannot_arrive_later(lan
     assert is_settled(lane)
     (lane.local / "version.txt").write_text("3")
     assert lane.deploy(executor="none")
-    before = remote_tree(lane), lane.notes("*")
+    before = all_files(lane.remote), lane.notes("*")
     # Now it arrives, unchanged, and in time.
     (exchange,) = kept
     request = urllib.request.Request(lane.host.site_url + PATH, exchange.body, {"X-Pya-Agent": exchange.signed})
     with urllib.request.urlopen(request, timeout=30) as answer:
         assert answer.read() == b"version 3 at /-/pya-agent", "it is the application's"
-    assert (remote_tree(lane), lane.notes("*")) == before
+    assert (all_files(lane.remote), lane.notes("*")) == before
 
 
 def test_a_body_that_is_changed_on_the_way_is_refused_and_goes_by_the_api(lane, relay, hurried):
@@ -300,7 +283,7 @@ def test_of_two_clients_at_once_one_by_each_way_at_most_one_goes_on(lane, tmp_pa
             "site": lane.run(lane.api.deploy_diff(lane.local, **lane.via)),
             "api": by_api.run(by_api.api.deploy_diff(by_api.local)),
         }
-        before, reports = remote_tree(lane), {}
+        before, reports = all_files(lane.remote), {}
 
         def by(name, made=diffs, number=number, reports=reports):
             one = lane if name == "site" else by_api
@@ -318,9 +301,9 @@ def test_of_two_clients_at_once_one_by_each_way_at_most_one_goes_on(lane, tmp_pa
         assert len(done) < 2, reports
         for name in versions.keys() - set(done):
             assert json.loads(reports[name].to_json())["held"], reports[name].stopped
-        version = remote_tree(lane)["version.txt"].decode()
+        version = all_files(lane.remote)["version.txt"].decode()
         assert version == (versions[done[0]] if done else before["version.txt"].decode())
-        assert {content.split()[0] for name, content in remote_tree(lane).items() if name.startswith("pkg")} == {
+        assert {content.split()[0] for name, content in all_files(lane.remote).items() if name.startswith("pkg")} == {
             version.split()[0].encode()
         }
         assert is_settled(lane)
@@ -398,7 +381,7 @@ def test_a_client_that_is_killed_leaves_the_truth(lane, relay, operation, when):
     report = lane.run(lane.api.deploy(made, reload=[lane.domain], **lane.via))
     assert report.ok, report.stopped
     assert (lane.page(), is_settled(lane)) == ("version 2 at /", True)
-    assert remote_tree(lane) == local_tree(lane)
+    assert all_files(lane.remote) == all_files(lane.local)
 
 
 # Ends the worker at the call whose number is in a file, which goes with it.
@@ -458,19 +441,19 @@ def test_a_site_that_dies_at_any_step_loses_nothing(with_agent, relay, hurried, 
         (site.local / "version.txt").write_text(str(step))
         (site.local / "pkg0" / "m0.py").write_text(f"step {step}\n")
         order.write_text(str(step))
-        before, report = remote_tree(site), fresh_deploy(site, relay)
-        now = remote_tree(site)
+        before, report = all_files(site.remote), fresh_deploy(site, relay)
+        now = all_files(site.remote)
         if report["ok"]:
-            assert now == local_tree(site), step
+            assert now == all_files(site.local), step
         else:
-            assert now in (before, local_tree(site)), (step, report)
+            assert now in (before, all_files(site.local)), (step, report)
             assert not report["untouched"] or now == before, (step, report)
         if order.exists():
             order.unlink()
             break
         died += 1
         assert fresh_deploy(site, relay)["ok"], step
-        assert remote_tree(site) == local_tree(site), step
+        assert all_files(site.remote) == all_files(site.local), step
         assert site.page() == f"version {step} at /", step
         assert not site.notes("intent-*"), step
     else:
@@ -507,8 +490,8 @@ def test_a_replayed_deploy_is_the_applications(lane, relay):
     (lane.local / "version.txt").write_text("2")
     assert deploy(lane).ok
     (exchange,) = (exchange for exchange in relay.seen if exchange.operation == "deploy")
-    before = remote_tree(lane), lane.notes("*")
+    before = all_files(lane.remote), lane.notes("*")
     request = urllib.request.Request(lane.host.site_url + PATH, exchange.body, {"X-Pya-Agent": exchange.signed})
     with urllib.request.urlopen(request, timeout=30) as answer:
         assert b"version 2" in answer.read()
-    assert (remote_tree(lane), lane.notes("*")) == before
+    assert (all_files(lane.remote), lane.notes("*")) == before

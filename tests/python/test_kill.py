@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from bulk_site import agent_without_bundles
+from sites import all_files
 
 from pythonanywhere_api import Client
 from pythonanywhere_api.testing import Emulator, advance_clock
@@ -54,10 +55,6 @@ def wait():
 threading.Thread(target=wait, daemon=True).start()
 sys.exit(main())
 """
-
-
-def local_tree(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
 class Deploys:
@@ -206,7 +203,7 @@ class Deploys:
             note = json.loads(path.read_text())
             times = {name: note[name] - DAY for name in ("since", "expires", "created") if note.get(name)}
             path.write_text(json.dumps(note | times))
-        before = local_tree(self.remote)
+        before = all_files(self.remote)
         log = Path(self.host.root) / "var" / "log" / Path(tasks[0]["logfile"]).name
         runs = log.read_text().count("Completed task") if log.exists() else 0
         advance_clock(DAY)
@@ -214,7 +211,7 @@ class Deploys:
         while not log.exists() or log.read_text().count("Completed task") == runs:
             assert time.monotonic() < deadline, log.read_text() if log.exists() else "the task did not fire"
             time.sleep(0.02)
-        assert local_tree(self.remote) == before
+        assert all_files(self.remote) == before
 
 
 @pytest.fixture
@@ -253,10 +250,10 @@ def test_a_deploy_killed_at_any_request_is_mended_by_the_next(deploys, stage, le
         report = json.loads(rerun.stdout)
         assert report["ok"], report
 
-        remote = local_tree(deploys.remote)
+        remote = all_files(deploys.remote)
         assert remote.pop("foreign.txt") == b"somebody's\n", f"killed at request {number}"
         assert remote.pop("db.sqlite3") == b"precious\n", f"killed at request {number}"
-        assert remote == local_tree(deploys.local), f"killed at request {number}"
+        assert remote == all_files(deploys.local), f"killed at request {number}"
         assert deploys.reloads() >= 1, f"killed at request {number}: the site runs the old code"
         left = [path.name for path in (deploys.remote.parent / ".pya").rglob("intent-*")]
         assert left == [], f"killed at request {number}"
@@ -270,9 +267,9 @@ def test_a_deploy_killed_at_any_request_is_mended_by_the_next(deploys, stage, le
 @pytest.mark.parametrize("stage", ["before", "after"])
 @pytest.mark.parametrize("deploys", ["webapp"], indirect=["deploys"])
 def test_a_rollback_killed_at_any_request_is_finished_by_the_next(deploys, stage):
-    old = local_tree(deploys.remote)
+    old = all_files(deploys.remote)
     deploys.deploy("webapp").check_returncode()
-    new = local_tree(deploys.remote)
+    new = all_files(deploys.remote)
     assert old.keys() - new.keys() == {f"images/{number}.jpg" for number in range(3)} | {
         f"pkg{number % 4}/m{number}.py" for number in range(20, 24)
     }
@@ -292,11 +289,11 @@ def test_a_rollback_killed_at_any_request_is_finished_by_the_next(deploys, stage
             break
         deploys.wait_for_the_runner()
         assert len(deploys.served()) == 1, f"killed at request {number}"
-        is_over = local_tree(deploys.remote) == old and not list(deploys.remote.parent.glob(".pya/*/intent-*"))
+        is_over = all_files(deploys.remote) == old and not list(deploys.remote.parent.glob(".pya/*/intent-*"))
         rerun = deploys.deploy("webapp")
         # What was done whole, and only not answered any more, is not done again.
         assert rerun.returncode == 0 or is_over, f"killed at request {number}: {rerun.stderr}"
-        assert local_tree(deploys.remote) == old, f"killed at request {number}"
+        assert all_files(deploys.remote) == old, f"killed at request {number}"
         assert deploys.reloads() >= 1, f"killed at request {number}: the site runs the old code"
         assert list(deploys.remote.parent.glob(".pya/*/intent-*")) == [], f"killed at request {number}"
         assert deploys.served() == {"old"}, f"killed at request {number}"

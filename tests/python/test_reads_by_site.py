@@ -5,9 +5,11 @@ import random
 import pytest
 from conftest import for_both_classes
 from relay import changed
-from test_deploy_by_site import asked, cache, deploy, is_settled, lane, lose, relay, reloads, remote_tree
+from sites import all_files
+from test_deploy_by_site import asked, deploy, is_settled, lane, lose, reloads
 
-__all__ = ["cache", "lane", "relay"]
+__all__ = ["lane"]
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @for_both_classes
@@ -32,7 +34,7 @@ def test_a_history_that_is_spoilt_is_read_through_the_api(lane, relay, attack):
 
 @for_both_classes
 def test_a_rollback_asks_the_api_for_the_reload(lane, relay):
-    before = remote_tree(lane)
+    before = all_files(lane.remote)
     (lane.local / "version.txt").write_text("2")
     (lane.local / "pkg0" / "m0.py").unlink()
     (lane.local / "new.txt").write_text("new")
@@ -43,29 +45,29 @@ def test_a_rollback_asks_the_api_for_the_reload(lane, relay):
     assert (report["written"], report["deleted"]) == (2, ["new.txt"])
     assert asked(lane) == reloads(lane)
     assert relay.operations() == ["state", "read", "deploy", "finish"]
-    assert (remote_tree(lane), is_settled(lane)) == (before, True)
+    assert (all_files(lane.remote), is_settled(lane)) == (before, True)
     assert lane.page() == "version 1 at /"
 
 
 @pytest.mark.parametrize("operation", ["deploy", "finish", "read"])
 @pytest.mark.parametrize("attack", ["unsigned", "not found", "dropped"])
 def test_a_rollback_whose_answers_are_spoilt_is_done_once(lane, relay, hurried, operation, attack):
-    before = remote_tree(lane)
+    before = all_files(lane.remote)
     (lane.local / "version.txt").write_text("2")
     assert deploy(lane).ok
     lose(relay, operation, attack)
     assert lane.run(lane.api.rollback(reload=[lane.domain], **lane.via))["written"] == 1
-    assert (remote_tree(lane), is_settled(lane)) == (before, True)
+    assert (all_files(lane.remote), is_settled(lane)) == (before, True)
     assert lane.notes("manifest-*") == ["manifest-3.json"]
 
 
 def test_a_rollback_that_never_arrives_goes_by_the_api(lane, relay, hurried):
-    before = remote_tree(lane)
+    before = all_files(lane.remote)
     (lane.local / "version.txt").write_text("2")
     assert deploy(lane).ok
     relay.only, relay.swallow = {"deploy"}, lambda exchange: changed(exchange, status=404)
     assert lane.run(lane.api.rollback(reload=[lane.domain], **lane.via))["written"] == 1
-    assert (remote_tree(lane), is_settled(lane)) == (before, True)
+    assert (all_files(lane.remote), is_settled(lane)) == (before, True)
 
 
 @for_both_classes

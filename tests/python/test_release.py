@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from elf import needed_versions
-from test_wheel import USED, build_folders
+from test_wheel import build_folders, use_elsewhere
 
 CHECKOUT = Path(__file__).parents[2]
 FOLDER = os.environ.get("PYTHONANYWHERE_RELEASE")
@@ -81,12 +81,7 @@ def test_the_versions_that_a_file_asks_for_are_read():
 
 @pytest.mark.parametrize("wheel", made("*-manylinux*_x86_64*.whl"), ids=lambda path: path.name)
 def test_a_wheel_works_where_nothing_else_is_installed(wheel, tmp_path):
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, timeout=120)
-    python = tmp_path / "venv" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel]
-    subprocess.run(install, check=True, timeout=120)
-    used = subprocess.run([python, "-c", USED], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert (used.returncode, used.stdout, used.stderr) == (0, "", "")
+    use_elsewhere(wheel, tmp_path)
     shown = subprocess.run([tmp_path / "venv/bin/pya", "--version"], capture_output=True, text=True, timeout=60)
     assert shown.stdout == f"pya {version()}\n"
     assert (tmp_path / "venv/share/man/man1/pya.1").is_file()

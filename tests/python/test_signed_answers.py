@@ -10,24 +10,13 @@ from pathlib import Path
 import pytest
 from bulk_site import WSGI
 from conftest import for_both_classes
-from relay import Relay, changed
+from relay import changed
 from runner_archive import append
 
 from pythonanywhere_api import Client
 from pythonanywhere_api.testing import advance_clock
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """A cache folder that no other test knows."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "pythonanywhere-api" / "sites"
-
-
-@pytest.fixture
-def relay(site):
-    with Relay(site.host.site_url) as relay:
-        yield relay
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture
@@ -190,8 +179,8 @@ def test_a_site_that_is_not_there_costs_nothing_but_the_try(lane):
     assert (is_empty(made), requests) == (True, 2)
 
 
-def test_another_agent_is_found_through_the_api_once_and_known_from_then_on(lane, relay, cache):
-    (known,) = cache.glob("agent-*")
+def test_another_agent_is_found_through_the_api_once_and_known_from_then_on(lane, relay, own_cache):
+    (known,) = own_cache.glob("agent-*")
     known.write_text(json.dumps({"id": "0" * 32}))
     made, requests = diff(lane)
     assert (is_empty(made), requests, relay.operations()) == (True, 1, ["state", "state"])
@@ -220,9 +209,9 @@ def test_a_clock_that_is_wrong_is_set_by_the_api_once(site, relay):
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"id": "short"}', '{"id": 5}', "folder", "long"])
-def test_a_damaged_cache_counts_as_none(lane, relay, cache, damage):
+def test_a_damaged_cache_counts_as_none(lane, relay, own_cache, damage):
     assert diff(lane)[1] == 0
-    for path in cache.iterdir():
+    for path in own_cache.iterdir():
         path.unlink()
         if damage == "folder":
             path.mkdir()
@@ -233,22 +222,22 @@ def test_a_damaged_cache_counts_as_none(lane, relay, cache, damage):
     assert (made.changed, requests) == (["version.txt"], 2)
 
 
-def test_a_manifest_in_the_cache_counts_by_its_digest(lane, relay, cache):
+def test_a_manifest_in_the_cache_counts_by_its_digest(lane, relay, own_cache):
     assert diff(lane)[1] == 0
-    (kept,) = cache.glob("manifest-*")
+    (kept,) = own_cache.glob("manifest-*")
     kept.write_text(kept.read_text().replace("version.txt", "another.txt"))
     made, requests = diff(lane)
     assert (is_empty(made), requests) == (True, 0)
 
 
-def test_nobody_else_reads_what_is_kept_here(lane, relay, cache):
+def test_nobody_else_reads_what_is_kept_here(lane, relay, own_cache):
     diff(lane)
-    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
-    names = sorted(path.name.split("-")[0] for path in cache.iterdir())
+    assert stat.S_IMODE(own_cache.stat().st_mode) == 0o700
+    names = sorted(path.name.split("-")[0] for path in own_cache.iterdir())
     assert names == ["agent", "manifest"]
-    assert {stat.S_IMODE(path.stat().st_mode) for path in cache.iterdir()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in own_cache.iterdir()} == {0o600}
     # Neither the token nor the key made from it.
-    assert all(lane.host.token not in path.read_text() for path in cache.iterdir())
+    assert all(lane.host.token not in path.read_text() for path in own_cache.iterdir())
 
 
 def test_a_damaged_manifest_on_the_host_is_seen_as_through_the_api(lane, relay):

@@ -75,14 +75,19 @@ def test_the_licence_comes_along(wheel):
     assert "the pythonanywhere-api contributors" in licence
 
 
+def use_elsewhere(wheel: Path, folder: Path) -> None:
+    """Installs a wheel into a virtualenv of its own below `folder`, and uses it there."""
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True, timeout=120)
+    python = folder / "venv" / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel]
+    subprocess.run(install, check=True, timeout=120)
+    used = subprocess.run([python, "-c", USED], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert (used.returncode, used.stdout, used.stderr) == (0, "", "")
+
+
 @of_the_release
 def test_it_works_where_nothing_else_is_installed(wheel_path, tmp_path):
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, timeout=120)
-    python = tmp_path / "venv" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel_path]
-    subprocess.run(install, check=True, timeout=120)
-    used = subprocess.run([python, "-c", USED], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert (used.returncode, used.stdout, used.stderr) == (0, "", "")
+    use_elsewhere(wheel_path, tmp_path)
     command = [tmp_path / "venv" / "bin" / "pya", "--version"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout.split()[-1]) == (0, wheel_path.name.split("-")[1])
