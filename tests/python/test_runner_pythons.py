@@ -21,6 +21,7 @@ FILES = [*(HOST / "runner").rglob("*.py"), HOST / "agent.py", HOST / "stub.py"]
 # later than 3.3. Look up what you add: it must be in 3.8 and in the newest version, not deprecated.
 CALLS = """
 base64 b64decode
+bisect bisect_left
 contextlib contextmanager 3.4 suppress
 errno EDQUOT EEXIST EINVAL EMLINK ENOENT ENOLCK ENOSPC ENOSYS ENOTDIR ENOTEMPTY EOPNOTSUPP EPERM EXDEV
 fcntl LOCK_EX LOCK_NB flock

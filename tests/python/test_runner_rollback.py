@@ -145,6 +145,17 @@ def test_a_rollback_undoes_what_became_of_a_folder_or_a_file(tmp_path, is_dir):
     assert host.tree() == host.before
 
 
+def test_only_what_is_below_a_path_is_in_its_way():
+    deletes = ["x0", "x/z", "x!", "x/y/z", "x-1/y", "x", "y"]
+    clear, left = load().rollback.cleared_for(["x"], [path for path in deletes if path != "x"])
+    assert clear == [{"path": "x", "is_dir": True, "files": ["x/y/z", "x/z"]}]
+    assert left == ["x!", "x-1/y", "x0", "y"]
+    assert load().rollback.cleared_for(["x/y/"], ["x", "x0"]) == (
+        [{"path": "x", "is_dir": False, "files": ["x"]}],
+        ["x0"],
+    )
+
+
 def test_a_rollback_that_is_rolled_back_is_the_deploy_again(tmp_path):
     host = deployed(tmp_path)
     new = host.tree()

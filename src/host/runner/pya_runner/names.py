@@ -8,7 +8,7 @@ from .errors import JobError
 
 def checked_path(path):
     """`path`, if it stays below the project."""
-    if not isinstance(path, str) or "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
+    if not isinstance(path, str) or "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
         raise JobError("name", "%r leads out of the project" % (path,))
     return path
 

@@ -1,6 +1,7 @@
 """The job `rollback`: restores what a deploy replaced or deleted, and removes what it added."""
 
 import base64
+import bisect
 import json
 import os
 import re
@@ -80,7 +81,7 @@ def written_since(job, transaction, store, index):
 
 def cleared_for(paths, deletes):
     """Splits the deletes: files that are in the way of those to be restored, and the others."""
-    clear, cleared, going = [], set(), set(deletes)
+    clear, cleared, going, deletes = [], set(), set(deletes), sorted(deletes)
     for path in paths:
         above = path
         while os.path.dirname(above):
@@ -88,7 +89,8 @@ def cleared_for(paths, deletes):
             if above in going and above not in cleared:
                 clear.append({"path": above, "is_dir": False, "files": [above]})
                 cleared.add(above)
-        below = [name for name in deletes if name.startswith(path + "/")]
+        # "0" is what follows "/": all between them are below.
+        below = deletes[bisect.bisect_left(deletes, path + "/") : bisect.bisect_left(deletes, path + "0")]
         if below:
             clear.append({"path": path, "is_dir": True, "files": below})
             cleared.update(below)

@@ -112,9 +112,10 @@ class Transaction:
             if not re.fullmatch(r"(manifest-[0-9]+|intent-[0-9a-f]{16})\.json", name):
                 raise JobError("name", "%r is not a note of a deploy" % name)
         deletes = [checked_path(path) for path in deletes]
-        modes = {}
-        for path in [entry[1] for entry in entries] + deletes:
-            self.note_folders(path, modes)
+        modes = self.note_folders(
+            [entry[1] if entry[0].endswith("dir") else os.path.dirname(entry[1]) for entry in entries]
+            + [os.path.dirname(path) for path in deletes]
+        )
         files.make_private(self.replaced)
         newest = self.job.note_if_there("manifest-%d.json" % (self.job.job["generation"] - 1))
         files.write_json(
@@ -134,17 +135,21 @@ class Transaction:
             },
         )
 
-    def note_folders(self, path, modes):
-        """Resolves the links of all folders above a path now, for the moves later on, and notes their mode bits."""
-        while path and path not in modes:
-            # A file that cannot be reached is not deleted, and the receipt says why.
-            with contextlib.suppress(JobError):
-                self.check_reach(path)
-            with contextlib.suppress(OSError):
-                mode = os.lstat(self.place(path)).st_mode
-                if stat.S_ISDIR(mode):
-                    modes[path] = stat.S_IMODE(mode)
-            path = os.path.dirname(path)
+    def note_folders(self, folders):
+        """Resolves the links of these folders and those above now, for the moves later on; returns their mode bits."""
+        modes, seen = {}, set()
+        for folder in folders:
+            while folder not in seen:
+                seen.add(folder)
+                # A file that cannot be reached is not deleted, and the receipt says why.
+                with contextlib.suppress(JobError):
+                    self.check_reach(os.path.join(folder, "x"))
+                with contextlib.suppress(OSError):
+                    mode = os.lstat(self.folder(folder)).st_mode
+                    if folder and stat.S_ISDIR(mode):
+                        modes[folder] = stat.S_IMODE(mode)
+                folder = os.path.dirname(folder)
+        return modes
 
     def need_file(self, path):
         """Raises unless a regular file is there."""
