@@ -45,6 +45,7 @@ pub enum Setting {
     Domain,
     ExecutorNone,
     Force,
+    Host,
     Include,
     MaxDelete,
     MaxFileSize,
@@ -66,7 +67,7 @@ pub enum Setting {
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::AllowLfsPointers,
         Self::AllowTasks,
         Self::Asgi,
@@ -77,6 +78,7 @@ impl Setting {
         Self::Domain,
         Self::ExecutorNone,
         Self::Force,
+        Self::Host,
         Self::Include,
         Self::MaxDelete,
         Self::MaxFileSize,
@@ -110,6 +112,7 @@ impl Setting {
             Self::Domain => ("domain=", "--domain"),
             Self::ExecutorNone => ("executor=\"none\"", "--executor none"),
             Self::Force => ("force=True", "--force"),
+            Self::Host => ("host=", "--host"),
             Self::Include => ("include=", "--include"),
             Self::MaxDelete => ("max_delete=", "--max-delete"),
             Self::MaxFileSize => ("max_file_size=", "--max-file-size"),

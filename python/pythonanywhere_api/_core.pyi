@@ -2579,9 +2579,9 @@ def launch(
 
     Args:
         root: The project's folder.
-        username: The account [default: that of the environment, as for `Client.from_env`].
+        username: The account [default: that of the environment, as for `Client.from_env`, else the configured one].
         token: Its API token [default: `API_TOKEN` of the environment].
-        host: The service [default: that of the environment, else `www.pythonanywhere.com`].
+        host: The service [default: that of the environment, else the configured one, else `www.pythonanywhere.com`].
         project: The project's name in the account [default: the configured one, else that of its folder].
         domain: The web app [default: the configured one, else that of the account].
         site_url: Where the site is reached, if not at its domain.

@@ -165,7 +165,9 @@ impl<'a> Settings<'a> {
     /// As for [`Self::account`].
     pub fn client(&self) -> Result<Client> {
         let Account { host, user, token, .. } = self.account()?;
-        self.check_site_url(&user)?;
+        if let Some(named) = &self.table.site_url {
+            BaseUrl::check_site_named_by_file(named, &user, &self.domains())?;
+        }
         let client = Client::new(&host, &user, &token, self.options()?)?;
         if !host.is_loopback() && !host.is_public_system() {
             log::warn!("the API token is sent to {}", host.authority());
@@ -234,31 +236,7 @@ impl<'a> Settings<'a> {
         if let Some(host) = first([&self.global.host, &self.environment.host]) {
             return BaseUrl::parse(&host).map(Some);
         }
-        let Some(named) = first([&self.table.host]) else { return Ok(None) };
-        let host = BaseUrl::parse(&named)?;
-        if host.is_loopback() || host.is_pythonanywhere() {
-            return Ok(Some(host));
-        }
-        Err(Error::config(format!(
-            "host = {named:?} in pyproject.toml is not PythonAnywhere, and a file alone cannot send the API token to \
-             another host: give --host {named} or set PYTHONANYWHERE_SITE if you mean it"
-        )))
-    }
-
-    /// Refuses a table that sends signed requests, files and perhaps a password to a site that need not be the account's.
-    fn check_site_url(&self, user: &str) -> Result<()> {
-        let Some(named) = &self.table.site_url else { return Ok(()) };
-        let site = BaseUrl::parse(named)?;
-        let own = ["pythonanywhere.com", "eu.pythonanywhere.com"].map(|zone| format!("{user}.{zone}"));
-        let is_at = |domain: &String| domain.eq_ignore_ascii_case(site.authority());
-        if site.is_loopback() || own.iter().chain(&self.domains()).any(is_at) {
-            return Ok(());
-        }
-        Err(Error::config(format!(
-            "site_url = {named:?} in pyproject.toml is neither the web app's domain nor {}, and a file may name no other \
-             site: remove it, and give --site-url {named} if you mean it",
-            own.join(" or ")
-        )))
+        first([&self.table.host]).map(|named| BaseUrl::named_by_file(&named)).transpose()
     }
 
     /// The options of clients.

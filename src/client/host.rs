@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 use crate::error::{Error, Result};
+use crate::setting::Setting;
 
 /// Scheme, host and port of the service, checked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,6 +33,43 @@ impl BaseUrl {
             )));
         }
         Ok(Self { url })
+    }
+
+    /// The host that a project's file names: one of the service or of this machine, since whoever wrote the file need not
+    /// be whose token it is.
+    ///
+    /// # Errors
+    /// `Config` for any other.
+    pub fn named_by_file(named: &str) -> Result<Self> {
+        let host = Self::parse(named)?;
+        if host.is_loopback() || host.is_pythonanywhere() {
+            return Ok(host);
+        }
+        Err(Error::config(format!(
+            "host = {named:?} in pyproject.toml is not PythonAnywhere, and a file alone cannot send the API token to \
+             another host: give {} {named} or set PYTHONANYWHERE_SITE if you mean it",
+            Setting::Host
+        )))
+    }
+
+    /// Refuses a site that a project's file names and that need not be the account's: it would be sent signed requests,
+    /// files and perhaps a password. `domains` are those of the project's web apps.
+    ///
+    /// # Errors
+    /// `Config` for any other than those, the account's own and this machine.
+    pub fn check_site_named_by_file(named: &str, user: &str, domains: &[String]) -> Result<()> {
+        let site = Self::parse(named)?;
+        let own = ["pythonanywhere.com", "eu.pythonanywhere.com"].map(|zone| format!("{user}.{zone}"));
+        let is_at = |domain: &String| domain.eq_ignore_ascii_case(site.authority());
+        if site.is_loopback() || own.iter().chain(domains).any(is_at) {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "site_url = {named:?} in pyproject.toml is neither the web app's domain nor {}, and a file may name no other \
+             site: remove it, and give {} {named} if you mean it",
+            own.join(" or "),
+            Setting::SiteUrl
+        )))
     }
 
     /// The URL, with its closing `/`.

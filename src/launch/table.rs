@@ -8,6 +8,12 @@ use crate::error::{Error, Result};
 /// The keys that a launch writes and reads.
 #[derive(Debug, Clone, Default)]
 pub struct TableValues {
+    /// `user`.
+    pub user: Option<String>,
+    /// `host`.
+    pub host: Option<String>,
+    /// `domain`, which may name several.
+    pub domains: Vec<String>,
     /// `site_url`.
     pub site_url: Option<String>,
     /// `remote_root`.
@@ -28,12 +34,13 @@ pub fn fill_in(root: &Path, options: &mut LocalOptions) -> Result<TableValues> {
     let parsed: toml::Table =
         text.parse().map_err(|error: toml::de::Error| Error::config(format!("{}: {error}", path.display())))?;
     let table = parsed.get("tool").and_then(|tool| tool.get("pythonanywhere"));
-    let value = |key: &str| {
-        let value = table.and_then(|table| table.get(key))?;
-        // The first of several web apps is the one that is served.
-        let value = value.as_array().and_then(|several| several.first()).unwrap_or(value);
-        value.as_str().map(str::to_owned)
+    let values = |key: &str| -> Vec<String> {
+        let value = table.and_then(|table| table.get(key));
+        let one_or_more = value.map(|value| value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice));
+        one_or_more.unwrap_or_default().iter().filter_map(|value| value.as_str().map(str::to_owned)).collect()
     };
+    // The first of several web apps is the one that is served.
+    let value = |key: &str| values(key).into_iter().next();
     let detect = &mut options.detect;
     if detect.settings.is_none() && detect.wsgi.is_none() && detect.asgi.is_none() {
         detect.settings = value("settings");
@@ -44,5 +51,11 @@ pub fn fill_in(root: &Path, options: &mut LocalOptions) -> Result<TableValues> {
     if options.domain.is_empty() {
         options.domain = value("domain").unwrap_or_default();
     }
-    Ok(TableValues { site_url: value("site_url"), remote_root: value("remote_root") })
+    Ok(TableValues {
+        user: value("user"),
+        host: value("host"),
+        domains: values("domain"),
+        site_url: value("site_url"),
+        remote_root: value("remote_root"),
+    })
 }

@@ -186,17 +186,22 @@ impl Request {
 
     fn plan(self) -> Result<Prepared> {
         let Self { root, username, token, host, mut local, mut options, superuser } = self;
+        let table = fill_in(&root, &mut local)?;
         let found = Environment::read();
+        let named_by_file = table.host.as_deref().filter(|_| host.is_none() && found.host.is_none());
+        let named_by_file = named_by_file.map(BaseUrl::named_by_file).transpose()?;
         let (host, user, token) = Environment {
             token: token.or(found.token),
-            user: username.or(found.user),
+            user: username.or(found.user).or(table.user),
             host: host.or(found.host),
             ..found
         }
         .account()?;
-        let host = BaseUrl::parse(&host)?;
+        let host = named_by_file.map_or_else(|| BaseUrl::parse(&host), Ok)?;
+        if let (None, Some(site)) = (&options.site_url, &table.site_url) {
+            BaseUrl::check_site_named_by_file(site, &user, &table.domains)?;
+        }
         let client = Client::new(&host, &user, &Token::new(&token)?, Options::default())?;
-        let table = fill_in(&root, &mut local)?;
         if local.domain.is_empty() {
             local.domain = own_domain(&user, &host);
         }

@@ -12,7 +12,7 @@ import pytest
 from command import Pya, environment_of
 from launch_projects import BLOG, FLASK, make_wheels, startproject, write
 
-from pythonanywhere_api import PythonAnywhereError, launch, launch_async
+from pythonanywhere_api import ConfigError, PythonAnywhereError, launch, launch_async
 from pythonanywhere_api.testing import Emulator
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -168,6 +168,25 @@ def test_python_launches_as_the_command_does(host, tmp_path, monkeypatch):
     again = asyncio.run(launch_async(root, **account))
     assert again.ok
     assert {step["state"] for step in again.steps if step["step"] == "web app"} == {"skipped"}
+
+
+def test_python_reads_the_account_from_the_table_but_sends_the_token_nowhere_else(host, tmp_path, monkeypatch):
+    for name in ("API_TOKEN", "PYTHONANYWHERE_USERNAME", "PYTHONANYWHERE_SITE", "PYTHONANYWHERE_DOMAIN"):
+        monkeypatch.delenv(name, raising=False)
+    root = write(tmp_path / "site", FLASK | PIN)
+    table = root / "pyproject.toml"
+    table.write_text(f'[tool.pythonanywhere]\nuser = "{host.user}"\nhost = "{host.url}"\n')
+    report = launch(root, token=host.token, dry_run=True)
+    assert (report.ok, report.domain) == (True, f"{host.user}.pythonanywhere.com")
+    before = len(host.requests)
+    for line, words, named in [
+        ('host = "example.com"', "a file alone cannot send the API token", {}),
+        ('site_url = "https://a.b"', "may name no other site", {"host": host.url}),
+    ]:
+        table.write_text(f'[tool.pythonanywhere]\nuser = "{host.user}"\n{line}\n')
+        with pytest.raises(ConfigError, match=words):
+            launch(root, token=host.token, dry_run=True, **named)
+    assert len(host.requests) == before
 
 
 def test_an_exception_of_the_callback_ends_it(host, tmp_path):
