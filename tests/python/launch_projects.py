@@ -4,6 +4,7 @@ import importlib.metadata
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 BLOG_SETTINGS = """\
@@ -126,12 +127,12 @@ def startproject(folder: Path, name: str = "mysite") -> Path:
     return folder / name
 
 
-def make_wheels(folder: Path) -> Path:
-    """A folder of wheels: Django and what it needs, from the packages that are installed here, and a small Flask."""
+def make_wheels(folder: Path, more: Iterable[str] = ()) -> Path:
+    """A folder of wheels: Django and what it needs, and `more`, from the packages installed here, and a small Flask."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ["django", "asgiref", "sqlparse"]:
+    for name in ["django", "asgiref", "sqlparse", *more]:
         distribution = importlib.metadata.distribution(name)
-        wheel = folder / f"{name}-{distribution.version}-py3-none-any.whl"
+        wheel = folder / f"{name.replace('-', '_')}-{distribution.version}-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for file in distribution.files or []:
                 if (

@@ -3,10 +3,15 @@
 import json
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 from command import environment_of
 from conftest import project_folder
+from launch_projects import make_wheels, write
+
+from pythonanywhere_api.django import options
+from pythonanywhere_api.testing import Emulator
 
 MORE = """
 
@@ -37,15 +42,16 @@ def add(project, text: str) -> None:
         settings.write(text + "\n")
 
 
-def manage(project, *words, host=None, folder=None):
+def manage(project, *words, host=None, folder=None, text=None):
     environment = environment_of(host) if host else None
     return subprocess.run(
         [sys.executable, str(project / "manage.py"), *words],
         cwd=folder or project,
         env=environment,
+        input=text,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -79,6 +85,64 @@ def test_nothing_is_sent_while_the_checks_find_errors(host, project):
     assert list(host.requests) == []
     shown = manage(project, "pythonanywhere", "deploy", "--help", host=host)
     assert "Usage: pya deploy" in shown.stdout
+
+
+@pytest.mark.slow
+def test_a_project_is_launched_looked_after_and_rolled_back(project, tmp_path_factory):
+    """Each of its commands, with all that the setting says, on a fresh free account."""
+    # The application is among those of the project, so the host needs it as well.
+    wheels = make_wheels(tmp_path_factory.mktemp("wheels"), ["pythonanywhere-api"])
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    write(project, {"requirements.txt": "Django\npythonanywhere-api\n", ".python-version": f"{version}\n"})
+    with Emulator(python=sys.executable, package_index=wheels, rate_limit=None) as host:
+        domain = f"{host.user}.pythonanywhere.com"
+        # A page there is answered, and not sent on to an address that is not the emulator's.
+        setting = {"user": host.user, "host": host.url, "project": "mysite", "domain": domain}
+        add(project, f"PYTHONANYWHERE = {setting!r}\nSECURE_SSL_REDIRECT = False")
+        settings = (project / "mysite" / "settings.py").read_text()
+
+        def run(*words, text=None):
+            done = manage(project, "pythonanywhere", *words, host=host, text=text)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        assert json.loads(run("launch", "--yes", "--no-open", "--site-url", host.site_url, "--json"))["ok"]
+        request = urllib.request.Request(f"{host.site_url}/admin/login/", headers={"Host": domain})
+        assert b"csrfmiddlewaretoken" in urllib.request.urlopen(request, timeout=60).read()
+        assert (project / "mysite" / "settings.py").read_text() == settings
+        state = json.loads(run("status", "--json"))
+        assert [site["domain"] for site in state["sites"]] == [domain]
+        assert run("env", "set", "GREETING", text="hello\n") == f"{domain}: 1 set; reloaded\n"
+        assert "GREETING" in run("env", "list")
+        assert "GET /admin/login/" in run("logs", "access")
+        (project / "notes.txt").write_text("new")
+        assert "notes.txt" in run("diff")
+        assert json.loads(run("deploy", "--json"))["reloaded"] == [domain]
+        assert json.loads(run("rollback", "--json"))["reloaded"] == [domain]
+        assert not (project_folder(host) / "notes.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["deploy"], "deploy --user me --reload a.b --domain a.b"),
+        (["deploy", "--no-reload"], "deploy --user me --domain a.b --no-reload"),
+        (["deploy", "--user=you", "--reload", "c.d"], "deploy --domain a.b --user=you --reload c.d"),
+        (["diff", "site"], "diff --user me site"),
+        (["env"], "env --user me"),
+        (["env", "set", "NAME", "--no-reload"], "env --user me set --domain a.b NAME --no-reload"),
+        (["launch"], "launch --user me --domain a.b"),
+        (["logs", "-f", "--interval", "0.5", "access"], "logs --user me a.b -f --interval 0.5 access"),
+        (["logs", "c.d", "access"], "logs --user me c.d access"),
+        (["rollback", "1f"], "rollback --user me --reload a.b --domain a.b 1f"),
+        (["status", "--domain", "c.d"], "status --user me --domain c.d"),
+    ],
+    ids=" ".join,
+)
+def test_the_setting_says_what_was_not_given(monkeypatch, given, expected):
+    monkeypatch.setattr(options, "configured", lambda: {"user": "me", "domain": "a.b"})
+    command, *more = given
+    assert options.arguments(command, more) == expected.split()
 
 
 @pytest.mark.parametrize(
