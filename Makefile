@@ -140,6 +140,16 @@ workflows: .make/release-tools ## look for weaknesses of the workflows of GitHub
 pythons: .make/wheel ## use the release wheel with every Python from 3.10 on that is on this machine
 	$(BIN)/python tools/release/pythons dist/*.whl
 
+.PHONY: plugins
+plugins: .make/installed-dev ## the plugin for django-simple-deploy, and each Django that a Python of this machine can run
+	$(BIN)/python tools/plugins/check .make/plugins target/wheels/*.whl $(PLUGIN_ARGS)
+
+.PHONY: plugin-files
+plugin-files: .make/release-tools ## what a release of the plugin consists of, in dist/plugin, checked
+	rm -rf dist/plugin
+	.make/release/bin/python -m build --outdir dist/plugin plugins/dsd-pya
+	.make/release/bin/twine check --strict dist/plugin/*
+
 .PHONY: bench
 bench: .make/installed ## print the table of speed ratios
 	$(BIN)/python tests/benchmarks

@@ -47,6 +47,22 @@ def test_the_version_is_in_one_place_and_has_its_section_in_the_changelog():
     assert "the tag is v0.0.1" in done.stderr
 
 
+def test_the_tag_of_the_plugin_is_compared_with_its_own_version():
+    manifest = tomllib.loads((ROOT / "plugins/dsd-pya/pyproject.toml").read_text())["project"]
+    words = [sys.executable, ROOT / "tools/release/version", "--plugin"]
+    for tag, status in [(f"dsd-pya-v{manifest['version']}", 0), (f"v{manifest['version']}", 1)]:
+        done = subprocess.run([*words, f"refs/tags/{tag}"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == status, done.stderr
+    assert f"the tag is {tag}" in done.stderr
+
+
+def test_the_plugin_has_our_licence_and_is_not_in_our_wheel():
+    assert (ROOT / "plugins/dsd-pya/LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    packages = [path.name for path in (ROOT / "python").iterdir() if path.is_dir()]
+    # The framework takes each importable package of such a name for a plugin, and stops at two.
+    assert not [name for name in packages if "dsd_" in name]
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_actions_are_named_by_commit(path):
     used = re.findall(r"uses: (\S+)(.*)", path.read_text())
