@@ -352,6 +352,9 @@ pub struct Deploy {
     /// Take over from another deploy that seems to be abandoned
     #[arg(long, help_heading = "What to do")]
     pub force: bool,
+    /// Try again for so many seconds while another deploy is under way
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, help_heading = "What to do")]
+    pub wait: u64,
     /// Install this requirements file of the project on the host, before the reload
     #[arg(long, value_name = "FILE", help_heading = "Steps on the host")]
     pub requirements: Option<String>,

@@ -1,4 +1,5 @@
-//! GitHub Actions: messages as annotations, what the host printed as groups, and a summary of a deploy for the job's page.
+//! GitHub Actions: messages as annotations, what the host printed as groups, and a summary of a deploy or
+//! a launch for the job's page.
 //!
 //! The runner takes any line that begins with `::` for a command, whoever wrote it. So what the host printed goes
 //! between a command that stops this and one, with a random word, that allows it again. The commands are described in
@@ -11,6 +12,7 @@ use std::time::Duration;
 use super::terminal::shown;
 use crate::deploy::DeployReport;
 use crate::digest::random_hex;
+use crate::launch::LaunchReport;
 use crate::text::{counted, duration_text};
 
 /// The variable that names the file of the job's summary.
@@ -69,10 +71,59 @@ pub fn group<'a>(title: &str, lines: impl Iterator<Item = &'a str>) -> io::Resul
 /// # Errors
 /// The reason, human-readable: the file cannot be written.
 pub fn summarise(report: &DeployReport) -> Result<(), String> {
+    add_to_summary(|| markdown(report))
+}
+
+/// The same for a launch.
+///
+/// # Errors
+/// Likewise.
+pub fn summarise_launch(report: &LaunchReport) -> Result<(), String> {
+    add_to_summary(|| launch_markdown(report))
+}
+
+fn add_to_summary(text: impl FnOnce() -> String) -> Result<(), String> {
     let Some(path) = std::env::var_os(SUMMARY).filter(|path| !path.is_empty() && is_runner()) else { return Ok(()) };
     let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
-    file.and_then(|mut file| file.write_all(markdown(report).as_bytes()))
+    file.and_then(|mut file| file.write_all(text().as_bytes()))
         .map_err(|error| format!("the summary of the job cannot be written to {}: {error}", path.display()))
+}
+
+/// A launch as Markdown.
+fn launch_markdown(report: &LaunchReport) -> String {
+    let title = match (report.ok, report.dry_run) {
+        (true, true) => "Dry run: nothing was written",
+        (true, false) => "Launched",
+        (false, _) => "Launch stopped",
+    };
+    let mut text = format!("### {title}\n\n");
+    if let Some(message) = report.error_message() {
+        let _ = write!(text, "{}\n\n", fenced(&message));
+    }
+    let _ = writeln!(text, "| | |\n|---|---|\n| site | {} |", code(&report.url));
+    let _ = writeln!(text, "| took | {} |", cost(report.requests, report.seconds));
+    for warning in &report.warnings {
+        let _ = write!(text, "\n- warning: {}", code(&shown(warning)));
+    }
+    for next in &report.next {
+        let _ = write!(text, "\n- next: {}", code(&shown(next)));
+    }
+    let steps: Vec<String> = report
+        .steps
+        .iter()
+        .map(|record| format!("{:<8} {:<21} {}", record.state.as_str(), record.step, record.detail))
+        .collect();
+    text.push('\n');
+    text.push_str(&details(&counted(steps.len(), "step"), &steps.join("\n")));
+    text.push('\n');
+    text
+}
+
+/// Requests and time.
+fn cost(requests: u64, seconds: f64) -> String {
+    let requests = counted(usize::try_from(requests).unwrap_or(usize::MAX), "request");
+    let time = Duration::try_from_secs_f64(seconds).map(duration_text).unwrap_or_default();
+    format!("{requests}, {time}")
 }
 
 /// A deploy as Markdown.
@@ -81,8 +132,6 @@ fn markdown(report: &DeployReport) -> String {
     if let Some(reason) = &report.stopped {
         let _ = write!(text, "{}\n\n", fenced(reason));
     }
-    let requests = counted(usize::try_from(report.requests).unwrap_or(usize::MAX), "request");
-    let time = Duration::try_from_secs_f64(report.seconds).map(duration_text).unwrap_or_default();
     let _ = writeln!(text, "| | |\n|---|---|");
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "| {name} | {value} |");
@@ -91,7 +140,7 @@ fn markdown(report: &DeployReport) -> String {
     row("deleted", &report.deleted.len().to_string());
     row("failed", &report.failed.len().to_string());
     row("reloaded", &report.reloaded.iter().map(|domain| code(domain)).collect::<Vec<_>>().join(", "));
-    row("took", &format!("{requests}, {time}, executor {}", report.executor));
+    row("took", &format!("{}, executor {}", cost(report.requests, report.seconds), report.executor));
     if let Some(id) = &report.id {
         row("deploy", &code(id));
     }
@@ -160,6 +209,7 @@ fn longest_run(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::launch::{StepRecord, StepState};
 
     #[test]
     fn an_annotation_is_one_line_that_says_it_all() {
@@ -185,5 +235,25 @@ mod tests {
         let text = markdown(&report);
         assert!(text.starts_with("### Deploy failed\n\n````text\n```\n# big\n```\n````\n"), "{text}");
         assert!(text.contains("- `` a\\|`b` ``: ` <b>no</b>"), "{text}");
+    }
+
+    #[test]
+    fn a_launch_that_stopped_says_where_and_what_stands() {
+        let step = |step, state, detail: &str| StepRecord { step, state, detail: detail.to_owned() };
+        let report = LaunchReport {
+            steps: vec![step("web app", StepState::Done, "made"), step("files", StepState::Failed, "<b>")],
+            failed_step: Some("files"),
+            error: Some("`x` is\nlost".into()),
+            url: "https://a.b/".into(),
+            requests: 3,
+            ..LaunchReport::default()
+        };
+        let text = launch_markdown(&report);
+        assert!(text.starts_with("### Launch stopped\n\n```text\nfiles: `x` is\nlost\nin place: web app. "), "{text}");
+        assert!(text.contains("| site | ` https://a.b/ ` |\n| took | 3 requests, "), "{text}");
+        assert!(
+            text.contains("<summary>2 steps</summary>\n\n```text\ndone     web app               made\n"),
+            "{text}"
+        );
     }
 }

@@ -13,6 +13,9 @@ import pytest
 import yaml
 from command import clean_environment
 from conftest import project_folder
+from launch_projects import FLASK, make_wheels, write
+
+from pythonanywhere_api.testing import Emulator
 
 ROOT = Path(__file__).parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -178,6 +181,32 @@ def test_another_deploy_at_work_is_waited_for(host, job, inputs):
     done = job.step(1, inputs | {"wait": "120"})
     assert done.returncode == 0, done.stdout
     assert "another deploy is under way: trying again" in done.stdout
+    # An attempt that was not the last is neither an error nor a chapter of the summary.
+    assert "::error" not in done.stdout
+    assert re.findall("^### (.*)", job.summary, re.MULTILINE) == [
+        "Deployed",
+        "Not deployed: another deploy is under way",
+        "Deployed",
+    ]
+
+
+@pytest.mark.slow
+def test_a_launch_has_an_address_and_a_summary(job, tmp_path, unlimited):
+    root = write(tmp_path / "site", FLASK | {".python-version": f"3.{sys.version_info.minor}\n"})
+    wheels = make_wheels(tmp_path / "wheels")
+    with Emulator(python=sys.executable, package_index=wheels, rate_limit=None) as host:
+        named = {"token": host.token, "user": host.user, "host": host.url, "root": str(root), "command": "launch"}
+        done = job.step(1, named | {"args": f"--site-url\n{host.site_url}"})
+        assert done.returncode == 0, done.stdout
+        report = json.loads(Path(job.outputs["report"]).read_text())
+        assert (job.outputs["url"], job.outputs["requests"]) == (report["url"], str(report["requests"]))
+        assert job.summary.startswith("### Launched\n")
+        assert f"| took | {report['requests']} requests, " in job.summary
+        assert "done     virtualenv" in job.summary.partition("<details>")[2]
+        refused = job.step(1, named | {"token": "f" * 40})
+        assert refused.returncode == 4, refused.stdout
+        assert "::error title=pya::account: " in refused.stdout
+        assert "### Launch stopped\n\n```text\naccount: " in job.summary
 
 
 def install_agent(host, job, inputs):

@@ -15,6 +15,7 @@ use crate::cli::github;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::cli::terminal::shown;
+use crate::clock;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder, Steps};
 use crate::error::Result;
 use crate::text::{counted, duration_text};
@@ -22,17 +23,24 @@ use crate::text::{counted, duration_text};
 /// A deploy that takes at least this many seconds says so before it starts, and lists the alternatives.
 const LONG: f64 = 60.0;
 
+/// Between two looks whether another deploy has ended.
+const PAUSE: Duration = Duration::from_secs(10);
+
 pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
     let prepared = Prepared::new(&args.select, context)?;
     let output = &context.output;
     let options = options(args, &prepared)?;
     options.check()?;
-    let mut diff = prepared.diff(&options.executors_in_effect(), output).await?;
-    if args.delete_unmanaged {
-        diff = prepared.with_unmanaged(&diff, &options).await?;
-    }
-    summarise(&diff, &options, output);
-    let report = perform(&prepared.project, &diff, &options, context, true).await?;
+    let (start, wait) = (clock::now(), Duration::from_secs(args.wait));
+    let (diff, report) = loop {
+        let (diff, report) = attempt(&prepared, &options, context).await?;
+        let left = wait.saturating_sub(clock::now() - start);
+        if !report.held || left.is_zero() {
+            break (diff, report);
+        }
+        output.say(&format!("another deploy is under way: trying again for {}", duration_text(left)));
+        clock::sleep(PAUSE.min(left)).await;
+    };
     // Of a run what was done, of a dry run what would be: the same lines, unless something failed.
     output.answer(&diff.list(report.changes().into_iter()), &report.to_json());
     print_report(&report, &diff.warnings, output);
@@ -44,6 +52,22 @@ pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
         (false, true) => Exit::Held,
         (false, false) => Exit::Failed,
     })
+}
+
+/// Compares both sides, and deploys what differs.
+async fn attempt(
+    prepared: &Prepared<'_>,
+    options: &DeployOptions,
+    context: &Context,
+) -> Result<(DeployDiff, DeployReport)> {
+    let output = &context.output;
+    let mut diff = prepared.diff(&options.executors_in_effect(), output).await?;
+    if options.delete_unmanaged {
+        diff = prepared.with_unmanaged(&diff, options).await?;
+    }
+    summarise(&diff, options, output);
+    let report = perform(&prepared.project, &diff, options, context, true).await?;
+    Ok((diff, report))
 }
 
 fn options(args: &Deploy, prepared: &Prepared<'_>) -> Result<DeployOptions> {

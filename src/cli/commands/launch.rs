@@ -15,6 +15,7 @@ use crate::blocking::blocking;
 use crate::cli::args::Launch;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::github;
 use crate::cli::output::Output;
 use crate::cli::settings::Settings;
 use crate::client::Client;
@@ -146,6 +147,9 @@ async fn confirm(output: &Output) -> Result<()> {
 fn conclude(report: &LaunchReport, output: &Output) -> Exit {
     let text = if report.ok && !report.dry_run { report.url.as_str() } else { "" };
     output.answer(text, &report.to_json());
+    if let Err(reason) = github::summarise_launch(report) {
+        output.warn(&reason);
+    }
     for warning in &report.warnings {
         output.warn(warning);
     }
