@@ -1,6 +1,7 @@
 """`manage.py pythonanywhere` and the checks of a Django project, with a real project and a real `pya`."""
 
 import json
+import re
 import subprocess
 import sys
 import urllib.request
@@ -163,6 +164,16 @@ def test_checks_find_what_cannot_be_served(project, more, message):
     done = manage(project, "check", "--deploy")
     assert f"({message})" in done.stderr
     assert done.stderr.count("(pya.") == 1
+
+
+def test_what_the_settings_of_a_launch_add_is_not_missed(project):
+    add(project, 'PYTHONANYWHERE = {"user": "ada"}\nALLOWED_HOSTS = []\nSTATIC_ROOT = None\nSTATIC_URL = "/"')
+    (project / "mysite" / "settings_pythonanywhere.py").write_text("from .settings import *\n")
+    done = manage(project, "check", "--deploy")
+    assert re.findall(r"\((pya\.\w+)\)", done.stderr) == ["pya.W003"]
+    # They are checked when they are the settings that count.
+    done = manage(project, "check", "--deploy", "--settings", "mysite.settings_pythonanywhere")
+    assert "pya.W001" in done.stderr
 
 
 def test_a_project_that_can_be_served_has_nothing_to_say(project):

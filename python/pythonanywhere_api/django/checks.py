@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from django.http.request import validate_host
 
 from .options import configured
 
+#: The module that a launch writes beside the project's settings.
+GENERATED = "settings_pythonanywhere"
+
 
 def check_deploy(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessage]:
     """What of the settings the service could not serve, or would serve to the wrong people."""
@@ -21,7 +25,16 @@ def check_deploy(app_configs: Sequence[Any] | None, **_: Any) -> list[CheckMessa
         values = configured()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="pya.E001")]
-    return [*_hosts(values), *_static(), *_media(), *_databases()]
+    # What the settings that pya launch wrote add to these is missing nowhere.
+    found = [] if _are_completed() else [*_hosts(values), *_static_root()]
+    return [*found, *_static_url(), *_media(), *_databases()]
+
+
+def _are_completed() -> bool:
+    """Whether other settings beside these are served, which import them and add what was missing."""
+    module: str = getattr(conf.settings, "SETTINGS_MODULE", None) or ""
+    package, dot, name = module.rpartition(".")
+    return name not in ("", GENERATED) and find_spec(f"{package}{dot}{GENERATED}") is not None
 
 
 def _hosts(values: dict[str, str]) -> list[CheckMessage]:
@@ -34,14 +47,17 @@ def _hosts(values: dict[str, str]) -> list[CheckMessage]:
     return [Warning(f"Every page at {domain} would be answered with status 400.", hint=hint, id="pya.W001")]
 
 
-def _static() -> list[CheckMessage]:
+def _static_root() -> list[CheckMessage]:
     """Where collectstatic puts files."""
-    if not apps.is_installed("django.contrib.staticfiles"):
+    if not apps.is_installed("django.contrib.staticfiles") or conf.settings.STATIC_ROOT:
         return []
-    if not conf.settings.STATIC_ROOT:
-        hint = "Set STATIC_ROOT = BASE_DIR / 'staticfiles', and map STATIC_URL to that folder in the web app."
-        return [Warning("collectstatic has no folder, so pages come without their styles.", hint=hint, id="pya.W002")]
-    if conf.settings.STATIC_URL == "/":
+    hint = "Set STATIC_ROOT = BASE_DIR / 'staticfiles', or let pya launch write settings that do."
+    return [Warning("collectstatic has no folder, so pages come without their styles.", hint=hint, id="pya.W002")]
+
+
+def _static_url() -> list[CheckMessage]:
+    """Where a mapping serves those files."""
+    if apps.is_installed("django.contrib.staticfiles") and conf.settings.STATIC_URL == "/":
         hint = "Set STATIC_URL = '/static/'."
         return [Warning("STATIC_URL is the whole site, so a mapping of it hides every page.", hint=hint, id="pya.W003")]
     return []
