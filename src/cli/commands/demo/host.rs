@@ -1,78 +1,69 @@
-//! The demo's host: an emulated account with a web app in it, and a visitor of its site.
+//! The demo's host: a fresh free account, emulated on this machine, and a visitor of its site.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::site::{Interpreter, NAME};
+use super::project::NAME;
+use super::python::python_json;
 use crate::cli::context::HostPython;
-use crate::client::{BaseUrl, Client, Options, RateLimit, RemotePath, Request, Token};
-use crate::clock;
-use crate::emulator::process::wsgi_path;
+use crate::client::{Client, Options, RateLimit, Request};
 use crate::emulator::{Emulator, Settings};
 use crate::error::{Error, Result};
 
-/// How many times faster than real time the demo's clock runs: the first deploy would take 11 minutes.
-pub const SPEED: f64 = 120.0;
+/// What the service allows in a minute, for each endpoint.
+pub const LIMIT: u32 = 40;
 /// Django starts at the first request after a reload.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+const WHEELS: &str = include_str!("wheels.py");
 
 /// An emulated account.
 pub struct Host {
     pub emulator: Emulator,
-    pub client: Client,
-    pub domain: String,
+    /// How many packages pip can install there.
+    pub packages: usize,
 }
 
 impl Host {
-    /// Starts the emulator with the real limit on a fast clock.
+    /// Starts the emulator with the service's limit, below `folder`. pip in the account gets what is installed here, as
+    /// wheels.
     ///
     /// # Errors
-    /// `Local` if it cannot start.
-    pub fn start(python: &HostPython, root: PathBuf) -> Result<Self> {
-        clock::set_speed(SPEED);
-        let settings = Settings { root: Some(root), python: python.executable.clone(), ..Settings::default() };
+    /// `Config` if wheels cannot be made of what is installed; `Local` if the emulator cannot start.
+    pub async fn start(python: &HostPython, folder: &Path) -> Result<Self> {
+        let wheels = folder.join("wheels");
+        std::fs::create_dir(&wheels).map_err(|source| Error::Local { path: wheels.clone(), source })?;
+        let place = wheels.to_string_lossy();
+        let words = ["-c", WHEELS, "wagtail", &place];
+        let made: serde_json::Map<String, serde_json::Value> =
+            python_json("the making of wheels", &python.executable, &words, folder).await?;
+        let settings = Settings {
+            root: Some(folder.join("account")),
+            rate_limit: Some(LIMIT),
+            python: python.executable.clone(),
+            package_index: Some(wheels),
+            // Processes start slowly where other work keeps the machine busy.
+            first_request_limit: TIMEOUT,
+            ..Settings::default()
+        };
         let emulator =
             Emulator::start(settings).map_err(|source| Error::Local { path: "the emulator".into(), source })?;
-        let host = BaseUrl::parse(emulator.url())?;
-        // Set explicitly: a PYTHONANYWHERE_RATE_LIMIT in the environment would change the numbers.
-        let options = Options { rate_limit: RateLimit::PerMinute(40), ..Options::default() };
-        let client = Client::new(&host, emulator.user(), &Token::new(emulator.token())?, options)?;
-        let domain = format!("{}.pythonanywhere.com", emulator.user());
-        Ok(Self { emulator, client, domain })
+        Ok(Self { emulator, packages: made.len() })
     }
 
-    /// Creates a web app that runs the site from `~/mysite`, as a user would on the Web page.
-    ///
-    /// # Errors
-    /// As the service answers.
-    pub async fn make_web_app(&self, interpreter: &Interpreter) -> Result<()> {
-        self.client.create_webapp(&self.domain, &interpreter.version).await?;
-        let prefix = interpreter.prefix.to_string_lossy();
-        self.client.update_webapp(&self.domain, &[("virtualenv_path", &prefix)]).await?;
-        self.client.upload_file(&RemotePath::parse(&wsgi_path(&self.domain))?, Bytes::from(wsgi())).await?;
-        Ok(())
+    /// The project's folder in the account, as it lies on this machine.
+    pub fn project(&self) -> PathBuf {
+        self.emulator.root().join("home").join(self.emulator.user()).join(NAME)
     }
 
-    /// The home page, as a visitor gets it.
+    /// The home page, as a visitor gets it: status and text.
     ///
     /// # Errors
-    /// `Api` if the site answers with an error.
-    pub async fn page(&self) -> Result<String> {
+    /// `Transport` if the site does not answer.
+    pub async fn page(&self) -> Result<(u16, String)> {
         let options = Options { rate_limit: RateLimit::Off, read_timeout: TIMEOUT, ..Options::default() };
         let visitor = Client::at(self.emulator.site_url(), options)?;
-        let response = visitor.send(Request::get("")).await?.error_for_status()?;
-        Ok(String::from_utf8_lossy(&response.body).into_owned())
+        let response = visitor.send(Request::get("")).await?;
+        Ok((response.status.as_u16(), String::from_utf8_lossy(&response.body).into_owned()))
     }
-}
-
-fn wsgi() -> String {
-    format!(
-        "import os\nimport sys\n\n\
-         sys.path.insert(0, os.path.expanduser(\"~/{NAME}\"))\n\
-         os.environ[\"DJANGO_SETTINGS_MODULE\"] = \"{NAME}.settings.production\"\n\n\
-         from django.core.wsgi import get_wsgi_application  # noqa: E402\n\n\
-         application = get_wsgi_application()\n"
-    )
 }

@@ -1,179 +1,186 @@
-//! The steps of the demo: deploy, change, diff, deploy, deploy. Each step is checked, and the exit code is the result.
+//! The story: launch, change, deploy, rollback. Each step is checked, and the exit code is the result.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::host::{Host, SPEED};
-use super::site::{CHANGED, DemoSite, FIRST_WORDS, Interpreter, NAME, NEW_WORDS, REMOVED};
+use super::command::{Done, pya};
+use super::host::{Host, LIMIT};
+use super::project::{CHANGED, DemoProject, FIRST_WORDS, Installed, NAME, NEW_WORDS, REMOVED};
+use super::snapshot::Snapshot;
 use crate::cli::args::Demo;
-use crate::cli::commands::deploy::perform;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::paths::home;
 use crate::cli::table::table;
-use crate::deploy::{DeployDiff, DeployOptions, DeployReport, Project, SelectOptions};
 use crate::error::{Error, Result};
-use crate::finder::NeverSkip;
 use crate::text::{counted, duration_text};
 
-/// What the service allows in a minute.
-const LIMIT: usize = 40;
-
-/// One deploy, and what it cost.
-struct Round {
-    name: &'static str,
-    uploaded: usize,
-    deleted: usize,
-    /// As the emulator counted them, the diff's included.
-    requests: usize,
-    /// By the demo's clock.
-    seconds: f64,
-}
+const DATABASE: &str = "db.sqlite3";
 
 struct Story<'a> {
     context: &'a Context,
     host: Host,
-    site: DemoSite,
-    project: Project,
-    rounds: Vec<Round>,
+    project: DemoProject,
+    done: Vec<Done>,
     failed: Vec<String>,
+    /// How many files the site consists of on the host, with the collected static files.
+    files: usize,
 }
 
 pub async fn run(args: &Demo, context: &Context) -> Result<Exit> {
-    let interpreter = Interpreter::of(&context.python).await?;
+    let installed = Installed::of(&context.python).await?;
     let folder =
         TempDir::with_prefix("pya-demo-").map_err(|source| Error::Local { path: std::env::temp_dir(), source })?;
-    let mut story = Story::begin(&interpreter, context, &folder).await?;
-    story.first_deploy().await?;
-    story.change_and_deploy().await?;
-    story.deploy_nothing().await?;
-    let exit = story.conclude();
+    let mut story = Story::begin(&installed, context, &folder).await?;
+    let told = story.tell().await;
     if args.keep {
         context.output.say(&format!("kept: {}", folder.keep().display()));
     }
-    Ok(exit)
+    told
 }
 
 impl<'a> Story<'a> {
-    async fn begin(interpreter: &Interpreter, context: &'a Context, folder: &TempDir) -> Result<Self> {
+    async fn begin(installed: &Installed, context: &'a Context, folder: &TempDir) -> Result<Self> {
         let say = |text: &str| context.output.say(text);
-        say(&format!("1. A site: wagtail start {NAME}, collectstatic, migrate (Wagtail {})", interpreter.wagtail));
-        let site = DemoSite::make(&context.python, folder.path()).await?;
-        say("2. A host: an emulated PythonAnywhere account with a web app in it");
-        let host = Host::start(&context.python, folder.path().join("account"))?;
-        host.make_web_app(interpreter).await?;
-        say(&format!(
-            "   {} (site: {}), {LIMIT} requests a minute as on the service;\n   \
-             only its clock runs {SPEED} times as fast, so that minutes pass in a second",
-            host.emulator.url(),
-            host.emulator.site_url()
-        ));
-        let project = Project {
-            client: host.client.clone(),
-            local_root: site.root.clone(),
-            remote_root: home(host.client.user())?.join(NAME)?,
-        };
-        Ok(Self { context, host, site, project, rounds: Vec::new(), failed: Vec::new() })
+        say(&format!("1. A project: wagtail start {NAME} (Wagtail {})", installed.wagtail));
+        let project = DemoProject::make(&context.python, folder.path(), installed).await?;
+        say(
+            "2. A host: a fresh free account of PythonAnywhere, emulated on this machine. It allows 40 requests a minute,",
+        );
+        say("   and has neither web app nor files");
+        let host = Host::start(&context.python, folder.path()).await?;
+        say(&format!("   {}, its site: {}", host.emulator.url(), host.emulator.site_url()));
+        say(&format!("   pip installs there from wheels of the {} packages that are installed here", host.packages));
+        Ok(Self { context, host, project, done: Vec::new(), failed: Vec::new(), files: 0 })
     }
 
-    async fn first_deploy(&mut self) -> Result<()> {
-        self.say("3. The first deploy sends everything, one request per file. The database is protected and is sent");
-        self.say("   only because --include names it. Then the web app is reloaded");
-        let (diff, report) = self.deploy("first deploy", &["db.sqlite3"]).await?;
-        let files = diff.added.len();
-        self.check(&format!("{} sent", counted(report.uploaded.len(), "file")), report.ok && files > 100);
-        let page = self.host.page().await?;
-        self.check(&format!("the home page says {FIRST_WORDS:?}"), page.contains(FIRST_WORDS));
+    async fn tell(&mut self) -> Result<Exit> {
+        let launched = self.launch().await?;
+        self.launch_again().await?;
+        self.change_and_deploy().await?;
+        self.deploy_nothing().await?;
+        self.roll_back(&launched).await?;
+        Ok(self.conclude())
+    }
+
+    /// From nothing to a served page; returns the account's files as they are then.
+    async fn launch(&mut self) -> Result<Snapshot> {
+        self.say(
+            "3. Launch: one command, most of whose time pip takes. The emulated site is not at its domain, so its",
+        );
+        self.say("   address is given; on PythonAnywhere \"pya launch\" does");
+        let (status, _) = self.host.page().await?;
+        self.check(&format!("before, the site answers {status}"), status == 404);
+        let address = self.host.emulator.site_url().to_owned();
+        self.run(&["launch", "--site-url", &address]).await?;
+        self.check_page(FIRST_WORDS).await?;
+        let here = self.here()?;
+        let there = self.there()?;
+        self.check(
+            &format!("{} of the project are there, byte for byte", counted(here.len(), "file")),
+            there.holds(&here),
+        );
+        // Others would not send the database.
+        self.files = there.len() - usize::from(there.has(DATABASE));
+        Ok(there)
+    }
+
+    async fn launch_again(&mut self) -> Result<()> {
+        self.say("4. Launch again: everything is as it should be");
+        let writes = self.run(&["launch"]).await?.writes;
+        self.check("nothing is written", writes == 0);
         Ok(())
     }
 
     async fn change_and_deploy(&mut self) -> Result<()> {
-        self.site.change()?;
-        self.say("4. Three files change and one is deleted. pya diff:");
-        let (diff, report) = self.deploy("3 changed, 1 deleted", &[]).await?;
-        for line in diff.to_string().lines() {
-            self.say(&format!("      {line}"));
-        }
-        let exact = diff.added.is_empty() && diff.changed == CHANGED && diff.removed == [REMOVED];
-        self.check("the diff shows exactly that", exact);
-        self.say("   pya deploy --delete");
-        let sent = report.ok && report.uploaded == CHANGED && report.deleted == [REMOVED];
-        self.check("the deploy sends exactly those, and deletes that one", sent);
-        let page = self.host.page().await?;
-        self.check(&format!("the home page says {NEW_WORDS:?}"), page.contains(NEW_WORDS));
+        self.project.change()?;
+        self.say(&format!("5. Three files are changed here ({}), and {REMOVED} is deleted", CHANGED.join(", ")));
+        self.run(&["diff"]).await?;
+        let requests = self.run(&["deploy", "--delete"]).await?.requests;
+        self.check("the deploy is one request: the reload", requests == 1);
+        self.check_page(NEW_WORDS).await?;
+        let (here, there) = (self.here()?, self.there()?);
+        self.check("the files there are those here, byte for byte", there.holds(&here));
+        self.check(&format!("{REMOVED} is gone"), !there.has(REMOVED));
         Ok(())
     }
 
     async fn deploy_nothing(&mut self) -> Result<()> {
-        self.say("5. Once more, with nothing changed");
-        let (_, report) = self.deploy("nothing changed", &[]).await?;
-        let nothing = report.ok && report.uploaded.is_empty() && report.deleted.is_empty();
-        self.check("nothing is sent", nothing && self.rounds.last().is_some_and(|round| round.requests == 2));
+        self.say("6. Deploy again, with nothing changed");
+        let requests = self.run(&["deploy"]).await?.requests;
+        self.check("no request", requests == 0);
         Ok(())
     }
 
-    /// Diffs and deploys, and records what it cost.
-    async fn deploy(&mut self, name: &'static str, include: &[&str]) -> Result<(DeployDiff, DeployReport)> {
-        let include: Vec<String> = include.iter().map(|&mask| mask.to_owned()).collect();
-        let before = self.host.emulator.requests().len();
-        let select = SelectOptions { include: include.clone(), ..SelectOptions::default() };
-        let diff = crate::deploy::diff(&self.project, &select, &NeverSkip, None).await?;
-        let options =
-            DeployOptions { delete: true, reload: vec![self.host.domain.clone()], include, ..DeployOptions::default() };
-        let mut report = perform(&self.project, &diff, &options, self.context, false).await?;
-        // The report lists them in the order in which they arrived.
-        report.uploaded.sort_unstable();
-        let requests = self.host.emulator.requests().len() - before;
-        let (uploaded, deleted) = (report.uploaded.len(), report.deleted.len());
-        self.rounds.push(Round { name, uploaded, deleted, requests, seconds: report.seconds });
-        for (path, reason) in &report.failed {
-            self.context.output.failure(&format!("{path}: {reason}"));
+    async fn roll_back(&mut self, launched: &Snapshot) -> Result<()> {
+        self.say("7. Undo the deploy");
+        self.run(&["rollback", "--yes"]).await?;
+        self.check_page(FIRST_WORDS).await?;
+        let there = self.there()?;
+        let what = format!("all {} are as they were before the deploy, byte for byte", counted(there.len(), "file"));
+        self.check(&what, there == *launched);
+        Ok(())
+    }
+
+    /// Runs a command in the project's folder, and shows it, its output and what it cost. The story ends where one fails.
+    async fn run(&mut self, words: &[&str]) -> Result<&Done> {
+        let output = &self.context.output;
+        output.say(&format!("   $ pya {}", words.join(" ")));
+        let say = |line: &str| output.say(format!("     {line}").trim_end());
+        let done = pya(words, &self.context.python, &self.project.root, &self.host, say).await?;
+        let requests = counted(done.requests, "request");
+        output.say(&format!("   => {requests} to the API, {:.1} s", done.seconds));
+        if done.exit_code != 0 {
+            return Err(Error::job(format!("{} ended with exit code {}", done.typed, done.exit_code)));
         }
-        Ok((diff, report))
+        self.done.push(done);
+        self.done.last().ok_or(Error::Closed)
+    }
+
+    async fn check_page(&mut self, words: &str) -> Result<()> {
+        let (status, page) = self.host.page().await?;
+        self.check(&format!("the page says {words:?}"), status == 200 && page.contains(words));
+        Ok(())
+    }
+
+    fn here(&self) -> Result<Snapshot> {
+        Snapshot::of(&self.project.root)
+    }
+
+    fn there(&self) -> Result<Snapshot> {
+        Snapshot::of(&self.host.project())
     }
 
     fn conclude(&self) -> Exit {
-        let everything = self.rounds.iter().map(|round| round.uploaded).max().unwrap_or_default();
-        let at_the_limit =
-            |requests: usize| duration_text(Duration::from_secs(60 * (requests.saturating_sub(1) / LIMIT) as u64));
-        let heading = ["", "sent", "deleted", "requests", "at 40 a minute", "sending everything: requests", "time"];
-        let mut rows = vec![heading.map(str::to_owned).to_vec()];
-        rows.extend(self.rounds.iter().map(|round| {
-            vec![
-                round.name.to_owned(),
-                round.uploaded.to_string(),
-                round.deleted.to_string(),
-                round.requests.to_string(),
-                at_the_limit(round.requests),
-                everything.to_string(),
-                at_the_limit(everything),
-            ]
-        }));
-        let rounds: Vec<Value> = self
-            .rounds
-            .iter()
-            .map(|round| {
-                json!({
-                    "name": round.name,
-                    "uploaded": round.uploaded,
-                    "deleted": round.deleted,
-                    "requests": round.requests,
-                    "seconds": round.seconds,
-                    "requests_sending_everything": everything,
-                })
-            })
-            .collect();
         self.context.output.answer(
-            &format!("\n{}", table(&rows, self.context.output.width())),
-            &json!({ "ok": self.failed.is_empty(), "failed": self.failed, "rounds": rounds }),
+            &format!("\n{}", table(&self.rows(), self.context.output.width())),
+            &json!({
+                "ok": self.failed.is_empty(),
+                "failed": self.failed,
+                "commands": self.done.iter().map(as_json).collect::<Vec<_>>(),
+                "files": self.files,
+            }),
         );
-        if self.failed.is_empty() {
-            return Exit::Ok;
+        if !self.failed.is_empty() {
+            self.context.output.failure(&format!("these checks failed: {}", self.failed.join("; ")));
+            return Exit::Failed;
         }
-        self.context.output.failure(&format!("these checks failed: {}", self.failed.join("; ")));
-        Exit::Failed
+        let minutes = duration_text(Duration::from_secs(60 * (self.files.saturating_sub(1) / LIMIT as usize) as u64));
+        self.say(&format!(
+            "[ok] all of it. A client that sends every file needs {} and {minutes} for each deploy",
+            counted(self.files, "request")
+        ));
+        Exit::Ok
+    }
+
+    fn rows(&self) -> Vec<Vec<String>> {
+        let heading = ["", "requests", "that write", "time"].map(str::to_owned).to_vec();
+        let row = |done: &Done| {
+            let time = format!("{:.1} s", done.seconds);
+            vec![done.typed.clone(), done.requests.to_string(), done.writes.to_string(), time]
+        };
+        [heading].into_iter().chain(self.done.iter().map(row)).collect()
     }
 
     fn check(&mut self, what: &str, holds: bool) {
@@ -186,4 +193,14 @@ impl<'a> Story<'a> {
     fn say(&self, text: &str) {
         self.context.output.say(text);
     }
+}
+
+fn as_json(done: &Done) -> Value {
+    json!({
+        "command": done.typed,
+        "exit_code": done.exit_code,
+        "requests": done.requests,
+        "writes": done.writes,
+        "seconds": done.seconds,
+    })
 }

@@ -155,7 +155,9 @@ def is_at(file, path):
 def python_of(version):
     """The host's Python of a version."""
     name = "python" + version
-    places = ["/usr/local/bin", "/usr/bin", os.path.join(sys.base_prefix, "bin")]
+    places = ["/usr/local/bin", "/usr/bin"]
+    # The one that runs the web app, if it has this version: another one of it may be of another patch level.
+    places.insert(0 if version == "%d.%d" % sys.version_info[:2] else 2, os.path.join(sys.base_prefix, "bin"))
     for python in [*(os.path.join(place, name) for place in places), shutil.which(name)]:
         if python and version_of(python) == version:
             return python
