@@ -121,6 +121,11 @@ wheel-check: .make/wheel ## build the release wheel and look into it; install it
 manual: ## write the manual page anew, after a command changed
 	PYTHONANYWHERE_WRITE_MANUAL=1 $(CARGO) test --locked --profile $(PROFILE) --no-default-features --lib manual
 
+.PHONY: sessions
+sessions: .make/installed-dev ## write the terminal sessions of the documentation and the picture of the README anew
+	PYTHONANYWHERE_WRITE_SESSIONS=.make $(BIN)/python -m pytest -p no:xdist tests/python/test_sessions.py -k launch_looks
+	$(BIN)/python tools/recording/svg.py .make/launch-120.cast docs/images/launch.svg
+
 .PHONY: windows
 windows: .make/windows-ready .make/installed-dev ## build for Windows on Debian, and test that under Wine against an emulator
 	tools/windows/build $(PROFILE) target/windows/dist --tests

@@ -39,6 +39,7 @@ mod prompt;
 mod run;
 mod settings;
 mod signals;
+mod step_line;
 mod table;
 mod terminal;
 mod usage;

@@ -84,6 +84,12 @@ impl Output {
         if self.is_terminal && !self.json { platform::width() } else { None }
     }
 
+    /// The columns of the terminal that messages are shown on, if there is one.
+    #[must_use]
+    pub fn message_width(&self) -> Option<usize> {
+        if io::stderr().is_terminal() { platform::width() } else { None }
+    }
+
     /// Prints the answer of a command: `text` for people, `value` with `--json`.
     pub fn answer(&self, text: &str, value: &Value) {
         if self.json {

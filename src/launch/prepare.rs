@@ -78,7 +78,7 @@ pub(super) async fn prepare<'a>(
         note,
     };
     let settings = local.settings.as_ref().map(|settings| settings.module.as_str());
-    launch.wsgi = wsgi_text(&local.project, settings, &launch.remote_source());
+    launch.wsgi = wsgi_text(&local.project, settings, &launch.remote_source(), client.user());
     check_wsgi(&launch)?;
     Ok(launch)
 }

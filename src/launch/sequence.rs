@@ -157,8 +157,9 @@ fn tell_plan(launch: &Launch<'_>, files: &Files) -> Option<()> {
     }
     plan("WSGI file", format!("{}, with the agent", looked!(recorder, "WSGI file", wsgi_file(launch.domain()))));
     plan("virtualenv", format!("{}, Python {}", launch.virtualenv.1, launch.python));
-    plan("files", format!("{} to {}", files.describe(), launch.project.remote_root));
-    plan("requirements", launch.local.project.requirements.describe());
+    let also = if launch.local.writes().is_empty() { "" } else { ", and those written here," };
+    plan("files", format!("{}{also} to {}", files.describe(), launch.project.remote_root));
+    plan("requirements", launch.local.project.requirements.name().to_owned());
     let names: Vec<&str> = launch.local.variables.names().collect();
     let secret = launch.local.settings.as_ref().and_then(|settings| settings.secret_variable.as_deref());
     let secret = secret.filter(|secret| !names.contains(secret));
@@ -166,7 +167,7 @@ fn tell_plan(launch: &Launch<'_>, files: &Files) -> Option<()> {
         plan("variables", names.into_iter().chain(secret).collect::<Vec<_>>().join(", "));
     }
     if launch.local.settings.is_some() {
-        plan("static files mappings", "as STATIC_ROOT and MEDIA_ROOT say".to_owned());
+        plan("static files mappings", "for STATIC_ROOT and MEDIA_ROOT".to_owned());
         plan("collectstatic", "manage.py collectstatic".to_owned());
         plan("migrate", "manage.py migrate".to_owned());
     }

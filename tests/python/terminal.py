@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
 import termios
 import time
@@ -16,12 +17,16 @@ from command import Pya
 class Terminal:
     """A command whose terminal is ours."""
 
+    # Of the window; a terminal without a size tells none.
+    columns = 0
+
     def __init__(self, pya: Pya, *arguments: str, **more: str):
         self.ours, self.theirs = pty.openpty()
         # No line break of ours becomes two characters.
         modes = termios.tcgetattr(self.theirs)
         modes[1] &= ~termios.OPOST
         termios.tcsetattr(self.theirs, termios.TCSANOW, modes)
+        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, self.columns, 0, 0))
         self.shown = ""
         self.process = subprocess.Popen(
             pya.command(*arguments),

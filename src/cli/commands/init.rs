@@ -10,6 +10,7 @@ use crate::cli::context::{Context, working_folder};
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::settings::Settings;
+use crate::cli::step_line::step_line;
 use crate::client::BaseUrl;
 use crate::error::{Error, Result};
 use crate::launch::{DetectOptions, LocalOptions, LocalPlan, own_domain, plan};
@@ -39,7 +40,7 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit> {
 /// Says what the project is, in lines of a name and a text.
 pub(super) fn tell_found(local: &LocalPlan, output: &Output) {
     for (name, text) in local.found() {
-        output.say(&format!("{name:<13} {text}"));
+        output.say(&step_line("found", name, &text, output.message_width()));
     }
 }
 

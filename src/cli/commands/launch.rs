@@ -18,6 +18,7 @@ use crate::cli::exit::Exit;
 use crate::cli::github;
 use crate::cli::output::Output;
 use crate::cli::settings::Settings;
+use crate::cli::step_line::{step_line, wrapped};
 use crate::client::Client;
 use crate::deploy::DeployOptions;
 use crate::error::{Error, Result};
@@ -93,12 +94,12 @@ async fn perform(client: &Client, local: &LocalPlan, options: &LaunchOptions, co
     if let Some(bar) = &bar {
         bar.enable_steady_tick(Duration::from_millis(120));
     }
-    let spinner = bar.clone();
+    let (spinner, width) = (bar.clone(), context.output.message_width());
     let show = move |record: &StepRecord| {
         if let (StepState::Running, Some(bar)) = (record.state, &spinner) {
             bar.set_message(record.step);
         }
-        if let (Some(line), false) = (line(record), is_quiet) {
+        if let (Some(line), false) = (line(record, width), is_quiet) {
             let line = crate::cli::terminal::printable(&line).into_owned();
             bars.suspend(|| {
                 // Where stderr has no reader, nobody is told.
@@ -122,18 +123,20 @@ async fn perform(client: &Client, local: &LocalPlan, options: &LaunchOptions, co
 }
 
 /// The line about a step that has ended; a failure is told at the end.
-fn line(record: &StepRecord) -> Option<String> {
+fn line(record: &StepRecord, width: Option<usize>) -> Option<String> {
     let mark = match record.state {
         StepState::Running | StepState::Failed => return None,
+        // Both were only looked at.
+        StepState::Done if matches!(record.step, "account" | "page") => "ok",
         StepState::Done => "done",
         StepState::Skipped => "ok",
         StepState::Planned => "plan",
     };
-    Some(format!("{mark:<5} {:<21} {}", record.step, record.detail))
+    Some(step_line(mark, record.step, &record.detail, width))
 }
 
 async fn confirm(output: &Output) -> Result<()> {
-    output.say("Launch it? [y/N]");
+    output.ask("Launch it? [y/N]");
     let answer = blocking(|| {
         let mut line = String::new();
         Ok(std::io::stdin().read_line(&mut line).is_ok().then_some(line))
@@ -165,7 +168,7 @@ fn conclude(report: &LaunchReport, output: &Output) -> Exit {
     }
     output.say(&format!("launched; {requests}, {time}"));
     for next in &report.next {
-        output.say(&format!("next: {next}"));
+        output.say(&wrapped("next: ", next, output.message_width(), "next: ".len()));
     }
     Exit::Ok
 }

@@ -54,6 +54,17 @@ impl Requirements {
         }
     }
 
+    /// Their name alone.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::File(path) => path,
+            Self::Dependencies(_) => "the dependencies in pyproject.toml",
+            Self::Framework { line, .. } => line,
+            Self::None => "none",
+        }
+    }
+
     /// The text of the requirements file that has to be made for them, if they are in none.
     #[must_use]
     pub fn text(&self) -> Option<String> {

@@ -122,8 +122,8 @@ impl Additions {
     fn written(&self, module: &str, domain: &str, depth: usize) -> String {
         let needs_path = self.lines.contains("PROJECT");
         let mut text = String::from(
-            "\"\"\"The project's settings, with what they lack for being served on PythonAnywhere.\n\n\
-             Written once by \"pya launch\", which leaves it alone from then on: change it as you like.\n\"\"\"\n\n\
+            "\"\"\"What the project's settings lack on PythonAnywhere.\n\n\
+             Written once by \"pya launch\", and yours from then on.\n\"\"\"\n\n\
              import contextlib\nimport json\nimport os\n",
         );
         if needs_path {
@@ -132,7 +132,7 @@ impl Additions {
         // Writing to a String does not fail.
         let _ = write!(
             text,
-            "\n# The variables that \"pya env\" keeps on the host. The web app has them already; a console has not.\n\
+            "\n# What \"pya env\" keeps: only the web app has it already.\n\
              _variables = os.path.expanduser(\"~/.pya/variables-{}/variables.json\")\n\
              with contextlib.suppress(OSError), open(_variables, encoding=\"utf-8\") as _file:\n    \
              os.environ.update(json.load(_file))\n\n\

@@ -42,10 +42,15 @@ impl WsgiState {
     }
 }
 
-/// The text of the WSGI file for a project whose code is in the folder `path` of the host.
+/// The text of the WSGI file for a project whose code is in the folder `path` of the host, which is `user`'s.
 #[must_use]
-pub fn wsgi_text(project: &DetectedProject, settings: Option<&str>, path: &str) -> String {
-    let path = serde_json::to_string(path).expect("a text makes JSON");
+pub fn wsgi_text(project: &DetectedProject, settings: Option<&str>, path: &str, user: &str) -> String {
+    let quoted = |path: &str| serde_json::to_string(path).expect("a text makes JSON");
+    // As the service's own examples have it. Not every emulator's processes see the home folder at its path.
+    let path = match path.strip_prefix(&format!("/home/{user}/")) {
+        Some(below) => format!("os.path.expanduser({})", quoted(&format!("~/{below}"))),
+        None => quoted(path),
+    };
     let mut body = format!(
         "# Changes of yours stay: a changed file is not written again unless you ask for it.\n\
          import os\nimport sys\n\npath = {path}\nif path not in sys.path:\n    sys.path.insert(0, path)\n"
@@ -160,16 +165,21 @@ def application(environ, start_response):
     #[test]
     fn a_wsgi_file_is_known_by_what_it_is() {
         let project = flask("app = Flask(__name__)\n");
-        let wanted = wsgi_text(&project, None, "/home/me/site");
+        let wanted = wsgi_text(&project, None, "/home/me/site", "me");
         let state = |text: &str| state_of(Some(text), &wanted, "/var/www/a_b_wsgi.py", "me");
         assert!(wanted.contains("from app import app as application"), "{wanted}");
+        assert!(wanted.contains("path = os.path.expanduser(\"~/site\")\n"), "{wanted}");
+        assert!(wsgi_text(&project, None, "/srv/site", "me").contains("path = \"/srv/site\"\n"));
         assert_eq!(state_of(None, &wanted, "f", "me"), WsgiState::Absent);
         assert_eq!(state(" \n"), WsgiState::Absent);
         assert_eq!(state(&wanted), WsgiState::Wanted);
         assert_eq!(state(HELLO), WsgiState::Placeholder);
-        assert_eq!(state(&wsgi_text(&project, None, "/home/me/other")), WsgiState::Ours);
+        assert_eq!(state(&wsgi_text(&project, None, "/home/me/other", "me")), WsgiState::Ours);
         assert_eq!(state(&format!("{wanted}import mine\n")), WsgiState::Edited);
-        assert_eq!(state(&wsgi_text(&project, None, "/home/me/other").replace("import os", "")), WsgiState::Foreign);
+        assert_eq!(
+            state(&wsgi_text(&project, None, "/home/me/other", "me").replace("import os", "")),
+            WsgiState::Foreign
+        );
         for foreign in [
             "application = 1\n",
             &format!("{HELLO}import os\n"),

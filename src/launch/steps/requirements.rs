@@ -52,5 +52,5 @@ pub(in crate::launch) async fn install(launch: &mut Launch<'_>) -> Result<Outcom
     launch.code_changed = true;
     let packages =
         if result.packages == 0 { String::new() } else { format!(", {}", counted(result.packages, "package")) };
-    Ok(Outcome::done(format!("{}{packages}", requirements.describe())))
+    Ok(Outcome::done(format!("{}{packages}", requirements.name())))
 }
