@@ -2235,6 +2235,7 @@ class Emulator:
             is killed, and the visitor gets 502.
         webapp_days: how many days a web app of a free account lives. No call of the API extends it.
         package_index: a folder of wheels, served as a package index from which pip in the account installs.
+        page: serve the page to look at, whose address is the property `page`.
         undocumented: switches for undocumented behaviour of the service (``retry_after=False``, …).
     """
 
@@ -2258,6 +2259,7 @@ class Emulator:
         request_limit: float = 300.0,
         webapp_days: int = 31,
         package_index: str | os.PathLike[str] | None = None,
+        page: bool = True,
         **undocumented: Any,
     ) -> Self: ...
     def start(self) -> Self:
@@ -2286,6 +2288,12 @@ class Emulator:
     @property
     def package_index(self) -> str | None:
         """The address of the index that serves the folder `package_index`, like ``http://127.0.0.1:8001/simple/``."""
+    @property
+    def page(self) -> str | None:
+        """The address of the page that shows what the emulator does, for a browser; ``None`` with ``page=False``.
+
+        It holds a token of its own: who has it can type into consoles. What the page asks is not in `requests`.
+        """
     @property
     def paths(self) -> str:
         """``"host"`` if the account's processes see it at its own paths, ``"root"`` if only below `root`."""

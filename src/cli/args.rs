@@ -252,6 +252,9 @@ pub struct Emulator {
     /// Let pip in the account install from this folder of wheels instead of the Python package index
     #[arg(long, value_name = "DIR")]
     pub package_index: Option<PathBuf>,
+    /// Do not serve the page to look at in a browser
+    #[arg(long)]
+    pub no_page: bool,
     /// How many times faster than real time the rate limit's clock runs
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
     pub clock_speed: f64,

@@ -12,14 +12,14 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use tempfile::TempDir;
 
 use super::account_path::AccountPath;
-use super::settings::Settings;
+use super::settings::{AccountKind, Settings};
 
 /// The emulator's own folder in the root, which is hidden from the account.
 const PRIVATE: &str = ".emulator";
@@ -31,7 +31,10 @@ const MAX_LINKS: usize = 40;
 pub struct Account {
     root: PathBuf,
     user: String,
-    quota: Option<u64>,
+    /// It can be changed while the emulator runs, as by an upgrade.
+    kind: RwLock<AccountKind>,
+    /// The disk space in bytes that was chosen, instead of what the kind of account has.
+    chosen_quota: Option<u64>,
     used: Mutex<Used>,
     /// Removes the root at the end, unless the user chose it.
     temporary: Mutex<Option<TempDir>>,
@@ -86,8 +89,31 @@ impl Account {
         for folder in [format!("home/{user}"), "var/www".into(), "var/log".into(), PRIVATE.into()] {
             fs::create_dir_all(root.join(folder))?;
         }
-        let quota = settings.disk_quota.or(settings.account.disk_quota()).filter(|quota| *quota < u64::MAX);
-        Ok(Self { root: root.canonicalize()?, user, quota, used: Mutex::default(), temporary: Mutex::new(temporary) })
+        Ok(Self {
+            root: root.canonicalize()?,
+            user,
+            kind: RwLock::new(settings.account),
+            chosen_quota: settings.disk_quota,
+            used: Mutex::default(),
+            temporary: Mutex::new(temporary),
+        })
+    }
+
+    /// The kind of account, which decides what is allowed.
+    #[must_use]
+    pub fn kind(&self) -> AccountKind {
+        *self.kind.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the kind of account. What there is already stays, as tasks of an account that was paid.
+    pub fn set_kind(&self, kind: AccountKind) {
+        *self.kind.write().unwrap_or_else(PoisonError::into_inner) = kind;
+    }
+
+    /// Disk space in bytes, if it is limited.
+    #[must_use]
+    pub fn quota(&self) -> Option<u64> {
+        self.chosen_quota.or(self.kind().disk_quota()).filter(|quota| *quota < u64::MAX)
     }
 
     /// The real directory that stands for `/`, without symbolic links in its path.
@@ -182,7 +208,7 @@ impl Account {
 
     /// Reserves `bytes` of the disk quota; false if they do not fit. May scan the account's files.
     pub fn reserve(&self, bytes: u64) -> bool {
-        let Some(quota) = self.quota else { return true };
+        let Some(quota) = self.quota() else { return true };
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let is_current = used.until.is_some_and(|until| Instant::now() < until);
         let known = used.bytes.filter(|_| is_current).map(|used| used.saturating_add(bytes));

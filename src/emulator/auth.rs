@@ -36,7 +36,7 @@ pub(crate) fn check(state: &EmulatorState, headers: &HeaderMap, path: &str) -> R
 /// Refuses what free accounts do not include.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
 pub(crate) fn paid_only(state: &EmulatorState) -> Result<(), Response> {
-    match state.settings.account {
+    match state.account.kind() {
         AccountKind::Free => Err(response::forbidden()),
         AccountKind::Paid => Ok(()),
     }

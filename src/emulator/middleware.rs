@@ -25,16 +25,23 @@ use super::request_log::LoggedRequest;
 use super::routes::table::{self, Endpoint};
 use super::routes::unknown_path;
 use super::state::EmulatorState;
-use super::{auth, response};
+use super::{auth, page, response};
 use crate::clock;
 
 /// A refused upload is read up to this size, so that its sender sees the response.
 const MAX_DRAIN: u64 = 256 << 20;
 
-/// Responds to one request.
+/// What answers requests: the service, and the page to look at beside it.
+#[derive(Debug, Clone)]
+pub(crate) struct Routers {
+    pub service: axum::Router,
+    pub page: axum::Router,
+}
+
+/// Responds to one request. Those of the page are none of the service's: no log, limit, fault or latency is about them.
 pub(crate) async fn serve(
     state: Arc<EmulatorState>,
-    app: axum::Router,
+    routers: Routers,
     wire_fault: Arc<WireFault>,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
@@ -47,13 +54,21 @@ pub(crate) async fn serve(
             frame
         }))
     });
+    if let Some(token) = &state.page_token
+        && page::is_at(request.uri().path())
+    {
+        return Ok(page::answer(token, routers.page, request).await);
+    }
     let raw_path = request.uri().path().to_owned();
     if state.settings.undocumented.merge_slashes {
         merge_slashes(request.uri_mut());
     }
     let context = RequestContext::begin(&state, &request, raw_path, read);
     let taken = state.faults.take(&context.request.method, &context.request.path);
-    let mut response = context.answer(app, &wire_fault, &taken, request).await;
+    if !taken.is_empty() {
+        state.log.spoil(context.request.number, taken.iter().map(|(_, kind)| kind.name()).collect());
+    }
+    let mut response = context.answer(routers.service, &wire_fault, &taken, request).await;
     let date = httpdate::fmt_http_date(clock::wall());
     response = response::with_header(response, header::DATE, &date);
     if (clock::speed() - 1.0).abs() > f64::EPSILON {
@@ -119,6 +134,7 @@ impl<'a> RequestContext<'a> {
             finished: None,
             bytes_in: 0,
             bytes_out: 0,
+            faults: Vec::new(),
         });
         Self { state, request: facts, endpoint, read, answered: AtomicU64::new(0) }
     }
@@ -135,9 +151,7 @@ impl<'a> RequestContext<'a> {
         for (stage, kind) in taken.iter().filter(|(stage, _)| *stage == Stage::Before) {
             self.apply_fault(wire_fault, *stage, kind, &mut request, &mut response).await;
         }
-        if !self.state.settings.latency.is_zero() {
-            clock::sleep(self.state.settings.latency).await;
-        }
+        self.state.latency.pass().await;
         if let Some(request) = request.take() {
             response = Some(self.handle(app, request).await);
         }

@@ -37,6 +37,8 @@ pub struct LoggedRequest {
     pub bytes_in: u64,
     /// Bytes of the response's body.
     pub bytes_out: u64,
+    /// The kinds of the faults that were applied to it.
+    pub faults: Vec<&'static str>,
 }
 
 /// All requests.
@@ -49,6 +51,15 @@ pub struct RequestLog {
 struct Entries {
     last_number: u64,
     requests: VecDeque<LoggedRequest>,
+}
+
+impl Entries {
+    /// The request with a number, unless it was dropped.
+    fn find(&mut self, number: u64) -> Option<&mut LoggedRequest> {
+        // Numbers are consecutive, so the first one gives the position of the others.
+        let first = self.requests.front()?.number;
+        self.requests.get_mut(usize::try_from(number.checked_sub(first)?).ok()?)
+    }
 }
 
 impl RequestLog {
@@ -64,13 +75,16 @@ impl RequestLog {
         entries.last_number
     }
 
+    /// Logs which faults a request meets.
+    pub(crate) fn spoil(&self, number: u64, faults: Vec<&'static str>) {
+        if let Some(request) = self.lock().find(number) {
+            request.faults = faults;
+        }
+    }
+
     /// Logs how a request ended.
     pub(crate) fn end(&self, number: u64, status: Option<u16>, bytes_in: u64, bytes_out: u64) {
-        let mut entries = self.lock();
-        // Numbers are consecutive, so the first one gives the position of the others.
-        let Some(first) = entries.requests.front().map(|request| request.number) else { return };
-        let position = number.checked_sub(first).and_then(|offset| usize::try_from(offset).ok());
-        if let Some(request) = position.and_then(|position| entries.requests.get_mut(position)) {
+        if let Some(request) = self.lock().find(number) {
             request.status = status;
             request.finished = Some(clock::now());
             request.bytes_in = bytes_in;
@@ -82,6 +96,22 @@ impl RequestLog {
     #[must_use]
     pub fn all(&self) -> Vec<LoggedRequest> {
         self.lock().requests.iter().cloned().collect()
+    }
+
+    /// The last `most` of the requests after the one with number `after`, oldest first.
+    #[must_use]
+    pub fn since(&self, after: u64, most: usize) -> Vec<LoggedRequest> {
+        let entries = self.lock();
+        let newest = entries.requests.iter().rev().take_while(|request| request.number > after).take(most);
+        let mut requests: Vec<LoggedRequest> = newest.cloned().collect();
+        requests.reverse();
+        requests
+    }
+
+    /// The request with a number, unless it was dropped.
+    #[must_use]
+    pub fn get(&self, number: u64) -> Option<LoggedRequest> {
+        self.lock().find(number).cloned()
     }
 
     /// Drops all requests; numbering continues.

@@ -22,9 +22,11 @@ use super::certificates::Certificates;
 use super::fault::hold::{HeldRequest, HeldRequests};
 use super::fault::rules::Faults;
 use super::fault::wire::{SocketStream, Wire, WireFault};
+use super::latency::Latency;
 use super::listener::{self, ConnectionError, accept_all};
-use super::middleware;
+use super::middleware::{self, Routers};
 use super::package_index;
+use super::page;
 use super::preferences::PreferenceStore;
 use super::process::Processes;
 use super::request_log::{LoggedRequest, RequestLog};
@@ -102,6 +104,12 @@ impl Emulator {
     #[must_use]
     pub fn package_index(&self) -> Option<&str> {
         self.state.package_index.as_deref()
+    }
+
+    /// The address of the page to look at, with its token, unless it is turned off.
+    #[must_use]
+    pub fn page(&self) -> Option<String> {
+        self.state.page_token.as_ref().map(|token| format!("{}/?token={token}", self.state.url))
     }
 
     /// `"host"` if the account's processes see it at its own paths, `"root"` if only below [`Emulator::root`].
@@ -207,6 +215,8 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<EmulatorState
             None => None,
         },
         throttle: Throttle::new(&settings),
+        page_token: settings.page.then(|| random_hex(32)).transpose()?,
+        latency: Latency::new(settings.latency),
         faults: Faults::default(),
         held: HeldRequests::default(),
         log: RequestLog::default(),
@@ -233,15 +243,18 @@ fn package_folder(folder: PathBuf) -> io::Result<PathBuf> {
 }
 
 async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<EmulatorState>) {
-    let app = router().with_state(Arc::clone(&state));
-    accept_all(listener, |socket| connection(socket, acceptor.clone(), Arc::clone(&state), app.clone())).await;
+    let routers = Routers {
+        service: router().with_state(Arc::clone(&state)),
+        page: page::router().with_state(Arc::clone(&state)),
+    };
+    accept_all(listener, |socket| connection(socket, acceptor.clone(), Arc::clone(&state), routers.clone())).await;
 }
 
 async fn connection(
     socket: TcpStream,
     acceptor: Option<TlsAcceptor>,
     state: Arc<EmulatorState>,
-    app: axum::Router,
+    routers: Routers,
 ) -> Result<(), ConnectionError> {
     let stream = match acceptor {
         Some(acceptor) => SocketStream::Tls(Box::new(acceptor.accept(socket).await?)),
@@ -250,8 +263,9 @@ async fn connection(
     let wire_fault = Arc::new(WireFault::default());
     let wire = TokioIo::new(Wire::new(stream, Arc::clone(&wire_fault)));
     let asked = Arc::clone(&wire_fault);
-    let service =
-        service_fn(move |request| middleware::serve(Arc::clone(&state), app.clone(), Arc::clone(&wire_fault), request));
+    let service = service_fn(move |request| {
+        middleware::serve(Arc::clone(&state), routers.clone(), Arc::clone(&wire_fault), request)
+    });
     let server = auto::Builder::new(TokioExecutor::new());
     tokio::select! {
         () = asked.reset_requested() => Ok(()),

@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The settings of an emulator. [`Settings::default`] is a free account with the service's limits on a free port.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -21,7 +23,7 @@ pub struct Settings {
     pub rate_limit: Option<u32>,
     /// Requests per minute for the consoles' `send_input`; `None` turns this limit off.
     pub send_input_limit: Option<u32>,
-    /// The kind of account, which decides what is allowed.
+    /// The kind of account at the start, which decides what is allowed.
     pub account: AccountKind,
     /// The account's `MySQL` databases, which are listed but not served.
     pub mysql_databases: Vec<String>,
@@ -29,7 +31,7 @@ pub struct Settings {
     pub students: Vec<String>,
     /// Disk space in bytes; `None` is the limit of the account kind, [`u64::MAX`] is no limit.
     pub disk_quota: Option<u64>,
-    /// Time added to each response, of the service and of the sites, measured by [`crate::clock`].
+    /// Time added to each response at first, of the service and of the sites, measured by [`crate::clock`].
     pub latency: Duration,
     /// Serve HTTPS, and write the certificate authority to trust to `ca.pem` in this directory.
     pub tls: Option<PathBuf>,
@@ -45,6 +47,8 @@ pub struct Settings {
     pub webapp_days: u32,
     /// A folder of packages that pip in the account installs from instead of the Python package index.
     pub package_index: Option<PathBuf>,
+    /// Serve the page to look at, at `/` of the API's address.
+    pub page: bool,
     /// The behaviours that the service's documentation leaves open.
     pub undocumented: Undocumented,
 }
@@ -70,13 +74,15 @@ impl Default for Settings {
             first_request_limit: Duration::from_secs(20),
             webapp_days: 31,
             package_index: None,
+            page: true,
             undocumented: Undocumented::default(),
         }
     }
 }
 
 /// The kind of account, which decides what the service allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AccountKind {
     /// One web app, two consoles, no tasks, 512 MiB.
     #[default]
@@ -92,6 +98,15 @@ impl AccountKind {
         match self {
             Self::Free => 100,
             Self::Paid => 2000,
+        }
+    }
+
+    /// How many consoles there may be at a time.
+    #[must_use]
+    pub fn consoles(self) -> usize {
+        match self {
+            Self::Free => 2,
+            Self::Paid => usize::MAX,
         }
     }
 

@@ -8,6 +8,7 @@ use super::account::Account;
 use super::certificates::Certificates;
 use super::fault::hold::HeldRequests;
 use super::fault::rules::Faults;
+use super::latency::Latency;
 use super::preferences::PreferenceStore;
 use super::process::{Processes, Session};
 use super::request_log::RequestLog;
@@ -32,6 +33,10 @@ pub struct EmulatorState {
     pub package_index: Option<String>,
     /// The rate limit.
     pub throttle: Throttle,
+    /// The token of the page, which is another than the API's; `None` if there is no page.
+    pub page_token: Option<String>,
+    /// The time added to each response.
+    pub latency: Latency,
     /// The rules for faults.
     pub faults: Faults,
     /// The requests that a fault holds.

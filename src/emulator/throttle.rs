@@ -16,6 +16,19 @@ const SEND_INPUT: &str = "consoles/{}/send_input/";
 
 const WINDOW: Duration = Duration::from_secs(60);
 
+/// What a bucket has admitted in the last minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketUse {
+    /// Its name, as in `webapps/{}/reload/`.
+    pub endpoint: &'static str,
+    /// The method that has this bucket for itself; empty if all methods share it.
+    pub method: String,
+    /// How many requests it admits in a minute.
+    pub limit: u32,
+    /// When it admitted those that still count, oldest first.
+    pub admitted: Vec<Tick>,
+}
+
 /// The logs of all buckets.
 #[derive(Debug)]
 pub struct Throttle {
@@ -40,21 +53,45 @@ impl Throttle {
     /// # Errors
     /// The time until the next request can be admitted.
     pub(crate) fn admit(&self, bucket: &'static str, method: &str) -> Result<(), Duration> {
-        let limit = if bucket == SEND_INPUT { self.send_input_limit } else { self.limit };
-        let Some(limit) = limit else { return Ok(()) };
+        let Some(limit) = self.limit_of(bucket) else { return Ok(()) };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let method = if self.per_method { method.to_owned() } else { String::new() };
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         let log = logs.entry((bucket, method)).or_default();
         // Read under the lock; otherwise times could be logged out of order.
         let now = clock::now();
-        while log.front().is_some_and(|oldest| now - *oldest >= WINDOW) {
-            log.pop_front();
-        }
+        forget_old(log, now);
         if log.len() >= limit {
             return Err(log.front().map_or(WINDOW, |oldest| WINDOW.saturating_sub(now - *oldest)));
         }
         log.push_back(now);
         Ok(())
+    }
+
+    /// The buckets that admitted something in the last minute, by name.
+    pub(crate) fn usage(&self) -> Vec<BucketUse> {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock::now();
+        let mut used: Vec<BucketUse> = logs
+            .iter_mut()
+            .filter_map(|((endpoint, method), log)| {
+                forget_old(log, now);
+                let admitted: Vec<Tick> = log.iter().copied().collect();
+                let limit = self.limit_of(endpoint).filter(|_| !admitted.is_empty())?;
+                Some(BucketUse { endpoint, method: method.clone(), limit, admitted })
+            })
+            .collect();
+        used.sort_unstable_by(|left, right| (left.endpoint, &left.method).cmp(&(right.endpoint, &right.method)));
+        used
+    }
+
+    fn limit_of(&self, bucket: &str) -> Option<u32> {
+        if bucket == SEND_INPUT { self.send_input_limit } else { self.limit }
+    }
+}
+
+fn forget_old(log: &mut VecDeque<Tick>, now: Tick) {
+    while log.front().is_some_and(|oldest| now - *oldest >= WINDOW) {
+        log.pop_front();
     }
 }

@@ -13,7 +13,7 @@ use super::errors::IntoPy;
 use super::runtime::wait;
 use crate::client::{BaseUrl, Client, Options, RateLimit, Token};
 use crate::clock::{self, Tick};
-use crate::emulator::{self, AccountKind, FaultKind, FaultRule, Settings, Stage, Undocumented};
+use crate::emulator::{self, AccountKind, FaultSpec, Settings, Undocumented};
 
 /// How often a wait for held requests checks signals.
 const WAKE: Duration = Duration::from_millis(50);
@@ -40,10 +40,11 @@ impl Emulator {
     #[pyo3(signature = (
         *, root=None, port=0, user="demo", token=None, rate_limit=Some(40), send_input_limit=Some(120),
         account="free", disk_quota=None, students=Vec::new(), mysql_databases=Vec::new(), latency=0.0, tls=None,
-        python=None, private_paths=true, request_limit=300.0, webapp_days=31, package_index=None, **undocumented
+        python=None, private_paths=true, request_limit=300.0, webapp_days=31, package_index=None, page=true,
+        **undocumented
     ), text_signature = "(*, root=None, port=0, user='demo', token=None, rate_limit=40, send_input_limit=120, \
         account='free', disk_quota=None, students=(), mysql_databases=(), latency=0.0, tls=None, python=None, \
-        private_paths=True, request_limit=300.0, webapp_days=31, package_index=None, **undocumented)")]
+        private_paths=True, request_limit=300.0, webapp_days=31, package_index=None, page=True, **undocumented)")]
     #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
     fn new(
         py: Python<'_>,
@@ -64,6 +65,7 @@ impl Emulator {
         request_limit: f64,
         webapp_days: u32,
         package_index: Option<PathBuf>,
+        page: bool,
         undocumented: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let account = match account {
@@ -96,6 +98,7 @@ impl Emulator {
             request_limit,
             webapp_days,
             package_index,
+            page,
             undocumented,
             ..Settings::default()
         };
@@ -162,6 +165,11 @@ impl Emulator {
     #[getter]
     fn package_index(&self) -> PyResult<Option<String>> {
         Ok(self.running()?.package_index().map(str::to_owned))
+    }
+
+    #[getter]
+    fn page(&self) -> PyResult<Option<String>> {
+        Ok(self.running()?.page())
     }
 
     #[getter]
@@ -377,31 +385,22 @@ impl Faults {
         delay: f64,
         bytes_per_second: Option<u32>,
     ) -> PyResult<u64> {
-        let kind = match kind {
-            "status" => FaultKind::Status { code, body: body.to_owned(), content_type: content_type.to_owned() },
-            "reset" => FaultKind::Reset,
-            "truncate" => FaultKind::Truncate { bytes },
-            "garbage" => FaultKind::Garbage,
-            "slow" => FaultKind::Slow { delay: seconds("delay", delay)?, bytes_per_second },
-            "throttled_without_header" => FaultKind::ThrottledWithoutHeader,
-            "html" => FaultKind::Html { code },
-            "hold" => FaultKind::Hold,
-            other => {
-                return Err(PyValueError::new_err(format!(
-                    "{other:?} is not a kind of fault: use status, reset, truncate, garbage, slow, \
-                     throttled_without_header, html or hold"
-                )));
-            }
+        let spec = FaultSpec {
+            kind: kind.to_owned(),
+            method,
+            path,
+            after,
+            times,
+            stage: stage.to_owned(),
+            code,
+            body: body.to_owned(),
+            content_type: content_type.to_owned(),
+            bytes,
+            delay,
+            bytes_per_second,
         };
-        let stage = match stage {
-            "before" => Stage::Before,
-            "after" => Stage::After,
-            other => {
-                return Err(PyValueError::new_err(format!("stage must be \"before\" or \"after\", not {other:?}")));
-            }
-        };
-        let rule = FaultRule { method, path_glob: path, after, times, stage, kind };
-        self.0.faults().add(rule).map_err(|error| PyValueError::new_err(error.to_string()))
+        let added = spec.rule().and_then(|rule| self.0.faults().add(rule));
+        added.map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
     fn remove(&self, id: u64) -> bool {

@@ -30,6 +30,7 @@ pub async fn run(args: &Args, context: &Context, signals: &mut Signals) -> Resul
         "root": emulator.root(),
         "site_url": emulator.site_url(),
         "package_index": emulator.package_index(),
+        "page": emulator.page(),
         "paths": emulator.paths(),
         "clock_speed": args.clock_speed,
     }));
@@ -54,6 +55,7 @@ fn settings(args: &Args, context: &Context) -> Result<Settings> {
         request_limit: Duration::from_secs_f64(args.request_limit),
         webapp_days: args.webapp_days,
         package_index: args.package_index.clone(),
+        page: !args.no_page,
         ..Settings::default()
     };
     if let Some(user) = &context.global.user {

@@ -3,4 +3,5 @@
 pub mod hold;
 pub(crate) mod response;
 pub mod rules;
+pub mod spec;
 pub(crate) mod wire;

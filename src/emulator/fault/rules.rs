@@ -50,6 +50,21 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// Its name in tests, on the page and in the request log.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Status { .. } => "status",
+            Self::Reset => "reset",
+            Self::Truncate { .. } => "truncate",
+            Self::Garbage => "garbage",
+            Self::Slow { .. } => "slow",
+            Self::ThrottledWithoutHeader => "throttled_without_header",
+            Self::Html { .. } => "html",
+            Self::Hold => "hold",
+        }
+    }
+
     /// Whether the request continues after this fault.
     fn only_delays(&self) -> bool {
         matches!(self, Self::Hold | Self::Slow { .. })
@@ -161,6 +176,12 @@ impl Faults {
         self.lock().active.clear();
     }
 
+    /// All rules with their ids, in order. What they still skip and spoil is what is left of it.
+    #[must_use]
+    pub fn all(&self) -> Vec<(u64, FaultRule)> {
+        self.lock().active.iter().map(|active| (active.id, active.rule.clone())).collect()
+    }
+
     /// The faults to apply to a request, in order.
     pub(crate) fn take(&self, method: &str, path: &str) -> Vec<(Stage, FaultKind)> {
         let mut taken = Vec::new();
@@ -189,6 +210,17 @@ pub enum BadRule {
     /// The status is outside 200 to 999.
     #[error("{0} is not a valid response status: use 200 to 999")]
     Status(u16),
+    /// There is no such kind.
+    #[error(
+        "{0:?} is not a kind of fault: use status, reset, truncate, garbage, slow, throttled_without_header, html or hold"
+    )]
+    Kind(String),
+    /// There is no such stage.
+    #[error("stage must be \"before\" or \"after\", not {0:?}")]
+    Stage(String),
+    /// It is negative, or no number.
+    #[error("delay must be a non-negative number of seconds")]
+    Delay,
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use serde::Serialize;
 
 use super::launcher::{Launcher, Session};
+use super::screen::{COLUMNS, ROWS, Screen, ScreenContent};
 use super::terminate::ProcessTree;
 use crate::emulator::account::Account;
 
@@ -27,6 +28,9 @@ const OUTPUT_BYTES: usize = OUTPUT_CHARACTERS * 4;
 
 /// How many inputs may wait until the program reads them.
 const WAITING_INPUTS: usize = 64;
+
+#[allow(clippy::cast_possible_truncation, reason = "small numbers")]
+const WINDOW: Winsize = Winsize { ws_row: ROWS as u16, ws_col: COLUMNS as u16, ws_xpixel: 0, ws_ypixel: 0 };
 
 /// The host's prompt.
 const BASHRC: &str = "PS1='\\A \\w $ '\n";
@@ -68,7 +72,15 @@ struct Terminal {
     child: Child,
     /// Input for the thread that types: writing to a terminal blocks if its program does not read.
     keyboard: SyncSender<Vec<u8>>,
-    output: Arc<Mutex<VecDeque<u8>>>,
+    output: Arc<Mutex<Output>>,
+}
+
+/// What a console's programs have written.
+#[derive(Debug, Default)]
+struct Output {
+    /// The end of it, as it was written.
+    latest: VecDeque<u8>,
+    screen: Screen,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -159,10 +171,26 @@ impl Consoles {
     pub fn latest_output(&self, id: u64) -> Option<String> {
         let all = lock(&self.all);
         let (_, Some(terminal)) = all.get(&id)? else { return None };
-        let bytes: Vec<u8> = lock(&terminal.output).iter().copied().collect();
+        let bytes: Vec<u8> = lock(&terminal.output).latest.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
         let count = text.chars().count();
         Some(text.chars().skip(count.saturating_sub(OUTPUT_CHARACTERS)).collect())
+    }
+
+    /// Whether a console has been opened.
+    #[must_use]
+    pub fn is_started(&self, id: u64) -> bool {
+        lock(&self.all).get(&id).is_some_and(|(_, terminal)| terminal.is_some())
+    }
+
+    /// What a console shows, with the number of this state; `None` if it is the state `known`, or if it was never opened.
+    #[must_use]
+    pub fn screen(&self, id: u64, known: Option<u64>) -> Option<(u64, ScreenContent)> {
+        let all = lock(&self.all);
+        let (_, Some(terminal)) = all.get(&id)? else { return None };
+        let output = lock(&terminal.output);
+        let version = output.screen.version();
+        (known != Some(version)).then(|| (version, output.screen.content()))
     }
 
     /// Kills and removes a console; false if there is none.
@@ -189,7 +217,7 @@ impl Consoles {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&ours)?;
         unlockpt(&ours)?;
-        tcsetwinsize(&ours, Winsize { ws_row: 25, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 })?;
+        tcsetwinsize(&ours, WINDOW)?;
         let name = ptsname(&ours, Vec::new())?;
         // Without the last flag an emulator that leads a session without a terminal, as in a container, would get this
         // one as its own, and end with it. Only the console's program takes it, in a session of its own.
@@ -207,7 +235,7 @@ impl Consoles {
         let child = command.spawn()?;
 
         let hand = File::from(ours);
-        let output = Arc::new(Mutex::new(VecDeque::new()));
+        let output = Arc::new(Mutex::new(Output::default()));
         let screen = File::from(OwnedFd::from(hand.try_clone()?));
         std::thread::Builder::new().name("console".to_owned()).spawn({
             let output = Arc::clone(&output);
@@ -229,14 +257,15 @@ impl Consoles {
 }
 
 /// Keeps the end of a terminal's output, until no program has the terminal open.
-fn keep_output(mut screen: File, output: &Mutex<VecDeque<u8>>) {
+fn keep_output(mut screen: File, output: &Mutex<Output>) {
     let mut bytes = [0; 4096];
     // Reading fails once the last program on the terminal has ended.
     while let Ok(count @ 1..) = screen.read(&mut bytes) {
         let mut output = lock(output);
-        output.extend(&bytes[..count]);
-        let excess = output.len().saturating_sub(OUTPUT_BYTES);
-        output.drain(..excess);
+        output.screen.write(&bytes[..count]);
+        output.latest.extend(&bytes[..count]);
+        let excess = output.latest.len().saturating_sub(OUTPUT_BYTES);
+        output.latest.drain(..excess);
     }
 }
 

@@ -12,7 +12,6 @@ use serde_json::json;
 use super::fields::Fields;
 use super::id::PathId;
 use crate::emulator::response::{self, not_found};
-use crate::emulator::settings::AccountKind;
 use crate::emulator::state::{EmulatorState, SharedState};
 
 /// The programs that the service allows in a console, besides each version of Python and `IPython`
@@ -43,10 +42,7 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Respons
     {
         return response::json(StatusCode::BAD_REQUEST, &json!({"executable": ["This is not a valid choice."]}));
     }
-    let most = match state.settings.account {
-        AccountKind::Free => 2,
-        AccountKind::Paid => usize::MAX,
-    };
+    let most = state.account.kind().consoles();
     let arguments = fields.get("arguments").unwrap_or_default();
     let folder = fields.get("working_directory");
     match state.processes.consoles.create(state.account.user(), executable, arguments, folder, most) {

@@ -15,7 +15,7 @@ use crate::emulator::state::{EmulatorState, SharedState};
 pub(crate) async fn cpu(State(state): SharedState) -> Response {
     let (used, next_reset) = state.processes.cpu_used_today();
     let value = json!({
-        "daily_cpu_limit_seconds": state.settings.account.cpu_seconds(),
+        "daily_cpu_limit_seconds": state.account.kind().cpu_seconds(),
         "next_reset_time": next_reset,
         "daily_cpu_total_usage_seconds": used.as_secs_f64(),
     });

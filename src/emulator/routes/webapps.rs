@@ -84,7 +84,7 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Respons
     if state.processes.websites.get(&domain).await.is_some() {
         return refused(&state, TAKEN, &format!("You already have a web app at {domain}"));
     }
-    if state.settings.account == AccountKind::Free && !state.processes.websites.all().await.is_empty() {
+    if state.account.kind() == AccountKind::Free && !state.processes.websites.all().await.is_empty() {
         return refused(&state, "too_many_webapps", TOO_MANY);
     }
     match make(&state, &domain, &python_version) {
@@ -100,7 +100,7 @@ type Refusal = (&'static str, String);
 /// Creates a web app, its WSGI file and its logs, as the service's manual configuration does.
 fn make(state: &EmulatorState, domain: &str, python_version: &str) -> io::Result<Result<WebApp, Refusal>> {
     let home = format!("/home/{}/", state.account.user());
-    let expiry = match state.settings.account {
+    let expiry = match state.account.kind() {
         AccountKind::Free => calendar::day(clock::wall() + DAY * state.settings.webapp_days),
         AccountKind::Paid => String::new(),
     };
@@ -108,7 +108,7 @@ fn make(state: &EmulatorState, domain: &str, python_version: &str) -> io::Result
         if apps.iter().any(|app| app.domain_name == domain) {
             return Err((TAKEN, format!("You already have a web app at {domain}")));
         }
-        if state.settings.account == AccountKind::Free && !apps.is_empty() {
+        if state.account.kind() == AccountKind::Free && !apps.is_empty() {
             return Err(("too_many_webapps", TOO_MANY.to_owned()));
         }
         let app = WebApp {

@@ -65,7 +65,7 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<
     let enabled = validator.flag("enabled").unwrap_or(true);
     validator.done()?;
     let has_site = !state.processes.webapps.all().is_empty() || !state.processes.websites.all().await.is_empty();
-    if has_site && state.settings.account == AccountKind::Free {
+    if has_site && state.account.kind() == AccountKind::Free {
         return Err(forbidden());
     }
     let made = state.processes.websites.create(domain, &command, enabled, &state.session()).await;

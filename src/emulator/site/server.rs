@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::access_log::PageRequest;
+use super::local_name::LocalName;
 use super::proxy::{Proxy, Scheme};
 use super::static_files;
 use crate::clock;
@@ -66,11 +67,18 @@ async fn is_handshake(socket: &TcpStream) -> io::Result<bool> {
 async fn handle(
     State(site): State<Arc<SiteServer>>,
     Extension(scheme): Extension<Scheme>,
-    request: Request,
+    mut request: Request,
 ) -> Response {
-    if !site.state.settings.latency.is_zero() {
-        clock::sleep(site.state.settings.latency).await;
+    site.state.latency.pass().await;
+    let local = LocalName::take(request.headers_mut());
+    let response = respond(&site, scheme, request).await;
+    match local {
+        Some(local) => local.restore(response),
+        None => response,
     }
+}
+
+async fn respond(site: &Arc<SiteServer>, scheme: Scheme, request: Request) -> Response {
     let Some(target) = choose(&site.state, request.headers()).await else {
         return response::html(StatusCode::NOT_FOUND, "<h1>Coming Soon!</h1><p>There is no web app here yet.</p>");
     };
