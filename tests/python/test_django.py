@@ -25,6 +25,8 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 SECURE_HSTS_SECONDS = 1
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SSL_REDIRECT = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+# Since Django 6.1 a new project prints its mail, which is an error where it is deployed.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}
 """
 
 
@@ -86,6 +88,18 @@ def test_nothing_is_sent_while_the_checks_find_errors(host, project):
     assert list(host.requests) == []
     shown = manage(project, "pythonanywhere", "deploy", "--help", host=host)
     assert "Usage: pya deploy" in shown.stdout
+
+
+def test_an_error_that_somebody_accepts_stops_nothing(host, project):
+    add(project, 'STATICFILES_DIRS = "assets"\nPYTHONANYWHERE = {"project": "mysite"}')
+    done = manage(project, "pythonanywhere", "deploy", host=host)
+    assert done.returncode == 1
+    assert "staticfiles.E001" in done.stderr
+    assert "Nothing was sent. Mend the errors, or list" in done.stderr
+    assert list(host.requests) == []
+    add(project, 'SILENCED_SYSTEM_CHECKS = ["staticfiles.E001"]')
+    done = manage(project, "pythonanywhere", "deploy", host=host)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

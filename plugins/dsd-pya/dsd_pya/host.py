@@ -59,4 +59,6 @@ def tell(event: LaunchEvent) -> None:
     if event.state == "running":
         write_output(f"  {event.step}...")
     elif event.state != "failed":
-        write_output(f"  {event.step}: {event.state}{event.detail and f', {event.detail}'}")
+        # As pya launch has it: what is skipped was so already.
+        word = "ok" if event.state == "skipped" else event.state
+        write_output(f"  {event.step}: {word}{event.detail and f', {event.detail}'}")

@@ -59,7 +59,7 @@ def git_failed(command: str, reason: str) -> str:
 
 def configured(written: Sequence[str]) -> str:
     """What was done without --automate-all, and what a person does next."""
-    done = f"{' and '.join(written)} written." if written else "Everything was written already."
+    done = f"{' and '.join(written)} written." if written else "everything was there already."
     return f"""
 The project is configured for PythonAnywhere: {done}
 Nothing was sent. Look at the changes, commit them, and launch the project:

@@ -39,7 +39,7 @@ def test_everything_is_automated_once(host, project):
     before = len(host.requests)
     said = project.deploy("--automate-all", text="yes\n")
     assert "Nothing to commit." in said
-    assert "files: skipped" in said
+    assert "files: ok" in said
     assert writes(host.requests[before:]) == []
     assert project.git("status", "--porcelain") == ""
 
@@ -55,7 +55,7 @@ def test_only_configured_a_project_is_launched_by_its_table(host, project):
     # Somebody looks, commits, and does as was said.
     project.git("add", ".")
     project.git("commit", "--quiet", "--message", "Configure")
-    assert "Everything was written already" in project.deploy()
+    assert "everything was there already" in project.deploy()
     project.environment["API_TOKEN"] = host.token
     done = project.run("pya", "launch", "--yes", "--no-open")
     assert done.returncode == 0, done.stdout
@@ -75,7 +75,7 @@ def test_a_failure_names_the_step_and_the_way_on(host, project):
     text = (project.root / "requirements.txt").read_text().replace("no-such-package-at-all\n", "")
     (project.root / "requirements.txt").write_text(text)
     project.git("commit", "--quiet", "--all", "--message", "Mend")
-    assert "virtualenv: skipped" in project.deploy(*options, text="yes\n")
+    assert "virtualenv: ok" in project.deploy(*options, text="yes\n")
     assert page(host, "/admin/login/") == 200
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from django.core.checks import ERROR
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
 
 from ...options import arguments
 
 COMMANDS = ("launch", "deploy", "diff", "status", "logs", "rollback", "env")
 # What puts the project on the host is checked first.
 CHECKED = ("launch", "deploy")
+
+WAY_ON = "Nothing was sent. Mend the errors, or list the ids of those that you accept in SILENCED_SYSTEM_CHECKS."
 
 
 class Command(BaseCommand):
@@ -33,10 +35,21 @@ class Command(BaseCommand):
     def handle(self, *_: Any, action: str, arguments: list[str], **__: Any) -> None:
         """As Django calls it; ends the process with the exit status of ``pya``."""
         if action in CHECKED and not {"-h", "--help"} & set(arguments):
-            self.check(include_deployment_checks=True, fail_level=ERROR)
+            self.check_project()
         status = run(words(action, arguments))
         if status:
             sys.exit(status)
+
+    def check_project(self) -> None:
+        """All of ``check --deploy``.
+
+        Raises:
+            SystemCheckError: It found an error. Settings for the laptop may have one that does no harm on the host.
+        """
+        try:
+            self.check(include_deployment_checks=True, fail_level=ERROR)
+        except SystemCheckError as error:
+            raise SystemCheckError(f"{error}\n\n{WAY_ON}") from error
 
 
 def words(action: str, given: list[str]) -> list[str]:
