@@ -19,6 +19,9 @@ PROFILE := dev-wheel
 SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md LICENSE \
 	$(shell find src python data -type f -not -name '*.pyc' -not -path '*/__pycache__/*' 2>/dev/null)
 
+# Where `make browser` puts pictures of the page; those of the documentation are in docs/images.
+SCREENSHOTS ?= target/browser
+
 # What pyo3's build script would find out from a Python, which differs with who starts it: cargo or maturin. One answer for
 # both means that none of them has pyo3 compiled anew because of the other. The release wheel asks the real one.
 PYO3_CONFIG := .make/pyo3-config.txt
@@ -132,6 +135,10 @@ windows: .make/windows-ready .make/installed-dev ## build for Windows on Debian,
 	WINEPREFIX=$(CURDIR)/.make/windows/prefix WINEDEBUG=-all /usr/lib/wine/wine64 target/windows/dist/tests.exe
 	$(BIN)/python tools/windows/smoke.py .make/windows target/windows/dist/*-win_amd64.whl
 
+.PHONY: browser
+browser: .make/browser-ready .make/installed-dev ## use the emulator's page in Chromium; pictures in SCREENSHOTS [target/browser]
+	.make/browser/bin/python tools/browser/look.py $(BIN)/pya $(SCREENSHOTS)
+
 .PHONY: wheels
 wheels: .make/venv .make/release-tools .make/windows-ready ## the wheels of a release and the sdist in dist/release, checked
 	tools/release/build dist/release
@@ -180,6 +187,10 @@ clean: ## remove all that the other targets made
 	@mkdir -p .make
 	test -x .make/release/bin/python || $(PYTHON) -m venv .make/release
 	.make/release/bin/python -m pip install --quiet --requirement requirements-release.txt
+	@touch $@
+
+.make/browser-ready: tools/browser/prepare requirements-browser.txt .make/venv
+	tools/browser/prepare $(CURDIR)/.make/browser
 	@touch $@
 
 .make/windows-ready: tools/windows/prepare .make/venv
