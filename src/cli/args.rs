@@ -94,6 +94,11 @@ pub enum Command {
     Reload(Reload),
     /// Print a web app's log, and with --follow keep printing new lines
     Logs(Logs),
+    /// Let a program that speaks the Model Context Protocol, such as an AI assistant, look at the project
+    ///
+    /// Messages of the protocol are read from stdin and written to stdout, until stdin ends. The tools only read: status,
+    /// diff, forecast, verify, history, doctor, logs, ls and cat, which refuses files with secrets.
+    Mcp(Mcp),
     /// Send any request to the account's API, or list the command for each endpoint
     Api(Api),
     #[command(flatten)]
@@ -185,7 +190,7 @@ pub struct Logout {
     pub all: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Status {
     #[command(flatten)]
     pub select: Select,
@@ -260,7 +265,7 @@ pub struct Emulator {
     pub clock_speed: f64,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Doctor {
     /// The web app's domain [default: the configured one, else the account's only web app]
     #[arg(long, value_name = "DOMAIN")]
@@ -280,7 +285,7 @@ pub enum Account {
 }
 
 /// What is compared: shared by `diff` and `deploy`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Files to deploy")]
 #[allow(clippy::struct_excessive_bools, reason = "one switch each on the command line")]
 pub struct Select {
@@ -317,7 +322,7 @@ pub struct Select {
     pub remote_root: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Diff {
     #[command(flatten)]
     pub select: Select,
@@ -329,7 +334,7 @@ pub struct Diff {
     pub delete_unmanaged: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "one switch each on the command line")]
 pub struct Deploy {
     #[command(flatten)]
@@ -555,7 +560,7 @@ pub struct Run {
     pub executors: ExecutorOptions,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Verify {
     #[command(flatten)]
     pub select: Select,
@@ -583,7 +588,7 @@ pub struct Rollback {
     pub executors: ExecutorOptions,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct History {
     /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
@@ -707,6 +712,16 @@ pub struct Rm {
     /// Delete a folder with everything in it
     #[arg(short = 'r', long)]
     pub recursive: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Mcp {
+    /// The folder to work in, as if pya had been started there [default: this one]
+    pub root: Option<PathBuf>,
+    /// Also offer tools that plan a deploy and carry out what was planned; they delete nothing on the host and touch no
+    /// database and no protected file
+    #[arg(long)]
+    pub allow_deploy: bool,
 }
 
 #[derive(Debug, Args)]

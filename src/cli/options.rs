@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::deploy::{Compare, ExecutorChoice};
 
 /// Options that every command takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The service: a host name, or a URL such as http://127.0.0.1:8000 [default: www.pythonanywhere.com]

@@ -15,4 +15,6 @@ pub struct Examination {
     pub manage: Option<String>,
     /// The settings module, if not the WSGI file's.
     pub settings: Option<String>,
+    /// Whether a file may be written and deleted, which shows whether the disk takes another one.
+    pub may_write: bool,
 }

@@ -15,7 +15,9 @@ pub async fn examine(examination: &Examination) -> Diagnosis {
         if let Some(site) = site {
             findings.extend(examine_site(examination, &site).await);
         }
-        findings.push(disk::examine(client).await);
+        if examination.may_write {
+            findings.push(disk::examine(client).await);
+        }
     }
     client.persist_budget();
     findings.sort_by_key(|finding| finding.check);

@@ -70,7 +70,11 @@ async fn attempt(
     Ok((diff, report))
 }
 
-fn options(args: &Deploy, prepared: &Prepared<'_>) -> Result<DeployOptions> {
+/// The options of a deploy: what was typed, else what the settings say.
+///
+/// # Errors
+/// `Config` for a variable that is not set.
+pub fn options(args: &Deploy, prepared: &Prepared<'_>) -> Result<DeployOptions> {
     let table = &prepared.settings.table;
     let (executors, reload) = executors_and_reloads(&args.executors, &prepared.settings, args.no_reload, &args.reload);
     Ok(DeployOptions {

@@ -13,24 +13,17 @@ use crate::error::{ErrorKind, Result};
 use crate::setting::Setting;
 use crate::text::{counted, first_few};
 
+/// Both sides compared, and what a deploy would make of it.
+pub struct Comparison {
+    pub diff: DeployDiff,
+    pub options: DeployOptions,
+    /// `Config` where the deploy would be refused.
+    pub forecast: Result<Forecast>,
+}
+
 pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
-    let prepared = Prepared::new(&args.select, context)?;
-    let executors = executors(&args::ExecutorOptions::default(), &prepared.settings);
-    let mut diff = prepared.diff(&executors, &context.output).await?;
-    let options = DeployOptions {
-        // Refused by the deploy if nothing would be left.
-        delete: (args.delete || prepared.settings.table.delete) && diff.has_local_files(),
-        delete_unmanaged: args.delete_unmanaged && diff.has_local_files(),
-        include: args.select.include.clone(),
-        executors,
-        reload: prepared.settings.domains(),
-        max_delete: Some(usize::MAX),
-        ..DeployOptions::default()
-    };
-    if args.delete_unmanaged {
-        diff = prepared.with_unmanaged(&diff, &options).await?;
-    }
-    let forecast = match forecast(&prepared, &diff, &options).await {
+    let Comparison { diff, options, forecast } = compare(args, context).await?;
+    let forecast = match forecast {
         Ok(forecast) => Some(forecast),
         // A diff is worth showing also where a deploy of it would be refused.
         Err(error) if error.kind() == ErrorKind::Config => {
@@ -62,6 +55,31 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Compares, and forecasts a deploy with the options that hold here.
+///
+/// # Errors
+/// Whatever made the comparison impossible.
+pub async fn compare(args: &Diff, context: &Context) -> Result<Comparison> {
+    let prepared = Prepared::new(&args.select, context)?;
+    let executors = executors(&args::ExecutorOptions::default(), &prepared.settings);
+    let mut diff = prepared.diff(&executors, &context.output).await?;
+    let options = DeployOptions {
+        // Refused by the deploy if nothing would be left.
+        delete: (args.delete || prepared.settings.table.delete) && diff.has_local_files(),
+        delete_unmanaged: args.delete_unmanaged && diff.has_local_files(),
+        include: args.select.include.clone(),
+        executors,
+        reload: prepared.settings.domains(),
+        max_delete: Some(usize::MAX),
+        ..DeployOptions::default()
+    };
+    if args.delete_unmanaged {
+        diff = prepared.with_unmanaged(&diff, &options).await?;
+    }
+    let forecast = forecast(&prepared, &diff, &options).await;
+    Ok(Comparison { diff, options, forecast })
 }
 
 /// What to know about undoing a deploy, if it changes files.

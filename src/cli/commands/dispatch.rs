@@ -2,7 +2,7 @@
 
 use super::{
     agent, api, cat, command, completions, createsuperuser, demo, deploy, diff, doctor, endpoint, env, get, history,
-    init, launch, login, logout, logs, ls, man, open, pull, put, reload, rm, rollback, status, verify, webfaction,
+    init, launch, login, logout, logs, ls, man, mcp, open, pull, put, reload, rm, rollback, status, verify, webfaction,
     whoami,
 };
 use crate::cli::args::Command;
@@ -43,6 +43,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::History(args) => history::run(&args, context).await,
         Command::Pull(args) => pull::run(&args, context).await,
         Command::Logs(args) => logs::run(&args, context).await,
+        Command::Mcp(args) => mcp::run(&args, context).await,
         Command::Api(args) => api::run(&args, context).await,
         Command::Endpoint(command) => endpoint::run(&command, context).await,
         Command::Webfaction(args) => webfaction::run(&args, context).await,

@@ -15,15 +15,20 @@ use crate::doctor::{Check, Diagnosis, Examination, Finding, Health, examine};
 use crate::error::{Error, Result};
 
 pub async fn run(args: &Doctor, context: &Context) -> Result<Exit> {
-    let diagnosis = match context.settings() {
-        Ok(settings) => examined(args, &settings, context).await,
-        Err(error) => Diagnosis { findings: vec![unusable(&error)] },
-    };
+    let diagnosis = diagnose(args, true, context).await;
     report(&diagnosis, context);
     Ok(if diagnosis.count(Health::Error) == 0 { Exit::Ok } else { Exit::Failed })
 }
 
-async fn examined(args: &Doctor, settings: &Settings<'_>, context: &Context) -> Diagnosis {
+/// What was found; where it `may_write`, also whether the disk takes another file.
+pub async fn diagnose(args: &Doctor, may_write: bool, context: &Context) -> Diagnosis {
+    match context.settings() {
+        Ok(settings) => examined(args, may_write, &settings, context).await,
+        Err(error) => Diagnosis { findings: vec![unusable(&error)] },
+    }
+}
+
+async fn examined(args: &Doctor, may_write: bool, settings: &Settings<'_>, context: &Context) -> Diagnosis {
     let (project, configuration) = match remote(args.remote_root.as_deref(), context) {
         Ok((_, project)) => (project, Finding::ok(Check::Configuration, "it can be used")),
         Err(error) => match without_project(settings) {
@@ -38,6 +43,7 @@ async fn examined(args: &Doctor, settings: &Settings<'_>, context: &Context) -> 
         site_url: args.site_url.clone().or_else(|| settings.table.site_url.clone()),
         manage: settings.table.manage.clone(),
         settings: settings.table.settings.clone(),
+        may_write,
     };
     let mut diagnosis = examine(&examination).await;
     diagnosis.findings.insert(0, configuration);

@@ -12,17 +12,25 @@ use crate::deploy::HistoryEntry;
 use crate::error::Result;
 
 pub async fn run(args: &History, context: &Context) -> Result<Exit> {
-    let (settings, project) = remote(args.remote_root.as_deref(), context)?;
-    let lane = executors(&ExecutorOptions::default(), &settings).lane(&project.client);
-    let entries = crate::deploy::history(&project, lane.as_ref()).await;
-    project.client.persist_budget();
-    let entries = entries?;
+    let entries = entries(args, context).await?;
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
     context.output.answer(&table(&rows, None), &json!(entries));
     if entries.is_empty() {
         context.output.say("nothing was deployed or run here yet");
     }
     Ok(Exit::Ok)
+}
+
+/// What was done, oldest first.
+///
+/// # Errors
+/// As for [`crate::deploy::history`].
+pub async fn entries(args: &History, context: &Context) -> Result<Vec<HistoryEntry>> {
+    let (settings, project) = remote(args.remote_root.as_deref(), context)?;
+    let lane = executors(&ExecutorOptions::default(), &settings).lane(&project.client);
+    let entries = crate::deploy::history(&project, lane.as_ref()).await;
+    project.client.persist_budget();
+    entries
 }
 
 /// Id, time, operation, outcome, who, revision, what was done, executor, duration, and why it failed.

@@ -23,11 +23,6 @@ const BEGINNING: usize = 4096;
 
 pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
     let (domain, kind) = typed(args);
-    let kind = match kind {
-        LogKind::Access => "access",
-        LogKind::Error => "error",
-        LogKind::Server => "server",
-    };
     if args.follow && context.output.is_json() {
         return Err(Error::config(
             "--follow cannot be combined with --json: it never ends, so there is no complete JSON document",
@@ -35,14 +30,7 @@ pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
     }
     let settings = context.settings()?;
     let client = settings.client()?;
-    let domain = match domain {
-        Some(domain) => domain.to_owned(),
-        None => default_domain(&settings.domains(), &client).await?,
-    };
-    let domain = crate::api::checked_domain(&domain)?.to_lowercase();
-    let place = RemotePath::parse(&format!("/var/log/{domain}.{kind}.log"))?;
-    let log = read(&client, &place).await?;
-    client.persist_budget();
+    let (place, log) = fetch(&client, &settings.domains(), domain, kind).await?;
     let text = String::from_utf8_lossy(&log);
     let shown = last_lines(&text, args.lines);
     context.output.content(shown, &json!({ "log": place.as_str(), "lines": shown.lines().collect::<Vec<_>>() }));
@@ -53,6 +41,32 @@ pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
         follow(&client, &place, &log, Duration::from_secs_f64(args.interval), &context.output).await?;
     }
     Ok(Exit::Ok)
+}
+
+/// The log of a site, of the configured or only one if no `domain` is given, and where it is.
+///
+/// # Errors
+/// `Config` if there are several sites, or none; as the service answers.
+pub async fn fetch(
+    client: &Client,
+    configured: &[String],
+    domain: Option<&str>,
+    kind: LogKind,
+) -> Result<(RemotePath, Vec<u8>)> {
+    let domain = match domain {
+        Some(domain) => domain.to_owned(),
+        None => default_domain(configured, client).await?,
+    };
+    let domain = crate::api::checked_domain(&domain)?.to_lowercase();
+    let kind = match kind {
+        LogKind::Access => "access",
+        LogKind::Error => "error",
+        LogKind::Server => "server",
+    };
+    let place = RemotePath::parse(&format!("/var/log/{domain}.{kind}.log"))?;
+    let log = read(client, &place).await;
+    client.persist_budget();
+    Ok((place, log?))
 }
 
 /// The domain and the kind of log as they were typed. `pya logs access` names no domain.
@@ -104,7 +118,8 @@ async fn read(client: &Client, place: &RemotePath) -> Result<Vec<u8>> {
     }
 }
 
-fn last_lines(text: &str, lines: usize) -> &str {
+/// The last lines of a text.
+pub fn last_lines(text: &str, lines: usize) -> &str {
     let end = text.strip_suffix('\n').unwrap_or(text);
     let start = end.rmatch_indices('\n').nth(lines.saturating_sub(1)).map_or(0, |(at, _)| at + 1);
     if lines == 0 { "" } else { &text[start..] }

@@ -32,12 +32,7 @@ pub async fn run(args: &Ls, context: &Context) -> Result<Exit> {
 }
 
 async fn one_level(args: &Ls, client: &Client, path: &RemotePath, output: &Output) -> Result<Exit> {
-    let entries: Vec<(String, bool)> = match client.list_dir(path).await {
-        Ok(entries) => entries.into_iter().map(|entry| (entry.name, entry.is_dir)).collect(),
-        // A file, named by its path.
-        Err(Error::WrongType { .. }) => vec![(path.to_string(), false)],
-        Err(error) => return Err(error),
-    };
+    let entries = entries(client, path).await?;
     let text = if args.long {
         let row = |(name, is_dir): &(String, bool)| vec![kind(*is_dir).to_owned(), name.clone()];
         table(&entries.iter().map(row).collect::<Vec<_>>(), output.width())
@@ -45,10 +40,26 @@ async fn one_level(args: &Ls, client: &Client, path: &RemotePath, output: &Outpu
         let line = |(name, is_dir): &(String, bool)| format!("{}{}", shown(name), if *is_dir { "/" } else { "" });
         entries.iter().map(line).collect::<Vec<_>>().join("\n")
     };
-    let rows: Vec<Value> =
-        entries.iter().map(|(name, is_dir)| json!({ "name": name, "type": kind(*is_dir) })).collect();
+    let rows: Vec<Value> = entries.iter().map(document).collect();
     output.answer(&text, &json!({ "path": path.as_str(), "entries": rows }));
     Ok(Exit::Ok)
+}
+
+/// What is in a folder, by name, and whether it is a folder itself. A file has one entry, its path.
+///
+/// # Errors
+/// As the service answers.
+pub async fn entries(client: &Client, path: &RemotePath) -> Result<Vec<(String, bool)>> {
+    match client.list_dir(path).await {
+        Ok(entries) => Ok(entries.into_iter().map(|entry| (entry.name, entry.is_dir)).collect()),
+        Err(Error::WrongType { .. }) => Ok(vec![(path.to_string(), false)]),
+        Err(error) => Err(error),
+    }
+}
+
+/// An entry as the document of `--json` has it.
+pub fn document((name, is_dir): &(String, bool)) -> Value {
+    json!({ "name": name, "type": kind(*is_dir) })
 }
 
 async fn recursive(args: &Ls, client: &Client, path: RemotePath, output: &Output) -> Result<Exit> {

@@ -27,6 +27,7 @@ mod logout;
 mod logs;
 mod ls;
 mod man;
+mod mcp;
 #[cfg(not(unix))]
 mod no_emulator;
 mod open;

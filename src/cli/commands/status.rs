@@ -1,6 +1,6 @@
 //! `pya status`: the account, its web app, and how the project stands, in a few lines and requests.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::history::{revision_text, time_text};
 use super::project::{local_root, select};
@@ -15,6 +15,19 @@ use crate::error::Result;
 use crate::text::counted;
 
 pub async fn run(args: &Status, context: &Context) -> Result<Exit> {
+    let (report, document) = look(args, context).await?;
+    context.output.answer(&text(&report, document["environment"].as_str()), &document);
+    for warning in &report.warnings {
+        context.output.warn(warning);
+    }
+    Ok(Exit::Ok)
+}
+
+/// How things stand, also as the document of `--json`.
+///
+/// # Errors
+/// As for [`status`].
+pub async fn look(args: &Status, context: &Context) -> Result<(StatusReport, Value)> {
     let here = working_folder()?;
     let settings = context.settings_at(args.select.root.as_deref().unwrap_or(&here))?;
     let client = settings.client()?;
@@ -43,11 +56,7 @@ pub async fn run(args: &Status, context: &Context) -> Result<Exit> {
     let report = report?;
     let mut document = json!(report);
     document["environment"] = json!(settings.environment_name());
-    context.output.answer(&text(&report, settings.environment_name()), &document);
-    for warning in &report.warnings {
-        context.output.warn(warning);
-    }
-    Ok(Exit::Ok)
+    Ok((report, document))
 }
 
 /// The lines for people, each with its title.

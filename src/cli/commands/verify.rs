@@ -7,15 +7,12 @@ use crate::cli::args::Verify;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::terminal::shown;
+use crate::deploy::Drift;
 use crate::error::Result;
 use crate::text::counted;
 
 pub async fn run(args: &Verify, context: &Context) -> Result<Exit> {
-    let prepared = Prepared::new(&args.select, context)?;
-    let executors = executors(&args.executors, &prepared.settings);
-    let drift = crate::deploy::verify(&prepared.project, &executors, Some(&prepared.select)).await;
-    prepared.project.client.persist_budget();
-    let drift = drift?;
+    let drift = drift(args, context).await?;
     let lists = [
         ("M", &drift.changed),
         ("D", &drift.missing),
@@ -42,4 +39,16 @@ pub async fn run(args: &Verify, context: &Context) -> Result<Exit> {
     let words = if words.is_empty() { "everything as deployed".to_owned() } else { words.join(", ") };
     context.output.say(&format!("{} on the host: {words}", counted(drift.files, "file")));
     Ok(if drift.is_clean() { Exit::Ok } else { Exit::Failed })
+}
+
+/// How the host differs.
+///
+/// # Errors
+/// As for [`crate::deploy::verify`].
+pub async fn drift(args: &Verify, context: &Context) -> Result<Drift> {
+    let prepared = Prepared::new(&args.select, context)?;
+    let executors = executors(&args.executors, &prepared.settings);
+    let drift = crate::deploy::verify(&prepared.project, &executors, Some(&prepared.select)).await;
+    prepared.project.client.persist_budget();
+    drift
 }

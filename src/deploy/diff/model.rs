@@ -206,6 +206,13 @@ impl DeployDiff {
         self.warnings.iter().filter(move |warning| repeated.as_ref() != Some(*warning))
     }
 
+    /// Deploys that were under way when the host was read, each in a sentence.
+    #[must_use]
+    pub fn under_way(&self) -> Vec<String> {
+        let running = self.base.intents.iter().filter(|intent| self.base.running.contains(&intent.id));
+        running.map(Intent::describe).collect()
+    }
+
     /// Whether there are local files that are not protected.
     pub(crate) fn has_local_files(&self) -> bool {
         !self.base.local.is_empty()

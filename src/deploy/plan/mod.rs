@@ -2,6 +2,7 @@
 
 pub(super) mod actions;
 pub(super) mod cost;
+pub(super) mod digest;
 pub(super) mod endless;
 pub(super) mod environment;
 pub(super) mod executor;

@@ -274,7 +274,9 @@ async fn answer(service: &Service, Request { job, executors }: Request) -> Resul
         }
         HostJob::Doctor { manage, settings } => {
             let ExecutorOptions { domain, site_url, .. } = executors;
-            Ok(Answer::Json(examine(&Examination { project, domain, site_url, manage, settings }).await.document()))
+            Ok(Answer::Json(
+                examine(&Examination { project, domain, site_url, manage, settings, may_write: true }).await.document(),
+            ))
         }
     }
     .map_err(failed(task))

@@ -1,0 +1,215 @@
+//! The tools that only read: what the commands of the same names do, in documents that are short enough for a model.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::arguments::{Nothing, OfCat, OfLogs, OfLs};
+use super::secrets;
+use crate::cli::args::{self, Diff, Verify};
+use crate::cli::commands::diff::{Comparison, compare};
+use crate::cli::commands::project::remote;
+use crate::cli::commands::{doctor as doctor_command, history as history_command, logs as logs_command};
+use crate::cli::commands::{ls as ls_command, status as status_command, verify as verify_command};
+use crate::cli::context::Context;
+use crate::cli::paths::{home, remote_path};
+use crate::deploy::Forecast;
+use crate::error::{ErrorKind, Result};
+
+/// The longest list that is shown, and the longest map.
+const MOST_ENTRIES: usize = 500;
+
+/// How many things that were done are shown.
+const MOST_HISTORY: usize = 20;
+
+/// The longest text of the account that is shown, in bytes.
+const MOST_BYTES: usize = 64 << 10;
+
+pub async fn status(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
+    let (_, document) = status_command::look(&args::Status::default(), context).await?;
+    Ok(Answer::Document(document))
+}
+
+pub async fn diff(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
+    let Comparison { diff, forecast, .. } = compare(&Diff::default(), context).await?;
+    let refused = match forecast {
+        Ok(_) => None,
+        Err(error) if error.kind() == ErrorKind::Config => Some(error.chain()),
+        Err(error) => return Err(error),
+    };
+    let mut cut = Cut::default();
+    Ok(Answer::Document(json!({
+        "added": cut.list(&diff.added),
+        "changed": cut.list(&diff.changed),
+        "removed": cut.list(&diff.removed),
+        "renamed": cut.map(&diff.renamed),
+        "unchanged": diff.unchanged.len(),
+        "unmanaged": cut.list(&diff.unmanaged),
+        "protected": cut.list(&diff.protected),
+        "skipped": cut.map(&diff.skipped),
+        "refused": refused,
+        "warnings": diff.warnings,
+        "cut": cut.entries,
+    })))
+}
+
+pub async fn forecast(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
+    let forecast = compare(&Diff::default(), context).await?.forecast?;
+    let mut document = cost(&forecast);
+    document["changes"] = json!(forecast.plan.changes().len());
+    document["estimates"] = json!(forecast.estimates);
+    document["rollback_bytes"] = json!(forecast.rollback_bytes);
+    document["warnings"] = json!(forecast.warnings);
+    Ok(Answer::Document(document))
+}
+
+/// What a deploy costs by the way that it would take.
+pub fn cost(forecast: &Forecast) -> Value {
+    let way = forecast.estimate();
+    json!({
+        "executor": forecast.executor,
+        "why": forecast.why,
+        "requests": way.map_or(0, |way| way.requests),
+        "seconds": way.map_or(0.0, |way| way.seconds),
+        "bytes": forecast.plan.bytes,
+    })
+}
+
+pub async fn verify(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
+    let drift = verify_command::drift(&Verify::default(), context).await?;
+    let mut cut = Cut::default();
+    Ok(Answer::Document(json!({
+        "clean": drift.is_clean(),
+        "files": drift.files,
+        "changed": cut.list(&drift.changed),
+        "missing": cut.list(&drift.missing),
+        "unmanaged": cut.list(&drift.unmanaged),
+        "not_deployed": cut.list(&drift.not_deployed),
+        "differs": cut.list(&drift.differs),
+        "unreadable": cut.map(&drift.unreadable),
+        "cut": cut.entries,
+    })))
+}
+
+pub async fn history(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
+    let entries = history_command::entries(&args::History::default(), context).await?;
+    let cut = entries.len().saturating_sub(MOST_HISTORY);
+    Ok(Answer::Document(json!({ "entries": entries[cut..], "cut": cut })))
+}
+
+pub async fn doctor(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
+    let diagnosis = doctor_command::diagnose(&args::Doctor::default(), false, context).await;
+    Ok(Answer::Document(diagnosis.document()))
+}
+
+pub async fn logs(wanted: OfLogs, context: &Context) -> Result<Answer> {
+    let settings = context.settings()?;
+    let (client, domain) = (settings.client()?, wanted.domain.as_deref());
+    let (place, log) = logs_command::fetch(&client, &settings.domains(), domain, wanted.kind()).await?;
+    let text = String::from_utf8_lossy(&log);
+    let lines = logs_command::last_lines(&text, wanted.lines());
+    let shown = end_of(lines, MOST_BYTES);
+    let is_cut = shown.len() < lines.len();
+    Ok(Answer::Text { about: json!({ "log": place.as_str(), "is_cut": is_cut }), text: shown.to_owned() })
+}
+
+pub async fn ls(wanted: OfLs, context: &Context) -> Result<Answer> {
+    let client = context.settings()?.client()?;
+    let path = match &wanted.path {
+        Some(path) => remote_path(path, client.user())?,
+        None => home(client.user())?,
+    };
+    let entries = ls_command::entries(&client, &path).await;
+    client.persist_budget();
+    let entries = entries?;
+    let shown: Vec<Value> = entries.iter().take(MOST_ENTRIES).map(ls_command::document).collect();
+    let cut = entries.len() - shown.len();
+    Ok(Answer::Document(json!({ "path": path.as_str(), "entries": shown, "cut": cut })))
+}
+
+pub async fn cat(wanted: OfCat, context: &Context) -> Result<Answer> {
+    let settings = context.settings()?;
+    let client = settings.client()?;
+    let path = remote_path(&wanted.path, client.user())?;
+    let project = if settings.has_project() { Some(remote(None, context)?.1.remote_root) } else { None };
+    let rules = secrets::Rules::new(settings.table.protected.as_deref(), project.as_ref())?;
+    if let Some(reason) = rules.refuse_path(&path, &home(client.user())?) {
+        return Ok(Answer::Refusal(format!("{path} is not shown: {reason}")));
+    }
+    let head = client.read_head(&path, MOST_BYTES + 1).await;
+    client.persist_budget();
+    let head = head?;
+    let is_cut = head.len() > MOST_BYTES;
+    let Some(text) = text_of(&head[..head.len().min(MOST_BYTES)], is_cut) else {
+        return Ok(Answer::Refusal(format!("{path} is not shown: it is not text")));
+    };
+    if let Some(reason) = secrets::refuse_content(&path, text) {
+        return Ok(Answer::Refusal(format!("{path} is not shown: {reason}")));
+    }
+    Ok(Answer::Text { about: json!({ "path": path.as_str(), "is_cut": is_cut }), text: text.to_owned() })
+}
+
+/// The bytes as text, if they are. Of one that was cut, the last character may be incomplete.
+fn text_of(bytes: &[u8], is_cut: bool) -> Option<&str> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) if is_cut && error.error_len().is_none() => {
+            std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()?
+        }
+        Err(_) => return None,
+    };
+    (!text.contains('\0')).then_some(text)
+}
+
+/// The end of a text, of at most so many bytes.
+fn end_of(text: &str, most: usize) -> &str {
+    let mut start = text.len().saturating_sub(most);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
+}
+
+/// Lists that are shown in part, and how many of their entries are not.
+#[derive(Default)]
+pub struct Cut {
+    pub entries: usize,
+}
+
+impl Cut {
+    /// The beginning of a list.
+    pub fn list<'a>(&mut self, list: &'a [String]) -> &'a [String] {
+        let shown = list.len().min(MOST_ENTRIES);
+        self.entries += list.len() - shown;
+        &list[..shown]
+    }
+
+    fn map<'a>(&mut self, map: &'a BTreeMap<String, String>) -> BTreeMap<&'a String, &'a String> {
+        self.entries += map.len().saturating_sub(MOST_ENTRIES);
+        map.iter().take(MOST_ENTRIES).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_is_shown_whole_or_not_at_all() {
+        let bytes = "aü".as_bytes();
+        assert_eq!((text_of(bytes, false), text_of(&bytes[..2], true)), (Some("aü"), Some("a")));
+        assert_eq!(
+            (text_of(&bytes[..2], false), text_of(b"a\xff b", true), text_of(b"a\0b", false)),
+            (None, None, None)
+        );
+        assert_eq!((end_of("xüy", 2), end_of("xüy", 3), end_of("x", 9)), ("y", "üy", "x"));
+    }
+
+    #[test]
+    fn what_is_left_out_of_long_lists_is_counted() {
+        let list: Vec<String> = (0..MOST_ENTRIES + 3).map(|number| number.to_string()).collect();
+        let mut cut = Cut::default();
+        assert_eq!((cut.list(&list).len(), cut.list(&list[..2]).len(), cut.entries), (MOST_ENTRIES, 2, 3));
+    }
+}
