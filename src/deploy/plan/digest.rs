@@ -27,8 +27,8 @@ pub fn plan_digest(diff: &DeployDiff, options: &DeployOptions, forecast: &Foreca
     let (steps, executors) = (&options.steps, &options.executors);
     let facts = json!({
         "account": [base.host, base.user],
-        "folders": [base.local_root, base.remote_root.as_str()],
-        "notes": [base.generation, base.deploy, intents, base.running, base.set_aside, base.works],
+        "folders": [base.local_root.to_string_lossy(), base.remote_root.as_str()],
+        "notes": [base.generation, base.deploy, intents, base.running, base.set_aside],
         "uploads": uploads,
         "actions": forecast.plan.actions,
         "executor": [forecast.executor, executors.choice.as_str()],

@@ -127,7 +127,7 @@ fn has_literal(value: &str) -> bool {
         before = gap.chars().next_back().unwrap_or(before);
         let inside = &rest[at + 1..];
         match quote {
-            '[' | '{' if matches!(before, '=' | ':') && gap.len() <= 1 => return false,
+            '[' | '{' if matches!(before, '=' | ':') => return false,
             '[' | '{' => (before, rest) = ('[', inside),
             _ => {
                 let end = inside.find(quote).unwrap_or(inside.len());
@@ -222,6 +222,7 @@ mod tests {
             "fields = (\"username\", \"password\", \"email\")",
             "AUTH_PASSWORD_VALIDATORS = [",
             "    {\"NAME\": \"django.contrib.auth.password_validation.MinimumLengthValidator\"},",
+            "PASSWORD_HASHERS: list = [\"a\", \"b\"]",
             "PASSWORD_HASHERS = [\"django.contrib.auth.hashers.Argon2PasswordHasher\"]",
             "if token == \"x\":",
             "    token = request.POST[\"token\"]",
