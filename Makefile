@@ -39,7 +39,7 @@ help: ## list the targets
 setup: .make/installed ## make .venv, build the release wheel and install it there
 
 .PHONY: demo
-demo: .make/installed ## deploy a real Wagtail site to the emulator, change it, deploy again
+demo: .make/installed ## the whole story on a real Wagtail site: launch, change, deploy, rollback
 	$(BIN)/pya demo
 
 .PHONY: build

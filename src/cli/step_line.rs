@@ -12,7 +12,7 @@ const NARROW: usize = 90;
 #[must_use]
 pub fn step_line(mark: &str, name: &str, text: &str, width: Option<usize>) -> String {
     let start = format!("{mark:<MARK$}{name:<NAME$}");
-    let is_long = |width: usize| width < NARROW && columns(&start) + columns(text) > width;
+    let is_long = |width: usize| width < NARROW && !text.is_empty() && columns(&start) + columns(text) > width;
     if width.is_some_and(is_long) {
         let below = wrapped(&" ".repeat(MARK), text, width, MARK);
         return format!("{}\n{below}", start.trim_end());

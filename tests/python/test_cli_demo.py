@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command import Pya, clean_environment
+from pages import README, Page
 
 
 class Slow(Pya):
@@ -33,7 +34,7 @@ def test_the_demo_shows_what_it_promises(tmp_path):
         "pya diff",
         "pya deploy --delete",
         "pya deploy",
-        "pya rollback --yes",
+        "pya rollback",
     ]
     assert {command["exit_code"] for command in story.values()} == {0}
     launched = story["pya launch --site-url URL"]
@@ -41,8 +42,33 @@ def test_the_demo_shows_what_it_promises(tmp_path):
     assert (story["pya launch"]["requests"] <= 8, story["pya launch"]["writes"]) == (True, 0)
     costs = {words: story[words]["requests"] for words in ("pya diff", "pya deploy --delete", "pya deploy")}
     assert costs == {"pya diff": 0, "pya deploy --delete": 1, "pya deploy": 0}
-    assert story["pya rollback --yes"]["requests"] == 1
+    assert story["pya rollback"]["requests"] == 1
     check_kept(tmp_path, done.stderr)
+    check_readme(done.stderr, json.loads(done.stdout)["files"], story)
+
+
+def check_readme(shown: str, files: int, story: dict) -> None:
+    """The README's figures are those of the demo, and what it shows of commands is what the demo showed."""
+    rows = re.findall(r"^\| (?!---).*`(pya [^`]+)`: (?:.*?)(\d+) requests?\b", README.read_text(), re.MULTILINE)
+    assert dict(rows) == {
+        "pya launch": str(story["pya launch --site-url URL"]["requests"]),
+        "pya deploy --delete": str(story["pya deploy --delete"]["requests"]),
+        "pya deploy": str(story["pya deploy"]["requests"]),
+        "pya rollback": str(story["pya rollback"]["requests"]),
+    }
+    told = re.findall(r"\| (\d+) requests, (\d+) minutes", README.read_text())
+    assert told == [(str(files), str((files - 1) // 40))] * 3
+    lines = {same(line.strip()) for line in shown.splitlines()}
+    blocks = Page(README).section("Change, deploy, undo")
+    printed = [line for block in re.findall(r"```console\n(.*?)```", blocks, re.DOTALL) for line in block.splitlines()]
+    assert len(printed) == 18
+    assert [line for line in printed if same(line) not in lines] == []
+
+
+def same(line: str) -> str:
+    """A line without what is another one each time: ids, times, the account's name."""
+    line = re.sub(r"\b[0-9a-f]{16}\b", "ID", line)
+    return re.sub(r"\d+ s$", "N s", line).replace("demo.python", "me.python")
 
 
 def check_kept(folder: Path, shown: str) -> None:

@@ -48,7 +48,7 @@ pub async fn pya(words: &[&str], python: &HostPython, folder: &Path, host: &Host
             command.env_remove(name);
         }
         command.env("API_TOKEN", host.emulator.token()).env("PYTHONANYWHERE_USERNAME", host.emulator.user());
-        command.env("PYTHONANYWHERE_SITE", host.emulator.url());
+        command.env("PYTHONANYWHERE_SITE", host.emulator.url()).env("XDG_CACHE_HOME", &host.cache);
         // The command, with our ends of the pipe in it, is dropped here: else the pipe would never end.
         command.spawn().map_err(failed)?
     };

@@ -20,6 +20,8 @@ const WHEELS: &str = include_str!("wheels.py");
 /// An emulated account.
 pub struct Host {
     pub emulator: Emulator,
+    /// Where its commands keep what they learn of the host: a cache of other accounts is left alone, and leaves this alone.
+    pub cache: PathBuf,
     /// How many packages pip can install there.
     pub packages: usize,
 }
@@ -48,7 +50,7 @@ impl Host {
         };
         let emulator =
             Emulator::start(settings).map_err(|source| Error::Local { path: "the emulator".into(), source })?;
-        Ok(Self { emulator, packages: made.len() })
+        Ok(Self { emulator, cache: folder.join("cache"), packages: made.len() })
     }
 
     /// The project's folder in the account, as it lies on this machine.

@@ -115,7 +115,7 @@ impl<'a> Story<'a> {
 
     async fn roll_back(&mut self, launched: &Snapshot) -> Result<()> {
         self.say("7. Undo the deploy");
-        self.run(&["rollback", "--yes"]).await?;
+        self.run(&["rollback"]).await?;
         self.check_page(FIRST_WORDS).await?;
         let there = self.there()?;
         let what = format!("all {} are as they were before the deploy, byte for byte", counted(there.len(), "file"));
