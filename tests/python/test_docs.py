@@ -25,10 +25,11 @@ from pythonanywhere_api.testing import Emulator
 
 ENDPOINTS = json.loads((ROOT / "tests" / "data" / "endpoints.json").read_text())["endpoints"]
 CALLS = {endpoint["call"] for endpoint in ENDPOINTS}
-# Have tests of their own, one with another kind of server.
+# Have tests of their own, with another kind of server or project.
 WEBFACTION = DOCS / "webfaction.md"
 TUTORIAL = DOCS / "tutorial.md"
-FOLLOWED = [page for page in pages() if page.steps() and page.path not in (WEBFACTION, TUTORIAL)]
+EXISTING_SITE = DOCS / "howto" / "existing-site.md"
+FOLLOWED = [page for page in pages() if page.steps() and page.path not in (WEBFACTION, TUTORIAL, EXISTING_SITE)]
 
 
 # Names the settings that commands need.

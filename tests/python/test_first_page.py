@@ -1,0 +1,101 @@
+"""The first page of the documentation: its figures are counted, for a project of as many files as it speaks of."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from bulk_site import WSGI
+from pages import DOCS, Page
+
+from pythonanywhere_api import PythonanywhereApi
+from pythonanywhere_api.testing import Emulator
+
+PAGE = Page(DOCS / "index.md")
+FILES = int(re.search(r"(\d+) files in (\d+) folders", PAGE.text)[1])
+FOLDERS = int(re.search(r"(\d+) files in (\d+) folders", PAGE.text)[2])
+A_MINUTE = 40
+
+pytestmark = pytest.mark.usefixtures("unlimited", "own_cache")
+
+
+def table():
+    """The figures of each row: with the agent, to the site besides, without the agent, of a client that sends all."""
+    rows = re.findall(r"^\| ([\w ]+) \| \*\*(\d+)\*\* \| (\d+) \| ([\d–-]+) \| (\d+) \|$", PAGE.text, re.MULTILINE)
+    return {what: (int(agent), int(site), without, int(every)) for what, agent, site, without, every in rows}
+
+
+class Project:
+    """A project on this machine, and a site of an account that it is deployed to."""
+
+    def __init__(self, host: Emulator, local: Path):
+        self.host, self.local = host, local
+        self.api = PythonanywhereApi(host.url, host.user, host.token, "mysite")
+        self.domain = f"{host.user}.pythonanywhere.com"
+        self.via = {"domain": self.domain, "site_url": host.site_url}
+        host.create_webapp(self.domain)
+        (Path(host.root) / "var" / "www" / f"{self.domain.replace('.', '_')}_wsgi.py").write_text(WSGI)
+        self.visits = Path(host.root) / "var" / "log" / f"{self.domain}.access.log"
+
+    def write(self) -> None:
+        for number in range(FILES - 1):
+            path = self.local / f"app{number % FOLDERS}" / f"file{number}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"x = {number}\n")
+        (self.local / "version.txt").write_text("1")
+
+    def change(self) -> None:
+        (self.local / "version.txt").write_text("2")
+
+    def deploy(self) -> None:
+        diff = self.api.deploy_diff(self.local, **self.via)
+        assert diff is not None, self.api.error_message
+        self.api.deploy(diff, reload=[self.domain], health_url="/", **self.via).raise_for_failures()
+
+    def rollback(self) -> None:
+        assert self.api.rollback(reload=[self.domain], **self.via), self.api.error_message
+
+    def count(self, act) -> tuple[int, int]:
+        """How many requests the API and the site get meanwhile."""
+        requests, visits = len(self.host.requests), self.seen()
+        act()
+        return len(self.host.requests) - requests, self.seen() - visits
+
+    def seen(self) -> int:
+        return self.visits.read_text().count("\n") if self.visits.exists() else 0
+
+
+@pytest.fixture
+def project(tmp_path):
+    with Emulator(rate_limit=None, python=sys.executable) as host:
+        made = Project(host, tmp_path / "local")
+        made.write()
+        yield made
+
+
+def counted(project):
+    """The requests of each row but the last: a first deploy, nothing changed, one changed file."""
+    first = project.count(project.deploy)
+    # What the agent tells of the state of things is kept here from the first time on.
+    assert project.api.deploy_diff(project.local, **project.via) is not None
+    nothing = project.count(project.deploy)
+    project.change()
+    return {"first deploy": first, "one changed file": project.count(project.deploy), "nothing changed": nothing}
+
+
+def test_the_figures_with_the_agent_are_those_of_the_page(project):
+    assert project.api.agent.install(project.domain, project.host.site_url), project.api.error_message
+    found = counted(project) | {"undo the last deploy": project.count(project.rollback)}
+    assert {what: row[:2] for what, row in table().items()} == found
+
+
+def test_the_figures_without_it_are_those_of_the_page(project):
+    # The look at the site is no request to the API.
+    found = {what: str(requests) for what, (requests, _) in counted(project).items()} | {"undo the last deploy": "–"}
+    assert {what: row[2] for what, row in table().items()} == found
+
+
+def test_the_other_figures_follow_from_the_number_of_files():
+    """A client that remembers nothing sends every file, and reloads; the service takes so many requests a minute."""
+    assert {row[3] for row in table().values()} == {FILES + 1}
+    assert f"{FILES // A_MINUTE} minutes" in PAGE.text
