@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from bulk_site import WSGI
+from command import Pya, environment_of
 from pages import DOCS, Page
 
 from pythonanywhere_api import PythonanywhereApi
-from pythonanywhere_api.testing import Emulator
+from pythonanywhere_api.testing import Emulator, set_clock_speed
 
 PAGE = Page(DOCS / "index.md")
 FILES = int(re.search(r"(\d+) files in (\d+) folders", PAGE.text)[1])
@@ -66,7 +67,15 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path):
+def unhurried():
+    """A deploy that stood still for a second looks once more who else deploys; on a busy machine it stands still."""
+    set_clock_speed(0.1)
+    yield
+    set_clock_speed(1)
+
+
+@pytest.fixture
+def project(unhurried, tmp_path):
     with Emulator(rate_limit=None, python=sys.executable) as host:
         made = Project(host, tmp_path / "local")
         made.write()
@@ -87,6 +96,20 @@ def test_the_figures_with_the_agent_are_those_of_the_page(project):
     assert project.api.agent.install(project.domain, project.host.site_url), project.api.error_message
     found = counted(project) | {"undo the last deploy": project.count(project.rollback)}
     assert {what: row[:2] for what, row in table().items()} == found
+
+
+def test_a_machine_that_does_not_know_the_agent_asks_a_few_times_more(project, tmp_path):
+    assert project.api.agent.install(project.domain, project.host.site_url), project.api.error_message
+    project.deploy()
+    table_of_it = f'project = "mysite"\ndomain = "{project.domain}"\nsite_url = "{project.host.site_url.rstrip("/")}"\n'
+    (project.local / "pyproject.toml").write_text(f"[tool.pythonanywhere]\n{table_of_it}")
+    environment = environment_of(project.host) | {"PYTHONANYWHERE_RATE_LIMIT": "off"}
+    found = []
+    for runner in ("first", "second"):
+        pya = Pya(project.local, environment | {"XDG_CACHE_HOME": str(tmp_path / runner)})
+        found.append(project.count(lambda pya=pya: pya("deploy"))[0])
+    more = re.search(r"asks (\d) times more for a deploy, and (\d) times if nothing changed", PAGE.text)
+    assert found == [table()["one changed file"][0] + int(more[1]), table()["nothing changed"][0] + int(more[2])]
 
 
 def test_the_figures_without_it_are_those_of_the_page(project):
