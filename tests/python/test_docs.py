@@ -174,6 +174,14 @@ def test_every_command_that_is_named_exists(page):
         assert [option for option in options if option not in known] == [], line
 
 
+@pytest.mark.parametrize("page", [page for page in pages() if page.path != TUTORIAL], ids=str)
+def test_what_sets_a_variable_in_bash_is_shown_for_powershell(page):
+    """A variable that is set for one command counts, too. The tutorial refers to the page on installing."""
+    blocks = page.blocks("(?:console|bash|\\{code-block\\} (?:console|bash))")
+    if any(re.search(r"^(?:\$ )?(?:export )?[A-Z_]+=", block, re.MULTILINE) for block in blocks):
+        assert page.blocks("\\{code-block\\} powershell"), page
+
+
 # ---- the built site
 
 

@@ -76,7 +76,7 @@ def unhurried():
 
 @pytest.fixture
 def project(unhurried, tmp_path):
-    with Emulator(rate_limit=None, python=sys.executable) as host:
+    with Emulator(rate_limit=None, user="me", python=sys.executable) as host:
         made = Project(host, tmp_path / "local")
         made.write()
         yield made
@@ -99,7 +99,10 @@ def test_the_figures_with_the_agent_are_those_of_the_page(project):
 
 
 def test_a_machine_that_does_not_know_the_agent_asks_a_few_times_more(project, tmp_path):
+    """And then it prints what the page shows."""
     assert project.api.agent.install(project.domain, project.host.site_url), project.api.error_message
+    (project.local / "mysite").mkdir()
+    (project.local / "mysite" / "urls.py").write_text("urlpatterns = []\n")
     project.deploy()
     table_of_it = f'project = "mysite"\ndomain = "{project.domain}"\nsite_url = "{project.host.site_url.rstrip("/")}"\n'
     (project.local / "pyproject.toml").write_text(f"[tool.pythonanywhere]\n{table_of_it}")
@@ -110,6 +113,12 @@ def test_a_machine_that_does_not_know_the_agent_asks_a_few_times_more(project, t
         found.append(project.count(lambda pya=pya: pya("deploy"))[0])
     more = re.search(r"asks (\d) times more for a deploy, and (\d) times if nothing changed", PAGE.text)
     assert found == [table()["one changed file"][0] + int(more[1]), table()["nothing changed"][0] + int(more[2])]
+    (project.local / "mysite" / "urls.py").write_text("from . import views\n")
+    (project.local / "mysite" / "views.py").write_text("")
+    for command in ("diff", "deploy"):
+        printed = pya(command)
+        shown = re.search(rf"^\$ pya {command}\n([^$]+)", PAGE.text, re.MULTILINE)
+        assert [line for line in shown[1].splitlines() if line not in printed.stdout + printed.stderr] == []
 
 
 def test_the_figures_without_it_are_those_of_the_page(project):
