@@ -4,7 +4,7 @@
 
 FOLDER holds the project with its package PROJECT/settings.py; VIRTUALENV is a path in the account. The account is in
 API_TOKEN, PYTHONANYWHERE_USERNAME and PYTHONANYWHERE_SITE. What Django needs in the account (a virtual environment, the
-database) is made in a console.
+database) is made in a console. `launch()` makes all of it; this shows the calls behind that.
 """
 
 from __future__ import annotations

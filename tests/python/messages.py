@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 #: Stands for what a message says of the case at hand, in messages and in quotes.
 GAP = "…"
 
+WRONG_ARGUMENT = "exceptions for wrong arguments, which name the argument and what it takes"
+
 #: Files and folders whose texts are no messages that somebody looks up, and why.
 ELSEWHERE = {
     "src/emulator/": "imitates the service's own messages",
@@ -31,12 +33,23 @@ ELSEWHERE = {
     "src/api/calls.rs": "names of calls and what they expect, which the reference has",
     "src/webfaction/": "another service, with a page of its own",
     "src/cli/commands/webfaction.rs": "another service, with a page of its own",
-    "src/python/": "exceptions for wrong arguments, which name the argument and what it takes",
+    "src/python/client/": WRONG_ARGUMENT,
+    "src/python/deploy.rs": "how values are shown",
+    "src/python/dropin/arguments.rs": WRONG_ARGUMENT,
+    "src/python/dropin/base.rs": "signatures",
+    "src/python/dropin/deploy.rs": WRONG_ARGUMENT,
+    "src/python/dropin/host_jobs.rs": WRONG_ARGUMENT,
+    "src/python/dropin/keywords.rs": WRONG_ARGUMENT,
+    "src/python/dropin/request.rs": WRONG_ARGUMENT,
+    "src/python/dropin/search.rs": WRONG_ARGUMENT,
+    "src/python/dropin/state.rs": WRONG_ARGUMENT,
+    "src/python/method/": WRONG_ARGUMENT,
+    "src/python/webfaction/": "another service, with a page of its own",
     "src/launch/generated/": "the content of files that are written",
     "src/host/stub.py": "the content of a file that is written",
     "src/host/stub.rs": "the content of a file that is written",
     "src/host/sign.rs": "texts that are signed",
-    "python/pythonanywhere_api/": "exceptions for wrong arguments, which name the argument and what it takes",
+    "python/pythonanywhere_api/": WRONG_ARGUMENT,
     "python/pythonanywhere_api/django/checks.py": "checks of Django, whose ids have a table on a page of their own",
 }
 

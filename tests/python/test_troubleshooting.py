@@ -20,9 +20,9 @@ def quotes():
     found, heading = {}, ""
     for line in PAGE.text.splitlines():
         heading = line.removeprefix("### ") if line.startswith("### ") else heading
-        if quote := re.fullmatch(r"- `(.+)`", line):
-            assert quote[1] not in found, f"quoted twice: {quote[1]}"
-            found[quote[1]] = heading
+        if quote := re.fullmatch(r"- (`+) ?(.+?) ?\1", line):
+            assert quote[2] not in found, f"quoted twice: {quote[2]}"
+            found[quote[2]] = heading
     return found
 
 
