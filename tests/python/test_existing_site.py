@@ -125,6 +125,25 @@ def test_what_the_page_shows_happens(project):
         assert status_of(host, "/admin/login/") == 200
 
 
+def test_code_that_is_on_the_host_only_is_fetched(project, tmp_path):
+    """Into a folder with nothing but the table, where the helper of Django Girls named the project as the domain."""
+    with Emulator(rate_limit=None, user="me", python=sys.executable, private_paths=False) as host:
+        there = make_by_hand(host, project)
+        there.rename(there.parent / DOMAIN)
+        wsgi = Path(host.root, "var", "www", "me_pythonanywhere_com_wsgi.py")
+        wsgi.write_text(WSGI.replace("~/mysite", f"~/{DOMAIN}"))
+        here = tmp_path / "here"
+        here.mkdir()
+        site = f'domain = "{DOMAIN}"\nsite_url = "{host.site_url.rstrip("/")}"\n'
+        (here / "pyproject.toml").write_text(f'[tool.pythonanywhere]\nproject = "{DOMAIN}"\n{site}')
+        pya = Pya(here, environment_of(host) | {"PYTHONANYWHERE_RATE_LIMIT": "off"})
+        pya("agent", "install")
+        pya("pull", ".")
+        assert (here / "media" / "photo.jpg").read_bytes() == b"a photo"
+        assert (here / "mysite" / "urls.py").read_bytes() == (project / "mysite" / "urls.py").read_bytes()
+        assert "M  " not in pya("diff", "--compare", "content").stdout
+
+
 def test_the_page_names_each_mark_of_a_diff():
     marks = re.findall(r"^\| `(\S+)` \|", PAGE.text, re.MULTILINE)
     assert marks == ["A", "M", "D", "??"]
