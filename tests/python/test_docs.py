@@ -20,7 +20,7 @@ from command import Pya, clean_environment, environment_of
 from launch_projects import FLASK, make_wheels, write
 from pages import DOCS, README, ROOT, Page, Reader, pages
 
-from pythonanywhere_api import Client, PythonanywhereApi, _core
+from pythonanywhere_api import ApiError, Client, ForbiddenError, PythonanywhereApi, _core
 from pythonanywhere_api.testing import Emulator
 
 ENDPOINTS = json.loads((ROOT / "tests" / "data" / "endpoints.json").read_text())["endpoints"]
@@ -336,6 +336,25 @@ def test_the_emulators_switches_are_those_listed():
     assert switches == known
     for name in switches:
         Emulator(**{name: 1 if name == "upload_limit" else True})
+
+
+def test_a_free_account_has_what_its_page_says():
+    text = (DOCS / "howto" / "free-accounts.md").read_text()
+    with Emulator(rate_limit=None, user="me") as host:
+        client = Client(host.user, host.token, host.url, rate_limit="off")
+        consoles = int(re.search(r"^\| consoles \| (\d+) ", text, re.MULTILINE)[1])
+        made = [client.consoles.create() for _ in range(consoles)]
+        with pytest.raises(ApiError):
+            client.consoles.create()
+        assert len(made) == consoles
+        seconds = re.search(r"^\| CPU seconds .* \| (\d+) \| by plan", text, re.MULTILINE)[1]
+        assert client.cpu.get()["daily_cpu_limit_seconds"] == int(seconds)
+        host.create_webapp("me.pythonanywhere.com")
+        with pytest.raises(ApiError):
+            client.webapps.create("other.pythonanywhere.com", f"3.{sys.version_info.minor}")
+        for refused in (lambda: client.always_on.create("true"), lambda: client.schedule.create("true", minute=0)):
+            with pytest.raises(ForbiddenError):
+                refused()
 
 
 def test_the_fault_kinds_are_those_listed():
