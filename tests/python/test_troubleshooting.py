@@ -55,12 +55,12 @@ def test_every_text_without_a_quote_is_there():
     assert len(unquoted()) == len(set(unquoted()))
 
 
-def test_every_symptom_says_what_to_do_and_quotes_a_message():
+def test_every_symptom_says_what_to_do_and_quotes_a_message_or_lists_statuses():
     sections = re.split(r"^### (.+)\n", PAGE.text, flags=re.MULTILINE)[1:]
     for heading, text in zip(sections[::2], sections[1::2], strict=True):
         advice, _, quoted = text.partition("\n- `")
         assert advice.strip(), heading
-        assert quoted, heading
+        assert quoted or "| status |" in advice, heading
 
 
 def test_texts_are_found_by_the_syntax_of_their_language():
@@ -109,6 +109,12 @@ def host():
         ("The web app is missing, disabled or expired", ["deploy", "--project", "x", "--reload", "x.org"], 2, {}),
         ("Nothing can run commands there", ["manage", "--project", "x", "--domain", "x.org", "check"], 2, {}),
         ("The command never ends, or asks something", ["manage", "--project", "x", "runserver"], 2, {}),
+        ("Project, web app or folder are not known", ["diff"], 2, {}),
+        ("The path is not one of the host", ["ls", "a/../b"], 2, {}),
+        ("Files and folders by hand", ["rm", "/home/me"], 2, {}),
+        ("Environment variables", ["env", "set", "NAME=VALUE", "--domain", "x.org"], 2, {}),
+        ("There is nothing to roll back", ["rollback", "--project", "x"], 1, {}),
+        ("Waiting for the rate limit", ["ls", "--rate-limit", "many"], 2, {}),
     ],
 )
 def test_what_a_command_prints_leads_to_its_symptom(host, tmp_path, heading, arguments, code, variables):
