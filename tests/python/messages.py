@@ -45,7 +45,6 @@ ELSEWHERE = {
     "src/python/dropin/state.rs": WRONG_ARGUMENT,
     "src/python/method/": WRONG_ARGUMENT,
     "src/python/webfaction/": "another service, with a page of its own",
-    "src/launch/generated/": "the content of files that are written",
     "src/host/stub.py": "the content of a file that is written",
     "src/host/stub.rs": "the content of a file that is written",
     "src/host/sign.rs": "texts that are signed",
