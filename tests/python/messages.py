@@ -103,8 +103,10 @@ def messages() -> list[Message]:
         name = path.relative_to(ROOT).as_posix()
         if not any(name.startswith(each) for each in ELSEWHERE):
             read = rust_texts if path.suffix == ".rs" else python_texts
-            for line, text in read(path.read_text(encoding="utf-8")):
-                if len(words(text)) >= 3 and " " in text:
+            for line, whole in read(path.read_text(encoding="utf-8")):
+                text = " ".join(whole.split())
+                # What has three lines is a program, or the content of a file.
+                if len(words(text)) >= 3 and " " in text and whole.strip().count("\n") < 2:
                     found.setdefault(text, Message(text, f"{name}:{line}"))
     return list(found.values())
 
@@ -119,7 +121,7 @@ def rust_texts(source: str) -> list[tuple[int, str]]:
             if match["text"] is not None:
                 text = re.sub(r"\\\n\s*", "", text)
                 text = re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), text)
-            found.append((source.count("\n", 0, match.start()) + 1, _tidy(_without_arguments(text))))
+            found.append((source.count("\n", 0, match.start()) + 1, _without_arguments(text)))
     return found
 
 
@@ -138,7 +140,7 @@ def python_texts(source: str) -> list[tuple[int, str]]:
             text = re.sub(r"%(\.\d+)?[srd]", GAP, node.value)
         else:
             continue
-        found.append((node.lineno, _tidy(text)))
+        found.append((node.lineno, text))
     return found
 
 
@@ -147,7 +149,3 @@ def _without_arguments(text: str) -> str:
     return re.sub(
         r"\{\{|\}\}|\{[^{}\s]*\}", lambda match: GAP if len(match[0]) != 2 or match[0] == "{}" else match[0][0], text
     )
-
-
-def _tidy(text: str) -> str:
-    return " ".join(text.split())
