@@ -27,6 +27,8 @@ ELSEWHERE = {
     "src/cli/manual.rs": "writes the manual page",
     "src/cli/args.rs": "help texts, which the reference of the command line has",
     "src/cli/exit.rs": "the table of exit codes, which has a page of its own",
+    "src/cli/commands/mcp/tools.rs": "descriptions of tools, for the programs that call them",
+    "src/cli/commands/mcp/untrusted.rs": "marks around texts, for the programs that read them",
     "src/cli/endpoints/": "help texts, which the reference of the command line has",
     "src/cli/usage.rs": "hints that are shown below the message of a mistyped command",
     "src/cli/github.rs": "headings of a job's summary",
