@@ -138,7 +138,7 @@ pub struct Detect {
     /// A WSGI application without Django [default: the one in app.py, wsgi.py, flask_app.py or main.py]
     #[arg(long, value_name = "MODULE:NAME", conflicts_with_all = ["settings", "asgi"])]
     pub wsgi: Option<String>,
-    /// An ASGI application
+    /// An ASGI application, which becomes a website, where the account can have one
     #[arg(long, value_name = "MODULE:NAME", conflicts_with = "settings")]
     pub asgi: Option<String>,
     /// File with environment variables for the web app [default: .env, if there is one]
@@ -260,6 +260,9 @@ pub struct Emulator {
     /// Do not serve the page to look at in a browser
     #[arg(long)]
     pub no_page: bool,
+    /// Serve web apps by this uWSGI, as the service does, instead of a small server of the emulator's own
+    #[arg(long, value_name = "FILE")]
+    pub uwsgi: Option<PathBuf>,
     /// How many times faster than real time the rate limit's clock runs
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
     pub clock_speed: f64,

@@ -49,6 +49,8 @@ pub struct Settings {
     pub package_index: Option<PathBuf>,
     /// Serve the page to look at, at `/` of the API's address.
     pub page: bool,
+    /// The uWSGI that serves web apps, as on the service; `None` is a small server of the emulator's own.
+    pub uwsgi: Option<PathBuf>,
     /// The behaviours that the service's documentation leaves open.
     pub undocumented: Undocumented,
 }
@@ -75,6 +77,7 @@ impl Default for Settings {
             webapp_days: 31,
             package_index: None,
             page: true,
+            uwsgi: None,
             undocumented: Undocumented::default(),
         }
     }

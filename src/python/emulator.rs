@@ -40,11 +40,12 @@ impl Emulator {
     #[pyo3(signature = (
         *, root=None, port=0, user="demo", token=None, rate_limit=Some(40), send_input_limit=Some(120),
         account="free", disk_quota=None, students=Vec::new(), mysql_databases=Vec::new(), latency=0.0, tls=None,
-        python=None, private_paths=true, request_limit=300.0, webapp_days=31, package_index=None, page=true,
+        python=None, private_paths=true, request_limit=300.0, webapp_days=31, package_index=None, page=true, uwsgi=None,
         **undocumented
     ), text_signature = "(*, root=None, port=0, user='demo', token=None, rate_limit=40, send_input_limit=120, \
         account='free', disk_quota=None, students=(), mysql_databases=(), latency=0.0, tls=None, python=None, \
-        private_paths=True, request_limit=300.0, webapp_days=31, package_index=None, page=True, **undocumented)")]
+        private_paths=True, request_limit=300.0, webapp_days=31, package_index=None, page=True, uwsgi=None, \
+        **undocumented)")]
     #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
     fn new(
         py: Python<'_>,
@@ -66,6 +67,7 @@ impl Emulator {
         webapp_days: u32,
         package_index: Option<PathBuf>,
         page: bool,
+        uwsgi: Option<PathBuf>,
         undocumented: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let account = match account {
@@ -99,6 +101,7 @@ impl Emulator {
             webapp_days,
             package_index,
             page,
+            uwsgi,
             undocumented,
             ..Settings::default()
         };

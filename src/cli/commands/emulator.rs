@@ -56,6 +56,7 @@ fn settings(args: &Args, context: &Context) -> Result<Settings> {
         webapp_days: args.webapp_days,
         package_index: args.package_index.clone(),
         page: !args.no_page,
+        uwsgi: args.uwsgi.clone(),
         ..Settings::default()
     };
     if let Some(user) = &context.global.user {

@@ -1,4 +1,5 @@
-//! Running web apps: for each domain one Python process that runs its WSGI file (`wsgi_worker.py`).
+//! Running web apps: for each domain one process that runs its WSGI file: a small server in Python
+//! (`wsgi_worker.py`), or uWSGI where the settings name one (`uwsgi_worker.py`).
 //!
 //! As on the host, a reload starts a new process and lets the old one finish its requests. Changing the WSGI file
 //! reloads the web app by itself, unless it changes in the same second in which it was loaded.
@@ -27,6 +28,8 @@ use crate::emulator::calendar;
 use crate::emulator::settings::Settings;
 
 const SCRIPT: &str = include_str!("wsgi_worker.py");
+
+const UWSGI_SCRIPT: &str = include_str!("uwsgi_worker.py");
 
 /// How long a new process may take until it listens. It loads the web app after that.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -78,6 +81,8 @@ pub struct WebAppWorkers {
     logs: Logs,
     /// Whether each request is handled in its own thread.
     threads: bool,
+    /// The uWSGI to serve with, if not the emulator's own server.
+    uwsgi: Option<PathBuf>,
     /// How long an old process may take to finish its requests.
     request_limit: Duration,
     running: Mutex<HashMap<String, WebAppWorker>>,
@@ -100,14 +105,19 @@ impl WebAppWorkers {
     /// # Errors
     /// If the script cannot be written.
     pub fn new(launcher: Arc<Launcher>, account: &Account, settings: &Settings) -> io::Result<Self> {
-        let script = account.private().join("wsgi_worker.py");
-        fs::write(&script, SCRIPT)?;
+        let (name, text) = match &settings.uwsgi {
+            Some(_) => ("uwsgi_worker.py", UWSGI_SCRIPT),
+            None => ("wsgi_worker.py", SCRIPT),
+        };
+        let script = account.private().join(name);
+        fs::write(&script, text)?;
         Ok(Self {
             launcher,
             script,
             root: account.root().to_owned(),
             logs: Logs::new(account),
             threads: settings.undocumented.webapp_threads,
+            uwsgi: settings.uwsgi.clone(),
             request_limit: settings.request_limit,
             running: Mutex::default(),
         })
@@ -201,8 +211,12 @@ impl WebAppWorkers {
         let loaded = self.written(domain);
         let python = self.python(app);
         let wsgi = self.launcher.visible(&wsgi_path(domain));
-        let mut words: Vec<&Path> = vec![&python, Path::new("-u"), &self.script, &wsgi];
-        words.extend(self.threads.then_some(Path::new("threads")));
+        let mut words: Vec<&Path> = vec![&python, Path::new("-u"), &self.script];
+        match &self.uwsgi {
+            Some(uwsgi) => words.extend([uwsgi.as_path(), &wsgi]),
+            None => words.push(&wsgi),
+        }
+        words.extend((self.threads && self.uwsgi.is_none()).then_some(Path::new("threads")));
         let mut command =
             Command::from(self.launcher.command(&words, &self.launcher.folder(&app.working_directory), false));
         command.envs(self.launcher.environment(session)).stdin(Stdio::null()).stdout(Stdio::piped());
