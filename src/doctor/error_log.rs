@@ -1,4 +1,7 @@
 //! The last exception in the site's error log.
+//!
+//! Why an application could not be loaded is history as soon as it is loaded: a launch loads it before pip has installed what
+//! it imports. What it raises when it is asked may come again after any reload.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +20,17 @@ const RECENT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 const TRACEBACK: &str = "Traceback (most recent call last):";
 
-pub(super) async fn examine(client: &Client, domain: &str) -> Finding {
+/// What the host's server writes above the traceback of an application that could not be loaded, and the agent as well.
+const LOADING: &str = "Error running WSGI application";
+
+/// What Python writes between the tracebacks of exceptions that led to one another.
+const CHAINED: [&str; 2] = [
+    "During handling of the above exception, another exception occurred:",
+    "The above exception was the direct cause of the following exception:",
+];
+
+/// Reads it. The application `is_loaded` if the agent says so.
+pub(super) async fn examine(client: &Client, domain: &str, is_loaded: bool) -> Finding {
     let command = format!("pya logs {domain} error");
     let log = match read(client, domain).await {
         Ok(log) => log,
@@ -28,6 +41,9 @@ pub(super) async fn examine(client: &Client, domain: &str) -> Finding {
     let Some(LastException { text, at }) = last_exception(&log) else {
         return Finding::ok(Check::ErrorLog, "there is no exception in it");
     };
+    if is_loaded && load_failures(&log).contains(&text.as_str()) {
+        return Finding::ok(Check::ErrorLog, format!("since its last exception the application was loaded: {text}"));
+    }
     let now = client.server_time().unwrap_or_else(clock::wall);
     let when = at.map_or_else(String::new, |at| format!(" at {}", stamp(at)));
     match at.and_then(|at| now.duration_since(at).ok()) {
@@ -55,8 +71,34 @@ fn last_exception(log: &str) -> Option<LastException> {
     let line_start = log[..start].rfind('\n').map_or(0, |at| at + 1);
     let mut lines = log[line_start..].lines();
     let (at, _) = timed(lines.next()?);
-    let text = lines.map(|line| timed(line).1).find(|line| !line.is_empty() && !line.starts_with([' ', '\t', '+']))?;
+    let text = lines.map(|line| timed(line).1).find(|line| !line.is_empty() && !is_within(line))?;
     Some(LastException { text: text.trim().to_owned(), at })
+}
+
+/// The exceptions for which the application could not be loaded, each as its last line tells it.
+fn load_failures(log: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let (mut is_loading, mut is_traced, mut was_loading) = (false, false, false);
+    for line in log.lines().map(|line| timed(line).1.trim_end()).filter(|line| !line.is_empty()) {
+        if line == LOADING {
+            is_loading = true;
+        } else if line == TRACEBACK {
+            is_traced = true;
+        } else if is_traced && !is_within(line) {
+            found.extend(is_loading.then_some(line));
+            (was_loading, is_loading, is_traced) = (is_loading, false, false);
+        } else if was_loading && CHAINED.contains(&line) {
+            // The one that is raised after it counts.
+            found.pop();
+            is_loading = true;
+        }
+    }
+    found
+}
+
+/// Whether a line belongs to a traceback whose exception comes later.
+fn is_within(line: &str) -> bool {
+    line.starts_with([' ', '\t', '+'])
 }
 
 /// A line's time and the rest of it.
@@ -106,6 +148,23 @@ mod tests {
         assert_eq!(last_exception(plain), Some(LastException { text: "KeyError: 'a'".into(), at: None }));
         assert_eq!(last_exception("all is well\n"), None);
         assert_eq!(last_exception("Traceback (most recent call last):\n"), None);
+    }
+
+    #[test]
+    fn what_kept_an_application_from_being_loaded_is_told_from_what_it_raises() {
+        let failure = |message: &str| format!("{LOADING}\n{TRACEBACK}\n  File \"x\"\nImportError: {message}\n");
+        let chained = format!("\n{}\n\n{TRACEBACK}\n  File \"y\"\nValueError: after\n", CHAINED[0]);
+        let raised = format!("{TRACEBACK}\n  File \"x\"\nKeyError: 'asked'\n");
+        let log = format!("{}2026-11-29 01:02:03,123: served\n{raised}", failure("no one"));
+        assert_eq!(load_failures(&log), ["ImportError: no one"]);
+        assert_eq!(load_failures(&format!("{}{chained}{raised}", failure("before"))), ["ValueError: after"]);
+        assert_eq!(
+            load_failures(&format!("{log}{}", failure("no two"))),
+            ["ImportError: no one", "ImportError: no two"]
+        );
+        for other in [raised.clone(), format!("{raised}{chained}"), format!("{}{raised}{chained}", failure("one"))] {
+            assert!(!load_failures(&other).contains(&"ValueError: after"), "{other}");
+        }
     }
 
     #[test]

@@ -132,8 +132,8 @@ async fn examine_wsgi(examination: &Examination, domain: &str) -> Finding {
     }
 }
 
-/// Looks at the agent, and whether it answers.
-pub(super) async fn examine_agent(examination: &Examination, site: &Site) -> (Finding, bool) {
+/// Looks at the agent: also whether it answers, and whether it says that the application is loaded.
+pub(super) async fn examine_agent(examination: &Examination, site: &Site) -> (Finding, bool, bool) {
     let domain = &site.domain;
     let install = format!("pya agent install {domain}");
     let report = match Agents::new(&examination.project.client, domain, examination.site_url.as_deref()) {
@@ -143,7 +143,7 @@ pub(super) async fn examine_agent(examination: &Examination, site: &Site) -> (Fi
     let report = match report {
         Ok(report) => report,
         Err(error) => {
-            return (Finding::error(Check::Agent, error.chain(), format!("pya agent status {domain}")), false);
+            return (Finding::error(Check::Agent, error.chain(), format!("pya agent status {domain}")), false, false);
         }
     };
     let said = report.status.to_string();
@@ -173,7 +173,11 @@ pub(super) async fn examine_agent(examination: &Examination, site: &Site) -> (Fi
             Finding::error(Check::Agent, said, command)
         }
     };
-    (finding, matches!(report.status, Status::Ready { .. }))
+    let (answers, is_loaded) = match &report.status {
+        Status::Ready { application_failed, .. } => (true, application_failed.is_none()),
+        _ => (false, false),
+    };
+    (finding, answers, is_loaded)
 }
 
 #[cfg(test)]

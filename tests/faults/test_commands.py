@@ -33,6 +33,8 @@ COMMANDS = [
     ["status"],
     ["whoami"],
     ["open"],
+    ["doctor"],
+    ["launch", ".", "--wsgi", "manage:application", "--dry-run"],
     ["agent", "status", "demo.pythonanywhere.com"],
     ["ls", "/home/demo"],
     ["cat", "/home/demo/file.txt"],
@@ -97,7 +99,11 @@ def test_a_command_says_what_went_wrong(shared: Account, row: Row, at: int, tmp_
         shared.file()
         plan = shared.proxy.spoil(kind.fault, times=times)
         words = [sys.executable, "-c", HURRIED, *command]
-        words += ["--project", "site"] if command[0] in ("diff", "deploy", "verify", "history", "status") else []
+        words += (
+            ["--project", "site"]
+            if command[0] in ("diff", "deploy", "verify", "history", "status", "doctor", "launch")
+            else []
+        )
         done = subprocess.run(
             words, cwd=work, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER, check=False
         )

@@ -445,6 +445,14 @@ def test_a_planted_mistake_is_found_with_what_mends_it(patient, plant, check, st
     assert len(worst) <= 2, findings
 
 
+def test_what_kept_a_loaded_application_from_being_loaded_is_history(patient):
+    failure = "Error running WSGI application\nTraceback (most recent call last):\n  File 'x'\nImportError: no flour\n"
+    with changed(patient.errors, failure):
+        finding = patient.examine(0)["error log"]
+    assert finding["state"] == "ok"
+    assert "ImportError: no flour" in finding["message"]
+
+
 def test_a_web_app_that_expires_this_week_is_a_warning(tmp_path):
     with Emulator(rate_limit=None, webapp_days=3) as host:
         host.create_webapp()
