@@ -43,6 +43,7 @@ pub enum Setting {
     DeleteUnmanaged,
     DeleteUntracked,
     Domain,
+    Environment,
     ExecutorNone,
     Force,
     Host,
@@ -67,7 +68,7 @@ pub enum Setting {
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::AllowLfsPointers,
         Self::AllowTasks,
         Self::Asgi,
@@ -76,6 +77,7 @@ impl Setting {
         Self::DeleteUnmanaged,
         Self::DeleteUntracked,
         Self::Domain,
+        Self::Environment,
         Self::ExecutorNone,
         Self::Force,
         Self::Host,
@@ -110,6 +112,7 @@ impl Setting {
             Self::DeleteUnmanaged => ("delete_unmanaged=True", "--delete-unmanaged"),
             Self::DeleteUntracked => ("delete_untracked=True", "--delete-untracked"),
             Self::Domain => ("domain=", "--domain"),
+            Self::Environment => ("env=", "--env"),
             Self::ExecutorNone => ("executor=\"none\"", "--executor none"),
             Self::Force => ("force=True", "--force"),
             Self::Host => ("host=", "--host"),

@@ -2236,6 +2236,8 @@ class Emulator:
         webapp_days: how many days a web app of a free account lives. No call of the API extends it.
         package_index: a folder of wheels, served as a package index from which pip in the account installs.
         page: serve the page to look at, whose address is the property `page`.
+        uwsgi: the uWSGI that serves web apps, as on the service; by default a small server of the emulator's own. It
+            has to be built for the version of `python`.
         undocumented: switches for undocumented behaviour of the service (``retry_after=False``, …).
     """
 
@@ -2260,6 +2262,7 @@ class Emulator:
         webapp_days: int = 31,
         package_index: str | os.PathLike[str] | None = None,
         page: bool = True,
+        uwsgi: str | os.PathLike[str] | None = None,
         **undocumented: Any,
     ) -> Self: ...
     def start(self) -> Self:
@@ -2575,6 +2578,7 @@ def launch(
     replace_wsgi: bool = False,
     superuser: tuple[str, str] | None = None,
     dry_run: bool = False,
+    env: str | None = None,
     progress: Callable[[LaunchEvent], object] | None = None,
 ) -> LaunchReport:
     """Brings a project to a served page, as `pya launch` does, without asking anything.
@@ -2596,12 +2600,15 @@ def launch(
         python: A version such as `"3.13"` [default: one that the project allows, else the account's default].
         settings: The settings module [default: the configured one, else that of `wsgi.py`, else of `manage.py`].
         wsgi: An application without Django, as `"module:name"` [default: the one that is found].
-        asgi: An ASGI application, likewise. The service runs it as a website, which is not launched yet.
+        asgi: An ASGI application, likewise. It becomes a website, whose command is uvicorn, where the account can have
+            one; tasks of the account do what an agent does elsewhere.
         virtualenv: The virtualenv's name [default: that of the project].
         env_file: Variables for the web app [default: `.env`, if there is one].
         replace_wsgi: Replace a WSGI file of somebody else; a copy is kept on the host.
         superuser: Name and password of a superuser to be made, unless there is one of that name.
         dry_run: Only find out and report what would be done; write nothing, here or on the host.
+        env: The environment of the table, as `"staging"` for `[tool.pythonanywhere.env.staging]` [default: `PYA_ENV`;
+            `""` is none].
         progress: Called with a `LaunchEvent` as each step begins and ends. What it raises ends the launch.
 
     Returns:
@@ -2630,6 +2637,7 @@ def launch_async(
     replace_wsgi: bool = False,
     superuser: tuple[str, str] | None = None,
     dry_run: bool = False,
+    env: str | None = None,
     progress: Callable[[LaunchEvent], object] | None = None,
 ) -> Coroutine[LaunchReport]:
     """As `launch`, awaited. The project is read when this is called."""

@@ -5,7 +5,6 @@
 //! | `args`, `options` | the commands and their options |
 //! | `usage` | command lines as people type them |
 //! | `account` | the account and where its token comes from |
-//! | `environments` | tables that override others, as for a staging site |
 //! | `settings` | what holds when an option is not given: environment, `pyproject.toml` |
 //! | `context` | what every command works with |
 //! | `paths` | paths in the account as people type them |
@@ -25,7 +24,6 @@ mod args;
 mod commands;
 mod context;
 mod endpoints;
-mod environments;
 mod exit;
 mod github;
 mod log;

@@ -15,13 +15,13 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::account::{Account, NamedAccount, TokenSource, missing_user};
-use super::environments;
 use super::options::{self, Global};
 use super::output::Output;
 use super::paths::{home, remote_path};
 use crate::client::{BaseUrl, Client, Environment, Observer, Options, RateLimit, RemotePath, Token};
 use crate::deploy::{Compare, ExecutorChoice};
 use crate::error::{Error, Result};
+use crate::launch::environments;
 use crate::login::Login;
 use crate::platform::{canonical, is_own};
 
@@ -55,12 +55,14 @@ pub struct Table {
     pub manage: Option<String>,
     pub settings: Option<String>,
     pub wsgi: Option<String>,
+    pub asgi: Option<String>,
 }
 
 /// The keys of [`Table`]; a test compares the two.
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "allow_lfs_pointers",
     "allow_tasks",
+    "asgi",
     "compare",
     "delete",
     "delete_untracked",

@@ -17,6 +17,9 @@ use crate::text::cut;
 /// The longest reason of a failure that is told, in characters: a traceback fits.
 const REASON: usize = 4000;
 
+/// What to do about a disk that is full.
+pub const FREE_SPACE: &str = "Delete what the account does not need, such as what is in ~/.cache, and try again";
+
 /// For how many seconds after its creation the runner starts a job.
 pub const LIFETIME: u64 = 30 * 60;
 
@@ -350,6 +353,7 @@ impl Receipt {
         match (self.state, kind) {
             (State::Refused, "not_current" | "not_latest" | "busy") => Error::held(self.reason()),
             (State::Refused, "missing" | "interpreter") => Error::config(self.reason()),
+            (_, "space") => Error::job(format!("{}. {FREE_SPACE}", self.reason())),
             _ => Error::job(self.reason()),
         }
     }

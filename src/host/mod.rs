@@ -27,8 +27,8 @@ pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
 pub(crate) use cache::{keep_expiry, known_expiry};
 pub use executor::{Announced, Announcement, Executor, sweep, sweep_own};
 pub use job::{
-    Applied, Failure, InspectResult, Job, JobEnvironment, LIFETIME, More, Operation, Receipt, RequirementsResult,
-    State, VenvResult,
+    Applied, FREE_SPACE, Failure, InspectResult, Job, JobEnvironment, LIFETIME, More, Operation, Receipt,
+    RequirementsResult, State, VenvResult,
 };
 pub use lane::{Lane, SiteState};
 pub use sign::{VERSION, random_id};

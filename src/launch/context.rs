@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::local::LocalPlan;
 use super::note::LaunchNote;
 use super::report::LaunchRecorder;
-use super::survey::Survey;
+use super::survey::{SeenHost, Survey};
 use crate::client::{Client, RemotePath};
 use crate::deploy::{DeployOptions, ExecutorOptions, Inspection, Project, SelectOptions, StateFolder};
 use crate::host::{InspectResult, Variables};
@@ -38,6 +38,8 @@ pub struct LaunchOptions {
     pub superuser: Option<Superuser>,
     /// Plan only.
     pub dry_run: bool,
+    /// What a dry run of the same launch has seen, so that it need not be looked at again.
+    pub seen: Option<SeenHost>,
     /// The project's folder on the host, if not the one of its name in the home folder.
     pub remote_root: Option<RemotePath>,
     /// Which files are sent.

@@ -100,6 +100,7 @@ fn keys(
     match &project.kind {
         ProjectKind::Django { manage, .. } if manage != "manage.py" => keys.push(("manage", manage.clone())),
         ProjectKind::Wsgi(application) if options.detect.wsgi.is_some() => keys.push(("wsgi", application.spelled())),
+        ProjectKind::Asgi(application) if options.detect.asgi.is_some() => keys.push(("asgi", application.spelled())),
         _ => {}
     }
     keys.extend(settings.map(|settings| ("settings", settings.module.clone())));

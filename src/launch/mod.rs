@@ -5,6 +5,7 @@
 
 mod context;
 mod detect;
+pub mod environments;
 mod generated;
 mod local;
 mod note;
@@ -14,6 +15,7 @@ mod sequence;
 mod steps;
 mod survey;
 mod table;
+mod website;
 
 pub use context::{LaunchOptions, Superuser};
 pub use detect::project::{DetectOptions, DetectedProject, ProjectKind, detect};
@@ -23,4 +25,5 @@ pub use generated::table::TableChange;
 pub use local::{LocalOptions, LocalPlan, own_domain, plan};
 pub use report::{LaunchProgress, LaunchRecorder, LaunchReport, StepRecord, StepState};
 pub use sequence::launch;
+pub use survey::SeenHost;
 pub use table::{TableValues, fill_in};

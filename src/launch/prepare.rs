@@ -2,32 +2,18 @@
 //! is to be done at all.
 
 use super::context::{Launch, LaunchOptions};
-use super::detect::project::ProjectKind;
 use super::detect::python_version;
-use super::generated::wsgi_file::{WsgiState, state_of, wsgi_text};
+use super::generated::wsgi_file::{WsgiState, refused, state_of, wsgi_text};
 use super::local::{self, LocalPlan};
 use super::note::{self, LaunchNote};
 use super::report::LaunchRecorder;
 use super::steps::{self, Files};
-use super::survey::{Survey, pythons};
+use super::survey::{SeenHost, Survey, pythons};
 use crate::client::{Client, RemotePath};
 use crate::deploy::{ExecutorChoice, ExecutorOptions, Project, StateFolder};
 use crate::error::{Error, Result};
 use crate::host::{original_of, wsgi_file};
 use crate::setting::Setting;
-
-/// Refuses what cannot be launched at all.
-pub(super) fn check_kind(local: &LocalPlan) -> Result<()> {
-    if let ProjectKind::Asgi(application) = &local.project.kind {
-        return Err(Error::config(format!(
-            "{} is an ASGI application, which the service runs as a website: \"pya websites create\" makes one. A WSGI \
-             application of the project can be launched ({})",
-            application.spelled(),
-            Setting::Wsgi
-        )));
-    }
-    Ok(())
-}
 
 /// Reads what is on the host, and decides what everything is called.
 pub(super) async fn prepare<'a>(
@@ -44,11 +30,15 @@ pub(super) async fn prepare<'a>(
     recorder.lock().remote_root = remote_root.to_string();
     let folder = StateFolder::of(client.user(), &remote_root)?;
     let asks_python = options.python.is_some() || local.project.python.is_some();
-    let survey = Survey::read(client, &local.domain, &remote_root, &folder, false).await?;
+    let survey = match options.seen.as_ref().and_then(SeenHost::fresh) {
+        Some(survey) => survey,
+        None => Survey::read(client, &local.domain, &remote_root, &folder, false).await?,
+    };
     let survey = match (&survey.pythons, asks_python && !fits(&survey, options, local)?) {
         (None, true) => Survey { pythons: Some(pythons(client).await?), ..survey },
         _ => survey,
     };
+    recorder.set_seen(SeenHost::new(survey.clone()));
     let python = python_of(&survey, options, local)?;
     let name = virtualenv_of(&survey, options, local, home.as_str())?;
     let path = format!("{home}/.virtualenvs/{name}");
@@ -94,7 +84,7 @@ fn fits(survey: &Survey, options: &LaunchOptions, local: &LocalPlan) -> Result<b
     }
 }
 
-fn python_of(survey: &Survey, options: &LaunchOptions, local: &LocalPlan) -> Result<String> {
+pub(super) fn python_of(survey: &Survey, options: &LaunchOptions, local: &LocalPlan) -> Result<String> {
     if fits(survey, options, local)? {
         return Ok(survey.field("python_version").to_owned());
     }
@@ -103,7 +93,7 @@ fn python_of(survey: &Survey, options: &LaunchOptions, local: &LocalPlan) -> Res
 }
 
 /// The virtualenv: the one named, else the one of ours that the web app uses, else one of the project's name.
-fn virtualenv_of(survey: &Survey, options: &LaunchOptions, local: &LocalPlan, home: &str) -> Result<String> {
+pub(super) fn virtualenv_of(survey: &Survey, options: &LaunchOptions, local: &LocalPlan, home: &str) -> Result<String> {
     if let Some(name) = &options.virtualenv {
         return Ok(name.clone());
     }
@@ -142,12 +132,7 @@ fn check_wsgi(launch: &Launch<'_>) -> Result<()> {
     if wsgi_state(launch)? != WsgiState::Foreign || launch.options.replace_wsgi {
         return Ok(());
     }
-    Err(Error::config(format!(
-        "{} is not one that this program wrote, and launching would replace it: let it be replaced ({}; a copy is kept), or \
-         deploy to the site that it serves (\"pya deploy\")",
-        wsgi_file(launch.domain())?,
-        Setting::ReplaceWsgi
-    )))
+    Err(refused(wsgi_file(launch.domain())?.as_str()))
 }
 
 /// Whether everything is as the last launch left it, and that was for the same.

@@ -5,7 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::survey::SeenHost;
 use crate::error::{Error, ErrorKind};
+use crate::host::FREE_SPACE;
+
+/// What the API answers where a file does not fit.
+const INSUFFICIENT_STORAGE: u16 = 507;
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -136,19 +141,30 @@ impl<F: Fn(&StepRecord) + Send + Sync + 'static> LaunchProgress for F {
 pub struct LaunchRecorder {
     report: Arc<Mutex<LaunchReport>>,
     progress: Arc<dyn LaunchProgress>,
+    seen: Arc<Mutex<Option<SeenHost>>>,
 }
 
 impl LaunchRecorder {
     /// One that tells `progress` of each step.
     #[must_use]
     pub fn new(progress: Arc<dyn LaunchProgress>) -> Self {
-        Self { report: Arc::default(), progress }
+        Self { report: Arc::default(), progress, seen: Arc::default() }
     }
 
     /// The report as it stands.
     #[must_use]
     pub fn report(&self) -> LaunchReport {
         self.lock().clone()
+    }
+
+    /// What was seen of the host before anything was changed.
+    #[must_use]
+    pub fn seen(&self) -> Option<SeenHost> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_seen(&self, seen: SeenHost) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, LaunchReport> {
@@ -178,21 +194,28 @@ impl LaunchRecorder {
     }
 
     pub(super) fn fail(&self, step: &'static str, error: &Error) {
-        let advice = match error.kind() {
-            ErrorKind::Authentication => {
-                ". Is this the token of this account? An account of the EU system is at the host eu.pythonanywhere.com"
-            }
-            ErrorKind::Forbidden => {
-                ". The token belongs to another account than the user that was named, or the account is on the other \
-                 system (www.pythonanywhere.com, eu.pythonanywhere.com)"
-            }
-            _ => "",
-        };
-        let text = format!("{}{advice}", error.chain());
+        let text = format!("{}{}", error.chain(), advice(error));
         self.tell(step, StepState::Failed, text.clone());
         let mut report = self.lock();
         report.failed_step = Some(step);
         report.error = Some(text);
         report.kind = Some(error.kind());
+    }
+}
+
+/// What to do about an error that does not say it.
+fn advice(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::Authentication => {
+            ". Is this the token of this account? An account of the EU system is at the host eu.pythonanywhere.com"
+                .to_owned()
+        }
+        ErrorKind::Forbidden => {
+            ". The token belongs to another account than the user that was named, or the account is on the \
+                                 other system (www.pythonanywhere.com, eu.pythonanywhere.com)"
+                .to_owned()
+        }
+        _ if error.status() == Some(INSUFFICIENT_STORAGE) => format!(". {FREE_SPACE}"),
+        _ => String::new(),
     }
 }

@@ -10,9 +10,10 @@ use super::context::{Launch, LaunchOptions};
 use super::detect::project::ProjectKind;
 use super::local::LocalPlan;
 use super::note::LaunchNote;
-use super::prepare::{check_kind, foreign_wsgi, is_done, prepare};
+use super::prepare::{foreign_wsgi, is_done, prepare};
 use super::report::{LaunchRecorder, LaunchReport, StepState};
-use super::steps::{self, Files, Outcome};
+use super::steps::{self, Files, Outcome, looked, step};
+use super::website;
 use crate::client::Client;
 use crate::clock;
 use crate::host::{host_time, wsgi_file};
@@ -42,49 +43,23 @@ pub async fn launch(
     report.clone()
 }
 
-/// Runs a step, and tells of it; `None` if it failed.
-macro_rules! step {
-    ($recorder:expr, $name:literal, $work:expr) => {{
-        $recorder.tell($name, StepState::Running, "");
-        match $work.await {
-            Ok(Outcome::Done(detail)) => $recorder.tell($name, StepState::Done, detail),
-            Ok(Outcome::Skipped(detail)) => $recorder.tell($name, StepState::Skipped, detail),
-            Err(error) => {
-                $recorder.fail($name, &error);
-                return None;
-            }
-        }
-    }};
-}
-
-/// The same for what is only looked at, with its value.
-macro_rules! looked {
-    ($recorder:expr, $name:literal, $work:expr) => {{
-        match $work {
-            Ok(value) => value,
-            Err(error) => {
-                $recorder.fail($name, &error);
-                return None;
-            }
-        }
-    }};
-}
-
 async fn run(client: &Client, local: &LocalPlan, options: &LaunchOptions, recorder: &LaunchRecorder) -> Option<()> {
-    looked!(recorder, "project", check_kind(local));
+    if let ProjectKind::Asgi(application) = &local.project.kind {
+        return website::launch(client, local, application, options, recorder).await;
+    }
     recorder.tell("account", StepState::Running, "");
-    let mut launch = looked!(recorder, "account", prepare(client, local, options, recorder).await);
+    let mut launch = looked(recorder, "account", prepare(client, local, options, recorder).await)?;
     recorder.tell("account", StepState::Done, format!("{} at {}", client.user(), client.host().authority()));
     if options.dry_run {
-        let files = looked!(recorder, "files", steps::compare(&launch).await);
+        let files = looked(recorder, "files", steps::compare(&launch).await)?;
         return tell_plan(&launch, &files);
     }
-    let written = looked!(recorder, "project", local.write());
+    let written = looked(recorder, "project", local.write())?;
     let detail = if written.is_empty() { local.project.describe() } else { format!("{} written", written.join(", ")) };
     recorder.tell("project", if written.is_empty() { StepState::Skipped } else { StepState::Done }, detail);
-    let files = looked!(recorder, "files", steps::compare(&launch).await);
+    let files = looked(recorder, "files", steps::compare(&launch).await)?;
     let before = host_time(client);
-    if looked!(recorder, "requirements", is_done(&launch, &files)) {
+    if looked(recorder, "requirements", is_done(&launch, &files))? {
         for step in ["web app", "WSGI file", "virtualenv", "files", "requirements"] {
             recorder.tell(step, StepState::Skipped, "as it was launched");
         }
@@ -101,11 +76,11 @@ async fn run(client: &Client, local: &LocalPlan, options: &LaunchOptions, record
 async fn change(launch: &mut Launch<'_>, files: Files) -> Option<()> {
     let recorder = launch.recorder;
     if launch.survey.note.is_some() {
-        looked!(recorder, "account", LaunchNote::remove(launch.client, &launch.folder).await);
+        looked(recorder, "account", LaunchNote::remove(launch.client, &launch.folder).await)?;
     }
     if let Some(text) = foreign_wsgi(launch) {
         // Making the web app overwrites it.
-        looked!(recorder, "WSGI file", steps::keep_wsgi(launch, &text).await);
+        looked(recorder, "WSGI file", steps::keep_wsgi(launch, &text).await)?;
     }
     step!(recorder, "web app", steps::web_app(launch));
     step!(recorder, "WSGI file", steps::agent(launch));
@@ -132,7 +107,7 @@ async fn finish(launch: &mut Launch<'_>, before: SystemTime) -> Option<()> {
         step!(recorder, "page", steps::health(launch, before));
     }
     if launch.changes > 0 {
-        looked!(recorder, "page", launch.note.write(launch.client, &launch.folder).await);
+        looked(recorder, "page", launch.note.write(launch.client, &launch.folder).await)?;
     }
     let is_django = matches!(launch.local.project.kind, ProjectKind::Django { .. });
     if is_django && launch.options.superuser.is_none() && launch.before().is_none() {
@@ -144,7 +119,7 @@ async fn finish(launch: &mut Launch<'_>, before: SystemTime) -> Option<()> {
 /// What a launch would do, for a dry run.
 fn tell_plan(launch: &Launch<'_>, files: &Files) -> Option<()> {
     let recorder = launch.recorder;
-    if looked!(recorder, "requirements", is_done(launch, files)) && launch.local.writes().is_empty() {
+    if looked(recorder, "requirements", is_done(launch, files))? && launch.local.writes().is_empty() {
         recorder.tell("launch", StepState::Skipped, "everything is as it was launched");
         return Some(());
     }
@@ -155,7 +130,7 @@ fn tell_plan(launch: &Launch<'_>, files: &Files) -> Option<()> {
     if launch.survey.web_app.is_none() {
         plan("web app", format!("make {}, Python {}", launch.domain(), launch.python));
     }
-    plan("WSGI file", format!("{}, with the agent", looked!(recorder, "WSGI file", wsgi_file(launch.domain()))));
+    plan("WSGI file", format!("{}, with the agent", looked(recorder, "WSGI file", wsgi_file(launch.domain()))?));
     plan("virtualenv", format!("{}, Python {}", launch.virtualenv.1, launch.python));
     let also = if launch.local.writes().is_empty() { "" } else { ", and those written here," };
     plan("files", format!("{}{also} to {}", files.describe(), launch.project.remote_root));

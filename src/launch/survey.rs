@@ -1,9 +1,12 @@
 //! What is on the host already, as far as a launch has to know before it changes anything. Reads only.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::note::LaunchNote;
 use crate::client::{Client, RemotePath};
+use crate::clock::{self, Tick};
 use crate::deploy::StateFolder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::wsgi_file;
@@ -11,6 +14,27 @@ use crate::setting::Setting;
 
 /// More than a WSGI file has, in bytes.
 const MOST_BYTES: usize = 4 << 20;
+
+/// How long what a dry run has seen counts for the launch after it: as long as it takes to read a plan and to say yes.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// What a dry run has seen of the host, for the launch after it.
+#[derive(Debug, Clone)]
+pub struct SeenHost {
+    survey: Survey,
+    at: Tick,
+}
+
+impl SeenHost {
+    pub(super) fn new(survey: Survey) -> Self {
+        Self { survey, at: clock::now() }
+    }
+
+    /// What was seen, unless that is too long ago.
+    pub(super) fn fresh(&self) -> Option<Survey> {
+        (clock::now() - self.at < FRESH).then(|| self.survey.clone())
+    }
+}
 
 /// What is there.
 #[derive(Debug, Clone, Default)]
@@ -86,7 +110,7 @@ fn check_served(app: &Value, domain: &str) -> Result<()> {
 }
 
 /// Refuses a folder that somebody else filled: its files would be replaced.
-async fn check_folder(client: &Client, remote_root: &RemotePath, folder: &StateFolder) -> Result<()> {
+pub(super) async fn check_folder(client: &Client, remote_root: &RemotePath, folder: &StateFolder) -> Result<()> {
     let is_empty = match client.list_dir(remote_root).await {
         Err(error) if error.kind() == ErrorKind::NotFound => true,
         entries => entries?.is_empty(),

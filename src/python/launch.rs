@@ -20,7 +20,8 @@ use crate::error::{Error, Result};
 use crate::host::Variables;
 use crate::launch as core;
 use crate::launch::{
-    DetectOptions, LaunchOptions, LaunchRecorder, LocalOptions, LocalPlan, StepRecord, Superuser, fill_in, own_domain,
+    DetectOptions, LaunchOptions, LaunchRecorder, LocalOptions, LocalPlan, StepRecord, Superuser, environments,
+    fill_in, own_domain,
 };
 
 /// A step of a launch, as it begins or ends. Documented in `_core.pyi`.
@@ -120,7 +121,7 @@ macro_rules! launch_function {
         #[pyfunction]
         #[pyo3(signature = (root, *, username=None, token=None, host=None, project=None, domain=None, site_url=None,
             python=None, settings=None, wsgi=None, asgi=None, virtualenv=None, env_file=None, replace_wsgi=false,
-            superuser=None, dry_run=false, progress=None))]
+            superuser=None, dry_run=false, env=None, progress=None))]
         #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords of Python's")]
         pub(super) fn $name<'py>(
             py: Python<'py>,
@@ -140,6 +141,7 @@ macro_rules! launch_function {
             replace_wsgi: bool,
             superuser: Option<(String, String)>,
             dry_run: bool,
+            env: Option<String>,
             progress: Option<Bound<'py, PyAny>>,
         ) -> PyResult<Bound<'py, PyAny>> {
             let detect = DetectOptions { settings, wsgi, asgi, env_file, ..DetectOptions::default() };
@@ -147,6 +149,7 @@ macro_rules! launch_function {
                 detect,
                 project,
                 domain: domain.unwrap_or_default(),
+                environment: environments::chosen(env),
                 ..LocalOptions::default()
             };
             let options = LaunchOptions { site_url, python, virtualenv, replace_wsgi, dry_run, ..LaunchOptions::default() };
@@ -209,6 +212,7 @@ impl Request {
         local.site_url.clone_from(&options.site_url);
         options.site_url = options.site_url.or(table.site_url);
         options.remote_root = table.remote_root.map(|path| RemotePath::parse(&path)).transpose()?;
+        (options.select, options.deploy) = (table.select, table.deploy);
         if let Some((name, password)) = superuser {
             let password = Variables::new([("DJANGO_SUPERUSER_PASSWORD".to_owned(), password)])?;
             options.superuser = Some(Superuser { name, email: None, password });

@@ -72,7 +72,7 @@ pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Set
         settings: args.settings.clone().or_else(|| table.settings.clone().filter(|_| !is_typed)),
         manage: table.manage.clone(),
         wsgi: args.wsgi.clone().or_else(|| table.wsgi.clone().filter(|_| !is_typed)),
-        asgi: args.asgi.clone(),
+        asgi: args.asgi.clone().or_else(|| table.asgi.clone().filter(|_| !is_typed)),
         env_file: args.env_file.clone(),
         interpreter: Some(context.python.executable.clone()),
     };

@@ -23,7 +23,9 @@ use crate::client::Client;
 use crate::deploy::DeployOptions;
 use crate::error::{Error, Result};
 use crate::host::Variables;
-use crate::launch::{LaunchOptions, LaunchRecorder, LaunchReport, LocalPlan, StepRecord, StepState, Superuser, launch};
+use crate::launch::{
+    LaunchOptions, LaunchRecorder, LaunchReport, LocalPlan, SeenHost, StepRecord, StepState, Superuser, launch,
+};
 use crate::text::{counted, duration_text};
 
 /// The variable with the password of the superuser, as Django has it.
@@ -34,11 +36,12 @@ pub async fn run(args: &Launch, context: &Context) -> Result<Exit> {
     let (settings, local) = local_plan(&args.detect, context)?;
     let client = settings.client()?;
     let output = &context.output;
-    let options = options(args, &settings, &client, output).await?;
+    let mut options = options(args, &settings, &client, output).await?;
     tell_found(&local, output);
     if !args.dry_run && !args.yes && std::io::stdin().is_terminal() {
         let plan = LaunchOptions { dry_run: true, ..options.clone() };
-        let planned = perform(&client, &local, &plan, context).await;
+        let (planned, seen) = perform(&client, &local, &plan, context).await;
+        options.seen = seen;
         if planned.error.is_some() {
             return Ok(conclude(&planned, output));
         }
@@ -48,7 +51,7 @@ pub async fn run(args: &Launch, context: &Context) -> Result<Exit> {
         }
         confirm(output).await?;
     }
-    let report = perform(&client, &local, &options, context).await;
+    let (report, _) = perform(&client, &local, &options, context).await;
     let is_watched = std::io::stdout().is_terminal() && !output.is_json();
     if report.ok && !args.dry_run && !args.no_open && is_watched {
         let url = report.url.clone();
@@ -82,13 +85,19 @@ async fn options(args: &Launch, settings: &Settings<'_>, client: &Client, output
         superuser,
         dry_run: args.dry_run,
         remote_root,
+        seen: None,
         select: select_of(settings)?,
         deploy: DeployOptions { delete: table.delete, max_delete: table.max_delete, ..DeployOptions::default() },
     })
 }
 
-/// Launches, and tells of each step as it ends.
-async fn perform(client: &Client, local: &LocalPlan, options: &LaunchOptions, context: &Context) -> LaunchReport {
+/// Launches, and tells of each step as it ends; also what was seen of the host before.
+async fn perform(
+    client: &Client,
+    local: &LocalPlan,
+    options: &LaunchOptions,
+    context: &Context,
+) -> (LaunchReport, Option<SeenHost>) {
     let (bars, is_quiet) = (context.output.bars().clone(), context.output.is_quiet());
     let bar = context.output.is_watched().then(|| bars.add(indicatif::ProgressBar::new_spinner()));
     if let Some(bar) = &bar {
@@ -119,7 +128,7 @@ async fn perform(client: &Client, local: &LocalPlan, options: &LaunchOptions, co
         bar.finish_and_clear();
     }
     context.on_interrupt(|_| ());
-    report
+    (report, recorder.seen())
 }
 
 /// The line about a step that has ended; a failure is told at the end.

@@ -4,9 +4,11 @@
 //! where something else is to be served. One that was changed is the user's.
 
 use crate::digest::sha256;
+use crate::error::Error;
 use crate::host::WsgiCode;
 use crate::launch::detect::project::{DetectedProject, ProjectKind};
 use crate::launch::detect::source::{Statement, statements};
+use crate::setting::Setting;
 
 /// What the first line begins with.
 const MARK: &str = "# Written by \"pya launch\" (";
@@ -99,6 +101,16 @@ pub fn state_of(text: Option<&str>, wanted: &str, file: &str, user: &str) -> Wsg
     let (found, ours) = (read(text), read(wanted));
     let serves_the_same = found.settings == ours.settings && ours.path.iter().all(|path| found.path.contains(path));
     if serves_the_same { WsgiState::Edited } else { WsgiState::Foreign }
+}
+
+/// What is said of a WSGI file of somebody else that is not to be replaced.
+#[must_use]
+pub fn refused(file: &str) -> Error {
+    Error::config(format!(
+        "{file} is not one that this program wrote, and launching would replace it: let it be replaced ({}; a copy is kept), \
+         or deploy to the site that it serves (\"pya deploy\")",
+        Setting::ReplaceWsgi
+    ))
 }
 
 /// Whether a text is the file that the host makes for a new web app: its one function and nothing else.

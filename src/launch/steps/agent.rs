@@ -7,7 +7,7 @@ use super::Outcome;
 use crate::error::{ErrorKind, Result};
 use crate::host::{Agents, original_of, wsgi_file};
 use crate::launch::context::Launch;
-use crate::launch::generated::wsgi_file::{WsgiState, state_of};
+use crate::launch::generated::wsgi_file::{WsgiState, refused, state_of};
 
 /// Installs it.
 pub(in crate::launch) async fn install(launch: &mut Launch<'_>) -> Result<Outcome> {
@@ -24,6 +24,10 @@ pub(in crate::launch) async fn install(launch: &mut Launch<'_>) -> Result<Outcom
         return Ok(Outcome::skipped("it loads the project, and the agent answers"));
     }
     if !state.may_be_replaced() && !state.serves() {
+        // Somebody may have written it since it was looked at.
+        if !launch.options.replace_wsgi {
+            return Err(refused(file.as_str()));
+        }
         keep(launch, &original).await?;
     }
     let wanted = if state == WsgiState::Edited { original } else { launch.wsgi.clone() };

@@ -46,12 +46,9 @@ pub(in crate::launch) async fn send(launch: &mut Launch<'_>, files: Files) -> Re
         launch.code_changed |= !is_known;
         return Ok(Outcome::skipped("the host has them"));
     }
-    let options = DeployOptions {
-        executors: launch.executors.clone(),
-        reload: Vec::new(),
-        keep_owed_reloads: true,
-        ..launch.options.deploy.clone()
-    };
+    // A reload that an earlier deploy owes is made: else its note would stay, and no launch would find everything done.
+    let options =
+        DeployOptions { executors: launch.executors.clone(), reload: Vec::new(), ..launch.options.deploy.clone() };
     let report = deploy(&launch.project, &files.diff, &options, Arc::new(()), &Recorder::default()).await?;
     // It counts its own.
     launch.recorder.lock().requests += report.requests;

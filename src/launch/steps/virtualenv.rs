@@ -2,8 +2,9 @@
 
 use super::Outcome;
 use crate::deploy::make_virtualenv;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::launch::context::Launch;
+use crate::setting::Setting;
 
 /// Makes it, and lets the web app use it.
 pub(in crate::launch) async fn make(launch: &mut Launch<'_>) -> Result<Outcome> {
@@ -12,7 +13,8 @@ pub(in crate::launch) async fn make(launch: &mut Launch<'_>) -> Result<Outcome> 
     let is_known = launch.before().is_some_and(|note| note.virtualenv == path);
     let mut made = false;
     if !(is_used && is_known) {
-        made = make_virtualenv(&launch.project, &launch.executors, &name, &launch.python).await?.created;
+        let outcome = make_virtualenv(&launch.project, &launch.executors, &name, &launch.python).await;
+        made = outcome.map_err(refused)?.created;
     }
     let source = launch.remote_source();
     let mut fields = Vec::new();
@@ -39,4 +41,12 @@ pub(in crate::launch) async fn make(launch: &mut Launch<'_>) -> Result<Outcome> 
         (false, false) => Outcome::done(format!("the web app uses {path}")),
         (false, true) => Outcome::skipped(path),
     })
+}
+
+/// With the option that names another one, where one that is there cannot be used.
+fn refused(error: Error) -> Error {
+    match error {
+        Error::Config { message } => Error::config(format!("{message} ({})", Setting::Virtualenv)),
+        other => other,
+    }
 }

@@ -39,7 +39,8 @@ pub const LAYERS: &[Folder] = &[
     Folder {
         path: "src/launch",
         layers: &[
-            ("sequence.rs", "prepare.rs steps generated detect *.rs"),
+            ("sequence.rs", "website.rs prepare.rs steps generated detect *.rs"),
+            ("website.rs", "prepare.rs steps generated detect *.rs"),
             ("prepare.rs", "steps generated detect *.rs"),
             ("steps", "generated detect *.rs"),
             ("*.rs", "generated detect"),

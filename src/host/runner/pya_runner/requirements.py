@@ -208,6 +208,8 @@ class Installation:
             raise Cancelled("the requirements were not installed: the job was cancelled")
         if status:
             kind, message = last_lines(self.printed, "pip cannot install %s" % name)
+            if re.search(": No module named pip$", message):
+                raise JobError(kind, '%s. "%s -m ensurepip" on the host installs pip' % (message, self.python))
             if kind == "space":
                 shutil.rmtree(self.folder, ignore_errors=True)
             if kind == "space" or not may_fail:

@@ -1,12 +1,24 @@
-//! Environments: `[tool.pythonanywhere.env.NAME]` overrides keys of `[tool.pythonanywhere]`, chosen by `--env` or `PYA_ENV`.
+//! Environments: `[tool.pythonanywhere.env.NAME]` overrides keys of `[tool.pythonanywhere]`, chosen by `--env`,
+//! `env=` or `PYA_ENV`.
 //!
 //! All of them are checked, also where none is chosen, so that a mistake does not wait for the day when staging is needed. A
 //! value is replaced as a whole: lists are not joined, since what protects a database could not be taken away then.
 
 use toml::{Table, Value};
 
+use crate::setting::Setting;
+
+/// The variable that chooses one where no option does.
+pub const VARIABLE: &str = "PYA_ENV";
+
 /// The key that holds them.
 pub const KEY: &str = "env";
+
+/// The environment of a caller that may have named one, else that of the variable. An empty name is none.
+#[must_use]
+pub fn chosen(named: Option<String>) -> Option<String> {
+    named.or_else(|| std::env::var(VARIABLE).ok()).filter(|name| !name.is_empty())
+}
 
 /// The table as it holds in the environment `chosen`. `check` gets what each environment overrides, and each table that comes
 /// of it, with its name for messages.
@@ -46,12 +58,13 @@ pub fn apply(
 }
 
 /// What is said of an environment that there is not, if there are those with `names`.
+#[must_use]
 pub fn unknown(name: &str, names: &[String]) -> String {
     let there = match names {
         [] => format!("there is none; [tool.pythonanywhere.{KEY}.{name}] in pyproject.toml would make it"),
         names => format!("there are: {}", names.join(", ")),
     };
-    format!("no environment has the name {name:?} (--env or PYA_ENV): {there}")
+    format!("no environment has the name {name:?} ({} or {VARIABLE}): {there}", Setting::Environment)
 }
 
 fn merged(table: &Table, overrides: &Table) -> Table {

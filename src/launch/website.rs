@@ -1,0 +1,331 @@
+//! ASGI applications: the service runs them as websites, each of which is a command that listens on a socket
+//! (<https://help.pythonanywhere.com/pages/ASGICommandLine/>).
+//!
+//! A website has no WSGI file, so it has no agent either, and no static files mappings. What has to run on the host, such as
+//! pip, is run by a task, which goes afterwards; variables of an environment file are not sent. The command of a website
+//! cannot be changed: one that serves something else is left alone.
+
+use serde_json::Value;
+
+use super::context::{Launch, LaunchOptions};
+use super::detect::wsgi_app::Application;
+use super::local::LocalPlan;
+use super::note::{self, LaunchNote};
+use super::prepare::{python_of, virtualenv_of};
+use super::report::{LaunchRecorder, StepState};
+use super::steps::{self, Files, Outcome, looked, step};
+use super::survey::{Survey, check_folder, pythons};
+use crate::client::{Client, RemotePath};
+use crate::deploy::{ExecutorOptions, Project, StateFolder, install_requirements, make_virtualenv};
+use crate::digest::sha256;
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::host_time;
+use crate::launch::detect::requirements::Requirements;
+use crate::setting::Setting;
+
+/// What serves the application.
+const SERVER: &str = "uvicorn";
+
+/// The requirements with the server, in the project's state folder.
+const REQUIREMENTS: &str = "requirements.txt";
+
+/// Launches an ASGI application; `None` if a step failed, which is in the report.
+pub(super) async fn launch(
+    client: &Client,
+    local: &LocalPlan,
+    application: &Application,
+    options: &LaunchOptions,
+    recorder: &LaunchRecorder,
+) -> Option<()> {
+    recorder.tell("account", StepState::Running, "");
+    let seen = looked(recorder, "account", look(client, local, options, recorder).await)?;
+    let mut site = WebsiteLaunch { command: command(&seen, application), website: seen.1, launch: seen.0 };
+    looked(recorder, "website", site.check())?;
+    recorder.tell("account", StepState::Done, format!("{} at {}", client.user(), client.host().authority()));
+    if options.dry_run {
+        let files = looked(recorder, "files", steps::compare(&site.launch).await)?;
+        return site.tell_plan(&files);
+    }
+    let written = looked(recorder, "project", local.write())?;
+    let detail = if written.is_empty() { local.project.describe() } else { format!("{} written", written.join(", ")) };
+    recorder.tell("project", if written.is_empty() { StepState::Skipped } else { StepState::Done }, detail);
+    let files = looked(recorder, "files", steps::compare(&site.launch).await)?;
+    let before = host_time(client);
+    if looked(recorder, "requirements", site.is_done(&files))? {
+        for step in ["virtualenv", "files", "requirements", "website"] {
+            recorder.tell(step, StepState::Skipped, "as it was launched");
+        }
+    } else {
+        Box::pin(site.change(files)).await?;
+    }
+    if options.site_url.is_some() || !client.host().is_loopback() {
+        step!(recorder, "page", steps::health(&mut site.launch, before));
+    }
+    if site.launch.changes > 0 {
+        looked(recorder, "page", site.launch.note.write(client, &site.launch.folder).await)?;
+    }
+    Some(())
+}
+
+/// The launch of a website.
+struct WebsiteLaunch<'a> {
+    launch: Launch<'a>,
+    /// Its record, if there is one.
+    website: Option<Value>,
+    /// The command that serves the application.
+    command: String,
+}
+
+/// Reads what is on the host, and decides what everything is called.
+async fn look<'a>(
+    client: &'a Client,
+    local: &'a LocalPlan,
+    options: &'a LaunchOptions,
+    recorder: &'a LaunchRecorder,
+) -> Result<(Launch<'a>, Option<Value>)> {
+    let domain = &local.domain;
+    let websites = client.list_websites().await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::Forbidden => Error::config(format!(
+            "{} is served as a website, which this account cannot have: a WSGI application of the project can be launched \
+             ({}): {}",
+            local.project.describe(),
+            Setting::Wsgi,
+            error.chain()
+        )),
+        _ => error,
+    })?;
+    let website = websites
+        .into_iter()
+        .find(|site| site["domain_name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(domain)));
+    let home = RemotePath::parse("/home")?.join(client.user())?;
+    let remote_root = match &options.remote_root {
+        Some(root) => root.clone(),
+        None => home.join(&local.name)?,
+    };
+    recorder.lock().remote_root = remote_root.to_string();
+    let folder = StateFolder::of(client.user(), &remote_root)?;
+    let note = LaunchNote::read(client, &folder).await?.filter(|note| note.domain == *domain && website.is_some());
+    if note.is_none() {
+        check_folder(client, &remote_root, &folder).await?;
+    }
+    let pythons = if note.is_none() { Some(pythons(client).await?) } else { None };
+    // One that is there already tells that no web app has the domain.
+    let apps = if website.is_none() { client.list_webapps().await? } else { Vec::new() };
+    let others = apps.iter().filter_map(|app| app["domain_name"].as_str().map(str::to_lowercase)).collect();
+    let survey = Survey { others, note, pythons, ..Survey::default() };
+    let python = if survey.note.is_some() { String::new() } else { python_of(&survey, options, local)? };
+    let name = virtualenv_of(&survey, options, local, home.as_str())?;
+    let launch = Launch {
+        client,
+        local,
+        options,
+        recorder,
+        project: Project { client: client.clone(), local_root: local.project.root.clone(), remote_root },
+        // Without an agent a task has to do it.
+        executors: ExecutorOptions { allow_tasks: true, ..ExecutorOptions::default() },
+        folder,
+        wsgi: String::new(),
+        python,
+        virtualenv: (name.clone(), format!("{home}/.virtualenvs/{name}")),
+        changes: 0,
+        code_changed: false,
+        inspected: None,
+        note: LaunchNote { format: note::FORMAT, domain: domain.clone(), ..LaunchNote::default() },
+        survey,
+    };
+    Ok((launch, website))
+}
+
+/// As the service's own guide has it.
+fn command(seen: &(Launch<'_>, Option<Value>), application: &Application) -> String {
+    let launch = &seen.0;
+    let program = quoted(&format!("{}/bin/{SERVER}", launch.virtualenv.1));
+    let folder = quoted(&launch.remote_source());
+    format!("{program} --app-dir {folder} --uds ${{DOMAIN_SOCKET}} {}", application.spelled())
+}
+
+/// A word of a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'));
+    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+impl WebsiteLaunch<'_> {
+    fn command_there(&self) -> Option<&str> {
+        self.website.as_ref().and_then(|site| site["webapp"]["command"].as_str())
+    }
+
+    /// Refuses a website that serves something else, or nothing.
+    fn check(&self) -> Result<()> {
+        let domain = self.launch.domain();
+        if self.launch.survey.others.iter().any(|other| other == domain) {
+            return Err(Error::config(format!(
+                "{domain} is a web app, which serves WSGI applications only: give another domain ({}), or delete the web app on \
+                 the page Web",
+                Setting::Domain
+            )));
+        }
+        let Some(site) = &self.website else { return Ok(()) };
+        if self.command_there() != Some(&self.command) {
+            return Err(Error::config(format!(
+                "the website {domain} has another command, and a command cannot be changed: delete it (\"pya websites delete \
+                 {domain}\"), or give another domain ({}). This one would be: {}",
+                Setting::Domain,
+                self.command
+            )));
+        }
+        if site["enabled"] == Value::Bool(false) {
+            return Err(Error::config(format!(
+                "the website {domain} is disabled: \"pya websites update {domain} enabled=true\" enables it"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The text of the requirements with the server; `None` if the project's own file has it.
+    fn requirements(&self) -> Result<Option<String>> {
+        let local = self.launch.local;
+        let requirements = &local.project.requirements;
+        let Requirements::File(path) = requirements else {
+            return Ok(Some(requirements.text().unwrap_or_default() + SERVER + "\n"));
+        };
+        let place = local.project.root.join(path);
+        let text = std::fs::read_to_string(&place).map_err(|source| Error::Local { path: place, source })?;
+        let has_server = text.lines().any(|line| {
+            let name = line.trim_start().to_ascii_lowercase();
+            name.strip_prefix(SERVER)
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-'))
+        });
+        let own = format!("-r {}/{path}\n{SERVER}\n", self.launch.project.remote_root);
+        Ok((!has_server).then_some(own))
+    }
+
+    fn digest(&self) -> Result<String> {
+        let own = steps::requirements_digest(self.launch.local)?.unwrap_or_default();
+        Ok(sha256(format!("{own}\n{}", self.requirements()?.unwrap_or_default())))
+    }
+
+    /// Whether everything is as the last launch left it, and that was for the same.
+    fn is_done(&self, files: &Files) -> Result<bool> {
+        let Some(note) = self.launch.before() else { return Ok(false) };
+        Ok(files.is_clean
+            && note.deploy == files.deploy
+            && note.virtualenv == self.launch.virtualenv.1
+            && note.requirements == Some(self.digest()?))
+    }
+
+    /// Does all that is not so already.
+    async fn change(&mut self, files: Files) -> Option<()> {
+        let (recorder, client) = (self.launch.recorder, self.launch.client);
+        if self.launch.survey.note.is_some() {
+            looked(recorder, "account", LaunchNote::remove(client, &self.launch.folder).await)?;
+        }
+        if !self.launch.local.variables.is_empty() {
+            recorder
+                .warn("the variables of the environment file are not sent: a website has no agent, which keeps them");
+        }
+        step!(recorder, "virtualenv", self.make_virtualenv());
+        step!(recorder, "files", steps::files(&mut self.launch, files));
+        step!(recorder, "requirements", self.install());
+        // Also where nothing was changed now: an interrupted launch may have changed something.
+        self.launch.changes += 1;
+        step!(recorder, "website", self.serve());
+        Some(())
+    }
+
+    async fn make_virtualenv(&mut self) -> Result<Outcome> {
+        let launch = &mut self.launch;
+        let (name, path) = launch.virtualenv.clone();
+        launch.note.virtualenv.clone_from(&path);
+        if launch.before().is_some_and(|note| note.virtualenv == path) {
+            return Ok(Outcome::skipped(path));
+        }
+        if launch.python.is_empty() {
+            launch.survey.pythons = Some(pythons(launch.client).await?);
+            launch.python = python_of(&launch.survey, launch.options, launch.local)?;
+        }
+        let made = make_virtualenv(&launch.project, &launch.executors, &name, &launch.python).await?;
+        launch.code_changed |= made.created;
+        let words = format!("{path}, Python {}", launch.python);
+        Ok(if made.created { Outcome::done(words) } else { Outcome::skipped(words) })
+    }
+
+    async fn install(&mut self) -> Result<Outcome> {
+        let (digest, text) = (self.digest()?, self.requirements()?);
+        let launch = &mut self.launch;
+        let is_known = launch.before().is_some_and(|note| note.requirements.as_ref() == Some(&digest));
+        launch.note.requirements = Some(digest);
+        if is_known && !launch.code_changed {
+            return Ok(Outcome::skipped("they are installed"));
+        }
+        let path = match (&launch.local.project.requirements, text) {
+            (Requirements::File(path), None) => path.clone(),
+            (_, text) => {
+                let place = launch.folder.path().join(REQUIREMENTS)?;
+                launch.client.upload_file(&place, text.unwrap_or_default().into()).await?;
+                place.to_string()
+            }
+        };
+        let result = install_requirements(&launch.project, &launch.executors, &path, &launch.virtualenv.1).await?;
+        let words = format!("{}, with {SERVER}", launch.local.project.requirements.describe());
+        Ok(if result.installed { Outcome::done(words) } else { Outcome::skipped("they are installed") })
+    }
+
+    /// Makes the website, or lets the one that is there run the new code.
+    async fn serve(&mut self) -> Result<Outcome> {
+        let (client, domain) = (self.launch.client, self.launch.domain().to_owned());
+        if self.website.is_some() {
+            client.reload_website(&domain).await?;
+            return Ok(Outcome::done(format!("{domain} was reloaded")));
+        }
+        match client.create_website(&domain, &self.command).await {
+            Err(error) if error.is_ambiguous() => {
+                let list = client.list_websites().await?;
+                if !list.iter().any(|site| site["domain_name"] == *domain) {
+                    return Err(error);
+                }
+            }
+            Err(error) => {
+                return Err(Error::config(format!(
+                    "the website {domain} cannot be made: {}. A web app or another account may have the domain: give another \
+                     one ({})",
+                    error.chain(),
+                    Setting::Domain
+                )));
+            }
+            Ok(_) => {}
+        }
+        Ok(Outcome::done(format!("{domain} runs {}", self.command)))
+    }
+
+    /// What a launch would do, for a dry run.
+    fn tell_plan(&self, files: &Files) -> Option<()> {
+        let (launch, recorder) = (&self.launch, self.launch.recorder);
+        if looked(recorder, "requirements", self.is_done(files))? && launch.local.writes().is_empty() {
+            recorder.tell("launch", StepState::Skipped, "everything is as it was launched");
+            return Some(());
+        }
+        let plan = |step: &'static str, detail: String| recorder.tell(step, StepState::Planned, detail);
+        for (path, _) in launch.local.writes() {
+            plan("project", format!("write {path} here"));
+        }
+        plan("virtualenv", format!("{}, Python {}, made by a task", launch.virtualenv.1, launch.python));
+        plan("files", format!("{} to {}", files.describe(), launch.project.remote_root));
+        plan("requirements", format!("{}, with {SERVER}", launch.local.project.requirements.describe()));
+        plan("website", format!("{} runs {}", launch.domain(), self.command));
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_take_them_apart() {
+        for (word, expected) in [("/home/me/a-b_1.c", "/home/me/a-b_1.c"), ("/a b", "'/a b'"), ("/it's", "'/it'\\''s'")]
+        {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+}
