@@ -113,7 +113,7 @@ test-quick: .make/installed-dev ## the tests of both languages without the slow 
 .PHONY: soak
 soak: .make/installed-dev ## the whole fault matrix, many files and requests, long fuzzing: hours
 	PROPTEST_CASES=20000 $(CARGO) test --locked --profile $(PROFILE) --no-default-features --test rust fuzz
-	PYTHONANYWHERE_SOAK=1 $(BIN)/python -m pytest $(or $(PYTEST_ARGS),$(PARALLEL) tests/faults)
+	PYTHONANYWHERE_SOAK=1 $(BIN)/python -m pytest $(or $(PYTEST_ARGS),$(PARALLEL) tests/faults tests/python/test_launch_killed.py)
 
 .PHONY: wheel-check
 wheel-check: .make/wheel ## build the release wheel and look into it; install it elsewhere and use it

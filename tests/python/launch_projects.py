@@ -142,6 +142,20 @@ def make_wheels(folder: Path, more: Iterable[str] = ()) -> Path:
                 ):
                     archive.write(file.locate(), file.as_posix())
             archive.writestr(f"{distribution._path.name}/RECORD", "")
+    return make_flask_wheel(folder)
+
+
+def make_wheels_of(name: str, folder: Path) -> Path:
+    """A folder of wheels of a package that is installed here, and of all that it needs, as the demo makes them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = Path(__file__).parents[2] / "src/cli/commands/demo/wheels.py"
+    subprocess.run([sys.executable, script, name, folder], check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+def make_flask_wheel(folder: Path) -> Path:
+    """A wheel of the small Flask."""
+    folder.mkdir(parents=True, exist_ok=True)
     info = "flask-3.0.dist-info"
     with zipfile.ZipFile(folder / "flask-3.0-py3-none-any.whl", "w") as archive:
         archive.writestr("flask.py", FLASK_MODULE)

@@ -23,15 +23,20 @@ application = get_wsgi_application()
 
 def make_wagtail_site(folder: Path, project: str = "mysite") -> Path:
     """Makes the project in `folder`/`project` with the interpreter's own wagtail and returns that path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    wagtail = shutil.which("wagtail", path=Path(sys.executable).parent)
-    assert wagtail, "wagtail is among the development requirements"
-    run([wagtail, "start", project], folder)
-    root = folder / project
+    root = wagtail_start(folder, project)
     (root / project / "settings" / "local.py").write_text(LOCAL_SETTINGS)
     manage(root, "collectstatic", "--noinput")
     manage(root, "migrate")
     return root
+
+
+def wagtail_start(folder: Path, project: str = "mysite") -> Path:
+    """What `wagtail start` makes in `folder`/`project`, which is returned."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wagtail = shutil.which("wagtail", path=Path(sys.executable).parent)
+    assert wagtail, "wagtail is among the development requirements"
+    run([wagtail, "start", project], folder)
+    return folder / project
 
 
 def manage(root: Path, *arguments: str) -> None:

@@ -1,0 +1,276 @@
+"""What stops a launch: the message names the step and the way on, nothing of the user's is touched; a rerun goes on."""
+
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from command import environment_of
+from launch_projects import BLOG, FLASK, make_wheels, write
+from launching import PIN, PYTHON, Slow, count_writes, page, run
+from relay import Relay
+from runner_disks import alone, mount, remount, with_disks
+
+from pythonanywhere_api import Client, PythonAnywhereError, launch
+from pythonanywhere_api.testing import Emulator
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory) -> Path:
+    return make_wheels(tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture
+def host(wheels):
+    with Emulator(python=sys.executable, package_index=wheels, rate_limit=None) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def pya(host, tmp_path):
+    return Slow(tmp_path, environment_of(host) | {"PYTHONANYWHERE_RATE_LIMIT": "off"})
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    return write(tmp_path / "site", FLASK | PIN)
+
+
+def home_of(host) -> Path:
+    return Path(host.root) / "home" / host.user
+
+
+WSGI = "var/www/{user}_pythonanywhere_com_wsgi.py"
+FOREIGN = "import mine\n\napplication = mine.site\n"
+
+
+def create(host) -> None:
+    """A web app that somebody made in the browser."""
+    body = f"domain_name={host.user}.pythonanywhere.com&python_version=python{PYTHON.replace('.', '')}".encode()
+    headers = {"Authorization": f"Token {host.token}"}
+    url = f"{host.url}/api/v0/user/{host.user}/webapps/"
+    urllib.request.urlopen(urllib.request.Request(url, data=body, headers=headers), timeout=30).close()
+
+
+def test_a_foreign_wsgi_file_is_replaced_only_when_asked(pya, host, root):
+    create(host)
+    wsgi = Path(host.root) / WSGI.format(user=host.user)
+    wsgi.write_text(FOREIGN)
+    before = sorted(root.rglob("*"))
+    report, requests = run(pya, host, root, code=2)
+    assert "--replace-wsgi" in report["error"]
+    assert count_writes(requests) == 0
+    assert wsgi.read_text() == FOREIGN
+    assert sorted(root.rglob("*")) == before
+    report, _ = run(pya, host, root, "--replace-wsgi")
+    assert report["ok"]
+    [kept] = (Path(host.root) / "home" / host.user / ".pya").glob("*/replaced-wsgi-*.py")
+    assert kept.read_text() == FOREIGN
+    assert any(str(kept.name) in warning for warning in report["warnings"])
+
+
+def test_a_foreign_wsgi_file_that_survived_its_web_app_is_not_overwritten(pya, host, root):
+    wsgi = Path(host.root) / WSGI.format(user=host.user)
+    wsgi.parent.mkdir(parents=True, exist_ok=True)
+    wsgi.write_text(FOREIGN)
+    report, requests = run(pya, host, root, code=2)
+    assert "--replace-wsgi" in report["error"]
+    assert count_writes(requests) == 0
+    report, _ = run(pya, host, root, "--replace-wsgi")
+    assert report["ok"]
+    [kept] = (Path(host.root) / "home" / host.user / ".pya").glob("*/replaced-wsgi-*.py")
+    assert kept.read_text() == FOREIGN
+
+
+def test_a_python_that_the_account_has_not_is_said_before_anything_is_made(pya, host, root):
+    write(root, {"pyproject.toml": "[project]\nname = 'x'\nrequires-python = '>=3.20'\n"})
+    report, requests = run(pya, host, root, code=2)
+    assert ">=3.20" in report["error"]
+    assert "3.13" in report["error"]
+    assert count_writes(requests) == 0
+    report, _ = run(pya, host, root, "--python", "2.7", code=2)
+    assert "3.13" in report["error"]
+
+
+def test_a_second_web_app_of_a_free_account_names_the_first(pya, host, root):
+    create(host)
+    report, _ = run(pya, host, root, "--domain", "other.example.com", code=2)
+    assert report["failed_step"] == "web app"
+    assert f"--domain {host.user}.pythonanywhere.com" in report["error"]
+
+
+def test_a_folder_that_somebody_else_filled_is_left_alone(pya, host, root):
+    there = Path(host.root) / "home" / host.user / "site/app.py"
+    there.parent.mkdir(parents=True)
+    there.write_text("mine")
+    report, requests = run(pya, host, root, code=2)
+    assert "--project" in report["error"]
+    assert count_writes(requests) == 0
+    assert there.read_text() == "mine"
+
+
+def test_another_accounts_token_names_the_other_system(pya, host, root):
+    pya.environment["API_TOKEN"] = "0" * 40
+    report, _ = run(pya, host, root, code=4)
+    assert "eu.pythonanywhere.com" in report["error"]
+    assert report["failed_step"] == "account"
+
+
+def test_a_failing_requirement_names_the_step_and_the_way_on(pya, host, tmp_path):
+    root = write(tmp_path / "site", FLASK | PIN | {"requirements.txt": "flask\nno-such-package-at-all\n"})
+    report, _ = run(pya, host, root, code=1)
+    assert report["failed_step"] == "requirements"
+    assert "no-such-package-at-all" in report["error"]
+    said = pya("launch", root, "--site-url", host.site_url, "--yes", code=1).stderr
+    assert "in place: " in said
+    assert "virtualenv" in said
+    (root / "requirements.txt").write_text("flask\n")
+    report, _ = run(pya, host, root)
+    assert report["ok"]
+    assert page(host) == (200, "Hello from Flask")
+
+
+def test_settings_that_fail_are_quoted(pya, host, tmp_path):
+    root = write(tmp_path / "blog", BLOG | PIN)
+    (root / ".env").unlink()
+    base = root / "config/settings/base.py"
+    base.write_text(base.read_text() + "raise RuntimeError('no such thing')\n")
+    report, _ = run(pya, host, root, code=1)
+    assert report["failed_step"] == "settings"
+    assert "no such thing" in report["error"]
+
+
+def test_a_report_raises_what_stopped_it(host, tmp_path):
+    root = write(tmp_path / "site", FLASK | {".python-version": "3.99\n"})
+    account = {"username": host.user, "token": host.token, "host": host.url, "site_url": host.site_url}
+    report = launch(root, **account)
+    assert not report
+    with pytest.raises(PythonAnywhereError, match=r"3\.99"):
+        report.raise_for_failures()
+
+
+@with_disks
+def test_a_full_disk_stops_it_at_any_step_and_with_more_room_it_goes_on(wheels, tmp_path, root):
+    (root / "requirements.txt").write_text("flask\ndjango\n")
+    account = tmp_path / "account"
+    stops = {8 << 10: "WSGI file", 8 << 20: "virtualenv", 36 << 20: "requirements", 256 << 20: None}
+
+    def act():
+        mount(account, "size=64m")
+        with Emulator(root=account, python=sys.executable, package_index=wheels, rate_limit=None) as host:
+            pya = Slow(tmp_path, environment_of(host) | {"PYTHONANYWHERE_RATE_LIMIT": "off"})
+            disk = os.statvfs(account)
+            used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+            for room, step in stops.items():
+                remount(account, f"size={used + room}")
+                report, _ = run(pya, host, root, code=int(bool(step)))
+                assert report["failed_step"] == step, report
+                assert step is None or "~/.cache" in report["error"], report
+            assert page(host) == (200, "Hello from Flask")
+            assert [path.name for path in (home_of(host) / ".virtualenvs").iterdir()] == ["site"]
+
+    alone(act)
+
+
+def test_a_virtualenv_of_somebody_else_is_left_alone(pya, host, root):
+    folder = home_of(host) / ".virtualenvs"
+    foreign = write(folder / "site", {"pyvenv.cfg": "home = /usr/bin\nversion = 3.5.1\n", "mine.txt": "precious"})
+    report, _ = run(pya, host, root, code=2)
+    assert report["failed_step"] == "virtualenv"
+    assert "3.5" in report["error"]
+    assert "--virtualenv" in report["error"]
+    assert sorted(path.name for path in foreign.iterdir()) == ["mine.txt", "pyvenv.cfg"]
+    # One of the right Python is used as it is: here it lacks pip.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "bare"], check=True)
+    report, _ = run(pya, host, root, "--virtualenv", "bare", code=1)
+    assert report["failed_step"] == "requirements"
+    assert "No module named pip" in report["error"]
+    assert "ensurepip" in report["error"]
+    report, _ = run(pya, host, root, "--virtualenv", "other")
+    assert report["ok"]
+    assert page(host) == (200, "Hello from Flask")
+    assert (foreign / "mine.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        (200, '{"status": "ERROR", "error_type": "domain_exists", "error_message": "This domain is taken."}'),
+        (400, '{"domain_name": ["This domain is taken."]}'),
+    ],
+)
+def test_a_domain_that_another_account_has(pya, host, root, code, body):
+    host.faults.add("status", method="POST", path="**/webapps/", code=code, body=body)
+    report, requests = run(pya, host, root, "--domain", "www.example.com", code=2)
+    assert report["failed_step"] == "web app"
+    assert "This domain is taken." in report["error"]
+    assert "--domain" in report["error"]
+    assert [path for method, path in requests if method == "POST"] == [f"/api/v0/user/{host.user}/webapps/"]
+    assert not (home_of(host) / "site").exists()
+
+
+def test_a_password_before_the_site_and_a_domain_of_the_eu_system_are_no_obstacle(pya, host, root):
+    domain = f"{host.user}.eu.pythonanywhere.com"
+    client = Client(host.user, host.token, host.url, rate_limit="off")
+    client.webapps.create(domain, PYTHON)
+    protected = {"password_protection_username": "friend", "password_protection_password": "s3cret"}
+    client.webapps.update(domain, password_protection_enabled=True, **protected)
+    client.webapps.reload(domain)
+    report, _ = run(pya, host, root, "--domain", domain)
+    assert report["ok"]
+    assert "s3cret" not in str(report)
+    assert client.webapps.get(domain)["password_protection_enabled"] is True
+    assert page(host)[0] == 401
+    assert (Path(host.root) / f"var/www/{domain.replace('.', '_')}_wsgi.py").exists()
+    _, requests = run(pya, host, root, "--domain", domain)
+    assert count_writes(requests) == 0
+
+
+@pytest.fixture
+def proxy() -> Iterator[str]:
+    """A proxy that answers everything by itself, as one does that wants people to log in."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_CONNECT(self):
+            self.send_response(403, "Log in first")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_proxy_that_answers_something_else_is_named(pya, host, root, proxy):
+    before = sorted(root.rglob("*"))
+    pya.environment |= {"PYTHONANYWHERE_SITE": "www.pythonanywhere.com", "HTTPS_PROXY": proxy, "NO_PROXY": ""}
+    report, _ = run(pya, host, root, "--domain", "www.example.com", code=3)
+    assert report["failed_step"] == "account"
+    assert "HTTPS_PROXY" in report["error"]
+    assert sorted(root.rglob("*")) == before
+
+
+def test_answers_that_are_cut_off_while_pip_works(pya, host, root):
+    with Relay(host.site_url) as relay:
+
+        def cut(exchange, handler):
+            raise ConnectionError
+
+        relay.only, relay.spoil = {"requirements"}, cut
+        report = pya.json("launch", root, "--site-url", relay.url, "--yes", "--no-open")
+        # What the host has done is asked for, not done again.
+        assert report["ok"], report
+        assert relay.operations().count("requirements") <= 2
+        assert page(host) == (200, "Hello from Flask")
