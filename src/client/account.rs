@@ -18,6 +18,7 @@ use super::path::quote_segments;
 use super::pool::ConnectionKind;
 use super::request::header;
 use super::secrets::Secrets;
+use super::timeline::Timeline;
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
 
@@ -29,6 +30,8 @@ pub struct Client {
     pub(super) options: Arc<Options>,
     pub(super) observer: Option<Arc<dyn Observer>>,
     pub(super) requests: Arc<AtomicU64>,
+    /// Where each request is noted, if somebody wants to know.
+    pub(super) timeline: Option<Arc<Timeline>>,
 }
 
 pub(super) struct Account {
@@ -106,7 +109,8 @@ impl Client {
         let kind = ConnectionKind::of(&host);
         let server_clock = Mutex::new(None);
         let account = Account { host, user, base, headers, owner, kind, is_service, rate_limit, server_clock };
-        Ok(Self { account: Arc::new(account), options: Arc::new(options), observer: None, requests: Arc::default() })
+        let (account, options) = (Arc::new(account), Arc::new(options));
+        Ok(Self { account, options, observer: None, requests: Arc::default(), timeline: None })
     }
 
     /// The account's user name.
@@ -157,6 +161,17 @@ impl Client {
     #[must_use]
     pub fn with_observer(&self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), requests: Arc::default(), ..self.clone() }
+    }
+
+    /// A clone that notes each request in `timeline`, as do the clones of it.
+    #[must_use]
+    pub fn noting_in(&self, timeline: Arc<Timeline>) -> Self {
+        Self { timeline: Some(timeline), ..self.clone() }
+    }
+
+    /// The same client, which notes its requests where `other` does.
+    pub(crate) fn noting_like(self, other: &Self) -> Self {
+        Self { timeline: other.timeline.clone(), ..self }
     }
 
     /// Whether a client created now would be the same: the environment may have changed.

@@ -28,6 +28,7 @@ mod save;
 mod secrets;
 mod send;
 mod success;
+mod timeline;
 mod transfer;
 
 pub use account::Client;
@@ -46,3 +47,4 @@ pub use request::Request;
 pub use response::Response;
 pub(crate) use save::Destination;
 pub(crate) use secrets::Secrets;
+pub use timeline::{Timeline, TimelineEntry};

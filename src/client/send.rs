@@ -19,6 +19,7 @@ use super::request::Request;
 use super::response::Response;
 use super::retry::{Attempts, MAX_THROTTLE_WAIT, MAX_THROTTLES, is_transient, is_worth_repeating, throttle_wait};
 use super::success::Success;
+use super::timeline::{Noted, Timeline};
 use super::transfer::{Activity, Attempt};
 use crate::clock;
 use crate::error::{Error, Result};
@@ -52,13 +53,19 @@ impl Client {
         let mut attempts = Attempts { was_absent: reach::was_absent(self.host().authority()), ..Attempts::default() };
         loop {
             let asked = Instant::now();
-            let slot = self.acquire(request.endpoint()).await?;
+            let endpoint = request.endpoint();
+            let limit = self.limited(endpoint).map(|endpoint| endpoint.limit);
+            let name = if self.account.is_service { endpoint.name } else { Timeline::SITE };
+            let noted = Noted::asked(self.timeline.as_ref(), name, limit, &request.method);
+            let slot = self.acquire(endpoint).await?;
+            noted.sent();
             self.requests.fetch_add(1, Ordering::Relaxed);
             let waited = asked.elapsed();
             let activity = Arc::new(Activity::new());
             let before = attempts.spent;
             // On the heap, since every operation's future contains it.
             let outcome = Box::pin(attempt.run(&activity)).await;
+            noted.ended(outcome.as_ref().ok().map(|response| response.status.as_u16()));
             attempts.spent += activity.elapsed();
             self.log(&request, &url, &outcome, &activity, waited);
             self.note_reach(&outcome, before, &mut attempts);

@@ -420,7 +420,7 @@ impl Site {
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization.expose_secret())?;
         }
-        Client::at(&format!("{}{path}", self.address), options)?.send(request).await
+        Client::at(&format!("{}{path}", self.address), options)?.noting_like(&self.api).send(request).await
     }
 
     /// Reads the site's password from its API record; false if it has none, if it is known already, or if it would be
