@@ -86,6 +86,15 @@ pub(crate) fn version_in(source: &str) -> Option<String> {
     })
 }
 
+/// A commit as it is shown: seven digits, a star if not all that was deployed is in it, and the branch.
+#[must_use]
+pub fn revision_text(commit: Option<&str>, branch: Option<&str>, dirty: Option<bool>) -> String {
+    let commit = commit.map(|commit| commit.chars().take(7).collect::<String>());
+    let star = if dirty == Some(true) { "*" } else { "" };
+    let commit = commit.map(|commit| format!("{commit}{star}"));
+    commit.into_iter().chain(branch.map(str::to_owned)).collect::<Vec<_>>().join(" ")
+}
+
 /// A duration as people write it: `45 s`, `11 min`, `1 h 20 min`.
 #[must_use]
 pub fn duration_text(duration: Duration) -> String {

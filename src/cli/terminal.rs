@@ -80,6 +80,19 @@ pub fn masked(value: &Value) -> Value {
     }
 }
 
+/// A value without the fields that hold passwords.
+#[must_use]
+pub fn without_passwords(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(without_passwords).collect(),
+        Value::Object(fields) => {
+            let shown = fields.iter().filter(|(name, _)| !is_secret(name));
+            shown.map(|(name, value)| (name.clone(), without_passwords(value))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
 /// Whether a field holds a password.
 fn is_secret(name: &str) -> bool {
     name == "password" || name.ends_with("_password")
@@ -113,6 +126,29 @@ pub fn cut(line: &str, width: usize) -> Cow<'_, str> {
     }
     kept.push('…');
     kept.into()
+}
+
+/// The end of a line, in no more than `width` columns: of a path, that is what tells it from others.
+#[must_use]
+pub fn cut_start(line: &str, width: usize) -> Cow<'_, str> {
+    if columns(line) <= width {
+        return Cow::Borrowed(line);
+    }
+    let backwards: String = line.chars().rev().collect();
+    cut(&backwards, width).chars().rev().collect::<String>().into()
+}
+
+/// A text in lines of at most `width` columns, where its blanks allow it.
+#[must_use]
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut().filter(|line| columns(line) + 1 + columns(word) <= width) {
+            Some(line) => line.extend([" ", word]),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -151,6 +187,7 @@ mod tests {
         let shown =
             value!([{"password_protection_password": MASK, "password_protection_enabled": true, "password": ""}]);
         assert_eq!(masked(&app), shown);
+        assert_eq!(without_passwords(&app), value!([{"password_protection_enabled": true}]));
     }
 
     #[test]
@@ -158,5 +195,13 @@ mod tests {
         assert_eq!(cut("abcdef", 6), "abcdef");
         assert_eq!(cut("abcdef", 5), "abcd…");
         assert_eq!(cut("漢字漢字", 6), "漢字…");
+        assert_eq!([cut_start("a/b.py", 6), cut_start("a/b.py", 5)], ["a/b.py", "…b.py"]);
+    }
+
+    #[test]
+    fn a_text_is_wrapped_between_its_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("/a/path/that/is/long and", 7), ["/a/path/that/is/long", "and"]);
+        assert_eq!(wrapped("", 7), [""]);
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diff::{executor_lines, summarise, undo_note};
-use super::history::revision_text;
 use super::project::{Prepared, executors_and_reloads, variables};
 use crate::cli::args::Deploy;
 use crate::cli::context::Context;
@@ -18,7 +17,7 @@ use crate::cli::terminal::shown;
 use crate::clock;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder, Steps};
 use crate::error::Result;
-use crate::text::{counted, duration_text};
+use crate::text::{counted, duration_text, revision_text};
 
 /// A deploy that takes at least this many seconds says so before it starts, and lists the alternatives.
 const LONG: f64 = 60.0;

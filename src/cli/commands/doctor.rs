@@ -9,10 +9,14 @@ use crate::cli::args::Doctor;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
+use crate::cli::terminal::wrapped;
 use crate::client::RemotePath;
 use crate::deploy::Project;
 use crate::doctor::{Check, Diagnosis, Examination, Finding, Health, examine};
 use crate::error::{Error, Result};
+
+/// Before a message, and before what goes on below it.
+const INDENT: usize = 24;
 
 pub async fn run(args: &Doctor, context: &Context) -> Result<Exit> {
     let diagnosis = diagnose(args, true, context).await;
@@ -65,7 +69,7 @@ fn unusable(error: &Error) -> Finding {
 }
 
 fn report(diagnosis: &Diagnosis, context: &Context) {
-    context.output.answer(&table(diagnosis), &diagnosis.document());
+    context.output.answer(&table(diagnosis, context.output.width()), &diagnosis.document());
     let counts = [Health::Error, Health::Warning].map(|health| diagnosis.count(health));
     context.output.say(&match counts {
         [0, 0] => "all is well".to_owned(),
@@ -73,14 +77,18 @@ fn report(diagnosis: &Diagnosis, context: &Context) {
     });
 }
 
-/// A line for each finding, and below it the command.
-fn table(diagnosis: &Diagnosis) -> String {
+/// A line for each finding, wrapped where the terminal is narrow, and below it the command.
+fn table(diagnosis: &Diagnosis, width: Option<usize>) -> String {
     let mut text = String::new();
     for Finding { check, health, message, command } in &diagnosis.findings {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{health:<8} {:<14} {message}", check.name());
+        let lines = match width {
+            Some(width) => wrapped(message, width.saturating_sub(INDENT).max(INDENT)),
+            None => vec![message.clone()],
+        };
+        let _ = writeln!(text, "{health:<8} {:<14} {}", check.name(), lines.join(&format!("\n{:INDENT$}", "")));
         if let Some(command) = command {
-            let _ = writeln!(text, "{:24}$ {command}", "");
+            let _ = writeln!(text, "{:INDENT$}$ {command}", "");
         }
     }
     text

@@ -7,14 +7,19 @@ use super::project::{executors, remote};
 use crate::cli::args::{ExecutorOptions, History};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::table::table;
+use crate::cli::table::{fits, table};
+use crate::cli::terminal::{shown, wrapped};
 use crate::deploy::HistoryEntry;
 use crate::error::Result;
+use crate::text::revision_text;
+
+/// Before what belongs to the line above.
+const INDENT: &str = "    ";
 
 pub async fn run(args: &History, context: &Context) -> Result<Exit> {
     let entries = entries(args, context).await?;
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
-    context.output.answer(&table(&rows, None), &json!(entries));
+    context.output.answer(&text(&rows, context.output.width()), &json!(entries));
     if entries.is_empty() {
         context.output.say("nothing was deployed or run here yet");
     }
@@ -31,6 +36,23 @@ pub async fn entries(args: &History, context: &Context) -> Result<Vec<HistoryEnt
     let entries = crate::deploy::history(&project, lane.as_ref()).await;
     project.client.persist_budget();
     entries
+}
+
+/// A table, or where that is too wide, an entry in a few lines.
+fn text(rows: &[Vec<String>], width: Option<usize>) -> String {
+    match width.filter(|&width| !fits(rows, width)) {
+        None => table(rows, None),
+        Some(width) => rows.iter().map(|row| block(row, width)).collect::<Vec<_>>().join("\n"),
+    }
+}
+
+/// An entry: what names it, and below that the facts that there are.
+fn block(row: &[String], width: usize) -> String {
+    let facts: Vec<String> =
+        row[4..].iter().filter(|fact| !matches!(fact.as_str(), "-" | "")).map(|fact| shown(fact)).collect();
+    let lines = wrapped(&facts.join(", "), width.saturating_sub(INDENT.len()));
+    let head = row[..4].iter().map(|fact| shown(fact)).collect::<Vec<_>>().join(" ");
+    std::iter::once(head).chain(lines.iter().map(|line| format!("{INDENT}{line}"))).collect::<Vec<_>>().join("\n")
 }
 
 /// Id, time, operation, outcome, who, revision, what was done, executor, duration, and why it failed.
@@ -68,14 +90,6 @@ fn done(entry: &HistoryEntry) -> String {
     format!("{}{}", counts.join(", "), undoes.unwrap_or_default())
 }
 
-/// A commit as it is shown: seven digits, a star if not all that was deployed is in it, and the branch.
-pub fn revision_text(commit: Option<&str>, branch: Option<&str>, dirty: Option<bool>) -> String {
-    let commit = commit.map(|commit| commit.chars().take(7).collect::<String>());
-    let star = if dirty == Some(true) { "*" } else { "" };
-    let commit = commit.map(|commit| format!("{commit}{star}"));
-    commit.into_iter().chain(branch.map(str::to_owned)).collect::<Vec<_>>().join(" ")
-}
-
 pub fn time_text(seconds: u64) -> String {
     let time = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
     time.map_or("?".to_owned(), |time| {
@@ -86,6 +100,17 @@ pub fn time_text(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn on_a_narrow_terminal_an_entry_takes_several_lines() {
+        let row = ["3f2a", "2026-01-01 00:00:00", "deploy", "done", "ada@laptop", "-", "3 uploaded", "webapp", "3.1 s"];
+        let rows = [row.map(str::to_owned).to_vec()];
+        assert_eq!(text(&rows, Some(100)).lines().count(), 1);
+        assert_eq!(
+            text(&rows, Some(38)),
+            "3f2a 2026-01-01 00:00:00 deploy done\n    ada@laptop, 3 uploaded, webapp,\n    3.1 s"
+        );
+    }
 
     #[test]
     fn a_line_tells_when_what_who_from_which_commit_and_how_it_ended() {

@@ -2,21 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::history::{revision_text, time_text};
+use super::history::time_text;
 use super::project::{local_root, select};
 use crate::cli::args::Status;
 use crate::cli::context::{Context, working_folder};
 use crate::cli::exit::Exit;
-use crate::cli::table::table;
+use crate::cli::table::titled;
 use crate::deploy::{
     ExecutorOptions, HistoryEntry, LocalStatus, Project, SelectOptions, SiteStatus, StatusReport, status,
 };
 use crate::error::Result;
-use crate::text::counted;
+use crate::text::{counted, revision_text};
 
 pub async fn run(args: &Status, context: &Context) -> Result<Exit> {
     let (report, document) = look(args, context).await?;
-    context.output.answer(&text(&report, document["environment"].as_str()), &document);
+    let text = text(&report, document["environment"].as_str(), context.output.width());
+    context.output.answer(&text, &document);
     for warning in &report.warnings {
         context.output.warn(warning);
     }
@@ -60,7 +61,7 @@ pub async fn look(args: &Status, context: &Context) -> Result<(StatusReport, Val
 }
 
 /// The lines for people, each with its title.
-fn text(report: &StatusReport, environment: Option<&str>) -> String {
+fn text(report: &StatusReport, environment: Option<&str>, width: Option<usize>) -> String {
     let host = report.host.split("://").last().unwrap_or_default().trim_end_matches('/');
     let environment = environment.map(|name| format!(", environment {name}")).unwrap_or_default();
     let mut rows = vec![("account", format!("{} at {host}{environment}", report.user))];
@@ -74,8 +75,8 @@ fn text(report: &StatusReport, environment: Option<&str>) -> String {
         rows.push(("last deploy", report.last_deploy.as_ref().map_or("none yet".to_owned(), deploy_text)));
         rows.push(("local files", local_text(local)));
     }
-    let cells: Vec<Vec<String>> = rows.into_iter().map(|(title, text)| vec![title.to_owned(), text]).collect();
-    table(&cells, None)
+    let rows: Vec<(String, String)> = rows.into_iter().map(|(title, text)| (title.to_owned(), text)).collect();
+    titled(&rows, width)
 }
 
 fn site_text(site: &SiteStatus) -> String {

@@ -1,4 +1,4 @@
-//! Human-readable answers: lists as tables, objects as lines, strings as they are; passwords are not shown.
+//! Human-readable answers: lists as tables, objects as lines, strings as they are; passwords have no column.
 //!
 //! A list that is too wide for the terminal is shown item by item, a line for each field: nothing is lost, and nothing
 //! has to be scrolled sideways.
@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::cli::table::{fits, table};
-use crate::cli::terminal::masked;
+use crate::cli::terminal::without_passwords;
 
 /// Columns that identify an item come first; the others follow in the service's order.
 const FIRST: [&str; 4] = ["id", "domain_name", "name", "username"];
@@ -14,7 +14,7 @@ const FIRST: [&str; 4] = ["id", "domain_name", "name", "username"];
 /// An answer as text, for a terminal of `width` columns if it goes to one.
 #[must_use]
 pub fn text(answer: &Value, width: Option<usize>) -> String {
-    match &masked(answer) {
+    match &without_passwords(answer) {
         Value::Null => String::new(),
         Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_object) => {
             list(&items.iter().filter_map(Value::as_object).collect::<Vec<_>>(), width)
@@ -111,7 +111,8 @@ mod tests {
     fn a_sites_password_is_not_shown() {
         let app = json!({"id": 1, "password_protection_password": "s3cret"});
         for answer in [json!([app]), app] {
-            assert!(!text(&answer, None).contains("s3cret"), "{answer}");
+            let text = text(&answer, None);
+            assert!(!text.contains("s3cret") && !text.to_lowercase().contains("password"), "{text}");
         }
     }
 }
