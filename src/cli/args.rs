@@ -10,6 +10,7 @@ use clap_complete::Shell;
 
 use super::endpoints::EndpointCommand;
 use super::exit;
+use super::listing::ListOptions;
 use super::options::{Global, seconds, size};
 use crate::deploy::{Compare, ExecutorChoice};
 
@@ -172,6 +173,9 @@ pub struct Launch {
     /// Do not ask before anything is made
     #[arg(long, short, help_heading = "What to do")]
     pub yes: bool,
+    /// Write what was done as one HTML file, also if the launch fails or is interrupted
+    #[arg(long, value_name = "FILE", help_heading = "What to do")]
+    pub report: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -335,6 +339,11 @@ pub struct Diff {
     /// Show what a deploy with --delete-unmanaged would do; this needs a complete listing
     #[arg(long, help_heading = "What to do")]
     pub delete_unmanaged: bool,
+    /// Show the sizes of the files, and how much would be sent and deleted
+    #[arg(long, help_heading = "Output")]
+    pub stat: bool,
+    #[command(flatten)]
+    pub list: ListOptions,
 }
 
 #[derive(Debug, Default, Args)]
@@ -366,6 +375,9 @@ pub struct Deploy {
     /// Try again for so many seconds while another deploy is under way
     #[arg(long, value_name = "SECONDS", default_value_t = 0, help_heading = "What to do")]
     pub wait: u64,
+    /// Write what was done as one HTML file, also if the deploy fails or is interrupted
+    #[arg(long, value_name = "FILE", help_heading = "What to do")]
+    pub report: Option<PathBuf>,
     /// Install this requirements file of the project on the host, before the reload
     #[arg(long, value_name = "FILE", help_heading = "Steps on the host")]
     pub requirements: Option<String>,
@@ -392,6 +404,8 @@ pub struct Deploy {
     pub rollback_on_failure: bool,
     #[command(flatten)]
     pub executors: ExecutorOptions,
+    #[command(flatten)]
+    pub list: ListOptions,
 }
 
 /// Which executor does the work that the API cannot do.
@@ -584,6 +598,9 @@ pub struct Rollback {
     /// Do not ask before the first deploy is undone, which removes all its files
     #[arg(long, short)]
     pub yes: bool,
+    /// Write what was done as one HTML file, also if the rollback fails or is interrupted
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]
     pub remote_root: Option<String>,

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+use super::report::title;
 use super::terminal::shown;
 use crate::deploy::DeployReport;
 use crate::digest::random_hex;
@@ -170,18 +171,6 @@ fn markdown(report: &DeployReport) -> String {
     }
     text.push('\n');
     text
-}
-
-fn title(report: &DeployReport) -> &'static str {
-    match (report.ok, report.dry_run) {
-        (true, true) => "Dry run: nothing was written",
-        (false, true) => "Dry run: the deploy would fail",
-        (true, false) if report.plan.actions.is_empty() => "Nothing to deploy: the host is up to date",
-        (true, false) => "Deployed",
-        (false, false) if report.held => "Not deployed: another deploy is under way",
-        (false, false) if report.rolled_back => "Deploy failed and was rolled back",
-        (false, false) => "Deploy failed",
-    }
 }
 
 /// A text of the host or of a file's name as code, which Markdown leaves as it is.

@@ -26,14 +26,17 @@ mod context;
 mod endpoints;
 mod exit;
 mod github;
+mod listing;
 mod log;
 mod manual;
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
 mod options;
 mod output;
+mod paint;
 mod paths;
 mod progress;
 mod prompt;
+mod report;
 mod run;
 mod settings;
 mod signals;

@@ -12,6 +12,7 @@ use indicatif::MultiProgress;
 use serde_json::{Value, json};
 
 use super::github::{self, Level};
+use super::paint::{Line, painted};
 use super::terminal;
 use crate::error::Error;
 use crate::platform;
@@ -78,10 +79,16 @@ impl Output {
         &self.bars
     }
 
+    /// Whether somebody reads the answer as it comes, rather than a program or a file.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        self.is_terminal && !self.json
+    }
+
     /// The columns that a line of the answer may take, if there is a limit.
     #[must_use]
     pub fn width(&self) -> Option<usize> {
-        if self.is_terminal && !self.json { platform::width() } else { None }
+        if self.is_read() { platform::width() } else { None }
     }
 
     /// The columns of the terminal that messages are shown on, if there is one.
@@ -97,6 +104,22 @@ impl Output {
         } else if !text.is_empty() {
             self.to_stdout(format!("{}\n", terminal::printable(text.trim_end_matches('\n'))).as_bytes());
         }
+    }
+
+    /// Prints an answer of lines for people, in colours if a terminal takes them or they are asked for; `value` with `--json`.
+    pub fn lines(&self, lines: &[Line], colours: clap::ColorChoice, value: &Value) {
+        if self.json {
+            return self.document(value);
+        }
+        let colours = match colours {
+            clap::ColorChoice::Always => ColorChoice::Always,
+            clap::ColorChoice::Never => ColorChoice::Never,
+            clap::ColorChoice::Auto if terminal::is_plain() => ColorChoice::Never,
+            clap::ColorChoice::Auto => AutoStream::choice(&io::stdout()),
+        };
+        let text = painted(lines, colours != ColorChoice::Never);
+        // Consoles of Windows have to be told that what comes may be coloured.
+        self.sent(|stdout| AutoStream::new(stdout, colours).write_all(text.as_bytes()));
     }
 
     /// Prints an answer that is content of the account, such as a log, which goes into a file or a pipe as it is.
@@ -131,13 +154,14 @@ impl Output {
     }
 
     fn to_stdout(&self, bytes: &[u8]) {
+        self.sent(|mut stdout| stdout.write_all(bytes));
+    }
+
+    fn sent(&self, write: impl FnOnce(io::StdoutLock<'static>) -> io::Result<()>) {
         if self.broken.load(Ordering::Relaxed) {
             return;
         }
-        let sent = self.bars.suspend(|| {
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(bytes).and_then(|()| stdout.flush())
-        });
+        let sent = self.bars.suspend(|| write(io::stdout().lock()).and_then(|()| io::stdout().flush()));
         if let Err(error) = sent
             && !self.broken.swap(true, Ordering::Relaxed)
             && error.kind() != io::ErrorKind::BrokenPipe

@@ -193,7 +193,7 @@ mod tests {
         ] {
             assert!(said(line).contains(proposal), "{}", said(line));
         }
-        for line in ["pya deploy --exclude x", "pya list", "pya stick", "pya deploy -m", "pya diff --static"] {
+        for line in ["pya deploy --exclude x", "pya list", "pya stick", "pya deploy -m", "pya verify --static"] {
             let said = said(line);
             assert!(!said.contains("similar") && !said.contains("as a value"), "{said}");
         }

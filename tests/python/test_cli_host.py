@@ -40,8 +40,9 @@ def pya(tmp_path, host):
 
 def test_a_project_is_deployed_looked_after_and_rolled_back(pya, host, tmp_path):
     before = pya("diff").stderr
-    assert "none" in before
-    assert "<- chosen" in before
+    assert "executor none: " in before
+    assert "<- chosen" not in before
+    assert "<- chosen" in pya("diff", "-v").stderr
     assert "pya agent install" in before
     assert "installed and answers" in pya("agent", "install").stdout
     assert "already installed" in pya("agent", "install").stdout

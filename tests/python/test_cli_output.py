@@ -140,6 +140,93 @@ def test_a_sites_password_is_shown_to_programs_only(host, pya):
     assert "s3cret-word" in pya("api", "GET", "webapps/").stdout
 
 
+def test_what_is_printed_of_a_site_has_no_place_for_its_password(host, pya):
+    domain = protected(host)
+    for command in (["webapps", "list"], ["webapps", "get", domain]):
+        for shown in (pya(*command).stdout, on_terminal(pya, *command), on_terminal(pya, *command, columns=300)):
+            assert "password_protection_username" in shown.lower()
+            assert "protection_password" not in shown.lower()
+
+
+def project_of_many(pya) -> None:
+    """Deployed, and then changed: 70 files come, two change, one goes and one moves."""
+    for number in range(4):
+        (pya.folder / f"{number}.txt").write_text("x" * 10 * (number + 1))
+    pya("deploy", "--project", "site")
+    for number in range(70):
+        (pya.folder / f"new{number:02}.txt").write_text("y" * 2000)
+    (pya.folder / "0.txt").write_text("x" * 5000)
+    (pya.folder / "1.txt").write_text("")
+    (pya.folder / "2.txt").unlink()
+    (pya.folder / "3.txt").rename(pya.folder / "moved.txt")
+
+
+def test_a_long_list_is_folded_on_a_terminal_and_nowhere_else(pya):
+    project_of_many(pya)
+    changes = re.compile("^(?:\x1b\\[..m)?[AMDR]", re.MULTILINE)
+    shown = on_terminal(pya, "diff", "--project", "site")
+    assert len(changes.findall(shown)) == 50
+    assert "\n… and 24 more added (--all lists them)\n" in shown
+    for line in ("\x1b[33mM\x1b[0m  0.txt", "\x1b[31mD\x1b[0m  2.txt", "\x1b[36mR\x1b[0m  3.txt -> moved.txt"):
+        assert f"\n{line}\n" in shown
+    for command in ("diff", "deploy"):
+        arguments = [command, "--project", "site", *(["--dry-run"] if command == "deploy" else [])]
+        plain = pya(*arguments).stdout
+        assert len(changes.findall(plain)) == len(plain.splitlines()) == 73 + (command == "diff")
+        assert "--all lists them" in on_terminal(pya, *arguments)
+        shown = on_terminal(pya, *arguments, "--all", NO_COLOR="1")
+        assert plain.replace("\n", "") in shown.replace("\n", "")
+    assert len(pya.json("diff", "--project", "site")["added"]) == 71
+
+
+def test_colours_are_where_they_are_asked_for(pya):
+    (pya.folder / "a.txt").write_text("x")
+    arguments = ["diff", "--project", "site"]
+    plain, coloured = "A  a.txt\n", "\x1b[32mA\x1b[0m  a.txt\n"
+    assert pya(*arguments).stdout == plain
+    assert pya(*arguments, CLICOLOR_FORCE="1").stdout == coloured
+    assert pya(*arguments, CLICOLOR_FORCE="1", NO_COLOR="1").stdout == plain
+    assert pya(*arguments, "--color", "always", NO_COLOR="1").stdout == coloured
+    assert coloured in on_terminal(pya, *arguments)
+    for shown in (on_terminal(pya, *arguments, "--color", "never"), on_terminal(pya, *arguments, NO_COLOR="1")):
+        assert plain in shown
+        assert coloured not in shown
+
+
+def test_sizes_are_those_of_both_sides(pya):
+    project_of_many(pya)
+    for path in pya.folder.glob("new*.txt"):
+        path.unlink()
+    arguments = ["diff", "--project", "site", "--stat"]
+    bar = 38 * "+"
+    assert pya(*arguments).stdout.splitlines() == [
+        f" 0.txt              |  10 bytes -> 5.0 kB {bar}",
+        " 1.txt              | 20 bytes -> 0 bytes",
+        " 2.txt              |     30 bytes, stays",
+        " 3.txt -> moved.txt |            40 bytes +",
+        " 4 files: 5.0 kB to send",
+    ]
+    shown = on_terminal(pya, *arguments, "--delete", columns=60)
+    assert max(len(re.sub("\x1b[^m]*m", "", line)) for line in shown.splitlines() if "|" in line) == 60
+    assert "\x1b[32m+\x1b[0m\x1b[31m-\x1b[0m\n" in shown
+    assert "\n 4 files: 5.0 kB to send, 70 bytes to delete\n" in shown
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+def test_tables_of_the_project_fit_the_terminal(host, pya, columns):
+    host.create_webapp(virtualenv="/home/demo/.virtualenvs/a-rather-long-name-of-a-project-of-somebody")
+    for number in range(2):
+        (pya.folder / "a.txt").write_text(str(number))
+        pya("deploy", "--project", "site")
+    for command, part in (("history", "deploy"), ("status", "last deploy"), ("doctor", "web app")):
+        shown = on_terminal(pya, command, "--project", "site", columns=columns)
+        assert part in shown
+        # Messages are no tables, a command is to be copied, and a name may be longer than the line.
+        tables = [line for line in shown.splitlines() if not re.match("warning:|error:|     *[$] ", line)]
+        wide = [line for line in tables if len(line) > columns]
+        assert not [line for line in wide if " " in line[24:]], shown
+
+
 def test_a_table_fits_the_terminal_and_is_whole_elsewhere(host, pya):
     protected(host)
     lines = on_terminal(pya, "webapps", "list", columns=80).splitlines()
@@ -171,12 +258,16 @@ def test_a_wait_for_the_rate_limit_counts_down(tmp_path):
             line = json.loads(process.stdout.readline())
             names = {"API_TOKEN": "token", "PYTHONANYWHERE_USERNAME": "user", "PYTHONANYWHERE_SITE": "url"}
             pya = Pya(tmp_path, dict(os.environ) | {name: line[key] for name, key in names.items()})
-            shown = on_terminal(pya, "deploy", "--project", "site", "--rate-limit", "6")
+            page = tmp_path / "report.html"
+            shown = on_terminal(pya, "deploy", "--project", "site", "--rate-limit", "6", "--report", str(page))
         finally:
             process.terminate()
             process.communicate(timeout=30)
     waits = [int(seconds) for seconds in re.findall(r"waiting (\d+) s for the rate limit", shown)]
     assert len(set(waits)) > 3, shown
+    report = page.read_text()
+    assert "at most 6 of 6 in a minute; some waited for " in report
+    assert '<rect class="wait" x="' in report
 
 
 @pytest.mark.parametrize("command", [["diff", "--project", "site", "--compare", "names"], ["ls", "-R", "site"]])

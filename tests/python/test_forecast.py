@@ -185,7 +185,7 @@ def test_the_command_tells_the_figures_of_the_way_that_is_taken(with_agent):
     for options, name in [([], "webapp"), (["--executor", "none"], "none"), (["--executor", "schedule"], "schedule")]:
         document = pya.json("deploy", "--dry-run", *options)
         (cost,) = [way["requests"] for way in document["estimates"] if way["executor"] == name]
-        lines = pya("deploy", "--dry-run", *options).stderr.splitlines()
+        lines = pya("deploy", "--dry-run", "-v", *options).stderr.splitlines()
         (first,) = [line for line in lines if line.startswith("dry run")]
         assert f" {cost} request" in first
         assert [line.split()[0] for line in lines if "<- chosen" in line] == [name]
@@ -195,13 +195,14 @@ def test_the_command_tells_the_figures_of_the_way_that_is_taken(with_agent):
     assert f"pya deploy takes {pya.json('diff')['forecast']['estimates'][1]['requests']} request" in diff
     # The bundle goes to the site, which has just answered: the API is asked for the reload alone.
     assert "takes 1 request" in diff, diff
-    console = pya("deploy", "--dry-run", "--executor", "console").stderr
+    console = pya("deploy", "--dry-run", "-v", "--executor", "console").stderr
     assert [line.split()[0] for line in console.splitlines() if "<- chosen" in line] == ["console"]
 
     pya("deploy")
     (site.local / "version.txt").write_text("9")
     said = pya("deploy", "--dry-run", "--migrate").stderr
-    assert "webapp" in next(line for line in said.splitlines() if "<- chosen" in line)
+    assert "executor webapp: " in said
+    assert "<- chosen" not in said
     assert "keeps 1 byte for a rollback" in said
     assert "cannot be undone" in pya("deploy", "--dry-run", "--executor", "none").stderr
     pya("deploy")

@@ -11,8 +11,10 @@ use crate::cli::args::Deploy;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::github;
+use crate::cli::listing::list;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
+use crate::cli::report::{Report, deploy_page};
 use crate::cli::terminal::shown;
 use crate::clock;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder, Steps};
@@ -22,31 +24,45 @@ use crate::text::{counted, duration_text, revision_text};
 /// A deploy that takes at least this many seconds says so before it starts, and lists the alternatives.
 const LONG: f64 = 60.0;
 
+/// As it was typed, for the report.
+const COMMAND: &str = "pya deploy";
+
 /// Between two looks whether another deploy has ended.
 const PAUSE: Duration = Duration::from_secs(10);
 
 pub async fn run(args: &Deploy, context: &Context) -> Result<Exit> {
-    let prepared = Prepared::new(&args.select, context)?;
+    let page = Report::at(args.report.as_deref())?;
+    page.of(COMMAND, context, Box::pin(deploy(args, context, &page))).await
+}
+
+async fn deploy(args: &Deploy, context: &Context, page: &Report) -> Result<Exit> {
+    let mut prepared = Prepared::new(&args.select, context)?;
+    prepared.project.client = page.watched(prepared.project.client);
     let output = &context.output;
     let options = options(args, &prepared)?;
+    page.hide(&options.steps.variables);
     options.check()?;
     let (start, wait) = (clock::now(), Duration::from_secs(args.wait));
     let (diff, report) = loop {
-        let (diff, report) = attempt(&prepared, &options, context).await?;
+        let (diff, report) = attempt(&prepared, &options, context, page).await?;
         let left = wait.saturating_sub(clock::now() - start);
         if !report.held || left.is_zero() {
             break (diff, report);
         }
+        page.tell_of_signals(COMMAND, context);
         output.say(&format!("another deploy is under way: trying again for {}", duration_text(left)));
         clock::sleep(PAUSE.min(left)).await;
     };
     // Of a run what was done, of a dry run what would be: the same lines, unless something failed.
-    output.answer(&diff.list(report.changes().into_iter()), &report.to_json());
-    print_report(&report, &diff.warnings, output);
+    let lines = list(&diff.listed(report.changes().into_iter()), output.is_read() && !args.list.all);
+    output.lines(&lines, args.list.color, &report.to_json());
+    print_report(&report, &diff.warnings, output, context.global.verbose > 0);
     if let Err(reason) = github::summarise(&report) {
         output.warn(&reason);
     }
+    let is_written = page.write(|| deploy_page(&report, &diff, &prepared.project, None), output);
     Ok(match (report.ok, report.held) {
+        (true, _) if !is_written => Exit::Failed,
         (true, _) => Exit::Ok,
         (false, true) => Exit::Held,
         (false, false) => Exit::Failed,
@@ -58,6 +74,7 @@ async fn attempt(
     prepared: &Prepared<'_>,
     options: &DeployOptions,
     context: &Context,
+    page: &Report,
 ) -> Result<(DeployDiff, DeployReport)> {
     let output = &context.output;
     let mut diff = prepared.diff(&options.executors_in_effect(), output).await?;
@@ -65,7 +82,7 @@ async fn attempt(
         diff = prepared.with_unmanaged(&diff, options).await?;
     }
     summarise(&diff, options, output);
-    let report = perform(&prepared.project, &diff, options, context, true).await?;
+    let report = perform(&prepared.project, &diff, options, context, page).await?;
     Ok((diff, report))
 }
 
@@ -130,29 +147,31 @@ fn what_next(report: &DeployReport) -> &'static str {
     }
 }
 
-/// Deploys a diff with a progress bar, and prints the report so far after Ctrl-C. If `announced`, a long deploy first
-/// says how long it takes.
+/// Deploys a diff with a progress bar, and prints the report so far after Ctrl-C, for which the `page` is written as well. A
+/// long deploy first says how long it takes.
 ///
 /// # Errors
 /// Whatever kept the deploy from starting.
-pub async fn perform(
+async fn perform(
     project: &Project,
     diff: &DeployDiff,
     options: &DeployOptions,
     context: &Context,
-    announced: bool,
+    page: &Report,
 ) -> Result<DeployReport> {
     let recorder = Recorder::default();
-    let (so_far, said) = (recorder.clone(), diff.warnings.clone());
+    let (so_far, known, place, file) = (recorder.clone(), diff.clone(), project.clone(), page.clone());
     context.on_interrupt(move |output| {
         let report = so_far.report();
         output.answer("", &report.to_json());
-        print_report(&report, &said, output);
-        output.say(what_next(&report));
+        print_report(&report, &known.warnings, output, false);
+        let next = what_next(&report);
+        output.say(next);
+        file.write(|| deploy_page(&report, &known, &place, Some(next)), output);
     });
     let bar = Arc::new(Progress::new(&context.output));
     let display = Arc::clone(&bar);
-    let (planned, announced) = (recorder.clone(), announced && !options.dry_run);
+    let (planned, announced) = (recorder.clone(), !options.dry_run);
     let progress = move |event: ProgressEvent| {
         if let ProgressEvent::Planned { seconds, .. } = event
             && announced
@@ -180,7 +199,7 @@ fn announce(report: &DeployReport, is_long: bool, bar: &Progress) {
     if let Some(way) = report.estimate() {
         bar.say(&format!("this takes {}", way.cost()));
     }
-    for line in executor_lines(&report.estimates, &report.executor, &report.why) {
+    for line in executor_lines(&report.estimates, &report.executor, &report.why, true) {
         bar.say(&line);
     }
 }
@@ -200,8 +219,9 @@ fn show(bar: &Progress, event: ProgressEvent) {
     }
 }
 
-/// Prints what was done and what was not, without the warnings that were already printed with the diff (`said`).
-fn print_report(report: &DeployReport, said: &[String], output: &Output) {
+/// Prints what was done and what was not, without the warnings that were already printed with the diff (`said`). If it
+/// `is_verbose`, a dry run lists the executors.
+fn print_report(report: &DeployReport, said: &[String], output: &Output, is_verbose: bool) {
     for warning in report.warnings.iter().filter(|warning| !said.contains(warning)) {
         output.warn(warning);
     }
@@ -230,7 +250,7 @@ fn print_report(report: &DeployReport, said: &[String], output: &Output) {
         if let Some(note) = undo_note(&report.plan, &report.executor, report.rollback_bytes) {
             output.say(&note);
         }
-        return executor_lines(&report.estimates, &report.executor, &report.why)
+        return executor_lines(&report.estimates, &report.executor, &report.why, is_verbose)
             .iter()
             .for_each(|line| output.say(line));
     }

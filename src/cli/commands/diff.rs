@@ -6,6 +6,7 @@ use super::project::{Prepared, executors};
 use crate::cli::args::{self, Diff};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::listing::{list, stat};
 use crate::cli::output::Output;
 use crate::cli::terminal::shown;
 use crate::deploy::{DeployDiff, DeployOptions, Estimate, FileChange, Forecast, Plan};
@@ -36,11 +37,13 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     let plan = plan.or_else(|| diff.plan_with(&options).ok()).unwrap_or_else(|| diff.plan());
     // What is gone here may go there.
     let removed = diff.removed.iter().map(|path| FileChange::new(path, 'D'));
-    let text = diff.list(plan.changes().into_iter().chain(removed));
+    let changes = diff.listed(plan.changes().into_iter().chain(removed));
     let mut document = diff.to_json();
     document["plan"] = plan.to_json();
     document["forecast"] = json!(forecast);
-    context.output.answer(&text, &document);
+    let (is_folded, width) = (context.output.is_read() && !args.list.all, context.output.width());
+    let lines = if args.stat { stat(&changes, &diff, &plan, is_folded, width) } else { list(&changes, is_folded) };
+    context.output.lines(&lines, args.list.color, &document);
     summarise(&diff, &options, &context.output);
     for warning in forecast.iter().flat_map(|forecast| &forecast.warnings) {
         context.output.warn(warning);
@@ -50,7 +53,8 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
         if let Some(note) = undo_note(&plan, &forecast.executor, forecast.rollback_bytes) {
             context.output.say(&note);
         }
-        for line in executor_lines(&forecast.estimates, &forecast.executor, &forecast.why) {
+        let is_wanted = context.global.verbose > 0;
+        for line in executor_lines(&forecast.estimates, &forecast.executor, &forecast.why, is_wanted) {
             context.output.say(&line);
         }
     }
@@ -94,10 +98,11 @@ async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff, options: &DeployOp
     forecast
 }
 
-/// A line for each executor with its cost, the chosen one marked, and why it was chosen.
-pub fn executor_lines(estimates: &[Estimate], executor: &str, why: &str) -> Vec<String> {
+/// Which executor was chosen and why, and if they are `wanted`, a line for each with its cost, the chosen one marked.
+pub fn executor_lines(estimates: &[Estimate], executor: &str, why: &str, wanted: bool) -> Vec<String> {
     let mark = |estimate: &Estimate| if estimate.executor == executor { " <- chosen" } else { "" };
-    let mut lines: Vec<String> = estimates.iter().map(|estimate| format!("  {estimate}{}", mark(estimate))).collect();
+    let mut lines: Vec<String> =
+        estimates.iter().filter(|_| wanted).map(|estimate| format!("  {estimate}{}", mark(estimate))).collect();
     if !why.is_empty() {
         lines.push(format!("executor {executor}: {why}"));
     }

@@ -17,6 +17,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::github;
 use crate::cli::output::Output;
+use crate::cli::report::{Report, launch_page};
 use crate::cli::settings::Settings;
 use crate::cli::step_line::{step_line, wrapped};
 use crate::client::Client;
@@ -33,16 +34,26 @@ const PASSWORD: &str = "DJANGO_SUPERUSER_PASSWORD";
 const EMAIL: &str = "DJANGO_SUPERUSER_EMAIL";
 
 pub async fn run(args: &Launch, context: &Context) -> Result<Exit> {
+    let page = Report::at(args.report.as_deref())?;
+    page.of("pya launch", context, Box::pin(launch_and_tell(args, context, &page))).await
+}
+
+async fn launch_and_tell(args: &Launch, context: &Context, page: &Report) -> Result<Exit> {
     let (settings, local) = local_plan(&args.detect, context)?;
-    let client = settings.client()?;
+    let client = page.watched(settings.client()?);
     let output = &context.output;
     let mut options = options(args, &settings, &client, output).await?;
+    page.hide(&local.variables);
+    if let Some(superuser) = &options.superuser {
+        page.hide(&superuser.password);
+    }
     tell_found(&local, output);
     if !args.dry_run && !args.yes && std::io::stdin().is_terminal() {
         let plan = LaunchOptions { dry_run: true, ..options.clone() };
-        let (planned, seen) = perform(&client, &local, &plan, context).await;
+        let (planned, seen) = perform(&client, &local, &plan, context, page).await;
         options.seen = seen;
         if planned.error.is_some() {
+            page.write(|| launch_page(&planned, &client, false), output);
             return Ok(conclude(&planned, output));
         }
         for (path, text) in local.writes() {
@@ -51,7 +62,7 @@ pub async fn run(args: &Launch, context: &Context) -> Result<Exit> {
         }
         confirm(output).await?;
     }
-    let (report, _) = perform(&client, &local, &options, context).await;
+    let (report, _) = perform(&client, &local, &options, context, page).await;
     let is_watched = std::io::stdout().is_terminal() && !output.is_json();
     if report.ok && !args.dry_run && !args.no_open && is_watched {
         let url = report.url.clone();
@@ -59,7 +70,9 @@ pub async fn run(args: &Launch, context: &Context) -> Result<Exit> {
             log::debug!("no browser was started: {why}");
         }
     }
-    Ok(conclude(&report, output))
+    let exit = conclude(&report, output);
+    let is_written = page.write(|| launch_page(&report, &client, false), output);
+    Ok(if exit == Exit::Ok && !is_written { Exit::Failed } else { exit })
 }
 
 async fn options(args: &Launch, settings: &Settings<'_>, client: &Client, output: &Output) -> Result<LaunchOptions> {
@@ -97,6 +110,7 @@ async fn perform(
     local: &LocalPlan,
     options: &LaunchOptions,
     context: &Context,
+    page: &Report,
 ) -> (LaunchReport, Option<SeenHost>) {
     let (bars, is_quiet) = (context.output.bars().clone(), context.output.is_quiet());
     let bar = context.output.is_watched().then(|| bars.add(indicatif::ProgressBar::new_spinner()));
@@ -117,11 +131,12 @@ async fn perform(
         }
     };
     let recorder = LaunchRecorder::new(Arc::new(show));
-    let so_far = recorder.clone();
+    let (so_far, file, account) = (recorder.clone(), page.clone(), client.clone());
     context.on_interrupt(move |output| {
         let report = so_far.report();
         output.answer("", &report.to_json());
         output.say("interrupted: launch it again to go on from here");
+        file.write(|| launch_page(&report, &account, true), output);
     });
     let report = launch(client, local, options, &recorder).await;
     if let Some(bar) = bar {

@@ -10,16 +10,26 @@ use crate::cli::args::Rollback;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
+use crate::cli::report::{Page, Report, rollback_page};
 use crate::cli::terminal::shown;
 use crate::deploy::unconfirmed;
 use crate::error::{Error, Result};
 use crate::text::counted;
 
 pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
-    let (settings, project) = remote(args.remote_root.as_deref(), context)?;
+    let page = Report::at(args.report.as_deref())?;
+    page.of("pya rollback", context, Box::pin(roll_back(args, context, &page))).await
+}
+
+async fn roll_back(args: &Rollback, context: &Context, page: &Report) -> Result<Exit> {
+    let (settings, mut project) = remote(args.remote_root.as_deref(), context)?;
+    project.client = page.watched(project.client);
     let (executors, reload) = executors_and_reloads(&args.executors, &settings, args.no_reload, &args.reload);
-    context.on_interrupt(|output| {
-        output.say("the rollback may continue on the host: run it again to finish it");
+    let file = page.clone();
+    context.on_interrupt(move |output| {
+        let note = "the rollback may continue on the host: run it again to finish it";
+        output.say(note);
+        file.write(|| Page { notes: vec![note.to_owned()], ..Page::interrupted("pya rollback") }, output);
     });
     let confirm = |question| confirm(question, args.yes, &context.output);
     let report = crate::deploy::rollback(&project, &executors, args.id.as_deref(), &reload, confirm).await;
@@ -49,7 +59,8 @@ pub async fn run(args: &Rollback, context: &Context) -> Result<Exit> {
     }
     context.output.say("databases are unchanged: a rollback restores only files");
     let is_whole = report.warnings.is_empty() && report.not_deleted.is_empty();
-    Ok(if is_whole { Exit::Ok } else { Exit::Failed })
+    let is_written = page.write(|| rollback_page(&report, &project), &context.output);
+    Ok(if is_whole && is_written { Exit::Ok } else { Exit::Failed })
 }
 
 /// Asks on a terminal, and refuses where there is none.

@@ -233,6 +233,12 @@ impl DeployDiff {
     /// The list of `changes`, with what is left alone besides: the same form for a diff, a dry run and a deploy. A new file
     /// and the one that goes for it make one line, `R`; where the old one stays, the new one is a copy, or just new.
     pub(crate) fn list<'a>(&'a self, changes: impl Iterator<Item = FileChange<'a>>) -> String {
+        let lines: Vec<String> = self.listed(changes).iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    }
+
+    /// The lines of [`Self::list`] as values, sorted by path.
+    pub(crate) fn listed<'a>(&'a self, changes: impl Iterator<Item = FileChange<'a>>) -> Vec<FileChange<'a>> {
         let mut changes: BTreeMap<&str, FileChange<'_>> = changes.map(|change| (change.path, change)).collect();
         let mut unmanaged: BTreeSet<&str> = self.unmanaged.iter().map(String::as_str).collect();
         unmanaged.retain(|path| !changes.contains_key(path));
@@ -243,12 +249,21 @@ impl DeployDiff {
                 changes.remove(old.as_str());
             }
         }
-        let mut lines: BTreeSet<(&str, String)> =
-            changes.into_values().map(|change| (change.path, change.to_string())).collect();
-        lines.extend(unmanaged.into_iter().map(|path| (path, format!("?? {}", printable(path)))));
-        lines.extend(self.skipped.keys().map(|path| (path.as_str(), format!("!  {}", printable(path)))));
-        let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
-        lines.join("\n")
+        let skipped = self.skipped.keys().map(|path| FileChange::new(path, '!'));
+        let unmanaged = unmanaged.into_iter().map(|path| FileChange::new(path, '?'));
+        let mut lines: Vec<FileChange<'_>> = changes.into_values().chain(unmanaged).chain(skipped).collect();
+        lines.sort_by_key(|change| (change.path, change.letter));
+        lines
+    }
+
+    /// How large a file is on the host, in bytes, as far as the manifest knows.
+    pub(crate) fn size_before(&self, path: &str) -> Option<u64> {
+        self.base.known.ours.get(path).or_else(|| self.base.adopted.get(path))?.size
+    }
+
+    /// How large a file is here, in bytes.
+    pub(crate) fn size_after(&self, path: &str) -> Option<u64> {
+        self.base.local.get(path)?.state.size
     }
 }
 
@@ -257,7 +272,7 @@ impl DeployDiff {
 pub struct FileChange<'a> {
     /// Relative to the project.
     pub path: &'a str,
-    /// As in `git status --short`.
+    /// As in `git status --short`: `A`, `M`, `D`, `R` or `C`; `?` is unmanaged, and `!` cannot be sent.
     pub letter: char,
     /// Where its content comes from, if that is to be said.
     pub from: Option<&'a str>,
@@ -269,12 +284,46 @@ impl<'a> FileChange<'a> {
     pub fn new(path: &'a str, letter: char) -> Self {
         Self { path, letter, from: None }
     }
+
+    /// What the line of a list begins with.
+    #[must_use]
+    pub fn mark(&self) -> &'static str {
+        match self.letter {
+            'A' => "A",
+            'C' => "C",
+            'D' => "D",
+            'M' => "M",
+            'R' => "R",
+            '?' => "??",
+            _ => "!",
+        }
+    }
+
+    /// What happens to the file, in a word or two.
+    #[must_use]
+    pub fn meaning(&self) -> &'static str {
+        match self.letter {
+            'A' => "added",
+            'C' => "copied",
+            'D' => "deleted",
+            'M' => "changed",
+            'R' => "renamed",
+            '?' => "unmanaged",
+            _ => "not sent",
+        }
+    }
+
+    /// The file, and where its content comes from, in one line.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let from = self.from.map_or(String::new(), |from| format!("{} -> ", printable(from)));
+        format!("{from}{}", printable(self.path))
+    }
 }
 
 impl fmt::Display for FileChange<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let from = self.from.map_or(String::new(), |from| format!("{} -> ", printable(from)));
-        write!(f, "{}  {from}{}", self.letter, printable(self.path))
+        write!(f, "{:<2} {}", self.mark(), self.name())
     }
 }
 

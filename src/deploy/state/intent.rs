@@ -353,11 +353,15 @@ fn ago(seconds: u64) -> String {
     format!("{} ago", crate::text::counted(usize::try_from(number).unwrap_or(usize::MAX), unit))
 }
 
-fn host_name() -> String {
+/// The name of this machine.
+#[must_use]
+pub fn host_name() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()
 }
 
-fn user_name() -> String {
+/// The name of who runs this process, as the system has it.
+#[must_use]
+pub fn user_name() -> String {
     ["LOGNAME", "USER", "USERNAME"]
         .into_iter()
         .find_map(|variable| std::env::var(variable).ok().filter(|name| !name.is_empty()))
