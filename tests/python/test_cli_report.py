@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import re
 import signal
 import sys
@@ -102,7 +103,7 @@ def test_a_deploy_is_told_with_its_files_and_each_of_its_requests(pya, host, tmp
     file = tmp_path / "report.html"
     file.write_text("an older one")
     done = pya("deploy", "--project", PROJECT, "--delete", "--report", file)
-    assert f"report: {file}" in done.stderr
+    assert f"{file.name}\n" in done.stderr
     report = Report(file)
     report.check()
     assert report.rows("after") == [
@@ -182,10 +183,10 @@ def test_an_interrupted_deploy_is_told_as_far_as_it_came(pya, host, tmp_path, me
 
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_sent(pya, host, tmp_path):
     (tmp_path / "folder").mkdir()
-    for path in (tmp_path / "folder", tmp_path / "missing" / "report.html"):
+    for path in (tmp_path / "folder", tmp_path / "missing" / "report.html", Path(os.devnull)):
         for command in (["deploy", "--project", PROJECT], ["launch"], ["rollback", "--project", PROJECT]):
             done = pya(*command, "--report", path, code=2)
-            assert str(path) in done.stderr
+            assert path.name in done.stderr
     assert host.requests == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "local"]
 

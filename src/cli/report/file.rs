@@ -17,7 +17,7 @@ use crate::client::{Client, Secrets, Timeline};
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
 use crate::host::Variables;
-use crate::platform::set_new_file_mode;
+use crate::platform::{canonical, set_new_file_mode};
 
 /// A shorter value is a word of every page, such as `1` or `yes`.
 const SHORTEST_SECRET: usize = 4;
@@ -41,11 +41,13 @@ impl Report {
     /// The report that is to be at `path` in the end.
     ///
     /// # Errors
-    /// `Config` if there is a folder, `Local` if the file cannot be written.
+    /// `Config` if something else than a file is there, `Local` if the file cannot be written.
     pub fn at(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Ok(Self::default()) };
-        if path.is_dir() {
-            return Err(Error::config(format!("the report cannot be written: {} is a folder", path.display())));
+        // The new file takes the place of what is there, which must not be a device. A link stays one.
+        let path = &canonical(path).unwrap_or_else(|_| path.to_owned());
+        if path.metadata().is_ok_and(|facts| !facts.is_file()) {
+            return Err(Error::config(format!("the report cannot be written: {} is not a file", path.display())));
         }
         // Gone at once: a command that is killed leaves nothing.
         temporary(path).map_err(|source| Error::Local { path: path.to_owned(), source })?;
@@ -147,7 +149,7 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        for path in ["", "none/r.html"] {
+        for path in ["", "none/r.html", "/dev/null"] {
             assert!(Report::at(Some(&folder.path().join(path))).is_err(), "{path}");
         }
         assert!(Report::at(Some(&folder.path().join("r.html"))).is_ok());
