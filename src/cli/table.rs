@@ -1,9 +1,7 @@
 //! Rows as aligned columns.
 
-use super::terminal::{columns, cut, shown, wrapped};
-
-/// The least that a column of wrapped text gets, however narrow the terminal.
-const NARROWEST: usize = 20;
+use super::step_line::wrapped;
+use super::terminal::{columns, cut, shown};
 
 /// Rows as aligned columns, two spaces apart; lines are cut to `width` columns, if there is a limit.
 #[must_use]
@@ -15,15 +13,10 @@ pub fn table(rows: &[Vec<String>], width: Option<usize>) -> String {
 
 /// Titles with a text for each, which is wrapped beside its title if lines may take no more than `width` columns.
 #[must_use]
-pub fn titled(rows: &[(String, String)], width: Option<usize>) -> String {
-    let widest = rows.iter().map(|(title, _)| columns(&shown(title))).max().unwrap_or(0);
-    let room = width.map(|width| width.saturating_sub(widest + 2).max(NARROWEST));
-    let lines = rows.iter().flat_map(|(title, text)| {
-        let texts = room.map_or_else(|| vec![shown(text)], |room| wrapped(&shown(text), room));
-        let cells = |(line, text): (usize, String)| vec![if line == 0 { title.clone() } else { String::new() }, text];
-        texts.into_iter().enumerate().map(cells).collect::<Vec<_>>()
-    });
-    table(&lines.collect::<Vec<_>>(), None)
+pub fn titled(rows: &[(&str, String)], width: Option<usize>) -> String {
+    let widest = rows.iter().map(|(title, _)| columns(title)).max().unwrap_or(0) + 2;
+    let line = |(title, text): &(&str, String)| wrapped(&format!("{title:widest$}"), &shown(text), width, widest);
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether no line of the table would be cut.
@@ -60,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_text_is_wrapped_beside_its_title() {
-        let rows = [("a".to_owned(), "one two three four five".to_owned()), ("long".to_owned(), "six".to_owned())];
+        let rows = [("a", "one two three four five".to_owned()), ("long", "six".to_owned())];
         assert_eq!(titled(&rows, Some(26)), "a     one two three four\n      five\nlong  six");
         assert_eq!(titled(&rows, None), "a     one two three four five\nlong  six");
     }

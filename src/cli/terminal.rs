@@ -138,19 +138,6 @@ pub fn cut_start(line: &str, width: usize) -> Cow<'_, str> {
     cut(&backwards, width).chars().rev().collect::<String>().into()
 }
 
-/// A text in lines of at most `width` columns, where its blanks allow it.
-#[must_use]
-pub fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut().filter(|line| columns(line) + 1 + columns(word) <= width) {
-            Some(line) => line.extend([" ", word]),
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json as value;
@@ -196,12 +183,5 @@ mod tests {
         assert_eq!(cut("abcdef", 5), "abcd…");
         assert_eq!(cut("漢字漢字", 6), "漢字…");
         assert_eq!([cut_start("a/b.py", 6), cut_start("a/b.py", 5)], ["a/b.py", "…b.py"]);
-    }
-
-    #[test]
-    fn a_text_is_wrapped_between_its_words() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("/a/path/that/is/long and", 7), ["/a/path/that/is/long", "and"]);
-        assert_eq!(wrapped("", 7), [""]);
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::args::Doctor;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
-use crate::cli::terminal::wrapped;
+use crate::cli::step_line::wrapped;
 use crate::client::RemotePath;
 use crate::deploy::Project;
 use crate::doctor::{Check, Diagnosis, Examination, Finding, Health, examine};
@@ -82,11 +82,8 @@ fn table(diagnosis: &Diagnosis, width: Option<usize>) -> String {
     let mut text = String::new();
     for Finding { check, health, message, command } in &diagnosis.findings {
         // Writing to a String cannot fail.
-        let lines = match width {
-            Some(width) => wrapped(message, width.saturating_sub(INDENT).max(INDENT)),
-            None => vec![message.clone()],
-        };
-        let _ = writeln!(text, "{health:<8} {:<14} {}", check.name(), lines.join(&format!("\n{:INDENT$}", "")));
+        let start = format!("{health:<8} {:<14} ", check.name());
+        let _ = writeln!(text, "{}", wrapped(&start, message, width, INDENT));
         if let Some(command) = command {
             let _ = writeln!(text, "{:INDENT$}$ {command}", "");
         }

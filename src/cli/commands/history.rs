@@ -7,8 +7,9 @@ use super::project::{executors, remote};
 use crate::cli::args::{ExecutorOptions, History};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::step_line::wrapped;
 use crate::cli::table::{fits, table};
-use crate::cli::terminal::{shown, wrapped};
+use crate::cli::terminal::shown;
 use crate::deploy::HistoryEntry;
 use crate::error::Result;
 use crate::text::revision_text;
@@ -50,9 +51,8 @@ fn text(rows: &[Vec<String>], width: Option<usize>) -> String {
 fn block(row: &[String], width: usize) -> String {
     let facts: Vec<String> =
         row[4..].iter().filter(|fact| !matches!(fact.as_str(), "-" | "")).map(|fact| shown(fact)).collect();
-    let lines = wrapped(&facts.join(", "), width.saturating_sub(INDENT.len()));
     let head = row[..4].iter().map(|fact| shown(fact)).collect::<Vec<_>>().join(" ");
-    std::iter::once(head).chain(lines.iter().map(|line| format!("{INDENT}{line}"))).collect::<Vec<_>>().join("\n")
+    format!("{head}\n{}", wrapped(INDENT, &facts.join(", "), Some(width), INDENT.len()))
 }
 
 /// Id, time, operation, outcome, who, revision, what was done, executor, duration, and why it failed.

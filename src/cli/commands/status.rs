@@ -75,7 +75,6 @@ fn text(report: &StatusReport, environment: Option<&str>, width: Option<usize>) 
         rows.push(("last deploy", report.last_deploy.as_ref().map_or("none yet".to_owned(), deploy_text)));
         rows.push(("local files", local_text(local)));
     }
-    let rows: Vec<(String, String)> = rows.into_iter().map(|(title, text)| (title.to_owned(), text)).collect();
     titled(&rows, width)
 }
 
