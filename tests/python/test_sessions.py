@@ -118,7 +118,7 @@ def test_a_screen_shows_what_a_terminal_would(tmp_path):
     assert [line.time for line in screen.lines] == [2.0, 2.0, 2.0, 2.0]
     assert screen.lines[2].cells[0].style == ("1", "31")
     recording = tmp_path / "x.cast"
-    write_recording(recording, 10, [(5.0, "a <\n"), (9.0, "\x1b[31mb\x1b[0m\n")])
+    write_recording(recording, 20, [(5.0, "a <\n"), (9.0, "\x1b[31mb\x1b[0m\n")])
     picture = draw(*read(recording))
     assert [line.time for line in read(recording)[1].lines] == [0.0, 0.0, 4.0]
     assert "a &lt;" in picture
