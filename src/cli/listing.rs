@@ -23,7 +23,7 @@ const BAR: usize = 40;
 const SHORTEST_BAR: usize = 10;
 
 /// How a list of files is shown.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Default, Clone, Args)]
 pub struct ListOptions {
     /// List every file, also where a terminal would get a part of a long list
     #[arg(long, help_heading = "Output")]
