@@ -93,7 +93,7 @@ impl Output {
 
     /// The columns of the terminal that messages are shown on, if there is one.
     #[must_use]
-    pub fn message_width(&self) -> Option<usize> {
+    pub fn message_width() -> Option<usize> {
         if io::stderr().is_terminal() { platform::width() } else { None }
     }
 

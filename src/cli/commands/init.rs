@@ -40,7 +40,7 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit> {
 /// Says what the project is, in lines of a name and a text.
 pub(super) fn tell_found(local: &LocalPlan, output: &Output) {
     for (name, text) in local.found() {
-        output.say(&step_line("found", name, &text, output.message_width()));
+        output.say(&step_line("found", name, &text, Output::message_width()));
     }
 }
 

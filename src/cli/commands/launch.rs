@@ -117,7 +117,7 @@ async fn perform(
     if let Some(bar) = &bar {
         bar.enable_steady_tick(Duration::from_millis(120));
     }
-    let (spinner, width) = (bar.clone(), context.output.message_width());
+    let (spinner, width) = (bar.clone(), Output::message_width());
     let show = move |record: &StepRecord| {
         if let (StepState::Running, Some(bar)) = (record.state, &spinner) {
             bar.set_message(record.step);
@@ -192,7 +192,7 @@ fn conclude(report: &LaunchReport, output: &Output) -> Exit {
     }
     output.say(&format!("launched; {requests}, {time}"));
     for next in &report.next {
-        output.say(&wrapped("next: ", next, output.message_width(), "next: ".len()));
+        output.say(&wrapped("next: ", next, Output::message_width(), "next: ".len()));
     }
     Exit::Ok
 }

@@ -38,11 +38,11 @@ pub async fn pya(words: &[&str], python: &HostPython, folder: &Path, host: &Host
     let failed = |source| Error::Local { path: python.executable.clone(), source };
     let (before, start) = (host.emulator.requests().len(), clock::now());
     // One pipe for both outputs: their lines stay in the order in which they were printed.
-    let (reader, writer) = pipe().map_err(failed)?;
+    let (printed, to_us) = pipe().map_err(failed)?;
     let mut child = {
         let mut command = Command::new(&python.executable);
         command.args(["-m", "pythonanywhere_api"]).args(words).current_dir(folder).stdin(Stdio::null());
-        command.stdout(writer.try_clone().map_err(failed)?).stderr(writer).kill_on_drop(true);
+        command.stdout(to_us.try_clone().map_err(failed)?).stderr(to_us).kill_on_drop(true);
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         for name in names.filter(|name| OTHERS.iter().any(|start| name.starts_with(start))) {
             command.env_remove(name);
@@ -54,7 +54,7 @@ pub async fn pya(words: &[&str], python: &HostPython, folder: &Path, host: &Host
     };
     let (sender, mut lines) = mpsc::unbounded_channel();
     tokio::task::spawn_blocking(move || {
-        for line in BufReader::new(reader).split(b'\n').map_while(std::io::Result::ok) {
+        for line in BufReader::new(printed).split(b'\n').map_while(std::io::Result::ok) {
             if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                 break;
             }
