@@ -10,7 +10,7 @@ use pyo3::types::PyDict;
 
 use super::convert::json_to_py;
 use super::errors::IntoPy;
-use super::runtime::wait;
+use super::runtime::wait::wait;
 use crate::client::{BaseUrl, Client, Options, RateLimit, Token};
 use crate::clock::{self, Tick};
 use crate::emulator::{self, AccountKind, FaultSpec, Settings, Undocumented};

@@ -53,7 +53,7 @@ impl Raw {
             None => vec![200, 201],
             Some(codes) => codes
                 .try_iter()
-                .and_then(|codes| codes.map(|code| code?.extract()).collect())
+                .and_then(|codes| codes.map(|code| code?.extract::<u16>()).collect())
                 .map_err(|_| PyTypeError::new_err("success_codes must be a sequence of int"))?,
         };
         let method = method.filter(|method| !method.is_none());

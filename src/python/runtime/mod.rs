@@ -16,9 +16,9 @@ mod logging;
 mod loop_link;
 mod run;
 pub(super) mod shutdown;
-mod wait;
+pub(super) mod wait;
 
 pub(super) use awaitable::{Coroutine, awaitable};
 pub(super) use caller_thread::{CallerQueue, CallerThread};
 pub(super) use run::run;
-pub(super) use wait::{wait, wait_on};
+pub(super) use wait::wait_on;
