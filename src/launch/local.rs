@@ -13,7 +13,7 @@ use crate::api::checked_domain;
 use crate::client::BaseUrl;
 use crate::error::{Error, Result};
 use crate::host::Variables;
-use crate::platform::{canonical, mode_of, set_new_file_mode};
+use crate::platform::{canonical, mode_of, set_new_file_mode, slashed};
 use crate::setting::Setting;
 
 /// What the caller has decided; the rest is found out.
@@ -173,7 +173,7 @@ impl LocalPlan {
     }
 
     fn relative(&self, path: &Path) -> String {
-        path.strip_prefix(&self.project.root).unwrap_or(path).display().to_string()
+        slashed(path.strip_prefix(&self.project.root).unwrap_or(path)).into_owned()
     }
 
     /// Writes the files. What is there already is left alone.

@@ -131,7 +131,7 @@ impl Site<'_> {
         let document = json!({ "domain": self.domain, "file": file, "names": names(&found) });
         self.context.output.answer(&format!("{count} written to {}", file.display()), &document);
         let ignored = self.settings.table_folder.as_ref().is_some_and(|folder| folder.join(".git").exists());
-        if ignored && !file.starts_with("/") {
+        if ignored && file.is_relative() {
             self.context.output.say("it contains values that may be passwords: keep it out of git");
         }
         Ok(Exit::Ok)
@@ -160,10 +160,7 @@ async fn values(names: &[String], context: &Context) -> Result<Vec<(String, Stri
             return Err(Error::config("stdin has one value: give one name, or use \"pya env push\" for several"));
         };
         let mut value = blocking(|| read_text(io::stdin().lock(), Path::new("stdin"))).await?;
-        // Of the command that printed it.
-        if value.ends_with('\n') {
-            value.truncate(value.trim_end_matches('\n').len().max(value.len() - 1));
-        }
+        value.truncate(without_line_break(&value).len());
         return Ok(vec![(name.clone(), value)]);
     }
     let mut values = Vec::new();
@@ -171,6 +168,11 @@ async fn values(names: &[String], context: &Context) -> Result<Vec<(String, Stri
         values.push((name.clone(), prompt::hidden(&context.output, &format!("{name} (not shown):")).await?));
     }
     Ok(values)
+}
+
+/// A value without the line break of the command that printed it: that of Windows is two characters.
+fn without_line_break(value: &str) -> &str {
+    value.strip_suffix("\r\n").or_else(|| value.strip_suffix('\n')).unwrap_or(value)
 }
 
 /// The variables in a file; `-` is stdin.
@@ -223,4 +225,16 @@ fn write_private(path: &Path, text: &str, overwrite: bool) -> Result<()> {
     io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
     let placed = if overwrite { file.persist(path) } else { file.persist_noclobber(path) };
     placed.map(drop).map_err(|error| failed(error.error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_break_of_either_system_is_not_part_of_a_value() {
+        for (printed, value) in [("a\n", "a"), ("a\r\n", "a"), ("a", "a"), ("a\n\n", "a\n"), ("a\r", "a\r"), ("", "")] {
+            assert_eq!(without_line_break(printed), value, "{printed:?}");
+        }
+    }
 }

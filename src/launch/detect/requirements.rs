@@ -88,7 +88,8 @@ impl Installed {
     pub fn of(root: &Path, interpreter: Option<&Path>) -> Self {
         let mut virtualenvs: Vec<PathBuf> = [".venv", "venv", "env"].map(|name| root.join(name)).to_vec();
         virtualenvs.extend(std::env::var_os("VIRTUAL_ENV").map(PathBuf::from));
-        virtualenvs.extend(interpreter.and_then(|python| Some(python.parent()?.parent()?.to_owned())));
+        // In `bin` or `Scripts`; that of Windows itself is beside its libraries.
+        virtualenvs.extend(interpreter.into_iter().flat_map(|python| python.ancestors().skip(1).take(2)).map(Path::to_owned));
         Self { virtualenvs }
     }
 

@@ -167,6 +167,7 @@ fn covers_host(settings: &Settings, domain: &str) -> bool {
 mod tests {
     use super::*;
     use crate::launch::detect::project::{DetectOptions, detect};
+    use crate::platform::canonical;
 
     const MANAGE: &str = "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n";
     const DOMAIN: &str = "me.pythonanywhere.com";
@@ -191,7 +192,7 @@ mod tests {
         let (folder, served) = served("mysite.settings", &[("mysite/settings.py", START)]);
         let file = served.file.unwrap();
         assert_eq!(served.module, "mysite.settings_pythonanywhere");
-        assert_eq!(file.path, folder.path().canonicalize().unwrap().join("mysite/settings_pythonanywhere.py"));
+        assert_eq!(file.path, canonical(folder.path()).unwrap().join("mysite/settings_pythonanywhere.py"));
         assert_eq!(file.reasons, ["DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "STATIC_ROOT", "SECRET_KEY"]);
         for line in [
             "from mysite.settings import *",

@@ -72,7 +72,14 @@ pub fn change(folder: &Path, env: Option<&str>, keys: &[(&str, String)]) -> Resu
     if lines.is_empty() {
         return Ok(None);
     }
-    Ok(Some(TableChange { path, text: document.to_string(), lines, is_new }))
+    let text = with_line_breaks_of(&before, document.to_string());
+    Ok(Some(TableChange { path, text, lines, is_new }))
+}
+
+/// The text with the line breaks of the one that it replaces: git for Windows checks files out with its own.
+fn with_line_breaks_of(before: &str, text: String) -> String {
+    let is_windows = before.contains('\n') && before.matches('\n').count() == before.matches("\r\n").count();
+    if is_windows { text.replace("\r\n", "\n").replace('\n', "\r\n") } else { text }
 }
 
 /// The keys that are set like that in the table that holds for all environments.
@@ -107,6 +114,13 @@ mod tests {
         let text = changed(before, None, &[("domain", "a.b")]).unwrap();
         assert!(text.starts_with(before), "{text}");
         assert!(text.ends_with("\n[tool.pythonanywhere]\ndomain = \"a.b\"\n"), "{text}");
+    }
+
+    #[test]
+    fn the_line_breaks_of_windows_stay() {
+        let before = "[project]\r\nname = 'x'\r\n\r\n[tool.pythonanywhere]\r\n# mine\r\nproject = 'x'\r\n";
+        let text = changed(before, None, &[("project", "x"), ("domain", "a.b")]).unwrap();
+        assert_eq!(text, format!("{before}domain = \"a.b\"\r\n"));
     }
 
     #[test]
