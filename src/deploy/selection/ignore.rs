@@ -22,6 +22,7 @@ use super::git::{Listing, WorkTree};
 use super::read::unreadable;
 use crate::deploy::paths::{folders_of, parent_of};
 use crate::error::{Error, Result};
+use crate::platform::slashed;
 use crate::text::first_few;
 
 /// The file with rules of ours, in the project's root.
@@ -386,15 +387,15 @@ impl Rules {
     /// A file as seen from the project's root.
     fn relative(&self, file: &Path) -> String {
         if let Ok(path) = file.strip_prefix(&self.root) {
-            return path.display().to_string();
+            return slashed(path).into_owned();
         }
         let Some(tree) = self.tree.as_ref().filter(|tree| file.starts_with(&tree.top)) else {
-            return file.display().to_string();
+            return slashed(file).into_owned();
         };
         let climbs = self.root.ancestors().position(|folder| file.starts_with(folder)).unwrap_or(0);
         let common = self.root.ancestors().nth(climbs).unwrap_or(&tree.top);
         let rest = file.strip_prefix(common).unwrap_or(file);
-        format!("{}{}", "../".repeat(climbs), rest.display())
+        format!("{}{}", "../".repeat(climbs), slashed(rest))
     }
 }
 

@@ -89,7 +89,8 @@ impl Installed {
         let mut virtualenvs: Vec<PathBuf> = [".venv", "venv", "env"].map(|name| root.join(name)).to_vec();
         virtualenvs.extend(std::env::var_os("VIRTUAL_ENV").map(PathBuf::from));
         // In `bin` or `Scripts`; that of Windows itself is beside its libraries.
-        virtualenvs.extend(interpreter.into_iter().flat_map(|python| python.ancestors().skip(1).take(2)).map(Path::to_owned));
+        virtualenvs
+            .extend(interpreter.into_iter().flat_map(|python| python.ancestors().skip(1).take(2)).map(Path::to_owned));
         Self { virtualenvs }
     }
 
