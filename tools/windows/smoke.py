@@ -1,26 +1,24 @@
 """Uses the wheel for Windows under Wine, against an emulator on this machine: ``smoke.py FOLDER WHEEL``.
 
-FOLDER is what ``tools/windows/prepare`` made. Each step is printed with how long it took; the first one that goes wrong
-ends the run. What Wine cannot show is in RELEASING.md.
+FOLDER is what ``tools/windows/prepare`` made; helpers come from ``tests/python``, which has to be on the path. Each
+step is printed with how long it took, and the first one that goes wrong ends the run. CONTRIBUTING.md lists what Wine
+cannot show.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import shutil
-import subprocess
 import sys
+import tempfile
 import time
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
+
+import account_steps
+from machine import HERE, Windows, reported
+from terminal import Terminal
 
 from pythonanywhere_api.testing import Emulator
 
-WINE = "/usr/lib/wine/wine64"
-HERE = Path(__file__).parent
 DEPLOY = ("deploy", "--project", "mysite", "--executor", "none")
 NO_EMULATOR = "the emulator needs Linux, macOS or WSL"
 WSGI = """\
@@ -32,76 +30,22 @@ def application(environ, start_response):
 """
 
 
-@contextlib.contextmanager
-def reported(name: str) -> Iterator[None]:
-    start = time.monotonic()
-    print(f"{name} ...", flush=True)
-    yield
-    print(f"    ok, {time.monotonic() - start:.1f} s", flush=True)
+def write_version(windows: Windows, version: str, count: int = 30) -> None:
+    """Writes the project in a version, with a virtualenv of Windows beside it."""
+    for number in range(count):
+        path = windows.folder / "pkg" / f"part{number % 3}" / f"m{number}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(f"{version} {number}\r\n".encode())
+    (windows.folder / "version.txt").write_text(version)
+    scripts = windows.folder / "env" / "Scripts"
+    scripts.mkdir(parents=True, exist_ok=True)
+    (windows.folder / "env" / "pyvenv.cfg").write_text("home = C:\\Python312\r\n")
+    (scripts / "python.exe").write_text("")
 
 
-class Windows:
-    """A Python of Windows with the wheel, and the account that it works with."""
-
-    def __init__(self, folder: Path, wheel: Path, host: Emulator):
-        self.python = folder / "python" / "python.exe"
-        self.prefix = folder / "prefix"
-        self.host = host
-        self.project = folder / "project"
-        packages = folder / "python" / "site-packages"
-        shutil.rmtree(packages, ignore_errors=True)
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(packages)
-        shutil.rmtree(self.project, ignore_errors=True)
-        self.project.mkdir()
-        ours = ("API_TOKEN", "PYTHONANYWHERE_", "USER", "LOGNAME", "XDG_")
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
-            "WINEPREFIX": str(self.prefix),
-            "WINEDEBUG": "-all",
-            "API_TOKEN": host.token,
-            "PYTHONANYWHERE_USERNAME": host.user,
-            "PYTHONANYWHERE_SITE": host.url,
-            "PYTHONANYWHERE_RATE_LIMIT": "off",
-        }
-
-    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """Runs Python there to its end, and checks the exit code."""
-        done = subprocess.run(
-            [WINE, str(self.python), *arguments],
-            cwd=self.project,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode == code, f"{arguments}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert "panicked" not in done.stderr, done.stderr
-        return done
-
-    def pya(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        return self.run("-m", "pythonanywhere_api", *arguments, code=code)
-
-    def json(self, *arguments: str, code: int = 0) -> dict:
-        return json.loads(self.pya(*arguments, "--json", code=code).stdout)
-
-    def write(self, version: str, count: int = 30) -> None:
-        for number in range(count):
-            path = self.project / "pkg" / f"part{number % 3}" / f"m{number}.py"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(f"{version} {number}\r\n".encode())
-        (self.project / "version.txt").write_text(version)
-        scripts = self.project / "env" / "Scripts"
-        scripts.mkdir(parents=True, exist_ok=True)
-        (self.project / "env" / "pyvenv.cfg").write_text("home = C:\\Python312\r\n")
-        (scripts / "python.exe").write_text("")
-
-    def by_agent(self) -> tuple[str, ...]:
-        domain = f"{self.host.user}.pythonanywhere.com"
-        return ("--project", "mysite", "--domain", domain, "--site-url", self.host.site_url)
-
-    def there(self, path: str) -> Path:
-        """A file of the project on the host."""
-        return Path(self.host.root) / "home" / self.host.user / "mysite" / path
+def by_agent(windows: Windows) -> tuple[str, ...]:
+    domain = f"{windows.host.user}.pythonanywhere.com"
+    return ("--project", "mysite", "--domain", domain, "--site-url", windows.host.site_url)
 
 
 def imports(windows: Windows) -> None:
@@ -112,11 +56,13 @@ def imports(windows: Windows) -> None:
 
 
 def commands(windows: Windows) -> None:
-    """pya --version, completions, the commands that need an emulator"""
-    assert windows.pya("--version").stdout.startswith("pya ")
+    """pya.exe --version, completions, help, the commands that need an emulator"""
+    program = windows.python.parent / "Scripts" / "pya.exe"
+    assert windows.start(program, "--version").stdout.startswith("pya ")
+    assert NO_EMULATOR in windows.start(program, "demo", code=2).stderr
     assert "Register-ArgumentCompleter" in windows.pya("completions", "powershell").stdout
-    for command in ("emulator", "demo"):
-        assert NO_EMULATOR in windows.pya(command, code=2).stderr
+    assert NO_EMULATOR in windows.pya("emulator", code=2).stderr
+    assert "--dashboard" in windows.pya("open", "--help").stdout
 
 
 def typed_paths(windows: Windows) -> None:
@@ -124,16 +70,16 @@ def typed_paths(windows: Windows) -> None:
     assert 'write "mysite/from"' in windows.pya("ls", "mysite\\from", code=2).stderr
     assert "path of this machine" in windows.pya("ls", "C:/Program Files/Git/home/demo", code=2).stderr
     assert windows.pya("ls", "mysite/from").stdout.splitlines() == ["windows.txt"]
-    windows.write("0")
+    write_version(windows, "0")
     windows.pya("put", "..\\project\\version.txt", "notes/")
     windows.pya("get", "notes/version.txt", "copy.txt")
-    assert (windows.project / "copy.txt").read_text() == "0"
-    (windows.project / "copy.txt").unlink()
+    assert (windows.folder / "copy.txt").read_text() == "0"
+    (windows.folder / "copy.txt").unlink()
 
 
 def single_files(windows: Windows) -> None:
     """pya diff and pya deploy, file by file"""
-    windows.write("1")
+    write_version(windows, "1")
     diff = windows.json("diff", "--project", "mysite")
     assert len(diff["added"]) == 31, diff
     report = windows.json(*DEPLOY)
@@ -155,8 +101,8 @@ def agent(windows: Windows) -> None:
     host.create_webapp(domain)
     (Path(host.root) / "var" / "www" / f"{domain.replace('.', '_')}_wsgi.py").write_text(WSGI)
     windows.pya("agent", "install", domain, "--site-url", host.site_url)
-    windows.write("2")
-    options = windows.by_agent()
+    write_version(windows, "2")
+    options = by_agent(windows)
     report = windows.json("deploy", *options, "--executor", "webapp", "--reload", domain)
     assert len(report["uploaded"]) == 31, report
     assert windows.there("version.txt").read_text() == "2"
@@ -164,13 +110,13 @@ def agent(windows: Windows) -> None:
     windows.pya("rollback", *options, "--no-reload")
     assert windows.there("version.txt").read_text() == "1"
     windows.pya("pull", "pulled", *options, "--include", "pkg/**")
-    assert (windows.project / "pulled" / "pkg" / "part0" / "m0.py").read_bytes() == b"1 0\r\n"
-    shutil.rmtree(windows.project / "pulled")
+    assert (windows.folder / "pulled" / "pkg" / "part0" / "m0.py").read_bytes() == b"1 0\r\n"
+    shutil.rmtree(windows.folder / "pulled")
 
 
 def names(windows: Windows) -> None:
     """pull refuses names that are one on Windows, or none"""
-    options = windows.by_agent()
+    options = by_agent(windows)
     windows.there("pkg/Same.py").write_text("")
     windows.there("pkg/same.py").write_text("")
     refused = windows.pya("pull", "pulled", *options, "--include", "pkg/*ame.py", code=2).stderr
@@ -178,14 +124,17 @@ def names(windows: Windows) -> None:
     windows.there("pkg/Same.py").rename(windows.there("pkg/aux.py"))
     refused = windows.pya("pull", "pulled", *options, "--include", "pkg/aux.py", code=2).stderr
     assert "cannot exist on this system" in refused, refused
-    assert not (windows.project / "pulled").exists()
+    assert not (windows.folder / "pulled").exists()
 
 
 def interrupts(windows: Windows) -> None:
-    """Ctrl-Break and Ctrl-C end a deploy with 130, and the next one takes over at once"""
-    windows.write("3", count=400)
-    done = windows.run(str(HERE / "interrupt.py"))
-    assert done.stdout.split() == ["CTRL_BREAK_EVENT", "130", "CTRL_C_EVENT", "130"], done.stdout + done.stderr
+    """Ctrl-C at a terminal ends a deploy with 130, and the next one takes over at once"""
+    write_version(windows, "3", count=400)
+    with Terminal(windows, *DEPLOY, "-v") as terminal:
+        # The first upload is logged: it is under way.
+        terminal.wait_for("POST", within=300)
+        terminal.type("\x03")
+        terminal.end(130)
     windows.json(*DEPLOY)
     assert windows.there("version.txt").read_text() == "3"
 
@@ -194,11 +143,15 @@ STEPS = (imports, commands, typed_paths, single_files, places, agent, names, int
 
 
 def main() -> int:
-    folder, wheel = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
+    folder, wheel = (Path(argument).resolve() for argument in sys.argv[1:])
     start = time.monotonic()
-    with Emulator(rate_limit=None) as host:
-        windows = Windows(folder, wheel, host)
-        for step in STEPS:
+    # Outside the checkout, whose rules of git leave out what is made in it.
+    with tempfile.TemporaryDirectory() as projects, Emulator(rate_limit=None) as host:
+        windows = Windows(folder, host, Path(projects, "project"))
+        windows.boot()
+        with reported("pip installs the wheel"):
+            windows.install(wheel)
+        for step in STEPS + account_steps.STEPS:
             with reported(str(step.__doc__)):
                 step(windows)
     print(f"the wheel for Windows works under Wine: {time.monotonic() - start:.0f} s")
