@@ -48,7 +48,7 @@ fn website(state: &EmulatorState, site: &Website, is_running: bool) -> Value {
     })
 }
 
-/// An address for browsers, which look for all names below `localhost` on this machine.
+/// An address for browsers, most of which look for all names below `localhost` on this machine.
 fn site_url(state: &EmulatorState, domain: &str) -> String {
     state.site_url.replacen("127.0.0.1", &format!("{domain}.localhost"), 1)
 }

@@ -1,4 +1,4 @@
-//! Names below `localhost`, by which any browser finds the sites of this machine: `me.pythonanywhere.com.localhost`.
+//! Names below `localhost`, which Chromium and Firefox look for on this machine: `me.pythonanywhere.com.localhost`.
 //!
 //! The application gets the request as on the host, addressed to its domain, and where its answer leads to that domain
 //! the browser is led here. So a site that accepts its own domain only can be looked at without changing it.
