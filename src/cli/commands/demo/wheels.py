@@ -38,7 +38,7 @@ def write(key, distribution, folder):
     if not (described and distribution.files and distribution.read_text("RECORD")):
         raise SystemExit(f"{key} was not installed from a wheel: install it with pip")
     tags = re.findall(r"^Tag: (\S+)-(\S+)-(\S+)", described, re.MULTILINE)
-    tag = "-".join(".".join(sorted(set(part))) for part in zip(*tags))
+    tag = "-".join(".".join(sorted(set(part))) for part in zip(*tags, strict=True))
     # Its own list of files says where its metadata is.
     (record,) = [file for file in distribution.files if file.name == "RECORD" and file.parent.suffix == ".dist-info"]
     with zipfile.ZipFile(
