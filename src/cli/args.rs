@@ -34,7 +34,7 @@ pub enum Command {
     Launch(Launch),
     /// Write the files that a project needs to be launched, without asking the service
     Init(Init),
-    /// Deploy a real Wagtail site to the emulator, change it and deploy it again
+    /// Launch a real Wagtail site on the emulator, change it, deploy it and undo that
     Demo(Demo),
     /// Emulate the service on this machine, for your tests
     Emulator(Emulator),
