@@ -92,8 +92,8 @@ def variables(windows: Windows) -> None:
 
 def page(host: Emulator) -> str:
     """The front page, as a visitor sees it."""
-    request = urllib.request.Request(host.site_url, headers={"Host": f"{host.user}.pythonanywhere.com"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+    request = urllib.request.Request(host.site_url, headers={"Host": f"{host.user}.pythonanywhere.com"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return answer.read().decode()
 
 
