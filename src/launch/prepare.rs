@@ -23,12 +23,7 @@ pub(super) async fn prepare<'a>(
     recorder: &'a LaunchRecorder,
 ) -> Result<Launch<'a>> {
     let home = RemotePath::parse("/home")?.join(client.user())?;
-    let remote_root = match &options.remote_root {
-        Some(root) => root.clone(),
-        None => home.join(&local.name)?,
-    };
-    recorder.lock().remote_root = remote_root.to_string();
-    let folder = StateFolder::of(client.user(), &remote_root)?;
+    let (remote_root, folder) = folders(client, local, options, recorder)?;
     let asks_python = options.python.is_some() || local.project.python.is_some();
     let survey = match options.seen.as_ref().and_then(SeenHost::fresh) {
         Some(survey) => survey,
@@ -71,6 +66,22 @@ pub(super) async fn prepare<'a>(
     launch.wsgi = wsgi_text(&local.project, settings, &launch.remote_source(), client.user());
     check_wsgi(&launch)?;
     Ok(launch)
+}
+
+/// The project's folder on the host, which the report names from now on, and its state folder.
+pub(super) fn folders(
+    client: &Client,
+    local: &LocalPlan,
+    options: &LaunchOptions,
+    recorder: &LaunchRecorder,
+) -> Result<(RemotePath, StateFolder)> {
+    let remote_root = match &options.remote_root {
+        Some(root) => root.clone(),
+        None => RemotePath::parse("/home")?.join(client.user())?.join(&local.name)?,
+    };
+    recorder.lock().remote_root = remote_root.to_string();
+    let folder = StateFolder::of(client.user(), &remote_root)?;
+    Ok((remote_root, folder))
 }
 
 /// Whether the web app's Python is one that is wanted.

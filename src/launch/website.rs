@@ -11,12 +11,12 @@ use super::context::{Launch, LaunchOptions};
 use super::detect::wsgi_app::Application;
 use super::local::LocalPlan;
 use super::note::{self, LaunchNote};
-use super::prepare::{python_of, virtualenv_of};
+use super::prepare::{folders, python_of, virtualenv_of};
 use super::report::{LaunchRecorder, StepState};
 use super::steps::{self, Files, Outcome, looked, step};
 use super::survey::{Survey, check_folder, pythons};
 use crate::client::{Client, RemotePath};
-use crate::deploy::{ExecutorOptions, Project, StateFolder, install_requirements, make_virtualenv};
+use crate::deploy::{ExecutorOptions, Project, install_requirements, make_virtualenv};
 use crate::digest::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::host_time;
@@ -98,12 +98,7 @@ async fn look<'a>(
         .into_iter()
         .find(|site| site["domain_name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(domain)));
     let home = RemotePath::parse("/home")?.join(client.user())?;
-    let remote_root = match &options.remote_root {
-        Some(root) => root.clone(),
-        None => home.join(&local.name)?,
-    };
-    recorder.lock().remote_root = remote_root.to_string();
-    let folder = StateFolder::of(client.user(), &remote_root)?;
+    let (remote_root, folder) = folders(client, local, options, recorder)?;
     let note = LaunchNote::read(client, &folder).await?.filter(|note| note.domain == *domain && website.is_some());
     if note.is_none() {
         check_folder(client, &remote_root, &folder).await?;

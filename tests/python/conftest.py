@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from launch_projects import make_wheels
 from relay import Relay
 
 from pythonanywhere_api import AsyncPythonanywhereApi, PythonanywhereApi
@@ -46,6 +47,12 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
 def host(unlimited: None) -> Iterator[Emulator]:
     with Emulator(rate_limit=None) as emulator:
         yield emulator
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What pip installs in an emulated account without the network: Django and a small Flask."""
+    return make_wheels(tmp_path_factory.mktemp("wheels"))
 
 
 @pytest.fixture

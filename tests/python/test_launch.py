@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from command import environment_of
-from launch_projects import BLOG, FLASK, make_wheels, make_wheels_of, startproject, write
+from launch_projects import BLOG, FLASK, make_wheels_of, startproject, write
 from launching import PIN, Slow, count_writes, page, run, states
 from sites import wagtail_start
 from terminal import Terminal
@@ -18,11 +18,6 @@ from pythonanywhere_api import ConfigError, launch, launch_async
 from pythonanywhere_api.testing import Emulator
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory) -> Path:
-    return make_wheels(tmp_path_factory.mktemp("wheels"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 from command import environment_of
-from launch_projects import BLOG, FLASK, make_wheels, write
+from launch_projects import BLOG, FLASK, write
 from launching import PIN, PYTHON, Slow, count_writes, page, run
 from relay import Relay
 from runner_disks import alone, mount, remount, with_disks
@@ -20,11 +20,6 @@ from pythonanywhere_api import Client, PythonAnywhereError, launch
 from pythonanywhere_api.testing import Emulator
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory) -> Path:
-    return make_wheels(tmp_path_factory.mktemp("wheels"))
 
 
 @pytest.fixture

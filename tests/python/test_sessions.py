@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 from command import Pya, environment_of
-from launch_projects import make_wheels, startproject
+from launch_projects import startproject
 from pages import DOCS, README, ROOT
 from terminal import Terminal
 
@@ -43,11 +43,6 @@ class Recorder(Terminal):
         if len(self.shown) > before:
             self.written.append((time.monotonic(), self.shown[before:]))
         return ready
-
-
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory) -> Path:
-    return make_wheels(tmp_path_factory.mktemp("wheels"))
 
 
 def as_on_the_service(host, text: str) -> str:
