@@ -80,7 +80,7 @@ async fn a_reset_is_one_on_the_socket() {
     let host = host();
     host.emulator.faults().add(once(FaultKind::Reset)).unwrap();
     let mut socket = TcpStream::connect(host.emulator.url().trim_start_matches("http://")).unwrap();
-    socket.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    socket.write_all(b"GET /api/v0/user/demo/cpu/ HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     let error = socket.read(&mut [0; 10]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     // The effect may come first all the same.
@@ -119,7 +119,7 @@ async fn a_truncated_answer_is_shorter_than_it_says() {
 async fn garbage_is_no_http() {
     let host = host();
     host.emulator.faults().add(once(FaultKind::Garbage)).unwrap();
-    assert!(!host.raw_request("GET", "/").starts_with("HTTP"));
+    assert!(!host.raw_request("GET", "/api/v0/user/demo/cpu/").starts_with("HTTP"));
     host.emulator.faults().add(once(FaultKind::Garbage)).unwrap();
     assert!(!failure(&host, HOME).await.is_empty());
     assert_eq!(host.get(HOME).await.status(), 200);
