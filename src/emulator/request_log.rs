@@ -41,6 +41,28 @@ pub struct LoggedRequest {
     pub faults: Vec<&'static str>,
 }
 
+#[cfg(test)]
+impl LoggedRequest {
+    /// A request that has just begun, for tests.
+    pub(crate) fn example() -> Self {
+        Self {
+            number: 0,
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            raw_path: "/".to_owned(),
+            query: String::new(),
+            user_agent: String::new(),
+            endpoint: None,
+            status: None,
+            started: clock::now(),
+            finished: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            faults: Vec::new(),
+        }
+    }
+}
+
 /// All requests.
 #[derive(Debug, Default)]
 pub struct RequestLog {
@@ -98,14 +120,19 @@ impl RequestLog {
         self.lock().requests.iter().cloned().collect()
     }
 
-    /// The last `most` of the requests after the one with number `after`, oldest first.
+    /// The last `most` requests, oldest first.
     #[must_use]
-    pub fn since(&self, after: u64, most: usize) -> Vec<LoggedRequest> {
+    pub fn newest(&self, most: usize) -> Vec<LoggedRequest> {
         let entries = self.lock();
-        let newest = entries.requests.iter().rev().take_while(|request| request.number > after).take(most);
-        let mut requests: Vec<LoggedRequest> = newest.cloned().collect();
-        requests.reverse();
-        requests
+        entries.requests.range(entries.requests.len().saturating_sub(most)..).cloned().collect()
+    }
+
+    /// The first `most` requests after the one with number `last`, oldest first.
+    #[must_use]
+    pub fn after(&self, last: u64, most: usize) -> Vec<LoggedRequest> {
+        let entries = self.lock();
+        let start = entries.requests.partition_point(|request| request.number <= last);
+        entries.requests.range(start..).take(most).cloned().collect()
     }
 
     /// The request with a number, unless it was dropped.
@@ -121,5 +148,25 @@ impl RequestLog {
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_after_a_number_are_told_in_turn_and_none_is_left_out() {
+        let log = RequestLog::default();
+        for _ in 0..5 {
+            log.begin(LoggedRequest::example());
+        }
+        let numbers = |requests: Vec<LoggedRequest>| requests.iter().map(|request| request.number).collect::<Vec<_>>();
+        assert_eq!((numbers(log.newest(2)), numbers(log.newest(9))), (vec![4, 5], vec![1, 2, 3, 4, 5]));
+        assert_eq!((numbers(log.after(1, 2)), numbers(log.after(3, 9))), (vec![2, 3], vec![4, 5]));
+        log.clear();
+        assert!(log.after(3, 9).is_empty() && log.newest(9).is_empty());
+        log.begin(LoggedRequest::example());
+        assert_eq!(numbers(log.after(3, 9)), [6]);
     }
 }

@@ -11,8 +11,13 @@ use crate::emulator::request_log::LoggedRequest;
 pub(super) fn command(url: &str, request: &LoggedRequest) -> String {
     let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
     let mut command = "curl --include".to_owned();
-    if request.method != "GET" {
-        let _ = write!(command, " --request {}", quoted(&request.method));
+    match request.method.as_str() {
+        "GET" => {}
+        // Told by name only, it would wait for a body.
+        "HEAD" => command.push_str(" --head"),
+        method => {
+            let _ = write!(command, " --request {}", quoted(method));
+        }
     }
     if request.endpoint.is_some() {
         command.push_str(" --header \"Authorization: Token $API_TOKEN\"");
@@ -52,19 +57,11 @@ mod tests {
 
     fn of(method: &str, endpoint: Option<&'static str>, path: &str, raw_path: &str) -> String {
         let request = LoggedRequest {
-            number: 1,
             method: method.to_owned(),
             path: path.to_owned(),
             raw_path: raw_path.to_owned(),
-            query: String::new(),
-            user_agent: String::new(),
             endpoint,
-            status: None,
-            started: clock::now(),
-            finished: None,
-            bytes_in: 0,
-            bytes_out: 0,
-            faults: Vec::new(),
+            ..LoggedRequest::example()
         };
         command("http://127.0.0.1:1", &request)
     }
@@ -76,6 +73,7 @@ mod tests {
             "curl --include --header \"Authorization: Token $API_TOKEN\" --globoff http://127.0.0.1:1/api/v0/user/u/cpu/"
         );
         assert_eq!(of("GET", None, "/x", "/x"), "curl --include --globoff http://127.0.0.1:1/x");
+        assert_eq!(of("HEAD", None, "/x", "/x"), "curl --include --head --globoff http://127.0.0.1:1/x");
     }
 
     #[test]

@@ -47,12 +47,15 @@ struct Watch {
 impl Watch {
     async fn wait_for_news(&mut self) -> Vec<Event> {
         loop {
+            // Also where there always is some: a console may print without a pause.
+            if self.round > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
             let news = self.news().await;
             self.round = self.round.wrapping_add(1);
             if !news.is_empty() {
                 return news;
             }
-            tokio::time::sleep(LOOK).await;
         }
     }
 

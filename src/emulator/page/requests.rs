@@ -12,8 +12,8 @@ const AT_ONCE: usize = 400;
 /// What one page has been told.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    /// The number of the last request.
-    last: u64,
+    /// The number of the last request, if it was told of any.
+    last: Option<u64>,
     /// Those that had not ended.
     open: Vec<u64>,
 }
@@ -33,8 +33,13 @@ impl Told {
                 false
             }
         });
-        for request in state.log.since(self.last, AT_ONCE) {
-            self.last = request.number;
+        let new = match self.last {
+            // Where more have come than are told at a time, the next round goes on.
+            Some(last) => state.log.after(last, AT_ONCE),
+            None => state.log.newest(AT_ONCE),
+        };
+        for request in new {
+            self.last = Some(request.number);
             if request.finished.is_none() {
                 self.open.push(request.number);
             }
