@@ -53,7 +53,6 @@ pub(super) fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
 
     fn of(method: &str, endpoint: Option<&'static str>, path: &str, raw_path: &str) -> String {
         let request = LoggedRequest {
