@@ -51,6 +51,8 @@ struct Rate {
     /// What this clock showed at that moment.
     shown: Duration,
     factor: f64,
+    /// The time of day that belongs to zero.
+    start: SystemTime,
 }
 
 impl Rate {
@@ -65,7 +67,6 @@ impl Rate {
 }
 
 struct Clock {
-    start: SystemTime,
     /// Read without a lock, which a fork could leave held.
     rate: ArcSwap<Rate>,
     /// Wakes sleepers when the rate changes.
@@ -73,8 +74,12 @@ struct Clock {
 }
 
 static CLOCK: LazyLock<Clock> = LazyLock::new(|| Clock {
-    start: SystemTime::now(),
-    rate: ArcSwap::from_pointee(Rate { real: Instant::now(), shown: Duration::ZERO, factor: 1.0 }),
+    rate: ArcSwap::from_pointee(Rate {
+        real: Instant::now(),
+        shown: Duration::ZERO,
+        factor: 1.0,
+        start: SystemTime::now(),
+    }),
     changes: watch::Sender::new(()),
 });
 
@@ -91,7 +96,8 @@ pub fn now() -> Tick {
 /// The present time of day by this clock.
 #[must_use]
 pub fn wall() -> SystemTime {
-    CLOCK.start + now().since_start()
+    let rate = rate();
+    rate.start + rate.at(Instant::now())
 }
 
 /// Sleeps until `deadline`, even if the clock is changed meanwhile.
@@ -139,10 +145,20 @@ pub fn advance(duration: Duration) {
     change(|rate| rate.shown = rate.shown.saturating_add(duration));
 }
 
+/// Gives the clock the pace of the system's and its time of day again. Its moments go on: none comes twice.
+pub fn restore() {
+    change(|rate| {
+        rate.factor = 1.0;
+        if let Some(start) = SystemTime::now().checked_sub(rate.shown) {
+            rate.start = start;
+        }
+    });
+}
+
 fn change(apply: impl Fn(&mut Rate)) {
     CLOCK.rate.rcu(|rate| {
         let real = Instant::now();
-        let mut changed = Rate { real, shown: rate.at(real), factor: rate.factor };
+        let mut changed = Rate { real, shown: rate.at(real), ..**rate };
         apply(&mut changed);
         Arc::new(changed)
     });

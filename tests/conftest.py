@@ -16,11 +16,21 @@ from typing import Any
 
 import pytest
 
-from pythonanywhere_api.testing import Emulator
+from pythonanywhere_api.testing import Emulator, restore_clock
 
 #: Where packages are, which nobody here writes, and what is as large as no file of ours.
 PASSED_OVER = {"site-packages", ".git", "node_modules"}
 LARGEST, MOST = 1 << 20, 4000
+
+
+@pytest.fixture(autouse=True)
+def real_time() -> Iterator[None]:
+    """The clock of a process that runs many tests is as each of them expects it, whatever the one before did to it.
+
+    What an emulator starts has the system's clock, so that the agent takes requests of another time for old ones.
+    """
+    yield
+    restore_clock()
 
 
 class Canary:

@@ -106,6 +106,7 @@ __all__ = [
     "cli_main",
     "launch",
     "launch_async",
+    "restore_clock",
     "set_clock_speed",
 ]
 
@@ -2428,6 +2429,12 @@ def set_clock_speed(factor: float) -> None:
 
 def advance_clock(by: float) -> None:
     """Moves that clock ahead by seconds."""
+
+def restore_clock() -> None:
+    """Gives that clock the pace and the time of day of the system's again.
+
+    What is timed by it, such as the rate limit, goes on: only the time of day that it shows goes back.
+    """
 
 def cli_main(argv: list[str]) -> int:
     """Runs the command line; `argv` begins with the command's own name. Returns the exit code."""

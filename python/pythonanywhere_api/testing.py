@@ -22,6 +22,6 @@ import sys
 if sys.platform == "win32":
     raise ImportError("the emulator needs Linux, macOS or WSL")
 
-from ._core import Emulator, Faults, HeldRequest, LoggedRequest, advance_clock, set_clock_speed
+from ._core import Emulator, Faults, HeldRequest, LoggedRequest, advance_clock, restore_clock, set_clock_speed
 
-__all__ = ["Emulator", "Faults", "HeldRequest", "LoggedRequest", "advance_clock", "set_clock_speed"]
+__all__ = ["Emulator", "Faults", "HeldRequest", "LoggedRequest", "advance_clock", "restore_clock", "set_clock_speed"]

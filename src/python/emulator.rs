@@ -431,3 +431,9 @@ pub(super) fn advance_clock(by: f64) -> PyResult<()> {
     clock::advance(seconds("by", by)?);
     Ok(())
 }
+
+/// Gives the clock the pace and the time of day of the system's again.
+#[pyfunction]
+pub(super) fn restore_clock() {
+    clock::restore();
+}

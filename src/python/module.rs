@@ -56,7 +56,7 @@ mod core {
     };
     #[cfg(unix)]
     #[pymodule_export]
-    use emulator::{Emulator, Faults, HeldRequest, LoggedRequest, advance_clock, set_clock_speed};
+    use emulator::{Emulator, Faults, HeldRequest, LoggedRequest, advance_clock, restore_clock, set_clock_speed};
     #[pymodule_export]
     use runtime::Coroutine;
 

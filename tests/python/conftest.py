@@ -17,7 +17,7 @@ from launch_projects import make_wheels
 from relay import Relay
 
 from pythonanywhere_api import AsyncPythonanywhereApi, PythonanywhereApi
-from pythonanywhere_api.testing import Emulator, set_clock_speed
+from pythonanywhere_api.testing import Emulator, restore_clock, set_clock_speed
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so would all that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -60,7 +60,7 @@ def hurried() -> Iterator[None]:
     """What the client waits for passes quickly: pauses between attempts, a prompt that does not come."""
     set_clock_speed(20)
     yield
-    set_clock_speed(1)
+    restore_clock()
 
 
 class Caller:
