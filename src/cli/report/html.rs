@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use crate::cli::terminal::{printable, shown};
 use crate::client::Secrets;
+use crate::text::without_passwords;
 
 /// A document, or a part of one.
 pub(super) struct Html {
@@ -32,13 +33,13 @@ impl Html {
 
     /// Adds a text of one line.
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
-        let masked = self.secrets.mask(text, false);
+        let masked = self.masked(text);
         self.escaped(&shown(&masked))
     }
 
     /// Adds a text of several lines.
     pub(super) fn lines(&mut self, text: &str) -> &mut Self {
-        let masked = self.secrets.mask(text, false);
+        let masked = self.masked(text);
         self.escaped(&printable(&masked))
     }
 
@@ -50,6 +51,11 @@ impl Html {
     /// The markup.
     pub(super) fn into_markup(self) -> String {
         self.markup
+    }
+
+    /// A text without the known secrets, and without the passwords of addresses.
+    fn masked(&self, text: &str) -> String {
+        without_passwords(&self.secrets.mask(text, false))
     }
 
     fn escaped(&mut self, text: &str) -> &mut Self {
@@ -77,9 +83,11 @@ mod tests {
     fn a_text_is_neither_markup_nor_a_secret() {
         let mut html = Html::hiding(Secrets::known([SecretString::from("s3<cret")]));
         html.raw("<b>").text("</b><script a='\"'>&\n\u{202e}").raw("</b>").lines("s3<cret and s3&lt;cret\nx\u{1b}");
+        html.text(" db://me:pw@db").lines("\ndb://me:pw@db");
         assert_eq!(
             html.into_markup(),
-            "<b>&lt;/b&gt;&lt;script a=&#39;&quot;&#39;&gt;&amp;\\n\\u{202e}</b>*** and ***\nx\\u{1b}"
+            "<b>&lt;/b&gt;&lt;script a=&#39;&quot;&#39;&gt;&amp;\\n\\u{202e}</b>*** and ***\nx\\u{1b} db://me:***@db\n\
+             db://me:***@db"
         );
     }
 }
