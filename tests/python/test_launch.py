@@ -128,6 +128,12 @@ def test_a_dry_run_writes_nothing_here_or_there(pya, host, tmp_path):
 def test_at_a_terminal_it_asks_once_and_looks_at_the_host_once(pya, host, tmp_path):
     root = write(tmp_path / "site", FLASK | PIN)
     words = ["launch", str(root), "--site-url", host.site_url, "--no-open"]
+    report = tmp_path / "report.html"
+    with Terminal(pya, *words, "--report", str(report)) as terminal:
+        terminal.wait_for("Launch it? [y/N]")
+        terminal.type("\x03")
+        terminal.end(130)
+    assert "A signal ended the command before it changed anything." in report.read_text()
     with Terminal(pya, *words) as terminal:
         terminal.answer("Launch it? [y/N]", "n")
         terminal.end(2)
@@ -137,7 +143,8 @@ def test_at_a_terminal_it_asks_once_and_looks_at_the_host_once(pya, host, tmp_pa
     with Terminal(pya, *words) as terminal:
         terminal.answer("Launch it? [y/N]", "y")
         terminal.wait_for("launched; ", within=600)
-        terminal.end()
+        # With those of the plan.
+        assert f"launched; {len(host.requests)} requests" in terminal.end()
     assert page(host) == (200, "Hello from Flask")
     asked = [f"{request.method} {request.path.split(f'/user/{host.user}/')[1]}" for request in host.requests]
     once = ["GET webapps/", "GET default_python3_version/", "GET files/path/var/www/demo_pythonanywhere_com_wsgi.py"]

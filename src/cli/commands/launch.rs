@@ -48,10 +48,12 @@ async fn launch_and_tell(args: &Launch, context: &Context, page: &Report) -> Res
         page.hide(&superuser.password);
     }
     tell_found(&local, output);
+    let mut planned_requests = 0;
     if !args.dry_run && !args.yes && std::io::stdin().is_terminal() {
         let plan = LaunchOptions { dry_run: true, ..options.clone() };
         let (planned, seen) = perform(&client, &local, &plan, context, page).await;
         options.seen = seen;
+        planned_requests = planned.requests;
         if planned.error.is_some() {
             page.write(|| launch_page(&planned, &client, false), output);
             return Ok(conclude(&planned, output));
@@ -62,7 +64,11 @@ async fn launch_and_tell(args: &Launch, context: &Context, page: &Report) -> Res
         }
         confirm(output).await?;
     }
-    let (report, _) = perform(&client, &local, &options, context, page).await;
+    let (mut report, _) = perform(&client, &local, &options, context, page).await;
+    report.requests += planned_requests;
+    let exit = conclude(&report, output);
+    let is_written = page.write(|| launch_page(&report, &client, false), output);
+    // Last, since a signal may come while the browser starts.
     let is_watched = std::io::stdout().is_terminal() && !output.is_json();
     if report.ok && !args.dry_run && !args.no_open && is_watched {
         let url = report.url.clone();
@@ -70,8 +76,6 @@ async fn launch_and_tell(args: &Launch, context: &Context, page: &Report) -> Res
             log::debug!("no browser was started: {why}");
         }
     }
-    let exit = conclude(&report, output);
-    let is_written = page.write(|| launch_page(&report, &client, false), output);
     Ok(if exit == Exit::Ok && !is_written { Exit::Failed } else { exit })
 }
 
@@ -132,17 +136,22 @@ async fn perform(
     };
     let recorder = LaunchRecorder::new(Arc::new(show));
     let (so_far, file, account) = (recorder.clone(), page.clone(), client.clone());
-    context.on_interrupt(move |output| {
-        let report = so_far.report();
-        output.answer("", &report.to_json());
-        output.say("interrupted: launch it again to go on from here");
-        file.write(|| launch_page(&report, &account, true), output);
-    });
+    // A dry run changes nothing, so what was said for that holds.
+    if !options.dry_run {
+        context.on_interrupt(move |output| {
+            let report = so_far.report();
+            output.answer("", &report.to_json());
+            output.say("interrupted: launch it again to go on from here");
+            file.write(|| launch_page(&report, &account, true), output);
+        });
+    }
     let report = launch(client, local, options, &recorder).await;
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    context.on_interrupt(|_| ());
+    if !options.dry_run {
+        context.on_interrupt(|_| ());
+    }
     (report, recorder.seen())
 }
 
