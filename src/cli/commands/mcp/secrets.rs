@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::text::without_passwords;
 
 /// Files beside those that deploys protect, in `.gitignore` syntax.
-const SECRET_FILES: [&str; 25] = [
+const SECRET_FILES: [&str; 28] = [
     // Of `pya` itself: notes of deploys and jobs, and the agent with the variables of the site.
     ".pya/",
     ".git/",
@@ -18,11 +18,14 @@ const SECRET_FILES: [&str; 25] = [
     ".gnupg/",
     ".aws/",
     ".config/",
+    ".docker/",
+    ".kube/",
     ".netrc",
     ".pgpass",
     ".my.cnf",
     ".mylogin.cnf",
     ".pypirc",
+    ".npmrc",
     ".git-credentials",
     ".htpasswd",
     "*_history",
@@ -34,14 +37,30 @@ const SECRET_FILES: [&str; 25] = [
     "id_dsa*",
     "id_ecdsa*",
     "id_ed25519*",
-    "*secret*.*",
+    "*secret*",
     "*credential*",
     "*.dump",
 ];
 
 /// What the name of a secret contains.
-const SECRET_WORDS: [&str; 8] =
-    ["secret", "password", "passwd", "token", "api_key", "apikey", "private_key", "access_key"];
+const SECRET_WORDS: [&str; 8] = ["secret", "password", "passwd", "passphrase", "token", "apikey", "_pass", ANY_KEY];
+
+/// What the name of a key ends with, and the names of keys that are none.
+const ANY_KEY: &str = "_key";
+const PLAIN_KEYS: [&str; 12] = [
+    "cache_key",
+    "dict_key",
+    "foreign_key",
+    "group_key",
+    "lookup_key",
+    "natural_key",
+    "partition_key",
+    "primary_key",
+    "public_key",
+    "publishable_key",
+    "row_key",
+    "sort_key",
+];
 
 /// Which paths are refused.
 pub struct Rules {
@@ -101,6 +120,10 @@ fn assigns_secret(line: &str, next: &str, is_code: bool) -> bool {
     // Byte for byte as long as the line.
     let lower = line.to_ascii_lowercase();
     SECRET_WORDS.iter().flat_map(|word| lower.match_indices(word)).any(|(at, word)| {
+        let name = &lower[..at + word.len()];
+        if word == ANY_KEY && PLAIN_KEYS.iter().any(|plain| name.ends_with(plain)) {
+            return false;
+        }
         let rest = line[at + word.len()..].trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
         let rest = rest.trim_start_matches(['"', '\'', ']', ' ', '\t']);
         let is_call = lower.contains("setdefault(") && rest.starts_with(',');
@@ -130,26 +153,53 @@ fn has_literal(value: &str) -> bool {
             '[' | '{' if matches!(before, '=' | ':') => return false,
             '[' | '{' => (before, rest) = ('[', inside),
             _ => {
-                let end = inside.find(quote).unwrap_or(inside.len());
+                let triple = quote.to_string().repeat(3);
+                let is_triple = rest[at..].starts_with(&triple);
+                let mark = if is_triple { &triple[..] } else { &triple[..1] };
+                let inside = &rest[at + mark.len()..];
+                let end = inside.find(mark);
                 let is_value = matches!(before, '=' | ':' | ',') || gap.ends_with("or");
-                if is_value && !inside[..end].is_empty() {
+                // What three quotes begin may go on in the next line.
+                let is_empty = inside[..end.unwrap_or(inside.len())].is_empty() && (end.is_some() || !is_triple);
+                if is_value && !is_empty {
                     return true;
                 }
-                (before, rest) = (quote, inside.get(end + 1..).unwrap_or_default());
+                let rest_from = end.map_or(inside.len(), |end| end + mark.len());
+                (before, rest) = (quote, &inside[rest_from..]);
             }
         }
     }
     false
 }
 
-/// Whether a line of a file that is no code is `NAME=value` or `name: value`, with one word for each.
+/// Whether a line of a file that is no code has `NAME=value` or is `name: value`. A value after a colon is one word, since
+/// sentences have colons too.
 fn is_bare(line: &str, value: &str) -> bool {
-    let name =
-        line[..line.len() - value.len()].trim_start().trim_start_matches("export ").trim_end_matches(['=', ':', ' ']);
-    let value = value.trim();
-    let is_word =
-        |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "(){}[]<>$".contains(c));
-    is_word(name) && is_word(value)
+    let before = &line[..line.len() - value.len()];
+    let name = before.trim_end_matches(['=', ':']);
+    let (value, is_set) = (value.trim(), before.ends_with('='));
+    let name = match name.split_whitespace().next_back() {
+        // As in `web: NAME=value command` and `ENV NAME=value`.
+        Some(last) if is_set && name.ends_with(last) => last,
+        _ => name.trim().trim_start_matches("- ").trim_start_matches("export "),
+    };
+    let is_name = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || "(){}[]<>$".contains(c));
+    let is_one = is_set || !value.contains(char::is_whitespace);
+    is_name && is_one && !is_no_value(value)
+}
+
+/// Whether a value is nothing, a reference to what is elsewhere, a place for it, or the beginning of a list.
+fn is_no_value(value: &str) -> bool {
+    let is_variable =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    let is_brackets = value.chars().all(|c| "(){}[],".contains(c));
+    // `${NAME:-value}` has a value of its own.
+    let is_reference = value.starts_with("${") && ![":-", ":="].iter().any(|default| value.contains(default))
+        || value.starts_with("$(") && value.ends_with(')')
+        || value.starts_with("{{")
+        || value.starts_with('<')
+        || value.strip_prefix('$').is_some_and(is_variable);
+    is_brackets || is_reference
 }
 
 #[cfg(test)]
@@ -177,6 +227,10 @@ mod tests {
             "/home/me/.pya/0123/manifest-1.json",
             "/home/me/.bash_history",
             "/home/me/mysite/secrets.toml",
+            "/home/me/mysite/client_secret",
+            "/home/me/.docker/config.json",
+            "/home/me/.kube/config",
+            "/home/me/mysite/.npmrc",
             "/home/me/mysite/.git/config",
             "/tmp/key.pem",
         ] {
@@ -202,12 +256,31 @@ mod tests {
             "AWS_ACCESS_KEY_ID = 'AKIA'",
             "connect(password=\"x\")",
             "SECRET_KEY = (\n    \"django-insecure-x\"\n)",
+            "SECRET_KEY = \"\"\"x\"\"\"",
+            "SECRET_KEY = \"\"\"",
+            "STRIPE_KEY = 'sk_live_x'",
+            "EMAIL_PASS = 'x'",
+            "PASSPHRASE = 'x'",
             "DATABASE = 'postgres://me:hunter2@db/x'",
             "-----BEGIN RSA PRIVATE KEY-----",
         ] {
             assert!(refuse_content(&path("/a.py"), line).is_some(), "{line}");
         }
-        for line in ["SECRET_KEY=abc", "export API_TOKEN=abc", "password = hunter2", "password: hunter2"] {
+        for line in [
+            "SECRET_KEY=abc",
+            "SECRET_KEY=dj-a$b(c",
+            "SECRET_KEY = $a(b)",
+            "export API_TOKEN=abc",
+            "web: SECRET_KEY=dj-a$b(c gunicorn mysite.wsgi",
+            "ENV DB_PASS=abc",
+            "    - DB_PASSWORD=abc",
+            "- token: abc",
+            "TOKEN=${TOKEN:-abc}",
+            "password = hunter2",
+            "password = two words",
+            "password: hunter2",
+            "passphrase: hunter2",
+        ] {
             assert!(refuse_content(&path("/a.ini"), line).is_some(), "{line}");
         }
     }
@@ -227,10 +300,25 @@ mod tests {
             "if token == \"x\":",
             "    token = request.POST[\"token\"]",
             "path(\"password_reset/\", views.reset)",
+            "SECRET_KEY = \"\"\"\"\"\"",
+            "id = models.UUIDField(primary_key=True, default='x')",
+            "sorted(rows, key=lambda row: row[\"name\"])",
+            "cache_key = f\"user-{number}\"",
         ] {
             assert_eq!(refuse_content(&path("/a.py"), line), None, "{line}");
         }
-        for line in ["Password: choose a long one", "token: ${TOKEN}", "# the password\n"] {
+        for line in [
+            "Password: choose a long one",
+            "token: ${TOKEN}",
+            "token: ${{ secrets.TOKEN }}",
+            "TOKEN=$(cat file)",
+            "TOKEN=$API_TOKEN",
+            "TOKEN=<your token>",
+            "\"tokens\": {",
+            "<a href=?token={{ token }}>",
+            "    number = models.IntegerField(primary_key=True)",
+            "# the password\n",
+        ] {
             assert_eq!(refuse_content(&path("/a.md"), line), None, "{line}");
         }
     }
