@@ -72,15 +72,16 @@ impl NamedAccount {
         Ok(Account { host, user, token, source })
     }
 
-    /// The account with the token that `pya login` kept.
+    /// The account with the token that `pya login` kept; `None` if it kept none for it.
     ///
     /// # Errors
-    /// `Config` if there is none, or more than one.
-    pub fn logged_in(&self, output: &Output) -> Result<Account> {
+    /// `Config` if there is more than one, or the token cannot be read.
+    pub fn logged_in(&self, output: &Output) -> Result<Option<Account>> {
         let found = block_in_place(|| Handle::current().block_on(find(self, output)))?;
-        let Some((login, token)) = found else { return Err(not_logged_in()?) };
-        let Login { host, user, place } = login;
-        Ok(Account { host, user, token, source: TokenSource::Login(place) })
+        Ok(found.map(|(login, token)| {
+            let Login { host, user, place } = login;
+            Account { host, user, token, source: TokenSource::Login(place) }
+        }))
     }
 
     /// The host that is named, else the service's.
@@ -93,7 +94,10 @@ impl NamedAccount {
 }
 
 /// Says how to give a token, and which logins do not count here.
-fn not_logged_in() -> Result<Error> {
+///
+/// # Errors
+/// `Config` if the list of logins cannot be read.
+pub fn not_logged_in() -> Result<Error> {
     let names: Vec<String> = login::logins()?.iter().map(Login::to_string).collect();
     let others = if names.is_empty() {
         String::new()

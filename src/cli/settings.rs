@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::account::{Account, NamedAccount, TokenSource, missing_user};
+use super::account::{Account, NamedAccount, TokenSource, missing_user, not_logged_in};
 use super::options::{self, Global};
 use super::output::Output;
 use super::paths::{home, remote_path};
@@ -166,7 +166,19 @@ impl<'a> Settings<'a> {
     /// # Errors
     /// As for [`Self::account`].
     pub fn client(&self) -> Result<Client> {
-        let Account { host, user, token, .. } = self.account()?;
+        self.client_of(self.account()?)
+    }
+
+    /// The same; `None` if no token is configured anywhere.
+    ///
+    /// # Errors
+    /// As for [`Self::account`], but for a missing token.
+    pub fn client_if_any(&self) -> Result<Option<Client>> {
+        self.account_if_any()?.map(|account| self.client_of(account)).transpose()
+    }
+
+    fn client_of(&self, account: Account) -> Result<Client> {
+        let Account { host, user, token, .. } = account;
         if let Some(named) = &self.table.site_url {
             BaseUrl::check_site_named_by_file(named, &user, &self.domains())?;
         }
@@ -185,16 +197,24 @@ impl<'a> Settings<'a> {
     /// # Errors
     /// `Config` if user or token are missing or malformed, or the table names a host that it may not name.
     pub fn account(&self) -> Result<Account> {
+        match self.account_if_any()? {
+            Some(account) => Ok(account),
+            None => Err(not_logged_in()?),
+        }
+    }
+
+    /// The same; `None` if no token is configured anywhere.
+    fn account_if_any(&self) -> Result<Option<Account>> {
         let named = self.named()?;
         if let Some(path) = &self.global.token_file {
-            return named.with(Token::new(&read_token(path)?)?, TokenSource::Option);
+            return named.with(Token::new(&read_token(path)?)?, TokenSource::Option).map(Some);
         }
         match &self.environment.token {
             Some(token) => {
                 let token = Token::new(token).map_err(|error| {
                     Error::config(format!("{error}. Set {} or give --token-file FILE", Environment::TOKEN))
                 })?;
-                named.with(token, TokenSource::Environment)
+                named.with(token, TokenSource::Environment).map(Some)
             }
             None => named.logged_in(self.output),
         }

@@ -30,7 +30,7 @@ pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
     }
     let settings = context.settings()?;
     let client = settings.client()?;
-    let (place, log) = fetch(&client, &settings.domains(), domain, kind).await?;
+    let (place, log) = fetch(&client, &settings.domains(), domain, kind, None).await?;
     let text = String::from_utf8_lossy(&log);
     let shown = last_lines(&text, args.lines);
     context.output.content(shown, &json!({ "log": place.as_str(), "lines": shown.lines().collect::<Vec<_>>() }));
@@ -46,12 +46,13 @@ pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
 /// The log of a site, of the configured or only one if no `domain` is given, and where it is.
 ///
 /// # Errors
-/// `Config` if there are several sites, or none; as the service answers.
+/// `Config` if there are several sites, or none, or the log has more than `most` bytes; as the service answers.
 pub async fn fetch(
     client: &Client,
     configured: &[String],
     domain: Option<&str>,
     kind: LogKind,
+    most: Option<usize>,
 ) -> Result<(RemotePath, Vec<u8>)> {
     let domain = match domain {
         Some(domain) => domain.to_owned(),
@@ -64,7 +65,7 @@ pub async fn fetch(
         LogKind::Server => "server",
     };
     let place = RemotePath::parse(&format!("/var/log/{domain}.{kind}.log"))?;
-    let log = read(client, &place).await;
+    let log = read(client, &place, most).await;
     client.persist_budget();
     Ok((place, log?))
 }
@@ -104,9 +105,19 @@ pub async fn default_domain(configured: &[String], client: &Client) -> Result<St
     }
 }
 
-async fn read(client: &Client, place: &RemotePath) -> Result<Vec<u8>> {
-    match client.read_file(place).await {
+async fn read(client: &Client, place: &RemotePath, most: Option<usize>) -> Result<Vec<u8>> {
+    let content = match most {
+        Some(most) => client.read_file_at_most(place, most).await,
+        None => client.read_file(place).await,
+    };
+    match content {
         Ok(content) => Ok(content.into()),
+        Err(error) if most.is_some() && error.kind() == ErrorKind::Decode => {
+            let why = error.chain();
+            Err(Error::config(format!(
+                "{place} may be too long to be read here; \"pya logs\" has no such limit: {why}"
+            )))
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let logs = client.list_dir(&RemotePath::parse("/var/log")?).await?;
             let logs: Vec<String> =

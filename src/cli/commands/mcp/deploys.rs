@@ -11,6 +11,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::arguments::{OfApply, OfPlan};
 use super::reads::{Cut, cost};
+use super::untrusted::Veil;
 use crate::cli::args::Deploy;
 use crate::cli::commands::deploy::options;
 use crate::cli::commands::project::Prepared;
@@ -79,7 +80,7 @@ impl Deploys {
     ///
     /// # Errors
     /// As for [`Self::plan`], before anything is changed.
-    pub async fn apply(&self, wanted: &OfApply, context: &Context) -> Result<Answer> {
+    pub async fn apply(&self, wanted: &OfApply, context: &Context, veil: &Veil) -> Result<Answer> {
         let Some(Planned { digest, asked }) = self.lock().take_if(|planned| planned.digest == wanted.digest) else {
             return Ok(Answer::Refusal(
                 "nothing was done: this is not the digest of the last plan, or that was applied already. Call plan_deploy \
@@ -98,7 +99,7 @@ impl Deploys {
         let Ready { prepared, diff, options, .. } = &ready;
         let report = crate::deploy::deploy(&prepared.project, diff, options, Arc::new(()), &Recorder::default()).await;
         prepared.project.client.persist_budget();
-        Ok(reported(&report?))
+        Ok(reported(&report?, veil))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Planned>> {
@@ -171,7 +172,7 @@ fn steps(options: &DeployOptions) -> Vec<String> {
     requirements.into_iter().chain(collectstatic).collect()
 }
 
-fn reported(report: &DeployReport) -> Answer {
+fn reported(report: &DeployReport, veil: &Veil) -> Answer {
     let steps: Vec<_> = report
         .steps
         .iter()
@@ -180,7 +181,8 @@ fn reported(report: &DeployReport) -> Answer {
                 "step": step.step,
                 "ok": step.ok,
                 "exit_status": step.exit_status,
-                "output": cut(&step.output, MOST_OUTPUT),
+                // Masked before it is cut: half a secret is not recognised.
+                "output": cut(&veil.over(&step.output), MOST_OUTPUT),
             })
         })
         .collect();

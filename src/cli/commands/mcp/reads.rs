@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::arguments::{Nothing, OfCat, OfLogs, OfLs};
 use super::secrets;
+use super::untrusted::Veil;
 use crate::cli::args::{self, Diff, Verify};
 use crate::cli::commands::diff::{Comparison, compare};
 use crate::cli::commands::project::remote;
@@ -25,6 +26,12 @@ const MOST_HISTORY: usize = 20;
 
 /// The longest text of the account that is shown, in bytes.
 const MOST_BYTES: usize = 64 << 10;
+
+/// So much more is read of a file than is shown, for the end of a secret that is cut: half of one is not recognised.
+const MARGIN: usize = 4 << 10;
+
+/// The longest log that is read, since the service only has whole files.
+const LONGEST_LOG: usize = 32 << 20;
 
 pub async fn status(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
     let (_, document) = status_command::look(&args::Status::default(), context).await?;
@@ -103,13 +110,14 @@ pub async fn doctor(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
     Ok(Answer::Document(diagnosis.document()))
 }
 
-pub async fn logs(wanted: OfLogs, context: &Context) -> Result<Answer> {
+pub async fn logs(wanted: OfLogs, context: &Context, veil: &Veil) -> Result<Answer> {
     let settings = context.settings()?;
     let (client, domain) = (settings.client()?, wanted.domain.as_deref());
-    let (place, log) = logs_command::fetch(&client, &settings.domains(), domain, wanted.kind()).await?;
+    let most = Some(LONGEST_LOG);
+    let (place, log) = logs_command::fetch(&client, &settings.domains(), domain, wanted.kind(), most).await?;
     let text = String::from_utf8_lossy(&log);
-    let lines = logs_command::last_lines(&text, wanted.lines());
-    let shown = end_of(lines, MOST_BYTES);
+    let lines = veil.over(logs_command::last_lines(&text, wanted.lines()));
+    let shown = end_of(&lines, MOST_BYTES);
     let is_cut = shown.len() < lines.len();
     Ok(Answer::Text { about: json!({ "log": place.as_str(), "is_cut": is_cut }), text: shown.to_owned() })
 }
@@ -128,7 +136,7 @@ pub async fn ls(wanted: OfLs, context: &Context) -> Result<Answer> {
     Ok(Answer::Document(json!({ "path": path.as_str(), "entries": shown, "cut": cut })))
 }
 
-pub async fn cat(wanted: OfCat, context: &Context) -> Result<Answer> {
+pub async fn cat(wanted: OfCat, context: &Context, veil: &Veil) -> Result<Answer> {
     let settings = context.settings()?;
     let client = settings.client()?;
     let path = remote_path(&wanted.path, client.user())?;
@@ -137,17 +145,20 @@ pub async fn cat(wanted: OfCat, context: &Context) -> Result<Answer> {
     if let Some(reason) = rules.refuse_path(&path, &home(client.user())?) {
         return Ok(Answer::Refusal(format!("{path} is not shown: {reason}")));
     }
-    let head = client.read_head(&path, MOST_BYTES + 1).await;
+    let head = client.read_head(&path, MOST_BYTES + MARGIN).await;
     client.persist_budget();
     let head = head?;
-    let is_cut = head.len() > MOST_BYTES;
-    let Some(text) = text_of(&head[..head.len().min(MOST_BYTES)], is_cut) else {
+    let is_part = head.len() >= MOST_BYTES + MARGIN;
+    let Some(text) = text_of(&head, is_part) else {
         return Ok(Answer::Refusal(format!("{path} is not shown: it is not text")));
     };
     if let Some(reason) = secrets::refuse_content(&path, text) {
         return Ok(Answer::Refusal(format!("{path} is not shown: {reason}")));
     }
-    Ok(Answer::Text { about: json!({ "path": path.as_str(), "is_cut": is_cut }), text: text.to_owned() })
+    let text = veil.over(text);
+    let shown = beginning_of(&text, MOST_BYTES);
+    let is_cut = is_part || shown.len() < text.len();
+    Ok(Answer::Text { about: json!({ "path": path.as_str(), "is_cut": is_cut }), text: shown.to_owned() })
 }
 
 /// The bytes as text, if they are. Of one that was cut, the last character may be incomplete.
@@ -160,6 +171,15 @@ fn text_of(bytes: &[u8], is_cut: bool) -> Option<&str> {
         Err(_) => return None,
     };
     (!text.contains('\0')).then_some(text)
+}
+
+/// The beginning of a text, of at most so many bytes.
+fn beginning_of(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// The end of a text, of at most so many bytes.
@@ -204,6 +224,7 @@ mod tests {
             (None, None, None)
         );
         assert_eq!((end_of("xüy", 2), end_of("xüy", 3), end_of("x", 9)), ("y", "üy", "x"));
+        assert_eq!((beginning_of("xüy", 2), beginning_of("xüy", 3), beginning_of("x", 9)), ("x", "xü", "x"));
     }
 
     #[test]

@@ -24,9 +24,13 @@ pub struct Veil {
 }
 
 impl Veil {
-    /// For the account that holds now.
-    pub fn new(context: &Context) -> Self {
-        Self { client: context.settings().and_then(|settings| settings.client()).ok() }
+    /// For the account that holds now. It is made before anything is read of the account: what is read then is never shown
+    /// without it.
+    ///
+    /// # Errors
+    /// Whatever keeps it from knowing the token, unless none is configured at all.
+    pub fn new(context: &Context) -> Result<Self> {
+        Ok(Self { client: context.settings()?.client_if_any()? })
     }
 
     /// A text without secrets and without what cannot be seen.
