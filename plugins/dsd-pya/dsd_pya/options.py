@@ -11,7 +11,7 @@ from django_simple_deploy.management.commands.utils.command_errors import DSDCom
 
 from . import messages
 
-REGIONS = {"": None, "us": None, "eu": "eu.pythonanywhere.com"}
+REGIONS = {"": None, "us": "www.pythonanywhere.com", "eu": "eu.pythonanywhere.com"}
 
 
 @dataclass(frozen=True)
