@@ -174,6 +174,12 @@ def test_every_command_that_is_named_exists(page):
         assert [option for option in options if option not in known] == [], line
 
 
+@pytest.mark.parametrize("page", [Page(README), *pages()], ids=str)
+def test_every_link_has_a_text(page):
+    """The documentation site fills in the title of the other page; where the files are read themselves nothing shows."""
+    assert re.findall(r"(?<!!)\[\s*\]\([^)]*\)", page.text) == []
+
+
 @pytest.mark.parametrize("page", [page for page in pages() if page.path != TUTORIAL], ids=str)
 def test_what_sets_a_variable_in_bash_is_shown_for_powershell(page):
     """A variable that is set for one command counts, too. The tutorial refers to the page on installing."""
