@@ -42,6 +42,7 @@ def test_without_a_user_or_a_domain_both_are_named(lonely):
     [
         (["--region", "mars"], "--region is us or eu on PythonAnywhere, and not mars"),
         (["--region", "eu", "--host", "eu.pythonanywhere.com"], "give one of them"),
+        (["--region", "us", "--host", "eu.pythonanywhere.com"], "give one of them"),
         (["--env-file", "missing.env"], "there is no file missing.env"),
         (["--domain", "https://a.b/"], "https://a.b/"),
     ],
@@ -61,6 +62,12 @@ def test_regions_projects_domains_and_settings_reach_the_table(lonely):
     assert {'user = "me"', 'host = "eu.pythonanywhere.com"', 'project = "shop"'} <= set(table)
     assert 'domain = "me.eu.pythonanywhere.com"' in table
     assert "from mysite.live import *" in (lonely.root / "mysite" / "settings_pythonanywhere.py").read_text()
+
+
+def test_a_region_that_is_typed_wins_over_the_environment(lonely):
+    lonely.environment["PYTHONANYWHERE_SITE"] = "eu.pythonanywhere.com"
+    lonely.deploy("--user", "me", "--region", "us")
+    assert 'domain = "me.pythonanywhere.com"' in (lonely.root / "pyproject.toml").read_text().splitlines()
 
 
 def test_a_project_below_the_folder_of_git_is_found(tmp_path):
