@@ -176,7 +176,7 @@ def test_every_command_that_is_named_exists(page):
 
 @pytest.mark.parametrize("page", [Page(README), *pages()], ids=str)
 def test_every_link_has_a_text(page):
-    """The documentation site fills in the title of the other page; where the files are read themselves nothing shows."""
+    """The documentation site fills in the title of the other page; on GitHub, where a file is read, nothing shows."""
     assert re.findall(r"(?<!!)\[\s*\]\([^)]*\)", page.text) == []
 
 
