@@ -8,7 +8,7 @@ use super::local::{self, LocalPlan};
 use super::note::{self, LaunchNote};
 use super::report::LaunchRecorder;
 use super::steps::{self, Files};
-use super::survey::{SeenHost, Survey, pythons};
+use super::survey::{SeenHost, Survey, pythons, read_wsgi};
 use crate::client::{Client, RemotePath};
 use crate::deploy::{ExecutorChoice, ExecutorOptions, Project, StateFolder};
 use crate::error::{Error, Result};
@@ -26,6 +26,8 @@ pub(super) async fn prepare<'a>(
     let (remote_root, folder) = folders(client, local, options, recorder)?;
     let asks_python = options.python.is_some() || local.project.python.is_some();
     let survey = match options.seen.as_ref().and_then(SeenHost::fresh) {
+        // Making the web app overwrites the file, which somebody may have written since.
+        Some(survey) if survey.web_app.is_none() => Survey { wsgi: read_wsgi(client, &local.domain).await?, ..survey },
         Some(survey) => survey,
         None => Survey::read(client, &local.domain, &remote_root, &folder, false).await?,
     };

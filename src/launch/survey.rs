@@ -73,16 +73,7 @@ impl Survey {
         if let Some(app) = &web_app {
             check_served(app, domain)?;
         }
-        let file = wsgi_file(domain)?;
-        let wsgi = match client.read_file_at_most(&file, MOST_BYTES).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            content => Some(String::from_utf8(content?.into()).map_err(|_| {
-                Error::config(format!(
-                    "{file} is not UTF-8: save it as UTF-8, or replace it ({})",
-                    Setting::ReplaceWsgi
-                ))
-            })?),
-        };
+        let wsgi = read_wsgi(client, domain).await?;
         let note = LaunchNote::read(client, folder).await?.filter(|note| note.domain == domain && web_app.is_some());
         if note.is_none() {
             check_folder(client, remote_root, folder).await?;
@@ -96,6 +87,18 @@ impl Survey {
     pub fn field(&self, name: &str) -> &str {
         self.web_app.as_ref().and_then(|app| app[name].as_str()).unwrap_or_default()
     }
+}
+
+/// The text of the WSGI file; `None` if there is none.
+pub(super) async fn read_wsgi(client: &Client, domain: &str) -> Result<Option<String>> {
+    let file = wsgi_file(domain)?;
+    let content = match client.read_file_at_most(&file, MOST_BYTES).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        content => content?,
+    };
+    String::from_utf8(content.into()).map(Some).map_err(|_| {
+        Error::config(format!("{file} is not UTF-8: save it as UTF-8, or replace it ({})", Setting::ReplaceWsgi))
+    })
 }
 
 /// Refuses a web app that nobody would see.

@@ -139,6 +139,17 @@ def test_at_a_terminal_it_asks_once_and_looks_at_the_host_once(pya, host, tmp_pa
         terminal.end(2)
     assert "[tool.pythonanywhere]" in terminal.asked
     assert count_writes((request.method, request.path) for request in host.requests) == 0
+    # What is written while somebody reads the plan is seen before the web app overwrites it.
+    wsgi = Path(host.root) / f"var/www/{host.user}_pythonanywhere_com_wsgi.py"
+    with Terminal(pya, *words) as terminal:
+        terminal.wait_for("Launch it? [y/N]")
+        write(wsgi.parent, {wsgi.name: "import mine\n"})
+        terminal.answer("Launch it? [y/N]", "y")
+        terminal.end(2)
+    assert "--replace-wsgi" in terminal.shown
+    assert wsgi.read_text() == "import mine\n"
+    assert count_writes((request.method, request.path) for request in host.requests) == 0
+    wsgi.unlink()
     host.clear_requests()
     with Terminal(pya, *words) as terminal:
         terminal.answer("Launch it? [y/N]", "y")
@@ -147,8 +158,8 @@ def test_at_a_terminal_it_asks_once_and_looks_at_the_host_once(pya, host, tmp_pa
         assert f"launched; {len(host.requests)} requests" in terminal.end()
     assert page(host) == (200, "Hello from Flask")
     asked = [f"{request.method} {request.path.split(f'/user/{host.user}/')[1]}" for request in host.requests]
-    once = ["GET webapps/", "GET default_python3_version/", "GET files/path/var/www/demo_pythonanywhere_com_wsgi.py"]
-    assert [asked[: asked.index("POST webapps/")].count(request) for request in once] == [1, 1, 1], asked
+    looks = ["GET webapps/", "GET default_python3_version/", "GET files/path/var/www/demo_pythonanywhere_com_wsgi.py"]
+    assert [asked[: asked.index("POST webapps/")].count(request) for request in looks] == [1, 1, 2], asked
 
 
 def test_a_superuser_is_made_once(pya, host, tmp_path, monkeypatch):
