@@ -141,9 +141,10 @@ def test_included_files_and_constraints_count(host):
     for version in ("1.0", "2.0"):
         host.wheel("shop", version)
         host.wheel("basket", version)
-    (host.root / "requirements").mkdir()
-    host.ask_for("-r requirements/base.txt", "-c limits.txt", "basket")
-    (host.root / "requirements" / "base.txt").write_text("-r base.txt\nsh\\\nop\n")
+    # Quoted, as a shell would have it.
+    (host.root / "its requirements").mkdir()
+    host.ask_for("-r 'its requirements/base.txt'", "-c limits.txt", "basket")
+    (host.root / "its requirements" / "base.txt").write_text("-r base.txt\nsh\\\nop\n")
     (host.root / "limits.txt").write_text("shop<2\n")
     receipt = host.install()
     assert receipt["state"] == "done", receipt["error"]

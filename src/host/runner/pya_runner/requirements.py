@@ -30,7 +30,7 @@ OPTIONS = re.compile(
     r"|--only-binary)[=\s]\s*[^\s-]\S*)(?:\s+|$))+"
 )
 PLACE = re.compile(r"((?:-f|--find-links)[=\s]\s*)(\S+)")
-FILE = re.compile(r"(-r|--requirement|-c|--constraint)[=\s]?\s*([^\s-]\S*)")
+FILE = re.compile(r"(-r|--requirement|-c|--constraint)[=\s]?\s*(?:'([^']+)'|([^\s'-]\S*))")
 
 
 def requirements(job):
@@ -88,7 +88,10 @@ class Listed:
             line = re.sub(r"(^|\s)#.*", "", line).strip()
             name, file = REQUIREMENT.fullmatch(line), FILE.fullmatch(line)
             if file and "://" not in line and "$" not in line:
-                is_constraint, place = "c" in file.group(1), os.path.join(os.path.dirname(path), file.group(2))
+                is_constraint, place = (
+                    "c" in file.group(1),
+                    os.path.join(os.path.dirname(path), file.group(2) or file.group(3)),
+                )
                 if is_constraint:
                     self.files.append('-c "%s"' % place)
                 self.read(place, is_constraint)
@@ -112,7 +115,7 @@ class Installation:
         self.path, self.key = os.path.join(self.folder, "progress.json"), [listed.digest.hexdigest(), note]
         self.printed = os.path.join(job.work, "output")
         self.environment = dict(environment_of(job), PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
-        self.environment.update(PIP_NO_COLOR="1", PIP_CACHE_DIR=self.cache)
+        self.environment.update(PIP_NO_COLOR="1", PIP_PROGRESS_BAR="off", PIP_CACHE_DIR=self.cache)
         self.progress = None
 
     def run(self):
