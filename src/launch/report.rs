@@ -53,6 +53,17 @@ pub struct StepRecord {
     pub detail: String,
 }
 
+impl StepRecord {
+    /// Whether what the step is for is there now. The account and the page are only looked at.
+    fn is_in_place(&self) -> bool {
+        match self.state {
+            StepState::Done => !matches!(self.step, "account" | "page"),
+            StepState::Skipped => self.step != "project",
+            StepState::Running | StepState::Planned | StepState::Failed => false,
+        }
+    }
+}
+
 /// What a launch did.
 #[derive(Debug, Clone, Default)]
 pub struct LaunchReport {
@@ -89,12 +100,11 @@ impl LaunchReport {
     #[must_use]
     pub fn error_message(&self) -> Option<String> {
         let (step, error) = (self.failed_step?, self.error.as_ref()?);
-        let done: Vec<&str> = self
-            .steps
-            .iter()
-            .filter(|record| matches!(record.state, StepState::Done | StepState::Skipped))
-            .map(|record| record.step)
-            .collect();
+        let done: Vec<&str> =
+            self.steps.iter().filter(|record| record.is_in_place()).map(|record| record.step).collect();
+        if done.is_empty() && self.dry_run {
+            return Some(format!("{step}: {error}\nnothing was changed"));
+        }
         let stands =
             if done.is_empty() { "nothing was changed".to_owned() } else { format!("in place: {}", done.join(", ")) };
         Some(format!("{step}: {error}\n{stands}. Launch it again to go on from there"))
@@ -217,5 +227,28 @@ fn advice(error: &Error) -> String {
         }
         _ if error.status() == Some(INSUFFICIENT_STORAGE) => format!(". {FREE_SPACE}"),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_only_looked_at_is_not_in_place() {
+        let message = |steps: &[(&'static str, StepState)], dry_run| {
+            let recorder = LaunchRecorder::new(Arc::new(()));
+            recorder.lock().dry_run = dry_run;
+            for (step, state) in steps {
+                recorder.tell(step, *state, "");
+            }
+            recorder.fail("website", &Error::config("no"));
+            recorder.report().error_message().unwrap()
+        };
+        let looked = [("account", StepState::Done), ("project", StepState::Skipped)];
+        assert_eq!(message(&looked, false), "website: no\nnothing was changed. Launch it again to go on from there");
+        assert_eq!(message(&looked, true), "website: no\nnothing was changed");
+        let changed = [("account", StepState::Done), ("files", StepState::Done), ("requirements", StepState::Skipped)];
+        assert!(message(&changed, false).contains("\nin place: files, requirements. Launch it again"));
     }
 }
