@@ -61,6 +61,7 @@ pub enum Setting {
     SetEnv,
     Settings,
     SiteUrl,
+    Superuser,
     Virtualenv,
     Wsgi,
     Yes,
@@ -68,7 +69,7 @@ pub enum Setting {
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::AllowLfsPointers,
         Self::AllowTasks,
         Self::Asgi,
@@ -95,6 +96,7 @@ impl Setting {
         Self::SetEnv,
         Self::Settings,
         Self::SiteUrl,
+        Self::Superuser,
         Self::Virtualenv,
         Self::Wsgi,
         Self::Yes,
@@ -130,6 +132,7 @@ impl Setting {
             Self::SetEnv => ("env=", "--set-env"),
             Self::Settings => ("settings=", "--settings"),
             Self::SiteUrl => ("site_url=", "--site-url"),
+            Self::Superuser => ("superuser=", "--superuser"),
             Self::Virtualenv => ("virtualenv=", "--virtualenv"),
             Self::Wsgi => ("wsgi=", "--wsgi"),
             Self::Yes => ("yes=True", "--yes"),

@@ -16,7 +16,7 @@ use super::report::{LaunchRecorder, StepState};
 use super::steps::{self, Files, Outcome, looked, step};
 use super::survey::{Survey, check_folder, pythons};
 use crate::client::{Client, RemotePath};
-use crate::deploy::{ExecutorOptions, Project, install_requirements, make_virtualenv};
+use crate::deploy::{ExecutorOptions, Project, install_requirements};
 use crate::digest::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::host_time;
@@ -37,11 +37,12 @@ pub(super) async fn launch(
     options: &LaunchOptions,
     recorder: &LaunchRecorder,
 ) -> Option<()> {
+    looked(recorder, "superuser", refuse_superuser(local, options))?;
     recorder.tell("account", StepState::Running, "");
     let seen = looked(recorder, "account", look(client, local, options, recorder).await)?;
     let mut site = WebsiteLaunch { command: command(&seen, application), website: seen.1, launch: seen.0 };
-    looked(recorder, "website", site.check())?;
     recorder.tell("account", StepState::Done, format!("{} at {}", client.user(), client.host().authority()));
+    looked(recorder, "website", site.check())?;
     if options.dry_run {
         let files = looked(recorder, "files", steps::compare(&site.launch).await)?;
         return site.tell_plan(&files);
@@ -76,6 +77,42 @@ struct WebsiteLaunch<'a> {
     command: String,
 }
 
+/// Refuses a superuser: only the agent can make one without a terminal.
+fn refuse_superuser(local: &LocalPlan, options: &LaunchOptions) -> Result<()> {
+    if options.superuser.is_none() {
+        return Ok(());
+    }
+    Err(Error::config(format!(
+        "{} is served as a website, which has no agent to make a superuser with: launch it without one ({}), and run \"manage.py \
+         createsuperuser\" in a console on PythonAnywhere; or launch a WSGI application of the project ({})",
+        local.project.describe(),
+        Setting::Superuser,
+        Setting::Wsgi
+    )))
+}
+
+/// The websites of the account, if it can have any.
+async fn websites(client: &Client, local: &LocalPlan) -> Result<Vec<Value>> {
+    let error = match client.list_websites().await {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden) => error,
+        outcome => return outcome,
+    };
+    // A token of another account, or of the other system, is refused here too.
+    client.list_webapps().await?;
+    Err(Error::config(format!(
+        "{} is served as a website, which this account cannot have: a WSGI application of the project can be launched ({}): \
+         {}",
+        local.project.describe(),
+        Setting::Wsgi,
+        error.chain()
+    )))
+}
+
+/// Whether the last launch made the virtualenv, and no version of Python is asked for that it may not have.
+fn is_virtualenv_kept(survey: &Survey, options: &LaunchOptions, path: &str) -> bool {
+    options.python.is_none() && survey.note.as_ref().is_some_and(|note| note.virtualenv == path)
+}
+
 /// Reads what is on the host, and decides what everything is called.
 async fn look<'a>(
     client: &'a Client,
@@ -84,17 +121,8 @@ async fn look<'a>(
     recorder: &'a LaunchRecorder,
 ) -> Result<(Launch<'a>, Option<Value>)> {
     let domain = &local.domain;
-    let websites = client.list_websites().await.map_err(|error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::Forbidden => Error::config(format!(
-            "{} is served as a website, which this account cannot have: a WSGI application of the project can be launched \
-             ({}): {}",
-            local.project.describe(),
-            Setting::Wsgi,
-            error.chain()
-        )),
-        _ => error,
-    })?;
-    let website = websites
+    let website = websites(client, local)
+        .await?
         .into_iter()
         .find(|site| site["domain_name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(domain)));
     let home = RemotePath::parse("/home")?.join(client.user())?;
@@ -103,13 +131,17 @@ async fn look<'a>(
     if note.is_none() {
         check_folder(client, &remote_root, &folder).await?;
     }
-    let pythons = if note.is_none() { Some(pythons(client).await?) } else { None };
     // One that is there already tells that no web app has the domain.
     let apps = if website.is_none() { client.list_webapps().await? } else { Vec::new() };
     let others = apps.iter().filter_map(|app| app["domain_name"].as_str().map(str::to_lowercase)).collect();
-    let survey = Survey { others, note, pythons, ..Survey::default() };
-    let python = if survey.note.is_some() { String::new() } else { python_of(&survey, options, local)? };
+    let mut survey = Survey { others, note, ..Survey::default() };
     let name = virtualenv_of(&survey, options, local, home.as_str())?;
+    let path = format!("{home}/.virtualenvs/{name}");
+    let mut python = String::new();
+    if !is_virtualenv_kept(&survey, options, &path) {
+        survey.pythons = Some(pythons(client).await?);
+        python = python_of(&survey, options, local)?;
+    }
     let launch = Launch {
         client,
         local,
@@ -121,7 +153,7 @@ async fn look<'a>(
         folder,
         wsgi: String::new(),
         python,
-        virtualenv: (name.clone(), format!("{home}/.virtualenvs/{name}")),
+        virtualenv: (name, path),
         changes: 0,
         code_changed: false,
         inspected: None,
@@ -191,8 +223,8 @@ impl WebsiteLaunch<'_> {
             name.strip_prefix(SERVER)
                 .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-'))
         });
-        let own = format!("-r {}/{path}\n{SERVER}\n", self.launch.project.remote_root);
-        Ok((!has_server).then_some(own))
+        let place = quoted(&format!("{}/{path}", self.launch.project.remote_root));
+        Ok((!has_server).then(|| format!("-r {place}\n{SERVER}\n")))
     }
 
     fn digest(&self) -> Result<String> {
@@ -205,8 +237,12 @@ impl WebsiteLaunch<'_> {
         let Some(note) = self.launch.before() else { return Ok(false) };
         Ok(files.is_clean
             && note.deploy == files.deploy
-            && note.virtualenv == self.launch.virtualenv.1
+            && self.is_virtualenv_kept()
             && note.requirements == Some(self.digest()?))
+    }
+
+    fn is_virtualenv_kept(&self) -> bool {
+        is_virtualenv_kept(&self.launch.survey, self.launch.options, &self.launch.virtualenv.1)
     }
 
     /// Does all that is not so already.
@@ -229,20 +265,15 @@ impl WebsiteLaunch<'_> {
     }
 
     async fn make_virtualenv(&mut self) -> Result<Outcome> {
-        let launch = &mut self.launch;
-        let (name, path) = launch.virtualenv.clone();
-        launch.note.virtualenv.clone_from(&path);
-        if launch.before().is_some_and(|note| note.virtualenv == path) {
+        let path = self.launch.virtualenv.1.clone();
+        self.launch.note.virtualenv.clone_from(&path);
+        if self.is_virtualenv_kept() {
             return Ok(Outcome::skipped(path));
         }
-        if launch.python.is_empty() {
-            launch.survey.pythons = Some(pythons(launch.client).await?);
-            launch.python = python_of(&launch.survey, launch.options, launch.local)?;
-        }
-        let made = make_virtualenv(&launch.project, &launch.executors, &name, &launch.python).await?;
-        launch.code_changed |= made.created;
-        let words = format!("{path}, Python {}", launch.python);
-        Ok(if made.created { Outcome::done(words) } else { Outcome::skipped(words) })
+        let is_made = steps::make_virtualenv(&self.launch).await?;
+        self.launch.code_changed |= is_made;
+        let words = format!("{path}, Python {}", self.launch.python);
+        Ok(if is_made { Outcome::done(words) } else { Outcome::skipped(words) })
     }
 
     async fn install(&mut self) -> Result<Outcome> {
@@ -280,7 +311,7 @@ impl WebsiteLaunch<'_> {
                     return Err(error);
                 }
             }
-            Err(error) => {
+            Err(error) if steps::is_domain_refused(&error) => {
                 return Err(Error::config(format!(
                     "the website {domain} cannot be made: {}. A web app or another account may have the domain: give another \
                      one ({})",
@@ -288,7 +319,7 @@ impl WebsiteLaunch<'_> {
                     Setting::Domain
                 )));
             }
-            Ok(_) => {}
+            outcome => drop(outcome?),
         }
         Ok(Outcome::done(format!("{domain} runs {}", self.command)))
     }
@@ -304,7 +335,9 @@ impl WebsiteLaunch<'_> {
         for (path, _) in launch.local.writes() {
             plan("project", format!("write {path} here"));
         }
-        plan("virtualenv", format!("{}, Python {}, made by a task", launch.virtualenv.1, launch.python));
+        if !self.is_virtualenv_kept() {
+            plan("virtualenv", format!("{}, Python {}, made by a task", launch.virtualenv.1, launch.python));
+        }
         plan("files", format!("{} to {}", files.describe(), launch.project.remote_root));
         plan("requirements", format!("{}, with {SERVER}", launch.local.project.requirements.describe()));
         plan("website", format!("{} runs {}", launch.domain(), self.command));

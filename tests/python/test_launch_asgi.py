@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command import environment_of
 from launch_projects import write
-from launching import PIN, WRITES, Slow, count_writes, page, run, states
+from launching import PIN, PYTHON, WRITES, Slow, count_writes, page, run, states
 
 from pythonanywhere_api import Client
 from pythonanywhere_api.testing import Emulator
@@ -23,11 +23,11 @@ PROJECT = PIN | {
 # As far as the application above needs them.
 FASTAPI = """\
 class FastAPI:
-    def __init__(self, text):
-        self.text = text
+    def __init__(self, text, status=200):
+        self.text, self.status = text, status
 
     async def __call__(self, scope, receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
         await send({"type": "http.response.body", "body": self.text.encode()})
 """
 UVICORN = """\
@@ -128,12 +128,29 @@ def test_an_asgi_application_is_served_by_a_website(pya, host, client, root):
     assert again["ok"]
     assert count_writes(requests) == 0, requests
     assert len(requests) <= 8, requests
+    report, _ = run(pya, host, root, "--python", "3.99", "--dry-run", code=2)
+    assert "3.99" in report["error"]
+    # Another version of Python is refused rather than not heard.
+    other = next(version for version in ("3.12", "3.13") if version != PYTHON)
+    report, _ = run(pya, host, root, "--python", other, code=2)
+    assert report["failed_step"] == "virtualenv"
+    assert "~/.virtualenvs/site" in report["error"]
+    assert "--virtualenv" in report["error"]
+    report, _ = run(pya, host, root)
+    assert report["ok"]
     main = root / "main.py"
     main.write_text(main.read_text().replace("Hello", "Greetings"))
+    planned, _ = run(pya, host, root, "--dry-run")
+    assert "virtualenv" not in states(planned)
     changed, requests = run(pya, host, root)
     assert (states(changed)["virtualenv"], states(changed)["requirements"]) == ("skipped", "skipped")
     assert page(host) == (200, "Greetings from ASGI")
     assert len(client.websites.list()) == 1
+    # The words for a website are its own.
+    main.write_text(main.read_text().replace("ASGI'", "ASGI', status=400"))
+    refusing, _ = run(pya, host, root, code=1)
+    assert refusing["failed_step"] == "page"
+    assert "allowed_hosts" in refusing["error"]
 
 
 @pytest.mark.parametrize("code", [403, 404])
@@ -147,19 +164,48 @@ def test_an_account_without_websites_is_told_so_before_anything_is_made(pya, hos
     assert sorted(root.rglob("*")) == before
 
 
+def test_a_token_of_another_account_is_told_from_an_account_without_websites(pya, host, root):
+    host.faults.add("status", path="**/user/**", code=403, body='{"detail": "Not yours."}')
+    report, requests = run(pya, host, root, code=4)
+    assert report["failed_step"] == "account"
+    assert "eu.pythonanywhere.com" in report["error"]
+    assert count_writes(requests) == 0
+
+
+def test_a_superuser_is_refused_before_anything_is_asked(pya, host, root):
+    pya.environment["DJANGO_SUPERUSER_PASSWORD"] = "s3cret"
+    report, requests = run(pya, host, root, "--superuser", "boss", code=2)
+    assert report["failed_step"] == "superuser"
+    assert "--superuser" in report["error"]
+    assert requests == []
+
+
 def test_a_website_with_another_command_is_left_alone(pya, host, client, root):
     domain = f"{host.user}.pythonanywhere.com"
     client.websites.create(domain, "sleep 1000")
     report, requests = run(pya, host, root, code=2)
     assert report["failed_step"] == "website"
     assert f"pya websites delete {domain}" in report["error"]
+    assert states(report)["account"] == "done"
     assert count_writes(requests) == 0
     assert [site["webapp"]["command"] for site in client.websites.list()] == ["sleep 1000"]
 
 
 def test_a_domain_that_a_web_app_has(pya, host, client, root):
     client.webapps.create(f"{host.user}.pythonanywhere.com", "3.11")
-    report, _ = run(pya, host, root, code=2)
-    assert report["failed_step"] == "website"
-    assert "--domain" in report["error"]
+    said = pya("launch", root, "--site-url", host.site_url, "--yes", code=2).stderr
+    assert "--domain" in said
+    assert "nothing was changed" in said
+    assert "in place" not in said
+    said = pya("launch", root, "--site-url", host.site_url, "--dry-run", code=2).stderr
+    assert "nothing was changed" in said
+    assert "Launch it again" not in said
     assert client.websites.list() == []
+
+
+@pytest.mark.parametrize(("code", "exit_code"), [(400, 2), (403, 4)])
+def test_only_a_refused_domain_is_said_to_be_taken(pya, host, root, code, exit_code):
+    host.faults.add("status", method="POST", path="**/websites/", code=code, body='{"detail": "No."}')
+    report, _ = run(pya, host, root, code=exit_code)
+    assert report["failed_step"] == "website"
+    assert ("--domain" in report["error"]) == (code == 400)

@@ -9,6 +9,7 @@ use super::Outcome;
 use crate::deploy::{Health, check_health, raised_since, reload_site};
 use crate::error::{Error, Result};
 use crate::launch::context::Launch;
+use crate::launch::detect::project::ProjectKind;
 
 /// Where a Django project shows that it works, if it has no page at `/`.
 const ADMIN: &str = "/admin/login/";
@@ -33,6 +34,7 @@ pub(in crate::launch) async fn check(launch: &mut Launch<'_>, since: SystemTime)
     let (client, domain) = (launch.client, launch.domain().to_owned());
     let site_url = launch.options.site_url.as_deref();
     let look = |path: &'static str| check_health(client, &domain, site_url, path);
+    let is_website = matches!(launch.local.project.kind, ProjectKind::Asgi(_));
     let failed = |words: String| Err(Error::job(words));
     match look("/").await? {
         Health::Well => Ok(Outcome::done("the page answers")),
@@ -47,6 +49,14 @@ pub(in crate::launch) async fn check(launch: &mut Launch<'_>, since: SystemTime)
             Ok(Outcome::done(format!("the project answers, with {status} at \"/\"")))
         }
         Health::Odd(status) => Ok(Outcome::done(format!("the application answers, with {status} at \"/\""))),
+        Health::Placeholder if is_website => failed(format!(
+            "{domain} still shows the host's placeholder page: the command of the website does not serve it; \"pya logs \
+             {domain} error\" may say why"
+        )),
+        Health::RefusesAll if is_website => failed(format!(
+            "{domain} answers every page with 400: let the application accept {domain:?} as its host (Django: ALLOWED_HOSTS; \
+             Starlette: allowed_hosts)"
+        )),
         Health::Placeholder => failed(format!(
             "{domain} still shows the host's placeholder page: {} does not load the project",
             crate::host::wsgi_file(&domain)?
@@ -57,7 +67,7 @@ pub(in crate::launch) async fn check(launch: &mut Launch<'_>, since: SystemTime)
         Health::Failed(status) => {
             let raised = raised_since(client, &domain, since).await;
             let raised = raised.map_or_else(
-                || format!("\"pya logs {domain} --log error\" says why"),
+                || format!("\"pya logs {domain} error\" says why"),
                 |raised| format!("the error log says: {raised}"),
             );
             failed(format!("{domain} answers with {status}: {raised}"))

@@ -21,5 +21,5 @@ pub(super) use outcome::{Outcome, looked, step};
 pub(super) use requirements::{digest as requirements_digest, install as requirements};
 pub(super) use settings::inspect as settings;
 pub(super) use variables::{digest as variables_digest, set as variables};
-pub(super) use virtualenv::make as virtualenv;
-pub(super) use web_app::make as web_app;
+pub(super) use virtualenv::{make as virtualenv, make_named as make_virtualenv};
+pub(super) use web_app::{is_refused as is_domain_refused, make as web_app};

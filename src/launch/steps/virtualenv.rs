@@ -8,13 +8,12 @@ use crate::setting::Setting;
 
 /// Makes it, and lets the web app use it.
 pub(in crate::launch) async fn make(launch: &mut Launch<'_>) -> Result<Outcome> {
-    let (name, path) = launch.virtualenv.clone();
+    let path = launch.virtualenv.1.clone();
     let is_used = launch.field("virtualenv_path").trim_end_matches('/') == path;
     let is_known = launch.before().is_some_and(|note| note.virtualenv == path);
     let mut made = false;
     if !(is_used && is_known) {
-        let outcome = make_virtualenv(&launch.project, &launch.executors, &name, &launch.python).await;
-        made = outcome.map_err(refused)?.created;
+        made = make_named(launch).await?;
     }
     let source = launch.remote_source();
     let mut fields = Vec::new();
@@ -43,10 +42,32 @@ pub(in crate::launch) async fn make(launch: &mut Launch<'_>) -> Result<Outcome> 
     })
 }
 
-/// With the option that names another one, where one that is there cannot be used.
-fn refused(error: Error) -> Error {
+/// Makes the one of that name, unless it is there; whether it was made now.
+pub(in crate::launch) async fn make_named(launch: &Launch<'_>) -> Result<bool> {
+    let name = &launch.virtualenv.0;
+    let made = make_virtualenv(&launch.project, &launch.executors, name, &launch.python).await;
+    Ok(made.map_err(|error| refused(error, name))?.created)
+}
+
+/// With the option that names another one, where one that is there cannot be used. Only the text of the program on the host
+/// tells that from a version of Python that is not there.
+fn refused(error: Error, name: &str) -> Error {
     match error {
-        Error::Config { message } => Error::config(format!("{message} ({})", Setting::Virtualenv)),
+        Error::Config { message } if message.contains(&format!("~/.virtualenvs/{name} ")) => {
+            Error::config(format!("{message} ({})", Setting::Virtualenv))
+        }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_option_is_named_for_a_folder_that_cannot_be_used_only() {
+        let said = |text: &str| refused(Error::config(text), "site").to_string();
+        assert!(said("~/.virtualenvs/site is of Python 3.5: remove it").ends_with("remove it (virtualenv=)"));
+        assert_eq!(said("there is no Python 3.14 here"), "there is no Python 3.14 here");
     }
 }

@@ -29,7 +29,7 @@ pub(in crate::launch) async fn make(launch: &mut Launch<'_>) -> Result<Outcome> 
     {
         log::info!("it is unknown whether {domain} was made: {}", error.chain());
     } else if let Err(error) = made {
-        return Err(refused(launch, &domain, &error));
+        return Err(if is_refused(&error) { refused(launch, &domain, &error) } else { error });
     } else if let Ok(answer) = &made
         && answer["status"] == "ERROR"
     {
@@ -41,6 +41,11 @@ pub(in crate::launch) async fn make(launch: &mut Launch<'_>) -> Result<Outcome> 
     launch.survey.web_app = Some(record);
     launch.changes += 1;
     Ok(Outcome::done(format!("{domain}, Python {}", launch.python)))
+}
+
+/// Whether the service refused what was asked for, such as the domain, and not who asked or when. It also does so with 200.
+pub(in crate::launch) fn is_refused(error: &Error) -> bool {
+    matches!(error, Error::Api { status: 200 | 400 | 409, .. })
 }
 
 fn refused(launch: &Launch<'_>, domain: &str, error: &Error) -> Error {
