@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -28,6 +29,8 @@ class Terminal:
         termios.tcsetattr(self.theirs, termios.TCSANOW, modes)
         fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, self.columns, 0, 0))
         self.shown = ""
+        # A piece may end within a character.
+        self.decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self.process = subprocess.Popen(
             pya.command(*arguments),
             cwd=pya.folder,
@@ -42,7 +45,7 @@ class Terminal:
     def read(self, within: float) -> bool:
         ready, _, _ = select.select([self.ours], [], [], within)
         if ready:
-            self.shown += os.read(self.ours, 65536).decode("utf-8", "replace")
+            self.shown += self.decode(os.read(self.ours, 65536))
         return bool(ready)
 
     def wait_for(self, text: str, within: float = 60) -> str:

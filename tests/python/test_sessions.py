@@ -53,6 +53,17 @@ def as_on_the_service(host, text: str) -> str:
     return re.sub(rf"(Python\s+)3\.{sys.version_info.minor}\b", r"\g<1>3.13", text)
 
 
+def whole(host, written: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """The parts that were read, joined where one ended within what is replaced."""
+    parts: list[tuple[float, str]] = []
+    for at, text in written:
+        whole = as_on_the_service(host, "".join(part for _, part in parts) + text)
+        while whole != "".join(as_on_the_service(host, part) for _, part in [*parts, (at, text)]):
+            text = parts.pop()[1] + text
+        parts.append((at, text))
+    return parts
+
+
 def comparable(text: str) -> str:
     """What has to be the same each time: not how long it took, and not what belongs to a release of Django."""
     text = re.sub(r"(requests, )\d+ (s|min)\b", r"\1N s", text)
@@ -72,11 +83,7 @@ def test_a_launch_looks_as_the_documentation_shows_it(wheels, tmp_path, columns)
             terminal.wait_for("Launch it? [y/N] ")
             terminal.type("y\n")
             terminal.end()
-        parts = [(at, as_on_the_service(host, text)) for at, text in terminal.written]
-        # Where a part ended within what is replaced, the parts would say something else.
-        assert "".join(text for _, text in parts) == as_on_the_service(
-            host, "".join(text for _, text in terminal.written)
-        )
+        parts = [(at, as_on_the_service(host, text)) for at, text in whole(host, terminal.written)]
     screen = Screen(columns)
     screen.write("$ pya launch\n")
     screen.write("".join(text for _, text in parts))
@@ -94,6 +101,16 @@ def write_recording(path: Path, columns: int, parts: list[tuple[float, str]]) ->
     header["title"] = "pya launch: from a Django project to a served page on a free account"
     lines = [json.dumps(header), *(json.dumps([round(at - start, 3), "o", text]) for at, text in parts)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_what_is_replaced_is_found_wherever_a_part_ended():
+    class Host:
+        url, site_url = "http://127.0.0.1:1234", "http://127.0.0.1:5678"
+
+    text = "one\n  site_url = x\nhttp://127.0.0.1:5678/ at 127.0.0.1:1234\n"
+    for end in range(len(text)):
+        parts = whole(Host, [(1.0, text[:end]), (2.0, text[end:-5]), (3.0, text[-5:])])
+        assert "".join(as_on_the_service(Host, part) for _, part in parts) == as_on_the_service(Host, text)
 
 
 def test_the_picture_shows_the_session():
