@@ -108,7 +108,7 @@ def test_what_is_replaced_is_found_wherever_a_part_ended():
         url, site_url = "http://127.0.0.1:1234", "http://127.0.0.1:5678"
 
     text = "one\n  site_url = x\nhttp://127.0.0.1:5678/ at 127.0.0.1:1234\n"
-    for end in range(len(text)):
+    for end in range(len(text) - 5):
         parts = whole(Host, [(1.0, text[:end]), (2.0, text[end:-5]), (3.0, text[-5:])])
         assert "".join(as_on_the_service(Host, part) for _, part in parts) == as_on_the_service(Host, text)
 
