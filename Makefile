@@ -228,5 +228,6 @@ $(PYO3_CONFIG): Makefile
 	flags+=$$'\x1f'"--remap-path-prefix=$(CURDIR)=/pythonanywhere-api"; \
 	flags+=$$'\x1f'"--remap-path-prefix=$$(rustc --print sysroot)=/rust"; \
 	unset PYO3_CONFIG_FILE; \
-	CARGO_ENCODED_RUSTFLAGS="$$flags" $(BIN)/maturin build --release --locked --interpreter $(BIN)/python --out dist
+	CARGO_ENCODED_RUSTFLAGS="$$flags" $(BIN)/maturin build --release --locked --compression-level 9 --interpreter $(BIN)/python \
+		--out dist
 	@touch $@
