@@ -83,6 +83,14 @@ pub fn summarise_launch(report: &LaunchReport) -> Result<(), String> {
     add_to_summary(|| launch_markdown(report))
 }
 
+/// The same for files that were looked at and not changed: what was found, and a line for each.
+///
+/// # Errors
+/// Likewise.
+pub fn summarise_files(found: &str, lines: &[String]) -> Result<(), String> {
+    add_to_summary(|| format!("### {}\n{}\n", in_html(found), folded("file", lines)))
+}
+
 fn add_to_summary(text: impl FnOnce() -> String) -> Result<(), String> {
     let Some(path) = std::env::var_os(SUMMARY).filter(|path| !path.is_empty() && is_runner()) else { return Ok(()) };
     let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
@@ -161,16 +169,22 @@ fn markdown(report: &DeployReport) -> String {
         let output = lines[lines.len().saturating_sub(MOST_LINES)..].join("\n");
         text.push_str(&details(&format!("{}: {end}", step.step), &output));
     }
-    let changes = report.changes();
-    let mut files: Vec<String> = changes.iter().take(MOST_FILES).map(ToString::to_string).collect();
-    if changes.len() > MOST_FILES {
-        files.push(format!("... and {} more", changes.len() - MOST_FILES));
-    }
-    if !files.is_empty() {
-        text.push_str(&details(&counted(changes.len(), "change"), &files.join("\n")));
-    }
+    let changes: Vec<String> = report.changes().iter().map(ToString::to_string).collect();
+    text.push_str(&folded("change", &changes));
     text.push('\n');
     text
+}
+
+/// A list to unfold, unless there is nothing in it.
+fn folded(what: &str, lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut shown = lines[..lines.len().min(MOST_FILES)].join("\n");
+    if lines.len() > MOST_FILES {
+        let _ = write!(shown, "\n... and {} more", lines.len() - MOST_FILES);
+    }
+    details(&counted(lines.len(), what), &shown)
 }
 
 /// A text of the host or of a file's name as code, which Markdown leaves as it is.
@@ -186,8 +200,12 @@ fn fenced(text: &str) -> String {
 }
 
 fn details(title: &str, text: &str) -> String {
-    let title = title.replace('&', "&amp;").replace('<', "&lt;");
+    let title = in_html(title);
     format!("\n<details><summary>{title}</summary>\n\n{}\n\n</details>\n", fenced(text))
+}
+
+fn in_html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 /// The longest run of backticks.

@@ -257,12 +257,18 @@ def test_inputs_are_words_and_never_code(host, job, inputs):
     assert not (job.folder / "made").exists()
 
 
-@pytest.mark.parametrize("command", ["diff", "verify"])
-def test_commands_that_only_look_change_nothing(host, job, inputs, command):
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [("diff", "### Diff: 1 change\n"), ("verify", "### Verify: 2 files on the host: 1 only local (A)\n")],
+)
+def test_commands_that_only_look_change_nothing(host, job, inputs, command, found):
     install_agent(host, job, inputs)
     assert job.step(1, inputs).returncode == 0
+    (Path(inputs["root"]) / "c.txt").write_text("c")
     host.clear_requests()
     options = "--rate-limit\noff" if command == "diff" else inputs["args"]
     done = job.step(1, inputs | {"command": command, "args": options})
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == (1 if command == "verify" else 0), done.stdout
     assert {request.method for request in host.requests} <= {"GET"}
+    assert found in job.summary
+    assert re.search(r"^A +c\.txt$", job.summary.partition(found)[2], re.MULTILINE)

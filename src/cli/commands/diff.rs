@@ -6,6 +6,7 @@ use super::project::{Prepared, executors};
 use crate::cli::args::{self, Diff};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::github;
 use crate::cli::listing::{list, stat};
 use crate::cli::output::Output;
 use crate::cli::terminal::shown;
@@ -44,6 +45,10 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     let (is_folded, width) = (context.output.is_read() && !args.list.all, context.output.width());
     let lines = if args.stat { stat(&changes, &diff, &plan, is_folded, width) } else { list(&changes, is_folded) };
     context.output.lines(&lines, args.list.color, &document);
+    let listed: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    if let Err(reason) = github::summarise_files(&format!("Diff: {}", counted(listed.len(), "change")), &listed) {
+        context.output.warn(&reason);
+    }
     summarise(&diff, &options, &context.output);
     for warning in forecast.iter().flat_map(|forecast| &forecast.warnings) {
         context.output.warn(warning);

@@ -6,6 +6,7 @@ use super::project::{Prepared, executors};
 use crate::cli::args::Verify;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::github;
 use crate::cli::terminal::shown;
 use crate::deploy::Drift;
 use crate::error::Result;
@@ -37,7 +38,11 @@ pub async fn run(args: &Verify, context: &Context) -> Result<Exit> {
     let words: Vec<String> =
         words.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
     let words = if words.is_empty() { "everything as deployed".to_owned() } else { words.join(", ") };
-    context.output.say(&format!("{} on the host: {words}", counted(drift.files, "file")));
+    let found = format!("{} on the host: {words}", counted(drift.files, "file"));
+    if let Err(reason) = github::summarise_files(&format!("Verify: {found}"), &lines) {
+        context.output.warn(&reason);
+    }
+    context.output.say(&found);
     Ok(if drift.is_clean() { Exit::Ok } else { Exit::Failed })
 }
 
