@@ -26,6 +26,11 @@ pub(crate) fn sized(bytes: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
+/// A word of a shell, in single quotes: it stands for itself, whatever is in it.
+pub(crate) fn single_quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// The first few of many names: `a, b, and 3 more`.
 pub(crate) fn first_few(mut names: impl Iterator<Item = String>) -> String {
     let mut listed: Vec<String> = names.by_ref().take(NAMED).collect();

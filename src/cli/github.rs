@@ -5,7 +5,7 @@
 //! between a command that stops this and one, with a random word, that allows it again. The commands are described in
 //! [GitHub's documentation](https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands).
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ pub fn summarise_launch(report: &LaunchReport) -> Result<(), String> {
 ///
 /// # Errors
 /// Likewise.
-pub fn summarise_files(found: &str, lines: &[String]) -> Result<(), String> {
+pub fn summarise_files(found: &str, lines: &[impl Display]) -> Result<(), String> {
     add_to_summary(|| format!("### {}\n{}\n", in_html(found), folded("file", lines)))
 }
 
@@ -169,22 +169,21 @@ fn markdown(report: &DeployReport) -> String {
         let output = lines[lines.len().saturating_sub(MOST_LINES)..].join("\n");
         text.push_str(&details(&format!("{}: {end}", step.step), &output));
     }
-    let changes: Vec<String> = report.changes().iter().map(ToString::to_string).collect();
-    text.push_str(&folded("change", &changes));
+    text.push_str(&folded("change", &report.changes()));
     text.push('\n');
     text
 }
 
-/// A list to unfold, unless there is nothing in it.
-fn folded(what: &str, lines: &[String]) -> String {
+/// A list to unfold, unless there is nothing in it. Only what is shown of it is written out.
+fn folded(what: &str, lines: &[impl Display]) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let mut shown = lines[..lines.len().min(MOST_FILES)].join("\n");
+    let mut shown: Vec<String> = lines.iter().take(MOST_FILES).map(ToString::to_string).collect();
     if lines.len() > MOST_FILES {
-        let _ = write!(shown, "\n... and {} more", lines.len() - MOST_FILES);
+        shown.push(format!("... and {} more", lines.len() - MOST_FILES));
     }
-    details(&counted(lines.len(), what), &shown)
+    details(&counted(lines.len(), what), &shown.join("\n"))
 }
 
 /// A text of the host or of a file's name as code, which Markdown leaves as it is.

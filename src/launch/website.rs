@@ -22,6 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::host::host_time;
 use crate::launch::detect::requirements::Requirements;
 use crate::setting::Setting;
+use crate::text::single_quoted;
 
 /// What serves the application.
 const SERVER: &str = "uvicorn";
@@ -174,7 +175,7 @@ fn command(seen: &(Launch<'_>, Option<Value>), application: &Application) -> Str
 /// A word of a shell.
 fn quoted(word: &str) -> String {
     let is_plain = word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'));
-    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if is_plain { word.to_owned() } else { single_quoted(word) }
 }
 
 impl WebsiteLaunch<'_> {

@@ -45,8 +45,7 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     let (is_folded, width) = (context.output.is_read() && !args.list.all, context.output.width());
     let lines = if args.stat { stat(&changes, &diff, &plan, is_folded, width) } else { list(&changes, is_folded) };
     context.output.lines(&lines, args.list.color, &document);
-    let listed: Vec<String> = changes.iter().map(ToString::to_string).collect();
-    if let Err(reason) = github::summarise_files(&format!("Diff: {}", counted(listed.len(), "change")), &listed) {
+    if let Err(reason) = github::summarise_files(&format!("Diff: {}", counted(changes.len(), "change")), &changes) {
         context.output.warn(&reason);
     }
     summarise(&diff, &options, &context.output);

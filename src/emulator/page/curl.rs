@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use crate::emulator::request_log::LoggedRequest;
+use crate::text::single_quoted;
 
 /// The command for bash.
 pub(super) fn command(url: &str, request: &LoggedRequest) -> String {
@@ -40,7 +41,7 @@ pub(super) fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     if !word.chars().any(char::is_control) {
-        return format!("'{}'", word.replace('\'', r"'\''"));
+        return single_quoted(word);
     }
     let escaped = word.chars().map(|c| match c {
         '\\' | '\'' => format!("\\{c}"),

@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Deserialize;
 
 use crate::emulator::preferences::python3_versions;
+use crate::text::single_quoted;
 
 const PIP_STUB: &str = include_str!("pip_stub.py");
 
@@ -92,7 +93,7 @@ impl AccountPython {
         make_programs(&programs, &executable)?;
         let script = private.join("virtualenv.py");
         fs::write(&script, VIRTUALENV)?;
-        let words = format!(" {}", quoted(&script));
+        let words = format!(" {}", single_quoted(&script.to_string_lossy()));
         make_program(&programs.join("virtualenv"), &executable, &words)?;
         let by_version = private.join("versions");
         match fs::remove_dir_all(&by_version) {
@@ -155,13 +156,8 @@ fn make_programs(folder: &Path, python: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A path as a word of a shell.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
-}
-
 /// Makes a script at `place` that runs `python` with these words, each after a space.
 fn make_program(place: &Path, python: &Path, words: &str) -> io::Result<()> {
-    fs::write(place, format!("#!/bin/sh\nexec {}{words} \"$@\"\n", quoted(python)))?;
+    fs::write(place, format!("#!/bin/sh\nexec {}{words} \"$@\"\n", single_quoted(&python.to_string_lossy())))?;
     fs::set_permissions(place, fs::Permissions::from_mode(0o755))
 }
