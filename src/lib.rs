@@ -10,6 +10,7 @@
 //! | [`cli`] | the command `pya` |
 //! | [`doctor`] | what is wrong with a project and its account, and the command that mends it |
 //! | [`launch`] | from a project to a served page in one go: detection, generated files, steps on the host |
+//! | [`project_table`] | the table `[tool.pythonanywhere]` of a project, read and checked |
 //! | [`deploy`] | local selection, diff, plan, state on the host, apply, report |
 //! | [`host`] | what runs on the host: bundles, jobs, their executors, the agent in the web app |
 //! | [`finder`] | recursive search of remote files with masks |
@@ -42,6 +43,7 @@ pub mod login;
 pub mod parameters;
 mod per_process;
 mod platform;
+pub mod project_table;
 #[cfg(feature = "python")]
 mod python;
 pub mod setting;

@@ -62,6 +62,7 @@ pub enum Setting {
     Settings,
     SiteUrl,
     Superuser,
+    Token,
     Virtualenv,
     Wsgi,
     Yes,
@@ -69,7 +70,7 @@ pub enum Setting {
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::AllowLfsPointers,
         Self::AllowTasks,
         Self::Asgi,
@@ -97,6 +98,7 @@ impl Setting {
         Self::Settings,
         Self::SiteUrl,
         Self::Superuser,
+        Self::Token,
         Self::Virtualenv,
         Self::Wsgi,
         Self::Yes,
@@ -133,6 +135,7 @@ impl Setting {
             Self::Settings => ("settings=", "--settings"),
             Self::SiteUrl => ("site_url=", "--site-url"),
             Self::Superuser => ("superuser=", "--superuser"),
+            Self::Token => ("token=", "--token-file"),
             Self::Virtualenv => ("virtualenv=", "--virtualenv"),
             Self::Wsgi => ("wsgi=", "--wsgi"),
             Self::Yes => ("yes=True", "--yes"),

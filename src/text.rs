@@ -26,6 +26,27 @@ pub(crate) fn sized(bytes: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
+/// A size in bytes: a number, with `k`, `M` or `G` for powers of 1024.
+///
+/// # Errors
+/// Why it is none.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
+        Some((at, _)) => text.split_at(at),
+        None => (text, ""),
+    };
+    let factor: u64 = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        _ => return Err(format!("unknown unit {unit:?}: use k, M or G")),
+    };
+    let number: u64 =
+        digits.parse().map_err(|_| "not a size: give a number of bytes, or a number with k, M or G".to_owned())?;
+    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
+}
+
 /// A word of a shell, in single quotes: it stands for itself, whatever is in it.
 pub(crate) fn single_quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
@@ -114,6 +135,15 @@ pub fn duration_text(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_read_with_units() {
+        let sizes = ["5", "2k", "100M", "1GiB"].map(parse_size);
+        assert_eq!(sizes, [Ok(5), Ok(2048), Ok(100 << 20), Ok(1 << 30)]);
+        for bad in ["", "M", "5x", "-1", "1.5M", "99999999999G"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn sizes_are_told_in_the_unit_that_fits() {

@@ -11,8 +11,9 @@ use clap_complete::Shell;
 use super::endpoints::EndpointCommand;
 use super::exit;
 use super::listing::ListOptions;
-use super::options::{Global, seconds, size};
+use super::options::{Global, seconds};
 use crate::deploy::{Compare, ExecutorChoice};
+use crate::text::parse_size;
 
 /// Deploy Django projects to PythonAnywhere with few requests.
 ///
@@ -250,7 +251,7 @@ pub struct Emulator {
     #[arg(long, value_name = "DIR")]
     pub tls: Option<PathBuf>,
     /// Disk space of the account, such as 100M [default: 512M for a free account, no limit for a paid one]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub disk_quota: Option<u64>,
     /// How many seconds a web app has for one request before its process is killed
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = seconds)]
@@ -319,7 +320,7 @@ pub struct Select {
     #[arg(long)]
     pub strict: bool,
     /// Refuse files larger than this, in bytes or with k, M, G [default: 100M, the service's own limit]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_file_size: Option<u64>,
     /// What to compare with: the manifest on the host, the file names there, or their content (downloads files)
     #[arg(long, value_enum)]
@@ -629,7 +630,7 @@ pub struct Pull {
     #[arg(long)]
     pub overwrite: bool,
     /// Download no more than this, in bytes or with k, M, G [default: 2G]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_size: Option<u64>,
     /// The project's folder in the account [default: /home/<user>/<project>]
     #[arg(long, value_name = "PATH")]

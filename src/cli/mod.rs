@@ -33,7 +33,6 @@ mod manual;
 mod options;
 mod output;
 mod paint;
-mod paths;
 mod progress;
 mod prompt;
 mod report;

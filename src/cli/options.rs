@@ -70,34 +70,3 @@ pub fn seconds(text: &str) -> Result<f64, String> {
         _ => Err("not a positive number of seconds".to_owned()),
     }
 }
-
-/// A size in bytes: a number, with `k`, `M` or `G` for powers of 1024.
-pub fn size(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.char_indices().find(|(_, c)| !c.is_ascii_digit()) {
-        Some((at, _)) => text.split_at(at),
-        None => (text, ""),
-    };
-    let factor: u64 = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
-        "" => 1,
-        "k" => 1 << 10,
-        "m" => 1 << 20,
-        "g" => 1 << 30,
-        _ => return Err(format!("unknown unit {unit:?}: use k, M or G")),
-    };
-    let number: u64 =
-        digits.parse().map_err(|_| "not a size: give a number of bytes, or a number with k, M or G".to_owned())?;
-    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!((size("5"), size("2k"), size("100M"), size("1GiB")), (Ok(5), Ok(2048), Ok(100 << 20), Ok(1 << 30)));
-        for bad in ["", "M", "5x", "-1", "1.5M", "99999999999G"] {
-            assert!(size(bad).is_err(), "{bad}");
-        }
-    }
-}

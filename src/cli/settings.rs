@@ -1,126 +1,19 @@
 //! What holds for this run: options, then the environment, then `[tool.pythonanywhere]` in `pyproject.toml`; for the token
 //! last what `pya login` kept.
 //!
-//! The table is searched for in the project's folder and the folders above it, as other tools do, but not beyond the
-//! work tree, and not in a file of another user: a file that someone else put into a shared folder must not decide where
-//! the token goes or what is deleted. For the same reason the table cannot name just any host. An unknown key is an error: a
-//! misspelt `protected` would otherwise leave a database unprotected. A token in the table is refused, since the file is
-//! committed.
+//! The table cannot name just any host: a file that someone else wrote must not decide where the token goes.
 
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::account::{Account, NamedAccount, TokenSource, missing_user, not_logged_in};
-use super::options::{self, Global};
+use super::options::Global;
 use super::output::Output;
-use super::paths::{home, remote_path};
 use crate::client::{BaseUrl, Client, Environment, Observer, Options, RateLimit, RemotePath, Token};
-use crate::deploy::{Compare, ExecutorChoice};
 use crate::error::{Error, Result};
-use crate::launch::environments;
 use crate::login::Login;
-use crate::platform::{canonical, is_own};
-
-/// The table `[tool.pythonanywhere]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-#[allow(clippy::struct_excessive_bools, reason = "one switch each")]
-pub struct Table {
-    pub user: Option<String>,
-    pub host: Option<String>,
-    pub project: Option<String>,
-    pub remote_root: Option<String>,
-    pub root: Option<PathBuf>,
-    pub domain: Option<OneOrMore>,
-    pub masks: Option<OneOrMore>,
-    pub protected: Option<Vec<String>>,
-    pub include: Option<OneOrMore>,
-    pub no_git: bool,
-    pub allow_lfs_pointers: bool,
-    pub delete_untracked: bool,
-    pub compare: Option<Compare>,
-    pub delete: bool,
-    pub max_delete: Option<usize>,
-    pub max_file_size: Option<Size>,
-    pub strict: bool,
-    pub rate_limit: Option<Limit>,
-    pub timeout: Option<f64>,
-    pub executor: Option<ExecutorChoice>,
-    pub allow_tasks: bool,
-    pub site_url: Option<String>,
-    pub manage: Option<String>,
-    pub settings: Option<String>,
-    pub wsgi: Option<String>,
-    pub asgi: Option<String>,
-}
-
-/// The keys of [`Table`]; a test compares the two.
-const KEYS: [&str; 26] = [
-    "allow_lfs_pointers",
-    "allow_tasks",
-    "asgi",
-    "compare",
-    "delete",
-    "delete_untracked",
-    "domain",
-    "executor",
-    "host",
-    "include",
-    "manage",
-    "masks",
-    "max_delete",
-    "max_file_size",
-    "no_git",
-    "project",
-    "protected",
-    "rate_limit",
-    "remote_root",
-    "root",
-    "settings",
-    "site_url",
-    "strict",
-    "timeout",
-    "user",
-    "wsgi",
-];
-
-/// A string, or a list of strings.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "a string or a list of strings")]
-pub enum OneOrMore {
-    One(String),
-    More(Vec<String>),
-}
-
-impl OneOrMore {
-    /// As a list.
-    pub fn to_vec(&self) -> Vec<String> {
-        match self {
-            Self::One(text) => vec![text.clone()],
-            Self::More(texts) => texts.clone(),
-        }
-    }
-}
-
-/// A size in bytes, as a number or with a unit.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "a number of bytes, or a string like \"10M\"")]
-pub enum Size {
-    Bytes(u64),
-    Text(String),
-}
-
-/// A rate limit, as a number per minute or `"off"`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "a number of requests per minute, or \"off\"")]
-pub enum Limit {
-    PerMinute(u32),
-    Text(String),
-}
+use crate::project_table::{Table, check_project, first_given, load};
 
 /// The settings of a command.
 pub struct Settings<'a> {
@@ -142,11 +35,7 @@ impl<'a> Settings<'a> {
     pub fn load(global: &'a Global, output: &'a Output, environment: Environment, folder: &Path) -> Result<Self> {
         // A variable that is set to nothing names nothing.
         let chosen = global.env.as_deref().filter(|name| !name.is_empty());
-        let (table, table_folder) = match (find_table(folder, chosen)?, chosen) {
-            (Some((table, folder)), _) => (table, Some(folder)),
-            (None, Some(name)) => return Err(Error::config(environments::unknown(name, &[]))),
-            (None, None) => (Table::default(), None),
-        };
+        let (table, table_folder) = load(folder, chosen)?;
         Ok(Self { global, output, environment, table, table_folder, observer: None })
     }
 
@@ -180,7 +69,7 @@ impl<'a> Settings<'a> {
     fn client_of(&self, account: Account) -> Result<Client> {
         let Account { host, user, token, .. } = account;
         if let Some(named) = &self.table.site_url {
-            BaseUrl::check_site_named_by_file(named, &user, &self.domains())?;
+            BaseUrl::check_site_named_by_file(named, &user, &self.table.domains())?;
         }
         let client = Client::new(&host, &user, &token, self.options()?)?;
         if !host.is_loopback() && !host.is_public_system() {
@@ -226,7 +115,7 @@ impl<'a> Settings<'a> {
     /// `Config` for a host that is none, or that the table may not name.
     pub fn named(&self) -> Result<NamedAccount> {
         let names = [&self.global.user, &self.environment.user, &self.table.user, &self.environment.login];
-        Ok(NamedAccount { host: self.host()?, user: first(names) })
+        Ok(NamedAccount { host: self.host()?, user: first_given(names) })
     }
 
     /// Whether the environment has a token, which counts before that of a login.
@@ -255,40 +144,23 @@ impl<'a> Settings<'a> {
 
     /// The host, if one is named: any that the user named, or one of the service or of this machine that the table names.
     fn host(&self) -> Result<Option<BaseUrl>> {
-        if let Some(host) = first([&self.global.host, &self.environment.host]) {
+        if let Some(host) = first_given([&self.global.host, &self.environment.host]) {
             return BaseUrl::parse(&host).map(Some);
         }
-        first([&self.table.host]).map(|named| BaseUrl::named_by_file(&named)).transpose()
+        first_given([&self.table.host]).map(|named| BaseUrl::named_by_file(&named)).transpose()
     }
 
-    /// The options of clients.
+    /// The options of clients: what was typed, else what the environment says, else the table.
     ///
     /// # Errors
     /// `Config` for a value that is none.
     pub fn options(&self) -> Result<Options> {
-        let mut options = Options { rate_limit: self.rate_limit()?, ..Options::default() };
-        if let Some(seconds) = self.global.timeout.or(self.table.timeout) {
-            let timeout = Duration::try_from_secs_f64(seconds)
-                .ok()
-                .filter(|timeout| !timeout.is_zero())
-                .ok_or_else(|| Error::config(format!("timeout = {seconds} is not a positive number of seconds")))?;
-            options.read_timeout = timeout;
-            options.connect_timeout = timeout;
+        let mut options = self.table.client_options()?;
+        if let Some(text) = &self.global.rate_limit {
+            options.rate_limit = RateLimit::parse(text)?;
         }
-        Ok(options)
-    }
-
-    /// The rate limit; the environment's stands behind [`RateLimit::Default`], before the table's.
-    fn rate_limit(&self) -> Result<RateLimit> {
-        let in_environment = std::env::var_os(RateLimit::VARIABLE).is_some_and(|value| !value.is_empty());
-        match (&self.global.rate_limit, &self.table.rate_limit) {
-            (Some(text), _) => RateLimit::parse(text),
-            (None, Some(limit)) if !in_environment => match limit {
-                Limit::PerMinute(number) => RateLimit::parse(&number.to_string()),
-                Limit::Text(text) => RateLimit::parse(text),
-            },
-            _ => Ok(RateLimit::Default),
-        }
+        let timeout = self.global.timeout.map(Duration::from_secs_f64);
+        Ok(timeout.map_or(options, |timeout| options.with_timeout(timeout)))
     }
 
     /// The web app given on the command line, else those of the table; at least one.
@@ -296,7 +168,7 @@ impl<'a> Settings<'a> {
     /// # Errors
     /// `Config` if neither names any.
     pub fn web_apps(&self, given: Option<&str>) -> Result<Vec<String>> {
-        let domains = given.map_or_else(|| self.domains(), |domain| vec![domain.to_owned()]);
+        let domains = given.map_or_else(|| self.table.domains(), |domain| vec![domain.to_owned()]);
         if domains.is_empty() {
             return Err(Error::config(
                 "the web app is missing: give its domain, or write domain = \"NAME\" under [tool.pythonanywhere] in \
@@ -310,19 +182,14 @@ impl<'a> Settings<'a> {
     pub fn reloads(&self, no_reload: bool, given: &[String]) -> Vec<String> {
         match (no_reload, given) {
             (true, _) => Vec::new(),
-            (false, []) => self.domains(),
+            (false, []) => self.table.domains(),
             (false, given) => given.to_vec(),
         }
     }
 
-    /// The domains of the web app, as the table names them.
-    pub fn domains(&self) -> Vec<String> {
-        self.table.domain.as_ref().map(OneOrMore::to_vec).unwrap_or_default()
-    }
-
     /// Whether a project is named.
     pub fn has_project(&self) -> bool {
-        first([&self.global.project, &self.table.project]).is_some()
+        first_given([&self.global.project, &self.table.project]).is_some()
     }
 
     /// The project's name.
@@ -331,19 +198,14 @@ impl<'a> Settings<'a> {
     /// `Config` if it is not given or is not a folder's name: guessing it from the folder could overwrite another
     /// project.
     pub fn project(&self, local_root: &Path) -> Result<String> {
-        let Some(name) = first([&self.global.project, &self.table.project]) else {
+        let Some(name) = first_given([&self.global.project, &self.table.project]) else {
             let guess = local_root.file_name().map_or("NAME".into(), |name| name.to_string_lossy());
             return Err(Error::config(format!(
                 "the project's name is missing: give --project NAME (perhaps {guess:?}), or write project = \"NAME\" \
                  under [tool.pythonanywhere] in pyproject.toml; it is the project's folder in the account's home folder"
             )));
         };
-        if name.contains(['/', '\0']) || matches!(name.as_str(), "." | "..") {
-            return Err(Error::config(format!(
-                "the project name {name:?} cannot name a folder: it must not contain \"/\" or be \"..\"; \
-                 use --remote-root for another place in the account"
-            )));
-        }
+        check_project(&name)?;
         Ok(name)
     }
 
@@ -353,24 +215,9 @@ impl<'a> Settings<'a> {
     /// `Config` if the path is not valid.
     pub fn remote_root(&self, given: Option<&str>, user: &str, project: &str) -> Result<RemotePath> {
         match given.or(self.table.remote_root.as_deref()) {
-            Some(path) => remote_path(path, user),
-            None => home(user)?.join(project),
+            Some(path) => RemotePath::in_account(path, user),
+            None => RemotePath::home(user)?.join(project),
         }
-    }
-
-    /// The size above which a file is refused, if it was set.
-    ///
-    /// # Errors
-    /// `Config` if the table's value is not a size.
-    pub fn max_file_size(&self, given: Option<u64>) -> Result<Option<u64>> {
-        Ok(match (given, &self.table.max_file_size) {
-            (Some(bytes), _) => Some(bytes),
-            (None, Some(Size::Bytes(bytes))) => Some(*bytes),
-            (None, Some(Size::Text(text))) => {
-                Some(options::size(text).map_err(|why| Error::config(format!("max_file_size = {text:?}: {why}")))?)
-            }
-            (None, None) => None,
-        })
     }
 }
 
@@ -379,172 +226,4 @@ pub fn read_token(path: &Path) -> Result<String> {
     std::fs::read_to_string(path)
         .map(|text| text.trim().to_owned())
         .map_err(|error| Error::config(format!("cannot read the token file {}: {error}", path.display())))
-}
-
-fn first<const COUNT: usize>(values: [&Option<String>; COUNT]) -> Option<String> {
-    values.into_iter().flatten().map(|value| value.trim()).find(|value| !value.is_empty()).map(str::to_owned)
-}
-
-/// The nearest `pyproject.toml` with our table, from `folder` up to the root of the work tree. Without one, only the
-/// folder's own counts.
-fn find_table(folder: &Path, chosen: Option<&str>) -> Result<Option<(Table, PathBuf)>> {
-    // The command itself reports a folder that does not exist.
-    let Ok(folder) = canonical(folder) else { return Ok(None) };
-    let tree = folder.ancestors().find(|candidate| [".git", ".hg"].iter().any(|mark| candidate.join(mark).exists()));
-    let top = tree.unwrap_or(&folder);
-    for candidate in folder.ancestors() {
-        let file = candidate.join("pyproject.toml");
-        let is_below_top = candidate.starts_with(top);
-        let (text, is_own) = match read_own(&file) {
-            Ok(found) => found,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
-            Err(source) if is_below_top => return Err(Error::Local { path: file, source }),
-            Err(_) => continue,
-        };
-        let table = parse_table(&text, chosen);
-        if !is_own || !is_below_top {
-            if !matches!(table, Ok(None)) {
-                let reason = match (is_own, tree) {
-                    (false, _) => "it belongs to another user".to_owned(),
-                    (true, Some(top)) => format!("it is above the work tree in {}", top.display()),
-                    (true, None) => {
-                        format!(
-                            "it is above {}, which is not in a git work tree; run pya in that file's folder",
-                            folder.display()
-                        )
-                    }
-                };
-                log::warn!("{} is ignored: {reason}", file.display());
-            }
-            continue;
-        }
-        if let Some(table) = table.map_err(|why| Error::config(format!("{}: {why}", file.display())))? {
-            return Ok(Some((table, candidate.to_owned())));
-        }
-    }
-    Ok(None)
-}
-
-/// The text of a file, and whether it belongs to the user of this process.
-fn read_own(file: &Path) -> std::io::Result<(String, bool)> {
-    // Opening a pipe would wait for its other end.
-    if std::fs::metadata(file).is_ok_and(|facts| !facts.is_file()) {
-        return Err(std::io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
-    }
-    let mut open = std::fs::File::open(file)?;
-    let is_own = is_own(&open.metadata()?);
-    let mut text = String::new();
-    open.read_to_string(&mut text)?;
-    Ok((text, is_own))
-}
-
-/// The table in the text of a `pyproject.toml`, as it holds in the environment `chosen`; `None` if it has none.
-fn parse_table(text: &str, chosen: Option<&str>) -> Result<Option<Table>, String> {
-    let document: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
-    let Some(table) = document.get("tool").and_then(|tool| tool.get("pythonanywhere")) else { return Ok(None) };
-    let table = table.as_table().ok_or("tool.pythonanywhere is not a table")?;
-    let title = "[tool.pythonanywhere]";
-    check_keys(title, &[&KEYS[..], &[environments::KEY]].concat(), table)?;
-    let table = environments::apply(table.clone(), chosen, |title, overrides, merged| {
-        check_keys(title, &KEYS, overrides)?;
-        typed(title, merged).map(drop)
-    })?;
-    typed(title, &table).map(Some)
-}
-
-fn check_keys(title: &str, known: &[&str], table: &toml::Table) -> Result<(), String> {
-    for key in table.keys() {
-        if key.contains("token") {
-            return Err(format!(
-                "{title} contains {key:?}: a token does not belong in a file that is committed. Remove it, create a new \
-                 one on the Account page, and log in (\"pya login\"), or give it in {} or with --token-file",
-                Environment::TOKEN
-            ));
-        }
-        if !known.contains(&key.as_str()) {
-            return Err(format!("{title} has no key {key:?}; its keys are: {}", known.join(", ")));
-        }
-    }
-    Ok(())
-}
-
-fn typed(title: &str, table: &toml::Table) -> Result<Table, String> {
-    let words = |error: toml::de::Error| error.to_string().trim_end().replace('\n', " ");
-    table.clone().try_into().map_err(|error| format!("{title}: {}", words(error)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(lines: &str) -> Result<Option<Table>, String> {
-        parse_table(&format!("[tool.pythonanywhere]\n{lines}"), None)
-    }
-
-    #[test]
-    fn a_file_without_the_table_is_passed_over() {
-        assert!(parse_table("[tool.ruff]\nx = 1\n[project]\nname = 'x'", None).unwrap().is_none());
-        assert!(parse_table("tool = 3", None).unwrap().is_none());
-    }
-
-    #[test]
-    fn every_known_key_is_read() {
-        let table = parse(
-            "allow_lfs_pointers = true\ncompare = 'content'\ndelete = true\ndelete_untracked = true\ndomain = ['a.b', 'c.d']\nhost = 'h'\ninclude = '.env'\nno_git = true\nmasks = '**/*.py'\n\
-             max_delete = 3\nmax_file_size = '10M'\nproject = 'p'\nprotected = ['/x']\nrate_limit = 60\n\
-             remote_root = '/home/u/x'\nroot = 'src'\nstrict = true\ntimeout = 5\nuser = 'u'",
-        )
-        .unwrap()
-        .unwrap();
-        assert_eq!(table.compare, Some(Compare::Content));
-        assert_eq!(table.domain.unwrap().to_vec(), ["a.b", "c.d"]);
-        assert_eq!(table.masks.unwrap().to_vec(), ["**/*.py"]);
-        assert_eq!(table.include.unwrap().to_vec(), [".env"]);
-        assert!(table.no_git && table.allow_lfs_pointers && table.delete_untracked);
-        assert!(table.delete && table.strict && table.max_delete == Some(3) && table.timeout == Some(5.0));
-        assert_eq!(format!("{:?}", Table::default()).matches(": ").count(), KEYS.len());
-    }
-
-    #[test]
-    fn an_unknown_key_names_the_known_ones() {
-        let why = parse("protect = ['x']").unwrap_err();
-        assert!(why.contains("\"protect\"") && why.contains("protected, rate_limit"), "{why}");
-    }
-
-    #[test]
-    fn a_token_is_refused_and_not_quoted() {
-        for key in ["token", "api_token"] {
-            let why = parse(&format!("{key} = 's3cret'")).unwrap_err();
-            assert!(why.contains("--token-file") && !why.contains("s3cret"), "{why}");
-        }
-    }
-
-    #[test]
-    fn an_environment_is_checked_like_the_table() {
-        let lines =
-            |more: &str| format!("[tool.pythonanywhere]\nuser = 'me'\n[tool.pythonanywhere.env.staging]\n{more}");
-        let table = parse_table(&lines("domain = 'c.d'"), Some("staging")).unwrap().unwrap();
-        assert_eq!((table.user.as_deref(), table.domain.unwrap().to_vec()), (Some("me"), vec!["c.d".to_owned()]));
-        assert!(parse_table(&lines("domain = 'c.d'"), None).unwrap().unwrap().domain.is_none());
-        for (more, words) in [
-            ("protect = []", "has no key \"protect\""),
-            ("api_token = 's3cret'", "does not belong"),
-            ("delete = 'yes'", "env.staging]: "),
-            ("env = 3", "has no key \"env\""),
-        ] {
-            for chosen in [None, Some("staging")] {
-                let why = parse_table(&lines(more), chosen).unwrap_err();
-                assert!(why.contains(words) && why.contains("env.staging]") && !why.contains("s3cret"), "{why}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_value_of_the_wrong_type_names_its_key() {
-        for (lines, key) in [("delete = 'yes'", "delete"), ("domain = 3", "a domain"), ("compare = 'size'", "compare")]
-        {
-            let why = parse(lines).unwrap_err();
-            assert!(why.contains(key.trim_start_matches("a ")), "{why}");
-        }
-    }
 }

@@ -63,6 +63,14 @@ pub struct Options {
     pub max_wait: Option<Duration>,
 }
 
+impl Options {
+    /// With one time-out for the connection and for the wait for data.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { connect_timeout: timeout, read_timeout: timeout, ..self }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

@@ -36,6 +36,29 @@ impl RemotePath {
         Ok(Self(format!("/{rest}")))
     }
 
+    /// The home folder of `user`.
+    ///
+    /// # Errors
+    /// `Config` if the name is none that a folder can have.
+    pub fn home(user: &str) -> Result<Self> {
+        Self("/home".to_owned()).join(user)
+    }
+
+    /// A path as people write it: absolute, or relative to the home folder of `user`, with or without `~/`.
+    ///
+    /// # Errors
+    /// As for [`Self::parse`] and [`Self::join`].
+    pub fn in_account(text: &str, user: &str) -> Result<Self> {
+        if text.starts_with('/') {
+            return Self::parse(text);
+        }
+        check_typed(text)?;
+        match text.strip_prefix("~/").unwrap_or(text).trim_end_matches('/') {
+            "" | "~" => Self::home(user),
+            relative => Self::home(user)?.join(relative),
+        }
+    }
+
     /// This path and a relative one below it.
     ///
     /// # Errors
@@ -135,6 +158,17 @@ mod tests {
         for bad in ["", "/x", "..", "a/../../b", "a//b", "a/", "."] {
             assert!(root.join(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn paths_in_the_account_are_absolute_or_below_home() {
+        let path = |text| RemotePath::in_account(text, "me").map(|path| path.to_string()).unwrap_or_default();
+        assert_eq!(path("/var/log"), "/var/log");
+        assert_eq!(
+            (path("x/y/"), path("~/x"), path("")),
+            ("/home/me/x/y".into(), "/home/me/x".into(), "/home/me".into())
+        );
+        assert_eq!((path("~"), path("../you"), path("/home/me/..")), ("/home/me".into(), String::new(), String::new()));
     }
 
     #[test]

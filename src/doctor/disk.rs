@@ -27,7 +27,7 @@ pub(super) async fn examine(client: &Client) -> Finding {
 
 /// Writes a file and deletes it. The inner error is the service's, about the disk as far as anybody can tell.
 async fn probe(client: &Client) -> Result<std::result::Result<(), String>> {
-    let folder = RemotePath::parse("/home")?.join(client.user())?.join(".pya")?;
+    let folder = RemotePath::home(client.user())?.join(".pya")?;
     let file = folder.join(&format!("doctor-{}", random_id(8)?))?;
     let written = client.upload_file(&file, Bytes::from(vec![b'\n'; PROBE])).await;
     // Also where its answer was lost.

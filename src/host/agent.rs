@@ -260,7 +260,7 @@ impl Agents {
     /// `Config` if `domain` or `site_url` is invalid.
     pub fn new(client: &Client, domain: &str, site_url: Option<&str>) -> Result<Self> {
         let domain = &crate::api::checked_domain(domain)?.to_lowercase();
-        let home = RemotePath::parse("/home")?.join(client.user())?;
+        let home = RemotePath::home(client.user())?;
         Ok(Self {
             site: Site::new(client, domain, site_url)?,
             folder: home.join(&format!(".pya/agent-{domain}"))?,

@@ -80,6 +80,12 @@ impl Launch<'_> {
         &self.local.domain
     }
 
+    /// Decides on the virtualenv of that name.
+    pub fn use_virtualenv(&mut self, name: String) {
+        let path = format!("/home/{}/.virtualenvs/{name}", self.client.user());
+        self.virtualenv = (name, path);
+    }
+
     /// The folder of the project's code on the host.
     pub fn remote_source(&self) -> String {
         let root = self.project.remote_root.as_str();

@@ -14,6 +14,7 @@ use crate::client::BaseUrl;
 use crate::error::{Error, Result};
 use crate::host::Variables;
 use crate::platform::{canonical, mode_of, set_new_file_mode, slashed};
+use crate::project_table::check_project;
 use crate::setting::Setting;
 
 /// What the caller has decided; the rest is found out.
@@ -61,7 +62,10 @@ pub fn plan(root: &Path, options: &LocalOptions) -> Result<LocalPlan> {
     let domain = options.domain.to_lowercase();
     let project = detect(root, &options.detect)?;
     let name = match &options.project {
-        Some(name) => name.clone(),
+        Some(name) => {
+            check_project(name)?;
+            name.clone()
+        }
         None => name_of(&project.root)?,
     };
     let settings = served_settings(&project, &domain);

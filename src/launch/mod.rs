@@ -5,7 +5,6 @@
 
 mod context;
 mod detect;
-pub mod environments;
 mod generated;
 mod local;
 mod note;
@@ -14,7 +13,6 @@ mod report;
 mod sequence;
 mod steps;
 mod survey;
-mod table;
 mod website;
 
 pub use context::{LaunchOptions, Superuser};
@@ -26,4 +24,3 @@ pub use local::{LocalOptions, LocalPlan, own_domain, plan};
 pub use report::{LaunchProgress, LaunchRecorder, LaunchReport, StepRecord, StepState};
 pub use sequence::launch;
 pub use survey::SeenHost;
-pub use table::{TableValues, fill_in};

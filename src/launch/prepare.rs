@@ -22,68 +22,63 @@ pub(super) async fn prepare<'a>(
     options: &'a LaunchOptions,
     recorder: &'a LaunchRecorder,
 ) -> Result<Launch<'a>> {
-    let home = RemotePath::parse("/home")?.join(client.user())?;
-    let (remote_root, folder) = folders(client, local, options, recorder)?;
+    let mut launch = begin(client, local, options, recorder)?;
     let asks_python = options.python.is_some() || local.project.python.is_some();
     let survey = match options.seen.as_ref().and_then(SeenHost::fresh) {
         // Making the web app overwrites the file, which somebody may have written since.
         Some(survey) if survey.web_app.is_none() => Survey { wsgi: read_wsgi(client, &local.domain).await?, ..survey },
         Some(survey) => survey,
-        None => Survey::read(client, &local.domain, &remote_root, &folder, false).await?,
+        None => Survey::read(client, &local.domain, &launch.project.remote_root, &launch.folder, false).await?,
     };
     let survey = match (&survey.pythons, asks_python && !fits(&survey, options, local)?) {
         (None, true) => Survey { pythons: Some(pythons(client).await?), ..survey },
         _ => survey,
     };
     recorder.set_seen(SeenHost::new(survey.clone()));
-    let python = python_of(&survey, options, local)?;
-    let name = virtualenv_of(&survey, options, local, home.as_str())?;
-    let path = format!("{home}/.virtualenvs/{name}");
-    let executors = ExecutorOptions {
+    launch.python = python_of(&survey, options, local)?;
+    launch.use_virtualenv(virtualenv_of(&survey, options, local, client.user())?);
+    launch.executors = ExecutorOptions {
         choice: ExecutorChoice::Webapp,
         domain: Some(local.domain.clone()),
         site_url: options.site_url.clone(),
         ..ExecutorOptions::default()
     };
-    let project = Project { client: client.clone(), local_root: local.project.root.clone(), remote_root };
-    let note = LaunchNote { format: note::FORMAT, domain: local.domain.clone(), ..LaunchNote::default() };
-    let mut launch = Launch {
-        client,
-        local,
-        options,
-        recorder,
-        project,
-        executors,
-        folder,
-        survey,
-        wsgi: String::new(),
-        python,
-        virtualenv: (name, path),
-        changes: 0,
-        code_changed: false,
-        inspected: None,
-        note,
-    };
+    launch.survey = survey;
     let settings = local.settings.as_ref().map(|settings| settings.module.as_str());
     launch.wsgi = wsgi_text(&local.project, settings, &launch.remote_source(), client.user());
     check_wsgi(&launch)?;
     Ok(launch)
 }
 
-/// The project's folder on the host, which the report names from now on, and its state folder.
-pub(super) fn folders(
-    client: &Client,
-    local: &LocalPlan,
-    options: &LaunchOptions,
-    recorder: &LaunchRecorder,
-) -> Result<(RemotePath, StateFolder)> {
+/// A launch of which is known where the project goes, and nothing else. The report names that folder from now on.
+pub(super) fn begin<'a>(
+    client: &'a Client,
+    local: &'a LocalPlan,
+    options: &'a LaunchOptions,
+    recorder: &'a LaunchRecorder,
+) -> Result<Launch<'a>> {
     let remote_root = match &options.remote_root {
         Some(root) => root.clone(),
-        None => RemotePath::parse("/home")?.join(client.user())?.join(&local.name)?,
+        None => RemotePath::home(client.user())?.join(&local.name)?,
     };
     recorder.lock().remote_root = remote_root.to_string();
-    let folder = StateFolder::of(client.user(), &remote_root)?;
-    Ok((remote_root, folder))
+    Ok(Launch {
+        client,
+        local,
+        options,
+        recorder,
+        folder: StateFolder::of(client.user(), &remote_root)?,
+        project: Project { client: client.clone(), local_root: local.project.root.clone(), remote_root },
+        executors: ExecutorOptions::default(),
+        survey: Survey::default(),
+        wsgi: String::new(),
+        python: String::new(),
+        virtualenv: (String::new(), String::new()),
+        changes: 0,
+        code_changed: false,
+        inspected: None,
+        note: LaunchNote { format: note::FORMAT, domain: local.domain.clone(), ..LaunchNote::default() },
+    })
 }
 
 /// Whether the web app's Python is one that is wanted.
@@ -106,12 +101,12 @@ pub(super) fn python_of(survey: &Survey, options: &LaunchOptions, local: &LocalP
 }
 
 /// The virtualenv: the one named, else the one of ours that the web app uses, else one of the project's name.
-pub(super) fn virtualenv_of(survey: &Survey, options: &LaunchOptions, local: &LocalPlan, home: &str) -> Result<String> {
+pub(super) fn virtualenv_of(survey: &Survey, options: &LaunchOptions, local: &LocalPlan, user: &str) -> Result<String> {
     if let Some(name) = &options.virtualenv {
         return Ok(name.clone());
     }
-    let used = survey.field("virtualenv_path").trim_end_matches('/');
-    let name = used.strip_prefix(&format!("{home}/.virtualenvs/")).filter(|name| local::slug(name) == *name);
+    let path = survey.field("virtualenv_path").trim_end_matches('/');
+    let name = path.strip_prefix(&format!("/home/{user}/.virtualenvs/")).filter(|name| local::slug(name) == *name);
     if let Some(name) = name.filter(|name| !name.is_empty()) {
         return Ok(name.to_owned());
     }

@@ -10,13 +10,12 @@ use serde_json::Value;
 use super::context::{Launch, LaunchOptions};
 use super::detect::wsgi_app::Application;
 use super::local::LocalPlan;
-use super::note::{self, LaunchNote};
-use super::prepare::{folders, python_of, virtualenv_of};
+use super::note::LaunchNote;
+use super::prepare::{begin, python_of, virtualenv_of};
 use super::report::{LaunchRecorder, StepState};
 use super::steps::{self, Files, Outcome, looked, step};
 use super::survey::{Survey, check_folder, pythons};
-use crate::client::{Client, RemotePath};
-use crate::deploy::{ExecutorOptions, Project, install_requirements};
+use crate::client::Client;
 use crate::digest::sha256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::host_time;
@@ -26,9 +25,6 @@ use crate::text::single_quoted;
 
 /// What serves the application.
 const SERVER: &str = "uvicorn";
-
-/// The requirements with the server, in the project's state folder.
-const REQUIREMENTS: &str = "requirements.txt";
 
 /// Launches an ASGI application; `None` if a step failed, which is in the report.
 pub(super) async fn launch(
@@ -110,8 +106,8 @@ async fn websites(client: &Client, local: &LocalPlan) -> Result<Vec<Value>> {
 }
 
 /// Whether the last launch made the virtualenv, and no version of Python is asked for that it may not have.
-fn is_virtualenv_kept(survey: &Survey, options: &LaunchOptions, path: &str) -> bool {
-    options.python.is_none() && survey.note.as_ref().is_some_and(|note| note.virtualenv == path)
+fn is_virtualenv_kept(launch: &Launch<'_>) -> bool {
+    launch.options.python.is_none() && launch.before().is_some_and(|note| note.virtualenv == launch.virtualenv.1)
 }
 
 /// Reads what is on the host, and decides what everything is called.
@@ -126,41 +122,23 @@ async fn look<'a>(
         .await?
         .into_iter()
         .find(|site| site["domain_name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(domain)));
-    let home = RemotePath::parse("/home")?.join(client.user())?;
-    let (remote_root, folder) = folders(client, local, options, recorder)?;
-    let note = LaunchNote::read(client, &folder).await?.filter(|note| note.domain == *domain && website.is_some());
+    let mut launch = begin(client, local, options, recorder)?;
+    let note =
+        LaunchNote::read(client, &launch.folder).await?.filter(|note| note.domain == *domain && website.is_some());
     if note.is_none() {
-        check_folder(client, &remote_root, &folder).await?;
+        check_folder(client, &launch.project.remote_root, &launch.folder).await?;
     }
     // One that is there already tells that no web app has the domain.
     let apps = if website.is_none() { client.list_webapps().await? } else { Vec::new() };
     let others = apps.iter().filter_map(|app| app["domain_name"].as_str().map(str::to_lowercase)).collect();
-    let mut survey = Survey { others, note, ..Survey::default() };
-    let name = virtualenv_of(&survey, options, local, home.as_str())?;
-    let path = format!("{home}/.virtualenvs/{name}");
-    let mut python = String::new();
-    if !is_virtualenv_kept(&survey, options, &path) {
-        survey.pythons = Some(pythons(client).await?);
-        python = python_of(&survey, options, local)?;
+    launch.survey = Survey { others, note, ..Survey::default() };
+    launch.use_virtualenv(virtualenv_of(&launch.survey, options, local, client.user())?);
+    if !is_virtualenv_kept(&launch) {
+        launch.survey.pythons = Some(pythons(client).await?);
+        launch.python = python_of(&launch.survey, options, local)?;
     }
-    let launch = Launch {
-        client,
-        local,
-        options,
-        recorder,
-        project: Project { client: client.clone(), local_root: local.project.root.clone(), remote_root },
-        // Without an agent a task has to do it.
-        executors: ExecutorOptions { allow_tasks: true, ..ExecutorOptions::default() },
-        folder,
-        wsgi: String::new(),
-        python,
-        virtualenv: (name, path),
-        changes: 0,
-        code_changed: false,
-        inspected: None,
-        note: LaunchNote { format: note::FORMAT, domain: domain.clone(), ..LaunchNote::default() },
-        survey,
-    };
+    // Without an agent a task has to do it.
+    launch.executors.allow_tasks = true;
     Ok((launch, website))
 }
 
@@ -238,12 +216,8 @@ impl WebsiteLaunch<'_> {
         let Some(note) = self.launch.before() else { return Ok(false) };
         Ok(files.is_clean
             && note.deploy == files.deploy
-            && self.is_virtualenv_kept()
+            && is_virtualenv_kept(&self.launch)
             && note.requirements == Some(self.digest()?))
-    }
-
-    fn is_virtualenv_kept(&self) -> bool {
-        is_virtualenv_kept(&self.launch.survey, self.launch.options, &self.launch.virtualenv.1)
     }
 
     /// Does all that is not so already.
@@ -268,7 +242,7 @@ impl WebsiteLaunch<'_> {
     async fn make_virtualenv(&mut self) -> Result<Outcome> {
         let path = self.launch.virtualenv.1.clone();
         self.launch.note.virtualenv.clone_from(&path);
-        if self.is_virtualenv_kept() {
+        if is_virtualenv_kept(&self.launch) {
             return Ok(Outcome::skipped(path));
         }
         let is_made = steps::make_virtualenv(&self.launch).await?;
@@ -279,23 +253,8 @@ impl WebsiteLaunch<'_> {
 
     async fn install(&mut self) -> Result<Outcome> {
         let (digest, text) = (self.digest()?, self.requirements()?);
-        let launch = &mut self.launch;
-        let is_known = launch.before().is_some_and(|note| note.requirements.as_ref() == Some(&digest));
-        launch.note.requirements = Some(digest);
-        if is_known && !launch.code_changed {
-            return Ok(Outcome::skipped("they are installed"));
-        }
-        let path = match (&launch.local.project.requirements, text) {
-            (Requirements::File(path), None) => path.clone(),
-            (_, text) => {
-                let place = launch.folder.path().join(REQUIREMENTS)?;
-                launch.client.upload_file(&place, text.unwrap_or_default().into()).await?;
-                place.to_string()
-            }
-        };
-        let result = install_requirements(&launch.project, &launch.executors, &path, &launch.virtualenv.1).await?;
-        let words = format!("{}, with {SERVER}", launch.local.project.requirements.describe());
-        Ok(if result.installed { Outcome::done(words) } else { Outcome::skipped("they are installed") })
+        let name = format!("{}, with {SERVER}", self.launch.local.project.requirements.describe());
+        steps::install_requirements(&mut self.launch, text, digest, &name).await
     }
 
     /// Makes the website, or lets the one that is there run the new code.
@@ -336,7 +295,7 @@ impl WebsiteLaunch<'_> {
         for (path, _) in launch.local.writes() {
             plan("project", format!("write {path} here"));
         }
-        if !self.is_virtualenv_kept() {
+        if !is_virtualenv_kept(&self.launch) {
             plan("virtualenv", format!("{}, Python {}, made by a task", launch.virtualenv.1, launch.python));
         }
         plan("files", format!("{} to {}", files.describe(), launch.project.remote_root));

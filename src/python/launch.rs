@@ -15,14 +15,14 @@ use tokio::sync::mpsc;
 use super::convert::Json;
 use super::errors::{IntoPy, raise_failure};
 use super::runtime::{CallerThread, run};
-use crate::client::{BaseUrl, Client, Environment, Options, RemotePath, Token};
+use crate::client::{BaseUrl, Client, Environment, RemotePath, Token};
 use crate::error::{Error, Result};
 use crate::host::Variables;
 use crate::launch as core;
 use crate::launch::{
-    DetectOptions, LaunchOptions, LaunchRecorder, LocalOptions, LocalPlan, StepRecord, Superuser, environments,
-    fill_in, own_domain,
+    DetectOptions, LaunchOptions, LaunchRecorder, LocalOptions, LocalPlan, StepRecord, Superuser, own_domain,
 };
+use crate::project_table::{environments, first_given, load};
 
 /// A step of a launch, as it begins or ends. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api", frozen, get_all)]
@@ -189,30 +189,39 @@ impl Request {
 
     fn plan(self) -> Result<Prepared> {
         let Self { root, username, token, host, mut local, mut options, superuser } = self;
-        let table = fill_in(&root, &mut local)?;
+        let (table, _) = load(&root, local.environment.as_deref())?;
+        let domains = table.domains();
+        local.detect = local.detect.or(&table);
+        local.project = first_given([&local.project, &table.project]);
         let found = Environment::read();
-        let named_by_file = table.host.as_deref().filter(|_| host.is_none() && found.host.is_none());
-        let named_by_file = named_by_file.map(BaseUrl::named_by_file).transpose()?;
+        let named_by_file = match (&host, &found.host) {
+            (None, None) => first_given([&table.host]).map(|host| BaseUrl::named_by_file(&host)).transpose()?,
+            _ => None,
+        };
         let (host, user, token) = Environment {
             token: token.or(found.token),
-            user: username.or(found.user).or(table.user),
+            user: first_given([&username, &found.user, &table.user]),
             host: host.or(found.host),
             ..found
         }
         .account()?;
         let host = named_by_file.map_or_else(|| BaseUrl::parse(&host), Ok)?;
         if let (None, Some(site)) = (&options.site_url, &table.site_url) {
-            BaseUrl::check_site_named_by_file(site, &user, &table.domains)?;
+            BaseUrl::check_site_named_by_file(site, &user, &domains)?;
         }
-        let client = Client::new(&host, &user, &Token::new(&token)?, Options::default())?;
+        let client = Client::new(&host, &user, &Token::new(&token)?, table.client_options()?)?;
+        if local.domain.is_empty() {
+            local.domain = domains.into_iter().next().unwrap_or_default();
+        }
         if local.domain.is_empty() {
             local.domain = own_domain(&user, &host);
         }
+        let remote_root = table.remote_root.as_deref().map(|path| RemotePath::in_account(path, &user));
+        options.remote_root = remote_root.transpose()?;
+        (options.select, options.deploy) = (table.select()?, table.deploy());
         local.user = Some(user);
         local.site_url.clone_from(&options.site_url);
         options.site_url = options.site_url.or(table.site_url);
-        options.remote_root = table.remote_root.map(|path| RemotePath::parse(&path)).transpose()?;
-        (options.select, options.deploy) = (table.select, table.deploy);
         if let Some((name, password)) = superuser {
             let password = Variables::new([("DJANGO_SUPERUSER_PASSWORD".to_owned(), password)])?;
             options.superuser = Some(Superuser { name, email: None, password });

@@ -209,6 +209,51 @@ def test_python_reads_the_account_from_the_table_but_sends_the_token_nowhere_els
     assert len(host.requests) == before
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('protect = ["/data"]', 'has no key "protect"'),
+        ('max_delete = "three"', "max_delete"),
+        ('protected = "/data"', "protected"),
+        ('max_file_size = "ten"', "max_file_size"),
+        ("timeout = -1", "timeout"),
+        ('api_token = "s3cret"', "does not belong in a file that is committed"),
+        ("[tool.pythonanywhere.env.staging]\nprotect = []", 'has no key "protect"'),
+    ],
+)
+def test_python_refuses_a_table_with_mistakes_as_the_command_does(pya, host, tmp_path, line, words):
+    root = write(tmp_path / "site", FLASK | PIN | {"pyproject.toml": f"[tool.pythonanywhere]\n{line}\n"})
+    with pytest.raises(ConfigError, match=words) as refusal:
+        launch(root, username=host.user, token=host.token, host=host.url)
+    said = pya("launch", root, "--yes", code=2).stderr
+    assert words in said
+    assert "s3cret" not in str(refusal.value) + said
+    assert host.requests == []
+
+
+def test_python_finds_the_table_above_the_project_but_not_above_its_work_tree(host, tmp_path):
+    root = write(tmp_path / "repository" / "site", FLASK | PIN)
+    account = {"username": host.user, "token": host.token, "host": host.url, "dry_run": True}
+    table = "[tool.pythonanywhere]\nproject = 'shop'\nremote_root = '~/live/shop'\n"
+    write(tmp_path, {"pyproject.toml": table})
+    assert launch(root, **account).remote_root == f"/home/{host.user}/site"
+    write(tmp_path, {".git/HEAD": ""})
+    assert launch(root, **account).remote_root == f"/home/{host.user}/live/shop"
+    write(tmp_path, {"repository/.git/HEAD": ""})
+    assert launch(root, **account).remote_root == f"/home/{host.user}/site"
+
+
+@pytest.mark.parametrize("name", ["../other", "a/b", "..", ""])
+def test_a_project_name_that_is_no_folder_is_refused(pya, host, tmp_path, name):
+    root = write(tmp_path / "site", FLASK | PIN)
+    if name:
+        with pytest.raises(ConfigError):
+            launch(root, username=host.user, token=host.token, host=host.url, project=name)
+        pya("launch", root, "--yes", "--project", name, code=2)
+    pya("init", root, "--project", name, code=2 if name else 0)
+    assert host.requests == []
+
+
 def test_python_launches_to_an_environment_of_the_table(host, tmp_path, monkeypatch):
     table = "[tool.pythonanywhere]\ndomain = 'www.example.com'\nsite_url = 'https://www.example.com'\n"
     staging = "[tool.pythonanywhere.env.staging]\ndomain = 'staging.example.com'\n"

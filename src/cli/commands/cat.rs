@@ -5,12 +5,12 @@ use serde_json::json;
 use crate::cli::args::Cat;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::paths::remote_path;
+use crate::client::RemotePath;
 use crate::error::Result;
 
 pub async fn run(args: &Cat, context: &Context) -> Result<Exit> {
     let client = context.settings()?.client()?;
-    let path = remote_path(&args.path, client.user())?;
+    let path = RemotePath::in_account(&args.path, client.user())?;
     let result = client.read_file(&path).await;
     client.persist_budget();
     let bytes = result?;

@@ -79,7 +79,7 @@ pub async fn compare(args: &Diff, context: &Context) -> Result<Comparison> {
         delete_unmanaged: args.delete_unmanaged && diff.has_local_files(),
         include: args.select.include.clone(),
         executors,
-        reload: prepared.settings.domains(),
+        reload: prepared.settings.table.domains(),
         max_delete: Some(usize::MAX),
         ..DeployOptions::default()
     };

@@ -43,7 +43,7 @@ async fn examined(args: &Doctor, may_write: bool, settings: &Settings<'_>, conte
     };
     let examination = Examination {
         project,
-        domain: args.domain.clone().or_else(|| settings.domains().into_iter().next()),
+        domain: args.domain.clone().or_else(|| settings.table.domains().into_iter().next()),
         site_url: args.site_url.clone().or_else(|| settings.table.site_url.clone()),
         manage: settings.table.manage.clone(),
         settings: settings.table.settings.clone(),
@@ -57,7 +57,7 @@ async fn examined(args: &Doctor, may_write: bool, settings: &Settings<'_>, conte
 /// The account, with its home folder in place of a project.
 fn without_project(settings: &Settings<'_>) -> Result<Project> {
     let client = settings.client()?;
-    let remote_root = RemotePath::parse("/home")?.join(client.user())?;
+    let remote_root = RemotePath::home(client.user())?;
     Ok(Project { client, local_root: ".".into(), remote_root })
 }
 

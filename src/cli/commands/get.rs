@@ -7,14 +7,13 @@ use serde_json::json;
 use crate::cli::args::Get;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::paths::remote_path;
 use crate::client::RemotePath;
 use crate::error::{Error, Result};
 use crate::platform::NameRules;
 
 pub async fn run(args: &Get, context: &Context) -> Result<Exit> {
     let client = context.settings()?.client()?;
-    let path = remote_path(&args.remote, client.user())?;
+    let path = RemotePath::in_account(&args.remote, client.user())?;
     let local = destination(&path, args.local.as_deref())?;
     if !args.overwrite && local.symlink_metadata().is_ok() {
         let place = local.display();

@@ -14,6 +14,7 @@ use crate::cli::step_line::step_line;
 use crate::client::BaseUrl;
 use crate::error::{Error, Result};
 use crate::launch::{DetectOptions, LocalOptions, LocalPlan, own_domain, plan};
+use crate::project_table::first_given;
 
 pub fn run(args: &Init, context: &Context) -> Result<Exit> {
     let (_, local) = local_plan(&args.detect, context)?;
@@ -56,7 +57,7 @@ pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Set
     }
     let settings = context.settings_at(&start)?;
     let root = local_root(args.root.as_deref(), &settings, &here);
-    let domains = settings.domains();
+    let domains = settings.table.domains();
     let account = settings.user_and_host();
     let domain = match args.domain.clone().or_else(|| domains.first().cloned()) {
         Some(domain) => domain,
@@ -66,16 +67,15 @@ pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Set
             .map_err(|error| Error::config(format!("{error}, or name the web app with --domain")))?,
     };
     let table = &settings.table;
-    // An application that was typed counts before what the table says of another kind.
-    let is_typed = args.settings.is_some() || args.wsgi.is_some() || args.asgi.is_some();
     let detect = DetectOptions {
-        settings: args.settings.clone().or_else(|| table.settings.clone().filter(|_| !is_typed)),
-        manage: table.manage.clone(),
-        wsgi: args.wsgi.clone().or_else(|| table.wsgi.clone().filter(|_| !is_typed)),
-        asgi: args.asgi.clone().or_else(|| table.asgi.clone().filter(|_| !is_typed)),
+        settings: args.settings.clone(),
+        manage: None,
+        wsgi: args.wsgi.clone(),
+        asgi: args.asgi.clone(),
         env_file: args.env_file.clone(),
         interpreter: Some(context.python.executable.clone()),
-    };
+    }
+    .or(table);
     let (user, host) = match account {
         Ok((user, host)) => (Some(user), Some(host)),
         Err(_) => (None, None),
@@ -83,7 +83,7 @@ pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Set
     let is_noted = |host: &BaseUrl| host.is_public_system() && host.authority() != BaseUrl::DEFAULT_HOST;
     let options = LocalOptions {
         detect,
-        project: context.global.project.clone().or_else(|| table.project.clone()),
+        project: first_given([&context.global.project, &table.project]),
         domain,
         user,
         host: host.filter(is_noted).map(|host| host.authority().to_owned()),

@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::createsuperuser::password;
 use super::init::{local_plan, tell_found};
 use super::open::open;
-use super::project::select_of;
 use crate::blocking::blocking;
 use crate::cli::args::Launch;
 use crate::cli::context::Context;
@@ -21,11 +20,11 @@ use crate::cli::report::{Report, launch_page};
 use crate::cli::settings::Settings;
 use crate::cli::step_line::{step_line, wrapped};
 use crate::client::Client;
-use crate::deploy::DeployOptions;
 use crate::error::{Error, Result};
 use crate::host::Variables;
 use crate::launch::{
-    LaunchOptions, LaunchRecorder, LaunchReport, LocalPlan, SeenHost, StepRecord, StepState, Superuser, launch,
+    LaunchOptions, LaunchRecorder, LaunchReport, LocalPlan, ProjectKind, SeenHost, StepRecord, StepState, Superuser,
+    launch,
 };
 use crate::text::{counted, duration_text};
 
@@ -42,7 +41,7 @@ async fn launch_and_tell(args: &Launch, context: &Context, page: &Report) -> Res
     let (settings, local) = local_plan(&args.detect, context)?;
     let client = page.watched(settings.client()?);
     let output = &context.output;
-    let mut options = options(args, &settings, &client, output).await?;
+    let mut options = options(args, &settings, &client, &local, output).await?;
     page.hide(&local.variables);
     if let Some(superuser) = &options.superuser {
         page.hide(&superuser.password);
@@ -79,14 +78,21 @@ async fn launch_and_tell(args: &Launch, context: &Context, page: &Report) -> Res
     Ok(if exit == Exit::Ok && !is_written { Exit::Failed } else { exit })
 }
 
-async fn options(args: &Launch, settings: &Settings<'_>, client: &Client, output: &Output) -> Result<LaunchOptions> {
+async fn options(
+    args: &Launch,
+    settings: &Settings<'_>,
+    client: &Client,
+    local: &LocalPlan,
+    output: &Output,
+) -> Result<LaunchOptions> {
     let table = &settings.table;
     let remote_root = match &table.remote_root {
         Some(_) => Some(settings.remote_root(None, client.user(), "")?),
         None => None,
     };
     let superuser = match &args.superuser {
-        Some(name) if !args.dry_run => {
+        // It is refused for a website, whose launch has no use for the password.
+        Some(name) if !args.dry_run && !matches!(local.project.kind, ProjectKind::Asgi(_)) => {
             let password = Variables::new([(PASSWORD.to_owned(), password(output).await?)])?;
             let email = std::env::var(EMAIL).ok().filter(|email| !email.is_empty());
             Some(Superuser { name: name.clone(), email, password })
@@ -103,8 +109,8 @@ async fn options(args: &Launch, settings: &Settings<'_>, client: &Client, output
         dry_run: args.dry_run,
         remote_root,
         seen: None,
-        select: select_of(settings)?,
-        deploy: DeployOptions { delete: table.delete, max_delete: table.max_delete, ..DeployOptions::default() },
+        select: table.select()?,
+        deploy: table.deploy(),
     })
 }
 

@@ -30,7 +30,7 @@ pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
     }
     let settings = context.settings()?;
     let client = settings.client()?;
-    let (place, log) = fetch(&client, &settings.domains(), domain, kind, None).await?;
+    let (place, log) = fetch(&client, &settings.table.domains(), domain, kind, None).await?;
     let text = String::from_utf8_lossy(&log);
     let shown = last_lines(&text, args.lines);
     context.output.content(shown, &json!({ "log": place.as_str(), "lines": shown.lines().collect::<Vec<_>>() }));

@@ -8,7 +8,6 @@ use crate::cli::args::Ls;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::paths::{home, remote_path};
 use crate::cli::table::table;
 use crate::cli::terminal::shown;
 use crate::client::{Client, RemotePath};
@@ -19,8 +18,8 @@ use crate::text::counted;
 pub async fn run(args: &Ls, context: &Context) -> Result<Exit> {
     let client = context.settings()?.client()?;
     let path = match &args.path {
-        Some(path) => remote_path(path, client.user())?,
-        None => home(client.user())?,
+        Some(path) => RemotePath::in_account(path, client.user())?,
+        None => RemotePath::home(client.user())?,
     };
     let exit = if args.recursive {
         recursive(args, &client, path, &context.output).await

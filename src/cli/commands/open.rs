@@ -37,7 +37,7 @@ pub async fn run(args: &Open, context: &Context) -> Result<Exit> {
 
 /// The address of the site, with its closing slash.
 async fn site(args: &Open, settings: &Settings<'_>) -> Result<BaseUrl> {
-    let configured = settings.domains();
+    let configured = settings.table.domains();
     let domain = match &args.domain {
         Some(domain) => domain.clone(),
         // The address of the table is that of its first domain.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::{self, Select};
 use crate::cli::context::{Context, working_folder};
 use crate::cli::output::Output;
-use crate::cli::settings::{OneOrMore, Settings};
+use crate::cli::settings::Settings;
 use crate::client::RemotePath;
 use crate::deploy::{Compare, DeployDiff, DeployOptions, ExecutorChoice, ExecutorOptions, Project, SelectOptions};
 use crate::error::{Error, Result};
@@ -49,7 +49,7 @@ pub fn remote_or_home(context: &Context) -> Result<(Settings<'_>, Project)> {
         return remote(None, context);
     }
     let client = settings.client()?;
-    let remote_root = RemotePath::parse("/home")?.join(client.user())?;
+    let remote_root = RemotePath::home(client.user())?;
     let project = Project { client, local_root, remote_root };
     Ok((settings, project))
 }
@@ -64,7 +64,7 @@ pub fn executors(args: &args::ExecutorOptions, settings: &Settings<'_>) -> Execu
     ExecutorOptions {
         choice,
         console: args.console,
-        domain: args.domain.clone().or_else(|| settings.domains().into_iter().next()),
+        domain: args.domain.clone().or_else(|| settings.table.domains().into_iter().next()),
         site_url: args.site_url.clone().or_else(|| settings.table.site_url.clone()),
         allow_tasks: args.allow_tasks || settings.table.allow_tasks,
     }
@@ -98,7 +98,7 @@ pub fn executors_and_reloads(
     let mut options = executors(args, settings);
     let reload = settings.reloads(no_reload, given);
     if args.domain.is_none() {
-        let others = settings.domains();
+        let others = settings.table.domains();
         if let ([domain], false) = (given, no_reload) {
             options.domain = Some(domain.clone());
             // The table's address is that of the table's first domain.
@@ -183,48 +183,21 @@ pub fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) ->
     }
 }
 
-/// Which files are selected where no option says it.
-///
-/// # Errors
-/// `Config` for a size that is none.
-pub(super) fn select_of(settings: &Settings<'_>) -> Result<SelectOptions> {
-    let args = Select {
-        root: None,
-        masks: Vec::new(),
-        include: Vec::new(),
-        no_git: false,
-        allow_lfs_pointers: false,
-        delete_untracked: false,
-        strict: false,
-        max_file_size: None,
-        compare: None,
-        remote_root: None,
-    };
-    select(&args, settings)
-}
-
 /// The selection: what was typed, else what the table says.
 ///
 /// # Errors
 /// `Config` if the table's size is none.
 pub fn select(args: &Select, settings: &Settings<'_>) -> Result<SelectOptions> {
-    let table = &settings.table;
-    let mut select = SelectOptions {
-        strict: args.strict || table.strict,
-        no_git: args.no_git || table.no_git,
-        allow_lfs_pointers: args.allow_lfs_pointers || table.allow_lfs_pointers,
-        delete_untracked: args.delete_untracked || table.delete_untracked,
-        include_if_there: table.include.as_ref().map(OneOrMore::to_vec).unwrap_or_default(),
-        ..SelectOptions::default()
-    };
+    let mut select = settings.table.select()?;
+    select.strict |= args.strict;
+    select.no_git |= args.no_git;
+    select.allow_lfs_pointers |= args.allow_lfs_pointers;
+    select.delete_untracked |= args.delete_untracked;
     if !args.masks.is_empty() {
         select.masks.clone_from(&args.masks);
-    } else if let Some(masks) = &settings.table.masks {
-        select.masks = OneOrMore::to_vec(masks);
     }
     select.include.clone_from(&args.include);
-    select.protected.clone_from(&settings.table.protected);
-    if let Some(bytes) = settings.max_file_size(args.max_file_size)? {
+    if let Some(bytes) = args.max_file_size {
         select.max_file_size = bytes;
     }
     Ok(select)

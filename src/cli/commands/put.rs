@@ -7,7 +7,6 @@ use crate::api::Uploaded;
 use crate::cli::args::Put;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::paths::remote_path;
 use crate::cli::terminal::shown;
 use crate::client::RemotePath;
 use crate::error::{Error, Result};
@@ -27,7 +26,7 @@ pub async fn run(args: &Put, context: &Context) -> Result<Exit> {
 }
 
 fn destination(args: &Put, user: &str) -> Result<RemotePath> {
-    let path = remote_path(&args.remote, user)?;
+    let path = RemotePath::in_account(&args.remote, user)?;
     if !(args.remote.is_empty() || args.remote.ends_with('/') || args.remote == "~") {
         return Ok(path);
     }

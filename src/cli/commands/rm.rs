@@ -8,14 +8,13 @@ use serde_json::json;
 use crate::cli::args::Rm;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::paths::{home, remote_path};
 use crate::cli::terminal::shown;
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
 
 pub async fn run(args: &Rm, context: &Context) -> Result<Exit> {
     let client = context.settings()?.client()?;
-    let path = remote_path(&args.path, client.user())?;
+    let path = RemotePath::in_account(&args.path, client.user())?;
     refuse_account_folders(&path, client.user())?;
     let deleted = delete(args, &client, &path).await;
     client.persist_budget();
@@ -53,7 +52,7 @@ async fn delete(args: &Rm, client: &Client, path: &RemotePath) -> Result<bool> {
 
 /// Refuses the home folder, the folders above it, and the system's folders that hold WSGI files and logs.
 pub(super) fn refuse_account_folders(path: &RemotePath, user: &str) -> Result<()> {
-    let home = home(user)?;
+    let home = RemotePath::home(user)?;
     let is_above = path.as_str() == "/" || home == *path || home.as_str().starts_with(&format!("{path}/"));
     if is_above || ["/var", "/var/www", "/var/log", "/tmp"].contains(&path.as_str()) {
         return Err(Error::config(format!(

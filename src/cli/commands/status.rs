@@ -32,13 +32,13 @@ pub async fn look(args: &Status, context: &Context) -> Result<(StatusReport, Val
     let here = working_folder()?;
     let settings = context.settings_at(args.select.root.as_deref().unwrap_or(&here))?;
     let client = settings.client()?;
-    let domains = args.domain.clone().map_or_else(|| settings.domains(), |domain| vec![domain]);
+    let domains = args.domain.clone().map_or_else(|| settings.table.domains(), |domain| vec![domain]);
     for domain in &domains {
         crate::api::checked_domain(domain)?;
     }
     let first = domains.first().cloned();
     // The address of the table is that of its first domain.
-    let is_theirs = settings.domains().first() == first.as_ref();
+    let is_theirs = settings.table.domains().first() == first.as_ref();
     let table_url = settings.table.site_url.clone().filter(|_| is_theirs);
     let site_url = args.site_url.clone().or(table_url);
     let executors = ExecutorOptions { domain: first, site_url, ..ExecutorOptions::default() };

@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::{Map, Value};
 
 use crate::api::calls::{EndpointCall, Sends};
-use crate::cli::paths::remote_path;
+use crate::client::RemotePath;
 use crate::error::{Error, Result};
 use crate::parameters::{DefaultValue, Kind, Parameter};
 
@@ -105,7 +105,7 @@ fn value(call: &EndpointCall, parameter: &Parameter, matches: &ArgMatches, user:
         (Kind::Flag, _) => Ok(matches.get_one::<bool>(name).map(|&flag| flag.into())),
         (Kind::Integer, _) => Ok(matches.get_one::<i64>(name).map(|&number| number.into())),
         (_, ArgumentKind::RemotePath) => {
-            let path = matches.get_one::<String>(name).map(|path| remote_path(path, user)).transpose()?;
+            let path = matches.get_one::<String>(name).map(|path| RemotePath::in_account(path, user)).transpose()?;
             Ok(path.map(|path| path.as_str().into()))
         }
         _ => Ok(matches.get_one::<String>(name).map(|text| text.as_str().into())),

@@ -36,7 +36,7 @@ pub struct VariablesResult {
 /// `Config` for an invalid domain.
 pub fn file(user: &str, domain: &str) -> Result<RemotePath> {
     let domain = checked_domain(domain)?.to_lowercase();
-    RemotePath::parse("/home")?.join(user)?.join(&format!(".pya/variables-{domain}/variables.json"))
+    RemotePath::home(user)?.join(&format!(".pya/variables-{domain}/variables.json"))
 }
 
 /// The variables of the web app of `domain`, with their values. Sends one request.

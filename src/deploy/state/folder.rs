@@ -45,7 +45,7 @@ pub(crate) struct StateFolder {
 
 impl StateFolder {
     pub(crate) fn of(user: &str, remote_root: &RemotePath) -> Result<Self> {
-        let home = RemotePath::parse("/home")?.join(user)?.join(HOME_FOLDER)?;
+        let home = RemotePath::home(user)?.join(HOME_FOLDER)?;
         if remote_root == &home || remote_root.as_str().starts_with(&format!("{home}/")) {
             return Err(Error::config(format!("{remote_root} is where the notes of deploys are kept: choose another")));
         }

@@ -12,6 +12,7 @@ use super::wsgi_app::{self, Application};
 use crate::error::{Error, Result};
 use crate::host::{checked_settings, settings_module};
 use crate::platform::canonical;
+use crate::project_table::Table;
 use crate::setting::Setting;
 
 /// The module that [`generated`](crate::launch) settings are in.
@@ -35,6 +36,23 @@ pub struct DetectOptions {
     pub env_file: Option<PathBuf>,
     /// The Python that runs the command, whose packages show releases.
     pub interpreter: Option<PathBuf>,
+}
+
+impl DetectOptions {
+    /// What is left open is as the table says.
+    #[must_use]
+    pub fn or(self, table: &Table) -> Self {
+        // An application that was named counts before what the table says of another kind.
+        let is_named = self.settings.is_some() || self.wsgi.is_some() || self.asgi.is_some();
+        let of_table = |value: &Option<String>| value.clone().filter(|_| !is_named);
+        Self {
+            settings: self.settings.or_else(|| of_table(&table.settings)),
+            manage: self.manage.or_else(|| table.manage.clone()),
+            wsgi: self.wsgi.or_else(|| of_table(&table.wsgi)),
+            asgi: self.asgi.or_else(|| of_table(&table.asgi)),
+            ..self
+        }
+    }
 }
 
 /// What kind of project it is.

@@ -28,13 +28,23 @@ pub(in crate::launch) fn digest(local: &LocalPlan) -> Result<Option<String>> {
 pub(in crate::launch) async fn install(launch: &mut Launch<'_>) -> Result<Outcome> {
     let requirements = &launch.local.project.requirements;
     let Some(digest) = digest(launch.local)? else { return Ok(Outcome::skipped("none are listed")) };
+    install_from(launch, requirements.text(), digest, requirements.name()).await
+}
+
+/// Installs what `text` lists, else what the project's own file does, unless that of the same digest was installed.
+pub(in crate::launch) async fn install_from(
+    launch: &mut Launch<'_>,
+    text: Option<String>,
+    digest: String,
+    name: &str,
+) -> Result<Outcome> {
     let is_known = launch.before().is_some_and(|note| note.requirements.as_ref() == Some(&digest));
     launch.note.requirements = Some(digest);
     if is_known && !launch.code_changed {
         return Ok(Outcome::skipped("they are installed"));
     }
-    let path = match (requirements, requirements.text()) {
-        (Requirements::File(path), _) => path.clone(),
+    let path = match (&launch.local.project.requirements, text) {
+        (Requirements::File(path), None) => path.clone(),
         (_, text) => {
             let place = launch.folder.path().join(FILE)?;
             launch.client.upload_file(&place, Bytes::from(text.unwrap_or_default())).await?;
@@ -52,5 +62,5 @@ pub(in crate::launch) async fn install(launch: &mut Launch<'_>) -> Result<Outcom
     launch.code_changed = true;
     let packages =
         if result.packages == 0 { String::new() } else { format!(", {}", counted(result.packages, "package")) };
-    Ok(Outcome::done(format!("{}{packages}", requirements.name())))
+    Ok(Outcome::done(format!("{name}{packages}")))
 }

@@ -20,12 +20,19 @@ pub const LAYERS: &[Folder] = &[
     Folder {
         path: "src",
         layers: &[
-            ("python", "cli doctor emulator webfaction launch deploy host finder api client *.rs platform"),
-            ("cli", "doctor emulator webfaction launch deploy host finder api login client *.rs platform"),
+            (
+                "python",
+                "cli doctor emulator webfaction launch project_table deploy host finder api client *.rs platform",
+            ),
+            (
+                "cli",
+                "doctor emulator webfaction launch project_table deploy host finder api login client *.rs platform",
+            ),
             ("doctor", "deploy host finder api client *.rs platform"),
             ("emulator", "*.rs platform"),
             ("webfaction", "client *.rs platform"),
-            ("launch", "deploy host finder api client *.rs platform"),
+            ("launch", "project_table deploy host finder api client *.rs platform"),
+            ("project_table", "deploy client *.rs platform"),
             ("deploy", "host finder api client *.rs platform"),
             ("host", "finder api client *.rs platform"),
             ("finder", "api client *.rs platform"),

@@ -14,7 +14,7 @@ use crate::cli::commands::project::remote;
 use crate::cli::commands::{doctor as doctor_command, history as history_command, logs as logs_command};
 use crate::cli::commands::{ls as ls_command, status as status_command, verify as verify_command};
 use crate::cli::context::Context;
-use crate::cli::paths::{home, remote_path};
+use crate::client::RemotePath;
 use crate::deploy::Forecast;
 use crate::error::{ErrorKind, Result};
 
@@ -114,7 +114,7 @@ pub async fn logs(wanted: OfLogs, context: &Context, veil: &Veil) -> Result<Answ
     let settings = context.settings()?;
     let (client, domain) = (settings.client()?, wanted.domain.as_deref());
     let most = Some(LONGEST_LOG);
-    let (place, log) = logs_command::fetch(&client, &settings.domains(), domain, wanted.kind(), most).await?;
+    let (place, log) = logs_command::fetch(&client, &settings.table.domains(), domain, wanted.kind(), most).await?;
     let text = String::from_utf8_lossy(&log);
     let lines = veil.over(logs_command::last_lines(&text, wanted.lines()));
     let shown = end_of(&lines, MOST_BYTES);
@@ -125,8 +125,8 @@ pub async fn logs(wanted: OfLogs, context: &Context, veil: &Veil) -> Result<Answ
 pub async fn ls(wanted: OfLs, context: &Context) -> Result<Answer> {
     let client = context.settings()?.client()?;
     let path = match &wanted.path {
-        Some(path) => remote_path(path, client.user())?,
-        None => home(client.user())?,
+        Some(path) => RemotePath::in_account(path, client.user())?,
+        None => RemotePath::home(client.user())?,
     };
     let entries = ls_command::entries(&client, &path).await;
     client.persist_budget();
@@ -139,10 +139,10 @@ pub async fn ls(wanted: OfLs, context: &Context) -> Result<Answer> {
 pub async fn cat(wanted: OfCat, context: &Context, veil: &Veil) -> Result<Answer> {
     let settings = context.settings()?;
     let client = settings.client()?;
-    let path = remote_path(&wanted.path, client.user())?;
+    let path = RemotePath::in_account(&wanted.path, client.user())?;
     let project = if settings.has_project() { Some(remote(None, context)?.1.remote_root) } else { None };
     let rules = secrets::Rules::new(settings.table.protected.as_deref(), project.as_ref())?;
-    if let Some(reason) = rules.refuse_path(&path, &home(client.user())?) {
+    if let Some(reason) = rules.refuse_path(&path, &RemotePath::home(client.user())?) {
         return Ok(Answer::Refusal(format!("{path} is not shown: {reason}")));
     }
     let head = client.read_head(&path, MOST_BYTES + MARGIN).await;

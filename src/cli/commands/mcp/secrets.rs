@@ -45,6 +45,9 @@ const SECRET_FILES: [&str; 28] = [
 /// What the name of a secret contains.
 const SECRET_WORDS: [&str; 8] = ["secret", "password", "passwd", "passphrase", "token", "apikey", "_pass", ANY_KEY];
 
+/// What follows a secret's word in the name of several.
+const SECRETS: [&str; 7] = ["", "s", "_key", "_keys", "_fallbacks", "_key_fallbacks", "_list"];
+
 /// What the name of a key ends with, and the names of keys that are none.
 const ANY_KEY: &str = "_key";
 const PLAIN_KEYS: [&str; 12] = [
@@ -125,6 +128,8 @@ fn assigns_secret(line: &str, next: &str, is_code: bool) -> bool {
             return false;
         }
         let rest = line[at + word.len()..].trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        // `PASSWORD_HASHERS` is a list of other things.
+        let is_of_secrets = SECRETS.contains(&&lower[at + word.len()..lower.len() - rest.len()]);
         let rest = rest.trim_start_matches(['"', '\'', ']', ' ', '\t']);
         let is_call = lower.contains("setdefault(") && rest.starts_with(',');
         let value = match rest.chars().next() {
@@ -133,14 +138,18 @@ fn assigns_secret(line: &str, next: &str, is_code: bool) -> bool {
             Some(',') if is_call => rest,
             _ => return false,
         };
-        let open = matches!(value.trim(), "" | "(" | "\\");
-        has_literal(value) || (open && has_literal(&format!("={next}"))) || (!is_code && is_bare(line, value))
+        // What comes before it is a type.
+        let end = value.rsplit('=').next().unwrap_or(value).trim();
+        let open = matches!(end, "" | "(" | "\\") || (is_of_secrets && matches!(end, "[" | "{"));
+        has_literal(value, is_of_secrets)
+            || (open && has_literal(&format!("={next}"), is_of_secrets))
+            || (!is_code && is_bare(line, value))
     })
 }
 
-/// Whether a text that is not empty is written down: not as what is called or looked up, as in `os.environ["KEY"]`, nor in
-/// a list, but as the value itself or as a default.
-fn has_literal(value: &str) -> bool {
+/// Whether a text that is not empty is written down: not as what is called or looked up, as in `os.environ["KEY"]`, but as the
+/// value itself, as a default, or in a list where lists count.
+fn has_literal(value: &str, lists_count: bool) -> bool {
     let mut before = '=';
     let mut rest = value;
     while let Some(at) = rest.find(['"', '\'', '[', '{']) {
@@ -150,7 +159,8 @@ fn has_literal(value: &str) -> bool {
         before = gap.chars().next_back().unwrap_or(before);
         let inside = &rest[at + 1..];
         match quote {
-            '[' | '{' if matches!(before, '=' | ':') => return false,
+            '[' | '{' if matches!(before, '=' | ':') && !lists_count => return false,
+            '[' | '{' if matches!(before, '=' | ':') => (before, rest) = ('=', inside),
             '[' | '{' => (before, rest) = ('[', inside),
             _ => {
                 let triple = quote.to_string().repeat(3);
@@ -259,6 +269,11 @@ mod tests {
             "SECRET_KEY = \"\"\"x\"\"\"",
             "SECRET_KEY = \"\"\"",
             "STRIPE_KEY = 'sk_live_x'",
+            "SECRET_KEY_FALLBACKS = ['x']",
+            "SECRET_KEY_FALLBACKS = [os.environ['OLD'], 'x']",
+            "SECRET_KEY_FALLBACKS: list[str] = [\n    'x',\n]",
+            "API_KEYS = {'stripe': 'x'}",
+            "tokens = (\n    'x',\n)",
             "EMAIL_PASS = 'x'",
             "PASSPHRASE = 'x'",
             "DATABASE = 'postgres://me:hunter2@db/x'",
@@ -292,6 +307,8 @@ mod tests {
             "SECRET_KEY=os.environ['SECRET_KEY']",
             "SECRET_KEY = config(\"SECRET_KEY\")",
             "SECRET_KEY = ''",
+            "SECRET_KEY_FALLBACKS = [os.environ['OLD_KEY']]",
+            "SECRET_KEY_FALLBACKS = []",
             "fields = (\"username\", \"password\", \"email\")",
             "AUTH_PASSWORD_VALIDATORS = [",
             "    {\"NAME\": \"django.contrib.auth.password_validation.MinimumLengthValidator\"},",
