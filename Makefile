@@ -30,6 +30,8 @@ export PYO3_BUILD_EXTENSION_MODULE := 1
 # The build backend must not download what cargo has not locked.
 export CARGO_TERM_COLOR ?= auto
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where it is set, each worker compiles each module of the tests at each run.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## list the targets
@@ -89,19 +91,28 @@ test-rust: ## the Rust tests (TEST_ARGS=name for some)
 
 .PHONY: test-python
 test-python: .make/installed-dev ## the Python tests (PYTEST_ARGS="-k name" for some)
+	@# All workers begin with the same modules: what is compiled already is not compiled five times at once.
+	$(BIN)/python -m pytest --collect-only --quiet >/dev/null
 	$(BIN)/python -m pytest $(or $(PYTEST_ARGS),$(PARALLEL))
 
 .PHONY: test
-test: .make/installed-dev ## every check, every test and the documentation site
-	@# With a crate of this size rustc is on one core most of the time, and so are these checks of Python: both together
-	@# take as long as one of them. What they say comes when both have ended.
-	$(MAKE) lint-python types docs >.make/python-checks.log 2>&1 & beside=$$!; \
-	trap 'kill $$beside 2>/dev/null || true' EXIT; \
+test: $(PYO3_CONFIG) ## every check, every test and the documentation site
+	@# With a crate of this size rustc is on one core most of the time. So it works beside pip at first, and then beside the
+	@# checks and tests of Python, whose output comes when it has ended.
+	@if test ! -x $(BIN)/python; then \
+		$(CARGO) build --locked --quiet --profile $(PROFILE) --lib & beside=$$!; \
+		trap 'kill $$beside 2>/dev/null || true' EXIT; \
+		$(MAKE) .make/venv; \
+		wait $$beside; \
+	fi
+	$(MAKE) .make/installed-dev
+	@$(MAKE) lint-python types docs test-python >.make/python.log 2>&1 & beside=$$!; \
+	trap 'kill $$beside $$follow 2>/dev/null || true' EXIT; follow=; \
 	$(MAKE) lint-rust test-rust; \
+	tail -n +1 -f .make/python.log & follow=$$!; \
 	status=0; wait $$beside || status=$$?; \
-	cat .make/python-checks.log; \
+	sleep 1; \
 	exit $$status
-	$(MAKE) test-python
 
 .PHONY: test-quick
 test-quick: .make/installed-dev ## the tests of both languages without the slow ones: an answer in minutes

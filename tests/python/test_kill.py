@@ -261,7 +261,8 @@ def test_a_deploy_killed_at_any_request_is_mended_by_the_next(deploys, stage, le
         assert deploys.served() == {"new"}, f"killed at request {number}"
         number += 1
     assert number >= least, f"the deploy made {number} requests, fewer than it has to"
-    assert deploys.executor != "schedule" or left_a_task >= 3
+    # Killed at the request that looks for the receipt, and at the one that deletes the task. More looks come of a slow host.
+    assert deploys.executor != "schedule" or left_a_task >= 2
 
 
 @pytest.mark.parametrize("stage", ["before", "after"])
