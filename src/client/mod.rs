@@ -41,6 +41,7 @@ pub use host::BaseUrl;
 pub use observer::Observer;
 pub use options::{Options, RateLimit};
 pub use path::RemotePath;
+#[cfg(feature = "python")]
 pub(crate) use path::check_typed;
 pub(crate) use path::quote_segments as quote;
 pub use request::Request;

@@ -261,7 +261,7 @@ def test_a_deploy_killed_at_any_request_is_mended_by_the_next(deploys, stage, le
         assert deploys.served() == {"new"}, f"killed at request {number}"
         number += 1
     assert number >= least, f"the deploy made {number} requests, fewer than it has to"
-    # Killed at the request that looks for the receipt, and at the one that deletes the task. More looks come of a slow host.
+    # Killed where it looks for the receipt, and where it deletes the task. A slow host is looked at more often.
     assert deploys.executor != "schedule" or left_a_task >= 2
 
 
