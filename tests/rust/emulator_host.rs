@@ -12,9 +12,6 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 
-/// Tests that move the process-wide clock, or count on it to stand, take turns.
-pub static CLOCK: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
 /// A running emulator and a client with its token.
 pub struct Host {
     pub emulator: Emulator,

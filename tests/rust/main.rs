@@ -20,6 +20,7 @@ mod emulator_websites;
 mod engine;
 mod fuzz;
 mod login;
+mod own_process;
 mod script;
 mod transfer_memory;
 mod transfers;

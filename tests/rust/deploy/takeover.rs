@@ -86,7 +86,8 @@ async fn whoever_is_taken_over_never_ends_well_and_the_next_deploy_puts_all_righ
             assert!(!first.ok || order.iter().any(own), "{context}");
             failed += usize::from(!first.ok && !first.uploaded.is_empty());
         }
-        assert!(run(host.clone(), sites[1].root().to_owned(), forcing()).await.unwrap().ok, "{context}");
+        let last = run(host.clone(), sites[1].root().to_owned(), forcing()).await.unwrap();
+        assert!(last.ok, "{last:?} after {context}");
         assert_holds(&host, &sites[1].folder, &context);
         assert!(host.host().notes().iter().all(|name| name.starts_with("manifest-")), "{context}");
     }
