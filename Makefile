@@ -92,26 +92,26 @@ test-rust: ## the Rust tests (TEST_ARGS=name for some)
 .PHONY: test-python
 test-python: .make/installed-dev ## the Python tests (PYTEST_ARGS="-k name" for some)
 	@# All workers begin with the same modules: what is compiled already is not compiled five times at once.
-	$(BIN)/python -m pytest --collect-only --quiet >/dev/null
+	$(if $(PYTEST_ARGS),,@$(BIN)/python -m pytest --collect-only --quiet >/dev/null || true)
 	$(BIN)/python -m pytest $(or $(PYTEST_ARGS),$(PARALLEL))
 
 .PHONY: test
 test: $(PYO3_CONFIG) ## every check, every test and the documentation site
 	@# With a crate of this size rustc is on one core most of the time. So it works beside pip at first, and then beside the
-	@# checks and tests of Python, whose output comes when it has ended.
+	@# checks and tests of Python; what it says comes when those have ended.
 	@if test ! -x $(BIN)/python; then \
-		$(CARGO) build --locked --quiet --profile $(PROFILE) --lib & beside=$$!; \
-		trap 'kill $$beside 2>/dev/null || true' EXIT; \
+		$(CARGO) rustc --locked --quiet --profile $(PROFILE) --lib --crate-type rlib & beside=$$!; \
+		trap 'kill $$beside 2>/dev/null || true; wait' EXIT; \
 		$(MAKE) .make/venv; \
 		wait $$beside; \
 	fi
 	$(MAKE) .make/installed-dev
-	@$(MAKE) lint-python types docs test-python >.make/python.log 2>&1 & beside=$$!; \
-	trap 'kill $$beside $$follow 2>/dev/null || true' EXIT; follow=; \
-	$(MAKE) lint-rust test-rust; \
-	tail -n +1 -f .make/python.log & follow=$$!; \
+	@$(MAKE) lint-rust test-rust >.make/rust.log 2>&1 & beside=$$!; \
+	trap 'kill $$beside 2>/dev/null || true; wait' EXIT; \
+	$(MAKE) lint-python types docs test-python; \
 	status=0; wait $$beside || status=$$?; \
-	sleep 1; \
+	trap - EXIT; \
+	cat .make/rust.log; \
 	exit $$status
 
 .PHONY: test-quick
@@ -185,6 +185,7 @@ docs: .make/installed-dev ## build the documentation site into docs/_build/html;
 	@# All of it each time: pages that did not change would not repeat the warnings that the last run ended with.
 	$(BIN)/python -m sphinx --quiet --builder html --fresh-env --write-all --fail-on-warning --keep-going --nitpicky \
 		docs docs/_build/html
+	@touch .make/docs
 
 .PHONY: clean
 clean: ## remove all that the other targets made

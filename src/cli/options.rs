@@ -66,7 +66,7 @@ impl ValueEnum for ExecutorChoice {
 /// A positive number of seconds.
 pub fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 && value < 1e6 => Ok(value),
+        Ok(value) if (0.001..1e6).contains(&value) => Ok(value),
         _ => Err("not a positive number of seconds".to_owned()),
     }
 }

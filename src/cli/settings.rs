@@ -13,7 +13,7 @@ use super::output::Output;
 use crate::client::{BaseUrl, Client, Environment, Observer, Options, RateLimit, RemotePath, Token};
 use crate::error::{Error, Result};
 use crate::login::Login;
-use crate::project_table::{Table, check_project, first_given, load};
+use crate::project_table::{Table, check_project, first_given, load, remote_root as named_root};
 
 /// The settings of a command.
 pub struct Settings<'a> {
@@ -215,7 +215,7 @@ impl<'a> Settings<'a> {
     /// `Config` if the path is not valid.
     pub fn remote_root(&self, given: Option<&str>, user: &str, project: &str) -> Result<RemotePath> {
         match given.or(self.table.remote_root.as_deref()) {
-            Some(path) => RemotePath::in_account(path, user),
+            Some(path) => named_root(path, user),
             None => RemotePath::home(user)?.join(project),
         }
     }

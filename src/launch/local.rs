@@ -1,7 +1,7 @@
 //! What a launch does on this machine: what the project is, what it is called on the host, and the files that it gets.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -32,6 +32,8 @@ pub struct LocalOptions {
     pub host: Option<String>,
     /// The address of the site, likewise.
     pub site_url: Option<String>,
+    /// The folder of the file with the project's table, if there is one.
+    pub table_folder: Option<PathBuf>,
     /// The environment whose table is written.
     pub environment: Option<String>,
 }
@@ -70,7 +72,7 @@ pub fn plan(root: &Path, options: &LocalOptions) -> Result<LocalPlan> {
     };
     let settings = served_settings(&project, &domain);
     let table = table::change(
-        &project.root,
+        options.table_folder.as_ref().unwrap_or(&project.root),
         options.environment.as_deref(),
         &keys(&project, &name, &domain, settings.as_ref(), options),
     )?;

@@ -254,7 +254,7 @@ impl WebsiteLaunch<'_> {
     async fn install(&mut self) -> Result<Outcome> {
         let (digest, text) = (self.digest()?, self.requirements()?);
         let name = format!("{}, with {SERVER}", self.launch.local.project.requirements.describe());
-        steps::install_requirements(&mut self.launch, text, digest, &name).await
+        steps::install_listed(&mut self.launch, text, digest, &name).await
     }
 
     /// Makes the website, or lets the one that is there run the new code.

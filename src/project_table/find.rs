@@ -27,8 +27,8 @@ pub fn load(folder: &Path, chosen: Option<&str>) -> Result<(Table, Option<PathBu
 ///
 /// # Errors
 /// `Config` if the table cannot be used; the message names the file and the key. `Local` if the file cannot be read.
-pub fn find(folder: &Path, chosen: Option<&str>) -> Result<Option<(Table, PathBuf)>> {
-    // The command itself reports a folder that does not exist.
+fn find(folder: &Path, chosen: Option<&str>) -> Result<Option<(Table, PathBuf)>> {
+    // The caller finds out that there is no such folder.
     let Ok(folder) = canonical(folder) else { return Ok(None) };
     let tree = folder.ancestors().find(|candidate| [".git", ".hg"].iter().any(|mark| candidate.join(mark).exists()));
     let top = tree.unwrap_or(&folder);
@@ -49,7 +49,7 @@ pub fn find(folder: &Path, chosen: Option<&str>) -> Result<Option<(Table, PathBu
                     (true, Some(top)) => format!("it is above the work tree in {}", top.display()),
                     (true, None) => {
                         format!(
-                            "it is above {}, which is not in a git work tree; run pya in that file's folder",
+                            "it is above {}, which is not in a git work tree; work in that file's folder",
                             folder.display()
                         )
                     }

@@ -5,5 +5,5 @@ pub mod environments;
 mod find;
 mod model;
 
-pub use find::{find, load};
-pub use model::{OneOrMore, Table, check_project, first_given};
+pub use find::load;
+pub use model::{Limit, OneOrMore, Size, Table, check_project, first_given, remote_root};

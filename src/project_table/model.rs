@@ -3,15 +3,16 @@
 //! An unknown key is an error: a misspelt `protected` would otherwise leave a database unprotected. A token in the table is
 //! refused, since the file is committed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::environments;
-use crate::client::{Environment, Options, RateLimit};
+use crate::client::{Environment, Options, RateLimit, RemotePath};
 use crate::deploy::{Compare, DeployOptions, ExecutorChoice, SelectOptions};
 use crate::error::{Error, Result};
+use crate::platform::canonical;
 use crate::setting::Setting;
 use crate::text::parse_size;
 
@@ -86,6 +87,32 @@ impl Table {
         self.domain.as_ref().map(OneOrMore::to_vec).unwrap_or_default()
     }
 
+    /// The project's folder, if the file of the table is in `folder`.
+    #[must_use]
+    pub fn root_in(&self, folder: &Path) -> PathBuf {
+        self.root.as_ref().map_or_else(|| folder.to_owned(), |root| folder.join(root))
+    }
+
+    /// Refuses another project than that of the table, whose file is in `folder`: what is written down for the one, such as
+    /// what is protected, need not hold for the other.
+    ///
+    /// # Errors
+    /// `Config` with what to do instead.
+    pub fn check_root(&self, folder: &Path, root: &Path) -> Result<()> {
+        let own = self.root_in(folder);
+        match (canonical(&own), canonical(root)) {
+            (Ok(own), Ok(root)) if own != root => Err(Error::config(format!(
+                "the table [tool.pythonanywhere] in {} is of the project in {}, not of the one in {}: launch that one, or \
+                 write a table for this one into a pyproject.toml in its folder",
+                folder.join("pyproject.toml").display(),
+                own.display(),
+                root.display()
+            ))),
+            // A folder that is not there is told of elsewhere.
+            _ => Ok(()),
+        }
+    }
+
     /// Which files are selected.
     ///
     /// # Errors
@@ -105,6 +132,14 @@ impl Table {
         })
     }
 
+    /// The project's folder in the account of `user`, if it is not the one of its name.
+    ///
+    /// # Errors
+    /// `Config` if it is not a path.
+    pub fn remote_root(&self, user: &str) -> Result<Option<RemotePath>> {
+        self.remote_root.as_deref().map(|path| remote_root(path, user)).transpose()
+    }
+
     /// What a deploy deletes.
     #[must_use]
     pub fn deploy(&self) -> DeployOptions {
@@ -117,12 +152,14 @@ impl Table {
     /// `Config` for a limit or a time-out that is none.
     pub fn client_options(&self) -> Result<Options> {
         let mut options = Options::default();
-        let is_limited = std::env::var_os(RateLimit::VARIABLE).is_some_and(|value| !value.is_empty());
-        if let Some(limit) = self.rate_limit.as_ref().filter(|_| !is_limited) {
-            options.rate_limit = match limit {
+        if let Some(limit) = &self.rate_limit {
+            let limit = match limit {
                 Limit::PerMinute(number) => RateLimit::parse(&number.to_string())?,
                 Limit::Text(text) => RateLimit::parse(text)?,
             };
+            if std::env::var_os(RateLimit::VARIABLE).is_none_or(|value| value.is_empty()) {
+                options.rate_limit = limit;
+            }
         }
         match self.timeout {
             None => Ok(options),
@@ -132,6 +169,19 @@ impl Table {
             },
         }
     }
+}
+
+/// A project's folder in the account of `user`, as people write it.
+///
+/// # Errors
+/// `Config` if it is not a path. One that is empty would be the home folder, with all that is in it.
+pub fn remote_root(path: &str, user: &str) -> Result<RemotePath> {
+    if path.trim().is_empty() {
+        return Err(Error::config(
+            "remote_root is empty: give a folder in the account, such as ~/mysite, or leave it out",
+        ));
+    }
+    RemotePath::in_account(path, user)
 }
 
 /// Refuses a name for a project that no folder can have.

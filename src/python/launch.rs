@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::convert::Json;
 use super::errors::{IntoPy, raise_failure};
 use super::runtime::{CallerThread, run};
-use crate::client::{BaseUrl, Client, Environment, RemotePath, Token};
+use crate::client::{BaseUrl, Client, Environment, Token};
 use crate::error::{Error, Result};
 use crate::host::Variables;
 use crate::launch as core;
@@ -189,7 +189,18 @@ impl Request {
 
     fn plan(self) -> Result<Prepared> {
         let Self { root, username, token, host, mut local, mut options, superuser } = self;
-        let (table, _) = load(&root, local.environment.as_deref())?;
+        // Another account or project than the one that was meant would be worse than an error.
+        for (name, value) in [("username", &username), ("token", &token), ("host", &host), ("project", &local.project)]
+        {
+            if value.as_ref().is_some_and(|value| value.trim().is_empty()) {
+                return Err(Error::config(format!("{name} is empty: leave it out, or say which")));
+            }
+        }
+        let (table, folder) = load(&root, local.environment.as_deref())?;
+        if let Some(folder) = &folder {
+            table.check_root(folder, &root)?;
+        }
+        local.table_folder = folder;
         let domains = table.domains();
         local.detect = local.detect.or(&table);
         local.project = first_given([&local.project, &table.project]);
@@ -216,8 +227,7 @@ impl Request {
         if local.domain.is_empty() {
             local.domain = own_domain(&user, &host);
         }
-        let remote_root = table.remote_root.as_deref().map(|path| RemotePath::in_account(path, &user));
-        options.remote_root = remote_root.transpose()?;
+        options.remote_root = table.remote_root(&user)?;
         (options.select, options.deploy) = (table.select()?, table.deploy());
         local.user = Some(user);
         local.site_url.clone_from(&options.site_url);

@@ -30,6 +30,8 @@ CALLS = {endpoint["call"] for endpoint in ENDPOINTS}
 WEBFACTION = DOCS / "webfaction.md"
 TUTORIAL = DOCS / "tutorial.md"
 EXISTING_SITE = DOCS / "howto" / "existing-site.md"
+# Where `make docs` builds the site.
+SITE = DOCS / "_build" / "html"
 FOLLOWED = [page for page in pages() if page.steps() and page.path not in (WEBFACTION, TUTORIAL, EXISTING_SITE)]
 
 
@@ -192,22 +194,22 @@ def test_what_sets_a_variable_in_bash_is_shown_for_powershell(page):
 # ---- the built site
 
 
-def is_built(site: Path) -> bool:
+def is_built() -> bool:
     """Whether `make docs` has built the site since anything of it was changed."""
-    made = site / "objects.inv"
-    if not made.exists():
+    stamp = ROOT / ".make/docs"
+    if not (SITE / "objects.inv").exists() or not stamp.exists():
         return False
-    folders = [ROOT / "docs", ROOT / "examples", Path(pythonanywhere_api.__file__).parent]
+    folders = [DOCS, ROOT / "examples", Path(pythonanywhere_api.__file__).parent]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    sources = [path for path in files if path.suffix != ".pyc" and not path.is_relative_to(site.parent)]
-    return max(path.stat().st_mtime for path in [*sources, *ROOT.glob("*.md")]) < made.stat().st_mtime
+    sources = [path for path in files if path.suffix != ".pyc" and not path.is_relative_to(SITE.parent)]
+    return max(path.stat().st_mtime for path in [*sources, *ROOT.glob("*.md")]) < stamp.stat().st_mtime
 
 
 @pytest.fixture(scope="session")
 def inventory(tmp_path_factory):
     """What the site describes, as pairs of role and name, once it was built as `make docs` does."""
-    site = ROOT / "docs/_build/html"
-    if not is_built(site):
+    site = SITE
+    if not is_built():
         site = tmp_path_factory.mktemp("site")
         flags = ["--quiet", "--builder", "html", "--fail-on-warning", "--keep-going", "--nitpicky"]
         command = [sys.executable, "-m", "sphinx", *flags, "docs", site]

@@ -217,6 +217,7 @@ def test_python_reads_the_account_from_the_table_but_sends_the_token_nowhere_els
         ('protected = "/data"', "protected"),
         ('max_file_size = "ten"', "max_file_size"),
         ("timeout = -1", "timeout"),
+        ('remote_root = ""', "remote_root is empty"),
         ('api_token = "s3cret"', "does not belong in a file that is committed"),
         ("[tool.pythonanywhere.env.staging]\nprotect = []", 'has no key "protect"'),
     ],
@@ -234,13 +235,41 @@ def test_python_refuses_a_table_with_mistakes_as_the_command_does(pya, host, tmp
 def test_python_finds_the_table_above_the_project_but_not_above_its_work_tree(host, tmp_path):
     root = write(tmp_path / "repository" / "site", FLASK | PIN)
     account = {"username": host.user, "token": host.token, "host": host.url, "dry_run": True}
-    table = "[tool.pythonanywhere]\nproject = 'shop'\nremote_root = '~/live/shop'\n"
+    table = "[tool.pythonanywhere]\nproject = 'shop'\nroot = 'repository/site'\nremote_root = '~/live/shop'\n"
     write(tmp_path, {"pyproject.toml": table})
     assert launch(root, **account).remote_root == f"/home/{host.user}/site"
     write(tmp_path, {".git/HEAD": ""})
     assert launch(root, **account).remote_root == f"/home/{host.user}/live/shop"
     write(tmp_path, {"repository/.git/HEAD": ""})
     assert launch(root, **account).remote_root == f"/home/{host.user}/site"
+
+
+def test_the_table_that_holds_is_completed_and_no_second_one_is_made(pya, host, tmp_path):
+    """One in the project's folder would take the place of the other, with all that this one protects."""
+    root = write(tmp_path / "repository" / "site", FLASK | PIN)
+    text = "[tool.pythonanywhere]\nroot = 'repository/site'\nprotected = ['/data']\n"
+    write(tmp_path, {".git/HEAD": "", "pyproject.toml": text})
+    pya("init", root)
+    assert not (root / "pyproject.toml").exists()
+    completed = (tmp_path / "pyproject.toml").read_text()
+    assert completed.startswith(text)
+    assert 'project = "site"' in completed
+    # The table of another project says nothing of this one.
+    other = write(tmp_path / "other", FLASK | PIN)
+    assert "not of the one in" in pya("init", other, code=2).stderr
+    with pytest.raises(ConfigError, match="not of the one in"):
+        launch(other, username=host.user, token=host.token, host=host.url)
+    assert sorted(path.name for path in other.iterdir()) == sorted(FLASK | PIN)
+    assert host.requests == []
+
+
+@pytest.mark.parametrize("name", ["username", "token", "host", "project"])
+def test_an_empty_argument_is_not_another_account_or_project(host, tmp_path, name):
+    root = write(tmp_path / "site", FLASK | PIN)
+    account = {"username": host.user, "token": host.token, "host": host.url} | {name: " "}
+    with pytest.raises(ConfigError, match=f"{name} is empty"):
+        launch(root, **account)
+    assert host.requests == []
 
 
 @pytest.mark.parametrize("name", ["../other", "a/b", "..", ""])

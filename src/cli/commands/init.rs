@@ -57,6 +57,9 @@ pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Set
     }
     let settings = context.settings_at(&start)?;
     let root = local_root(args.root.as_deref(), &settings, &here);
+    if let Some(folder) = &settings.table_folder {
+        settings.table.check_root(folder, &root)?;
+    }
     let domains = settings.table.domains();
     let account = settings.user_and_host();
     let domain = match args.domain.clone().or_else(|| domains.first().cloned()) {
@@ -88,6 +91,7 @@ pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Set
         user,
         host: host.filter(is_noted).map(|host| host.authority().to_owned()),
         site_url: args.site_url.clone(),
+        table_folder: settings.table_folder.clone(),
         environment: settings.environment_name().map(str::to_owned),
     };
     let local = plan(&root, &options)?;

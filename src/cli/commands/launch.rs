@@ -86,10 +86,6 @@ async fn options(
     output: &Output,
 ) -> Result<LaunchOptions> {
     let table = &settings.table;
-    let remote_root = match &table.remote_root {
-        Some(_) => Some(settings.remote_root(None, client.user(), "")?),
-        None => None,
-    };
     let superuser = match &args.superuser {
         // It is refused for a website, whose launch has no use for the password.
         Some(name) if !args.dry_run && !matches!(local.project.kind, ProjectKind::Asgi(_)) => {
@@ -107,7 +103,7 @@ async fn options(
         replace_wsgi: args.replace_wsgi,
         superuser,
         dry_run: args.dry_run,
-        remote_root,
+        remote_root: table.remote_root(client.user())?,
         seen: None,
         select: table.select()?,
         deploy: table.deploy(),

@@ -175,10 +175,7 @@ impl<'a> Prepared<'a> {
 pub fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) -> PathBuf {
     match (given, &settings.table_folder) {
         (Some(root), _) => root.to_owned(),
-        (None, Some(folder)) => match &settings.table.root {
-            Some(root) => folder.join(root),
-            None => folder.clone(),
-        },
+        (None, Some(folder)) => settings.table.root_in(folder),
         (None, None) => here.to_owned(),
     }
 }

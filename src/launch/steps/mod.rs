@@ -18,9 +18,7 @@ pub(super) use health::{check as health, reload};
 pub(super) use manage::{collect_static_files, make_superuser, migrate};
 pub(super) use mappings::add as mappings;
 pub(super) use outcome::{Outcome, looked, step};
-pub(super) use requirements::{
-    digest as requirements_digest, install as requirements, install_from as install_requirements,
-};
+pub(super) use requirements::{digest as requirements_digest, install as requirements, install_from as install_listed};
 pub(super) use settings::inspect as settings;
 pub(super) use variables::{digest as variables_digest, set as variables};
 pub(super) use virtualenv::{make as virtualenv, make_named as make_virtualenv};

@@ -36,7 +36,7 @@ pub(in crate::launch) async fn install_from(
     launch: &mut Launch<'_>,
     text: Option<String>,
     digest: String,
-    name: &str,
+    described: &str,
 ) -> Result<Outcome> {
     let is_known = launch.before().is_some_and(|note| note.requirements.as_ref() == Some(&digest));
     launch.note.requirements = Some(digest);
@@ -62,5 +62,5 @@ pub(in crate::launch) async fn install_from(
     launch.code_changed = true;
     let packages =
         if result.packages == 0 { String::new() } else { format!(", {}", counted(result.packages, "package")) };
-    Ok(Outcome::done(format!("{name}{packages}")))
+    Ok(Outcome::done(format!("{described}{packages}")))
 }

@@ -46,7 +46,7 @@ const SECRET_FILES: [&str; 28] = [
 const SECRET_WORDS: [&str; 8] = ["secret", "password", "passwd", "passphrase", "token", "apikey", "_pass", ANY_KEY];
 
 /// What follows a secret's word in the name of several.
-const SECRETS: [&str; 7] = ["", "s", "_key", "_keys", "_fallbacks", "_key_fallbacks", "_list"];
+const SECRETS: [&str; 6] = ["s", "_key", "_keys", "_fallbacks", "_key_fallbacks", "_list"];
 
 /// What the name of a key ends with, and the names of keys that are none.
 const ANY_KEY: &str = "_key";
@@ -141,8 +141,9 @@ fn assigns_secret(line: &str, next: &str, is_code: bool) -> bool {
         // What comes before it is a type.
         let end = value.rsplit('=').next().unwrap_or(value).trim();
         let open = matches!(end, "" | "(" | "\\") || (is_of_secrets && matches!(end, "[" | "{"));
+        let opened = format!("={end}{next}");
         has_literal(value, is_of_secrets)
-            || (open && has_literal(&format!("={next}"), is_of_secrets))
+            || (open && has_literal(&opened, is_of_secrets))
             || (!is_code && is_bare(line, value))
     })
 }
@@ -160,7 +161,8 @@ fn has_literal(value: &str, lists_count: bool) -> bool {
         let inside = &rest[at + 1..];
         match quote {
             '[' | '{' if matches!(before, '=' | ':') && !lists_count => return false,
-            '[' | '{' if matches!(before, '=' | ':') => (before, rest) = ('=', inside),
+            '[' if matches!(before, '=' | ':') => (before, rest) = ('=', inside),
+            // The first text after a brace is a name.
             '[' | '{' => (before, rest) = ('[', inside),
             _ => {
                 let triple = quote.to_string().repeat(3);
@@ -273,6 +275,7 @@ mod tests {
             "SECRET_KEY_FALLBACKS = [os.environ['OLD'], 'x']",
             "SECRET_KEY_FALLBACKS: list[str] = [\n    'x',\n]",
             "API_KEYS = {'stripe': 'x'}",
+            "API_KEYS = {\n    'stripe': 'x',\n}",
             "tokens = (\n    'x',\n)",
             "EMAIL_PASS = 'x'",
             "PASSPHRASE = 'x'",
@@ -309,6 +312,10 @@ mod tests {
             "SECRET_KEY = ''",
             "SECRET_KEY_FALLBACKS = [os.environ['OLD_KEY']]",
             "SECRET_KEY_FALLBACKS = []",
+            "API_KEYS = {'stripe': os.environ['STRIPE']}",
+            "API_KEYS = {\n    'stripe': os.environ['STRIPE'],\n}",
+            "extra_kwargs = {\"password\": {\"write_only\": True}}",
+            "    \"token\": {\"type\": \"string\"},",
             "fields = (\"username\", \"password\", \"email\")",
             "AUTH_PASSWORD_VALIDATORS = [",
             "    {\"NAME\": \"django.contrib.auth.password_validation.MinimumLengthValidator\"},",
