@@ -166,6 +166,10 @@ workflows: .make/release-tools ## look for weaknesses of the workflows of GitHub
 pythons: .make/wheel ## use the release wheel with every Python from 3.10 on that is on this machine
 	$(BIN)/python tools/release/pythons dist/*.whl
 
+.PHONY: test-pythons
+test-pythons: .make/installed-dev ## the tests of Python that are not slow, with every Python from 3.10 on that is on this machine
+	$(BIN)/python tools/release/suite target/wheels/*.whl $(PYTEST_ARGS)
+
 .PHONY: plugins
 plugins: .make/installed-dev ## the plugin for django-simple-deploy, and each Django that a Python of this machine can run
 	$(BIN)/python tools/plugins/check .make/plugins target/wheels/*.whl $(PLUGIN_ARGS)
