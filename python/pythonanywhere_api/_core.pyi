@@ -2597,8 +2597,8 @@ def launch(
     Run again after an interruption or a failure, it goes on; run again after a success, it writes nothing.
 
     Args:
-        root: The project's folder. The nearest `pyproject.toml` with `[tool.pythonanywhere]` holds for it, from this folder
-            up to the root of its git work tree. One that belongs to another user of this machine does not.
+        root: The project's folder. The nearest `pyproject.toml` with `[tool.pythonanywhere]` holds for it, from this
+            folder up to the root of its git work tree. One that belongs to another user of this machine does not.
         username: The account [default: that of the environment, as for `Client.from_env`, else the configured one].
         token: Its API token [default: `API_TOKEN` of the environment].
         host: The service [default: that of the environment, else the configured one, else `www.pythonanywhere.com`].
