@@ -141,7 +141,7 @@ fn assigns_secret(line: &str, next: &str, is_code: bool) -> bool {
         // What comes before it is a type.
         let end = value.rsplit('=').next().unwrap_or(value).trim();
         let open = matches!(end, "" | "(" | "\\") || (is_of_secrets && matches!(end, "[" | "{"));
-        let opened = format!("={end}{next}");
+        let opened = format!("={}{next}", end.trim_start_matches(['(', '\\']));
         has_literal(value, is_of_secrets)
             || (open && has_literal(&opened, is_of_secrets))
             || (!is_code && is_bare(line, value))
