@@ -83,7 +83,7 @@ types: .make/installed-dev ## mypy, pyright on the examples, and the stubs again
 PARALLEL := --numprocesses 5 --dist worksteal
 
 # A deploy cut off at each of its requests, and what holds for any trees: see CONTRIBUTING.md for what counts as slow.
-SLOW_RUST := deploy::crash::a_deploy_killed_at_any_request deploy::crash::two_deploys_never_both_go_on deploy::laws
+SLOW_RUST := deploy::crash::a_deploy_killed_at_any_request deploy::crash::two_deploys_never_both_go_on deploy::laws deploy::takeover
 
 .PHONY: test-rust
 test-rust: ## the Rust tests (TEST_ARGS=name for some)

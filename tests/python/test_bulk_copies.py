@@ -8,6 +8,8 @@ import pytest
 from conftest import for_both_classes
 from sites import files_below
 
+pytestmark = pytest.mark.slow
+
 SIZE = 20_000
 
 

@@ -13,6 +13,8 @@ from sites import files_below
 from pythonanywhere_api import Client, ConfigError, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator, set_clock_speed
 
+pytestmark = pytest.mark.slow
+
 # Needs the package to be imported at all.
 WSGI = """\
 import pya_demo

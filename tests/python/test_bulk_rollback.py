@@ -12,6 +12,8 @@ from sites import files_below
 
 from pythonanywhere_api import ConfigError
 
+pytestmark = pytest.mark.slow
+
 
 def with_modes(root):
     """The files and folders below a folder, with their mode bits and contents."""

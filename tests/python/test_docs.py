@@ -107,7 +107,7 @@ class Launcher(Reader):
         super().do_command(step)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_the_tutorials_site_is_served(tmp_path):
     """The tutorial ends with a site that answers, and with the file that was deleted brought back."""
     wheels = make_wheels(tmp_path / "wheels")
@@ -225,6 +225,7 @@ def described(inventory, *roles):
     return {name for role, name in inventory if role in roles}
 
 
+@pytest.mark.slow
 def test_every_public_name_of_the_built_module_is_described(inventory):
     names = {name.rsplit(".", 1)[1] for name in described(inventory, "py:class", "py:exception", "py:function")}
     exported = {name for name in _core.__all__ if not name.startswith("_")}
@@ -234,6 +235,7 @@ def test_every_public_name_of_the_built_module_is_described(inventory):
     assert exported - names == {"cli_main", "__version__"}
 
 
+@pytest.mark.slow
 def test_every_public_member_of_the_built_classes_is_described(inventory):
     names = described(inventory, "py:class", "py:method", "py:property", "py:attribute")
     missing = []
@@ -247,6 +249,7 @@ def test_every_public_member_of_the_built_classes_is_described(inventory):
     assert missing == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", ["Client", "AsyncClient"])
 def test_every_call_is_described(inventory, client):
     prefix = f"pythonanywhere_api.{client}."
@@ -255,6 +258,7 @@ def test_every_call_is_described(inventory, client):
     assert CALLS - methods == set()
 
 
+@pytest.mark.slow
 def test_every_option_of_every_command_is_described(inventory):
     options = described(inventory, "std:cmdoption")
     commands = [[]]

@@ -9,7 +9,7 @@ from sites import all_files
 from test_deploy_by_site import asked, deploy, is_settled, lane, lose, reloads
 
 __all__ = ["lane"]
-pytestmark = pytest.mark.usefixtures("own_cache")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_cache")]
 
 
 @for_both_classes

@@ -13,6 +13,8 @@ from runner_host import Host, ready, simple
 from runner_pip import add_wheel, installed, make_virtualenv, packages
 from runner_steps import in_child, kill_self
 
+pytestmark = pytest.mark.slow
+
 # Takes its time where a file says so, and notes each call; else it is pip.
 SLOW_PIP = """\
 import os, runpy, sys, time

@@ -225,6 +225,7 @@ def test_an_empty_folder_is_filled(host):
     assert make(host, module=quick(host))["result"]["created"]
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_it_is_made_anew_and_whole(host):
     module, number = quick(host), 1
     job = simple(host, "venv", name="site", python=VERSION)
@@ -239,6 +240,7 @@ def test_killed_at_any_step_it_is_made_anew_and_whole(host):
     assert number > 15
 
 
+@pytest.mark.slow
 def test_an_error_at_any_step_leaves_nothing_that_a_second_try_stumbles_over(host):
     module, number, is_there = quick(host), 1, True
     while is_there:

@@ -16,7 +16,7 @@ from runner_archive import append
 from pythonanywhere_api import Client
 from pythonanywhere_api.testing import advance_clock
 
-pytestmark = pytest.mark.usefixtures("own_cache")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_cache")]
 
 
 @pytest.fixture

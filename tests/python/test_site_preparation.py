@@ -14,6 +14,8 @@ from runner_pip import VERSION, wheel_of
 from pythonanywhere_api import AsyncPythonanywhereApi, Client, ConfigError, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator
 
+pytestmark = pytest.mark.slow
+
 WSGI = """\
 import os
 import sys
