@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -207,13 +208,18 @@ def test_a_deploy_that_never_arrives_goes_by_the_api_and_cannot_arrive_later(lan
     assert is_settled(lane)
     (lane.local / "version.txt").write_text("3")
     assert lane.deploy(executor="none")
-    before = all_files(lane.remote), lane.notes("*")
+
+    def state():
+        """But for the nonces: on a busy machine the site may yet answer what this client has given up."""
+        return all_files(lane.remote), [name for name in lane.notes("*") if not re.fullmatch("[0-9a-f]{32}", name)]
+
+    before = state()
     # Now it arrives, unchanged, and in time.
     (exchange,) = kept
     request = urllib.request.Request(lane.host.site_url + PATH, exchange.body, {"X-Pya-Agent": exchange.signed})
     with urllib.request.urlopen(request, timeout=30) as answer:
         assert answer.read() == b"version 3 at /-/pya-agent", "it is the application's"
-    assert (all_files(lane.remote), lane.notes("*")) == before
+    assert state() == before
 
 
 def test_a_body_that_is_changed_on_the_way_is_refused_and_goes_by_the_api(lane, relay, hurried):
