@@ -8,6 +8,7 @@ marked `writes_token`.
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 from collections.abc import Iterator
@@ -37,12 +38,14 @@ class Canary:
     """The tokens of a test's emulators, and where one of them was seen."""
 
     def __init__(self) -> None:
-        self.tokens: set[str] = set()
+        self.tokens: set[bytes] = set()
+        #: Those of emulators that were stopped: nothing shows them after this test.
+        self.ended: set[bytes] = set()
         self.seen: list[str] = []
 
     def look(self, text: str | bytes | None, where: str) -> None:
         content = text.encode("utf-8", "replace") if isinstance(text, str) else text or b""
-        if any(token.encode() in content for token in self.tokens):
+        if any(token in content for token in self.tokens):
             self.seen.append(where)
 
     def look_below(self, root: Path) -> None:
@@ -68,7 +71,7 @@ CANARY = Canary()
 def started(host: Any) -> None:
     # A short one, as some tests choose, may be part of any word.
     if len(host.token) >= 16 and len(set(host.token)) > 4:
-        CANARY.tokens.add(host.token)
+        CANARY.tokens.add(host.token.encode())
 
 
 def watch() -> None:
@@ -93,6 +96,7 @@ def watch() -> None:
             return  # It does not run any more.
         for folder in ("home", "var"):
             CANARY.look_below(root / folder)
+        CANARY.ended.add(host.token.encode())
 
     def leaving(host: Any, *reason: Any) -> Any:
         look_at_account(host)
@@ -120,6 +124,12 @@ def pytest_configure() -> None:
     watch()
 
 
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
     report = yield
@@ -129,6 +139,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
         CANARY.look_below(folder)
     for title, text in report.sections:
         CANARY.look(text, title)
+    CANARY.tokens -= CANARY.ended
+    CANARY.ended.clear()
     seen, CANARY.seen = CANARY.seen, []
     if seen and not item.get_closest_marker("writes_token"):
         report.outcome = "failed"
