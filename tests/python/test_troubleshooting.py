@@ -4,12 +4,14 @@ import re
 from functools import cache
 
 import pytest
-import tomllib
 from command import Pya, environment_of
 from messages import ROOT, Message, messages, python_texts, rust_texts
 from pages import DOCS, Page
 
 from pythonanywhere_api.testing import Emulator
+
+# It reads sources, which are the same for all versions: those that have this are enough.
+tomllib = pytest.importorskip("tomllib")
 
 PAGE = Page(DOCS / "howto" / "troubleshooting.md")
 UNQUOTED = ROOT / "tests" / "data" / "unquoted_texts.toml"
