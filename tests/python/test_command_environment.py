@@ -13,6 +13,8 @@ from test_before_upload import project_of, writes
 from pythonanywhere_api import Client, ConfigError, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator, set_clock_speed
 
+pytestmark = pytest.mark.slow
+
 EXECUTORS = ["webapp", "always_on", "schedule", "console"]
 
 # A settings package whose module, database and secret come from variables that the WSGI file sets.

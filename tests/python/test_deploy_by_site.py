@@ -22,7 +22,7 @@ from test_signed_answers import SPOILT
 from pythonanywhere_api import Client, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator
 
-pytestmark = pytest.mark.usefixtures("own_cache")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_cache")]
 
 
 @pytest.fixture

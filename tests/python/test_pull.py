@@ -14,6 +14,8 @@ from runner_archive import append
 
 from pythonanywhere_api.testing import Emulator
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def host(unlimited):
