@@ -154,13 +154,16 @@ impl Session<'_> {
         let is_marked = takes_comments && !command.contains('\n');
         let line = if is_marked { format!("{command}  # {}\n", self.token) } else { format!("{command}\n") };
         self.client.send_console_input(self.id, &line).await?;
+        let echo = if is_marked { self.token.as_str() } else { command };
         let mut shown = String::new();
         let has_ended = |now: &str| {
+            let is_same = now == shown;
             now.clone_into(&mut shown);
-            now != before && prompt_of(now) == prompt
+            // Python from 3.13 on draws the prompt anew with each character: without the whole echo it may be about to.
+            let is_over = !takes_comments || is_same || after_echo(now, echo).is_some();
+            now != before && prompt_of(now) == prompt && is_over
         };
         self.wait_for(self.timeout, has_ended).await?.map_err(|_| self.timed_out())?;
-        let echo = if is_marked { self.token.as_str() } else { command };
         Ok(typed_output(&shown, echo))
     }
 

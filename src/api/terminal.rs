@@ -7,7 +7,7 @@ use vte::{Params, Parser, Perform};
 
 /// The text without escapes, with `\r`, backspaces and movements within a line applied.
 pub(super) fn plain(output: &str) -> String {
-    let mut lines = Lines { done: String::with_capacity(output.len()), line: Vec::new(), column: 0 };
+    let mut lines = Lines { done: String::with_capacity(output.len()), line: Vec::new(), column: 0, up: 0 };
     Parser::new().advance(&mut lines, output.as_bytes());
     lines.done.extend(lines.line);
     lines.done
@@ -43,10 +43,11 @@ pub(super) fn after_echo<'a>(output: &'a str, mark: &str) -> Option<&'a str> {
         None
     };
     let end = (0..printed.characters.len()).rev().find_map(is_mark)?;
-    output[end..]
-        .find('\n')
-        .map(|newline| &output[end + newline + 1..])
-        .or_else(|| output[..end].ends_with('\n').then(|| &output[end..]))
+    // What edits lines itself, such as Python from 3.13 on, ends them with "\n\r".
+    if output[..end].ends_with('\n') {
+        return Some(&output[end..]);
+    }
+    output[end..].find('\n').map(|newline| &output[end + newline + 1..])
 }
 
 /// The line under way, and those before it.
@@ -54,10 +55,14 @@ struct Lines {
     done: String,
     line: Vec<char>,
     column: usize,
+    /// How many lines up the cursor went. What Python from 3.13 on does before its prompt: up, and down again.
+    up: usize,
 }
 
 impl Perform for Lines {
     fn print(&mut self, character: char) {
+        // What is done is not written over.
+        self.up = 0;
         if self.line.len() < self.column {
             self.line.resize(self.column, ' ');
         }
@@ -70,6 +75,10 @@ impl Perform for Lines {
 
     fn execute(&mut self, byte: u8) {
         match byte {
+            b'\n' if self.up > 0 => {
+                self.up -= 1;
+                self.column = 0;
+            }
             b'\n' => {
                 self.done.extend(self.line.drain(..));
                 self.done.push('\n');
@@ -91,6 +100,7 @@ impl Perform for Lines {
         let number =
             params.iter().next().and_then(|part| part.first()).map_or(0, |number| usize::from(*number).min(10_000));
         match (action, number) {
+            ('A', count) => self.up += count.max(1),
             ('C', count) => self.column += count.max(1),
             ('D', count) => self.column = self.column.saturating_sub(count.max(1)),
             ('G', column) => self.column = column.max(1) - 1,
@@ -148,6 +158,8 @@ mod tests {
             ("a\tb", "a\tb"),
             ("\x1b[3Cx", "   x"),
             ("\x1b(Bplain", "plain"),
+            ("42\r\n\x1b[?25l\x1b[1A\n\x1b[1;35m>>> \x1b[0m\x1b[4D\x1b[4C", "42\n>>> "),
+            ("10%\n\x1b[1A100%\nend", "10%\n100%\nend"),
             ("caf\u{e9} \u{1f600}", "caf\u{e9} \u{1f600}"),
             ("", ""),
         ] {
@@ -173,6 +185,7 @@ mod tests {
             ">>> x  # 3f9 \ra2c\r\n42\r\n>>> ",
             ">>> x  # 3f9\x1b[K\ra2c\r\n42\r\n>>> ",
             ">>> \x1b[31mx  # 3f9a2c\x1b[0m\r\n42\r\n>>> ",
+            ">>> x  # 3f9a2\x1b[12D>>> x  # 3f9a2c\x1b[13D\n42\r\n>>> ",
         ] {
             assert_eq!(after_echo(output, "3f9a2c"), Some("42\r\n>>> "), "{output:?}");
         }

@@ -366,7 +366,8 @@ def test_wrong_arguments_are_refused_as_python_does(api, server):
             getattr(scope[api.kind.__name__](), name)(*args, **kwargs)  # type: ignore[operator]
         with pytest.raises(TypeError) as got:
             getattr(api, name)(*args, **kwargs)
-        assert str(got.value) == str(expected.value)
+        # Python from 3.13 on goes on with what may have been meant.
+        assert str(got.value) == str(expected.value).partition(". Did you mean")[0]
     assert server.arrived() == []
 
 
