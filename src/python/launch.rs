@@ -222,10 +222,8 @@ impl Request {
         }
         let client = Client::new(&host, &user, &Token::new(&token)?, table.client_options()?)?;
         if local.domain.is_empty() {
-            local.domain = domains.into_iter().next().unwrap_or_default();
-        }
-        if local.domain.is_empty() {
-            local.domain = own_domain(&user, &host);
+            let first = domains.into_iter().next().filter(|domain| !domain.is_empty());
+            local.domain = first.unwrap_or_else(|| own_domain(&user, &host));
         }
         options.remote_root = table.remote_root(&user)?;
         (options.select, options.deploy) = (table.select()?, table.deploy());
