@@ -527,28 +527,31 @@ def test_nothing_starts_and_nothing_is_read_at_import():
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1 []\n"
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="the private module has another name there")
 def test_a_second_interpreter_gets_a_clear_import_error():
+    # As mod_wsgi makes them: Python itself refuses such a module only in those with a lock of their own.
     source = """
+        import sys, textwrap
         import pythonanywhere_api
-        import _xxsubinterpreters as interpreters
-        second = interpreters.create()
+        if sys.version_info >= (3, 13):
+            import _interpreters as interpreters
+            second = interpreters.create("legacy")
+        else:
+            import _xxsubinterpreters as interpreters
+            second = interpreters.create(isolated=False)
         code = '''
         try:
             import pythonanywhere_api
         except ImportError as error:
-            assert "another interpreter" in str(error), error
-        else:
-            raise AssertionError("imported")
+            print(error)
         '''
-        interpreters.run_string(second, __import__("textwrap").dedent(code))
+        interpreters.run_string(second, textwrap.dedent(code))
         interpreters.destroy(second)
-        print("ok")
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(source)], capture_output=True, text=True, timeout=30, check=False
     )
-    assert (done.stdout, done.returncode) == ("ok\n", 0), done.stderr
+    assert "in use in another interpreter" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_kind_of_error_has_its_exception():
