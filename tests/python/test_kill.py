@@ -27,6 +27,9 @@ pytestmark = pytest.mark.slow
 PROJECT = "site"
 DAY = 24 * 3600
 
+# The modules whose number is below CHANGED are changed, the others deleted.
+MODULES, CHANGED, ADDED = 12, 8, 5
+
 # What it loads, it serves until it is reloaded.
 WSGI = """\
 import os
@@ -86,7 +89,7 @@ class Deploys:
     def prepare(self) -> None:
         """Deploys the old tree, and changes the local one."""
         self.local.mkdir()
-        for number in range(24):
+        for number in range(MODULES):
             (self.local / f"pkg{number % 4}").mkdir(exist_ok=True)
             (self.local / f"pkg{number % 4}" / f"m{number}.py").write_text(f"old {number}\n")
         (self.local / "images").mkdir()
@@ -96,11 +99,11 @@ class Deploys:
         # Not ours, and protected: neither may ever be touched.
         (self.remote / "foreign.txt").write_text("somebody's\n")
         (self.remote / "db.sqlite3").write_text("precious\n")
-        for number in range(20):
+        for number in range(CHANGED):
             (self.local / f"pkg{number % 4}" / f"m{number}.py").write_text(f"new {number}\n")
-        for number in range(20, 24):
+        for number in range(CHANGED, MODULES):
             (self.local / f"pkg{number % 4}" / f"m{number}.py").unlink()
-        for number in range(10):
+        for number in range(ADDED):
             (self.local / "added").mkdir(exist_ok=True)
             (self.local / "added" / f"n{number}.py").write_text(f"added {number}\n")
         # What an executor copies on the host.
@@ -272,7 +275,7 @@ def test_a_rollback_killed_at_any_request_is_finished_by_the_next(deploys, stage
     deploys.deploy("webapp").check_returncode()
     new = all_files(deploys.remote)
     assert old.keys() - new.keys() == {f"images/{number}.jpg" for number in range(3)} | {
-        f"pkg{number % 4}/m{number}.py" for number in range(20, 24)
+        f"pkg{number % 4}/m{number}.py" for number in range(CHANGED, MODULES)
     }
     shutil.rmtree(deploys.before)
     for folder in deploys.changing():
