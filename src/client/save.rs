@@ -14,7 +14,7 @@ use tempfile::TempPath;
 
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
-use crate::platform::{canonical, set_new_file_mode};
+use crate::platform::{canonical, set_new_mode};
 
 /// How many bytes are collected before they are written.
 const WRITE_SIZE: usize = 256 * 1024;
@@ -130,7 +130,7 @@ fn make(path: &Path, mode: Option<Permissions>) -> io::Result<tempfile::NamedTem
     let mut builder = tempfile::Builder::new();
     builder.prefix(".download-");
     // The mode of a new file, less the umask of the process; temporary files are private to their owner otherwise.
-    set_new_file_mode(&mut builder, 0o666);
+    set_new_mode(&mut builder, 0o666);
     let temporary = builder.tempfile_in(folder)?;
     if let Some(mode) = mode {
         temporary.as_file().set_permissions(mode)?;

@@ -10,7 +10,6 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -20,6 +19,7 @@ use tempfile::TempDir;
 
 use super::account_path::AccountPath;
 use super::settings::{AccountKind, Settings};
+use crate::platform::temporary_folder;
 
 /// The emulator's own folder in the root, which is hidden from the account.
 const PRIVATE: &str = ".emulator";
@@ -63,12 +63,6 @@ pub enum LastLink {
     Keep,
 }
 
-/// A temporary folder that other users of this machine cannot read.
-fn private_folder() -> io::Result<TempDir> {
-    let private = fs::Permissions::from_mode(0o700);
-    tempfile::Builder::new().prefix("pythonanywhere-").permissions(private).tempdir()
-}
-
 impl Account {
     /// Opens the account in the root that the settings name, and creates the folders that every account has.
     ///
@@ -83,7 +77,7 @@ impl Account {
         let (root, temporary) = if let Some(root) = &settings.root {
             (root.clone(), None)
         } else {
-            let folder = private_folder()?;
+            let folder = temporary_folder("pythonanywhere-")?;
             (folder.path().to_owned(), Some(folder))
         };
         for folder in [format!("home/{user}"), "var/www".into(), "var/log".into(), PRIVATE.into()] {
@@ -250,6 +244,7 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::fs::symlink;
 
     use super::*;

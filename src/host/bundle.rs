@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::digest::{hex, sha256};
 use crate::error::{Error, Result};
+use crate::platform::temporary_folder;
 
 /// Less than the service accepts in one request, 100 MiB, with room for what multipart adds.
 pub const PART_SIZE: u64 = 95 << 20;
@@ -98,7 +99,7 @@ impl Bundle {
         plan: impl FnOnce(&[Packed]) -> Result<Option<Vec<u8>>>,
         part_size: u64,
     ) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("pya-bundle-").tempdir().map_err(temporary)?;
+        let folder = temporary_folder("pya-bundle-").map_err(temporary)?;
         let mut parts = Parts::new(name, folder.path(), part_size);
         let pool = rayon::ThreadPoolBuilder::new().thread_name(|_| "pya-pack".to_owned()).build();
         let pool = pool.map_err(|error| temporary(io::Error::other(error)))?;

@@ -13,7 +13,7 @@ use crate::api::checked_domain;
 use crate::client::BaseUrl;
 use crate::error::{Error, Result};
 use crate::host::Variables;
-use crate::platform::{canonical, mode_of, set_new_file_mode, slashed};
+use crate::platform::{canonical, mode_of, set_new_mode, slashed};
 use crate::project_table::check_project;
 use crate::setting::Setting;
 
@@ -252,7 +252,7 @@ fn replace(path: &Path, text: &str) -> Result<()> {
     let folder = target.parent().unwrap_or(Path::new("."));
     let mode = std::fs::metadata(&target).ok().and_then(|facts| mode_of(&facts)).unwrap_or(0o644);
     let mut builder = tempfile::Builder::new();
-    set_new_file_mode(&mut builder, mode);
+    set_new_mode(&mut builder, mode);
     let mut file = builder.tempfile_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.persist(&target).map(drop).map_err(|error| failed(error.error))
@@ -284,7 +284,7 @@ mod tests {
     }
 
     fn project() -> tempfile::TempDir {
-        let folder = tempfile::Builder::new().prefix("my site").tempdir().unwrap();
+        let folder = crate::platform::temporary_folder("my site").unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

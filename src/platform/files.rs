@@ -1,7 +1,11 @@
 //! Files: their mode bits, kinds and owners, and how paths are spelled.
 
+use std::io;
+
+use tempfile::TempDir;
+
 pub(crate) use system::{
-    canonical, check_private, is_own, make_private, mode_of, open_unlinked, set_new_file_mode, special,
+    canonical, check_private, is_own, make_private, mode_of, open_unlinked, set_new_mode, special,
 };
 
 #[cfg(unix)]
@@ -64,8 +68,8 @@ mod system {
         Some(facts.mode() & 0o777)
     }
 
-    /// Gives a temporary file this mode, less the umask, where the system has modes: by default it is private.
-    pub(crate) fn set_new_file_mode(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
+    /// Gives a temporary file or folder this mode, less the umask. By default a file is private, and a folder is not.
+    pub(crate) fn set_new_mode(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
         builder.permissions(Permissions::from_mode(mode));
     }
 
@@ -122,13 +126,22 @@ mod system {
         None
     }
 
-    /// Nothing: files have no mode.
-    pub(crate) fn set_new_file_mode(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
+    /// Nothing: there are no modes.
+    pub(crate) fn set_new_mode(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
 
     /// What a thing is that is no regular file.
     pub(crate) fn special(kind: FileType) -> Option<&'static str> {
         (!kind.is_file()).then_some("not a regular file")
     }
+}
+
+/// A temporary folder that other users of this machine cannot enter, where the system has modes. Otherwise the umask
+/// decides, which mostly lets all of them read what is in it.
+pub(crate) fn temporary_folder(prefix: &str) -> io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    set_new_mode(&mut builder, 0o700);
+    #[allow(clippy::disallowed_methods, reason = "this is where all others are sent")]
+    builder.prefix(prefix).tempdir()
 }
 
 /// A path of Windows without the prefix that turns off how it is read; `None` if there is none that can be left out.
@@ -154,6 +167,14 @@ mod tests {
         assert_eq!(plain(r"\\?\Volume{1234}\site"), None);
         assert_eq!(plain(r"C:\work\site"), None);
         assert_eq!(plain(r"\\?\"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_enters_a_temporary_folder() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = temporary_folder("pya-").unwrap();
+        assert_eq!(folder.path().metadata().unwrap().permissions().mode() & 0o077, 0);
     }
 
     #[test]

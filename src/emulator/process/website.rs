@@ -17,6 +17,7 @@ use super::launcher::Session;
 use super::logs::site_log;
 use super::run::CommandTools;
 use super::supervisor::{ServiceSpec, Supervisor};
+use crate::platform::temporary_folder;
 
 /// How often to check whether they are finished.
 const LOOK: Duration = Duration::from_millis(5);
@@ -207,7 +208,7 @@ impl Websites {
         }
         let folder = match sites.sockets.take() {
             Some(folder) => folder,
-            None => tempfile::Builder::new().prefix("websites-").tempdir()?,
+            None => temporary_folder("websites-")?,
         };
         sites.last_socket += 1;
         let socket = folder.path().join(format!("{}.sock", sites.last_socket));

@@ -22,6 +22,7 @@ use crate::deploy::project::Project;
 use crate::deploy::state::folder::StateFolder;
 use crate::error::{Error, Result};
 use crate::host::{Executor, JobFolder, Lane, random_id};
+use crate::platform::temporary_folder;
 use crate::text::excerpt;
 
 /// How long packing may take.
@@ -169,8 +170,7 @@ async fn pack_and_fetch(
     let packed: Packed = serde_json::from_value(receipt.result)
         .map_err(|error| Error::job(format!("the host's description of its archive cannot be read: {error}")))?;
     let packed = packed.check(options.max_size)?;
-    let folder = tempfile::Builder::new().prefix("pya-pull-").tempdir();
-    let folder = folder.map_err(|source| Error::Local { path: std::env::temp_dir(), source })?;
+    let folder = temporary_folder("pya-pull-").map_err(|source| Error::Local { path: std::env::temp_dir(), source })?;
     let mut files = Vec::with_capacity(packed.parts.len());
     for (number, part) in packed.parts.iter().enumerate() {
         let file = folder.path().join(format!("{number:03}"));

@@ -16,7 +16,7 @@ use super::masks::{PullFilter, PullMask};
 use crate::deploy::paths::folders_of;
 use crate::deploy::selection::read::digest_of;
 use crate::error::{Error, Result};
-use crate::platform::{NameRules, set_new_file_mode};
+use crate::platform::{NameRules, set_new_mode};
 use crate::setting::Setting;
 use crate::text::{counted, excerpt};
 
@@ -254,7 +254,7 @@ fn write(to: &Path, member: &Member, content: &mut dyn Read, replaces: bool) -> 
     let folder = place.parent().unwrap_or(to);
     fs::create_dir_all(folder).map_err(|source| local(folder, source))?;
     let mut builder = tempfile::Builder::new();
-    set_new_file_mode(&mut builder, if member.is_executable { 0o755 } else { 0o644 });
+    set_new_mode(&mut builder, if member.is_executable { 0o755 } else { 0o644 });
     let mut file = builder.prefix(".pya-").tempfile_in(folder).map_err(|source| local(&place, source))?;
     io::copy(content, &mut file).map_err(|source| local(&place, source))?;
     let kept = if replaces { file.persist(&place) } else { file.persist_noclobber(&place) };
