@@ -230,7 +230,7 @@ impl ResolvedPlan {
         base.check_include(&options.include)?;
         let protection = base.protection.including(&options.include)?;
         let (names, locals): (Vec<&String>, Vec<&PathBuf>) =
-            base.protected.iter().filter(|(path, _)| !protection.covers(path)).unzip();
+            base.protected.iter().filter(|(path, _)| protection.lifts(path)).unzip();
         if names.is_empty() {
             return Ok(());
         }

@@ -47,6 +47,12 @@ async fn a_sqlite_database_is_protected_by_its_content() {
     assert_eq!(select(&site, &including(&["fixtures/*"])).await.added, ["a", "fixtures/demo.bin"]);
     let lifted = SelectOptions { protected: Some(vec!["!/fixtures/".into()]), ..SelectOptions::default() };
     assert_eq!(select(&site, &lifted).await.added, ["a", "fixtures/demo.bin"]);
+    // A deploy leaves it alone too, and sends what it is told to include.
+    site.model.host().put("data/store", "live");
+    assert_eq!(site.run(&DeployOptions::default()).await.uploaded, ["a"]);
+    let named = DeployOptions { include: vec!["fixtures/*".into()], ..DeployOptions::default() };
+    assert_eq!(site.run(&named).await.uploaded, ["fixtures/demo.bin"]);
+    assert_eq!(site.model.host().project()["data/store"], "live");
     // Also where it is too large to be sent.
     let small = SelectOptions { max_file_size: 3, ..SelectOptions::default() };
     assert_eq!(select(&site, &small).await.protected.len(), 2);
