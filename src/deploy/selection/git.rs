@@ -39,6 +39,15 @@ fn is_repository(folder: &Path) -> bool {
     git.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir() || git.join("HEAD").symlink_metadata().is_ok())
 }
 
+/// A folder from `place` up to `top`, without that, which git would take for a repository in place of the one at `top`:
+/// committed there by whoever made this one, with settings that start programs. Git refuses it since 2.38, when asked to.
+fn bare_repository(place: &Path, top: &Path) -> Option<PathBuf> {
+    let is_bare = |folder: &Path| {
+        folder.join("HEAD").exists() && ["objects", "commondir"].iter().any(|name| folder.join(name).exists())
+    };
+    place.ancestors().take_while(|folder| *folder != top).find(|folder| is_bare(folder)).map(Path::to_owned)
+}
+
 /// What a work tree was at when it was deployed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Revision {
@@ -54,6 +63,9 @@ impl Revision {
     /// What git says about the project at `root`; `None` if it says nothing: that stops no deploy.
     pub(crate) fn of(root: &Path) -> Option<Self> {
         let tree = WorkTree::around(root)?;
+        if bare_repository(root, &tree.top).is_some() {
+            return None;
+        }
         let mut command = git(root, &tree.top);
         // Files that git does not track are known from the selection; renames and a comparison with the server cost time.
         command.args(["status", "--porcelain=v2", "--branch", "-z", "--untracked-files=no"]);
@@ -363,6 +375,12 @@ const GITLINK: &[u8] = b"160000";
 
 /// What git lists in the folder `place` of a repository whose work tree begins at `top`.
 fn ask(place: &Path, top: &Path) -> std::result::Result<Vec<Entry>, Failure> {
+    if let Some(folder) = bare_repository(place, top) {
+        return Err(Failure::Refused(format!(
+            "it would take {} for a repository of its own, whose settings may start any program",
+            folder.display()
+        )));
+    }
     let mut command = git(place, top);
     command.args(["ls-files", "-z", "-t", "--stage", "--cached", "--others", "--exclude-standard"]);
     let output = match command.output() {
@@ -518,11 +536,15 @@ const CLEANED: [&str; 17] = [
     "GIT_WORK_TREE",
 ];
 
+/// What git, and the programs that a repository has it start, have no use for.
+const SECRETS: [&str; 2] = ["API_TOKEN", "WEBFACTION_PASSWORD"];
+
 /// Git in the folder `place`; it looks for its repository no higher than `top`.
 fn git(place: &Path, top: &Path) -> Command {
     let mut command = Command::new("git");
     command.args(["-c", "core.fsmonitor=false", "-c", "core.quotePath=false"]);
-    for variable in CLEANED {
+    command.args(["-c", "safe.bareRepository=explicit"]);
+    for variable in CLEANED.into_iter().chain(SECRETS) {
         command.env_remove(variable);
     }
     if let Some(above) = top.parent() {
@@ -549,6 +571,7 @@ fn refused(words: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::canonical;
 
     #[test]
     fn records_of_the_index_and_of_other_files_are_told_apart() {
@@ -569,6 +592,30 @@ mod tests {
         assert_eq!(mode(b"H 100755 abc 0\tx"), Some(Mode::Program));
         assert_eq!(mode(b"H 120000 abc 0\tx"), Some(Mode::Link));
         assert_eq!(mode(b"? 100755"), Some(Mode::File));
+    }
+
+    #[test]
+    fn a_repository_that_somebody_committed_starts_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = canonical(folder.path()).unwrap();
+        for arguments in [&["init", "-q"][..], &["init", "-q", "--bare", "site"]] {
+            assert!(git(&top, &top).args(arguments).status().unwrap().success());
+        }
+        let site = top.join("site");
+        std::fs::create_dir(site.join("app")).unwrap();
+        for place in [&site, &site.join("app")] {
+            assert!(matches!(ask(place, &top), Err(Failure::Refused(words)) if words.contains("site")), "{place:?}");
+            assert_eq!(Revision::of(place), None);
+        }
+        std::fs::rename(site.join("objects"), top.join("objects")).unwrap();
+        assert!(ask(&site, &top).is_ok());
+    }
+
+    #[test]
+    fn git_has_no_secrets_in_its_environment() {
+        let command = git(Path::new("."), Path::new("."));
+        let removed: Vec<_> = command.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        assert!(SECRETS.iter().all(|secret| removed.contains(&std::ffi::OsStr::new(secret))));
     }
 
     #[test]
