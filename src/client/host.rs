@@ -35,14 +35,14 @@ impl BaseUrl {
         Ok(Self { url })
     }
 
-    /// The host that a project's file names: one of the service or of this machine, since whoever wrote the file need not
-    /// be whose token it is.
+    /// The host that a project's file names: a system of the service or this machine, since whoever wrote the file need not
+    /// be whose token it is. All other names below pythonanywhere.com are sites of customers.
     ///
     /// # Errors
     /// `Config` for any other.
     pub fn named_by_file(named: &str) -> Result<Self> {
         let host = Self::parse(named)?;
-        if host.is_loopback() || host.is_pythonanywhere() {
+        if host.is_loopback() || host.is_public_system() {
             return Ok(host);
         }
         Err(Error::config(format!(
@@ -88,12 +88,6 @@ impl BaseUrl {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.url)
-    }
-
-    /// Whether it is a name of the service. Below pythonanywhere.com are its systems, and the sites of its customers.
-    #[must_use]
-    pub fn is_pythonanywhere(&self) -> bool {
-        self.url.host_str().is_some_and(|host| host == Self::ZONE || host.ends_with(".pythonanywhere.com"))
     }
 
     /// Whether it is one of the systems of the service that everybody can use.
@@ -212,11 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn the_services_names_are_known() {
-        let is = |text: &str| BaseUrl::parse(text).unwrap().is_pythonanywhere();
-        assert!(["www.pythonanywhere.com", "EU.pythonanywhere.com", "me.pythonanywhere.com:443"].into_iter().all(is));
-        assert!(!["pythonanywhere.com.example.org", "notpythonanywhere.com", "127.0.0.1"].into_iter().any(is));
-        assert!(!BaseUrl::parse("me.pythonanywhere.com").unwrap().is_public_system());
+    fn a_file_names_a_system_of_the_service_or_this_machine() {
+        let may = |text: &&str| BaseUrl::named_by_file(text).is_ok();
+        assert!(["www.pythonanywhere.com", "EU.pythonanywhere.com:443", "http://127.0.0.1:80"].iter().all(may));
+        let others = ["pythonanywhere.com.example.org", "notpythonanywhere.com", "me.pythonanywhere.com", "10.0.0.1"];
+        assert!(!others.iter().any(may));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::environments;
 use super::model::{Table, parse};
+use super::work_tree::work_tree;
 use crate::error::{Error, Result};
 use crate::platform::{canonical, is_own};
 
@@ -30,7 +31,7 @@ pub fn load(folder: &Path, chosen: Option<&str>) -> Result<(Table, Option<PathBu
 fn find(folder: &Path, chosen: Option<&str>) -> Result<Option<(Table, PathBuf)>> {
     // The caller finds out that there is no such folder.
     let Ok(folder) = canonical(folder) else { return Ok(None) };
-    let tree = folder.ancestors().find(|candidate| [".git", ".hg"].iter().any(|mark| candidate.join(mark).exists()));
+    let tree = work_tree(&folder);
     let top = tree.unwrap_or(&folder);
     for candidate in folder.ancestors() {
         let file = candidate.join("pyproject.toml");

@@ -4,6 +4,7 @@
 pub mod environments;
 mod find;
 mod model;
+mod work_tree;
 
 pub use find::load;
 pub use model::{Limit, OneOrMore, Size, Table, check_project, first_given, remote_root};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::environments;
+use super::work_tree::work_tree;
 use crate::client::{Environment, Options, RateLimit, RemotePath};
 use crate::deploy::{Compare, DeployOptions, ExecutorChoice, SelectOptions};
 use crate::error::{Error, Result};
@@ -88,8 +89,29 @@ impl Table {
     }
 
     /// The project's folder, if the file of the table is in `folder`.
-    #[must_use]
-    pub fn root_in(&self, folder: &Path) -> PathBuf {
+    ///
+    /// # Errors
+    /// `Config` if it is outside of the work tree, or of `folder` where there is none: whoever wrote the file could have
+    /// any other folder sent.
+    pub fn root_in(&self, folder: &Path) -> Result<PathBuf> {
+        let root = self.any_root_in(folder);
+        // A folder that is not there is told of elsewhere.
+        if let (Ok(folder), Ok(real)) = (canonical(folder), canonical(&root)) {
+            let top = work_tree(&folder).unwrap_or(&folder);
+            if !real.starts_with(top) {
+                return Err(Error::config(format!(
+                    "root under [tool.pythonanywhere] in {} leads out of {}, to {}: a file alone cannot choose another \
+                     folder, so name that one in the command if you mean it",
+                    folder.join("pyproject.toml").display(),
+                    top.display(),
+                    real.display()
+                )));
+            }
+        }
+        Ok(root)
+    }
+
+    fn any_root_in(&self, folder: &Path) -> PathBuf {
         self.root.as_ref().map_or_else(|| folder.to_owned(), |root| folder.join(root))
     }
 
@@ -99,7 +121,7 @@ impl Table {
     /// # Errors
     /// `Config` with what to do instead.
     pub fn check_root(&self, folder: &Path, root: &Path) -> Result<()> {
-        let own = self.root_in(folder);
+        let own = self.any_root_in(folder);
         match (canonical(&own), canonical(root)) {
             (Ok(own), Ok(root)) if own != root => Err(Error::config(format!(
                 "the table [tool.pythonanywhere] in {} is of the project in {}, not of the one in {}: launch that one, or \
@@ -300,6 +322,26 @@ mod tests {
     fn a_file_without_the_table_is_passed_over() {
         assert!(super::parse("[tool.ruff]\nx = 1\n[project]\nname = 'x'", None).unwrap().is_none());
         assert!(super::parse("tool = 3", None).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_root_stays_in_the_work_tree_or_in_the_folder_of_the_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().join("tree");
+        for name in ["tree/app/src", "elsewhere"] {
+            std::fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        let leads =
+            |root: &str| parse(&format!("root = {root:?}")).unwrap().unwrap().root_in(&tree.join("app")).is_ok();
+        assert!(leads("src") && leads(".") && leads("not-there"));
+        assert!(!leads("..") && !leads("../../elsewhere") && !leads("/"));
+        std::fs::create_dir(tree.join(".git")).unwrap();
+        assert!(leads("..") && !leads("../../elsewhere"));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(folder.path().join("elsewhere"), tree.join("app/link")).unwrap();
+            assert!(!leads("link"));
+        }
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Set
         return Err(Error::config(format!("there is no folder {}", start.display())));
     }
     let settings = context.settings_at(&start)?;
-    let root = local_root(args.root.as_deref(), &settings, &here);
+    let root = local_root(args.root.as_deref(), &settings, &here)?;
     if let Some(folder) = &settings.table_folder {
         settings.table.check_root(folder, &root)?;
     }

@@ -27,7 +27,7 @@ pub struct Prepared<'a> {
 pub fn remote<'a>(remote_root: Option<&str>, context: &'a Context) -> Result<(Settings<'a>, Project)> {
     let here = working_folder()?;
     let settings = context.settings()?;
-    let local_root = local_root(None, &settings, &here);
+    let local_root = local_root(None, &settings, &here)?;
     let name = settings.project(&local_root)?;
     let client = settings.client()?;
     let remote_root = settings.remote_root(remote_root, client.user(), &name)?;
@@ -43,7 +43,7 @@ pub fn remote<'a>(remote_root: Option<&str>, context: &'a Context) -> Result<(Se
 pub fn remote_or_home(context: &Context) -> Result<(Settings<'_>, Project)> {
     let here = working_folder()?;
     let settings = context.settings()?;
-    let local_root = local_root(None, &settings, &here);
+    let local_root = local_root(None, &settings, &here)?;
     if settings.has_project() {
         drop(settings);
         return remote(None, context);
@@ -121,7 +121,7 @@ impl<'a> Prepared<'a> {
         let here = working_folder()?;
         let start = args.root.clone().unwrap_or_else(|| here.clone());
         let settings = context.settings_at(&start)?;
-        let local_root = local_root(args.root.as_deref(), &settings, &here);
+        let local_root = local_root(args.root.as_deref(), &settings, &here)?;
         let name = settings.project(&local_root)?;
         let client = settings.client()?;
         let remote_root = settings.remote_root(args.remote_root.as_deref(), client.user(), &name)?;
@@ -172,11 +172,14 @@ impl<'a> Prepared<'a> {
 /// The folder to deploy: the one named, else the table's `root`, else the table's own, else the working folder.
 ///
 /// Not the working folder first: a deploy from a subfolder would put the subfolder's files where the project is.
-pub fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) -> PathBuf {
+///
+/// # Errors
+/// `Config` if the table's `root` leads out of the work tree.
+pub fn local_root(given: Option<&Path>, settings: &Settings<'_>, here: &Path) -> Result<PathBuf> {
     match (given, &settings.table_folder) {
-        (Some(root), _) => root.to_owned(),
+        (Some(root), _) => Ok(root.to_owned()),
         (None, Some(folder)) => settings.table.root_in(folder),
-        (None, None) => here.to_owned(),
+        (None, None) => Ok(here.to_owned()),
     }
 }
 

@@ -42,7 +42,7 @@ pub async fn look(args: &Status, context: &Context) -> Result<(StatusReport, Val
     let table_url = settings.table.site_url.clone().filter(|_| is_theirs);
     let site_url = args.site_url.clone().or(table_url);
     let executors = ExecutorOptions { domain: first, site_url, ..ExecutorOptions::default() };
-    let local_root = local_root(args.select.root.as_deref(), &settings, &here);
+    let local_root = local_root(args.select.root.as_deref(), &settings, &here)?;
     // Without a project there is still an account.
     let project: Option<(Project, SelectOptions)> = if settings.has_project() {
         let name = settings.project(&local_root)?;
