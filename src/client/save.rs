@@ -4,7 +4,7 @@
 //! file ever appears there. The future owns the name of the temporary file, the writing thread the open file: a
 //! download that is dropped removes the name at once, even while a write is under way on another thread.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use tempfile::TempPath;
 
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
-use crate::platform::{canonical, set_new_mode};
+use crate::platform::{canonical, mode_of, set_new_mode};
 
 /// How many bytes are collected before they are written.
 const WRITE_SIZE: usize = 256 * 1024;
@@ -23,7 +23,8 @@ const WRITE_SIZE: usize = 256 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Destination {
     path: PathBuf,
-    mode: Option<Permissions>,
+    /// The file that is there.
+    replaced: Option<Metadata>,
     arrived: Arc<Mutex<Option<Saved>>>,
 }
 
@@ -43,15 +44,16 @@ impl Destination {
     pub(crate) async fn new(to: &Path) -> Result<Self> {
         let to = to.to_owned();
         blocking(move || {
-            let (path, mode) = inspect(&to).map_err(|source| Error::Local { path: to, source })?;
-            Ok(Self { path, mode, arrived: Arc::default() })
+            let (path, replaced) = inspect(&to).map_err(|source| Error::Local { path: to, source })?;
+            Ok(Self { path, replaced, arrived: Arc::default() })
         })
         .await
     }
 
     pub(super) async fn begin(&self) -> Result<Saving> {
-        let (path, mode) = (self.path.clone(), self.mode.clone());
-        let temporary = blocking(move || make(&path, mode).map_err(|source| Error::Local { path, source })).await?;
+        let (path, replaced) = (self.path.clone(), self.replaced.clone());
+        let make = move || make(&path, replaced.as_ref()).map_err(|source| Error::Local { path, source });
+        let temporary = blocking(make).await?;
         let (file, name) = temporary.into_parts();
         Ok(Saving { to: self.clone(), name, file: Some(file), gathered: BytesMut::new(), length: 0 })
     }
@@ -109,13 +111,13 @@ impl Saving {
     }
 }
 
-/// The destination with links resolved, and the mode of an existing file.
-fn inspect(to: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
+/// The destination with links resolved, and what is known of an existing file.
+fn inspect(to: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
     match fs::metadata(to) {
         Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         // A rename would replace a device with a file.
         Ok(there) if !there.is_file() => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
-        Ok(there) => Ok((canonical(to)?, Some(there.permissions()))),
+        Ok(there) => Ok((canonical(to)?, Some(there))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let name = to.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
             let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -125,15 +127,16 @@ fn inspect(to: &Path) -> io::Result<(PathBuf, Option<Permissions>)> {
     }
 }
 
-fn make(path: &Path, mode: Option<Permissions>) -> io::Result<tempfile::NamedTempFile> {
+fn make(path: &Path, replaced: Option<&Metadata>) -> io::Result<tempfile::NamedTempFile> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidFilename)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".download-");
-    // The mode of a new file, less the umask of the process; temporary files are private to their owner otherwise.
-    set_new_mode(&mut builder, 0o666);
+    // The mode of a new file, less the umask of the process; temporary files are private to their owner otherwise. Whoever
+    // opens one in time reads all that comes, so it has no wider mode than it is to have in the end.
+    set_new_mode(&mut builder, replaced.and_then(mode_of).unwrap_or(0o666));
     let temporary = builder.tempfile_in(folder)?;
-    if let Some(mode) = mode {
-        temporary.as_file().set_permissions(mode)?;
+    if let Some(replaced) = replaced {
+        temporary.as_file().set_permissions(replaced.permissions())?;
     }
     Ok(temporary)
 }

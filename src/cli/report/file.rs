@@ -17,7 +17,7 @@ use crate::client::{Client, Secrets, Timeline};
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
 use crate::host::Variables;
-use crate::platform::{canonical, set_new_mode};
+use crate::platform::{canonical, mode_of, set_new_mode};
 
 /// A shorter value is a word of every page, such as `1` or `yes`.
 const SHORTEST_SECRET: usize = 4;
@@ -134,11 +134,11 @@ impl File {
     }
 }
 
-/// A file in the folder where the report is to be.
+/// A file in the folder where the report is to be, for those who could read the report that is there.
 fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
-    set_new_mode(&mut builder, NEW_FILE);
+    set_new_mode(&mut builder, std::fs::metadata(path).ok().as_ref().and_then(mode_of).unwrap_or(NEW_FILE));
     builder.tempfile_in(folder)
 }
 

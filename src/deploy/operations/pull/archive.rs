@@ -43,7 +43,8 @@ pub(crate) struct Limits<'a> {
 pub(crate) struct Member {
     pub path: String,
     pub size: u64,
-    pub is_executable: bool,
+    /// Its permission bits on the host.
+    pub mode: u32,
 }
 
 /// An archive, of which the content of the current file can be read.
@@ -140,7 +141,7 @@ impl<'a, R: Read> Archive<'a, R> {
         }
         self.left = size;
         self.padding = size.wrapping_neg() % BLOCK as u64;
-        Ok(Member { path, size, is_executable: mode & 0o100 != 0 })
+        Ok(Member { path, size, mode: mode & 0o777 })
     }
 
     /// The content of a header member.

@@ -16,7 +16,7 @@ use super::masks::{PullFilter, PullMask};
 use crate::deploy::paths::folders_of;
 use crate::deploy::selection::read::digest_of;
 use crate::error::{Error, Result};
-use crate::platform::{NameRules, set_new_mode};
+use crate::platform::{NameRules, mode_of, set_new_mode};
 use crate::setting::Setting;
 use crate::text::{counted, excerpt};
 
@@ -246,7 +246,8 @@ fn check_parents(to: &Path, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes a file through a temporary one beside it. A file that appeared meanwhile is not replaced.
+/// Writes a file through a temporary one beside it. A file that appeared meanwhile is not replaced. What only its owner
+/// could read, on the host or here, nobody else can read afterwards.
 fn write(to: &Path, member: &Member, content: &mut dyn Read, replaces: bool) -> Result<()> {
     // Checked again, since the folders may have changed since the first check.
     check_parents(to, &member.path)?;
@@ -254,7 +255,8 @@ fn write(to: &Path, member: &Member, content: &mut dyn Read, replaces: bool) -> 
     let folder = place.parent().unwrap_or(to);
     fs::create_dir_all(folder).map_err(|source| local(folder, source))?;
     let mut builder = tempfile::Builder::new();
-    set_new_mode(&mut builder, if member.is_executable { 0o755 } else { 0o644 });
+    let replaced = fs::symlink_metadata(&place).ok().as_ref().and_then(mode_of).unwrap_or(0o777);
+    set_new_mode(&mut builder, member.mode & replaced & 0o077 | member.mode & 0o700 | 0o600);
     let mut file = builder.prefix(".pya-").tempfile_in(folder).map_err(|source| local(&place, source))?;
     io::copy(content, &mut file).map_err(|source| local(&place, source))?;
     let kept = if replaces { file.persist(&place) } else { file.persist_noclobber(&place) };
@@ -367,6 +369,26 @@ mod tests {
             unpack(&[file], &to, &all(), true, LIMITS).unwrap();
             assert_eq!(is_program(), mode & 0o100 != 0, "{mode:o}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_was_private_on_either_side_stays_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("to");
+        let open_to_others = || fs::metadata(to.join("a")).unwrap().permissions().mode() & 0o077 != 0;
+        let pull = |mode, content| {
+            let file = archive_with(folder.path(), &[("a", tar::EntryType::Regular, content)], mode);
+            unpack(&[file], &to, &all(), true, LIMITS).unwrap();
+        };
+        pull(0o600, "1");
+        assert!(!open_to_others());
+        pull(0o644, "2");
+        assert!(!open_to_others(), "it was private here");
+        fs::remove_file(to.join("a")).unwrap();
+        pull(0o644, "3");
+        assert!(open_to_others(), "the umask of the tests is a usual one");
     }
 
     #[test]
