@@ -46,7 +46,7 @@ pub(super) fn argument(call: &EndpointCall, parameter: &'static Parameter) -> Ar
             .value_name("NAME=VALUE")
             .num_args(1..)
             .required(true)
-            .help("Fields to set: NAME=TEXT, or NAME:=JSON for numbers, true, false and null");
+            .help("Fields to set: NAME=TEXT, or NAME:=JSON for numbers, true, false and null; a password as NAME=-, from stdin");
     }
     let (name, help) = match argument_kind(call, parameter) {
         ArgumentKind::Value => (parameter.name.to_uppercase(), None),
@@ -118,6 +118,28 @@ fn text_of(path: &PathBuf) -> Result<Value> {
     read.map(Value::String).map_err(|source| Error::Local { path: path.clone(), source })
 }
 
+/// Whether a field's value does not belong on a command line, which every user of the machine can see.
+fn is_secret(name: &str) -> bool {
+    name.ends_with("password")
+}
+
+/// The first line of stdin for `-`; nothing that takes a password away is one.
+fn secret(name: &str, typed: Value) -> Result<Value> {
+    match typed {
+        Value::String(text) if text == "-" => {
+            let mut line = String::new();
+            let read = std::io::stdin().read_line(&mut line);
+            read.map_err(|source| Error::Local { path: "-".into(), source })?;
+            Ok(line.trim_end_matches(['\r', '\n']).into())
+        }
+        Value::String(text) if !text.is_empty() => Err(Error::config(format!(
+            "every user of this machine can see a command line, so {name} is not read from it: write {name}=- and give it \
+             on stdin"
+        ))),
+        other => Ok(other),
+    }
+}
+
 /// `name=text` and `name:=json`.
 fn fields<'a>(words: impl Iterator<Item = &'a String>) -> Result<Value> {
     let mut fields = Map::new();
@@ -133,6 +155,7 @@ fn fields<'a>(words: impl Iterator<Item = &'a String>) -> Result<Value> {
                 (name, value)
             }
         };
+        let value = if is_secret(name) { secret(name, value)? } else { value };
         if name.is_empty() || fields.insert(name.to_owned(), value).is_some() {
             return Err(wrong());
         }
@@ -151,7 +174,8 @@ mod tests {
         let read = |words: &[&str]| fields(words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>().iter());
         let value = read(&["a=1", "b:=1", "c:=true", "d=x=y", "e=", "f:={\"g\": null}"]).unwrap();
         assert_eq!(value, json!({"a": "1", "b": 1, "c": true, "d": "x=y", "e": "", "f": {"g": null}}));
-        for bad in [&["a"][..], &["=1"], &["a:=x"], &["a=1", "a=2"]] {
+        assert_eq!(read(&["a_password="]).unwrap(), json!({"a_password": ""}));
+        for bad in [&["a"][..], &["=1"], &["a:=x"], &["a=1", "a=2"], &["a_password=x"], &["a_password:=\"x\""]] {
             assert!(read(bad).is_err(), "{bad:?}");
         }
     }
