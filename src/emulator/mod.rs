@@ -30,6 +30,7 @@ mod calendar;
 mod files;
 mod listener;
 mod middleware;
+mod named_host;
 mod package_index;
 mod page;
 mod persisted;

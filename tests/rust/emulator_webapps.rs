@@ -64,6 +64,15 @@ async fn static_files_are_served_after_the_reload() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_no_site_of_the_account_gets_none() {
+    let host = with_webapp().await;
+    for name in ["127.0.0.1", "localhost", "[::1]:80", DOMAIN] {
+        assert_eq!(host.page(name, "/").await.0, 200, "{name}");
+    }
+    assert_eq!(host.page("rebound.example.com", "/").await.0, 404, "any name can be made to lead to this machine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mappings_are_tried_in_their_order_and_changed_by_their_ids() {
     let host = with_webapp().await;
     write(&host, "one/a.txt", "a of one");

@@ -8,6 +8,7 @@ use axum::response::Response;
 use http::{HeaderName, Method, Request, StatusCode, header};
 use url::form_urlencoded;
 
+use crate::emulator::named_host::{is_this_machine, named_host};
 use crate::emulator::response;
 
 /// The header with the page's token.
@@ -19,7 +20,7 @@ const NO_TOKEN: &str = "<!DOCTYPE html><title>Emulator</title><p>This page needs
 /// Refuses what the page does not ask.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
 pub(super) fn check<B>(token: &str, request: &Request<B>) -> Result<(), Response> {
-    if !names_loopback(request) {
+    if !named_host(request).is_some_and(is_this_machine) {
         let text = "The emulator's page answers at 127.0.0.1, localhost and [::1] only.";
         return Err(response::with_body(StatusCode::MISDIRECTED_REQUEST, text));
     }
@@ -34,18 +35,6 @@ pub(super) fn check<B>(token: &str, request: &Request<B>) -> Result<(), Response
 fn token_of(query: Option<&str>) -> Option<Vec<u8>> {
     let mut fields = form_urlencoded::parse(query?.as_bytes());
     fields.find(|(name, _)| name == "token").map(|(_, value)| value.into_owned().into_bytes())
-}
-
-/// Whether the request was sent to a name that means this machine wherever it is looked up. The port does not matter.
-fn names_loopback<B>(request: &Request<B>) -> bool {
-    let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    // HTTP/2 has it in the address.
-    let Some(authority) = named.or_else(|| request.uri().authority().map(http::uri::Authority::as_str)) else {
-        return false;
-    };
-    let name = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-    let name = name.map_or(authority, |(name, _)| name);
-    ["127.0.0.1", "localhost", "[::1]"].iter().any(|allowed| name.eq_ignore_ascii_case(allowed))
 }
 
 /// Adds what keeps a browser from running, framing, storing or telling others anything that is in a response. `nonce`

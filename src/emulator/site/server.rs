@@ -21,6 +21,7 @@ use crate::clock;
 use crate::emulator::fault::wire::{SocketStream, Wire};
 use crate::emulator::files::on_disk;
 use crate::emulator::listener::{ConnectionError, accept_all};
+use crate::emulator::named_host::{is_this_machine, named_host};
 use crate::emulator::process::{WebApp, Website};
 use crate::emulator::response;
 use crate::emulator::state::EmulatorState;
@@ -79,7 +80,8 @@ async fn handle(
 }
 
 async fn respond(site: &Arc<SiteServer>, scheme: Scheme, request: Request) -> Response {
-    let Some(target) = choose(&site.state, request.headers()).await else {
+    let domain = named_host(&request).unwrap_or_default().to_owned();
+    let Some(target) = choose(&site.state, &domain).await else {
         return response::html(StatusCode::NOT_FOUND, "<h1>Coming Soon!</h1><p>There is no web app here yet.</p>");
     };
     let (domain, is_served) = match &target {
@@ -124,16 +126,19 @@ enum SiteTarget {
     Website(Website),
 }
 
-/// The site of the requested domain, or else the account's first site: no domain resolves to this machine.
-async fn choose(state: &EmulatorState, headers: &HeaderMap) -> Option<SiteTarget> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let domain = host.rsplit_once(':').map_or(host, |(domain, _)| domain);
+/// The site of the requested domain. This machine, which no domain resolves to, stands for the account's first site.
+async fn choose(state: &EmulatorState, domain: &str) -> Option<SiteTarget> {
     let (webapps, websites) = (&state.processes.webapps, &state.processes.websites);
     if let Some(website) = websites.get(domain).await {
         return Some(SiteTarget::Website(website));
     }
-    let app = webapps.get(domain).or_else(|| webapps.all().into_iter().next());
-    match app {
+    if let Some(app) = webapps.get(domain) {
+        return Some(SiteTarget::WebApp(Box::new(app)));
+    }
+    if !domain.is_empty() && !is_this_machine(domain) {
+        return None;
+    }
+    match webapps.all().into_iter().next() {
         Some(app) => Some(SiteTarget::WebApp(Box::new(app))),
         None => websites.all().await.into_iter().next().map(SiteTarget::Website),
     }
