@@ -14,6 +14,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::table::table;
 use crate::error::{Error, Result};
+use crate::platform::temporary_folder;
 use crate::text::{counted, duration_text};
 
 const DATABASE: &str = "db.sqlite3";
@@ -30,8 +31,7 @@ struct Story<'a> {
 
 pub async fn run(args: &Demo, context: &Context) -> Result<Exit> {
     let installed = Installed::of(&context.python).await?;
-    let folder =
-        TempDir::with_prefix("pya-demo-").map_err(|source| Error::Local { path: std::env::temp_dir(), source })?;
+    let folder = temporary_folder("pya-demo-").map_err(|source| Error::Local { path: std::env::temp_dir(), source })?;
     let mut story = Story::begin(&installed, context, &folder).await?;
     let told = story.tell().await;
     if args.keep {
