@@ -24,6 +24,9 @@
 //! service on this machine, if that is Linux or macOS. The emulator shares helpers with the client (the clock, digests, TLS), and no code that
 //! knows the service.
 
+// Tests write nothing that others may not read.
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
 pub mod api;
 mod blocking;
 mod cleanup;

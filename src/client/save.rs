@@ -4,7 +4,7 @@
 //! file ever appears there. The future owns the name of the temporary file, the writing thread the open file: a
 //! download that is dropped removes the name at once, even while a write is under way on another thread.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,12 +19,19 @@ use crate::platform::{canonical, mode_of, set_new_mode};
 /// How many bytes are collected before they are written.
 const WRITE_SIZE: usize = 256 * 1024;
 
+/// The mode of a file, to begin one with and to give it to the file in the end.
+#[derive(Debug, Clone)]
+struct Mode {
+    bits: Option<u32>,
+    permissions: Permissions,
+}
+
 /// Where the body of an answer goes.
 #[derive(Debug, Clone)]
 pub(crate) struct Destination {
     path: PathBuf,
-    /// The file that is there.
-    replaced: Option<Metadata>,
+    /// The mode of the file that is there.
+    replaced: Option<Mode>,
     arrived: Arc<Mutex<Option<Saved>>>,
 }
 
@@ -52,7 +59,7 @@ impl Destination {
 
     pub(super) async fn begin(&self) -> Result<Saving> {
         let (path, replaced) = (self.path.clone(), self.replaced.clone());
-        let make = move || make(&path, replaced.as_ref()).map_err(|source| Error::Local { path, source });
+        let make = move || make(&path, replaced).map_err(|source| Error::Local { path, source });
         let temporary = blocking(make).await?;
         let (file, name) = temporary.into_parts();
         Ok(Saving { to: self.clone(), name, file: Some(file), gathered: BytesMut::new(), length: 0 })
@@ -111,13 +118,13 @@ impl Saving {
     }
 }
 
-/// The destination with links resolved, and what is known of an existing file.
-fn inspect(to: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
+/// The destination with links resolved, and the mode of an existing file.
+fn inspect(to: &Path) -> io::Result<(PathBuf, Option<Mode>)> {
     match fs::metadata(to) {
         Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         // A rename would replace a device with a file.
         Ok(there) if !there.is_file() => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
-        Ok(there) => Ok((canonical(to)?, Some(there))),
+        Ok(there) => Ok((canonical(to)?, Some(Mode { bits: mode_of(&there), permissions: there.permissions() }))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let name = to.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
             let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -127,16 +134,16 @@ fn inspect(to: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
     }
 }
 
-fn make(path: &Path, replaced: Option<&Metadata>) -> io::Result<tempfile::NamedTempFile> {
+fn make(path: &Path, replaced: Option<Mode>) -> io::Result<tempfile::NamedTempFile> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidFilename)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".download-");
     // The mode of a new file, less the umask of the process; temporary files are private to their owner otherwise. Whoever
     // opens one in time reads all that comes, so it has no wider mode than it is to have in the end.
-    set_new_mode(&mut builder, replaced.and_then(mode_of).unwrap_or(0o666));
+    set_new_mode(&mut builder, replaced.as_ref().and_then(|mode| mode.bits).unwrap_or(0o666));
     let temporary = builder.tempfile_in(folder)?;
-    if let Some(replaced) = replaced {
-        temporary.as_file().set_permissions(replaced.permissions())?;
+    if let Some(mode) = replaced {
+        temporary.as_file().set_permissions(mode.permissions)?;
     }
     Ok(temporary)
 }

@@ -255,8 +255,8 @@ fn write(to: &Path, member: &Member, content: &mut dyn Read, replaces: bool) -> 
     let folder = place.parent().unwrap_or(to);
     fs::create_dir_all(folder).map_err(|source| local(folder, source))?;
     let mut builder = tempfile::Builder::new();
-    let replaced = fs::symlink_metadata(&place).ok().as_ref().and_then(mode_of).unwrap_or(0o777);
-    set_new_mode(&mut builder, member.mode & replaced & 0o077 | member.mode & 0o700 | 0o600);
+    let here = fs::symlink_metadata(&place).ok().as_ref().and_then(mode_of).unwrap_or(0o777);
+    set_new_mode(&mut builder, member.mode & (here | 0o700) | 0o600);
     let mut file = builder.prefix(".pya-").tempfile_in(folder).map_err(|source| local(&place, source))?;
     io::copy(content, &mut file).map_err(|source| local(&place, source))?;
     let kept = if replaces { file.persist(&place) } else { file.persist_noclobber(&place) };
