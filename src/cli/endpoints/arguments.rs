@@ -123,7 +123,7 @@ fn is_secret(name: &str) -> bool {
     name.ends_with("password")
 }
 
-/// The first line of stdin for `-`; nothing that takes a password away is one.
+/// The first line of stdin for `-`. An empty value, which takes the password away, is no secret.
 fn secret(name: &str, typed: Value) -> Result<Value> {
     match typed {
         Value::String(text) if text == "-" => {
@@ -133,8 +133,7 @@ fn secret(name: &str, typed: Value) -> Result<Value> {
             Ok(line.trim_end_matches(['\r', '\n']).into())
         }
         Value::String(text) if !text.is_empty() => Err(Error::config(format!(
-            "every user of this machine can see a command line, so {name} is not read from it: write {name}=- and give it \
-             on stdin"
+            "every user of this machine can see a command line: write {name}=- and give the password on stdin"
         ))),
         other => Ok(other),
     }
