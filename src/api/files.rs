@@ -19,8 +19,11 @@ use crate::error::{Error, Result};
 pub struct Entry {
     /// The name, without its folder.
     pub name: String,
-    /// Whether it is a folder. Everything that the service does not call a directory counts as a file.
+    /// Whether the service calls it a directory.
     pub is_dir: bool,
+    /// Whether the service calls it a file. What it calls neither is read like one, and never deleted as one: a delete
+    /// takes all that is in a folder.
+    pub is_file: bool,
 }
 
 /// What an upload did.
@@ -184,6 +187,18 @@ impl Client {
         self.send(request).await?.error_for_status()?.json("the address of the shared file")
     }
 
+    /// Paths of what is below the folder at `path`, two levels deep, without links and names that begin with a dot, and cut
+    /// off at 1000 without a word. Those of folders end with a slash.
+    ///
+    /// Endpoint: `GET files/tree/?path={path}`.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn tree(&self, path: &RemotePath) -> Result<Vec<String>> {
+        let request = Request::get("files/tree/").query("path", path.as_str());
+        self.send(request).await?.error_for_status()?.json("the paths below a folder")
+    }
+
     /// The address under which the file at `path` is shared.
     ///
     /// Endpoint: `GET files/sharing/?path={path}`.
@@ -227,7 +242,7 @@ fn parse_listing(response: &Response) -> Result<Vec<Entry>> {
         if name.is_empty() || name.contains(['/', '\0']) || matches!(name.as_str(), "." | "..") {
             return Err(wrong());
         }
-        entries.push(Entry { name, is_dir: entry.kind == "directory" });
+        entries.push(Entry { name, is_dir: entry.kind == "directory", is_file: entry.kind == "file" });
     }
     entries.sort_unstable();
     Ok(entries)

@@ -19,7 +19,7 @@ pub(crate) use apply::health::{Health, check as check_health, raised_since};
 pub use apply::progress::{Progress, ProgressEvent};
 pub use apply::report::{DeployReport, Recorder};
 pub use diff::compare::Compare;
-pub use diff::databases::spare_databases;
+pub use diff::live_data::spare_live_data;
 pub use diff::model::{DeployDiff, FileChange};
 pub use diff::snapshot::{diff, diff_by_site, with_unmanaged};
 pub use operations::history::{HistoryEntry, history};

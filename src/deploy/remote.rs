@@ -24,6 +24,8 @@ pub trait Remote: Clone + Send + Sync + 'static {
     fn host(&self) -> &str;
     fn user(&self) -> &str;
     fn list(&self, path: &RemotePath) -> impl Future<Output = Result<Vec<Entry>>> + Send;
+    /// What the service's hint of a tree shows below a folder, with absolute paths; those of folders end with a slash.
+    fn tree(&self, path: &RemotePath) -> impl Future<Output = Result<Vec<String>>> + Send;
     fn read(&self, path: &RemotePath) -> impl Future<Output = Result<Bytes>> + Send;
     /// The first bytes of a file, fewer if it is shorter.
     fn read_head(&self, path: &RemotePath, bytes: usize) -> impl Future<Output = Result<Bytes>> + Send;
@@ -56,6 +58,10 @@ impl Remote for Client {
 
     fn list(&self, path: &RemotePath) -> impl Future<Output = Result<Vec<Entry>>> + Send {
         self.list_dir(path)
+    }
+
+    fn tree(&self, path: &RemotePath) -> impl Future<Output = Result<Vec<String>>> + Send {
+        Self::tree(self, path)
     }
 
     fn read(&self, path: &RemotePath) -> impl Future<Output = Result<Bytes>> + Send {

@@ -233,7 +233,7 @@ mod tests {
                 }
             }
             let list = |names: BTreeMap<String, bool>| {
-                names.into_iter().map(|(name, is_dir)| Entry { name, is_dir }).collect::<Vec<_>>()
+                names.into_iter().map(|(name, is_dir)| Entry { name, is_dir, is_file: !is_dir }).collect::<Vec<_>>()
             };
             let folders = entries.into_iter().map(|(folder, names)| (folder, list(names))).collect();
             Self { folders, ..Self::default() }

@@ -165,8 +165,9 @@ impl Lane {
                 _ => drop(texts.remove(&name)),
             }
         }
-        let entries =
-            said.entries.map(|entries| entries.into_iter().map(|(name, is_dir)| Entry { name, is_dir }).collect());
+        let entries = said.entries.map(|entries| {
+            entries.into_iter().map(|(name, is_dir)| Entry { name, is_dir, is_file: !is_dir }).collect()
+        });
         log::info!("{}: its agent tells what is on the host, the API is not asked", self.domain);
         Ok(SiteState { entries, is_new: said.is_new, texts })
     }

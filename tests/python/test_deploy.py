@@ -107,6 +107,27 @@ def test_environments_and_what_rules_leave_out_stay_on_the_host(caller, host, ap
         assert (project_folder(host) / path).exists()
 
 
+def test_what_a_link_on_the_host_leads_to_is_not_deleted(caller, host, api, site):
+    assert caller.run(api.deploy(caller.run(api.deploy_diff(site)))).ok
+    folder = project_folder(host)
+    (folder / "app" / "linked").symlink_to("static")
+    (folder.parent / "elsewhere" / "deep").mkdir(parents=True)
+    (folder.parent / "elsewhere" / "deep" / "customers.csv").write_text("live")
+    (folder / "shared").symlink_to(folder.parent / "elsewhere")
+    write_tree(host, {"old/note.txt": b"1", "old/deep/er/note.txt": b"1"})
+    diff = caller.run(api.deploy_diff(site, compare="names"))
+    assert "shared/deep/customers.csv" in diff.unmanaged
+    host.clear_requests()
+    report = caller.run(api.deploy(diff, delete_unmanaged=True))
+    assert report.ok, report
+    assert [path for path in report.deleted if path.endswith(".txt")] == ["old/deep/er/note.txt", "old/note.txt"]
+    assert (folder / "app" / "static" / "a.css").exists()
+    assert (folder / "shared" / "deep" / "customers.csv").exists()
+    assert any("below app/linked, shared stay on the host" in warning for warning in report.warnings), report.warnings
+    trees = [request.path for request in host.requests if "/files/tree/" in request.path]
+    assert len(trees) == 3, "the project, app, and what is two levels below old"
+
+
 def test_a_folder_that_git_ignores_is_not_read(caller, host, api, site):
     subprocess.run(["git", "init", "-q", site], check=True)
     (site / ".gitignore").write_text("pgdata/\n")

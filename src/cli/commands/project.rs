@@ -159,7 +159,7 @@ impl<'a> Prepared<'a> {
         let listed = crate::deploy::with_unmanaged(&self.project, diff, &NeverSkip).await;
         let spared = match listed {
             Ok(listed) => match listed.plan_with(options) {
-                Ok(_) => crate::deploy::spare_databases(&self.project.client, &listed, &options.include).await,
+                Ok(_) => crate::deploy::spare_live_data(&self.project.client, &listed, &options.include).await,
                 Err(error) => Err(error),
             },
             Err(error) => Err(error),

@@ -46,6 +46,11 @@ async fn delete(args: &Rm, client: &Client, path: &RemotePath) -> Result<bool> {
     if entry.is_dir && !args.recursive {
         return Err(Error::config(format!("{path} is a folder: use -r to delete it with everything in it")));
     }
+    if !entry.is_file && !args.recursive {
+        return Err(Error::config(format!(
+            "the service does not say whether {path} is a file: use -r to delete it, with everything in it if it is a folder"
+        )));
+    }
     client.delete_path(path).await?;
     Ok(entry.is_dir)
 }

@@ -65,6 +65,10 @@ impl<R: Remote> Remover<'_, R> {
                     self.recorder.fail(path, "not deleted: it is now a folder on the host");
                     return false;
                 }
+                Some(entry) if !entry.is_file => {
+                    self.recorder.fail(path, "not deleted: the service does not say that it is a file");
+                    return false;
+                }
                 Some(_) => {
                     if let Err(error) = self.delete(path).await {
                         self.recorder.fail(path, format!("not deleted: {}", error.chain()));
@@ -145,7 +149,7 @@ impl<R: Remote> Remover<'_, R> {
         let cleared = async {
             let entries = self.list(parent_of(path)).await?;
             let name = path.rsplit('/').next().unwrap_or(path);
-            if entries.iter().any(|entry| entry.name == name && !entry.is_dir) {
+            if entries.iter().any(|entry| entry.name == name && entry.is_file) {
                 self.delete(path).await
             } else {
                 Ok(())
@@ -176,7 +180,7 @@ impl<R: Remote> Remover<'_, R> {
                 let path = format!("{folder}/{}", entry.name);
                 if entry.is_dir {
                     folders.push(path);
-                } else if obstacle.files.contains(&path) {
+                } else if entry.is_file && obstacle.files.contains(&path) {
                     here.push(path);
                 } else {
                     return Ok(Some(path));
@@ -192,7 +196,7 @@ impl<R: Remote> Remover<'_, R> {
                     entries = Some(self.list(folder).await?);
                 }
                 let is_this = |entry: &Entry| path.rsplit('/').next() == Some(entry.name.as_str());
-                if entries.iter().flatten().any(|entry| is_this(entry) && entry.is_dir) {
+                if entries.iter().flatten().any(|entry| is_this(entry) && !entry.is_file) {
                     return Ok(Some(format!("the folder {path}")));
                 }
                 self.delete(path).await?;

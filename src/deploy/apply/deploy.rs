@@ -16,7 +16,7 @@ use super::progress::{Progress, ProgressEvent, Watcher};
 use super::report::{DeployReport, Recorder};
 use crate::blocking::blocking;
 use crate::clock;
-use crate::deploy::diff::databases::spare_databases;
+use crate::deploy::diff::live_data::spare_live_data;
 use crate::deploy::diff::model::DeployDiff;
 use crate::deploy::plan::options::DeployOptions;
 use crate::deploy::plan::planner::ResolvedPlan;
@@ -53,7 +53,7 @@ pub async fn deploy<R: Remote>(
     let remote = project.client.observed(Arc::clone(&watcher) as _);
     begin(recorder, diff, &work, options, &remote);
     let spared = if options.delete_unmanaged {
-        match spare_databases(&remote, diff, &options.include).await {
+        match spare_live_data(&remote, diff, &options.include).await {
             Ok(spared) => Some(spared),
             Err(error) => {
                 recorder.lock().stopped = Some(error.chain());

@@ -58,8 +58,8 @@ pub struct DeployDiff {
     pub compare: Compare,
     /// Whether `unmanaged` is known.
     pub(crate) complete: bool,
-    /// Whether databases were taken out of `unmanaged`.
-    pub(crate) databases_spared: bool,
+    /// Whether databases, and what a link may lead to, were taken out of `unmanaged`.
+    pub(crate) live_data_spared: bool,
     pub(crate) base: Arc<DiffSnapshot>,
 }
 

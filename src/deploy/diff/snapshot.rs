@@ -209,7 +209,7 @@ pub async fn with_unmanaged<R: Remote>(
     complete.unmanaged = selected.into_iter().filter(|path| !base.protection.covers(path)).collect();
     complete.unmanaged.sort_unstable();
     complete.complete = true;
-    complete.databases_spared = false;
+    complete.live_data_spared = false;
     Ok(complete)
 }
 
@@ -300,7 +300,7 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         warnings: parts.warnings,
         compare: parts.mode,
         complete: parts.complete,
-        databases_spared: false,
+        live_data_spared: false,
         base: Arc::new(base),
     }
 }

@@ -172,7 +172,8 @@ impl Service {
         if let Some(replacement) = &self.0.call.folder_items {
             return self.list_with(replacement, folder, &format!("listing the folder {folder:?}")).await;
         }
-        let entry = |item: Item| Entry { is_dir: item.kind == "directory", name: item.name };
+        let entry =
+            |item: Item| Entry { is_dir: item.kind == "directory", is_file: item.kind == "file", name: item.name };
         Ok(self.items(folder).await?.map(|items| items.into_iter().map(entry).collect()))
     }
 
@@ -459,7 +460,7 @@ fn entries_of_items(items: &Bound<'_, PyAny>, folder: &str) -> PyResult<Option<V
         let is_dir = item.get_item("type")?.eq("directory")?;
         let path = path.trim_matches('/');
         let name = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
-        entries.push(Entry { name: name.to_owned(), is_dir });
+        entries.push(Entry { name: name.to_owned(), is_dir, is_file: !is_dir });
     }
     Ok(Some(entries))
 }

@@ -75,8 +75,9 @@ impl Host {
                 let name = entry.strip_prefix(path)?.strip_prefix('/')?;
                 (!name.contains('/')).then(|| name.to_owned())
             };
-            let files = self.files.keys().filter_map(child).map(|name| Entry { name, is_dir: false });
-            let folders = self.folders.iter().filter_map(child).map(|name| Entry { name, is_dir: true });
+            let files = self.files.keys().filter_map(child).map(|name| Entry { name, is_dir: false, is_file: true });
+            let folders =
+                self.folders.iter().filter_map(child).map(|name| Entry { name, is_dir: true, is_file: false });
             files.chain(folders).collect()
         })
     }
@@ -188,6 +189,14 @@ impl Remote for Model {
             host.list(path).ok_or_else(|| error("GET", path, 404))
         })
         .await
+    }
+
+    async fn tree(&self, path: &RemotePath) -> Result<Vec<String>> {
+        let below = format!("{}/", path.as_str());
+        let is_near = |folder: &&String| folder.strip_prefix(&below).is_some_and(|rest| rest.matches('/').count() < 2);
+        let folders =
+            |host: &mut Host| Ok(host.folders.iter().filter(is_near).map(|path| format!("{path}/")).collect());
+        self.request("TREE", path.as_str(), folders).await
     }
 
     async fn read(&self, path: &RemotePath) -> Result<Bytes> {

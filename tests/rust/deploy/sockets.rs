@@ -75,6 +75,10 @@ impl Remote for Gated {
         self.pass(self.client.list_dir(path)).await
     }
 
+    async fn tree(&self, path: &RemotePath) -> Result<Vec<String>> {
+        self.pass(self.client.tree(path)).await
+    }
+
     async fn read(&self, path: &RemotePath) -> Result<Bytes> {
         self.pass(self.client.read_file(path)).await
     }

@@ -1,4 +1,4 @@
-//! Databases among the unmanaged files, known by how they begin, whatever their names.
+//! Live data among the unmanaged files: what a link leads to, and databases, known by how they begin, whatever their names.
 //!
 //! The service lists names only, and the site's database may have any. So the first bytes of each unmanaged file are read
 //! before it is put on the list of those that go: then a dry run shows the same list as the run.
@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use futures_util::stream::{StreamExt, TryStreamExt};
 
+use super::links::spare_linked;
 use super::model::DeployDiff;
 use crate::deploy::paths::place;
 use crate::deploy::remote::Remote;
@@ -19,19 +20,21 @@ const READS: usize = 8;
 /// How many bytes tell a database.
 const HEAD: usize = 16;
 
-/// The same diff with databases among the protected files instead of the unmanaged ones, but for those that `include`
-/// names. One request for each unmanaged file, once for a diff.
+/// The same diff without what only a link leads to, and with databases among the protected files instead of the unmanaged
+/// ones, but for those that `include` names. One request for each unmanaged file, and few for their folders, once for a
+/// diff.
 ///
 /// # Errors
 /// `Config` if a mask cannot be read; what the service answers.
-pub async fn spare_databases<R: Remote>(remote: &R, diff: &DeployDiff, include: &[String]) -> Result<DeployDiff> {
+pub async fn spare_live_data<R: Remote>(remote: &R, diff: &DeployDiff, include: &[String]) -> Result<DeployDiff> {
     let mut spared = diff.clone();
-    if diff.databases_spared {
+    if diff.live_data_spared {
         return Ok(spared);
     }
     let protection = diff.base.protection.including(include)?;
+    spare_linked(remote, &mut spared).await?;
     let mut reads = Vec::new();
-    for path in diff.unmanaged.iter().filter(|path| !protection.lifts(path)) {
+    for path in spared.unmanaged.iter().filter(|path| !protection.lifts(path)) {
         let (remote, place) = (remote.clone(), place(&diff.base.remote_root, path)?);
         reads.push(async move {
             match remote.read_head(&place, HEAD).await {
@@ -48,6 +51,6 @@ pub async fn spare_databases<R: Remote>(remote: &R, diff: &DeployDiff, include: 
     spared.unmanaged.retain(|path| !databases.contains(path));
     spared.protected.extend(databases);
     spared.protected.sort_unstable();
-    spared.databases_spared = true;
+    spared.live_data_spared = true;
     Ok(spared)
 }
