@@ -311,6 +311,18 @@ impl Error {
         }
     }
 
+    /// Whether the same question may well be answered a little later: the service, or what is before it, had a moment of
+    /// trouble.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Closed => false,
+            // What a proxy says of a path says nothing about it.
+            Self::Api { status: 404, recognised, .. } => !recognised,
+            _ => matches!(self.kind(), ErrorKind::Server | ErrorKind::RateLimited) || self.is_ambiguous(),
+        }
+    }
+
     /// Whether the connection failed, so that the request never left.
     #[must_use]
     pub fn is_unsent(&self) -> bool {

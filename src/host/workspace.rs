@@ -1,6 +1,7 @@
 //! Where the jobs of a project are carried out: their folders and receipts, in the project's state folder on the host.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -34,6 +35,8 @@ pub struct JobFolder {
     pub left: LeftTasks,
     /// What became of a command that was cut off, once that is known.
     pub cancelled: Arc<OnceLock<Cancellation>>,
+    /// Whether a job was asked for of which no receipt came yet.
+    pub asked: Arc<AtomicBool>,
 }
 
 /// Shared by everything that runs for one command.
@@ -53,7 +56,8 @@ impl JobFolder {
     #[must_use]
     pub fn new(client: &Client, state: &RemotePath) -> Self {
         let (left, cancelled) = (LeftTasks::default(), Arc::default());
-        Self { client: client.clone(), state: state.clone(), owner: None, left, cancelled }
+        let asked = Arc::default();
+        Self { client: client.clone(), state: state.clone(), owner: None, left, cancelled, asked }
     }
 
     /// Kinds of tasks that could not be deleted.
@@ -64,6 +68,19 @@ impl JobFolder {
 
     pub(super) fn leave_task(&self, kind: TaskKind) {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(kind);
+    }
+
+    /// Notes that a job is about to be asked for, or that it has ended.
+    pub(super) fn set_asked(&self, is_asked: bool) {
+        self.asked.store(is_asked, Ordering::Relaxed);
+    }
+
+    /// Whether a job that ended with this error may have begun, and may go on.
+    #[must_use]
+    pub fn may_have_begun(&self, error: &Error) -> bool {
+        let refusals = [ErrorKind::Config, ErrorKind::Held, ErrorKind::Job, ErrorKind::RateLimited];
+        let is_refused = refusals.contains(&error.kind());
+        self.asked.load(Ordering::Relaxed) && !is_refused && !error.is_unsent()
     }
 
     /// A job that is created now.
@@ -143,13 +160,24 @@ impl JobFolder {
         Ok(format!("python3 ~/.pya/{}/work-{}/{}", self.state.name(), job.id, runner::FILE_NAME))
     }
 
-    /// Waits for the final receipt.
+    /// As [`receipt`](Self::receipt), but none if it cannot be read just now.
+    pub(super) async fn look(&self, job: &Job) -> Result<Option<Receipt>> {
+        match self.receipt(job).await {
+            Err(error) if error.may_pass() => {
+                log::info!("it cannot be seen how far the job is: {}", error.chain());
+                Ok(None)
+            }
+            receipt => receipt,
+        }
+    }
+
+    /// Waits for the final receipt. The job goes on while the service cannot tell how far it is.
     pub(super) async fn wait(&self, job: &Job, every: Duration, limit: Duration) -> Result<Receipt> {
         let end = clock::now() + limit;
         // No job is done at once.
         clock::sleep(FIRST_LOOK).await;
         loop {
-            if let Some(receipt) = self.receipt(job).await?.filter(Receipt::is_over) {
+            if let Some(receipt) = self.look(job).await?.filter(Receipt::is_over) {
                 return Ok(receipt);
             }
             if clock::now() >= end {

@@ -35,6 +35,51 @@ def test_tasks_do_it_and_are_gone_afterwards(site, executor):
     assert site.notes("intent-*") == site.notes("work-*") == []
 
 
+def ask_in_vain(site, code: int, **rule):
+    """From the first command on, the service does not tell how far it is."""
+
+    def progress(event):
+        if type(event).__name__ == "Running":
+            site.host.faults.add("status", code=code, method="GET", path="*/receipt-*", **rule)
+
+    return progress
+
+
+def test_a_service_that_has_a_moment_of_trouble_cuts_no_command_off(site):
+    assert site.deploy(executor="always_on")
+    site.write("2")
+    set_clock_speed(30)
+    try:
+        report = site.deploy(
+            executor="always_on", migrate=True, rollback_on_failure=True, progress=ask_in_vain(site, 500, times=3)
+        )
+    finally:
+        set_clock_speed(1)
+    assert (report.ok, report.rolled_back) == (True, False), report.stopped
+    assert report.steps[0]["exit_status"] == 0
+    assert files_below(site.remote) == files_below(site.local)
+
+
+def test_nothing_is_rolled_back_below_a_command_of_which_nobody_knows_how_it_ended(site, caplog):
+    assert site.deploy(executor="always_on")
+    site.write("2")
+    set_clock_speed(30)
+    try:
+        report = site.deploy(
+            executor="always_on", migrate=True, rollback_on_failure=True, progress=ask_in_vain(site, 403)
+        )
+        assert (report.ok, report.rolled_back) == (False, False)
+        assert "it cannot be seen how migrate ended" in report.stopped
+        assert [(step["step"], step["exit_status"]) for step in report.steps] == [("migrate", None)]
+        assert any("as migrate may still be running" in warning for warning in report.warnings), report.warnings
+        assert files_below(site.remote) == files_below(site.local)
+        assert "it is unknown whether" not in caplog.text
+        assert site.caller.run(site.api.run("true", executor="always_on")) is None
+        assert "it is unknown whether the command ended" in caplog.text
+    finally:
+        set_clock_speed(1)
+
+
 def test_where_no_always_on_task_is_left_a_scheduled_one_does_it(site):
     client = Client(site.host.user, site.host.token, site.host.url)
     site.host.faults.add("status", code=400, method="POST", path="*/always_on/", times=2)

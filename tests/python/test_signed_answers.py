@@ -320,6 +320,16 @@ def test_a_command_whose_answer_is_spoilt_is_looked_up_and_never_run_twice(lane,
     assert relay.operations().count("manage") == 1
 
 
+def test_nor_where_the_service_cannot_tell_for_a_moment_what_became_of_it(lane, relay):
+    runs = with_counter(lane)
+    relay.only, relay.spoil = {"manage"}, SPOILT["dropped"]
+    lane.host.faults.add("status", code=500, method="GET", path="*/receipt-*", times=2)
+    result = lane.run(lane.api.manage("check", **lane.via))
+    assert (result.exit_status, result.output) == (0, "counted\n")
+    assert runs.read_text() == "x"
+    assert relay.operations().count("manage") == 1
+
+
 @pytest.mark.parametrize("attack", ["unsigned", "forged", "not found", "gateway", "cut off", "dropped"])
 def test_a_deploy_whose_answers_are_spoilt_is_done_once(lane, relay, attack):
     relay.only, relay.spoil = {"apply"}, SPOILT[attack]

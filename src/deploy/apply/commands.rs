@@ -44,11 +44,8 @@ impl<R: Remote> Run<'_, R> {
             running.end();
             let receipt = match receipt {
                 Ok(receipt) => receipt,
-                Err(Error::Timeout { .. }) => {
-                    let output = "it is unknown whether it ended: check before you run it again".to_owned();
-                    let report = StepReport { step: step.to_owned(), ok: false, exit_status: None, output };
-                    self.recorder.lock().steps.push(report);
-                    self.recorder.lock().stopped = Some(format!("{step} did not end in time"));
+                Err(error) if job_folder.may_have_begun(&error) => {
+                    self.lose(step, &error);
                     return Ok(false);
                 }
                 Err(error) => return Err(error),
@@ -65,6 +62,17 @@ impl<R: Remote> Run<'_, R> {
             }
         }
         Ok(true)
+    }
+
+    /// Ends the deploy at a step of which nobody knows whether it goes on.
+    fn lose(&self, step: &str, error: &Error) {
+        let output = "it is unknown whether it ended: check before you run it again".to_owned();
+        let mut report = self.recorder.lock();
+        report.steps.push(StepReport { step: step.to_owned(), ok: false, exit_status: None, output });
+        report.stopped = Some(match error {
+            Error::Timeout { .. } => format!("{step} did not end in time"),
+            _ => format!("it cannot be seen how {step} ended: {}", error.chain()),
+        });
     }
 }
 

@@ -21,7 +21,9 @@ use crate::deploy::state::intent::Intent;
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{Error, Result};
-use crate::host::{Executor, JobFolder, Lane, Operation, Receipt, Variables, checked_settings, random_id, sweep_own};
+use crate::host::{
+    Executor, Job, JobFolder, Lane, Operation, Receipt, Variables, checked_settings, random_id, sweep_own,
+};
 use crate::setting::Setting;
 
 /// How long a job may take: the runner begins none that is older than 30 minutes.
@@ -94,7 +96,7 @@ impl<R: Remote> Maintenance<'_, R> {
         let kinds = self.executor.task_kinds();
         let job = self.job_folder.job(id, self.root, operation).with_variables(variables);
         if kinds.is_empty() {
-            return self.executor.run(&self.job_folder, &job, limit).await;
+            return self.run_job(&job, limit).await;
         }
         let mut intent = Intent::new(self.remote.server_time());
         id.clone_into(&mut intent.id);
@@ -110,12 +112,23 @@ impl<R: Remote> Maintenance<'_, R> {
             id: id.to_owned(),
             is_over: false,
         };
-        let receipt = self.executor.run(&self.job_folder, &job, limit).await;
+        let receipt = self.run_job(&job, limit).await;
         note.is_over = true;
         // While a task of it is there, the note must be, too.
         let ended = if self.job_folder.left_tasks().is_empty() { lease.remove().await } else { lease.leave().await };
         if let Err(error) = ended {
             log::warn!("the note of this job is still on the host, and will expire: {}", error.chain());
+        }
+        receipt
+    }
+
+    async fn run_job(&self, job: &Job, limit: Duration) -> Result<Receipt> {
+        let receipt = self.executor.run(&self.job_folder, job, limit).await;
+        if let Err(error) = &receipt
+            && job.operation.timeout().is_some()
+            && self.job_folder.may_have_begun(error)
+        {
+            log::warn!("it is unknown whether the command ended: check before you run it again");
         }
         receipt
     }

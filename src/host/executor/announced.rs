@@ -100,7 +100,7 @@ impl Agent {
                 if !self.has_begun(job_folder, job, &nonce).await? {
                     return Ok(Announced::NotBegun(why));
                 }
-                job_folder.receipt(job).await?
+                job_folder.look(job).await?
             }
         };
         is_announced();

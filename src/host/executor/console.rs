@@ -38,6 +38,7 @@ pub(super) async fn run(id: Option<u64>, job_folder: &JobFolder, job: &Job, limi
     let command = job_folder.set_up(job).await?;
     let mut running = CancelOnDrop::new(job_folder, job);
     let receipt = async {
+        job_folder.set_asked(true);
         job_folder.client.send_console_input(id, &format!("{command}\n")).await.map_err(|error| explain(error, id))?;
         job_folder.wait(job, POLL, limit).await
     };

@@ -84,13 +84,17 @@ impl Executor {
     /// `Config`, with the reason, if the executor does not work here; `Timeout` if no receipt came, which says nothing
     /// about what was done; else as the service answers.
     pub async fn run(&self, job_folder: &JobFolder, job: &Job, limit: Duration) -> Result<Receipt> {
-        match self {
+        let receipt = match self {
             // Large, as each of them holds the requests that it sends.
             Self::Webapp(agent) => Box::pin(webapp::run(agent, job_folder, job, limit)).await,
             Self::AlwaysOn | Self::Schedule | Self::AnyTask => {
                 Box::pin(task::run(self.task_kinds(), job_folder, job, limit)).await
             }
             Self::Console(id) => Box::pin(console::run(*id, job_folder, job, limit)).await,
+        };
+        if receipt.is_ok() {
+            job_folder.set_asked(false);
         }
+        receipt
     }
 }

@@ -154,6 +154,7 @@ impl Made {
     async fn run(&mut self, kinds: &[TaskKind], limit: Duration) -> Result<Receipt> {
         let command = self.job_folder.set_up(&self.job).await?;
         let due = match self.make(kinds, &command).await {
+        self.job_folder.set_asked(true);
             Ok(due) => due,
             Err(error) => {
                 // No task, so nobody works there.

@@ -41,6 +41,7 @@ pub(super) async fn run(agent: &Agent, job_folder: &JobFolder, job: &Job, limit:
     }
     job_folder.send_variables(job).await?;
     let mut running = CancelOnDrop::new(job_folder, job);
+    job_folder.set_asked(true);
     let receipt = Box::pin(run_steps(agent, job_folder, job, &body, limit)).await;
     running.is_over = true;
     if receipt.is_err() {
@@ -65,27 +66,31 @@ pub(super) async fn run_steps(
         let lost = match agent.site.ask(&agent.key, job.operation.name(), body.as_bytes()).await {
             Ok(Answer::Taken(said)) => {
                 let receipt = match said.and_then(|said| signed_receipt(&said, job)) {
-                    Some(receipt) => Some(receipt),
-                    None => job_folder.receipt(job).await?,
+                    Some(receipt) => Ok(Some(receipt)),
+                    None => job_folder.receipt(job).await,
                 };
                 match receipt {
-                    Some(receipt) if receipt.is_over() => return Ok(receipt),
-                    Some(receipt) if receipt.steps > steps => {
+                    Ok(Some(receipt)) if receipt.is_over() => return Ok(receipt),
+                    Ok(Some(receipt)) if receipt.steps > steps => {
                         (steps, lost_since, pause) = (receipt.steps, None, PAUSE);
+                        None
                     }
                     // An earlier request is still working on it.
-                    Some(_) => clock::sleep(POLL).await,
-                    None if lost_since.is_some() => clock::sleep(POLL).await,
-                    None if is_overtaken(job_folder, job).await? => {
+                    Ok(receipt) if receipt.is_some() || lost_since.is_some() => {
+                        clock::sleep(POLL).await;
+                        None
+                    }
+                    Ok(_) if is_overtaken(job_folder, job).await? => {
                         return Err(Error::held("another deploy has taken over: this one was not carried out"));
                     }
-                    None => {
+                    Ok(_) => {
                         return Err(Error::job(
                             "the agent accepted the job but wrote no receipt: see the web app's error log",
                         ));
                     }
+                    Err(error) if error.may_pass() => Some(error),
+                    Err(error) => return Err(error),
                 }
-                None
             }
             Ok(Answer::Refused) => return Err(does_not_arrive(agent)),
             Ok(answer @ Answer::Other(status)) if answer.is_from_gateway() => Some(does_not_answer(agent, status)),
@@ -111,7 +116,7 @@ pub(super) async fn run_steps(
             if let Some(timeout) = job.operation.timeout() {
                 return job_folder.wait(job, POLL, Duration::from_secs(timeout + 30)).await;
             }
-            if let Some(receipt) = job_folder.receipt(job).await?.filter(Receipt::is_over) {
+            if let Some(receipt) = job_folder.look(job).await?.filter(Receipt::is_over) {
                 return Ok(receipt);
             }
             let since = *lost_since.get_or_insert_with(clock::now);
