@@ -255,6 +255,8 @@ pub struct Applied {
     pub migrations: Vec<String>,
     /// Files that a rollback replaced although they had been changed after the deploy.
     pub overwritten: Vec<String>,
+    /// The folder with what was in those, where there was no room to keep it for a rollback.
+    pub left_in: String,
     /// Whether it failed and everything was restored.
     pub undone: bool,
     /// Files that could not be copied on the host: nothing is changed until they are sent.

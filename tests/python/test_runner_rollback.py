@@ -2,10 +2,11 @@
 
 import errno
 import json
+import os
 import time
 
 import pytest
-from runner_host import BACK, ID, Host, anew, contents, load, many_accounts, ready, restored, small, tree, write
+from runner_host import BACK, ID, Host, anew, contents, load, many_accounts, ready, restored, simple, small, tree, write
 from runner_steps import fail_at, kill_at
 
 AGAIN = "c" * 16
@@ -99,6 +100,42 @@ def test_a_rollback_puts_back_and_takes_away(host):
     manifest = json.loads((host.state / "manifest-6.json").read_text())
     assert (manifest["deploy"], manifest["generation"]) == (BACK, 6)
     assert [path.name for path in host.state.glob("manifest-*")] == ["manifest-6.json"]
+
+
+@pytest.mark.parametrize("is_freed", [True, False])
+def test_what_changed_since_the_deploy_is_kept_somewhere_however_full_the_disk_is(tmp_path, is_freed):
+    host, module = deployed(tmp_path), load()
+    (host.root / "app" / "a.py").write_text("edited since")
+    write_json = module.files.write_json
+
+    def full(path, value, *what, **more):
+        has_room = is_freed and not (host.state / f"rollback-{ID}").exists()
+        if path.endswith("index.json") and not has_room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_json(path, value, *what, **more)
+
+    module.files.write_json = full
+    receipt = host.run(module=module, job=host.rollback_job())
+    assert (receipt["state"], receipt["result"]["overwritten"]) == ("done", ["app/a.py"])
+    assert contents(host.tree()) == contents(host.before)
+    assert receipt["result"]["kept_for_rollback"] is is_freed
+    work, store = host.state / f"work-{BACK}", host.state / f"rollback-{BACK}"
+    folder = store if is_freed else work / "replaced"
+    assert b"edited since" in contents(tree(folder)).values()
+    assert (work / "not_undone").exists() is not is_freed
+    assert receipt["result"]["left_in"] == (
+        "" if is_freed else host.job["root"].rsplit("/", 1)[0] + "/.pya/" + "/".join(folder.parts[-3:])
+    )
+    if not is_freed:
+        # Which of them it is.
+        entries = json.loads((work / "not_undone").read_text())["entries"]
+        (name,) = [entry[2] for entry in entries if entry[:2] == ["replace", "app/a.py"]]
+        assert (folder / name).read_text() == "edited since"
+        # However old it gets.
+        os.utime(work, (0, 0))
+        (host.state / f"intent-{BACK}.json").unlink()
+        assert host.run(job=simple(host, "history"))["state"] == "done"
+        assert (folder / name).exists()
 
 
 @pytest.mark.parametrize(

@@ -267,9 +267,15 @@ pub async fn rollback<F: Future<Output = Result<()>>>(
 pub(crate) fn changed_since(applied: &Applied, id: &str) -> Option<String> {
     let first = applied.overwritten.first()?;
     let count = counted(applied.overwritten.len(), "file");
+    let newer = match applied.left_in.as_str() {
+        "" => format!("is kept (\"pya rollback {id}\" brings it back)"),
+        folder => format!(
+            "did not fit on the disk as a rollback keeps it: it is in {folder}, under the number that \
+             \"not_undone\" beside that folder has for it"
+        ),
+    };
     Some(format!(
-        "{count} changed since that deploy, the first is {first}: the old content is restored, and the newer one is \
-         kept (\"pya rollback {id}\" brings it back)"
+        "{count} changed since that deploy, the first is {first}: the old content is restored, and the newer one {newer}"
     ))
 }
 
@@ -390,4 +396,22 @@ async fn index_of(client: &Client, lane: Option<&Lane>, folder: &StateFolder, ta
     let content = read_by(client, lane, folder, &place, &name, MOST_INDEX_BYTES).await?;
     serde_json::from_slice(&content)
         .map_err(|_| Error::job(format!("{place} cannot be read, so nothing can be undone")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_since_is_called_kept_only_where_it_is() {
+        assert_eq!(changed_since(&Applied::default(), "ID"), None);
+        let kept = Applied { overwritten: vec!["a.py".to_owned()], kept_for_rollback: true, ..Applied::default() };
+        assert!(changed_since(&kept, "ID").unwrap().ends_with("is kept (\"pya rollback ID\" brings it back)"));
+        let left = Applied { kept_for_rollback: false, left_in: "/home/me/.pya/x/work-y/replaced".to_owned(), ..kept };
+        let words = changed_since(&left, "ID").unwrap();
+        assert!(
+            words.contains("it is in /home/me/.pya/x/work-y/replaced") && !words.contains("pya rollback"),
+            "{words}"
+        );
+    }
 }

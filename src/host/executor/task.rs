@@ -39,7 +39,8 @@ pub(super) async fn run(kinds: &[TaskKind], job_folder: &JobFolder, job: &Job, l
 /// Removes the folder of a job whose runner may have ended with its task, just before it did so itself. What was to be
 /// fetched stays, and so does what could not be put back.
 async fn tidy(job_folder: &JobFolder, job: &Job, receipt: &Receipt) {
-    let is_done = receipt.is_ok() && !matches!(job.operation, Operation::Archive { .. });
+    let is_fetched = matches!(job.operation, Operation::Archive { .. });
+    let is_done = receipt.is_ok() && !is_fetched && receipt.applied().left_in.is_empty();
     if is_done || job.operation.is_ended_by_note() {
         remove_folder(job_folder, job).await;
     }
@@ -153,8 +154,8 @@ impl Made {
 
     async fn run(&mut self, kinds: &[TaskKind], limit: Duration) -> Result<Receipt> {
         let command = self.job_folder.set_up(&self.job).await?;
-        let due = match self.make(kinds, &command).await {
         self.job_folder.set_asked(true);
+        let due = match self.make(kinds, &command).await {
             Ok(due) => due,
             Err(error) => {
                 // No task, so nobody works there.

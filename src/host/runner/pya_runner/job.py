@@ -125,6 +125,7 @@ class Job:
         """Removes the work folder, unless it has an archive to fetch, files to restore, or some to go on with."""
         is_archive = receipt["operation"] == "archive" and receipt["state"] == "done"
         is_half = receipt["state"] != "done" and self.has_begun() and not receipt["result"].get("undone")
+        is_half = is_half or receipt["result"].get("left_in")
         if not is_archive and not is_half and receipt["state"] != "incomplete" and files.remove_elsewhere(self.work):
             # In one step rather than file by file: half a folder would mislead the next runner.
             gone = os.path.join(self.state, "gone-" + self.id)

@@ -21,7 +21,12 @@ def store_of(job):
 def try_to_keep(transaction, *what):
     """As `keep`, but an error only means that nothing is kept; returns whether that is so, too."""
     try:
-        return True, keep(transaction, *what)
+        try:
+            return True, keep(transaction, *what)
+        except OSError:
+            if not forget(transaction.job):
+                raise
+            return True, keep(transaction, *what)
     except OSError as error:
         transaction.job.output += "the replaced files could not be kept for a rollback: %s\n" % error
         return False, 0

@@ -324,6 +324,11 @@ class Transaction:
         self.remove_emptied({os.path.dirname(path) for path in deleted} if made is None else made, made)
         written = [entry for entry in journal["entries"] if entry[0] == "replace"]
         is_kept, size = retention.try_to_keep(self, journal, written, gone, not_deleted)
+        is_left = journal["overwritten"] and not is_kept
+        if is_left:
+            # The work folder has the only copies. The mark is a link, for which a full disk has room.
+            with contextlib.suppress(OSError):
+                files.link_or_copy(self.journal_path, os.path.join(self.job.work, "not_undone"))
         with contextlib.suppress(OSError):
             for name in journal["old_notes"]:
                 files.remove(os.path.join(self.job.state, name))
@@ -334,6 +339,7 @@ class Transaction:
             "kept_for_rollback": is_kept,
             "rollback_bytes": size,
             "overwritten": journal["overwritten"],
+            "left_in": self.job.remote(readable(self.replaced)) if is_left else "",
             "undone": False,
         }
 
@@ -359,5 +365,6 @@ NOTHING_APPLIED = {
     "kept_for_rollback": False,
     "rollback_bytes": 0,
     "overwritten": [],
+    "left_in": "",
     "undone": False,
 }
