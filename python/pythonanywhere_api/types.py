@@ -275,7 +275,8 @@ class Drift(TypedDict):
     """How the host differs. Paths are relative to the project; `unreadable` is path to reason.
 
     `clean` says that the host has what was deployed and what is here, and that everything could be read. It may have
-    more.
+    more. What a deploy that has not finished may have changed is in `unreadable`, unless a local file tells what it
+    shall be.
     """
 
     changed: list[str]

@@ -59,6 +59,28 @@ def test_drift_is_found_with_one_job(with_agent):
     assert not drift["clean"]
 
 
+def test_what_a_deploy_that_was_cut_off_may_have_changed_is_not_called_as_deployed(with_agent):
+    site = with_agent
+    assert site.deploy()
+    for name in ("pkg1/m1.py", "pkg2/m2.py"):
+        (site.local / name).write_text("newer")
+    site.host.faults.add("status", code=403, method="POST", path="*/pkg2/m2.py")
+    assert not site.deploy(executor="none").ok
+    site.host.faults.clear()
+    drift = site.run(site.api.verify(**site.via))
+    assert (drift["clean"], drift["changed"]) == (False, [])
+    assert "a deploy has not finished" in drift["unreadable"]["pkg2/m2.py"]
+    # The local files tell what shall be there.
+    drift = site.run(site.api.verify(site.local, **site.via))
+    assert (drift["differs"], drift["unreadable"]) == (["pkg2/m2.py"], {})
+    assert site.deploy(executor="none").ok
+    assert site.run(site.api.verify(**site.via))["clean"]
+    # Of a manifest that cannot be read nothing is known either.
+    for manifest in site.remote.parent.glob(".pya/*/manifest-*.json"):
+        manifest.write_text("{")
+    assert not site.run(site.api.verify(**site.via))["clean"]
+
+
 def test_what_the_host_does_not_look_into_is_not_taken_for_gone(with_agent):
     site = with_agent
     (site.local / "node_modules").mkdir()

@@ -23,6 +23,9 @@ use crate::host::{JobFolder, Operation};
 /// How long the host may hash.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
+/// Why nothing can be compared with a file that is ours.
+const UNSETTLED: &str = "its content is not known: a deploy has not finished, or the manifest cannot be read";
+
 /// Folders that belong to no project.
 pub(crate) const PRUNED: [&str; 3] = ["__pycache__", ".git", ".pya"];
 
@@ -39,7 +42,7 @@ pub struct Drift {
     pub not_deployed: Vec<String>,
     /// Local files that the host has with other content.
     pub differs: Vec<String>,
-    /// What could not be read on the host, and why.
+    /// What could not be read on the host, or compared with what was deployed, and why.
     pub unreadable: BTreeMap<String, String>,
     /// How many files were hashed.
     pub files: usize,
@@ -87,8 +90,11 @@ impl Hashes {
     fn find(&self, path: &str, state: &FileState) -> There {
         let LeftOut { errors, skipped, links } = &self.left_out;
         if let Some((sha256, ..)) = self.files.get(path) {
-            let is_other = state.sha256.as_ref().is_some_and(|known| known != sha256);
-            return if is_other { There::Other } else { There::Same };
+            return match &state.sha256 {
+                Some(known) if known == sha256 => There::Same,
+                Some(_) => There::Other,
+                None => There::Unknown(UNSETTLED.to_owned()),
+            };
         }
         if let Some(reason) = errors.get(path) {
             return There::Unknown(reason.clone());
@@ -170,6 +176,10 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
         None => Protection::new(None, &[])?,
     };
     let mut drift = Drift { files: hashes.files.len(), unreadable: hashes.left_out.errors.clone(), ..Drift::default() };
+    if selected.is_none() {
+        // Nothing is ours without a manifest, and that would count as deployed.
+        drift.unreadable.extend(state.set_aside.values().map(|place| (place.to_string(), UNSETTLED.to_owned())));
+    }
     for (path, state) in &ours {
         hashes.sort(path, state, [&mut drift.changed, &mut drift.missing], &mut drift.unreadable);
     }
@@ -180,6 +190,10 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
         drift.unmanaged = filter.selects(drift.unmanaged, &NeverSkip).await?;
 
         for (path, file) in &selection.files {
+            if ours.get(path).is_some_and(|state| state.sha256.is_none()) {
+                // The local file tells what its content shall be.
+                drift.unreadable.remove(path);
+            }
             hashes.sort(path, &file.state, [&mut drift.differs, &mut drift.not_deployed], &mut drift.unreadable);
         }
         drift.unmanaged.retain(|path| !selection.files.contains_key(path));
