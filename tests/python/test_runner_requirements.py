@@ -189,6 +189,22 @@ def test_wheels_that_do_not_go_together_are_left_to_pip(host):
     assert installed(host.virtualenv) == {"basket": "1.0", "shop": "1.0", "till": "1.0"}
 
 
+@pytest.mark.parametrize("name", ["nowhere", "pywin32"])
+def test_one_that_cannot_be_had_is_not_in_conflict_with_itself(host, name):
+    host.wheel("alpha", "1.0")
+    host.wheel(name, "2.0")
+    host.ask_for("alpha==1.0", f"{name}==306")
+    receipt = host.install()
+    message = receipt["error"]["message"]
+    assert receipt["state"] == "failed"
+    assert f"No matching distribution found for {name}==306" in message
+    assert "conflict" not in message
+    assert ('sys_platform == "win32"' in message) is (name == "pywin32")
+    host.ask_for("alpha==1.0", f'{name}==306; sys_platform == "win32"')
+    assert host.install()["state"] == "done"
+    assert installed(host.virtualenv) == {"alpha": "1.0"}
+
+
 def test_one_that_is_cut_off_twice_fails_by_name(host, monkeypatch):
     for name in ("quick", "torch"):
         host.wheel(name, "1.0")

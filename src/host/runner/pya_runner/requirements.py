@@ -24,6 +24,8 @@ NOTE = ".pya-requirements.json"
 
 # A name with extras, the versions, and the condition.
 REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(\(?[<>=!~][^;@]*)?(;.*)?")
+# Names of packages that are for Windows alone.
+WINDOWS = re.compile(r"(?i)py(pi)?win(32|pty|auto)|win32|winshell|windows-curses")
 # A line of options that each call of pip gets as they are.
 OPTIONS = re.compile(
     r"(?:(?:--no-index|--pre|--prefer-binary|(?:-[if]|--(?:extra-)?index-url|--find-links|--trusted-host|--no-binary"
@@ -68,7 +70,7 @@ class Listed:
 
     def __init__(self, file):
         self.file, self.why, self.seen, self.digest = file, None, set(), hashlib.sha256()
-        self.options, self.files, self.names, self.constraints = [], [], [], []
+        self.options, self.files, self.names, self.versions = [], [], [], {}
         self.read(file)
 
     def read(self, path, is_constraint=False):
@@ -100,7 +102,7 @@ class Listed:
             elif name and "--" not in line:
                 self.names.append(line)
                 if name.group(2):
-                    self.constraints.append("".join(filter(None, name.groups())))
+                    self.versions[line] = "".join(filter(None, name.groups()))
             elif line and not self.why:
                 self.why = "%s has more than names and versions (%.80s)" % (os.path.basename(path), line)
 
@@ -144,9 +146,12 @@ class Installation:
             self.progress["done"] = self.already_installed()
             self.save()
         words = ["wheel", "--wheel-dir", self.wheels, "--find-links", self.wheels]
-        words += ["-c", self.write("constraints.txt", self.listed.constraints)]
+        words += ["-c", os.path.join(self.folder, "constraints.txt")]
         for name in self.listed.names:
             if name not in self.progress["done"]:
+                # By its own version, one that cannot be had would be in conflict with itself.
+                others = [line for other, line in self.listed.versions.items() if other != name]
+                self.write("constraints.txt", others)
                 file = self.write("one.txt", self.listed.options + self.listed.files + [name])
                 self.pip(name, [*words, "-r", file], self.folder)
                 # What it downloaded is in the wheels, and disks are small.
@@ -213,6 +218,8 @@ class Installation:
             kind, message = last_lines(self.printed, "pip cannot install %s" % name)
             if re.search(": No module named pip$", message):
                 raise JobError(kind, '%s. "%s -m ensurepip" on the host installs pip' % (message, self.python))
+            if WINDOWS.match(name):
+                message += '\nIt is for Windows: with ; sys_platform == "win32" behind it, it is left out on the host'
             if kind == "space":
                 shutil.rmtree(self.folder, ignore_errors=True)
             if kind == "space" or not may_fail:
