@@ -20,6 +20,7 @@ use super::runner;
 use super::sign::{Key, PATH, VERSION, random_id};
 use super::site::{Answer, STATUS, Site};
 use super::stub::{self, Stub};
+use super::wsgi::{keep_wsgi, wsgi_file};
 use crate::api::Reloaded;
 use crate::client::{Client, RemotePath};
 use crate::clock;
@@ -198,6 +199,8 @@ pub struct Change {
     pub changed: bool,
     /// The files of an existing installation that were damaged or of another build, and were written again.
     pub renewed: Vec<String>,
+    /// Where a removal has kept the original WSGI file, since another file is in its place.
+    pub kept: Option<RemotePath>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -264,7 +267,7 @@ impl Agents {
         Ok(Self {
             site: Site::new(client, domain, site_url)?,
             folder: home.join(&format!(".pya/agent-{domain}"))?,
-            wsgi: super::wsgi::wsgi_file(domain)?,
+            wsgi: wsgi_file(domain)?,
             client: client.clone(),
         })
     }
@@ -510,7 +513,7 @@ impl Agents {
     }
 
     /// Restores the original WSGI file, reloads, and removes what was installed; with `force`, also if the file was
-    /// changed since.
+    /// changed since. Where another file is in its place, the original is kept beside the agent's folder.
     ///
     /// # Errors
     /// `Config`, with the differences, if the WSGI file was changed since; `Held` if somebody is writing it now.
@@ -521,24 +524,17 @@ impl Agents {
             wsgi => Some(wsgi?),
         };
         let mut change = Change::default();
-        if let Some((wsgi, stub)) = wsgi.as_deref().and_then(|wsgi| Some((wsgi, Stub::find(wsgi)?))) {
-            let installation = self.installed(wsgi, stub, |_, _| force).await?;
-            self.replace_wsgi(wsgi, &installation.original).await?;
+        if let Some((wsgi, original)) = self.restorable(wsgi.as_deref(), force).await? {
+            self.replace_wsgi(wsgi, &original).await?;
             change.changed = true;
             self.reload_for(&mut change).await?;
-        } else if let Some(kept) = self.read::<Installation>("agent.json").await? {
-            match wsgi {
+        } else if let Some(note) = self.read::<Installation>(NOTE).await? {
+            if wsgi.as_ref() == Some(&note.original) {
                 // An earlier removal restored it, and was interrupted before the reload.
-                Some(wsgi) if wsgi == kept.original => {
-                    change.changed = true;
-                    self.reload_for(&mut change).await?;
-                }
-                Some(_) => change.warnings.push(format!("{} was replaced since then; it is left as it is", self.wsgi)),
-                None => {
-                    change
-                        .warnings
-                        .push(format!("{} is gone; the copy of its original text is removed too", self.wsgi));
-                }
+                change.changed = true;
+                self.reload_for(&mut change).await?;
+            } else {
+                self.keep_original(&note.original, wsgi.is_some(), &mut change).await?;
             }
         }
         cache::forget_agent(&self.client, &self.site.domain);
@@ -548,6 +544,31 @@ impl Agents {
             outcome => outcome?,
         }
         Ok(change)
+    }
+
+    /// The WSGI file that has the agent, whole or cut off, and the original that is to replace it.
+    async fn restorable<'a>(&self, wsgi: Option<&'a str>, force: bool) -> Result<Option<(&'a str, String)>> {
+        let Some(wsgi) = wsgi else { return Ok(None) };
+        let installation = match Stub::find(wsgi) {
+            Some(stub) => Some(self.installed(wsgi, stub, |_, _| force).await?),
+            None => self.cut_off(wsgi).await?,
+        };
+        Ok(installation.map(|installation| (wsgi, installation.original)))
+    }
+
+    /// Keeps the original of a WSGI file that was replaced, or is gone: the agent's folder may have the only copy.
+    async fn keep_original(&self, original: &str, is_replaced: bool, change: &mut Change) -> Result<()> {
+        let place = keep_wsgi(&self.client, &RemotePath::home(self.client.user())?.join(".pya")?, original).await?;
+        change.warnings.push(if is_replaced {
+            format!(
+                "{} was replaced since then; it is left as it is, and its original text is kept in {place}",
+                self.wsgi
+            )
+        } else {
+            format!("{} is gone; its original text is kept in {place}", self.wsgi)
+        });
+        change.kept = Some(place);
+        Ok(())
     }
 
     async fn reload_for(&self, change: &mut Change) -> Result<()> {

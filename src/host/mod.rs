@@ -37,5 +37,5 @@ pub use stub::original_of;
 pub use time::host_time;
 pub use variables::Variables;
 pub use workspace::{Cancellation, JobFolder, LeftTasks};
-pub use wsgi::{checked_settings, settings_module, wsgi_file};
+pub use wsgi::{checked_settings, keep_wsgi, settings_module, wsgi_file};
 pub use wsgi_code::WsgiCode;

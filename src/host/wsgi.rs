@@ -1,6 +1,7 @@
 //! The WSGI file of a web app: its path, and the settings module that it names.
 
-use crate::client::RemotePath;
+use crate::client::{Client, RemotePath};
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 
 /// The variable that names the settings module.
@@ -12,6 +13,18 @@ pub(super) const SETTINGS: &str = "DJANGO_SETTINGS_MODULE";
 /// `Config` for an invalid domain.
 pub fn wsgi_file(domain: &str) -> Result<RemotePath> {
     RemotePath::parse(&format!("/var/www/{}_wsgi.py", domain.replace('.', "_")))
+}
+
+/// Keeps the text of a WSGI file in `folder`, under a name that tells it from others; returns where.
+///
+/// # Errors
+/// As the service answers.
+pub async fn keep_wsgi(client: &Client, folder: &RemotePath, text: &str) -> Result<RemotePath> {
+    let mut digest = sha256(text);
+    digest.truncate(12);
+    let place = folder.join(&format!("replaced-wsgi-{digest}.py"))?;
+    client.upload_file(&place, text.to_owned().into()).await?;
+    Ok(place)
 }
 
 /// `module`, if it can be the name of a settings module.

@@ -65,6 +65,28 @@ def test_a_replaced_wsgi_file_is_no_installed_agent(with_agent):
     change = site.run(agent.remove(site.domain, site.host.site_url))
     assert not change["changed"]
     assert "was replaced since" in change["warnings"][0]
+    assert site.wsgi.read_text() == WSGI + "# anew\n"
+    # The agent's folder had the only copy.
+    assert_original_is_kept(site, change)
+
+
+def assert_original_is_kept(site, change) -> None:
+    state = site.remote.parent / ".pya"
+    [kept] = state.glob("replaced-wsgi-*.py")
+    assert kept.read_text() == WSGI
+    assert kept.name in change["warnings"][0]
+    assert not (state / f"agent-{site.domain}").exists()
+
+
+@pytest.mark.parametrize("length", [0, 20])
+def test_a_removal_restores_a_wsgi_file_that_was_cut_off_in_its_first_line(with_agent, length):
+    site, agent = with_agent, with_agent.api.agent
+    write_tree(site.host, {"version.txt": b"0"})
+    site.wsgi.write_text(site.wsgi.read_text()[:length])
+    assert "damaged" in site.run(agent.status(site.domain, site.host.site_url))["status"]
+    assert site.run(agent.remove(site.domain, site.host.site_url))["changed"]
+    assert site.wsgi.read_text() == WSGI
+    assert site.page() == "version 0 at /"
 
 
 def test_a_status_says_why_an_agent_is_silent(with_agent):

@@ -25,10 +25,10 @@ pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
         }
         Agent::Remove { force, .. } => {
             let change = agents.remove(*force).await?;
-            let text = if change.changed {
-                "the agent is removed; the WSGI file is as it was before"
-            } else {
-                "the agent is not installed"
+            let text = match (change.changed, &change.kept) {
+                (true, _) => "the agent is removed; the WSGI file is as it was before",
+                (false, Some(_)) => "what was left of the agent is removed",
+                (false, None) => "the agent is not installed",
             };
             Ok(print_change(&change, &domain, text, context))
         }

@@ -5,7 +5,7 @@
 
 use super::Outcome;
 use crate::error::{ErrorKind, Result};
-use crate::host::{Agents, original_of, wsgi_file};
+use crate::host::{Agents, keep_wsgi, original_of, wsgi_file};
 use crate::launch::context::Launch;
 use crate::launch::generated::wsgi_file::{WsgiState, refused, state_of};
 
@@ -44,10 +44,7 @@ pub(in crate::launch) async fn install(launch: &mut Launch<'_>) -> Result<Outcom
 
 /// Keeps a copy of a WSGI file that is to be replaced, under a name of its own.
 pub(in crate::launch) async fn keep(launch: &Launch<'_>, text: &str) -> Result<()> {
-    let mut digest = crate::digest::sha256(text);
-    digest.truncate(12);
-    let place = launch.folder.path().join(&format!("replaced-wsgi-{digest}.py"))?;
-    launch.client.upload_file(&place, text.to_owned().into()).await?;
+    let place = keep_wsgi(launch.client, launch.folder.path(), text).await?;
     launch.recorder.warn(format!("the WSGI file that was replaced is kept in {place}"));
     Ok(())
 }
