@@ -201,8 +201,21 @@ pub struct Change {
     pub renewed: Vec<String>,
     /// Where a removal has kept the original WSGI file, since another file is in its place.
     pub kept: Option<RemotePath>,
+    /// Why the application could not be loaded, although the agent answers.
+    pub application_failed: Option<String>,
     /// What the user should know.
     pub warnings: Vec<String>,
+}
+
+/// What a WSGI file runs, and the agent in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WsgiContent {
+    /// What it runs: all of it, or the original that is in the agent's stub or noted beside it. `None` if that is lost.
+    pub original: Option<String>,
+    /// Whether it has the agent.
+    pub has_agent: bool,
+    /// What the user would lose if the agent's stub were written again; `None` for nothing.
+    pub lost: Option<String>,
 }
 
 /// A web app and its agent, installed or not.
@@ -347,21 +360,48 @@ impl Agents {
         let wsgi = self.read_wsgi().await?;
         let (installation, is_new) = self.installation(&wsgi).await?;
         let mut change = self.install_as(installation, is_new, &record, &wsgi).await?;
+        if let Some(why) = &change.application_failed {
+            change
+                .warnings
+                .push(format!("the agent answers, but the application could not be loaded: {}", excerpt(why)));
+        }
         change.warnings.extend(self.exposures().await);
         Ok(change)
     }
 
+    /// What the text `wsgi` of the WSGI file runs. Sends a request only if the agent's stub is not the one of this build.
+    ///
+    /// # Errors
+    /// As the service answers.
+    pub async fn content_of(&self, wsgi: &str) -> Result<WsgiContent> {
+        match self.installation(wsgi).await {
+            Ok((Installation { original, .. }, is_new)) => {
+                Ok(WsgiContent { original: Some(original), has_agent: !is_new, lost: None })
+            }
+            Err(error) if error.kind() == ErrorKind::Config => {
+                let original = Stub::find(wsgi).and_then(|stub| stub.original);
+                Ok(WsgiContent { original, has_agent: true, lost: Some(error.chain()) })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Installs the agent around `original`, which replaces what the WSGI file `wsgi` runs. For a caller that has read that
-    /// file and the web app's record, and knows that nothing of the user's is in the file.
+    /// file and the web app's record, and knows that nothing of the user's is in the file, or has kept it elsewhere.
     ///
     /// # Errors
     /// As for [`install`](Self::install).
     pub async fn install_around(&self, original: &str, record: &Value, wsgi: &str) -> Result<Change> {
-        let (id, is_new) = match Stub::find(wsgi) {
-            Some(stub) => (stub.id, false),
-            None => (random_id(32)?, true),
+        let (mut installation, is_new) = match (self.installation(wsgi).await, Stub::find(wsgi)) {
+            (Err(error), Some(stub)) if error.kind() == ErrorKind::Config => {
+                // What the user has written into it is no damage.
+                let noted = Installation { stub: wsgi.to_owned(), ..self.note(stub.id, String::new()) };
+                (noted, false)
+            }
+            (installation, _) => installation?,
         };
-        self.install_as(self.note(id, original.to_owned()), is_new, record, wsgi).await
+        original.clone_into(&mut installation.original);
+        self.install_as(installation, is_new, record, wsgi).await
     }
 
     /// Whether the agent of this build is installed and answers. Sends one request to the API.
@@ -430,11 +470,7 @@ impl Agents {
             }
             loaded = self.read("loaded.json").await?.unwrap_or_default();
         }
-        if let Some(why) = loaded.failed {
-            change
-                .warnings
-                .push(format!("the agent answers, but the application could not be loaded: {}", excerpt(&why)));
-        }
+        change.application_failed = loaded.failed;
         self.keep(&installation.id);
         Ok(change)
     }

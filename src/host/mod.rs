@@ -22,7 +22,7 @@ mod wsgi;
 mod wsgi_code;
 mod wsgi_literals;
 
-pub use agent::{Agent, Agents, Change, Status, StatusReport, Unreachable};
+pub use agent::{Agent, Agents, Change, Status, StatusReport, Unreachable, WsgiContent};
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
 pub(crate) use cache::{keep_expiry, known_expiry};
 pub use executor::{Announced, Announcement, Executor, sweep, sweep_own};
@@ -33,7 +33,6 @@ pub use job::{
 pub use lane::{Lane, SiteState};
 pub use sign::{VERSION, random_id};
 pub use site::Site;
-pub use stub::original_of;
 pub use time::host_time;
 pub use variables::Variables;
 pub use workspace::{Cancellation, JobFolder, LeftTasks};

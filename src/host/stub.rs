@@ -39,15 +39,6 @@ fn original_in(text: &str) -> Option<String> {
     lines.lines().map(|line| serde_json::from_str::<String>(line.strip_suffix(',')?).ok()).collect()
 }
 
-/// The text of a WSGI file without the agent's stub, and whether it has one.
-#[must_use]
-pub fn original_of(text: &str) -> (String, bool) {
-    match Stub::find(text) {
-        Some(stub) => (stub.original.unwrap_or_default(), true),
-        None => (text.to_owned(), false),
-    }
-}
-
 /// The text of this version's stub, which runs `original`.
 pub(super) fn text(domain: &str, id: &str, original: &str) -> String {
     // A JSON string means the same in Python.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::found_wsgi::FoundWsgi;
 use super::local::LocalPlan;
 use super::note::LaunchNote;
 use super::report::LaunchRecorder;
@@ -60,6 +61,8 @@ pub(super) struct Launch<'a> {
     pub survey: Survey,
     /// The WSGI file as it is to be, without the agent.
     pub wsgi: String,
+    /// The WSGI file that was there before.
+    pub found: FoundWsgi,
     /// The version of Python of the web app, as `3.13`.
     pub python: String,
     /// The name of the virtualenv, and its folder.

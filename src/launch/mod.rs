@@ -5,6 +5,7 @@
 
 mod context;
 mod detect;
+mod found_wsgi;
 mod generated;
 mod local;
 mod note;

@@ -3,7 +3,8 @@
 
 use super::context::{Launch, LaunchOptions};
 use super::detect::python_version;
-use super::generated::wsgi_file::{WsgiState, refused, state_of, wsgi_text};
+use super::found_wsgi::FoundWsgi;
+use super::generated::wsgi_file::{WsgiState, wsgi_text};
 use super::local::{self, LocalPlan};
 use super::note::{self, LaunchNote};
 use super::report::LaunchRecorder;
@@ -12,7 +13,6 @@ use super::survey::{SeenHost, Survey, pythons, read_wsgi};
 use crate::client::{Client, RemotePath};
 use crate::deploy::{ExecutorChoice, ExecutorOptions, Project, StateFolder};
 use crate::error::{Error, Result};
-use crate::host::{original_of, wsgi_file};
 use crate::setting::Setting;
 
 /// Reads what is on the host, and decides what everything is called.
@@ -46,7 +46,11 @@ pub(super) async fn prepare<'a>(
     launch.survey = survey;
     let settings = local.settings.as_ref().map(|settings| settings.module.as_str());
     launch.wsgi = wsgi_text(&local.project, settings, &launch.remote_source(), client.user());
-    check_wsgi(&launch)?;
+    launch.found = steps::look_at_wsgi(&launch, launch.survey.wsgi.clone().unwrap_or_default()).await?;
+    // Where the last launch was whole, there may be nothing to write.
+    if launch.before().is_none() || !launch.found.state.serves() {
+        check_wsgi(&launch).await?;
+    }
     Ok(launch)
 }
 
@@ -72,6 +76,7 @@ pub(super) fn begin<'a>(
         executors: ExecutorOptions::default(),
         survey: Survey::default(),
         wsgi: String::new(),
+        found: FoundWsgi::default(),
         python: String::new(),
         virtualenv: (String::new(), String::new()),
         changes: 0,
@@ -121,41 +126,34 @@ pub(super) fn virtualenv_of(survey: &Survey, options: &LaunchOptions, local: &Lo
     Ok(name)
 }
 
-/// What the WSGI file is to us, before anything is changed.
-fn wsgi_state(launch: &Launch<'_>) -> Result<WsgiState> {
-    let original = launch.survey.wsgi.as_deref().map(|text| original_of(text).0);
-    let file = wsgi_file(launch.domain())?;
-    Ok(state_of(original.as_deref(), &launch.wsgi, file.as_str(), launch.client.user()))
+/// What the user has in a WSGI file that making the web app would overwrite.
+pub(super) fn lost_wsgi<'a>(launch: &'a Launch<'_>) -> Option<&'a str> {
+    let found = &launch.found;
+    let edited = (found.state == WsgiState::Edited).then_some(found.original.as_str());
+    found.of_the_user().or(edited).filter(|_| launch.survey.web_app.is_none())
 }
 
-/// The text of a WSGI file of somebody else that making the web app would overwrite.
-pub(super) fn foreign_wsgi(launch: &Launch<'_>) -> Option<String> {
-    let state = wsgi_state(launch).ok()?;
-    let is_lost = launch.survey.web_app.is_none() && matches!(state, WsgiState::Foreign | WsgiState::Edited);
-    launch.survey.wsgi.as_deref().filter(|_| is_lost).map(|text| original_of(text).0)
-}
-
-/// Refuses to replace a WSGI file of somebody else.
-fn check_wsgi(launch: &Launch<'_>) -> Result<()> {
-    if wsgi_state(launch)? != WsgiState::Foreign || launch.options.replace_wsgi {
+/// Refuses to replace what the user has in the WSGI file.
+pub(super) async fn check_wsgi(launch: &Launch<'_>) -> Result<()> {
+    if launch.options.replace_wsgi {
         return Ok(());
     }
-    Err(refused(wsgi_file(launch.domain())?.as_str()))
+    let Err(refusal) = launch.found.check_replaceable(launch.domain()) else { return Ok(()) };
+    if steps::is_wsgi_kept(launch, &launch.found).await? { Ok(()) } else { Err(refusal) }
 }
 
 /// Whether everything is as the last launch left it, and that was for the same.
 pub(super) fn is_done(launch: &Launch<'_>, files: &Files) -> Result<bool> {
     let Some(note) = launch.before() else { return Ok(false) };
-    let has_agent = launch.survey.wsgi.as_deref().is_some_and(|text| original_of(text).1);
     let is_mapped = note
         .mappings
         .iter()
         .all(|(url, path)| launch.survey.mappings.iter().any(|known| known["url"] == **url && known["path"] == **path));
     Ok(files.is_clean
         && note.deploy == files.deploy
-        && has_agent
+        && launch.found.has_agent
         && is_mapped
-        && wsgi_state(launch)?.serves()
+        && launch.found.state.serves()
         && note.virtualenv == launch.virtualenv.1
         && launch.field("virtualenv_path").trim_end_matches('/') == note.virtualenv
         && launch.field("python_version") == launch.python

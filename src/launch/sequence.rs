@@ -10,7 +10,7 @@ use super::context::{Launch, LaunchOptions};
 use super::detect::project::ProjectKind;
 use super::local::LocalPlan;
 use super::note::LaunchNote;
-use super::prepare::{foreign_wsgi, is_done, prepare};
+use super::prepare::{check_wsgi, is_done, lost_wsgi, prepare};
 use super::report::{LaunchRecorder, LaunchReport, StepState};
 use super::steps::{self, Files, Outcome, looked, step};
 use super::website;
@@ -52,7 +52,7 @@ async fn run(client: &Client, local: &LocalPlan, options: &LaunchOptions, record
     recorder.tell("account", StepState::Done, format!("{} at {}", client.user(), client.host().authority()));
     if options.dry_run {
         let files = looked(recorder, "files", steps::compare(&launch).await)?;
-        return tell_plan(&launch, &files);
+        return tell_plan(&launch, &files).await;
     }
     let written = looked(recorder, "project", local.write())?;
     let detail = if written.is_empty() { local.project.describe() } else { format!("{} written", written.join(", ")) };
@@ -75,12 +75,13 @@ async fn run(client: &Client, local: &LocalPlan, options: &LaunchOptions, record
 /// Does all that is not so already.
 async fn change(launch: &mut Launch<'_>, files: Files) -> Option<()> {
     let recorder = launch.recorder;
+    looked(recorder, "WSGI file", check_wsgi(launch).await)?;
     if launch.survey.note.is_some() {
         looked(recorder, "account", LaunchNote::remove(launch.client, &launch.folder).await)?;
     }
-    if let Some(text) = foreign_wsgi(launch) {
+    if let Some(text) = lost_wsgi(launch) {
         // Making the web app overwrites it.
-        looked(recorder, "WSGI file", steps::keep_wsgi(launch, &text).await)?;
+        looked(recorder, "WSGI file", steps::keep_wsgi(launch, text).await)?;
     }
     step!(recorder, "web app", steps::web_app(launch));
     step!(recorder, "WSGI file", steps::agent(launch));
@@ -117,12 +118,13 @@ async fn finish(launch: &mut Launch<'_>, before: SystemTime) -> Option<()> {
 }
 
 /// What a launch would do, for a dry run.
-fn tell_plan(launch: &Launch<'_>, files: &Files) -> Option<()> {
+async fn tell_plan(launch: &Launch<'_>, files: &Files) -> Option<()> {
     let recorder = launch.recorder;
     if looked(recorder, "requirements", is_done(launch, files))? && launch.local.writes().is_empty() {
         recorder.tell("launch", StepState::Skipped, "everything is as it was launched");
         return Some(());
     }
+    looked(recorder, "WSGI file", check_wsgi(launch).await)?;
     let plan = |step: &'static str, detail: String| recorder.tell(step, StepState::Planned, detail);
     for (path, _) in launch.local.writes() {
         plan("project", format!("write {path} here"));

@@ -1,5 +1,6 @@
 """What stops a launch: the message names the step and the way on, nothing of the user's is touched; a rerun goes on."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from threading import Thread
 import pytest
 from command import environment_of
 from launch_projects import BLOG, FLASK, write
-from launching import PIN, PYTHON, Slow, count_writes, page, run
+from launching import PIN, PYTHON, Slow, count_writes, page, run, states
 from relay import Relay
 from runner_disks import alone, mount, remount, with_disks
 
@@ -82,6 +83,72 @@ def test_a_foreign_wsgi_file_that_survived_its_web_app_is_not_overwritten(pya, h
     assert report["ok"]
     [kept] = (Path(host.root) / "home" / host.user / ".pya").glob("*/replaced-wsgi-*.py")
     assert kept.read_text() == FOREIGN
+
+
+def make_agent_old(host) -> None:
+    """The agent in the web app is one of another build, as after an update of this program."""
+    [loaded] = home_of(host).glob(".pya/agent-*/loaded.json")
+    loaded.write_text(json.dumps(json.loads(loaded.read_text()) | {"build": "older"}))
+
+
+def kept_wsgi(host) -> list[str]:
+    return [kept.read_text() for kept in home_of(host).glob(".pya/*/replaced-wsgi-*.py")]
+
+
+def test_what_the_user_adds_to_the_agents_stub_is_replaced_only_when_asked(pya, host, root):
+    run(pya, host, root)
+    wsgi = Path(host.root) / WSGI.format(user=host.user)
+    stub = wsgi.read_text()
+    wsgi.write_text(edited := stub + "# mine\n")
+    (root / "app.py").write_text((root / "app.py").read_text().replace("Hello", "Hi"))
+    # The agent is there, so the file stays.
+    assert run(pya, host, root)[0]["ok"]
+    assert wsgi.read_text() == edited
+    make_agent_old(host)
+    assert states(run(pya, host, root)[0])["WSGI file"] == "skipped"
+    (root / "app.py").write_text((root / "app.py").read_text().replace("Hi", "Hey"))
+    for options in ([], ["--dry-run"]):
+        report, requests = run(pya, host, root, *options, code=2)
+        assert "--replace-wsgi" in report["error"]
+        assert "+# mine" in report["error"]
+        assert count_writes(requests) == 0
+    report, _ = run(pya, host, root, "--replace-wsgi")
+    assert (report["ok"], wsgi.read_text()) == (True, stub)
+    assert kept_wsgi(host) == [edited]
+    assert page(host) == (200, "Hey from Flask")
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_a_stub_that_was_cut_off_hides_no_foreign_wsgi_file(pya, host, root, is_noted):
+    create(host)
+    wsgi = Path(host.root) / WSGI.format(user=host.user)
+    wsgi.write_text(FOREIGN)
+    pya("agent", "install", f"{host.user}.pythonanywhere.com", "--site-url", host.site_url)
+    [note] = home_of(host).glob(".pya/agent-*/agent.json")
+    noted = note.read_text()
+    if not is_noted:
+        note.unlink()
+    wsgi.write_text(cut := wsgi.read_text().split("\n")[0] + "\n")
+    report, requests = run(pya, host, root, code=2)
+    assert "--replace-wsgi" in report["error"]
+    assert count_writes(requests) == 0
+    assert wsgi.read_text() == cut
+    if is_noted:
+        assert note.read_text() == noted
+        assert run(pya, host, root, "--replace-wsgi")[0]["ok"]
+        assert kept_wsgi(host) == [FOREIGN]
+
+
+def test_a_damaged_stub_is_replaced_and_told(pya, host, root):
+    run(pya, host, root)
+    wsgi = Path(host.root) / WSGI.format(user=host.user)
+    whole = wsgi.read_text()
+    wsgi.write_text(whole[: len(whole) // 2])
+    make_agent_old(host)
+    (root / "app.py").write_text((root / "app.py").read_text().replace("Hello", "Hi"))
+    report, _ = run(pya, host, root)
+    assert (report["ok"], wsgi.read_text()) == (True, whole)
+    assert any("was damaged, and is replaced" in warning for warning in report["warnings"])
 
 
 def test_a_python_that_the_account_has_not_is_said_before_anything_is_made(pya, host, root):

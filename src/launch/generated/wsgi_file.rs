@@ -14,9 +14,10 @@ use crate::setting::Setting;
 const MARK: &str = "# Written by \"pya launch\" (";
 
 /// What a WSGI file is to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WsgiState {
     /// It is not there, or empty.
+    #[default]
     Absent,
     /// The host's own "hello world".
     Placeholder,
@@ -31,12 +32,6 @@ pub enum WsgiState {
 }
 
 impl WsgiState {
-    /// Whether it may be replaced unasked.
-    #[must_use]
-    pub fn may_be_replaced(self) -> bool {
-        matches!(self, Self::Absent | Self::Placeholder | Self::Ours)
-    }
-
     /// Whether it serves the project as it is.
     #[must_use]
     pub fn serves(self) -> bool {

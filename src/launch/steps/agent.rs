@@ -4,42 +4,56 @@
 //! before anything is made, refused if it is somebody else's, and kept beside the project's state where it is replaced.
 
 use super::Outcome;
-use crate::error::{ErrorKind, Result};
-use crate::host::{Agents, keep_wsgi, original_of, wsgi_file};
+use crate::error::Result;
+use crate::host::{Agents, keep_wsgi, wsgi_file};
 use crate::launch::context::Launch;
-use crate::launch::generated::wsgi_file::{WsgiState, refused, state_of};
+use crate::launch::found_wsgi::FoundWsgi;
+use crate::launch::generated::wsgi_file::WsgiState;
+use crate::launch::survey::read_wsgi;
 
 /// Installs it.
 pub(in crate::launch) async fn install(launch: &mut Launch<'_>) -> Result<Outcome> {
     let domain = launch.domain().to_owned();
     let file = wsgi_file(&domain)?;
-    let found = match launch.client.read_file_at_most(&file, 4 << 20).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        content => String::from_utf8_lossy(&content?).into_owned(),
-    };
-    let (original, has_agent) = original_of(&found);
-    let state = state_of(Some(&original), &launch.wsgi, file.as_str(), launch.client.user());
-    let agents = Agents::new(launch.client, &domain, launch.options.site_url.as_deref())?;
-    if has_agent && state.serves() && agents.is_current().await? {
+    // Somebody may have written it since it was looked at.
+    let text = read_wsgi(launch.client, &domain).await?.unwrap_or_default();
+    launch.found = look(launch, text).await?;
+    let found = &launch.found;
+    if is_kept(launch, found).await? {
         return Ok(Outcome::skipped("it loads the project, and the agent answers"));
     }
-    if !state.may_be_replaced() && !state.serves() {
-        // Somebody may have written it since it was looked at.
-        if !launch.options.replace_wsgi {
-            return Err(refused(file.as_str()));
-        }
-        keep(launch, &original).await?;
+    if !launch.options.replace_wsgi {
+        found.check_replaceable(&domain)?;
     }
-    let wanted = if state == WsgiState::Edited { original } else { launch.wsgi.clone() };
-    if found.is_empty() {
+    if let Some(text) = found.of_the_user() {
+        keep(launch, text).await?;
+    }
+    let wanted = if found.state == WsgiState::Edited { &found.original } else { &launch.wsgi };
+    let mut text = &found.text;
+    if text.is_empty() {
         // The agent replaces a file only if it is as it was read.
         launch.client.upload_file(&file, wanted.clone().into()).await?;
+        text = wanted;
     }
-    let found = if found.is_empty() { wanted.clone() } else { found };
-    let change = agents.install_around(&wanted, &launch.record(), &found).await?;
-    log::debug!("{:?}", change.warnings);
+    let change = agents(launch)?.install_around(wanted, &launch.record(), text).await?;
+    change.warnings.into_iter().for_each(|warning| launch.recorder.warn(warning));
     launch.changes += 1;
     Ok(Outcome::done(format!("{file} loads the project, and the agent answers")))
+}
+
+fn agents(launch: &Launch<'_>) -> Result<Agents> {
+    Agents::new(launch.client, launch.domain(), launch.options.site_url.as_deref())
+}
+
+/// Looks at the text of the WSGI file, which is empty if there is none.
+pub(in crate::launch) async fn look(launch: &Launch<'_>, text: String) -> Result<FoundWsgi> {
+    let file = wsgi_file(launch.domain())?;
+    FoundWsgi::look(&agents(launch)?, text, &launch.wsgi, &file, launch.client.user()).await
+}
+
+/// Whether the file stays as it is: it loads the project, and its agent is the one of this build.
+pub(in crate::launch) async fn is_kept(launch: &Launch<'_>, found: &FoundWsgi) -> Result<bool> {
+    Ok(found.has_agent && found.state.serves() && agents(launch)?.is_current().await?)
 }
 
 /// Keeps a copy of a WSGI file that is to be replaced, under a name of its own.

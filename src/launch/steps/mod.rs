@@ -12,7 +12,7 @@ mod variables;
 mod virtualenv;
 mod web_app;
 
-pub(super) use agent::{install as agent, keep as keep_wsgi};
+pub(super) use agent::{install as agent, is_kept as is_wsgi_kept, keep as keep_wsgi, look as look_at_wsgi};
 pub(super) use files::{Files, compare, send as files};
 pub(super) use health::{check as health, reload};
 pub(super) use manage::{collect_static_files, make_superuser, migrate};
