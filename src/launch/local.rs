@@ -182,10 +182,10 @@ impl LocalPlan {
         slashed(path.strip_prefix(&self.project.root).unwrap_or(path)).into_owned()
     }
 
-    /// Writes the files. What is there already is left alone.
+    /// Writes the files. What is there already is left alone, also what was written since the plan was made.
     ///
     /// # Errors
-    /// `Local` if one cannot be written.
+    /// `Local` if one cannot be written; `Config` if `pyproject.toml` is not TOML by now.
     pub fn write(&self) -> Result<Vec<String>> {
         let mut written = Vec::new();
         if let Some(file) = self.settings.as_ref().and_then(|settings| settings.file.as_ref())
@@ -193,7 +193,7 @@ impl LocalPlan {
         {
             written.push(self.relative(&file.path));
         }
-        if let Some(table) = &self.table {
+        if let Some(table) = self.table.as_ref().map(TableChange::anew).transpose()?.flatten() {
             replace(&table.path, &table.text)?;
             written.push(self.relative(&table.path));
         }
@@ -313,5 +313,24 @@ mod tests {
         let table = std::fs::read_to_string(folder.path().join("pyproject.toml")).unwrap();
         assert!(table.contains("settings = \"mysite.settings_pythonanywhere\""), "{table}");
         assert!(table.contains("domain = \"me.pythonanywhere.com\""), "{table}");
+    }
+
+    #[test]
+    fn an_edit_of_the_table_after_the_plan_stays() {
+        let folder = project();
+        let file = folder.path().join("pyproject.toml");
+        std::fs::write(&file, "[project]\nname = 'x'\n").unwrap();
+        let options = LocalOptions { domain: "me.pythonanywhere.com".into(), ..LocalOptions::default() };
+        let plan = super::plan(folder.path(), &options).unwrap();
+        let edited = "[project]\nname = 'x'\ndependencies = ['django']\n";
+        std::fs::write(&file, edited).unwrap();
+        assert!(plan.write().unwrap().contains(&"pyproject.toml".to_owned()));
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with(edited) && text.contains("domain = \"me.pythonanywhere.com\""), "{text}");
+        // A second time all is set.
+        assert_eq!(plan.write().unwrap(), Vec::<String>::new());
+        std::fs::write(&file, "[project\n").unwrap();
+        plan.write().unwrap_err();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "[project\n");
     }
 }

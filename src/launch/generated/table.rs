@@ -17,6 +17,20 @@ pub struct TableChange {
     pub lines: Vec<String>,
     /// Whether the file is new.
     pub is_new: bool,
+    /// The environment whose table it is.
+    env: Option<String>,
+    /// What is to be set.
+    keys: Vec<(&'static str, String)>,
+}
+
+impl TableChange {
+    /// The same change of the file as it is now: somebody may have edited it since. `None` if all is set by now.
+    ///
+    /// # Errors
+    /// As for [`change`].
+    pub fn anew(&self) -> Result<Option<Self>> {
+        change_file(self.path.clone(), self.env.as_deref(), &self.keys)
+    }
 }
 
 /// Sets `keys` in the table of `folder`'s `pyproject.toml`, or in the table of the environment `env` there. `None` if they
@@ -24,8 +38,11 @@ pub struct TableChange {
 ///
 /// # Errors
 /// `Local` if the file cannot be read; `Config` if it is not TOML, or holds something else in place of the table.
-pub fn change(folder: &Path, env: Option<&str>, keys: &[(&str, String)]) -> Result<Option<TableChange>> {
-    let path = folder.join("pyproject.toml");
+pub fn change(folder: &Path, env: Option<&str>, keys: &[(&'static str, String)]) -> Result<Option<TableChange>> {
+    change_file(folder.join("pyproject.toml"), env, keys)
+}
+
+fn change_file(path: PathBuf, env: Option<&str>, keys: &[(&'static str, String)]) -> Result<Option<TableChange>> {
     let (before, is_new) = match std::fs::read_to_string(&path) {
         Ok(text) => (text, false),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => (String::new(), true),
@@ -73,7 +90,7 @@ pub fn change(folder: &Path, env: Option<&str>, keys: &[(&str, String)]) -> Resu
         return Ok(None);
     }
     let text = with_line_breaks_of(&before, document.to_string());
-    Ok(Some(TableChange { path, text, lines, is_new }))
+    Ok(Some(TableChange { path, text, lines, is_new, env: env.map(str::to_owned), keys: keys.to_vec() }))
 }
 
 /// The text with the line breaks of the one that it replaces: git for Windows checks files out with its own.
@@ -93,12 +110,12 @@ fn general(document: &DocumentMut, keys: &[(&str, String)]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn changed(before: &str, env: Option<&str>, keys: &[(&str, &str)]) -> Option<String> {
+    fn changed(before: &str, env: Option<&str>, keys: &[(&'static str, &str)]) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         if !before.is_empty() {
             std::fs::write(folder.path().join("pyproject.toml"), before).unwrap();
         }
-        let keys: Vec<(&str, String)> = keys.iter().map(|(key, text)| (*key, (*text).to_owned())).collect();
+        let keys: Vec<(&'static str, String)> = keys.iter().map(|(key, text)| (*key, (*text).to_owned())).collect();
         change(folder.path(), env, &keys).unwrap().map(|change| change.text)
     }
 
