@@ -2612,7 +2612,8 @@ def launch(
             one; tasks of the account do what an agent does elsewhere.
         virtualenv: The virtualenv's name [default: that of the project].
         env_file: Variables for the web app [default: `.env`, if there is one].
-        replace_wsgi: Replace a WSGI file of somebody else; a copy is kept on the host.
+        replace_wsgi: Replace a WSGI file of somebody else, or one that serves another project; a copy is kept on the
+            host.
         superuser: Name and password of a superuser to be made, unless there is one of that name.
         dry_run: Only find out and report what would be done; write nothing, here or on the host.
         env: The environment of the table, as `"staging"` for `[tool.pythonanywhere.env.staging]` [default: `PYA_ENV`;

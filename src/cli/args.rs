@@ -159,7 +159,7 @@ pub struct Launch {
     /// Name of the virtualenv [default: that of the project]
     #[arg(long, value_name = "NAME", help_heading = "The web app")]
     pub virtualenv: Option<String>,
-    /// Replace a WSGI file that pya did not write; a copy of it is kept on the host
+    /// Replace a WSGI file that pya did not write, or that serves another project; a copy is kept on the host
     #[arg(long, help_heading = "The web app")]
     pub replace_wsgi: bool,
     /// Make a superuser of this name, with the password in DJANGO_SUPERUSER_PASSWORD

@@ -1,11 +1,14 @@
 //! The WSGI file that is on the host: what it runs, and what would be lost by replacing it.
 //!
-//! What the user wrote, in it or into the agent's stub around it, is replaced only when that is asked for, and kept then.
+//! What the user wrote, in it or into the agent's stub around it, is replaced only when that is asked for, and kept then. So
+//! is the file that serves another project: a free account has one web app, and replacing it takes that project offline.
 
-use super::generated::wsgi_file::{WsgiState, refused, state_of};
+use std::path::Path;
+
+use super::generated::wsgi_file::{WsgiState, is_written_here, refused, state_of};
 use crate::client::RemotePath;
 use crate::error::{Error, Result};
-use crate::host::{Agents, wsgi_file};
+use crate::host::{Agents, WsgiCode, wsgi_file};
 use crate::setting::Setting;
 
 /// The WSGI file as it was found.
@@ -21,6 +24,8 @@ pub(super) struct FoundWsgi {
     pub original: String,
     /// What the user would lose if the agent's stub were written again.
     pub lost: Option<String>,
+    /// The folder of another project that an earlier launch made the web app serve.
+    pub other: Option<String>,
 }
 
 impl FoundWsgi {
@@ -35,23 +40,39 @@ impl FoundWsgi {
             None => WsgiState::Foreign,
         };
         let original = content.original.unwrap_or_default();
-        Ok(Self { text, has_agent: content.has_agent, state, original, lost: content.lost })
+        Ok(Self { text, has_agent: content.has_agent, state, original, lost: content.lost, other: None })
     }
 
-    /// What the user has in it, to be kept where it is replaced.
+    /// Notes the folder that it serves, if that is another project's than the one in `root`.
+    pub fn compare_with(&mut self, root: &RemotePath, file: &RemotePath, user: &str) {
+        if self.state.serves() || !is_written_here(&self.original) {
+            return;
+        }
+        let folders = WsgiCode::read(&self.original, file.as_str(), user).path;
+        if !folders.iter().any(|folder| Path::new(folder).starts_with(root.as_str())) {
+            self.other = folders.into_iter().next();
+        }
+    }
+
+    /// Whether a path on the host is in the folder of another project that the web app serves.
+    pub fn is_of_other(&self, path: &str) -> bool {
+        self.other.as_ref().is_some_and(|other| Path::new(path).starts_with(other))
+    }
+
+    /// What is in it that is not ours to replace, and kept where it is replaced.
     pub fn of_the_user(&self) -> Option<&str> {
         match self.state {
             _ if self.lost.is_some() => Some(&self.text),
             WsgiState::Foreign => Some(&self.original),
-            _ => None,
+            _ => self.other.as_ref().map(|_| self.original.as_str()),
         }
     }
 
-    /// Refuses to replace what the user has in it.
+    /// Refuses to replace what the user has in it, or the project that it serves by the one in `root`.
     ///
     /// # Errors
     /// `Config`, with the option that lets it be replaced.
-    pub fn check_replaceable(&self, domain: &str) -> Result<()> {
+    pub fn check_replaceable(&self, domain: &str, root: &RemotePath) -> Result<()> {
         let file = wsgi_file(domain)?;
         if let Some(lost) = &self.lost {
             return Err(Error::config(format!(
@@ -60,6 +81,15 @@ impl FoundWsgi {
                 Setting::ReplaceWsgi
             )));
         }
-        if self.state == WsgiState::Foreign { Err(refused(file.as_str())) } else { Ok(()) }
+        if self.state == WsgiState::Foreign {
+            return Err(refused(file.as_str()));
+        }
+        let Some(other) = &self.other else { return Ok(()) };
+        Err(Error::config(format!(
+            "{domain} serves the project in {other}, not {root}, and launching would take it offline: launch to another web app \
+             ({}), or replace that project ({}; a copy of the WSGI file is kept)",
+            Setting::Domain,
+            Setting::ReplaceWsgi
+        )))
     }
 }

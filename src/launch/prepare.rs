@@ -36,7 +36,6 @@ pub(super) async fn prepare<'a>(
     };
     recorder.set_seen(SeenHost::new(survey.clone()));
     launch.python = python_of(&survey, options, local)?;
-    launch.use_virtualenv(virtualenv_of(&survey, options, local, client.user())?);
     launch.executors = ExecutorOptions {
         choice: ExecutorChoice::Webapp,
         domain: Some(local.domain.clone()),
@@ -44,14 +43,23 @@ pub(super) async fn prepare<'a>(
         ..ExecutorOptions::default()
     };
     launch.survey = survey;
-    let settings = local.settings.as_ref().map(|settings| settings.module.as_str());
-    launch.wsgi = wsgi_text(&local.project, settings, &launch.remote_source(), client.user());
-    launch.found = steps::look_at_wsgi(&launch, launch.survey.wsgi.clone().unwrap_or_default()).await?;
-    // Where the last launch was whole, there may be nothing to write.
-    if launch.before().is_none() || !launch.found.state.serves() {
-        check_wsgi(&launch).await?;
-    }
+    look_at_wsgi(&mut launch).await?;
+    // That of another project is not for this one.
+    let path = if launch.found.other.is_some() { "" } else { launch.field("virtualenv_path") };
+    launch.use_virtualenv(virtualenv_of(path, options, local, client.user())?);
     Ok(launch)
+}
+
+/// Decides on the WSGI file, and looks at the one that is there.
+async fn look_at_wsgi(launch: &mut Launch<'_>) -> Result<()> {
+    let settings = launch.local.settings.as_ref().map(|settings| settings.module.as_str());
+    launch.wsgi = wsgi_text(&launch.local.project, settings, &launch.remote_source(), launch.client.user());
+    launch.found = steps::look_at_wsgi(launch, launch.survey.wsgi.clone()).await?;
+    // Where the last launch was whole, there may be nothing to write.
+    if launch.before().is_some() && launch.found.state.serves() {
+        return Ok(());
+    }
+    check_wsgi(launch).await
 }
 
 /// A launch of which is known where the project goes, and nothing else. The report names that folder from now on.
@@ -105,12 +113,13 @@ pub(super) fn python_of(survey: &Survey, options: &LaunchOptions, local: &LocalP
     python_version::choose(options.python.as_deref(), local.project.python.as_ref(), &offered, &default)
 }
 
-/// The virtualenv: the one named, else the one of ours that the web app uses, else one of the project's name.
-pub(super) fn virtualenv_of(survey: &Survey, options: &LaunchOptions, local: &LocalPlan, user: &str) -> Result<String> {
+/// The virtualenv: the one named, else the one of ours at `path`, which the web app uses, else one of the project's
+/// name.
+pub(super) fn virtualenv_of(path: &str, options: &LaunchOptions, local: &LocalPlan, user: &str) -> Result<String> {
     if let Some(name) = &options.virtualenv {
         return Ok(name.clone());
     }
-    let path = survey.field("virtualenv_path").trim_end_matches('/');
+    let path = path.trim_end_matches('/');
     let name = path.strip_prefix(&format!("/home/{user}/.virtualenvs/")).filter(|name| local::slug(name) == *name);
     if let Some(name) = name.filter(|name| !name.is_empty()) {
         return Ok(name.to_owned());
@@ -133,12 +142,14 @@ pub(super) fn lost_wsgi<'a>(launch: &'a Launch<'_>) -> Option<&'a str> {
     found.of_the_user().or(edited).filter(|_| launch.survey.web_app.is_none())
 }
 
-/// Refuses to replace what the user has in the WSGI file.
+/// Refuses to replace what the user has in the WSGI file, or another project.
 pub(super) async fn check_wsgi(launch: &Launch<'_>) -> Result<()> {
     if launch.options.replace_wsgi {
         return Ok(());
     }
-    let Err(refusal) = launch.found.check_replaceable(launch.domain()) else { return Ok(()) };
+    let Err(refusal) = launch.found.check_replaceable(launch.domain(), &launch.project.remote_root) else {
+        return Ok(());
+    };
     if steps::is_wsgi_kept(launch, &launch.found).await? { Ok(()) } else { Err(refusal) }
 }
 

@@ -132,7 +132,9 @@ async fn tell_plan(launch: &Launch<'_>, files: &Files) -> Option<()> {
     if launch.survey.web_app.is_none() {
         plan("web app", format!("make {}, Python {}", launch.domain(), launch.python));
     }
-    plan("WSGI file", format!("{}, with the agent", looked(recorder, "WSGI file", wsgi_file(launch.domain()))?));
+    let other = launch.found.other.as_ref().map(|other| format!(", in place of the one that serves {other}"));
+    let file = looked(recorder, "WSGI file", wsgi_file(launch.domain()))?;
+    plan("WSGI file", format!("{file}, with the agent{}", other.unwrap_or_default()));
     plan("virtualenv", format!("{}, Python {}", launch.virtualenv.1, launch.python));
     let also = if launch.local.writes().is_empty() { "" } else { ", and those written here," };
     plan("files", format!("{}{also} to {}", files.describe(), launch.project.remote_root));

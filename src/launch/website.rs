@@ -132,7 +132,7 @@ async fn look<'a>(
     let apps = if website.is_none() { client.list_webapps().await? } else { Vec::new() };
     let others = apps.iter().filter_map(|app| app["domain_name"].as_str().map(str::to_lowercase)).collect();
     launch.survey = Survey { others, note, ..Survey::default() };
-    launch.use_virtualenv(virtualenv_of(&launch.survey, options, local, client.user())?);
+    launch.use_virtualenv(virtualenv_of("", options, local, client.user())?);
     if !is_virtualenv_kept(&launch) {
         launch.survey.pythons = Some(pythons(client).await?);
         launch.python = python_of(&launch.survey, options, local)?;

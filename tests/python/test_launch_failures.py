@@ -151,6 +151,45 @@ def test_a_damaged_stub_is_replaced_and_told(pya, host, root):
     assert any("was damaged, and is replaced" in warning for warning in report["warnings"])
 
 
+def test_a_second_project_takes_the_site_of_the_first_only_when_asked(pya, host, tmp_path):
+    first, second = write(tmp_path / "first", BLOG | PIN), write(tmp_path / "second", BLOG | PIN)
+    views = (second / "blog/views.py").read_text().replace("posts", "articles")
+    write(second, {"blog/views.py": views, "blog/static/blog/style.css": "a {}\n"})
+    run(pya, host, first)
+    wsgi = Path(host.root) / WSGI.format(user=host.user)
+    stub, home = wsgi.read_text(), f"/home/{host.user}"
+    for options in ([], ["--dry-run"]):
+        report, requests = run(pya, host, second, *options, code=2)
+        assert all(word in report["error"] for word in (f"{home}/first", "--domain", "--replace-wsgi"))
+        assert count_writes(requests) == 0
+    assert wsgi.read_text() == stub
+    planned, _ = run(pya, host, second, "--replace-wsgi", "--dry-run")
+    plan = {step["step"]: step["detail"] for step in planned["steps"]}
+    assert f"in place of the one that serves {home}/first" in plan["WSGI file"]
+    assert f"{home}/.virtualenvs/second" in plan["virtualenv"]
+    run(pya, host, second, "--replace-wsgi")
+    assert page(host) == (200, "My first blog: 0 articles")
+    assert page(host, "/static/blog/style.css")[1] == "a {}\n"
+    record = Client(host.user, host.token, host.url).webapps.get(f"{host.user}.pythonanywhere.com")
+    assert record["virtualenv_path"] == f"{home}/.virtualenvs/second"
+    assert (record["source_directory"], record["working_directory"]) == (f"{home}/second", f"{home}/second")
+    assert ['"~/first"' in kept for kept in kept_wsgi(host)] == [True]
+    # The other way round it is the same.
+    assert f"{home}/second" in run(pya, host, first, code=2)[0]["error"]
+
+
+def test_a_project_whose_folder_on_the_host_moved_is_launched_when_asked(pya, host, root):
+    run(pya, host, root)
+    table = (root / "pyproject.toml").read_text()
+    (root / "pyproject.toml").write_text(f"{table}remote_root = '~/live/site'\n")
+    report, requests = run(pya, host, root, code=2)
+    assert f"/home/{host.user}/site, not /home/{host.user}/live/site" in report["error"]
+    assert count_writes(requests) == 0
+    assert run(pya, host, root, "--replace-wsgi")[0]["ok"]
+    assert page(host) == (200, "Hello from Flask")
+    assert states(run(pya, host, root)[0])["WSGI file"] == "skipped"
+
+
 def test_a_python_that_the_account_has_not_is_said_before_anything_is_made(pya, host, root):
     write(root, {"pyproject.toml": "[project]\nname = 'x'\nrequires-python = '>=3.20'\n"})
     report, requests = run(pya, host, root, code=2)

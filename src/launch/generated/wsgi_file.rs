@@ -70,6 +70,12 @@ pub fn wsgi_text(project: &DetectedProject, settings: Option<&str>, path: &str, 
     format!("{MARK}{}): it loads the project.\n{body}", digest(&body))
 }
 
+/// Whether a text was written by a launch, also if it was changed since.
+#[must_use]
+pub fn is_written_here(text: &str) -> bool {
+    text.starts_with(MARK)
+}
+
 fn digest(body: &str) -> String {
     let mut digest = sha256(body);
     digest.truncate(16);

@@ -7,6 +7,7 @@ use super::Outcome;
 use crate::error::Result;
 use crate::host::{Agents, keep_wsgi, wsgi_file};
 use crate::launch::context::Launch;
+use crate::launch::detect::project::ProjectKind;
 use crate::launch::found_wsgi::FoundWsgi;
 use crate::launch::generated::wsgi_file::WsgiState;
 use crate::launch::survey::read_wsgi;
@@ -16,18 +17,21 @@ pub(in crate::launch) async fn install(launch: &mut Launch<'_>) -> Result<Outcom
     let domain = launch.domain().to_owned();
     let file = wsgi_file(&domain)?;
     // Somebody may have written it since it was looked at.
-    let text = read_wsgi(launch.client, &domain).await?.unwrap_or_default();
-    launch.found = look(launch, text).await?;
+    launch.found = look(launch, read_wsgi(launch.client, &domain).await?).await?;
     let found = &launch.found;
     if is_kept(launch, found).await? {
         return Ok(Outcome::skipped("it loads the project, and the agent answers"));
     }
     if !launch.options.replace_wsgi {
-        found.check_replaceable(&domain)?;
+        found.check_replaceable(&domain, &launch.project.remote_root)?;
     }
     if let Some(text) = found.of_the_user() {
         keep(launch, text).await?;
     }
+    if found.other.is_some() {
+        leave_other(launch).await?;
+    }
+    let found = &launch.found;
     let wanted = if found.state == WsgiState::Edited { &found.original } else { &launch.wsgi };
     let mut text = &found.text;
     if text.is_empty() {
@@ -45,15 +49,47 @@ fn agents(launch: &Launch<'_>) -> Result<Agents> {
     Agents::new(launch.client, launch.domain(), launch.options.site_url.as_deref())
 }
 
-/// Looks at the text of the WSGI file, which is empty if there is none.
-pub(in crate::launch) async fn look(launch: &Launch<'_>, text: String) -> Result<FoundWsgi> {
+/// Looks at the text of the WSGI file, if there is one.
+pub(in crate::launch) async fn look(launch: &Launch<'_>, text: Option<String>) -> Result<FoundWsgi> {
+    let Some(text) = text else { return Ok(FoundWsgi::default()) };
     let file = wsgi_file(launch.domain())?;
-    FoundWsgi::look(&agents(launch)?, text, &launch.wsgi, &file, launch.client.user()).await
+    let user = launch.client.user();
+    let mut found = FoundWsgi::look(&agents(launch)?, text, &launch.wsgi, &file, user).await?;
+    if launch.survey.web_app.is_some() {
+        found.compare_with(&launch.project.remote_root, &file, user);
+    }
+    Ok(found)
 }
 
 /// Whether the file stays as it is: it loads the project, and its agent is the one of this build.
 pub(in crate::launch) async fn is_kept(launch: &Launch<'_>, found: &FoundWsgi) -> Result<bool> {
     Ok(found.has_agent && found.state.serves() && agents(launch)?.is_current().await?)
+}
+
+/// Lets the web app no longer use what another project has: the next step gives it a virtualenv. That goes before the WSGI
+/// file does, which tells the next launch of the other project if this one stops here.
+async fn leave_other(launch: &mut Launch<'_>) -> Result<()> {
+    let source = launch.remote_source();
+    let mut fields = vec![("virtualenv_path", "")];
+    for name in ["source_directory", "working_directory"] {
+        if launch.found.is_of_other(launch.field(name)) {
+            fields.push((name, source.as_str()));
+        }
+    }
+    launch.survey.web_app = Some(launch.client.update_webapp(launch.domain(), &fields).await?);
+    // A Django project has those moved that it needs.
+    if !matches!(launch.local.project.kind, ProjectKind::Django { .. }) {
+        for mapping in &launch.survey.mappings {
+            let (url, path) = (mapping["url"].as_str(), mapping["path"].as_str().unwrap_or_default());
+            if launch.found.is_of_other(path) {
+                launch.recorder.warn(format!(
+                    "the static files mapping {} still serves {path}, of the project that was replaced",
+                    url.unwrap_or_default()
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Keeps a copy of a WSGI file that is to be replaced, under a name of its own.

@@ -4,7 +4,8 @@ use super::Outcome;
 use crate::error::Result;
 use crate::launch::context::Launch;
 
-/// Adds those for static files and uploads. One that somebody else made for the same address stays.
+/// Adds those for static files and uploads. One that somebody else made for the same address stays; one of the project that
+/// was served before moves.
 pub(in crate::launch) async fn add(launch: &mut Launch<'_>) -> Result<Outcome> {
     let Some(inspected) = &launch.inspected else { return Ok(Outcome::skipped("none are needed")) };
     let pairs = [(&inspected.static_url, &inspected.static_root), (&inspected.media_url, &inspected.media_root)];
@@ -29,7 +30,8 @@ pub(in crate::launch) async fn add(launch: &mut Launch<'_>) -> Result<Outcome> {
             launch.note.mappings.insert(url, folder.to_owned());
             continue;
         }
-        match (before.get(&url).is_some_and(|ours| is_same(ours, folder)), known["id"].as_u64()) {
+        let is_ours = before.get(&url).is_some_and(|ours| is_same(ours, folder)) || launch.found.is_of_other(folder);
+        match (is_ours, known["id"].as_u64()) {
             (true, Some(id)) => {
                 launch.client.move_static_files(&domain, id, &path).await?;
                 added.push(format!("{url} is {path}"));
