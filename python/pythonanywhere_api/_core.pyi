@@ -1229,8 +1229,8 @@ class PythonanywhereApi(_PythonanywhereBase):
             skip_file_path: as for `find_project_files`.
             compare: what the service's side is known from; by default the manifest of the last deploy, else names.
             protected: patterns in ``.gitignore`` syntax of files never to touch; by default databases, secrets such as
-                ``.env``, and folders for uploads. A list of nothing but ``!pattern`` keeps the default. What
-                ``!pattern`` matches is deployed in spite of ignore rules, too.
+                ``.env`` and ``production.env``, and folders for uploads. A list of nothing but ``!pattern`` keeps the
+                default. What ``!pattern`` matches is deployed in spite of ignore rules, too.
             include: masks of files to deploy even if they are protected or ignored; each must match something.
             strict: whether links to folders, sockets and the like are an error.
             max_file_size: in bytes, by default 100 MiB.

@@ -13,7 +13,7 @@ use crate::api::checked_domain;
 use crate::client::BaseUrl;
 use crate::error::{Error, Result};
 use crate::host::Variables;
-use crate::platform::{canonical, mode_of, set_new_mode, slashed};
+use crate::platform::{canonical, composed, mode_of, set_new_mode, slashed};
 use crate::project_table::check_project;
 use crate::setting::Setting;
 
@@ -180,6 +180,20 @@ impl LocalPlan {
 
     fn relative(&self, path: &Path) -> String {
         slashed(path.strip_prefix(&self.project.root).unwrap_or(path)).into_owned()
+    }
+
+    /// The names of its environment file in the project: of a link, and of the file that it leads to.
+    pub(super) fn env_file_names(&self) -> Vec<String> {
+        let Some(file) = &self.project.env_file else { return Vec::new() };
+        let link = std::path::absolute(file)
+            .ok()
+            .and_then(|file| Some(canonical(file.parent()?).ok()?.join(file.file_name()?)));
+        let places = link.into_iter().chain(canonical(file).ok());
+        let mut names: Vec<String> = places
+            .filter_map(|place| Some(composed(&slashed(place.strip_prefix(&self.project.root).ok()?)).into_owned()))
+            .collect();
+        names.dedup();
+        names
     }
 
     /// Writes the files. What is there already is left alone, also what was written since the plan was made.

@@ -114,6 +114,19 @@ def test_a_wagtail_site_is_served_and_a_change_of_it(tmp_path):
         assert "Hello from this Wagtail site!" in page(host)[1]
 
 
+@pytest.mark.parametrize(("file", "goes_with_a_deploy"), [("production.env", False), ("live.txt", True)])
+def test_the_file_of_the_variables_is_not_sent(pya, host, tmp_path, file, goes_with_a_deploy):
+    root = write(tmp_path / "site", FLASK | PIN | {file: "PASSWORD=s3cret\n"})
+    (root / "of-the-site").symlink_to(file)
+    report, _ = run(pya, host, root, "--env-file", "site/of-the-site")
+    assert states(report)["variables"] == "done"
+    sent = sorted(path.name for path in (Path(host.root) / "home" / host.user / "site").iterdir())
+    assert "app.py" in sent
+    assert not {file, "of-the-site"} & set(sent)
+    told = [warning for warning in report["warnings"] if "pya deploy" in warning]
+    assert (file in "".join(told)) is goes_with_a_deploy, report["warnings"]
+
+
 def test_a_dry_run_writes_nothing_here_or_there(pya, host, tmp_path):
     root = write(tmp_path / "site", FLASK | PIN)
     before = sorted(root.rglob("*"))

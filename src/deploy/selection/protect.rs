@@ -17,7 +17,7 @@ use crate::finder::Mask;
 
 /// What is protected when nothing else is configured, in `.gitignore` syntax: databases, their side files (folders of such
 /// a name are not databases) and secrets. Folders for uploads are protected besides, see [`UPLOADS`].
-pub const DEFAULT_PROTECTED: [&str; 17] = [
+pub const DEFAULT_PROTECTED: [&str; 23] = [
     "*.sqlite",
     "*.sqlite3*",
     "*.db",
@@ -28,11 +28,17 @@ pub const DEFAULT_PROTECTED: [&str; 17] = [
     "!*-shm/",
     "*-journal",
     "!*-journal/",
-    ".env",
+    "*.env",
     ".env.*",
     "!.env.example",
     "!.env.sample",
     "!.env.template",
+    "!example.env",
+    "!sample.env",
+    "!template.env",
+    "!*.example.env",
+    "!*.sample.env",
+    "!*.template.env",
     ".envs/",
     ".envrc",
 ];
@@ -208,6 +214,8 @@ mod tests {
             ".envs/prod",
             "x/.envs/.local/.django",
             ".envrc",
+            "production.env",
+            "x/mail.env",
         ] {
             assert!(protection.covers(path), "{path}");
         }
@@ -215,6 +223,9 @@ mod tests {
             ".env.example",
             "x/.env.sample",
             ".env.template",
+            "example.env",
+            "x/production.sample.env",
+            ".template.env",
             "app/deep/media/a.jpg",
             "app/instance/a.py",
             "sqlite3.py",

@@ -1,11 +1,12 @@
 //! The project's files, as a deploy sends them: one bundle.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Outcome;
-use crate::deploy::{DeployDiff, DeployOptions, Recorder, deploy, diff_by_site};
+use crate::deploy::{DeployDiff, DeployOptions, Protection, Recorder, deploy, diff_by_site};
 use crate::error::{Error, Result};
-use crate::finder::NeverSkip;
+use crate::finder::Skipper;
 use crate::launch::context::Launch;
 use crate::text::counted;
 
@@ -25,10 +26,50 @@ impl Files {
     }
 }
 
+/// Leaves out the environment file, whatever its name is: the web app gets its variables, and a copy of them would lie
+/// among the project's files.
+struct EnvFile {
+    /// Its names in the project, but for those that the user includes.
+    names: Vec<String>,
+    /// Whether nothing but this keeps one of them here.
+    is_kept: AtomicBool,
+    protection: Protection,
+}
+
+impl EnvFile {
+    fn of(launch: &Launch<'_>) -> Result<Self> {
+        let select = &launch.options.select;
+        let include: Vec<String> = select.include.iter().chain(&select.include_if_there).cloned().collect();
+        let protection = Protection::new(select.protected.as_deref(), &include)?;
+        let names = launch.local.env_file_names().into_iter().filter(|name| !protection.lifts(name)).collect();
+        Ok(Self { names, is_kept: AtomicBool::new(false), protection })
+    }
+}
+
+impl Skipper for EnvFile {
+    async fn skip(&self, paths: Vec<String>) -> Result<Vec<bool>> {
+        let is_named = |path: &String| {
+            let is_named = self.names.contains(path);
+            if is_named && !self.protection.covers(path) {
+                self.is_kept.store(true, Ordering::Relaxed);
+            }
+            is_named
+        };
+        Ok(paths.iter().map(is_named).collect())
+    }
+}
+
 /// Compares the project with the host.
 pub(in crate::launch) async fn compare(launch: &Launch<'_>) -> Result<Files> {
     let lane = launch.executors.lane(launch.client);
-    let diff = diff_by_site(&launch.project, &launch.options.select, &NeverSkip, None, lane.as_ref()).await?;
+    let env_file = EnvFile::of(launch)?;
+    let diff = diff_by_site(&launch.project, &launch.options.select, &env_file, None, lane.as_ref()).await?;
+    if env_file.is_kept.into_inner() {
+        launch.recorder.warn(format!(
+            "a launch does not send {}, but \"pya deploy\" does: name it in .pythonanywhereignore",
+            env_file.names.join(", ")
+        ));
+    }
     let has_removed = launch.options.deploy.delete && !diff.removed.is_empty();
     let is_clean = diff.added.is_empty() && diff.changed.is_empty() && !has_removed && diff.base.intents.is_empty();
     let deploy = diff.base.deploy.clone();
