@@ -43,6 +43,7 @@ pub enum Setting {
     DeleteUnmanaged,
     DeleteUntracked,
     Domain,
+    EnvFile,
     Environment,
     ExecutorNone,
     Force,
@@ -70,7 +71,7 @@ pub enum Setting {
 
 impl Setting {
     /// Every one, for the test that looks for them among the options of `pya`.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::AllowLfsPointers,
         Self::AllowTasks,
         Self::Asgi,
@@ -79,6 +80,7 @@ impl Setting {
         Self::DeleteUnmanaged,
         Self::DeleteUntracked,
         Self::Domain,
+        Self::EnvFile,
         Self::Environment,
         Self::ExecutorNone,
         Self::Force,
@@ -116,6 +118,7 @@ impl Setting {
             Self::DeleteUnmanaged => ("delete_unmanaged=True", "--delete-unmanaged"),
             Self::DeleteUntracked => ("delete_untracked=True", "--delete-untracked"),
             Self::Domain => ("domain=", "--domain"),
+            Self::EnvFile => ("env_file=", "--env-file"),
             Self::Environment => ("env=", "--env"),
             Self::ExecutorNone => ("executor=\"none\"", "--executor none"),
             Self::Force => ("force=True", "--force"),

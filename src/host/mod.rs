@@ -35,6 +35,7 @@ pub use sign::{VERSION, random_id};
 pub use site::Site;
 pub use time::host_time;
 pub use variables::Variables;
+pub(crate) use variables::is_reserved;
 pub use workspace::{Cancellation, JobFolder, LeftTasks};
 pub use wsgi::{checked_settings, keep_wsgi, settings_module, wsgi_file};
 pub use wsgi_code::WsgiCode;

@@ -85,6 +85,11 @@ impl Serialize for Variables {
     }
 }
 
+/// Whether a variable of that name would change which code is run, and for whom.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|start| name.starts_with(start))
+}
+
 /// Refuses a name that cannot be that of a variable, or that would change which code is run, and for whom.
 fn check(name: &str) -> Result<()> {
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -97,7 +102,7 @@ fn check(name: &str) -> Result<()> {
     if name == "DJANGO_SETTINGS_MODULE" {
         return Err(Error::config(format!("the settings module is not set as a variable: give {}", Setting::Settings)));
     }
-    if RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|start| name.starts_with(start)) {
+    if is_reserved(name) {
         return Err(Error::config(format!(
             "the variable {name} cannot be set: it decides whose account the command works in, or which code it runs"
         )));

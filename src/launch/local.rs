@@ -12,7 +12,7 @@ use super::generated::table::{self, TableChange};
 use crate::api::checked_domain;
 use crate::client::BaseUrl;
 use crate::error::{Error, Result};
-use crate::host::Variables;
+use crate::host::{Variables, is_reserved};
 use crate::platform::{canonical, composed, mode_of, set_new_mode, slashed};
 use crate::project_table::check_project;
 use crate::setting::Setting;
@@ -53,6 +53,8 @@ pub struct LocalPlan {
     pub table: Option<TableChange>,
     /// The variables of its environment file.
     pub variables: Variables,
+    /// What to know about.
+    pub warnings: Vec<String>,
 }
 
 /// Finds out what a launch would do on this machine. Reads only, and sends nothing.
@@ -76,11 +78,11 @@ pub fn plan(root: &Path, options: &LocalOptions) -> Result<LocalPlan> {
         options.environment.as_deref(),
         &keys(&project, &name, &domain, settings.as_ref(), options),
     )?;
-    let variables = match &project.env_file {
+    let (variables, left_out) = match &project.env_file {
         Some(file) => read_variables(file)?,
-        None => Variables::default(),
+        None => (Variables::default(), None),
     };
-    Ok(LocalPlan { project, name, domain, settings, table, variables })
+    Ok(LocalPlan { project, name, domain, settings, table, variables, warnings: left_out.into_iter().collect() })
 }
 
 /// The domain that every account has.
@@ -140,13 +142,25 @@ pub(super) fn slug(name: &str) -> String {
     slug.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()).trim_end_matches('-').to_owned()
 }
 
-/// The variables of an environment file that the web app gets.
-fn read_variables(file: &Path) -> Result<Variables> {
+/// The variables of an environment file that the web app gets, and a warning that names those that it must not be given:
+/// they are there for this machine.
+fn read_variables(file: &Path) -> Result<(Variables, Option<String>)> {
     let text = std::fs::read_to_string(file).map_err(|source| Error::Local { path: file.to_owned(), source })?;
     let pairs = env_file::parse(&text).map_err(|error| Error::config(format!("{}: {error}", file.display())))?;
     // The settings module is ours to say.
     let pairs = pairs.into_iter().filter(|(name, _)| name != "DJANGO_SETTINGS_MODULE");
-    Variables::new(pairs).map_err(|error| Error::config(format!("{}: {error}", file.display())))
+    let (reserved, pairs): (Vec<_>, Vec<_>) = pairs.partition(|(name, _)| is_reserved(name));
+    let names: Vec<String> = reserved.into_iter().map(|(name, _)| name).collect();
+    let left_out = (!names.is_empty()).then(|| {
+        format!(
+            "{} in {}: not set in the web app, since such a variable decides whose account a command works in, or which code \
+             it runs",
+            names.join(", "),
+            file.display()
+        )
+    });
+    let variables = Variables::new(pairs).map_err(|error| Error::config(format!("{}: {error}", file.display())))?;
+    Ok((variables, left_out))
 }
 
 impl LocalPlan {
@@ -160,7 +174,8 @@ impl LocalPlan {
         }
         if let Some(file) = &project.env_file {
             let names: Vec<&str> = self.variables.names().collect();
-            lines.push(("variables", format!("{} from {}", names.join(", "), self.relative(file))));
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            lines.push(("variables", format!("{names} from {}", self.relative(file))));
         }
         lines
     }
@@ -306,7 +321,10 @@ mod tests {
         };
         write("manage.py", "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\n");
         write("mysite/settings.py", "SECRET_KEY = 'django-insecure-1'\nDEBUG = True\nALLOWED_HOSTS = []\n");
-        write(".env", "A=s3cret\nDJANGO_SETTINGS_MODULE=x\n");
+        write(
+            ".env",
+            "A=s3cret\nDJANGO_SETTINGS_MODULE=x\nPYTHONANYWHERE_USERNAME=s3cret\nAPI_TOKEN=s3cret\nPYTHONUNBUFFERED=1\n",
+        );
         folder
     }
 
@@ -319,6 +337,9 @@ mod tests {
         assert_eq!(first.write().unwrap(), ["mysite/settings_pythonanywhere.py", "pyproject.toml"]);
         assert!(!first.to_json().to_string().contains("s3cret"));
         assert_eq!(first.variables.names().collect::<Vec<_>>(), ["A"]);
+        let [warning] = first.warnings.as_slice() else { panic!("{:?}", first.warnings) };
+        assert!(warning.starts_with("PYTHONANYWHERE_USERNAME, API_TOKEN, PYTHONUNBUFFERED in "), "{warning}");
+        assert!(!warning.contains("s3cret"), "{warning}");
         let settings = folder.path().join("mysite/settings_pythonanywhere.py");
         std::fs::write(&settings, "from .settings import *\n").unwrap();
         let second = plan(&options);

@@ -32,6 +32,7 @@ pub async fn launch(
         report.domain.clone_from(&local.domain);
         report.url = options.site_url.clone().unwrap_or_else(|| format!("https://{}", local.domain));
         report.url = format!("{}/", report.url.trim_end_matches('/'));
+        report.warnings.clone_from(&local.warnings);
     }
     // Large, as it holds the futures of all steps.
     let outcome = Box::pin(run(&client, local, options, recorder)).await;

@@ -131,3 +131,30 @@ def test_nothing_of_the_project_is_imported(pya, tmp_path):
     root = write(tmp_path / "blog", {name: bad + text if name.endswith(".py") else text for name, text in BLOG.items()})
     pya("init", root)
     assert not mark.exists()
+
+
+def test_an_environment_file_beside_the_settings_is_found(pya, tmp_path):
+    root = write(startproject(tmp_path), {"mysite/.env": "SECRET_KEY=s3cret\nWEATHER_KEY=s3cret\n"})
+    made = pya.json("init", root, "--dry-run")
+    assert made["env_file"] == "mysite/.env"
+    assert made["variables"] == ["SECRET_KEY", "WEATHER_KEY"]
+
+
+@pytest.mark.parametrize("options", [[], ["--env-file", "site/.env"]])
+def test_variables_that_are_for_this_machine_are_left_out_by_name(pya, tmp_path, options):
+    text = "PYTHONANYWHERE_USERNAME=s3cret\nA=1\nexport PYTHONUNBUFFERED=1\nAPI_TOKEN=s3cret\n"
+    root = write(tmp_path / "site", FLASK | {".env": text})
+    done = pya("init", root, *options)
+    assert " A from " in done.stderr
+    assert "PYTHONANYWHERE_USERNAME, PYTHONUNBUFFERED, API_TOKEN in" in done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_an_environment_file_of_another_project_must_be_named(pya, tmp_path):
+    write(tmp_path / "client-a", {".env": "PASSWORD=s3cret\n"})
+    root = write(tmp_path / "site", FLASK)
+    (root / ".env").symlink_to("../client-a/.env")
+    said = pya("init", root, code=2).stderr
+    assert "client-a/.env: if the web app is to have its variables, name it (--env-file)" in said
+    assert "s3cret" not in said
+    assert pya.json("init", root, "--env-file", root / ".env")["variables"] == ["PASSWORD"]

@@ -29,6 +29,7 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit> {
         text.extend(content.lines().map(|line| format!("    {line}").trim_end().to_owned()));
     }
     output.answer(&text.join("\n"), &document);
+    local.warnings.iter().for_each(|warning| output.warn(warning));
     output.say(&match (args.dry_run, written.is_empty()) {
         (true, _) if local.writes().is_empty() => "nothing to write: the project is ready for pya launch".to_owned(),
         (true, _) => "dry run, nothing was written".to_owned(),

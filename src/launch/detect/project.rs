@@ -133,10 +133,18 @@ pub fn detect(root: &Path, options: &DetectOptions) -> Result<DetectedProject> {
             return Err(Error::config(format!("there is no environment file {}", file.display())));
         }
         Some(file) => Some(file.clone()),
-        None => env_file::find(&root, &source),
+        None => env_file::find(&root, settings_folder(&kind).unwrap_or(&source_folder))?,
     };
     let python = python_version::required(&root, pyproject.as_ref());
     Ok(DetectedProject { root, kind, source, settings, requirements, python, env_file })
+}
+
+/// The folder of the settings, if it is Django.
+fn settings_folder(kind: &ProjectKind) -> Option<&Path> {
+    match kind {
+        ProjectKind::Django { settings_file, .. } => settings_file.parent(),
+        ProjectKind::Wsgi(_) | ProjectKind::Asgi(_) => None,
+    }
 }
 
 fn read_pyproject(root: &Path) -> Result<Option<toml::Table>> {
