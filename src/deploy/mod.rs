@@ -46,6 +46,7 @@ pub use plan::steps::{StepReport, Steps};
 pub use plan::strategy::{Forecast, forecast, undo_note};
 pub use project::Project;
 pub use remote::Remote;
+pub(crate) use selection::git::WorkTree;
 pub(crate) use selection::protect::Protection;
 pub use selection::protect::{DEFAULT_PROTECTED, UPLOADS};
 pub use selection::select::{MAX_FILE_SIZE, SelectOptions};

@@ -139,7 +139,7 @@ async fn tell_plan(launch: &Launch<'_>, files: &Files) -> Option<()> {
     plan("virtualenv", format!("{}, Python {}", launch.virtualenv.1, launch.python));
     let also = if launch.local.writes().is_empty() { "" } else { ", and those written here," };
     plan("files", format!("{}{also} to {}", files.describe(), launch.project.remote_root));
-    plan("requirements", launch.local.project.requirements.name().to_owned());
+    plan("requirements", launch.local.project.requirements.name());
     let names: Vec<&str> = launch.local.variables.names().collect();
     let secret = launch.local.settings.as_ref().and_then(|settings| settings.secret_variable.as_deref());
     let secret = secret.filter(|secret| !names.contains(secret));

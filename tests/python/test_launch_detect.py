@@ -158,3 +158,21 @@ def test_an_environment_file_of_another_project_must_be_named(pya, tmp_path):
     assert "client-a/.env: if the web app is to have its variables, name it (--env-file)" in said
     assert "s3cret" not in said
     assert pya.json("init", root, "--env-file", root / ".env")["variables"] == ["PASSWORD"]
+
+
+def test_a_list_of_requirements_above_the_project_is_named(pya, tmp_path):
+    root = startproject(tmp_path / "repository")
+    write(tmp_path / "repository", {".git/HEAD": "", "requirements.txt": "django\ndjangorestframework\n"})
+    said = pya("init", root, code=2).stderr
+    assert f"{tmp_path / 'repository/requirements.txt'} is above its folder" in said
+    assert pya.json("init", tmp_path / "repository")["requirements"] == "requirements.txt"
+
+
+def test_requirements_are_listed_beside_manage_py_too(pya, tmp_path):
+    backend = startproject(tmp_path / "site", "backend")
+    write(backend, {"pyproject.toml": "[project]\nname = 'backend'\ndependencies = ['django', 'environs']\n"})
+    found = pya.json("init", tmp_path / "site", "--dry-run")["requirements"]
+    assert found == "the dependencies in backend/pyproject.toml (django, environs)"
+    (backend / "pyproject.toml").unlink()
+    write(backend, {"Pipfile": "[packages]\ndjango = '*'\n"})
+    assert "(backend/Pipfile), and pip needs" in pya("init", tmp_path / "site", code=2).stderr

@@ -248,6 +248,25 @@ def test_settings_that_fail_are_quoted(pya, host, tmp_path):
     assert "no such thing" in report["error"]
 
 
+@pytest.mark.parametrize(
+    ("line", "step"), [("INSTALLED_APPS.append('rest_framework')\n", "collectstatic"), ("import environ\n", "settings")]
+)
+def test_a_package_that_nobody_listed_is_to_be_listed(pya, host, tmp_path, line, step):
+    root = write(tmp_path / "blog", BLOG | PIN)
+    (root / "requirements.txt").unlink()
+    base = root / "config/settings/base.py"
+    base.write_text(base.read_text() + line)
+    report, _ = run(pya, host, root, code=1)
+    assert report["failed_step"] == step
+    assert "No module named" in report["error"]
+    assert "list what it needs (pip freeze > requirements.txt), then launch again" in report["error"]
+    # What is missing of the project itself is in no list.
+    base.write_text(base.read_text().replace(line, "import blog.missing\n"))
+    report, _ = run(pya, host, root, code=1)
+    assert "No module named 'blog.missing'" in report["error"]
+    assert "pip freeze" not in report["error"]
+
+
 def test_a_report_raises_what_stopped_it(host, tmp_path):
     root = write(tmp_path / "site", FLASK | {".python-version": "3.99\n"})
     account = {"username": host.user, "token": host.token, "host": host.url, "site_url": host.site_url}

@@ -116,7 +116,7 @@ impl DetectedProject {
 /// `Config` if that is not one project for certain, with what decides it; `Local` if something cannot be read.
 pub fn detect(root: &Path, options: &DetectOptions) -> Result<DetectedProject> {
     let root = canonical(root).map_err(|source| Error::Local { path: root.to_owned(), source })?;
-    let pyproject = read_pyproject(&root)?;
+    let pyproject = requirements::read_pyproject(&root)?;
     let (kind, source) = kind_of(&root, options)?;
     let source_folder = if source.is_empty() { root.clone() } else { root.join(&source) };
     let (settings, framework) = match &kind {
@@ -126,8 +126,7 @@ pub fn detect(root: &Path, options: &DetectOptions) -> Result<DetectedProject> {
         }
     };
     let installed = Installed::of(&root, options.interpreter.as_deref());
-    let requirements =
-        requirements::find(&root, &source, pyproject.as_ref(), framework.as_deref(), Some(&settings), &installed)?;
+    let requirements = requirements::find(&root, &source, framework.as_deref(), Some(&settings), &installed)?;
     let env_file = match &options.env_file {
         Some(file) if !file.is_file() => {
             return Err(Error::config(format!("there is no environment file {}", file.display())));
@@ -145,17 +144,6 @@ fn settings_folder(kind: &ProjectKind) -> Option<&Path> {
         ProjectKind::Django { settings_file, .. } => settings_file.parent(),
         ProjectKind::Wsgi(_) | ProjectKind::Asgi(_) => None,
     }
-}
-
-fn read_pyproject(root: &Path) -> Result<Option<toml::Table>> {
-    let path = root.join("pyproject.toml");
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::Local { path, source }),
-        Ok(text) => text,
-    };
-    let parsed = text.parse().map(Some);
-    parsed.map_err(|error: toml::de::Error| Error::config(format!("{}: {error}", path.display())))
 }
 
 /// The kind of a project, and the folder of its code.

@@ -1,9 +1,13 @@
 //! What a project needs to be installed: its requirements file, else the dependencies in `pyproject.toml`, else the
 //! framework that it uses, in the release that is installed here.
+//!
+//! They are looked for in the project's folder and in that of its code. A list above the project, up to the top of the work
+//! tree, is not sent with it, and may be that of another project: it is named, and no framework is guessed.
 
 use std::path::{Path, PathBuf};
 
 use super::settings::Settings;
+use crate::deploy::WorkTree;
 use crate::error::{Error, Result};
 
 /// Where requirements files lie, in the order in which they are looked for.
@@ -17,9 +21,13 @@ const FILES: [&str; 5] = [
 
 /// Files of other tools that list dependencies, and the command that makes a requirements file of them.
 const OTHERS: [(&str, &str); 3] = [
-    ("Pipfile", "pipenv requirements > requirements.txt"),
-    ("environment.yml", "pip freeze > requirements.txt"),
-    ("poetry.lock", "poetry export -o requirements.txt"),
+    ("Pipfile", "\"pipenv requirements > requirements.txt\""),
+    ("environment.yml", "\"pip freeze > requirements.txt\""),
+    // Earlier releases bring the plugin along.
+    (
+        "poetry.lock",
+        "\"poetry export -o requirements.txt\" (Poetry 2 first needs \"poetry self add poetry-plugin-export\")",
+    ),
 ];
 
 /// What is to be installed.
@@ -27,8 +35,13 @@ const OTHERS: [(&str, &str); 3] = [
 pub enum Requirements {
     /// A file of the project, relative to its root.
     File(String),
-    /// The dependencies that `pyproject.toml` lists.
-    Dependencies(Vec<String>),
+    /// The dependencies that a `pyproject.toml` lists.
+    Dependencies {
+        /// That file, relative to the root.
+        file: String,
+        /// The lines of a requirements file.
+        lines: Vec<String>,
+    },
     /// A framework, as a requirement such as `django==5.2.8`, and where the release is known from.
     Framework {
         /// The line of a requirements file.
@@ -46,8 +59,8 @@ impl Requirements {
     pub fn describe(&self) -> String {
         match self {
             Self::File(path) => path.clone(),
-            Self::Dependencies(lines) => {
-                format!("the dependencies in pyproject.toml ({})", crate::text::first_few(lines.iter().cloned()))
+            Self::Dependencies { lines, .. } => {
+                format!("{} ({})", self.name(), crate::text::first_few(lines.iter().cloned()))
             }
             Self::Framework { line, known_from } => format!("{line} ({known_from})"),
             Self::None => "none".to_owned(),
@@ -56,12 +69,12 @@ impl Requirements {
 
     /// Their name alone.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> String {
         match self {
-            Self::File(path) => path,
-            Self::Dependencies(_) => "the dependencies in pyproject.toml",
-            Self::Framework { line, .. } => line,
-            Self::None => "none",
+            Self::File(path) => path.clone(),
+            Self::Dependencies { file, .. } => format!("the dependencies in {file}"),
+            Self::Framework { line, .. } => line.clone(),
+            Self::None => "none".to_owned(),
         }
     }
 
@@ -70,7 +83,7 @@ impl Requirements {
     pub fn text(&self) -> Option<String> {
         match self {
             Self::File(_) | Self::None => None,
-            Self::Dependencies(lines) => Some(lines.join("\n") + "\n"),
+            Self::Dependencies { lines, .. } => Some(lines.join("\n") + "\n"),
             Self::Framework { line, .. } => Some(format!("{line}\n")),
         }
     }
@@ -112,49 +125,104 @@ impl Installed {
     }
 }
 
-/// Finds what a project needs. `source` is the folder of its code, relative to `root`; `framework` is what it uses.
+/// The `pyproject.toml` of a folder, if it has one.
 ///
 /// # Errors
-/// `Config` where the dependencies are in a form that is not read, or nothing says what they are.
+/// `Config` if it is not TOML; `Local` if it cannot be read.
+pub fn read_pyproject(folder: &Path) -> Result<Option<toml::Table>> {
+    let path = folder.join("pyproject.toml");
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(Error::Local { path, source }),
+        Ok(text) => text,
+    };
+    let parsed = text.parse().map(Some);
+    parsed.map_err(|error: toml::de::Error| Error::config(format!("{}: {error}", path.display())))
+}
+
+/// The requirements file of a folder, if it has one, relative to it.
+fn file_in(folder: &Path) -> Option<&'static str> {
+    FILES.into_iter().find(|file| folder.join(file).is_file())
+}
+
+/// The dependencies that a `pyproject.toml` lists, if it does.
+fn dependencies(pyproject: Option<&toml::Table>) -> Result<Option<Vec<String>>> {
+    let listed = pyproject.and_then(|table| table.get("project")?.get("dependencies")?.as_array());
+    let Some(listed) = listed else { return Ok(None) };
+    let lines: Option<Vec<String>> = listed.iter().map(|line| line.as_str().map(str::to_owned)).collect();
+    let broken = || Error::config("project.dependencies in pyproject.toml is not a list of texts");
+    lines.ok_or_else(broken).map(Some)
+}
+
+/// The file of another tool that lists the dependencies of a folder, and the command that converts it.
+fn other_tool(folder: &Path, pyproject: Option<&toml::Table>) -> Option<(&'static str, &'static str)> {
+    let has_poetry = pyproject.and_then(|table| table.get("tool")?.get("poetry")?.get("dependencies")).is_some();
+    let poetry = has_poetry.then_some(OTHERS[2]);
+    poetry.or_else(|| OTHERS.into_iter().find(|(file, _)| folder.join(file).is_file()))
+}
+
+/// Refuses a list in a folder above the project, up to the top of the work tree.
+fn refuse_list_above(root: &Path) -> Result<()> {
+    let Some(tree) = WorkTree::around(root) else { return Ok(()) };
+    for folder in root.ancestors().skip(1).take_while(|folder| folder.starts_with(&tree.top)) {
+        // One that cannot be read says nothing of this project.
+        let pyproject = read_pyproject(folder).ok().flatten();
+        let has_dependencies =
+            || dependencies(pyproject.as_ref()).is_ok_and(|lines| lines.is_some_and(|it| !it.is_empty()));
+        let list = file_in(folder)
+            .or_else(|| has_dependencies().then_some("pyproject.toml"))
+            .or_else(|| other_tool(folder, pyproject.as_ref()).map(|(file, _)| file));
+        if let Some(list) = list {
+            return Err(Error::config(format!(
+                "the project lists no requirements, and {} is above its folder {}, so it is not sent along: launch from {}, \
+                 or write a requirements.txt for the project into its own folder",
+                folder.join(list).display(),
+                root.display(),
+                folder.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Finds what a project needs. `source` is the folder of its code, relative to `root`, a path without links; `framework`
+/// is what it uses.
+///
+/// # Errors
+/// `Config` where the dependencies are in a form that is not read or above the project, or nothing says what they are.
 pub fn find(
     root: &Path,
     source: &str,
-    pyproject: Option<&toml::Table>,
     framework: Option<&str>,
     settings: Option<&Settings>,
     installed: &Installed,
 ) -> Result<Requirements> {
     let folders = if source.is_empty() { vec![String::new()] } else { vec![String::new(), format!("{source}/")] };
+    if let Some(listed) = listed_for_pip(root, &folders, framework.is_some())? {
+        return Ok(listed);
+    }
     for folder in &folders {
-        if let Some(file) =
-            FILES.map(|file| format!("{folder}{file}")).into_iter().find(|file| root.join(file).is_file())
-        {
-            return Ok(Requirements::File(file));
+        let place = root.join(folder);
+        if let Some((file, command)) = other_tool(&place, read_pyproject(&place)?.as_ref()) {
+            let file = format!("{folder}{file}");
+            return Err(Error::config(format!(
+                "the dependencies are listed for another tool ({file}), and pip needs a requirements file: run \
+                 {command} in its folder"
+            )));
         }
     }
-    let listed = pyproject.and_then(|table| table.get("project")?.get("dependencies")?.as_array());
-    if let Some(listed) = listed {
-        let lines: Option<Vec<String>> = listed.iter().map(|line| line.as_str().map(str::to_owned)).collect();
-        let lines =
-            lines.ok_or_else(|| Error::config("project.dependencies in pyproject.toml is not a list of texts"))?;
-        if !lines.is_empty() || framework.is_none() {
-            return Ok(if lines.is_empty() { Requirements::None } else { Requirements::Dependencies(lines) });
-        }
-    }
-    let has_poetry = pyproject.and_then(|table| table.get("tool")?.get("poetry")?.get("dependencies")).is_some();
-    let poetry = has_poetry.then_some(OTHERS[2]);
-    if let Some((file, command)) = poetry.or_else(|| OTHERS.into_iter().find(|(file, _)| root.join(file).is_file())) {
-        return Err(Error::config(format!(
-            "the dependencies are listed for another tool ({file}), and pip needs a requirements file: run \"{command}\""
-        )));
-    }
-    let Some(framework) = framework else { return Ok(Requirements::None) };
+    refuse_list_above(root)?;
+    Ok(framework.map_or(Requirements::None, |framework| of_framework(framework, settings, installed)))
+}
+
+/// The framework alone, in the release that is known from something.
+fn of_framework(framework: &str, settings: Option<&Settings>, installed: &Installed) -> Requirements {
     if let Some(release) = installed.release(framework) {
         let known_from = "the project lists no requirements; this release is installed here".to_owned();
-        return Ok(Requirements::Framework { line: format!("{framework}=={release}"), known_from });
+        return Requirements::Framework { line: format!("{framework}=={release}"), known_from };
     }
     let written_by = settings.and_then(|settings| settings.written_by.as_deref()).filter(|_| framework == "django");
-    Ok(match written_by {
+    match written_by {
         Some(release) => Requirements::Framework {
             line: format!("django~={release}"),
             known_from: "the project lists no requirements; its settings were made by this release".to_owned(),
@@ -163,7 +231,27 @@ pub fn find(
             line: framework.to_owned(),
             known_from: "the project lists no requirements, and the release is unknown: the newest".to_owned(),
         },
-    })
+    }
+}
+
+/// What a project lists for pip, in one of `folders`: a requirements file, else dependencies. Where nothing else is known to
+/// be needed, it may list that it needs nothing.
+fn listed_for_pip(root: &Path, folders: &[String], has_framework: bool) -> Result<Option<Requirements>> {
+    for folder in folders {
+        if let Some(file) = file_in(&root.join(folder)) {
+            return Ok(Some(Requirements::File(format!("{folder}{file}"))));
+        }
+    }
+    for folder in folders {
+        let Some(lines) = dependencies(read_pyproject(&root.join(folder))?.as_ref())? else { continue };
+        if !lines.is_empty() {
+            return Ok(Some(Requirements::Dependencies { file: format!("{folder}pyproject.toml"), lines }));
+        }
+        if !has_framework {
+            return Ok(Some(Requirements::None));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -171,19 +259,24 @@ mod tests {
     use super::*;
 
     fn found(files: &[(&str, &str)], framework: Option<&str>) -> Result<Requirements> {
+        found_in("", files, framework)
+    }
+
+    /// What is found in a folder below that of `files`.
+    fn found_in(below: &str, files: &[(&str, &str)], framework: Option<&str>) -> Result<Requirements> {
         let folder = tempfile::tempdir().unwrap();
+        let root = crate::platform::canonical(folder.path()).unwrap().join(below);
+        std::fs::create_dir_all(&root).unwrap();
         for (name, text) in files {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let pyproject: Option<toml::Table> =
-            std::fs::read_to_string(folder.path().join("pyproject.toml")).ok().map(|text| text.parse().unwrap());
         let installed = Installed { virtualenvs: vec![folder.path().join(".venv")] };
         #[allow(clippy::field_reassign_with_default, reason = "its other field is private")]
         let mut settings = Settings::default();
         settings.written_by = Some("5.2.8".to_owned());
-        find(folder.path(), "src", pyproject.as_ref(), framework, Some(&settings), &installed)
+        find(&root, "src", framework, Some(&settings), &installed)
     }
 
     #[test]
@@ -199,6 +292,32 @@ mod tests {
         );
         let listed = found(&[pyproject], Some("django")).unwrap();
         assert_eq!(listed.text().unwrap(), "django>=5\npillow\n");
+        let tools_only = ("pyproject.toml", "[tool.ruff]\n");
+        let listed = found(&[tools_only, ("src/pyproject.toml", pyproject.1)], Some("django")).unwrap();
+        assert_eq!(listed.describe(), "the dependencies in src/pyproject.toml (django>=5, pillow)");
+    }
+
+    #[test]
+    fn a_list_above_the_project_is_named_up_to_the_top_of_the_work_tree() {
+        let git = ("work/.git/HEAD", "");
+        let here = "work/a/site";
+        for (file, text) in [
+            ("work/requirements.txt", ""),
+            ("work/a/requirements/base.txt", ""),
+            ("work/a/Pipfile", ""),
+            ("work/pyproject.toml", "[project]\ndependencies = ['django']\n"),
+        ] {
+            for framework in [Some("django"), None] {
+                let error = found_in(here, &[git, (file, text)], framework).unwrap_err().to_string();
+                assert!(error.contains(file.rsplit('/').next().unwrap()) && error.contains("launch from"), "{error}");
+            }
+            // The project's own counts, and outside a work tree nothing above it is looked at.
+            assert!(found_in(here, &[git, (file, text), ("work/a/site/requirements.txt", "")], None).is_ok());
+            assert!(found_in(here, &[(file, text)], Some("django")).is_ok());
+        }
+        for (file, text) in [("requirements.txt", ""), ("work/pyproject.toml", "[tool.ruff]\n")] {
+            assert!(found_in(here, &[git, (file, text)], Some("django")).is_ok(), "{file}");
+        }
     }
 
     #[test]
@@ -215,7 +334,8 @@ mod tests {
     fn lists_of_other_tools_are_named_with_the_command_that_converts_them() {
         for (file, text, words) in [
             ("Pipfile", "", "pipenv requirements"),
-            ("pyproject.toml", "[tool.poetry.dependencies]\ndjango = '^5'", "poetry export"),
+            ("src/Pipfile", "", "(src/Pipfile)"),
+            ("pyproject.toml", "[tool.poetry.dependencies]\ndjango = '^5'", "poetry-plugin-export"),
         ] {
             let error = found(&[(file, text)], Some("django")).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");

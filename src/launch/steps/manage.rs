@@ -1,6 +1,6 @@
 //! What `manage.py` does: static files in one place, the database up to date, a superuser.
 
-use super::Outcome;
+use super::{Outcome, requirements};
 use crate::deploy::manage_in_site;
 use crate::error::{Error, Result};
 use crate::host::Variables;
@@ -60,7 +60,9 @@ async fn run(launch: &Launch<'_>, args: &[&str], variables: Variables) -> Result
     }
     let tail: Vec<&str> = done.output.trim_end().lines().rev().take(12).collect();
     let tail: Vec<&str> = tail.into_iter().rev().collect();
-    Err(Error::job(format!("manage.py {} failed with exit status {}:\n{}", args[0], done.exit_status, tail.join("\n"))))
+    let advice = requirements::advice(launch.local, &done.output);
+    let (command, status, tail) = (args[0], done.exit_status, tail.join("\n"));
+    Err(Error::job(format!("manage.py {command} failed with exit status {status}:\n{tail}{advice}")))
 }
 
 fn last_line(output: &str) -> String {

@@ -8,6 +8,7 @@ use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::launch::context::Launch;
 use crate::launch::detect::requirements::Requirements;
+use crate::launch::detect::settings::module_file;
 use crate::launch::local::LocalPlan;
 use crate::text::counted;
 
@@ -24,11 +25,30 @@ pub(in crate::launch) fn digest(local: &LocalPlan) -> Result<Option<String>> {
     Ok(local.project.requirements.text().map(sha256))
 }
 
+/// The way on where the host lacks a module that something printed: what nobody listed is not installed. Empty where that is not
+/// why, as for a module of the project's own.
+pub(super) fn advice(local: &LocalPlan, printed: &str) -> String {
+    let project = &local.project;
+    let installed = match &project.requirements {
+        Requirements::Framework { line, .. } => format!("only {line} was installed"),
+        Requirements::None => "nothing was installed".to_owned(),
+        Requirements::File(_) | Requirements::Dependencies { .. } => return String::new(),
+    };
+    let missing = printed.rsplit_once("No module named '").and_then(|(_, name)| name.split(['\'', '.']).next());
+    match missing {
+        Some(module) if module_file(&project.source_folder(), module).is_none() => format!(
+            "\nthe project lists no requirements, so {installed}: list what it needs (pip freeze > requirements.txt), then \
+             launch again"
+        ),
+        _ => String::new(),
+    }
+}
+
 /// Installs them, unless that was done.
 pub(in crate::launch) async fn install(launch: &mut Launch<'_>) -> Result<Outcome> {
     let requirements = &launch.local.project.requirements;
     let Some(digest) = digest(launch.local)? else { return Ok(Outcome::skipped("none are listed")) };
-    install_from(launch, requirements.text(), digest, requirements.name()).await
+    install_from(launch, requirements.text(), digest, &requirements.name()).await
 }
 
 /// Installs what `text` lists, else what the project's own file does, unless that of the same digest was installed.

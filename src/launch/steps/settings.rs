@@ -1,13 +1,19 @@
 //! The settings as the host has them: whether they can be imported at all, and whether they serve this domain.
 
-use super::Outcome;
+use super::{Outcome, requirements};
 use crate::deploy::inspect_settings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::launch::context::Launch;
 
 /// Imports them, and warns of what would keep visitors from the site.
 pub(in crate::launch) async fn inspect(launch: &mut Launch<'_>) -> Result<Outcome> {
-    let found = inspect_settings(&launch.project, &launch.executors, &launch.inspection()).await?;
+    let found = match inspect_settings(&launch.project, &launch.executors, &launch.inspection()).await {
+        Err(Error::Job { message }) => {
+            let advice = requirements::advice(launch.local, &message);
+            return Err(Error::Job { message: message + &advice });
+        }
+        outcome => outcome?,
+    };
     let domain = launch.domain();
     let module = &found.settings;
     if found.debug {
