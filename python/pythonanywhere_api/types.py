@@ -232,7 +232,7 @@ class InstalledRequirements(TypedDict):
 class InspectedSettings(TypedDict):
     """The Django settings that decide how a project is served; ``settings`` is their module, ``django`` the version.
 
-    ``engines`` are those of ``DATABASES``. Of ``SECRET_KEY`` it says only whether there is one.
+    ``engines`` are those of ``DATABASES``, ``relative_databases`` the relative paths of those that are files. Of ``SECRET_KEY`` it says only whether there is one.
     """
 
     settings: str
@@ -245,6 +245,7 @@ class InspectedSettings(TypedDict):
     media_url: str | None
     media_root: str | None
     engines: list[str]
+    relative_databases: list[str]
     has_secret_key: bool
     wsgi_application: str | None
 

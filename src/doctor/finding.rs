@@ -37,6 +37,8 @@ pub enum Check {
     Debug,
     /// `SECRET_KEY`.
     SecretKey,
+    /// Whether each of the `DATABASES` is the same one everywhere.
+    Databases,
     /// `STATIC_ROOT`, and the mapping that serves it.
     StaticFiles,
     /// `MEDIA_ROOT`, likewise.
@@ -67,6 +69,7 @@ impl Check {
             Self::AllowedHosts => "ALLOWED_HOSTS",
             Self::Debug => "DEBUG",
             Self::SecretKey => "SECRET_KEY",
+            Self::Databases => "DATABASES",
             Self::StaticFiles => "static files",
             Self::MediaFiles => "media files",
             Self::Disk => "disk",

@@ -27,6 +27,7 @@ pub(super) async fn examine(
         manage: examination.manage.clone(),
         settings: examination.settings.clone(),
         virtualenv: Some(site.field("virtualenv_path").to_owned()).filter(|path| !path.is_empty()),
+        folder: None,
     };
     let inspected = match inspect_settings(&examination.project, &executors, &inspection).await {
         Ok(inspected) => inspected,
@@ -62,7 +63,18 @@ pub(super) async fn examine(
         let message = format!("it is not set: read it from the environment in {name}, and set it there");
         Finding::error(Check::SecretKey, message, "pya env set SECRET_KEY")
     });
+    findings.extend(relative_databases(&inspected, name));
     (findings, Some(inspected))
+}
+
+/// A warning of databases that are other files in another working folder, such as that of a console.
+fn relative_databases(inspected: &InspectResult, name: &str) -> Option<Finding> {
+    let path = inspected.relative_databases.first()?;
+    let message = format!(
+        "{path:?} is a relative path, so in another working folder, such as that of a console, it is another database: \
+         write BASE_DIR / {path:?} in {name}, and deploy"
+    );
+    Some(Finding::warning(Check::Databases, message, "pya deploy"))
 }
 
 /// Whether Django answers at a domain: it must be listed, or a domain above it with a leading dot.

@@ -299,6 +299,8 @@ pub struct InspectResult {
     pub media_root: Option<String>,
     /// The engine of each of the `DATABASES`.
     pub engines: Vec<String>,
+    /// The relative paths of `SQLite` databases: in another working folder they name other files.
+    pub relative_databases: Vec<String>,
     /// Whether there is a `SECRET_KEY`.
     pub has_secret_key: bool,
     /// `WSGI_APPLICATION`.

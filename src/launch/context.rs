@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::found_wsgi::FoundWsgi;
+use super::generated::wsgi_file::WsgiState;
 use super::local::LocalPlan;
 use super::note::LaunchNote;
 use super::report::LaunchRecorder;
@@ -106,7 +107,18 @@ impl Launch<'_> {
             manage,
             settings: self.local.settings.as_ref().map(|settings| settings.module.clone()),
             virtualenv: Some(self.virtualenv.1.clone()),
+            folder: self.working_folder(),
         }
+    }
+
+    /// The folder that the web app works in once it is reloaded. Its process, which runs jobs, has another one until then,
+    /// and a relative path, such as that of a database, would count from there. `None` where a WSGI file that is kept may
+    /// change the folder, which only the process knows.
+    fn working_folder(&self) -> Option<String> {
+        if self.found.state == WsgiState::Edited && self.found.original.contains("chdir") {
+            return None;
+        }
+        Some(self.field("working_directory").to_owned()).filter(|folder| !folder.is_empty())
     }
 
     /// A field of the web app's record.

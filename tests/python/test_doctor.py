@@ -384,6 +384,13 @@ def no_secret_key(patient):
         yield
 
 
+@mistake("DATABASES", "pya deploy", state="warning")
+def a_database_at_a_relative_path(patient):
+    database = "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db.sqlite3'}}"
+    with settings(patient, "DEBUG = False", f"DEBUG = False\n{database}"):
+        yield
+
+
 @mistake("static files", "pya deploy --collectstatic", state="warning")
 def no_static_root(patient):
     with settings(patient, 'STATIC_ROOT = BASE_DIR / "collected"', ""):

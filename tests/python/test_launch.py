@@ -3,6 +3,7 @@
 import asyncio
 import importlib.metadata
 import json
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -185,6 +186,20 @@ def test_a_superuser_is_made_once(pya, host, tmp_path, monkeypatch):
     assert "s3cret" not in json.dumps(report)
     again, _ = run(pya, host, root, "--superuser", "boss")
     assert states(again)["superuser"] == "skipped"
+
+
+def test_a_database_at_a_relative_path_is_the_one_that_is_served(pya, host, tmp_path):
+    """The process that migrates is older than the working folder of the web app."""
+    root = write(startproject(tmp_path), PIN)
+    settings = root / "mysite/settings.py"
+    settings.write_text(settings.read_text().replace("BASE_DIR / 'db.sqlite3'", "'db.sqlite3'"))
+    pya.environment["DJANGO_SUPERUSER_PASSWORD"] = "s3cret-for-tests"
+    report, _ = run(pya, host, root, "--superuser", "boss")
+    home = Path(host.root) / "home" / host.user
+    assert [str(path.relative_to(home)) for path in home.rglob("db.sqlite3")] == ["mysite/db.sqlite3"]
+    with sqlite3.connect(home / "mysite/db.sqlite3") as database:
+        assert database.execute("SELECT username FROM auth_user").fetchall() == [("boss",)]
+    assert any("'db.sqlite3'" in line or '"db.sqlite3"' in line for line in report["warnings"])
 
 
 def test_python_launches_as_the_command_does(host, tmp_path, monkeypatch):

@@ -258,6 +258,12 @@ def test_manage_py_runs_in_the_working_folder_of_the_web_app_with_its_settings(h
     assert (receipt["state"], receipt["exit_status"], receipt["error"]) == ("failed", 3, None)
 
 
+def test_the_working_folder_that_is_named_counts_before_that_of_a_process_that_may_be_older(host, virtualenv):
+    write(host.root / "src" / "manage.py", SHOW)
+    receipt = manage(host, manage="src/manage.py", virtualenv=str(virtualenv), folder="/home/me/mysite")
+    assert json.loads(receipt["output"])[1] == str(host.root)
+
+
 def test_manage_py_finds_the_modules_that_the_web_app_finds(host, virtualenv, monkeypatch):
     write(host.root / "src" / "manage.py", SHOW)
     monkeypatch.setenv("PYTHONPATH", "/before")

@@ -78,6 +78,7 @@ def test_the_settings_of_the_list_are_told_and_no_others(host, monkeypatch):
         "media_url": None,
         "wsgi_application": "bakery.wsgi.application",
         "engines": ["django.db.backends.sqlite3", "django.db.backends.mysql"],
+        "relative_databases": ["x"],
         "summary": "settings bakery.settings",
     }
     assert "hunter2" not in everything(host)
@@ -100,6 +101,28 @@ def test_the_named_module_counts_before_that_of_the_web_app_and_that_of_manage_p
     (host.root / "manage.py").write_text("")
     receipt = inspect(host)
     assert (receipt["state"], receipt["error"]["kind"]) == ("refused", "missing")
+
+
+def test_the_working_folder_that_is_named_counts(host):
+    result = inspect(host, folder="/home/me/mysite")["result"]
+    assert result["media_root"] == "/home/me/mysite/media"
+
+
+@pytest.mark.parametrize(
+    ("engine", "name", "found"),
+    [
+        ("django.db.backends.sqlite3", "data/db.sqlite3", ["data/db.sqlite3"]),
+        ("django.contrib.gis.db.backends.spatialite", "db", ["db"]),
+        ("django.db.backends.sqlite3", "/home/me/db.sqlite3", []),
+        ("django.db.backends.sqlite3", ":memory:", []),
+        ("django.db.backends.sqlite3", "file:x?mode=memory", []),
+        ("django.db.backends.sqlite3", "", []),
+        ("django.db.backends.postgresql", "site", []),
+    ],
+)
+def test_databases_at_relative_paths_are_told(host, engine, name, found):
+    write(host, f"DATABASES = {{'default': {{'ENGINE': {engine!r}, 'NAME': {name!r}}}}}\n")
+    assert inspect(host)["result"]["relative_databases"] == found
 
 
 def test_a_task_is_told_where_it_works(host):

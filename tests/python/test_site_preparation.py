@@ -111,6 +111,7 @@ def test_a_site_gets_all_that_it_needs_and_a_second_time_nothing_is_done(api_cla
             "media_url": None,
             "media_root": None,
             "engines": ["django.db.backends.sqlite3"],
+            "relative_databases": [],
             "has_secret_key": True,
             "wsgi_application": "mysite.wsgi.application",
         }

@@ -19,6 +19,8 @@ pub struct Inspection {
     pub settings: Option<String>,
     /// The virtualenv's folder.
     pub virtualenv: Option<String>,
+    /// The working folder, where the web app's process, which was started earlier, may still have another one.
+    pub folder: Option<String>,
 }
 
 /// Imports the settings on the host, and returns those that decide how the project is served. Sends the API two requests
@@ -32,7 +34,7 @@ pub async fn inspect_settings(
     executors: &ExecutorOptions,
     inspection: &Inspection,
 ) -> Result<InspectResult> {
-    let Inspection { manage, settings, virtualenv } = inspection;
+    let Inspection { manage, settings, virtualenv, folder } = inspection;
     let settings = settings.as_deref().map(checked_settings).transpose()?;
     let client = &project.client;
     let executor = executors.for_job(client, NO_COMMANDS).await?;
@@ -48,7 +50,7 @@ pub async fn inspect_settings(
         let environment = PythonEnvironment::of_record(record.as_ref(), &executor);
         environment.for_manage(client, domain, settings, &executor).await?
     };
-    let operation = environment.inspect(manage.clone(), virtualenv.clone());
+    let operation = environment.inspect(manage.clone(), virtualenv.clone(), folder.clone());
     let variables = environment.variables(&operation, &Variables::default());
     carry_out(project, executors, &executor, operation, variables).await
 }

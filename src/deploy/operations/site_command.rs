@@ -30,6 +30,7 @@ pub(crate) async fn manage_in_site(
     let mut operation = PythonEnvironment::inside(domain, settings).manage(args, environment.manage.clone());
     if let Operation::Manage { environment: told, .. } = &mut operation {
         told.virtualenv.clone_from(&environment.virtualenv);
+        told.folder.clone_from(&environment.folder);
     }
     let folder = StateFolder::of(client.user(), root)?;
     let job_folder = JobFolder::new(client, folder.path());

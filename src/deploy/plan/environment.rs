@@ -124,11 +124,17 @@ impl PythonEnvironment {
     }
 
     /// An import of the settings, from the project of this `manage.py`.
-    pub(crate) fn inspect(&self, manage: Option<String>, virtualenv: Option<String>) -> Operation {
+    pub(crate) fn inspect(
+        &self,
+        manage: Option<String>,
+        virtualenv: Option<String>,
+        folder: Option<String>,
+    ) -> Operation {
         let told = self.told.clone();
+        let (virtualenv, folder) = (virtualenv.or(told.virtualenv), folder.or(told.folder));
         Operation::Inspect {
             manage: manage.unwrap_or_else(|| "manage.py".to_owned()),
-            environment: JobEnvironment { virtualenv: virtualenv.or(told.virtualenv), ..told },
+            environment: JobEnvironment { virtualenv, folder, ..told },
             timeout: INSPECT_LIMIT,
         }
     }

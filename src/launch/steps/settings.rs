@@ -31,6 +31,13 @@ pub(in crate::launch) async fn inspect(launch: &mut Launch<'_>) -> Result<Outcom
     if !found.has_secret_key {
         launch.recorder.warn(format!("{module} has no SECRET_KEY: set one with \"pya env set SECRET_KEY\""));
     }
+    if let Some(path) = found.relative_databases.first() {
+        let folder = launch.field("working_directory");
+        launch.recorder.warn(format!(
+            "the SQLite database {path:?} has a relative path, which counts from {folder} in the web app: in another working \
+             folder it is another database. Write BASE_DIR / {path:?} in {module}"
+        ));
+    }
     let django = found.django.clone();
     launch.inspected = Some(found);
     Ok(Outcome::done(format!("Django {django}")))

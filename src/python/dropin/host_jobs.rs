@@ -188,7 +188,8 @@ pub(super) fn requirements<'py>(
 pub(super) fn inspect<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
     request(py, "inspect_settings", options, |keywords| {
         let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
-        Ok(HostJob::Inspect(Inspection { manage, settings, virtualenv: keywords.text("virtualenv")? }))
+        let virtualenv = keywords.text("virtualenv")?;
+        Ok(HostJob::Inspect(Inspection { manage, settings, virtualenv, folder: None }))
     })
 }
 

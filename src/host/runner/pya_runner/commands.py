@@ -22,8 +22,7 @@ def manage(job):
     if not os.path.isfile(script):
         raise Refusal("missing", "there is no %s in the project" % job.job["manage"])
     python = interpreter(job)
-    folder = job.local(job.job.get("folder") or "") if job.is_program else os.getcwd()
-    run_command(job, [python, script] + job.job["args"], folder or os.path.dirname(script))
+    run_command(job, [python, script] + job.job["args"], working_folder(job) or os.path.dirname(script))
 
 
 def pip(job):
@@ -43,6 +42,11 @@ def run(job):
     """Runs any command, for tasks and consoles."""
     folder = os.path.join(job.root, native(checked_path(job.job["folder"]))) if job.job["folder"] else job.root
     run_command(job, job.job["command"], folder)
+
+
+def working_folder(job):
+    """The folder that the web app works in: the one that the job names, as a process may be older than its settings."""
+    return job.local(job.job.get("folder") or "") or ("" if job.is_program else os.getcwd())
 
 
 def interpreter(job):

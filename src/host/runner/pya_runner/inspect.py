@@ -9,7 +9,7 @@ import os
 import re
 
 from . import files
-from .commands import environment_of, interpreter, run_process
+from .commands import environment_of, interpreter, run_process, working_folder
 from .errors import Cancelled, JobError, Refusal
 from .names import checked_path, native, readable
 from .reach import Reach
@@ -28,6 +28,9 @@ try:
         return text(name) and os.path.abspath(text(name))
     def texts(name):
         return [str(value) for value in getattr(settings, name, None) or ()]
+    def relative(database):
+        name, is_file = str(database.get("NAME") or ""), str(database.get("ENGINE")).endswith(("sqlite3", "spatialite"))
+        return [name] if is_file and name and not name.startswith(("/", ":memory:", "file:")) else []
     found = {"debug": bool(settings.DEBUG), "django": django.get_version(), "settings": settings.SETTINGS_MODULE}
     for name in "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS":
         found[name.lower()] = texts(name)
@@ -36,6 +39,7 @@ try:
     for name in "STATIC_ROOT", "MEDIA_ROOT":
         found[name.lower()] = path(name)
     found["engines"] = [str(database.get("ENGINE")) for database in settings.DATABASES.values()]
+    found["relative_databases"] = sum(map(relative, settings.DATABASES.values()), [])
     try:
         found["has_secret_key"] = bool(settings.SECRET_KEY)
     except Exception:
@@ -50,7 +54,7 @@ with open(place, "w") as file:
     json.dump(found, file)
 os._exit(0)"""
 
-TEXTS = ("allowed_hosts", "csrf_trusted_origins", "engines")
+TEXTS = ("allowed_hosts", "csrf_trusted_origins", "engines", "relative_databases")
 FLAGS = ("debug", "has_secret_key")
 PATHS = ("static_root", "media_root")
 TEXT = ("settings", "django", "static_url", "media_url", "wsgi_application")
@@ -66,11 +70,11 @@ def inspect(job):
     module = environment.setdefault("DJANGO_SETTINGS_MODULE", named_in(manage))
     if not module:
         raise Refusal("missing", "%s names no settings module: name it" % job.job["manage"])
-    folder = job.local(job.job.get("folder") or "") if job.is_program else os.getcwd()
     place = os.path.join(job.work, "settings.json")
     files.remove(place)
     words, limit = [python, "-c", PROGRAM, place, os.path.dirname(manage)], job.job["timeout"]
-    status, ended = run_process(job, words, folder or os.path.dirname(manage), environment, os.devnull, limit, None)
+    folder = working_folder(job) or os.path.dirname(manage)
+    status, ended = run_process(job, words, folder, environment, os.devnull, limit, None)
     if ended == "cancelled":
         raise Cancelled("the settings were not read: the job was cancelled")
     if ended:
