@@ -15,7 +15,7 @@ mod selection;
 mod state;
 
 pub use apply::deploy::deploy;
-pub(crate) use apply::health::{Health, check as check_health, raised_since};
+pub(crate) use apply::health::{Health, check as check_health, check_once as check_health_once, raised_since};
 pub use apply::progress::{Progress, ProgressEvent};
 pub use apply::report::{DeployReport, Recorder};
 pub use diff::compare::Compare;

@@ -3,7 +3,7 @@
 use super::examination::Examination;
 use super::finding::{Diagnosis, Finding};
 use super::site::Site;
-use super::{account, disk, error_log, served, settings, site, virtualenv};
+use super::{account, disk, error_log, page, served, settings, site, virtualenv};
 
 /// Looks at everything. What the service or the site answers is a finding, never an error.
 pub async fn examine(examination: &Examination) -> Diagnosis {
@@ -37,4 +37,6 @@ async fn examine_site(examination: &Examination, site: &Site) -> Vec<Finding> {
     }
     findings.push(error_log::examine(client, &site.domain, is_loaded).await);
     findings
+    // What it raises is in the log then.
+    findings.extend(page::examine(examination, site).await);
 }

@@ -45,6 +45,8 @@ pub enum Check {
     MediaFiles,
     /// Whether the disk takes another file.
     Disk,
+    /// The page at `/`, as a visitor sees it.
+    Page,
     /// The last exception in the site's error log.
     ErrorLog,
 }
@@ -73,6 +75,7 @@ impl Check {
             Self::StaticFiles => "static files",
             Self::MediaFiles => "media files",
             Self::Disk => "disk",
+            Self::Page => "page",
             Self::ErrorLog => "error log",
         }
     }

@@ -10,6 +10,7 @@ mod error_log;
 mod examination;
 mod examine;
 mod finding;
+mod page;
 mod served;
 mod settings;
 mod site;

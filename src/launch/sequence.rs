@@ -59,22 +59,23 @@ async fn run(client: &Client, local: &LocalPlan, options: &LaunchOptions, record
     let detail = if written.is_empty() { local.project.describe() } else { format!("{} written", written.join(", ")) };
     recorder.tell("project", if written.is_empty() { StepState::Skipped } else { StepState::Done }, detail);
     let files = looked(recorder, "files", steps::compare(&launch).await)?;
-    let before = host_time(client);
+    let mut since = host_time(client);
     if looked(recorder, "requirements", is_done(&launch, &files))? {
         for step in ["web app", "WSGI file", "virtualenv", "files", "requirements"] {
             recorder.tell(step, StepState::Skipped, "as it was launched");
         }
     } else {
-        Box::pin(change(&mut launch, files)).await?;
+        since = Box::pin(change(&mut launch, files)).await?;
     }
     if options.superuser.is_some() {
         step!(recorder, "superuser", steps::make_superuser(&mut launch));
     }
-    finish(&mut launch, before).await
+    finish(&mut launch, since).await
 }
 
-/// Does all that is not so already.
-async fn change(launch: &mut Launch<'_>, files: Files) -> Option<()> {
+/// Does all that is not so already; returns when the web app was reloaded. What its error log tells of earlier is history:
+/// the agent was installed, and the application loaded with it, before the host had what it imports.
+async fn change(launch: &mut Launch<'_>, files: Files) -> Option<SystemTime> {
     let recorder = launch.recorder;
     looked(recorder, "WSGI file", check_wsgi(launch).await)?;
     if launch.survey.note.is_some() {
@@ -98,15 +99,16 @@ async fn change(launch: &mut Launch<'_>, files: Files) -> Option<()> {
     }
     // Also where nothing was changed now: an interrupted launch may have changed something.
     launch.changes += 1;
+    let since = host_time(launch.client);
     step!(recorder, "reload", steps::reload(launch));
-    Some(())
+    Some(since)
 }
 
-async fn finish(launch: &mut Launch<'_>, before: SystemTime) -> Option<()> {
+async fn finish(launch: &mut Launch<'_>, since: SystemTime) -> Option<()> {
     let recorder = launch.recorder;
     let is_reachable = launch.options.site_url.is_some() || !launch.client.host().is_loopback();
     if is_reachable {
-        step!(recorder, "page", steps::health(launch, before));
+        step!(recorder, "page", steps::health(launch, since));
     }
     if launch.changes > 0 {
         looked(recorder, "page", launch.note.write(launch.client, &launch.folder).await)?;

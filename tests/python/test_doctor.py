@@ -139,7 +139,16 @@ def test_a_healthy_site_has_neither_errors_nor_warnings(patient):
     findings = patient.examine(0)
     states = dict.fromkeys(findings, "ok") | {"clock": clock_state(patient)}
     assert {name: finding["state"] for name, finding in findings.items()} == states, findings
-    assert {"token", "clock", "domain", "agent", "ALLOWED_HOSTS", "static files", "media files"} <= findings.keys()
+    assert {
+        "token",
+        "clock",
+        "domain",
+        "agent",
+        "ALLOWED_HOSTS",
+        "static files",
+        "media files",
+        "page",
+    } <= findings.keys()
     assert not list((patient.home / ".pya").glob("doctor-*")), "the probe of the disk is gone"
     shown = patient.pya("doctor")
     assert shown.stdout.splitlines()[0].split() == ["ok", "configuration", "it", "can", "be", "used"]
@@ -418,6 +427,14 @@ def a_mapping_of_another_folder(patient):
 def no_mapping_of_uploads(patient):
     with settings(patient, 'MEDIA_URL = "media/"', 'MEDIA_URL = "uploaded/"'):
         yield
+
+
+@mistake("page", f"pya logs {DOMAIN} error")
+def a_page_that_raises(patient):
+    with changed(patient.home / "mysite" / "bakery" / "urls.py", "raise ValueError('no flour')\n"):
+        patient.client.webapps.reload(DOMAIN)
+        yield
+    patient.client.webapps.reload(DOMAIN)
 
 
 @mistake("disk", "pya rm -r /home/demo/.cache")

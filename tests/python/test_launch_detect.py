@@ -20,7 +20,7 @@ def test_startproject_gets_its_settings_and_its_table(pya, tmp_path):
     assert made["kind"] == "django"
     assert (made["project"], made["domain"]) == ("mysite", "me.pythonanywhere.com")
     assert made["settings"] == "mysite.settings_pythonanywhere"
-    assert made["missing"] == ["DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "STATIC_ROOT", "SECRET_KEY"]
+    assert made["missing"] == ["DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "STATIC_ROOT", "SECRET_KEY", "LOGGING"]
     assert made["written"] == ["mysite/settings_pythonanywhere.py", "pyproject.toml"]
     ast.parse((root / "mysite/settings_pythonanywhere.py").read_text())
     table = (root / "pyproject.toml").read_text()

@@ -55,6 +55,12 @@ def create(host) -> None:
     urllib.request.urlopen(urllib.request.Request(url, data=body, headers=headers), timeout=30).close()
 
 
+def examine(host, root, code=0) -> dict[str, dict[str, str]]:
+    """What the doctor says of a launched project, by the name of the check."""
+    pya = Slow(root, environment_of(host) | {"PYTHONANYWHERE_RATE_LIMIT": "off"})
+    return {each["check"]: each for each in pya.json("doctor", "--site-url", host.site_url, code=code)["checks"]}
+
+
 def test_a_foreign_wsgi_file_is_replaced_only_when_asked(pya, host, root):
     create(host)
     wsgi = Path(host.root) / WSGI.format(user=host.user)
@@ -236,6 +242,31 @@ def test_a_failing_requirement_names_the_step_and_the_way_on(pya, host, tmp_path
     report, _ = run(pya, host, root)
     assert report["ok"]
     assert page(host) == (200, "Hello from Flask")
+
+
+def test_a_page_that_raises_is_explained_by_what_it_raises(pya, host, tmp_path):
+    """Not by the failure that the launch itself caused, when Django was not installed yet."""
+    root = write(tmp_path / "blog", BLOG | PIN)
+    views = root / "blog/views.py"
+    views.write_text(views.read_text() + "\n\ndef index(request):\n    raise ValueError('no flour')\n")
+    report, _ = run(pya, host, root, code=1)
+    assert report["failed_step"] == "page"
+    assert "the error log says: ValueError: no flour" in report["error"]
+    found = examine(host, root, code=1)
+    assert (found["page"]["state"], found["page"]["message"]) == ("error", '"/" answers 500: ValueError: no flour')
+
+
+def test_an_error_that_is_logged_nowhere_is_not_explained_by_the_log(pya, host, tmp_path):
+    root = write(tmp_path / "blog", BLOG | PIN)
+    views = root / "blog/views.py"
+    views.write_text(views.read_text() + "\n\ndef index(request):\n    raise ValueError('no flour')\n")
+    base = root / "config/settings/base.py"
+    base.write_text(base.read_text() + "LOGGING = {'version': 1, 'disable_existing_loggers': False}\n")
+    report, _ = run(pya, host, root, code=1)
+    assert report["failed_step"] == "page"
+    assert "its error log does not say why: let LOGGING" in report["error"]
+    found = examine(host, root, code=1)["page"]
+    assert (found["state"], "no exception of it: with DEBUG off" in found["message"]) == ("error", True)
 
 
 def test_settings_that_fail_are_quoted(pya, host, tmp_path):

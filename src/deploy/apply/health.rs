@@ -124,18 +124,43 @@ impl<R: Remote> Run<'_, R> {
     }
 }
 
-/// The last exception that the error log tells of `since` then; `None` if there is none, or no log.
-pub(crate) async fn raised_since(client: &Client, domain: &str, since: SystemTime) -> Option<String> {
+/// The exception for which the page at `path` fails, as the error log tells it; `None` if that does not. What was logged
+/// before `since` is history. Lines without a time may be older, too: so the page is asked again, and what that adds counts.
+pub(crate) async fn raised_since(
+    client: &Client,
+    domain: &str,
+    site_url: Option<&str>,
+    path: &str,
+    since: SystemTime,
+) -> Option<String> {
     let log = error_log(client, domain).await.ok()?;
     let (lines, is_new) = lines_since(&log, &stamp(since));
-    exception(&excerpt(&lines)).filter(|_| is_new).map(str::to_owned)
+    let excerpted = excerpt(&lines);
+    if let Some(raised) = exception(&excerpted).filter(|_| is_new) {
+        return Some(raised.to_owned());
+    }
+    look(client, domain, site_url, path).await.ok()?;
+    let grown = error_log(client, domain).await.ok()?;
+    let added: Vec<String> = grown.strip_prefix(&log)?.lines().map(str::to_owned).collect();
+    exception(&excerpt(&added)).map(str::to_owned)
 }
 
-/// Looks at a page, and at others where that one does not tell.
+/// Looks at a page after a reload, and at others where that one does not tell.
 pub(crate) async fn check(client: &Client, domain: &str, site_url: Option<&str>, path: &str) -> Result<Health> {
     let page = look_again(client, domain, site_url, path).await?;
+    Ok(health(client, domain, site_url, page).await)
+}
+
+/// The same of a site that was not reloaded just now.
+pub(crate) async fn check_once(client: &Client, domain: &str, site_url: Option<&str>, path: &str) -> Result<Health> {
+    let page = look(client, domain, site_url, path).await?;
+    Ok(health(client, domain, site_url, page).await)
+}
+
+/// What a page says of its site, with other pages where it does not tell.
+async fn health(client: &Client, domain: &str, site_url: Option<&str>, page: Page) -> Health {
     let other = |path| async move { look(client, domain, site_url, path).await.ok() };
-    Ok(match page.status {
+    match page.status {
         400 if other(NO_PAGE).await.is_some_and(|page| page.status == 400) => Health::RefusesAll,
         200 if page.text.contains(PLACEHOLDER) => Health::Placeholder,
         404 if page.text.trim() == PLACEHOLDER_404
@@ -146,7 +171,7 @@ pub(crate) async fn check(client: &Client, domain: &str, site_url: Option<&str>,
         status if status < 400 || status == 401 => Health::Well,
         status if status < 500 => Health::Odd(status),
         status => Health::Failed(status),
-    })
+    }
 }
 
 /// As `look`, but a failure that may pass is given some time: the first request after a reload waits for the application.

@@ -12,6 +12,15 @@ use crate::launch::detect::settings::{Settings, module_file};
 /// The variable that the generated file takes the secret key from.
 pub(crate) const SECRET_VARIABLE: &str = "SECRET_KEY";
 
+/// Lets the site's error log tell of what raised: with `DEBUG` off, Django tells by mail only.
+const LOGGING: &str = r#"LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"error_log": {"class": "logging.StreamHandler", "level": "ERROR"}},
+    "loggers": {"django.request": {"handlers": ["error_log"]}},
+}
+"#;
+
 /// The settings that a site is served with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServedSettings {
@@ -110,6 +119,10 @@ impl Additions {
             let line = format!("SECRET_KEY = os.environ[\"{SECRET_VARIABLE}\"]\n");
             additions.add("SECRET_KEY", &line);
         }
+        // Only beside what has to be added: sites are served without it.
+        if !additions.reasons.is_empty() && !is_set("LOGGING") && settings.get("LOGGING_CONFIG").is_none() {
+            additions.add("LOGGING", LOGGING);
+        }
         additions
     }
 
@@ -193,7 +206,10 @@ mod tests {
         let file = served.file.unwrap();
         assert_eq!(served.module, "mysite.settings_pythonanywhere");
         assert_eq!(file.path, canonical(folder.path()).unwrap().join("mysite/settings_pythonanywhere.py"));
-        assert_eq!(file.reasons, ["DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "STATIC_ROOT", "SECRET_KEY"]);
+        assert_eq!(
+            file.reasons,
+            ["DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "STATIC_ROOT", "SECRET_KEY", "LOGGING"]
+        );
         for line in [
             "from mysite.settings import *",
             "DEBUG = False",
@@ -201,6 +217,7 @@ mod tests {
             "parents[1]",
             "STATIC_ROOT = PROJECT / \"staticfiles\"",
             "SECRET_KEY = os.environ[\"SECRET_KEY\"]",
+            "\"django.request\": {\"handlers\": [\"error_log\"]}",
         ] {
             assert!(file.text.contains(line), "{line}\n{}", file.text);
         }
@@ -214,6 +231,16 @@ mod tests {
         let (_folder, served) = served("mysite.settings", &[("mysite/settings.py", complete)]);
         assert_eq!((served.module.as_str(), &served.file), ("mysite.settings", &None));
         assert_eq!(served.secret_variable.as_deref(), Some("DJANGO_KEY"));
+    }
+
+    #[test]
+    fn logging_of_ones_own_stays() {
+        for own in ["LOGGING = {'version': 1}\n", "LOGGING_CONFIG = None\n"] {
+            let text = format!("{START}{own}");
+            let (_folder, served) = served("mysite.settings", &[("mysite/settings.py", &text)]);
+            let file = served.file.unwrap();
+            assert!(!file.reasons.contains(&"LOGGING") && !file.text.contains("LOGGING"), "{}", file.text);
+        }
     }
 
     #[test]

@@ -64,13 +64,22 @@ pub(in crate::launch) async fn check(launch: &mut Launch<'_>, since: SystemTime)
         Health::RefusesAll => failed(format!(
             "{domain} answers every page with 400: add {domain:?} to ALLOWED_HOSTS in the settings that serve it"
         )),
-        Health::Failed(status) => {
-            let raised = raised_since(client, &domain, since).await;
-            let raised = raised.map_or_else(
-                || format!("\"pya logs {domain} error\" says why"),
-                |raised| format!("the error log says: {raised}"),
-            );
-            failed(format!("{domain} answers with {status}: {raised}"))
-        }
+        Health::Failed(status) => failed(match raised_since(client, &domain, site_url, "/", since).await {
+            Some(raised) => format!("{domain} answers with {status}: the error log says: {raised}"),
+            None => unexplained(launch, status),
+        }),
     }
+}
+
+/// An error of which the error log tells nothing, as Django's of settings that are not ours with `DEBUG` off.
+fn unexplained(launch: &Launch<'_>, status: u16) -> String {
+    let domain = launch.domain();
+    let logs = format!("\"pya logs {domain} error\"");
+    if status == 500 && launch.local.settings.is_some() {
+        return format!(
+            "{domain} answers with 500, and its error log does not say why: let LOGGING in the settings send \
+             \"django.request\" to the console and launch again, and {logs} will"
+        );
+    }
+    format!("{domain} answers with {status}, and its error log has no exception of it; {logs} may say more")
 }
