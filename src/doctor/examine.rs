@@ -26,17 +26,19 @@ pub async fn examine(examination: &Examination) -> Diagnosis {
 
 async fn examine_site(examination: &Examination, site: &Site) -> Vec<Finding> {
     let client = &examination.project.client;
-    let mut findings = site::examine(examination, site).await;
+    let (mut findings, names_settings) = site::examine(examination, site).await;
     findings.extend(virtualenv::examine(client, site).await);
     let (agent, answers, is_loaded) = site::examine_agent(examination, site).await;
     findings.push(agent);
-    let (found, inspected) = settings::examine(examination, site, answers).await;
-    findings.extend(found);
-    if let Some(inspected) = inspected {
-        findings.extend(served::examine(client, site, &inspected).await);
+    if names_settings || settings::has_any(examination).await {
+        let (found, inspected) = settings::examine(examination, site, answers).await;
+        findings.extend(found);
+        if let Some(inspected) = inspected {
+            findings.extend(served::examine(client, site, &inspected).await);
+        }
     }
-    findings.push(error_log::examine(client, &site.domain, is_loaded).await);
-    findings
     // What it raises is in the log then.
     findings.extend(page::examine(examination, site).await);
+    findings.push(error_log::examine(client, &site.domain, is_loaded).await);
+    findings
 }

@@ -4,7 +4,21 @@ use super::examination::Examination;
 use super::finding::{Check, Finding};
 use super::site::Site;
 use crate::deploy::{ExecutorChoice, ExecutorOptions, Inspection, inspect_settings};
+use crate::error::ErrorKind;
 use crate::host::InspectResult;
+
+/// Whether a project whose WSGI file names no settings has some: one that is not Django's has no `manage.py` either. Sends
+/// a request, unless the configuration tells.
+pub(super) async fn has_any(examination: &Examination) -> bool {
+    let project = &examination.project;
+    if examination.settings.is_some() || examination.manage.is_some() {
+        return true;
+    }
+    match project.client.list_dir(&project.remote_root).await {
+        Ok(entries) => entries.iter().any(|entry| entry.name == "manage.py"),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
+}
 
 /// Has the settings imported, and looks at those that decide whether visitors are served. Needs the agent.
 pub(super) async fn examine(

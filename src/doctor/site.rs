@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::examination::Examination;
 use super::finding::{Check, Finding};
+use crate::client::RemotePath;
 use crate::clock;
 use crate::deploy::expiry_day;
 use crate::error::ErrorKind;
@@ -69,8 +70,8 @@ pub(super) fn find(apps: &[Value], configured: Option<&str>) -> (Vec<Finding>, O
     (vec![finding], found.and_then(site))
 }
 
-/// Looks at the web app's record and at its WSGI file.
-pub(super) async fn examine(examination: &Examination, site: &Site) -> Vec<Finding> {
+/// Looks at the web app's record and at its WSGI file: also whether that names Django settings.
+pub(super) async fn examine(examination: &Examination, site: &Site) -> (Vec<Finding>, bool) {
     let domain = &site.domain;
     let mut findings = Vec::new();
     findings.push(if site.record["enabled"] == Value::Bool(false) {
@@ -80,8 +81,9 @@ pub(super) async fn examine(examination: &Examination, site: &Site) -> Vec<Findi
     });
     let now = examination.project.client.server_time().unwrap_or_else(clock::wall);
     findings.extend(expiry(site.field("expiry"), now));
-    findings.push(examine_wsgi(examination, domain).await);
-    findings
+    let (wsgi, names_settings) = examine_wsgi(examination, domain).await;
+    findings.push(wsgi);
+    (findings, names_settings)
 }
 
 fn expiry(text: &str, now: SystemTime) -> Option<Finding> {
@@ -98,25 +100,30 @@ fn expiry(text: &str, now: SystemTime) -> Option<Finding> {
     })
 }
 
-async fn examine_wsgi(examination: &Examination, domain: &str) -> Finding {
+async fn examine_wsgi(examination: &Examination, domain: &str) -> (Finding, bool) {
     let project = &examination.project;
+    let failed = |message: String, command: String| (Finding::error(Check::WsgiFile, message, command), false);
     let file = match wsgi_file(domain) {
         Ok(file) => file,
-        Err(error) => return Finding::error(Check::WsgiFile, error.chain(), "pya init"),
+        Err(error) => return failed(error.chain(), "pya init".to_owned()),
     };
     let text = match project.client.read_file_at_most(&file, MOST_BYTES).await {
         Ok(content) => String::from_utf8_lossy(&content).into_owned(),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Finding::error(Check::WsgiFile, format!("there is no {file}"), "pya launch");
+            return failed(format!("there is no {file}"), "pya launch".to_owned());
         }
-        Err(error) => return Finding::error(Check::WsgiFile, error.chain(), format!("pya cat {file}")),
+        Err(error) => return failed(error.chain(), format!("pya cat {file}")),
     };
     let code = WsgiCode::read(&text, file.as_str(), project.client.user());
+    (examine_code(examination, &file, &code), code.settings.is_some())
+}
+
+fn examine_code(examination: &Examination, file: &RemotePath, code: &WsgiCode) -> Finding {
     if code.is_placeholder {
         let message = format!("{file} is the one that says hello, so nothing of yours is served");
         return Finding::error(Check::WsgiFile, message, "pya launch");
     }
-    let root = project.remote_root.as_str();
+    let root = examination.project.remote_root.as_str();
     let is_in = |path: &String| path == root || path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
     if !code.path.is_empty() && !code.path.iter().any(is_in) {
         let message = format!("{file} imports from {}, not from {root}", first_few(code.path.iter().cloned()));
