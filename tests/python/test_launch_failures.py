@@ -269,6 +269,21 @@ def test_an_error_that_is_logged_nowhere_is_not_explained_by_the_log(pya, host, 
     assert (found["state"], "no exception of it: with DEBUG off" in found["message"]) == ("error", True)
 
 
+def test_a_function_that_makes_an_application_is_refused_before_anything_is_sent(pya, host, tmp_path):
+    maker = "import flask\n\n\ndef create_app(config=None):\n    return flask.Flask(__name__, 'Hello from Flask')\n"
+    root = write(tmp_path / "tutorial", {"flaskr/__init__.py": maker, "requirements.txt": "flask\n"} | PIN)
+    for options in ([], ["--wsgi", "flaskr:create_app"]):
+        said = pya("launch", root, "--yes", "--site-url", host.site_url, *options, code=2).stderr
+        assert 'write "from flaskr import create_app" and "app = create_app()" in wsgi.py' in said
+    assert host.requests == []
+    write(root, {"wsgi.py": "from flaskr import create_app\n\napp = create_app()\n"})
+    assert run(pya, host, root)[0]["ok"]
+    assert page(host) == (200, "Hello from Flask")
+    found = examine(host, root)
+    assert found["page"]["state"] == "ok"
+    assert found.keys().isdisjoint({"settings", "ALLOWED_HOSTS", "static files"}), found
+
+
 def test_settings_that_fail_are_quoted(pya, host, tmp_path):
     root = write(tmp_path / "blog", BLOG | PIN)
     (root / ".env").unlink()

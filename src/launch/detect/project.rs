@@ -179,13 +179,17 @@ fn kind_of(root: &Path, options: &DetectOptions) -> Result<(ProjectKind, String)
     match wsgi_app::find(root)? {
         Some(application) if application.is_wsgi => Ok((ProjectKind::Wsgi(application), String::new())),
         Some(application) => Ok((ProjectKind::Asgi(application), String::new())),
-        None => Err(Error::config(format!(
-            "no project was found in {}: there is no manage.py, and no application in app.py, wsgi.py, flask_app.py or \
-             main.py. Run this in the project's folder, or name the application ({} MODULE:NAME)",
-            root.display(),
-            Setting::Wsgi
-        ))),
+        None => Err(wsgi_app::factory(root, &subfolders(root)).unwrap_or_else(|| no_project(root))),
     }
+}
+
+fn no_project(root: &Path) -> Error {
+    Error::config(format!(
+        "no project was found in {}: there is no manage.py, and no application in app.py, wsgi.py, flask_app.py or \
+         main.py. Run this in the project's folder, or name the application ({} MODULE:NAME)",
+        root.display(),
+        Setting::Wsgi
+    ))
 }
 
 /// Where `manage.py` is, relative to the root: there, or one folder down.

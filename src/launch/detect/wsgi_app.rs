@@ -29,6 +29,9 @@ const FRAMEWORKS: [(&str, Option<&str>, bool); 12] = [
     ("Sanic", Some("sanic"), false),
 ];
 
+/// What functions that make an application are called.
+const FACTORIES: [&str; 3] = ["create_app", "make_app", "make_wsgi_app"];
+
 /// An application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
@@ -64,7 +67,11 @@ pub fn named(root: &Path, text: &str, is_wsgi: bool) -> Result<Application> {
         return Err(Error::config(format!("there is no module {module} in {}", root.display())));
     };
     let source = std::fs::read_to_string(&file).map_err(|source| Error::Local { path: file, source })?;
-    let found = applications(&statements(&source)).into_iter().find(|found| found.name == name);
+    let code = statements(&source);
+    if let Some(parameters) = function(&code, name).filter(|parameters| !parameters.serve(is_wsgi)) {
+        return Err(parameters.refused(module, name, is_wsgi));
+    }
+    let found = applications(&code).into_iter().find(|found| found.name == name);
     let framework = found.and_then(|found| found.framework);
     Ok(Application { module: module.to_owned(), name: name.to_owned(), framework, is_wsgi })
 }
@@ -100,6 +107,80 @@ pub fn find(root: &Path) -> Result<Option<Application>> {
             several[0].0.spelled()
         ))),
     }
+}
+
+/// Why a project without an application has none, if a module at the top of `root`, or one of these packages, has a function
+/// that makes one, as Flask's own tutorial does.
+pub fn factory(root: &Path, packages: &[String]) -> Option<Error> {
+    let modules = FILES.into_iter().chain(packages.iter().map(String::as_str)).filter(|module| is_name(module));
+    modules.into_iter().find_map(|module| {
+        let source = std::fs::read_to_string(super::settings::module_file(root, module)?).ok()?;
+        let code = statements(&source);
+        FACTORIES.into_iter().find_map(|name| Some(function(&code, name)?.refused(module, name, true)))
+    })
+}
+
+/// The parameters of the function of that name, if the module has one; what decorates it may make an application of it.
+fn function(code: &[Statement], name: &str) -> Option<Parameters> {
+    let own: Vec<&Statement> = code.iter().filter(|statement| statement.indent == 0).collect();
+    let is_bound = |statement: &Statement| {
+        statement.definition().is_some_and(|(bound, _)| bound == name)
+            || statement.assignment().is_some_and(|(bound, _)| bound == name)
+            || statement.imports().is_some_and(|(_, names)| names.iter().any(|(_, bound)| *bound == name))
+    };
+    let at = own.iter().rposition(|statement| is_bound(statement))?;
+    let is_decorated = at > 0 && own[at - 1].text.starts_with('@');
+    own[at].definition().filter(|_| !is_decorated).map(|(_, parameters)| Parameters::read(parameters))
+}
+
+/// What a function can be called with by position.
+struct Parameters {
+    required: usize,
+    /// With those that have a default.
+    most: usize,
+}
+
+impl Parameters {
+    fn read(text: &str) -> Self {
+        let mut found = Self { required: 0, most: 0 };
+        for parameter in at_top_level(text).into_iter().filter(|parameter| !matches!(*parameter, "" | "/")) {
+            if let Some(rest) = parameter.strip_prefix('*') {
+                if !rest.is_empty() && !rest.starts_with('*') {
+                    found.most = usize::MAX;
+                }
+                break;
+            }
+            found.most += 1;
+            found.required += usize::from(!parameter.contains('='));
+        }
+        found
+    }
+
+    /// Whether a server can call it as an application. Of those for ASGI only what takes no argument is certain.
+    fn serve(&self, is_wsgi: bool) -> bool {
+        let is_any = self.most == usize::MAX;
+        if is_wsgi { self.required == 2 || (is_any && self.required < 2) } else { self.required > 0 || is_any }
+    }
+
+    fn refused(&self, module: &str, name: &str, is_wsgi: bool) -> Error {
+        let (file, setting) = if is_wsgi { ("wsgi", Setting::Wsgi) } else { ("asgi", Setting::Asgi) };
+        let call = if self.required == 0 { format!("app = {name}()") } else { format!("app = {name}(…)") };
+        let import = if module == file { String::new() } else { format!("\"from {module} import {name}\" and ") };
+        Error::config(format!(
+            "{name} in {module} makes an application, and is none: write {import}\"{call}\" in {file}.py, and name that ({setting} \
+             {file}:app)"
+        ))
+    }
+}
+
+/// The parts between commas that are in no brackets.
+fn at_top_level(text: &str) -> Vec<&str> {
+    let mut depth = 0_i32;
+    let parts = text.split(|c: char| {
+        depth += i32::from(matches!(c, '(' | '[' | '{')) - i32::from(matches!(c, ')' | ']' | '}'));
+        c == ',' && depth == 0
+    });
+    parts.map(str::trim).collect()
 }
 
 /// The one that serves: `application` is what servers ask for, and `app` what tutorials write.
@@ -196,6 +277,52 @@ mod tests {
         assert_eq!(spelled(&[app, ("wsgi.py", "from app import app as application\n")]), "wsgi:application");
         let error = found(&[app, ("main.py", "app = Flask(__name__)\n")]).unwrap_err().to_string();
         assert!(error.contains("app:app, main:app") && error.contains("wsgi="), "{error}");
+    }
+
+    #[test]
+    fn a_function_that_makes_an_application_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("flaskr")).unwrap();
+        let say = |text: &str, is_wsgi: bool| {
+            std::fs::write(folder.path().join("flaskr/__init__.py"), text).unwrap();
+            named(folder.path(), "flaskr:f", is_wsgi).err().map(|error| error.to_string())
+        };
+        for maker in
+            ["", "config=None", "config: dict[str, int] | None = None, /", "config, test=False", "*, config=(1, 2)"]
+        {
+            assert!(say(&format!("def f({maker}):\n    return Flask('x')\n"), true).is_some(), "{maker}");
+        }
+        for serving in ["environ, start_response", "environ, start_response, more=None", "*args", "self, *args"] {
+            assert_eq!(say(&format!("def f({serving}):\n    pass\n"), true), None, "{serving}");
+        }
+        for other in ["@responder\ndef f(request):\n    pass\n", "def f(): pass\nf = f()\n", "async def f(): pass\n"] {
+            assert_eq!(say(other, true), None, "{other}");
+        }
+        assert_eq!(say("def f(scope):\n    pass\n", false), None);
+        let said = say("def f():\n    pass\n", false).unwrap();
+        assert!(said.contains("\"from flaskr import f\" and \"app = f()\" in asgi.py"), "{said}");
+        assert!(say("def f(config):\n    pass\n", true).unwrap().contains("app = f(…)"));
+    }
+
+    #[test]
+    fn a_project_that_only_makes_its_application_is_told_what_to_write() {
+        let maker = "def create_app(test_config=None):\n    return Flask(__name__)\n";
+        let folder = tempfile::tempdir().unwrap();
+        let packages = ["flaskr".to_owned(), "tests".to_owned()];
+        assert!(factory(folder.path(), &packages).is_none());
+        std::fs::create_dir(folder.path().join("flaskr")).unwrap();
+        for (file, module) in [("flaskr/__init__.py", "flaskr"), ("app.py", "app")] {
+            std::fs::write(folder.path().join(file), maker).unwrap();
+            let said = factory(folder.path(), &packages).unwrap().to_string();
+            assert!(
+                said.contains(&format!("\"from {module} import create_app\" and \"app = create_app()\"")),
+                "{said}"
+            );
+        }
+        std::fs::remove_file(folder.path().join("app.py")).unwrap();
+        std::fs::write(folder.path().join("wsgi.py"), maker).unwrap();
+        let said = factory(folder.path(), &packages).unwrap().to_string();
+        assert!(said.contains("write \"app = create_app()\" in wsgi.py"), "{said}");
     }
 
     #[test]
