@@ -232,7 +232,8 @@ class InstalledRequirements(TypedDict):
 class InspectedSettings(TypedDict):
     """The Django settings that decide how a project is served; ``settings`` is their module, ``django`` the version.
 
-    ``engines`` are those of ``DATABASES``, ``relative_databases`` the relative paths of those that are files. Of ``SECRET_KEY`` it says only whether there is one.
+    ``engines`` are those of ``DATABASES``, ``relative_databases`` the relative paths of those that are files. Of
+    ``SECRET_KEY`` it says only whether there is one.
     """
 
     settings: str
