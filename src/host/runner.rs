@@ -67,13 +67,14 @@ static MEMBERS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
 
 static ARCHIVE: LazyLock<Bytes> = LazyLock::new(|| zip(&MEMBERS).into());
 
-/// A source without comments and docstrings, which would be a quarter of the archive. Lines keep their numbers, so that a
-/// traceback from the host leads to the source here.
+/// A source without comments and docstrings, which would be a quarter of the archive, and indented by one space a level.
+/// Lines keep their numbers, so that a traceback from the host leads to the source here.
 fn code(text: &str) -> String {
     const QUOTES: &str = "\"\"\"";
+    const INDENT: usize = 4;
     let mut is_inside = false;
     let line = |line: &str| {
-        let (content, indent) = (line.trim(), line.len() - line.trim_start().len());
+        let (content, indent) = (line.trim(), (line.len() - line.trim_start().len()) / INDENT);
         if is_inside {
             is_inside = !content.ends_with(QUOTES);
             String::new()
@@ -84,7 +85,7 @@ fn code(text: &str) -> String {
             // It may be all that a class has.
             format!("{}\"\"", &line[..indent])
         } else {
-            line.to_owned()
+            format!("{}{}", &line[..indent], line.trim_start())
         }
     };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
@@ -189,8 +190,8 @@ mod tests {
 
     #[test]
     fn comments_and_docstrings_are_not_packed_and_lines_keep_their_numbers() {
-        let source = "\"\"\"Module.\n\nMore.\n\"\"\"\nclass A:\n    \"\"\"Nothing else.\"\"\"\n    # why\n    b = \"#\"  # how\n";
-        assert_eq!(code(source), "\"\"\n\n\n\nclass A:\n    \"\"\n\n    b = \"#\"  # how\n");
+        let source = "\"\"\"Module.\n\nMore.\n\"\"\"\nclass A:\n    \"\"\"Nothing else.\"\"\"\n    # why\n    b = \"#\"  # how\n    def c():\n        pass\n";
+        assert_eq!(code(source), "\"\"\n\n\n\nclass A:\n \"\"\n\n b = \"#\"  # how\n def c():\n  pass\n");
     }
 
     #[test]
