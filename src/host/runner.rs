@@ -72,12 +72,15 @@ static ARCHIVE: LazyLock<Bytes> = LazyLock::new(|| zip(&MEMBERS).into());
 fn code(text: &str) -> String {
     const QUOTES: &str = "\"\"\"";
     const INDENT: usize = 4;
-    let mut is_inside = false;
+    let (mut is_inside, mut is_text) = (false, false);
     let line = |line: &str| {
         let (content, indent) = (line.trim(), (line.len() - line.trim_start().len()) / INDENT);
         if is_inside {
             is_inside = !content.ends_with(QUOTES);
             String::new()
+        } else if is_text {
+            is_text = !content.contains(QUOTES);
+            line.to_owned()
         } else if content.starts_with('#') {
             String::new()
         } else if let Some(rest) = content.strip_prefix(QUOTES) {
@@ -85,6 +88,7 @@ fn code(text: &str) -> String {
             // It may be all that a class has.
             format!("{}\"\"", &line[..indent])
         } else {
+            is_text = content.contains(QUOTES);
             format!("{}{}", &line[..indent], line.trim_start())
         }
     };
@@ -190,8 +194,11 @@ mod tests {
 
     #[test]
     fn comments_and_docstrings_are_not_packed_and_lines_keep_their_numbers() {
-        let source = "\"\"\"Module.\n\nMore.\n\"\"\"\nclass A:\n    \"\"\"Nothing else.\"\"\"\n    # why\n    b = \"#\"  # how\n    def c():\n        pass\n";
-        assert_eq!(code(source), "\"\"\n\n\n\nclass A:\n \"\"\n\n b = \"#\"  # how\n def c():\n  pass\n");
+        let source = "\"\"\"Module.\n\nMore.\n\"\"\"\nclass A:\n    \"\"\"Nothing else.\"\"\"\n    # why\n    b = \"#\"  # how\n    def c():\n        x = \"\"\"\n    y\"\"\"\n";
+        assert_eq!(
+            code(source),
+            "\"\"\n\n\n\nclass A:\n \"\"\n\n b = \"#\"  # how\n def c():\n  x = \"\"\"\n    y\"\"\"\n"
+        );
     }
 
     #[test]

@@ -46,7 +46,10 @@ class Typed(test_client.Account):
         stdin = None
         for parameter in signature.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
-                words += [self.field(*item) for item in bound.get(parameter.name, {}).items()]
+                fields = bound.get(parameter.name, {})
+                words += [self.field(*item) for item in fields.items()]
+                passwords = [value.encode() for name, value in fields.items() if name.endswith("password")]
+                stdin = passwords[0] if passwords else stdin
             elif parameter.name not in bound:
                 continue
             elif parameter.name == "content":
@@ -64,6 +67,8 @@ class Typed(test_client.Account):
 
     @staticmethod
     def field(name, value):
+        if name.endswith("password"):
+            return f"{name}=-"
         return f"{name}={value}" if isinstance(value, str) else f"{name}:={json.dumps(value)}"
 
     def answer(self, name, words, stdin):
@@ -107,6 +112,7 @@ def test_lists_are_tables_for_people(pya):
         (["tasks", "create", "true", "soon"], 2, "invalid value 'soon'"),
         (["always-on", "create", "x", "--enabled", "perhaps"], 2, "invalid value 'perhaps'"),
         (["always-on", "update", "1", "nonsense"], 2, "NAME=TEXT"),
+        (["webapps", "update", "x.y", "password_protection_password=s3cret"], 2, "password_protection_password=- and"),
         (["webapps", "get", "no domain"], 2, "is not a domain"),
         (["webapps", "get", "none.example.com"], 5, "404"),
         (["files", "delete", "/home"], 2, "the account depends on it"),

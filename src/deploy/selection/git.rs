@@ -571,6 +571,7 @@ fn refused(words: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(unix)]
     use crate::platform::canonical;
 
     #[test]
@@ -594,6 +595,8 @@ mod tests {
         assert_eq!(mode(b"? 100755"), Some(Mode::File));
     }
 
+    // Where the core's tests run for Windows, there is no git.
+    #[cfg(unix)]
     #[test]
     fn a_repository_that_somebody_committed_starts_nothing() {
         let folder = tempfile::tempdir().unwrap();
