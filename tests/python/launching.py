@@ -24,8 +24,8 @@ def run(pya, host, root, *options, code=0):
     return report, [(request.method, request.path) for request in host.requests[before:]]
 
 
-def page(host, path="/") -> tuple[int, str]:
-    domain = f"{host.user.lower()}.pythonanywhere.com"
+def page(host, path="/", domain=None) -> tuple[int, str]:
+    domain = domain or f"{host.user.lower()}.pythonanywhere.com"
     request = urllib.request.Request(host.site_url + path, headers={"Host": domain})
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:

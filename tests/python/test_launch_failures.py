@@ -393,7 +393,7 @@ def test_a_password_before_the_site_and_a_domain_of_the_eu_system_are_no_obstacl
     assert report["ok"]
     assert "s3cret" not in str(report)
     assert client.webapps.get(domain)["password_protection_enabled"] is True
-    assert page(host)[0] == 401
+    assert page(host, domain=domain)[0] == 401
     assert (Path(host.root) / f"var/www/{domain.replace('.', '_')}_wsgi.py").exists()
     _, requests = run(pya, host, root, "--domain", domain)
     assert count_writes(requests) == 0
