@@ -55,10 +55,7 @@ pub async fn deploy<R: Remote>(
     let spared = if options.delete_unmanaged {
         match spare_live_data(&remote, diff, &options.include).await {
             Ok(spared) => Some(spared),
-            Err(error) => {
-                recorder.lock().stopped = Some(error.chain());
-                return Ok(recorder.close());
-            }
+            Err(error) => return Ok(stopped(recorder, &error)),
         }
     } else {
         None
@@ -75,10 +72,7 @@ pub async fn deploy<R: Remote>(
         Ok(strategy) => strategy,
         // Local mistakes are the caller's; what the service says belongs into the report.
         Err(error) if error.kind() == ErrorKind::Config => return Err(error),
-        Err(error) => {
-            recorder.lock().stopped = Some(error.chain());
-            return Ok(recorder.close());
-        }
+        Err(error) => return Ok(stopped(recorder, &error)),
     };
     if strategy.in_bulk {
         work.copy_on_host();
@@ -112,6 +106,12 @@ pub async fn deploy<R: Remote>(
     let outcome = Box::pin(run.run()).await;
     run.conclude(outcome).await;
     Ok(recorder.close())
+}
+
+/// The report of a deploy that did not begin.
+fn stopped(recorder: &Recorder, error: &Error) -> DeployReport {
+    recorder.lock().stopped = Some(error.chain());
+    recorder.close()
 }
 
 fn planned(strategy: &Strategy, work: &ResolvedPlan) -> ProgressEvent {

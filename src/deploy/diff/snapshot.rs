@@ -71,38 +71,30 @@ pub async fn diff_by_site<R: Remote>(
     let mut known = state.knowledge(remote.server_time());
     known.look_for_deleted(remote, &project.remote_root).await?;
     let is_asked = mode.is_some();
-    let mode = match (mode, &state.manifest) {
-        (Some(mode), _) => mode,
-        (None, Some(_)) => Compare::Manifest,
-        (None, None) => Compare::Names,
-    };
+    let mode = mode.unwrap_or(if state.manifest.is_some() { Compare::Manifest } else { Compare::Names });
     let tree = match mode {
         Compare::Manifest => None,
         _ if state.is_new => Some(RemoteTree::default()),
         _ => Some(list_tree(remote, &project.remote_root, &mut filter, skipper).await?),
     };
-    let digests = match (&tree, mode) {
-        (Some(tree), Compare::Content) => download_digests(project, &selection, tree).await?,
+    let digests = match &tree {
+        Some(tree) if mode == Compare::Content => download_digests(project, &selection, tree).await?,
         _ => BTreeMap::new(),
     };
 
     let candidates = filter.selects(gone(&selection, &known.ours), skipper).await?;
     let Missing { ours: gone, protected: protected_gone, left } =
         Missing::of(candidates, &known.ours, &filter, options);
-    let seen = match (&tree, mode) {
-        (Some(tree), Compare::Content) => Seen::Content(tree, &digests),
-        (Some(tree), _) if is_asked => Seen::Names(tree),
-        (Some(tree), _) => Seen::NamesAndNotes(tree),
-        (None, _) => Seen::Manifest,
+    let seen = match &tree {
+        Some(tree) if mode == Compare::Content => Seen::Content(tree, &digests),
+        Some(tree) if is_asked => Seen::Names(tree),
+        Some(tree) => Seen::NamesAndNotes(tree),
+        None => Seen::Manifest,
     };
     let mut differences = compare(&selection.files, &known.ours, &gone, &seen);
     keep_protected(&mut differences, &filter);
-    let unmanaged = match &tree {
-        Some(tree) => unmanaged(tree, &selection, &known, &mut filter, skipper).await?,
-        None => Vec::new(),
-    };
+    let unmanaged = unmanaged(tree.as_ref(), &selection, &known, &mut filter, skipper).await?;
     let mut warnings = warnings(&selection, &state, &known, &folder, remote)?;
-    let running = state.running(remote.server_time());
     warnings.extend(left_warning(&left));
     Ok(assemble(Parts {
         project,
@@ -110,12 +102,12 @@ pub async fn diff_by_site<R: Remote>(
         selection,
         history: state.written_history().to_vec(),
         told: state.told(remote.server_time()),
+        running: state.running(remote.server_time()),
         generation: state.generation(),
         kept: state.manifest.as_ref().and_then(|manifest| manifest.kept.clone()),
         deploy: state.manifest.map(|manifest| manifest.deploy),
         generations: state.generations,
         intents: state.intents,
-        running,
         unreadable: state.unreadable,
         set_aside: state.set_aside.into_keys().collect(),
         works: state.works,
@@ -339,12 +331,13 @@ fn keep_protected(differences: &mut Differences, filter: &Filter) {
 }
 
 async fn unmanaged(
-    tree: &RemoteTree,
+    tree: Option<&RemoteTree>,
     selection: &Selection,
     known: &KnownFiles,
     filter: &mut Filter,
     skipper: &impl Skipper,
 ) -> Result<Vec<String>> {
+    let Some(tree) = tree else { return Ok(Vec::new()) };
     let strange = tree.files.iter().filter(|path| {
         let is_local = selection.files.contains_key(*path) || selection.protected.contains_key(*path);
         !is_local && !known.ours.contains_key(*path)

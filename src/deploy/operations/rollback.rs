@@ -4,6 +4,7 @@
 //! meanwhile, and writes a new manifest. Files come back, the database does not: what a migration did stays done.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -196,10 +197,7 @@ pub async fn rollback<F: Future<Output = Result<()>>>(
     let folder = StateFolder::of(client.user(), root)?;
     executors.check()?;
     reload.iter().try_for_each(|domain| checked_domain(domain).map(drop))?;
-    let is_id = |target: &str| target.len() == 16 && target.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if let Some(target) = target.filter(|target| !is_id(target)) {
-        return Err(Error::config(format!("{target:?} is not a deploy: \"pya history\" lists them")));
-    }
+    target.map_or(Ok(()), check_id)?;
     let lane = executors.lane(client);
     let lane = lane.as_ref();
     let (mut state, _) = folder.read_by(client, lane).await?;
@@ -228,14 +226,7 @@ pub async fn rollback<F: Future<Output = Result<()>>>(
     let executor = executors.for_job(client, "nothing can put files back on the host").await?;
     let job_folder = JobFolder::new(client, folder.path());
     let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
-    let mut intent = Intent::new(client.server_time());
-    intent.history = state.told(client.server_time());
-    for other in &state.intents {
-        intent.pending.extend(other.pending.iter().chain(other.done.keys()).cloned());
-        intent.deletes.extend(other.deletes.iter().cloned());
-        intent.reload.extend(other.reload.iter().cloned());
-        intent.takes_over.insert(other.id.clone());
-    }
+    let mut intent = intent_after(&state, client.server_time());
     let mut warnings = Vec::from_iter(index.unsettled(&intent));
     intent.pending.extend(index.files.into_keys().chain(index.added.into_keys()).chain(index.deleted.into_keys()));
     intent.reload.extend(reload.iter().cloned());
@@ -261,6 +252,26 @@ pub async fn rollback<F: Future<Output = Result<()>>>(
     }
     lease.remove().await?;
     Ok(report)
+}
+
+fn check_id(target: &str) -> Result<()> {
+    if target.len() == 16 && target.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    Err(Error::config(format!("{target:?} is not a deploy: \"pya history\" lists them")))
+}
+
+/// An intent that takes over what those that are there left to do.
+fn intent_after(state: &OnHost, now: Option<SystemTime>) -> Intent {
+    let mut intent = Intent::new(now);
+    intent.history = state.told(now);
+    for other in &state.intents {
+        intent.pending.extend(other.pending.iter().chain(other.done.keys()).cloned());
+        intent.deletes.extend(other.deletes.iter().cloned());
+        intent.reload.extend(other.reload.iter().cloned());
+        intent.takes_over.insert(other.id.clone());
+    }
+    intent
 }
 
 /// What to know of files that were other than the deploy left them when the rollback `id` put the old ones back.

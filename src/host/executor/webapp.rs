@@ -64,34 +64,21 @@ pub(super) async fn run_steps(
     loop {
         let time = agent.site.time();
         let lost = match agent.site.ask(&agent.key, job.operation.name(), body.as_bytes()).await {
-            Ok(Answer::Taken(said)) => {
-                let receipt = match said.and_then(|said| signed_receipt(&said, job)) {
-                    Some(receipt) => Ok(Some(receipt)),
-                    None => job_folder.receipt(job).await,
-                };
-                match receipt {
-                    Ok(Some(receipt)) if receipt.is_over() => return Ok(receipt),
-                    Ok(Some(receipt)) if receipt.steps > steps => {
-                        (steps, lost_since, pause) = (receipt.steps, None, PAUSE);
-                        None
-                    }
-                    // An earlier request is still working on it.
-                    Ok(receipt) if receipt.is_some() || lost_since.is_some() => {
-                        clock::sleep(POLL).await;
-                        None
-                    }
-                    Ok(_) if is_overtaken(job_folder, job).await? => {
-                        return Err(Error::held("another deploy has taken over: this one was not carried out"));
-                    }
-                    Ok(_) => {
-                        return Err(Error::job(
-                            "the agent accepted the job but wrote no receipt: see the web app's error log",
-                        ));
-                    }
-                    Err(error) if error.may_pass() => Some(error),
-                    Err(error) => return Err(error),
+            Ok(Answer::Taken(said)) => match receipt_of(said.as_ref(), job_folder, job).await {
+                Ok(Some(receipt)) if receipt.is_over() => return Ok(receipt),
+                Ok(Some(receipt)) if receipt.steps > steps => {
+                    (steps, lost_since, pause) = (receipt.steps, None, PAUSE);
+                    None
                 }
-            }
+                // An earlier request is still working on it.
+                Ok(receipt) if receipt.is_some() || lost_since.is_some() => {
+                    clock::sleep(POLL).await;
+                    None
+                }
+                Ok(_) => return Err(without_receipt(job_folder, job).await?),
+                Err(error) if error.may_pass() => Some(error),
+                Err(error) => return Err(error),
+            },
             Ok(Answer::Refused) => return Err(does_not_arrive(agent)),
             Ok(answer @ Answer::Other(status)) if answer.is_from_gateway() => Some(does_not_answer(agent, status)),
             Ok(Answer::Other(status)) if !may_reload && has_begun(job_folder, job).await? => {
@@ -130,6 +117,22 @@ pub(super) async fn run_steps(
             return Err(no_receipt(job, limit));
         }
     }
+}
+
+/// The receipt of a job that the agent took: the one that it signed, else the one in the job's folder.
+async fn receipt_of(said: Option<&Value>, job_folder: &JobFolder, job: &Job) -> Result<Option<Receipt>> {
+    match said.and_then(|said| signed_receipt(said, job)) {
+        Some(receipt) => Ok(Some(receipt)),
+        None => job_folder.receipt(job).await,
+    }
+}
+
+/// Why the agent took a job and wrote no receipt.
+async fn without_receipt(job_folder: &JobFolder, job: &Job) -> Result<Error> {
+    if is_overtaken(job_folder, job).await? {
+        return Ok(Error::held("another deploy has taken over: this one was not carried out"));
+    }
+    Ok(Error::job("the agent accepted the job but wrote no receipt: see the web app's error log"))
 }
 
 /// Whether a change was refused, without a receipt, because another deploy is the current one.
