@@ -262,6 +262,11 @@ impl Error {
         Self::Job { message: message.into() }
     }
 
+    /// A temporary file or folder, which is made where the system wants them, cannot be used.
+    pub(crate) fn temporary(source: std::io::Error) -> Self {
+        Self::Local { path: std::env::temp_dir(), source }
+    }
+
     /// The class of this error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -99,10 +99,10 @@ impl Bundle {
         plan: impl FnOnce(&[Packed]) -> Result<Option<Vec<u8>>>,
         part_size: u64,
     ) -> Result<Self> {
-        let folder = temporary_folder("pya-bundle-").map_err(temporary)?;
+        let folder = temporary_folder("pya-bundle-").map_err(Error::temporary)?;
         let mut parts = Parts::new(name, folder.path(), part_size);
         let pool = rayon::ThreadPoolBuilder::new().thread_name(|_| "pya-pack".to_owned()).build();
-        let pool = pool.map_err(|error| temporary(io::Error::other(error)))?;
+        let pool = pool.map_err(|error| Error::temporary(io::Error::other(error)))?;
         let mut packed = Vec::with_capacity(items.len());
         for batch in split(items, BATCH) {
             let groups: Vec<&[Item]> = split(batch, GROUP).collect();
@@ -110,18 +110,18 @@ impl Bundle {
                 pool.install(|| groups.into_par_iter().map(|group| pack_group(group, read)).collect());
             for group in members {
                 let group = group?;
-                parts.write(&group.compressed).map_err(temporary)?;
+                parts.write(&group.compressed).map_err(Error::temporary)?;
                 packed.extend(group.packed);
             }
         }
         let bytes = packed.iter().map(|file| file.size).sum();
         let mut archive = tar::Builder::new(Vec::new());
         if let Some(plan) = plan(&packed)? {
-            append(&mut archive, "plan.json", &plan).map_err(temporary)?;
+            append(&mut archive, "plan.json", &plan).map_err(Error::temporary)?;
         }
-        let end = archive.into_inner().map_err(temporary)?;
-        parts.write(&compress(&end).map_err(temporary)?).map_err(temporary)?;
-        Ok(Self { parts: parts.end().map_err(temporary)?, folder, bytes })
+        let end = archive.into_inner().map_err(Error::temporary)?;
+        parts.write(&compress(&end).map_err(Error::temporary)?).map_err(Error::temporary)?;
+        Ok(Self { parts: parts.end().map_err(Error::temporary)?, folder, bytes })
     }
 
     /// Where a part is on this machine.
@@ -163,10 +163,10 @@ fn pack_group(items: &[Item], read: Reader<'_>) -> Result<Group> {
         append(&mut archive, &format!("files/{}", item.path), &content).map_err(local)?;
         packed.push(Packed { sha256: sha256(&content), size: content.len() as u64 });
     }
-    let mut members = archive.into_inner().map_err(temporary)?;
+    let mut members = archive.into_inner().map_err(Error::temporary)?;
     // Without the end mark of an archive, since more members follow.
     members.truncate(members.len() - 1024);
-    Ok(Group { packed, compressed: compress(&members).map_err(temporary)? })
+    Ok(Group { packed, compressed: compress(&members).map_err(Error::temporary)? })
 }
 
 fn append(archive: &mut tar::Builder<Vec<u8>>, name: &str, content: &[u8]) -> io::Result<()> {
@@ -232,10 +232,6 @@ impl<'a> Parts<'a> {
         }
         Ok(self.ended)
     }
-}
-
-fn temporary(source: io::Error) -> Error {
-    Error::Local { path: std::env::temp_dir(), source }
 }
 
 #[cfg(test)]

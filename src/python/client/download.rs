@@ -15,10 +15,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use tempfile::NamedTempFile;
 
-use super::upload::{is_text, local_path, temporary_failure};
+use super::upload::{is_text, local_path};
 use crate::blocking::blocking;
 use crate::client::{Client, RemotePath};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::python::runtime::CallerThread;
 
 /// How much is written at once.
@@ -63,17 +63,17 @@ async fn into_file(core: &Client, path: &RemotePath, file: Arc<Py<PyAny>>, calle
     let target = Arc::clone(&file);
     // A file that is closed, or not for writing, says so before anything is asked of the service.
     caller.call(move |py| write_all(target.bind(py), &Bytes::new())).await?;
-    let copy = blocking(|| NamedTempFile::new().map_err(temporary_failure)).await?.into_temp_path();
+    let copy = blocking(|| NamedTempFile::new().map_err(Error::temporary)).await?.into_temp_path();
     let length = core.download(path, &copy).await?;
     let mut arrived = blocking({
         let path = copy.to_path_buf();
-        move || File::open(path).map_err(temporary_failure)
+        move || File::open(path).map_err(Error::temporary)
     })
     .await?;
     loop {
         let (rest, piece) = blocking(move || {
             let mut piece = Vec::with_capacity(PIECE);
-            (&mut arrived).take(PIECE as u64).read_to_end(&mut piece).map_err(temporary_failure)?;
+            (&mut arrived).take(PIECE as u64).read_to_end(&mut piece).map_err(Error::temporary)?;
             Ok((arrived, Bytes::from(piece)))
         })
         .await?;

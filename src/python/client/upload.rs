@@ -106,11 +106,6 @@ pub(super) fn is_text(file: &Bound<'_, PyAny>) -> PyResult<bool> {
     file.is_instance(&py.import(intern!(py, "io"))?.getattr(intern!(py, "TextIOBase"))?)
 }
 
-/// The error of a temporary file, which is made where the system wants them.
-pub(super) fn temporary_failure(source: std::io::Error) -> Error {
-    Error::Local { path: std::env::temp_dir(), source }
-}
-
 /// A binary file object.
 #[derive(Clone)]
 pub(super) struct PythonFile(Arc<Py<PyAny>>);
@@ -150,11 +145,11 @@ impl PythonFile {
 
     /// Copies what a stream has to a temporary file.
     async fn copy(&self, caller: &CallerThread, begun: Bytes) -> Result<TempPath> {
-        let (mut copy, path) = blocking(|| NamedTempFile::new().map_err(temporary_failure)).await?.into_parts();
+        let (mut copy, path) = blocking(|| NamedTempFile::new().map_err(Error::temporary)).await?.into_parts();
         let mut piece = begun;
         loop {
             copy = blocking(move || {
-                std::io::Write::write_all(&mut copy, &piece).map_err(temporary_failure)?;
+                std::io::Write::write_all(&mut copy, &piece).map_err(Error::temporary)?;
                 Ok(copy)
             })
             .await?;

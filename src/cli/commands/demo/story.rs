@@ -31,7 +31,7 @@ struct Story<'a> {
 
 pub async fn run(args: &Demo, context: &Context) -> Result<Exit> {
     let installed = Installed::of(&context.python).await?;
-    let folder = temporary_folder("pya-demo-").map_err(|source| Error::Local { path: std::env::temp_dir(), source })?;
+    let folder = temporary_folder("pya-demo-").map_err(Error::temporary)?;
     let mut story = Story::begin(&installed, context, &folder).await?;
     let told = story.tell().await;
     if args.keep {

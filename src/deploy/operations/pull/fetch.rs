@@ -170,7 +170,7 @@ async fn pack_and_fetch(
     let packed: Packed = serde_json::from_value(receipt.result)
         .map_err(|error| Error::job(format!("the host's description of its archive cannot be read: {error}")))?;
     let packed = packed.check(options.max_size)?;
-    let folder = temporary_folder("pya-pull-").map_err(|source| Error::Local { path: std::env::temp_dir(), source })?;
+    let folder = temporary_folder("pya-pull-").map_err(Error::temporary)?;
     let mut files = Vec::with_capacity(packed.parts.len());
     for (number, part) in packed.parts.iter().enumerate() {
         let file = folder.path().join(format!("{number:03}"));
