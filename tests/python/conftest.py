@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,14 @@ def host(unlimited: None) -> Iterator[Emulator]:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What pip installs in an emulated account without the network: Django and a small Flask."""
     return make_wheels(tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture(scope="session")
+def virtualenv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtualenv as a launch makes it, to be copied: to make it takes most of the time of a launch."""
+    made = tmp_path_factory.mktemp("virtualenv") / "made"
+    subprocess.run([sys.executable, "-I", "-m", "venv", made], check=True)
+    return made
 
 
 @pytest.fixture

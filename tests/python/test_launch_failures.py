@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -24,8 +25,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
-def host(wheels):
+def host(wheels, virtualenv):
+    """An account where the virtualenvs of the projects below are there."""
     with Emulator(python=sys.executable, package_index=wheels, rate_limit=None) as emulator:
+        for name in ("site", "blog"):
+            copy = home_of(emulator) / ".virtualenvs" / name
+            # Linked, as what pip changes it replaces.
+            shutil.copytree(virtualenv, copy, symlinks=True, copy_function=os.link)
         yield emulator
 
 
@@ -347,6 +353,7 @@ def test_a_full_disk_stops_it_at_any_step_and_with_more_room_it_goes_on(wheels, 
 
 def test_a_virtualenv_of_somebody_else_is_left_alone(pya, host, root):
     folder = home_of(host) / ".virtualenvs"
+    shutil.rmtree(folder / "site")
     foreign = write(folder / "site", {"pyvenv.cfg": "home = /usr/bin\nversion = 3.5.1\n", "mine.txt": "precious"})
     report, _ = run(pya, host, root, code=2)
     assert report["failed_step"] == "virtualenv"
