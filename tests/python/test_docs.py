@@ -213,7 +213,7 @@ def inventory(tmp_path_factory):
         site = tmp_path_factory.mktemp("site")
         flags = ["--quiet", "--builder", "html", "--fail-on-warning", "--keep-going", "--nitpicky"]
         command = [sys.executable, "-m", "sphinx", *flags, "docs", site]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     content = (site / "objects.inv").read_bytes()
     lines = zlib.decompress(content.split(b"zlib.\n", 1)[1]).decode().splitlines()
