@@ -126,8 +126,15 @@ pub(crate) async fn delete_if_there<R: Remote>(remote: &R, path: &RemotePath) ->
 /// Lists a folder; `None` if there is none.
 pub(crate) async fn list_if_there<R: Remote>(remote: &R, path: &RemotePath) -> Result<Option<Vec<Entry>>> {
     match remote.list(path).await {
-        Ok(entries) => Ok(Some(entries)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+        listed => listed.map(Some),
+    }
+}
+
+/// Lists a folder; nothing is in one that is gone, or where a file is by now.
+pub(crate) async fn list_if_folder<R: Remote>(remote: &R, path: &RemotePath) -> Result<Vec<Entry>> {
+    match list_if_there(remote, path).await {
+        Err(error) if error.kind() == ErrorKind::WrongType => Ok(Vec::new()),
+        listed => listed.map(Option::unwrap_or_default),
     }
 }

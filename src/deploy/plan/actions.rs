@@ -49,6 +49,14 @@ pub enum Action {
     RemoveIntent,
 }
 
+impl Action {
+    /// Whether it is about deploys that were cut off.
+    pub(crate) fn is_about_leftovers(&self) -> bool {
+        use Action::{ListWork, ReadLeftover, RemoveLeftover, RemoveWork};
+        matches!(self, ReadLeftover { .. } | RemoveLeftover { .. } | ListWork { .. } | RemoveWork { .. })
+    }
+}
+
 /// What a deploy does, in order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {

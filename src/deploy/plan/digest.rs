@@ -4,10 +4,11 @@
 //! actions in their order, the options, and the notes on the host that the plan builds on. So it differs if a local file,
 //! the host or an option has changed. What somebody changed on the host by hand is in no note, and so not in the digest.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::options::DeployOptions;
 use super::planner::ResolvedPlan;
+use super::sources::Upload;
 use super::strategy::Forecast;
 use crate::deploy::diff::model::DeployDiff;
 use crate::error::Result;
@@ -18,11 +19,7 @@ use crate::error::Result;
 /// `Config` for options that the diff does not allow.
 pub fn plan_digest(diff: &DeployDiff, options: &DeployOptions, forecast: &Forecast) -> Result<String> {
     let (base, work) = (&diff.base, ResolvedPlan::of(diff, options)?);
-    let uploads: Vec<_> = work
-        .uploads
-        .iter()
-        .map(|upload| json!([upload.path, upload.sha256, upload.size, upload.mode, upload.replaces]))
-        .collect();
+    let uploads: Vec<Value> = work.uploads.iter().map(upload_facts).collect();
     let intents: Vec<&String> = base.intent_ids().collect();
     let (steps, executors) = (&options.steps, &options.executors);
     let facts = json!({
@@ -40,4 +37,8 @@ pub fn plan_digest(diff: &DeployDiff, options: &DeployOptions, forecast: &Foreca
         "health": [json!(options.health), json!(options.rollback_on_failure)],
     });
     Ok(crate::digest::sha256(facts.to_string()))
+}
+
+fn upload_facts(upload: &Upload) -> Value {
+    json!([upload.path, upload.sha256, upload.size, upload.mode, upload.replaces])
 }

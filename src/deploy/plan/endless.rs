@@ -62,10 +62,7 @@ const COMMANDS: [(&str, Kind); 22] = [
 /// # Errors
 /// `Config`, with what to do instead.
 pub(crate) fn check_manage(args: &[String]) -> Result<()> {
-    match find(args) {
-        Some((name, kind)) => Err(Error::config(refusal(name, kind))),
-        None => Ok(()),
-    }
+    find(args).map_or(Ok(()), |(name, kind)| Err(Error::config(refusal(name, kind))))
 }
 
 /// The same for any command, as far as it is known to run `manage.py` or pip.
@@ -113,32 +110,33 @@ fn python_command(words: &[String]) -> Option<PythonCommand<'_>> {
         |word: &&String| word.split_once('=').is_some_and(|(name, _)| !name.is_empty() && !name.contains(['/', '-']));
     let words = &words[words.iter().take_while(|word| is_assignment(word) || program(word) == "env").count()..];
     let (first, rest) = words.split_first()?;
-    let name = program(first);
-    let version = name.strip_prefix("python").unwrap_or("x");
-    if version.chars().all(|c| c.is_ascii_digit() || c == '.') {
-        // Python's own options; those with a value are `-m`, which is the program, and two others.
-        let mut at = 0;
-        while let Some(word) = rest.get(at) {
-            match word.as_str() {
-                "-c" => return None,
-                "-m" => return by_name(rest.get(at + 1)?, &rest[at + 2..]),
-                "-W" | "-X" => at += 2,
-                word if word.starts_with('-') => at += 1,
-                word => return by_name(word, &rest[at + 1..]),
-            }
+    if is_release_of("python", program(first)) { python_runs(rest) } else { by_name(first, rest) }
+}
+
+/// What Python runs with these arguments.
+fn python_runs(args: &[String]) -> Option<PythonCommand<'_>> {
+    // Python's own options; those with a value are `-m`, which is the program, and two others.
+    let mut at = 0;
+    loop {
+        match args.get(at)?.as_str() {
+            "-c" => return None,
+            "-m" => return by_name(args.get(at + 1)?, &args[at + 2..]),
+            "-W" | "-X" => at += 2,
+            word if word.starts_with('-') => at += 1,
+            word => return by_name(word, &args[at + 1..]),
         }
-        return None;
     }
-    by_name(first, rest)
+}
+
+/// Whether a name is that of a program, or of one of its versions: `python`, `python3.13`.
+fn is_release_of(program: &str, name: &str) -> bool {
+    name.strip_prefix(program).is_some_and(|version| version.chars().all(|c| c.is_ascii_digit() || c == '.'))
 }
 
 fn by_name<'a>(word: &str, args: &'a [String]) -> Option<PythonCommand<'a>> {
-    let name = program(word);
-    let is_pip =
-        name.strip_prefix("pip").is_some_and(|version| version.chars().all(|c| c.is_ascii_digit() || c == '.'));
-    match name {
+    match program(word) {
         "manage.py" | "django-admin" | "django" => Some(PythonCommand::Manage(args)),
-        _ if is_pip => Some(PythonCommand::Pip(args)),
+        name if is_release_of("pip", name) => Some(PythonCommand::Pip(args)),
         _ => None,
     }
 }
@@ -154,16 +152,8 @@ fn pip_asks(args: &[String]) -> bool {
 
 /// The command among these arguments, if it does not end by itself.
 fn find(args: &[String]) -> Option<(&str, Kind)> {
-    let mut at = 0;
-    let name = loop {
-        let word = args.get(at)?;
-        if !word.starts_with('-') {
-            break word;
-        }
-        let takes_next = |option: &&str| word == option || (option.starts_with("--") && is_option(word, option));
-        at += if !word.contains('=') && WITH_VALUE.iter().any(takes_next) { 2 } else { 1 };
-    };
-    let (name, kind) = *COMMANDS.iter().find(|(command, _)| command == name)?;
+    let at = place_of_command(args)?;
+    let (name, kind) = *COMMANDS.iter().find(|(command, _)| *command == args[at])?;
     let rest = &args[at + 1..];
     let ends = match kind {
         Server => false,
@@ -174,6 +164,17 @@ fn find(args: &[String]) -> Option<(&str, Kind)> {
     };
     let is_help = has_option(rest, &HELP) || has_option(&args[..at], &HELP);
     (!ends && !is_help).then_some((name, kind))
+}
+
+/// Where the name of the command stands, behind options.
+fn place_of_command(args: &[String]) -> Option<usize> {
+    let mut at = 0;
+    while args.get(at)?.starts_with('-') {
+        let word = &args[at];
+        let takes_next = |option: &&str| word == option || (option.starts_with("--") && is_option(word, option));
+        at += if !word.contains('=') && WITH_VALUE.iter().any(takes_next) { 2 } else { 1 };
+    }
+    Some(at)
 }
 
 /// Whether one of these options is there, its name in full or cut short, with or without its value.
@@ -194,10 +195,6 @@ fn is_option(word: &str, option: &str) -> bool {
 
 /// Why a command is refused, and what to do instead.
 fn refusal(name: &str, kind: Kind) -> String {
-    let set = |variable: &str| match Interface::current() {
-        Interface::Python => format!("{}{{\"{variable}\": …}}", Setting::SetEnv),
-        Interface::CommandLine => format!("{} {variable}", Setting::SetEnv),
-    };
     match (name, kind) {
         ("testserver", _) => "manage.py testserver never ends, and no visitor would reach it: load the fixtures with \
                               loaddata; the web app serves the site already"
@@ -222,20 +219,35 @@ fn refusal(name: &str, kind: Kind) -> String {
             "manage.py {name} waits for what is typed, and nobody can type on the host: give it the code ({name} -c \
              \"print(1)\"), or open a console in the browser"
         ),
-        ("createsuperuser", _) => format!(
+        (_, Asks(_)) => refusal_to_ask(name),
+    }
+}
+
+/// The same of a command that asks.
+fn refusal_to_ask(name: &str) -> String {
+    match name {
+        "createsuperuser" => format!(
             "manage.py createsuperuser asks for a name and a password, and nobody can answer on the host: use \
              \"createsuperuser --noinput --username NAME --email ADDRESS\", with the password in a variable ({})",
-            set("DJANGO_SUPERUSER_PASSWORD")
+            set_env("DJANGO_SUPERUSER_PASSWORD")
         ),
-        ("changepassword", _) => format!(
+        "changepassword" => format!(
             "manage.py changepassword asks for the password, and nobody can answer on the host: use \"shell -c\" with \
              code that calls set_password(os.environ[\"NEW_PASSWORD\"]) and save() of that user, with the password in a \
              variable ({})",
-            set("NEW_PASSWORD")
+            set_env("NEW_PASSWORD")
         ),
-        (_, Asks(_)) => {
+        _ => {
             format!("manage.py {name} asks before it acts, and nobody can answer on the host: add --noinput")
         }
+    }
+}
+
+/// How to say that a variable is set for a command.
+fn set_env(variable: &str) -> String {
+    match Interface::current() {
+        Interface::Python => format!("{}{{\"{variable}\": …}}", Setting::SetEnv),
+        Interface::CommandLine => format!("{} {variable}", Setting::SetEnv),
     }
 }
 

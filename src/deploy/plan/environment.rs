@@ -27,7 +27,7 @@ const RECEIPT_LATER: Duration = Duration::from_secs(6 * 60);
 
 /// How long a command may run where `executor` starts it, in seconds.
 pub(crate) fn limit_of(executor: &Executor) -> u64 {
-    if matches!(executor, Executor::Webapp(_)) { COMMAND_LIMIT } else { LONG_COMMAND_LIMIT }
+    if is_inside(executor) { COMMAND_LIMIT } else { LONG_COMMAND_LIMIT }
 }
 
 /// How long to wait for the receipt of a command that `executor` starts.
@@ -53,7 +53,7 @@ impl PythonEnvironment {
             let value = record.and_then(|record| record[name].as_str());
             value.filter(|value| !value.is_empty()).map(str::to_owned)
         };
-        let is_agent = matches!(executor, Executor::Webapp(_));
+        let is_agent = is_inside(executor);
         let told = JobEnvironment {
             virtualenv: field("virtualenv_path"),
             python: field("python_version").filter(|_| !is_agent),
@@ -61,6 +61,23 @@ impl PythonEnvironment {
             ..JobEnvironment::default()
         };
         Self { told, timeout: limit_of(executor), ..Self::default() }
+    }
+
+    /// What `manage.py` must be told of the web app of `domain`. Sends two requests.
+    ///
+    /// # Errors
+    /// As for [`Self::for_manage`].
+    pub(crate) async fn read(
+        client: &Client,
+        domain: Option<&str>,
+        settings: Option<&str>,
+        executor: &Executor,
+    ) -> Result<Self> {
+        let record = match domain {
+            Some(domain) => Some(client.webapp(domain).await?),
+            None => None,
+        };
+        Self::of_record(record.as_ref(), executor).for_manage(client, domain, settings, executor).await
     }
 
     /// What is left to be told in the web app itself.
@@ -82,18 +99,8 @@ impl PythonEnvironment {
         settings: Option<&str>,
         executor: &Executor,
     ) -> Result<Self> {
-        let Some(domain) = domain else {
-            return Err(Error::config(format!(
-                "manage.py was not run: it uses the settings of a web app, so name the web app ({})",
-                Setting::Domain
-            )));
-        };
-        let wsgi = match client.read_file(&wsgi_file(domain)?).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => Bytes::new(),
-            wsgi => wsgi?,
-        };
-        let file = wsgi_file(domain)?;
-        let code = WsgiCode::read(&String::from_utf8_lossy(&wsgi), file.as_str(), client.user());
+        let domain = domain.ok_or_else(no_domain)?;
+        let code = wsgi_code(client, domain).await?;
         if let Some(why) = refusal(&code, domain, settings, executor) {
             return Err(Error::config(format!("manage.py was not run: {why}")));
         }
@@ -102,6 +109,11 @@ impl PythonEnvironment {
             // It has all the rest, also what no text tells.
             return Ok(Self { told: JobEnvironment { settings, domain, ..self.told }, ..self });
         }
+        Ok(self.outside(code, settings, domain))
+    }
+
+    /// What is to be told outside of the web app, as the `code` of its WSGI file says.
+    fn outside(self, code: WsgiCode, settings: Option<String>, domain: Option<String>) -> Self {
         let told = JobEnvironment {
             settings: settings.or(code.settings),
             folder: code.folder.or(self.told.folder),
@@ -110,7 +122,7 @@ impl PythonEnvironment {
             domain,
             ..self.told
         };
-        Ok(Self { told, variables: Variables::of_web_app(&code.variables), timeout: self.timeout })
+        Self { told, variables: Variables::of_web_app(&code.variables), timeout: self.timeout }
     }
 
     /// `manage.py` with these arguments.
@@ -153,15 +165,37 @@ impl PythonEnvironment {
     }
 }
 
+/// The WSGI file of a web app, for messages.
+pub(crate) fn file_of(domain: &str) -> String {
+    wsgi_file(domain).map_or_else(|_| "its WSGI file".to_owned(), |file| file.to_string())
+}
+
 /// Whether commands inherit the environment of the web app.
 fn is_inside(executor: &Executor) -> bool {
     matches!(executor, Executor::Webapp(_))
 }
 
+fn no_domain() -> Error {
+    Error::config(format!(
+        "manage.py was not run: it uses the settings of a web app, so name the web app ({})",
+        Setting::Domain
+    ))
+}
+
+/// What the WSGI file of a web app says; nothing if there is none.
+async fn wsgi_code(client: &Client, domain: &str) -> Result<WsgiCode> {
+    let file = wsgi_file(domain)?;
+    let text = match client.read_file(&file).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Bytes::new(),
+        text => text?,
+    };
+    Ok(WsgiCode::read(&String::from_utf8_lossy(&text), file.as_str(), client.user()))
+}
+
 /// Why `manage.py` would run with other settings than the web app, and what to do about it.
 fn refusal(code: &WsgiCode, domain: &str, settings: Option<&str>, executor: &Executor) -> Option<String> {
-    let file = wsgi_file(domain).map_or_else(|_| "its WSGI file".to_owned(), |file| file.to_string());
     if code.is_placeholder && settings.is_none() {
+        let file = file_of(domain);
         return Some(format!(
             "the WSGI file of {domain} is still the host's placeholder and names no settings, so manage.py would use \
              those for development. Let {file} load the project (os.environ[\"DJANGO_SETTINGS_MODULE\"] = \"…\"), then \
@@ -172,7 +206,12 @@ fn refusal(code: &WsgiCode, domain: &str, settings: Option<&str>, executor: &Exe
     if is_inside(executor) {
         return None;
     }
-    let name = executor.name();
+    refusal_outside(code, domain, settings, executor.name())
+}
+
+/// Why `manage.py` would do so outside of the web app, by the executor `name`.
+fn refusal_outside(code: &WsgiCode, domain: &str, settings: Option<&str>, name: &str) -> Option<String> {
+    let file = file_of(domain);
     let agent = format!("the agent runs it as the web app runs (\"pya agent install {domain}\")");
     match (&code.unknown, settings.or(code.settings.as_deref())) {
         (Some(what), _) => Some(format!(

@@ -97,6 +97,10 @@ impl SelectedExecutor {
         Self { executor: None, why: why.into(), requests: 0 }
     }
 
+    fn task(executor: Executor, requests: usize) -> Self {
+        Self { executor: Some(executor), why: "tasks are allowed".to_owned(), requests }
+    }
+
     fn agent(agent: Agent, why: String) -> Self {
         let requests = agent.requests();
         Self { executor: Some(Executor::Webapp(Arc::new(agent))), why, requests }
@@ -135,8 +139,8 @@ impl ExecutorOptions {
             return self.task(client, why).await;
         }
         let why = if self.domain.is_none() { String::new() } else { format!(", and {why}") };
-        let requests = self.agent_requests();
-        Ok(SelectedExecutor { executor: None, why: format!("{}{why}", workload.singly()), requests })
+        let why = format!("{}{why}", workload.singly());
+        Ok(SelectedExecutor { executor: None, why, requests: self.agent_requests() })
     }
 
     /// The executor of a job, which the API cannot do. `otherwise` begins the message if there is none.
@@ -185,20 +189,21 @@ impl ExecutorOptions {
             ExecutorChoice::AlwaysOn => Executor::AlwaysOn,
             ExecutorChoice::Schedule => Executor::Schedule,
             ExecutorChoice::Console => Executor::Console(self.console),
-            _ => {
-                let domain = self.domain.as_deref().ok_or_else(|| {
-                    Error::config(format!("which web app's agent? Give the domain ({})", Setting::Domain))
-                })?;
-                let agent = Agents::new(client, domain, self.site_url.as_deref())?.find().await?;
-                let agent = agent.ok_or_else(|| {
-                    Error::config(format!("{domain} has no agent of this version: run \"pya agent install {domain}\""))
-                })?;
-                return Ok(SelectedExecutor::agent(agent, why));
-            }
+            _ => return Ok(SelectedExecutor::agent(self.wanted_agent(client).await?, why)),
         };
         // Whether the account has tasks is asked before anything is sent.
         let requests = usize::from(!executor.task_kinds().is_empty());
         Ok(SelectedExecutor { executor: Some(executor), why, requests })
+    }
+
+    async fn wanted_agent(&self, client: &Client) -> Result<Agent> {
+        let domain = self
+            .domain
+            .as_deref()
+            .ok_or_else(|| Error::config(format!("which web app's agent? Give the domain ({})", Setting::Domain)))?;
+        Agents::new(client, domain, self.site_url.as_deref())?.find().await?.ok_or_else(|| {
+            Error::config(format!("{domain} has no agent of this version: run \"pya agent install {domain}\""))
+        })
     }
 
     /// The best one available.
@@ -235,13 +240,7 @@ impl ExecutorOptions {
             for executor in [Executor::AnyTask, Executor::Schedule] {
                 requests += 1;
                 match client.tasks(executor.task_kinds()[0]).await {
-                    Ok(_) => {
-                        return Ok(SelectedExecutor {
-                            executor: Some(executor),
-                            why: "tasks are allowed".to_owned(),
-                            requests,
-                        });
-                    }
+                    Ok(_) => return Ok(SelectedExecutor::task(executor, requests)),
                     Err(error) if error.kind() == crate::ErrorKind::Forbidden => {}
                     Err(error) => return Err(error),
                 }

@@ -63,11 +63,9 @@ impl DeployOptions {
     /// The web app that executors work in and that commands run for: the one named, else the only one that is reloaded.
     #[must_use]
     pub(crate) fn executors_in_effect(&self) -> ExecutorOptions {
-        let mut executors = self.executors.clone();
-        if executors.domain.is_none() && self.reload.len() == 1 {
-            executors.domain = self.reload.first().cloned();
-        }
-        executors
+        let only = self.reload.first().filter(|_| self.reload.len() == 1);
+        let domain = self.executors.domain.as_ref().or(only).cloned();
+        ExecutorOptions { domain, ..self.executors.clone() }
     }
 
     /// The address of the site of `domain`, if another one than its domain was given.

@@ -3,7 +3,7 @@
 //! A pure function of a diff and options, so that a dry run shows exactly what the real run does.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::actions::{Action, Plan};
 use super::cost::{Workload, projected_seconds};
@@ -11,11 +11,12 @@ use super::options::DeployOptions;
 use super::sources::{Source, Upload, sources};
 use super::stale;
 use crate::deploy::diff::compare::Obstacle;
-use crate::deploy::diff::model::DeployDiff;
+use crate::deploy::diff::model::{DeployDiff, DiffSnapshot};
 use crate::deploy::paths::{folders_of, has_below, is_due, parent_of};
 use crate::deploy::selection::read::{Hashed, hash_all, unreadable};
 use crate::deploy::selection::select::MAX_FILE_SIZE;
 use crate::deploy::state::intent::Intent;
+use crate::deploy::state::manifest::FileState;
 use crate::error::{Error, Result};
 use crate::host::PART_SIZE;
 use crate::setting::Setting;
@@ -96,14 +97,28 @@ impl DeployDiff {
     }
 }
 
+fn check_health(options: &DeployOptions) -> Result<()> {
+    match options.health.as_deref() {
+        Some(health) if !health.starts_with('/') => {
+            Err(Error::config(format!("the health check wants a path of the site such as \"/\", not {health:?}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The manifests that a deploy removes.
+fn stale_manifests(base: &DiffSnapshot) -> Vec<u64> {
+    if base.generations.len() >= STALE_MANIFESTS {
+        return base.generations.iter().copied().chain(base.fence()).collect();
+    }
+    // Each would be read by every later deploy.
+    base.set_aside.iter().copied().collect()
+}
+
 impl ResolvedPlan {
     /// Decides what to do.
     pub(crate) fn of(diff: &DeployDiff, options: &DeployOptions) -> Result<Self> {
-        if let Some(health) = options.health.as_deref().filter(|health| !health.starts_with('/')) {
-            return Err(Error::config(format!(
-                "the health check wants a path of the site such as \"/\", not {health:?}"
-            )));
-        }
+        check_health(options)?;
         let mut work = Self { obstacles: diff.base.obstacles.clone(), ..Self::default() };
         work.choose_uploads(diff, options)?;
         work.choose_deletes(diff, options)?;
@@ -118,12 +133,7 @@ impl ResolvedPlan {
             if !options.keep_owed_reloads {
                 work.reload.extend(diff.base.known.reload.iter().cloned());
             }
-            work.stale = if diff.base.generations.len() >= STALE_MANIFESTS {
-                diff.base.generations.iter().copied().chain(diff.base.fence()).collect()
-            } else {
-                // Each would be read by every later deploy.
-                diff.base.set_aside.iter().copied().collect()
-            };
+            work.stale = stale_manifests(&diff.base);
             work.plan = work.lay_out(diff);
         }
         Ok(work)
@@ -134,15 +144,7 @@ impl ResolvedPlan {
         let changed: BTreeSet<&String> = diff.changed.iter().collect();
         for path in diff.added.iter().chain(&diff.changed).filter(|path| !base.blocked.contains_key(*path)) {
             let Some(file) = base.local.get(path) else { continue };
-            self.uploads.push(Upload {
-                path: path.clone(),
-                local: file.path.clone(),
-                sha256: file.state.sha256.clone(),
-                size: file.state.size.unwrap_or_default(),
-                mode: file.state.mode,
-                origin: file.state.origin.clone(),
-                replaces: changed.contains(path),
-            });
+            self.uploads.push(Upload::new(path, &file.path, file.state.clone(), changed.contains(path)));
         }
         self.choose_protected(diff, options)?;
         self.uploads.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -201,15 +203,6 @@ impl ResolvedPlan {
 
     /// What the cost of each way depends on.
     pub(crate) fn workload(&self, options: &DeployOptions) -> Workload {
-        let is_about_leftovers = |action: &&Action| {
-            matches!(
-                action,
-                Action::ReadLeftover { .. }
-                    | Action::RemoveLeftover { .. }
-                    | Action::ListWork { .. }
-                    | Action::RemoveWork { .. }
-            )
-        };
         let deletes = self.deletes.values().map(Vec::len).sum::<usize>();
         Workload {
             changes: self.uploads.len() + deletes,
@@ -217,7 +210,7 @@ impl ResolvedPlan {
             reloads: self.reload.len(),
             // At most: how well it compresses is not known yet.
             parts: 1 + usize::try_from(self.bundle_bytes() / PART_SIZE).unwrap_or(usize::MAX - 1),
-            leftovers: self.plan.actions.iter().filter(is_about_leftovers).count(),
+            leftovers: self.plan.actions.iter().filter(|action| action.is_about_leftovers()).count(),
             commands: options.steps.names().count(),
             limit: self.limit,
             ..Workload::default()
@@ -237,81 +230,60 @@ impl ResolvedPlan {
         let hashed = hash_all(&base.local_root, &locals, MAX_FILE_SIZE)
             .map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
         for ((path, local), hashed) in names.into_iter().zip(locals).zip(hashed) {
-            let state = match hashed {
-                Hashed::Done(state) | Hashed::LfsPointer(state) => state,
-                Hashed::Database(state) if state.sha256.is_some() => state,
-                Hashed::Gone => continue,
-                Hashed::TooLarge(_) | Hashed::Database(_) => {
-                    return Err(Error::config(format!("{path} is larger than the limit for uploads")));
-                }
-                Hashed::Failed(source) => return Err(unreadable(local, source)),
-            };
             let ours = base.known.ours.get(path);
-            if ours.is_some_and(|ours| ours.same_content(&state)) {
-                continue;
-            }
-            self.uploads.push(Upload {
-                path: path.clone(),
-                local: local.clone(),
-                sha256: state.sha256,
-                size: state.size.unwrap_or_default(),
-                mode: state.mode,
-                origin: base.origin_of(path),
-                replaces: ours.is_some(),
-            });
+            let is_same = |state: &FileState| ours.is_some_and(|ours| ours.same_content(state));
+            let Some(state) = sendable(path, local, hashed)?.filter(|state| !is_same(state)) else { continue };
+            let state = FileState { origin: base.origin_of(path), ..state };
+            self.uploads.push(Upload::new(path, local, state, ours.is_some()));
         }
         Ok(())
     }
 
     fn choose_deletes(&mut self, diff: &DeployDiff, options: &DeployOptions) -> Result<()> {
-        let base = &diff.base;
         let mut paths: Vec<String> = Vec::new();
         if options.delete || options.delete_unmanaged {
-            // Protected files may be all that is left, or all others may have gone while they were read.
-            if base.local.is_empty() {
-                return Err(Error::config(format!(
-                    "nothing is deleted: {} contains no files to deploy except protected ones, so every file on the \
-                     host would be deleted",
-                    base.local_root.display()
-                )));
-            }
+            check_local(&diff.base)?;
         }
         if options.delete {
-            if base.deploy.is_none() && base.known.ours.is_empty() {
-                self.warnings.push(
-                    "nothing is deleted: no manifest says which files earlier deploys sent. This deploy writes one"
-                        .to_owned(),
-                );
-            }
-            let protection = base.protection.including(&options.include)?;
-            paths.extend(diff.removed.iter().cloned());
-            paths.extend(base.protected_gone.iter().filter(|path| !protection.covers(path)).cloned());
+            paths.extend(self.gone(diff, options)?);
         }
         if options.delete_unmanaged {
-            if !diff.complete {
-                return Err(Error::config(format!(
-                    "{} needs the complete listing of the project: make the diff with {}",
-                    Setting::DeleteUnmanaged,
-                    Setting::CompareNames
-                )));
-            }
-            paths.extend(diff.unmanaged.iter().cloned());
+            paths.extend(unmanaged(diff)?.iter().cloned());
         }
-        let in_the_way: usize = self.obstacles.iter().map(|obstacle| obstacle.files.len()).sum();
-        let number = paths.len() + in_the_way;
-        let most = options.max_delete.unwrap_or(MIN_MAX_DELETE.max(base.known.ours.len().div_ceil(5)));
-        if number > most {
-            return Err(Error::config(format!(
-                "this would delete {}, and at most {most} are allowed: look at the diff, \
-                 then raise the limit ({}) if it is right",
-                counted(number, "file"),
-                Setting::MaxDelete
-            )));
-        }
+        self.check_number(paths.len(), diff, options)?;
         for path in paths {
             self.deletes.entry(parent_of(&path).to_owned()).or_default().push(path);
         }
         Ok(())
+    }
+
+    /// Files of ours that are gone locally.
+    fn gone(&mut self, diff: &DeployDiff, options: &DeployOptions) -> Result<Vec<String>> {
+        let base = &diff.base;
+        if base.deploy.is_none() && base.known.ours.is_empty() {
+            self.warnings.push(
+                "nothing is deleted: no manifest says which files earlier deploys sent. This deploy writes one"
+                    .to_owned(),
+            );
+        }
+        let protection = base.protection.including(&options.include)?;
+        let protected = base.protected_gone.iter().filter(|path| !protection.covers(path));
+        Ok(diff.removed.iter().chain(protected).cloned().collect())
+    }
+
+    /// Refuses to delete more than is allowed: `chosen` files, and what is in the way.
+    fn check_number(&self, chosen: usize, diff: &DeployDiff, options: &DeployOptions) -> Result<()> {
+        let number = chosen + self.obstacles.iter().map(|obstacle| obstacle.files.len()).sum::<usize>();
+        let most = options.max_delete.unwrap_or(MIN_MAX_DELETE.max(diff.base.known.ours.len().div_ceil(5)));
+        if number <= most {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "this would delete {}, and at most {most} are allowed: look at the diff, \
+             then raise the limit ({}) if it is right",
+            counted(number, "file"),
+            Setting::MaxDelete
+        )))
     }
 
     /// Whether anything must be sent.
@@ -339,20 +311,13 @@ impl ResolvedPlan {
         for obstacle in &self.obstacles {
             lay_out_obstacle(obstacle, &mut actions);
         }
-        for (index, upload) in self.uploads.iter().enumerate() {
-            if index > 0 && index % CHECKPOINT_FILES == 0 {
-                actions.extend([Action::Checkpoint, Action::ListState]);
-            }
-            let Upload { path, size, replaces, .. } = upload;
-            actions.push(Action::Upload { path: path.clone(), size: *size, replaces: *replaces });
-        }
+        self.lay_out_uploads(&mut actions);
         actions.push(Action::WriteManifest { generation: base.next_generation() });
         actions.extend(self.reload.iter().map(|domain| Action::Reload { domain: domain.clone() }));
         self.lay_out_deletes(diff, &mut actions);
-        for id in base.abandoned_works() {
-            actions.push(Action::ListWork { id: id.clone() });
-            actions.push(Action::RemoveWork { id: id.clone() });
-        }
+        let works = base.abandoned_works().into_iter();
+        actions
+            .extend(works.flat_map(|id| [Action::ListWork { id: id.clone() }, Action::RemoveWork { id: id.clone() }]));
         actions.extend(self.stale.iter().map(|&generation| Action::RemoveManifest { generation }));
         actions.push(Action::RemoveIntent);
         let on_files = actions.iter().filter(|action| !matches!(action, Action::Reload { .. })).count();
@@ -366,6 +331,16 @@ impl ResolvedPlan {
 }
 
 impl ResolvedPlan {
+    fn lay_out_uploads(&self, actions: &mut Vec<Action>) {
+        for (index, upload) in self.uploads.iter().enumerate() {
+            if index > 0 && index % CHECKPOINT_FILES == 0 {
+                actions.extend([Action::Checkpoint, Action::ListState]);
+            }
+            let Upload { path, size, replaces, .. } = upload;
+            actions.push(Action::Upload { path: path.clone(), size: *size, replaces: *replaces });
+        }
+    }
+
     /// The deepest folder first, as the deploy does it; a folder that loses its last file goes as well, unless the host
     /// holds something unmanaged in it.
     fn lay_out_deletes(&self, diff: &DeployDiff, actions: &mut Vec<Action>) {
@@ -385,6 +360,44 @@ impl ResolvedPlan {
                 emptied = parent_of(emptied);
             }
         }
+    }
+}
+
+/// Refuses to delete anything where no file is here that is not protected.
+fn check_local(base: &DiffSnapshot) -> Result<()> {
+    // Protected files may be all that is left, or all others may have gone while they were read.
+    if !base.local.is_empty() {
+        return Ok(());
+    }
+    Err(Error::config(format!(
+        "nothing is deleted: {} contains no files to deploy except protected ones, so every file on the \
+         host would be deleted",
+        base.local_root.display()
+    )))
+}
+
+/// The unmanaged files, if they are known.
+fn unmanaged(diff: &DeployDiff) -> Result<&[String]> {
+    if diff.complete {
+        return Ok(&diff.unmanaged);
+    }
+    Err(Error::config(format!(
+        "{} needs the complete listing of the project: make the diff with {}",
+        Setting::DeleteUnmanaged,
+        Setting::CompareNames
+    )))
+}
+
+/// What a protected file holds that is sent all the same; `None` if it is gone.
+fn sendable(path: &str, local: &Path, hashed: Hashed) -> Result<Option<FileState>> {
+    match hashed {
+        Hashed::Done(state) | Hashed::LfsPointer(state) => Ok(Some(state)),
+        Hashed::Database(state) if state.sha256.is_some() => Ok(Some(state)),
+        Hashed::Gone => Ok(None),
+        Hashed::TooLarge(_) | Hashed::Database(_) => {
+            Err(Error::config(format!("{path} is larger than the limit for uploads")))
+        }
+        Hashed::Failed(source) => Err(unreadable(local, source)),
     }
 }
 

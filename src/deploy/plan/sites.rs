@@ -41,20 +41,25 @@ impl Sites {
                 websites => websites?,
             };
         }
+        sites.note_expiries(client, domains);
+        Ok(sites)
+    }
+
+    /// Keeps when web apps expire, and warns of it. Without domains, all are meant.
+    fn note_expiries(&mut self, client: &Client, domains: &[String]) {
         let now = client.server_time();
         let all = domains.is_empty();
         let is_asked = |app: &&Value| {
             let name = app["domain_name"].as_str().unwrap_or_default();
             all || domains.iter().any(|domain| domain.eq_ignore_ascii_case(name))
         };
-        for app in sites.apps.iter().filter(is_asked) {
+        for app in self.apps.iter().filter(is_asked) {
             let Some(domain) = app["domain_name"].as_str() else { continue };
             if let Some(text) = app["expiry"].as_str() {
                 keep_expiry(client, domain, text);
             }
-            sites.warnings.extend(expiry_warning(app, now));
+            self.warnings.extend(expiry_warning(app, now));
         }
-        Ok(sites)
     }
 
     /// Whether a web app expires soon or has expired, as its record was read here before.

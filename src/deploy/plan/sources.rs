@@ -4,11 +4,11 @@
 //! still has what its manifest says is for the runner to see: it hashes what it copies, and what it misses is sent then.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::deploy::diff::model::DeployDiff;
+use crate::deploy::diff::model::{DeployDiff, DiffSnapshot};
 use crate::deploy::diff::renames::likeness;
-use crate::deploy::state::manifest::Origin;
+use crate::deploy::state::manifest::{FileState, Origin};
 
 /// Below so many bytes content is sent: naming another place for it takes about as much, and if the host does not have it
 /// there any more, one more round.
@@ -29,6 +29,20 @@ pub(crate) struct Upload {
     /// For the manifest.
     pub origin: Option<Origin>,
     pub replaces: bool,
+}
+
+impl Upload {
+    pub fn new(path: &str, local: &Path, state: FileState, replaces: bool) -> Self {
+        Self {
+            path: path.to_owned(),
+            local: local.to_owned(),
+            sha256: state.sha256,
+            size: state.size.unwrap_or_default(),
+            mode: state.mode,
+            origin: state.origin,
+            replaces,
+        }
+    }
 }
 
 /// Where content comes from.
@@ -59,8 +73,29 @@ impl Source {
 /// The source of each of the `uploads`. Files that are `going` are preferred, since that is a rename.
 pub(crate) fn sources(diff: &DeployDiff, uploads: &[Upload], going: &BTreeSet<&str>) -> Vec<Source> {
     let base = &diff.base;
-    let contested = base.contested();
     let renamed: BTreeMap<&str, &str> = diff.renamed.iter().map(|(old, new)| (new.as_str(), old.as_str())).collect();
+    let there = there(base);
+    let kept: BTreeMap<&str, &str> =
+        base.kept.iter().flat_map(|kept| &kept.files).map(|(path, digest)| (digest.as_str(), path.as_str())).collect();
+    let mut sent: BTreeMap<String, usize> = BTreeMap::new();
+    let mut source = |number: usize, upload: &Upload| {
+        let digest = upload.sha256.as_deref().filter(|_| upload.size >= LEAST)?;
+        let old = renamed.get(upload.path.as_str()).copied();
+        let there = there.get(digest).and_then(|paths| best(paths, &upload.path, old, going));
+        let kept = || kept.get(digest).map(|&path| Source::Kept(path.to_owned()));
+        let sent_before = || sent.get(digest).copied().map(Source::Upload);
+        let source = there.map(|path| Source::Host(path.to_owned())).or_else(kept).or_else(sent_before);
+        if source.is_none() {
+            sent.insert(digest.to_owned(), number);
+        }
+        source
+    };
+    uploads.iter().enumerate().map(|(number, upload)| source(number, upload).unwrap_or(Source::Local)).collect()
+}
+
+/// The files of ours on the host whose content is known, by digest.
+fn there(base: &DiffSnapshot) -> BTreeMap<&str, Vec<&str>> {
+    let contested = base.contested();
     let mut there: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (path, state) in base.known.ours.iter().chain(&base.adopted) {
         if let Some(digest) = &state.sha256
@@ -70,27 +105,12 @@ pub(crate) fn sources(diff: &DeployDiff, uploads: &[Upload], going: &BTreeSet<&s
             there.entry(digest).or_default().push(path);
         }
     }
-    let kept: BTreeMap<&str, &str> =
-        base.kept.iter().flat_map(|kept| &kept.files).map(|(path, digest)| (digest.as_str(), path.as_str())).collect();
-    let mut sent: BTreeMap<String, usize> = BTreeMap::new();
-    let mut source = |number: usize, upload: &Upload| {
-        let digest = upload.sha256.as_deref().filter(|_| upload.size >= LEAST)?;
-        if let Some(paths) = there.get(digest) {
-            let rename = renamed.get(upload.path.as_str()).copied().filter(|old| paths.contains(old));
-            let alike = || {
-                let first = paths.iter().take(COMPARED).copied();
-                first.max_by_key(|path| (going.contains(path), likeness(path, &upload.path)))
-            };
-            return rename.or_else(alike).map(|path| Source::Host(path.to_owned()));
-        }
-        if let Some(&path) = kept.get(digest) {
-            return Some(Source::Kept(path.to_owned()));
-        }
-        if let Some(&other) = sent.get(digest) {
-            return Some(Source::Upload(other));
-        }
-        sent.insert(digest.to_owned(), number);
-        None
-    };
-    uploads.iter().enumerate().map(|(number, upload)| source(number, upload).unwrap_or(Source::Local)).collect()
+    there
+}
+
+/// Of `paths` with the content of the upload `path` the `old` name of that, else the one with the most similar name.
+fn best<'a>(paths: &[&'a str], path: &str, old: Option<&'a str>, going: &BTreeSet<&str>) -> Option<&'a str> {
+    let compared = paths.iter().take(COMPARED).copied();
+    let alike = || compared.max_by_key(|there| (going.contains(there), likeness(there, path)));
+    old.filter(|old| paths.contains(old)).or_else(alike)
 }

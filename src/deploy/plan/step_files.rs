@@ -7,9 +7,9 @@ use super::planner::ResolvedPlan;
 use super::steps::Steps;
 use crate::client::Client;
 use crate::deploy::diff::model::DeployDiff;
-use crate::deploy::paths::{parent_of, place};
-use crate::deploy::remote::list_if_there;
-use crate::error::{Error, ErrorKind, Result};
+use crate::deploy::paths::{name_of, parent_of, place};
+use crate::deploy::remote::list_if_folder;
+use crate::error::{Error, Result};
 use crate::setting::Interface;
 use crate::text::first_few;
 
@@ -46,21 +46,15 @@ fn will_be_there(path: &str, diff: &DeployDiff, work: &ResolvedPlan) -> bool {
 
 async fn is_on_host(client: &Client, diff: &DeployDiff, path: &str) -> Result<bool> {
     let Ok(folder) = place(&diff.base.remote_root, parent_of(path)) else { return Ok(false) };
-    let entries = match list_if_there(client, &folder).await {
-        // A file where the folder would be.
-        Err(error) if error.kind() == ErrorKind::WrongType => None,
-        entries => entries?,
-    };
-    let name = path.rsplit('/').next().unwrap_or(path);
-    Ok(entries.unwrap_or_default().iter().any(|entry| entry.name == name && !entry.is_dir))
+    let entries = list_if_folder(client, &folder).await?;
+    Ok(entries.iter().any(|entry| entry.name == name_of(path) && !entry.is_dir))
 }
 
 /// Names the file and what needs it, and where else it may be.
 fn missing(path: &str, diff: &DeployDiff, steps: &Steps) -> String {
     let is_requirements = steps.requirements.as_deref() == Some(path);
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let elsewhere: Vec<&String> =
-        diff.base.local.keys().filter(|other| other.rsplit('/').next() == Some(name) && *other != path).collect();
+    let is_elsewhere = |other: &&String| name_of(other) == name_of(path) && *other != path;
+    let elsewhere: Vec<&String> = diff.base.local.keys().filter(is_elsewhere).collect();
     let found = match elsewhere.as_slice() {
         [] if diff.base.local_root.join(path).exists() => "; the local one is left out of this deploy".to_owned(),
         [] => String::new(),

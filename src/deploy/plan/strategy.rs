@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::actions::Plan;
-use super::cost::Estimate;
+use super::cost::{Estimate, Workload};
 use super::environment::PythonEnvironment;
-use super::executor::ExecutorChoice;
+use super::executor::{ExecutorChoice, SelectedExecutor};
 use super::options::DeployOptions;
 use super::planner::ResolvedPlan;
 use super::sites::Sites;
@@ -55,49 +55,32 @@ impl Strategy {
         let executors = &options.executors_in_effect();
         // Only what goes as a bundle is kept for a rollback.
         let must_be_kept = options.rollback_on_failure && workload.changes > 0;
-        let mut chosen = if workload.commands > 0 {
-            executors.for_commands(client).await?
-        } else if must_be_kept {
-            executors.for_rollback(client).await?
-        } else {
-            executors.for_deploy(client, &workload).await?
+        let chosen = match workload.commands {
+            0 if must_be_kept => executors.for_rollback(client).await?,
+            0 => executors.for_deploy(client, &workload).await?,
+            _ => executors.for_commands(client).await?,
         };
         let is_wanted = must_be_kept || !matches!(executors.choice, ExecutorChoice::Auto | ExecutorChoice::None);
         // By the agent it costs next to nothing; what it replaces is kept, so that the deploy can be undone.
         let is_agent = matches!(chosen.executor, Some(Executor::Webapp(_)));
         let is_worth_it = is_wanted || is_agent || workload.is_worth_a_bundle();
         let in_bulk = chosen.executor.is_some() && workload.changes > 0 && is_worth_it;
-        let name = chosen.executor.as_ref().map(Executor::name);
-        let files = workload.singly();
-        match name {
-            Some(_) if must_be_kept && executors.choice == ExecutorChoice::Auto => {
-                chosen.why = format!("what it replaces must be kept for a rollback, and {}", chosen.why);
-            }
-            Some(name) if !in_bulk && workload.commands > 0 => {
-                chosen.why = format!("{files}, and {name} runs the commands: {}", chosen.why);
-            }
-            Some(_) if !in_bulk => chosen.why = files,
-            _ => {}
-        }
+        let is_for_rollback = must_be_kept && executors.choice == ExecutorChoice::Auto;
+        let mut why = why(&chosen, &workload, in_bulk, is_for_rollback);
         if !in_bulk && work.on_host() > 0 {
             let copies = counted(work.on_host(), "file");
-            chosen.why =
-                format!("{}; the host has the content of {copies} already, which only a bundle copies", chosen.why);
+            why = format!("{why}; the host has the content of {copies} already, which only a bundle copies");
         }
-        let environment = match chosen.executor.as_ref().filter(|_| workload.commands > 0) {
-            Some(executor) => {
-                let (environment, requests) = environment(client, options, &sites, executor).await?;
-                workload.preflight += requests;
-                environment
-            }
-            None => PythonEnvironment::default(),
-        };
+        let for_commands = chosen.executor.as_ref().filter(|_| workload.commands > 0);
+        let (environment, requests) = environment(client, options, &sites, for_commands).await?;
+        workload.preflight += requests;
         let by_site = ByWhat::choose(diff, chosen.executor.as_ref().filter(|_| in_bulk));
         workload.by_site = by_site == ByWhat::Site;
+        let name = chosen.executor.as_ref().map(Executor::name);
         let taken = name.filter(|_| in_bulk).unwrap_or("none");
         let estimates = workload.estimates(name, chosen.requests, taken);
         let executor = chosen.executor.map(|executor| (client.clone(), executor));
-        Ok(Self { executor, in_bulk, by_site, why: chosen.why, estimates, sites, environment })
+        Ok(Self { executor, in_bulk, by_site, why, estimates, sites, environment })
     }
 
     /// What starts jobs.
@@ -152,6 +135,17 @@ impl ByWhat {
     }
 }
 
+/// Why this executor, with what it is for where it does not do all of the deploy.
+fn why(chosen: &SelectedExecutor, workload: &Workload, in_bulk: bool, is_for_rollback: bool) -> String {
+    let (files, why) = (workload.singly(), &chosen.why);
+    match chosen.executor.as_ref().map(Executor::name) {
+        Some(_) if is_for_rollback => format!("what it replaces must be kept for a rollback, and {why}"),
+        Some(name) if !in_bulk && workload.commands > 0 => format!("{files}, and {name} runs the commands: {why}"),
+        Some(_) if !in_bulk => files,
+        _ => why.clone(),
+    }
+}
+
 /// The sites that are reloaded or have commands run for them. One at least of those that were asked for must be there.
 async fn sites(client: &Client, diff: &DeployDiff, options: &DeployOptions, work: &ResolvedPlan) -> Result<Sites> {
     let domain = options.executors_in_effect().domain.filter(|_| !options.steps.is_none());
@@ -159,8 +153,7 @@ async fn sites(client: &Client, diff: &DeployDiff, options: &DeployOptions, work
     if domains.is_empty() {
         return Ok(Sites::default());
     }
-    if options.steps.is_none()
-        && let Some(answering) = diff.base.answering_site()
+    if let Some(answering) = diff.base.answering_site().filter(|_| options.steps.is_none())
         && domains.iter().all(|domain| domain.eq_ignore_ascii_case(answering))
         && !Sites::expires_soon(client, answering)
     {
@@ -169,11 +162,9 @@ async fn sites(client: &Client, diff: &DeployDiff, options: &DeployOptions, work
     }
     let mut sites = Sites::read(client, &domains).await?;
     let now = client.server_time();
-    domain.iter().try_for_each(|domain| sites.check(domain, now))?;
-    if options.rollback_on_failure {
-        // One that cannot be reloaded would have everything rolled back.
-        options.reload.iter().try_for_each(|domain| sites.check(domain, now))?;
-    }
+    // One that cannot be reloaded would have everything rolled back.
+    let reloaded = options.reload.iter().filter(|_| options.rollback_on_failure);
+    domain.iter().chain(reloaded).try_for_each(|domain| sites.check(domain, now))?;
     // What an earlier deploy owes may be gone by now, which is no reason to refuse this one.
     sites.refuse(&options.reload, now)?;
     Ok(sites)
@@ -184,8 +175,9 @@ async fn environment(
     client: &Client,
     options: &DeployOptions,
     sites: &Sites,
-    executor: &Executor,
+    executor: Option<&Executor>,
 ) -> Result<(PythonEnvironment, usize)> {
+    let Some(executor) = executor else { return Ok((PythonEnvironment::default(), 0)) };
     let domain = options.executors_in_effect().domain;
     let record = domain.as_deref().and_then(|domain| sites.web_app(domain));
     let environment = PythonEnvironment::of_record(record, executor);
@@ -197,8 +189,8 @@ async fn environment(
             "manage.py was not run: {website} is served by a command, whose Django settings are unknown"
         )));
     }
-    let settings = options.steps.settings.as_deref();
-    Ok((environment.for_manage(client, domain.as_deref(), settings, executor).await?, 1))
+    let (domain, settings) = (domain.as_deref(), options.steps.settings.as_deref());
+    Ok((environment.for_manage(client, domain, settings, executor).await?, 1))
 }
 
 /// What to know about undoing a deploy that changes files, before it begins. `bytes` are those that it keeps.
