@@ -59,6 +59,12 @@ pub(crate) struct Obstacle {
     pub files: Vec<String>,
 }
 
+impl Obstacle {
+    fn file(path: &str) -> Self {
+        Self { path: path.to_owned(), is_dir: false, files: vec![path.to_owned()] }
+    }
+}
+
 /// How the two sides differ.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Differences {
@@ -104,40 +110,37 @@ pub(crate) fn compare(
 ) -> Differences {
     let mut differences = Differences::default();
     for (path, file) in local {
-        let list = match judge(path, &file.state, ours, seen) {
-            Judged::Added => &mut differences.added,
-            Judged::Changed => &mut differences.changed,
-            Judged::Unchanged => &mut differences.unchanged,
-        };
-        list.push(path.clone());
+        differences.list_of(judge(path, &file.state, ours, seen)).push(path.clone());
     }
     if let Some(tree) = seen.tree() {
         differences.vanished = gone.iter().filter(|path| !tree.files.contains(*path)).cloned().collect();
     }
     if matches!(seen, Seen::Content(..)) {
-        let adopted = differences.unchanged.iter().map(|path| (path, &local[path].state));
-        differences.adopted = adopted
-            .filter(|(path, state)| !ours.get(*path).is_some_and(|our| our.same_content(state)))
-            .map(|(path, state)| (path.clone(), state.clone()))
-            .collect();
+        let equal = differences.unchanged.iter().map(|path| (path, &local[path].state));
+        let adopted = equal.filter(|(path, state)| !is_known_as(ours, path, state));
+        differences.adopted = adopted.map(|(path, state)| (path.clone(), state.clone())).collect();
     }
     differences.find_obstacles(local, ours, seen);
     differences
 }
 
+#[derive(Clone, Copy)]
 enum Judged {
     Added,
     Changed,
     Unchanged,
 }
 
+/// Whether a file is ours and known to have this content.
+fn is_known_as(ours: &Files, path: &str, state: &FileState) -> bool {
+    ours.get(path).is_some_and(|our| our.same_content(state))
+}
+
 fn judge(path: &str, local: &FileState, ours: &Files, seen: &Seen<'_>) -> Judged {
     let (there, same) = match seen {
-        Seen::Manifest => (ours.contains_key(path), ours.get(path).is_some_and(|our| our.same_content(local))),
+        Seen::Manifest => (ours.contains_key(path), is_known_as(ours, path, local)),
         Seen::Names(tree) => (tree.files.contains(path), false),
-        Seen::NamesAndNotes(tree) => {
-            (tree.files.contains(path), ours.get(path).is_some_and(|our| our.same_content(local)))
-        }
+        Seen::NamesAndNotes(tree) => (tree.files.contains(path), is_known_as(ours, path, local)),
         Seen::Content(tree, digests) => {
             let same = digests.get(path).is_some_and(|digest| Some(digest) == local.sha256.as_ref());
             (tree.files.contains(path), same)
@@ -151,14 +154,21 @@ fn judge(path: &str, local: &FileState, ours: &Files, seen: &Seen<'_>) -> Judged
 }
 
 impl Differences {
+    fn list_of(&mut self, judged: Judged) -> &mut Vec<String> {
+        match judged {
+            Judged::Added => &mut self.added,
+            Judged::Changed => &mut self.changed,
+            Judged::Unchanged => &mut self.unchanged,
+        }
+    }
+
     fn find_obstacles(&mut self, local: &BTreeMap<String, LocalFile>, ours: &Files, seen: &Seen<'_>) {
         let mut found: BTreeMap<String, Obstacle> = BTreeMap::new();
         let mut blocked = BTreeMap::new();
         for path in self.added.iter().chain(&self.changed) {
             for folder in folders_of(path).filter(|folder| !local.contains_key(*folder)) {
                 if ours.contains_key(folder) && !self.vanished.contains(folder) {
-                    let obstacle = Obstacle { path: folder.into(), is_dir: false, files: vec![folder.into()] };
-                    found.insert(folder.to_owned(), obstacle);
+                    found.insert(folder.to_owned(), Obstacle::file(folder));
                 } else if seen.tree().is_some_and(|tree| tree.files.contains(folder)) {
                     let why = format!("no deploy put the file {folder} on the host, and this needs a folder there");
                     blocked.insert(path.clone(), why);

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::model::DeployDiff;
-use crate::deploy::paths::{folders_of, parent_of, place};
+use crate::deploy::paths::{folders_of, name_of, parent_of, place};
 use crate::deploy::remote::Remote;
 use crate::error::{ErrorKind, Result};
 use crate::text::{counted, first_few};
@@ -18,16 +18,7 @@ use crate::text::{counted, first_few};
 /// # Errors
 /// What the service answers.
 pub(super) async fn spare_linked<R: Remote>(remote: &R, diff: &mut DeployDiff) -> Result<()> {
-    let mut folders: Vec<&str> = diff.unmanaged.iter().flat_map(|path| folders_of(path)).collect();
-    folders.sort_unstable_by_key(|folder| (folder.matches('/').count(), *folder));
-    folders.dedup();
-    let mut hint = Hint { remote, diff, asked: BTreeSet::new(), shown: BTreeSet::new() };
-    let mut linked: BTreeSet<String> = BTreeSet::new();
-    for folder in folders {
-        if !folders_of(folder).any(|above| linked.contains(above)) && !hint.shows(folder).await? {
-            linked.insert(folder.to_owned());
-        }
-    }
+    let linked = linked(remote, diff).await?;
     if linked.is_empty() {
         return Ok(());
     }
@@ -39,6 +30,21 @@ pub(super) async fn spare_linked<R: Remote>(remote: &R, diff: &mut DeployDiff) -
         first_few(linked.into_iter())
     ));
     Ok(())
+}
+
+/// The topmost of the folders with unmanaged files that may be links.
+async fn linked<R: Remote>(remote: &R, diff: &DeployDiff) -> Result<BTreeSet<String>> {
+    let mut folders: Vec<&str> = diff.unmanaged.iter().flat_map(|path| folders_of(path)).collect();
+    folders.sort_unstable_by_key(|folder| (folder.matches('/').count(), *folder));
+    folders.dedup();
+    let mut hint = Hint { remote, diff, asked: BTreeSet::new(), shown: BTreeSet::new() };
+    let mut linked: BTreeSet<String> = BTreeSet::new();
+    for folder in folders {
+        if !folders_of(folder).any(|above| linked.contains(above)) && !hint.shows(folder).await? {
+            linked.insert(folder.to_owned());
+        }
+    }
+    Ok(linked)
 }
 
 /// What the service shows below the folders that it was asked about.
@@ -54,7 +60,7 @@ impl<R: Remote> Hint<'_, R> {
     /// look like.
     async fn shows(&mut self, folder: &str) -> Result<bool> {
         let parent = parent_of(folder);
-        if folder.rsplit('/').next().is_some_and(|name| name.starts_with('.')) {
+        if name_of(folder).starts_with('.') {
             return Ok(true);
         }
         if !self.shown.contains(folder) && self.asked.insert(parent.to_owned()) {

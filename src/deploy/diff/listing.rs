@@ -20,6 +20,22 @@ pub(crate) struct RemoteTree {
     pub folders: BTreeSet<String>,
 }
 
+impl RemoteTree {
+    /// Takes the files in `folder`, and returns the folders.
+    fn take(&mut self, folder: &str, entries: Vec<Entry>) -> Vec<String> {
+        let mut folders = Vec::new();
+        for entry in entries {
+            let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
+            if entry.is_dir {
+                folders.push(path);
+            } else {
+                self.files.insert(path);
+            }
+        }
+        folders
+    }
+}
+
 /// Lists everything below `root`, level by level; a project that is not there is empty.
 ///
 /// # Errors
@@ -33,30 +49,11 @@ pub(crate) async fn list_tree<R: Remote>(
     let mut tree = RemoteTree::default();
     let mut level = vec![String::new()];
     while !level.is_empty() {
-        let mut listings = Vec::with_capacity(level.len());
-        for folder in level {
-            let path = place(root, &folder)?;
-            let remote = remote.clone();
-            listings.push(async move {
-                let entries = list_if_there(&remote, &path).await?;
-                Ok::<_, crate::Error>((folder, entries.unwrap_or_default()))
-            });
-        }
-        let listed: Vec<(String, Vec<Entry>)> =
-            futures_util::stream::iter(listings).buffer_unordered(DEFAULT_CONCURRENCY).try_collect().await?;
         let mut found = Vec::new();
-        for (folder, entries) in listed {
-            if !folder.is_empty() && entries.iter().any(|entry| entry.name == ENVIRONMENT_MARK && !entry.is_dir) {
-                // A virtualenv made on the host: never ours, and not to be taken for files that nobody wants.
-                continue;
-            }
-            for entry in entries {
-                let path = if folder.is_empty() { entry.name } else { format!("{folder}/{}", entry.name) };
-                if entry.is_dir {
-                    found.push(path);
-                } else {
-                    tree.files.insert(path);
-                }
+        for (folder, entries) in list_all(remote, root, level).await? {
+            // A virtualenv made on the host: never ours, and not to be taken for files that nobody wants.
+            if folder.is_empty() || !is_environment(&entries) {
+                found.extend(tree.take(&folder, entries));
             }
         }
         found.sort_unstable();
@@ -64,4 +61,22 @@ pub(crate) async fn list_tree<R: Remote>(
         level = filter.enters(found, skipper).await?;
     }
     Ok(tree)
+}
+
+/// Lists each of `folders`; those that are gone are empty.
+async fn list_all<R: Remote>(remote: &R, root: &RemotePath, folders: Vec<String>) -> Result<Vec<(String, Vec<Entry>)>> {
+    let mut listings = Vec::with_capacity(folders.len());
+    for folder in folders {
+        let path = place(root, &folder)?;
+        let remote = remote.clone();
+        listings.push(async move {
+            let entries = list_if_there(&remote, &path).await?;
+            Ok::<_, crate::Error>((folder, entries.unwrap_or_default()))
+        });
+    }
+    futures_util::stream::iter(listings).buffer_unordered(DEFAULT_CONCURRENCY).try_collect().await
+}
+
+fn is_environment(entries: &[Entry]) -> bool {
+    entries.iter().any(|entry| entry.name == ENVIRONMENT_MARK && !entry.is_dir)
 }

@@ -9,6 +9,7 @@ use futures_util::stream::{StreamExt, TryStreamExt};
 
 use super::links::spare_linked;
 use super::model::DeployDiff;
+use crate::client::RemotePath;
 use crate::deploy::paths::place;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::protect::is_sqlite;
@@ -33,9 +34,24 @@ pub async fn spare_live_data<R: Remote>(remote: &R, diff: &DeployDiff, include: 
     }
     let protection = diff.base.protection.including(include)?;
     spare_linked(remote, &mut spared).await?;
+    let candidates = spared.unmanaged.iter().filter(|path| !protection.lifts(path));
+    let databases = databases(remote, &diff.base.remote_root, candidates).await?;
+    spared.unmanaged.retain(|path| !databases.contains(path));
+    spared.protected.extend(databases);
+    spared.protected.sort_unstable();
+    spared.live_data_spared = true;
+    Ok(spared)
+}
+
+/// Those of `paths` that begin as a database does.
+async fn databases<R: Remote>(
+    remote: &R,
+    root: &RemotePath,
+    paths: impl Iterator<Item = &String>,
+) -> Result<BTreeSet<String>> {
     let mut reads = Vec::new();
-    for path in spared.unmanaged.iter().filter(|path| !protection.lifts(path)) {
-        let (remote, place) = (remote.clone(), place(&diff.base.remote_root, path)?);
+    for path in paths {
+        let (remote, place) = (remote.clone(), place(root, path)?);
         reads.push(async move {
             match remote.read_head(&place, HEAD).await {
                 Ok(head) => Ok(is_sqlite(&head).then(|| path.clone())),
@@ -47,10 +63,5 @@ pub async fn spare_live_data<R: Remote>(remote: &R, diff: &DeployDiff, include: 
     }
     let databases: Vec<Option<String>> =
         futures_util::stream::iter(reads).buffer_unordered(READS).try_collect().await?;
-    let databases: BTreeSet<String> = databases.into_iter().flatten().collect();
-    spared.unmanaged.retain(|path| !databases.contains(path));
-    spared.protected.extend(databases);
-    spared.protected.sort_unstable();
-    spared.live_data_spared = true;
-    Ok(spared)
+    Ok(databases.into_iter().flatten().collect())
 }

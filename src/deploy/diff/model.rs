@@ -137,10 +137,14 @@ impl DiffSnapshot {
         self.intent_ids().chain(folded).filter(|id| self.works.contains(*id)).collect()
     }
 
+    /// The intents of deploys that were under way.
+    fn running_intents(&self) -> impl Iterator<Item = &Intent> {
+        self.intents.iter().filter(|intent| self.running.contains(&intent.id))
+    }
+
     /// Files that deploys which are taken over by force may still be changing, or that another deploy knew as such.
     pub(crate) fn contested(&self) -> BTreeSet<String> {
-        let running = self.intents.iter().filter(|intent| self.running.contains(&intent.id));
-        let mut contested: BTreeSet<String> = running.flat_map(Intent::paths).collect();
+        let mut contested: BTreeSet<String> = self.running_intents().flat_map(Intent::paths).collect();
         contested.extend(self.intents.iter().flat_map(|intent| intent.contested.iter().cloned()));
         contested
     }
@@ -209,8 +213,7 @@ impl DeployDiff {
     /// Deploys that were under way when the host was read, each in a sentence.
     #[must_use]
     pub fn under_way(&self) -> Vec<String> {
-        let running = self.base.intents.iter().filter(|intent| self.base.running.contains(&intent.id));
-        running.map(Intent::describe).collect()
+        self.base.running_intents().map(Intent::describe).collect()
     }
 
     /// Whether there are local files that are not protected.

@@ -16,17 +16,17 @@ use super::compare::{Compare, Differences, Obstacle, Seen, compare};
 use super::listing::{RemoteTree, list_tree};
 use super::model::{DeployDiff, DiffSnapshot, not_sent};
 use super::renames::renames;
+use crate::client::RemotePath;
 use crate::clock::Tick;
-use crate::deploy::paths::place;
+use crate::deploy::paths::{is_within, place};
 use crate::deploy::project::Project;
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::filter::Filter;
 use crate::deploy::selection::machine;
 use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, select};
 use crate::deploy::state::folder::{KnownFiles, State, StateFolder};
-use crate::deploy::state::history::DeployEntry;
 use crate::deploy::state::intent::{Intent, IntentState};
-use crate::deploy::state::manifest::{Files, Kept, Origin};
+use crate::deploy::state::manifest::{Files, Origin};
 use crate::deploy::state::recovery::sweep_tasks;
 use crate::error::{ErrorKind, Result};
 use crate::finder::Skipper;
@@ -83,39 +83,26 @@ pub async fn diff_by_site<R: Remote>(
     };
 
     let candidates = filter.selects(gone(&selection, &known.ours), skipper).await?;
-    let Missing { ours: gone, protected: protected_gone, left } =
-        Missing::of(candidates, &known.ours, &filter, options);
+    let missing = Missing::of(candidates, &known.ours, &filter, options);
     let seen = match &tree {
         Some(tree) if mode == Compare::Content => Seen::Content(tree, &digests),
         Some(tree) if is_asked => Seen::Names(tree),
         Some(tree) => Seen::NamesAndNotes(tree),
         None => Seen::Manifest,
     };
-    let mut differences = compare(&selection.files, &known.ours, &gone, &seen);
+    let mut differences = compare(&selection.files, &known.ours, &missing.ours, &seen);
     keep_protected(&mut differences, &filter);
     let unmanaged = unmanaged(tree.as_ref(), &selection, &known, &mut filter, skipper).await?;
-    let mut warnings = warnings(&selection, &state, &known, &folder, remote)?;
-    warnings.extend(left_warning(&left));
+    let mut warnings = warnings(&selection, &state, &known, &folder, remote.server_time())?;
+    warnings.extend(left_warning(&missing.left));
     Ok(assemble(Parts {
         project,
         local_root,
         selection,
-        history: state.written_history().to_vec(),
-        told: state.told(remote.server_time()),
-        running: state.running(remote.server_time()),
-        generation: state.generation(),
-        kept: state.manifest.as_ref().and_then(|manifest| manifest.kept.clone()),
-        deploy: state.manifest.map(|manifest| manifest.deploy),
-        generations: state.generations,
-        intents: state.intents,
-        unreadable: state.unreadable,
-        set_aside: state.set_aside.into_keys().collect(),
-        works: state.works,
+        state,
         known,
         differences,
-        gone,
-        protected_gone,
-        left,
+        missing,
         unmanaged,
         warnings,
         complete: tree.is_some(),
@@ -209,20 +196,10 @@ struct Parts<'a, R> {
     project: &'a Project<R>,
     local_root: PathBuf,
     selection: Selection,
-    generation: Option<u64>,
-    deploy: Option<String>,
-    kept: Option<Kept>,
-    generations: BTreeSet<u64>,
-    intents: Vec<Intent>,
-    running: BTreeSet<String>,
-    unreadable: BTreeSet<String>,
-    set_aside: BTreeSet<u64>,
-    works: BTreeSet<String>,
+    state: State,
     known: KnownFiles,
     differences: Differences,
-    gone: BTreeSet<String>,
-    protected_gone: Vec<String>,
-    left: Vec<String>,
+    missing: Missing,
     unmanaged: Vec<String>,
     warnings: Vec<String>,
     complete: bool,
@@ -230,59 +207,52 @@ struct Parts<'a, R> {
     filter: Filter,
     max_file_size: u64,
     by_site: Option<(String, Tick)>,
-    history: Vec<DeployEntry>,
-    told: Vec<DeployEntry>,
 }
 
 fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
-    let Parts { selection, differences, .. } = parts;
-    let in_the_way: BTreeSet<&String> = differences.obstacles.iter().flat_map(|obstacle| &obstacle.files).collect();
-    let removed: Vec<String> = parts
-        .gone
-        .into_iter()
-        .filter(|path| !differences.vanished.contains(path) && !in_the_way.contains(path))
-        .collect();
+    let Parts { project, selection, state, missing, differences, .. } = parts;
+    let removed = removed(missing.ours, &differences);
     let renamed = renames(
         removed.iter().filter_map(|path| Some((path, parts.known.ours.get(path)?))),
         differences.added.iter().filter_map(|path| Some((path, &selection.files.get(path)?.state))),
     );
     let base = DiffSnapshot {
-        host: parts.project.client.host().to_owned(),
-        user: parts.project.client.user().to_owned(),
+        host: project.client.host().to_owned(),
+        user: project.client.user().to_owned(),
         local_root: parts.local_root,
-        remote_root: parts.project.remote_root.clone(),
+        remote_root: project.remote_root.clone(),
         local: selection.files,
         protected: selection.protected,
-        protected_gone: parts.protected_gone,
-        generation: parts.generation,
-        deploy: parts.deploy,
-        kept: parts.kept,
-        generations: parts.generations,
-        intents: parts.intents,
-        running: parts.running,
-        unreadable: parts.unreadable,
-        set_aside: parts.set_aside,
-        works: parts.works,
+        protected_gone: missing.protected,
+        history: state.written_history().to_vec(),
+        told: state.told(project.client.server_time()),
+        running: state.running(project.client.server_time()),
+        generation: state.generation(),
+        kept: state.manifest.as_ref().and_then(|manifest| manifest.kept.clone()),
+        deploy: state.manifest.map(|manifest| manifest.deploy),
+        generations: state.generations,
+        intents: state.intents,
+        unreadable: state.unreadable,
+        set_aside: state.set_aside.into_keys().collect(),
+        works: state.works,
         known: parts.known,
         adopted: differences.adopted,
         vanished: differences.vanished,
         obstacles: differences.obstacles,
         blocked: differences.blocked,
-        limit: parts.project.client.limit(),
+        limit: project.client.limit(),
         max_file_size: parts.max_file_size,
         protection: parts.filter.protection.clone(),
         filter: Mutex::new(parts.filter),
         machine: selection.machine,
         by_site: parts.by_site,
-        history: parts.history,
-        told: parts.told,
     };
     DeployDiff {
         added: differences.added,
         changed: differences.changed,
         removed,
         renamed,
-        left: parts.left,
+        left: missing.left,
         unchanged: differences.unchanged,
         unmanaged: parts.unmanaged,
         protected: base.protected.keys().cloned().collect(),
@@ -297,22 +267,21 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
     }
 }
 
+/// Those of the files that are `gone` here which are still on the host, and stay until they are deleted.
+fn removed(gone: BTreeSet<String>, differences: &Differences) -> Vec<String> {
+    let in_the_way: BTreeSet<&String> = differences.obstacles.iter().flat_map(|obstacle| &obstacle.files).collect();
+    let stays = |path: &String| !differences.vanished.contains(path) && !in_the_way.contains(path);
+    gone.into_iter().filter(stays).collect()
+}
+
 /// Files of ours that are not among the local ones.
 fn gone(selection: &Selection, ours: &Files) -> Vec<String> {
-    let is_local = |path: &String| selection.files.contains_key(path) || selection.protected.contains_key(path);
-    ours.keys().filter(|path| !is_local(path)).cloned().collect()
+    ours.keys().filter(|path| !selection.holds(path)).cloned().collect()
 }
 
 fn split(paths: Vec<String>, goes_first: impl Fn(&str) -> bool) -> (Vec<String>, BTreeSet<String>) {
-    let (mut first, mut second) = (Vec::new(), BTreeSet::new());
-    for path in paths {
-        if goes_first(&path) {
-            first.push(path);
-        } else {
-            second.insert(path);
-        }
-    }
-    (first, second)
+    let (first, second): (Vec<String>, Vec<String>) = paths.into_iter().partition(|path| goes_first(path));
+    (first, second.into_iter().collect())
 }
 
 /// An obstacle that holds a protected file stays, and what it is in the way of is not uploaded.
@@ -322,8 +291,7 @@ fn keep_protected(differences: &mut Differences, filter: &Filter) {
     let mut blocked = BTreeMap::new();
     differences.obstacles.retain(|obstacle| {
         let Some(protected) = is_protected(obstacle) else { return true };
-        let prefix = format!("{}/", obstacle.path);
-        let hindered = uploads.iter().filter(|path| **path == obstacle.path || path.starts_with(&prefix));
+        let hindered = uploads.iter().filter(|path| is_within(&obstacle.path, path));
         blocked.extend(hindered.map(|path| (path.clone(), format!("the protected file {protected} is in the way"))));
         false
     });
@@ -338,10 +306,7 @@ async fn unmanaged(
     skipper: &impl Skipper,
 ) -> Result<Vec<String>> {
     let Some(tree) = tree else { return Ok(Vec::new()) };
-    let strange = tree.files.iter().filter(|path| {
-        let is_local = selection.files.contains_key(*path) || selection.protected.contains_key(*path);
-        !is_local && !known.ours.contains_key(*path)
-    });
+    let strange = tree.files.iter().filter(|path| !selection.holds(path) && !known.ours.contains_key(*path));
     let mut strange = filter.selects(strange.cloned().collect(), skipper).await?;
     strange.retain(|path| !filter.protection.covers(path));
     Ok(strange)
@@ -357,48 +322,54 @@ async fn download_digests<R: Remote>(
     for path in selection.files.keys().filter(|path| tree.files.contains(*path)) {
         let (remote, place) = (project.client.clone(), place(&project.remote_root, path)?);
         let path = path.clone();
-        downloads.push(async move {
-            match remote.read(&place).await {
-                Ok(content) => Ok(Some((path, crate::digest::sha256(&content)))),
-                // Gone since the listing: then it differs.
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error),
-            }
-        });
+        downloads
+            .push(async move { Ok::<_, crate::Error>(download_digest(&remote, &place).await?.map(|it| (path, it))) });
     }
     let digests: Vec<Option<(String, String)>> =
         futures_util::stream::iter(downloads).buffer_unordered(DOWNLOADS).try_collect().await?;
     Ok(digests.into_iter().flatten().collect())
 }
 
-fn warnings<R: Remote>(
+/// The digest of a file on the host; `None` if it is gone since the listing: then it differs.
+async fn download_digest<R: Remote>(remote: &R, place: &RemotePath) -> Result<Option<String>> {
+    match remote.read(place).await {
+        Ok(content) => Ok(Some(crate::digest::sha256(&content))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn warnings(
     selection: &Selection,
     state: &State,
     known: &KnownFiles,
     folder: &StateFolder,
-    remote: &R,
+    now: Option<SystemTime>,
 ) -> Result<Vec<String>> {
     let mut warnings = selection.warnings.clone();
     warnings.extend(state.damages());
     for id in &state.unreadable {
         warnings.push(format!("{}, and every file counts as changed", unreadable_intent(folder, id)?));
     }
-    let now = remote.server_time();
     let (running, ended): (Vec<&Intent>, Vec<&Intent>) =
         state.intents.iter().partition(|intent| intent.standing(now) == IntentState::Running);
     warnings.extend(running.into_iter().map(Intent::describe));
     warnings.extend(interrupted(&ended, known, now));
-    let orphans =
-        known.pending.iter().filter(|path| !selection.files.contains_key(*path) && !known.ours.contains_key(*path));
-    let orphans: Vec<String> = orphans.cloned().collect();
-    if !orphans.is_empty() {
-        warnings.push(format!(
-            "an interrupted deploy may have uploaded files that do not exist locally: {}. They count as unmanaged",
-            first_few(orphans.into_iter())
-        ));
-    }
+    warnings.extend(orphans(selection, known));
     warnings.extend(not_sent(&selection.skipped));
     Ok(warnings)
+}
+
+/// What to say about files that an interrupted deploy may have sent and that are neither here nor known as ours.
+fn orphans(selection: &Selection, known: &KnownFiles) -> Option<String> {
+    let is_orphan = |path: &&String| !selection.files.contains_key(*path) && !known.ours.contains_key(*path);
+    let orphans: Vec<String> = known.pending.iter().filter(is_orphan).cloned().collect();
+    (!orphans.is_empty()).then(|| {
+        format!(
+            "an interrupted deploy may have uploaded files that do not exist locally: {}. They count as unmanaged",
+            first_few(orphans.into_iter())
+        )
+    })
 }
 
 /// What to say about an intent that cannot be read: it may be that of a running deploy.
@@ -418,7 +389,12 @@ fn interrupted(ended: &[&Intent], known: &KnownFiles, now: Option<SystemTime>) -
         1 => format!("an earlier deploy ({who}) was interrupted"),
         number => format!("{number} earlier deploys (the latest: {who}) were interrupted"),
     };
-    let (it, its) = if ended.len() == 1 { ("it", "its") } else { ("they", "their") };
+    Some(format!("{deploys}: {}", left_to_do(known, ended.len() == 1)))
+}
+
+/// What interrupted deploys left to do, or that there is nothing.
+fn left_to_do(known: &KnownFiles, is_one: bool) -> String {
+    let (it, its) = if is_one { ("it", "its") } else { ("they", "their") };
     let mut left = Vec::new();
     if !known.pending.is_empty() {
         left.push(format!("{its} {} will be sent again", counted(known.pending.len(), "file")));
@@ -433,5 +409,5 @@ fn interrupted(ended: &[&Intent], known: &KnownFiles, now: Option<SystemTime>) -
     if left.is_empty() {
         left.push("all its files are in place".to_owned());
     }
-    Some(format!("{deploys}: {}", left.join(", ")))
+    left.join(", ")
 }

@@ -84,6 +84,13 @@ pub(crate) struct Selection {
     pub machine: String,
 }
 
+impl Selection {
+    /// Whether a file is here, protected or not.
+    pub(crate) fn holds(&self, path: &str) -> bool {
+        self.files.contains_key(path) || self.protected.contains_key(path)
+    }
+}
+
 /// Selects and hashes the files of `root`. `reserved` is the project-relative folder of our state, if it is inside.
 pub(crate) async fn select(
     root: &Path,
