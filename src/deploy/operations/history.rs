@@ -74,6 +74,14 @@ struct Job {
     migrations: Vec<String>,
 }
 
+impl Job {
+    /// How long it took, once it has ended.
+    #[allow(clippy::cast_precision_loss, reason = "a job takes minutes")]
+    fn seconds(&self) -> Option<f64> {
+        (self.finished > 0).then_some(self.finished.saturating_sub(self.started) as f64)
+    }
+}
+
 /// What was done to a project, oldest first: at most 50 deploys and 50 jobs, for three requests; none to the API where the
 /// agent behind `lane` tells it.
 ///
@@ -86,9 +94,7 @@ pub async fn history(project: &Project, lane: Option<&Lane>) -> Result<Vec<Histo
     if sweep_tasks(client, &folder, &state).await? {
         state = folder.read(client).await?;
     }
-    for damage in state.damages() {
-        log::warn!("{damage}");
-    }
+    state.log_damages();
     let jobs = if state.has_jobs { history_in(client, &folder, lane).await? } else { Vec::new() };
     Ok(merged(state.history(client.server_time()), &jobs))
 }
@@ -139,34 +145,31 @@ fn merged(deploys: Vec<DeployEntry>, jobs: &[Value]) -> Vec<HistoryEntry> {
     }
     for job in jobs.iter().filter_map(|job| serde_json::from_value::<Job>(job.clone()).ok()) {
         let known = entries.iter_mut().map(|(_, entry)| entry).find(|entry| entry.id == job.id);
-        let seconds = job.finished.saturating_sub(job.started);
-        #[allow(clippy::cast_precision_loss, reason = "a job takes minutes")]
-        let seconds = (job.finished > 0).then_some(seconds as f64);
         if let Some(entry) = known {
-            entry.seconds = entry.seconds.or(seconds);
+            entry.seconds = entry.seconds.or(job.seconds());
             (entry.exit_status, entry.migrations) = (job.exit_status, job.migrations);
-            continue;
+        } else {
+            entries.push((job.started, of_job(job)));
         }
-        let entry = HistoryEntry {
-            id: excerpt(&job.id).into_owned(),
-            operation: if job.operation == "apply" {
-                "deploy".to_owned()
-            } else {
-                excerpt(&job.operation).into_owned()
-            },
-            time: job.started,
-            seconds,
-            outcome: excerpt(&job.state).into_owned(),
-            summary: excerpt(&job.summary).into_owned(),
-            exit_status: job.exit_status,
-            migrations: job.migrations,
-            ..HistoryEntry::default()
-        };
-        entries.push((entry.time, entry));
     }
     // Of one second, deploys come before the commands that they ran.
     entries.sort_by_key(|(time, _)| *time);
     entries.into_iter().map(|(_, entry)| entry).collect()
+}
+
+fn of_job(job: Job) -> HistoryEntry {
+    let operation = if job.operation == "apply" { "deploy" } else { &job.operation };
+    HistoryEntry {
+        id: excerpt(&job.id).into_owned(),
+        operation: excerpt(operation).into_owned(),
+        time: job.started,
+        seconds: job.seconds(),
+        outcome: excerpt(&job.state).into_owned(),
+        summary: excerpt(&job.summary).into_owned(),
+        exit_status: job.exit_status,
+        migrations: job.migrations,
+        ..HistoryEntry::default()
+    }
 }
 
 pub(super) fn of_deploy(entry: DeployEntry) -> HistoryEntry {

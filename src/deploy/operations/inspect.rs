@@ -43,12 +43,7 @@ pub async fn inspect_settings(
     let environment = if let (true, Some(domain), Some(module)) = (is_known, domain, settings) {
         PythonEnvironment::inside(domain, module)
     } else {
-        let record = match domain {
-            Some(domain) => Some(client.webapp(domain).await?),
-            None => None,
-        };
-        let environment = PythonEnvironment::of_record(record.as_ref(), &executor);
-        environment.for_manage(client, domain, settings, &executor).await?
+        PythonEnvironment::read(client, domain, settings, &executor).await?
     };
     let operation = environment.inspect(manage.clone(), virtualenv.clone(), folder.clone());
     let variables = environment.variables(&operation, &Variables::default());

@@ -38,6 +38,14 @@ pub(crate) struct Maintenance<'a, R> {
     pub executor: &'a Executor,
 }
 
+impl<'a> Maintenance<'a, Client> {
+    /// For the jobs of a project.
+    pub(crate) fn of(project: &'a Project, folder: &'a StateFolder, executor: &'a Executor) -> Self {
+        let job_folder = JobFolder::new(&project.client, folder.path());
+        Self { remote: &project.client, folder, root: &project.remote_root, job_folder, executor }
+    }
+}
+
 /// A command to be run on the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -52,6 +60,19 @@ pub enum Command {
     },
     /// Any program with its arguments, in the project's folder. The agent refuses it.
     Run(Vec<String>),
+}
+
+impl Command {
+    /// Refuses what would never end on the host, and settings that are none.
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::Manage { args, settings, .. } => {
+                endless::check_manage(args)?;
+                settings.as_deref().map_or(Ok(()), |module| checked_settings(module).map(drop))
+            }
+            Self::Run(words) => endless::check_run(words),
+        }
+    }
 }
 
 /// The result of a command.
@@ -93,25 +114,13 @@ impl<R: Remote> Maintenance<'_, R> {
         variables: Variables,
         limit: Duration,
     ) -> Result<Receipt> {
-        let kinds = self.executor.task_kinds();
         let job = self.job_folder.job(id, self.root, operation).with_variables(variables);
-        if kinds.is_empty() {
+        if self.executor.task_kinds().is_empty() {
             return self.run_job(&job, limit).await;
         }
-        let mut intent = Intent::new(self.remote.server_time());
-        id.clone_into(&mut intent.id);
-        intent.tasks.extend(kinds);
         let place = self.folder.maintenance(id)?;
-        let mut lease = Lease::write(self.remote, place.clone(), intent).await?;
-        lease.start();
-        let mut note = Note {
-            client: self.job_folder.client.clone(),
-            place,
-            kinds,
-            state: self.folder.path().name().to_owned(),
-            id: id.to_owned(),
-            is_over: false,
-        };
+        let lease = self.write_note(id, &place).await?;
+        let mut note = self.note(id, place);
         let receipt = self.run_job(&job, limit).await;
         note.is_over = true;
         // While a task of it is there, the note must be, too.
@@ -120,6 +129,27 @@ impl<R: Remote> Maintenance<'_, R> {
             log::warn!("the note of this job is still on the host, and will expire: {}", error.chain());
         }
         receipt
+    }
+
+    /// Writes the note of the job `id`, and keeps it fresh.
+    async fn write_note(&self, id: &str, place: &RemotePath) -> Result<Lease<R>> {
+        let mut intent = Intent::new(self.remote.server_time());
+        id.clone_into(&mut intent.id);
+        intent.tasks.extend(self.executor.task_kinds());
+        let mut lease = Lease::write(self.remote, place.clone(), intent).await?;
+        lease.start();
+        Ok(lease)
+    }
+
+    fn note(&self, id: &str, place: RemotePath) -> Note {
+        Note {
+            client: self.job_folder.client.clone(),
+            place,
+            kinds: self.executor.task_kinds(),
+            state: self.folder.path().name().to_owned(),
+            id: id.to_owned(),
+            is_over: false,
+        }
     }
 
     async fn run_job(&self, job: &Job, limit: Duration) -> Result<Receipt> {
@@ -175,19 +205,20 @@ pub(super) async fn carry_out<T: DeserializeOwned>(
     operation: Operation,
     variables: Variables,
 ) -> Result<T> {
-    let (client, root) = (&project.client, &project.remote_root);
-    let folder = StateFolder::of(client.user(), root)?;
+    let client = &project.client;
+    let folder = StateFolder::of(client.user(), &project.remote_root)?;
     let lane = executors.lane(client).filter(|_| matches!(executor, Executor::Webapp(_)));
     let (state, _) = folder.read_by(client, lane.as_ref()).await?;
     sweep_tasks(client, &folder, &state).await?;
-    let job_folder = JobFolder::new(client, folder.path());
-    let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor };
-    let receipt = maintenance.start(&random_id(16)?, operation, variables, JOB_LIMIT).await?;
-    if !receipt.is_ok() {
-        return Err(receipt.to_error());
-    }
+    let maintenance = Maintenance::of(project, &folder, executor);
+    let receipt = successful(maintenance.start(&random_id(16)?, operation, variables, JOB_LIMIT).await?)?;
     serde_json::from_value(receipt.result)
         .map_err(|error| Error::job(format!("the host's answer makes no sense: {error}")))
+}
+
+/// The receipt of a job, unless that failed.
+pub(super) fn successful(receipt: Receipt) -> Result<Receipt> {
+    if receipt.is_ok() { Ok(receipt) } else { Err(receipt.to_error()) }
 }
 
 /// Runs a command on the host, with these variables besides its own, and waits until it ends. If the future is dropped
@@ -202,29 +233,18 @@ pub async fn command(
     command: Command,
     variables: &Variables,
 ) -> Result<Outcome> {
-    match &command {
-        Command::Manage { args, settings, .. } => {
-            endless::check_manage(args)?;
-            settings.as_deref().map_or(Ok(()), |module| checked_settings(module).map(drop))?;
-        }
-        Command::Run(words) => endless::check_run(words)?,
-    }
-    let (client, root) = (&project.client, &project.remote_root);
+    command.check()?;
+    let client = &project.client;
     let executor = executors.for_job(client, NO_COMMANDS).await?;
-    let folder = StateFolder::of(client.user(), root)?;
+    let folder = StateFolder::of(client.user(), &project.remote_root)?;
     // Also before a command that is refused.
     let lane = executors.lane(client);
     sweep_tasks(client, &folder, &folder.read_notes_by(client, lane.as_ref()).await?).await?;
     let mut variables = variables.clone();
     let operation = match command {
         Command::Manage { args, manage, settings } => {
-            let record = match executors.domain.as_deref() {
-                Some(domain) => Some(client.webapp(domain).await?),
-                None => None,
-            };
             let (domain, settings) = (executors.domain.as_deref(), settings.as_deref());
-            let environment = PythonEnvironment::of_record(record.as_ref(), &executor);
-            let environment = environment.for_manage(client, domain, settings, &executor).await?;
+            let environment = PythonEnvironment::read(client, domain, settings, &executor).await?;
             let operation = environment.manage(args, manage);
             variables = environment.variables(&operation, &variables);
             operation
@@ -237,9 +257,12 @@ pub async fn command(
         }
         Command::Run(command) => Operation::Run { command, folder: String::new(), timeout: limit_of(&executor) },
     };
-    let job_folder = JobFolder::new(client, folder.path());
-    let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
-    let receipt = maintenance.start(&random_id(16)?, operation, variables, receipt_within(&executor)).await?;
+    let maintenance = Maintenance::of(project, &folder, &executor);
+    outcome(&maintenance.start(&random_id(16)?, operation, variables, receipt_within(&executor)).await?)
+}
+
+/// How a command ended. One that failed is not an error, one that did not run is.
+fn outcome(receipt: &Receipt) -> Result<Outcome> {
     let mut output = receipt.output.clone();
     match (receipt.exit_status, &receipt.error) {
         (Some(status), None) => Ok(Outcome { exit_status: status, output, truncated: receipt.truncated }),

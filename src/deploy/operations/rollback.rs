@@ -25,7 +25,7 @@ use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::{remove_work, sweep_tasks};
 use crate::error::{Error, Result};
-use crate::host::{Applied, Executor, JobFolder, Lane, Operation, Receipt, State};
+use crate::host::{Applied, Executor, Lane, Operation, Receipt, State};
 use crate::setting::Setting;
 use crate::text::counted;
 
@@ -43,12 +43,12 @@ impl<R: Remote> Maintenance<'_, R> {
         intent.undoes = Some(target.to_owned());
         intent.record(DeployEntry { executor: self.executor.name().to_owned(), ..intent.entry() });
         let history = intent.history_of_rollback(target).into_iter().map(|entry| json!(entry)).collect();
-        let known = intent.takes_over.clone();
+        let is_alone = intent.takes_over.is_empty();
         let mut lease = Lease::new(self.remote, self.folder.intent(&id)?, intent);
         let operation = Operation::Rollback { target: target.to_owned(), generation, history };
         let job = self.job_folder.job(&id, self.root, operation);
         if let Executor::Webapp(agent) = self.executor
-            && known.is_empty()
+            && is_alone
             && agent.check_takes_deploys().is_ok()
         {
             let (job_folder, bundle, limit) = (&self.job_folder, None, JOB_LIMIT);
@@ -57,6 +57,18 @@ impl<R: Remote> Maintenance<'_, R> {
                 return rolled_back(lease, receipt).await;
             }
         }
+        let lease = self.announce(lease, generation).await?;
+        lease.begin_manifest().await?;
+        let receipt = lease.guard().wait_for(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
+        rolled_back(lease, receipt).await
+    }
+
+    /// Announces a rollback, and goes on only if nobody else is at work but those whose debts it takes over.
+    async fn announce(&self, mut lease: Lease<R>, generation: u64) -> Result<Lease<R>> {
+        let (id, known) = {
+            let intent = lease.intent();
+            (intent.id.clone(), intent.takes_over.clone())
+        };
         lease.announce().await?;
         // As in a deploy: of two that write their notes and list them then, at most one goes on.
         let contents = self.folder.list(self.remote).await;
@@ -75,9 +87,7 @@ impl<R: Remote> Maintenance<'_, R> {
         let others = known.into_iter().chain(contents.iter().flat_map(|contents| contents.intents.clone())).collect();
         lease.watch(self.folder, generation, others);
         lease.start();
-        lease.begin_manifest().await?;
-        let receipt = lease.guard().wait_for(self.executor.run(&self.job_folder, &job, JOB_LIMIT)).await;
-        rolled_back(lease, receipt).await
+        Ok(lease)
     }
 }
 
@@ -138,6 +148,11 @@ impl Index {
         })
     }
 
+    /// The files that come back, or go.
+    fn into_paths(self) -> impl Iterator<Item = String> {
+        self.files.into_keys().chain(self.added.into_keys()).chain(self.deleted.into_keys())
+    }
+
     /// What to know of files that deploys which were cut off have changed, or may have: they do not come back.
     fn unsettled(&self, owed: &Intent) -> Option<String> {
         let is_back = |path: &String| [&self.files, &self.added, &self.deleted].iter().any(|of| of.contains_key(path));
@@ -174,6 +189,21 @@ pub struct RollbackReport {
     pub warnings: Vec<String>,
 }
 
+impl RollbackReport {
+    fn of(deploy: String, applied: Applied, warnings: Vec<String>) -> Self {
+        Self {
+            deploy,
+            kept_for_rollback: applied.kept_for_rollback,
+            written: applied.written,
+            deleted: applied.deleted,
+            not_deleted: applied.not_deleted,
+            migrations: applied.migrations,
+            warnings,
+            ..Self::default()
+        }
+    }
+}
+
 /// The error of somebody who was not asked what `confirm` of [`rollback`] wants to ask, and did not say it beforehand.
 #[must_use]
 pub fn unconfirmed(question: &str) -> Error {
@@ -193,57 +223,32 @@ pub async fn rollback<F: Future<Output = Result<()>>>(
     reload: &[String],
     confirm: impl FnOnce(String) -> F,
 ) -> Result<RollbackReport> {
-    let (client, root) = (&project.client, &project.remote_root);
-    let folder = StateFolder::of(client.user(), root)?;
+    let client = &project.client;
+    let folder = StateFolder::of(client.user(), &project.remote_root)?;
     executors.check()?;
     reload.iter().try_for_each(|domain| checked_domain(domain).map(drop))?;
     target.map_or(Ok(()), check_id)?;
     let lane = executors.lane(client);
     let lane = lane.as_ref();
-    let (mut state, _) = folder.read_by(client, lane).await?;
-    if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == IntentState::Running)
-    {
-        return Err(Error::held(format!("{}: try again when it has finished", other.describe())));
-    }
-    if sweep_tasks(client, &folder, &state).await? {
-        state = folder.read(client).await?;
-    }
-    if let Some(id) = state.unreadable.first() {
-        return Err(Error::held(unreadable_intent(&folder, id)?));
-    }
-    if let Some(place) = state.set_aside.values().next_back() {
-        return Err(Error::config(format!(
-            "{place} cannot be read, so it is unknown which deploy was the last one: deploy first, which replaces that file"
-        )));
-    }
+    let state = settled_state(client, lane, &folder).await?;
     if let Some(begun) = unfinished(&state, target) {
         return finish(client, &folder, &state, begun, reload).await;
     }
     let (target, index) = last_deploy(client, lane, &folder, &state, target).await?;
-    if let Some(question) = index.question(root) {
+    if let Some(question) = index.question(&project.remote_root) {
         confirm(question).await?;
     }
     let executor = executors.for_job(client, "nothing can put files back on the host").await?;
-    let job_folder = JobFolder::new(client, folder.path());
-    let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
+    let maintenance = Maintenance::of(project, &folder, &executor);
     let mut intent = intent_after(&state, client.server_time());
     let mut warnings = Vec::from_iter(index.unsettled(&intent));
-    intent.pending.extend(index.files.into_keys().chain(index.added.into_keys()).chain(index.deleted.into_keys()));
+    intent.pending.extend(index.into_paths());
     intent.reload.extend(reload.iter().cloned());
     let (id, reload) = (intent.id.clone(), intent.reload.clone());
     let generation = state.generation().unwrap_or(0) + 1;
     let (lease, applied) = Box::pin(maintenance.roll_back(intent, &target, generation)).await?;
     warnings.extend(changed_since(&applied, &id));
-    let mut report = RollbackReport {
-        deploy: target,
-        kept_for_rollback: applied.kept_for_rollback,
-        written: applied.written,
-        deleted: applied.deleted,
-        not_deleted: applied.not_deleted,
-        migrations: applied.migrations,
-        warnings,
-        ..RollbackReport::default()
-    };
+    let mut report = RollbackReport::of(target, applied, warnings);
     // What they left to do is in the intent of this rollback.
     remove_notes(client, &folder, &state).await?;
     if !reload_all(client, reload, &mut report).await {
@@ -252,6 +257,27 @@ pub async fn rollback<F: Future<Output = Result<()>>>(
     }
     lease.remove().await?;
     Ok(report)
+}
+
+/// What the state folder says, if no deploy is at work and all of it can be read.
+async fn settled_state(client: &Client, lane: Option<&Lane>, folder: &StateFolder) -> Result<OnHost> {
+    let (mut state, _) = folder.read_by(client, lane).await?;
+    if let Some(other) = state.intents.iter().find(|other| other.standing(client.server_time()) == IntentState::Running)
+    {
+        return Err(Error::held(format!("{}: try again when it has finished", other.describe())));
+    }
+    if sweep_tasks(client, folder, &state).await? {
+        state = folder.read(client).await?;
+    }
+    if let Some(id) = state.unreadable.first() {
+        return Err(Error::held(unreadable_intent(folder, id)?));
+    }
+    if let Some(place) = state.set_aside.values().next_back() {
+        return Err(Error::config(format!(
+            "{place} cannot be read, so it is unknown which deploy was the last one: deploy first, which replaces that file"
+        )));
+    }
+    Ok(state)
 }
 
 fn check_id(target: &str) -> Result<()> {
@@ -371,15 +397,7 @@ async fn last_deploy(
     }
     if !state.kept.contains(last) {
         let is_bundle = known_history(client, lane, folder).await.iter().any(|job| job["id"] == last.as_str());
-        return Err(Error::job(if is_bundle {
-            format!("the last deploy ({last}) cannot be undone: the disk had no room to keep what it replaced")
-        } else {
-            format!(
-                "the last deploy ({last}) cannot be undone: it sent its files one by one, so nothing of what they \
-                 replaced is kept, and what earlier deploys kept does not fit any more. Deploy the files that you want \
-                 back; where an agent is installed (\"pya agent install\"), deploys can be undone"
-            )
-        }));
+        return Err(not_kept(last, is_bundle));
     }
     let index = index_of(client, lane, folder, last).await?;
     if wanted.is_none() && index.operation == "rollback" {
@@ -388,6 +406,19 @@ async fn last_deploy(
         )));
     }
     Ok((last.clone(), index))
+}
+
+/// The error about a deploy of which nothing is kept.
+fn not_kept(last: &str, is_bundle: bool) -> Error {
+    Error::job(if is_bundle {
+        format!("the last deploy ({last}) cannot be undone: the disk had no room to keep what it replaced")
+    } else {
+        format!(
+            "the last deploy ({last}) cannot be undone: it sent its files one by one, so nothing of what they \
+             replaced is kept, and what earlier deploys kept does not fit any more. Deploy the files that you want \
+             back; where an agent is installed (\"pya agent install\"), deploys can be undone"
+        )
+    })
 }
 
 /// The history, as far as it can be read: it says more, and nothing depends on it.

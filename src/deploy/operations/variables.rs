@@ -69,12 +69,7 @@ pub async fn change(
         .domain
         .clone()
         .ok_or_else(|| Error::config(format!("which web app's variables? Give the domain ({})", Setting::Domain)))?;
-    if set.to_text().len() > MOST_BYTES {
-        return Err(Error::config("the variables are longer than 64 KiB: put long texts in files"));
-    }
-    if !matches!(executors.choice, ExecutorChoice::Auto | ExecutorChoice::Webapp) {
-        return Err(Error::config("variables of a web app are kept by its agent only: choose no other executor"));
-    }
+    check(executors.choice, set)?;
     let executors =
         ExecutorOptions { choice: ExecutorChoice::Webapp, domain: Some(domain.clone()), ..executors.clone() };
     let executor = executors.for_job(&project.client, "variables of a web app are kept by its agent").await?;
@@ -84,4 +79,15 @@ pub async fn change(
         unset: unset.clone(),
     };
     carry_out(project, &executors, &executor, operation, set.clone()).await
+}
+
+/// Refuses more variables than fit, and executors that do not keep any.
+fn check(choice: ExecutorChoice, set: &Variables) -> Result<()> {
+    if set.to_text().len() > MOST_BYTES {
+        return Err(Error::config("the variables are longer than 64 KiB: put long texts in files"));
+    }
+    if !matches!(choice, ExecutorChoice::Auto | ExecutorChoice::Webapp) {
+        return Err(Error::config("variables of a web app are kept by its agent only: choose no other executor"));
+    }
+    Ok(())
 }

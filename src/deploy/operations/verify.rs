@@ -7,18 +7,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::maintenance::Maintenance;
+use super::maintenance::{Maintenance, successful};
+use crate::client::Client;
 use crate::deploy::paths::folders_of;
 use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::remote::list_if_there;
+use crate::deploy::selection::filter::Filter;
 use crate::deploy::selection::protect::Protection;
-use crate::deploy::selection::select::{SelectOptions, checked_root, select};
-use crate::deploy::state::folder::StateFolder;
+use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, select};
+use crate::deploy::state::folder::{State, StateFolder};
 use crate::deploy::state::manifest::FileState;
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
-use crate::host::{JobFolder, Operation};
+use crate::host::Operation;
 
 /// How long the host may hash.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -69,6 +71,15 @@ pub(crate) struct LeftOut {
     pub links: BTreeMap<String, String>,
 }
 
+impl LeftOut {
+    /// Why nothing below `folder` was looked at, if so.
+    fn why_not_below(&self, folder: &str) -> Option<String> {
+        let reason = self.errors.get(folder).or_else(|| self.skipped.get(folder));
+        let link = || self.links.get(folder).map(|target| format!("{folder} is a link to {target}"));
+        reason.map(|reason| format!("{folder}: {reason}")).or_else(link)
+    }
+}
+
 #[derive(Deserialize)]
 struct Hashes {
     files: BTreeMap<String, (String, u64, u32)>,
@@ -102,15 +113,7 @@ impl Hashes {
         if links.contains_key(path) || skipped.contains_key(path) {
             return There::Other;
         }
-        for folder in folders_of(path) {
-            if let Some(reason) = errors.get(folder).or_else(|| skipped.get(folder)) {
-                return There::Unknown(format!("{folder}: {reason}"));
-            }
-            if let Some(target) = links.get(folder) {
-                return There::Unknown(format!("{folder} is a link to {target}"));
-            }
-        }
-        There::Gone
+        folders_of(path).find_map(|folder| self.left_out.why_not_below(folder)).map_or(There::Gone, There::Unknown)
     }
 
     /// Adds a path to those that are other or gone, or whose content is unknown, if it is one of them.
@@ -132,44 +135,53 @@ impl Hashes {
     }
 }
 
+async fn selected(project: &Project, options: &SelectOptions, folder: &StateFolder) -> Result<(Selection, Filter)> {
+    let local_root = checked_root(&project.local_root)?;
+    select(&local_root, options, folder.inside_project(), &NeverSkip).await
+}
+
+/// Refuses a project that is not on the host and that no note tells of.
+async fn check_exists(project: &Project, state: &State) -> Result<()> {
+    let (client, root) = (&project.client, &project.remote_root);
+    let is_known = state.manifest.is_some() || !state.intents.is_empty() || !state.maintenance.is_empty();
+    if is_known || list_if_there(client, root).await?.is_some() {
+        return Ok(());
+    }
+    Err(Error::config(format!(
+        "there is no such project on the host: {root} does not exist, and nothing was deployed there"
+    )))
+}
+
+/// Has the whole project hashed on the host.
+async fn hash(maintenance: &Maintenance<'_, Client>, state: &State) -> Result<Hashes> {
+    let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
+    let receipt = successful(maintenance.run_after(state, Operation::Hash { prune }, LIMIT).await?)?;
+    let hashes: Hashes = serde_json::from_value(receipt.result)
+        .map_err(|error| Error::job(format!("the host's list of digests cannot be read: {error}")))?;
+    if let Some(reason) = hashes.left_out.errors.get(".") {
+        let root = maintenance.root;
+        return Err(Error::job(format!("the project's folder on the host, {root}, cannot be read: {reason}")));
+    }
+    Ok(hashes)
+}
+
 /// Hashes the whole project on the host, and compares. Without `local`, only with the manifest.
 ///
 /// # Errors
 /// `Config` if nothing can do it, or for local mistakes; `Job` if it failed on the host; what the service answers.
 pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Option<&SelectOptions>) -> Result<Drift> {
     executors.check()?;
-    let (client, root) = (&project.client, &project.remote_root);
-    let folder = StateFolder::of(client.user(), root)?;
+    let client = &project.client;
+    let folder = StateFolder::of(client.user(), &project.remote_root)?;
     let mut selected = match local {
-        Some(options) => {
-            let local_root = checked_root(&project.local_root)?;
-            Some(select(&local_root, options, folder.inside_project(), &NeverSkip).await?)
-        }
+        Some(options) => Some(selected(project, options, &folder).await?),
         None => None,
     };
     let (state, _) = folder.read_by(client, executors.lane(client).as_ref()).await?;
-    for damage in state.damages() {
-        log::warn!("{damage}");
-    }
-    let is_known = state.manifest.is_some() || !state.intents.is_empty() || !state.maintenance.is_empty();
-    if !is_known && list_if_there(client, root).await?.is_none() {
-        return Err(Error::config(format!(
-            "there is no such project on the host: {root} does not exist, and nothing was deployed there"
-        )));
-    }
+    state.log_damages();
+    check_exists(project, &state).await?;
     let executor = executors.for_job(client, "nothing can hash the files on the host").await?;
-    let job_folder = JobFolder::new(client, folder.path());
-    let maintenance = Maintenance { remote: client, folder: &folder, root, job_folder, executor: &executor };
-    let prune = PRUNED.iter().map(|&name| name.to_owned()).collect();
-    let receipt = maintenance.run_after(&state, Operation::Hash { prune }, LIMIT).await?;
-    if !receipt.is_ok() {
-        return Err(receipt.to_error());
-    }
-    let hashes: Hashes = serde_json::from_value(receipt.result)
-        .map_err(|error| Error::job(format!("the host's list of digests cannot be read: {error}")))?;
-    if let Some(reason) = hashes.left_out.errors.get(".") {
-        return Err(Error::job(format!("the project's folder on the host, {root}, cannot be read: {reason}")));
-    }
+    let hashes = hash(&Maintenance::of(project, &folder, &executor), &state).await?;
     let ours = state.knowledge(client.server_time()).ours;
     let protection = match &selected {
         Some((_, filter)) => filter.protection.clone(),

@@ -323,6 +323,13 @@ impl State {
         damages
     }
 
+    /// Warns of damaged files in the folder.
+    pub(crate) fn log_damages(&self) {
+        for damage in self.damages() {
+            log::warn!("{damage}");
+        }
+    }
+
     /// Lays what the intents say over the manifest. `now` is the service's time.
     pub(crate) fn knowledge(&self, now: Option<SystemTime>) -> KnownFiles {
         let mut known = KnownFiles::default();

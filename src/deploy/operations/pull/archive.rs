@@ -81,20 +81,13 @@ impl<'a, R: Read> Archive<'a, R> {
     pub fn next_file(&mut self) -> Result<Option<Member>> {
         self.skip_rest()?;
         let mut extensions = Extensions::default();
-        loop {
-            let mut block = [0; BLOCK];
-            self.stream.read_exact(&mut block).map_err(|error| damaged(&error))?;
-            if block.iter().all(|&byte| byte == 0) {
-                return Ok(None);
-            }
+        while let Some(block) = self.header()? {
             let header = Header::from_byte_slice(&block);
             check_sum(header, &block)?;
             let size = header.entry_size().map_err(|error| damaged(&error))?;
             match header.entry_type() {
                 EntryType::GNULongName if extensions.long_name.is_none() => {
-                    let name = self.header_member(size)?;
-                    let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
-                    extensions.long_name = Some(name[..end].to_vec());
+                    extensions.long_name = Some(self.long_name(size)?);
                 }
                 EntryType::XHeader if extensions.pax.is_none() => {
                     extensions.pax = Some(pax_fields(&self.header_member(size)?)?);
@@ -103,6 +96,14 @@ impl<'a, R: Read> Archive<'a, R> {
                 kind => return self.file(header, kind, size, extensions).map(Some),
             }
         }
+        Ok(None)
+    }
+
+    /// The next header; `None` for the one that ends the archive.
+    fn header(&mut self) -> Result<Option<[u8; BLOCK]>> {
+        let mut block = [0; BLOCK];
+        self.stream.read_exact(&mut block).map_err(|error| damaged(&error))?;
+        Ok(block.iter().any(|&byte| byte != 0).then_some(block))
     }
 
     /// The file that a header describes, if it is one, and within the limits.
@@ -110,24 +111,23 @@ impl<'a, R: Read> Archive<'a, R> {
         let (pax_path, pax_size) = extensions.pax.unwrap_or_default();
         let name = pax_path.or(extensions.long_name).unwrap_or_else(|| header.path_bytes().into_owned());
         let size = pax_size.unwrap_or(size);
-        if name.len() > MAX_NAME {
-            return Err(refused(format_args!(
-                "a name of {} bytes (\"{}…\"), and at most {MAX_NAME} are allowed",
-                name.len(),
-                excerpt(&String::from_utf8_lossy(&name[..MAX_NAME]))
-            )));
-        }
-        let path = String::from_utf8(name).map_err(|error| {
-            refused(format_args!("a name that is not UTF-8: {:?}", excerpt(&String::from_utf8_lossy(error.as_bytes()))))
-        })?;
+        let path = checked_path(name)?;
         if !kind.is_file() {
             return Err(refused(format_args!("{:?}, which is not a regular file", excerpt(&path))));
         }
         let mode = header.mode().map_err(|error| damaged(&error))?;
+        self.count(&path, size)?;
+        self.left = size;
+        self.padding = size.wrapping_neg() % BLOCK as u64;
+        Ok(Member { path, size, mode: mode & 0o777 })
+    }
+
+    /// Counts a file, and fails if there are more than the limits allow.
+    fn count(&mut self, path: &str, size: u64) -> Result<()> {
         self.files += 1;
         self.names += path.len();
         self.total = self.total.saturating_add(size);
-        if !self.limits.unreadable.contains_key(&path) {
+        if !self.limits.unreadable.contains_key(path) {
             self.announced = self.announced.saturating_add(size);
         }
         if self.files > self.limits.files || self.announced > self.limits.bytes {
@@ -139,9 +139,13 @@ impl<'a, R: Read> Archive<'a, R> {
         if self.names > MAX_NAMES {
             return Err(refused(format_args!("more names than fit into memory ({MAX_NAMES} bytes): pull parts of it")));
         }
-        self.left = size;
-        self.padding = size.wrapping_neg() % BLOCK as u64;
-        Ok(Member { path, size, mode: mode & 0o777 })
+        Ok(())
+    }
+
+    fn long_name(&mut self, size: u64) -> Result<Vec<u8>> {
+        let mut name = self.header_member(size)?;
+        name.truncate(name.iter().position(|&byte| byte == 0).unwrap_or(name.len()));
+        Ok(name)
     }
 
     /// The content of a header member.
@@ -175,6 +179,20 @@ impl<R: Read> Read for Archive<'_, R> {
         self.left -= count as u64;
         Ok(count)
     }
+}
+
+/// The name of a file as a text of limited length.
+fn checked_path(name: Vec<u8>) -> Result<String> {
+    if name.len() > MAX_NAME {
+        return Err(refused(format_args!(
+            "a name of {} bytes (\"{}…\"), and at most {MAX_NAME} are allowed",
+            name.len(),
+            excerpt(&String::from_utf8_lossy(&name[..MAX_NAME]))
+        )));
+    }
+    String::from_utf8(name).map_err(|error| {
+        refused(format_args!("a name that is not UTF-8: {:?}", excerpt(&String::from_utf8_lossy(error.as_bytes()))))
+    })
 }
 
 /// Fails if there are more bytes than the user allows.

@@ -14,14 +14,14 @@ use super::masks::PullFilter;
 use super::unpack::{Unpacked, check, unpack};
 use crate::blocking::blocking;
 use crate::client::Client;
-use crate::deploy::operations::maintenance::Maintenance;
+use crate::deploy::operations::maintenance::{Maintenance, successful};
 use crate::deploy::operations::temporary::TemporaryFiles;
 use crate::deploy::operations::verify::LeftOut;
 use crate::deploy::plan::executor::ExecutorOptions;
 use crate::deploy::project::Project;
 use crate::deploy::state::folder::StateFolder;
 use crate::error::{Error, Result};
-use crate::host::{Executor, JobFolder, Lane, random_id};
+use crate::host::{Executor, Lane, random_id};
 use crate::platform::temporary_folder;
 use crate::text::excerpt;
 
@@ -95,13 +95,10 @@ impl Packed {
     fn check(mut self, max_size: u64) -> Result<Self> {
         check_size(self.bytes, max_size)?;
         let not_ours = |what: &str| Err(Error::job(format!("the host's description of its archive has {what}")));
-        let is_ours = |(number, part): (usize, &PackedPart)| part.name == format!("archive-{number:03}");
-        if self.parts.len() > MAX_PARTS || !self.parts.iter().enumerate().all(is_ours) {
+        if !self.has_our_parts() {
             return not_ours("an unexpected part");
         }
-        let files = self.announced_files().saturating_mul(HEADERS);
-        let most = max_size.saturating_add(max_size / 1000).saturating_add(files).saturating_add(COMPRESSION);
-        if self.size() > most {
+        if self.size() > self.most_bytes(max_size) {
             return not_ours("parts that are larger than its files");
         }
         let LeftOut { errors, skipped, links } = &mut self.left_out;
@@ -109,11 +106,21 @@ impl Packed {
             if reasons.keys().any(|path| path.len() > MAX_NAME) {
                 return not_ours("a name that is too long");
             }
-            for reason in reasons.values_mut() {
-                *reason = excerpt(reason).into_owned();
-            }
+            cut_reasons(reasons);
         }
         Ok(self)
+    }
+
+    /// Whether the parts are named as our runner names them.
+    fn has_our_parts(&self) -> bool {
+        let is_ours = |(number, part): (usize, &PackedPart)| part.name == format!("archive-{number:03}");
+        self.parts.len() <= MAX_PARTS && self.parts.iter().enumerate().all(is_ours)
+    }
+
+    /// How large the parts may be if the files have at most `max_size` bytes.
+    fn most_bytes(&self, max_size: u64) -> u64 {
+        let headers = self.announced_files().saturating_mul(HEADERS);
+        max_size.saturating_add(max_size / 1000).saturating_add(headers).saturating_add(COMPRESSION)
     }
 
     /// Files in the archive, those included of which it has only a part.
@@ -124,6 +131,12 @@ impl Packed {
     /// Bytes of all parts.
     fn size(&self) -> u64 {
         self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.size))
+    }
+}
+
+fn cut_reasons(reasons: &mut BTreeMap<String, String>) {
+    for reason in reasons.values_mut() {
+        *reason = excerpt(reason).into_owned();
     }
 }
 
@@ -140,15 +153,13 @@ pub async fn pull(
     to: &Path,
 ) -> Result<PullReport> {
     let wanted = PullFilter::of(&options.include, &options.exclude)?;
-    let (client, root) = (&project.client, &project.remote_root);
+    let client = &project.client;
     let executor = executors.for_job(client, "nothing can pack the files on the host").await?;
     let lane = executors.lane(client);
-    let folder = StateFolder::of(client.user(), root)?;
-    let job_folder = JobFolder::new(client, folder.path());
+    let folder = StateFolder::of(client.user(), &project.remote_root)?;
+    let maintenance = Maintenance::of(project, &folder, &executor);
     let (id, mut archive) = (random_id(16)?, TemporaryFiles::new(client, "the archive"));
-    archive.add(job_folder.folder(&id)?);
-    let maintenance =
-        Maintenance { remote: client, folder: &folder, root, job_folder: job_folder.clone(), executor: &executor };
+    archive.add(maintenance.job_folder.folder(&id)?);
     let pulled = pack_and_fetch(&maintenance, lane.as_ref(), &id, wanted, options, to).await;
     archive.remove().await;
     pulled
@@ -162,27 +173,12 @@ async fn pack_and_fetch(
     options: &PullOptions,
     to: &Path,
 ) -> Result<PullReport> {
-    let receipt = maintenance.run_as(id, wanted.operation(), LIMIT, lane).await?;
-    if !receipt.is_ok() {
-        return Err(receipt.to_error());
-    }
-    let work = maintenance.job_folder.folder(id)?;
+    let receipt = successful(maintenance.run_as(id, wanted.operation(), LIMIT, lane).await?)?;
     let packed: Packed = serde_json::from_value(receipt.result)
         .map_err(|error| Error::job(format!("the host's description of its archive cannot be read: {error}")))?;
     let packed = packed.check(options.max_size)?;
     let folder = temporary_folder("pya-pull-").map_err(Error::temporary)?;
-    let mut files = Vec::with_capacity(packed.parts.len());
-    for (number, part) in packed.parts.iter().enumerate() {
-        let file = folder.path().join(format!("{number:03}"));
-        let is_here = match maintenance.executor {
-            Executor::Webapp(agent) => agent.fetch(&maintenance.job_folder, id, &part.name, &file, part.size).await?,
-            _ => false,
-        };
-        if !is_here {
-            maintenance.remote.download_at_most(&work.join(&part.name)?, &file, part.size).await?;
-        }
-        files.push((file, part.sha256.clone(), part.size));
-    }
+    let files = download(maintenance, id, &packed, folder.path()).await?;
     let (to, size, overwrite, max_size) = (to.to_owned(), packed.size(), options.overwrite, options.max_size);
     let (files_in_it, bytes) = (packed.announced_files(), packed.bytes);
     let LeftOut { errors: unreadable, skipped, links } = packed.left_out;
@@ -198,4 +194,27 @@ async fn pack_and_fetch(
     let links = links.into_iter().map(|(path, target)| (path, format!("a link to {target}")));
     let skipped = skipped.into_iter().chain(links).collect();
     Ok(PullReport { written, unchanged, unreadable, skipped, unmatched, bytes: size })
+}
+
+/// Downloads the parts of the archive to `folder`: file, digest, size.
+async fn download(
+    maintenance: &Maintenance<'_, Client>,
+    id: &str,
+    packed: &Packed,
+    folder: &Path,
+) -> Result<Vec<(PathBuf, String, u64)>> {
+    let work = maintenance.job_folder.folder(id)?;
+    let mut files = Vec::with_capacity(packed.parts.len());
+    for (number, part) in packed.parts.iter().enumerate() {
+        let file = folder.join(format!("{number:03}"));
+        let is_here = match maintenance.executor {
+            Executor::Webapp(agent) => agent.fetch(&maintenance.job_folder, id, &part.name, &file, part.size).await?,
+            _ => false,
+        };
+        if !is_here {
+            maintenance.remote.download_at_most(&work.join(&part.name)?, &file, part.size).await?;
+        }
+        files.push((file, part.sha256.clone(), part.size));
+    }
+    Ok(files)
 }

@@ -57,6 +57,29 @@ pub(crate) fn unpack(
     overwrite: bool,
     limits: Limits<'_>,
 ) -> Result<Unpacked> {
+    let (report, mut in_the_way) = look_through(files, to, wanted, limits)?;
+    if !in_the_way.is_empty() && !overwrite {
+        return Err(not_replaced(&in_the_way, to));
+    }
+    in_the_way.sort_unstable();
+    let holds = |paths: &[String], path: &String| paths.binary_search(path).is_ok();
+    each(files, limits, |member, content| {
+        if holds(&report.written, &member.path) {
+            write(to, member, content, holds(&in_the_way, &member.path))
+        } else {
+            Ok(())
+        }
+    })?;
+    Ok(report)
+}
+
+/// What is to be written, and those of these files that are here with other content.
+fn look_through(
+    files: &[PathBuf],
+    to: &Path,
+    wanted: &PullFilter,
+    limits: Limits<'_>,
+) -> Result<(Unpacked, Vec<String>)> {
     let mut report = Unpacked::default();
     let mut names = Names::new(NameRules::HERE);
     let mut in_the_way = Vec::new();
@@ -86,27 +109,19 @@ pub(crate) fn unpack(
         }
         Ok(())
     })?;
-    if !in_the_way.is_empty() && !overwrite {
-        return Err(Error::config(format!(
-            "{} in {} would be replaced, such as {}: choose another folder, or allow it ({})",
-            counted(in_the_way.len(), "file"),
-            to.display(),
-            excerpt(&in_the_way[0]),
-            Setting::Overwrite
-        )));
-    }
     report.written.sort_unstable();
-    in_the_way.sort_unstable();
-    let holds = |paths: &[String], path: &String| paths.binary_search(path).is_ok();
-    each(files, limits, |member, content| {
-        if holds(&report.written, &member.path) {
-            write(to, member, content, holds(&in_the_way, &member.path))
-        } else {
-            Ok(())
-        }
-    })?;
     report.unmatched = unmatched.into_iter().map(|asked| asked.text.clone()).collect();
-    Ok(report)
+    Ok((report, in_the_way))
+}
+
+fn not_replaced(in_the_way: &[String], to: &Path) -> Error {
+    Error::config(format!(
+        "{} in {} would be replaced, such as {}: choose another folder, or allow it ({})",
+        counted(in_the_way.len(), "file"),
+        to.display(),
+        excerpt(&in_the_way[0]),
+        Setting::Overwrite
+    ))
 }
 
 /// Passes each file of the archive to `take`, with its content, of which `take` may read any amount.
