@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::context::Run;
+use super::context::{Run, count_as_unknown};
 use crate::deploy::diff::snapshot::unreadable_intent;
 use crate::deploy::remote::{Remote, delete_if_there};
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::lease::Lease;
-use crate::deploy::state::manifest::{FileState, Manifest};
+use crate::deploy::state::manifest::Manifest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::Executor;
 
@@ -28,21 +28,26 @@ impl<R: Remote> Run<'_, R> {
         intent.deletes.extend(work.deletes.values().flatten().cloned());
         intent.deletes.extend(known.deletes.iter().cloned());
         intent.reload.extend(work.reload.iter().chain(&known.reload).cloned());
+        intent.manifests.extend(self.base.fence().into_iter().chain([self.generation()]));
+        intent.tasks.extend(self.strategy.executor().map_or(&[][..], Executor::task_kinds));
+        intent.steps.extend(self.options.steps.names().map(str::to_owned));
+        self.take_over(&mut intent);
+        self.record(&mut intent);
+        intent
+    }
+
+    /// Names the deploys whose place ours takes, and what their intents say besides files and reloads.
+    fn take_over(&self, intent: &mut Intent) {
         // Without force a running one is not taken over: we stop when we see it, and it must not mind us.
         let taken = self.base.intent_ids().filter(|id| self.options.force || !self.base.running.contains(*id));
         intent.takes_over.extend(taken.cloned());
         intent.takes_over.extend(self.base.abandoned_works().into_iter().cloned());
         intent.contested = self.base.contested();
-        intent.manifests.extend(self.base.fence().into_iter().chain([self.generation()]));
         // A damaged manifest is explained by the intent of its deploy, which goes now.
         let begun = self.base.intents.iter().flat_map(|other| &other.manifests);
         intent.manifests.extend(begun.filter(|generation| self.base.set_aside.contains(generation)));
-        intent.tasks.extend(self.strategy.executor().map_or(&[][..], Executor::task_kinds));
         intent.tasks.extend(self.base.intents.iter().flat_map(|other| &other.tasks));
-        intent.steps.extend(self.options.steps.names().map(str::to_owned));
         intent.steps.extend(self.base.intents.iter().flat_map(|other| other.steps.iter().cloned()));
-        self.record(&mut intent);
-        intent
     }
 
     /// Takes our own intent back and says why.
@@ -71,23 +76,31 @@ impl<R: Remote> Run<'_, R> {
                 outcome => outcome?,
             }
         }
-        let Some(generation) = self.base.fence() else { return Ok(()) };
-        let mut files = self.base.known.ours.clone();
-        for path in lease.intent().paths() {
-            if let Some(state) = files.get_mut(&path) {
-                *state = FileState::unknown();
-            }
+        match self.base.fence() {
+            Some(generation) => self.write_fence(lease, generation).await,
+            None => Ok(()),
         }
+    }
+
+    /// Writes the manifest that keeps a deploy which is taken over by force from writing its own.
+    async fn write_fence(&self, lease: &Lease<R>, generation: u64) -> Result<()> {
+        let mut files = self.base.known.ours.clone();
+        count_as_unknown(&mut files, &lease.intent().paths());
         // Of no deploy, so that our intent stays what tells about our files.
         let history = lease.intent().history_before(&self.base.history);
         let manifest = Manifest::new(generation, "", &self.base.remote_root, files).with_history(history);
         let place = self.folder.manifest(generation)?;
         let text = Bytes::from(manifest.to_text());
-        guard.run(|| self.remote.write(&place, text.clone())).await
+        lease.guard().run(|| self.remote.write(&place, text.clone())).await
     }
 
     fn is_ended(&self, id: &str) -> bool {
         !self.base.running.contains(id) && !self.base.unreadable.contains(id)
+    }
+
+    /// Whether the diff has read this intent, and it never changes any more.
+    fn knows_end_of(&self, id: &str) -> bool {
+        self.is_ended(id) && self.base.intents.iter().any(|known| known.id == id)
     }
 
     /// The listing that decides whether we may go on.
@@ -105,7 +118,7 @@ impl<R: Remote> Run<'_, R> {
                 name(self.base.generation)
             )));
         }
-        for other in contents.intents.iter().filter(|other| *other != id) {
+        for other in contents.intents.iter().filter(|other| *other != id && !self.knows_end_of(other)) {
             self.check_other(other).await?;
         }
         Ok(())
@@ -115,17 +128,7 @@ impl<R: Remote> Run<'_, R> {
         if self.base.unreadable.contains(id) {
             return if self.options.force { Ok(()) } else { Err(Error::held(unreadable_intent(&self.folder, id)?)) };
         }
-        if self.base.intents.iter().any(|known| known.id == id) && self.is_ended(id) {
-            // It never changes any more.
-            return Ok(());
-        }
-        let other = match self.folder.read_intent(self.remote, id).await {
-            Ok(other) => other,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(Error::held("another deploy has just finished: deploy again with a new diff"));
-            }
-            Err(error) => return Err(error),
-        };
+        let other = self.read_other(id).await?;
         let is_over = other.standing(self.remote.server_time()) == IntentState::Ended;
         if !is_over && !self.options.force {
             return Err(Error::held(format!("{}: try again when it has finished", other.describe())));
@@ -139,5 +142,15 @@ impl<R: Remote> Run<'_, R> {
             "{}, and this diff does not cover all of it: deploy again with a new diff",
             other.describe()
         )))
+    }
+
+    /// The intent of another deploy, which may have gone since the listing.
+    async fn read_other(&self, id: &str) -> Result<Intent> {
+        match self.folder.read_intent(self.remote, id).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(Error::held("another deploy has just finished: deploy again with a new diff"))
+            }
+            read => read,
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::deploy::plan::strategy::ByWhat;
 use crate::deploy::remote::Remote;
 use crate::deploy::state::by_site::SiteWork;
 use crate::deploy::state::lease::Lease;
+use crate::deploy::state::manifest::FileState;
 use crate::error::{ErrorKind, Result};
 use crate::host::{Bundle, Executor, Job, JobFolder, More, Operation, Receipt, State};
 use crate::text::{counted, first_few};
@@ -40,21 +41,38 @@ impl<R: Remote> Run<'_, R> {
                 return false;
             }
         };
-        let applied = receipt.applied();
         if !receipt.is_ok() {
-            let mut report = self.recorder.lock();
-            report.untouched = applied.undone;
-            let end = if applied.undone { "; everything on the host is as before" } else { "" };
-            report.stopped = Some(format!("{}{end}", receipt.reason()));
+            self.note_failed(&receipt);
             return false;
         }
-        for ((path, state), upload) in load.states.into_iter().zip(&self.work.uploads) {
+        self.note_uploaded(lease, load.states);
+        self.note_applied(lease, &receipt);
+        true
+    }
+
+    /// Takes down why the runner did not do it.
+    fn note_failed(&self, receipt: &Receipt) {
+        let is_undone = receipt.applied().undone;
+        let end = if is_undone { "; everything on the host is as before" } else { "" };
+        let mut report = self.recorder.lock();
+        report.untouched = is_undone;
+        report.stopped = Some(format!("{}{end}", receipt.reason()));
+    }
+
+    /// Takes down the files that are in place, as they were packed.
+    fn note_uploaded(&self, lease: &Lease<R>, states: Vec<(String, FileState)>) {
+        for ((path, state), upload) in states.into_iter().zip(&self.work.uploads) {
             if upload.sha256.is_some() && upload.sha256 != state.sha256 {
                 self.recorder.warn(format!("{path} changed after the diff; it was deployed as it was when packed"));
             }
             lease.uploaded(&path, state);
             self.recorder.lock().uploaded.push(path);
         }
+    }
+
+    /// Takes down what else the runner did: what it deleted, and what it kept.
+    fn note_applied(&self, lease: &Lease<R>, receipt: &Receipt) {
+        let applied = receipt.applied();
         for path in applied.deleted {
             lease.intent().deletes.remove(&path);
             self.recorder.lock().deleted.push(path.clone());
@@ -68,7 +86,6 @@ impl<R: Remote> Run<'_, R> {
             self.recorder.fail(path, format!("not deleted: {reason}"));
         }
         self.recorder.lock().kept_for_rollback = applied.kept_for_rollback;
-        true
     }
 
     /// Has the account's site announce the deploy and put the bundle in place, if it takes bundles; `None` if nothing was
@@ -166,31 +183,34 @@ impl<R: Remote> Delivery<'_, R> {
             return Ok(receipt);
         }
         let missing = receipt.applied().missing;
-        let more = match self.run.pack_missing(self.load, &missing).await {
-            Ok(more) => more,
-            Err(error) => {
-                // Nothing was changed yet, and nobody works there.
-                self.run.recorder.lock().untouched = true;
-                if let Err(error) = self.job_folder.client.delete_path(&self.job_folder.folder(self.id)?).await {
-                    log::warn!("the folder of this job is still there, and goes with a later one: {}", error.chain());
-                }
-                return Err(error);
+        let more = self.pack_missing(&missing).await?;
+        self.run.recorder.warn(not_copied(missing));
+        self.bring(&more, sent).await
+    }
+
+    /// Packs what the host could not copy. Without it the job goes, before it has changed anything.
+    async fn pack_missing(&self, missing: &[String]) -> Result<Bundle> {
+        let packed = self.run.pack_missing(self.load, missing).await;
+        if packed.is_err() {
+            // Nothing was changed yet, and nobody works there.
+            self.run.recorder.lock().untouched = true;
+            if let Err(error) = self.job_folder.client.delete_path(&self.job_folder.folder(self.id)?).await {
+                log::warn!("the folder of this job is still there, and goes with a later one: {}", error.chain());
             }
-        };
-        self.run.recorder.warn(format!(
-            "{} could not be copied on the host, where the source is gone or was changed, and {} sent: {}",
-            counted(missing.len(), "file"),
-            if missing.len() == 1 { "was" } else { "were" },
-            first_few(missing.into_iter())
-        ));
+        }
+        packed
+    }
+
+    /// Has the job go on with the bundle that it missed.
+    async fn bring(&self, more: &Bundle, sent: &mut TemporaryFiles) -> Result<Receipt> {
         let named = Some(More { parts: more.parts.clone(), bytes: more.bytes });
         match self.executor {
             Executor::Webapp(agent) if self.lease.is_by_site() => {
                 let job = self.job(named);
-                self.working(agent.bring_more(&self.job_folder, &job, &more, JOB_LIMIT)).await
+                self.working(agent.bring_more(&self.job_folder, &job, more, JOB_LIMIT)).await
             }
             _ => {
-                self.send(&more, sent).await?;
+                self.send(more, sent).await?;
                 self.run_job(named).await
             }
         }
@@ -228,4 +248,14 @@ impl<R: Remote> Delivery<'_, R> {
         self.run.recorder.lock().running = None;
         outcome
     }
+}
+
+/// What to say of files that were to be copied on the host.
+fn not_copied(missing: Vec<String>) -> String {
+    format!(
+        "{} could not be copied on the host, where the source is gone or was changed, and {} sent: {}",
+        counted(missing.len(), "file"),
+        if missing.len() == 1 { "was" } else { "were" },
+        first_few(missing.into_iter())
+    )
 }

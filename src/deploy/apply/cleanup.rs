@@ -8,17 +8,8 @@ use crate::host::sweep_own;
 impl<R: Remote> Run<'_, R> {
     /// Removes the notes that were replaced. What cannot be removed is still true, so it is worth a warning only.
     pub(super) async fn clean_up(&self) -> bool {
-        // Those of one that was passed by force are there still.
-        if let Some(client) = self.remote.as_client() {
-            for other in &self.base.intents {
-                for &kind in &other.tasks {
-                    let state = self.folder.path().name();
-                    if let Err(error) = sweep_own(client, kind, state, &other.id).await {
-                        self.recorder.warn(format!("a task of an earlier deploy may be left: {}", error.chain()));
-                        return false;
-                    }
-                }
-            }
+        if !self.sweep_tasks().await {
+            return false;
         }
         for id in self.base.abandoned_works() {
             if let Err(error) = remove_work(self.remote, &self.folder, id).await {
@@ -31,6 +22,20 @@ impl<R: Remote> Run<'_, R> {
             return true;
         }
         self.remove_stale().await
+    }
+
+    /// Deletes the tasks of deploys that ours took over: those of one that was passed by force are there still.
+    async fn sweep_tasks(&self) -> bool {
+        let Some(client) = self.remote.as_client() else { return true };
+        for other in &self.base.intents {
+            for &kind in &other.tasks {
+                if let Err(error) = sweep_own(client, kind, self.folder.path().name(), &other.id).await {
+                    self.recorder.warn(format!("a task of an earlier deploy may be left: {}", error.chain()));
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     /// Removes manifests that were replaced, as planned.

@@ -14,18 +14,15 @@ use crate::deploy::plan::steps::StepReport;
 use crate::deploy::remote::Remote;
 use crate::deploy::state::lease::Lease;
 use crate::error::{Error, Result};
-use crate::host::{Cancellation, JobFolder, random_id};
+use crate::host::{Cancellation, JobFolder, Receipt, random_id};
 
 impl<R: Remote> Run<'_, R> {
     /// Runs what is asked for; false ends the deploy.
     pub(crate) async fn run_steps(&self, lease: &Lease<R>) -> bool {
-        match self.try_steps(lease).await {
-            Ok(is_ok) => is_ok,
-            Err(error) => {
-                self.recorder.lock().stopped = Some(error.chain());
-                false
-            }
-        }
+        self.try_steps(lease).await.unwrap_or_else(|error| {
+            self.recorder.lock().stopped = Some(error.chain());
+            false
+        })
     }
 
     async fn try_steps(&self, lease: &Lease<R>) -> Result<bool> {
@@ -50,18 +47,25 @@ impl<R: Remote> Run<'_, R> {
                 }
                 Err(error) => return Err(error),
             };
-            let report = StepReport::of(step, &receipt);
-            let is_ok = report.ok;
-            if is_ok {
-                lease.intent().steps.remove(step);
-            }
-            self.recorder.lock().steps.push(report);
-            if !is_ok {
-                self.recorder.lock().stopped = Some(format!("{step} failed: {}", receipt.reason()));
+            if !self.note(lease, step, &receipt) {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Takes down how a step ended; false if it failed.
+    fn note(&self, lease: &Lease<R>, step: &str, receipt: &Receipt) -> bool {
+        let report = StepReport::of(step, receipt);
+        let is_ok = report.ok;
+        if is_ok {
+            lease.intent().steps.remove(step);
+        }
+        self.recorder.lock().steps.push(report);
+        if !is_ok {
+            self.recorder.lock().stopped = Some(format!("{step} failed: {}", receipt.reason()));
+        }
+        is_ok
     }
 
     /// Ends the deploy at a step of which nobody knows whether it goes on.

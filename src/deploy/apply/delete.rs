@@ -10,10 +10,10 @@ use super::progress::Watcher;
 use super::report::Recorder;
 use crate::api::Entry;
 use crate::client::RemotePath;
-use crate::clock;
+use crate::clock::{self, Tick};
 use crate::deploy::diff::compare::Obstacle;
-use crate::deploy::paths::{is_due, parent_of, place};
-use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
+use crate::deploy::paths::{is_due, name_of, parent_of, place};
+use crate::deploy::remote::{Remote, delete_if_there, list_if_folder, list_if_there};
 use crate::deploy::state::lease::LeaseGuard;
 use crate::deploy::state::manifest::Files;
 use crate::error::{ErrorKind, Result};
@@ -58,39 +58,34 @@ impl<R: Remote> Remover<'_, R> {
                     }
                 };
             }
-            let name = path.rsplit('/').next().unwrap_or(path);
-            match entries.iter().find(|entry| entry.name == name) {
-                None => gone(path),
-                Some(entry) if entry.is_dir => {
-                    self.recorder.fail(path, "not deleted: it is now a folder on the host");
-                    return false;
-                }
-                Some(entry) if !entry.is_file => {
-                    self.recorder.fail(path, "not deleted: the service does not say that it is a file");
-                    return false;
-                }
-                Some(_) => {
-                    if let Err(error) = self.delete(path).await {
-                        self.recorder.fail(path, format!("not deleted: {}", error.chain()));
-                        return false;
-                    }
-                    gone(path);
-                }
+            if let Some(entry) = entries.iter().find(|entry| entry.name == name_of(path))
+                && let Err(why) = self.delete_listed(path, entry).await
+            {
+                self.recorder.fail(path, why);
+                return false;
             }
+            gone(path);
         }
-        let is_going = |entry: &Entry| paths.iter().any(|path| path.rsplit('/').next() == Some(entry.name.as_str()));
+        let is_going = |entry: &Entry| paths.iter().any(|path| name_of(path) == entry.name);
         if folder.is_empty() || entries.is_empty() || !entries.iter().all(is_going) {
             return true;
         }
         self.delete_emptied(folder, left).await
     }
 
-    async fn list_for_deletes(&self, folder: &str) -> Result<Vec<Entry>> {
-        match self.list(folder).await {
-            // A file where the folder was: nothing is below it.
-            Err(error) if error.kind() == ErrorKind::WrongType => Ok(Vec::new()),
-            listed => listed,
+    /// Deletes what a listing shows as a file; otherwise says why it is still there.
+    async fn delete_listed(&self, path: &str, entry: &Entry) -> Result<(), String> {
+        if entry.is_dir {
+            return Err("not deleted: it is now a folder on the host".to_owned());
         }
+        if !entry.is_file {
+            return Err("not deleted: the service does not say that it is a file".to_owned());
+        }
+        self.delete(path).await.map_err(|error| format!("not deleted: {}", error.chain()))
+    }
+
+    async fn list_for_deletes(&self, folder: &str) -> Result<Vec<Entry>> {
+        list_if_folder(self.remote, &place(self.root, folder)?).await
     }
 
     /// Removes a folder that lost its last file, and those above it that are empty then.
@@ -116,11 +111,11 @@ impl<R: Remote> Remover<'_, R> {
     }
 
     async fn delete_if_empty(&self, folder: &str) -> Result<bool> {
-        if !self.list(folder).await?.is_empty() {
-            return Ok(false);
+        let is_empty = self.list(folder).await?.is_empty();
+        if is_empty {
+            self.delete(folder).await?;
         }
-        self.delete(folder).await?;
-        Ok(true)
+        Ok(is_empty)
     }
 
     /// Clears the way for an upload.
@@ -148,8 +143,7 @@ impl<R: Remote> Remover<'_, R> {
     async fn clear_file(&self, path: &str) -> bool {
         let cleared = async {
             let entries = self.list(parent_of(path)).await?;
-            let name = path.rsplit('/').next().unwrap_or(path);
-            if entries.iter().any(|entry| entry.name == name && entry.is_file) {
+            if entries.iter().any(|entry| entry.name == name_of(path) && entry.is_file) {
                 self.delete(path).await
             } else {
                 Ok(())
@@ -168,7 +162,7 @@ impl<R: Remote> Remover<'_, R> {
     async fn clear_folder(&self, obstacle: &Obstacle) -> Result<Option<String>> {
         let mut folders = vec![obstacle.path.clone()];
         let mut files: Vec<Vec<String>> = Vec::new();
-        let mut listed = clock::now();
+        let listed = clock::now();
         while let Some(folder) = folders.get(files.len()).cloned() {
             let mut here = Vec::new();
             let entries = match self.list(&folder).await {
@@ -188,15 +182,25 @@ impl<R: Remote> Remover<'_, R> {
             }
             files.push(here);
         }
-        for (folder, files) in folders.iter().zip(&files).rev() {
+        self.delete_below(&folders, &files, listed).await
+    }
+
+    /// Deletes the `files` of each of `folders`, the deepest first, and then the folder; gives back what came between since
+    /// they were `listed`.
+    async fn delete_below(
+        &self,
+        folders: &[String],
+        files: &[Vec<String>],
+        mut listed: Tick,
+    ) -> Result<Option<String>> {
+        for (folder, files) in folders.iter().zip(files).rev() {
             let mut entries: Option<Vec<Entry>> = None;
             for path in files {
                 if clock::now() - listed > LISTING_HOLDS {
                     listed = clock::now();
                     entries = Some(self.list(folder).await?);
                 }
-                let is_this = |entry: &Entry| path.rsplit('/').next() == Some(entry.name.as_str());
-                if entries.iter().flatten().any(|entry| is_this(entry) && !entry.is_file) {
+                if entries.iter().flatten().any(|entry| entry.name == name_of(path) && !entry.is_file) {
                     return Ok(Some(format!("the folder {path}")));
                 }
                 self.delete(path).await?;

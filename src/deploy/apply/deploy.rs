@@ -52,19 +52,18 @@ pub async fn deploy<R: Remote>(
     let watcher = Arc::new(Watcher::new(progress));
     let remote = project.client.observed(Arc::clone(&watcher) as _);
     begin(recorder, diff, &work, options, &remote);
-    let spared = if options.delete_unmanaged {
-        match spare_live_data(&remote, diff, &options.include).await {
-            Ok(spared) => Some(spared),
+    let spared;
+    let diff = if options.delete_unmanaged {
+        spared = match spare_live_data(&remote, diff, &options.include).await {
+            Ok(spared) => spared,
             Err(error) => return Ok(stopped(recorder, &error)),
-        }
+        };
+        work = ResolvedPlan::of(&spared, options)?;
+        begin(recorder, &spared, &work, options, &remote);
+        &spared
     } else {
-        None
+        diff
     };
-    let diff = spared.as_ref().unwrap_or(diff);
-    if options.delete_unmanaged {
-        work = ResolvedPlan::of(diff, options)?;
-        begin(recorder, diff, &work, options, &remote);
-    }
     let is_idle = options.dry_run || work.plan.actions.is_empty();
     let choice = Strategy::choose(remote.as_client(), diff, options, &work);
     let (strategy, revision) = tokio::join!(choice, revision(diff, !is_idle));
@@ -84,9 +83,7 @@ pub async fn deploy<R: Remote>(
     recorder.lock().tell_revision(revision.as_ref());
     watcher.tell(planned(&strategy, &work));
     if is_idle {
-        let is_ok = recorder.lock().failed.is_empty();
-        recorder.lock().ok = is_ok;
-        return Ok(recorder.close());
+        return Ok(idle(recorder));
     }
     let folder = StateFolder::of(remote.user(), &project.remote_root)?;
     let base = &diff.base;
@@ -111,6 +108,13 @@ pub async fn deploy<R: Remote>(
 /// The report of a deploy that did not begin.
 fn stopped(recorder: &Recorder, error: &Error) -> DeployReport {
     recorder.lock().stopped = Some(error.chain());
+    recorder.close()
+}
+
+/// The report of a deploy that has nothing to do, or is not to do it.
+fn idle(recorder: &Recorder) -> DeployReport {
+    let is_ok = recorder.lock().failed.is_empty();
+    recorder.lock().ok = is_ok;
     recorder.close()
 }
 
@@ -177,14 +181,7 @@ impl<R: Remote> Run<'_, R> {
             None => None,
         };
         if begun.is_none() {
-            lease.announce().await?;
-            if let Err(why) = self.check_alone(&id).await {
-                // Our own decision, as opposed to a request that failed.
-                self.recorder.lock().held = why.kind() == ErrorKind::Held;
-                return Err(self.withdraw(lease, why).await);
-            }
-            lease.watch(&self.folder, self.generation(), self.base.intent_ids().cloned().collect());
-            lease.start();
+            lease = self.announce(lease, &id).await?;
         }
         self.recorder.lock().id = Some(id.clone());
         if let Err(error) = self.fold(&lease).await {
@@ -197,19 +194,37 @@ impl<R: Remote> Run<'_, R> {
         let is_done = self.change(&lease, &id, load, begun).await;
         self.settle(&lease, if is_done { DeployOutcome::Done } else { DeployOutcome::Failed });
         if is_done && self.clean_up().await {
-            // A reload that an earlier deploy owes and that was not asked for is still owed.
-            let is_owed = !lease.intent().reload.is_empty();
-            match if is_owed { lease.leave_if_ours().await } else { lease.finish().await } {
-                Err(error) if error.kind() == ErrorKind::Held => return Err(error),
-                Err(error) => self.recorder.warn(format!(
-                    "everything is deployed, but the intent of this deploy is still on the host and will expire: {}",
-                    error.chain()
-                )),
-                Ok(()) => {}
-            }
-            return Ok(());
+            return self.finish(lease).await;
         }
         self.give_up(lease).await
+    }
+
+    /// Announces the deploy, and goes on only if it is alone.
+    async fn announce(&self, mut lease: Lease<R>, id: &str) -> Result<Lease<R>> {
+        lease.announce().await?;
+        if let Err(why) = self.check_alone(id).await {
+            // Our own decision, as opposed to a request that failed.
+            self.recorder.lock().held = why.kind() == ErrorKind::Held;
+            return Err(self.withdraw(lease, why).await);
+        }
+        lease.watch(&self.folder, self.generation(), self.base.intent_ids().cloned().collect());
+        lease.start();
+        Ok(lease)
+    }
+
+    /// Settles what becomes of the intent of a deploy that did all it was to do.
+    async fn finish(&self, lease: Lease<R>) -> Result<()> {
+        // A reload that an earlier deploy owes and that was not asked for is still owed.
+        let is_owed = !lease.intent().reload.is_empty();
+        match if is_owed { lease.leave_if_ours().await } else { lease.finish().await } {
+            Err(error) if error.kind() == ErrorKind::Held => return Err(error),
+            Err(error) => self.recorder.warn(format!(
+                "everything is deployed, but the intent of this deploy is still on the host and will expire: {}",
+                error.chain()
+            )),
+            Ok(()) => {}
+        }
+        Ok(())
     }
 
     /// Settles what becomes of the intent of a deploy that did not do all it was to do.
@@ -231,14 +246,7 @@ impl<R: Remote> Run<'_, R> {
             return Ok(());
         }
         if self.recorder.lock().untouched {
-            // Nothing is owed that was not owed before.
-            let why = self.recorder.lock().stopped.take().unwrap_or_default();
-            if self.base.intents.is_empty() && self.base.unreadable.is_empty() {
-                return Err(self.withdraw(lease, Error::job(why)).await);
-            }
-            self.owe_as_before(&lease);
-            self.leave(lease).await;
-            return Err(Error::job(why));
+            return Err(self.leave_untouched(lease).await);
         }
         if lease.wrote_manifest() {
             // However many deploys fail in a row, the old manifests must not add up.
@@ -246,6 +254,17 @@ impl<R: Remote> Run<'_, R> {
         }
         self.leave(lease).await;
         Ok(())
+    }
+
+    /// Settles the intent of a deploy that changed nothing, and says why that was: nothing is owed that was not owed before.
+    async fn leave_untouched(&self, lease: Lease<R>) -> Error {
+        let why = Error::job(self.recorder.lock().stopped.take().unwrap_or_default());
+        if self.base.intents.is_empty() && self.base.unreadable.is_empty() {
+            return self.withdraw(lease, why).await;
+        }
+        self.owe_as_before(&lease);
+        self.leave(lease).await;
+        why
     }
 
     /// Notes which tasks could not be deleted, and how it ended.
@@ -306,16 +325,29 @@ impl<R: Remote> Run<'_, R> {
             self.recorder.lock().stopped = Some(error.chain());
             return false;
         }
-        let well = self.run_steps(lease).await && {
-            let before = self.remote.as_client().map_or_else(SystemTime::now, host_time);
-            // A site that could not be reloaded keeps no other one from being checked.
-            let are_reloaded = self.reload_all(lease).await;
-            self.is_healthy(before).await && are_reloaded
-        };
-        if !well {
+        if !(self.run_steps(lease).await && self.serve(lease).await) {
             self.roll_back(lease, id).await;
             return false;
         }
+        self.warn_of_steps(lease);
+        // A bundle's deletes are done; those that could not be are in the report.
+        if is_bulk {
+            return self.is_flawless();
+        }
+        let kept = self.files_after(&lease.intent().done);
+        self.delete(lease, &kept).await
+    }
+
+    /// Lets the sites run the new files, and looks whether they do.
+    async fn serve(&self, lease: &Lease<R>) -> bool {
+        let before = self.remote.as_client().map_or_else(SystemTime::now, host_time);
+        // A site that could not be reloaded keeps no other one from being checked.
+        let are_reloaded = self.reload_all(lease).await;
+        self.is_healthy(before).await && are_reloaded
+    }
+
+    /// Warns of the commands that are still owed.
+    fn warn_of_steps(&self, lease: &Lease<R>) {
         let owed: Vec<String> = lease.intent().steps.iter().cloned().collect();
         if !owed.is_empty() {
             self.recorder.warn(format!(
@@ -323,11 +355,5 @@ impl<R: Remote> Run<'_, R> {
                 owed.join(" and ")
             ));
         }
-        // A bundle's deletes are done; those that could not be are in the report.
-        if is_bulk {
-            return self.is_flawless();
-        }
-        let kept = self.files_after(&lease.intent().done);
-        self.delete(lease, &kept).await
     }
 }

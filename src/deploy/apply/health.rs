@@ -13,9 +13,10 @@ use super::context::Run;
 use super::error_log::{exception, excerpt, lines_since};
 use crate::client::{Client, RemotePath};
 use crate::clock;
+use crate::deploy::plan::environment::file_of;
 use crate::deploy::remote::Remote;
 use crate::error::{Error, Result};
-use crate::host::{Site, wsgi_file};
+use crate::host::Site;
 
 /// How many redirects within the site are followed.
 const REDIRECTS: usize = 5;
@@ -57,40 +58,29 @@ impl<R: Remote> Run<'_, R> {
         let reloaded = self.recorder.lock().reloaded.clone();
         let mut is_healthy = true;
         for domain in reloaded {
-            let url = self.options.site_url_of(&domain);
-            let health = match check(client, &domain, url.as_deref(), path).await {
-                Ok(health) => health,
-                Err(error) => {
-                    self.fail_health(format!("{domain} does not answer after the reload: {}", error.chain()));
-                    is_healthy = false;
-                    continue;
-                }
-            };
-            match health {
-                Health::Well => {}
-                Health::Odd(status) => self.recorder.warn(format!("{domain} answers {path} with {status}")),
-                Health::Placeholder => {
-                    let file = wsgi_file(&domain).map_or_else(|_| "its WSGI file".to_owned(), |file| file.to_string());
-                    self.recorder.warn(format!(
-                        "the files are there, but {domain} does not run them: it still shows the host's placeholder page. \
-                         Let {file} load the project, then run \"pya reload {domain}\""
-                    ));
-                }
-                Health::RefusesAll => {
-                    self.fail_health(format!(
-                        "{domain} answers every page with 400: Django does so if its setting ALLOWED_HOSTS lacks the \
-                         domain; add {domain:?} there and deploy again"
-                    ));
-                    self.quote_log(client, &domain, since).await;
-                    is_healthy = false;
-                }
-                Health::Failed(status) => {
-                    let raised = self.quote_log(client, &domain, since).await;
-                    let raised = raised.map_or(String::new(), |raised| format!(": {raised}"));
-                    self.fail_health(format!("{domain} answers {path} with {status} after the reload{raised}"));
-                    is_healthy = false;
-                }
+            is_healthy &= self.is_site_healthy(client, &domain, path, since).await;
+        }
+        is_healthy
+    }
+
+    async fn is_site_healthy(&self, client: &Client, domain: &str, path: &str, since: SystemTime) -> bool {
+        let url = self.options.site_url_of(domain);
+        let health = check(client, domain, url.as_deref(), path).await;
+        let is_healthy = matches!(health, Ok(Health::Well | Health::Odd(_) | Health::Placeholder));
+        match health {
+            Ok(Health::Well) => {}
+            Ok(Health::Odd(status)) => self.recorder.warn(format!("{domain} answers {path} with {status}")),
+            Ok(Health::Placeholder) => self.recorder.warn(placeholder_shown(domain)),
+            Ok(Health::RefusesAll) => {
+                self.fail_health(domain_refused(domain));
+                self.quote_log(client, domain, since).await;
             }
+            Ok(Health::Failed(status)) => {
+                let raised = self.quote_log(client, domain, since).await;
+                let raised = raised.map_or(String::new(), |raised| format!(": {raised}"));
+                self.fail_health(format!("{domain} answers {path} with {status} after the reload{raised}"));
+            }
+            Err(error) => self.fail_health(format!("{domain} does not answer after the reload: {}", error.chain())),
         }
         is_healthy
     }
@@ -122,6 +112,21 @@ impl<R: Remote> Run<'_, R> {
         self.recorder.lock().error_log.extend(lines);
         raised
     }
+}
+
+fn placeholder_shown(domain: &str) -> String {
+    let file = file_of(domain);
+    format!(
+        "the files are there, but {domain} does not run them: it still shows the host's placeholder page. \
+         Let {file} load the project, then run \"pya reload {domain}\""
+    )
+}
+
+fn domain_refused(domain: &str) -> String {
+    format!(
+        "{domain} answers every page with 400: Django does so if its setting ALLOWED_HOSTS lacks the \
+         domain; add {domain:?} there and deploy again"
+    )
 }
 
 /// The exception for which the page at `path` fails, as the error log tells it; `None` if that does not. What was logged
@@ -204,18 +209,21 @@ async fn look(client: &Client, domain: &str, site_url: Option<&str>, path: &str)
         let page = Page { status: last, text: String::from_utf8_lossy(&response.body).into_owned() };
         let location = response.headers.get(http::header::LOCATION).and_then(|value| value.to_str().ok());
         let (true, Some(location)) = (response.status.is_redirection(), location) else { return Ok(page) };
-        let base = Url::parse(&format!("https://{domain}{path}")).map_err(|error| Error::config(error.to_string()))?;
-        let Ok(next) = base.join(location) else { return Ok(page) };
-        let is_within = next.host_str() == Some(domain)
-            || Url::parse(site.address()).is_ok_and(|own| own.origin() == next.origin());
-        if !is_within {
-            // Somewhere else: this site did its part.
-            return Ok(page);
-        }
-        next[url::Position::BeforePath..url::Position::AfterQuery].clone_into(&mut path);
+        // Somewhere else: this site did its part.
+        let Some(next) = within(&site, domain, &path, location)? else { return Ok(page) };
+        path = next;
     }
     // Sites that set a cookie or choose a language may do so for visitors without one: the application works.
     Ok(Page { status: last, text: String::new() })
+}
+
+/// The path that a page at `path` redirects to, if that is within the site.
+fn within(site: &Site, domain: &str, path: &str, location: &str) -> Result<Option<String>> {
+    let base = Url::parse(&format!("https://{domain}{path}")).map_err(|error| Error::config(error.to_string()))?;
+    let Ok(next) = base.join(location) else { return Ok(None) };
+    let is_within =
+        next.host_str() == Some(domain) || Url::parse(site.address()).is_ok_and(|own| own.origin() == next.origin());
+    Ok(is_within.then(|| next[url::Position::BeforePath..url::Position::AfterQuery].to_owned()))
 }
 
 async fn error_log(client: &Client, domain: &str) -> Result<String> {

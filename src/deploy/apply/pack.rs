@@ -16,6 +16,7 @@ use super::upload::read_selected;
 use crate::blocking::blocking;
 use crate::client::RemotePath;
 use crate::deploy::diff::compare::Obstacle;
+use crate::deploy::diff::model::DiffSnapshot;
 use crate::deploy::plan::sources::{Source, Upload};
 use crate::deploy::remote::Remote;
 use crate::deploy::selection::read::{Hashed, hash_all};
@@ -51,10 +52,7 @@ impl<R: Remote> Run<'_, R> {
             obstacles: self.work.obstacles.clone(),
             notes: self.old_notes(),
             known: (base.is_settled() && base.deploy.is_some()).then(|| base.known.ours.clone()),
-            previous: (!base.is_settled()).then(|| {
-                let deploy = base.deploy.as_deref().unwrap_or_default();
-                Manifest::new(base.generation.unwrap_or(0), deploy, &base.remote_root, base.known.ours.clone())
-            }),
+            previous: (!base.is_settled()).then(|| previous(base)),
             kept: base.kept.as_ref().map(|kept| kept.deploy.clone()),
             uploads: self.work.uploads.clone(),
             sources: self.work.sources.clone(),
@@ -86,6 +84,12 @@ impl<R: Remote> Run<'_, R> {
     fn local(&self) -> Local {
         Local { root: self.base.local_root.clone(), max_size: self.base.max_file_size }
     }
+}
+
+/// A manifest of all that is known before this deploy.
+fn previous(base: &DiffSnapshot) -> Manifest {
+    let deploy = base.deploy.as_deref().unwrap_or_default();
+    Manifest::new(base.generation.unwrap_or(0), deploy, &base.remote_root, base.known.ours.clone())
 }
 
 /// Where the files are read.
@@ -151,20 +155,7 @@ impl Packing {
         if read.is_empty() {
             return Ok(());
         }
-        let paths: Vec<&PathBuf> = read.iter().map(|&number| &self.uploads[number].local).collect();
-        let hashed = hash_all(&self.local.root, &paths, self.local.max_size)
-            .map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
-        let mut changed = BTreeSet::new();
-        for (&number, hashed) in read.iter().zip(hashed) {
-            let digest = match hashed {
-                Hashed::Done(state) | Hashed::Database(state) | Hashed::LfsPointer(state) => state.sha256,
-                // Whoever packs it says why not.
-                Hashed::TooLarge(_) | Hashed::Gone | Hashed::Failed(_) => None,
-            };
-            if digest.is_none() || digest != self.uploads[number].sha256 {
-                changed.insert(number);
-            }
-        }
+        let changed = self.changed(&read)?;
         for (number, source) in self.sources.iter_mut().enumerate() {
             if changed.contains(&number) || source.upload().is_some_and(|other| changed.contains(&other)) {
                 *source = Source::Local;
@@ -173,52 +164,32 @@ impl Packing {
         Ok(())
     }
 
+    /// Those of the uploads with these numbers that are not as the diff saw them.
+    fn changed(&self, numbers: &[usize]) -> Result<BTreeSet<usize>> {
+        let paths: Vec<&PathBuf> = numbers.iter().map(|&number| &self.uploads[number].local).collect();
+        let hashed = hash_all(&self.local.root, &paths, self.local.max_size)
+            .map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
+        let digests = hashed.into_iter().map(read_digest);
+        let is_other =
+            |(number, digest): &(usize, Option<String>)| digest.is_none() || *digest != self.uploads[*number].sha256;
+        Ok(numbers.iter().copied().zip(digests).filter(is_other).map(|(number, _)| number).collect())
+    }
+
     /// The plan, with the files that are in the bundle first, in their order.
     fn plan(&self, sent: &[usize], copied: &[usize], states: &[FileState]) -> Result<Value> {
         let members: BTreeMap<usize, usize> =
             sent.iter().enumerate().map(|(member, &number)| (number, member)).collect();
-        let mut entries = Vec::with_capacity(self.uploads.len());
-        for &number in sent.iter().chain(copied) {
-            let (upload, state) = (&self.uploads[number], &states[number]);
-            let mut entry = json!({ "path": upload.path });
-            match &self.sources[number] {
-                Source::Local => {}
-                Source::Host(path) => {
-                    entry["copy"] = path.as_str().into();
-                    if self.known.as_ref().is_some_and(|known| known.get(path) == Some(state)) {
-                        entries.push(entry);
-                        continue;
-                    }
-                }
-                Source::Kept(path) => entry["kept"] = json!([self.kept, path]),
-                Source::Upload(other) if states[*other].sha256 == state.sha256 => {
-                    entry["same"] = members[other].into();
-                }
-                Source::Upload(other) => return Err(changed_meanwhile(&self.uploads[*other])),
-            }
-            if let (Value::Object(entry), Value::Object(facts)) = (&mut entry, json!(state)) {
-                entry.extend(facts);
-            }
-            entries.push(entry);
-        }
-        let uploaded = || self.uploads.iter().map(|upload| &upload.path).zip(states);
+        let numbers = sent.iter().chain(copied);
+        let entries: Vec<Value> = numbers.map(|&number| self.entry(number, states, &members)).collect::<Result<_>>()?;
         let mut files = self.files.clone();
-        files.extend(uploaded().map(|(path, state)| (path.clone(), state.clone())));
+        files.extend(self.uploads.iter().zip(states).map(|(upload, state)| (upload.path.clone(), state.clone())));
         count_as_unknown(&mut files, &self.contested);
         let clear: Vec<Value> = self
             .obstacles
             .iter()
             .map(|obstacle| json!({ "path": obstacle.path, "is_dir": obstacle.is_dir, "files": obstacle.files }))
             .collect();
-        let mut base = None;
-        if let Some(known) = &self.known {
-            let cleared = self.obstacles.iter().flat_map(|obstacle| &obstacle.files);
-            let named: BTreeSet<&String> = self.deletes.iter().chain(cleared).collect();
-            let gone = known.keys().filter(|path| !files.contains_key(*path) && !named.contains(path));
-            base = Some(json!({ "gone": gone.collect::<Vec<_>>(), "digest": digest_of(&files) }));
-            let uploaded: BTreeSet<&String> = uploaded().map(|(path, _)| path).collect();
-            files.retain(|path, state| !uploaded.contains(path) && known.get(path) != Some(state));
-        }
+        let base = self.known.as_ref().map(|known| self.keep_changes(&mut files, known));
         Ok(json!({
             "format": 1,
             "id": self.id,
@@ -230,6 +201,47 @@ impl Packing {
             "remove": self.notes,
             "previous": self.previous,
         }))
+    }
+
+    /// What the plan says of an upload, `members` being the places of those in the bundle.
+    fn entry(&self, number: usize, states: &[FileState], members: &BTreeMap<usize, usize>) -> Result<Value> {
+        let (upload, state) = (&self.uploads[number], &states[number]);
+        let mut entry = json!({ "path": upload.path });
+        match &self.sources[number] {
+            Source::Local => {}
+            Source::Host(path) => {
+                entry["copy"] = path.as_str().into();
+                if self.known.as_ref().is_some_and(|known| known.get(path) == Some(state)) {
+                    return Ok(entry);
+                }
+            }
+            Source::Kept(path) => entry["kept"] = json!([self.kept, path]),
+            Source::Upload(other) if states[*other].sha256 == state.sha256 => entry["same"] = members[other].into(),
+            Source::Upload(other) => return Err(changed_meanwhile(&self.uploads[*other])),
+        }
+        if let (Value::Object(entry), Value::Object(facts)) = (&mut entry, json!(state)) {
+            entry.extend(facts);
+        }
+        Ok(entry)
+    }
+
+    /// Leaves in `files` what the newest manifest does not say, and returns what it takes to know the rest from that.
+    fn keep_changes(&self, files: &mut Files, known: &Files) -> Value {
+        let cleared = self.obstacles.iter().flat_map(|obstacle| &obstacle.files);
+        let named: BTreeSet<&String> = self.deletes.iter().chain(cleared).collect();
+        let gone = known.keys().filter(|path| !files.contains_key(*path) && !named.contains(path));
+        let base = json!({ "gone": gone.collect::<Vec<_>>(), "digest": digest_of(files) });
+        let uploaded: BTreeSet<&String> = self.uploads.iter().map(|upload| &upload.path).collect();
+        files.retain(|path, state| !uploaded.contains(path) && known.get(path) != Some(state));
+        base
+    }
+}
+
+/// The digest of a file as it was read. Whoever packs one that could not be says why not.
+fn read_digest(hashed: Hashed) -> Option<String> {
+    match hashed {
+        Hashed::Done(state) | Hashed::Database(state) | Hashed::LfsPointer(state) => state.sha256,
+        Hashed::TooLarge(_) | Hashed::Gone | Hashed::Failed(_) => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a deploy tells while it works.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::client::{Observer, RemotePath};
@@ -74,12 +74,12 @@ impl Watcher {
 
     pub(crate) fn started(&self, path: &str, place: &RemotePath, size: u64) {
         let upload = Upload { path: path.to_owned(), sent: 0, size };
-        self.uploads.lock().unwrap_or_else(PoisonError::into_inner).insert(request_path(place), upload);
+        self.uploads().insert(request_path(place), upload);
         self.progress.event(ProgressEvent::Started { path: path.to_owned(), size });
     }
 
     pub(crate) fn ended(&self, path: &str, place: &RemotePath, failure: Option<&str>) {
-        self.uploads.lock().unwrap_or_else(PoisonError::into_inner).remove(&request_path(place));
+        self.uploads().remove(&request_path(place));
         let path = path.to_owned();
         self.progress.event(match failure {
             None => ProgressEvent::Done { path },
@@ -89,6 +89,10 @@ impl Watcher {
 
     pub(crate) fn deleted(&self, path: &str) {
         self.progress.event(ProgressEvent::Deleted { path: path.to_owned() });
+    }
+
+    fn uploads(&self) -> MutexGuard<'_, HashMap<String, Upload>> {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn tell(&self, event: ProgressEvent) {
@@ -111,7 +115,7 @@ impl Observer for Watcher {
 
     fn bytes_sent(&self, path: &str, count: u64) {
         let event = {
-            let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut uploads = self.uploads();
             let Some(upload) = uploads.get_mut(path.trim_start_matches('/')) else { return };
             // More than there is: the upload is being repeated.
             upload.sent = if upload.sent + count > upload.size { count } else { upload.sent + count };

@@ -148,7 +148,7 @@ impl Recorder {
     pub fn report(&self) -> DeployReport {
         let mut report = self.lock().clone();
         report.uploaded.sort_unstable();
-        if let Some(counter) = &*self.requests.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(counter) = &*self.counter() {
             (report.requests, report.seconds) = counter();
         }
         report
@@ -156,21 +156,24 @@ impl Recorder {
 
     /// Where requests and seconds are read from, now and later.
     pub(crate) fn count_by(&self, counter: impl Fn() -> (u64, f64) + Send + 'static) {
-        *self.requests.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(counter));
+        *self.counter() = Some(Box::new(counter));
     }
 
     /// Fixes requests and seconds at what they are now.
     pub(crate) fn close(&self) -> DeployReport {
         let report = self.report();
-        *self.requests.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.counter() = None;
         self.lock().clone_from(&report);
         report
     }
 
     /// How long the deploy has taken so far.
     pub(crate) fn seconds(&self) -> f64 {
-        let counter = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        counter.as_ref().map_or_else(|| self.lock().seconds, |counter| counter().1)
+        self.counter().as_ref().map_or_else(|| self.lock().seconds, |counter| counter().1)
+    }
+
+    fn counter(&self) -> MutexGuard<'_, Option<Counter>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, DeployReport> {

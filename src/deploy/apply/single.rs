@@ -8,8 +8,10 @@ use bytes::Bytes;
 use super::context::Run;
 use super::delete::Remover;
 use super::upload::Uploader;
+use crate::deploy::paths::is_within;
+use crate::deploy::plan::sources::Upload;
 use crate::deploy::remote::Remote;
-use crate::deploy::state::lease::Lease;
+use crate::deploy::state::lease::{Lease, LeaseGuard};
 use crate::deploy::state::manifest::{Files, Manifest};
 use crate::error::Result;
 
@@ -28,16 +30,8 @@ impl<R: Remote> Run<'_, R> {
     }
 
     async fn upload(&self, lease: &Lease<R>) {
-        let root = &self.base.remote_root;
         let (kept, guard) = (Files::new(), lease.guard());
-        let remover = Remover {
-            remote: self.remote,
-            root,
-            recorder: self.recorder,
-            watcher: self.watcher,
-            kept: &kept,
-            guard: &guard,
-        };
+        let remover = self.remover(&kept, &guard);
         let mut uploads = self.work.uploads.clone();
         for obstacle in &self.work.obstacles {
             // Nothing is deleted after an error.
@@ -47,19 +41,20 @@ impl<R: Remote> Run<'_, R> {
             } else if remover.clear(obstacle).await {
                 continue;
             }
-            let prefix = format!("{}/", obstacle.path);
-            uploads.retain(|upload| {
-                let hindered = upload.path == obstacle.path || upload.path.starts_with(&prefix);
-                if hindered && upload.path != obstacle.path {
-                    self.recorder.fail(&upload.path, format!("not sent: {} is in the way", obstacle.path));
-                }
-                !hindered
-            });
+            self.leave_out_hindered(&mut uploads, &obstacle.path);
         }
-        let (remote, recorder, watcher) = (self.remote, self.recorder, self.watcher);
+        let (root, remote, recorder, watcher) = (&self.base.remote_root, self.remote, self.recorder, self.watcher);
         let concurrency = self.options.concurrency;
         let (local_root, max_size) = (&Arc::from(self.base.local_root.as_path()), self.base.max_file_size);
         Uploader { remote, root, local_root, max_size, lease, recorder, watcher, concurrency }.run(&uploads).await;
+    }
+
+    /// Leaves out the uploads that `obstacle` is in the way of.
+    fn leave_out_hindered(&self, uploads: &mut Vec<Upload>, obstacle: &str) {
+        let hindered = uploads.extract_if(.., |upload| is_within(obstacle, &upload.path));
+        for upload in hindered.filter(|upload| upload.path != obstacle) {
+            self.recorder.fail(&upload.path, format!("not sent: {obstacle} is in the way"));
+        }
     }
 
     async fn write_manifest(&self, lease: &Lease<R>, id: &str, files: &Files) -> Result<()> {
@@ -79,11 +74,14 @@ impl<R: Remote> Run<'_, R> {
         Ok(())
     }
 
-    pub(super) async fn delete(&self, lease: &Lease<R>, kept: &Files) -> bool {
-        let root = &self.base.remote_root;
-        let guard = lease.guard();
+    fn remover<'a>(&'a self, kept: &'a Files, guard: &'a LeaseGuard<R>) -> Remover<'a, R> {
         let (remote, recorder, watcher) = (self.remote, self.recorder, self.watcher);
-        let remover = Remover { remote, root, recorder, watcher, kept, guard: &guard };
+        Remover { remote, root: &self.base.remote_root, recorder, watcher, kept, guard }
+    }
+
+    pub(super) async fn delete(&self, lease: &Lease<R>, kept: &Files) -> bool {
+        let guard = lease.guard();
+        let remover = self.remover(kept, &guard);
         // The deepest first: a folder may be emptied by the loss of one below it.
         let mut left: BTreeSet<&str> = self.work.deletes.keys().map(String::as_str).collect();
         for (folder, paths) in self.work.deletes.iter().rev() {

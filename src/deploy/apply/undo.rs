@@ -19,40 +19,49 @@ impl<R: Remote> Run<'_, R> {
         if !self.options.rollback_on_failure {
             return;
         }
-        if !self.strategy.in_bulk || !self.recorder.lock().kept_for_rollback {
-            let why = if self.strategy.in_bulk {
-                "what was replaced could not be kept"
-            } else {
-                "no files were sent as a bundle"
-            };
-            self.recorder.warn(format!("nothing was rolled back: {why}"));
-            return;
-        }
-        let migrations: Vec<String> = self.recorder.lock().steps.iter().flat_map(StepReport::migrations).collect();
         let steps = self.recorder.lock().steps.clone();
-        if let Some(step) = steps.iter().find(|step| step.exit_status.is_none()) {
-            let name = &step.step;
-            self.recorder.warn(format!(
-                "nothing was rolled back, as {name} may still be running: check that it is not, then run pya rollback"
-            ));
+        if let Some(why) = self.no_way_back(&steps) {
+            self.recorder.warn(why);
             return;
         }
-        if let Some(half) = steps.iter().find_map(StepReport::half_migration) {
-            self.recorder.warn(format!(
-                "the migration {half} started but did not finish: check what it left in the database, which the \
-                 rollback does not touch"
-            ));
-        }
-        if !migrations.is_empty() {
-            let names = migrations.join(", ");
-            self.recorder.warn(format!("these migrations ran, and are not undone by the rollback: {names}"));
-        }
+        self.warn_of_migrations(&steps);
         match self.put_back(lease, id).await {
             Ok(own) => {
                 self.recorder.lock().rolled_back = true;
                 self.reload_old(own).await;
             }
             Err(error) => self.recorder.warn(format!("the rollback failed as well: {}", error.chain())),
+        }
+    }
+
+    /// Why the old files are not put back, if they cannot be.
+    fn no_way_back(&self, steps: &[StepReport]) -> Option<String> {
+        if !self.strategy.in_bulk || !self.recorder.lock().kept_for_rollback {
+            let why = if self.strategy.in_bulk {
+                "what was replaced could not be kept"
+            } else {
+                "no files were sent as a bundle"
+            };
+            return Some(format!("nothing was rolled back: {why}"));
+        }
+        let name = &steps.iter().find(|step| step.exit_status.is_none())?.step;
+        Some(format!(
+            "nothing was rolled back, as {name} may still be running: check that it is not, then run pya rollback"
+        ))
+    }
+
+    /// Warns of what the rollback leaves in the database.
+    fn warn_of_migrations(&self, steps: &[StepReport]) {
+        if let Some(half) = steps.iter().find_map(StepReport::half_migration) {
+            self.recorder.warn(format!(
+                "the migration {half} started but did not finish: check what it left in the database, which the \
+                 rollback does not touch"
+            ));
+        }
+        let migrations: Vec<String> = steps.iter().flat_map(StepReport::migrations).collect();
+        if !migrations.is_empty() {
+            let names = migrations.join(", ");
+            self.recorder.warn(format!("these migrations ran, and are not undone by the rollback: {names}"));
         }
     }
 
@@ -76,9 +85,8 @@ impl<R: Remote> Run<'_, R> {
         }
     }
 
-    async fn put_back(&self, lease: &Lease<R>, id: &str) -> Result<Lease<R>> {
-        let (client, executor) = self.strategy.needed()?;
-        self.settle(lease, DeployOutcome::Failed);
+    /// The intent of the rollback, which takes the place of that of the deploy `id`.
+    fn intent_to_undo(&self, lease: &Lease<R>, id: &str) -> Intent {
         let mut intent = Intent::new(self.remote.server_time());
         intent.history.clone_from(&lease.intent().history);
         intent.pending.extend(self.work.uploads.iter().map(|upload| upload.path.clone()));
@@ -90,6 +98,13 @@ impl<R: Remote> Run<'_, R> {
         intent.deletes.extend(known.deletes.iter().cloned());
         intent.contested = self.base.contested();
         intent.takes_over = BTreeSet::from([id.to_owned()]);
+        intent
+    }
+
+    async fn put_back(&self, lease: &Lease<R>, id: &str) -> Result<Lease<R>> {
+        let (client, executor) = self.strategy.needed()?;
+        self.settle(lease, DeployOutcome::Failed);
+        let intent = self.intent_to_undo(lease, id);
         lease.guard().check()?;
         let maintenance = Maintenance {
             remote: self.remote,

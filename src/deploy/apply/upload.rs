@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::slice::Iter;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,23 +46,14 @@ impl<R: Remote> Uploader<'_, R> {
     /// Uploads all; what fails is in the report. One failure that would meet every other file as well (no network, no
     /// permission) ends it.
     pub(crate) async fn run(&self, uploads: &[Upload]) {
-        let concurrency = if self.concurrency == 0 { CONCURRENCY } else { self.concurrency };
         let memory = Arc::new(Semaphore::new(MEMORY as usize));
         let mut running = JoinSet::new();
         let mut waiting = uploads.iter();
         let mut hopeless: Option<String> = None;
         let mut since_checkpoint = 0;
         loop {
-            while running.len() < concurrency && hopeless.is_none() {
-                if let Err(error) = self.lease.guard().check() {
-                    hopeless = Some(error.chain());
-                    break;
-                }
-                let Some(upload) = waiting.next() else { break };
-                match self.root.join(&upload.path) {
-                    Ok(place) => self.start(&mut running, upload.clone(), place, &memory),
-                    Err(error) => self.recorder.fail(&upload.path, error.chain()),
-                }
+            if hopeless.is_none() {
+                hopeless = self.fill(&mut running, &mut waiting, &memory);
             }
             let Some(ended) = running.join_next().await else { break };
             let (upload, outcome) = match ended {
@@ -83,6 +75,27 @@ impl<R: Remote> Uploader<'_, R> {
                 self.recorder.fail(&upload.path, format!("not sent, because of an earlier failure ({why})"));
             }
         }
+    }
+
+    /// Starts uploads until as many go on as may; returns why no more of them should be, if there is a reason.
+    fn fill(
+        &self,
+        running: &mut JoinSet<Outcome>,
+        waiting: &mut Iter<Upload>,
+        memory: &Arc<Semaphore>,
+    ) -> Option<String> {
+        let concurrency = if self.concurrency == 0 { CONCURRENCY } else { self.concurrency };
+        while running.len() < concurrency {
+            if let Err(error) = self.lease.guard().check() {
+                return Some(error.chain());
+            }
+            let upload = waiting.next()?;
+            match self.root.join(&upload.path) {
+                Ok(place) => self.start(running, upload.clone(), place, memory),
+                Err(error) => self.recorder.fail(&upload.path, error.chain()),
+            }
+        }
+        None
     }
 
     fn start(&self, running: &mut JoinSet<Outcome>, upload: Upload, place: RemotePath, memory: &Arc<Semaphore>) {
@@ -149,12 +162,8 @@ async fn send<R: Remote>(
 /// The bytes that are sent, and what the manifest will say of them.
 fn read(root: &Path, path: &Path, max_size: u64) -> Result<(Bytes, FileState)> {
     let content = read_selected(root, path, max_size)?;
-    let state = FileState {
-        sha256: Some(crate::digest::sha256(&content)),
-        size: Some(content.len() as u64),
-        ..FileState::default()
-    };
-    Ok((content.into(), state))
+    let (sha256, size) = (Some(crate::digest::sha256(&content)), Some(content.len() as u64));
+    Ok((content.into(), FileState { sha256, size, ..FileState::default() }))
 }
 
 /// The content of a file that was selected, as long as it still is what was selected: a regular file below the project, no
