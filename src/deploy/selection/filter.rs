@@ -9,7 +9,7 @@ use super::ignore::{Rule, Rules, Verdict};
 use super::protect::Protection;
 use super::walk::Walked;
 use crate::blocking::blocking;
-use crate::deploy::paths::parent_of;
+use crate::deploy::paths::{folders_of, is_within};
 use crate::error::Result;
 use crate::finder::{Mask, Skipper};
 
@@ -63,17 +63,7 @@ impl Filter {
 
     /// Those of `paths` that the skipper leaves out, by themselves or with a folder.
     async fn skipped_of(&mut self, paths: &[String], skipper: &impl Skipper) -> Result<BTreeSet<String>> {
-        let mut folders: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
-        for path in paths {
-            let mut folder = parent_of(path);
-            while !folder.is_empty() {
-                if !folders.entry(folder.matches('/').count()).or_default().insert(folder) {
-                    break;
-                }
-                folder = parent_of(folder);
-            }
-        }
-        for level in folders.into_values() {
+        for level in levels_of(paths).into_values() {
             let level = level.into_iter().map(str::to_owned).collect();
             self.skips_folders(level, skipper).await?;
         }
@@ -104,14 +94,11 @@ impl Filter {
     }
 
     fn is_below_skipped(&self, path: &str) -> bool {
-        let mut folder = parent_of(path);
-        while !folder.is_empty() {
-            if self.answers.get(&format!("{folder}/.")) == Some(&true) {
-                return true;
-            }
-            folder = parent_of(folder);
-        }
-        false
+        folders_of(path).any(|folder| self.is_skipped(folder))
+    }
+
+    fn is_skipped(&self, folder: &str) -> bool {
+        self.answers.get(&format!("{folder}/.")) == Some(&true)
     }
 
     /// Those of `paths`, none of which is selected now, that would be if they were there.
@@ -119,15 +106,7 @@ impl Filter {
         let mut open = Vec::new();
         let mut undecided = Vec::new();
         for path in paths {
-            let inside = |folder: &String| {
-                *folder == path || path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
-            };
-            let is_tracked = self.rules.listing().is_some_and(|listing| listing.tracks(&path));
-            let is_out = (!is_tracked && self.environments.iter().any(inside))
-                || self.skipped.iter().any(inside)
-                || self.reserved.as_ref().is_some_and(inside)
-                || !self.masks.iter().any(|mask| mask.matches(&path));
-            if is_out {
+            if self.is_out(&path) {
                 continue;
             }
             match self.rules.judge_missing(&path, self.protection.lifts(&path))? {
@@ -144,6 +123,23 @@ impl Filter {
         Ok(open)
     }
 
+    /// Whether a path is out whatever the ignore rules say.
+    fn is_out(&self, path: &str) -> bool {
+        let is_inside = |folder: &String| is_within(folder, path);
+        (!self.rules.tracks(path) && self.environments.iter().any(is_inside))
+            || self.skipped.iter().any(is_inside)
+            || self.reserved.as_ref().is_some_and(is_inside)
+            || !self.masks.iter().any(|mask| mask.matches(path))
+    }
+
+    /// The same of a folder with all below it.
+    fn is_folder_out(&self, folder: &String) -> bool {
+        self.reserved.as_ref() == Some(folder)
+            || (!self.rules.tracks_below(folder) && self.environments.contains(folder))
+            || self.protection.covers_folder(folder)
+            || !self.masks.iter().any(|mask| mask.may_match_below(folder))
+    }
+
     /// Those of `paths` that git ignores.
     async fn ignored(&self, paths: Vec<String>) -> Result<HashSet<String>> {
         match self.rules.listing().cloned() {
@@ -157,12 +153,7 @@ impl Filter {
         let mut open = Vec::new();
         let mut undecided = Vec::new();
         for folder in folders {
-            let holds_tracked = self.rules.listing().is_some_and(|listing| listing.tracks_below(&folder));
-            let is_out = self.reserved.as_ref() == Some(&folder)
-                || (!holds_tracked && self.environments.contains(&folder))
-                || self.protection.covers_folder(&folder)
-                || !self.masks.iter().any(|mask| mask.may_match_below(&folder));
-            if is_out {
+            if self.is_folder_out(&folder) {
                 continue;
             }
             match self.rules.judge_remote_folder(&folder, self.protection.may_lift_below(&folder))? {
@@ -175,7 +166,18 @@ impl Filter {
         open.extend(undecided.into_iter().filter(|folder| !ignored.contains(&format!("{folder}/"))));
         open.sort_unstable();
         self.skips_folders(open.clone(), skipper).await?;
-        open.retain(|folder| !self.is_below_skipped(folder) && self.answers.get(&format!("{folder}/.")) != Some(&true));
+        open.retain(|folder| !self.is_below_skipped(folder) && !self.is_skipped(folder));
         Ok(open)
     }
+}
+
+/// The folders that `paths` lie in, by their depth.
+fn levels_of(paths: &[String]) -> BTreeMap<usize, BTreeSet<&str>> {
+    let mut levels: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+    for path in paths {
+        for (depth, folder) in folders_of(path).enumerate() {
+            levels.entry(depth).or_default().insert(folder);
+        }
+    }
+    levels
 }

@@ -142,26 +142,35 @@ impl Listing {
         let mut sparse = Vec::new();
         let mut pending = vec![(String::new(), entries)];
         while let Some((folder, entries)) = pending.pop() {
-            listing.repositories.insert(folder.clone());
             let nested = listing.add(&folder, entries, &mut sparse)?;
-            for (path, what) in nested {
-                match listing.nested(&path, what) {
-                    Ok(entries) => pending.push((path, entries)),
-                    Err(warning) => {
-                        listing.absent.insert(path);
-                        listing.warnings.push(warning);
-                    }
-                }
+            listing.repositories.insert(folder);
+            pending.extend(nested.into_iter().filter_map(|(path, what)| listing.enter(path, what)));
+        }
+        listing.leave_out_sparse(sparse);
+        Ok(Answer::Listed(Box::new(listing)))
+    }
+
+    /// What a repository below the project lists; one that is left out is noted.
+    fn enter(&mut self, path: String, what: &str) -> Option<(String, Vec<Entry>)> {
+        match self.nested(&path, what) {
+            Ok(entries) => Some((path, entries)),
+            Err(warning) => {
+                self.absent.insert(path);
+                self.warnings.push(warning);
+                None
             }
         }
+    }
+
+    /// Leaves out what is in the index and not checked out.
+    fn leave_out_sparse(&mut self, sparse: Vec<String>) {
         if !sparse.is_empty() {
-            listing.warnings.push(format!(
+            self.warnings.push(format!(
                 "not checked out (git's skip-worktree), so not sent, and left as it is on the host: {}",
                 first_few(sparse.iter().cloned())
             ));
-            listing.absent.extend(sparse);
+            self.absent.extend(sparse);
         }
-        Ok(Answer::Listed(Box::new(listing)))
     }
 
     /// Takes over what one repository lists, and gives back the repositories in it.
@@ -182,27 +191,8 @@ impl Listing {
                 Kind::SkipWorktree => sparse.push(path),
                 Kind::Submodule => nested.push((path, "submodule")),
                 Kind::Nested => nested.push((path, "repository")),
-                Kind::Tracked | Kind::Other => {
-                    let tracked = kind == Kind::Tracked;
-                    for folder in std::iter::once("").chain(folders_of(&path)) {
-                        match self.folders.get_mut(folder) {
-                            Some(holds) => *holds |= tracked,
-                            None => {
-                                self.folders.insert(folder.to_owned(), tracked);
-                            }
-                        }
-                    }
-                    match mode {
-                        Mode::File => {}
-                        Mode::Program => {
-                            self.programs.insert(path.clone());
-                        }
-                        Mode::Link => {
-                            self.links.insert(path.clone());
-                        }
-                    }
-                    self.files.insert(path, tracked);
-                }
+                Kind::Tracked => self.take(path, true, mode),
+                Kind::Other => self.take(path, false, mode),
             }
         }
         if unmerged.is_empty() {
@@ -212,6 +202,28 @@ impl Listing {
             "a merge is not finished, and these files have conflicts: {}. Resolve them and \"git add\" them first",
             first_few(unmerged.into_iter())
         )))
+    }
+
+    /// Notes a file and the folders that it lies in.
+    fn take(&mut self, path: String, tracked: bool, mode: Mode) {
+        for folder in std::iter::once("").chain(folders_of(&path)) {
+            match self.folders.get_mut(folder) {
+                Some(holds) => *holds |= tracked,
+                None => {
+                    self.folders.insert(folder.to_owned(), tracked);
+                }
+            }
+        }
+        match mode {
+            Mode::File => {}
+            Mode::Program => {
+                self.programs.insert(path.clone());
+            }
+            Mode::Link => {
+                self.links.insert(path.clone());
+            }
+        }
+        self.files.insert(path, tracked);
     }
 
     /// What a repository below the project lists, or why it is left out.
@@ -227,15 +239,12 @@ impl Listing {
         if is_linked_worktree(&place) {
             return Err(format!("{path} is a linked work tree of a git repository, and is left out"));
         }
-        match ask(&place, &place) {
-            Ok(entries) => Ok(entries),
-            Err(Failure::NotInstalled) => {
-                Err(format!("git could not be started for the {what} {path}: it is left out"))
+        ask(&place, &place).map_err(|failure| match failure {
+            Failure::NotInstalled => format!("git could not be started for the {what} {path}: it is left out"),
+            Failure::Refused(words) => {
+                format!("git cannot read the {what} {path}, which is left out and stays as it is on the host: {words}")
             }
-            Err(Failure::Refused(words)) => Err(format!(
-                "git cannot read the {what} {path}, which is left out and stays as it is on the host: {words}"
-            )),
-        }
+        })
     }
 
     /// Whether git lists the file.
@@ -297,9 +306,8 @@ impl Listing {
         let mut questions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         let mut links: HashMap<&str, bool> = HashMap::new();
         for path in paths {
-            let mut folders = folders_of(path);
             // Git refuses to say anything about what lies behind a link.
-            if folders.any(|folder| *links.entry(folder).or_insert_with(|| self.is_link(folder))) {
+            if folders_of(path).any(|folder| *links.entry(folder).or_insert_with(|| self.is_link(folder))) {
                 continue;
             }
             let repository = folders_of(path).filter(|folder| self.repositories.contains(*folder)).last().unwrap_or("");
@@ -310,13 +318,18 @@ impl Listing {
         }
         let mut ignored = HashSet::new();
         for (repository, inside) in questions {
-            let prefix = if repository.is_empty() { String::new() } else { format!("{repository}/") };
-            let place = self.root.join(repository);
-            let top = if repository.is_empty() { &self.top } else { &place };
-            let found = ignored_in(&place, top, &inside, true)?;
-            ignored.extend(found.into_iter().map(|path| format!("{prefix}{path}")));
+            ignored.extend(self.ignored_below(repository, &inside)?);
         }
         Ok(ignored)
+    }
+
+    /// Those of `paths` in a repository that this one ignores, as paths of the project.
+    fn ignored_below(&self, repository: &str, paths: &[&str]) -> Result<Vec<String>> {
+        if repository.is_empty() {
+            return Ok(ignored_in(&self.root, &self.top, paths, true)?.into_iter().map(str::to_owned).collect());
+        }
+        let place = self.root.join(repository);
+        Ok(ignored_in(&place, &place, paths, true)?.into_iter().map(|path| format!("{repository}/{path}")).collect())
     }
 
     /// Whether one of the folders of a path is a link here.
@@ -354,6 +367,17 @@ enum Mode {
     File,
     Program,
     Link,
+}
+
+impl Mode {
+    /// That of a record which begins with the mode in octal digits.
+    fn of(record: &[u8]) -> Self {
+        match record {
+            [b'1', b'0', b'0', b'7', ..] => Self::Program,
+            [b'1', b'2', ..] => Self::Link,
+            _ => Self::File,
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -409,12 +433,7 @@ fn entry(record: &[u8]) -> Option<Entry> {
         _ if rest.starts_with(GITLINK) => Kind::Submodule,
         _ => Kind::Tracked,
     };
-    let mode = match rest {
-        [b'1', b'0', b'0', b'7', ..] => Mode::Program,
-        [b'1', b'2', ..] => Mode::Link,
-        _ => Mode::File,
-    };
-    Some(Entry { kind, path: text(&rest[tab + 1..]), mode })
+    Some(Entry { kind, path: text(&rest[tab + 1..]), mode: Mode::of(rest) })
 }
 
 /// A name as the walk has it.
@@ -488,14 +507,15 @@ fn check_ignore(place: &Path, top: &Path, paths: &[&str], no_index: bool) -> Res
         return Err(refused(&words_of(&output)));
     }
     let fields: Vec<&[u8]> = output.stdout.split(|&byte| byte == 0).collect();
-    let records = fields.chunks_exact(4).filter_map(|record| {
-        let [source, line, pattern, path] =
-            [record[0], record[1], record[2], record[3]].map(|field| String::from_utf8_lossy(field).into_owned());
-        let path = path.strip_prefix("./")?.to_owned();
-        let is_exception = pattern.starts_with('!');
-        (!is_exception).then_some((path, IgnoreRule { place: (source, line), pattern }))
-    });
-    Ok(records.collect())
+    Ok(fields.chunks_exact(4).filter_map(rule).collect())
+}
+
+/// A path, and the rule that git found for it, unless that is an exception.
+fn rule(record: &[&[u8]]) -> Option<(String, IgnoreRule)> {
+    let [source, line, pattern, path] =
+        [record[0], record[1], record[2], record[3]].map(|field| String::from_utf8_lossy(field).into_owned());
+    let path = path.strip_prefix("./")?.to_owned();
+    (!pattern.starts_with('!')).then_some((path, IgnoreRule { place: (source, line), pattern }))
 }
 
 /// Runs a command, giving it `input` while its output is read.

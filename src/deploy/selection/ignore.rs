@@ -20,7 +20,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder, gitconfig_excludes_path};
 
 use super::git::{Listing, WorkTree};
 use super::read::unreadable;
-use crate::deploy::paths::{folders_of, parent_of};
+use crate::deploy::paths::{folders_of, name_of, parent_of};
 use crate::error::{Error, Result};
 use crate::platform::slashed;
 use crate::text::first_few;
@@ -130,13 +130,10 @@ impl Rules {
     /// Finds submodules that are named in `.gitmodules` and hold nothing here: without git, that is all that tells that
     /// their files are not removed.
     fn find_empty_submodules(&mut self) {
-        let (top, prefix) = match &self.tree {
-            Some(tree) => (&tree.top, tree.prefix.as_path()),
-            None => (&self.root, Path::new("")),
-        };
+        let (top, prefix) = self.top();
         let text = std::fs::read_to_string(top.join(".gitmodules")).unwrap_or_default();
         let paths = text.lines().filter_map(|line| line.trim().strip_prefix("path")?.trim_start().strip_prefix('='));
-        let inside = paths.filter_map(|path| Path::new(path.trim()).strip_prefix(prefix).ok()?.to_str());
+        let inside = paths.filter_map(|path| Path::new(path.trim()).strip_prefix(&prefix).ok()?.to_str());
         let is_empty =
             |path: &&str| std::fs::read_dir(self.root.join(path)).is_ok_and(|mut found| found.next().is_none());
         let absent: BTreeSet<String> =
@@ -160,6 +157,16 @@ impl Rules {
     /// What git lists, where git decides.
     pub(crate) fn listing(&self) -> Option<&Arc<Listing>> {
         self.listing.as_ref()
+    }
+
+    /// Whether git decides and tracks the file.
+    pub(crate) fn tracks(&self, file: &str) -> bool {
+        self.listing.as_ref().is_some_and(|listing| listing.tracks(file))
+    }
+
+    /// Whether git decides and tracks a file below the folder.
+    pub(crate) fn tracks_below(&self, folder: &str) -> bool {
+        self.listing.as_ref().is_some_and(|listing| listing.tracks_below(folder))
     }
 
     /// What leaves the folder `path` out with all below it, if anything does. `is_wanted` is whether something below
@@ -191,9 +198,7 @@ impl Rules {
         // Below a folder that is out or kept as a whole its own rules change nothing, and it may not be readable.
         if matches!(state, IgnoreState::In) {
             let prefix = self.in_tree(path);
-            if let Some(matcher) = self.read_gitignore(&self.root.join(path).join(".gitignore"), &prefix)? {
-                git.push(Arc::new(matcher));
-            }
+            git.extend(self.read_gitignore(&self.root.join(path).join(".gitignore"), &prefix)?.map(Arc::new));
         }
         let folder = Folder { state, git };
         self.folders.insert(path.to_owned(), folder.clone());
@@ -207,10 +212,7 @@ impl Rules {
             IgnoreState::Out(rule) => Some(rule),
             IgnoreState::In => match &self.listing {
                 Some(listing) if !listing.lists(path) => {
-                    match self.judge_by_git(&folder.git, &self.in_tree(path), false) {
-                        IgnoreState::OutByGit(rule) => Some(rule),
-                        _ => Some(Rule::of_git("ignored")),
-                    }
+                    Some(self.named_rule(folder, path).unwrap_or_else(|| Rule::of_git("ignored")))
                 }
                 _ => None,
             },
@@ -229,14 +231,17 @@ impl Rules {
     /// sockets and devices, whether they are ignored or not.
     pub(crate) fn ignores_special(&self, folder: &Folder, path: &str) -> Option<Rule> {
         match self.judge(folder, path, false) {
-            IgnoreState::In if self.listing.is_some() => {
-                match self.judge_by_git(&folder.git, &self.in_tree(path), false) {
-                    IgnoreState::OutByGit(rule) => Some(rule),
-                    _ => None,
-                }
-            }
+            IgnoreState::In if self.listing.is_some() => self.named_rule(folder, path),
             IgnoreState::In | IgnoreState::Kept => None,
             IgnoreState::OutByGit(rule) | IgnoreState::Out(rule) => Some(rule),
+        }
+    }
+
+    /// The rule of git's by which a file is left out, as far as the files that were read tell.
+    fn named_rule(&self, folder: &Folder, path: &str) -> Option<Rule> {
+        match self.judge_by_git(&folder.git, &self.in_tree(path), false) {
+            IgnoreState::OutByGit(rule) => Some(rule),
+            _ => None,
         }
     }
 
@@ -280,21 +285,16 @@ impl Rules {
     }
 
     fn judge(&self, parent: &Folder, path: &str, is_dir: bool) -> IgnoreState {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let is_tracked = || self.listing.as_ref().is_some_and(|listing| listing.tracks(path));
-        let never = is_never_deployed(name, is_dir).or_else(|| is_temporary(name).filter(|_| !is_tracked()));
+        let name = name_of(path);
+        let never = is_never_deployed(name, is_dir).or_else(|| is_temporary(name).filter(|_| !self.tracks(path)));
         match (&parent.state, never) {
             (IgnoreState::Out(rule), _) if rule.is_final() => return IgnoreState::Out(rule.clone()),
             (_, Some(what)) => return IgnoreState::Out(Rule::never(what)),
             (IgnoreState::Out(rule), None) => return IgnoreState::Out(rule.clone()),
             (_, None) => {}
         }
-        match self.own.matched(path, is_dir) {
-            Match::Ignore(glob) => {
-                return IgnoreState::Out(Rule { source: IGNORE_FILE.into(), pattern: glob.original().into() });
-            }
-            Match::Whitelist(_) => return IgnoreState::Kept,
-            Match::None => {}
+        if let Some(state) = self.judge_by_own(path, is_dir) {
+            return state;
         }
         match &parent.state {
             // Git has decided already.
@@ -303,6 +303,17 @@ impl Rules {
             }
             IgnoreState::In => self.judge_by_git(&parent.git, &self.in_tree(path), is_dir),
             inherited => inherited.clone(),
+        }
+    }
+
+    /// What `.pythonanywhereignore` says, if it says anything.
+    fn judge_by_own(&self, path: &str, is_dir: bool) -> Option<IgnoreState> {
+        match self.own.matched(path, is_dir) {
+            Match::Ignore(glob) => {
+                Some(IgnoreState::Out(Rule { source: IGNORE_FILE.into(), pattern: glob.original().into() }))
+            }
+            Match::Whitelist(_) => Some(IgnoreState::Kept),
+            Match::None => None,
         }
     }
 
@@ -324,15 +335,10 @@ impl Rules {
     /// How the root itself is judged: the work tree may leave out the very folder that is deployed.
     fn top_folder(&mut self) -> Result<Folder> {
         let mut folder = Folder { state: IgnoreState::In, git: Vec::new() };
-        let (top, prefix) = match &self.tree {
-            Some(tree) => (tree.top.clone(), tree.prefix.clone()),
-            None => (self.root.clone(), PathBuf::new()),
-        };
+        let (top, prefix) = self.top();
         if self.tree.is_some() {
             for excludes in [gitconfig_excludes_path(), Some(top.join(".git/info/exclude"))].into_iter().flatten() {
-                if let Some(matcher) = self.read_gitignore(&excludes, Path::new(""))? {
-                    folder.git.push(Arc::new(matcher));
-                }
+                folder.git.extend(self.read_gitignore(&excludes, Path::new(""))?.map(Arc::new));
             }
         }
         let mut at = PathBuf::new();
@@ -343,11 +349,15 @@ impl Rules {
                     folder.state = self.judge_by_git(&folder.git, &at, true);
                 }
             }
-            if let Some(matcher) = self.read_gitignore(&top.join(&at).join(".gitignore"), &at)? {
-                folder.git.push(Arc::new(matcher));
-            }
+            folder.git.extend(self.read_gitignore(&top.join(&at).join(".gitignore"), &at)?.map(Arc::new));
         }
         Ok(folder)
+    }
+
+    /// Where the work tree begins, and the project's root in it.
+    fn top(&self) -> (PathBuf, PathBuf) {
+        let tree = self.tree.as_ref().map(|tree| (tree.top.clone(), tree.prefix.clone()));
+        tree.unwrap_or_else(|| (self.root.clone(), PathBuf::new()))
     }
 
     /// A path of the project as git sees it, from the top of the work tree.

@@ -107,9 +107,7 @@ impl Protection {
     /// The same with more files named.
     pub(crate) fn including(&self, include: &[String]) -> Result<Self> {
         let mut more = self.clone();
-        for mask in include {
-            more.include.push(Mask::parse(mask)?);
-        }
+        more.include.extend(include.iter().map(|mask| Mask::parse(mask)).collect::<Result<Vec<_>>>()?);
         Ok(more)
     }
 

@@ -62,14 +62,12 @@ fn hash_with(root: &Root, path: &Path, max_size: u64, space: &mut [u8]) -> Resul
     let OpenFile { mut file, metadata } = root.open_file(path, u64::MAX)?;
     let length = read_head(&mut file, space)?;
     let head = &space[..length];
-    let is_database = is_sqlite(head);
+    let (is_database, is_pointer) = (is_sqlite(head), is_lfs_pointer(head));
     if metadata.len() > max_size {
         let unread = FileState { size: Some(metadata.len()), ..FileState::default() };
         return Ok(if is_database { Hashed::Database(unread) } else { Hashed::TooLarge(metadata.len()) });
     }
-    let is_pointer = is_lfs_pointer(head);
-    let mut digest = Sha256::new();
-    digest.update(head);
+    let digest = Sha256::new_with_prefix(head);
     // Most files are smaller than the buffer, and a read that fills it in part has met the end.
     let (sha256, rest) =
         if length < space.len() { (hex(&digest.finalize()), 0) } else { digest_in(&mut file, digest, space)? };

@@ -101,9 +101,6 @@ pub(crate) async fn select(
     let (scan_root, scan_options) = (root.to_owned(), options.clone());
     let (mut walked, mut filter, mut warnings) = blocking(move || scan(&scan_root, &scan_options, reserved)).await?;
     filter.leave_to_skipper(&mut walked, skipper).await?;
-    if let Some((_, file)) = walked.unsendable.first() {
-        return Err(walk::unsendable(file));
-    }
     refuse_what_cannot_be_sent(root, &walked, options)?;
     let files = std::mem::take(&mut walked.files);
     let (root, options, protection) = (root.to_owned(), options.clone(), filter.protection.clone());
@@ -207,6 +204,9 @@ pub(crate) fn nothing_included(mask: &str) -> Error {
 }
 
 fn refuse_what_cannot_be_sent(root: &Path, walked: &Walked, options: &SelectOptions) -> Result<()> {
+    if let Some((_, file)) = walked.unsendable.first() {
+        return Err(walk::unsendable(file));
+    }
     if options.strict && !walked.skipped.is_empty() {
         let reasons = walked.skipped.iter().map(|(path, reason)| format!("{path} is {reason}"));
         return Err(Error::config(format!("strict: these cannot be sent: {}", first_few(reasons))));
@@ -245,64 +245,86 @@ fn hash(
     options: &SelectOptions,
     protection: &Protection,
 ) -> Result<HashedFiles> {
-    let max_size = options.max_file_size;
     let (names, paths): (Vec<String>, Vec<PathBuf>) = files.into_iter().unzip();
-    let hashed =
-        hash_all(root, &paths, max_size).map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
-    let mut selected = BTreeMap::new();
-    let mut databases = BTreeMap::new();
-    let mut too_large = Vec::new();
-    let mut pointers = Vec::new();
-    let mebibytes = |name: &str, size: u64| format!("{name} ({} MiB)", size.div_ceil(1024 * 1024));
+    let hashed = hash_all(root, &paths, options.max_file_size)
+        .map_err(|source| Error::Local { path: PathBuf::from("(threads)"), source })?;
+    let mut sorted = Sorted::default();
     for ((name, path), hashed) in names.into_iter().zip(paths).zip(hashed) {
+        sorted.take(name, path, hashed, protection)?;
+    }
+    sorted.check(options)?;
+    let Sorted { mut files, databases, .. } = sorted;
+    if let Some(listing) = protection.listing() {
+        take_recorded_modes(&mut files, listing);
+    }
+    let machine = note_origins(&mut files, protection);
+    Ok((files, databases, machine))
+}
+
+/// Hashed files by what becomes of them.
+#[derive(Default)]
+struct Sorted {
+    files: BTreeMap<String, LocalFile>,
+    databases: BTreeMap<String, PathBuf>,
+    /// Names with sizes.
+    too_large: Vec<String>,
+    /// Those of the files that Git LFS has not fetched.
+    pointers: Vec<String>,
+}
+
+impl Sorted {
+    fn take(&mut self, name: String, path: PathBuf, hashed: Hashed, protection: &Protection) -> Result<()> {
         let state = match hashed {
             Hashed::Database(_) if !protection.lifts(&name) => {
-                databases.insert(name, path);
-                continue;
+                self.databases.insert(name, path);
+                return Ok(());
             }
-            Hashed::Database(state) if state.sha256.is_none() => {
-                too_large.push(mebibytes(&name, state.size.unwrap_or_default()));
-                continue;
-            }
-            Hashed::Done(state) | Hashed::Database(state) => state,
-            Hashed::LfsPointer(state) => {
-                if !options.allow_lfs_pointers {
-                    pointers.push(name.clone());
-                }
-                state
+            Hashed::Database(FileState { sha256: None, size, .. }) => {
+                self.too_large.push(mebibytes(&name, size.unwrap_or_default()));
+                return Ok(());
             }
             Hashed::TooLarge(size) => {
-                too_large.push(mebibytes(&name, size));
-                continue;
+                self.too_large.push(mebibytes(&name, size));
+                return Ok(());
             }
+            Hashed::LfsPointer(state) => {
+                self.pointers.push(name.clone());
+                state
+            }
+            Hashed::Done(state) | Hashed::Database(state) => state,
             // Deleted while it was read, as editors do with their temporary files.
-            Hashed::Gone => continue,
+            Hashed::Gone => return Ok(()),
             Hashed::Failed(source) => return Err(unreadable(&path, source)),
         };
-        selected.insert(name, LocalFile { path, state });
+        self.files.insert(name, LocalFile { path, state });
+        Ok(())
     }
-    if !too_large.is_empty() {
-        return Err(Error::config(format!(
-            "larger than the {} MiB that may be uploaded: {}. Leave them out in .pythonanywhereignore, \
-             or raise the limit ({})",
-            max_size / (1024 * 1024),
-            first_few(too_large.into_iter()),
-            Setting::MaxFileSize
-        )));
+
+    /// Refuses files that are too large, and pointers unless they are to be sent.
+    fn check(&self, options: &SelectOptions) -> Result<()> {
+        if !self.too_large.is_empty() {
+            return Err(Error::config(format!(
+                "larger than the {} MiB that may be uploaded: {}. Leave them out in .pythonanywhereignore, \
+                 or raise the limit ({})",
+                options.max_file_size / (1024 * 1024),
+                first_few(self.too_large.iter().cloned()),
+                Setting::MaxFileSize
+            )));
+        }
+        if !self.pointers.is_empty() && !options.allow_lfs_pointers {
+            return Err(Error::config(format!(
+                "Git LFS has not fetched the content of {}, and only its pointers are here: run \"git lfs pull\" first ({} sends \
+                 the pointers)",
+                first_few(self.pointers.iter().cloned()),
+                Setting::AllowLfsPointers
+            )));
+        }
+        Ok(())
     }
-    if !pointers.is_empty() {
-        return Err(Error::config(format!(
-            "Git LFS has not fetched the content of {}, and only its pointers are here: run \"git lfs pull\" first ({} sends \
-             the pointers)",
-            first_few(pointers.into_iter()),
-            Setting::AllowLfsPointers
-        )));
-    }
-    if let Some(listing) = protection.listing() {
-        take_recorded_modes(&mut selected, listing);
-    }
-    let machine = note_origins(&mut selected, protection);
-    Ok((selected, databases, machine))
+}
+
+fn mebibytes(name: &str, size: u64) -> String {
+    format!("{name} ({} MiB)", size.div_ceil(1024 * 1024))
 }
 
 /// Takes the permission bits that git records where the file system has none, or has some that git does not go by. Git is

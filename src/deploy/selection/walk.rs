@@ -5,6 +5,7 @@
 //! the reason, never followed: a followed folder link could loop or publish somebody's home. A link does not get around
 //! a rule either: its target is judged as if it were sent itself. Links are judged last, when all else is known.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::FileType;
@@ -15,7 +16,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::ignore::{Folder, Rule, Rules};
 use super::protect::Protection;
 use super::read::unreadable;
-use crate::deploy::paths::parent_of;
+use crate::deploy::paths::{is_within, parent_of};
 use crate::error::{Error, Result};
 use crate::finder::Mask;
 use crate::platform::{canonical, composed, slashed, special};
@@ -52,6 +53,10 @@ pub(crate) struct Walked {
 }
 
 impl Walked {
+    fn holds(&self, path: &str) -> bool {
+        self.files.contains_key(path) || self.protected.contains_key(path)
+    }
+
     pub(crate) fn count(&mut self, rule: &Rule, is_dir: bool) {
         let left_out = self.left_out.entry(rule.source.clone()).or_default();
         if is_dir {
@@ -116,50 +121,51 @@ impl Walk<'_> {
             return Ok(());
         }
         let folder = self.rules.folder(path)?;
-        let mut entries = Vec::new();
-        let local = |source| unreadable(&here.place, source);
-        for entry in std::fs::read_dir(&here.place).map_err(local)? {
-            let entry = entry.map_err(local)?;
-            entries.push((entry.file_name(), entry.file_type().map_err(local)?));
-        }
+        let mut entries = entries_of(&here.place).map_err(|source| unreadable(&here.place, source))?;
         if entries.is_empty() {
             self.out.empty_folders += 1;
         }
         let found_environment = !here.is_below_environment && is_environment(&here.place, &entries);
-        if found_environment && path.is_empty() {
-            let parts = environment_parts(&here.place, &entries);
-            self.out.warnings.push(format!(
-                "the project's folder is a virtual environment itself ({ENVIRONMENT_MARK}): {} are left out, except \
-                 for files that git tracks",
-                parts.join(", ")
-            ));
-            self.out.environments = parts;
-        } else if found_environment {
-            self.out.environments.push(path.to_owned());
+        if found_environment {
+            self.note_environment(here, &entries);
         }
         let is_below_environment = here.is_below_environment || (found_environment && !path.is_empty());
-        if is_below_environment && !self.rules.listing().is_some_and(|listing| listing.tracks_below(path)) {
+        if is_below_environment && !self.rules.tracks_below(path) {
             self.out.count(&environment_rule(), true);
             return Ok(());
         }
         entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         for (name, kind) in entries {
             let place = here.place.join(&name);
-            let name = name.to_string_lossy();
-            let name = composed(&name);
-            let path = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
+            let name = composed(&name.to_string_lossy()).into_owned();
+            let path = if path.is_empty() { name } else { format!("{path}/{name}") };
             let is_below_environment = is_below_environment || self.is_environment_part(&path);
             if kind.is_dir() {
                 pending.push(Pending { path, place, is_below_environment });
                 continue;
             }
-            if is_below_environment && !self.rules.listing().is_some_and(|listing| listing.tracks(&path)) {
+            if is_below_environment && !self.rules.tracks(&path) {
                 self.out.count(&environment_rule(), false);
                 continue;
             }
             self.take(&folder, path, place, kind)?;
         }
         Ok(())
+    }
+
+    /// Notes a virtualenv; the parts of one in the root, with a warning.
+    fn note_environment(&mut self, here: &Pending, entries: &[(OsString, FileType)]) {
+        if !here.path.is_empty() {
+            self.out.environments.push(here.path.clone());
+            return;
+        }
+        let parts = environment_parts(&here.place, entries);
+        self.out.warnings.push(format!(
+            "the project's folder is a virtual environment itself ({ENVIRONMENT_MARK}): {} are left out, except \
+             for files that git tracks",
+            parts.join(", ")
+        ));
+        self.out.environments = parts;
     }
 
     fn is_environment_part(&self, path: &str) -> bool {
@@ -179,41 +185,28 @@ impl Walk<'_> {
 
     fn take(&mut self, folder: &Folder, path: String, place: PathBuf, kind: FileType) -> Result<()> {
         let matches = |mask: &Mask| mask.matches(&path) || (kind.is_symlink() && mask.may_match_below(&path));
-        let matches = self.masks.iter().any(matches);
-        if let Some(what) = special(kind).filter(|_| !kind.is_symlink()) {
-            match self.rules.ignores_special(folder, &path) {
-                Some(rule) => self.out.count(&rule, false),
-                None if !matches => self.out.count(&masks_rule(), false),
-                None => {
-                    self.out.skipped.insert(path, what.to_owned());
-                }
+        let unmatched = (!self.masks.iter().any(matches)).then(masks_rule);
+        let what = special(kind).filter(|_| !kind.is_symlink());
+        let rule = match what {
+            Some(_) => self.rules.ignores_special(folder, &path),
+            None => self.rules.leaves_out(folder, &path, self.protection.lifts(&path)),
+        };
+        match (rule.or(unmatched), what) {
+            (Some(rule), _) => self.out.count(&rule, false),
+            (None, Some(what)) => {
+                self.out.skipped.insert(path, what.to_owned());
             }
-            return Ok(());
+            (None, None) if kind.is_symlink() => self.links.push((path, place)),
+            (None, None) => self.keep(path, &place.clone(), place)?,
         }
-        if let Some(rule) = self.rules.leaves_out(folder, &path, self.protection.lifts(&path)) {
-            self.out.count(&rule, false);
-            return Ok(());
-        }
-        if !matches {
-            self.out.count(&masks_rule(), false);
-            return Ok(());
-        }
-        if kind.is_symlink() {
-            self.links.push((path, place));
-            return Ok(());
-        }
-        let name = place.clone();
-        self.keep(path, &name, place)
+        Ok(())
     }
 
     /// Takes the file `place`, which is called `name` here.
     fn keep(&mut self, path: String, name: &Path, place: PathBuf) -> Result<()> {
         if !is_sendable(name) {
             if self.protection.covers(&path) {
-                self.out.count(
-                    &Rule { source: "protection".to_owned(), pattern: "names that are not UTF-8".to_owned() },
-                    false,
-                );
+                self.out.count(&protection_rule(), false);
             } else {
                 self.out.unsendable.push((path, name.to_owned()));
             }
@@ -221,16 +214,11 @@ impl Walk<'_> {
         }
         let files = if self.protection.covers(&path) { &mut self.out.protected } else { &mut self.out.files };
         match files.entry(path) {
-            std::collections::btree_map::Entry::Vacant(entry) => {
+            Entry::Vacant(entry) => {
                 entry.insert(place);
                 Ok(())
             }
-            // Possible only where names are composed: two spellings of one name.
-            std::collections::btree_map::Entry::Occupied(entry) => Err(Error::config(format!(
-                "{} and {} would be the same file on the host: rename one",
-                entry.get().display(),
-                place.display()
-            ))),
+            Entry::Occupied(entry) => Err(same_file(entry.get(), &place)),
         }
     }
 
@@ -238,10 +226,7 @@ impl Walk<'_> {
     /// sent under git's name.
     fn take_differently_spelled(&mut self) -> Result<()> {
         let Some(listing) = self.rules.listing().cloned() else { return Ok(()) };
-        let missed: BTreeSet<&String> = listing
-            .tracked()
-            .filter(|path| !self.out.files.contains_key(*path) && !self.out.protected.contains_key(*path))
-            .collect();
+        let missed: BTreeSet<&String> = listing.tracked().filter(|path| !self.out.holds(path)).collect();
         if missed.is_empty() || !ignores_case(self.root) {
             return Ok(());
         }
@@ -288,24 +273,26 @@ impl Walk<'_> {
             return Ok(Err(format!("a symbolic link to {what}")));
         }
         let inside = composed(&slashed(inside)).into_owned();
-        if self.protection.covers(&inside) {
-            return Ok(Err(format!("a symbolic link to the protected file {inside}")));
+        Ok(self.refuses_target(&inside)?.map_or(Ok(target), Err))
+    }
+
+    /// Why a file is not sent in place of a link to it, if it is not.
+    fn refuses_target(&mut self, path: &str) -> Result<Option<String>> {
+        if self.protection.covers(path) {
+            return Ok(Some(format!("a symbolic link to the protected file {path}")));
         }
-        if let Some(Rule { source, pattern }) = self.leaves_out_target(&inside)? {
-            return Ok(Err(format!("a symbolic link to {inside}, which is left out by {source} ({pattern})")));
-        }
-        Ok(Ok(target))
+        Ok(self.leaves_out_target(path)?.map(|Rule { source, pattern }| {
+            format!("a symbolic link to {path}, which is left out by {source} ({pattern})")
+        }))
     }
 
     /// What leaves the target of a link out, if anything does. Masks do not count: they choose the names that are sent.
     fn leaves_out_target(&mut self, path: &str) -> Result<Option<Rule>> {
-        let is_inside =
-            |folder: &str| path == folder || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-        if self.reserved.is_some_and(is_inside) {
+        if self.reserved.is_some_and(|folder| is_within(folder, path)) {
             return Ok(Some(Rule::never("the state of deploys")));
         }
-        let is_tracked = self.rules.listing().is_some_and(|listing| listing.tracks(path));
-        if !is_tracked && self.out.environments.iter().any(|environment| is_inside(environment)) {
+        let is_inside = |environment: &String| is_within(environment, path);
+        if !self.rules.tracks(path) && self.out.environments.iter().any(is_inside) {
             return Ok(Some(environment_rule()));
         }
         let folder = self.rules.folder(parent_of(path))?;
@@ -315,6 +302,22 @@ impl Walk<'_> {
 
 pub(crate) fn masks_rule() -> Rule {
     Rule { source: "path masks".to_owned(), pattern: "no mask matches".to_owned() }
+}
+
+fn protection_rule() -> Rule {
+    Rule { source: "protection".to_owned(), pattern: "names that are not UTF-8".to_owned() }
+}
+
+/// The error about two spellings of one name, which are possible only where names are composed.
+fn same_file(one: &Path, other: &Path) -> Error {
+    Error::config(format!("{} and {} would be the same file on the host: rename one", one.display(), other.display()))
+}
+
+/// The names and kinds of what a folder holds.
+fn entries_of(folder: &Path) -> std::io::Result<Vec<(OsString, FileType)>> {
+    std::fs::read_dir(folder)?
+        .map(|entry| entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))))
+        .collect()
 }
 
 fn environment_rule() -> Rule {
@@ -339,19 +342,20 @@ fn environment_parts(place: &Path, entries: &[(OsString, FileType)]) -> Vec<Stri
                 parts.push(name.to_owned());
             }
             // A project may have a folder of this name itself.
-            "lib" | "Lib" if kind.is_dir() => {
-                for entry in std::fs::read_dir(place.join(name)).into_iter().flatten().flatten() {
-                    let Ok(inner) = entry.file_name().into_string() else { continue };
-                    if inner == "site-packages" || inner.starts_with("python") || inner.starts_with("pypy") {
-                        parts.push(format!("{name}/{inner}"));
-                    }
-                }
-            }
+            "lib" | "Lib" if kind.is_dir() => parts.extend(library_parts(place, name)),
             _ => {}
         }
     }
     parts.sort_unstable();
     parts
+}
+
+/// The folders below `lib` that belong to a virtualenv.
+fn library_parts(place: &Path, lib: &str) -> impl Iterator<Item = String> {
+    let entries = std::fs::read_dir(place.join(lib)).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_part = |name: &String| name == "site-packages" || name.starts_with("python") || name.starts_with("pypy");
+    names.filter(is_part).map(move |name| format!("{lib}/{name}"))
 }
 
 /// Whether the file system finds the project's root under another spelling, too.
