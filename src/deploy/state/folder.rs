@@ -16,8 +16,8 @@ use super::manifest::{FileState, Files, Manifest, below};
 use crate::api::Entry;
 use crate::client::RemotePath;
 use crate::clock::{self, Tick};
-use crate::deploy::paths::{folders_of, parent_of, place};
-use crate::deploy::remote::{Remote, list_if_there};
+use crate::deploy::paths::{folders_of, name_of, parent_of, place};
+use crate::deploy::remote::{Remote, list_if_folder, list_if_there};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{Lane, SiteState};
 
@@ -89,7 +89,7 @@ impl StateFolder {
 
     /// What is there.
     pub(crate) async fn list<R: Remote>(&self, remote: &R) -> Result<Contents> {
-        Ok(Contents::of(list_if_there(remote, &self.folder).await?.unwrap_or_default()))
+        Ok(Contents::of(&list_if_there(remote, &self.folder).await?.unwrap_or_default()))
     }
 
     pub(crate) async fn read_intent<R: Remote>(&self, remote: &R, id: &str) -> Result<Intent> {
@@ -105,10 +105,7 @@ impl StateFolder {
     /// The same from the account's site if that answers: then no request, unless something is damaged, or too long. Also
     /// tells when the site answered.
     pub(crate) async fn read_by<R: Remote>(&self, remote: &R, lane: Option<&Lane>) -> Result<(State, Option<Tick>)> {
-        let told = match lane {
-            Some(lane) => lane.state(&self.folder, &self.project).await,
-            None => None,
-        };
+        let told = self.told_by(lane).await;
         let answered = told.as_ref().map(|_| clock::now());
         Ok((self.read_with(remote, told, true).await?, answered))
     }
@@ -116,11 +113,13 @@ impl StateFolder {
     /// Reads the intents and maintenance notes: one request unless something is running or was interrupted; none where the
     /// account's site tells them.
     pub(crate) async fn read_notes_by<R: Remote>(&self, remote: &R, lane: Option<&Lane>) -> Result<State> {
-        let told = match lane {
-            Some(lane) => lane.state(&self.folder, &self.project).await,
-            None => None,
-        };
+        let told = self.told_by(lane).await;
         self.read_with(remote, told, false).await
+    }
+
+    /// What the account's site says, if it answers.
+    async fn told_by(&self, lane: Option<&Lane>) -> Option<SiteState> {
+        lane?.state(&self.folder, &self.project).await
     }
 
     async fn read_with<R: Remote>(&self, remote: &R, told: Option<SiteState>, manifest: bool) -> Result<State> {
@@ -152,16 +151,21 @@ impl StateFolder {
             }
         }
         for id in &maintenance {
-            let place = self.maintenance(id)?;
-            match Intent::parse(&source.read(&place).await?, &place) {
-                Ok(note) => state.maintenance.push(note),
-                Err(Error::Decode { .. }) => {
-                    log::warn!("{place} cannot be read and is ignored: delete it if no command is running on the host");
-                }
-                Err(error) => return Err(error),
-            }
+            state.maintenance.extend(self.read_maintenance(source, id).await?);
         }
         Ok(state)
+    }
+
+    /// The note of a job that changes nothing; `None` if it cannot be parsed.
+    async fn read_maintenance<R: Remote>(&self, source: &Source<'_, R>, id: &str) -> Result<Option<Intent>> {
+        let place = self.maintenance(id)?;
+        match Intent::parse(&source.read(&place).await?, &place) {
+            Err(Error::Decode { .. }) => {
+                log::warn!("{place} cannot be read and is ignored: delete it if no command is running on the host");
+                Ok(None)
+            }
+            note => note.map(Some),
+        }
     }
 
     /// The newest manifest that can be read. A failed request is an error: only what is there may be set aside.
@@ -206,7 +210,7 @@ struct Source<'a, R> {
 impl<R: Remote> Source<'_, R> {
     async fn list(&self, folder: &StateFolder) -> Result<Contents> {
         match &self.told {
-            Some(told) => Ok(Contents::of(told.entries.clone().unwrap_or_default())),
+            Some(told) => Ok(Contents::of(told.entries.as_deref().unwrap_or_default())),
             None => folder.list(self.remote).await,
         }
     }
@@ -234,26 +238,30 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
-    fn of(entries: Vec<Entry>) -> Self {
+    fn of(entries: &[Entry]) -> Self {
         let mut contents = Self::default();
         for entry in entries {
-            if let Some(id) = entry.name.strip_prefix(WORK).filter(|_| entry.is_dir) {
-                contents.works.insert(id.to_owned());
-            }
-            if let Some(id) = entry.name.strip_prefix(KEPT).filter(|_| entry.is_dir) {
-                contents.kept.insert(id.to_owned());
-            }
-            let Some(name) = entry.name.strip_suffix(".json").filter(|_| !entry.is_dir) else { continue };
-            contents.has_jobs |= name == "history";
-            if let Some(generation) = name.strip_prefix("manifest-").and_then(generation_of) {
-                contents.generations.insert(generation);
-            } else if let Some(id) = name.strip_prefix("intent-") {
-                contents.intents.insert(id.to_owned());
-            } else if let Some(id) = name.strip_prefix("maintenance-") {
-                contents.maintenance.insert(id.to_owned());
-            }
+            contents.take(entry);
         }
         contents
+    }
+
+    fn take(&mut self, entry: &Entry) {
+        if let Some(id) = entry.name.strip_prefix(WORK).filter(|_| entry.is_dir) {
+            self.works.insert(id.to_owned());
+        }
+        if let Some(id) = entry.name.strip_prefix(KEPT).filter(|_| entry.is_dir) {
+            self.kept.insert(id.to_owned());
+        }
+        let Some(name) = entry.name.strip_suffix(".json").filter(|_| !entry.is_dir) else { return };
+        self.has_jobs |= name == "history";
+        if let Some(generation) = name.strip_prefix("manifest-").and_then(generation_of) {
+            self.generations.insert(generation);
+        } else if let Some(id) = name.strip_prefix("intent-") {
+            self.intents.insert(id.to_owned());
+        } else if let Some(id) = name.strip_prefix("maintenance-") {
+            self.maintenance.insert(id.to_owned());
+        }
     }
 
     pub(crate) fn newest(&self) -> Option<u64> {
@@ -332,12 +340,9 @@ impl State {
 
     /// Lays what the intents say over the manifest. `now` is the service's time.
     pub(crate) fn knowledge(&self, now: Option<SystemTime>) -> KnownFiles {
-        let mut known = KnownFiles::default();
-        let mut deploy = "";
-        if let Some(manifest) = &self.manifest {
-            known.ours = manifest.files.clone();
-            deploy = &manifest.deploy;
-        }
+        let (ours, deploy) =
+            self.manifest.as_ref().map(|it| (it.files.clone(), it.deploy.as_str())).unwrap_or_default();
+        let mut known = KnownFiles { ours, ..KnownFiles::default() };
         let taken_over: BTreeSet<&String> = self.intents.iter().flat_map(|intent| &intent.takes_over).collect();
         for intent in self.intents.iter().filter(|intent| !taken_over.contains(&intent.id)) {
             known.reload.extend(intent.reload.iter().cloned());
@@ -346,26 +351,31 @@ impl State {
                 continue;
             }
             known.pending.extend(intent.pending.iter().cloned());
-            // Another deploy wrote a manifest after this one had begun: it was taken over by force.
-            let is_outdated =
-                intent.manifests.last().is_some_and(|own| self.generation().is_some_and(|newest| newest > *own));
-            for (path, state) in &intent.done {
-                // What a live one has done it may do again, and two that disagree know nothing.
-                let is_sure = intent.standing(now) == IntentState::Ended
-                    && !is_outdated
-                    && known.done.get(path).is_none_or(|other| other.same_content(state));
-                if is_sure {
-                    known.done.insert(path.clone(), state.clone());
-                } else {
-                    known.pending.insert(path.clone());
-                }
-            }
+            self.add_done(&mut known, intent, now);
         }
         if self.is_doubtful() {
             known.doubt();
         }
         known.settle();
         known
+    }
+
+    /// Adds what an intent says of files that were uploaded.
+    fn add_done(&self, known: &mut KnownFiles, intent: &Intent, now: Option<SystemTime>) {
+        // Another deploy wrote a manifest after this one had begun: it was taken over by force.
+        let is_outdated =
+            intent.manifests.last().is_some_and(|own| self.generation().is_some_and(|newest| newest > *own));
+        for (path, state) in &intent.done {
+            // What a live one has done it may do again, and two that disagree know nothing.
+            let is_sure = intent.standing(now) == IntentState::Ended
+                && !is_outdated
+                && known.done.get(path).is_none_or(|other| other.same_content(state));
+            if is_sure {
+                known.done.insert(path.clone(), state.clone());
+            } else {
+                known.pending.insert(path.clone());
+            }
+        }
     }
 }
 
@@ -403,14 +413,9 @@ impl KnownFiles {
             folders.entry(parent_of(&path).to_owned()).or_default().push(path);
         }
         for (folder, paths) in folders {
-            let entries = match list_if_there(remote, &place(root, &folder)?).await {
-                // A file where the folder was: nothing is below it.
-                Err(error) if error.kind() == ErrorKind::WrongType => Vec::new(),
-                entries => entries?.unwrap_or_default(),
-            };
+            let entries = list_if_folder(remote, &place(root, &folder)?).await?;
             for path in paths {
-                let name = path.rsplit('/').next().unwrap_or(&path);
-                if entries.iter().any(|entry| entry.name == name && !entry.is_dir) {
+                if entries.iter().any(|entry| entry.name == name_of(&path) && !entry.is_dir) {
                     self.ours.insert(path.clone(), FileState::unknown());
                     self.deletes.insert(path);
                 }

@@ -39,7 +39,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -56,7 +56,7 @@ use super::process::ProcessId;
 use crate::api::TaskKind;
 use crate::client::RemotePath;
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 const FORMAT: u32 = 1;
 
@@ -150,25 +150,29 @@ pub enum IntentState {
 /// The intents that this process works on right now.
 static ACTIVE: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
 
+fn active() -> MutexGuard<'static, BTreeMap<String, u32>> {
+    ACTIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Marks an intent as worked on by this process, until dropped.
 #[derive(Debug)]
 pub(crate) struct Active(String);
 
 impl Active {
     pub(crate) fn new(id: &str) -> Self {
-        ACTIVE.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), std::process::id());
+        active().insert(id.to_owned(), std::process::id());
         Self(id.to_owned())
     }
 
     fn is_active(id: &str) -> bool {
         // A forked child inherits the table, not the work.
-        ACTIVE.lock().unwrap_or_else(PoisonError::into_inner).get(id) == Some(&std::process::id())
+        active().get(id) == Some(&std::process::id())
     }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        ACTIVE.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+        active().remove(&self.0);
     }
 }
 
@@ -266,13 +270,7 @@ impl Intent {
         {
             return Ok(intent);
         }
-        Err(Error::Decode {
-            method: "GET".to_owned(),
-            path: place.to_string(),
-            status: 200,
-            expected: EXPECTED,
-            snippet: String::from_utf8_lossy(content).chars().take(200).collect(),
-        })
+        Err(manifest::unreadable(content, place, EXPECTED))
     }
 
     /// Whether the deploy may still be working, at `now` by the service's clock.

@@ -104,6 +104,12 @@ struct Pulse {
     has_slept: bool,
 }
 
+impl Pulse {
+    fn new(looked: Written) -> Self {
+        Self { looked, beat: (Instant::now(), SystemTime::now()), is_due: false, has_slept: false }
+    }
+}
+
 /// When the intent was written last: when the request was made, by each clock there is.
 #[derive(Debug, Clone, Copy)]
 struct Written {
@@ -153,12 +159,7 @@ impl<R: Remote> Lease<R> {
             wake: Notify::new(),
             stop: AtomicBool::new(false),
             watch: OnceLock::new(),
-            pulse: Mutex::new(Pulse {
-                looked: written,
-                beat: (Instant::now(), SystemTime::now()),
-                is_due: false,
-                has_slept: false,
-            }),
+            pulse: Mutex::new(Pulse::new(written)),
             looking: tokio::sync::Mutex::new(()),
             taken_over: OnceLock::new(),
             has_manifest: AtomicBool::new(false),
@@ -560,17 +561,22 @@ impl<R: Remote> Shared<R> {
         Ok(None)
     }
 
+    /// Waits until a write is asked for, or due.
+    async fn woken_or_due(&self, due: Tick) {
+        loop {
+            tokio::select! {
+                () = self.wake.notified() => return,
+                () = clock::sleep_until(due) => return,
+                // Shows that this process is at work, also while no request is under way.
+                () = tokio::time::sleep(CHECK) => { self.has_slept(); }
+            }
+        }
+    }
+
     async fn keep_fresh(self: Arc<Self>) {
         let mut due = self.written().at + REFRESH;
         loop {
-            loop {
-                tokio::select! {
-                    () = self.wake.notified() => break,
-                    () = clock::sleep_until(due) => break,
-                    // Shows that this process is at work, also while no request is under way.
-                    () = tokio::time::sleep(CHECK) => { self.has_slept(); }
-                }
-            }
+            self.woken_or_due(due).await;
             if self.stop.load(Ordering::SeqCst) || !self.is_fresh() || self.taken_over.get().is_some() {
                 return;
             }

@@ -164,7 +164,8 @@ pub(crate) fn parse<T: for<'de> Deserialize<'de>>(
     serde_json::from_slice(content).map_err(|_| unreadable(content, place, expected))
 }
 
-fn unreadable(content: &[u8], place: &RemotePath, expected: &'static str) -> Error {
+/// The error about one of our own files that is not what was `expected`.
+pub(crate) fn unreadable(content: &[u8], place: &RemotePath, expected: &'static str) -> Error {
     Error::Decode {
         method: "GET".to_owned(),
         path: place.to_string(),

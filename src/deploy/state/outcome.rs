@@ -43,12 +43,10 @@ impl State {
                 }
             }
         }
-        let written = self.written_history().iter();
-        for entry in
-            written.filter(|entry| entry.outcome == DeployOutcome::Applied && self.unreadable.contains(&entry.id))
-        {
-            told.push(DeployEntry { outcome: DeployOutcome::Interrupted, ..entry.clone() });
-        }
+        let is_lost =
+            |entry: &&DeployEntry| entry.outcome == DeployOutcome::Applied && self.unreadable.contains(&entry.id);
+        let lost = self.written_history().iter().filter(is_lost).cloned();
+        told.extend(lost.map(|entry| DeployEntry { outcome: DeployOutcome::Interrupted, ..entry }));
         told.sort_by_key(|entry| entry.time);
         told
     }

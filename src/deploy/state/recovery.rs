@@ -10,7 +10,7 @@ use super::intent::{Intent, IntentState};
 use crate::api::TaskKind;
 use crate::client::Client;
 use crate::deploy::remote::{Remote, delete_if_there, list_if_there};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::host::sweep;
 
 /// Names in a work folder that keep it: the only copies of files that could not be put back, and the note of files
@@ -69,8 +69,5 @@ pub(crate) async fn remove_work<R: Remote>(remote: &R, folder: &StateFolder, id:
     if entries.iter().any(|entry| KEEPING.contains(&entry.name.as_str())) {
         return Ok(());
     }
-    match remote.delete(&work).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        outcome => outcome,
-    }
+    delete_if_there(remote, &work).await
 }
