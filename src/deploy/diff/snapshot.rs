@@ -267,7 +267,7 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
     }
 }
 
-/// Those of the files that are `gone` here which are still on the host, and stay until they are deleted.
+/// Those of the `gone` files that are still on the host, and not in the way of an upload.
 fn removed(gone: BTreeSet<String>, differences: &Differences) -> Vec<String> {
     let in_the_way: BTreeSet<&String> = differences.obstacles.iter().flat_map(|obstacle| &obstacle.files).collect();
     let stays = |path: &String| !differences.vanished.contains(path) && !in_the_way.contains(path);

@@ -229,12 +229,11 @@ pub async fn rollback<F: Future<Output = Result<()>>>(
     reload.iter().try_for_each(|domain| checked_domain(domain).map(drop))?;
     target.map_or(Ok(()), check_id)?;
     let lane = executors.lane(client);
-    let lane = lane.as_ref();
-    let state = settled_state(client, lane, &folder).await?;
+    let state = settled_state(client, lane.as_ref(), &folder).await?;
     if let Some(begun) = unfinished(&state, target) {
         return finish(client, &folder, &state, begun, reload).await;
     }
-    let (target, index) = last_deploy(client, lane, &folder, &state, target).await?;
+    let (target, index) = last_deploy(client, lane.as_ref(), &folder, &state, target).await?;
     if let Some(question) = index.question(&project.remote_root) {
         confirm(question).await?;
     }

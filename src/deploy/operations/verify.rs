@@ -17,7 +17,7 @@ use crate::deploy::selection::filter::Filter;
 use crate::deploy::selection::protect::Protection;
 use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, select};
 use crate::deploy::state::folder::{State, StateFolder};
-use crate::deploy::state::manifest::FileState;
+use crate::deploy::state::manifest::{FileState, Files};
 use crate::error::{Error, Result};
 use crate::finder::NeverSkip;
 use crate::host::Operation;
@@ -133,6 +133,17 @@ impl Hashes {
             }
         }
     }
+
+    /// Adds how the local files are other than on the host.
+    fn sort_local(&self, selection: &Selection, ours: &Files, drift: &mut Drift) {
+        for (path, file) in &selection.files {
+            if ours.get(path).is_some_and(|state| state.sha256.is_none()) {
+                // The local file tells what its content shall be.
+                drift.unreadable.remove(path);
+            }
+            self.sort(path, &file.state, [&mut drift.differs, &mut drift.not_deployed], &mut drift.unreadable);
+        }
+    }
 }
 
 async fn selected(project: &Project, options: &SelectOptions, folder: &StateFolder) -> Result<(Selection, Filter)> {
@@ -200,14 +211,7 @@ pub async fn verify(project: &Project, executors: &ExecutorOptions, local: Optio
     if let Some((selection, filter)) = &mut selected {
         // What git ignores, or the masks leave out, is not this project's concern.
         drift.unmanaged = filter.selects(drift.unmanaged, &NeverSkip).await?;
-
-        for (path, file) in &selection.files {
-            if ours.get(path).is_some_and(|state| state.sha256.is_none()) {
-                // The local file tells what its content shall be.
-                drift.unreadable.remove(path);
-            }
-            hashes.sort(path, &file.state, [&mut drift.differs, &mut drift.not_deployed], &mut drift.unreadable);
-        }
+        hashes.sort_local(selection, &ours, &mut drift);
         drift.unmanaged.retain(|path| !selection.files.contains_key(path));
     }
     Ok(drift)

@@ -20,12 +20,11 @@ use crate::error::Result;
 pub fn plan_digest(diff: &DeployDiff, options: &DeployOptions, forecast: &Forecast) -> Result<String> {
     let (base, work) = (&diff.base, ResolvedPlan::of(diff, options)?);
     let uploads: Vec<Value> = work.uploads.iter().map(upload_facts).collect();
-    let intents: Vec<&String> = base.intent_ids().collect();
     let (steps, executors) = (&options.steps, &options.executors);
     let facts = json!({
         "account": [base.host, base.user],
         "folders": [base.local_root.to_string_lossy(), base.remote_root.as_str()],
-        "notes": [base.generation, base.deploy, intents, base.running, base.set_aside],
+        "notes": [base.generation, base.deploy, base.intent_ids().collect::<Vec<_>>(), base.running, base.set_aside],
         "uploads": uploads,
         "actions": forecast.plan.actions,
         "executor": [forecast.executor, executors.choice.as_str()],

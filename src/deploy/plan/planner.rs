@@ -126,8 +126,7 @@ impl ResolvedPlan {
         work.sources = sources(diff, &work.uploads, &going);
         work.limit = diff.base.limit;
         work.replaced_bytes = work.replaced().filter_map(|path| diff.base.known.ours.get(path)?.size).sum();
-        let stale = stale::warnings(diff, options, &work.deletes.values().flatten().collect());
-        work.warnings.extend(stale);
+        work.warnings.extend(stale::warnings(diff, options, &work.deletes.values().flatten().collect()));
         if work.is_needed(diff, options) || !options.steps.is_none() {
             work.reload.extend(options.reload.iter().cloned());
             if !options.keep_owed_reloads {

@@ -61,10 +61,7 @@ impl Strategy {
             _ => executors.for_commands(client).await?,
         };
         let is_wanted = must_be_kept || !matches!(executors.choice, ExecutorChoice::Auto | ExecutorChoice::None);
-        // By the agent it costs next to nothing; what it replaces is kept, so that the deploy can be undone.
-        let is_agent = matches!(chosen.executor, Some(Executor::Webapp(_)));
-        let is_worth_it = is_wanted || is_agent || workload.is_worth_a_bundle();
-        let in_bulk = chosen.executor.is_some() && workload.changes > 0 && is_worth_it;
+        let in_bulk = is_bundle(&chosen, &workload, is_wanted);
         let is_for_rollback = must_be_kept && executors.choice == ExecutorChoice::Auto;
         let mut why = why(&chosen, &workload, in_bulk, is_for_rollback);
         if !in_bulk && work.on_host() > 0 {
@@ -133,6 +130,14 @@ impl ByWhat {
             Self::Api(why) => log::info!("the bundle goes through the API, not by the site: {why}"),
         }
     }
+}
+
+/// Whether the files go as a bundle, `is_wanted` being whether that is asked for.
+fn is_bundle(chosen: &SelectedExecutor, workload: &Workload, is_wanted: bool) -> bool {
+    // By the agent it costs next to nothing; what it replaces is kept, so that the deploy can be undone.
+    let is_agent = matches!(chosen.executor, Some(Executor::Webapp(_)));
+    let is_worth_it = is_wanted || is_agent || workload.is_worth_a_bundle();
+    chosen.executor.is_some() && workload.changes > 0 && is_worth_it
 }
 
 /// Why this executor, with what it is for where it does not do all of the deploy.

@@ -231,10 +231,8 @@ fn check_sum(header: &Header, block: &[u8; BLOCK]) -> Result<()> {
     let field = 148..156;
     let byte = |(place, &byte): (usize, &u8)| u32::from(if field.contains(&place) { b' ' } else { byte });
     let sum: u32 = block.iter().enumerate().map(byte).sum();
-    match header.cksum() {
-        Ok(stored) if stored == sum => Ok(()),
-        _ => Err(damaged(&"the checksum of a header is wrong")),
-    }
+    let is_right = header.cksum().is_ok_and(|stored| stored == sum);
+    if is_right { Ok(()) } else { Err(damaged(&"the checksum of a header is wrong")) }
 }
 
 pub(crate) fn damaged(why: &dyn fmt::Display) -> Error {

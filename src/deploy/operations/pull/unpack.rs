@@ -15,6 +15,7 @@ use super::archive::{Archive, Limits, Member, damaged};
 use super::masks::{PullFilter, PullMask};
 use crate::deploy::paths::folders_of;
 use crate::deploy::selection::read::digest_of;
+use crate::deploy::state::manifest::is_relative;
 use crate::error::{Error, Result};
 use crate::platform::{NameRules, mode_of, set_new_mode};
 use crate::setting::Setting;
@@ -166,17 +167,8 @@ impl Names {
 
     /// Adds a name, unless it is unsafe or cannot exist beside the others.
     fn take(&mut self, path: &str) -> Result<()> {
-        let refuse = |why: &str| {
-            Err(Error::config(format!("the archive contains {:?}, which {why}; nothing was written", excerpt(path))))
-        };
-        if !crate::deploy::state::manifest::is_relative(path) {
-            return refuse("leads out of the folder");
-        }
-        if path.split('/').any(|name| self.rules.refuses(name)) {
-            return refuse("cannot exist on this system");
-        }
-        let mut folder = 0;
-        let mut rest = Some(path);
+        self.check(path)?;
+        let (mut folder, mut rest) = (0, Some(path));
         while let Some(below) = rest {
             let (name, after) = below.split_once('/').map_or((below, None), |(name, after)| (name, Some(after)));
             let number = u32::try_from(self.seen.len() + 1).expect("names are limited");
@@ -187,17 +179,37 @@ impl Names {
                 Seen { number, name: name.to_owned(), is_file }
             });
             if !is_new && (is_file || seen.is_file || seen.name != name) {
-                return refuse("collides with another of its names on this system");
+                return Err(refused(path, "collides with another of its names on this system"));
             }
             (folder, rest) = (seen.number, after);
-            if self.seen.len() > MAX_SEEN {
-                return Err(Error::config(format!(
-                    "the archive contains more than {MAX_SEEN} files and folders; nothing was written: pull parts of it"
-                )));
-            }
+            self.check_count()?;
         }
         Ok(())
     }
+
+    /// Refuses a name that is unsafe, or none here.
+    fn check(&self, path: &str) -> Result<()> {
+        if !is_relative(path) {
+            return Err(refused(path, "leads out of the folder"));
+        }
+        if path.split('/').any(|name| self.rules.refuses(name)) {
+            return Err(refused(path, "cannot exist on this system"));
+        }
+        Ok(())
+    }
+
+    fn check_count(&self) -> Result<()> {
+        if self.seen.len() <= MAX_SEEN {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "the archive contains more than {MAX_SEEN} files and folders; nothing was written: pull parts of it"
+        )))
+    }
+}
+
+fn refused(path: &str, why: &str) -> Error {
+    Error::config(format!("the archive contains {:?}, which {why}; nothing was written", excerpt(path)))
 }
 
 enum Here {
