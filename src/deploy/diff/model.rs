@@ -121,6 +121,11 @@ impl DiffSnapshot {
         (clock::now() < *at + ANSWER_COUNTS).then_some(domain)
     }
 
+    /// Whether a file is here, protected or not, or ours.
+    pub(crate) fn knows(&self, path: &str) -> bool {
+        self.local.contains_key(path) || self.protected.contains_key(path) || self.known.ours.contains_key(path)
+    }
+
     /// Whether the newest manifest on the host says all that is known: no deploy was cut off since.
     pub(crate) fn is_settled(&self) -> bool {
         self.intents.is_empty() && self.unreadable.is_empty() && self.set_aside.is_empty()

@@ -181,9 +181,7 @@ pub async fn with_unmanaged<R: Remote>(
     let base = &diff.base;
     let mut filter = base.filter.lock().await;
     let tree = list_tree(&project.client, &base.remote_root, &mut filter, skipper).await?;
-    let strange = tree.files.iter().filter(|path| {
-        !base.local.contains_key(*path) && !base.protected.contains_key(*path) && !base.known.ours.contains_key(*path)
-    });
+    let strange = tree.files.iter().filter(|path| !base.knows(path));
     let selected = filter.selects(strange.cloned().collect(), skipper).await?;
     complete.unmanaged = selected.into_iter().filter(|path| !base.protection.covers(path)).collect();
     complete.unmanaged.sort_unstable();
@@ -322,8 +320,10 @@ async fn download_digests<R: Remote>(
     for path in selection.files.keys().filter(|path| tree.files.contains(*path)) {
         let (remote, place) = (project.client.clone(), place(&project.remote_root, path)?);
         let path = path.clone();
-        downloads
-            .push(async move { Ok::<_, crate::Error>(download_digest(&remote, &place).await?.map(|it| (path, it))) });
+        downloads.push(async move {
+            let digest = download_digest(&remote, &place).await?;
+            Ok::<_, crate::Error>(digest.map(|digest| (path, digest)))
+        });
     }
     let digests: Vec<Option<(String, String)>> =
         futures_util::stream::iter(downloads).buffer_unordered(DOWNLOADS).try_collect().await?;

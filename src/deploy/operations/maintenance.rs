@@ -123,12 +123,16 @@ impl<R: Remote> Maintenance<'_, R> {
         let mut note = self.note(id, place);
         let receipt = self.run_job(&job, limit).await;
         note.is_over = true;
-        // While a task of it is there, the note must be, too.
+        self.end_note(lease).await;
+        receipt
+    }
+
+    /// Removes the note of a job, or leaves it: while a task of the job is there, the note must be, too.
+    async fn end_note(&self, lease: Lease<R>) {
         let ended = if self.job_folder.left_tasks().is_empty() { lease.remove().await } else { lease.leave().await };
         if let Err(error) = ended {
             log::warn!("the note of this job is still on the host, and will expire: {}", error.chain());
         }
-        receipt
     }
 
     /// Writes the note of the job `id`, and keeps it fresh.

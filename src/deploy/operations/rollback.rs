@@ -65,10 +65,8 @@ impl<R: Remote> Maintenance<'_, R> {
 
     /// Announces a rollback, and goes on only if nobody else is at work but those whose debts it takes over.
     async fn announce(&self, mut lease: Lease<R>, generation: u64) -> Result<Lease<R>> {
-        let (id, known) = {
-            let intent = lease.intent();
-            (intent.id.clone(), intent.takes_over.clone())
-        };
+        let id = lease.intent().id.clone();
+        let known = lease.intent().takes_over.clone();
         lease.announce().await?;
         // As in a deploy: of two that write their notes and list them then, at most one goes on.
         let contents = self.folder.list(self.remote).await;

@@ -65,10 +65,7 @@ pub async fn change(
     set: &Variables,
     unset: &BTreeSet<String>,
 ) -> Result<VariablesResult> {
-    let domain = executors
-        .domain
-        .clone()
-        .ok_or_else(|| Error::config(format!("which web app's variables? Give the domain ({})", Setting::Domain)))?;
+    let domain = domain_of(executors)?;
     check(executors.choice, set)?;
     let executors =
         ExecutorOptions { choice: ExecutorChoice::Webapp, domain: Some(domain.clone()), ..executors.clone() };
@@ -79,6 +76,11 @@ pub async fn change(
         unset: unset.clone(),
     };
     carry_out(project, &executors, &executor, operation, set.clone()).await
+}
+
+fn domain_of(executors: &ExecutorOptions) -> Result<String> {
+    let missing = || Error::config(format!("which web app's variables? Give the domain ({})", Setting::Domain));
+    executors.domain.clone().ok_or_else(missing)
 }
 
 /// Refuses more variables than fit, and executors that do not keep any.

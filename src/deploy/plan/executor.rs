@@ -122,11 +122,10 @@ impl ExecutorOptions {
 
     /// The executor of a deploy without commands.
     pub(crate) async fn for_deploy(&self, client: &Client, workload: &Workload) -> Result<SelectedExecutor> {
-        if self.choice == ExecutorChoice::None {
-            return Ok(SelectedExecutor::none("executors are switched off"));
-        }
-        if self.choice != ExecutorChoice::Auto {
-            return self.wanted(client).await;
+        match self.choice {
+            ExecutorChoice::None => return Ok(SelectedExecutor::none("executors are switched off")),
+            ExecutorChoice::Auto => {}
+            _ => return self.wanted(client).await,
         }
         if workload.changes == 0 {
             return Ok(SelectedExecutor::none(workload.singly()));

@@ -314,18 +314,11 @@ impl ResolvedPlan {
         actions.push(Action::WriteManifest { generation: base.next_generation() });
         actions.extend(self.reload.iter().map(|domain| Action::Reload { domain: domain.clone() }));
         self.lay_out_deletes(diff, &mut actions);
-        let works = base.abandoned_works().into_iter();
-        actions
-            .extend(works.flat_map(|id| [Action::ListWork { id: id.clone() }, Action::RemoveWork { id: id.clone() }]));
+        let works = base.abandoned_works().into_iter().cloned();
+        actions.extend(works.flat_map(|id| [Action::ListWork { id: id.clone() }, Action::RemoveWork { id }]));
         actions.extend(self.stale.iter().map(|&generation| Action::RemoveManifest { generation }));
         actions.push(Action::RemoveIntent);
-        let on_files = actions.iter().filter(|action| !matches!(action, Action::Reload { .. })).count();
-        Plan {
-            requests: actions.len(),
-            seconds: projected_seconds(on_files, base.limit),
-            bytes: self.uploads.iter().map(|upload| upload.size).sum(),
-            actions,
-        }
+        plan_of(actions, self.uploads.iter().map(|upload| upload.size).sum(), base.limit)
     }
 }
 
@@ -398,6 +391,12 @@ fn sendable(path: &str, local: &Path, hashed: Hashed) -> Result<Option<FileState
         }
         Hashed::Failed(source) => Err(unreadable(local, source)),
     }
+}
+
+/// These actions, with what they cost.
+fn plan_of(actions: Vec<Action>, bytes: u64, limit: Option<u32>) -> Plan {
+    let on_files = actions.iter().filter(|action| !matches!(action, Action::Reload { .. })).count();
+    Plan { requests: actions.len(), seconds: projected_seconds(on_files, limit), bytes, actions }
 }
 
 fn lay_out_obstacle(obstacle: &Obstacle, actions: &mut Vec<Action>) {

@@ -340,18 +340,18 @@ impl State {
 
     /// Lays what the intents say over the manifest. `now` is the service's time.
     pub(crate) fn knowledge(&self, now: Option<SystemTime>) -> KnownFiles {
-        let (ours, deploy) =
-            self.manifest.as_ref().map(|it| (it.files.clone(), it.deploy.as_str())).unwrap_or_default();
+        let manifest = self.manifest.as_ref();
+        let deploy = manifest.map_or("", |manifest| &manifest.deploy);
+        let ours = manifest.map(|manifest| manifest.files.clone()).unwrap_or_default();
         let mut known = KnownFiles { ours, ..KnownFiles::default() };
         let taken_over: BTreeSet<&String> = self.intents.iter().flat_map(|intent| &intent.takes_over).collect();
         for intent in self.intents.iter().filter(|intent| !taken_over.contains(&intent.id)) {
             known.reload.extend(intent.reload.iter().cloned());
             known.deletes.extend(intent.deletes.iter().cloned());
-            if intent.id == deploy {
-                continue;
+            if intent.id != deploy {
+                known.pending.extend(intent.pending.iter().cloned());
+                self.add_done(&mut known, intent, now);
             }
-            known.pending.extend(intent.pending.iter().cloned());
-            self.add_done(&mut known, intent, now);
         }
         if self.is_doubtful() {
             known.doubt();
