@@ -22,24 +22,13 @@ pub(super) type WebApps = Option<Vec<serde_json::Value>>;
 
 /// Looks at what every other request needs. Sends one.
 pub(super) async fn examine(client: &Client, domain: Option<&str>) -> (Vec<Finding>, WebApps) {
-    let mut findings = Vec::new();
     let proxy = if client.host().is_loopback() { None } else { proxy() };
     let apps = match client.list_webapps().await {
         Ok(apps) => apps,
         Err(error) => return (vec![failed(client, &error, proxy)], None),
     };
-    let host = client.host().authority();
-    findings.push(match domain.and_then(|domain| other_system(host, domain)) {
-        Some(other) => Finding::error(
-            Check::Host,
-            format!("{} is at {other}, but {host} is asked", domain.unwrap_or_default()),
-            format!("export PYTHONANYWHERE_SITE={other}"),
-        ),
-        None => Finding::ok(Check::Host, format!("{host} answers")),
-    });
-    if let Some(name) = proxy {
-        findings.push(Finding::ok(Check::Proxy, format!("through the one that {name} names")));
-    }
+    let mut findings = vec![system(client.host().authority(), domain.unwrap_or_default())];
+    findings.extend(proxy.map(|name| Finding::ok(Check::Proxy, format!("through the one that {name} names"))));
     findings.push(Finding::ok(Check::Token, format!("it is that of {}", client.user())));
     findings.extend(client.server_time().map(|theirs| clocks(clock::wall(), theirs)));
     (findings, Some(apps))
@@ -48,6 +37,18 @@ pub(super) async fn examine(client: &Client, domain: Option<&str>) -> (Vec<Findi
 /// The first variable that names a proxy.
 fn proxy() -> Option<&'static str> {
     PROXIES.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// Whether the system that is asked is the one that serves the domain; one that is empty may be served anywhere.
+fn system(host: &str, domain: &str) -> Finding {
+    match other_system(host, domain) {
+        Some(other) => Finding::error(
+            Check::Host,
+            format!("{domain} is at {other}, but {host} is asked"),
+            format!("export PYTHONANYWHERE_SITE={other}"),
+        ),
+        None => Finding::ok(Check::Host, format!("{host} answers")),
+    }
 }
 
 /// The system of the service that a domain belongs to, where another one is asked.
@@ -79,28 +80,39 @@ fn failed(client: &Client, error: &Error, proxy: Option<&str>) -> Finding {
     let why = error.chain();
     match error.kind() {
         ErrorKind::Authentication => {
-            let elsewhere = match client.host().authority() {
-                US => format!(". Or the account is one of {EU}: then set PYTHONANYWHERE_SITE to that"),
-                EU => format!(". Or the account is one of {US}: then set PYTHONANYWHERE_SITE to that"),
-                _ => String::new(),
-            };
-            Finding::error(Check::Token, format!("{why}{elsewhere}"), "pya login")
+            Finding::error(Check::Token, format!("{why}{}", elsewhere(client.host().authority())), "pya login")
         }
         ErrorKind::Forbidden => Finding::error(
             Check::Token,
             format!("it is not that of {}, or that account may not use the API: {why}", client.user()),
             "pya login",
         ),
-        ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Config => match proxy {
-            Some(name) => Finding::error(Check::Proxy, format!("{name} names one, and {why}"), format!("unset {name}")),
-            None if client.host().is_public_system() => {
-                let command = format!("curl --head https://{}/", client.host().authority());
-                Finding::error(Check::Host, why, command)
-            }
-            None => Finding::error(Check::Host, why, format!("export PYTHONANYWHERE_SITE={US}")),
-        },
+        ErrorKind::Transport | ErrorKind::Timeout | ErrorKind::Config => unreached(client, why, proxy),
         _ => Finding::error(Check::Host, why, "pya doctor"),
     }
+}
+
+/// Where an account may be whose token one system does not know.
+fn elsewhere(host: &str) -> String {
+    let other = match host {
+        US => EU,
+        EU => US,
+        _ => return String::new(),
+    };
+    format!(". Or the account is one of {other}: then set PYTHONANYWHERE_SITE to that")
+}
+
+/// No answer came from the host, for which the proxy may be the reason.
+fn unreached(client: &Client, why: String, proxy: Option<&str>) -> Finding {
+    if let Some(name) = proxy {
+        return Finding::error(Check::Proxy, format!("{name} names one, and {why}"), format!("unset {name}"));
+    }
+    let command = if client.host().is_public_system() {
+        format!("curl --head https://{}/", client.host().authority())
+    } else {
+        format!("export PYTHONANYWHERE_SITE={US}")
+    };
+    Finding::error(Check::Host, why, command)
 }
 
 #[cfg(test)]

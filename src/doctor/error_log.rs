@@ -44,12 +44,16 @@ pub(super) async fn examine(client: &Client, domain: &str, is_loaded: bool) -> F
     if is_loaded && load_failures(&log).contains(&text.as_str()) {
         return Finding::ok(Check::ErrorLog, format!("since its last exception the application was loaded: {text}"));
     }
-    let now = client.server_time().unwrap_or_else(clock::wall);
     let when = at.map_or_else(String::new, |at| format!(" at {}", stamp(at)));
-    match at.and_then(|at| now.duration_since(at).ok()) {
-        Some(age) if age > RECENT => Finding::ok(Check::ErrorLog, format!("the last exception is old{when}: {text}")),
-        _ => Finding::warning(Check::ErrorLog, format!("the last exception{when}: {text}"), command),
+    if at.is_some_and(|at| is_old(client, at)) {
+        return Finding::ok(Check::ErrorLog, format!("the last exception is old{when}: {text}"));
     }
+    Finding::warning(Check::ErrorLog, format!("the last exception{when}: {text}"), command)
+}
+
+fn is_old(client: &Client, at: SystemTime) -> bool {
+    let now = client.server_time().unwrap_or_else(clock::wall);
+    now.duration_since(at).is_ok_and(|age| age > RECENT)
 }
 
 async fn read(client: &Client, domain: &str) -> Result<String> {
@@ -103,13 +107,9 @@ fn is_within(line: &str) -> bool {
 
 /// A line's time and the rest of it.
 fn timed(line: &str) -> (Option<SystemTime>, &str) {
-    let Some((time, rest)) = line.split_once(": ").filter(|(time, _)| (19..=27).contains(&time.len())) else {
-        return (None, line);
-    };
-    match moment(time) {
-        Some(moment) => (Some(moment), rest),
-        None => (None, line),
-    }
+    let parts = line.split_once(": ").filter(|(time, _)| (19..=27).contains(&time.len()));
+    let timed = parts.and_then(|(time, rest)| Some((moment(time)?, rest)));
+    timed.map_or((None, line), |(time, rest)| (Some(time), rest))
 }
 
 /// A time such as `2026-11-29 01:02:03,123`, in UTC.

@@ -10,15 +10,19 @@ use crate::host::host_time;
 
 /// Looks at it, unless it is known to be out of reach from here, or to be disabled.
 pub(super) async fn examine(examination: &Examination, site: &Site) -> Option<Finding> {
-    let (client, domain) = (&examination.project.client, &site.domain);
-    let site_url = examination.site_url.as_deref();
-    let is_reachable = site_url.is_some() || !client.host().is_loopback();
+    let is_reachable = examination.site_url.is_some() || !examination.project.client.host().is_loopback();
     if !is_reachable || site.record["enabled"] == Value::Bool(false) {
         return None;
     }
+    Some(look(examination, site).await)
+}
+
+async fn look(examination: &Examination, site: &Site) -> Finding {
+    let (client, domain) = (&examination.project.client, &site.domain);
+    let site_url = examination.site_url.as_deref();
     let logs = format!("pya logs {domain} error");
     let since = host_time(client);
-    Some(match check_health_once(client, domain, site_url, "/").await {
+    match check_health_once(client, domain, site_url, "/").await {
         Ok(Health::Well) => Finding::ok(Check::Page, "it answers"),
         Ok(Health::Odd(status)) => Finding::ok(Check::Page, format!("\"/\" answers {status}, so the application runs")),
         Ok(Health::Placeholder) => {
@@ -27,17 +31,18 @@ pub(super) async fn examine(examination: &Examination, site: &Site) -> Option<Fi
         Ok(Health::RefusesAll) => Finding::error(Check::Page, "every page answers 400", logs),
         Ok(Health::Failed(status)) => {
             let raised = raised_since(client, domain, site_url, "/", since).await;
-            let message =
-                raised.map_or_else(|| unexplained(status), |raised| format!("\"/\" answers {status}: {raised}"));
-            Finding::error(Check::Page, message, logs)
+            Finding::error(Check::Page, failed(status, raised), logs)
         }
         Err(error) => Finding::warning(Check::Page, error.chain(), "pya open"),
-    })
+    }
 }
 
-fn unexplained(status: u16) -> String {
-    format!(
-        "\"/\" answers {status}, and the error log has no exception of it: with DEBUG off, Django logs one if LOGGING sends \
-         \"django.request\" to the console"
-    )
+fn failed(status: u16, raised: Option<String>) -> String {
+    match raised {
+        Some(raised) => format!("\"/\" answers {status}: {raised}"),
+        None => format!(
+            "\"/\" answers {status}, and the error log has no exception of it: with DEBUG off, Django logs one if LOGGING \
+             sends \"django.request\" to the console"
+        ),
+    }
 }

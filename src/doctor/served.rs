@@ -19,6 +19,28 @@ struct Pair<'a> {
     filled_by: Option<&'static str>,
 }
 
+impl<'a> Pair<'a> {
+    fn static_files(inspected: &'a InspectResult) -> Self {
+        Self {
+            check: Check::StaticFiles,
+            url: inspected.static_url.as_deref().unwrap_or_default(),
+            root: inspected.static_root.as_deref().unwrap_or_default(),
+            names: ["STATIC_URL", "STATIC_ROOT"],
+            filled_by: Some("pya manage collectstatic --noinput"),
+        }
+    }
+
+    fn media_files(inspected: &'a InspectResult) -> Self {
+        Self {
+            check: Check::MediaFiles,
+            url: inspected.media_url.as_deref().unwrap_or_default(),
+            root: inspected.media_root.as_deref().unwrap_or_default(),
+            names: ["MEDIA_URL", "MEDIA_ROOT"],
+            filled_by: None,
+        }
+    }
+}
+
 pub(super) async fn examine(client: &Client, site: &Site, inspected: &InspectResult) -> Vec<Finding> {
     let mappings = match client.static_files(&site.domain).await {
         Ok(mappings) => mappings,
@@ -27,28 +49,8 @@ pub(super) async fn examine(client: &Client, site: &Site, inspected: &InspectRes
             return vec![Finding::error(Check::StaticFiles, error.chain(), command)];
         }
     };
-    let text = |value: &'_ Option<String>| value.clone().unwrap_or_default();
-    let (static_url, static_root) = (text(&inspected.static_url), text(&inspected.static_root));
-    let (media_url, media_root) = (text(&inspected.media_url), text(&inspected.media_root));
-    let collect = "pya manage collectstatic --noinput";
-    let pairs = [
-        Pair {
-            check: Check::StaticFiles,
-            url: &static_url,
-            root: &static_root,
-            names: ["STATIC_URL", "STATIC_ROOT"],
-            filled_by: Some(collect),
-        },
-        Pair {
-            check: Check::MediaFiles,
-            url: &media_url,
-            root: &media_root,
-            names: ["MEDIA_URL", "MEDIA_ROOT"],
-            filled_by: None,
-        },
-    ];
     let mut findings = Vec::new();
-    for pair in pairs {
+    for pair in [Pair::static_files(inspected), Pair::media_files(inspected)] {
         findings.extend(examine_pair(client, &site.domain, &mappings, &pair).await);
     }
     findings

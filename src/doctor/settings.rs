@@ -4,7 +4,7 @@ use super::examination::Examination;
 use super::finding::{Check, Finding};
 use super::site::Site;
 use crate::deploy::{ExecutorChoice, ExecutorOptions, Inspection, inspect_settings};
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind, Result};
 use crate::host::InspectResult;
 
 /// Whether a project whose WSGI file names no settings has some: one that is not Django's has no `manage.py` either. Sends
@@ -31,9 +31,25 @@ pub(super) async fn examine(
         let message = "they were not looked at, since no agent answers";
         return (vec![Finding::warning(Check::Settings, message, format!("pya agent install {domain}"))], None);
     }
+    let inspected = match inspect(examination, site).await {
+        Ok(inspected) => inspected,
+        Err(error) => return (vec![not_imported(&error)], None),
+    };
+    let name = if inspected.settings.is_empty() { "the settings" } else { &inspected.settings };
+    let mut findings = vec![
+        Finding::ok(Check::Settings, format!("{name}, with Django {}", inspected.django)),
+        allowed_hosts(&inspected, domain, name),
+        debug(&inspected, name),
+        secret_key(&inspected, name),
+    ];
+    findings.extend(relative_databases(&inspected, name));
+    (findings, Some(inspected))
+}
+
+async fn inspect(examination: &Examination, site: &Site) -> Result<InspectResult> {
     let executors = ExecutorOptions {
         choice: ExecutorChoice::Webapp,
-        domain: Some(domain.clone()),
+        domain: Some(site.domain.clone()),
         site_url: examination.site_url.clone(),
         ..ExecutorOptions::default()
     };
@@ -43,42 +59,39 @@ pub(super) async fn examine(
         virtualenv: Some(site.field("virtualenv_path").to_owned()).filter(|path| !path.is_empty()),
         folder: None,
     };
-    let inspected = match inspect_settings(&examination.project, &executors, &inspection).await {
-        Ok(inspected) => inspected,
-        Err(error) => {
-            let why = error.chain();
-            // The usual reason: something was added to the requirements.
-            let command = if why.contains("No module named") {
-                "pya deploy --requirements requirements.txt"
-            } else {
-                "pya manage check"
-            };
-            return (vec![Finding::error(Check::Settings, format!("they cannot be imported: {why}"), command)], None);
-        }
-    };
-    let name = if inspected.settings.is_empty() { "the settings" } else { &inspected.settings };
-    let mut findings = vec![Finding::ok(Check::Settings, format!("{name}, with Django {}", inspected.django))];
-    findings.push(if is_allowed(domain, &inspected.allowed_hosts) {
-        Finding::ok(Check::AllowedHosts, format!("it has {domain}"))
-    } else {
-        let message = format!("it lacks {domain}, so every page is answered with 400: add it in {name}, and deploy");
-        Finding::error(Check::AllowedHosts, message, "pya deploy")
-    });
-    findings.push(if inspected.debug {
-        let message =
-            format!("it is on, which shows visitors what nobody should see: turn it off in {name}, and deploy");
-        Finding::warning(Check::Debug, message, "pya deploy")
-    } else {
-        Finding::ok(Check::Debug, "it is off")
-    });
-    findings.push(if inspected.has_secret_key {
-        Finding::ok(Check::SecretKey, "it is set")
-    } else {
-        let message = format!("it is not set: read it from the environment in {name}, and set it there");
-        Finding::error(Check::SecretKey, message, "pya env set SECRET_KEY")
-    });
-    findings.extend(relative_databases(&inspected, name));
-    (findings, Some(inspected))
+    inspect_settings(&examination.project, &executors, &inspection).await
+}
+
+fn not_imported(error: &Error) -> Finding {
+    let why = error.chain();
+    // The usual reason: something was added to the requirements.
+    let is_missing = why.contains("No module named");
+    let command = if is_missing { "pya deploy --requirements requirements.txt" } else { "pya manage check" };
+    Finding::error(Check::Settings, format!("they cannot be imported: {why}"), command)
+}
+
+fn allowed_hosts(inspected: &InspectResult, domain: &str, name: &str) -> Finding {
+    if is_allowed(domain, &inspected.allowed_hosts) {
+        return Finding::ok(Check::AllowedHosts, format!("it has {domain}"));
+    }
+    let message = format!("it lacks {domain}, so every page is answered with 400: add it in {name}, and deploy");
+    Finding::error(Check::AllowedHosts, message, "pya deploy")
+}
+
+fn debug(inspected: &InspectResult, name: &str) -> Finding {
+    if !inspected.debug {
+        return Finding::ok(Check::Debug, "it is off");
+    }
+    let message = format!("it is on, which shows visitors what nobody should see: turn it off in {name}, and deploy");
+    Finding::warning(Check::Debug, message, "pya deploy")
+}
+
+fn secret_key(inspected: &InspectResult, name: &str) -> Finding {
+    if inspected.has_secret_key {
+        return Finding::ok(Check::SecretKey, "it is set");
+    }
+    let message = format!("it is not set: read it from the environment in {name}, and set it there");
+    Finding::error(Check::SecretKey, message, "pya env set SECRET_KEY")
 }
 
 /// A warning of databases that are other files in another working folder, such as that of a console.

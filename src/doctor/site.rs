@@ -10,8 +10,8 @@ use super::finding::{Check, Finding};
 use crate::client::RemotePath;
 use crate::clock;
 use crate::deploy::expiry_day;
-use crate::error::ErrorKind;
-use crate::host::{Agents, Status, Unreachable, WsgiCode, wsgi_file};
+use crate::error::{ErrorKind, Result};
+use crate::host::{Agents, Status, StatusReport, Unreachable, WsgiCode, wsgi_file};
 use crate::text::first_few;
 
 /// From this many days on there is a warning.
@@ -28,6 +28,10 @@ pub(super) struct Site {
 }
 
 impl Site {
+    fn of(app: &Value) -> Self {
+        Self { domain: name(app).to_lowercase(), record: app.clone() }
+    }
+
     /// A field of it; empty if it has no value.
     pub fn field(&self, name: &str) -> &str {
         self.record[name].as_str().unwrap_or_default()
@@ -36,38 +40,50 @@ impl Site {
 
 /// The web app of the domain that is configured, or else the account's only one.
 pub(super) fn find(apps: &[Value], configured: Option<&str>) -> (Vec<Finding>, Option<Site>) {
-    let name = |app: &Value| app["domain_name"].as_str().unwrap_or_default().to_owned();
-    let site = |app: &Value| Some(Site { domain: name(app).to_lowercase(), record: app.clone() });
     let found = match configured {
         Some(domain) => apps.iter().find(|app| name(app).eq_ignore_ascii_case(domain)),
-        None if apps.len() == 1 => apps.first(),
-        None => None,
+        None => apps.first().filter(|_| apps.len() == 1),
     };
-    let names = first_few(apps.iter().map(name));
-    let finding = match (configured, found) {
-        (Some(domain), Some(_)) => Finding::ok(Check::Domain, domain),
-        (Some(domain), None) if apps.is_empty() => Finding::error(
-            Check::Domain,
-            format!("the account has no web app, so {domain} is not served"),
-            "pya launch",
-        ),
-        (Some(domain), None) => Finding::error(
-            Check::Domain,
-            format!("the account has no web app {domain}, but {names}: correct domain under [tool.pythonanywhere]"),
-            "pya init",
-        ),
-        (None, Some(app)) => {
+    let finding = match configured {
+        Some(domain) if found.is_some() => Finding::ok(Check::Domain, domain),
+        Some(domain) => not_there(domain, apps),
+        None => unconfigured(apps),
+    };
+    (vec![finding], found.map(Site::of))
+}
+
+fn name(app: &Value) -> &str {
+    app["domain_name"].as_str().unwrap_or_default()
+}
+
+/// No web app has the domain that is configured.
+fn not_there(domain: &str, apps: &[Value]) -> Finding {
+    if apps.is_empty() {
+        let message = format!("the account has no web app, so {domain} is not served");
+        return Finding::error(Check::Domain, message, "pya launch");
+    }
+    let names = names(apps);
+    let message =
+        format!("the account has no web app {domain}, but {names}: correct domain under [tool.pythonanywhere]");
+    Finding::error(Check::Domain, message, "pya init")
+}
+
+fn unconfigured(apps: &[Value]) -> Finding {
+    match apps {
+        [] => Finding::error(Check::Domain, "the account has no web app", "pya launch"),
+        [app] => {
             let message = format!("none is configured; the account's only web app is {}", name(app));
             Finding::warning(Check::Domain, message, "pya init")
         }
-        (None, None) if apps.is_empty() => Finding::error(Check::Domain, "the account has no web app", "pya launch"),
-        (None, None) => Finding::error(
-            Check::Domain,
-            format!("none is configured, and the account has several web apps: {names}"),
-            "pya init",
-        ),
-    };
-    (vec![finding], found.and_then(site))
+        _ => {
+            let message = format!("none is configured, and the account has several web apps: {}", names(apps));
+            Finding::error(Check::Domain, message, "pya init")
+        }
+    }
+}
+
+fn names(apps: &[Value]) -> String {
+    first_few(apps.iter().map(|app| name(app).to_owned()))
 }
 
 /// Looks at the web app's record and at its WSGI file: also whether that names Django settings.
@@ -142,19 +158,27 @@ fn examine_code(examination: &Examination, file: &RemotePath, code: &WsgiCode) -
 /// Looks at the agent: also whether it answers, and whether it says that the application is loaded.
 pub(super) async fn examine_agent(examination: &Examination, site: &Site) -> (Finding, bool, bool) {
     let domain = &site.domain;
-    let install = format!("pya agent install {domain}");
-    let report = match Agents::new(&examination.project.client, domain, examination.site_url.as_deref()) {
-        Ok(agents) => agents.status().await,
-        Err(error) => Err(error),
-    };
-    let report = match report {
+    let report = match status(examination, domain).await {
         Ok(report) => report,
         Err(error) => {
             return (Finding::error(Check::Agent, error.chain(), format!("pya agent status {domain}")), false, false);
         }
     };
+    let (answers, is_loaded) = match &report.status {
+        Status::Ready { application_failed, .. } => (true, application_failed.is_none()),
+        _ => (false, false),
+    };
+    (agent_finding(&report, domain), answers, is_loaded)
+}
+
+async fn status(examination: &Examination, domain: &str) -> Result<StatusReport> {
+    Agents::new(&examination.project.client, domain, examination.site_url.as_deref())?.status().await
+}
+
+fn agent_finding(report: &StatusReport, domain: &str) -> Finding {
+    let install = format!("pya agent install {domain}");
     let said = report.status.to_string();
-    let finding = match &report.status {
+    match &report.status {
         Status::Ready { application_failed: Some(_), .. } => {
             Finding::error(Check::Agent, said, format!("pya logs {domain} error"))
         }
@@ -167,24 +191,19 @@ pub(super) async fn examine_agent(examination: &Examination, site: &Site) -> (Fi
             let message = "it is not installed, so a deploy takes a request per file, and no command runs on the host";
             Finding::warning(Check::Agent, message, install)
         }
-        Status::Unreachable(why) => {
-            let command = match why {
-                Unreachable::Disabled => format!("pya webapps enable {domain}"),
-                Unreachable::Damaged(_) => install,
-                Unreachable::NotLoaded | Unreachable::NoToken | Unreachable::OtherToken => {
-                    format!("pya reload {domain}")
-                }
-                Unreachable::Mapped(_) => format!("pya webapps static-files list {domain}"),
-                Unreachable::Elsewhere(_) => format!("pya logs {domain} error"),
-            };
-            Finding::error(Check::Agent, said, command)
-        }
-    };
-    let (answers, is_loaded) = match &report.status {
-        Status::Ready { application_failed, .. } => (true, application_failed.is_none()),
-        _ => (false, false),
-    };
-    (finding, answers, is_loaded)
+        Status::Unreachable(why) => Finding::error(Check::Agent, said, remedy(why, domain)),
+    }
+}
+
+/// The command that makes the agent answer.
+fn remedy(why: &Unreachable, domain: &str) -> String {
+    match why {
+        Unreachable::Disabled => format!("pya webapps enable {domain}"),
+        Unreachable::Damaged(_) => format!("pya agent install {domain}"),
+        Unreachable::NotLoaded | Unreachable::NoToken | Unreachable::OtherToken => format!("pya reload {domain}"),
+        Unreachable::Mapped(_) => format!("pya webapps static-files list {domain}"),
+        Unreachable::Elsewhere(_) => format!("pya logs {domain} error"),
+    }
 }
 
 #[cfg(test)]

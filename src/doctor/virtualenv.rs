@@ -3,7 +3,7 @@
 use super::finding::{Check, Finding};
 use super::site::Site;
 use crate::client::{Client, RemotePath};
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Result};
 
 /// More than `pyvenv.cfg` has, in bytes.
 const MOST_BYTES: usize = 64 << 10;
@@ -13,12 +13,8 @@ pub(super) async fn examine(client: &Client, site: &Site) -> Vec<Finding> {
     if path.is_empty() {
         return vec![Finding::ok(Check::Virtualenv, "it has none: the packages of the host's Python are used")];
     }
-    let settings = match RemotePath::parse(path).and_then(|folder| folder.join("pyvenv.cfg")) {
-        Ok(file) => client.read_file_at_most(&file, MOST_BYTES).await,
-        Err(error) => Err(error),
-    };
-    let text = match settings {
-        Ok(content) => String::from_utf8_lossy(&content).into_owned(),
+    let text = match read(client, path).await {
+        Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let message = format!("{path} is none: there is no pyvenv.cfg in it");
             return vec![Finding::error(Check::Virtualenv, message, "pya launch")];
@@ -34,6 +30,13 @@ pub(super) async fn examine(client: &Client, site: &Site) -> Vec<Finding> {
         ),
         _ => Finding::ok(Check::Virtualenv, format!("{path}, with Python {wanted}")),
     }]
+}
+
+/// The text of its `pyvenv.cfg`.
+async fn read(client: &Client, path: &str) -> Result<String> {
+    let file = RemotePath::parse(path)?.join("pyvenv.cfg")?;
+    let content = client.read_file_at_most(&file, MOST_BYTES).await?;
+    Ok(String::from_utf8_lossy(&content).into_owned())
 }
 
 /// The version in the text of `pyvenv.cfg`, such as `3.13`. The module venv calls it `version`, virtualenv `version_info`.
