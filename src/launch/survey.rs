@@ -65,14 +65,8 @@ impl Survey {
         folder: &StateFolder,
         asks_python: bool,
     ) -> Result<Self> {
-        let apps = client.list_webapps().await?;
-        let name = |app: &Value| app["domain_name"].as_str().unwrap_or_default().to_owned();
-        let (own, others): (Vec<Value>, Vec<Value>) =
-            apps.into_iter().partition(|app| name(app).eq_ignore_ascii_case(domain));
-        let web_app = own.into_iter().next();
-        if let Some(app) = &web_app {
-            check_served(app, domain)?;
-        }
+        let (web_app, others) = divided(client.list_webapps().await?, domain);
+        web_app.iter().try_for_each(|app| check_served(app, domain))?;
         let wsgi = read_wsgi(client, domain).await?;
         let note = LaunchNote::read(client, folder).await?.filter(|note| note.domain == domain && web_app.is_some());
         if note.is_none() {
@@ -80,13 +74,21 @@ impl Survey {
         }
         let mappings = if web_app.is_some() { client.static_files(domain).await? } else { Vec::new() };
         let pythons = if web_app.is_none() || asks_python { Some(pythons(client).await?) } else { None };
-        Ok(Self { web_app, others: others.iter().map(name).collect(), wsgi, note, mappings, pythons })
+        Ok(Self { web_app, others, wsgi, note, mappings, pythons })
     }
 
     /// A field of the web app's record.
     pub fn field(&self, name: &str) -> &str {
         self.web_app.as_ref().and_then(|app| app[name].as_str()).unwrap_or_default()
     }
+}
+
+/// The web app that has the domain, and the domains of the others.
+fn divided(apps: Vec<Value>, domain: &str) -> (Option<Value>, Vec<String>) {
+    let name = |app: &Value| app["domain_name"].as_str().unwrap_or_default().to_owned();
+    let (own, others): (Vec<Value>, Vec<Value>) =
+        apps.into_iter().partition(|app| name(app).eq_ignore_ascii_case(domain));
+    (own.into_iter().next(), others.iter().map(name).collect())
 }
 
 /// The text of the WSGI file; `None` if there is none.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
 use crate::error::{Error, Result};
 
@@ -43,54 +43,70 @@ pub fn change(folder: &Path, env: Option<&str>, keys: &[(&'static str, String)])
 }
 
 fn change_file(path: PathBuf, env: Option<&str>, keys: &[(&'static str, String)]) -> Result<Option<TableChange>> {
-    let (before, is_new) = match std::fs::read_to_string(&path) {
-        Ok(text) => (text, false),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (String::new(), true),
-        Err(source) => return Err(Error::Local { path, source }),
-    };
+    let (before, is_new) = read(&path)?;
     let broken = |why: &str| Error::config(format!("{}: {why}", path.display()));
     let mut document: DocumentMut = before.parse().map_err(|error: toml_edit::TomlError| broken(&error.to_string()))?;
     let mut lines = Vec::new();
     // What an environment does not say, the table says for it.
     let general: Vec<String> = env.map(|_| general(&document, keys)).unwrap_or_default();
-    let mut table: &mut dyn toml_edit::TableLike = document.as_table_mut();
-    let names = ["tool", "pythonanywhere"].into_iter().chain(env.map(|_| "env")).chain(env);
-    for name in names {
-        if table.get(name).is_none() {
-            let mut new = Table::new();
-            new.set_implicit(matches!(name, "tool" | "env"));
-            table.insert(name, Item::Table(new));
-        }
-        let found = table.get_mut(name).and_then(Item::as_table_like_mut);
-        table = found.ok_or_else(|| broken(&format!("{name} is not a table")))?;
-    }
+    let table = table_of(&mut document, env).map_err(|name| broken(&format!("{name} is not a table")))?;
     for (key, text) in keys {
-        let is_set = table.get(key).is_some_and(|item| match item.as_array() {
-            // The first of several web apps is the one that is served.
-            Some(several) => several.get(0).and_then(|first| first.as_str()) == Some(text),
-            None => item.as_str() == Some(text),
-        });
-        if is_set || (table.get(key).is_none() && general.iter().any(|known| known == key)) {
-            continue;
+        let is_general = table.get(key).is_none() && general.iter().any(|known| known == key);
+        if !is_general && !is_set(table, key, text) {
+            set(table, key, text);
+            lines.push(format!("{key} = {}", toml_edit::Value::from(text.as_str())));
         }
-        match table.get_mut(key).and_then(Item::as_value_mut) {
-            // With the comment that follows it.
-            Some(old) => {
-                let decor = old.decor().clone();
-                *old = text.as_str().into();
-                *old.decor_mut() = decor;
-            }
-            None => {
-                table.insert(key, value(text.as_str()));
-            }
-        }
-        lines.push(format!("{key} = {}", toml_edit::Value::from(text.as_str())));
     }
     if lines.is_empty() {
         return Ok(None);
     }
     let text = with_line_breaks_of(&before, document.to_string());
     Ok(Some(TableChange { path, text, lines, is_new, env: env.map(str::to_owned), keys: keys.to_vec() }))
+}
+
+/// The text of a file, empty if there is none, and whether it is new.
+fn read(path: &Path) -> Result<(String, bool)> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((text, false)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((String::new(), true)),
+        Err(source) => Err(Error::Local { path: path.to_owned(), source }),
+    }
+}
+
+/// Our table, or that of the environment, made where it is missing.
+///
+/// # Errors
+/// The name of what is something else.
+fn table_of<'a>(document: &'a mut DocumentMut, env: Option<&'a str>) -> Result<&'a mut dyn TableLike, &'a str> {
+    let mut table: &mut dyn TableLike = document.as_table_mut();
+    for name in ["tool", "pythonanywhere"].into_iter().chain(env.map(|_| "env")).chain(env) {
+        if table.get(name).is_none() {
+            let mut new = Table::new();
+            new.set_implicit(matches!(name, "tool" | "env"));
+            table.insert(name, Item::Table(new));
+        }
+        table = table.get_mut(name).and_then(Item::as_table_like_mut).ok_or(name)?;
+    }
+    Ok(table)
+}
+
+fn is_set(table: &dyn TableLike, key: &str, text: &str) -> bool {
+    table.get(key).is_some_and(|item| match item.as_array() {
+        // The first of several web apps is the one that is served.
+        Some(several) => several.get(0).and_then(|first| first.as_str()) == Some(text),
+        None => item.as_str() == Some(text),
+    })
+}
+
+fn set(table: &mut dyn TableLike, key: &str, text: &str) {
+    let Some(old) = table.get_mut(key).and_then(Item::as_value_mut) else {
+        table.insert(key, value(text));
+        return;
+    };
+    // With the comment that follows it.
+    let decor = old.decor().clone();
+    *old = text.into();
+    *old.decor_mut() = decor;
 }
 
 /// The text with the line breaks of the one that it replaces: git for Windows checks files out with its own.
