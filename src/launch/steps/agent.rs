@@ -4,8 +4,9 @@
 //! before anything is made, refused if it is somebody else's, and kept beside the project's state where it is replaced.
 
 use super::Outcome;
+use crate::client::RemotePath;
 use crate::error::Result;
-use crate::host::{Agents, keep_wsgi, wsgi_file};
+use crate::host::{Agents, Change, keep_wsgi, wsgi_file};
 use crate::launch::context::Launch;
 use crate::launch::detect::project::ProjectKind;
 use crate::launch::found_wsgi::FoundWsgi;
@@ -18,12 +19,21 @@ pub(in crate::launch) async fn install(launch: &mut Launch<'_>) -> Result<Outcom
     let file = wsgi_file(&domain)?;
     // Somebody may have written it since it was looked at.
     launch.found = look(launch, read_wsgi(launch.client, &domain).await?).await?;
-    let found = &launch.found;
-    if is_kept(launch, found).await? {
+    if is_kept(launch, &launch.found).await? {
         return Ok(Outcome::skipped("it loads the project, and the agent answers"));
     }
+    give_up_old(launch).await?;
+    let change = write(launch, &file).await?;
+    change.warnings.into_iter().for_each(|warning| launch.recorder.warn(warning));
+    launch.changes += 1;
+    Ok(Outcome::done(format!("{file} loads the project, and the agent answers")))
+}
+
+/// Prepares that the file there is replaced: what is the user's is kept, and another project is left.
+async fn give_up_old(launch: &mut Launch<'_>) -> Result<()> {
+    let found = &launch.found;
     if !launch.options.replace_wsgi {
-        found.check_replaceable(&domain, &launch.project.remote_root)?;
+        found.check_replaceable(launch.domain(), &launch.project.remote_root)?;
     }
     if let Some(text) = found.of_the_user() {
         keep(launch, text).await?;
@@ -31,18 +41,20 @@ pub(in crate::launch) async fn install(launch: &mut Launch<'_>) -> Result<Outcom
     if found.other.is_some() {
         leave_other(launch).await?;
     }
+    Ok(())
+}
+
+/// Writes the file with the agent in it.
+async fn write(launch: &Launch<'_>, file: &RemotePath) -> Result<Change> {
     let found = &launch.found;
     let wanted = if found.state == WsgiState::Edited { &found.original } else { &launch.wsgi };
     let mut text = &found.text;
     if text.is_empty() {
         // The agent replaces a file only if it is as it was read.
-        launch.client.upload_file(&file, wanted.clone().into()).await?;
+        launch.client.upload_file(file, wanted.clone().into()).await?;
         text = wanted;
     }
-    let change = agents(launch)?.install_around(wanted, &launch.record(), text).await?;
-    change.warnings.into_iter().for_each(|warning| launch.recorder.warn(warning));
-    launch.changes += 1;
-    Ok(Outcome::done(format!("{file} loads the project, and the agent answers")))
+    agents(launch)?.install_around(wanted, &launch.record(), text).await
 }
 
 fn agents(launch: &Launch<'_>) -> Result<Agents> {
@@ -79,17 +91,21 @@ async fn leave_other(launch: &mut Launch<'_>) -> Result<()> {
     launch.survey.web_app = Some(launch.client.update_webapp(launch.domain(), &fields).await?);
     // A Django project has those moved that it needs.
     if !matches!(launch.local.project.kind, ProjectKind::Django { .. }) {
-        for mapping in &launch.survey.mappings {
-            let (url, path) = (mapping["url"].as_str(), mapping["path"].as_str().unwrap_or_default());
-            if launch.found.is_of_other(path) {
-                launch.recorder.warn(format!(
-                    "the static files mapping {} still serves {path}, of the project that was replaced",
-                    url.unwrap_or_default()
-                ));
-            }
-        }
+        warn_of_mappings(launch);
     }
     Ok(())
+}
+
+fn warn_of_mappings(launch: &Launch<'_>) {
+    for mapping in &launch.survey.mappings {
+        let (url, path) = (mapping["url"].as_str(), mapping["path"].as_str().unwrap_or_default());
+        if launch.found.is_of_other(path) {
+            launch.recorder.warn(format!(
+                "the static files mapping {} still serves {path}, of the project that was replaced",
+                url.unwrap_or_default()
+            ));
+        }
+    }
 }
 
 /// Keeps a copy of a WSGI file that is to be replaced, under a name of its own.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Outcome;
-use crate::deploy::{DeployDiff, DeployOptions, Protection, Recorder, deploy, diff_by_site};
+use crate::deploy::{DeployDiff, DeployOptions, DeployReport, Protection, Recorder, deploy, diff_by_site};
 use crate::error::{Error, Result};
 use crate::finder::Skipper;
 use crate::launch::context::Launch;
@@ -87,15 +87,7 @@ pub(in crate::launch) async fn send(launch: &mut Launch<'_>, files: Files) -> Re
         launch.code_changed |= !is_known;
         return Ok(Outcome::skipped("the host has them"));
     }
-    // A reload that an earlier deploy owes is made: else its note would stay, and no launch would find everything done.
-    let options =
-        DeployOptions { executors: launch.executors.clone(), reload: Vec::new(), ..launch.options.deploy.clone() };
-    let report = deploy(&launch.project, &files.diff, &options, Arc::new(()), &Recorder::default()).await?;
-    // It counts its own.
-    launch.recorder.lock().requests += report.requests;
-    for warning in report.warnings.iter().filter(|warning| !files.diff.warnings.contains(warning)) {
-        launch.recorder.warn(warning.clone());
-    }
+    let report = deploy_files(launch, &files.diff).await?;
     if let Some(why) = report.error_message() {
         return Err(if report.held { Error::held(why) } else { Error::job(why) });
     }
@@ -103,4 +95,17 @@ pub(in crate::launch) async fn send(launch: &mut Launch<'_>, files: Files) -> Re
     launch.code_changed = true;
     launch.note.deploy = report.id.clone().or(files.deploy);
     Ok(Outcome::done(format!("{} sent to {}", counted(report.uploaded.len(), "file"), launch.project.remote_root)))
+}
+
+async fn deploy_files(launch: &Launch<'_>, diff: &DeployDiff) -> Result<DeployReport> {
+    // A reload that an earlier deploy owes is made: else its note would stay, and no launch would find everything done.
+    let options =
+        DeployOptions { executors: launch.executors.clone(), reload: Vec::new(), ..launch.options.deploy.clone() };
+    let report = deploy(&launch.project, diff, &options, Arc::new(()), &Recorder::default()).await?;
+    // It counts its own.
+    launch.recorder.lock().requests += report.requests;
+    for warning in report.warnings.iter().filter(|warning| !diff.warnings.contains(warning)) {
+        launch.recorder.warn(warning.clone());
+    }
+    Ok(report)
 }

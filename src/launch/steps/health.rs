@@ -6,6 +6,7 @@
 use std::time::SystemTime;
 
 use super::Outcome;
+use crate::api::Reloaded;
 use crate::deploy::{Health, check_health, raised_since, reload_site};
 use crate::error::{Error, Result};
 use crate::launch::context::Launch;
@@ -20,55 +21,68 @@ pub(in crate::launch) async fn reload(launch: &mut Launch<'_>) -> Result<Outcome
         return Ok(Outcome::skipped("nothing changed"));
     }
     let domain = launch.domain().to_owned();
-    match reload_site(launch.client, &domain).await? {
-        crate::api::Reloaded::Done => Ok(Outcome::done(domain)),
-        crate::api::Reloaded::CnameWarning(warning) => {
-            launch.recorder.warn(warning);
-            Ok(Outcome::done(domain))
-        }
+    if let Reloaded::CnameWarning(warning) = reload_site(launch.client, &domain).await? {
+        launch.recorder.warn(warning);
     }
+    Ok(Outcome::done(domain))
 }
 
 /// Looks at the page as a visitor.
 pub(in crate::launch) async fn check(launch: &mut Launch<'_>, since: SystemTime) -> Result<Outcome> {
-    let (client, domain) = (launch.client, launch.domain().to_owned());
+    let (client, domain) = (launch.client, launch.domain());
     let site_url = launch.options.site_url.as_deref();
-    let look = |path: &'static str| check_health(client, &domain, site_url, path);
-    let is_website = matches!(launch.local.project.kind, ProjectKind::Asgi(_));
     let failed = |words: String| Err(Error::job(words));
-    match look("/").await? {
+    match check_health(client, domain, site_url, "/").await? {
         Health::Well => Ok(Outcome::done("the page answers")),
         Health::Odd(status) if launch.inspected.is_some() || launch.local.settings.is_some() => {
-            if look(ADMIN).await? == Health::Well {
-                launch.recorder.next(format!("put a page at \"/\": it answers {status} now, while {ADMIN} works"));
-                return Ok(Outcome::done(format!(
-                    "{ADMIN} answers; \"/\" answers {status}, as there is no page at it"
-                )));
-            }
-            launch.recorder.next(format!("put a page at \"/\": it answers {status} now"));
-            Ok(Outcome::done(format!("the project answers, with {status} at \"/\"")))
+            check_admin(launch, status).await
         }
         Health::Odd(status) => Ok(Outcome::done(format!("the application answers, with {status} at \"/\""))),
-        Health::Placeholder if is_website => failed(format!(
-            "{domain} still shows the host's placeholder page: the command of the website does not serve it; \"pya logs \
-             {domain} error\" may say why"
-        )),
-        Health::RefusesAll if is_website => failed(format!(
-            "{domain} answers every page with 400: let the application accept {domain:?} as its host (Django: ALLOWED_HOSTS; \
-             Starlette: allowed_hosts)"
-        )),
-        Health::Placeholder => failed(format!(
-            "{domain} still shows the host's placeholder page: {} does not load the project",
-            crate::host::wsgi_file(&domain)?
-        )),
-        Health::RefusesAll => failed(format!(
-            "{domain} answers every page with 400: add {domain:?} to ALLOWED_HOSTS in the settings that serve it"
-        )),
-        Health::Failed(status) => failed(match raised_since(client, &domain, site_url, "/", since).await {
+        Health::Placeholder => failed(still_placeholder(launch)?),
+        Health::RefusesAll => failed(refuses_all(launch)),
+        Health::Failed(status) => failed(match raised_since(client, domain, site_url, "/", since).await {
             Some(raised) => format!("{domain} answers with {status}: the error log says: {raised}"),
             None => unexplained(launch, status),
         }),
     }
+}
+
+/// Looks where a Django project without a page at `/`, which answers `status` there, shows that it works.
+async fn check_admin(launch: &Launch<'_>, status: u16) -> Result<Outcome> {
+    let admin = check_health(launch.client, launch.domain(), launch.options.site_url.as_deref(), ADMIN).await?;
+    if admin == Health::Well {
+        launch.recorder.next(format!("put a page at \"/\": it answers {status} now, while {ADMIN} works"));
+        return Ok(Outcome::done(format!("{ADMIN} answers; \"/\" answers {status}, as there is no page at it")));
+    }
+    launch.recorder.next(format!("put a page at \"/\": it answers {status} now"));
+    Ok(Outcome::done(format!("the project answers, with {status} at \"/\"")))
+}
+
+fn is_website(launch: &Launch<'_>) -> bool {
+    matches!(launch.local.project.kind, ProjectKind::Asgi(_))
+}
+
+fn still_placeholder(launch: &Launch<'_>) -> Result<String> {
+    let domain = launch.domain();
+    if is_website(launch) {
+        return Ok(format!(
+            "{domain} still shows the host's placeholder page: the command of the website does not serve it; \"pya logs \
+             {domain} error\" may say why"
+        ));
+    }
+    let file = crate::host::wsgi_file(domain)?;
+    Ok(format!("{domain} still shows the host's placeholder page: {file} does not load the project"))
+}
+
+fn refuses_all(launch: &Launch<'_>) -> String {
+    let domain = launch.domain();
+    if is_website(launch) {
+        return format!(
+            "{domain} answers every page with 400: let the application accept {domain:?} as its host (Django: ALLOWED_HOSTS; \
+             Starlette: allowed_hosts)"
+        );
+    }
+    format!("{domain} answers every page with 400: add {domain:?} to ALLOWED_HOSTS in the settings that serve it")
 }
 
 /// An error of which the error log tells nothing, as Django's of settings that are not ours with `DEBUG` off.

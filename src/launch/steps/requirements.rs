@@ -63,14 +63,7 @@ pub(in crate::launch) async fn install_from(
     if is_known && !launch.code_changed {
         return Ok(Outcome::skipped("they are installed"));
     }
-    let path = match (&launch.local.project.requirements, text) {
-        (Requirements::File(path), None) => path.clone(),
-        (_, text) => {
-            let place = launch.folder.path().join(FILE)?;
-            launch.client.upload_file(&place, Bytes::from(text.unwrap_or_default())).await?;
-            place.to_string()
-        }
-    };
+    let path = list_on_host(launch, text).await?;
     let result = install_requirements(&launch.project, &launch.executors, &path, &launch.virtualenv.1).await?;
     if let Some(why) = &result.in_one_go {
         log::info!("requirements: {why}");
@@ -80,7 +73,18 @@ pub(in crate::launch) async fn install_from(
     }
     launch.changes += 1;
     launch.code_changed = true;
-    let packages =
-        if result.packages == 0 { String::new() } else { format!(", {}", counted(result.packages, "package")) };
-    Ok(Outcome::done(format!("{described}{packages}")))
+    Ok(Outcome::done(match result.packages {
+        0 => described.to_owned(),
+        packages => format!("{described}, {}", counted(packages, "package")),
+    }))
+}
+
+/// Where the list is on the host: the project's own file, unless there is a `text`, which is uploaded.
+async fn list_on_host(launch: &Launch<'_>, text: Option<String>) -> Result<String> {
+    if let (Requirements::File(path), None) = (&launch.local.project.requirements, &text) {
+        return Ok(path.clone());
+    }
+    let place = launch.folder.path().join(FILE)?;
+    launch.client.upload_file(&place, Bytes::from(text.unwrap_or_default())).await?;
+    Ok(place.to_string())
 }

@@ -3,6 +3,7 @@
 use super::{Outcome, requirements};
 use crate::deploy::inspect_settings;
 use crate::error::{Error, Result};
+use crate::host::InspectResult;
 use crate::launch::context::Launch;
 
 /// Imports them, and warns of what would keep visitors from the site.
@@ -14,31 +15,39 @@ pub(in crate::launch) async fn inspect(launch: &mut Launch<'_>) -> Result<Outcom
         }
         outcome => outcome?,
     };
-    let domain = launch.domain();
-    let module = &found.settings;
+    warn_of(launch, &found);
+    warn_of_database(launch, &found);
+    let django = found.django.clone();
+    launch.inspected = Some(found);
+    Ok(Outcome::done(format!("Django {django}")))
+}
+
+fn warn_of(launch: &Launch<'_>, found: &InspectResult) {
+    let (domain, module) = (launch.domain(), &found.settings);
     if found.debug {
         launch.recorder.warn(format!(
             "DEBUG is on in {module}: every error shows its code to visitors. Set DEBUG = False there, and launch again"
         ));
-    }
-    let serves = found.allowed_hosts.iter().any(|host| {
-        let zone = host.strip_prefix('.').unwrap_or(host);
-        host == "*" || host.eq_ignore_ascii_case(domain) || (host.starts_with('.') && domain.ends_with(zone))
-    });
-    if !serves && !found.debug {
+    } else if !serves(found, domain) {
         launch.recorder.warn(format!("ALLOWED_HOSTS in {module} lacks {domain:?}: the site will answer with 400"));
     }
     if !found.has_secret_key {
         launch.recorder.warn(format!("{module} has no SECRET_KEY: set one with \"pya env set SECRET_KEY\""));
     }
-    if let Some(path) = found.relative_databases.first() {
-        let folder = launch.field("working_directory");
-        launch.recorder.warn(format!(
-            "the SQLite database {path:?} has a relative path, which counts from {folder} in the web app: in another working \
-             folder it is another database. Write BASE_DIR / {path:?} in {module}"
-        ));
-    }
-    let django = found.django.clone();
-    launch.inspected = Some(found);
-    Ok(Outcome::done(format!("Django {django}")))
+}
+
+fn serves(found: &InspectResult, domain: &str) -> bool {
+    found.allowed_hosts.iter().any(|host| {
+        let zone = host.strip_prefix('.').unwrap_or(host);
+        host == "*" || host.eq_ignore_ascii_case(domain) || (host.starts_with('.') && domain.ends_with(zone))
+    })
+}
+
+fn warn_of_database(launch: &Launch<'_>, found: &InspectResult) {
+    let Some(path) = found.relative_databases.first() else { return };
+    let (folder, module) = (launch.field("working_directory"), &found.settings);
+    launch.recorder.warn(format!(
+        "the SQLite database {path:?} has a relative path, which counts from {folder} in the web app: in another working \
+         folder it is another database. Write BASE_DIR / {path:?} in {module}"
+    ));
 }

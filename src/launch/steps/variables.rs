@@ -1,6 +1,6 @@
 //! The variables of the web app: those of the environment file, and a secret key where the settings read one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Outcome;
 use crate::deploy::variables;
@@ -34,20 +34,7 @@ pub(in crate::launch) async fn set(launch: &mut Launch<'_>) -> Result<Outcome> {
         return Ok(Outcome::skipped("they are set"));
     }
     let there = variables::list(launch.client, launch.domain()).await?;
-    let mut wanted: Vec<(String, String)> = launch
-        .local
-        .variables
-        .iter()
-        .filter(|(name, value)| there.get(*name).is_none_or(|known| known != value))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    if let Some(secret) = secret_of(launch.local) {
-        let is_given = launch.local.variables.names().any(|name| name == secret);
-        if !is_given && !there.contains_key(secret) {
-            // Twice 128 bits from the system.
-            wanted.push((secret.to_owned(), format!("{}{}", random_id(32)?, random_id(32)?)));
-        }
-    }
+    let wanted = wanted(launch.local, &there)?;
     if wanted.is_empty() {
         return Ok(Outcome::skipped("they are set"));
     }
@@ -57,4 +44,20 @@ pub(in crate::launch) async fn set(launch: &mut Launch<'_>) -> Result<Outcome> {
     launch.changes += 1;
     launch.code_changed = true;
     Ok(Outcome::done(names.join(", ")))
+}
+
+/// Those that are not `there` like that, and a new secret key if neither side has one.
+fn wanted(local: &LocalPlan, there: &BTreeMap<String, String>) -> Result<Vec<(String, String)>> {
+    let mut wanted: Vec<(String, String)> = local
+        .variables
+        .iter()
+        .filter(|(name, value)| there.get(*name).is_none_or(|known| known != value))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let is_given = |secret: &str| local.variables.names().any(|name| name == secret);
+    if let Some(secret) = secret_of(local).filter(|secret| !is_given(secret) && !there.contains_key(*secret)) {
+        // Twice 128 bits from the system.
+        wanted.push((secret.to_owned(), format!("{}{}", random_id(32)?, random_id(32)?)));
+    }
+    Ok(wanted)
 }

@@ -11,14 +11,23 @@ pub(in crate::launch) async fn make(launch: &mut Launch<'_>) -> Result<Outcome> 
     let path = launch.virtualenv.1.clone();
     let is_used = launch.field("virtualenv_path").trim_end_matches('/') == path;
     let is_known = launch.before().is_some_and(|note| note.virtualenv == path);
-    let mut made = false;
-    if !(is_used && is_known) {
-        made = make_named(launch).await?;
-    }
+    let made = !(is_used && is_known) && make_named(launch).await?;
+    let is_changed = set_fields(launch, is_used).await?;
+    launch.note.virtualenv.clone_from(&path);
+    launch.code_changed |= made;
+    Ok(match (made, is_changed) {
+        (true, _) => Outcome::done(format!("{path}, Python {}", launch.python)),
+        (false, true) => Outcome::done(format!("the web app uses {path}")),
+        (false, false) => Outcome::skipped(path),
+    })
+}
+
+/// Sets the fields of the web app that are not as they are to be; whether there were any.
+async fn set_fields(launch: &mut Launch<'_>, is_used: bool) -> Result<bool> {
     let source = launch.remote_source();
     let mut fields = Vec::new();
     if !is_used {
-        fields.push(("virtualenv_path", path.as_str()));
+        fields.push(("virtualenv_path", launch.virtualenv.1.as_str()));
     }
     // A folder that was chosen by somebody stays.
     let home = format!("/home/{}", launch.client.user());
@@ -28,18 +37,12 @@ pub(in crate::launch) async fn make(launch: &mut Launch<'_>) -> Result<Outcome> 
             fields.push((name, source.as_str()));
         }
     }
-    if !fields.is_empty() {
-        let record = launch.client.update_webapp(&launch.local.domain, &fields).await?;
-        launch.survey.web_app = Some(record);
-        launch.changes += 1;
+    if fields.is_empty() {
+        return Ok(false);
     }
-    launch.note.virtualenv.clone_from(&path);
-    launch.code_changed |= made;
-    Ok(match (made, fields.is_empty()) {
-        (true, _) => Outcome::done(format!("{path}, Python {}", launch.python)),
-        (false, false) => Outcome::done(format!("the web app uses {path}")),
-        (false, true) => Outcome::skipped(path),
-    })
+    launch.survey.web_app = Some(launch.client.update_webapp(&launch.local.domain, &fields).await?);
+    launch.changes += 1;
+    Ok(true)
 }
 
 /// Makes the one of that name, unless it is there; whether it was made now.
