@@ -7,7 +7,7 @@ use super::found_wsgi::FoundWsgi;
 use super::generated::wsgi_file::{WsgiState, wsgi_text};
 use super::local::{self, LocalPlan};
 use super::note::{self, LaunchNote};
-use super::report::LaunchRecorder;
+use super::report::{LaunchRecorder, StepState};
 use super::steps::{self, Files};
 use super::survey::{SeenHost, Survey, pythons, read_wsgi};
 use crate::client::{Client, RemotePath};
@@ -23,17 +23,7 @@ pub(super) async fn prepare<'a>(
     recorder: &'a LaunchRecorder,
 ) -> Result<Launch<'a>> {
     let mut launch = begin(client, local, options, recorder)?;
-    let asks_python = options.python.is_some() || local.project.python.is_some();
-    let survey = match options.seen.as_ref().and_then(SeenHost::fresh) {
-        // Making the web app overwrites the file, which somebody may have written since.
-        Some(survey) if survey.web_app.is_none() => Survey { wsgi: read_wsgi(client, &local.domain).await?, ..survey },
-        Some(survey) => survey,
-        None => Survey::read(client, &local.domain, &launch.project.remote_root, &launch.folder, false).await?,
-    };
-    let survey = match (&survey.pythons, asks_python && !fits(&survey, options, local)?) {
-        (None, true) => Survey { pythons: Some(pythons(client).await?), ..survey },
-        _ => survey,
-    };
+    let survey = survey(&launch).await?;
     recorder.set_seen(SeenHost::new(survey.clone()));
     launch.python = python_of(&survey, options, local)?;
     launch.executors = ExecutorOptions {
@@ -48,6 +38,27 @@ pub(super) async fn prepare<'a>(
     let path = if launch.found.other.is_some() { "" } else { launch.field("virtualenv_path") };
     launch.use_virtualenv(virtualenv_of(path, options, local, client.user())?);
     Ok(launch)
+}
+
+/// What is on the host: also which versions of Python the account offers, where that of the web app is not wanted.
+async fn survey(launch: &Launch<'_>) -> Result<Survey> {
+    let (local, options) = (launch.local, launch.options);
+    let survey = seen_or_read(launch).await?;
+    let asks_python = options.python.is_some() || local.project.python.is_some();
+    match (&survey.pythons, asks_python && !fits(&survey, options, local)?) {
+        (None, true) => Ok(Survey { pythons: Some(pythons(launch.client).await?), ..survey }),
+        _ => Ok(survey),
+    }
+}
+
+async fn seen_or_read(launch: &Launch<'_>) -> Result<Survey> {
+    let (client, domain) = (launch.client, launch.domain());
+    match launch.options.seen.as_ref().and_then(SeenHost::fresh) {
+        // Making the web app overwrites the file, which somebody may have written since.
+        Some(survey) if survey.web_app.is_none() => Ok(Survey { wsgi: read_wsgi(client, domain).await?, ..survey }),
+        Some(survey) => Ok(survey),
+        None => Survey::read(client, domain, &launch.project.remote_root, &launch.folder, false).await,
+    }
 }
 
 /// Decides on the WSGI file, and looks at the one that is there.
@@ -92,6 +103,17 @@ pub(super) fn begin<'a>(
         inspected: None,
         note: LaunchNote { format: note::FORMAT, domain: local.domain.clone(), ..LaunchNote::default() },
     })
+}
+
+/// Writes the files that a launch makes here.
+pub(super) fn write_project(local: &LocalPlan, recorder: &LaunchRecorder) -> Option<()> {
+    let written = steps::looked(recorder, "project", local.write())?;
+    if written.is_empty() {
+        recorder.tell("project", StepState::Skipped, local.project.describe());
+    } else {
+        recorder.tell("project", StepState::Done, format!("{} written", written.join(", ")));
+    }
+    Some(())
 }
 
 /// Whether the web app's Python is one that is wanted.

@@ -191,6 +191,18 @@ impl LaunchRecorder {
         }
     }
 
+    /// What a dry run says that a step would do.
+    pub(super) fn plan(&self, step: &'static str, detail: impl Into<String>) {
+        self.tell(step, StepState::Planned, detail);
+    }
+
+    /// Tells of steps that the last launch did.
+    pub(super) fn tell_launched(&self, steps: &[&'static str]) {
+        for step in steps {
+            self.tell(step, StepState::Skipped, "as it was launched");
+        }
+    }
+
     pub(super) fn warn(&self, warning: impl Into<String>) {
         let warning = warning.into();
         let mut report = self.lock();

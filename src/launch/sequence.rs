@@ -10,7 +10,7 @@ use super::context::{Launch, LaunchOptions};
 use super::detect::project::ProjectKind;
 use super::local::LocalPlan;
 use super::note::LaunchNote;
-use super::prepare::{check_wsgi, is_done, lost_wsgi, prepare};
+use super::prepare::{check_wsgi, is_done, lost_wsgi, prepare, write_project};
 use super::report::{LaunchRecorder, LaunchReport, StepState};
 use super::steps::{self, Files, Outcome, looked, step};
 use super::website;
@@ -55,22 +55,23 @@ async fn run(client: &Client, local: &LocalPlan, options: &LaunchOptions, record
         let files = looked(recorder, "files", steps::compare(&launch).await)?;
         return tell_plan(&launch, &files).await;
     }
-    let written = looked(recorder, "project", local.write())?;
-    let detail = if written.is_empty() { local.project.describe() } else { format!("{} written", written.join(", ")) };
-    recorder.tell("project", if written.is_empty() { StepState::Skipped } else { StepState::Done }, detail);
+    write_project(local, recorder)?;
     let files = looked(recorder, "files", steps::compare(&launch).await)?;
-    let mut since = host_time(client);
-    if looked(recorder, "requirements", is_done(&launch, &files))? {
-        for step in ["web app", "WSGI file", "virtualenv", "files", "requirements"] {
-            recorder.tell(step, StepState::Skipped, "as it was launched");
-        }
-    } else {
-        since = Box::pin(change(&mut launch, files)).await?;
-    }
+    let since = change_unless_done(&mut launch, files).await?;
     if options.superuser.is_some() {
         step!(recorder, "superuser", steps::make_superuser(&mut launch));
     }
     finish(&mut launch, since).await
+}
+
+/// As [`change`], unless the last launch did all of it.
+async fn change_unless_done(launch: &mut Launch<'_>, files: Files) -> Option<SystemTime> {
+    let since = host_time(launch.client);
+    if looked(launch.recorder, "requirements", is_done(launch, &files))? {
+        launch.recorder.tell_launched(&["web app", "WSGI file", "virtualenv", "files", "requirements"]);
+        return Some(since);
+    }
+    Box::pin(change(launch, files)).await
 }
 
 /// Does all that is not so already; returns when the web app was reloaded. What its error log tells of earlier is history:
@@ -128,34 +129,58 @@ async fn tell_plan(launch: &Launch<'_>, files: &Files) -> Option<()> {
         return Some(());
     }
     looked(recorder, "WSGI file", check_wsgi(launch).await)?;
-    let plan = |step: &'static str, detail: String| recorder.tell(step, StepState::Planned, detail);
+    plan_web_app(launch)?;
+    plan_code(launch, files);
+    plan_django(launch);
+    recorder.plan("reload", format!("{}, and look at its page", launch.domain()));
+    Some(())
+}
+
+/// The files that are written here, the web app that would serve the project, and its virtualenv.
+fn plan_web_app(launch: &Launch<'_>) -> Option<()> {
+    let recorder = launch.recorder;
     for (path, _) in launch.local.writes() {
-        plan("project", format!("write {path} here"));
+        recorder.plan("project", format!("write {path} here"));
     }
     if launch.survey.web_app.is_none() {
-        plan("web app", format!("make {}, Python {}", launch.domain(), launch.python));
+        recorder.plan("web app", format!("make {}, Python {}", launch.domain(), launch.python));
     }
     let other = launch.found.other.as_ref().map(|other| format!(", in place of the one that serves {other}"));
     let file = looked(recorder, "WSGI file", wsgi_file(launch.domain()))?;
-    plan("WSGI file", format!("{file}, with the agent{}", other.unwrap_or_default()));
-    plan("virtualenv", format!("{}, Python {}", launch.virtualenv.1, launch.python));
-    let also = if launch.local.writes().is_empty() { "" } else { ", and those written here," };
-    plan("files", format!("{}{also} to {}", files.describe(), launch.project.remote_root));
-    plan("requirements", launch.local.project.requirements.name());
-    let names: Vec<&str> = launch.local.variables.names().collect();
-    let secret = launch.local.settings.as_ref().and_then(|settings| settings.secret_variable.as_deref());
-    let secret = secret.filter(|secret| !names.contains(secret));
-    if !names.is_empty() || secret.is_some() {
-        plan("variables", names.into_iter().chain(secret).collect::<Vec<_>>().join(", "));
+    recorder.plan("WSGI file", format!("{file}, with the agent{}", other.unwrap_or_default()));
+    recorder.plan("virtualenv", format!("{}, Python {}", launch.virtualenv.1, launch.python));
+    Some(())
+}
+
+/// What would be sent and installed, and the variables that would be set.
+fn plan_code(launch: &Launch<'_>, files: &Files) {
+    let (local, recorder) = (launch.local, launch.recorder);
+    let also = if local.writes().is_empty() { "" } else { ", and those written here," };
+    recorder.plan("files", format!("{}{also} to {}", files.describe(), launch.project.remote_root));
+    recorder.plan("requirements", local.project.requirements.name());
+    let names = variable_names(local);
+    if !names.is_empty() {
+        recorder.plan("variables", names.join(", "));
     }
+}
+
+/// The variables of the environment file, and that of a secret key that is not among them.
+fn variable_names(local: &LocalPlan) -> Vec<&str> {
+    let mut names: Vec<&str> = local.variables.names().collect();
+    let secret = local.settings.as_ref().and_then(|settings| settings.secret_variable.as_deref());
+    let secret = secret.filter(|secret| !names.contains(secret));
+    names.extend(secret);
+    names
+}
+
+fn plan_django(launch: &Launch<'_>) {
+    let recorder = launch.recorder;
     if launch.local.settings.is_some() {
-        plan("static files mappings", "for STATIC_ROOT and MEDIA_ROOT".to_owned());
-        plan("collectstatic", "manage.py collectstatic".to_owned());
-        plan("migrate", "manage.py migrate".to_owned());
+        recorder.plan("static files mappings", "for STATIC_ROOT and MEDIA_ROOT");
+        recorder.plan("collectstatic", "manage.py collectstatic");
+        recorder.plan("migrate", "manage.py migrate");
     }
     if let Some(superuser) = &launch.options.superuser {
-        plan("superuser", superuser.name.clone());
+        recorder.plan("superuser", superuser.name.clone());
     }
-    plan("reload", format!("{}, and look at its page", launch.domain()));
-    Some(())
 }

@@ -11,7 +11,7 @@ use super::context::{Launch, LaunchOptions};
 use super::detect::wsgi_app::Application;
 use super::local::LocalPlan;
 use super::note::LaunchNote;
-use super::prepare::{begin, python_of, virtualenv_of};
+use super::prepare::{begin, python_of, virtualenv_of, write_project};
 use super::report::{LaunchRecorder, StepState};
 use super::steps::{self, Files, Outcome, looked, step};
 use super::survey::{Survey, check_folder, pythons};
@@ -44,25 +44,7 @@ pub(super) async fn launch(
         let files = looked(recorder, "files", steps::compare(&site.launch).await)?;
         return site.tell_plan(&files);
     }
-    let written = looked(recorder, "project", local.write())?;
-    let detail = if written.is_empty() { local.project.describe() } else { format!("{} written", written.join(", ")) };
-    recorder.tell("project", if written.is_empty() { StepState::Skipped } else { StepState::Done }, detail);
-    let files = looked(recorder, "files", steps::compare(&site.launch).await)?;
-    let before = host_time(client);
-    if looked(recorder, "requirements", site.is_done(&files))? {
-        for step in ["virtualenv", "files", "requirements", "website"] {
-            recorder.tell(step, StepState::Skipped, "as it was launched");
-        }
-    } else {
-        Box::pin(site.change(files)).await?;
-    }
-    if options.site_url.is_some() || !client.host().is_loopback() {
-        step!(recorder, "page", steps::health(&mut site.launch, before));
-    }
-    if site.launch.changes > 0 {
-        looked(recorder, "page", site.launch.note.write(client, &site.launch.folder).await)?;
-    }
-    Some(())
+    site.carry_out().await
 }
 
 /// The launch of a website.
@@ -171,7 +153,12 @@ impl WebsiteLaunch<'_> {
                 Setting::Domain
             )));
         }
-        let Some(site) = &self.website else { return Ok(()) };
+        self.website.as_ref().map_or(Ok(()), |site| self.check_website(site))
+    }
+
+    /// Refuses one that has another command, which cannot be changed, or is disabled.
+    fn check_website(&self, site: &Value) -> Result<()> {
+        let domain = self.launch.domain();
         if self.command_there() != Some(&self.command) {
             return Err(Error::config(format!(
                 "the website {domain} has another command, and a command cannot be changed: delete it (\"pya websites delete \
@@ -204,6 +191,26 @@ impl WebsiteLaunch<'_> {
         });
         let place = quoted(&format!("{}/{path}", self.launch.project.remote_root));
         Ok((!has_server).then(|| format!("-r {place}\n{SERVER}\n")))
+    }
+
+    /// All that comes after the look at the host.
+    async fn carry_out(&mut self) -> Option<()> {
+        let (client, recorder) = (self.launch.client, self.launch.recorder);
+        write_project(self.launch.local, recorder)?;
+        let files = looked(recorder, "files", steps::compare(&self.launch).await)?;
+        let before = host_time(client);
+        if looked(recorder, "requirements", self.is_done(&files))? {
+            recorder.tell_launched(&["virtualenv", "files", "requirements", "website"]);
+        } else {
+            Box::pin(self.change(files)).await?;
+        }
+        if self.launch.options.site_url.is_some() || !client.host().is_loopback() {
+            step!(recorder, "page", steps::health(&mut self.launch, before));
+        }
+        if self.launch.changes > 0 {
+            looked(recorder, "page", self.launch.note.write(client, &self.launch.folder).await)?;
+        }
+        Some(())
     }
 
     fn digest(&self) -> Result<String> {
@@ -264,24 +271,25 @@ impl WebsiteLaunch<'_> {
             client.reload_website(&domain).await?;
             return Ok(Outcome::done(format!("{domain} was reloaded")));
         }
-        match client.create_website(&domain, &self.command).await {
+        self.create(&domain).await?;
+        Ok(Outcome::done(format!("{domain} runs {}", self.command)))
+    }
+
+    async fn create(&self, domain: &str) -> Result<()> {
+        let client = self.launch.client;
+        match client.create_website(domain, &self.command).await {
             Err(error) if error.is_ambiguous() => {
                 let list = client.list_websites().await?;
-                if !list.iter().any(|site| site["domain_name"] == *domain) {
-                    return Err(error);
-                }
+                if list.iter().any(|site| site["domain_name"] == *domain) { Ok(()) } else { Err(error) }
             }
-            Err(error) if steps::is_domain_refused(&error) => {
-                return Err(Error::config(format!(
-                    "the website {domain} cannot be made: {}. A web app or another account may have the domain: give another \
-                     one ({})",
-                    error.chain(),
-                    Setting::Domain
-                )));
-            }
-            outcome => drop(outcome?),
+            Err(error) if steps::is_domain_refused(&error) => Err(Error::config(format!(
+                "the website {domain} cannot be made: {}. A web app or another account may have the domain: give another \
+                 one ({})",
+                error.chain(),
+                Setting::Domain
+            ))),
+            outcome => outcome.map(drop),
         }
-        Ok(Outcome::done(format!("{domain} runs {}", self.command)))
     }
 
     /// What a launch would do, for a dry run.
@@ -291,16 +299,15 @@ impl WebsiteLaunch<'_> {
             recorder.tell("launch", StepState::Skipped, "everything is as it was launched");
             return Some(());
         }
-        let plan = |step: &'static str, detail: String| recorder.tell(step, StepState::Planned, detail);
         for (path, _) in launch.local.writes() {
-            plan("project", format!("write {path} here"));
+            recorder.plan("project", format!("write {path} here"));
         }
         if !is_virtualenv_kept(&self.launch) {
-            plan("virtualenv", format!("{}, Python {}, made by a task", launch.virtualenv.1, launch.python));
+            recorder.plan("virtualenv", format!("{}, Python {}, made by a task", launch.virtualenv.1, launch.python));
         }
-        plan("files", format!("{} to {}", files.describe(), launch.project.remote_root));
-        plan("requirements", format!("{}, with {SERVER}", launch.local.project.requirements.describe()));
-        plan("website", format!("{} runs {}", launch.domain(), self.command));
+        recorder.plan("files", format!("{} to {}", files.describe(), launch.project.remote_root));
+        recorder.plan("requirements", format!("{}, with {SERVER}", launch.local.project.requirements.describe()));
+        recorder.plan("website", format!("{} runs {}", launch.domain(), self.command));
         Some(())
     }
 }
