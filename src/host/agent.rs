@@ -317,17 +317,25 @@ impl Agents {
         let known = cache::agent(&self.client, &self.site.domain)?;
         let key = self.key(&known.id).ok()?;
         self.site.set_behind(known.behind);
-        match self.site.look(&key, STATUS, b"{}").await {
-            Ok(Answer::Taken(Some(said))) => {
-                self.warn_of_other_build(said["build"].as_str());
-                return Some(key);
-            }
-            Ok(answer) => log::debug!("{}: {answer:?} is no signed answer", self.site.domain),
-            Err(error) => log::debug!("{}: {}", self.site.domain, error.chain()),
+        if self.signs(&key).await {
+            return Some(key);
         }
         self.site.set_behind(0);
         self.site.leave_alone();
         None
+    }
+
+    /// Whether an agent with this key answers now.
+    async fn signs(&self, key: &Key) -> bool {
+        match self.site.look(key, STATUS, b"{}").await {
+            Ok(Answer::Taken(Some(said))) => {
+                self.warn_of_other_build(said["build"].as_str());
+                return true;
+            }
+            Ok(answer) => log::debug!("{}: {answer:?} is no signed answer", self.site.domain),
+            Err(error) => log::debug!("{}: {}", self.site.domain, error.chain()),
+        }
+        false
     }
 
     /// Remembers the agent for the next command, which then need not ask the API for it.
@@ -434,20 +442,9 @@ impl Agents {
         let stub = self.stub_of(&installation);
         let noted = std::mem::replace(&mut installation.stub, stub);
         installation.digests = files().map(|(name, content)| (name.to_owned(), sha256(&content))).into();
-        let mut change = Change::default();
-        // The note comes last of them, since it says what the others are.
-        for (name, content) in files().into_iter().chain([(NOTE, to_text(&installation).into())]) {
-            if is_new || self.content(name).await?.as_ref() != Some(&content) {
-                self.write(name, content).await?;
-                change.renewed.push(name.to_owned());
-            }
-        }
+        let mut change = Change { renewed: self.renew_files(&installation, is_new).await?, ..Change::default() };
         if wsgi != installation.stub {
-            let is_damage = |stub: Stub| {
-                let runs_the_same = stub.original.is_none_or(|original| original == installation.original);
-                stub.version == VERSION && runs_the_same
-            };
-            if !is_new && wsgi != noted && Stub::find(wsgi).is_none_or(is_damage) {
+            if !is_new && wsgi != noted && is_damage(wsgi, &installation.original) {
                 let lost = stub::difference(&installation.stub, wsgi);
                 change.warnings.push(format!("{} was damaged, and is replaced:\n{lost}", self.wsgi));
             }
@@ -459,20 +456,42 @@ impl Agents {
             change.renewed.clear();
         }
         let key = self.key(&installation.id)?;
-        let mut loaded =
-            if change.changed { Loaded::default() } else { self.read("loaded.json").await?.unwrap_or_default() };
-        // After an earlier installation whose reload failed, the reload is still due.
-        if loaded.build != Some(build()) || !self.answers(&key, Duration::ZERO).await? {
-            self.reload_for(&mut change).await?;
-            if !self.answers(&key, ANSWERS_WITHIN).await? {
-                let why = self.why_unreachable(record, &key, Vec::new()).await?;
-                return Err(Error::job(format!("the agent is installed, but does not answer: {why}")));
-            }
-            loaded = self.read("loaded.json").await?.unwrap_or_default();
-        }
-        change.application_failed = loaded.failed;
+        change.application_failed = self.load(&key, record, &mut change).await?.failed;
         self.keep(&installation.id);
         Ok(change)
+    }
+
+    /// Writes the agent's files that are not there like that; their names.
+    async fn renew_files(&self, installation: &Installation, is_new: bool) -> Result<Vec<String>> {
+        let mut renewed = Vec::new();
+        // The note comes last of them, since it says what the others are.
+        for (name, content) in files().into_iter().chain([(NOTE, to_text(installation).into())]) {
+            if is_new || self.content(name).await?.as_ref() != Some(&content) {
+                self.write(name, content).await?;
+                renewed.push(name.to_owned());
+            }
+        }
+        Ok(renewed)
+    }
+
+    /// Reloads the web app unless nothing was changed and the agent of this build answers; what was loaded.
+    async fn load(&self, key: &Key, record: &Value, change: &mut Change) -> Result<Loaded> {
+        let loaded = if change.changed { Loaded::default() } else { self.loaded().await? };
+        // After an earlier installation whose reload failed, the reload is still due.
+        if loaded.build == Some(build()) && self.answers(key, Duration::ZERO).await? {
+            return Ok(loaded);
+        }
+        self.reload_for(change).await?;
+        if !self.answers(key, ANSWERS_WITHIN).await? {
+            let why = self.why_unreachable(record, key, Vec::new()).await?;
+            return Err(Error::job(format!("the agent is installed, but does not answer: {why}")));
+        }
+        self.loaded().await
+    }
+
+    /// What the web app noted when it loaded the agent.
+    async fn loaded(&self) -> Result<Loaded> {
+        Ok(self.read("loaded.json").await?.unwrap_or_default())
     }
 
     /// The content of a file in the agent's folder; `None` if it cannot be one of ours.
@@ -497,9 +516,7 @@ impl Agents {
         for (name, ours) in files() {
             let known = note.as_ref().and_then(|note| note.digests.get(name).cloned());
             let known = if is_current { Some(sha256(&ours)) } else { known };
-            let found = self.content(name).await?.map(|content| sha256(&content));
-            // An older version kept no digests.
-            if found.is_none() || known.is_some_and(|known| found != Some(known)) {
+            if self.differs(name, known).await? {
                 damaged.push(name.to_owned());
             }
         }
@@ -507,6 +524,12 @@ impl Agents {
             damaged.push(NOTE.to_owned());
         }
         Ok((damaged, is_current))
+    }
+
+    /// Whether a file is gone, or another one than that of the digest. An older version kept no digests.
+    async fn differs(&self, name: &str, digest: Option<String>) -> Result<bool> {
+        let Some(content) = self.content(name).await? else { return Ok(true) };
+        Ok(digest.is_some_and(|digest| digest != sha256(&content)))
     }
 
     /// Whether a WSGI file is the stub of this version, whatever the note says.
@@ -532,20 +555,21 @@ impl Agents {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 mappings => mappings?,
             };
-            for mapping in mappings {
-                let (url, path) = (mapping["url"].as_str(), mapping["path"].as_str());
-                if let Some(path) = path.filter(|path| serves_state(path, self.client.user())) {
-                    warnings.push(format!(
-                        "the static files mapping {:?} of {} serves {:?}, and so lets everybody download files of the \
-                         agent and of deploys, from ~/.pya: remove or narrow it",
-                        excerpt(url.unwrap_or_default()),
-                        excerpt(domain),
-                        excerpt(path)
-                    ));
-                }
-            }
+            warnings.extend(mappings.iter().filter_map(|mapping| self.exposure(domain, mapping)));
         }
         Ok(warnings)
+    }
+
+    /// The warning about a mapping of `domain`, if it serves such files.
+    fn exposure(&self, domain: &str, mapping: &Value) -> Option<String> {
+        let path = mapping["path"].as_str().filter(|path| serves_state(path, self.client.user()))?;
+        Some(format!(
+            "the static files mapping {:?} of {} serves {:?}, and so lets everybody download files of the agent and of \
+             deploys, from ~/.pya: remove or narrow it",
+            excerpt(mapping["url"].as_str().unwrap_or_default()),
+            excerpt(domain),
+            excerpt(path)
+        ))
     }
 
     /// Restores the original WSGI file, reloads, and removes what was installed; with `force`, also if the file was
@@ -559,25 +583,31 @@ impl Agents {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             wsgi => Some(wsgi?),
         };
+        let change = self.restore(wsgi.as_deref(), force).await?;
+        cache::forget_agent(&self.client, &self.site.domain);
+        self.site.forget_answers();
+        match self.client.delete_path(&self.folder).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            outcome => outcome?,
+        }
+        Ok(change)
+    }
+
+    /// Lets the web app run its own WSGI file again.
+    async fn restore(&self, wsgi: Option<&str>, force: bool) -> Result<Change> {
         let mut change = Change::default();
-        if let Some((wsgi, original)) = self.restorable(wsgi.as_deref(), force).await? {
+        if let Some((wsgi, original)) = self.restorable(wsgi, force).await? {
             self.replace_wsgi(wsgi, &original).await?;
             change.changed = true;
             self.reload_for(&mut change).await?;
         } else if let Some(note) = self.read::<Installation>(NOTE).await? {
-            if wsgi.as_ref() == Some(&note.original) {
+            if wsgi == Some(&note.original) {
                 // An earlier removal restored it, and was interrupted before the reload.
                 change.changed = true;
                 self.reload_for(&mut change).await?;
             } else {
                 self.keep_original(&note.original, wsgi.is_some(), &mut change).await?;
             }
-        }
-        cache::forget_agent(&self.client, &self.site.domain);
-        self.site.forget_answers();
-        match self.client.delete_path(&self.folder).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            outcome => outcome?,
         }
         Ok(change)
     }
@@ -628,12 +658,7 @@ impl Agents {
     async fn state(&self) -> Result<Status> {
         let record = self.client.webapp(&self.site.domain).await?;
         let wsgi = self.read_wsgi().await?;
-        let Some(stub) = Stub::find(&wsgi) else {
-            return Ok(match self.cut_off(&wsgi).await? {
-                Some(_) => Status::Unreachable(Unreachable::Damaged(vec![self.wsgi.to_string()])),
-                None => Status::NotInstalled,
-            });
-        };
+        let Some(stub) = Stub::find(&wsgi) else { return self.state_without_stub(&wsgi).await };
         if stub.version != VERSION {
             return Ok(Status::OtherVersion(stub.version));
         }
@@ -641,11 +666,19 @@ impl Agents {
         let (damaged, is_installed_by_us) = self.damaged(&wsgi, &stub).await?;
         if self.answers(&key, Duration::ZERO).await? {
             self.keep(&stub.id);
-            let loaded = self.read::<Loaded>("loaded.json").await?.unwrap_or_default();
+            let loaded = self.loaded().await?;
             let is_current = is_installed_by_us && loaded.build == Some(build());
             return Ok(Status::Ready { application_failed: loaded.failed, is_current, damaged });
         }
         self.why_unreachable(&record, &key, damaged).await.map(Status::Unreachable)
+    }
+
+    /// The state where the WSGI file has no stub, or no whole one.
+    async fn state_without_stub(&self, wsgi: &str) -> Result<Status> {
+        Ok(match self.cut_off(wsgi).await? {
+            Some(_) => Status::Unreachable(Unreachable::Damaged(vec![self.wsgi.to_string()])),
+            None => Status::NotInstalled,
+        })
     }
 
     /// Finds out why the agent does not answer.
@@ -662,18 +695,26 @@ impl Agents {
             Some(loaded) if loaded.key_check.as_deref() != Some(&key.check()) => return Ok(Unreachable::OtherToken),
             Some(_) => {}
         }
-        for mapping in self.client.static_files(&self.site.domain).await? {
-            if let Some(url) = mapping["url"].as_str().filter(|url| is_above_agent(url)) {
-                return Ok(Unreachable::Mapped(url.to_owned()));
-            }
-        }
-        let what = match self.site.status(key).await {
+        Ok(match self.mapped_over().await? {
+            Some(url) => Unreachable::Mapped(url),
+            None => Unreachable::Elsewhere(self.what_answers(key).await),
+        })
+    }
+
+    /// The address of a static files mapping that may answer instead of the agent.
+    async fn mapped_over(&self) -> Result<Option<String>> {
+        let mappings = self.client.static_files(&self.site.domain).await?;
+        let mut urls = mappings.iter().filter_map(|mapping| mapping["url"].as_str());
+        Ok(urls.find(|url| is_above_agent(url)).map(str::to_owned))
+    }
+
+    async fn what_answers(&self, key: &Key) -> String {
+        match self.site.status(key).await {
             Ok(Answer::Other(status)) => format!("{} answers with {status}", self.site.address()),
             Ok(Answer::Taken(_)) => "it answers now, but did not in time".to_owned(),
             Ok(Answer::Refused) => format!("what is sent to {} does not arrive whole", self.site.address()),
             Err(error) => error.chain(),
-        };
-        Ok(Unreachable::Elsewhere(what))
+        }
     }
 
     /// Asks, at least once, until the agent of this version answers or `within` has passed.
@@ -723,11 +764,7 @@ impl Agents {
         }
         let kept = self.read::<Installation>(NOTE).await?.filter(|kept| kept.id == stub.id);
         let Some(installation) = kept.or_else(|| stub.original.map(|original| self.note(stub.id, original))) else {
-            return Err(Error::config(format!(
-                "the original text of {} is neither in that file nor in {}: write the file again (the web app's page \
-                 has a link to it)",
-                self.wsgi, self.folder
-            )));
+            return Err(self.original_lost());
         };
         if wsgi == installation.stub || may_differ(&installation.stub, wsgi) {
             return Ok(installation);
@@ -737,6 +774,14 @@ impl Agents {
             self.wsgi,
             stub::difference(&installation.stub, wsgi)
         )))
+    }
+
+    fn original_lost(&self) -> Error {
+        Error::config(format!(
+            "the original text of {} is neither in that file nor in {}: write the file again (the web app's page has a \
+             link to it)",
+            self.wsgi, self.folder
+        ))
     }
 
     /// The note of this version about an installation.
@@ -813,6 +858,12 @@ impl Agents {
         }
         Ok(note.ok())
     }
+}
+
+/// Whether a WSGI file that differs from the stub was damaged, and not changed to run something else than `original`.
+fn is_damage(wsgi: &str, original: &str) -> bool {
+    let runs_the_same = |stub: &Stub| stub.original.as_ref().is_none_or(|found| found == original);
+    Stub::find(wsgi).is_none_or(|stub| stub.version == VERSION && runs_the_same(&stub))
 }
 
 fn to_text(value: &impl Serialize) -> String {

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
+use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -101,26 +102,18 @@ impl Bundle {
     ) -> Result<Self> {
         let folder = temporary_folder("pya-bundle-").map_err(Error::temporary)?;
         let mut parts = Parts::new(name, folder.path(), part_size);
-        let pool = rayon::ThreadPoolBuilder::new().thread_name(|_| "pya-pack".to_owned()).build();
-        let pool = pool.map_err(|error| Error::temporary(io::Error::other(error)))?;
+        let pool = thread_pool()?;
         let mut packed = Vec::with_capacity(items.len());
         for batch in split(items, BATCH) {
-            let groups: Vec<&[Item]> = split(batch, GROUP).collect();
-            let members: Vec<Result<Group>> =
-                pool.install(|| groups.into_par_iter().map(|group| pack_group(group, read)).collect());
-            for group in members {
+            for group in pack_groups(&pool, batch, read) {
                 let group = group?;
                 parts.write(&group.compressed).map_err(Error::temporary)?;
                 packed.extend(group.packed);
             }
         }
         let bytes = packed.iter().map(|file| file.size).sum();
-        let mut archive = tar::Builder::new(Vec::new());
-        if let Some(plan) = plan(&packed)? {
-            append(&mut archive, "plan.json", &plan).map_err(Error::temporary)?;
-        }
-        let end = archive.into_inner().map_err(Error::temporary)?;
-        parts.write(&compress(&end).map_err(Error::temporary)?).map_err(Error::temporary)?;
+        let end = end_of_archive(plan(&packed)?).map_err(Error::temporary)?;
+        parts.write(&end).map_err(Error::temporary)?;
         Ok(Self { parts: parts.end().map_err(Error::temporary)?, folder, bytes })
     }
 
@@ -153,6 +146,17 @@ fn split(items: &[Item], most: u64) -> impl Iterator<Item = &[Item]> {
     })
 }
 
+fn thread_pool() -> Result<ThreadPool> {
+    let pool = rayon::ThreadPoolBuilder::new().thread_name(|_| "pya-pack".to_owned()).build();
+    pool.map_err(|error| Error::temporary(io::Error::other(error)))
+}
+
+/// Packs a batch in groups, on all cores.
+fn pack_groups(pool: &ThreadPool, batch: &[Item], read: Reader<'_>) -> Vec<Result<Group>> {
+    let groups: Vec<&[Item]> = split(batch, GROUP).collect();
+    pool.install(|| groups.into_par_iter().map(|group| pack_group(group, read)).collect())
+}
+
 fn pack_group(items: &[Item], read: Reader<'_>) -> Result<Group> {
     let size: u64 = items.iter().map(|item| item.size + 1024).sum();
     let mut archive = tar::Builder::new(Vec::with_capacity(usize::try_from(size + 1024).unwrap_or_default()));
@@ -167,6 +171,15 @@ fn pack_group(items: &[Item], read: Reader<'_>) -> Result<Group> {
     // Without the end mark of an archive, since more members follow.
     members.truncate(members.len() - 1024);
     Ok(Group { packed, compressed: compress(&members).map_err(Error::temporary)? })
+}
+
+/// What follows the files: the plan, if there is one, and the end mark.
+fn end_of_archive(plan: Option<Vec<u8>>) -> io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    if let Some(plan) = plan {
+        append(&mut archive, "plan.json", &plan)?;
+    }
+    compress(&archive.into_inner()?)
 }
 
 fn append(archive: &mut tar::Builder<Vec<u8>>, name: &str, content: &[u8]) -> io::Result<()> {

@@ -89,22 +89,23 @@ impl Input<'_> {
             return Err(Self::error(line, "is not NAME=VALUE"));
         }
         self.skip(is_blank);
-        let value = match self.characters.peek().copied() {
-            Some(quote @ ('"' | '\'')) => {
-                self.next();
-                let value = self.quoted(quote).ok_or_else(|| Self::error(line, "has a quote without its end"))?;
-                self.skip(is_blank);
-                if self.characters.peek() == Some(&'#') {
-                    self.skip(|c| c != '\n');
-                }
-                if self.characters.peek().is_some_and(|&c| c != '\n') {
-                    return Err(Self::error(self.line, "goes on after the value in quotes"));
-                }
-                value
-            }
-            _ => without_comment(&self.take(|c| c != '\n')).to_owned(),
+        Ok((name, self.value()?))
+    }
+
+    fn value(&mut self) -> Result<String> {
+        let line = self.line;
+        let Some(quote) = self.characters.next_if(|c| matches!(c, '"' | '\'')) else {
+            return Ok(without_comment(&self.take(|c| c != '\n')).to_owned());
         };
-        Ok((name, value))
+        let value = self.quoted(quote).ok_or_else(|| Self::error(line, "has a quote without its end"))?;
+        self.skip(is_blank);
+        if self.characters.peek() == Some(&'#') {
+            self.skip(|c| c != '\n');
+        }
+        if self.characters.peek().is_some_and(|&c| c != '\n') {
+            return Err(Self::error(self.line, "goes on after the value in quotes"));
+        }
+        Ok(value)
     }
 
     /// What is left of a text in quotes, which may have several lines.

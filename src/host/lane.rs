@@ -143,18 +143,23 @@ impl Lane {
         self.read(said, folder, have.zip(had))
     }
 
+    /// Takes over the time of the host, by which notes expire; the emulator's service has a clock of its own.
+    fn learn_time(&self, said: &Said) -> Result<(), String> {
+        if !self.client.host().is_loopback() {
+            self.client.learn_time(UNIX_EPOCH + Duration::from_secs(said.time.min(1 << 40)));
+            return Ok(());
+        }
+        let has_notes = said.texts.keys().any(|name| !name.starts_with("manifest-"));
+        if has_notes && self.client.server_time().is_none() {
+            return Err("the time of the service is not known".to_owned());
+        }
+        Ok(())
+    }
+
     /// The state that a signed answer describes. `had` is the cached manifest and its digest.
     fn read(&self, said: Value, folder: &RemotePath, had: Option<(String, Bytes)>) -> Result<SiteState, String> {
         let said: Said = serde_json::from_value(said).map_err(|error| format!("its agent is another one: {error}"))?;
-        let has_notes = said.texts.keys().any(|name| !name.starts_with("manifest-"));
-        if self.client.host().is_loopback() {
-            // The emulator's service has a clock of its own, by which notes expire.
-            if has_notes && self.client.server_time().is_none() {
-                return Err("the time of the service is not known".to_owned());
-            }
-        } else {
-            self.client.learn_time(UNIX_EPOCH + Duration::from_secs(said.time.min(1 << 40)));
-        }
+        self.learn_time(&said)?;
         let mut texts: BTreeMap<String, Bytes> =
             said.texts.into_iter().map(|(name, text)| (name, Bytes::from(text))).collect();
         if let (Some(name), Some(digest)) = (said.manifest, said.digest) {

@@ -129,24 +129,12 @@ fn zip(files: &[(&str, String)]) -> Vec<u8> {
     for (name, text) in files {
         let offset = length(&archive);
         let content = deflated(text.as_bytes());
-        let mut crc = Crc::new();
-        crc.update(text.as_bytes());
-        // What both the file's own header and its entry in the directory say.
-        let mut facts = Vec::new();
-        put16(&mut facts, &[VERSION, 0, DEFLATED, TIME, DATE]);
-        put32(&mut facts, &[crc.sum(), length(&content), length(text.as_bytes())]);
-        put16(&mut facts, &[short(name.len()), 0]);
+        let facts = facts(name, text.as_bytes(), &content);
         archive.extend_from_slice(b"PK\x03\x04");
         archive.extend_from_slice(&facts);
         archive.extend_from_slice(name.as_bytes());
         archive.extend_from_slice(&content);
-        directory.extend_from_slice(b"PK\x01\x02");
-        put16(&mut directory, &[MADE_BY]);
-        directory.extend_from_slice(&facts);
-        // No comment, the first disk, no internal attributes.
-        put16(&mut directory, &[0, 0, 0]);
-        put32(&mut directory, &[ATTRIBUTES, offset]);
-        directory.extend_from_slice(name.as_bytes());
+        directory.extend(entry(name, &facts, offset));
     }
     let start = length(&archive);
     let count = short(files.len());
@@ -156,6 +144,29 @@ fn zip(files: &[(&str, String)]) -> Vec<u8> {
     put32(&mut archive, &[length(&directory), start]);
     put16(&mut archive, &[0]);
     archive
+}
+
+/// What both a file's own header and its entry in the directory say.
+fn facts(name: &str, text: &[u8], content: &[u8]) -> Vec<u8> {
+    let mut crc = Crc::new();
+    crc.update(text);
+    let mut facts = Vec::new();
+    put16(&mut facts, &[VERSION, 0, DEFLATED, TIME, DATE]);
+    put32(&mut facts, &[crc.sum(), length(content), length(text)]);
+    put16(&mut facts, &[short(name.len()), 0]);
+    facts
+}
+
+/// A file's entry in the directory.
+fn entry(name: &str, facts: &[u8], offset: u32) -> Vec<u8> {
+    let mut entry = b"PK\x01\x02".to_vec();
+    put16(&mut entry, &[MADE_BY]);
+    entry.extend_from_slice(facts);
+    // No comment, the first disk, no internal attributes.
+    put16(&mut entry, &[0, 0, 0]);
+    put32(&mut entry, &[ATTRIBUTES, offset]);
+    entry.extend_from_slice(name.as_bytes());
+    entry
 }
 
 fn deflated(content: &[u8]) -> Vec<u8> {

@@ -332,18 +332,22 @@ impl Site {
         let mut offset = 0;
         loop {
             let body = json!({ "state": folder, "name": name, "offset": offset, "size": READ_PIECE }).to_string();
-            let signed = key.sign(READ, body.as_bytes(), self.time())?;
-            let (response, is_signed) = self.exchange_raw(key, &signed, REQUEST_LIMIT, body.into()).await?;
-            if !is_signed || response.status != StatusCode::OK || response.body.len() > READ_PIECE {
-                return Ok(false);
-            }
-            let size = response.body.len();
+            let Some(piece) = self.read_piece(key, body).await? else { return Ok(false) };
+            let size = piece.len();
             offset += size;
-            take(response.body)?;
+            take(piece)?;
             if size < READ_PIECE {
                 return Ok(true);
             }
         }
+    }
+
+    /// A piece of a file; `None` if it was not answered.
+    async fn read_piece(&self, key: &Key, body: String) -> Result<Option<Bytes>> {
+        let signed = key.sign(READ, body.as_bytes(), self.time())?;
+        let (response, is_signed) = self.exchange_raw(key, &signed, REQUEST_LIMIT, body.into()).await?;
+        let is_piece = is_signed && response.status == StatusCode::OK && response.body.len() <= READ_PIECE;
+        Ok(is_piece.then_some(response.body))
     }
 
     async fn exchange_raw(&self, key: &Key, signed: &Signed, limit: Duration, body: Bytes) -> Result<(Response, bool)> {
@@ -435,12 +439,7 @@ impl Site {
             return Ok(false);
         }
         let record = self.api.webapp(&self.domain).await?;
-        let field = |name: &str| record[name].as_str().unwrap_or_default();
-        if record["password_protection_enabled"] != Value::Bool(true) {
-            return Ok(false);
-        }
-        let (user, password) = (field("password_protection_username"), field("password_protection_password"));
-        let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        let Some(value) = authorization(&record) else { return Ok(false) };
         let mut known = self.authorization.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = known.as_ref().is_none_or(|known| known.expose_secret() != value);
         *known = Some(value.into());
@@ -456,6 +455,16 @@ fn seconds_between(from: SystemTime, to: SystemTime) -> i64 {
 fn moved(time: SystemTime, seconds: i64) -> SystemTime {
     let by = Duration::from_secs(seconds.unsigned_abs());
     if seconds < 0 { time.checked_sub(by) } else { time.checked_add(by) }.unwrap_or(time)
+}
+
+/// The header that a web app asks of visitors; `None` if it has no password.
+fn authorization(record: &Value) -> Option<String> {
+    if record["password_protection_enabled"] != Value::Bool(true) {
+        return None;
+    }
+    let field = |name: &str| record[name].as_str().unwrap_or_default();
+    let (user, password) = (field("password_protection_username"), field("password_protection_password"));
+    Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
 }
 
 #[cfg(test)]

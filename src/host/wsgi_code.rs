@@ -175,18 +175,20 @@ fn first_setting(code: &str) -> Option<String> {
     }
     for (at, name) in code.match_indices("environ") {
         let (before, after) = (&code[..at], &code[at + name.len()..]);
-        let is_word = !after.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        let is_attribute = before.trim_end().ends_with('.');
-        let is_name = !before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        // Elsewhere, it is the request's, which is called the same.
-        if !is_word || !(is_attribute || (is_name && from_os)) || is_import_of(before) {
-            continue;
-        }
-        if is_deleted(before) || !(reads(after) || names_settings(after) || is_tested(before)) {
+        let is_reading = reads(after) || names_settings(after) || is_tested(before);
+        if is_of_os(before, after, from_os) && (is_deleted(before) || !is_reading) {
             return Some(quoted(code, at, name));
         }
     }
     None
+}
+
+/// Whether the name between these texts is `os.environ`. Elsewhere, it is the request's, which is called the same.
+fn is_of_os(before: &str, after: &str, from_os: bool) -> bool {
+    let goes_on = |c: char| c.is_alphanumeric() || c == '_';
+    let is_attribute = before.trim_end().ends_with('.');
+    let is_name = !before.ends_with(goes_on);
+    !after.starts_with(goes_on) && (is_attribute || (is_name && from_os)) && !is_import_of(before)
 }
 
 /// The first change of the module search path.

@@ -167,14 +167,7 @@ impl Reader<'_> {
         if let Some(addition) = self.addition(text) {
             self.add(addition);
         } else if let Some((name, value, replaces)) = self.variable(text) {
-            let Literals { variables, defaults, .. } = &mut self.literals;
-            if replaces {
-                defaults.remove(&name);
-                variables.insert(name, value);
-            } else if let Entry::Vacant(entry) = variables.entry(name) {
-                defaults.insert(entry.key().clone());
-                entry.insert(value);
-            }
+            self.set(name, value, replaces);
         } else if let Some(folder) = self.call(text, "os.chdir(") {
             self.literals.folder = Some(folder);
         } else {
@@ -195,6 +188,18 @@ impl Reader<'_> {
                 Addition::First(place) => self.literals.path.insert(0, place),
                 Addition::Last(place) => self.literals.path.push(place),
             }
+        }
+    }
+
+    /// Sets an environment variable, or its default.
+    fn set(&mut self, name: String, value: String, replaces: bool) {
+        let Literals { variables, defaults, .. } = &mut self.literals;
+        if replaces {
+            defaults.remove(&name);
+            variables.insert(name, value);
+        } else if let Entry::Vacant(entry) = variables.entry(name) {
+            defaults.insert(entry.key().clone());
+            entry.insert(value);
         }
     }
 
@@ -305,15 +310,16 @@ impl Reader<'_> {
             }
             return Some(value);
         }
-        let mut name = identifier(input)?.to_owned();
-        if matches!(name.as_str(), "os" | "pathlib" | "Path") {
-            while expect(input, ".").is_some() {
-                name = format!("{name}.{}", identifier(input)?);
-            }
-        }
+        let name = dotted_name(input)?;
         if expect(input, "(").is_none() {
             return if name == "__file__" { Some(self.file.to_owned()) } else { self.constants.get(&name).cloned() };
         }
+        let arguments = self.arguments(input)?;
+        self.function(&name, &arguments)
+    }
+
+    /// The arguments of a call, up to the bracket after them.
+    fn arguments(&self, input: &mut &str) -> Option<Vec<String>> {
         let mut arguments = Vec::new();
         while expect(input, ")").is_none() {
             arguments.push(self.expression(input)?);
@@ -322,7 +328,7 @@ impl Reader<'_> {
                 break;
             }
         }
-        self.function(&name, &arguments)
+        Some(arguments)
     }
 
     fn function(&self, name: &str, arguments: &[String]) -> Option<String> {
@@ -372,6 +378,17 @@ fn identifier<'a>(input: &mut &'a str) -> Option<&'a str> {
     Some(name)
 }
 
+/// A name, with those of attributes where it is one of a module that is known.
+fn dotted_name(input: &mut &str) -> Option<String> {
+    let mut name = identifier(input)?.to_owned();
+    if matches!(name.as_str(), "os" | "pathlib" | "Path") {
+        while expect(input, ".").is_some() {
+            name = format!("{name}.{}", identifier(input)?);
+        }
+    }
+    Some(name)
+}
+
 /// A text in quotes. Bytes, formatted texts and rare escapes are not read.
 fn text_literal(input: &mut &str) -> Option<String> {
     let text = input.trim_start_matches([' ', '\t', '\n', '\r', '\\']);
@@ -383,21 +400,25 @@ fn text_literal(input: &mut &str) -> Option<String> {
     if prefix.len() > 1 || inside.contains('\n') || end < 2 {
         return None;
     }
-    let is_raw = prefix.eq_ignore_ascii_case("r");
-    let mut value = String::with_capacity(inside.len());
-    let mut characters = inside.chars();
+    let value = if prefix.eq_ignore_ascii_case("r") { inside.to_owned() } else { unescaped(inside)? };
+    *input = &quoted[end..];
+    Some(value)
+}
+
+fn unescaped(text: &str) -> Option<String> {
+    let mut value = String::with_capacity(text.len());
+    let mut characters = text.chars();
     while let Some(c) = characters.next() {
-        match c {
-            '\\' if !is_raw => value.push(match characters.next()? {
+        value.push(match c {
+            '\\' => match characters.next()? {
                 'n' => '\n',
                 't' => '\t',
                 c @ ('\\' | '\'' | '"') => c,
                 _ => return None,
-            }),
-            c => value.push(c),
-        }
+            },
+            c => c,
+        });
     }
-    *input = &quoted[end..];
     Some(value)
 }
 

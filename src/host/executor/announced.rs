@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::webapp::{POLL, STEP, run_steps, signed_receipt};
 use crate::api::Uploaded;
 use crate::blocking::blocking;
-use crate::clock;
+use crate::clock::{self, Tick};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::agent::Agent;
 use crate::host::bundle::{Bundle, Part};
@@ -131,28 +131,38 @@ impl Agent {
         mut pieces: Pieces<'_>,
         limit: Duration,
     ) -> Result<Receipt> {
-        let nothing = json!({});
         let mut receipt = None;
         while let Some(piece) = self.next(&mut pieces).await? {
-            let mut tries = 0;
-            receipt = loop {
-                tries += 1;
-                match self.bring(job_folder, job, &nothing, Some(&piece)).await? {
-                    Said::Taken => break None,
-                    Said::Receipt(receipt) => break Some(receipt),
-                    // The same piece twice is harmless.
-                    Said::Lost(why, _) | Said::NotTaken(why) if tries < TRIES => {
-                        log::warn!("no signed answer came from {}: {why}", self.site.domain);
-                        clock::sleep(POLL).await;
-                    }
-                    // The job tells why, if it knows.
-                    _ if pieces.left == 0 => break None,
-                    Said::Lost(why, _) | Said::NotTaken(why) => return Err(Error::job(why)),
-                    Said::NotAlone => return Err(Error::held("another deploy has taken over")),
-                }
-            };
+            receipt = self.bring_piece(job_folder, job, &piece, pieces.left == 0).await?;
         }
         self.go_on(job_folder, job, receipt, limit).await
+    }
+
+    /// Brings a piece, more than once where no signed answer comes: the receipt, if the answer has it.
+    async fn bring_piece(
+        &self,
+        folder: &JobFolder,
+        job: &Job,
+        piece: &Piece,
+        is_last: bool,
+    ) -> Result<Option<Receipt>> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.bring(folder, job, &json!({}), Some(piece)).await? {
+                Said::Taken => return Ok(None),
+                Said::Receipt(receipt) => return Ok(Some(receipt)),
+                // The same piece twice is harmless.
+                Said::Lost(why, _) | Said::NotTaken(why) if tries < TRIES => {
+                    log::warn!("no signed answer came from {}: {why}", self.site.domain);
+                    clock::sleep(POLL).await;
+                }
+                // The job tells why, if it knows.
+                _ if is_last => return Ok(None),
+                Said::Lost(why, _) | Said::NotTaken(why) => return Err(Error::job(why)),
+                Said::NotAlone => return Err(Error::held("another deploy has taken over")),
+            }
+        }
     }
 
     /// Goes on with a job until it is over.
@@ -188,21 +198,13 @@ impl Agent {
     }
 
     async fn bring(&self, job_folder: &JobFolder, job: &Job, first: &Value, piece: Option<&Piece>) -> Result<Said> {
-        let mut head = json!({ "state": job_folder.state.name(), "limit": STEP, "job": job });
-        if let (Value::Object(head), Value::Object(first)) = (&mut head, first.clone()) {
-            head.extend(first);
-            head.extend(piece.map(|piece| ("piece".to_owned(), json!([piece.name, piece.offset]))));
-        }
-        let mut body = head.to_string().into_bytes();
-        body.push(b'\n');
-        body.extend(piece.into_iter().flat_map(|piece| &piece.content));
+        let body = body(job_folder, job, first, piece);
         let begun = clock::now();
         let (nonce, answer) = self.site.send_once(&self.key, DEPLOY, body).await?;
         Ok(match answer {
             Ok(Answer::Taken(Some(said))) if said["alone"] == Value::Bool(false) => Said::NotAlone,
             Ok(Answer::Taken(Some(said))) if said["got"] == Value::Bool(true) => {
-                let bytes = piece.map_or(0, |piece| piece.content.len() as u64);
-                self.site.note_speed(bytes, clock::now() - begun);
+                self.note_speed(piece, begun);
                 Said::Taken
             }
             Ok(Answer::Taken(Some(said))) => match signed_receipt(&said, job) {
@@ -216,6 +218,11 @@ impl Agent {
             Err(error) if error.is_ambiguous() || error.kind() == ErrorKind::Decode => Said::Lost(error.chain(), nonce),
             Err(error) => return Err(error),
         })
+    }
+
+    fn note_speed(&self, piece: Option<&Piece>, begun: Tick) {
+        let bytes = piece.map_or(0, |piece| piece.content.len() as u64);
+        self.site.note_speed(bytes, clock::now() - begun);
     }
 
     /// Whether the agent took the first request of a deploy. If it did not, it does not take it later either.
@@ -292,6 +299,19 @@ impl Agent {
             None
         })
     }
+}
+
+/// The body of a request: a line of JSON, and the content of the piece.
+fn body(job_folder: &JobFolder, job: &Job, first: &Value, piece: Option<&Piece>) -> Vec<u8> {
+    let mut head = json!({ "state": job_folder.state.name(), "limit": STEP, "job": job });
+    if let (Value::Object(head), Value::Object(first)) = (&mut head, first.clone()) {
+        head.extend(first);
+        head.extend(piece.map(|piece| ("piece".to_owned(), json!([piece.name, piece.offset]))));
+    }
+    let mut body = head.to_string().into_bytes();
+    body.push(b'\n');
+    body.extend(piece.into_iter().flat_map(|piece| &piece.content));
+    body
 }
 
 /// A piece of a part.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cancel::CancelOnDrop;
 use crate::api::is_shell_prompt;
-use crate::client::Client;
+use crate::client::{Client, RemotePath};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::job::{Job, Receipt};
@@ -54,16 +54,10 @@ pub(super) async fn run(id: Option<u64>, job_folder: &JobFolder, job: &Job, limi
 pub(super) async fn ready(id: Option<u64>, job_folder: &JobFolder) -> Result<u64> {
     let client = &job_folder.client;
     if let Some(id) = id {
-        wait_for_prompt(client, id).await.map_err(|error| explain(error, id))?;
-        return Ok(id);
+        return at_prompt(client, id).await;
     }
     let note = job_folder.state.join(NOTE)?;
-    let made = match client.read_file_at_most(&note, MOST_BYTES).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        // An invalid note is replaced by a new one.
-        content => serde_json::from_slice::<Made>(&content?).ok(),
-    };
-    if let Some(Made { id }) = made {
+    if let Some(Made { id }) = noted(client, &note).await? {
         match wait_for_prompt(client, id).await {
             Ok(()) => return Ok(id),
             // It has been closed since.
@@ -74,6 +68,19 @@ pub(super) async fn ready(id: Option<u64>, job_folder: &JobFolder) -> Result<u64
     let id = client.create_console("bash").await?;
     let text = serde_json::to_vec(&Made { id }).expect("a number makes JSON");
     client.upload_file(&note, text.into()).await?;
+    at_prompt(client, id).await
+}
+
+/// The console that an earlier command made.
+async fn noted(client: &Client, note: &RemotePath) -> Result<Option<Made>> {
+    match client.read_file_at_most(note, MOST_BYTES).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        // An invalid note is replaced by a new one.
+        content => Ok(serde_json::from_slice(&content?).ok()),
+    }
+}
+
+async fn at_prompt(client: &Client, id: u64) -> Result<u64> {
     wait_for_prompt(client, id).await.map_err(|error| explain(error, id))?;
     Ok(id)
 }

@@ -153,18 +153,7 @@ impl Made {
     }
 
     async fn run(&mut self, kinds: &[TaskKind], limit: Duration) -> Result<Receipt> {
-        let command = self.job_folder.set_up(&self.job).await?;
-        self.job_folder.set_asked(true);
-        let due = match self.make(kinds, &command).await {
-            Ok(due) => due,
-            Err(error) => {
-                // No task, so nobody works there.
-                if !error.is_ambiguous() {
-                    remove_folder(&self.job_folder, &self.job).await;
-                }
-                return Err(error);
-            }
-        };
+        let due = self.begin(kinds).await?;
         self.due = Some(due);
         clock::sleep_until(due).await;
         let receipt = self.job_folder.wait(&self.job, POLL, limit).await;
@@ -180,28 +169,27 @@ impl Made {
         Ok(receipt)
     }
 
+    /// Makes the task; when it begins at the earliest.
+    async fn begin(&mut self, kinds: &[TaskKind]) -> Result<Tick> {
+        let command = self.job_folder.set_up(&self.job).await?;
+        self.job_folder.set_asked(true);
+        let due = self.make(kinds, &command).await;
+        // No task, so nobody works there.
+        if due.as_ref().is_err_and(|error| !error.is_ambiguous()) {
+            remove_folder(&self.job_folder, &self.job).await;
+        }
+        due
+    }
+
     /// Makes a task of the first of these kinds that the account gives; when it begins at the earliest.
     async fn make(&mut self, kinds: &[TaskKind], command: &str) -> Result<Tick> {
         let mut refusals = Vec::new();
         for &kind in kinds {
-            self.kind = kind;
-            let due = match kind {
-                TaskKind::AlwaysOn => self.always_on(command).await,
-                TaskKind::Scheduled => self.scheduled(command).await,
-            };
-            let error = match due {
+            let error = match self.make_of(kind, command).await {
                 Ok(due) => return Ok(due),
                 Err(error) => error,
             };
-            // One may have been made all the same, or too late for its minute.
-            let deleted = match self.delete().await {
-                Ok(()) if error.is_ambiguous() => delete_of(&self.job_folder.client, kind, &self.mark).await,
-                outcome => outcome,
-            };
-            if let Err(second) = deleted {
-                self.job_folder.leave_task(kind);
-                log::warn!("a task of this job may be left; the next command will delete it: {}", second.chain());
-            }
+            self.delete_failed(&error).await;
             // An account without such tasks, or one whose tasks are all in use.
             if !matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::BadRequest) {
                 return Err(error);
@@ -211,6 +199,26 @@ impl Made {
             refusals.push(refusal);
         }
         Err(Error::config(format!("this account allows no task for this: {}", refusals.join("; "))))
+    }
+
+    async fn make_of(&mut self, kind: TaskKind, command: &str) -> Result<Tick> {
+        self.kind = kind;
+        match kind {
+            TaskKind::AlwaysOn => self.always_on(command).await,
+            TaskKind::Scheduled => self.scheduled(command).await,
+        }
+    }
+
+    /// Deletes what may have been made in spite of the error, or too late for its minute.
+    async fn delete_failed(&mut self, error: &Error) {
+        let deleted = match self.delete().await {
+            Ok(()) if error.is_ambiguous() => delete_of(&self.job_folder.client, self.kind, &self.mark).await,
+            outcome => outcome,
+        };
+        if let Err(second) = deleted {
+            self.job_folder.leave_task(self.kind);
+            log::warn!("a task of this job may be left; the next command will delete it: {}", second.chain());
+        }
     }
 
     async fn always_on(&mut self, command: &str) -> Result<Tick> {

@@ -13,7 +13,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::cancel::CancelOnDrop;
-use crate::clock;
+use crate::clock::{self, Tick};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::agent::Agent;
 use crate::host::job::{Job, Operation, Receipt, State};
@@ -57,65 +57,114 @@ pub(super) async fn run_steps(
     body: &str,
     limit: Duration,
 ) -> Result<Receipt> {
-    let (end, mut may_reload) = (clock::now() + limit, agent.needs_reload);
-    // How many steps there were at the last look, and since when a step whose answer was lost may be running.
-    let (mut steps, mut lost_since) = (0, None);
-    let mut pause = PAUSE;
+    let end = clock::now() + limit;
+    let mut steps = Steps::new(agent, job_folder, job);
     loop {
-        let time = agent.site.time();
-        let lost = match agent.site.ask(&agent.key, job.operation.name(), body.as_bytes()).await {
-            Ok(Answer::Taken(said)) => match receipt_of(said.as_ref(), job_folder, job).await {
-                Ok(Some(receipt)) if receipt.is_over() => return Ok(receipt),
-                Ok(Some(receipt)) if receipt.steps > steps => {
-                    (steps, lost_since, pause) = (receipt.steps, None, PAUSE);
-                    None
-                }
-                // An earlier request is still working on it.
-                Ok(receipt) if receipt.is_some() || lost_since.is_some() => {
-                    clock::sleep(POLL).await;
-                    None
-                }
-                Ok(_) => return Err(without_receipt(job_folder, job).await?),
-                Err(error) if error.may_pass() => Some(error),
-                Err(error) => return Err(error),
-            },
-            Ok(Answer::Refused) => return Err(does_not_arrive(agent)),
-            Ok(answer @ Answer::Other(status)) if answer.is_from_gateway() => Some(does_not_answer(agent, status)),
-            Ok(Answer::Other(status)) if !may_reload && has_begun(job_folder, job).await? => {
-                Some(does_not_answer(agent, status))
-            }
-            // It was not taken because of the time in it: once more, with the time of the API.
-            Ok(Answer::Other(_)) if agent.site.correct_time(time) => None,
-            Ok(Answer::Other(_)) if may_reload => {
-                may_reload = false;
-                check_no_mixed_tree(job_folder, job).await?;
-                job_folder.client.reload_webapp(&agent.site.domain).await?;
-                None
-            }
-            Ok(Answer::Other(status)) => return Err(does_not_answer(agent, status)),
-            // Nothing was started, except by an earlier step.
-            Err(error) if error.is_unsent() && steps == 0 && lost_since.is_none() => return Err(error),
-            Err(error) if error.is_ambiguous() => Some(error),
-            Err(error) => return Err(error),
+        let receipt = match steps.ask(body).await? {
+            Step::Over(receipt) => Some(receipt),
+            Step::GoOn => None,
+            Step::Lost(error) => steps.look_after(error).await?,
         };
-        if let Some(error) = lost {
-            log::warn!("the agent's answer was lost: {}", error.chain());
-            if let Some(timeout) = job.operation.timeout() {
-                return job_folder.wait(job, POLL, Duration::from_secs(timeout + 30)).await;
-            }
-            if let Some(receipt) = job_folder.look(job).await?.filter(Receipt::is_over) {
-                return Ok(receipt);
-            }
-            let since = *lost_since.get_or_insert_with(clock::now);
-            if clock::now() >= since + REQUEST_LIMIT {
-                return Err(error);
-            }
-            clock::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+        if let Some(receipt) = receipt {
+            return Ok(receipt);
         }
         if clock::now() >= end {
             return Err(no_receipt(job, limit));
         }
+    }
+}
+
+/// What came of a request for a step.
+enum Step {
+    /// The job is over.
+    Over(Receipt),
+    GoOn,
+    /// It is unknown whether the step is done, for this reason.
+    Lost(Error),
+}
+
+/// The steps of a job, as far as the answers tell.
+struct Steps<'a> {
+    agent: &'a Agent,
+    job_folder: &'a JobFolder,
+    job: &'a Job,
+    may_reload: bool,
+    /// How many there were at the last look.
+    count: u32,
+    /// Since when one whose answer was lost may be running.
+    lost_since: Option<Tick>,
+    pause: Duration,
+}
+
+impl<'a> Steps<'a> {
+    fn new(agent: &'a Agent, job_folder: &'a JobFolder, job: &'a Job) -> Self {
+        Self { agent, job_folder, job, may_reload: agent.needs_reload, count: 0, lost_since: None, pause: PAUSE }
+    }
+
+    /// Asks the agent for a step.
+    async fn ask(&mut self, body: &str) -> Result<Step> {
+        let (agent, time) = (self.agent, self.agent.site.time());
+        match agent.site.ask(&agent.key, self.job.operation.name(), body.as_bytes()).await {
+            Ok(Answer::Taken(said)) => self.taken(said.as_ref()).await,
+            Ok(Answer::Refused) => Err(does_not_arrive(agent)),
+            Ok(answer @ Answer::Other(status)) if answer.is_from_gateway() => {
+                Ok(Step::Lost(does_not_answer(agent, status)))
+            }
+            Ok(Answer::Other(status)) if !self.may_reload && has_begun(self.job_folder, self.job).await? => {
+                Ok(Step::Lost(does_not_answer(agent, status)))
+            }
+            // It was not taken because of the time in it: once more, with the time of the API.
+            Ok(Answer::Other(_)) if agent.site.correct_time(time) => Ok(Step::GoOn),
+            Ok(Answer::Other(_)) if self.may_reload => self.reload().await.map(|()| Step::GoOn),
+            Ok(Answer::Other(status)) => Err(does_not_answer(agent, status)),
+            // Nothing was started, except by an earlier step.
+            Err(error) if error.is_unsent() && self.count == 0 && self.lost_since.is_none() => Err(error),
+            Err(error) if error.is_ambiguous() => Ok(Step::Lost(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The agent took the request, and `said` this.
+    async fn taken(&mut self, said: Option<&Value>) -> Result<Step> {
+        match receipt_of(said, self.job_folder, self.job).await {
+            Ok(Some(receipt)) if receipt.is_over() => Ok(Step::Over(receipt)),
+            Ok(Some(receipt)) if receipt.steps > self.count => {
+                (self.count, self.lost_since, self.pause) = (receipt.steps, None, PAUSE);
+                Ok(Step::GoOn)
+            }
+            // An earlier request is still working on it.
+            Ok(receipt) if receipt.is_some() || self.lost_since.is_some() => {
+                clock::sleep(POLL).await;
+                Ok(Step::GoOn)
+            }
+            Ok(_) => Err(without_receipt(self.job_folder, self.job).await?),
+            Err(error) if error.may_pass() => Ok(Step::Lost(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn reload(&mut self) -> Result<()> {
+        self.may_reload = false;
+        check_no_mixed_tree(self.job_folder, self.job).await?;
+        self.job_folder.client.reload_webapp(&self.agent.site.domain).await.map(drop)
+    }
+
+    /// Looks for the receipt of a step whose answer was lost; without one the step is asked for again, after a pause.
+    async fn look_after(&mut self, lost: Error) -> Result<Option<Receipt>> {
+        log::warn!("the agent's answer was lost: {}", lost.chain());
+        if let Some(timeout) = self.job.operation.timeout() {
+            return self.job_folder.wait(self.job, POLL, Duration::from_secs(timeout + 30)).await.map(Some);
+        }
+        if let Some(receipt) = self.job_folder.look(self.job).await?.filter(Receipt::is_over) {
+            return Ok(Some(receipt));
+        }
+        let since = *self.lost_since.get_or_insert_with(clock::now);
+        if clock::now() >= since + REQUEST_LIMIT {
+            return Err(lost);
+        }
+        clock::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(None)
     }
 }
 
