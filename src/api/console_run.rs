@@ -251,12 +251,8 @@ fn mark(token: &str) -> String {
     format!("pya-{token} ")
 }
 
-/// The line that is typed into a shell: it runs the command, writes its output to a file, and the exit status to the
-/// file's end and to the terminal. The file is opened once: if it is removed meanwhile, it is not made again.
-///
-/// The command is quoted so that it is one line of ASCII: no key of the line editor, no history expansion, no locale
-/// plays a part in it. The space in front keeps it out of the history where that is so configured.
-fn shell_line(command: &str, token: &str) -> Result<String> {
+/// The command between `$'` and `'`, in ASCII.
+fn quoted(command: &str) -> Result<String> {
     let mut quoted = String::new();
     for byte in command.bytes() {
         match byte {
@@ -268,7 +264,16 @@ fn shell_line(command: &str, token: &str) -> Result<String> {
             }
         }
     }
-    let file = file_name(token);
+    Ok(quoted)
+}
+
+/// The line that is typed into a shell: it runs the command, writes its output to a file, and the exit status to the
+/// file's end and to the terminal. The file is opened once: if it is removed meanwhile, it is not made again.
+///
+/// The command is quoted so that it is one line of ASCII: no key of the line editor, no history expansion, no locale
+/// plays a part in it. The space in front keeps it out of the history where that is so configured.
+fn shell_line(command: &str, token: &str) -> Result<String> {
+    let (quoted, file) = (quoted(command)?, file_name(token));
     // No reserved word opens the line: bash does not know one after an `eval` of something unfinished.
     let line = format!(
         " exec 199>~/{file}; eval $'{quoted}' >&199 2>&1; printf '\\n%s%s %d\\n' pya- {token} $? >&199; exec 199>&-; \

@@ -77,29 +77,29 @@ fn answer_of(call: &EndpointCall, response: &Response) -> Result<CallAnswer> {
         let value = value.get_mut(name).map(Value::take).filter(is_right);
         value.map(CallAnswer::Json).ok_or_else(|| response.unexpected(expected))
     };
-    let is_list_of =
-        |value: &Value, is_right: fn(&Value) -> bool| value.as_array().is_some_and(|items| items.iter().all(is_right));
     match call.answers {
-        Answers::Objects if !is_list_of(&response.json("a list of objects")?, Value::is_object) => {
-            Err(response.unexpected("a list of objects"))
-        }
-        Answers::Texts if !is_list_of(&response.json("a list of strings")?, Value::is_string) => {
-            Err(response.unexpected("a list of strings"))
-        }
-        Answers::Objects | Answers::Texts | Answers::Any => json("JSON", |_| true),
+        Answers::Objects => json("a list of objects", |value| is_list_of(value, Value::is_object)),
+        Answers::Texts => json("a list of strings", |value| is_list_of(value, Value::is_string)),
+        Answers::Any => json("JSON", |_| true),
         Answers::Object => json("an object", Value::is_object),
         Answers::Certificate => response.json("a certificate").map(CallAnswer::Certificate),
         Answers::ListIn(name) => field(name, "an object with a list in it", Value::is_array),
         Answers::TextIn(name) => field(name, "an object with a string in it", Value::is_string),
-        Answers::Address | Answers::AddressIfAny => {
-            let CallAnswer::Json(Value::String(address)) = field("url", "an address", Value::is_string)? else {
-                return Err(response.unexpected("an address"));
-            };
-            let absolute = response.url.join(&address).map_err(|_| response.unexpected("an address"))?;
-            Ok(CallAnswer::Json(Value::String(absolute.into())))
-        }
+        Answers::Address | Answers::AddressIfAny => address(response),
         _ => Ok(CallAnswer::Nothing),
     }
+}
+
+fn is_list_of(value: &Value, is_right: fn(&Value) -> bool) -> bool {
+    value.as_array().is_some_and(|items| items.iter().all(is_right))
+}
+
+/// The address in an answer, made absolute.
+fn address(response: &Response) -> Result<CallAnswer> {
+    let answer: Value = response.json("an address")?;
+    let absolute = answer["url"].as_str().and_then(|address| response.url.join(address).ok());
+    let address = absolute.ok_or_else(|| response.unexpected("an address"))?;
+    Ok(CallAnswer::Json(Value::String(address.into())))
 }
 
 /// A call and its arguments.
@@ -135,26 +135,18 @@ impl CallArguments<'_> {
     }
 
     fn request(&self) -> Result<Request> {
-        let mut request = Request::new(self.call.method.clone(), self.path()?).version(self.call.version());
+        let request = Request::new(self.call.method.clone(), self.path()?).version(self.call.version());
         let fields = self.fields();
         match self.call.sends {
             Sends::Nothing | Sends::File => Ok(request),
             Sends::Query => {
-                for (name, value) in &fields {
-                    request = request.query(name, form_text(value));
-                }
-                Ok(request)
+                Ok(fields.iter().fold(request, |request, (name, value)| request.query(name, form_text(value))))
             }
             Sends::Form => Ok(request.form(fields.iter().map(|(name, value)| (name, form_text(value))))),
             Sends::Field(name) => Ok(request.form(fields.values().map(|value| (name, form_text(value))))),
             Sends::Json => request.json(&fields),
             Sends::Fixed(name, value) => request.json(&json!({ name: value })),
-            Sends::Website => {
-                let mut fields = fields;
-                let command = fields.remove("command");
-                fields.insert("webapp".to_owned(), json!({ "command": command }));
-                request.json(&fields)
-            }
+            Sends::Website => request.json(&website_fields(fields)),
         }
     }
 
@@ -192,6 +184,13 @@ impl CallArguments<'_> {
     }
 }
 
+/// The fields of a website, of which the command goes into an object of its own.
+fn website_fields(mut fields: Map<String, Value>) -> Map<String, Value> {
+    let command = fields.remove("command");
+    fields.insert("webapp".to_owned(), json!({ "command": command }));
+    fields
+}
+
 fn default(parameter: &Parameter) -> Option<Value> {
     match parameter.default? {
         DefaultValue::None => None,
@@ -217,9 +216,6 @@ fn form_text(value: &Value) -> String {
 /// `3.13` as the service writes it.
 fn python_version(text: &str) -> String {
     let digits = text.replace('.', "");
-    if !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit()) {
-        format!("python{digits}")
-    } else {
-        text.to_owned()
-    }
+    let is_version = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
+    if is_version { format!("python{digits}") } else { text.to_owned() }
 }

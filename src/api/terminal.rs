@@ -23,26 +23,8 @@ pub(super) fn last_line(output: &str) -> String {
 /// Where an input is longer than a line of the terminal, its echo has a space and `\r`, or escapes, between any two
 /// characters.
 pub(super) fn after_echo<'a>(output: &'a str, mark: &str) -> Option<&'a str> {
-    let mut printed = Printed::default();
-    let mut parser = Parser::new();
-    for (index, byte) in output.bytes().enumerate() {
-        printed.end = index + 1;
-        parser.advance(&mut printed, &[byte]);
-    }
-    let is_mark = |from: usize| {
-        let mut wanted = mark.chars().peekable();
-        for (end, character) in &printed.characters[from..] {
-            match wanted.peek() {
-                None => return Some(*end),
-                Some(next) if next == character => drop(wanted.next()),
-                // The edge of the screen.
-                Some(_) if matches!(character, ' ' | '\r') => {}
-                Some(_) => return None,
-            }
-        }
-        None
-    };
-    let end = (0..printed.characters.len()).rev().find_map(is_mark)?;
+    let printed = Printed::of(output);
+    let end = (0..printed.characters.len()).rev().find_map(|from| printed.after_mark(from, mark))?;
     // What edits lines itself, such as Python from 3.13 on, ends them with "\n\r".
     if output[..end].ends_with('\n') {
         return Some(&output[end..]);
@@ -57,6 +39,21 @@ struct Lines {
     column: usize,
     /// How many lines up the cursor went. What Python from 3.13 on does before its prompt: up, and down again.
     up: usize,
+}
+
+impl Lines {
+    /// Blanks the line up to the cursor.
+    fn blank(&mut self) {
+        let end = (self.column + 1).min(self.line.len());
+        self.line[..end].fill(' ');
+    }
+
+    /// Deletes characters from the cursor on.
+    fn delete(&mut self, count: usize) {
+        let from = self.column.min(self.line.len());
+        let to = (from + count).min(self.line.len());
+        self.line.drain(from..to);
+    }
 }
 
 impl Perform for Lines {
@@ -105,16 +102,9 @@ impl Perform for Lines {
             ('D', count) => self.column = self.column.saturating_sub(count.max(1)),
             ('G', column) => self.column = column.max(1) - 1,
             ('K', 0) => self.line.truncate(self.column),
-            ('K', 1) => {
-                let end = (self.column + 1).min(self.line.len());
-                self.line[..end].fill(' ');
-            }
+            ('K', 1) => self.blank(),
             ('K', 2) => self.line.clear(),
-            ('P', count) => {
-                let from = self.column.min(self.line.len());
-                let to = (from + count.max(1)).min(self.line.len());
-                self.line.drain(from..to);
-            }
+            ('P', count) => self.delete(count.max(1)),
             _ => {}
         }
     }
@@ -125,6 +115,32 @@ impl Perform for Lines {
 struct Printed {
     characters: Vec<(usize, char)>,
     end: usize,
+}
+
+impl Printed {
+    fn of(output: &str) -> Self {
+        let (mut printed, mut parser) = (Self::default(), Parser::new());
+        for (index, byte) in output.bytes().enumerate() {
+            printed.end = index + 1;
+            parser.advance(&mut printed, &[byte]);
+        }
+        printed
+    }
+
+    /// Where the character after the mark ends, if the mark begins with the character `from`.
+    fn after_mark(&self, from: usize, mark: &str) -> Option<usize> {
+        let mut wanted = mark.chars().peekable();
+        for (end, character) in &self.characters[from..] {
+            match wanted.peek() {
+                None => return Some(*end),
+                Some(next) if next == character => drop(wanted.next()),
+                // The edge of the screen.
+                Some(_) if matches!(character, ' ' | '\r') => {}
+                Some(_) => return None,
+            }
+        }
+        None
+    }
 }
 
 impl Perform for Printed {
