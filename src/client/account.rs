@@ -71,21 +71,8 @@ impl Client {
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
         options: Options,
     ) -> Result<Self> {
-        let mut base = host::check(base_url)?;
-        base.set_query(None);
-        base.set_fragment(None);
-        if !base.path().ends_with('/') {
-            let path = format!("{}/", base.path());
-            base.set_path(&path);
-        }
-        // From the text, since a URL resolves the dots of a name like "..".
-        let (_, user) = base_url.split_once("/user/").ok_or_else(|| {
-            Error::config(format!(
-                "the base URL {base_url:?} contains no user name: it must look like \
-                 \"https://www.pythonanywhere.com/api/v0/user/<name>/\""
-            ))
-        })?;
-        let user = user.strip_suffix('/').unwrap_or(user).to_owned();
+        let base = checked_base(base_url)?;
+        let user = user_in(base_url)?.to_owned();
         check_user(&user)?;
         let headers = headers.into_iter().map(|(name, value)| header(name, value)).collect::<Result<HeaderMap>>()?;
         Self::build(base, user, headers, options, true)
@@ -210,6 +197,29 @@ impl Client {
     pub fn persist_budget(&self) {
         window::persist(&self.account.owner);
     }
+}
+
+/// A base URL, which ends with a slash and has nothing after it.
+fn checked_base(text: &str) -> Result<Url> {
+    let mut base = host::check(text)?;
+    base.set_query(None);
+    base.set_fragment(None);
+    if !base.path().ends_with('/') {
+        let path = format!("{}/", base.path());
+        base.set_path(&path);
+    }
+    Ok(base)
+}
+
+/// The user name in the text of a base URL, since a URL resolves the dots of a name like "..".
+fn user_in(base_url: &str) -> Result<&str> {
+    let (_, user) = base_url.split_once("/user/").ok_or_else(|| {
+        Error::config(format!(
+            "the base URL {base_url:?} contains no user name: it must look like \
+             \"https://www.pythonanywhere.com/api/v0/user/<name>/\""
+        ))
+    })?;
+    Ok(user.strip_suffix('/').unwrap_or(user))
 }
 
 fn check_user(user: &str) -> Result<()> {

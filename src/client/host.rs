@@ -160,19 +160,23 @@ fn parse(text: &str) -> Result<Url, String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it contains credentials before an '@', which must be given separately".to_owned());
     }
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(&url) => {}
-        "http" => {
-            return Err("plain http would send secrets unencrypted, so it is allowed only on this machine; use https"
-                .to_owned());
-        }
-        other => return Err(format!("the scheme {other:?} is neither https nor http")),
-    }
+    check_scheme(&url)?;
     if url.host_str().is_none_or(str::is_empty) {
         return Err("it contains no host name".to_owned());
     }
     Ok(url)
+}
+
+fn check_scheme(url: &Url) -> Result<(), String> {
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback(url) => Ok(()),
+        "http" => {
+            Err("plain http would send secrets unencrypted, so it is allowed only on this machine; use https"
+                .to_owned())
+        }
+        other => Err(format!("the scheme {other:?} is neither https nor http")),
+    }
 }
 
 pub(super) fn is_loopback(url: &Url) -> bool {

@@ -94,16 +94,7 @@ fn check_proxies(kind: &ConnectionKind) -> Result<()> {
 fn build(kind: &ConnectionKind) -> Result<reqwest::Client> {
     check_proxies(kind)?;
     tls::install_provider();
-    let mut builder = reqwest::Client::builder()
-        .user_agent(user_agent())
-        // The API needs no redirect, and following one could carry the token to another host.
-        .redirect(Policy::none())
-        .referer(false)
-        // Retries are decided in one place, which is not here.
-        .retry(reqwest::retry::never())
-        .connector_layer(TimedConnect)
-        .pool_max_idle_per_host(MOST_IDLE)
-        .tcp_keepalive(Duration::from_secs(30));
+    let mut builder = builder();
     if kind.loopback {
         builder = builder.no_proxy();
     }
@@ -119,6 +110,20 @@ fn build(kind: &ConnectionKind) -> Result<reqwest::Client> {
             chain(&error)
         ))
     })
+}
+
+/// What all connections have in common.
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(user_agent())
+        // The API needs no redirect, and following one could carry the token to another host.
+        .redirect(Policy::none())
+        .referer(false)
+        // Retries are decided in one place, which is not here.
+        .retry(reqwest::retry::never())
+        .connector_layer(TimedConnect)
+        .pool_max_idle_per_host(MOST_IDLE)
+        .tcp_keepalive(Duration::from_secs(30))
 }
 
 /// The certificates in a PEM file, or in the PEM files of a folder (requests takes both).

@@ -250,14 +250,8 @@ fn without_tags(html: &str) -> String {
         text.push(' ');
         rest = &rest[open..];
         let lower = rest.get(..8).unwrap_or(rest).to_ascii_lowercase();
-        let end =
-            ["script", "style", "!--"].into_iter().find(|name| lower[1..].starts_with(name)).map_or(">", |name| {
-                match name {
-                    "script" => "</script>",
-                    "style" => "</style>",
-                    _ => "-->",
-                }
-            });
+        let mut ends = [("script", "</script>"), ("style", "</style>"), ("!--", "-->")].into_iter();
+        let end = ends.find(|(name, _)| lower[1..].starts_with(name)).map_or(">", |(_, end)| end);
         rest = rest.find(end).map_or("", |at| &rest[at + end.len()..]);
     }
     text.push_str(rest);

@@ -60,23 +60,8 @@ impl Secrets {
         secrets.masked.extend(own.masked);
         secrets.has_short |= own.has_short;
         match &request.body {
-            Body::Bytes(body) if body.len() <= LONGEST_FORM => {
-                let kind = request.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-                if kind.starts_with("application/x-www-form-urlencoded") {
-                    for (name, value) in url::form_urlencoded::parse(body) {
-                        secrets.add_field(&name, &value);
-                    }
-                } else if kind.starts_with("application/json")
-                    && let Ok(value) = serde_json::from_slice(body)
-                {
-                    secrets.add_fields(&value);
-                }
-            }
-            Body::Multipart { fields, .. } => {
-                for (name, value) in fields {
-                    secrets.add_field(name, value);
-                }
-            }
+            Body::Bytes(body) if body.len() <= LONGEST_FORM => secrets.add_body(body, &request.headers),
+            Body::Multipart { fields, .. } => fields.iter().for_each(|(name, value)| secrets.add_field(name, value)),
             Body::Bytes(_) | Body::Empty => {}
         }
         secrets.sorted()
@@ -115,6 +100,20 @@ impl Secrets {
             && let Ok(pair) = String::from_utf8(decoded)
         {
             self.add_password(pair.split_once(':').map_or(pair.as_str(), |(_, password)| password));
+        }
+    }
+
+    /// Adds those of a form, or of JSON.
+    fn add_body(&mut self, body: &[u8], headers: &HeaderMap) {
+        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if kind.starts_with("application/x-www-form-urlencoded") {
+            for (name, value) in url::form_urlencoded::parse(body) {
+                self.add_field(&name, &value);
+            }
+        } else if kind.starts_with("application/json")
+            && let Ok(value) = serde_json::from_slice(body)
+        {
+            self.add_fields(&value);
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderValue};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use reqwest::multipart::{Form, Part};
 
 use super::connect;
@@ -130,10 +130,8 @@ impl Attempt<'_> {
     async fn exchange(&self, opened: Vec<Opened>, activity: &Arc<Activity>) -> Result<Response> {
         let failure = Failure::default();
         let answer = self.send_and_receive(opened, activity, &failure).await;
-        match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(error) => Err(error),
-            None => answer,
-        }
+        let error = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        error.map_or(answer, Err)
     }
 
     async fn send_and_receive(
@@ -142,14 +140,34 @@ impl Attempt<'_> {
         activity: &Arc<Activity>,
         failure: &Failure,
     ) -> Result<Response> {
-        let mut headers = self.headers.clone();
-        headers.extend(self.request.headers.clone());
-        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
-        let builder = self.pool.request(self.request.method.clone(), self.url.clone()).headers(headers);
+        let builder = self.pool.request(self.request.method.clone(), self.url.clone()).headers(self.all_headers());
         let builder = self.with_body(builder, opened, activity, failure);
         let mut answer = builder.send().await.map_err(|error| self.failed(error))?;
         activity.touch();
-        let mut response = Response {
+        let mut response = self.without_body(&mut answer);
+        let decoder = Decoder::new(&mut response.headers).map_err(|error| self.damaged(error))?;
+        match &self.request.destination {
+            Some(destination) if response.is_file_content() => {
+                self.save(destination, answer, decoder, activity).await?;
+            }
+            _ => {
+                let body = Gathered::new(decoder, self.limit(&response));
+                (response.body, response.is_cut) = self.receive(answer, body, activity).await?;
+            }
+        }
+        Ok(response)
+    }
+
+    /// The headers of the account with those of the request, which go before them.
+    fn all_headers(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        headers.extend(self.request.headers.clone());
+        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
+        headers
+    }
+
+    fn without_body(&self, answer: &mut reqwest::Response) -> Response {
+        Response {
             method: self.request.method.clone(),
             url: self.url.clone(),
             status: answer.status(),
@@ -158,23 +176,14 @@ impl Attempt<'_> {
             is_cut: false,
             success: self.success,
             secrets: Secrets::of(self.headers, self.request),
-        };
-        let decoder = Decoder::new(&mut response.headers).map_err(|error| self.damaged(error))?;
-        match &self.request.destination {
-            Some(destination) if response.is_file_content() => {
-                self.save(destination, answer, decoder, activity).await?;
-            }
-            _ => {
-                let is_error = !response.status.is_success();
-                let limit = match self.request.head.filter(|_| response.is_file_content()) {
-                    Some(bytes) => Limit::Cut(bytes),
-                    None => Limit::of(is_error, response.is_file_content(), self.request.max_bytes),
-                };
-                (response.body, response.is_cut) =
-                    self.receive(answer, Gathered::new(decoder, limit), activity).await?;
-            }
         }
-        Ok(response)
+    }
+
+    /// How much of the body is kept.
+    fn limit(&self, response: &Response) -> Limit {
+        let (is_error, is_file) = (!response.status.is_success(), response.is_file_content());
+        let head = self.request.head.filter(|_| is_file);
+        head.map_or_else(|| Limit::of(is_error, is_file, self.request.max_bytes), Limit::Cut)
     }
 
     async fn receive(
@@ -354,18 +363,18 @@ impl Attempt<'_> {
     }
 }
 
+/// What the causes of an error say, in lower case.
+fn words_of_causes(error: &reqwest::Error) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.map(|cause| cause.to_string().to_ascii_lowercase() + "\n").collect()
+}
+
 /// What to check. Only a hint: no decision depends on it.
 fn hint(error: &reqwest::Error) -> Option<&'static str> {
     if error.is_dns() {
         return Some("the host name could not be resolved: check its spelling and the network");
     }
-    let mut cause = error.source();
-    let mut words = String::new();
-    while let Some(error) = cause {
-        words.push_str(&error.to_string().to_ascii_lowercase());
-        words.push('\n');
-        cause = error.source();
-    }
+    let words = words_of_causes(error);
     if words.contains("tunnel") || words.contains("proxy") {
         Some("the proxy refused the connection: check HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
     } else if words.contains("certificate") {
