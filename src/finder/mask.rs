@@ -124,13 +124,9 @@ impl Mask {
     /// The name of the only folder that can hold matches below this one, where the mask spells it out.
     #[must_use]
     pub fn only_folder(&self, here: &Matches) -> Option<String> {
-        match here.0[..] {
-            [at] if at + 1 < self.segments.len() => match &self.segments[at] {
-                Segment::Name(pattern) => pattern.literal(),
-                Segment::AnyFolders => None,
-            },
-            _ => None,
-        }
+        let [at] = here.0[..] else { return None };
+        let [Segment::Name(pattern), _, ..] = self.segments.get(at..)? else { return None };
+        pattern.literal()
     }
 
     fn at(&self, folder: &str) -> Matches {

@@ -21,6 +21,10 @@ enum Token {
 }
 
 impl Token {
+    fn literal(&self) -> Option<char> {
+        if let Self::Literal(c) = self { Some(*c) } else { None }
+    }
+
     fn matches(&self, c: char) -> bool {
         match self {
             Self::Literal(literal) => *literal == c,
@@ -98,13 +102,7 @@ impl Pattern {
     /// The only name that matches, if the pattern has no wildcard.
     #[must_use]
     pub fn literal(&self) -> Option<String> {
-        self.tokens
-            .iter()
-            .map(|token| match token {
-                Token::Literal(c) => Some(*c),
-                _ => None,
-            })
-            .collect()
+        self.tokens.iter().map(Token::literal).collect()
     }
 
     /// Whether no name can match: the pattern is empty, or asks for a character of an empty set (`[z-a]`).
@@ -129,6 +127,15 @@ fn end_of_set(chars: &[char], start: usize) -> Option<usize> {
 /// for the `!`. So `[z-a!b]` means "not b", odd as it is, and this code follows.
 fn parse_set(content: &[char]) -> Token {
     let mut chunks = split_at_ranges(content);
+    drop_backward_ranges(&mut chunks);
+    let negated = chunks[0].first() == Some(&'!');
+    if negated {
+        chunks[0].remove(0);
+    }
+    Token::Set { negated, ranges: ranges_of(&chunks) }
+}
+
+fn drop_backward_ranges(chunks: &mut Vec<Vec<char>>) {
     for k in (1..chunks.len()).rev() {
         let backwards = matches!((chunks[k - 1].last(), chunks[k].first()), (Some(low), Some(high)) if low > high);
         if backwards {
@@ -137,14 +144,13 @@ fn parse_set(content: &[char]) -> Token {
             chunks[k - 1].extend(&tail[1..]);
         }
     }
-    let negated = chunks[0].first() == Some(&'!');
-    if negated {
-        chunks[0].remove(0);
-    }
-    // The last character of a chunk and the first of the next are the ends of a range.
+}
+
+/// The ranges of a set: the last character of a chunk and the first of the next are the ends of one.
+fn ranges_of(chunks: &[Vec<char>]) -> Vec<(char, char)> {
     let mut ranges = Vec::new();
     let mut low: Option<char> = None;
-    for chunk in &chunks {
+    for chunk in chunks {
         let mut singles = &chunk[..];
         if let (Some(low), Some((&high, rest))) = (low.take(), chunk.split_first()) {
             ranges.push((low, high));
@@ -153,7 +159,7 @@ fn parse_set(content: &[char]) -> Token {
         ranges.extend(singles.iter().map(|&c| (c, c)));
         low = chunk.last().copied();
     }
-    Token::Set { negated, ranges }
+    ranges
 }
 
 /// Splits a set's content at each hyphen that has a character on both sides and doesn't follow a range directly.

@@ -174,10 +174,9 @@ impl<L: Lister, S: Skipper> Walk<L, S> {
         }
     }
 
-    /// Keeps those `entries` of `folder` that match the masks and that the skipper does not leave out.
-    async fn take_in(&mut self, folder: &Folder, entries: Vec<Entry>) -> Result<()> {
-        let mut files = Vec::new();
-        let mut folders = Vec::new();
+    /// The files among the entries that match the masks, and the folders that may have such.
+    fn matching(&self, folder: &Folder, entries: Vec<Entry>) -> (Vec<String>, Vec<Folder>) {
+        let (mut files, mut folders) = (Vec::new(), Vec::new());
         for entry in entries {
             if entry.is_dir {
                 let matches = self.enter(folder, &entry.name);
@@ -188,6 +187,12 @@ impl<L: Lister, S: Skipper> Walk<L, S> {
                 files.push(folder.join(&entry.name));
             }
         }
+        (files, folders)
+    }
+
+    /// Keeps those `entries` of `folder` that match the masks and that the skipper does not leave out.
+    async fn take_in(&mut self, folder: &Folder, entries: Vec<Entry>) -> Result<()> {
+        let (mut files, mut folders) = self.matching(folder, entries);
         if files.is_empty() && folders.is_empty() {
             return Ok(());
         }
