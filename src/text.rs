@@ -78,6 +78,11 @@ pub(crate) fn cut(text: &str, length: usize) -> Cow<'_, str> {
     }
 }
 
+/// Whether two paths or addresses are the same but for slashes at their ends.
+pub(crate) fn is_same_path(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
 /// A text without the passwords of the addresses in it: `scheme://name:***@host`.
 pub(crate) fn without_passwords(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

@@ -7,6 +7,7 @@ use super::site::Site;
 use crate::client::{Client, RemotePath};
 use crate::error::ErrorKind;
 use crate::host::InspectResult;
+use crate::text::is_same_path;
 
 /// A pair of settings, such as `STATIC_URL` and `STATIC_ROOT`.
 struct Pair<'a> {
@@ -66,7 +67,7 @@ async fn examine_pair(client: &Client, domain: &str, mappings: &[Value], pair: &
         return filled_by.map(|_| Finding::warning(check, message, "pya deploy --collectstatic"));
     }
     Some(match mapping_of(mappings, &url) {
-        Some((_, path)) if same_folder(path, root) => match filled_by {
+        Some((_, path)) if is_same_path(path, root) => match filled_by {
             Some(command) if is_missing(client, root).await => {
                 Finding::warning(check, format!("{root} is not there yet"), command)
             }
@@ -94,13 +95,9 @@ fn below_site(url: &str) -> Option<String> {
     Some(if inner.is_empty() { "/".to_owned() } else { format!("/{inner}/") })
 }
 
-fn same_folder(one: &str, other: &str) -> bool {
-    one.trim_end_matches('/') == other.trim_end_matches('/')
-}
-
 /// The id and the path of the first mapping of an address.
 fn mapping_of<'a>(mappings: &'a [Value], url: &str) -> Option<(u64, &'a str)> {
-    let mapping = mappings.iter().find(|mapping| mapping["url"].as_str().is_some_and(|it| same_folder(it, url)))?;
+    let mapping = mappings.iter().find(|mapping| mapping["url"].as_str().is_some_and(|it| is_same_path(it, url)))?;
     Some((mapping["id"].as_u64()?, mapping["path"].as_str()?))
 }
 

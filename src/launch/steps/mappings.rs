@@ -6,6 +6,7 @@ use super::Outcome;
 use crate::error::Result;
 use crate::host::InspectResult;
 use crate::launch::context::Launch;
+use crate::text::is_same_path;
 
 /// Adds those for static files and uploads. One that somebody else made for the same address stays; one of the project that
 /// was served before moves.
@@ -31,10 +32,10 @@ fn wanted(inspected: &InspectResult) -> Vec<(String, String)> {
 /// Lets `url` be served from `path`; what is said of that, if it was changed now.
 async fn map(launch: &mut Launch<'_>, url: String, path: String) -> Result<Option<String>> {
     let domain = launch.domain();
-    let is_it = |known: &&Value| known["url"].as_str().is_some_and(|known| is_same(known, &url));
+    let is_it = |known: &&Value| known["url"].as_str().is_some_and(|known| is_same_path(known, &url));
     if let Some(known) = launch.survey.mappings.iter().find(is_it) {
         let folder = known["path"].as_str().unwrap_or_default();
-        if is_same(folder, &path) {
+        if is_same_path(folder, &path) {
             launch.note.mappings.insert(url, folder.to_owned());
             return Ok(None);
         }
@@ -55,11 +56,7 @@ async fn map(launch: &mut Launch<'_>, url: String, path: String) -> Result<Optio
 
 /// Whether the last launch mapped this, or it is of the project that was served before.
 fn may_move(launch: &Launch<'_>, url: &str, folder: &str) -> bool {
-    launch.mapped_before().get(url).is_some_and(|ours| is_same(ours, folder)) || launch.found.is_of_other(folder)
-}
-
-fn is_same(a: &str, b: &str) -> bool {
-    a.trim_end_matches('/') == b.trim_end_matches('/')
+    launch.mapped_before().get(url).is_some_and(|ours| is_same_path(ours, folder)) || launch.found.is_of_other(folder)
 }
 
 /// The address below which files are served, as mappings write it; `None` if they are served elsewhere, or everywhere.
