@@ -75,9 +75,7 @@ mod system {
 
     async fn attempt(account: &str, operation: &Operation) -> Result<Result<Option<String>, String>, Error> {
         let service = SecretService::connect(EncryptionType::Plain).await?;
-        // As Python's `keyring` names them, which can show and delete entries too.
-        let attributes = HashMap::from([("service", SERVICE), ("username", account)]);
-        let found = service.search_items(attributes.clone()).await?;
+        let found = service.search_items(attributes(account)).await?;
         let items: Vec<Item<'_>> = found.unlocked.into_iter().chain(found.locked).collect();
         match operation {
             Operation::Probe => {}
@@ -87,17 +85,7 @@ mod system {
                 let secret = String::from_utf8(item.get_secret().await?);
                 return Ok(secret.map(Some).map_err(|_| "what it has is not a token".to_owned()));
             }
-            Operation::Set(token) => {
-                let collection = match service.get_default_collection().await {
-                    Err(Error::NoResult) => service.get_any_collection().await?,
-                    collection => collection?,
-                };
-                if collection.is_locked().await? {
-                    collection.unlock().await?;
-                }
-                let label = format!("PythonAnywhere API token of {account}");
-                collection.create_item(&label, attributes, token.as_bytes(), true, "text/plain").await?;
-            }
+            Operation::Set(token) => set(&service, account, token).await?,
             Operation::Delete => {
                 for item in &items {
                     unlock(item).await?;
@@ -106,6 +94,24 @@ mod system {
             }
         }
         Ok(Ok(None))
+    }
+
+    /// As Python's `keyring` names them, which can show and delete entries too.
+    fn attributes(account: &str) -> HashMap<&str, &str> {
+        HashMap::from([("service", SERVICE), ("username", account)])
+    }
+
+    async fn set(service: &SecretService<'_>, account: &str, token: &str) -> Result<(), Error> {
+        let collection = match service.get_default_collection().await {
+            Err(Error::NoResult) => service.get_any_collection().await?,
+            collection => collection?,
+        };
+        if collection.is_locked().await? {
+            collection.unlock().await?;
+        }
+        let label = format!("PythonAnywhere API token of {account}");
+        collection.create_item(&label, attributes(account), token.as_bytes(), true, "text/plain").await?;
+        Ok(())
     }
 
     async fn unlock(item: &Item<'_>) -> Result<(), Error> {

@@ -30,15 +30,7 @@ pub fn apply(
     chosen: Option<&str>,
     check: impl Fn(&str, &Table, &Table) -> Result<(), String>,
 ) -> Result<Table, String> {
-    let environments = match table.remove(KEY) {
-        None => Table::new(),
-        Some(Value::Table(environments)) => environments,
-        Some(_) => {
-            return Err(format!(
-                "[tool.pythonanywhere] {KEY}: expected tables, such as [tool.pythonanywhere.{KEY}.staging]"
-            ));
-        }
-    };
+    let environments = taken_out(&mut table)?;
     let names: Vec<String> = environments.keys().cloned().collect();
     let mut found = None;
     for (name, overrides) in environments {
@@ -54,6 +46,17 @@ pub fn apply(
         (None, _) => Ok(table),
         (Some(_), Some(merged)) => Ok(merged),
         (Some(name), None) => Err(unknown(name, &names)),
+    }
+}
+
+/// The environments, which are no longer in the table then.
+fn taken_out(table: &mut Table) -> Result<Table, String> {
+    match table.remove(KEY) {
+        None => Ok(Table::new()),
+        Some(Value::Table(environments)) => Ok(environments),
+        Some(_) => {
+            Err(format!("[tool.pythonanywhere] {KEY}: expected tables, such as [tool.pythonanywhere.{KEY}.staging]"))
+        }
     }
 }
 

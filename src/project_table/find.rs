@@ -45,17 +45,7 @@ fn find(folder: &Path, chosen: Option<&str>) -> Result<Option<(Table, PathBuf)>>
         let table = parse(&text, chosen);
         if !is_own || !is_below_top {
             if !matches!(table, Ok(None)) {
-                let reason = match (is_own, tree) {
-                    (false, _) => "it belongs to another user".to_owned(),
-                    (true, Some(top)) => format!("it is above the work tree in {}", top.display()),
-                    (true, None) => {
-                        format!(
-                            "it is above {}, which is not in a git work tree; work in that file's folder",
-                            folder.display()
-                        )
-                    }
-                };
-                log::warn!("{} is ignored: {reason}", file.display());
+                log::warn!("{} is ignored: {}", file.display(), why_ignored(is_own, tree, &folder));
             }
             continue;
         }
@@ -64,6 +54,15 @@ fn find(folder: &Path, chosen: Option<&str>) -> Result<Option<(Table, PathBuf)>>
         }
     }
     Ok(None)
+}
+
+fn why_ignored(is_own: bool, tree: Option<&Path>, folder: &Path) -> String {
+    let folder = folder.display();
+    match tree {
+        _ if !is_own => "it belongs to another user".to_owned(),
+        Some(top) => format!("it is above the work tree in {}", top.display()),
+        None => format!("it is above {folder}, which is not in a git work tree; work in that file's folder"),
+    }
 }
 
 /// The text of a file, and whether it belongs to the user of this process.
