@@ -496,12 +496,10 @@ impl Agents {
 
     /// The content of a file in the agent's folder; `None` if it cannot be one of ours.
     async fn content(&self, name: &str) -> Result<Option<Bytes>> {
-        let place = self.folder.join(name)?;
-        match self.client.read_file_at_most(&place, MOST_BYTES).await {
-            Ok(content) => Ok(Some(content)),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Decode) => Ok(None),
-            Err(Error::WrongType { .. }) => Ok(None),
-            Err(error) => Err(error),
+        const NOT_OURS: [ErrorKind; 3] = [ErrorKind::NotFound, ErrorKind::Decode, ErrorKind::WrongType];
+        match self.client.read_file_at_most(&self.folder.join(name)?, MOST_BYTES).await {
+            Err(error) if NOT_OURS.contains(&error.kind()) => Ok(None),
+            content => content.map(Some),
         }
     }
 
@@ -853,10 +851,7 @@ impl Agents {
     async fn read<T: for<'de> Deserialize<'de>>(&self, name: &str) -> Result<Option<T>> {
         let Some(content) = self.content(name).await? else { return Ok(None) };
         let note = serde_json::from_slice(&content);
-        if let Err(error) = &note {
-            log::warn!("ignoring {}/{name}: {error}", self.folder);
-        }
-        Ok(note.ok())
+        Ok(note.inspect_err(|error| log::warn!("ignoring {}/{name}: {error}", self.folder)).ok())
     }
 }
 

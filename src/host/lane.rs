@@ -68,10 +68,7 @@ impl Lane {
     /// The state folder of the project at `root`, in one request to the site; `None` if the API has to be asked.
     pub async fn state(&self, folder: &RemotePath, root: &RemotePath) -> Option<SiteState> {
         let state = self.ask(folder, root).await;
-        if let Err(why) = &state {
-            log::info!("{}: {why}; asking the API", self.domain);
-        }
-        state.ok()
+        state.inspect_err(|why| log::info!("{}: {why}; asking the API", self.domain)).ok()
     }
 
     /// A file in a state folder, of at most so many bytes, from the site that has just told what is in that folder; `None` if

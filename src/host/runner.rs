@@ -130,10 +130,7 @@ fn zip(files: &[(&str, String)]) -> Vec<u8> {
         let offset = length(&archive);
         let content = deflated(text.as_bytes());
         let facts = facts(name, text.as_bytes(), &content);
-        archive.extend_from_slice(b"PK\x03\x04");
-        archive.extend_from_slice(&facts);
-        archive.extend_from_slice(name.as_bytes());
-        archive.extend_from_slice(&content);
+        archive.extend([&b"PK\x03\x04"[..], &facts, name.as_bytes(), &content].concat());
         directory.extend(entry(name, &facts, offset));
     }
     let start = length(&archive);

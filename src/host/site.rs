@@ -375,10 +375,8 @@ impl Site {
     /// The time to sign with: the service's, as far as it is known.
     pub(in crate::host) fn time(&self) -> SystemTime {
         let time = super::time::host_time(&self.api);
-        match *self.behind.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(behind) => moved(SystemTime::now(), behind),
-            None => time,
-        }
+        let behind = *self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+        behind.map_or(time, |behind| moved(SystemTime::now(), behind))
     }
 
     /// Uses the time of the API from now on, if it is known and is far from the one that was used.

@@ -246,9 +246,6 @@ fn does_not_arrive(agent: &Agent) -> Error {
 }
 
 fn does_not_answer(agent: &Agent, status: StatusCode) -> Error {
-    Error::job(format!(
-        "the agent does not answer at {} ({status}): \"pya agent status {}\" says why",
-        agent.site.address(),
-        agent.site.domain
-    ))
+    let (address, domain) = (agent.site.address(), &agent.site.domain);
+    Error::job(format!("the agent does not answer at {address} ({status}): \"pya agent status {domain}\" says why"))
 }
