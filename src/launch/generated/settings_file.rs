@@ -86,44 +86,46 @@ struct Additions {
 impl Additions {
     fn of(settings: &Settings, domain: &str, source: &Path) -> Self {
         let mut additions = Self { reasons: Vec::new(), lines: String::new() };
-        let is_set = |name: &str| settings.get(name).is_some_and(|value| value.text != "None");
-        let is_literally =
-            |name: &str, text: &str| settings.get(name).is_some_and(|value| value.is_certain && value.text == text);
-        if is_set("DEBUG") && !is_literally("DEBUG", "False") {
+        if is_set(settings, "DEBUG") && !is_certainly_off(settings, "DEBUG") {
             additions.add("DEBUG", "DEBUG = False\n");
         }
         if !covers_host(settings, domain) {
-            let others = if is_set("ALLOWED_HOSTS") { "*ALLOWED_HOSTS, " } else { "" };
-            let line = format!("ALLOWED_HOSTS = [{others}\"{domain}\"]{}\n", noqa(others));
-            additions.add("ALLOWED_HOSTS", &line);
+            additions.add_item("ALLOWED_HOSTS", domain, settings);
         }
         let origin = format!("https://{domain}");
         if !settings.items("CSRF_TRUSTED_ORIGINS").is_some_and(|origins| origins.contains(&origin.as_str())) {
-            let others = if is_set("CSRF_TRUSTED_ORIGINS") { "*CSRF_TRUSTED_ORIGINS, " } else { "" };
-            let line = format!("CSRF_TRUSTED_ORIGINS = [{others}\"{origin}\"]{}\n", noqa(others));
-            additions.add("CSRF_TRUSTED_ORIGINS", &line);
+            additions.add_item("CSRF_TRUSTED_ORIGINS", &origin, settings);
         }
-        let applications = settings.get("INSTALLED_APPS").map_or("", |value| &value.text);
-        let has_static = is_set("STATIC_URL") || applications.contains("django.contrib.staticfiles");
-        if has_static && !is_set("STATIC_ROOT") {
-            // A folder of that name may be one of the sources that are collected.
-            let name = if source.join("staticfiles").exists() { "static_root" } else { "staticfiles" };
-            additions.add("STATIC_ROOT", &format!("STATIC_ROOT = PROJECT / \"{name}\"\n"));
-        }
-        if is_set("MEDIA_URL") && !is_set("MEDIA_ROOT") {
-            additions.add("MEDIA_ROOT", "MEDIA_ROOT = PROJECT / \"media\"\n");
-        }
-        let is_published =
-            settings.text("SECRET_KEY").is_some_and(|key| key.is_empty() || key.starts_with("django-insecure-"));
-        if !is_set("SECRET_KEY") || is_published {
-            let line = format!("SECRET_KEY = os.environ[\"{SECRET_VARIABLE}\"]\n");
-            additions.add("SECRET_KEY", &line);
+        additions.add_folders(settings, source);
+        if !is_set(settings, "SECRET_KEY") || is_published(settings) {
+            additions.add("SECRET_KEY", &format!("SECRET_KEY = os.environ[\"{SECRET_VARIABLE}\"]\n"));
         }
         // Only beside what has to be added: sites are served without it.
-        if !additions.reasons.is_empty() && !is_set("LOGGING") && settings.get("LOGGING_CONFIG").is_none() {
+        if !additions.reasons.is_empty() && !is_set(settings, "LOGGING") && settings.get("LOGGING_CONFIG").is_none() {
             additions.add("LOGGING", LOGGING);
         }
         additions
+    }
+
+    /// Adds an item to a list of the settings.
+    fn add_item(&mut self, name: &'static str, item: &str, settings: &Settings) {
+        let (others, noqa) =
+            if is_set(settings, name) { (format!("*{name}, "), "  # noqa: F405") } else { (String::new(), "") };
+        self.add(name, &format!("{name} = [{others}\"{item}\"]{noqa}\n"));
+    }
+
+    /// Adds the folders for the files that are served without the application.
+    fn add_folders(&mut self, settings: &Settings, source: &Path) {
+        let applications = settings.get("INSTALLED_APPS").map_or("", |value| &value.text);
+        let has_static = is_set(settings, "STATIC_URL") || applications.contains("django.contrib.staticfiles");
+        if has_static && !is_set(settings, "STATIC_ROOT") {
+            // A folder of that name may be one of the sources that are collected.
+            let name = if source.join("staticfiles").exists() { "static_root" } else { "staticfiles" };
+            self.add("STATIC_ROOT", &format!("STATIC_ROOT = PROJECT / \"{name}\"\n"));
+        }
+        if is_set(settings, "MEDIA_URL") && !is_set(settings, "MEDIA_ROOT") {
+            self.add("MEDIA_ROOT", "MEDIA_ROOT = PROJECT / \"media\"\n");
+        }
     }
 
     fn add(&mut self, reason: &'static str, line: &str) {
@@ -160,8 +162,17 @@ impl Additions {
     }
 }
 
-fn noqa(others: &str) -> &'static str {
-    if others.is_empty() { "" } else { "  # noqa: F405" }
+fn is_set(settings: &Settings, name: &str) -> bool {
+    settings.get(name).is_some_and(|value| value.text != "None")
+}
+
+fn is_certainly_off(settings: &Settings, name: &str) -> bool {
+    settings.get(name).is_some_and(|value| value.is_certain && value.text == "False")
+}
+
+/// Whether the secret key is one that everybody may know.
+fn is_published(settings: &Settings) -> bool {
+    settings.text("SECRET_KEY").is_some_and(|key| key.is_empty() || key.starts_with("django-insecure-"))
 }
 
 /// Whether `ALLOWED_HOSTS` names the domain for certain.

@@ -48,11 +48,17 @@ pub fn wsgi_text(project: &DetectedProject, settings: Option<&str>, path: &str, 
         Some(below) => format!("os.path.expanduser({})", quoted(&format!("~/{below}"))),
         None => quoted(path),
     };
-    let mut body = format!(
+    let load = load_text(&project.kind, settings);
+    let body = format!(
         "# Changes of yours stay: a changed file is not written again unless you ask for it.\n\
-         import os\nimport sys\n\npath = {path}\nif path not in sys.path:\n    sys.path.insert(0, path)\n"
+         import os\nimport sys\n\npath = {path}\nif path not in sys.path:\n    sys.path.insert(0, path)\n{load}"
     );
-    let load = match &project.kind {
+    format!("{MARK}{}): it loads the project.\n{body}", digest(&body))
+}
+
+/// The lines that load the project.
+fn load_text(kind: &ProjectKind, settings: Option<&str>) -> String {
+    match kind {
         ProjectKind::Django { settings: own, .. } => {
             let settings = settings.unwrap_or(own);
             format!(
@@ -65,9 +71,7 @@ pub fn wsgi_text(project: &DetectedProject, settings: Option<&str>, path: &str, 
             let renamed = if app.name == "application" { "" } else { " as application" };
             format!("\nfrom {} import {}{renamed}  # noqa: E402, F401\n", app.module, app.name)
         }
-    };
-    body.push_str(&load);
-    format!("{MARK}{}): it loads the project.\n{body}", digest(&body))
+    }
 }
 
 /// Whether a text was written by a launch, also if it was changed since.
@@ -114,18 +118,20 @@ pub fn refused(file: &str) -> Error {
     ))
 }
 
+/// How the lines in the function of the host's file begin.
+const PLACEHOLDER_LINES: [&str; 8] = [
+    "if environ.get(",
+    "else:",
+    "status = ",
+    "content = ",
+    "response_headers = ",
+    "start_response(status, response_headers)",
+    "yield content.encode(",
+    ")",
+];
+
 /// Whether a text is the file that the host makes for a new web app: its one function and nothing else.
 fn is_placeholder(text: &str) -> bool {
-    const LINES: [&str; 8] = [
-        "if environ.get(",
-        "else:",
-        "status = ",
-        "content = ",
-        "response_headers = ",
-        "start_response(status, response_headers)",
-        "yield content.encode(",
-        ")",
-    ];
     let code = statements(text);
     let is_text = |text: &str| text.starts_with(['"', '\'']);
     let is_outer = |statement: &Statement| {
@@ -135,7 +141,7 @@ fn is_placeholder(text: &str) -> bool {
     let functions = code.iter().filter(|statement| statement.indent == 0 && statement.definition().is_some()).count();
     let is_known = |statement: &Statement| match statement.indent {
         0 => is_outer(statement),
-        _ => LINES.iter().any(|line| statement.text.starts_with(line)),
+        _ => PLACEHOLDER_LINES.iter().any(|line| statement.text.starts_with(line)),
     };
     functions == 1 && code.iter().all(is_known) && text.contains("Hello, World!") && text.contains("Page not found.")
 }
