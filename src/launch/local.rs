@@ -65,13 +65,7 @@ pub fn plan(root: &Path, options: &LocalOptions) -> Result<LocalPlan> {
     checked_domain(&options.domain)?;
     let domain = options.domain.to_lowercase();
     let project = detect(root, &options.detect)?;
-    let name = match &options.project {
-        Some(name) => {
-            check_project(name)?;
-            name.clone()
-        }
-        None => name_of(&project.root)?,
-    };
+    let name = project_name(options.project.as_deref(), &project.root)?;
     let settings = served_settings(&project, &domain);
     let table = table::change(
         options.table_folder.as_ref().unwrap_or(&project.root),
@@ -114,6 +108,12 @@ fn keys(
     keys.extend(settings.map(|settings| ("settings", settings.module.clone())));
     keys.extend(options.site_url.clone().map(|url| ("site_url", url)));
     keys
+}
+
+fn project_name(given: Option<&str>, root: &Path) -> Result<String> {
+    let Some(name) = given else { return name_of(root) };
+    check_project(name)?;
+    Ok(name.to_owned())
 }
 
 /// The name of a project on the host: that of its folder, as far as a folder there and a virtualenv can have it.

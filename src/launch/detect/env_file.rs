@@ -54,18 +54,8 @@ pub fn parse(text: &str) -> Result<Vec<(String, String)>> {
         let assignment = trimmed.strip_prefix("export ").unwrap_or(trimmed);
         let (name, value) = assignment.split_once('=').ok_or_else(broken)?;
         let (name, value) = (name.trim(), value.trim_start());
-        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
-        let value = if let Some(quote) = quote {
-            // A value in quotes may have several lines.
-            let from = rest.len() - after.len() - line.len() - usize::from(rest.len() > line.len());
-            let start = from + line.find('=').map_or(0, |at| at + 1);
-            let opened = rest[start..].find(quote).map_or(start, |at| start + at + 1);
-            let (value, end) = quoted(&rest[opened..], quote).ok_or_else(broken)?;
-            let tail = &rest[opened + end..];
-            let (left, next) = tail.split_once('\n').unwrap_or((tail, ""));
-            if !left.trim().is_empty() && !left.trim_start().starts_with('#') {
-                return Err(broken());
-            }
+        let value = if value.starts_with(['"', '\'']) {
+            let (value, next) = quoted_value(rest).ok_or_else(broken)?;
             number += value.matches('\n').count();
             rest = next;
             value
@@ -78,6 +68,17 @@ pub fn parse(text: &str) -> Result<Vec<(String, String)>> {
         variables.push((name.to_owned(), value));
     }
     Ok(variables)
+}
+
+/// The value in the quotes that a text assigns, which may have several lines, and the lines after it.
+fn quoted_value(text: &str) -> Option<(String, &str)> {
+    let value = text.split_once('=')?.1.trim_start();
+    let quote = value.chars().next()?;
+    let inside = &value[quote.len_utf8()..];
+    let (value, end) = quoted(inside, quote)?;
+    let (left, next) = inside[end..].split_once('\n').unwrap_or((&inside[end..], ""));
+    let is_over = left.trim().is_empty() || left.trim_start().starts_with('#');
+    is_over.then_some((value, next))
 }
 
 /// A text up to its closing quote, and where what follows it begins.

@@ -2,6 +2,7 @@
 //!
 //! Where several things could be meant, nothing is guessed: the error lists them and names the option that decides.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::env_file;
@@ -128,10 +129,7 @@ pub fn detect(root: &Path, options: &DetectOptions) -> Result<DetectedProject> {
     let installed = Installed::of(&root, options.interpreter.as_deref());
     let requirements = requirements::find(&root, &source, framework.as_deref(), Some(&settings), &installed)?;
     let env_file = match &options.env_file {
-        Some(file) if !file.is_file() => {
-            return Err(Error::config(format!("there is no environment file {}", file.display())));
-        }
-        Some(file) => Some(file.clone()),
+        Some(file) => Some(named_env_file(file)?),
         None => env_file::find(&root, settings_folder(&kind).unwrap_or(&source_folder))?,
     };
     let python = python_version::required(&root, pyproject.as_ref());
@@ -146,29 +144,20 @@ fn settings_folder(kind: &ProjectKind) -> Option<&Path> {
     }
 }
 
+fn named_env_file(file: &Path) -> Result<PathBuf> {
+    if file.is_file() {
+        return Ok(file.to_owned());
+    }
+    Err(Error::config(format!("there is no environment file {}", file.display())))
+}
+
 /// The kind of a project, and the folder of its code.
 fn kind_of(root: &Path, options: &DetectOptions) -> Result<(ProjectKind, String)> {
-    if options.wsgi.is_some() && options.asgi.is_some() {
-        return Err(Error::config(format!("{} and {} name two applications: give one", Setting::Wsgi, Setting::Asgi)));
-    }
-    if let Some(named) = &options.wsgi {
-        return Ok((ProjectKind::Wsgi(wsgi_app::named(root, named, true)?), String::new()));
-    }
-    if let Some(named) = &options.asgi {
-        return Ok((ProjectKind::Asgi(wsgi_app::named(root, named, false)?), String::new()));
+    if let Some(kind) = named_application(root, options)? {
+        return Ok((kind, String::new()));
     }
     if let Some(manage) = find_manage(root, options.manage.as_deref())? {
-        let source = manage.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
-        let folder = if source.is_empty() { root.to_owned() } else { root.join(&source) };
-        let settings = find_settings(&folder, &root.join(&manage), options.settings.as_deref())?;
-        let Some(settings_file) = module_file(&folder, &settings) else {
-            return Err(Error::config(format!(
-                "there is no settings module {settings} in {}: name it with {}",
-                folder.display(),
-                Setting::Settings
-            )));
-        };
-        return Ok((ProjectKind::Django { manage, settings, settings_file }, source));
+        return django(root, manage, options.settings.as_deref());
     }
     if options.settings.is_some() {
         return Err(Error::config(format!(
@@ -176,9 +165,41 @@ fn kind_of(root: &Path, options: &DetectOptions) -> Result<(ProjectKind, String)
             root.display()
         )));
     }
+    Ok((found_application(root)?, String::new()))
+}
+
+/// The application that the caller has named.
+fn named_application(root: &Path, options: &DetectOptions) -> Result<Option<ProjectKind>> {
+    Ok(match (&options.wsgi, &options.asgi) {
+        (Some(_), Some(_)) => {
+            let why = format!("{} and {} name two applications: give one", Setting::Wsgi, Setting::Asgi);
+            return Err(Error::config(why));
+        }
+        (Some(named), None) => Some(ProjectKind::Wsgi(wsgi_app::named(root, named, true)?)),
+        (None, Some(named)) => Some(ProjectKind::Asgi(wsgi_app::named(root, named, false)?)),
+        (None, None) => None,
+    })
+}
+
+/// A Django project, and the folder of its code: that of `manage`.
+fn django(root: &Path, manage: String, named: Option<&str>) -> Result<(ProjectKind, String)> {
+    let source = manage.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+    let folder = if source.is_empty() { root.to_owned() } else { root.join(&source) };
+    let settings = find_settings(&folder, &root.join(&manage), named)?;
+    let Some(settings_file) = module_file(&folder, &settings) else {
+        return Err(Error::config(format!(
+            "there is no settings module {settings} in {}: name it with {}",
+            folder.display(),
+            Setting::Settings
+        )));
+    };
+    Ok((ProjectKind::Django { manage, settings, settings_file }, source))
+}
+
+fn found_application(root: &Path) -> Result<ProjectKind> {
     match wsgi_app::find(root)? {
-        Some(application) if application.is_wsgi => Ok((ProjectKind::Wsgi(application), String::new())),
-        Some(application) => Ok((ProjectKind::Asgi(application), String::new())),
+        Some(application) if application.is_wsgi => Ok(ProjectKind::Wsgi(application)),
+        Some(application) => Ok(ProjectKind::Asgi(application)),
         None => Err(wsgi_app::factory(root, &subfolders(root)).unwrap_or_else(|| no_project(root))),
     }
 }
@@ -203,22 +224,23 @@ fn find_manage(root: &Path, named: Option<&str>) -> Result<Option<String>> {
     if root.join("manage.py").is_file() {
         return Ok(Some("manage.py".to_owned()));
     }
-    let found: Vec<String> = subfolders(root)
-        .into_iter()
-        .filter(|name| root.join(name).join("manage.py").is_file())
-        .map(|name| format!("{name}/manage.py"))
-        .collect();
+    let below = subfolders(root).into_iter().map(|name| format!("{name}/manage.py"));
+    let found: Vec<String> = below.filter(|file| root.join(file).is_file()).collect();
     match found.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(one.clone())),
-        several => Err(Error::config(format!(
-            "there are several projects in {}: {}. Name the folder of one, or write manage = {:?} under \
-             [tool.pythonanywhere] in pyproject.toml",
-            root.display(),
-            several.join(", "),
-            several[0]
-        ))),
+        several => Err(several_projects(root, several)),
     }
+}
+
+fn several_projects(root: &Path, found: &[String]) -> Error {
+    Error::config(format!(
+        "there are several projects in {}: {}. Name the folder of one, or write manage = {:?} under \
+         [tool.pythonanywhere] in pyproject.toml",
+        root.display(),
+        found.join(", "),
+        found[0]
+    ))
 }
 
 /// The folders in a folder that may hold code of the user's, sorted.
@@ -239,14 +261,7 @@ fn find_settings(source: &Path, manage: &Path, named: Option<&str>) -> Result<St
     if let Some(named) = named {
         return checked_settings(named).map(str::to_owned);
     }
-    let mut of_wsgi: Vec<String> = wsgi_files(source)
-        .iter()
-        .filter_map(|file| settings_module(&std::fs::read_to_string(file).ok()?).map(str::to_owned))
-        .filter(|module| is_usable(source, module))
-        .collect();
-    of_wsgi.sort_unstable();
-    of_wsgi.dedup();
-    match of_wsgi.as_slice() {
+    match settings_of_wsgi(source).as_slice() {
         [one] => return Ok(one.clone()),
         [] => {}
         several => return Err(ambiguous(several)),
@@ -257,13 +272,25 @@ fn find_settings(source: &Path, manage: &Path, named: Option<&str>) -> Result<St
     }
     match candidates(source).as_slice() {
         [one] => Ok(one.clone()),
-        [] => Err(Error::config(format!(
-            "no settings module was found in {}: name it with {} MODULE",
-            source.display(),
-            Setting::Settings
-        ))),
+        [] => {
+            let source = source.display();
+            Err(Error::config(format!(
+                "no settings module was found in {source}: name it with {} MODULE",
+                Setting::Settings
+            )))
+        }
         several => Err(ambiguous(several)),
     }
+}
+
+/// The settings modules that the `wsgi.py` files name, each once.
+fn settings_of_wsgi(source: &Path) -> Vec<String> {
+    let found: BTreeSet<String> = wsgi_files(source)
+        .iter()
+        .filter_map(|file| settings_module(&std::fs::read_to_string(file).ok()?).map(str::to_owned))
+        .filter(|module| is_usable(source, module))
+        .collect();
+    found.into_iter().collect()
 }
 
 fn ambiguous(candidates: &[String]) -> Error {
@@ -296,31 +323,29 @@ fn wsgi_files(source: &Path) -> Vec<PathBuf> {
 
 /// Modules that look like settings by their names.
 fn candidates(source: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut look = |folder: &Path, prefix: &str| {
-        let mut names: Vec<String> = std::fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".py").map(str::to_owned))
-            .collect();
-        names.sort_unstable();
-        let is_package = prefix.ends_with("settings.");
-        for name in names {
-            let is_settings = if is_package { name != "__init__" } else { name.starts_with("settings") };
-            if is_settings && name != GENERATED_SETTINGS {
-                found.push(format!("{prefix}{name}"));
-            }
-        }
-    };
-    look(source, "");
-    look(&source.join("settings"), "settings.");
+    let mut found = candidates_in(source, "");
+    found.extend(candidates_in(&source.join("settings"), "settings."));
     for package in subfolders(source) {
-        look(&source.join(&package), &format!("{package}."));
-        look(&source.join(&package).join("settings"), &format!("{package}.settings."));
+        let folder = source.join(&package);
+        found.extend(candidates_in(&folder, &format!("{package}.")));
+        found.extend(candidates_in(&folder.join("settings"), &format!("{package}.settings.")));
     }
     found.dedup();
     found
+}
+
+/// Those in one folder, sorted, with `prefix` before their names.
+fn candidates_in(folder: &Path, prefix: &str) -> Vec<String> {
+    let is_package = prefix.ends_with("settings.");
+    let is_settings = |name: &str| if is_package { name != "__init__" } else { name.starts_with("settings") };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".py").map(str::to_owned))
+        .filter(|name| is_settings(name) && name != GENERATED_SETTINGS)
+        .map(|name| format!("{prefix}{name}"))
+        .collect();
+    names.sort_unstable();
+    names
 }
 
 #[cfg(test)]

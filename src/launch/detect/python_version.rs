@@ -61,34 +61,48 @@ pub fn choose(
     offered: &[String],
     default: &str,
 ) -> Result<String> {
-    let list = || if offered.is_empty() { "an unknown set".to_owned() } else { offered.join(", ") };
     if let Some(given) = given {
-        let wanted = version(given)?;
-        if !offered.is_empty() && !offered.contains(&wanted) {
-            return Err(Error::config(format!("the account has no Python {wanted}: it has {}", list())));
-        }
-        return Ok(wanted);
+        return offered_version(given, offered);
     }
     let Some(required) = required else { return Ok(default.to_owned()) };
     if allows(&required.specifier, default)? {
         return Ok(default.to_owned());
     }
+    newest_allowed(&required.specifier, offered)?.ok_or_else(|| none_fits(required, offered))
+}
+
+/// The version that was given, if the account has it.
+fn offered_version(given: &str, offered: &[String]) -> Result<String> {
+    let wanted = version(given)?;
+    if offered.is_empty() || offered.contains(&wanted) {
+        return Ok(wanted);
+    }
+    Err(Error::config(format!("the account has no Python {wanted}: it has {}", list(offered))))
+}
+
+fn newest_allowed(specifier: &str, offered: &[String]) -> Result<Option<String>> {
     let mut fitting = Vec::new();
     for version in offered {
-        if allows(&required.specifier, version)? {
+        if allows(specifier, version)? {
             fitting.push(version);
         }
     }
     fitting.sort_by_key(|version| numbers(version));
-    fitting.pop().cloned().ok_or_else(|| {
-        Error::config(format!(
-            "{} asks for Python {}, and the account has {}: change that file, or choose one ({})",
-            required.source,
-            required.specifier,
-            list(),
-            Setting::PythonVersion
-        ))
-    })
+    Ok(fitting.pop().cloned())
+}
+
+fn none_fits(required: &RequiredPython, offered: &[String]) -> Error {
+    Error::config(format!(
+        "{} asks for Python {}, and the account has {}: change that file, or choose one ({})",
+        required.source,
+        required.specifier,
+        list(offered),
+        Setting::PythonVersion
+    ))
+}
+
+fn list(offered: &[String]) -> String {
+    if offered.is_empty() { "an unknown set".to_owned() } else { offered.join(", ") }
 }
 
 /// Whether a specifier allows some patch level of a version such as `3.13`.
@@ -99,34 +113,35 @@ pub fn allows(specifier: &str, version: &str) -> Result<bool> {
     let broken = || Error::config(format!("{specifier:?} is not a valid requires-python"));
     let found = numbers(version).ok_or_else(broken)?;
     for clause in specifier.split(',').map(str::trim).filter(|clause| !clause.is_empty()) {
-        let at = clause.find(|c: char| !"<>=!~".contains(c)).ok_or_else(broken)?;
-        let (operator, text) = clause.split_at(at);
-        let (text, is_prefix) = match text.trim().strip_suffix(".*") {
-            Some(text) => (text, true),
-            None => (text.trim(), false),
-        };
-        let wanted = numbers(text).ok_or_else(broken)?;
-        // The minor version, which is all that there is to choose.
-        let minor: Vec<u32> = wanted.iter().copied().chain([0]).take(2).collect();
-        let has_patch = wanted.len() > 2 && wanted[2..].iter().any(|number| *number > 0);
-        let fits = match operator {
-            ">=" | ">" => found >= minor,
-            "<=" => found <= minor,
-            "<" => found < minor || (has_patch && found == minor),
-            "==" | "===" if is_prefix || wanted.len() > 1 => found.starts_with(&wanted[..wanted.len().min(2)]),
-            "==" | "===" => found == minor,
-            "!=" if is_prefix => !found.starts_with(&wanted[..wanted.len().min(2)]),
-            "!=" => true,
-            "~=" if wanted.len() > 2 => found == minor,
-            "~=" => found >= minor && found[0] == minor[0],
-            _ => return Err(broken()),
-        };
-        // `>3.12` leaves no patch level of 3.12 out but the first, but people mean the minor version.
-        if !fits || (operator == ">" && wanted.len() == 2 && found == minor) {
+        if !clause_allows(clause, &found).ok_or_else(broken)? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Whether one clause of a specifier allows the version with these numbers; `None` if it is not valid.
+fn clause_allows(clause: &str, found: &[u32]) -> Option<bool> {
+    let (operator, text) = clause.split_at(clause.find(|c: char| !"<>=!~".contains(c))?);
+    let prefix = text.trim().strip_suffix(".*");
+    let wanted = numbers(prefix.unwrap_or(text))?;
+    // The minor version, which is all that there is to choose.
+    let minor: Vec<u32> = wanted.iter().copied().chain([0]).take(2).collect();
+    let minor = minor.as_slice();
+    let has_patch = wanted.len() > 2 && wanted[2..].iter().any(|number| *number > 0);
+    Some(match operator {
+        // `>3.12` leaves no patch level of 3.12 out but the first, but people mean the minor version.
+        ">" if wanted.len() == 2 => found > minor,
+        ">=" | ">" => found >= minor,
+        "<=" => found <= minor,
+        "<" => found < minor || (has_patch && found == minor),
+        "==" | "===" if prefix.is_some() || wanted.len() > 1 => found.starts_with(&wanted[..wanted.len().min(2)]),
+        "==" | "===" => found == minor,
+        "!=" => prefix.is_none() || !found.starts_with(&wanted[..wanted.len().min(2)]),
+        "~=" if wanted.len() > 2 => found == minor,
+        "~=" => found >= minor && found[0] == minor[0],
+        _ => return None,
+    })
 }
 
 fn numbers(text: &str) -> Option<Vec<u32>> {

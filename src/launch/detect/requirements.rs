@@ -161,18 +161,22 @@ fn other_tool(folder: &Path, pyproject: Option<&toml::Table>) -> Option<(&'stati
     poetry.or_else(|| OTHERS.into_iter().find(|(file, _)| folder.join(file).is_file()))
 }
 
+/// Refuses a list that pip cannot read.
+fn refuse_other_tool(root: &Path, folder: &str) -> Result<()> {
+    let place = root.join(folder);
+    let Some((file, command)) = other_tool(&place, read_pyproject(&place)?.as_ref()) else { return Ok(()) };
+    let file = format!("{folder}{file}");
+    Err(Error::config(format!(
+        "the dependencies are listed for another tool ({file}), and pip needs a requirements file: run {command} in its \
+         folder"
+    )))
+}
+
 /// Refuses a list in a folder above the project, up to the top of the work tree.
 fn refuse_list_above(root: &Path) -> Result<()> {
     let Some(tree) = WorkTree::around(root) else { return Ok(()) };
     for folder in root.ancestors().skip(1).take_while(|folder| folder.starts_with(&tree.top)) {
-        // One that cannot be read says nothing of this project.
-        let pyproject = read_pyproject(folder).ok().flatten();
-        let has_dependencies =
-            || dependencies(pyproject.as_ref()).is_ok_and(|lines| lines.is_some_and(|it| !it.is_empty()));
-        let list = file_in(folder)
-            .or_else(|| has_dependencies().then_some("pyproject.toml"))
-            .or_else(|| other_tool(folder, pyproject.as_ref()).map(|(file, _)| file));
-        if let Some(list) = list {
+        if let Some(list) = list_in(folder) {
             return Err(Error::config(format!(
                 "the project lists no requirements, and {} is above its folder {}, so it is not sent along: launch from {}, \
                  or write a requirements.txt for the project into its own folder",
@@ -183,6 +187,17 @@ fn refuse_list_above(root: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The file in a folder that lists dependencies, for whatever tool.
+fn list_in(folder: &Path) -> Option<&'static str> {
+    // One that cannot be read says nothing of this project.
+    let pyproject = read_pyproject(folder).ok().flatten();
+    let has_dependencies =
+        || dependencies(pyproject.as_ref()).is_ok_and(|lines| lines.is_some_and(|it| !it.is_empty()));
+    file_in(folder)
+        .or_else(|| has_dependencies().then_some("pyproject.toml"))
+        .or_else(|| other_tool(folder, pyproject.as_ref()).map(|(file, _)| file))
 }
 
 /// Finds what a project needs. `source` is the folder of its code, relative to `root`, a path without links; `framework`
@@ -201,16 +216,7 @@ pub fn find(
     if let Some(listed) = listed_for_pip(root, &folders, framework.is_some())? {
         return Ok(listed);
     }
-    for folder in &folders {
-        let place = root.join(folder);
-        if let Some((file, command)) = other_tool(&place, read_pyproject(&place)?.as_ref()) {
-            let file = format!("{folder}{file}");
-            return Err(Error::config(format!(
-                "the dependencies are listed for another tool ({file}), and pip needs a requirements file: run \
-                 {command} in its folder"
-            )));
-        }
-    }
+    folders.iter().try_for_each(|folder| refuse_other_tool(root, folder))?;
     refuse_list_above(root)?;
     Ok(framework.map_or(Requirements::None, |framework| of_framework(framework, settings, installed)))
 }

@@ -134,10 +134,8 @@ pub(crate) fn text_value(expression: &str) -> Option<&str> {
 
 /// The items of an expression that is a list or tuple of plain texts.
 pub(crate) fn text_items(expression: &str) -> Option<Vec<&str>> {
-    let inner = expression
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .or_else(|| expression.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')))?;
+    let in_brackets = |(open, close)| expression.strip_prefix::<char>(open)?.strip_suffix::<char>(close);
+    let inner = [('[', ']'), ('(', ')')].into_iter().find_map(in_brackets)?;
     inner.split(',').map(str::trim).filter(|item| !item.is_empty()).map(text_value).collect()
 }
 

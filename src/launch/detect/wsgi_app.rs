@@ -81,17 +81,8 @@ pub fn named(root: &Path, text: &str, is_wsgi: bool) -> Result<Application> {
 /// # Errors
 /// `Config` if it could be one of several; the message lists them.
 pub fn find(root: &Path) -> Result<Option<Application>> {
-    let mut found: Vec<(Application, Vec<String>)> = Vec::new();
-    for module in FILES {
-        let Ok(source) = std::fs::read_to_string(root.join(format!("{module}.py"))) else { continue };
-        let code = statements(&source);
-        if let Some(mut application) = best(applications(&code)) {
-            module.clone_into(&mut application.module);
-            let imported = code.iter().filter_map(|statement| statement.imports());
-            let imported = imported.map(|(module, _)| module.trim_start_matches('.').to_owned()).collect();
-            found.push((application, imported));
-        }
-    }
+    let mut found: Vec<(Application, Vec<String>)> =
+        FILES.into_iter().filter_map(|module| find_in(root, module)).collect();
     // A file that imports from another one is what serves it.
     let served: Vec<String> = found.iter().flat_map(|(_, imported)| imported.clone()).collect();
     if found.len() > 1 {
@@ -107,6 +98,15 @@ pub fn find(root: &Path) -> Result<Option<Application>> {
             several[0].0.spelled()
         ))),
     }
+}
+
+/// The application in one file, and the modules that it imports from.
+fn find_in(root: &Path, module: &str) -> Option<(Application, Vec<String>)> {
+    let source = std::fs::read_to_string(root.join(format!("{module}.py"))).ok()?;
+    let code = statements(&source);
+    let application = Application { module: module.to_owned(), ..best(applications(&code))? };
+    let imported = code.iter().filter_map(|statement| statement.imports());
+    Some((application, imported.map(|(module, _)| module.trim_start_matches('.').to_owned()).collect()))
 }
 
 /// Why a project without an application has none, if a module at the top of `root`, or one of these packages, has a function
