@@ -187,6 +187,17 @@ fn end_of(text: &[u8], mut at: usize, secret: &[u8], is_cut: bool) -> Option<usi
     Some(at)
 }
 
+/// The length of an escape of JSON, and what it means.
+fn escape(text: &[u8]) -> Option<(usize, Vec<u8>)> {
+    match text.get(1)? {
+        b'u' => Some((6, utf8(hexadecimal(text.get(2..6))?)?)),
+        b'n' => Some((2, vec![b'\n'])),
+        b'r' => Some((2, vec![b'\r'])),
+        b't' => Some((2, vec![b'\t'])),
+        other => Some((2, vec![*other])),
+    }
+}
+
 /// The next character of the secret as it stands at the start of the text: its length there, and its own.
 fn unit(text: &[u8], secret: &[u8], is_cut: bool) -> Option<(usize, usize)> {
     if text[0] == secret[0] {
@@ -195,14 +206,7 @@ fn unit(text: &[u8], secret: &[u8], is_cut: bool) -> Option<(usize, usize)> {
     let decoded = match text[0] {
         b'%' => hexadecimal(text.get(1..3)).map(|code| (3, vec![u8::try_from(code).unwrap_or_default()])),
         b'+' => Some((1, vec![b' '])),
-        b'\\' => match text.get(1) {
-            Some(b'u') => hexadecimal(text.get(2..6)).and_then(|code| Some((6, utf8(code)?))),
-            Some(b'n') => Some((2, vec![b'\n'])),
-            Some(b'r') => Some((2, vec![b'\r'])),
-            Some(b't') => Some((2, vec![b'\t'])),
-            Some(other) => Some((2, vec![*other])),
-            None => None,
-        },
+        b'\\' => escape(text),
         b'&' => entity(text),
         _ => return None,
     };

@@ -21,15 +21,19 @@ pub(super) async fn examine(client: &Client, site: &Site) -> Vec<Finding> {
         }
         Err(error) => return vec![Finding::error(Check::Virtualenv, error.chain(), format!("pya ls {path}"))],
     };
+    vec![examine_version(site, path, version(&text))]
+}
+
+fn examine_version(site: &Site, path: &str, version: Option<String>) -> Finding {
     let wanted = site.field("python_version");
-    vec![match version(&text) {
+    match version {
         Some(version) if version != wanted => Finding::error(
             Check::Virtualenv,
             format!("{path} has Python {version}, but the web app Python {wanted}"),
             format!("pya webapps update {0} python_version={version} && pya reload {0}", site.domain),
         ),
         _ => Finding::ok(Check::Virtualenv, format!("{path}, with Python {wanted}")),
-    }]
+    }
 }
 
 /// The text of its `pyvenv.cfg`.

@@ -26,14 +26,7 @@ pub async fn launch(
     recorder: &LaunchRecorder,
 ) -> LaunchReport {
     let (client, start) = (client.counting_anew(), clock::now());
-    {
-        let mut report = recorder.lock();
-        report.dry_run = options.dry_run;
-        report.domain.clone_from(&local.domain);
-        report.url = options.site_url.clone().unwrap_or_else(|| format!("https://{}", local.domain));
-        report.url = format!("{}/", report.url.trim_end_matches('/'));
-        report.warnings.clone_from(&local.warnings);
-    }
+    begin_report(local, options, recorder);
     // Large, as it holds the futures of all steps.
     let outcome = Box::pin(run(&client, local, options, recorder)).await;
     client.persist_budget();
@@ -42,6 +35,15 @@ pub async fn launch(
     report.seconds = (clock::now() - start).as_secs_f64();
     report.ok = outcome.is_some() && report.error.is_none();
     report.clone()
+}
+
+fn begin_report(local: &LocalPlan, options: &LaunchOptions, recorder: &LaunchRecorder) {
+    let mut report = recorder.lock();
+    report.dry_run = options.dry_run;
+    report.domain.clone_from(&local.domain);
+    report.url = options.site_url.clone().unwrap_or_else(|| format!("https://{}", local.domain));
+    report.url = format!("{}/", report.url.trim_end_matches('/'));
+    report.warnings.clone_from(&local.warnings);
 }
 
 async fn run(client: &Client, local: &LocalPlan, options: &LaunchOptions, recorder: &LaunchRecorder) -> Option<()> {

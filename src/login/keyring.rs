@@ -79,12 +79,7 @@ mod system {
         let items: Vec<Item<'_>> = found.unlocked.into_iter().chain(found.locked).collect();
         match operation {
             Operation::Probe => {}
-            Operation::Get => {
-                let Some(item) = items.first() else { return Ok(Ok(None)) };
-                unlock(item).await?;
-                let secret = String::from_utf8(item.get_secret().await?);
-                return Ok(secret.map(Some).map_err(|_| "what it has is not a token".to_owned()));
-            }
+            Operation::Get => return get(items.first()).await,
             Operation::Set(token) => set(&service, account, token).await?,
             Operation::Delete => {
                 for item in &items {
@@ -99,6 +94,13 @@ mod system {
     /// As Python's `keyring` names them, which can show and delete entries too.
     fn attributes(account: &str) -> HashMap<&str, &str> {
         HashMap::from([("service", SERVICE), ("username", account)])
+    }
+
+    async fn get(item: Option<&Item<'_>>) -> Result<Result<Option<String>, String>, Error> {
+        let Some(item) = item else { return Ok(Ok(None)) };
+        unlock(item).await?;
+        let secret = String::from_utf8(item.get_secret().await?);
+        Ok(secret.map(Some).map_err(|_| "what it has is not a token".to_owned()))
     }
 
     async fn set(service: &SecretService<'_>, account: &str, token: &str) -> Result<(), Error> {

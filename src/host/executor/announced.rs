@@ -141,7 +141,7 @@ impl Agent {
     /// Brings a piece, more than once where no signed answer comes: the receipt, if the answer has it.
     async fn bring_piece(
         &self,
-        folder: &JobFolder,
+        job_folder: &JobFolder,
         job: &Job,
         piece: &Piece,
         is_last: bool,
@@ -149,7 +149,7 @@ impl Agent {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.bring(folder, job, &json!({}), Some(piece)).await? {
+            match self.bring(job_folder, job, &json!({}), Some(piece)).await? {
                 Said::Taken => return Ok(None),
                 Said::Receipt(receipt) => return Ok(Some(receipt)),
                 // The same piece twice is harmless.

@@ -272,13 +272,7 @@ fn find_settings(source: &Path, manage: &Path, named: Option<&str>) -> Result<St
     }
     match candidates(source).as_slice() {
         [one] => Ok(one.clone()),
-        [] => {
-            let source = source.display();
-            Err(Error::config(format!(
-                "no settings module was found in {source}: name it with {} MODULE",
-                Setting::Settings
-            )))
-        }
+        [] => Err(no_settings(source)),
         several => Err(ambiguous(several)),
     }
 }
@@ -293,12 +287,14 @@ fn settings_of_wsgi(source: &Path) -> Vec<String> {
     found.into_iter().collect()
 }
 
+fn no_settings(source: &Path) -> Error {
+    let (source, setting) = (source.display(), Setting::Settings);
+    Error::config(format!("no settings module was found in {source}: name it with {setting} MODULE"))
+}
+
 fn ambiguous(candidates: &[String]) -> Error {
-    Error::config(format!(
-        "the settings could be one of several: {}. Choose one with {} MODULE",
-        candidates.join(", "),
-        Setting::Settings
-    ))
+    let (several, setting) = (candidates.join(", "), Setting::Settings);
+    Error::config(format!("the settings could be one of several: {several}. Choose one with {setting} MODULE"))
 }
 
 /// Whether a module exists and sets anything: the package of settings that are split may be empty.

@@ -86,7 +86,7 @@ struct Additions {
 impl Additions {
     fn of(settings: &Settings, domain: &str, source: &Path) -> Self {
         let mut additions = Self { reasons: Vec::new(), lines: String::new() };
-        if is_set(settings, "DEBUG") && !is_certainly_off(settings, "DEBUG") {
+        if is_set(settings, "DEBUG") && !is_debug_off(settings) {
             additions.add("DEBUG", "DEBUG = False\n");
         }
         if !covers_host(settings, domain) {
@@ -166,8 +166,8 @@ fn is_set(settings: &Settings, name: &str) -> bool {
     settings.get(name).is_some_and(|value| value.text != "None")
 }
 
-fn is_certainly_off(settings: &Settings, name: &str) -> bool {
-    settings.get(name).is_some_and(|value| value.is_certain && value.text == "False")
+fn is_debug_off(settings: &Settings) -> bool {
+    settings.get("DEBUG").is_some_and(|value| value.is_certain && value.text == "False")
 }
 
 /// Whether the secret key is one that everybody may know.

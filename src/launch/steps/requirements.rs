@@ -64,19 +64,22 @@ pub(in crate::launch) async fn install_from(
         return Ok(Outcome::skipped("they are installed"));
     }
     let path = list_on_host(launch, text).await?;
-    let result = install_requirements(&launch.project, &launch.executors, &path, &launch.virtualenv.1).await?;
-    if let Some(why) = &result.in_one_go {
-        log::info!("requirements: {why}");
-    }
-    if !result.installed {
-        return Ok(Outcome::skipped("they are installed"));
-    }
+    let Some(packages) = run_pip(launch, &path).await? else { return Ok(Outcome::skipped("they are installed")) };
     launch.changes += 1;
     launch.code_changed = true;
-    Ok(Outcome::done(match result.packages {
+    Ok(Outcome::done(match packages {
         0 => described.to_owned(),
         packages => format!("{described}, {}", counted(packages, "package")),
     }))
+}
+
+/// How many packages were installed for the list; `None` if nothing was to be done.
+async fn run_pip(launch: &Launch<'_>, list: &str) -> Result<Option<usize>> {
+    let result = install_requirements(&launch.project, &launch.executors, list, &launch.virtualenv.1).await?;
+    if let Some(why) = &result.in_one_go {
+        log::info!("requirements: {why}");
+    }
+    Ok(result.installed.then_some(result.packages))
 }
 
 /// Where the list is on the host: the project's own file, unless there is a `text`, which is uploaded.
