@@ -14,7 +14,7 @@ pub(in crate::launch) async fn add(launch: &mut Launch<'_>) -> Result<Outcome> {
     let Some(inspected) = &launch.inspected else { return Ok(Outcome::skipped("none are needed")) };
     let mut added = Vec::new();
     for (url, path) in wanted(inspected) {
-        added.extend(map(launch, url, path).await?);
+        added.extend(serve(launch, url, path).await?);
     }
     launch.changes += added.len();
     Ok(if added.is_empty() { Outcome::skipped("they are there") } else { Outcome::done(added.join(", ")) })
@@ -30,7 +30,7 @@ fn wanted(inspected: &InspectResult) -> Vec<(String, String)> {
 }
 
 /// Lets `url` be served from `path`; what is said of that, if it was changed now.
-async fn map(launch: &mut Launch<'_>, url: String, path: String) -> Result<Option<String>> {
+async fn serve(launch: &mut Launch<'_>, url: String, path: String) -> Result<Option<String>> {
     let domain = launch.domain();
     let is_it = |known: &&Value| known["url"].as_str().is_some_and(|known| is_same_path(known, &url));
     if let Some(known) = launch.survey.mappings.iter().find(is_it) {
