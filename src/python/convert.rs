@@ -1,37 +1,51 @@
-//! JSON as Python values, and the names of types in messages.
+//! JSON as Python values, the names of types in messages, and what else all modules translate.
+
+use std::path::PathBuf;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
-use serde_json::Value;
+use pyo3::types::{PyBool, PyDict, PyInt, PyList};
+use serde_json::{Number, Value};
 
 /// Turns a JSON value into dicts, lists, strings, numbers, booleans and `None`.
 pub(super) fn json_to_py<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     match value {
         Value::Null => Ok(py.None().into_bound(py)),
         Value::Bool(flag) => flag.into_bound_py_any(py),
-        Value::Number(number) => {
-            if let Some(integer) = number.as_i64() {
-                integer.into_bound_py_any(py)
-            } else if let Some(integer) = number.as_u64() {
-                integer.into_bound_py_any(py)
-            } else {
-                number.as_f64().into_bound_py_any(py)
-            }
-        }
+        Value::Number(number) => number_to_py(py, number),
         Value::String(text) => text.into_bound_py_any(py),
-        Value::Array(items) => {
-            let items = items.iter().map(|item| json_to_py(py, item)).collect::<PyResult<Vec<_>>>()?;
-            PyList::new(py, items)?.into_bound_py_any(py)
-        }
-        Value::Object(fields) => {
-            let dict = PyDict::new(py);
-            for (name, field) in fields {
-                dict.set_item(name, json_to_py(py, field)?)?;
-            }
-            dict.into_bound_py_any(py)
-        }
+        Value::Array(items) => list(py, items, json_to_py),
+        Value::Object(fields) => dict(py, fields, json_to_py),
     }
+}
+
+fn number_to_py<'py>(py: Python<'py>, number: &Number) -> PyResult<Bound<'py, PyAny>> {
+    match (number.as_i64(), number.as_u64()) {
+        (Some(integer), _) => integer.into_bound_py_any(py),
+        (None, Some(integer)) => integer.into_bound_py_any(py),
+        (None, None) => number.as_f64().into_bound_py_any(py),
+    }
+}
+
+/// A list of items, each converted.
+pub(super) fn list<'py, T>(
+    py: Python<'py>,
+    items: &[T],
+    convert: impl Fn(Python<'py>, &T) -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let items = items.iter().map(|item| convert(py, item)).collect::<PyResult<Vec<_>>>()?;
+    Ok(PyList::new(py, items)?.into_any())
+}
+
+/// A dict of named values, each converted.
+pub(super) fn dict<'py, 'a, T: 'a>(
+    py: Python<'py>,
+    fields: impl IntoIterator<Item = (&'a String, &'a T)>,
+    convert: impl Fn(Python<'py>, &T) -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let dict = PyDict::new(py);
+    fields.into_iter().try_for_each(|(name, value)| dict.set_item(name, convert(py, value)?))?;
+    Ok(dict.into_any())
 }
 
 /// A JSON value as an attribute of a class: a new Python value each time it is read.
@@ -45,6 +59,16 @@ impl<'py> IntoPyObject<'py> for &Json {
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         json_to_py(py, &self.0)
     }
+}
+
+/// Whether it is an int; to Python a bool is one as well.
+pub(super) fn is_int(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>()
+}
+
+/// The program of this Python.
+pub(super) fn interpreter(py: Python<'_>) -> PyResult<PathBuf> {
+    py.import("sys")?.getattr("executable")?.extract()
 }
 
 /// The name of a value's type, for a message.

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::convert::json_to_py;
+use super::convert::{interpreter, json_to_py};
 use super::errors::IntoPy;
 use super::runtime::wait::wait;
 use crate::client::{BaseUrl, Client, Options, RateLimit, Token};
@@ -75,10 +75,7 @@ impl Emulator {
             "paid" => AccountKind::Paid,
             other => return Err(PyValueError::new_err(format!("account must be \"free\" or \"paid\", not {other:?}"))),
         };
-        let python = match python {
-            Some(python) => python,
-            None => py.import("sys")?.getattr("executable")?.extract()?,
-        };
+        let python = python.map_or_else(|| interpreter(py), Ok)?;
         let latency = seconds("latency", latency)?;
         let request_limit = seconds("request_limit", request_limit)?;
         let undocumented = switches(undocumented)?;

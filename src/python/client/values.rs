@@ -11,7 +11,7 @@ use crate::api::calls::{EndpointCall, Sends};
 use crate::api::{CallAnswer, CommandOutput};
 use crate::error::Result as CoreResult;
 use crate::parameters::{Kind, Parameter};
-use crate::python::convert::{json_to_py, type_name};
+use crate::python::convert::{is_int, json_to_py, type_name};
 use crate::python::errors::to_py;
 use crate::python::method::Arguments;
 
@@ -57,7 +57,7 @@ fn argument(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyRe
         PyTypeError::new_err(format!("{name}: {} must be {expected}, not {found}", parameter.name))
     };
     let is_optional = parameter.default.is_some() && given.is_none();
-    let is_number = given.is_instance_of::<PyInt>() && !given.is_instance_of::<PyBool>();
+    let is_number = is_int(given);
     match parameter.kind {
         _ if is_optional => Ok(Value::Null),
         Kind::Text if !given.is_instance_of::<PyString>() => Err(wrong("a str")),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyCFunction, PyInt, PyString};
+use pyo3::types::{PyBytes, PyCFunction, PyString};
 
 use super::service::Callable;
+use crate::python::convert::is_int;
 
 /// A sequence of texts. A single text is one too, letter by letter, but that is never what is meant.
 pub(super) fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
@@ -19,8 +20,7 @@ pub(super) fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String
 
 /// The number of a console, also as text.
 pub(super) fn console_id(value: &Bound<'_, PyAny>) -> PyResult<String> {
-    let is_number = value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>();
-    if is_number || value.is_instance_of::<PyString>() {
+    if is_int(value) || value.is_instance_of::<PyString>() {
         return value.str()?.extract();
     }
     Err(PyTypeError::new_err(format!("con_id must be an int or str, not {}", value.get_type().name()?)))

@@ -9,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
 use crate::error::Error;
+use crate::python::convert::{dict, list};
 use crate::python::errors::{IntoPy, exception, to_py};
 use crate::webfaction::{CallError, DateTime, MAX_DEPTH, Value};
 
@@ -39,13 +40,17 @@ fn nested_value(value: &Bound<'_, PyAny>, what: &str, depth: usize) -> PyResult<
     } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
         value.try_iter()?.map(|item| inner(&item?)).collect::<PyResult<_>>().map(Value::Array)
     } else if let Ok(dict) = value.cast::<PyDict>() {
-        let member = |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| match name.cast::<PyString>() {
-            Ok(name) => Ok((text(name, what)?, inner(&value)?)),
-            Err(_) => Err(PyTypeError::new_err(format!("{what}: the keys of a dict must be str"))),
-        };
+        let member = |(name, value): (Bound<'_, PyAny>, _)| Ok((member_name(&name, what)?, inner(&value)?));
         dict.iter().map(member).collect::<PyResult<_>>().map(Value::Struct)
     } else {
         of_a_class(value, what)
+    }
+}
+
+fn member_name(key: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
+    match key.cast::<PyString>() {
+        Ok(key) => text(key, what),
+        Err(_) => Err(PyTypeError::new_err(format!("{what}: the keys of a dict must be str"))),
     }
 }
 
@@ -67,14 +72,7 @@ fn text(text: &Bound<'_, PyString>, what: &str) -> PyResult<String> {
 fn of_a_class(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Value> {
     let py = value.py();
     if value.is_instance(datetime_class(py)?)? {
-        if !value.getattr("tzinfo")?.is_none() {
-            let why = "a datetime with a time zone, which XML-RPC cannot carry: convert it to the server's zone, and \
-                       remove it with .replace(tzinfo=None)";
-            return refuse(py, what, why);
-        }
-        // Not `strftime`: it writes years before 1000 with fewer digits.
-        let text: String = value.call_method1("isoformat", ("T", "seconds"))?.extract()?;
-        return date_time(py, what, &text.replace('-', ""));
+        return of_datetime(value, what);
     }
     let class = value.get_type();
     let is_wrapper = class.module()? == "xmlrpc.client";
@@ -86,6 +84,17 @@ fn of_a_class(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Value> {
              and dict"
         ))),
     }
+}
+
+fn of_datetime(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Value> {
+    if !value.getattr("tzinfo")?.is_none() {
+        let why = "a datetime with a time zone, which XML-RPC cannot carry: convert it to the server's zone, and \
+                   remove it with .replace(tzinfo=None)";
+        return refuse(value.py(), what, why);
+    }
+    // Not `strftime`: it writes years before 1000 with fewer digits.
+    let text: String = value.call_method1("isoformat", ("T", "seconds"))?.extract()?;
+    date_time(value.py(), what, &text.replace('-', ""))
 }
 
 fn date_time(py: Python<'_>, what: &str, text: &str) -> PyResult<Value> {
@@ -114,17 +123,8 @@ pub(super) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
         Value::Double(number) => number.into_bound_py_any(py),
         Value::DateTime(time) => from_date_time(py, *time),
         Value::Base64(bytes) => Ok(PyBytes::new(py, bytes).into_any()),
-        Value::Array(items) => {
-            let items = items.iter().map(|item| to_python(py, item)).collect::<PyResult<Vec<_>>>()?;
-            Ok(PyList::new(py, items)?.into_any())
-        }
-        Value::Struct(members) => {
-            let dict = PyDict::new(py);
-            for (name, member) in members {
-                dict.set_item(name, to_python(py, member)?)?;
-            }
-            Ok(dict.into_any())
-        }
+        Value::Array(items) => list(py, items, to_python),
+        Value::Struct(members) => dict(py, members, to_python),
         Value::Nil => Ok(py.None().into_bound(py)),
         other => Err(PyTypeError::new_err(format!("the server sent a value of an unknown XML-RPC type: {other:?}"))),
     }
