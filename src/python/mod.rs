@@ -5,6 +5,7 @@
 //! | `runtime` | threads: sync and async calls, signals, callbacks, fork, exit |
 //! | `errors` | the one map from [`ErrorKind`](crate::ErrorKind) to the classes of `pythonanywhere_api.exceptions` |
 //! | `convert` | JSON and other values |
+//! | `progress` | progress callbacks |
 //! | `method` | methods that come from a table |
 //! | `twins` | classes that come in pairs |
 //! | `client` | `Client` and `AsyncClient` |
@@ -26,6 +27,7 @@ mod errors;
 mod launch;
 mod method;
 mod module;
+mod progress;
 mod runtime;
 mod twins;
 mod webfaction;

@@ -7,12 +7,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures_util::future::try_join;
 use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tokio::sync::mpsc;
 
 use super::arguments::{skipper, texts};
 use super::finished::{Finished, none};
@@ -25,6 +22,7 @@ use crate::deploy::{
 use crate::error::{Error, ErrorKind};
 use crate::python::deploy::{DeployDiff, DeployReport, ProgressEvent};
 use crate::python::errors::IntoPy;
+use crate::python::progress::{Tell, callback, with_progress};
 
 /// The arguments of `deploy_diff`.
 pub(super) struct DiffRequest {
@@ -66,8 +64,7 @@ pub(super) fn diff_request<'py>(
         delete_untracked: keywords.flag("delete_untracked")?,
         max_file_size: keywords.number("max_file_size")?.map_or(default.max_file_size, |size| size as u64),
     };
-    let (domain, site_url) = (keywords.text("domain")?, keywords.text("site_url")?);
-    let executors = ExecutorOptions { domain, site_url, ..ExecutorOptions::default() };
+    let executors = keywords.site()?;
     keywords.finish()?;
     let compare = compare.map(str::parse).transpose().into_py(py)?;
     Ok(DiffRequest { local_root: local_root.extract()?, options, skip: skipper(skip_file_path)?, compare, executors })
@@ -79,11 +76,7 @@ pub(super) fn deploy_request<'py>(
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<DeployRequest> {
     let keywords = Keywords::new(diff.py(), "deploy", options)?;
-    let progress = match keywords.take("progress")? {
-        Some(callback) if !callback.is_callable() => return Err(PyTypeError::new_err("progress must be callable")),
-        Some(callback) => Some(Arc::new(callback.unbind())),
-        None => None,
-    };
+    let progress = callback(keywords.take("progress")?)?;
     let reload = keywords.texts("reload")?;
     let options = DeployOptions {
         delete: keywords.flag("delete")?,
@@ -175,48 +168,14 @@ async fn run(service: &Service, request: &DeployRequest) -> Result<deploy::Deplo
     } else {
         &made.diff
     };
-    let (sender, events) = mpsc::unbounded_channel();
-    let end = sender.clone();
-    let work = async {
-        let tell = move |event| {
-            // There is no receiver any more once the callback raised.
-            let _ = sender.send(Some(event));
-        };
+    let job = |tell: Tell<ProgressEvent>| {
         let progress: Arc<dyn deploy::Progress> = match &request.progress {
-            Some(_) => Arc::new(tell),
+            Some(_) => Arc::new(move |event| tell.event(ProgressEvent::from(event))),
             None => Arc::new(()),
         };
-        let report = deploy::deploy(&project, diff, &request.options, progress, &request.recorder).await;
-        let _ = end.send(None);
-        report.map_err(failed(task))
+        deploy::deploy(&project, diff, &request.options, progress, &request.recorder)
     };
-    try_join(work, forward(service, request.progress.clone(), events)).await.map(|(report, ())| report)
-}
-
-/// Hands the events to the callback, in order, until the deploy ends.
-async fn forward(
-    service: &Service,
-    callback: Option<Callable>,
-    mut events: mpsc::UnboundedReceiver<Option<deploy::ProgressEvent>>,
-) -> Result<(), Failed> {
-    let Some(callback) = callback else { return Ok(()) };
-    let mut ended = false;
-    while !ended {
-        let mut batch = Vec::new();
-        // All that came meanwhile: a slow callback must not fall behind by a change of threads for each event.
-        events.recv_many(&mut batch, 256).await;
-        ended = batch.is_empty() || batch.iter().any(Option::is_none);
-        let callback = Arc::clone(&callback);
-        service
-            .on_caller(move |py, _| {
-                for event in batch.into_iter().flatten() {
-                    callback.bind(py).call1((ProgressEvent::from(event),))?;
-                }
-                Ok(())
-            })
-            .await?;
-    }
-    Ok(())
+    with_progress(service.caller(), request.progress.clone(), job).await.map_err(failed(task))
 }
 
 /// Adds the report so far to an exception that ended a deploy.

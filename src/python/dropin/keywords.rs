@@ -67,6 +67,12 @@ impl<'py> Keywords<'py> {
         Variables::new(pairs).into_py(py)
     }
 
+    /// The web app whose agent may be asked, and its address.
+    pub(super) fn site(&self) -> PyResult<ExecutorOptions> {
+        let (domain, site_url) = (self.text("domain")?, self.text("site_url")?);
+        Ok(ExecutorOptions { domain, site_url, ..ExecutorOptions::default() })
+    }
+
     /// The executor and its options.
     pub(super) fn executors(&self) -> PyResult<ExecutorOptions> {
         let choice = self.text("executor")?.unwrap_or_else(|| "auto".to_owned());
@@ -75,8 +81,8 @@ impl<'py> Keywords<'py> {
         if console.is_some() && choice != ExecutorChoice::Console {
             return Err(PyTypeError::new_err("console is for executor=\"console\" only"));
         }
-        let (domain, site_url) = (self.text("domain")?, self.text("site_url")?);
-        Ok(ExecutorOptions { choice, console, domain, site_url, allow_tasks: self.flag("allow_tasks")? })
+        let site = self.site()?;
+        Ok(ExecutorOptions { choice, console, allow_tasks: self.flag("allow_tasks")?, ..site })
     }
 
     /// Rejects unknown keywords.
