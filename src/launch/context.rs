@@ -12,6 +12,7 @@ use super::report::LaunchRecorder;
 use super::survey::{SeenHost, Survey};
 use crate::client::{Client, RemotePath};
 use crate::deploy::{DeployOptions, ExecutorOptions, Inspection, Project, SelectOptions, StateFolder};
+use crate::error::Result;
 use crate::host::{InspectResult, Variables};
 
 /// Somebody who may log in to the site's administration.
@@ -23,6 +24,17 @@ pub struct Superuser {
     pub email: Option<String>,
     /// `DJANGO_SUPERUSER_PASSWORD`.
     pub password: Variables,
+}
+
+impl Superuser {
+    /// One with this password.
+    ///
+    /// # Errors
+    /// `Config` if the password cannot be handed on.
+    pub fn with_password(name: String, email: Option<String>, password: String) -> Result<Self> {
+        let password = Variables::new([("DJANGO_SUPERUSER_PASSWORD".to_owned(), password)])?;
+        Ok(Self { name, email, password })
+    }
 }
 
 /// What the caller has decided about the host.
