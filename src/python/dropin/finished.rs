@@ -4,10 +4,12 @@
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use serde_json::Value;
 
 use super::service::{Failed, Service};
 use super::state::Shared;
 use crate::error::{Error, Result};
+use crate::python::convert::json_to_py;
 use crate::python::errors::{IntoPy, to_py};
 
 type Present<'a> = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<Bound<'py, PyAny>> + Send + 'a>;
@@ -30,23 +32,24 @@ impl Finished {
     ) -> Self {
         let state = Shared::clone(service.state());
         service.persist_budget();
-        match outcome {
-            Ok(value) => {
-                Self { state, failures: Vec::new(), raised: None, present: Box::new(move |py| success(py, value)) }
+        let (mut failures, mut raised) = (Vec::new(), None);
+        let present: Present<'static> = match outcome {
+            Ok(value) => Box::new(move |py| success(py, value)),
+            Err(Failed::Told { text, .. }) => {
+                failures.push(text.clone());
+                Box::new(move |py| failure(py, text))
             }
-            Err(Failed::Told { text, .. }) => Self {
-                state,
-                failures: vec![text.clone()],
-                raised: None,
-                present: Box::new(move |py| failure(py, text)),
-            },
-            Err(Failed::Raised(error)) => Self {
-                state,
-                failures: Vec::new(),
-                raised: Some(error),
-                present: Box::new(|py| Ok(py.None().into_bound(py))),
-            },
-        }
+            Err(Failed::Raised(error)) => {
+                raised = Some(error);
+                Box::new(|py| none(py, ()))
+            }
+        };
+        Self { state, failures, raised, present }
+    }
+
+    /// The same with JSON for a success, and `None` for a failure.
+    pub(super) fn json(service: &Service, outcome: Result<Value, Failed>) -> Self {
+        Self::new(service, outcome, |py, value| json_to_py(py, &value), none)
     }
 
     /// A result with a failure to report besides.

@@ -6,10 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryFutureExt};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::arguments::texts;
@@ -18,8 +21,9 @@ use super::finished::{Finished, none};
 use super::keywords::Keywords;
 use super::service::{Call, Failed, Service};
 use super::state::Shared;
-use crate::deploy::{self, ExecutorOptions, Inspection, Outcome, PullOptions, SelectOptions};
+use crate::deploy::{self, ExecutorOptions, Inspection, Outcome, Project, PullOptions, SelectOptions};
 use crate::doctor::{Examination, examine};
+use crate::error::Result;
 use crate::host::{Agents, Variables};
 use crate::python::convert::json_to_py;
 use crate::python::errors::IntoPy;
@@ -44,24 +48,34 @@ impl CommandResult {
     }
 }
 
-/// A job on the host other than a deploy.
-pub(super) enum HostJob {
-    Command(deploy::Command, Variables),
-    Verify { local_root: Option<PathBuf>, options: SelectOptions },
-    History,
-    Status { local_root: Option<PathBuf>, options: SelectOptions },
-    Rollback { deploy: Option<String>, reload: Vec<String>, yes: bool },
-    Pull { to: PathBuf, options: PullOptions },
-    Virtualenv { name: String, python: String },
-    Requirements { requirements: String, virtualenv: String },
-    Inspect(Inspection),
-    Doctor { manage: Option<String>, settings: Option<String> },
+/// What a job gives back.
+enum Answer {
+    Command(Outcome),
+    Json(Value),
 }
 
-/// A job, and what runs it.
+type Work = Box<dyn FnOnce(Project, ExecutorOptions) -> BoxFuture<'static, Result<Answer>> + Send>;
+
+/// A job on the host other than a deploy, and what runs it.
 pub(super) struct Request {
-    job: HostJob,
+    local_root: Option<PathBuf>,
     executors: ExecutorOptions,
+    work: Work,
+}
+
+/// A job whose answer is JSON.
+fn told<T, F>(work: impl FnOnce(Project, ExecutorOptions) -> F + Send + 'static) -> Work
+where
+    T: Serialize,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    Box::new(|project, executors| work(project, executors).map_ok(|answer| Answer::Json(json!(answer))).boxed())
+}
+
+fn command_job(command: deploy::Command, variables: Variables) -> Work {
+    Box::new(|project, executors| {
+        async move { deploy::command(&project, &executors, command, &variables).await.map(Answer::Command) }.boxed()
+    })
 }
 
 /// Reads a job and its options.
@@ -69,13 +83,13 @@ fn request<'py>(
     py: Python<'py>,
     method: &'static str,
     options: Option<&Bound<'py, PyDict>>,
-    job: impl FnOnce(&Keywords<'py>) -> PyResult<HostJob>,
+    job: impl FnOnce(&Keywords<'py>) -> PyResult<Work>,
 ) -> PyResult<Request> {
     let keywords = Keywords::new(py, method, options)?;
-    let job = job(&keywords)?;
+    let work = job(&keywords)?;
     let executors = keywords.executors()?;
     keywords.finish()?;
-    Ok(Request { job, executors })
+    Ok(Request { local_root: None, executors, work })
 }
 
 pub(super) fn manage<'py>(args: &Bound<'py, PyTuple>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
@@ -86,7 +100,7 @@ pub(super) fn manage<'py>(args: &Bound<'py, PyTuple>, options: Option<&Bound<'py
     }
     request(args.py(), "manage", options, |keywords| {
         let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
-        Ok(HostJob::Command(deploy::Command::Manage { args: words, manage, settings }, keywords.variables()?))
+        Ok(command_job(deploy::Command::Manage { args: words, manage, settings }, keywords.variables()?))
     })
 }
 
@@ -100,7 +114,7 @@ pub(super) fn command<'py>(command: &Bound<'py, PyAny>, options: Option<&Bound<'
         return Err(PyTypeError::new_err("the command is empty"));
     }
     request(command.py(), "run", options, |keywords| {
-        Ok(HostJob::Command(deploy::Command::Run(words), keywords.variables()?))
+        Ok(command_job(deploy::Command::Run(words), keywords.variables()?))
     })
 }
 
@@ -109,10 +123,17 @@ pub(super) fn verify<'py>(
     local_root: Option<PathBuf>,
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Request> {
-    request(py, "verify", options, |keywords| {
-        let options = selection(keywords, local_root.is_some())?;
-        Ok(HostJob::Verify { local_root, options })
-    })
+    let is_local = local_root.is_some();
+    let request = request(py, "verify", options, |keywords| {
+        let select = selection(keywords, is_local)?;
+        Ok(told(move |project, executors| async move {
+            let drift = deploy::verify(&project, &executors, is_local.then_some(&select)).await?;
+            let mut value = json!(drift);
+            value["clean"] = drift.is_clean().into();
+            Ok(value)
+        }))
+    })?;
+    Ok(Request { local_root, ..request })
 }
 
 /// Which local files are looked at, if they are.
@@ -136,16 +157,24 @@ pub(super) fn status<'py>(
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Request> {
     let keywords = Keywords::new(py, "status", options)?;
-    let options = selection(&keywords, local_root.is_some())?;
-    let (domain, site_url) = (keywords.text("domain")?, keywords.text("site_url")?);
+    let is_local = local_root.is_some();
+    let select = selection(&keywords, is_local)?;
+    let executors = keywords.site()?;
     keywords.finish()?;
-    let executors = ExecutorOptions { domain, site_url, ..ExecutorOptions::default() };
-    Ok(Request { job: HostJob::Status { local_root, options }, executors })
+    let work = told(move |project, executors| async move {
+        let (domains, local) = (Vec::from_iter(executors.domain.clone()), is_local.then_some(&select));
+        deploy::status(&project.client, &domains, &executors, Some(&project), local).await
+    });
+    Ok(Request { local_root, executors, work })
 }
 
 pub(super) fn history(domain: Option<String>, site_url: Option<String>) -> Request {
     // The history is read like any other file: no executor is needed, only the site that may tell it.
-    Request { job: HostJob::History, executors: ExecutorOptions { domain, site_url, ..ExecutorOptions::default() } }
+    let executors = ExecutorOptions { domain, site_url, ..ExecutorOptions::default() };
+    let work = told(|project, executors| async move {
+        deploy::history(&project, executors.lane(&project.client).as_ref()).await
+    });
+    Request { local_root: None, executors, work }
 }
 
 pub(super) fn rollback<'py>(
@@ -154,7 +183,11 @@ pub(super) fn rollback<'py>(
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Request> {
     request(py, "rollback", options, |keywords| {
-        Ok(HostJob::Rollback { deploy, reload: keywords.texts("reload")?, yes: keywords.flag("yes")? })
+        let (reload, yes) = (keywords.texts("reload")?, keywords.flag("yes")?);
+        Ok(told(move |project, executors| async move {
+            let confirm = async move |question: String| if yes { Ok(()) } else { Err(deploy::unconfirmed(&question)) };
+            deploy::rollback(&project, &executors, deploy.as_deref(), &reload, confirm).await
+        }))
     })
 }
 
@@ -163,7 +196,8 @@ pub(super) fn pull<'py>(py: Python<'py>, to: PathBuf, options: Option<&Bound<'py
         let (include, exclude) = (keywords.texts("include")?, keywords.texts("exclude")?);
         let overwrite = keywords.flag("overwrite")?;
         let max_size = keywords.number("max_size")?.map_or(PullOptions::default().max_size, |size| size as u64);
-        Ok(HostJob::Pull { to, options: PullOptions { include, exclude, overwrite, max_size } })
+        let options = PullOptions { include, exclude, overwrite, max_size };
+        Ok(told(|project, executors| async move { deploy::pull(&project, &executors, &options, &to).await }))
     })
 }
 
@@ -173,7 +207,11 @@ pub(super) fn virtualenv<'py>(
     python: String,
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Request> {
-    request(py, "make_virtualenv", options, |_| Ok(HostJob::Virtualenv { name, python }))
+    request(py, "make_virtualenv", options, |_| {
+        Ok(told(
+            |project, executors| async move { deploy::make_virtualenv(&project, &executors, &name, &python).await },
+        ))
+    })
 }
 
 pub(super) fn requirements<'py>(
@@ -182,29 +220,30 @@ pub(super) fn requirements<'py>(
     virtualenv: String,
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Request> {
-    request(py, "install_requirements", options, |_| Ok(HostJob::Requirements { requirements, virtualenv }))
+    request(py, "install_requirements", options, |_| {
+        Ok(told(|project, executors| async move {
+            deploy::install_requirements(&project, &executors, &requirements, &virtualenv).await
+        }))
+    })
 }
 
 pub(super) fn inspect<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
     request(py, "inspect_settings", options, |keywords| {
         let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
-        let virtualenv = keywords.text("virtualenv")?;
-        Ok(HostJob::Inspect(Inspection { manage, settings, virtualenv, folder: None }))
+        let inspection = Inspection { manage, settings, virtualenv: keywords.text("virtualenv")?, folder: None };
+        Ok(told(|project, executors| async move { deploy::inspect_settings(&project, &executors, &inspection).await }))
     })
 }
 
 pub(super) fn doctor<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
     let keywords = Keywords::new(py, "doctor", options)?;
-    let job = HostJob::Doctor { manage: keywords.text("manage")?, settings: keywords.text("settings")? };
-    let (domain, site_url) = (keywords.text("domain")?, keywords.text("site_url")?);
+    let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
+    let executors = keywords.site()?;
     keywords.finish()?;
-    Ok(Request { job, executors: ExecutorOptions { domain, site_url, ..ExecutorOptions::default() } })
-}
-
-/// What a job gives back.
-enum Answer {
-    Command(Outcome),
-    Json(Value),
+    let work = told(|project, ExecutorOptions { domain, site_url, .. }| async move {
+        Ok(examine(&Examination { project, domain, site_url, manage, settings, may_write: true }).await.document())
+    });
+    Ok(Request { local_root: None, executors, work })
 }
 
 /// Runs a job.
@@ -223,64 +262,10 @@ pub(super) async fn perform(service: Service, request: Request) -> Finished {
     )
 }
 
-async fn answer(service: &Service, Request { job, executors }: Request) -> Result<Answer, Failed> {
+async fn answer(service: &Service, Request { local_root, executors, work }: Request) -> Result<Answer, Failed> {
     let task = "working on the host";
-    let local_root = match &job {
-        HostJob::Verify { local_root: Some(root), .. } | HostJob::Status { local_root: Some(root), .. } => root.clone(),
-        _ => PathBuf::new(),
-    };
-    let project = project(service, task, local_root)?;
-    match job {
-        HostJob::Command(command, variables) => {
-            deploy::command(&project, &executors, command, &variables).await.map(Answer::Command)
-        }
-        HostJob::Verify { local_root, options } => {
-            let options = local_root.is_some().then_some(&options);
-            deploy::verify(&project, &executors, options).await.map(|drift| {
-                let mut value = json!(drift);
-                value["clean"] = drift.is_clean().into();
-                Answer::Json(value)
-            })
-        }
-        HostJob::History => {
-            let lane = executors.lane(&project.client);
-            deploy::history(&project, lane.as_ref()).await.map(|entries| Answer::Json(json!(entries)))
-        }
-        HostJob::Status { local_root, options } => {
-            let domains: Vec<String> = executors.domain.iter().cloned().collect();
-            let local = local_root.is_some().then_some(&options);
-            deploy::status(&project.client, &domains, &executors, Some(&project), local)
-                .await
-                .map(|report| Answer::Json(json!(report)))
-        }
-        HostJob::Rollback { deploy, reload, yes } => {
-            let confirm = async move |question: String| if yes { Ok(()) } else { Err(deploy::unconfirmed(&question)) };
-            deploy::rollback(&project, &executors, deploy.as_deref(), &reload, confirm)
-                .await
-                .map(|report| Answer::Json(json!(report)))
-        }
-        HostJob::Pull { to, options } => {
-            deploy::pull(&project, &executors, &options, &to).await.map(|report| Answer::Json(json!(report)))
-        }
-        HostJob::Virtualenv { name, python } => {
-            deploy::make_virtualenv(&project, &executors, &name, &python).await.map(|made| Answer::Json(json!(made)))
-        }
-        HostJob::Requirements { requirements, virtualenv } => {
-            deploy::install_requirements(&project, &executors, &requirements, &virtualenv)
-                .await
-                .map(|done| Answer::Json(json!(done)))
-        }
-        HostJob::Inspect(inspection) => {
-            deploy::inspect_settings(&project, &executors, &inspection).await.map(|found| Answer::Json(json!(found)))
-        }
-        HostJob::Doctor { manage, settings } => {
-            let ExecutorOptions { domain, site_url, .. } = executors;
-            Ok(Answer::Json(
-                examine(&Examination { project, domain, site_url, manage, settings, may_write: true }).await.document(),
-            ))
-        }
-    }
-    .map_err(failed(task))
+    let project = project(service, task, local_root.unwrap_or_default())?;
+    work(project, executors).await.map_err(failed(task))
 }
 
 /// What to do with an agent.
@@ -294,7 +279,7 @@ enum AgentVerb {
 /// Installs an agent, reports its status, or removes it.
 async fn agent(service: Service, verb: AgentVerb, domain: String, site_url: Option<String>) -> Finished {
     let outcome = agent_answer(&service, verb, &domain, site_url.as_deref()).await;
-    Finished::new(&service, outcome, |py, value| json_to_py(py, &value), none)
+    Finished::json(&service, outcome)
 }
 
 async fn agent_answer(
@@ -340,8 +325,7 @@ async fn variables(
         };
         answer.map_err(failed(task))
     };
-    let outcome = outcome.await;
-    Finished::new(&service, outcome, |py, value| json_to_py(py, &value), none)
+    Finished::json(&service, outcome.await)
 }
 
 /// The attribute `agent` of both classes. Documented in `_core.pyi`.

@@ -22,8 +22,7 @@ use crate::text::version_in;
 const QUOTED_CHARACTERS: usize = 200;
 
 pub(super) async fn available_consoles(service: Service) -> Finished {
-    let outcome = service.consoles().await;
-    Finished::new(&service, outcome, |py, consoles| json_to_py(py, &consoles), none)
+    Finished::json(&service, service.consoles().await)
 }
 
 pub(super) async fn console_execute(service: Service, console: String, command: String) -> Finished {
