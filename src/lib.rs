@@ -42,6 +42,7 @@ pub mod error;
 pub mod finder;
 pub mod host;
 pub mod launch;
+mod locks;
 pub mod login;
 pub mod parameters;
 mod per_process;

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use super::account_path::AccountPath;
 use super::settings::{AccountKind, Settings};
+use crate::locks::lock;
 use crate::platform::temporary_folder;
 
 /// The emulator's own folder in the root, which is hidden from the account.
@@ -136,7 +137,7 @@ impl Account {
 
     /// Removes a root that was created for this emulator only.
     pub(crate) fn remove_temporary(&self) {
-        let temporary = self.temporary.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let temporary = lock(&self.temporary).take();
         if let Some(Err(error)) = temporary.map(TempDir::close) {
             log::warn!("cannot remove the emulator's temporary directory {}: {error}", self.root.display());
         }
@@ -203,7 +204,7 @@ impl Account {
     /// Reserves `bytes` of the disk quota; false if they do not fit. May scan the account's files.
     pub fn reserve(&self, bytes: u64) -> bool {
         let Some(quota) = self.quota() else { return true };
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = lock(&self.used);
         let is_current = used.until.is_some_and(|until| Instant::now() < until);
         let known = used.bytes.filter(|_| is_current).map(|used| used.saturating_add(bytes));
         // Only another scan can tell what has been written or deleted since.

@@ -3,12 +3,13 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::account::Account;
+use crate::locks::lock;
 
 /// The value, and the file that stores it.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Persisted<T> {
 
     /// Locks the value.
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        self.value.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.value)
     }
 
     /// Changes the value and writes it. If it cannot be written, it stays as it was.

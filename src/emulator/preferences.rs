@@ -3,9 +3,10 @@
 //! They are stored and returned, and have no other effect: this machine has the Python that it has, which is the default
 //! where the system image has it. The image decides which versions can be chosen (<https://help.pythonanywhere.com/pages/ChangingSystemImage/>).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::settings::Settings;
+use crate::locks::lock;
 
 /// The system images, oldest first, with their versions of Python.
 const IMAGES: [(&str, &[&str]); 3] = [
@@ -84,7 +85,7 @@ impl PreferenceStore {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Preferences> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -3,9 +3,10 @@
 //! A request is logged as soon as its head has been read, so a request that never gets a response is logged, too.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::clock::{self, Tick};
+use crate::locks::lock;
 
 /// Older requests are dropped, so that an emulator that runs for days does not keep growing.
 const KEPT: usize = 100_000;
@@ -147,7 +148,7 @@ impl RequestLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.entries)
     }
 }
 

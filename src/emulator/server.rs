@@ -6,7 +6,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -38,6 +38,7 @@ use super::state::EmulatorState;
 use super::throttle::Throttle;
 use super::tls;
 use crate::digest::random_hex;
+use crate::locks::lock;
 
 const PROCESSES_END_WITHIN: Duration = Duration::from_millis(700);
 const TASKS_END_WITHIN: Duration = Duration::from_millis(200);
@@ -159,7 +160,7 @@ impl Emulator {
 
     /// Stops within a second: closes every connection, kills every process, removes a temporary root.
     pub fn stop(&self) {
-        let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let Some(runtime) = lock(&self.runtime).take() else { return };
         if std::process::id() != self.process {
             // Waiting for the parent's threads would never end.
             std::mem::forget(runtime);

@@ -4,9 +4,10 @@
 //! memory and end with the emulator.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::account_path::AccountPath;
+use crate::locks::lock;
 
 /// The shared paths, by the ids in their URLs.
 #[derive(Debug, Default)]
@@ -22,6 +23,6 @@ impl Shares {
 
     /// Locks the shares.
     pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<String, AccountPath>> {
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.by_id)
     }
 }

@@ -5,11 +5,12 @@
 //! budget, so that a mistake in one of them shows.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::settings::Settings;
 use crate::clock::{self, Tick};
+use crate::locks::lock;
 
 /// The only bucket with its own limit.
 const SEND_INPUT: &str = "consoles/{}/send_input/";
@@ -56,7 +57,7 @@ impl Throttle {
         let Some(limit) = self.limit_of(bucket) else { return Ok(()) };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let method = if self.per_method { method.to_owned() } else { String::new() };
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logs = lock(&self.logs);
         let log = logs.entry((bucket, method)).or_default();
         // Read under the lock; otherwise times could be logged out of order.
         let now = clock::now();
@@ -70,7 +71,7 @@ impl Throttle {
 
     /// The buckets that admitted something in the last minute, by name.
     pub(crate) fn usage(&self) -> Vec<BucketUse> {
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logs = lock(&self.logs);
         let now = clock::now();
         let mut used: Vec<BucketUse> = logs
             .iter_mut()

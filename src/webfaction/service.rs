@@ -3,7 +3,7 @@
 //! The session is kept here, so that callers need not pass it on and no text shows it.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use dxr::Value;
@@ -14,6 +14,7 @@ use super::secrets::Secrets;
 use super::wire::{self, Fault};
 use crate::client::{Client, Options, RateLimit, Request, Response};
 use crate::error::{Error, Result};
+use crate::locks::lock;
 
 /// The URL that the service had.
 pub const DEFAULT_URL: &str = "https://api.webfaction.com/";
@@ -61,12 +62,12 @@ impl Service {
     /// The session, if there is one.
     #[must_use]
     pub fn session(&self) -> Option<SecretString> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.session).clone()
     }
 
     /// Continues with a session that another process started, or without one.
     pub fn set_session(&self, session: Option<SecretString>) {
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
+        *lock(&self.session) = session;
     }
 
     /// Makes a call of the table; `login` starts a session, the others use it.

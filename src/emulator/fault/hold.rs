@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::locks::lock;
 use tokio::sync::oneshot;
 
 /// A request that a fault holds.
@@ -63,7 +64,7 @@ impl HeldRequests {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, (HeldRequest, oneshot::Sender<()>)>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 }
 

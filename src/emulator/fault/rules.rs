@@ -5,9 +5,10 @@
 //! tried in the order in which they were added. After a rule that delays ([`FaultKind::Hold`], [`FaultKind::Slow`]) the
 //! request goes on to the next rule; the first rule that responds ends the search.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::locks::lock;
 use globset::{GlobBuilder, GlobMatcher};
 
 /// What a fault does.
@@ -197,7 +198,7 @@ impl Faults {
     }
 
     fn lock(&self) -> MutexGuard<'_, Rules> {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.rules)
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, open};
@@ -19,6 +19,7 @@ use super::launcher::{Launcher, Session};
 use super::screen::{COLUMNS, ROWS, Screen, ScreenContent};
 use super::terminate::ProcessTree;
 use crate::emulator::account::Account;
+use crate::locks::lock;
 
 /// About how much of a console's output the service keeps.
 const OUTPUT_CHARACTERS: usize = 500;
@@ -81,10 +82,6 @@ struct Output {
     /// The end of it, as it was written.
     latest: VecDeque<u8>,
     screen: Screen,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Consoles {

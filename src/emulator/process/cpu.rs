@@ -3,12 +3,13 @@
 //! The count is reset at midnight UTC by the emulator's clock, or when it is first read after that. The service resets
 //! it once a day at a time that differs by account and that its API returns.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::terminate::ProcessTree;
 use crate::clock;
 use crate::emulator::calendar;
+use crate::locks::lock;
 
 const DAY: u64 = 24 * 3600;
 
@@ -32,7 +33,7 @@ struct Counts {
 
 impl CpuMeter {
     fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.counts)
     }
 
     /// Measures these processes from now on.

@@ -9,13 +9,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde_json::json;
 
 use super::python::AccountPython;
 use crate::emulator::account::Account;
 use crate::emulator::settings::Settings;
+use crate::locks::lock;
 
 const SCRIPT: &str = include_str!("launcher.py");
 
@@ -76,7 +77,7 @@ impl Launcher {
     /// Tested once for each Python of this machine: the result does not change, and tests start many emulators.
     fn can_start(&self) -> io::Result<bool> {
         static TRIED: Mutex<BTreeMap<PathBuf, bool>> = Mutex::new(BTreeMap::new());
-        let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tried = lock(&TRIED);
         if let Some(can) = tried.get(&self.starter) {
             return Ok(*can);
         }

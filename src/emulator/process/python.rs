@@ -11,11 +11,12 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde::Deserialize;
 
 use crate::emulator::preferences::python3_versions;
+use crate::locks::lock;
 use crate::text::single_quoted;
 
 const PIP_STUB: &str = include_str!("pip_stub.py");
@@ -119,7 +120,7 @@ impl AccountPython {
 /// Asked once for each Python of this machine: the answers do not change, and tests start many emulators.
 fn ask(python: &Path) -> io::Result<Facts> {
     static ASKED: Mutex<BTreeMap<PathBuf, Facts>> = Mutex::new(BTreeMap::new());
-    let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut asked = lock(&ASKED);
     if let Some(facts) = asked.get(python) {
         return Ok(facts.clone());
     }

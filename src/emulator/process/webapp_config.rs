@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::emulator::account::Account;
 use crate::emulator::calendar;
 use crate::emulator::persisted::Persisted;
+use crate::locks::lock;
 
 /// A web app, with the fields that the service returns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +126,7 @@ impl WebApps {
     }
 
     fn loaded(&self) -> MutexGuard<'_, HashMap<String, WebApp>> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.loaded)
     }
 
     /// Makes the web server use `app` as it is now.

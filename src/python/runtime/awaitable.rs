@@ -7,7 +7,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::{AbortHandle, Abortable};
@@ -23,6 +23,7 @@ use super::executor::attended_driver;
 use super::loop_link::LoopLink;
 use super::shutdown;
 use super::wait::LEAVE_WITHIN;
+use crate::locks::lock;
 
 type Start = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<(Bound<'py, PyAny>, Task)> + Send>;
 
@@ -117,11 +118,11 @@ pub(in crate::python) struct Coroutine {
 
 impl Coroutine {
     fn take(&self) -> State {
-        std::mem::replace(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner), State::Ended)
+        std::mem::replace(&mut *lock(&self.state), State::Ended)
     }
 
     fn put(&self, state: State) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        *lock(&self.state) = state;
     }
 
     /// Calls `method` of the iterator, and keeps it for the next time unless it raised: then the operation has ended, or

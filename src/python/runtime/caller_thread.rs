@@ -6,7 +6,7 @@
 
 use std::future::poll_fn;
 use std::process;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use super::driver::Owed;
 use super::{executor, shutdown};
 use crate::error::{Error, Result};
+use crate::locks::lock;
 
 /// Work that needs the interpreter.
 pub(in crate::python) type Job = Box<dyn FnOnce(Python<'_>) + Send>;
@@ -49,7 +50,7 @@ impl CallerQueue {
     /// The next piece of work.
     pub(super) async fn next(&self) -> Job {
         poll_fn(|context| {
-            let job = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).poll_recv(context);
+            let job = lock(&self.receiver).poll_recv(context);
             // It cannot be closed: the queue holds a sender itself.
             job.map(|job| job.expect("a queue that holds a sender is open"))
         })
@@ -173,7 +174,7 @@ struct LoopJob {
 impl LoopJob {
     fn __call__(&self, py: Python<'_>) {
         // Not run under the lock: the job may run Python that comes back here.
-        let job = self.job.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let job = lock(&self.job).take();
         if let Some(job) = job {
             job(py);
         }

@@ -5,13 +5,14 @@
 //! on its loop does; no loop is kept between calls.
 
 use std::process;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::driver::Driver;
 use super::shutdown;
+use crate::locks::lock;
 
 /// Makes the result of an operation, where the interpreter is at hand.
 type Outcome = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<Py<PyAny>> + Send>;
@@ -30,10 +31,6 @@ pub(super) struct LoopLink {
 
 /// The links that live: address of the loop, process, link. Few programs have more than one loop at a time.
 static LINKS: Mutex<Vec<(usize, u32, Weak<LoopLink>)>> = Mutex::new(Vec::new());
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl LoopLink {
     /// The link to a loop, made if there is none. A forked child makes its own: the parent's may be locked for ever.
