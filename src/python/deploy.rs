@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use serde_json::json;
 
 use super::convert::{Json, json_to_py};
-use super::errors::raise_failure;
+use super::report::report_class;
 use crate::deploy;
 
 /// How a local project differs from the host. Documented in `_core.pyi`.
@@ -84,72 +84,35 @@ diff_methods! {
     }
 }
 
-/// The class of reports: each attribute once, with its type and how it comes from the core's report.
-macro_rules! report_class {
-    ($report:ident => $($name:ident: $type:ty = $value:expr,)*) => {
-        /// What a deploy did. Documented in `_core.pyi`.
-        #[pyclass(module = "pythonanywhere_api", frozen)]
-        #[allow(clippy::struct_excessive_bools, reason = "as in `deploy::DeployReport`")]
-        pub(super) struct DeployReport {
-            /// The core's, for what is not an attribute.
-            report: deploy::DeployReport,
-            $(#[pyo3(get)] $name: $type,)*
-        }
-
-        impl From<deploy::DeployReport> for DeployReport {
-            fn from($report: deploy::DeployReport) -> Self {
-                Self { $($name: $value,)* report: $report }
-            }
-        }
-    };
-}
-
-report_class! { report =>
-    ok: bool = report.ok,
-    dry_run: bool = report.dry_run,
-    id: Option<String> = report.id.clone(),
-    commit: Option<String> = report.commit.clone(),
-    branch: Option<String> = report.branch.clone(),
-    dirty: Option<bool> = report.dirty,
-    uploaded: Vec<String> = sorted(&report.uploaded),
-    deleted: Vec<String> = sorted(&report.deleted),
-    failed: BTreeMap<String, String> = report.failed.clone(),
-    protected: Vec<String> = report.protected.clone(),
-    reloaded: Vec<String> = report.reloaded.clone(),
-    warnings: Vec<String> = report.warnings.clone(),
-    stopped: Option<String> = report.stopped.clone(),
-    executor: String = report.executor.clone(),
-    why: String = report.why.clone(),
-    estimates: Json = Json(json!(report.estimates)),
-    steps: Json = Json(json!(report.steps)),
-    error_log: Vec<String> = report.error_log.clone(),
-    kept_for_rollback: bool = report.kept_for_rollback,
-    rollback_bytes: u64 = report.rollback_bytes,
-    rolled_back: bool = report.rolled_back,
-    untouched: bool = report.untouched,
-    requests: u64 = report.requests,
-    seconds: f64 = report.seconds,
-    plan: Json = Json(report.plan.to_json()),
-}
-
-fn sorted(paths: &[String]) -> Vec<String> {
-    let mut paths = paths.to_vec();
-    paths.sort_unstable();
-    paths
-}
-
-#[pymethods]
-impl DeployReport {
-    fn to_json(&self) -> String {
-        self.report.to_json().to_string()
-    }
-
-    fn raise_for_failures(&self, py: Python<'_>) -> PyResult<()> {
-        raise_failure(py, self.report.error_message())
-    }
-
-    fn __bool__(&self) -> bool {
-        self.ok
+report_class! {
+    /// What a deploy did. Documented in `_core.pyi`.
+    #[allow(clippy::struct_excessive_bools, reason = "as in `deploy::DeployReport`")]
+    DeployReport of deploy::DeployReport, report => {
+        ok: bool = report.ok,
+        dry_run: bool = report.dry_run,
+        id: Option<String> = report.id.clone(),
+        commit: Option<String> = report.commit.clone(),
+        branch: Option<String> = report.branch.clone(),
+        dirty: Option<bool> = report.dirty,
+        uploaded: Vec<String> = sorted(&report.uploaded),
+        deleted: Vec<String> = sorted(&report.deleted),
+        failed: BTreeMap<String, String> = report.failed.clone(),
+        protected: Vec<String> = report.protected.clone(),
+        reloaded: Vec<String> = report.reloaded.clone(),
+        warnings: Vec<String> = report.warnings.clone(),
+        stopped: Option<String> = report.stopped.clone(),
+        executor: String = report.executor.clone(),
+        why: String = report.why.clone(),
+        estimates: Json = Json(json!(report.estimates)),
+        steps: Json = Json(json!(report.steps)),
+        error_log: Vec<String> = report.error_log.clone(),
+        kept_for_rollback: bool = report.kept_for_rollback,
+        rollback_bytes: u64 = report.rollback_bytes,
+        rolled_back: bool = report.rolled_back,
+        untouched: bool = report.untouched,
+        requests: u64 = report.requests,
+        seconds: f64 = report.seconds,
+        plan: Json = Json(report.plan.to_json()),
     }
 
     fn __repr__(&self) -> String {
@@ -162,6 +125,12 @@ impl DeployReport {
             self.requests
         )
     }
+}
+
+fn sorted(paths: &[String]) -> Vec<String> {
+    let mut paths = paths.to_vec();
+    paths.sort_unstable();
+    paths
 }
 
 /// The class of events: each kind once, as in `deploy::ProgressEvent`.

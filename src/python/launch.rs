@@ -10,8 +10,9 @@ use pyo3::prelude::*;
 use serde_json::json;
 
 use super::convert::{Json, interpreter};
-use super::errors::{IntoPy, raise_failure};
+use super::errors::IntoPy;
 use super::progress::{Callback, Tell, callback, with_progress};
+use super::report::report_class;
 use super::runtime::{CallerThread, run};
 use crate::error::Result;
 use crate::launch as core;
@@ -41,68 +42,21 @@ impl From<&StepRecord> for LaunchEvent {
     }
 }
 
-/// What a launch did. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api", frozen)]
-pub(super) struct LaunchReport {
-    report: core::LaunchReport,
-    #[pyo3(get)]
-    ok: bool,
-    #[pyo3(get)]
-    dry_run: bool,
-    #[pyo3(get)]
-    url: String,
-    #[pyo3(get)]
-    domain: String,
-    #[pyo3(get)]
-    remote_root: String,
-    #[pyo3(get)]
-    steps: Json,
-    #[pyo3(get)]
-    failed_step: Option<&'static str>,
-    #[pyo3(get)]
-    error: Option<String>,
-    #[pyo3(get)]
-    warnings: Vec<String>,
-    #[pyo3(get)]
-    next: Vec<String>,
-    #[pyo3(get)]
-    requests: u64,
-    #[pyo3(get)]
-    seconds: f64,
-}
-
-impl From<core::LaunchReport> for LaunchReport {
-    fn from(report: core::LaunchReport) -> Self {
-        Self {
-            ok: report.ok,
-            dry_run: report.dry_run,
-            url: report.url.clone(),
-            domain: report.domain.clone(),
-            remote_root: report.remote_root.clone(),
-            steps: Json(json!(report.steps)),
-            failed_step: report.failed_step,
-            error: report.error.clone(),
-            warnings: report.warnings.clone(),
-            next: report.next.clone(),
-            requests: report.requests,
-            seconds: report.seconds,
-            report,
-        }
-    }
-}
-
-#[pymethods]
-impl LaunchReport {
-    fn to_json(&self) -> String {
-        self.report.to_json().to_string()
-    }
-
-    fn raise_for_failures(&self, py: Python<'_>) -> PyResult<()> {
-        raise_failure(py, self.report.error_message())
-    }
-
-    fn __bool__(&self) -> bool {
-        self.ok
+report_class! {
+    /// What a launch did. Documented in `_core.pyi`.
+    LaunchReport of core::LaunchReport, report => {
+        ok: bool = report.ok,
+        dry_run: bool = report.dry_run,
+        url: String = report.url.clone(),
+        domain: String = report.domain.clone(),
+        remote_root: String = report.remote_root.clone(),
+        steps: Json = Json(json!(report.steps)),
+        failed_step: Option<&'static str> = report.failed_step,
+        error: Option<String> = report.error.clone(),
+        warnings: Vec<String> = report.warnings.clone(),
+        next: Vec<String> = report.next.clone(),
+        requests: u64 = report.requests,
+        seconds: f64 = report.seconds,
     }
 
     fn __repr__(&self) -> String {

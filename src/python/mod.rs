@@ -5,7 +5,7 @@
 //! | `runtime` | threads: sync and async calls, signals, callbacks, fork, exit |
 //! | `errors` | the one map from [`ErrorKind`](crate::ErrorKind) to the classes of `pythonanywhere_api.exceptions` |
 //! | `convert` | JSON and other values |
-//! | `progress` | progress callbacks |
+//! | `progress`, `report` | what a job tells meanwhile, and at its end |
 //! | `method` | methods that come from a table |
 //! | `twins` | classes that come in pairs |
 //! | `client` | `Client` and `AsyncClient` |
@@ -28,6 +28,7 @@ mod launch;
 mod method;
 mod module;
 mod progress;
+mod report;
 mod runtime;
 mod twins;
 mod webfaction;
