@@ -10,12 +10,14 @@
 //! ```
 
 mod entry;
+mod failures;
 mod mask;
 mod pattern;
 mod remote;
 mod walk;
 
 pub use entry::{Lister, NeverSkip, Skipper};
+pub use failures::failures_text;
 pub use mask::{Mask, Matches};
 pub use pattern::Pattern;
 pub use remote::RemoteLister;

@@ -3,7 +3,7 @@
 //! Listings run ahead by a few folders only, since whoever stops early should not have paid for more.
 
 use std::process;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyValueError};
@@ -14,10 +14,11 @@ use pyo3::types::PyType;
 
 use super::arguments::skipper;
 use super::finished::Finished;
-use super::search::{Callback, ProjectLister, concurrency, failures};
+use super::search::{Callback, ProjectLister, concurrency};
 use super::service::{Call, Callable, Failed, Service};
 use crate::error::{Error, Result};
-use crate::finder::{Mask, Walk};
+use crate::finder::{Mask, Walk, failures_text};
+use crate::locks::lock;
 use crate::python::errors::{IntoPy, to_py};
 use crate::python::runtime::{CallerQueue, CallerThread, Coroutine, awaitable, wait_on};
 
@@ -87,16 +88,41 @@ impl Search {
     /// What goes into `error_message` at the end.
     fn failure(&self) -> Option<String> {
         match &self.walk {
-            Ok(walk) => failures(walk.failed()),
+            Ok(walk) => failures_text(walk.failed()),
             Err(text) => Some(text.clone()),
         }
     }
+
+    fn end(&self) -> Finished {
+        let outcome = self.failure().map_or(Ok(()), |text| Err(Failed::text(text)));
+        Finished::new(&self.service, outcome, stop, stop)
+    }
+}
+
+/// The end of an asynchronous search, however it went.
+fn stop<T>(_: Python<'_>, _: T) -> PyResult<Bound<'_, PyAny>> {
+    Err(PyStopAsyncIteration::new_err(()))
 }
 
 enum Stage {
     New(Box<Plan>),
     Running(CallerQueue, Box<Search>),
     Ended,
+}
+
+impl Stage {
+    /// The search, which is begun if it is new; `None` if it has ended.
+    fn resumed(self) -> Option<(CallerQueue, Box<Search>)> {
+        match self {
+            Self::New(plan) => {
+                let queue = CallerQueue::new();
+                let search = Box::new(plan.begin(queue.caller()));
+                Some((queue, search))
+            }
+            Self::Running(queue, search) => Some((queue, search)),
+            Self::Ended => None,
+        }
+    }
 }
 
 /// The files that `files_iterator` finds, in no particular order.
@@ -108,7 +134,7 @@ pub(in crate::python) struct FilesIterator {
 
 impl FilesIterator {
     fn swap(&self, stage: Option<Stage>) -> Option<Stage> {
-        std::mem::replace(&mut *self.stage.lock().unwrap_or_else(PoisonError::into_inner), stage)
+        std::mem::replace(&mut *lock(&self.stage), stage)
     }
 }
 
@@ -120,17 +146,9 @@ impl FilesIterator {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let stage = self.swap(None).ok_or_else(|| PyValueError::new_err("files_iterator is already executing"))?;
-        let (queue, mut search) = match stage {
-            Stage::New(plan) => {
-                let queue = CallerQueue::new();
-                let search = Box::new(plan.begin(queue.caller()));
-                (queue, search)
-            }
-            Stage::Running(queue, search) => (queue, search),
-            Stage::Ended => {
-                self.swap(Some(Stage::Ended));
-                return Ok(None);
-            }
+        let Some((queue, mut search)) = stage.resumed() else {
+            self.swap(Some(Stage::Ended));
+            return Ok(None);
         };
         if queue.is_from_parent() {
             self.swap(Some(Stage::Ended));
@@ -218,16 +236,7 @@ async fn next_step(stage: &tokio::sync::Mutex<AsyncStage>, caller: CallerThread)
             *stage = AsyncStage::Running(search);
             Ok(Step::File(file))
         }
-        Ok(None) => {
-            let outcome = search.failure().map_or(Ok(()), |text| Err(Failed::text(text)));
-            let stop = |_: Python<'_>| PyStopAsyncIteration::new_err(());
-            Ok(Step::End(Finished::new(
-                &search.service,
-                outcome,
-                move |py, ()| Err(stop(py)),
-                move |py, _| Err(stop(py)),
-            )))
-        }
+        Ok(None) => Ok(Step::End(search.end())),
         Err(error) => Ok(Step::Raised(error)),
     }
 }

@@ -1,6 +1,5 @@
 //! The search for the project's files, by the engine or by the caller's own `files_iterator`.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError};
@@ -12,10 +11,7 @@ use super::finished::{Finished, none};
 use super::service::{Callable, Failed, Service};
 use crate::api::Entry;
 use crate::error::{Error, Result};
-use crate::finder::{DEFAULT_CONCURRENCY, Found, Lister, Mask, Skipper, find};
-
-/// How many failed folders an error message names.
-const MOST_FAILURES: usize = 10;
+use crate::finder::{DEFAULT_CONCURRENCY, Found, Lister, Mask, Skipper, failures_text, find};
 
 /// `find_project_files` and `deployed_code_files`: a set of paths, or `None` if anything could not be read.
 pub(super) async fn find_files(service: Service, masks: Vec<String>, skip: Option<Callable>) -> Finished {
@@ -34,10 +30,7 @@ async fn find_natively(service: &Service, masks: &[String], skip: Option<Callabl
     let skipper = Callback::new(service, skip);
     let Found { files, failed } =
         find(lister, &masks, skipper, concurrency(service, DEFAULT_CONCURRENCY)).await.map_err(Failed::doing(task))?;
-    match failures(&failed) {
-        None => Ok(files),
-        Some(text) => Err(Failed::text(text)),
-    }
+    failures_text(&failed).map_or(Ok(files), |text| Err(Failed::text(text)))
 }
 
 /// Searches with the caller's own `files_iterator`; it asks `skip_enter_folder` for folders, as ours does.
@@ -47,26 +40,16 @@ async fn find_with(
     masks: Vec<String>,
     skip: Option<Callable>,
 ) -> Result<Vec<String>, Failed> {
-    let mut found = Vec::new();
     let before = match skip.clone() {
         Some(skip) => Some(service.on_caller(move |py, object| replace_skipper(object, skip.bind(py))).await?),
         None => None,
     };
-    let mut outcome = Ok(());
-    for mask in masks {
-        match drain_replacement(service, replacement, mask).await {
-            Ok(paths) => found.extend(paths),
-            Err(failed) => {
-                outcome = Err(failed);
-                break;
-            }
-        }
-    }
+    let outcome = drain_all(service, replacement, masks).await;
     // It counts for this search alone.
     if let Some(before) = before {
         service.on_caller(move |py, object| replace_skipper(object, before.bind(py)).map(drop)).await?;
     }
-    outcome?;
+    let mut found = outcome?;
     found.sort_unstable();
     found.dedup();
     let callback = Callback::new(service, skip);
@@ -86,19 +69,6 @@ fn replace_skipper(object: &Bound<'_, PyAny>, skip: &Bound<'_, PyAny>) -> PyResu
 /// How many folders are listed at a time: one where the caller's Python does it, whose verdicts would mix.
 pub(super) fn concurrency(service: &Service, most: usize) -> usize {
     if service.is_replaced() { 1 } else { most }
-}
-
-/// One text for the folders that could not be listed, the first one first.
-pub(super) fn failures(failed: &[(String, Error)]) -> Option<String> {
-    let (first, rest) = failed.split_first()?;
-    let mut text = first.1.to_string();
-    for (_, error) in rest.iter().take(MOST_FAILURES - 1) {
-        let _ = write!(text, "\n\n{error}");
-    }
-    if failed.len() > MOST_FAILURES {
-        let _ = write!(text, "\n\n… and {} more folders", failed.len() - MOST_FAILURES);
-    }
-    Some(text)
 }
 
 /// Lists the project's folders through a [`Service`].
@@ -167,6 +137,14 @@ pub(super) fn refuse_awaitable(answer: &Bound<'_, PyAny>, what: &str) -> PyResul
         answer.call_method0(intern!(py, "close"))?;
     }
     Err(PyTypeError::new_err(format!("{what} must be a plain function, not a coroutine function")))
+}
+
+async fn drain_all(service: &Service, replacement: &Callable, masks: Vec<String>) -> Result<Vec<String>, Failed> {
+    let mut found = Vec::new();
+    for mask in masks {
+        found.extend(drain_replacement(service, replacement, mask).await?);
+    }
+    Ok(found)
 }
 
 /// Exhausts the caller's own `files_iterator` and returns the paths it gave.
