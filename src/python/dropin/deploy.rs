@@ -52,8 +52,16 @@ pub(super) fn diff_request<'py>(
 ) -> PyResult<DiffRequest> {
     let py = local_root.py();
     let keywords = Keywords::new(py, "deploy_diff", options)?;
+    let options = select_options(path_masks, &keywords)?;
+    let executors = keywords.site()?;
+    keywords.finish()?;
+    let compare = compare.map(str::parse).transpose().into_py(py)?;
+    Ok(DiffRequest { local_root: local_root.extract()?, options, skip: skipper(skip_file_path)?, compare, executors })
+}
+
+fn select_options(path_masks: Option<&Bound<'_, PyAny>>, keywords: &Keywords<'_>) -> PyResult<SelectOptions> {
     let default = SelectOptions::default();
-    let options = SelectOptions {
+    Ok(SelectOptions {
         masks: path_masks.map_or(Ok(default.masks), |given| texts("path_masks", given))?,
         protected: keywords.optional_texts("protected")?,
         include: keywords.texts("include")?,
@@ -63,11 +71,7 @@ pub(super) fn diff_request<'py>(
         allow_lfs_pointers: keywords.flag("allow_lfs_pointers")?,
         delete_untracked: keywords.flag("delete_untracked")?,
         max_file_size: keywords.number("max_file_size")?.map_or(default.max_file_size, |size| size as u64),
-    };
-    let executors = keywords.site()?;
-    keywords.finish()?;
-    let compare = compare.map(str::parse).transpose().into_py(py)?;
-    Ok(DiffRequest { local_root: local_root.extract()?, options, skip: skipper(skip_file_path)?, compare, executors })
+    })
 }
 
 /// Reads the arguments of `deploy`.
@@ -90,19 +94,23 @@ pub(super) fn deploy_request<'py>(
         force: keywords.flag("force")?,
         concurrency: 0,
         executors: keywords.executors()?,
-        steps: Steps {
-            requirements: keywords.text("requirements")?,
-            collectstatic: keywords.flag("collectstatic")?,
-            migrate: keywords.flag("migrate")?,
-            manage: keywords.text("manage")?,
-            settings: keywords.text("settings")?,
-            variables: keywords.variables()?,
-        },
+        steps: steps(&keywords)?,
         health: keywords.text("health_url")?,
         rollback_on_failure: keywords.flag("rollback_on_failure")?,
     };
     keywords.finish()?;
     Ok(DeployRequest { diff: diff.clone().unbind(), options, progress, recorder: Recorder::default() })
+}
+
+fn steps(keywords: &Keywords<'_>) -> PyResult<Steps> {
+    Ok(Steps {
+        requirements: keywords.text("requirements")?,
+        collectstatic: keywords.flag("collectstatic")?,
+        migrate: keywords.flag("migrate")?,
+        manage: keywords.text("manage")?,
+        settings: keywords.text("settings")?,
+        variables: keywords.variables()?,
+    })
 }
 
 /// A local mistake raises; any other failure goes to `error_message`.

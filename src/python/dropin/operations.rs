@@ -133,10 +133,7 @@ pub(super) async fn request(service: Service, raw: Raw) -> Finished {
     Finished::new(
         &service,
         answer,
-        |py, answer| match answer {
-            AnswerObject::Engine(response) => Response::new(*response).into_bound_py_any(py),
-            AnswerObject::Caller(object) => Ok(object.into_bound(py)),
-        },
+        |py, answer| answer.present(py),
         |py, text| Response::unanswered(text).into_bound_py_any(py),
     )
     .and_failed(failure)
@@ -146,6 +143,15 @@ pub(super) async fn request(service: Service, raw: Raw) -> Finished {
 enum AnswerObject {
     Engine(Box<client::Response>),
     Caller(Py<PyAny>),
+}
+
+impl AnswerObject {
+    fn present(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        match self {
+            Self::Engine(response) => Response::new(*response).into_bound_py_any(py),
+            Self::Caller(object) => Ok(object.into_bound(py)),
+        }
+    }
 }
 
 /// An answer, and what `error_message` says of it if its status is not among the success codes.
@@ -172,13 +178,7 @@ async fn by_callable(
     let admission = client.admit(&request).await.map_err(Failed::doing(task))?;
     let url = admission.url.clone();
     let arguments = service.on_caller(move |py, object| {
-        // The attribute's own first, so that the caller's keyword replaces what it names.
-        let (headers, keywords) = (PyDict::new(py), keywords.bind(py).copy()?);
-        headers.update(object.getattr("protocol_headers")?.cast()?)?;
-        if let Some(given) = keywords.get_item("headers")?.filter(|given| !given.is_none()) {
-            headers.call_method1("update", (given,))?;
-        }
-        keywords.set_item("headers", headers)?;
+        let keywords = with_headers(object, keywords.bind(py))?;
         Ok((PyTuple::new(py, [url])?.unbind(), Some(keywords.unbind())))
     });
     let arguments = arguments.await?;
@@ -198,6 +198,17 @@ async fn by_callable(
     });
     let (answer, failure) = judged.await?;
     Ok((answer, failure.map(|text| format!("{task}: {text}"))))
+}
+
+/// The keywords with all headers: those of the attribute, and the caller's, which replace what they name.
+fn with_headers<'py>(object: &Bound<'py, PyAny>, keywords: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
+    let (headers, keywords) = (PyDict::new(object.py()), keywords.copy()?);
+    headers.update(object.getattr("protocol_headers")?.cast()?)?;
+    if let Some(given) = keywords.get_item("headers")?.filter(|given| !given.is_none()) {
+        headers.call_method1("update", (given,))?;
+    }
+    keywords.set_item("headers", headers)?;
+    Ok(keywords)
 }
 
 /// What an answer says of itself, unless its status is among the success codes.

@@ -49,13 +49,7 @@ impl Raw {
         is_async: bool,
     ) -> PyResult<Self> {
         let py = keywords.py();
-        let success_codes = match success_codes {
-            None => vec![200, 201],
-            Some(codes) => codes
-                .try_iter()
-                .and_then(|codes| codes.map(|code| code?.extract::<u16>()).collect())
-                .map_err(|_| PyTypeError::new_err("success_codes must be a sequence of int"))?,
-        };
+        let success_codes = success_codes.map_or_else(|| Ok(vec![200, 201]), codes)?;
         let method = method.filter(|method| !method.is_none());
         let (verb, callable): (String, Option<Bound<'_, PyAny>>) = match method {
             None if keywords.is_empty() => ("GET".to_owned(), None),
@@ -73,6 +67,11 @@ impl Raw {
         };
         Ok(Self { task: task.to_owned(), success_codes, sender })
     }
+}
+
+fn codes(given: &Bound<'_, PyAny>) -> PyResult<Vec<u16>> {
+    let codes = given.try_iter().and_then(|codes| codes.map(|code| code?.extract()).collect());
+    codes.map_err(|_| PyTypeError::new_err("success_codes must be a sequence of int"))
 }
 
 /// A function of `pythonanywhere_api._requests`.
@@ -93,19 +92,18 @@ type Prepared = (
     Option<String>,
 );
 
-fn with_keywords(mut request: Request, keywords: &Bound<'_, PyDict>) -> PyResult<Result<Request>> {
+fn with_keywords(request: Request, keywords: &Bound<'_, PyDict>) -> PyResult<Result<Request>> {
     let prepared = requests_helper(keywords.py(), "prepare")?.call((), Some(keywords))?;
-    let (query, headers, timeout, fields, files, raw, json): Prepared = prepared.extract()?;
-    for (name, value) in query {
-        request = request.query(name, value);
-    }
+    Ok(with_prepared(request, prepared.extract()?))
+}
+
+fn with_prepared(request: Request, prepared: Prepared) -> Result<Request> {
+    let (query, headers, timeout, fields, files, raw, json) = prepared;
+    let mut request = query.into_iter().fold(request, |request, (name, value)| request.query(name, value));
     if let Some(seconds) = timeout {
-        match Duration::try_from_secs_f64(seconds) {
-            Ok(timeout) if !timeout.is_zero() => request = request.timeout(timeout),
-            _ => return Ok(Err(Error::config(format!("the timeout of {seconds} s must be more than 0")))),
-        }
+        request = request.timeout(positive(seconds)?);
     }
-    request = match (fields, files, raw, json) {
+    let request = match (fields, files, raw, json) {
         (fields, Some(files), ..) => {
             let request = fields.unwrap_or_default().into_iter().fold(request, |it, (name, text)| it.field(name, text));
             files.into_iter().fold(request, |it, (field, name, file)| it.file(field, name, Bytes::from_owner(file)))
@@ -116,13 +114,12 @@ fn with_keywords(mut request: Request, keywords: &Bound<'_, PyDict>) -> PyResult
         _ => request,
     };
     // After the body, so that a caller's content type replaces that of the body.
-    for (name, value) in headers {
-        request = match request.header(&name, &value) {
-            Ok(request) => request,
-            Err(error) => return Ok(Err(error)),
-        };
-    }
-    Ok(Ok(request))
+    headers.iter().try_fold(request, |request, (name, value)| request.header(name, value))
+}
+
+fn positive(seconds: f64) -> Result<Duration> {
+    let timeout = Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero());
+    timeout.ok_or_else(|| Error::config(format!("the timeout of {seconds} s must be more than 0")))
 }
 
 /// The content of anything bytes-like that is not a file.

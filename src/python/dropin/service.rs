@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyTuple, PyType};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::overrides::replacements;
 use super::state::{Shared, read_client, read_root};
@@ -181,17 +181,9 @@ impl Service {
     pub(super) async fn items(&self, folder: &str) -> Result<Option<Vec<Item>>, Failed> {
         let task = format!("listing the folder {folder:?}");
         let path = self.path(&task, folder)?;
-        let listed = if let Some(replacement) = &self.0.call.request {
-            let path = format!("files/path{}/", path.quoted());
-            match self.ask(replacement, "GET", path, &task, Body::None).await {
-                Ok(answer) => match answer.json(&task).await? {
-                    Value::Object(listing) => Ok(listing),
-                    _ => Err(Failed::text(format!("{task}: the answer is not a folder listing"))),
-                },
-                Err(failed) => Err(failed),
-            }
-        } else {
-            self.client(&task)?.listing(&path).await.map_err(Failed::doing(&task))
+        let listed = match &self.0.call.request {
+            Some(replacement) => self.ask_listing(replacement, &path, &task).await,
+            None => self.client(&task)?.listing(&path).await.map_err(Failed::doing(&task)),
         };
         match listed {
             Ok(listing) => Ok(Some(listing.into_iter().map(Item::new).collect())),
@@ -312,6 +304,20 @@ impl Service {
         self.ask(replacement, method, format!("files/path{}", path.quoted()), task, body).await
     }
 
+    /// The listing of a folder, from the replaced `_request`.
+    async fn ask_listing(
+        &self,
+        replacement: &Callable,
+        path: &RemotePath,
+        task: &str,
+    ) -> Result<Map<String, Value>, Failed> {
+        let path = format!("files/path{}/", path.quoted());
+        match self.ask(replacement, "GET", path, task, Body::None).await?.json(task).await? {
+            Value::Object(listing) => Ok(listing),
+            _ => Err(Failed::text(format!("{task}: the answer is not a folder listing"))),
+        }
+    }
+
     /// Calls the replaced `_request` and reads its verdict.
     async fn ask(
         &self,
@@ -324,21 +330,8 @@ impl Service {
         let task = task.to_owned();
         let arguments = move |py: Python<'_>| {
             let args = PyTuple::new(py, [path, task])?.unbind();
-            if method == "GET" {
-                return Ok((args, None));
-            }
-            let kwargs = PyDict::new(py);
-            kwargs.set_item("method", verb(py, method)?)?;
-            // Deleting is answered with "no content".
-            kwargs.set_item("success_codes", (200, 201, 204))?;
-            match body {
-                Body::None => {}
-                Body::File(bytes) => {
-                    kwargs.set_item("files", [("content", PyBytes::new(py, &bytes))].into_py_dict(py)?)?;
-                }
-                Body::Input(text) => kwargs.set_item("data", [("input", text)].into_py_dict(py)?)?,
-            }
-            Ok((args, Some(kwargs.unbind())))
+            let kwargs = (method != "GET").then(|| request_keywords(py, method, body)).transpose()?;
+            Ok((args, kwargs.map(Bound::unbind)))
         };
         let object = self.caller().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
         let text = self.take_error_message().await?;
@@ -418,6 +411,20 @@ impl Answer {
         let value = text.await?.and_then(|text: String| serde_json::from_str(&text).ok());
         value.ok_or_else(|| Failed::text(format!("{task}: the answer is not JSON")))
     }
+}
+
+/// The keywords of a replaced `_request` that is to change something.
+fn request_keywords<'py>(py: Python<'py>, method: &str, body: Body) -> PyResult<Bound<'py, PyDict>> {
+    let kwargs = PyDict::new(py);
+    kwargs.set_item("method", verb(py, method)?)?;
+    // Deleting is answered with "no content".
+    kwargs.set_item("success_codes", (200, 201, 204))?;
+    match body {
+        Body::None => {}
+        Body::File(bytes) => kwargs.set_item("files", [("content", PyBytes::new(py, &bytes))].into_py_dict(py)?)?,
+        Body::Input(text) => kwargs.set_item("data", [("input", text)].into_py_dict(py)?)?,
+    }
+    Ok(kwargs)
 }
 
 /// A verb that scripts can call, as they do the functions of requests.

@@ -1,7 +1,7 @@
 //! What an instance keeps, and what is read from its attributes at each call.
 
 use std::process;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::client::{BaseUrl, Client, Options, RemotePath, Token};
 use crate::error::{Error, Result};
+use crate::locks::lock;
 
 /// The part of an instance that is not in its `__dict__`.
 ///
@@ -30,8 +31,20 @@ struct KnownClient {
     /// A child does not use its parent's: a thread that it does not have may hold a lock in it.
     process: u32,
     base_url: String,
-    headers: Vec<(String, String)>,
+    headers: Headers,
     client: Client,
+}
+
+type Headers = Vec<(String, String)>;
+
+impl KnownClient {
+    /// Whether it is the one that would be made of these attributes now.
+    fn fits(&self, base_url: &str, headers: &Headers) -> bool {
+        self.process == process::id()
+            && self.base_url == base_url
+            && self.headers == *headers
+            && self.client.fits_environment()
+    }
 }
 
 #[derive(Default)]
@@ -40,10 +53,6 @@ struct Errors {
     /// How many searches by a collector are under way: what they call must not clear each other's failures.
     collecting: usize,
     failed_while_collecting: bool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
@@ -179,33 +188,28 @@ fn text_attribute(object: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyRe
 
 /// The account that the attributes `base_url` and `protocol_headers` name; its requests are counted from 0.
 pub(super) fn read_client(object: &Bound<'_, PyAny>, state: &State) -> PyResult<Result<Client>> {
-    let py = object.py();
-    let base_url = text_attribute(object, intern!(py, "base_url"))?;
-    let attribute = object.getattr(intern!(py, "protocol_headers"))?;
-    let copy = PyDict::new(py);
-    copy.update(attribute.cast().map_err(|_| PyTypeError::new_err("protocol_headers must be a mapping"))?)?;
-    // Not quoted in the error: this is where the token is.
-    let headers: Vec<(String, String)> = copy
-        .iter()
-        .map(|(name, value)| Ok((name.extract()?, value.extract()?)))
-        .collect::<PyResult<_>>()
-        .map_err(|_| PyTypeError::new_err("the names and values of protocol_headers must be str"))?;
-    let process = process::id();
+    let base_url = text_attribute(object, intern!(object.py(), "base_url"))?;
+    let headers = read_headers(object)?;
     let mut known = lock(&state.client);
-    if let Some(known) = known.as_ref()
-        && known.process == process
-        && known.base_url == base_url
-        && known.headers == headers
-        && known.client.fits_environment()
-    {
+    if let Some(known) = known.as_ref().filter(|known| known.fits(&base_url, &headers)) {
         return Ok(Ok(known.client.counting_anew()));
     }
     let host = lock(&state.host).clone().filter(|(_, made)| *made == base_url);
     let client = host
         .map_or(Ok(()), |(web_domain, _)| BaseUrl::parse(&web_domain).map(drop))
         .and_then(|()| client(&base_url, &headers));
+    let process = process::id();
     *known = client.as_ref().ok().map(|client| KnownClient { process, base_url, headers, client: client.clone() });
     Ok(client)
+}
+
+/// The attribute `protocol_headers`. Errors quote none of it: this is where the token is.
+fn read_headers(object: &Bound<'_, PyAny>) -> PyResult<Headers> {
+    let attribute = object.getattr(intern!(object.py(), "protocol_headers"))?;
+    let copy = PyDict::new(object.py());
+    copy.update(attribute.cast().map_err(|_| PyTypeError::new_err("protocol_headers must be a mapping"))?)?;
+    let headers = copy.iter().map(|(name, value)| Ok((name.extract()?, value.extract()?))).collect::<PyResult<_>>();
+    headers.map_err(|_| PyTypeError::new_err("the names and values of protocol_headers must be str"))
 }
 
 fn client(base_url: &str, headers: &[(String, String)]) -> Result<Client> {
