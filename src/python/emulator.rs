@@ -1,7 +1,7 @@
 //! The emulator in Python: `pythonanywhere_api.testing`.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
@@ -14,6 +14,8 @@ use super::runtime::wait::wait;
 use crate::client::{BaseUrl, Client, Options, RateLimit, Token};
 use crate::clock::{self, Tick};
 use crate::emulator::{self, AccountKind, FaultSpec, Settings, Undocumented};
+use crate::error::Result;
+use crate::locks::lock;
 
 /// How often a wait for held requests checks signals.
 const WAKE: Duration = Duration::from_millis(50);
@@ -27,7 +29,7 @@ pub(super) struct Emulator {
 
 impl Emulator {
     fn running(&self) -> PyResult<Arc<emulator::Emulator>> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = lock(&self.running);
         running
             .clone()
             .ok_or_else(|| PyRuntimeError::new_err("the emulator is not running: use it in a \"with\" statement"))
@@ -107,17 +109,17 @@ impl Emulator {
 
     fn start(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         let this = slf.get();
-        let Some(settings) = this.settings.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+        let Some(settings) = lock(&this.settings).take() else {
             return Err(PyRuntimeError::new_err("an emulator can be started only once: create another one"));
         };
         let started = slf.py().detach(|| emulator::Emulator::start(settings));
         let started = started.map_err(|error| PyOSError::new_err(format!("cannot start the emulator: {error}")))?;
-        *this.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(started));
+        *lock(&this.running) = Some(Arc::new(started));
         Ok(slf)
     }
 
     fn stop(&self, py: Python<'_>) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let running = lock(&self.running).take();
         if let Some(running) = running {
             py.detach(|| running.stop());
         }
@@ -232,10 +234,7 @@ impl Emulator {
     ) -> PyResult<Bound<'py, PyAny>> {
         let running = self.running()?;
         let domain = domain.unwrap_or_else(|| format!("{}.pythonanywhere.com", running.user()));
-        let host = BaseUrl::parse(running.url()).into_py(py)?;
-        let token = Token::new(running.token()).into_py(py)?;
-        let options = Options { rate_limit: RateLimit::Off, ..Options::default() };
-        let client = Client::new(&host, running.user(), &token, options).into_py(py)?;
+        let client = client(&running).into_py(py)?;
         let version = format!("python{}", python_version.trim_start_matches("python").replace('.', ""));
         let made = wait(py, |_caller| async move {
             client.create_webapp(&domain, &version).await?;
@@ -254,6 +253,13 @@ impl Emulator {
             Err(_) => "<Emulator, not running>".to_owned(),
         }
     }
+}
+
+/// A client without a rate limit.
+fn client(emulator: &emulator::Emulator) -> Result<Client> {
+    let (host, token) = (BaseUrl::parse(emulator.url())?, Token::new(emulator.token())?);
+    let options = Options { rate_limit: RateLimit::Off, ..Options::default() };
+    Client::new(&host, emulator.user(), &token, options)
 }
 
 fn seconds(name: &str, value: f64) -> PyResult<Duration> {

@@ -71,12 +71,7 @@ async fn into_file(core: &Client, path: &RemotePath, file: Arc<Py<PyAny>>, calle
     })
     .await?;
     loop {
-        let (rest, piece) = blocking(move || {
-            let mut piece = Vec::with_capacity(PIECE);
-            (&mut arrived).take(PIECE as u64).read_to_end(&mut piece).map_err(Error::temporary)?;
-            Ok((arrived, Bytes::from(piece)))
-        })
-        .await?;
+        let (rest, piece) = blocking(move || next_piece(arrived)).await?;
         if piece.is_empty() {
             return Ok(length);
         }
@@ -84,6 +79,12 @@ async fn into_file(core: &Client, path: &RemotePath, file: Arc<Py<PyAny>>, calle
         let target = Arc::clone(&file);
         caller.call(move |py| write_all(target.bind(py), &piece)).await?;
     }
+}
+
+fn next_piece(mut arrived: File) -> Result<(File, Bytes)> {
+    let mut piece = Vec::with_capacity(PIECE);
+    (&mut arrived).take(PIECE as u64).read_to_end(&mut piece).map_err(Error::temporary)?;
+    Ok((arrived, Bytes::from(piece)))
 }
 
 /// Writes all of `bytes`; unbuffered files take a part at a time.
@@ -100,12 +101,18 @@ fn write_all(file: &Bound<'_, PyAny>, bytes: &Bytes) -> PyResult<()> {
             }
             return Ok(());
         }
-        let count = written.extract::<usize>()?;
-        rest = match rest.get(count..) {
-            Some([]) => return Ok(()),
-            Some(_) if count == 0 => return Err(PyOSError::new_err("the file accepts no more bytes")),
-            Some(rest) => rest,
-            None => return Err(PyOSError::new_err("the file reports more bytes written than it was given")),
-        };
+        rest = left_after(rest, written.extract()?)?;
+        if rest.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// What is left of `bytes` once the file has taken `count` of them.
+fn left_after(bytes: &[u8], count: usize) -> PyResult<&[u8]> {
+    match bytes.get(count..) {
+        None => Err(PyOSError::new_err("the file reports more bytes written than it was given")),
+        Some([_, ..]) if count == 0 => Err(PyOSError::new_err("the file accepts no more bytes")),
+        Some(left) => Ok(left),
     }
 }

@@ -25,12 +25,7 @@ pub(in crate::python) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let mut classes = BTreeMap::new();
         for family in families() {
             let class = class(py, &format!("{prefix}{}", class_name(family)), family)?;
-            for call in CALLS.iter().filter(|call| call.family() == family) {
-                method(call, !prefix.is_empty()).add_to(&class)?;
-            }
-            if let Some(extra) = extra(family, !prefix.is_empty()) {
-                extra.add_to(&class)?;
-            }
+            add_methods(&class, family, !prefix.is_empty())?;
             module.add(class.name()?, &class)?;
             classes.insert(family, class);
         }
@@ -43,6 +38,11 @@ pub(in crate::python) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
         }
     }
     Ok(())
+}
+
+fn add_methods(class: &Bound<'_, PyType>, family: &str, is_async: bool) -> PyResult<()> {
+    let calls = CALLS.iter().filter(|call| call.family() == family).map(|call| method(call, is_async));
+    calls.chain(extra(family, is_async)).try_for_each(|method| method.add_to(class))
 }
 
 /// Every family and what it is part of, in the order of the table.

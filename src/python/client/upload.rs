@@ -41,12 +41,7 @@ impl Upload {
     /// `TypeError` for anything else.
     pub(super) fn of(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = value.py();
-        let wrong = |advice: &str| {
-            let found = type_name(value);
-            let words =
-                format!("{name}: content must be bytes, an os.PathLike or a binary file object, not {found}{advice}");
-            PyTypeError::new_err(words)
-        };
+        let wrong = |advice: &str| wrong_content(name, value, advice);
         if value.is_instance_of::<PyString>() {
             return Err(wrong(": encode a text, or wrap the path of a local file in pathlib.Path"));
         }
@@ -88,6 +83,12 @@ impl Upload {
     }
 }
 
+fn wrong_content(name: &str, value: &Bound<'_, PyAny>, advice: &str) -> PyErr {
+    let found = type_name(value);
+    let words = format!("{name}: content must be bytes, an os.PathLike or a binary file object, not {found}{advice}");
+    PyTypeError::new_err(words)
+}
+
 /// The path of a file of this machine, as `open` takes it.
 ///
 /// # Errors
@@ -124,23 +125,7 @@ enum Measured {
 impl PythonFile {
     async fn measure(&self, caller: &CallerThread) -> Result<Measured> {
         let file = Arc::clone(&self.0);
-        caller
-            .call(move |py| {
-                let file = file.bind(py);
-                // Detects a text file that is not a `TextIOBase`, such as a wrapper of one, before anything is sent.
-                let begun = read(file, 0)?;
-                if !can_seek(file)? {
-                    return Ok(Measured::Stream { begun });
-                }
-                let tell = || file.call_method0(intern!(py, "tell"))?.extract::<u64>();
-                // A `read` that ignores the size has moved on.
-                let start = tell()?.saturating_sub(begun.len() as u64);
-                file.call_method1(intern!(py, "seek"), (0, 2))?;
-                let end = tell()?;
-                file.call_method1(intern!(py, "seek"), (start,))?;
-                Ok(Measured::Seekable { start, length: end.saturating_sub(start) })
-            })
-            .await
+        caller.call(move |py| measured(file.bind(py))).await
     }
 
     /// Copies what a stream has to a temporary file.
@@ -160,6 +145,22 @@ impl PythonFile {
             }
         }
     }
+}
+
+fn measured(file: &Bound<'_, PyAny>) -> PyResult<Measured> {
+    let py = file.py();
+    // Detects a text file that is not a `TextIOBase`, such as a wrapper of one, before anything is sent.
+    let begun = read(file, 0)?;
+    if !can_seek(file)? {
+        return Ok(Measured::Stream { begun });
+    }
+    let tell = || file.call_method0(intern!(py, "tell"))?.extract::<u64>();
+    // A `read` that ignores the size has moved on.
+    let start = tell()?.saturating_sub(begun.len() as u64);
+    file.call_method1(intern!(py, "seek"), (0, 2))?;
+    let end = tell()?;
+    file.call_method1(intern!(py, "seek"), (start,))?;
+    Ok(Measured::Seekable { start, length: end.saturating_sub(start) })
 }
 
 fn can_seek(file: &Bound<'_, PyAny>) -> PyResult<bool> {

@@ -4,7 +4,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple, PyType};
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
 use super::upload::Upload;
 use crate::api::calls::{EndpointCall, Sends};
@@ -78,33 +78,30 @@ fn argument(name: &str, parameter: &Parameter, given: &Bound<'_, PyAny>) -> PyRe
 /// `TypeError` for what cannot be converted.
 fn json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
     if value.is_none() {
-        return Ok(Value::Null);
-    }
-    if value.is_instance_of::<PyBool>() {
-        return Ok(Value::Bool(value.extract()?));
-    }
-    if value.is_instance_of::<PyInt>() {
-        return Ok(Value::Number(value.extract::<i64>()?.into()));
-    }
-    if value.is_instance_of::<PyFloat>() {
+        Ok(Value::Null)
+    } else if value.is_instance_of::<PyBool>() {
+        value.extract().map(Value::Bool)
+    } else if value.is_instance_of::<PyInt>() {
+        value.extract::<i64>().map(Value::from)
+    } else if value.is_instance_of::<PyFloat>() {
         let number = Number::from_f64(value.extract()?);
-        return number.map(Value::Number).ok_or_else(|| PyTypeError::new_err("JSON has no infinity and no NaN"));
+        number.map(Value::Number).ok_or_else(|| PyTypeError::new_err("JSON has no infinity and no NaN"))
+    } else if value.is_instance_of::<PyString>() {
+        value.extract().map(Value::String)
+    } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        value.try_iter()?.map(|item| json(&item?)).collect::<PyResult<_>>().map(Value::Array)
+    } else if let Ok(mapping) = value.cast::<PyMapping>() {
+        mapping.items()?.iter().map(|item| field(&item)).collect::<PyResult<_>>().map(Value::Object)
+    } else {
+        Err(PyTypeError::new_err(format!("{} cannot be converted to JSON", value.get_type().name()?)))
     }
-    if value.is_instance_of::<PyString>() {
-        return Ok(Value::String(value.extract()?));
-    }
-    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        return value.try_iter()?.map(|item| json(&item?)).collect::<PyResult<Vec<_>>>().map(Value::Array);
-    }
-    if let Ok(mapping) = value.cast::<PyMapping>() {
-        let fields = mapping.items()?.iter().map(|item| {
-            let (name, field): (String, Bound<'_, PyAny>) =
-                item.extract().map_err(|_| PyTypeError::new_err("the names of fields must be str"))?;
-            Ok((name, json(&field)?))
-        });
-        return fields.collect::<PyResult<Map<_, _>>>().map(Value::Object);
-    }
-    Err(PyTypeError::new_err(format!("{} cannot be converted to JSON", value.get_type().name()?)))
+}
+
+/// A field of a JSON object, from an item of a mapping.
+fn field(item: &Bound<'_, PyAny>) -> PyResult<(String, Value)> {
+    let (name, value): (String, Bound<'_, PyAny>) =
+        item.extract().map_err(|_| PyTypeError::new_err("the names of fields must be str"))?;
+    Ok((name, json(&value)?))
 }
 
 /// How a call ended.
