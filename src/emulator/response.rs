@@ -1,5 +1,6 @@
 //! The responses that several endpoints share, in the service's wording.
 
+use std::io;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -29,6 +30,14 @@ pub(crate) fn forbidden() -> Response {
 /// The 404 for a resource that does not exist.
 pub(crate) fn not_found() -> Response {
     detail(StatusCode::NOT_FOUND, "Not found.")
+}
+
+/// What was looked for, as `shown` answers with it; 404 if it does not exist.
+pub(crate) fn found<T>(outcome: io::Result<Option<T>>, shown: impl FnOnce(T) -> Response) -> Response {
+    match outcome {
+        Ok(found) => found.map_or_else(not_found, shown),
+        Err(error) => internal(&error),
+    }
 }
 
 /// Django REST framework's 429.

@@ -57,6 +57,16 @@ pub struct EmulatorState {
 pub(crate) type SharedState = State<Arc<EmulatorState>>;
 
 impl EmulatorState {
+    /// Whether the account has a web app or website at this domain.
+    pub async fn has_site(&self, domain: &str) -> bool {
+        self.processes.webapps.get(domain).is_some() || self.processes.websites.get(domain).await.is_some()
+    }
+
+    /// Whether it has any.
+    pub async fn has_any_site(&self) -> bool {
+        !self.processes.webapps.all().is_empty() || !self.processes.websites.all().await.is_empty()
+    }
+
     /// What the account's processes need to call the API.
     #[must_use]
     pub fn session(&self) -> Session {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::response::Response;
 use http::{StatusCode, header};
@@ -43,18 +44,10 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let media_type =
-            media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let malformed = |what: &str| response::detail(StatusCode::BAD_REQUEST, &format!("{what} parse error"));
+        let media_type = media_type(&request);
         if media_type == "multipart/form-data" {
-            let mut form = Multipart::from_request(request, state).await.map_err(|_| malformed("Multipart form"))?;
-            let mut fields = BTreeMap::new();
-            while let Some(field) = form.next_field().await.map_err(|_| malformed("Multipart form"))? {
-                let name = field.name().unwrap_or_default().to_owned();
-                fields.insert(name, field.text().await.map_err(|_| malformed("Multipart form"))?);
-            }
-            return Ok(Self(fields));
+            let form = Multipart::from_request(request, state).await.map_err(|_| malformed("Multipart form"))?;
+            return of_form(form).await.map_err(|_| malformed("Multipart form"));
         }
         let body = axum::body::Bytes::from_request(request, state).await.map_err(|_| malformed("Body"))?;
         match media_type.as_str() {
@@ -67,6 +60,25 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             )),
         }
     }
+}
+
+/// The media type of a request's body, without its parameters.
+fn media_type(request: &Request) -> String {
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn malformed(what: &str) -> Response {
+    response::detail(StatusCode::BAD_REQUEST, &format!("{what} parse error"))
+}
+
+async fn of_form(mut form: Multipart) -> Result<Fields, MultipartError> {
+    let mut fields = BTreeMap::new();
+    while let Some(field) = form.next_field().await? {
+        let name = field.name().unwrap_or_default().to_owned();
+        fields.insert(name, field.text().await?);
+    }
+    Ok(Fields(fields))
 }
 
 fn of_json(body: &[u8]) -> Option<Fields> {

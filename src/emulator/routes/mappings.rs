@@ -176,9 +176,5 @@ fn change<T: Mapping>(
         let index = apps.iter().position(|app| app.domain_name.eq_ignore_ascii_case(domain))?;
         change(apps, index)
     });
-    match changed {
-        Ok(Some(item)) => response::json(status, &item),
-        Ok(None) => not_found(),
-        Err(error) => response::internal(&error),
-    }
+    response::found(changed, |item| response::json(status, &item))
 }

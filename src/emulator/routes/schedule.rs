@@ -45,25 +45,10 @@ pub(crate) async fn list(State(state): SharedState) -> Result<Response, Response
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
 fn read_task(mut validator: Validator<'_>, old: Option<&ScheduledTask>) -> Result<ScheduledTask, Response> {
     let command = validator.required("command").map(str::to_owned);
-    let interval = validator.choice("interval", &["daily", "hourly"]).map(|interval| match interval {
-        "hourly" => Interval::Hourly,
-        _ => Interval::Daily,
-    });
-    let interval = interval.or(old.map(|task| task.interval)).unwrap_or(Interval::Daily);
+    let interval = read_interval(&mut validator, old);
     // Required unless the task has it; the framework checks that it is present before it checks the number.
     let minute = validator.required("minute").and_then(|_| validator.number("minute", 59));
-    let hour = validator.number("hour", 23);
-    let hour = match interval {
-        Interval::Hourly if hour.is_some() => {
-            validator.refuse("hour", "Hourly tasks must not have an hour.");
-            None
-        }
-        Interval::Hourly => None,
-        Interval::Daily => hour.or(old.and_then(|task| task.hour)),
-    };
-    if interval == Interval::Daily && hour.is_none() {
-        validator.refuse_if_valid("hour", "This field is required.");
-    }
+    let hour = read_hour(&mut validator, interval, old);
     let enabled = validator.flag("enabled");
     let description = validator.optional("description").map(str::to_owned);
     validator.done()?;
@@ -77,6 +62,29 @@ fn read_task(mut validator: Validator<'_>, old: Option<&ScheduledTask>) -> Resul
         hour,
         minute: minute.or(old.map(|task| task.minute)).unwrap_or_default(),
     })
+}
+
+fn read_interval(validator: &mut Validator<'_>, old: Option<&ScheduledTask>) -> Interval {
+    match validator.choice("interval", &["daily", "hourly"]) {
+        Some("hourly") => Interval::Hourly,
+        Some(_) => Interval::Daily,
+        None => old.map_or(Interval::Daily, |task| task.interval),
+    }
+}
+
+fn read_hour(validator: &mut Validator<'_>, interval: Interval, old: Option<&ScheduledTask>) -> Option<u8> {
+    let given = validator.number("hour", 23);
+    if interval == Interval::Hourly {
+        if given.is_some() {
+            validator.refuse("hour", "Hourly tasks must not have an hour.");
+        }
+        return None;
+    }
+    let hour = given.or(old.and_then(|task| task.hour));
+    if hour.is_none() {
+        validator.refuse_if_valid("hour", "This field is required.");
+    }
+    hour
 }
 
 pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<Response, Response> {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::paths;
 use crate::digest::random_hex;
 use crate::emulator::account::LastLink;
+use crate::emulator::account_path::AccountPath;
 use crate::emulator::files::{download, failed, on_disk, open_file};
 use crate::emulator::response;
 use crate::emulator::state::{EmulatorState, SharedState};
@@ -32,6 +33,11 @@ fn address(state: &EmulatorState, id: &str) -> Value {
 }
 
 pub(crate) async fn share(State(state): SharedState, request: Request) -> Result<Response, Response> {
+    let path = path_to_share(request).await?;
+    on_disk(move || share_file(&state, path)).await
+}
+
+async fn path_to_share(request: Request) -> Result<AccountPath, Response> {
     let is_json = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -46,27 +52,28 @@ pub(crate) async fn share(State(state): SharedState, request: Request) -> Result
     } else {
         paths::parameter(&body)
     };
-    let path = paths::of_parameter(value)?;
-    on_disk(move || {
-        let found = state.account.resolve(&path, LastLink::Follow).and_then(fs::symlink_metadata);
-        match found {
-            Ok(metadata) if metadata.is_file() => {}
-            Ok(_) => return response::detail(StatusCode::BAD_REQUEST, &format!("{path} is not a file")),
-            Err(error) => return failed(&error, &path),
+    paths::of_parameter(value)
+}
+
+/// Shares a file, if it is not shared already. Blocks.
+fn share_file(state: &EmulatorState, path: AccountPath) -> Response {
+    let found = state.account.resolve(&path, LastLink::Follow).and_then(fs::symlink_metadata);
+    match found {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => return response::detail(StatusCode::BAD_REQUEST, &format!("{path} is not a file")),
+        Err(error) => return failed(&error, &path),
+    }
+    if let Some(id) = state.shares.id_of(&path) {
+        return response::json(StatusCode::OK, &address(state, &id));
+    }
+    match random_hex(ID_DIGITS) {
+        Ok(id) => {
+            let body = address(state, &id);
+            state.shares.lock().insert(id, path);
+            response::json(StatusCode::CREATED, &body)
         }
-        if let Some(id) = state.shares.id_of(&path) {
-            return response::json(StatusCode::OK, &address(&state, &id));
-        }
-        match random_hex(ID_DIGITS) {
-            Ok(id) => {
-                let body = address(&state, &id);
-                state.shares.lock().insert(id, path);
-                response::json(StatusCode::CREATED, &body)
-            }
-            Err(error) => response::internal(&error),
-        }
-    })
-    .await
+        Err(error) => response::internal(&error),
+    }
 }
 
 pub(crate) async fn status(State(state): SharedState, uri: Uri) -> Result<Response, Response> {

@@ -9,18 +9,13 @@ use time::OffsetDateTime;
 use super::fields::Fields;
 use super::validation::Validator;
 use crate::emulator::response::{self, not_found};
-use crate::emulator::state::{EmulatorState, SharedState};
+use crate::emulator::state::SharedState;
 
 /// The only kind of certificate that the service issues itself.
 const LETS_ENCRYPT: &str = "letsencrypt-auto-renew";
 
-/// Whether the account has a web app or website at this domain.
-async fn has(state: &EmulatorState, domain: &str) -> bool {
-    state.processes.webapps.get(domain).is_some() || state.processes.websites.get(domain).await.is_some()
-}
-
 pub(crate) async fn read(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
-    let is_ours = has(&state, &domain).await;
+    let is_ours = state.has_site(&domain).await;
     let Some(certificate) = state.certificates.get(&domain).filter(|_| is_ours) else { return not_found() };
     let value = json!({
         "not_after": written(certificate.not_after, state.settings.undocumented.compact_not_after),
@@ -47,7 +42,7 @@ pub(crate) async fn set(
     Path((_, domain)): Path<(String, String)>,
     fields: Fields,
 ) -> Result<Response, Response> {
-    if !has(&state, &domain).await {
+    if !state.has_site(&domain).await {
         return Ok(not_found());
     }
     let mut validator = Validator::whole(&fields);

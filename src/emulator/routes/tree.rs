@@ -15,7 +15,7 @@ use crate::emulator::account::LastLink;
 use crate::emulator::account_path::AccountPath;
 use crate::emulator::files::on_disk;
 use crate::emulator::response;
-use crate::emulator::state::SharedState;
+use crate::emulator::state::{EmulatorState, SharedState};
 
 const LEVELS: usize = 2;
 const MAX_PATHS: usize = 1000;
@@ -27,21 +27,23 @@ pub(crate) async fn tree(State(state): SharedState, uri: Uri) -> Result<Response
         let found = real.and_then(|real| Ok((fs::symlink_metadata(&real)?.is_dir(), real)));
         let bad = |what: &str| response::detail(StatusCode::BAD_REQUEST, &format!("{path} {what}"));
         match found {
-            Ok((true, real)) => {
-                let mut paths = Vec::new();
-                collect(&path, &real, LEVELS, &mut paths);
-                if !state.settings.undocumented.sorted_tree {
-                    paths.reverse();
-                }
-                paths.truncate(MAX_PATHS);
-                response::json(StatusCode::OK, &paths)
-            }
+            Ok((true, real)) => response::json(StatusCode::OK, &paths_below(&state, &path, &real)),
             Ok((false, _)) => bad("is not a directory"),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => bad("cannot be read"),
             Err(_) => bad("does not exist"),
         }
     })
     .await
+}
+
+fn paths_below(state: &EmulatorState, path: &AccountPath, real: &Path) -> Vec<String> {
+    let mut paths = Vec::new();
+    collect(path, real, LEVELS, &mut paths);
+    if !state.settings.undocumented.sorted_tree {
+        paths.reverse();
+    }
+    paths.truncate(MAX_PATHS);
+    paths
 }
 
 /// Adds a folder's entries, each folder before its own entries. A folder that cannot be read counts as empty.

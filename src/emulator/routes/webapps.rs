@@ -81,11 +81,8 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Respons
     if !is_domain(&domain) {
         return response::json(StatusCode::BAD_REQUEST, &json!({"domain_name": ["Enter a valid domain name."]}));
     }
-    if state.processes.websites.get(&domain).await.is_some() {
-        return refused(&state, TAKEN, &format!("You already have a web app at {domain}"));
-    }
-    if state.account.kind() == AccountKind::Free && !state.processes.websites.all().await.is_empty() {
-        return refused(&state, "too_many_webapps", TOO_MANY);
+    if let Err((kind, text)) = check_beside_websites(&state, &domain).await {
+        return refused(&state, kind, &text);
     }
     match make(&state, &domain, &python_version) {
         Ok(Ok(app)) => text_json(StatusCode::OK, &json!({"status": "OK", "webapp": shown(&app)})),
@@ -97,37 +94,65 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Respons
 /// Why a web app was not created: the service's code and message.
 type Refusal = (&'static str, String);
 
-/// Creates a web app, its WSGI file and its logs, as the service's manual configuration does.
-fn make(state: &EmulatorState, domain: &str, python_version: &str) -> io::Result<Result<WebApp, Refusal>> {
+fn taken(domain: &str) -> Refusal {
+    (TAKEN, format!("You already have a web app at {domain}"))
+}
+
+fn too_many() -> Refusal {
+    ("too_many_webapps", TOO_MANY.to_owned())
+}
+
+/// Whether a web app may be created beside the account's websites.
+async fn check_beside_websites(state: &EmulatorState, domain: &str) -> Result<(), Refusal> {
+    let websites = &state.processes.websites;
+    if websites.get(domain).await.is_some() {
+        return Err(taken(domain));
+    }
+    let is_full = state.account.kind() == AccountKind::Free && !websites.all().await.is_empty();
+    if is_full { Err(too_many()) } else { Ok(()) }
+}
+
+/// The same beside its other web apps.
+fn check_beside(state: &EmulatorState, apps: &[WebApp], domain: &str) -> Result<(), Refusal> {
+    if apps.iter().any(|app| app.domain_name == domain) {
+        return Err(taken(domain));
+    }
+    let is_full = state.account.kind() == AccountKind::Free && !apps.is_empty();
+    if is_full { Err(too_many()) } else { Ok(()) }
+}
+
+/// A web app as the service's manual configuration makes it.
+fn new_app(state: &EmulatorState, id: u64, domain: &str, python_version: &str) -> WebApp {
     let home = format!("/home/{}/", state.account.user());
     let expiry = match state.account.kind() {
         AccountKind::Free => calendar::day(clock::wall() + DAY * state.settings.webapp_days),
         AccountKind::Paid => String::new(),
     };
+    WebApp {
+        id,
+        user: state.account.user().to_owned(),
+        domain_name: domain.to_owned(),
+        python_version: python_version.to_owned(),
+        source_directory: home.clone(),
+        working_directory: home,
+        virtualenv_path: String::new(),
+        expiry,
+        force_https: false,
+        password_protection_enabled: false,
+        password_protection_username: String::new(),
+        password_protection_password: String::new(),
+        enabled: true,
+        static_files: Vec::new(),
+        static_headers: Vec::new(),
+    }
+}
+
+/// Creates a web app, its WSGI file and its logs, as the service's manual configuration does.
+fn make(state: &EmulatorState, domain: &str, python_version: &str) -> io::Result<Result<WebApp, Refusal>> {
     let made = state.processes.webapps.change(|apps| {
-        if apps.iter().any(|app| app.domain_name == domain) {
-            return Err((TAKEN, format!("You already have a web app at {domain}")));
-        }
-        if state.account.kind() == AccountKind::Free && !apps.is_empty() {
-            return Err(("too_many_webapps", TOO_MANY.to_owned()));
-        }
-        let app = WebApp {
-            id: apps.iter().map(|app| app.id).max().unwrap_or(0) + 1,
-            user: state.account.user().to_owned(),
-            domain_name: domain.to_owned(),
-            python_version: python_version.to_owned(),
-            source_directory: home.clone(),
-            working_directory: home.clone(),
-            virtualenv_path: String::new(),
-            expiry,
-            force_https: false,
-            password_protection_enabled: false,
-            password_protection_username: String::new(),
-            password_protection_password: String::new(),
-            enabled: true,
-            static_files: Vec::new(),
-            static_headers: Vec::new(),
-        };
+        check_beside(state, apps, domain)?;
+        let id = apps.iter().map(|app| app.id).max().unwrap_or(0) + 1;
+        let app = new_app(state, id, domain, python_version);
         apps.push(app.clone());
         Ok(app)
     })?;
@@ -148,26 +173,40 @@ pub(crate) async fn update(
         return Ok(not_found());
     }
     let mut validator = Validator::partial(&fields);
-    let python_version = fields.get("python_version").map(dotted_version);
-    if python_version == Some(None) {
-        validator.refuse("python_version", "Select a valid choice.");
-    }
-    let force_https = validator.flag("force_https");
-    let password_protection = validator.flag("password_protection_enabled");
+    let changes = Changes::read(&fields, &mut validator);
     validator.done()?;
-    let changed = state.processes.webapps.change(|apps| {
+    let updated = state.processes.webapps.change(|apps| {
         let app = apps.iter_mut().find(|app| app.domain_name.eq_ignore_ascii_case(&domain))?;
         apply(app, &fields);
-        app.python_version = python_version.flatten().unwrap_or_else(|| app.python_version.clone());
-        app.force_https = force_https.unwrap_or(app.force_https);
-        app.password_protection_enabled = password_protection.unwrap_or(app.password_protection_enabled);
+        changes.apply(app);
         Some(app.clone())
     });
-    Ok(match changed {
-        Ok(Some(app)) => response::json(StatusCode::OK, &shown(&app)),
-        Ok(None) => not_found(),
-        Err(error) => response::internal(&error),
-    })
+    Ok(response::found(updated, |app| response::json(StatusCode::OK, &shown(&app))))
+}
+
+/// The changes of what is no text.
+struct Changes {
+    python_version: Option<String>,
+    force_https: Option<bool>,
+    password_protection: Option<bool>,
+}
+
+impl Changes {
+    fn read(fields: &Fields, validator: &mut Validator<'_>) -> Self {
+        let python_version = fields.get("python_version").map(dotted_version);
+        if python_version == Some(None) {
+            validator.refuse("python_version", "Select a valid choice.");
+        }
+        let force_https = validator.flag("force_https");
+        let password_protection = validator.flag("password_protection_enabled");
+        Self { python_version: python_version.flatten(), force_https, password_protection }
+    }
+
+    fn apply(self, app: &mut WebApp) {
+        app.python_version = self.python_version.unwrap_or_else(|| app.python_version.clone());
+        app.force_https = self.force_https.unwrap_or(app.force_https);
+        app.password_protection_enabled = self.password_protection.unwrap_or(app.password_protection_enabled);
+    }
 }
 
 /// Sets the texts among the fields.

@@ -1,5 +1,7 @@
 //! Version 1's `websites/`: sites that are served by a command (<https://help.pythonanywhere.com/pages/ASGIAPI/>).
 
+use std::io;
+
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
@@ -55,7 +57,7 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<
         validator.refuse("domain_name", "Enter a valid domain name.");
     }
     let taken = "domain with this domain name already exists.";
-    if state.processes.webapps.get(domain).is_some() || state.processes.websites.get(domain).await.is_some() {
+    if state.has_site(domain).await {
         validator.refuse("domain_name", taken);
     }
     let command = command(&fields).filter(|command| !command.trim().is_empty()).unwrap_or_default();
@@ -64,8 +66,7 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<
     }
     let enabled = validator.flag("enabled").unwrap_or(true);
     validator.done()?;
-    let has_site = !state.processes.webapps.all().is_empty() || !state.processes.websites.all().await.is_empty();
-    if has_site && state.account.kind() == AccountKind::Free {
+    if state.has_any_site().await && state.account.kind() == AccountKind::Free {
         return Err(forbidden());
     }
     let made = state.processes.websites.create(domain, &command, enabled, &state.session()).await;
@@ -84,13 +85,12 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<
     Ok(response::json(StatusCode::CREATED, &shown(&state, &site)))
 }
 
-fn found(state: &EmulatorState, site: Option<Website>) -> Response {
-    site.map_or_else(not_found, |site| response::json(StatusCode::OK, &shown(state, &site)))
+fn found(state: &EmulatorState, site: io::Result<Option<Website>>) -> Response {
+    response::found(site, |site| response::json(StatusCode::OK, &shown(state, &site)))
 }
 
 pub(crate) async fn read(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
-    let site = state.processes.websites.get(&domain).await;
-    found(&state, site)
+    found(&state, Ok(state.processes.websites.get(&domain).await))
 }
 
 /// Only `enabled` can be changed.
@@ -106,7 +106,7 @@ pub(crate) async fn update(
         Some(enabled) => state.processes.websites.enable(&domain, enabled, &state.session()).await,
         None => Ok(state.processes.websites.get(&domain).await),
     };
-    Ok(site.map_or_else(|error| response::internal(&error), |site| found(&state, site)))
+    Ok(found(&state, site))
 }
 
 pub(crate) async fn delete(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
@@ -114,9 +114,6 @@ pub(crate) async fn delete(State(state): SharedState, Path((_, domain)): Path<(S
 }
 
 pub(crate) async fn reload(State(state): SharedState, Path((_, domain)): Path<(String, String)>) -> Response {
-    match state.processes.websites.reload(&domain, &state.session()).await {
-        Ok(Some(_)) => response::json(StatusCode::OK, &json!({"status": "OK"})),
-        Ok(None) => not_found(),
-        Err(error) => response::internal(&error),
-    }
+    let reloaded = state.processes.websites.reload(&domain, &state.session()).await;
+    response::found(reloaded, |_| response::json(StatusCode::OK, &json!({"status": "OK"})))
 }
