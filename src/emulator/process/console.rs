@@ -211,26 +211,8 @@ impl Consoles {
     }
 
     fn start(&self, console: &Console, session: &Session) -> io::Result<Terminal> {
-        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
-        grantpt(&ours)?;
-        unlockpt(&ours)?;
-        tcsetwinsize(&ours, WINDOW)?;
-        let name = ptsname(&ours, Vec::new())?;
-        // Without the last flag an emulator that leads a session without a terminal, as in a container, would get this
-        // one as its own, and end with it. Only the console's program takes it, in a session of its own.
-        let theirs = open(&name, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())?;
-
-        let words = self.words(console);
-        let words: Vec<&Path> = words.iter().map(PathBuf::as_path).collect();
-        let folder = self.launcher.folder(console.working_directory.as_deref().unwrap_or_default());
-        let mut command = self.launcher.command(&words, &folder, true);
-        command.envs(self.launcher.environment(session)).env("TERM", "xterm-256color");
-        command
-            .stdin(Stdio::from(theirs.try_clone()?))
-            .stdout(Stdio::from(theirs.try_clone()?))
-            .stderr(Stdio::from(theirs));
-        let child = command.spawn()?;
-
+        let (ours, theirs) = open_terminal()?;
+        let child = self.spawn(console, session, theirs)?;
         let hand = File::from(ours);
         let output = Arc::new(Mutex::new(Output::default()));
         let screen = File::from(OwnedFd::from(hand.try_clone()?));
@@ -243,6 +225,20 @@ impl Consoles {
         Ok(Terminal { child, keyboard, output })
     }
 
+    /// Starts a console's program on a terminal.
+    fn spawn(&self, console: &Console, session: &Session, terminal: OwnedFd) -> io::Result<Child> {
+        let words = self.words(console);
+        let words: Vec<&Path> = words.iter().map(PathBuf::as_path).collect();
+        let folder = self.launcher.folder(console.working_directory.as_deref().unwrap_or_default());
+        let mut command = self.launcher.command(&words, &folder, true);
+        command.envs(self.launcher.environment(session)).env("TERM", "xterm-256color");
+        command
+            .stdin(Stdio::from(terminal.try_clone()?))
+            .stdout(Stdio::from(terminal.try_clone()?))
+            .stderr(Stdio::from(terminal));
+        command.spawn()
+    }
+
     fn words(&self, console: &Console) -> Vec<PathBuf> {
         let mut words = vec![PathBuf::from(&console.executable)];
         if console.executable == "bash" {
@@ -251,6 +247,19 @@ impl Consoles {
         words.extend(console.arguments.split_whitespace().map(PathBuf::from));
         words
     }
+}
+
+/// Both ends of a new terminal: the emulator's, and that of the program.
+fn open_terminal() -> io::Result<(OwnedFd, OwnedFd)> {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    grantpt(&ours)?;
+    unlockpt(&ours)?;
+    tcsetwinsize(&ours, WINDOW)?;
+    let name = ptsname(&ours, Vec::new())?;
+    // Without the last flag an emulator that leads a session without a terminal, as in a container, would get this
+    // one as its own, and end with it. Only the console's program takes it, in a session of its own.
+    let theirs = open(&name, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())?;
+    Ok((ours, theirs))
 }
 
 /// Keeps the end of a terminal's output, until no program has the terminal open.

@@ -50,6 +50,13 @@ struct Facts {
     version: String,
 }
 
+impl Facts {
+    /// The version without its last number.
+    fn minor(&self) -> &str {
+        self.version.rsplit_once('.').map_or(self.version.as_str(), |(minor, _)| minor)
+    }
+}
+
 /// The Python that an account's processes use by default.
 #[derive(Debug)]
 pub(super) struct AccountPython {
@@ -72,23 +79,8 @@ impl AccountPython {
     pub(super) fn make(python: &Path, private: &Path) -> io::Result<Self> {
         let facts = ask(python)?;
         let root = private.join("python");
-        let (bin, packages) = (root.join("bin"), root.join(&facts.packages));
-        fs::create_dir_all(&bin)?;
-        fs::create_dir_all(&packages)?;
-        let home = facts.base.parent().unwrap_or(Path::new("/")).display();
-        let version = &facts.version;
-        let settings = format!("home = {home}\ninclude-system-site-packages = true\nversion = {version}\n");
-        fs::write(root.join("pyvenv.cfg"), settings)?;
-        fs::write(packages.join("account.pth"), ISOLATION)?;
-        let minor = version.rsplit_once('.').map_or(version.as_str(), |(minor, _)| minor);
-        for name in ["python", "python3", &format!("python{minor}")] {
-            link(&facts.base, &bin.join(name))?;
-        }
-        let stub = packages.join("pip");
-        if !stub.exists() {
-            fs::create_dir(&stub)?;
-            fs::write(stub.join("__init__.py"), PIP_STUB)?;
-        }
+        make_virtualenv(&facts, &root)?;
+        let (minor, bin) = (facts.minor(), root.join("bin"));
         let executable = bin.join("python");
         let programs = private.join("bin");
         make_programs(&programs, &executable)?;
@@ -115,6 +107,26 @@ impl AccountPython {
         // It fails only for a root with a colon in its name.
         std::env::join_paths(account.chain(machine)).unwrap_or(path)
     }
+}
+
+/// Makes a virtual environment, with a stub in place of pip unless an earlier emulator has unpacked that.
+fn make_virtualenv(facts: &Facts, root: &Path) -> io::Result<()> {
+    let (bin, packages) = (root.join("bin"), root.join(&facts.packages));
+    fs::create_dir_all(&bin)?;
+    fs::create_dir_all(&packages)?;
+    let (home, version) = (facts.base.parent().unwrap_or(Path::new("/")).display(), &facts.version);
+    let settings = format!("home = {home}\ninclude-system-site-packages = true\nversion = {version}\n");
+    fs::write(root.join("pyvenv.cfg"), settings)?;
+    fs::write(packages.join("account.pth"), ISOLATION)?;
+    for name in ["python", "python3", &format!("python{}", facts.minor())] {
+        link(&facts.base, &bin.join(name))?;
+    }
+    let stub = packages.join("pip");
+    if !stub.exists() {
+        fs::create_dir(&stub)?;
+        fs::write(stub.join("__init__.py"), PIP_STUB)?;
+    }
+    Ok(())
 }
 
 /// Asked once for each Python of this machine: the answers do not change, and tests start many emulators.

@@ -76,11 +76,7 @@ impl CommandRun {
     /// # Errors
     /// If the system refuses, or the folder does not exist.
     pub async fn start(tools: &CommandTools, spec: CommandSpec) -> io::Result<Self> {
-        let words = ["bash", "-c", SHELL, "bash", &spec.command].map(Path::new);
-        let words: Vec<&Path> = words.into_iter().chain([spec.output.as_path()]).collect();
-        let mut command = Command::from(tools.launcher.command(&words, &spec.folder, false));
-        command.envs(spec.environment).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(spec.errors);
-        let mut child = command.kill_on_drop(true).spawn()?;
+        let mut child = shell(&tools.launcher, spec).spawn()?;
         let (Some(mut presence), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("the shell has no standard input or output"));
         };
@@ -122,6 +118,14 @@ impl Drop for CommandRun {
             tree.kill();
         }
     }
+}
+
+fn shell(launcher: &Launcher, spec: CommandSpec) -> Command {
+    let words = ["bash", "-c", SHELL, "bash", &spec.command].map(Path::new);
+    let words: Vec<&Path> = words.into_iter().chain([spec.output.as_path()]).collect();
+    let mut command = Command::from(launcher.command(&words, &spec.folder, false));
+    command.envs(spec.environment).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(spec.errors).kill_on_drop(true);
+    command
 }
 
 /// The sum of the second line of bash's `times`: the children's user and system time, such as `0m1.250s`.

@@ -210,15 +210,7 @@ impl WebAppWorkers {
         let domain = &app.domain_name;
         let loaded = self.written(domain);
         let python = self.python(app);
-        let wsgi = self.launcher.visible(&wsgi_path(domain));
-        let mut words: Vec<&Path> = vec![&python, Path::new("-u"), &self.script];
-        match &self.uwsgi {
-            Some(uwsgi) => words.extend([uwsgi.as_path(), &wsgi]),
-            None => words.push(&wsgi),
-        }
-        words.extend((self.threads && self.uwsgi.is_none()).then_some(Path::new("threads")));
-        let mut command =
-            Command::from(self.launcher.command(&words, &self.launcher.folder(&app.working_directory), false));
+        let mut command = Command::from(self.command(app, &python));
         command.envs(self.launcher.environment(session)).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(self.logs.open(&site_log(domain, "error"))?).kill_on_drop(true);
         let mut child = command.spawn()?;
@@ -234,6 +226,18 @@ impl WebAppWorkers {
             }
             _ => Err(StartError::Ended { domain: domain.clone() }),
         }
+    }
+
+    /// What serves a web app, without its environment.
+    fn command(&self, app: &WebApp, python: &Path) -> std::process::Command {
+        let wsgi = self.launcher.visible(&wsgi_path(&app.domain_name));
+        let mut words: Vec<&Path> = vec![python, Path::new("-u"), &self.script];
+        match &self.uwsgi {
+            Some(uwsgi) => words.extend([uwsgi.as_path(), &wsgi]),
+            None => words.push(&wsgi),
+        }
+        words.extend((self.threads && self.uwsgi.is_none()).then_some(Path::new("threads")));
+        self.launcher.command(&words, &self.launcher.folder(&app.working_directory), false)
     }
 
     /// The Python of the web app's virtualenv, or else the account's.

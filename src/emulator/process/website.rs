@@ -91,6 +91,20 @@ struct RunningSites {
     by_domain: BTreeMap<String, (Website, Option<Arc<RunningWebsite>>)>,
 }
 
+impl RunningSites {
+    /// A path for another socket.
+    fn next_socket(&mut self) -> io::Result<PathBuf> {
+        let folder = match self.sockets.take() {
+            Some(folder) => folder,
+            None => temporary_folder("websites-")?,
+        };
+        self.last_socket += 1;
+        let socket = folder.path().join(format!("{}.sock", self.last_socket));
+        self.sockets = Some(folder);
+        Ok(socket)
+    }
+}
+
 impl Websites {
     /// Creates an empty list. An old process may take `request_limit` to finish its requests.
     #[must_use]
@@ -206,13 +220,7 @@ impl Websites {
         if !site.enabled {
             return Ok(None);
         }
-        let folder = match sites.sockets.take() {
-            Some(folder) => folder,
-            None => temporary_folder("websites-")?,
-        };
-        sites.last_socket += 1;
-        let socket = folder.path().join(format!("{}.sock", sites.last_socket));
-        sites.sockets = Some(folder);
+        let socket = sites.next_socket()?;
         let spec = ServiceSpec {
             command: site.command.clone(),
             session: session.clone(),
