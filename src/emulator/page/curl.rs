@@ -11,27 +11,32 @@ use crate::text::single_quoted;
 /// The command for bash.
 pub(super) fn command(url: &str, request: &LoggedRequest) -> String {
     let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
-    let mut command = "curl --include".to_owned();
-    match request.method.as_str() {
-        "GET" => {}
-        // Told by name only, it would wait for a body.
-        "HEAD" => command.push_str(" --head"),
-        method => {
-            let _ = write!(command, " --request {}", quoted(method));
-        }
-    }
+    let mut command = format!("curl --include{}", method_option(&request.method));
     if request.endpoint.is_some() {
         command.push_str(" --header \"Authorization: Token $API_TOKEN\"");
     }
     if request.method == "POST" && request.endpoint.is_some_and(|endpoint| endpoint.starts_with("files/path")) {
-        // curl gives `;` and quotes of its own meaning unless the name is quoted for it, too.
-        let name = request.path.rsplit('/').find(|name| !name.is_empty()).unwrap_or_default();
-        let name = name.replace('\\', "\\\\").replace('"', "\\\"");
-        let _ = write!(command, " --form {}", quoted(&format!("content=@\"{name}\"")));
+        command.push_str(&upload_option(&request.path));
     }
     // Brackets and braces are ranges for curl, and a path may hold them.
     let _ = write!(command, " --globoff {}", quoted(&format!("{url}{}{query}", request.raw_path)));
     command
+}
+
+fn method_option(method: &str) -> String {
+    match method {
+        "GET" => String::new(),
+        // Told by name only, it would wait for a body.
+        "HEAD" => " --head".to_owned(),
+        method => format!(" --request {}", quoted(method)),
+    }
+}
+
+fn upload_option(path: &str) -> String {
+    // curl gives `;` and quotes of its own meaning unless the name is quoted for it, too.
+    let name = path.rsplit('/').find(|name| !name.is_empty()).unwrap_or_default();
+    let name = name.replace('\\', "\\\\").replace('"', "\\\"");
+    format!(" --form {}", quoted(&format!("content=@\"{name}\"")))
 }
 
 /// A word for bash. Control characters, which a terminal would act on when they are pasted, are written as escapes.

@@ -61,19 +61,7 @@ impl Watch {
 
     async fn news(&mut self) -> Vec<Event> {
         let state = Arc::clone(&self.state);
-        let mut sections = Vec::new();
-        if self.round.is_multiple_of(SELDOM) {
-            sections.push(("clock", accounts::clock()));
-            sections.push(("account", accounts::account(&state)));
-        }
-        sections.extend([
-            ("budget", requests::budget(&state)),
-            ("held", requests::held(&state)),
-            ("faults", faults::all(&state)),
-            ("consoles", consoles::all(&state)),
-            ("sites", sites::all(&state).await),
-            ("tasks", tasks::all(&state).await),
-        ]);
+        let sections = sections(&state, self.round.is_multiple_of(SELDOM)).await;
         let mut news: Vec<Event> =
             sections.into_iter().filter_map(|(name, value)| self.differs(name, &value)).collect();
         let requests = self.requests.news(&state);
@@ -96,6 +84,24 @@ impl Watch {
         self.sent.insert(name, text);
         Some(news)
     }
+}
+
+/// Each section of the page as it is now.
+async fn sections(state: &EmulatorState, with_seldom: bool) -> Vec<(&'static str, Value)> {
+    let mut sections = Vec::new();
+    if with_seldom {
+        sections.push(("clock", accounts::clock()));
+        sections.push(("account", accounts::account(state)));
+    }
+    sections.extend([
+        ("budget", requests::budget(state)),
+        ("held", requests::held(state)),
+        ("faults", faults::all(state)),
+        ("consoles", consoles::all(state)),
+        ("sites", sites::all(state).await),
+        ("tasks", tasks::all(state).await),
+    ]);
+    sections
 }
 
 fn event(name: &str, json: &str) -> Event {

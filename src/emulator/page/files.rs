@@ -1,5 +1,6 @@
 //! The account's files on the page: a folder's entries, or the text of a file, of which a long one shows its end.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -56,6 +57,23 @@ fn look(state: &EmulatorState, path: &AccountPath) -> io::Result<Value> {
 }
 
 fn folder(state: &EmulatorState, path: &AccountPath, real: &Path) -> io::Result<Value> {
+    let entries = entries(state, real)?;
+    let more = entries.len().saturating_sub(MOST_ENTRIES);
+    let shown = |(name, metadata): &(OsString, Metadata)| {
+        json!({
+            "name": name.to_string_lossy(),
+            "path": quoted(&path.child(name)),
+            "kind": kind(metadata),
+            "size": metadata.len(),
+            "modified": metadata.modified().map(epoch).ok(),
+        })
+    };
+    let entries: Vec<Value> = entries.iter().take(MOST_ENTRIES).map(shown).collect();
+    Ok(json!({ "kind": "folder", "name": path.to_string(), "path": quoted(path), "entries": entries, "more": more }))
+}
+
+/// What is in a folder, the folders first.
+fn entries(state: &EmulatorState, real: &Path) -> io::Result<Vec<(OsString, Metadata)>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(real)? {
         let entry = entry?;
@@ -68,21 +86,7 @@ fn folder(state: &EmulatorState, path: &AccountPath, real: &Path) -> io::Result<
     entries.sort_unstable_by(|(left, of_left), (right, of_right)| {
         (!of_left.is_dir(), left).cmp(&(!of_right.is_dir(), right))
     });
-    let more = entries.len().saturating_sub(MOST_ENTRIES);
-    let entries: Vec<Value> = entries
-        .iter()
-        .take(MOST_ENTRIES)
-        .map(|(name, metadata)| {
-            json!({
-                "name": name.to_string_lossy(),
-                "path": quoted(&path.child(name)),
-                "kind": kind(metadata),
-                "size": metadata.len(),
-                "modified": metadata.modified().map(epoch).ok(),
-            })
-        })
-        .collect();
-    Ok(json!({ "kind": "folder", "name": path.to_string(), "path": quoted(path), "entries": entries, "more": more }))
+    Ok(entries)
 }
 
 fn kind(metadata: &Metadata) -> &'static str {

@@ -21,18 +21,7 @@ pub(super) struct Told {
 impl Told {
     /// The requests that came or ended meanwhile, oldest first. One that was dropped from the log is told as such.
     pub fn news(&mut self, state: &EmulatorState) -> Vec<Value> {
-        let mut news = Vec::new();
-        self.open.retain(|number| match state.log.get(*number) {
-            Some(request) if request.finished.is_none() => true,
-            Some(request) => {
-                news.push(shown(state, &request));
-                false
-            }
-            None => {
-                news.push(json!({ "number": number, "dropped": true }));
-                false
-            }
-        });
+        let mut news = self.ended(state);
         let new = match self.last {
             // Where more have come than are told at a time, the next round goes on.
             Some(last) => state.log.after(last, AT_ONCE),
@@ -46,6 +35,21 @@ impl Told {
             news.push(shown(state, &request));
         }
         news
+    }
+
+    /// Those of the open ones that are so no more.
+    fn ended(&mut self, state: &EmulatorState) -> Vec<Value> {
+        let mut ended = Vec::new();
+        self.open.retain(|number| {
+            let request = state.log.get(*number);
+            let is_open = request.as_ref().is_some_and(|request| request.finished.is_none());
+            if !is_open {
+                let dropped = || json!({ "number": number, "dropped": true });
+                ended.push(request.map_or_else(dropped, |request| shown(state, &request)));
+            }
+            is_open
+        });
+        ended
     }
 }
 
