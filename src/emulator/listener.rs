@@ -18,6 +18,12 @@ pub(crate) fn bind(port: u16) -> io::Result<TcpListener> {
 /// Why a connection ended.
 pub(crate) type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
 
+async fn log_end(served: impl Future<Output = Result<(), ConnectionError>>) {
+    if let Err(error) = served.await {
+        log::debug!("a connection to the emulator ended: {error}");
+    }
+}
+
 /// Accepts connections until it is dropped, and serves each in its own task.
 pub(crate) async fn accept_all<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
 where
@@ -29,12 +35,7 @@ where
                 if let Err(error) = socket.set_nodelay(true) {
                     log::debug!("cannot disable delays (TCP_NODELAY) on a connection to the emulator: {error}");
                 }
-                let served = serve(socket);
-                tokio::spawn(async move {
-                    if let Err(error) = served.await {
-                        log::debug!("a connection to the emulator ended: {error}");
-                    }
-                });
+                tokio::spawn(log_end(serve(socket)));
             }
             Err(error) => {
                 // Out of descriptors, or the client has left already: others may still be served.

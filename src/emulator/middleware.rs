@@ -46,14 +46,7 @@ pub(crate) async fn serve(
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let read = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&read);
-    let mut request = request.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
-            counter.fetch_add(bytes, Ordering::Relaxed);
-            frame
-        }))
-    });
+    let mut request = request.map(|body| counting(body, Arc::clone(&read)));
     if let Some(token) = &state.page_token
         && page::is_at(request.uri().path())
     {
@@ -68,15 +61,27 @@ pub(crate) async fn serve(
     if !taken.is_empty() {
         state.log.spoil(context.request.number, taken.iter().map(|(_, kind)| kind.name()).collect());
     }
-    let mut response = context.answer(routers.service, &wire_fault, &taken, request).await;
-    let date = httpdate::fmt_http_date(clock::wall());
-    response = response::with_header(response, header::DATE, &date);
-    if (clock::speed() - 1.0).abs() > f64::EPSILON {
-        let name = HeaderName::from_static(clock::SPEED_HEADER);
-        response = response::with_header(response, name, &clock::speed().to_string());
-    }
+    let response = with_clock(context.answer(routers.service, &wire_fault, &taken, request).await);
     context.end(&response);
     Ok(response)
+}
+
+/// A body whose bytes are counted as they are read.
+fn counting(body: Incoming, read: Arc<AtomicU64>) -> Body {
+    Body::new(body.map_frame(move |frame| {
+        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+        read.fetch_add(bytes, Ordering::Relaxed);
+        frame
+    }))
+}
+
+/// Adds the time, and the clock's speed if it is not the usual one.
+fn with_clock(response: Response) -> Response {
+    let response = response::with_header(response, header::DATE, &httpdate::fmt_http_date(clock::wall()));
+    if (clock::speed() - 1.0).abs() <= f64::EPSILON {
+        return response;
+    }
+    response::with_header(response, HeaderName::from_static(clock::SPEED_HEADER), &clock::speed().to_string())
 }
 
 /// Merges consecutive slashes, as nginx in front of a service does by default.
@@ -84,12 +89,7 @@ fn merge_slashes(uri: &mut Uri) {
     if !uri.path().contains("//") {
         return;
     }
-    let mut merged = String::with_capacity(uri.path().len());
-    for character in uri.path().chars() {
-        if character != '/' || !merged.ends_with('/') {
-            merged.push(character);
-        }
-    }
+    let mut merged = with_single_slashes(uri.path());
     if let Some(query) = uri.query() {
         merged.push('?');
         merged.push_str(query);
@@ -100,6 +100,16 @@ fn merge_slashes(uri: &mut Uri) {
     if let Ok(merged) = Uri::from_parts(parts) {
         *uri = merged;
     }
+}
+
+fn with_single_slashes(path: &str) -> String {
+    let mut merged = String::with_capacity(path.len());
+    for character in path.chars() {
+        if character != '/' || !merged.ends_with('/') {
+            merged.push(character);
+        }
+    }
+    merged
 }
 
 /// A request in progress. If the client disconnects, it is dropped and logged as unanswered.

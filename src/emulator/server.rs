@@ -168,16 +168,7 @@ impl Emulator {
         }
         let state = Arc::clone(&self.state);
         // A runtime cannot be awaited from inside another, and the caller may be inside one.
-        let ended = thread::spawn(move || {
-            let late = runtime
-                .block_on(async { tokio::time::timeout(PROCESSES_END_WITHIN, state.processes.stop()).await })
-                .is_err();
-            if late {
-                log::warn!("the emulator's processes did not stop in time");
-            }
-            runtime.shutdown_timeout(TASKS_END_WITHIN);
-            state.account.remove_temporary();
-        });
+        let ended = thread::spawn(move || shut_down(runtime, &state));
         if ended.join().is_err() {
             log::error!("the emulator failed to stop");
         }
@@ -193,28 +184,29 @@ impl Drop for Emulator {
     }
 }
 
+fn shut_down(runtime: Runtime, state: &EmulatorState) {
+    let stopped = runtime.block_on(async { tokio::time::timeout(PROCESSES_END_WITHIN, state.processes.stop()).await });
+    if stopped.is_err() {
+        log::warn!("the emulator's processes did not stop in time");
+    }
+    runtime.shutdown_timeout(TASKS_END_WITHIN);
+    state.account.remove_temporary();
+}
+
 fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<EmulatorState>> {
     let _inside = runtime.enter();
     let account = Arc::new(Account::open(&settings)?);
     let acceptor = settings.tls.as_deref().map(tls::acceptor).transpose()?;
     let api = listener::bind(settings.port)?;
     let site = listener::bind(0)?;
-    let packages =
-        settings.package_index.clone().map(|folder| Ok::<_, io::Error>((package_folder(folder)?, listener::bind(0)?)));
-    let packages = packages.transpose()?;
+    let packages = settings.package_index.clone().map(packages).transpose()?;
     let processes = Processes::new(&settings, &account)?;
     let scheme = if acceptor.is_some() { "https" } else { "http" };
     let state = Arc::new(EmulatorState {
-        token: match &settings.token {
-            Some(token) => token.clone(),
-            None => random_hex(40)?,
-        },
+        token: settings.token.clone().map_or_else(|| random_hex(40), Ok)?,
         url: format!("{scheme}://{}", api.local_addr()?),
         site_url: format!("{scheme}://{}", site.local_addr()?),
-        package_index: match &packages {
-            Some((_, listener)) => Some(format!("http://{}{}", listener.local_addr()?, package_index::PATH)),
-            None => None,
-        },
+        package_index: packages.as_ref().map(|(_, listener)| index_address(listener)).transpose()?,
         throttle: Throttle::new(&settings),
         page_token: settings.page.then(|| random_hex(32)).transpose()?,
         latency: Latency::new(settings.latency),
@@ -236,11 +228,15 @@ fn launch(runtime: &Runtime, settings: Settings) -> io::Result<Arc<EmulatorState
     Ok(state)
 }
 
-/// A folder that exists: a mistyped one would only show when pip finds nothing.
-fn package_folder(folder: PathBuf) -> io::Result<PathBuf> {
+/// A folder of packages with what listens for it. It exists: a mistyped one would only show when pip finds nothing.
+fn packages(folder: PathBuf) -> io::Result<(PathBuf, TcpListener)> {
     fs::read_dir(&folder)
         .map_err(|error| io::Error::new(error.kind(), format!("the package index {}: {error}", folder.display())))?;
-    Ok(folder)
+    Ok((folder, listener::bind(0)?))
+}
+
+fn index_address(listener: &TcpListener) -> io::Result<String> {
+    Ok(format!("http://{}{}", listener.local_addr()?, package_index::PATH))
 }
 
 async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<EmulatorState>) {
@@ -257,10 +253,7 @@ async fn connection(
     state: Arc<EmulatorState>,
     routers: Routers,
 ) -> Result<(), ConnectionError> {
-    let stream = match acceptor {
-        Some(acceptor) => SocketStream::Tls(Box::new(acceptor.accept(socket).await?)),
-        None => SocketStream::Plain(socket),
-    };
+    let stream = SocketStream::open(socket, acceptor).await?;
     let wire_fault = Arc::new(WireFault::default());
     let wire = TokioIo::new(Wire::new(stream, Arc::clone(&wire_fault)));
     let asked = Arc::clone(&wire_fault);

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 const GARBAGE: &[u8] = b"\x00\x15\xff\xfe%PDF-not-http\x7f\x80\r\n\x01\x02 <nothing you know>\r\n\r\n";
@@ -58,6 +59,16 @@ impl WireFault {
 pub(crate) enum SocketStream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl SocketStream {
+    /// A connection that was accepted; with an `acceptor`, the client starts TLS.
+    pub(crate) async fn open(socket: TcpStream, acceptor: Option<TlsAcceptor>) -> io::Result<Self> {
+        Ok(match acceptor {
+            Some(acceptor) => Self::Tls(Box::new(acceptor.accept(socket).await?)),
+            None => Self::Plain(socket),
+        })
+    }
 }
 
 /// A connection to which a fault can be applied.

@@ -154,6 +154,12 @@ impl BusyWorker {
     }
 }
 
+/// The response without its body.
+fn head(answer: &reqwest::Response) -> http::response::Builder {
+    let forwarded = answer.headers().iter().filter(|(name, _)| !HOP_BY_HOP.contains(name));
+    forwarded.fold(Response::builder().status(answer.status()), |head, (name, value)| head.header(name, value))
+}
+
 /// The response, streamed; `guard` is dropped at the end of its body. The limit is for the whole request: an answer
 /// that takes longer is cut off, and its worker killed, as on the host.
 fn back(
@@ -162,14 +168,7 @@ fn back(
     worker: Option<BusyWorker>,
     guard: impl Send + 'static,
 ) -> Result<Response, ConnectionError> {
-    let mut response = Response::builder().status(answer.status());
-    if let Some(headers) = response.headers_mut() {
-        for (name, value) in answer.headers() {
-            if !HOP_BY_HOP.contains(name) {
-                headers.append(name.clone(), value.clone());
-            }
-        }
-    }
+    let response = head(&answer);
     let body = stream::unfold(Some((answer.bytes_stream(), worker, guard)), move |state| async move {
         let (mut body, worker, guard) = state?;
         if let Ok(chunk) = timeout_at(deadline.at, body.next()).await {

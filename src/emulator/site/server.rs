@@ -48,13 +48,12 @@ pub async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: 
 }
 
 async fn connection(socket: TcpStream, acceptor: Option<TlsAcceptor>, site: Router) -> Result<(), ConnectionError> {
-    let (stream, scheme) = match acceptor {
-        Some(acceptor) if is_handshake(&socket).await? => {
-            (SocketStream::Tls(Box::new(acceptor.accept(socket).await?)), "https")
-        }
-        _ => (SocketStream::Plain(socket), "http"),
+    let acceptor = match acceptor {
+        Some(acceptor) if is_handshake(&socket).await? => Some(acceptor),
+        _ => None,
     };
-    let wire = TokioIo::new(Wire::new(stream, Arc::default()));
+    let scheme = if acceptor.is_some() { "https" } else { "http" };
+    let wire = TokioIo::new(Wire::new(SocketStream::open(socket, acceptor).await?, Arc::default()));
     let site = TowerToHyperService::new(site.layer(Extension(Scheme(scheme))));
     auto::Builder::new(TokioExecutor::new()).serve_connection(wire, site).await
 }
@@ -84,14 +83,10 @@ async fn respond(site: &Arc<SiteServer>, scheme: Scheme, request: Request) -> Re
     let Some(target) = choose(&site.state, &domain).await else {
         return response::html(StatusCode::NOT_FOUND, "<h1>Coming Soon!</h1><p>There is no web app here yet.</p>");
     };
-    let (domain, is_served) = match &target {
-        SiteTarget::WebApp(app) => (app.domain_name.clone(), app.is_served(clock::wall())),
-        SiteTarget::Website(website) => (website.domain_name.clone(), website.enabled),
-    };
-    if !is_served {
+    if !target.is_served() {
         return response::html(StatusCode::NOT_FOUND, "<h1>This site is disabled</h1>");
     }
-    let page = PageRequest::of(&request);
+    let (page, domain) = (PageRequest::of(&request), target.domain());
     let response = match &target {
         SiteTarget::WebApp(app) if site.forces_https(app) && scheme.0 != "https" => to_https(&request),
         _ => site.answer(&target, scheme, request).await.unwrap_or_else(|error| {
@@ -99,7 +94,7 @@ async fn respond(site: &Arc<SiteServer>, scheme: Scheme, request: Request) -> Re
             failed()
         }),
     };
-    page.log(&site.state, &domain, &response);
+    page.log(&site.state, domain, &response);
     response
 }
 
@@ -124,6 +119,22 @@ async fn before(
 enum SiteTarget {
     WebApp(Box<WebApp>),
     Website(Website),
+}
+
+impl SiteTarget {
+    fn domain(&self) -> &str {
+        match self {
+            Self::WebApp(app) => &app.domain_name,
+            Self::Website(website) => &website.domain_name,
+        }
+    }
+
+    fn is_served(&self) -> bool {
+        match self {
+            Self::WebApp(app) => app.is_served(clock::wall()),
+            Self::Website(website) => website.enabled,
+        }
+    }
 }
 
 /// The site of the requested domain. This machine, which no domain resolves to, stands for the account's first site.

@@ -4,7 +4,8 @@
 //! skipped, the web app answers. A mapping whose path is a file serves it for every address below its own
 //! (<https://help.pythonanywhere.com/pages/DebuggingStaticFiles/>). Folders are not listed.
 
-use std::fs;
+use std::fs::{self, Metadata};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use axum::response::Response;
@@ -45,16 +46,13 @@ pub(crate) fn find(
         return None;
     }
     let path: Vec<u8> = percent_decode_str(uri.path()).collect();
-    let response = app.static_files.iter().find_map(|mapping| serve(state, mapping, &path, headers))?;
-    Some(app.static_headers.iter().filter(|added| path.starts_with(added.url.as_bytes())).fold(
-        response,
-        |mut response, added| {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(&added.name), HeaderValue::try_from(&added.value)) {
-                response.headers_mut().insert(name, value);
-            }
-            response
-        },
-    ))
+    let mut response = app.static_files.iter().find_map(|mapping| serve(state, mapping, &path, headers))?;
+    for added in app.static_headers.iter().filter(|added| path.starts_with(added.url.as_bytes())) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(&added.name), HeaderValue::try_from(&added.value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    Some(response)
 }
 
 /// The part of an address below the mapping's address.
@@ -63,22 +61,24 @@ fn below<'a>(url: &str, path: &'a [u8]) -> Option<&'a [u8]> {
     (rest.is_empty() || url.ends_with('/') || rest[0] == b'/').then_some(rest)
 }
 
-fn serve(state: &EmulatorState, mapping: &StaticFile, path: &[u8], headers: &HeaderMap) -> Option<Response> {
-    let rest = below(&mapping.url, path)?;
-    let resolve = |path: &[u8]| {
-        // Paths with `..` are invalid.
-        let path = AccountPath::parse(path).ok()?;
-        let real = state.account.resolve(&path, LastLink::Follow).ok()?;
-        Some((fs::symlink_metadata(&real).ok()?, real))
-    };
-    let mut found = resolve(mapping.path.as_bytes())?;
+/// The file to which a mapping leads for the rest of an address.
+fn file_at(state: &EmulatorState, mapping: &StaticFile, rest: &[u8]) -> Option<(Metadata, PathBuf)> {
+    let mut found = resolve(state, mapping.path.as_bytes())?;
     if found.0.is_dir() && !rest.ends_with(b"/") {
-        found = resolve(&[mapping.path.as_bytes(), b"/", rest].concat())?;
+        found = resolve(state, &[mapping.path.as_bytes(), b"/", rest].concat())?;
     }
-    let (metadata, real) = found;
-    if !metadata.is_file() {
-        return None;
-    }
+    found.0.is_file().then_some(found)
+}
+
+fn resolve(state: &EmulatorState, path: &[u8]) -> Option<(Metadata, PathBuf)> {
+    // Paths with `..` are invalid.
+    let path = AccountPath::parse(path).ok()?;
+    let real = state.account.resolve(&path, LastLink::Follow).ok()?;
+    Some((fs::symlink_metadata(&real).ok()?, real))
+}
+
+fn serve(state: &EmulatorState, mapping: &StaticFile, path: &[u8], headers: &HeaderMap) -> Option<Response> {
+    let (metadata, real) = file_at(state, mapping, below(&mapping.url, path)?)?;
     let modified = metadata.modified().ok()?;
     if is_fresh(headers, modified) {
         return Some(response::empty(StatusCode::NOT_MODIFIED));
