@@ -71,10 +71,7 @@ impl Account {
     /// If the user name is invalid, or the root cannot be created or written.
     pub fn open(settings: &Settings) -> io::Result<Self> {
         let user = settings.user.clone();
-        if user.is_empty() || !user.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
-            let reason = format!("a user name consists of letters, digits, `-` and `_`, unlike {user:?}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
-        }
+        check_user(&user)?;
         let (root, temporary) = if let Some(root) = &settings.root {
             (root.clone(), None)
         } else {
@@ -162,30 +159,34 @@ impl Account {
             if left.is_empty() && last == LastLink::Keep {
                 break;
             }
-            match fs::symlink_metadata(&at) {
-                Ok(metadata) if metadata.is_symlink() => {}
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Ok(_) | Err(_) => continue,
+            if !is_link(&at)? {
+                continue;
             }
             links += 1;
             if links > MAX_LINKS {
                 return Err(Errno::LOOP.into());
             }
-            let target = fs::read_link(&at)?;
-            at.pop();
-            if target.is_absolute() {
-                at.clone_from(&self.root);
-            }
-            // A process that sees the account below the real root creates links that contain the root.
-            for part in target.strip_prefix(&self.root).unwrap_or(&target).components().rev() {
-                match part {
-                    Component::Normal(name) => left.push_front(name.to_owned()),
-                    Component::ParentDir => left.push_front("..".into()),
-                    Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
-                }
-            }
+            self.follow(&mut at, &mut left)?;
         }
         if at.starts_with(self.private()) { Err(Errno::NOENT.into()) } else { Ok(at) }
+    }
+
+    /// Goes from the link `at` to where its target counts from, with the target's segments as the next of what is left.
+    fn follow(&self, at: &mut PathBuf, left: &mut VecDeque<OsString>) -> io::Result<()> {
+        let target = fs::read_link(&at)?;
+        at.pop();
+        if target.is_absolute() {
+            at.clone_from(&self.root);
+        }
+        // A process that sees the account below the real root creates links that contain the root.
+        for part in target.strip_prefix(&self.root).unwrap_or(&target).components().rev() {
+            match part {
+                Component::Normal(name) => left.push_front(name.to_owned()),
+                Component::ParentDir => left.push_front("..".into()),
+                Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether the account may create, change or delete the real path `real`.
@@ -240,6 +241,22 @@ impl Account {
             }
         }
         bytes
+    }
+}
+
+fn check_user(user: &str) -> io::Result<()> {
+    if !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
+        return Ok(());
+    }
+    let reason = format!("a user name consists of letters, digits, `-` and `_`, unlike {user:?}");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
+}
+
+/// Whether a symbolic link is there; nothing need be.
+fn is_link(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        found => Ok(found.is_ok_and(|metadata| metadata.is_symlink())),
     }
 }
 

@@ -133,6 +133,10 @@ async fn read(state: &EmulatorState, mut field: Field<'_>) -> Result<UploadedCon
     }
 }
 
+fn buffer(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix("upload-").tempfile_in(folder)
+}
+
 /// Buffers an upload in memory, and on disk once it is large.
 struct Spool<'a> {
     state: &'a EmulatorState,
@@ -158,7 +162,7 @@ impl Spool<'_> {
         let write = move || -> io::Result<NamedTempFile> {
             let mut file = match file {
                 Some(file) => file,
-                None => tempfile::Builder::new().prefix("upload-").tempfile_in(folder)?,
+                None => buffer(&folder)?,
             };
             file.write_all(&memory)?;
             Ok(file)
@@ -187,11 +191,7 @@ pub(crate) fn place(
     path: &AccountPath,
 ) -> Result<bool, UploadRefusal> {
     let real = state.account.resolve(path, LastLink::Follow)?;
-    let existing = match fs::symlink_metadata(&real) {
-        Ok(metadata) => Some(metadata),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error.into()),
-    };
+    let existing = existing(&real)?;
     if path.ends_in_slash || existing.as_ref().is_some_and(|existing| !existing.is_file()) {
         return Err(UploadRefusal::IsDirectory);
     }
@@ -211,11 +211,18 @@ pub(crate) fn place(
     Ok(existing.is_none())
 }
 
+fn existing(real: &Path) -> io::Result<Option<fs::Metadata>> {
+    match fs::symlink_metadata(real) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 fn replace(state: &EmulatorState, content: UploadedContent, real: &Path, mode: Permissions) -> io::Result<()> {
     let file = match content {
         UploadedContent::Disk(file, _) => file,
         UploadedContent::Memory(bytes) => {
-            let mut file = tempfile::Builder::new().prefix("upload-").tempfile_in(state.account.private())?;
+            let mut file = buffer(&state.account.private())?;
             file.write_all(&bytes)?;
             file
         }

@@ -29,19 +29,12 @@ pub(crate) async fn fault_response(
         FaultKind::Status { code, body, content_type } => {
             response::with_header(response::with_body(status(*code), body.clone()), header::CONTENT_TYPE, content_type)
         }
-        FaultKind::Html { code } => {
-            let status = status(*code);
-            let title = format!("{code} {}", status.canonical_reason().unwrap_or("Error"));
-            response::html(
-                status,
-                format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"),
-            )
-        }
+        FaultKind::Html { code } => error_page(*code),
         FaultKind::ThrottledWithoutHeader => response::throttled(Duration::from_secs(30), false),
-        FaultKind::Truncate { bytes } => match (stage, real) {
-            (Stage::After, Some(real)) => truncate(wire_fault, real, *bytes).await,
-            _ => truncate(wire_fault, filler(*bytes), *bytes).await,
-        },
+        FaultKind::Truncate { bytes } => {
+            let whole = real.filter(|_| stage == Stage::After).unwrap_or_else(|| filler(*bytes));
+            truncate(wire_fault, whole, *bytes).await
+        }
         // The connection replaces whatever is sent.
         FaultKind::Garbage => {
             wire_fault.garble();
@@ -52,6 +45,12 @@ pub(crate) async fn fault_response(
             real.unwrap_or_else(|| response::empty(StatusCode::OK))
         }
     }
+}
+
+fn error_page(code: u16) -> Response {
+    let status = status(code);
+    let title = format!("{code} {}", status.canonical_reason().unwrap_or("Error"));
+    response::html(status, format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"))
 }
 
 fn status(code: u16) -> StatusCode {

@@ -82,6 +82,19 @@ pub enum Stage {
     After,
 }
 
+impl Stage {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        [Self::Before, Self::After].into_iter().find(|stage| stage.name() == name)
+    }
+}
+
 /// Which requests fail, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultRule {

@@ -61,11 +61,7 @@ impl FaultSpec {
     /// # Errors
     /// If there is no such kind or stage, or the delay is negative.
     pub fn rule(self) -> Result<FaultRule, BadRule> {
-        let stage = match self.stage.as_str() {
-            "before" => Stage::Before,
-            "after" => Stage::After,
-            _ => return Err(BadRule::Stage(self.stage)),
-        };
+        let Some(stage) = Stage::named(&self.stage) else { return Err(BadRule::Stage(self.stage)) };
         let kind = match self.kind.as_str() {
             "status" => FaultKind::Status { code: self.code, body: self.body, content_type: self.content_type },
             "reset" => FaultKind::Reset,
@@ -86,31 +82,32 @@ impl FaultSpec {
     /// How `rule` would be written.
     #[must_use]
     pub fn of(rule: FaultRule) -> Self {
-        let stage = match rule.stage {
-            Stage::Before => "before",
-            Stage::After => "after",
-        };
         let mut spec = Self {
             kind: rule.kind.name().to_owned(),
             method: rule.method,
             path: rule.path_glob,
             after: rule.after,
             times: rule.times,
-            stage: stage.to_owned(),
+            stage: rule.stage.name().to_owned(),
             ..Self::default()
         };
-        match rule.kind {
+        spec.set_details(rule.kind);
+        spec
+    }
+
+    /// Sets what only some kinds have.
+    fn set_details(&mut self, kind: FaultKind) {
+        match kind {
             FaultKind::Status { code, body, content_type } => {
-                (spec.code, spec.body, spec.content_type) = (code, body, content_type);
+                (self.code, self.body, self.content_type) = (code, body, content_type);
             }
-            FaultKind::Html { code } => spec.code = code,
-            FaultKind::Truncate { bytes } => spec.bytes = bytes,
+            FaultKind::Html { code } => self.code = code,
+            FaultKind::Truncate { bytes } => self.bytes = bytes,
             FaultKind::Slow { delay, bytes_per_second } => {
-                (spec.delay, spec.bytes_per_second) = (delay.as_secs_f64(), bytes_per_second);
+                (self.delay, self.bytes_per_second) = (delay.as_secs_f64(), bytes_per_second);
             }
             FaultKind::Reset | FaultKind::Garbage | FaultKind::ThrottledWithoutHeader | FaultKind::Hold => {}
         }
-        spec
     }
 }
 
