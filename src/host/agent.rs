@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::cache::{self, KnownAgent};
 use super::runner;
@@ -190,6 +190,12 @@ impl StatusReport {
     pub fn is_ready(&self) -> bool {
         matches!(&self.status, Status::Ready { damaged, .. } if damaged.is_empty())
     }
+
+    /// As JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({ "ready": self.is_ready(), "status": self.status.to_string(), "warnings": self.warnings })
+    }
 }
 
 /// What an installation or a removal did.
@@ -205,6 +211,14 @@ pub struct Change {
     pub application_failed: Option<String>,
     /// What the user should know.
     pub warnings: Vec<String>,
+}
+
+impl Change {
+    /// As JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({ "changed": self.changed, "renewed": self.renewed, "warnings": self.warnings })
+    }
 }
 
 /// What a WSGI file runs, and the agent in it.

@@ -10,11 +10,12 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
+use super::agent::AgentControl;
 use super::arguments::{console_id, skipper, texts};
 use super::collector::collect;
 use super::deploy::{self, deploy_request, diff_request};
 use super::finished::{Finished, Raising};
-use super::host_jobs::{self, AgentControl, Request};
+use super::host_jobs::{self, Request};
 use super::request::{Raw, file_content};
 use super::search::find_files;
 use super::service::{Call, Service};
@@ -79,8 +80,8 @@ impl PythonanywhereBase {
         run(slf.py(), slf.get().state.is_async(), name, move |caller| operation(call.on(caller)))
     }
 
-    fn run_job<'py>(slf: &Bound<'py, Self>, name: &'static str, request: Request) -> Object<'py> {
-        Self::run(slf, name, |service| host_jobs::perform(service, request))
+    fn run_job<'py>(slf: &Bound<'py, Self>, request: Request) -> Object<'py> {
+        Self::run(slf, request.method, |service| host_jobs::perform(service, request))
     }
 }
 
@@ -285,7 +286,7 @@ impl PythonanywhereBase {
         args: &Bound<'_, PyTuple>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> Object<'py> {
-        Self::run_job(slf, "manage", host_jobs::manage(args, options)?)
+        Self::run_job(slf, host_jobs::manage(args, options)?)
     }
 
     #[pyo3(
@@ -299,7 +300,7 @@ impl PythonanywhereBase {
         command: &Bound<'_, PyAny>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> Object<'py> {
-        Self::run_job(slf, "run", host_jobs::command(command, options)?)
+        Self::run_job(slf, host_jobs::command(command, options)?)
     }
 
     #[pyo3(
@@ -312,12 +313,12 @@ impl PythonanywhereBase {
         local_root: Option<PathBuf>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> Object<'py> {
-        Self::run_job(slf, "verify", host_jobs::verify(slf.py(), local_root, options)?)
+        Self::run_job(slf, host_jobs::verify(slf.py(), local_root, options)?)
     }
 
     #[pyo3(signature = (*, domain=None, site_url=None))]
     fn history<'py>(slf: &Bound<'py, Self>, domain: Option<String>, site_url: Option<String>) -> Object<'py> {
-        Self::run_job(slf, "history", host_jobs::history(domain, site_url))
+        Self::run_job(slf, host_jobs::history(domain, site_url))
     }
 
     #[pyo3(
@@ -330,7 +331,7 @@ impl PythonanywhereBase {
         local_root: Option<PathBuf>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> Object<'py> {
-        Self::run_job(slf, "status", host_jobs::status(slf.py(), local_root, options)?)
+        Self::run_job(slf, host_jobs::status(slf.py(), local_root, options)?)
     }
 
     #[pyo3(
@@ -338,7 +339,7 @@ impl PythonanywhereBase {
         text_signature = "($self, *, domain=None, site_url=None, manage=None, settings=None)"
     )]
     fn doctor<'py>(slf: &Bound<'py, Self>, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
-        Self::run_job(slf, "doctor", host_jobs::doctor(slf.py(), options)?)
+        Self::run_job(slf, host_jobs::doctor(slf.py(), options)?)
     }
 
     #[pyo3(
@@ -351,7 +352,7 @@ impl PythonanywhereBase {
         deploy_id: Option<String>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> Object<'py> {
-        Self::run_job(slf, "rollback", host_jobs::rollback(slf.py(), deploy_id, options)?)
+        Self::run_job(slf, host_jobs::rollback(slf.py(), deploy_id, options)?)
     }
 
     #[pyo3(
@@ -360,7 +361,7 @@ impl PythonanywhereBase {
             console=None, domain=None, site_url=None, allow_tasks=False)"
     )]
     fn pull<'py>(slf: &Bound<'py, Self>, dest: PathBuf, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
-        Self::run_job(slf, "pull", host_jobs::pull(slf.py(), dest, options)?)
+        Self::run_job(slf, host_jobs::pull(slf.py(), dest, options)?)
     }
 
     #[pyo3(
@@ -374,7 +375,7 @@ impl PythonanywhereBase {
         python: String,
         options: Option<&Bound<'_, PyDict>>,
     ) -> Object<'py> {
-        Self::run_job(slf, "make_virtualenv", host_jobs::virtualenv(slf.py(), name, python, options)?)
+        Self::run_job(slf, host_jobs::virtualenv(slf.py(), name, python, options)?)
     }
 
     #[pyo3(
@@ -389,7 +390,7 @@ impl PythonanywhereBase {
         options: Option<&Bound<'_, PyDict>>,
     ) -> Object<'py> {
         let job = host_jobs::requirements(slf.py(), requirements, virtualenv, options)?;
-        Self::run_job(slf, "install_requirements", job)
+        Self::run_job(slf, job)
     }
 
     #[pyo3(
@@ -398,7 +399,7 @@ impl PythonanywhereBase {
             domain=None, site_url=None, allow_tasks=False)"
     )]
     fn inspect_settings<'py>(slf: &Bound<'py, Self>, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
-        Self::run_job(slf, "inspect_settings", host_jobs::inspect(slf.py(), options)?)
+        Self::run_job(slf, host_jobs::inspect(slf.py(), options)?)
     }
 
     #[getter]

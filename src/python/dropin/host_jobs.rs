@@ -1,9 +1,8 @@
-//! What the classes do on the host other than deploys: commands, drift, history, rollback, pull, the agent.
+//! What the classes do on the host other than deploys: commands, drift, history, rollback, pull.
 //!
 //! As everywhere in these classes, failures of the network or the service go to `error_message` and the method returns
 //! `None`. Local mistakes raise, and so does the lack of an executor.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
@@ -19,15 +18,12 @@ use super::arguments::texts;
 use super::deploy::{failed, project};
 use super::finished::{Finished, none};
 use super::keywords::Keywords;
-use super::service::{Call, Failed, Service};
-use super::state::Shared;
+use super::service::{Failed, Service};
 use crate::deploy::{self, ExecutorOptions, Inspection, Outcome, Project, PullOptions, SelectOptions};
 use crate::doctor::{Examination, examine};
 use crate::error::Result;
-use crate::host::{Agents, Variables};
+use crate::host::Variables;
 use crate::python::convert::json_to_py;
-use crate::python::errors::IntoPy;
-use crate::python::runtime::run;
 
 /// A command that ran on the host. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api", frozen, get_all)]
@@ -58,6 +54,7 @@ type Work = Box<dyn FnOnce(Project, ExecutorOptions) -> BoxFuture<'static, Resul
 
 /// A job on the host other than a deploy, and what runs it.
 pub(super) struct Request {
+    pub method: &'static str,
     local_root: Option<PathBuf>,
     executors: ExecutorOptions,
     work: Work,
@@ -89,7 +86,7 @@ fn request<'py>(
     let work = job(&keywords)?;
     let executors = keywords.executors()?;
     keywords.finish()?;
-    Ok(Request { local_root: None, executors, work })
+    Ok(Request { method, local_root: None, executors, work })
 }
 
 pub(super) fn manage<'py>(args: &Bound<'py, PyTuple>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
@@ -165,7 +162,7 @@ pub(super) fn status<'py>(
         let (domains, local) = (Vec::from_iter(executors.domain.clone()), is_local.then_some(&select));
         deploy::status(&project.client, &domains, &executors, Some(&project), local).await
     });
-    Ok(Request { local_root, executors, work })
+    Ok(Request { method: "status", local_root, executors, work })
 }
 
 pub(super) fn history(domain: Option<String>, site_url: Option<String>) -> Request {
@@ -174,7 +171,7 @@ pub(super) fn history(domain: Option<String>, site_url: Option<String>) -> Reque
     let work = told(|project, executors| async move {
         deploy::history(&project, executors.lane(&project.client).as_ref()).await
     });
-    Request { local_root: None, executors, work }
+    Request { method: "history", local_root: None, executors, work }
 }
 
 pub(super) fn rollback<'py>(
@@ -243,7 +240,7 @@ pub(super) fn doctor<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>)
     let work = told(|project, ExecutorOptions { domain, site_url, .. }| async move {
         Ok(examine(&Examination { project, domain, site_url, manage, settings, may_write: true }).await.document())
     });
-    Ok(Request { local_root: None, executors, work })
+    Ok(Request { method: "doctor", local_root: None, executors, work })
 }
 
 /// Runs a job.
@@ -262,143 +259,8 @@ pub(super) async fn perform(service: Service, request: Request) -> Finished {
     )
 }
 
-async fn answer(service: &Service, Request { local_root, executors, work }: Request) -> Result<Answer, Failed> {
+async fn answer(service: &Service, request: Request) -> Result<Answer, Failed> {
     let task = "working on the host";
-    let project = project(service, task, local_root.unwrap_or_default())?;
-    work(project, executors).await.map_err(failed(task))
-}
-
-/// What to do with an agent.
-#[derive(Clone, Copy)]
-enum AgentVerb {
-    Install,
-    Status,
-    Remove { force: bool },
-}
-
-/// Installs an agent, reports its status, or removes it.
-async fn agent(service: Service, verb: AgentVerb, domain: String, site_url: Option<String>) -> Finished {
-    let outcome = agent_answer(&service, verb, &domain, site_url.as_deref()).await;
-    Finished::json(&service, outcome)
-}
-
-async fn agent_answer(
-    service: &Service,
-    verb: AgentVerb,
-    domain: &str,
-    site_url: Option<&str>,
-) -> Result<Value, Failed> {
-    let task = "managing the agent";
-    let project = project(service, task, PathBuf::new())?;
-    let answer = async {
-        let agents = Agents::new(&project.client, domain, site_url)?;
-        let change = match verb {
-            AgentVerb::Install => agents.install().await?,
-            AgentVerb::Remove { force } => agents.remove(force).await?,
-            AgentVerb::Status => {
-                let report = agents.status().await?;
-                let status = report.status.to_string();
-                return Ok(json!({ "ready": report.is_ready(), "status": status, "warnings": report.warnings }));
-            }
-        };
-        Ok(json!({ "changed": change.changed, "renewed": change.renewed, "warnings": change.warnings }))
-    };
-    answer.await.map_err(failed(task))
-}
-
-/// Reads the variables of a web app, or changes them: those that have no value go.
-async fn variables(
-    service: Service,
-    domain: String,
-    site_url: Option<String>,
-    change: Option<(Variables, BTreeSet<String>)>,
-) -> Finished {
-    let task = "working on the variables of a web app";
-    let outcome = async {
-        let project = project(&service, task, PathBuf::new())?;
-        let answer = match change {
-            None => deploy::variables::list(&project.client, &domain).await.map(|found| json!(found)),
-            Some((set, unset)) => {
-                let executors = ExecutorOptions { domain: Some(domain), site_url, ..ExecutorOptions::default() };
-                deploy::variables::change(&project, &executors, &set, &unset).await.map(|changed| json!(changed.names))
-            }
-        };
-        answer.map_err(failed(task))
-    };
-    Finished::json(&service, outcome.await)
-}
-
-/// The attribute `agent` of both classes. Documented in `_core.pyi`.
-#[pyclass(name = "AgentOfWebApp", module = "pythonanywhere_api", frozen)]
-pub(in crate::python) struct AgentControl {
-    /// The instance and its state, which are read at each call.
-    api: Py<PyAny>,
-    state: Shared,
-}
-
-impl AgentControl {
-    pub(super) fn of(api: &Bound<'_, PyAny>, state: &Shared) -> Self {
-        Self { api: api.clone().unbind(), state: Shared::clone(state) }
-    }
-
-    fn call<'py>(
-        &self,
-        py: Python<'py>,
-        name: &'static str,
-        verb: AgentVerb,
-        domain: String,
-        site_url: Option<String>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let call = Call::new(self.api.bind(py), &self.state)?;
-        run(py, self.state.is_async(), name, move |caller| agent(call.on(caller), verb, domain, site_url))
-    }
-}
-
-#[pymethods]
-impl AgentControl {
-    #[pyo3(signature = (domain, site_url=None))]
-    fn install<'py>(&self, py: Python<'py>, domain: String, site_url: Option<String>) -> PyResult<Bound<'py, PyAny>> {
-        self.call(py, "install", AgentVerb::Install, domain, site_url)
-    }
-
-    #[pyo3(signature = (domain, site_url=None))]
-    fn status<'py>(&self, py: Python<'py>, domain: String, site_url: Option<String>) -> PyResult<Bound<'py, PyAny>> {
-        self.call(py, "status", AgentVerb::Status, domain, site_url)
-    }
-
-    #[pyo3(signature = (domain))]
-    fn variables<'py>(&self, py: Python<'py>, domain: String) -> PyResult<Bound<'py, PyAny>> {
-        let call = Call::new(self.api.bind(py), &self.state)?;
-        run(py, self.state.is_async(), "variables", move |caller| variables(call.on(caller), domain, None, None))
-    }
-
-    #[pyo3(signature = (domain, values, site_url=None))]
-    fn set_variables<'py>(
-        &self,
-        py: Python<'py>,
-        domain: String,
-        values: &Bound<'py, PyAny>,
-        site_url: Option<String>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let pairs = py.get_type::<PyDict>().call1((values,));
-        let pairs = pairs.and_then(|values| values.extract::<BTreeMap<String, Option<String>>>());
-        let pairs = pairs.map_err(|_| PyTypeError::new_err("values must be a mapping of str to str or None"))?;
-        let unset = pairs.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name.clone()).collect();
-        let set = Variables::new(pairs.into_iter().filter_map(|(name, value)| Some((name, value?)))).into_py(py)?;
-        let call = Call::new(self.api.bind(py), &self.state)?;
-        run(py, self.state.is_async(), "set_variables", move |caller| {
-            variables(call.on(caller), domain, site_url, Some((set, unset)))
-        })
-    }
-
-    #[pyo3(signature = (domain, site_url=None, *, force=false))]
-    fn remove<'py>(
-        &self,
-        py: Python<'py>,
-        domain: String,
-        site_url: Option<String>,
-        force: bool,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        self.call(py, "remove", AgentVerb::Remove { force }, domain, site_url)
-    }
+    let project = project(service, task, request.local_root.unwrap_or_default())?;
+    (request.work)(project, request.executors).await.map_err(failed(task))
 }

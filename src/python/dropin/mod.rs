@@ -7,6 +7,7 @@
 //! The attributes of an instance live in its `__dict__` and are read at each call, so that whatever a caller sets or
 //! patches counts from the next call on. A constructor therefore checks types only; values are checked when used.
 
+mod agent;
 mod arguments;
 mod base;
 mod collector;
@@ -23,9 +24,10 @@ mod search;
 mod service;
 mod state;
 
+pub(super) use agent::AgentControl;
 pub(super) use arguments::never_skip;
 pub(super) use base::{AsyncPythonanywhereApi, PythonanywhereApi, PythonanywhereBase};
-pub(super) use host_jobs::{AgentControl, CommandResult};
+pub(super) use host_jobs::CommandResult;
 pub(super) use iterator::{AsyncFilesIterator, FilesIterator};
 pub(super) use overrides::remember_originals;
 pub(super) use request::file_content;
