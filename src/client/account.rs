@@ -65,16 +65,13 @@ impl Client {
     /// A client for a base URL like `https://www.pythonanywhere.com/api/v0/user/me/` that sends these headers.
     ///
     /// # Errors
-    /// `Config` if the URL breaks the rules of [`BaseUrl`], or a header cannot be sent.
-    pub fn with_base<'a>(
-        base_url: &str,
-        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
-        options: Options,
-    ) -> Result<Self> {
+    /// `Config` if the URL breaks the rules of [`BaseUrl`], a header cannot be sent, or the token in one is none.
+    pub fn with_base(base_url: &str, headers: &[(String, String)], options: Options) -> Result<Self> {
+        headers.iter().try_for_each(|(name, value)| check_token(name, value))?;
         let base = checked_base(base_url)?;
         let user = user_in(base_url)?.to_owned();
         check_user(&user)?;
-        let headers = headers.into_iter().map(|(name, value)| header(name, value)).collect::<Result<HeaderMap>>()?;
+        let headers = headers.iter().map(|(name, value)| header(name, value)).collect::<Result<HeaderMap>>()?;
         Self::build(base, user, headers, options, true)
     }
 
@@ -220,6 +217,14 @@ fn user_in(base_url: &str) -> Result<&str> {
         ))
     })?;
     Ok(user.strip_suffix('/').unwrap_or(user))
+}
+
+/// Refuses a header with a token that is none.
+fn check_token(name: &str, value: &str) -> Result<()> {
+    match value.strip_prefix("Token ") {
+        Some(token) if name.eq_ignore_ascii_case("authorization") => Token::new(token).map(drop),
+        _ => Ok(()),
+    }
 }
 
 fn check_user(user: &str) -> Result<()> {

@@ -472,7 +472,7 @@ mod tests {
     #[test]
     fn the_sites_password_goes_where_visitors_send_it() {
         let base = "https://www.pythonanywhere.com/api/v0/user/me/";
-        let api = Client::with_base(base, [], Options::default()).unwrap();
+        let api = Client::with_base(base, &[], Options::default()).unwrap();
         let domain = "www.example.com";
         for (address, may_know) in [
             (None, true),

@@ -8,7 +8,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::client::{BaseUrl, Client, Options, RemotePath, Token};
+use crate::client::{BaseUrl, Client, Options, RemotePath};
 use crate::error::{Error, Result};
 use crate::locks::lock;
 
@@ -197,7 +197,7 @@ pub(super) fn read_client(object: &Bound<'_, PyAny>, state: &State) -> PyResult<
     let host = lock(&state.host).clone().filter(|(_, made)| *made == base_url);
     let client = host
         .map_or(Ok(()), |(web_domain, _)| BaseUrl::parse(&web_domain).map(drop))
-        .and_then(|()| client(&base_url, &headers));
+        .and_then(|()| Client::with_base(&base_url, &headers, Options::default()));
     let process = process::id();
     *known = client.as_ref().ok().map(|client| KnownClient { process, base_url, headers, client: client.clone() });
     Ok(client)
@@ -210,18 +210,6 @@ fn read_headers(object: &Bound<'_, PyAny>) -> PyResult<Headers> {
     copy.update(attribute.cast().map_err(|_| PyTypeError::new_err("protocol_headers must be a mapping"))?)?;
     let headers = copy.iter().map(|(name, value)| Ok((name.extract()?, value.extract()?))).collect::<PyResult<_>>();
     headers.map_err(|_| PyTypeError::new_err("the names and values of protocol_headers must be str"))
-}
-
-fn client(base_url: &str, headers: &[(String, String)]) -> Result<Client> {
-    for (name, value) in headers {
-        if name.eq_ignore_ascii_case("authorization")
-            && let Some(token) = value.strip_prefix("Token ")
-        {
-            Token::new(token)?;
-        }
-    }
-    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    Client::with_base(base_url, headers, Options::default())
 }
 
 /// The folder of the project that the attribute `pkg_files_url_part` names.
