@@ -65,11 +65,8 @@ async fn into_file(core: &Client, path: &RemotePath, file: Arc<Py<PyAny>>, calle
     caller.call(move |py| write_all(target.bind(py), &Bytes::new())).await?;
     let copy = blocking(|| NamedTempFile::new().map_err(Error::temporary)).await?.into_temp_path();
     let length = core.download(path, &copy).await?;
-    let mut arrived = blocking({
-        let path = copy.to_path_buf();
-        move || File::open(path).map_err(Error::temporary)
-    })
-    .await?;
+    let path = copy.to_path_buf();
+    let mut arrived = blocking(move || File::open(path).map_err(Error::temporary)).await?;
     loop {
         let (rest, piece) = blocking(move || next_piece(arrived)).await?;
         if piece.is_empty() {
