@@ -89,11 +89,8 @@ impl AccountPython {
         let words = format!(" {}", single_quoted(&script.to_string_lossy()));
         make_program(&programs.join("virtualenv"), &executable, &words)?;
         let by_version = private.join("versions");
-        match fs::remove_dir_all(&by_version) {
-            // An earlier emulator may have had another Python.
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => fs::create_dir(&by_version)?,
-        }
+        // An earlier emulator may have had another Python.
+        make_empty(&by_version)?;
         make_program(&by_version.join(format!("python{minor}")), &executable, "")?;
         Ok(Self { executable, version: minor.to_owned(), by_version, programs: [programs, bin] })
     }
@@ -147,6 +144,14 @@ fn ask(python: &Path) -> io::Result<Facts> {
         .map_err(|_| failed(io::ErrorKind::Other, &String::from_utf8_lossy(&output.stderr).trim()))?;
     asked.insert(python.to_owned(), facts.clone());
     Ok(facts)
+}
+
+/// Makes an empty folder, whatever was in it before.
+fn make_empty(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::create_dir(folder),
+    }
 }
 
 /// Makes `place` a link to `target`, whatever it was before.

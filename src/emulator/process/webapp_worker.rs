@@ -214,18 +214,13 @@ impl WebAppWorkers {
         command.envs(self.launcher.environment(session)).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(self.logs.open(&site_log(domain, "error"))?).kill_on_drop(true);
         let mut child = command.spawn()?;
-        let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no standard output"))?;
-        let mut line = String::new();
-        let read = tokio::time::timeout(START_LIMIT, BufReader::new(stdout).read_line(&mut line)).await;
-        match (read, line.trim().parse()) {
-            (Ok(Ok(_)), Ok(port)) => {
-                let tree = child.id().and_then(ProcessTree::of);
-                let id = child.id().unwrap_or_default();
-                self.tell(domain, &format!("spawned worker 1 (pid: {id}) with {}", python.display()))?;
-                Ok(WebAppWorker { child, tree, port, usage: Arc::default(), loaded })
-            }
-            _ => Err(StartError::Ended { domain: domain.clone() }),
-        }
+        let Some(port) = announced_port(&mut child).await? else {
+            return Err(StartError::Ended { domain: domain.clone() });
+        };
+        let tree = child.id().and_then(ProcessTree::of);
+        let id = child.id().unwrap_or_default();
+        self.tell(domain, &format!("spawned worker 1 (pid: {id}) with {}", python.display()))?;
+        Ok(WebAppWorker { child, tree, port, usage: Arc::default(), loaded })
     }
 
     /// What serves a web app, without its environment.
@@ -261,6 +256,14 @@ impl WebAppWorkers {
     fn tell(&self, domain: &str, what: &str) -> io::Result<()> {
         writeln!(self.logs.open(&site_log(domain, "server"))?, "{} {what}", calendar::stamp(clock::wall()))
     }
+}
+
+/// The port that a process tells once it listens; `None` if it ended before, or took too long.
+async fn announced_port(child: &mut Child) -> io::Result<Option<u16>> {
+    let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no standard output"))?;
+    let mut line = String::new();
+    let read = tokio::time::timeout(START_LIMIT, BufReader::new(stdout).read_line(&mut line)).await;
+    Ok(if matches!(read, Ok(Ok(_))) { line.trim().parse().ok() } else { None })
 }
 
 impl WebAppWorker {

@@ -98,8 +98,12 @@ fn taken(domain: &str) -> Refusal {
     (TAKEN, format!("You already have a web app at {domain}"))
 }
 
-fn too_many() -> Refusal {
-    ("too_many_webapps", TOO_MANY.to_owned())
+/// Whether the account may have another site beside so many.
+fn check_room(state: &EmulatorState, sites: usize) -> Result<(), Refusal> {
+    if state.account.kind() == AccountKind::Free && sites > 0 {
+        return Err(("too_many_webapps", TOO_MANY.to_owned()));
+    }
+    Ok(())
 }
 
 /// Whether a web app may be created beside the account's websites.
@@ -108,8 +112,7 @@ async fn check_beside_websites(state: &EmulatorState, domain: &str) -> Result<()
     if websites.get(domain).await.is_some() {
         return Err(taken(domain));
     }
-    let is_full = state.account.kind() == AccountKind::Free && !websites.all().await.is_empty();
-    if is_full { Err(too_many()) } else { Ok(()) }
+    check_room(state, websites.all().await.len())
 }
 
 /// The same beside its other web apps.
@@ -117,8 +120,7 @@ fn check_beside(state: &EmulatorState, apps: &[WebApp], domain: &str) -> Result<
     if apps.iter().any(|app| app.domain_name == domain) {
         return Err(taken(domain));
     }
-    let is_full = state.account.kind() == AccountKind::Free && !apps.is_empty();
-    if is_full { Err(too_many()) } else { Ok(()) }
+    check_room(state, apps.len())
 }
 
 /// A web app as the service's manual configuration makes it.
