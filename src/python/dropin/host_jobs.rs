@@ -61,7 +61,7 @@ pub(super) struct Request {
 }
 
 /// A job whose answer is JSON.
-fn told<T, F>(work: impl FnOnce(Project, ExecutorOptions) -> F + Send + 'static) -> Work
+fn json_job<T, F>(work: impl FnOnce(Project, ExecutorOptions) -> F + Send + 'static) -> Work
 where
     T: Serialize,
     F: Future<Output = Result<T>> + Send + 'static,
@@ -123,7 +123,7 @@ pub(super) fn verify<'py>(
     let is_local = local_root.is_some();
     let request = request(py, "verify", options, |keywords| {
         let select = selection(keywords, is_local)?;
-        Ok(told(move |project, executors| async move {
+        Ok(json_job(move |project, executors| async move {
             let drift = deploy::verify(&project, &executors, is_local.then_some(&select)).await?;
             let mut value = json!(drift);
             value["clean"] = drift.is_clean().into();
@@ -158,7 +158,7 @@ pub(super) fn status<'py>(
     let select = selection(&keywords, is_local)?;
     let executors = keywords.site()?;
     keywords.finish()?;
-    let work = told(move |project, executors| async move {
+    let work = json_job(move |project, executors| async move {
         let (domains, local) = (Vec::from_iter(executors.domain.clone()), is_local.then_some(&select));
         deploy::status(&project.client, &domains, &executors, Some(&project), local).await
     });
@@ -168,7 +168,7 @@ pub(super) fn status<'py>(
 pub(super) fn history(domain: Option<String>, site_url: Option<String>) -> Request {
     // The history is read like any other file: no executor is needed, only the site that may tell it.
     let executors = ExecutorOptions { domain, site_url, ..ExecutorOptions::default() };
-    let work = told(|project, executors| async move {
+    let work = json_job(|project, executors| async move {
         deploy::history(&project, executors.lane(&project.client).as_ref()).await
     });
     Request { method: "history", local_root: None, executors, work }
@@ -181,7 +181,7 @@ pub(super) fn rollback<'py>(
 ) -> PyResult<Request> {
     request(py, "rollback", options, |keywords| {
         let (reload, yes) = (keywords.texts("reload")?, keywords.flag("yes")?);
-        Ok(told(move |project, executors| async move {
+        Ok(json_job(move |project, executors| async move {
             let confirm = async move |question: String| if yes { Ok(()) } else { Err(deploy::unconfirmed(&question)) };
             deploy::rollback(&project, &executors, deploy.as_deref(), &reload, confirm).await
         }))
@@ -194,7 +194,7 @@ pub(super) fn pull<'py>(py: Python<'py>, to: PathBuf, options: Option<&Bound<'py
         let overwrite = keywords.flag("overwrite")?;
         let max_size = keywords.number("max_size")?.map_or(PullOptions::default().max_size, |size| size as u64);
         let options = PullOptions { include, exclude, overwrite, max_size };
-        Ok(told(|project, executors| async move { deploy::pull(&project, &executors, &options, &to).await }))
+        Ok(json_job(|project, executors| async move { deploy::pull(&project, &executors, &options, &to).await }))
     })
 }
 
@@ -205,7 +205,7 @@ pub(super) fn virtualenv<'py>(
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Request> {
     request(py, "make_virtualenv", options, |_| {
-        Ok(told(
+        Ok(json_job(
             |project, executors| async move { deploy::make_virtualenv(&project, &executors, &name, &python).await },
         ))
     })
@@ -218,7 +218,7 @@ pub(super) fn requirements<'py>(
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Request> {
     request(py, "install_requirements", options, |_| {
-        Ok(told(|project, executors| async move {
+        Ok(json_job(|project, executors| async move {
             deploy::install_requirements(&project, &executors, &requirements, &virtualenv).await
         }))
     })
@@ -228,7 +228,9 @@ pub(super) fn inspect<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>
     request(py, "inspect_settings", options, |keywords| {
         let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
         let inspection = Inspection { manage, settings, virtualenv: keywords.text("virtualenv")?, folder: None };
-        Ok(told(|project, executors| async move { deploy::inspect_settings(&project, &executors, &inspection).await }))
+        Ok(json_job(
+            |project, executors| async move { deploy::inspect_settings(&project, &executors, &inspection).await },
+        ))
     })
 }
 
@@ -237,7 +239,7 @@ pub(super) fn doctor<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>)
     let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
     let executors = keywords.site()?;
     keywords.finish()?;
-    let work = told(|project, ExecutorOptions { domain, site_url, .. }| async move {
+    let work = json_job(|project, ExecutorOptions { domain, site_url, .. }| async move {
         Ok(examine(&Examination { project, domain, site_url, manage, settings, may_write: true }).await.document())
     });
     Ok(Request { method: "doctor", local_root: None, executors, work })
