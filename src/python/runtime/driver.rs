@@ -11,10 +11,11 @@ use std::process;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::locks::lock;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tokio::task::{self, JoinHandle};
+
+use crate::locks::lock;
 
 /// How long work may stand still while the thread that waits for it runs Python.
 const PATIENCE: Duration = Duration::from_millis(10);

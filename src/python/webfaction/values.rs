@@ -23,6 +23,17 @@ fn nested_value(value: &Bound<'_, PyAny>, what: &str, depth: usize) -> PyResult<
         Some(depth) => nested_value(item, what, depth),
         None => refuse(value.py(), what, &format!("nested deeper than {MAX_DEPTH} levels")),
     };
+    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        value.try_iter()?.map(|item| inner(&item?)).collect::<PyResult<_>>().map(Value::Array)
+    } else if let Ok(dict) = value.cast::<PyDict>() {
+        let member = |(name, value): (Bound<'_, PyAny>, _)| Ok((member_name(&name, what)?, inner(&value)?));
+        dict.iter().map(member).collect::<PyResult<_>>().map(Value::Struct)
+    } else {
+        flat_value(value, what)
+    }
+}
+
+fn flat_value(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Value> {
     if value.is_none() {
         Ok(Value::Nil)
     } else if let Ok(flag) = value.cast::<PyBool>() {
@@ -37,11 +48,6 @@ fn nested_value(value: &Bound<'_, PyAny>, what: &str, depth: usize) -> PyResult<
         Ok(Value::Base64(bytes.as_bytes().to_vec()))
     } else if let Ok(bytes) = value.cast::<PyByteArray>() {
         Ok(Value::Base64(bytes.to_vec()))
-    } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        value.try_iter()?.map(|item| inner(&item?)).collect::<PyResult<_>>().map(Value::Array)
-    } else if let Ok(dict) = value.cast::<PyDict>() {
-        let member = |(name, value): (Bound<'_, PyAny>, _)| Ok((member_name(&name, what)?, inner(&value)?));
-        dict.iter().map(member).collect::<PyResult<_>>().map(Value::Struct)
     } else {
         of_a_class(value, what)
     }
