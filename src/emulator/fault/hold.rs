@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::locks::lock;
 use tokio::sync::oneshot;
+
+use crate::locks::lock;
 
 /// A request that a fault holds.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,9 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::locks::lock;
 use globset::{GlobBuilder, GlobMatcher};
+
+use crate::locks::lock;
 
 /// What a fault does.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -58,11 +58,8 @@ pub(crate) async fn read(State(state): SharedState, Path((_, domain)): Path<(Str
 
 /// How the service refuses a new web app: with an error in the body, and with status 200 or 400.
 fn refused(state: &EmulatorState, kind: &str, text: &str) -> Response {
-    let status = if kind == TAKEN && state.settings.undocumented.taken_domain_400 {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
-    };
+    let is_bad = kind == TAKEN && state.settings.undocumented.taken_domain_400;
+    let status = if is_bad { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     text_json(status, &json!({"status": "ERROR", "error_type": kind, "error_message": text}))
 }
 

@@ -17,6 +17,8 @@ use crate::emulator::state::{EmulatorState, SharedState};
 /// The domain whose subdomains need no CNAME record.
 const OWN_DOMAIN: &str = ".pythonanywhere.com";
 
+const TAKEN: &str = "domain with this domain name already exists.";
+
 fn shown(state: &EmulatorState, site: &Website) -> Value {
     let (id, domain) = (site.id, &site.domain_name);
     let log = |kind| format!("/var/log/{}", site.log_name(kind));
@@ -53,13 +55,7 @@ fn command(fields: &Fields) -> Option<String> {
 pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<Response, Response> {
     let mut validator = Validator::whole(&fields);
     let domain = validator.required("domain_name").unwrap_or_default();
-    if !domain.is_empty() && !is_domain(domain) {
-        validator.refuse("domain_name", "Enter a valid domain name.");
-    }
-    let taken = "domain with this domain name already exists.";
-    if state.has_site(domain).await {
-        validator.refuse("domain_name", taken);
-    }
+    check_domain(&state, &mut validator, domain).await;
     let command = command(&fields).filter(|command| !command.trim().is_empty()).unwrap_or_default();
     if command.is_empty() {
         validator.refuse_inside("webapp", "command", "This field is required.");
@@ -74,7 +70,7 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<
         Ok(Some(site)) => site,
         Ok(None) => {
             // Another request was faster.
-            validator.refuse("domain_name", taken);
+            validator.refuse("domain_name", TAKEN);
             return validator.done().map(|()| not_found());
         }
         Err(error) => return Ok(response::internal(&error)),
@@ -83,6 +79,15 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<
         return Ok(response::internal(&error));
     }
     Ok(response::json(StatusCode::CREATED, &shown(&state, &site)))
+}
+
+async fn check_domain(state: &EmulatorState, validator: &mut Validator<'_>, domain: &str) {
+    if !domain.is_empty() && !is_domain(domain) {
+        validator.refuse("domain_name", "Enter a valid domain name.");
+    }
+    if state.has_site(domain).await {
+        validator.refuse("domain_name", TAKEN);
+    }
 }
 
 fn found(state: &EmulatorState, site: io::Result<Option<Website>>) -> Response {
