@@ -11,6 +11,12 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+/// Counts that are not 0, each with what it counts: `2 new, 1 changed`.
+pub(crate) fn some_of(counts: &[(usize, &str)]) -> String {
+    let some = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    some.collect::<Vec<_>>().join(", ")
+}
+
 /// A size in decimal units, with three digits as a rule: `740 bytes`, `1.2 kB`, `53.2 MB`.
 pub(crate) fn sized(bytes: u64) -> String {
     if bytes < 1000 {
@@ -135,6 +141,13 @@ pub fn duration_text(duration: Duration) -> String {
         100..5400 => format!("{} min", seconds.div_ceil(60)),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
+}
+
+/// What something cost: `12 requests, 45 s`.
+pub(crate) fn cost_text(requests: u64, seconds: f64) -> String {
+    let requests = counted(usize::try_from(requests).unwrap_or(usize::MAX), "request");
+    let time = Duration::try_from_secs_f64(seconds).map(duration_text).unwrap_or_default();
+    format!("{requests}, {time}")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! | `args`, `options` | the commands and their options |
 //! | `usage` | command lines as people type them |
 //! | `account` | the account and where its token comes from |
+//! | `budget` | the rate budget that is left for the next command |
 //! | `settings` | what holds when an option is not given: environment, `pyproject.toml` |
 //! | `context` | what every command works with |
 //! | `paths` | paths in the account as people type them |
@@ -21,6 +22,7 @@
 mod account;
 #[allow(clippy::doc_markdown, reason = "clap turns the doc comments of these items into help texts")]
 mod args;
+mod budget;
 mod commands;
 mod context;
 mod endpoints;

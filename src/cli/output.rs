@@ -203,6 +203,13 @@ impl Output {
         self.message(Level::Warning, text);
     }
 
+    /// Prints warnings.
+    pub fn warn_all(&self, texts: &[String]) {
+        for text in texts {
+            self.warn(text);
+        }
+    }
+
     /// Prints the error that ended the command.
     pub fn error(&self, error: &Error) {
         self.failure(&error.chain());

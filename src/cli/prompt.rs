@@ -41,6 +41,16 @@ pub async fn hidden(output: &Output, question: &str) -> Result<String> {
     answer(line?)
 }
 
+/// Reads the answer to a question of yes or no; the end of the input means no.
+///
+/// # Errors
+/// `Closed` if the runtime ends.
+pub async fn is_yes() -> Result<bool> {
+    // On a thread of its own: Ctrl-C must not wait for the line.
+    let answer = blocking(|| Ok(io::stdin().lines().next().and_then(std::result::Result::ok))).await?;
+    Ok(answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
+}
+
 /// A line of stdin where that is no terminal: a secret that was piped. Somebody who types it would see it.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::cli::args::{Agent, AgentOf};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::output::Output;
 use crate::error::Result;
 use crate::host::{Agents, Change};
 
@@ -14,36 +15,39 @@ pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
     match args {
         Agent::Install(_) => {
             let change = agents.install().await?;
-            let text = match (change.changed, change.renewed.as_slice()) {
-                (false, _) => "the agent was already installed".to_owned(),
-                (true, []) => "the agent is installed and answers".to_owned(),
-                (true, renewed) => {
-                    format!("the agent answers; these of its files were replaced: {}", renewed.join(", "))
-                }
-            };
-            Ok(print_change(&change, &domain, &text, context))
+            Ok(print_change(&change, &domain, &installed_text(&change), context))
         }
         Agent::Remove { force, .. } => {
             let change = agents.remove(*force).await?;
-            let text = match (change.changed, &change.kept) {
-                (true, _) => "the agent is removed; the WSGI file is as it was before",
-                (false, Some(_)) => "what was left of the agent is removed",
-                (false, None) => "the agent is not installed",
-            };
-            Ok(print_change(&change, &domain, text, context))
+            Ok(print_change(&change, &domain, removed_text(&change), context))
         }
-        Agent::Status(_) => {
-            let report = agents.status().await?;
-            for warning in &report.warnings {
-                context.output.warn(warning);
-            }
-            let (is_ready, status) = (report.is_ready(), report.status.to_string());
-            let document =
-                json!({ "domain": domain, "ready": is_ready, "status": status, "warnings": report.warnings });
-            context.output.answer(&format!("{domain}: {status}"), &document);
-            Ok(if is_ready { Exit::Ok } else { Exit::Failed })
-        }
+        Agent::Status(_) => status(&agents, &domain, &context.output).await,
     }
+}
+
+fn installed_text(change: &Change) -> String {
+    match (change.changed, change.renewed.as_slice()) {
+        (false, _) => "the agent was already installed".to_owned(),
+        (true, []) => "the agent is installed and answers".to_owned(),
+        (true, renewed) => format!("the agent answers; these of its files were replaced: {}", renewed.join(", ")),
+    }
+}
+
+fn removed_text(change: &Change) -> &'static str {
+    match (change.changed, &change.kept) {
+        (true, _) => "the agent is removed; the WSGI file is as it was before",
+        (false, Some(_)) => "what was left of the agent is removed",
+        (false, None) => "the agent is not installed",
+    }
+}
+
+async fn status(agents: &Agents, domain: &str, output: &Output) -> Result<Exit> {
+    let report = agents.status().await?;
+    output.warn_all(&report.warnings);
+    let (is_ready, status) = (report.is_ready(), report.status.to_string());
+    let document = json!({ "domain": domain, "ready": is_ready, "status": status, "warnings": report.warnings });
+    output.answer(&format!("{domain}: {status}"), &document);
+    Ok(if is_ready { Exit::Ok } else { Exit::Failed })
 }
 
 fn agents(of: &AgentOf, context: &Context) -> Result<(Agents, String)> {
@@ -54,9 +58,7 @@ fn agents(of: &AgentOf, context: &Context) -> Result<(Agents, String)> {
 }
 
 fn print_change(change: &Change, domain: &str, text: &str, context: &Context) -> Exit {
-    for warning in &change.warnings {
-        context.output.warn(warning);
-    }
+    context.output.warn_all(&change.warnings);
     let document = json!({
         "domain": domain,
         "changed": change.changed,

@@ -1,16 +1,17 @@
 //! `pya api`: any request to the account's API, for endpoints that have no command yet, and the list of commands.
 
-use std::io::Read;
-
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::api::calls::CALLS;
 use crate::cli::args::Api;
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::endpoints::usage;
 use crate::cli::exit::Exit;
+use crate::cli::output::Output;
 use crate::cli::terminal;
+use crate::client::Response;
 use crate::client::{Client, Request};
 use crate::error::{Error, Result};
 
@@ -21,22 +22,25 @@ pub async fn run(args: &Api, context: &Context) -> Result<Exit> {
     };
     let client = context.settings()?.client()?;
     let request = request(args, &client, method, path)?;
-    let response = client.send(request).await;
-    client.persist_budget();
-    let response = response?.error_for_status()?;
-    match serde_json::from_slice::<Value>(&response.body) {
-        Ok(value) => {
-            let text = format!("{:#}", context.output.visible(&value));
-            context.output.answer(&terminal::json(&text), &value);
-        }
-        Err(_) if context.output.is_json() => {
-            let text = String::from_utf8_lossy(&response.body);
-            context.output.document(&json!({ "status": response.status.as_u16(), "text": text }));
-        }
-        Err(_) => context.output.write(&response.body),
-    }
+    let response = keeping_budget(&client, client.send(request)).await?.error_for_status()?;
+    print_body(&response, &context.output);
     context.output.say(&response.status.to_string());
     Ok(Exit::Ok)
+}
+
+/// JSON as it is indented for people, anything else byte for byte.
+fn print_body(response: &Response, output: &Output) {
+    match serde_json::from_slice::<Value>(&response.body) {
+        Ok(value) => {
+            let text = format!("{:#}", output.visible(&value));
+            output.answer(&terminal::json(&text), &value);
+        }
+        Err(_) if output.is_json() => {
+            let text = String::from_utf8_lossy(&response.body);
+            output.document(&json!({ "status": response.status.as_u16(), "text": text }));
+        }
+        Err(_) => output.write(&response.body),
+    }
 }
 
 /// Every call with its command.
@@ -62,19 +66,21 @@ fn request(args: &Api, client: &Client, method: &str, path: &str) -> Result<Requ
         request = request.query(name, value);
     }
     match (&args.data, args.form.is_empty()) {
-        (Some(data), _) => {
-            let data = data_of(data)?;
-            // The request declares its content as JSON, so it must be JSON.
-            serde_json::from_str::<Value>(&data)
-                .map_err(|error| Error::config(format!("--data is not valid JSON: {error}")))?;
-            Ok(request.content(data, "application/json"))
-        }
+        (Some(data), _) => Ok(request.content(json_of(data)?, "application/json")),
         (None, false) => {
             let fields = args.form.iter().map(|pair| name_and_value(pair)).collect::<Result<Vec<_>>>()?;
             Ok(request.form(fields))
         }
         (None, true) => Ok(request),
     }
+}
+
+/// The data, which the request declares as JSON, so it must be JSON.
+fn json_of(data: &str) -> Result<String> {
+    let data = data_of(data)?;
+    serde_json::from_str::<Value>(&data)
+        .map_err(|error| Error::config(format!("--data is not valid JSON: {error}")))?;
+    Ok(data)
 }
 
 /// The version of the API and the path below the account. The token goes nowhere else.
@@ -104,11 +110,7 @@ fn data_of(data: &str) -> Result<String> {
     };
     match data.strip_prefix('@') {
         Some(path) => std::fs::read_to_string(path).map_err(failed(path)),
-        None if data == "-" => {
-            let mut text = String::new();
-            std::io::stdin().lock().read_to_string(&mut text).map_err(failed("stdin"))?;
-            Ok(text)
-        }
+        None if data == "-" => std::io::read_to_string(std::io::stdin().lock()).map_err(failed("stdin")),
         None => Ok(data.to_owned()),
     }
 }

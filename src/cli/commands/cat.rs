@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::cli::args::Cat;
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::client::RemotePath;
@@ -11,9 +12,7 @@ use crate::error::Result;
 pub async fn run(args: &Cat, context: &Context) -> Result<Exit> {
     let client = context.settings()?.client()?;
     let path = RemotePath::in_account(&args.path, client.user())?;
-    let result = client.read_file(&path).await;
-    client.persist_budget();
-    let bytes = result?;
+    let bytes = keeping_budget(&client, client.read_file(&path)).await?;
     if context.output.is_json() {
         // JSON holds text only; content that is not UTF-8 becomes null rather than being silently mangled.
         let text = std::str::from_utf8(&bytes).ok();

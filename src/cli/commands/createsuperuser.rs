@@ -4,14 +4,15 @@
 //! command: a file that the API writes and the runner deletes as soon as it has read it. So the password is in no command
 //! line, receipt or history.
 
-use super::command::print_outcome;
+use super::command::{manage_py, print_outcome};
 use super::project::{executors, remote, variables};
 use crate::cli::args::Createsuperuser;
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::prompt;
-use crate::deploy::{Command, command};
+use crate::deploy::command;
 use crate::error::{Error, Result};
 use crate::host::Variables;
 
@@ -30,14 +31,10 @@ pub async fn run(args: &Createsuperuser, context: &Context) -> Result<Exit> {
     let password = password(output).await?;
     let own = [(USERNAME, username), (EMAIL, email), (PASSWORD, password)];
     let variables = Variables::new(own.map(|(name, value)| (name.to_owned(), value)))?.with(&given);
-    let what = Command::Manage {
-        args: vec!["createsuperuser".to_owned(), "--noinput".to_owned()],
-        manage: settings.table.manage.clone(),
-        settings: args.settings.clone().or_else(|| settings.table.settings.clone()),
-    };
-    let outcome = command(&project, &executors, what, &variables).await;
-    project.client.persist_budget();
-    Ok(print_outcome(&outcome?, context))
+    let words = ["createsuperuser", "--noinput"].map(str::to_owned);
+    let what = manage_py(words.to_vec(), args.settings.as_ref(), &settings);
+    let outcome = keeping_budget(&project.client, command(&project, &executors, what, &variables)).await?;
+    Ok(print_outcome(&outcome, context))
 }
 
 /// What was typed, else the variable, else the answer to a question.
@@ -74,6 +71,7 @@ pub(super) async fn password(output: &Output) -> Result<String> {
     }
 }
 
-fn in_environment(variable: &str) -> Option<String> {
+/// The value of a variable here, if it is not empty.
+pub(super) fn in_environment(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }

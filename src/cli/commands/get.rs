@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::cli::args::Get;
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::client::RemotePath;
@@ -21,9 +22,7 @@ pub async fn run(args: &Get, context: &Context) -> Result<Exit> {
             "{place} already exists: give another name, or replace it with --overwrite"
         )));
     }
-    let size = client.download(&path, &local).await;
-    client.persist_budget();
-    let size = size?;
+    let size = keeping_budget(&client, client.download(&path, &local)).await?;
     context.output.say(&format!("wrote {size} bytes to {}", local.display()));
     if context.output.is_json() {
         context.output.document(&json!({ "path": path.as_str(), "size": size, "local": local.to_string_lossy() }));

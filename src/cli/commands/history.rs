@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use super::project::{executors, remote};
 use crate::cli::args::{ExecutorOptions, History};
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::step_line::wrapped;
@@ -34,9 +35,7 @@ pub async fn run(args: &History, context: &Context) -> Result<Exit> {
 pub async fn entries(args: &History, context: &Context) -> Result<Vec<HistoryEntry>> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
     let lane = executors(&ExecutorOptions::default(), &settings).lane(&project.client);
-    let entries = crate::deploy::history(&project, lane.as_ref()).await;
-    project.client.persist_budget();
-    entries
+    keeping_budget(&project.client, crate::deploy::history(&project, lane.as_ref())).await
 }
 
 /// A table, or where that is too wide, an entry in a few lines.
@@ -59,7 +58,7 @@ fn block(row: &[String], width: usize) -> String {
 fn row(entry: &HistoryEntry) -> Vec<String> {
     let who = entry.who.as_ref().map(|who| format!("{who}@{}", entry.host.as_deref().unwrap_or_default()));
     let seconds = entry.seconds.map(|seconds| format!("{seconds} s"));
-    let mut cells = vec![
+    let mut cells = [
         entry.id.clone(),
         time_text(entry.time),
         entry.operation.clone(),
@@ -70,13 +69,10 @@ fn row(entry: &HistoryEntry) -> Vec<String> {
         entry.executor.clone().unwrap_or_default(),
         seconds.unwrap_or_default(),
     ];
-    if entry.uploaded.is_some() {
-        cells.push(entry.summary.clone());
-    }
-    for cell in cells.iter_mut().take(9).filter(|cell| cell.is_empty()) {
+    for cell in cells.iter_mut().filter(|cell| cell.is_empty()) {
         "-".clone_into(cell);
     }
-    cells
+    cells.into_iter().chain(entry.uploaded.map(|_| entry.summary.clone())).collect()
 }
 
 /// What a deploy did to files, or what a job did.

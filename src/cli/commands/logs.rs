@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::api::CallAnswer;
 use crate::api::calls::find;
 use crate::cli::args::{LogKind, Logs};
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
@@ -31,16 +32,21 @@ pub async fn run(args: &Logs, context: &Context) -> Result<Exit> {
     let settings = context.settings()?;
     let client = settings.client()?;
     let (place, log) = fetch(&client, &settings.table.domains(), domain, kind, None).await?;
-    let text = String::from_utf8_lossy(&log);
-    let shown = last_lines(&text, args.lines);
-    context.output.content(shown, &json!({ "log": place.as_str(), "lines": shown.lines().collect::<Vec<_>>() }));
-    if log.is_empty() {
-        context.output.say("the log is empty");
-    }
+    print_end(&place, &log, args.lines, &context.output);
     if args.follow {
         follow(&client, &place, &log, Duration::from_secs_f64(args.interval), &context.output).await?;
     }
     Ok(Exit::Ok)
+}
+
+/// Prints the last lines of a log.
+fn print_end(place: &RemotePath, log: &[u8], lines: usize, output: &Output) {
+    let text = String::from_utf8_lossy(log);
+    let shown = last_lines(&text, lines);
+    output.content(shown, &json!({ "log": place.as_str(), "lines": shown.lines().collect::<Vec<_>>() }));
+    if log.is_empty() {
+        output.say("the log is empty");
+    }
 }
 
 /// The log of a site, of the configured or only one if no `domain` is given, and where it is.
@@ -59,15 +65,18 @@ pub async fn fetch(
         None => default_domain(configured, client).await?,
     };
     let domain = crate::api::checked_domain(&domain)?.to_lowercase();
-    let kind = match kind {
+    let place = RemotePath::parse(&format!("/var/log/{domain}.{}.log", name_of(kind)))?;
+    let log = keeping_budget(client, read(client, &place, most)).await?;
+    Ok((place, log))
+}
+
+/// The kind of log as it is in the file's name.
+fn name_of(kind: LogKind) -> &'static str {
+    match kind {
         LogKind::Access => "access",
         LogKind::Error => "error",
         LogKind::Server => "server",
-    };
-    let place = RemotePath::parse(&format!("/var/log/{domain}.{kind}.log"))?;
-    let log = read(client, &place, most).await;
-    client.persist_budget();
-    Ok((place, log?))
+    }
 }
 
 /// The domain and the kind of log as they were typed. `pya logs access` names no domain.
@@ -81,20 +90,7 @@ fn typed(args: &Logs) -> (Option<&str>, LogKind) {
 
 /// The configured domain, else that of the account's only site.
 pub async fn default_domain(configured: &[String], client: &Client) -> Result<String> {
-    let mut domains = configured.to_vec();
-    if domains.is_empty() {
-        let named = |site: &Value| site["domain_name"].as_str().map(str::to_owned);
-        domains.extend(client.list_webapps().await?.iter().filter_map(named));
-        if let Some(sites) = find("websites.list") {
-            match client.call(sites, &[]).await {
-                Ok(CallAnswer::Json(sites)) => domains.extend(sites.as_array().into_iter().flatten().filter_map(named)),
-                Ok(_) => {}
-                // Not every account has this kind of site.
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
+    let domains = if configured.is_empty() { all_domains(client).await? } else { configured.to_vec() };
     match &domains[..] {
         [only] => Ok(only.clone()),
         [] => Err(Error::config("the account has no site, so there are no logs: pya webapps create makes a web app")),
@@ -103,6 +99,22 @@ pub async fn default_domain(configured: &[String], client: &Client) -> Result<St
             Err(Error::config(format!("there are several sites: give the domain of one of them ({domains})")))
         }
     }
+}
+
+/// The domains of the account's web apps and websites.
+async fn all_domains(client: &Client) -> Result<Vec<String>> {
+    let named = |site: &Value| site["domain_name"].as_str().map(str::to_owned);
+    let mut domains: Vec<String> = client.list_webapps().await?.iter().filter_map(named).collect();
+    if let Some(sites) = find("websites.list") {
+        match client.call(sites, &[]).await {
+            Ok(CallAnswer::Json(sites)) => domains.extend(sites.as_array().into_iter().flatten().filter_map(named)),
+            Ok(_) => {}
+            // Not every account has this kind of site.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(domains)
 }
 
 async fn read(client: &Client, place: &RemotePath, most: Option<usize>) -> Result<Vec<u8>> {
@@ -118,15 +130,17 @@ async fn read(client: &Client, place: &RemotePath, most: Option<usize>) -> Resul
                 "{place} may be too long to be read here; \"pya logs\" has no such limit: {why}"
             )))
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let logs = client.list_dir(&RemotePath::parse("/var/log")?).await?;
-            let logs: Vec<String> =
-                logs.into_iter().map(|entry| entry.name).filter(|name| name.contains(".log")).collect();
-            let there = if logs.is_empty() { "none".to_owned() } else { logs.join(", ") };
-            Err(Error::config(format!("there is no {place}; the logs in /var/log are: {there}")))
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(no_log(client, place).await?),
         Err(error) => Err(error),
     }
+}
+
+/// Says that there is no such log, and which ones there are.
+async fn no_log(client: &Client, place: &RemotePath) -> Result<Error> {
+    let logs = client.list_dir(&RemotePath::parse("/var/log")?).await?;
+    let logs: Vec<String> = logs.into_iter().map(|entry| entry.name).filter(|name| name.contains(".log")).collect();
+    let there = if logs.is_empty() { "none".to_owned() } else { logs.join(", ") };
+    Ok(Error::config(format!("there is no {place}; the logs in /var/log are: {there}")))
 }
 
 /// The last lines of a text.

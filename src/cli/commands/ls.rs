@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::args::Ls;
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
@@ -12,22 +13,24 @@ use crate::cli::table::table;
 use crate::cli::terminal::shown;
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
-use crate::finder::{DEFAULT_CONCURRENCY, Mask, NeverSkip, RemoteLister, find};
+use crate::finder::{DEFAULT_CONCURRENCY, Found, Mask, NeverSkip, RemoteLister, find};
 use crate::text::counted;
 
 pub async fn run(args: &Ls, context: &Context) -> Result<Exit> {
     let client = context.settings()?.client()?;
-    let path = match &args.path {
-        Some(path) => RemotePath::in_account(path, client.user())?,
-        None => RemotePath::home(client.user())?,
-    };
-    let exit = if args.recursive {
-        recursive(args, &client, path, &context.output).await
-    } else {
-        one_level(args, &client, &path, &context.output).await
-    };
-    client.persist_budget();
-    exit
+    let path = folder(args.path.as_deref(), client.user())?;
+    if args.recursive {
+        return keeping_budget(&client, recursive(args, &client, path, &context.output)).await;
+    }
+    keeping_budget(&client, one_level(args, &client, &path, &context.output)).await
+}
+
+/// The folder that is named, else the account's home folder.
+///
+/// # Errors
+/// `Config` for a path that is none.
+pub fn folder(given: Option<&str>, user: &str) -> Result<RemotePath> {
+    given.map_or_else(|| RemotePath::home(user), |path| RemotePath::in_account(path, user))
 }
 
 async fn one_level(args: &Ls, client: &Client, path: &RemotePath, output: &Output) -> Result<Exit> {
@@ -62,11 +65,8 @@ pub fn document((name, is_dir): &(String, bool)) -> Value {
 }
 
 async fn recursive(args: &Ls, client: &Client, path: RemotePath, output: &Output) -> Result<Exit> {
-    let everything = ["**/*".to_owned()];
-    let masks = if args.masks.is_empty() { &everything[..] } else { &args.masks };
-    let masks = masks.iter().map(|mask| Mask::parse(mask)).collect::<Result<Vec<_>>>()?;
     let lister = RemoteLister { client: client.clone(), root: path.clone() };
-    let found = find(lister, &masks, NeverSkip, DEFAULT_CONCURRENCY).await?;
+    let found = find(lister, &masks(args)?, NeverSkip, DEFAULT_CONCURRENCY).await?;
     if found.files.is_empty() && found.failed.is_empty() {
         // An empty folder, a file, or nothing at all? The search does not distinguish them.
         match client.list_dir(&path).await {
@@ -74,8 +74,19 @@ async fn recursive(args: &Ls, client: &Client, path: RemotePath, output: &Output
             folder => drop(folder?),
         }
     }
+    Ok(print_found(&found, &path, args.long, output))
+}
+
+/// The masks that were typed, else one of all files.
+fn masks(args: &Ls) -> Result<Vec<Mask>> {
+    let everything = ["**/*".to_owned()];
+    let masks = if args.masks.is_empty() { &everything[..] } else { &args.masks };
+    masks.iter().map(|mask| Mask::parse(mask)).collect()
+}
+
+fn print_found(found: &Found, path: &RemotePath, is_long: bool, output: &Output) -> Exit {
     let lines: Vec<String> =
-        found.files.iter().map(|file| if args.long { format!("file  {}", shown(file)) } else { shown(file) }).collect();
+        found.files.iter().map(|file| if is_long { format!("file  {}", shown(file)) } else { shown(file) }).collect();
     let failed: Vec<Value> =
         found.failed.iter().map(|(folder, error)| json!({ "folder": folder, "error": error.chain() })).collect();
     output.answer(&lines.join("\n"), &json!({ "path": path.as_str(), "files": found.files, "failed": failed }));
@@ -83,10 +94,10 @@ async fn recursive(args: &Ls, client: &Client, path: RemotePath, output: &Output
         output.failure(&format!("{}: {}", shown(if folder.is_empty() { "." } else { folder }), error.chain()));
     }
     if found.failed.is_empty() {
-        return Ok(Exit::Ok);
+        return Exit::Ok;
     }
     output.warn(&format!("{} could not be listed: the list is incomplete", counted(found.failed.len(), "folder")));
-    Ok(Exit::Failed)
+    Exit::Failed
 }
 
 fn kind(is_dir: bool) -> &'static str {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::{self, Select};
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::{Context, working_folder};
 use crate::cli::output::Output;
 use crate::cli::settings::Settings;
@@ -27,12 +28,16 @@ pub struct Prepared<'a> {
 pub fn remote<'a>(remote_root: Option<&str>, context: &'a Context) -> Result<(Settings<'a>, Project)> {
     let here = working_folder()?;
     let settings = context.settings()?;
-    let local_root = local_root(None, &settings, &here)?;
+    let project = project_in(local_root(None, &settings, &here)?, remote_root, &settings)?;
+    Ok((settings, project))
+}
+
+/// The project in a local folder, with its place in the account: the one that is given, else that of the settings.
+fn project_in(local_root: PathBuf, remote_root: Option<&str>, settings: &Settings<'_>) -> Result<Project> {
     let name = settings.project(&local_root)?;
     let client = settings.client()?;
     let remote_root = settings.remote_root(remote_root, client.user(), &name)?;
-    let project = Project { client, local_root, remote_root };
-    Ok((settings, project))
+    Ok(Project { client, local_root, remote_root })
 }
 
 /// The project's place in the account, or the account's home folder where no project is named: for what belongs to a web app
@@ -75,16 +80,19 @@ pub fn executors(args: &args::ExecutorOptions, settings: &Settings<'_>) -> Execu
 /// # Errors
 /// `Config` for one that is not set here, or that must not be given.
 pub fn variables(given: &[String]) -> Result<Variables> {
-    let pair = |word: &String| match word.split_once('=') {
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => match std::env::var(word) {
-            Ok(value) => Ok((word.clone(), value)),
-            Err(_) => Err(Error::config(format!(
-                "the variable {word:?} is not set here, or its value is not text: set it, or give --set-env {word}=VALUE"
-            ))),
-        },
+    Variables::new(given.iter().map(|word| variable(word)).collect::<Result<Vec<_>>>()?)
+}
+
+fn variable(word: &str) -> Result<(String, String)> {
+    if let Some((name, value)) = word.split_once('=') {
+        return Ok((name.to_owned(), value.to_owned()));
+    }
+    let missing = |_| {
+        Error::config(format!(
+            "the variable {word:?} is not set here, or its value is not text: set it, or give --set-env {word}=VALUE"
+        ))
     };
-    Variables::new(given.iter().map(pair).collect::<Result<Vec<_>>>()?)
+    Ok((word.to_owned(), std::env::var(word).map_err(missing)?))
 }
 
 /// The executor options of a command that reloads, and what it reloads. The only domain given with `--reload` counts before those of the table, and
@@ -122,12 +130,10 @@ impl<'a> Prepared<'a> {
         let start = args.root.clone().unwrap_or_else(|| here.clone());
         let settings = context.settings_at(&start)?;
         let local_root = local_root(args.root.as_deref(), &settings, &here)?;
-        let name = settings.project(&local_root)?;
-        let client = settings.client()?;
-        let remote_root = settings.remote_root(args.remote_root.as_deref(), client.user(), &name)?;
+        let project = project_in(local_root, args.remote_root.as_deref(), &settings)?;
         let select = select(args, &settings)?;
         let compare = args.compare.or(settings.table.compare);
-        Ok(Self { settings, project: Project { client, local_root, remote_root }, select, compare })
+        Ok(Self { settings, project, select, compare })
     }
 
     /// Compares the local files with those on the host.
@@ -143,10 +149,8 @@ impl<'a> Prepared<'a> {
             client.host().authority()
         ));
         let lane = executors.lane(client);
-        let diff =
-            crate::deploy::diff_by_site(&self.project, &self.select, &NeverSkip, self.compare, lane.as_ref()).await;
-        client.persist_budget();
-        diff
+        let diff = crate::deploy::diff_by_site(&self.project, &self.select, &NeverSkip, self.compare, lane.as_ref());
+        keeping_budget(client, diff).await
     }
 
     /// The diff with the unmanaged files on the host in it that a deploy may delete, which takes a complete listing and
@@ -156,16 +160,13 @@ impl<'a> Prepared<'a> {
     /// `Config` if `options` do not allow so many deletes; whatever kept a folder from being listed, or a file from being
     /// read.
     pub async fn with_unmanaged(&self, diff: &DeployDiff, options: &DeployOptions) -> Result<DeployDiff> {
-        let listed = crate::deploy::with_unmanaged(&self.project, diff, &NeverSkip).await;
-        let spared = match listed {
-            Ok(listed) => match listed.plan_with(options) {
-                Ok(_) => crate::deploy::spare_live_data(&self.project.client, &listed, &options.include).await,
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
+        let client = &self.project.client;
+        let spared = async {
+            let listed = crate::deploy::with_unmanaged(&self.project, diff, &NeverSkip).await?;
+            listed.plan_with(options)?;
+            crate::deploy::spare_live_data(client, &listed, &options.include).await
         };
-        self.project.client.persist_budget();
-        spared
+        keeping_budget(client, spared).await
     }
 }
 

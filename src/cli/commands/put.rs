@@ -5,6 +5,7 @@ use serde_json::json;
 use super::local_file::content_of;
 use crate::api::Uploaded;
 use crate::cli::args::Put;
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::terminal::shown;
@@ -15,9 +16,7 @@ pub async fn run(args: &Put, context: &Context) -> Result<Exit> {
     let client = context.settings()?.client()?;
     let path = destination(args, client.user())?;
     let (sent, size) = content_of(args.local.clone()).await?;
-    let uploaded = client.upload_from(&path, sent).await;
-    client.persist_budget();
-    let created = uploaded? == Uploaded::Created;
+    let created = keeping_budget(&client, client.upload_from(&path, sent)).await? == Uploaded::Created;
     context.output.say(&format!("{} {}", if created { "created" } else { "replaced" }, shown(path.as_str())));
     if context.output.is_json() {
         context.output.document(&json!({ "path": path.as_str(), "size": size, "created": created }));

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::api::Reloaded;
 use crate::cli::args::Reload;
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::deploy::reload_sites;
@@ -18,8 +19,7 @@ pub async fn run(args: &Reload, context: &Context) -> Result<Exit> {
     for domain in &domains {
         crate::api::checked_domain(domain)?;
     }
-    let outcomes = reload_sites(&client, &domains).await;
-    client.persist_budget();
+    let outcomes = keeping_budget(&client, reload_sites(&client, &domains)).await;
     let (mut reloaded, mut warnings, mut failed) = (Vec::new(), Vec::new(), BTreeMap::new());
     let mut exit = Exit::Ok;
     for (domain, outcome) in outcomes {

@@ -6,6 +6,7 @@
 use serde_json::json;
 
 use crate::cli::args::Rm;
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::terminal::shown;
@@ -16,9 +17,7 @@ pub async fn run(args: &Rm, context: &Context) -> Result<Exit> {
     let client = context.settings()?.client()?;
     let path = RemotePath::in_account(&args.path, client.user())?;
     refuse_account_folders(&path, client.user())?;
-    let deleted = delete(args, &client, &path).await;
-    client.persist_budget();
-    let is_dir = deleted?;
+    let is_dir = keeping_budget(&client, delete(args, &client, &path)).await?;
     context.output.say(&format!("deleted {}{}", shown(path.as_str()), if is_dir { "/" } else { "" }));
     if context.output.is_json() {
         let kind = if is_dir { "directory" } else { "file" };
@@ -31,18 +30,7 @@ pub async fn run(args: &Rm, context: &Context) -> Result<Exit> {
 async fn delete(args: &Rm, client: &Client, path: &RemotePath) -> Result<bool> {
     let parent = path.parent().ok_or_else(|| Error::config("the root folder cannot be deleted"))?;
     let entries = client.list_dir(&parent).await?;
-    let Some(entry) = entries.iter().find(|entry| entry.name == path.name()) else {
-        return Err(Error::Api {
-            method: "GET".into(),
-            path: format!("files/path{parent}/"),
-            status: 404,
-            detail: format!("there is no {:?} in {parent}", path.name()),
-            code: None,
-            retry_after: None,
-            browser_url: None,
-            recognised: true,
-        });
-    };
+    let entry = entries.iter().find(|entry| entry.name == path.name()).ok_or_else(|| missing(path.name(), &parent))?;
     if entry.is_dir && !args.recursive {
         return Err(Error::config(format!("{path} is a folder: use -r to delete it with everything in it")));
     }
@@ -53,6 +41,20 @@ async fn delete(args: &Rm, client: &Client, path: &RemotePath) -> Result<bool> {
     }
     client.delete_path(path).await?;
     Ok(entry.is_dir)
+}
+
+/// What the service would answer to a request for a file that is not there.
+fn missing(name: &str, parent: &RemotePath) -> Error {
+    Error::Api {
+        method: "GET".into(),
+        path: format!("files/path{parent}/"),
+        status: 404,
+        detail: format!("there is no {name:?} in {parent}"),
+        code: None,
+        retry_after: None,
+        browser_url: None,
+        recognised: true,
+    }
 }
 
 /// Refuses the home folder, the folders above it, and the system's folders that hold WSGI files and logs.

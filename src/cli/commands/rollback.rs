@@ -1,18 +1,17 @@
 //! `pya rollback`: undoing a deploy.
 
-use std::io::{self, IsTerminal};
-
 use serde_json::json;
 
 use super::project::{executors_and_reloads, remote};
-use crate::blocking::blocking;
 use crate::cli::args::Rollback;
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
+use crate::cli::prompt;
 use crate::cli::report::{Page, Report, rollback_page};
 use crate::cli::terminal::shown;
-use crate::deploy::unconfirmed;
+use crate::deploy::{RollbackReport, unconfirmed};
 use crate::error::{Error, Result};
 use crate::text::counted;
 
@@ -32,35 +31,40 @@ async fn roll_back(args: &Rollback, context: &Context, page: &Report) -> Result<
         file.write(|| Page { notes: vec![note.to_owned()], ..Page::interrupted("pya rollback") }, output);
     });
     let confirm = |question| confirm(question, args.yes, &context.output);
-    let report = crate::deploy::rollback(&project, &executors, args.id.as_deref(), &reload, confirm).await;
-    project.client.persist_budget();
-    let report = report?;
-    for (path, reason) in &report.not_deleted {
-        context.output.warn(&format!("{} was not removed: {reason}", shown(path)));
-    }
-    let count = counted(usize::try_from(report.written).unwrap_or(usize::MAX), "file");
-    let text = if report.resumed {
-        format!("the rollback of deploy {} had started before, and is finished now", report.deploy)
-    } else {
-        format!("deploy {} is undone: {count} restored, {} removed", report.deploy, report.deleted.len())
-    };
-    context.output.answer(&text, &json!(report));
-    for domain in &report.reloaded {
-        context.output.say(&format!("reloaded {domain}"));
-    }
-    for warning in &report.warnings {
-        context.output.warn(warning);
-    }
-    if !report.migrations.is_empty() {
-        context.output.warn(&format!("these migrations ran and are not undone: {}", report.migrations.join(", ")));
-    }
-    if !report.kept_for_rollback {
-        context.output.say("the disk had no room to keep the replaced files, so this rollback cannot be undone");
-    }
-    context.output.say("databases are unchanged: a rollback restores only files");
+    let rollback = crate::deploy::rollback(&project, &executors, args.id.as_deref(), &reload, confirm);
+    let report = keeping_budget(&project.client, rollback).await?;
+    print_report(&report, &context.output);
     let is_whole = report.warnings.is_empty() && report.not_deleted.is_empty();
     let is_written = page.write(|| rollback_page(&report, &project), &context.output);
     Ok(if is_whole && is_written { Exit::Ok } else { Exit::Failed })
+}
+
+/// Prints what is as before again, and what is not.
+fn print_report(report: &RollbackReport, output: &Output) {
+    for (path, reason) in &report.not_deleted {
+        output.warn(&format!("{} was not removed: {reason}", shown(path)));
+    }
+    output.answer(&in_words(report), &json!(report));
+    for domain in &report.reloaded {
+        output.say(&format!("reloaded {domain}"));
+    }
+    output.warn_all(&report.warnings);
+    if !report.migrations.is_empty() {
+        output.warn(&format!("these migrations ran and are not undone: {}", report.migrations.join(", ")));
+    }
+    if !report.kept_for_rollback {
+        output.say("the disk had no room to keep the replaced files, so this rollback cannot be undone");
+    }
+    output.say("databases are unchanged: a rollback restores only files");
+}
+
+fn in_words(report: &RollbackReport) -> String {
+    let count = counted(usize::try_from(report.written).unwrap_or(usize::MAX), "file");
+    if report.resumed {
+        format!("the rollback of deploy {} had started before, and is finished now", report.deploy)
+    } else {
+        format!("deploy {} is undone: {count} restored, {} removed", report.deploy, report.deleted.len())
+    }
 }
 
 /// Asks on a terminal, and refuses where there is none.
@@ -68,12 +72,9 @@ async fn confirm(question: String, yes: bool, output: &Output) -> Result<()> {
     if yes {
         return Ok(());
     }
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+    if !prompt::is_possible() {
         return Err(unconfirmed(&question));
     }
     output.warn(&format!("{question}. Go on? [y/N]"));
-    // On a thread of its own: Ctrl-C must not wait for the line.
-    let answer = blocking(|| Ok(io::stdin().lines().next().and_then(std::result::Result::ok))).await?;
-    let is_yes = answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
-    if is_yes { Ok(()) } else { Err(Error::config("nothing was rolled back")) }
+    if prompt::is_yes().await? { Ok(()) } else { Err(Error::config("nothing was rolled back")) }
 }

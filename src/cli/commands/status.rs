@@ -1,26 +1,29 @@
 //! `pya status`: the account, its web app, and how the project stands, in a few lines and requests.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::history::time_text;
 use super::project::{local_root, select};
-use crate::cli::args::Status;
+use crate::cli::args::{Select, Status};
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::{Context, working_folder};
 use crate::cli::exit::Exit;
+use crate::cli::settings::Settings;
 use crate::cli::table::titled;
+use crate::client::Client;
 use crate::deploy::{
     ExecutorOptions, HistoryEntry, LocalStatus, Project, SelectOptions, SiteStatus, StatusReport, status,
 };
 use crate::error::Result;
-use crate::text::{counted, revision_text};
+use crate::text::{counted, revision_text, some_of};
 
 pub async fn run(args: &Status, context: &Context) -> Result<Exit> {
     let (report, document) = look(args, context).await?;
     let text = text(&report, document["environment"].as_str(), context.output.width());
     context.output.answer(&text, &document);
-    for warning in &report.warnings {
-        context.output.warn(warning);
-    }
+    context.output.warn_all(&report.warnings);
     Ok(Exit::Ok)
 }
 
@@ -36,28 +39,38 @@ pub async fn look(args: &Status, context: &Context) -> Result<(StatusReport, Val
     for domain in &domains {
         crate::api::checked_domain(domain)?;
     }
-    let first = domains.first().cloned();
-    // The address of the table is that of its first domain.
-    let is_theirs = settings.table.domains().first() == first.as_ref();
-    let table_url = settings.table.site_url.clone().filter(|_| is_theirs);
-    let site_url = args.site_url.clone().or(table_url);
-    let executors = ExecutorOptions { domain: first, site_url, ..ExecutorOptions::default() };
-    let local_root = local_root(args.select.root.as_deref(), &settings, &here)?;
-    // Without a project there is still an account.
-    let project: Option<(Project, SelectOptions)> = if settings.has_project() {
-        let name = settings.project(&local_root)?;
-        let remote_root = settings.remote_root(args.select.remote_root.as_deref(), client.user(), &name)?;
-        Some((Project { client: client.clone(), local_root, remote_root }, select(&args.select, &settings)?))
-    } else {
-        None
-    };
-    let (project, local) = project.unzip();
-    let report = status(&client, &domains, &executors, project.as_ref(), local.as_ref()).await;
-    client.persist_budget();
-    let report = report?;
+    let executors = executors(args, domains.first(), &settings);
+    let (project, local) = project_of(&args.select, &settings, &client, &here)?.unzip();
+    let status = status(&client, &domains, &executors, project.as_ref(), local.as_ref());
+    let report = keeping_budget(&client, status).await?;
     let mut document = json!(report);
     document["environment"] = json!(settings.environment_name());
     Ok((report, document))
+}
+
+/// What asks the agent of a site.
+fn executors(args: &Status, domain: Option<&String>, settings: &Settings<'_>) -> ExecutorOptions {
+    // The address of the table is that of its first domain.
+    let is_theirs = settings.table.domains().first() == domain;
+    let table_url = settings.table.site_url.clone().filter(|_| is_theirs);
+    let site_url = args.site_url.clone().or(table_url);
+    ExecutorOptions { domain: domain.cloned(), site_url, ..ExecutorOptions::default() }
+}
+
+/// The project and its selection. Without a project there is still an account.
+fn project_of(
+    args: &Select,
+    settings: &Settings<'_>,
+    client: &Client,
+    here: &Path,
+) -> Result<Option<(Project, SelectOptions)>> {
+    let local_root = local_root(args.root.as_deref(), settings, here)?;
+    if !settings.has_project() {
+        return Ok(None);
+    }
+    let name = settings.project(&local_root)?;
+    let remote_root = settings.remote_root(args.remote_root.as_deref(), client.user(), &name)?;
+    Ok(Some((Project { client: client.clone(), local_root, remote_root }, select(args, settings)?)))
 }
 
 /// The lines for people, each with its title.
@@ -106,6 +119,5 @@ fn local_text(local: &LocalStatus) -> String {
         return "as deployed".to_owned();
     }
     let counts = [(local.added, "new"), (local.changed, "changed"), (local.removed, "removed")];
-    let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-    format!("{} (\"pya diff\" lists them)", counts.collect::<Vec<_>>().join(", "))
+    format!("{} (\"pya diff\" lists them)", some_of(&counts))
 }
