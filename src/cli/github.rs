@@ -7,14 +7,13 @@
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
-use std::time::Duration;
 
 use super::report::title;
 use super::terminal::shown;
-use crate::deploy::DeployReport;
+use crate::deploy::{DeployReport, StepReport};
 use crate::digest::random_hex;
 use crate::launch::LaunchReport;
-use crate::text::{counted, duration_text};
+use crate::text::{cost_text, counted};
 
 /// The variable that names the file of the job's summary.
 const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
@@ -105,18 +104,11 @@ fn launch_markdown(report: &LaunchReport) -> String {
         (true, false) => "Launched",
         (false, _) => "Launch stopped",
     };
-    let mut text = format!("### {title}\n\n");
-    if let Some(message) = report.error_message() {
-        let _ = write!(text, "{}\n\n", fenced(&message));
-    }
+    let mut text = headed(title, report.error_message().as_deref());
     let _ = writeln!(text, "| | |\n|---|---|\n| site | {} |", code(&report.url));
-    let _ = writeln!(text, "| took | {} |", cost(report.requests, report.seconds));
-    for warning in &report.warnings {
-        let _ = write!(text, "\n- warning: {}", code(&shown(warning)));
-    }
-    for next in &report.next {
-        let _ = write!(text, "\n- next: {}", code(&shown(next)));
-    }
+    let _ = writeln!(text, "| took | {} |", cost_text(report.requests, report.seconds));
+    text.extend(report.warnings.iter().map(|warning| item("warning", warning)));
+    text.extend(report.next.iter().map(|next| item("next", next)));
     let steps: Vec<String> = report
         .steps
         .iter()
@@ -128,50 +120,56 @@ fn launch_markdown(report: &LaunchReport) -> String {
     text
 }
 
-/// Requests and time.
-fn cost(requests: u64, seconds: f64) -> String {
-    let requests = counted(usize::try_from(requests).unwrap_or(usize::MAX), "request");
-    let time = Duration::try_from_secs_f64(seconds).map(duration_text).unwrap_or_default();
-    format!("{requests}, {time}")
+/// A heading, and below it what went wrong.
+fn headed(title: &str, error: Option<&str>) -> String {
+    let error = error.map(|error| format!("{}\n\n", fenced(error)));
+    format!("### {title}\n\n{}", error.unwrap_or_default())
+}
+
+/// A line of a list.
+fn item(name: &str, text: &str) -> String {
+    format!("\n- {name}: {}", code(&shown(text)))
 }
 
 /// A deploy as Markdown.
 fn markdown(report: &DeployReport) -> String {
-    let mut text = format!("### {}\n\n", title(report));
-    if let Some(reason) = &report.stopped {
-        let _ = write!(text, "{}\n\n", fenced(reason));
-    }
-    let _ = writeln!(text, "| | |\n|---|---|");
+    let mut text = headed(title(report), report.stopped.as_deref());
+    text.push_str(&numbers(report));
+    text.extend(report.failed.iter().map(|(what, reason)| item(&code(&shown(what)), reason)));
+    text.extend(report.warnings.iter().map(|warning| item("warning", warning)));
+    text.push('\n');
+    text.extend(report.steps.iter().map(printed));
+    text.push_str(&folded("change", &report.changes()));
+    text.push('\n');
+    text
+}
+
+/// The table of a deploy.
+fn numbers(report: &DeployReport) -> String {
+    let mut table = "| | |\n|---|---|\n".to_owned();
     let mut row = |name: &str, value: &str| {
-        let _ = writeln!(text, "| {name} | {value} |");
+        let _ = writeln!(table, "| {name} | {value} |");
     };
     row("uploaded", &counted(report.uploaded.len(), "file"));
     row("deleted", &report.deleted.len().to_string());
     row("failed", &report.failed.len().to_string());
     row("reloaded", &report.reloaded.iter().map(|domain| code(domain)).collect::<Vec<_>>().join(", "));
-    row("took", &format!("{}, executor {}", cost(report.requests, report.seconds), report.executor));
+    row("took", &format!("{}, executor {}", cost_text(report.requests, report.seconds), report.executor));
     if let Some(id) = &report.id {
         row("deploy", &code(id));
     }
     if let Some(commit) = &report.commit {
         row("commit", &code(commit));
     }
-    for (what, reason) in &report.failed {
-        let _ = write!(text, "\n- {}: {}", code(&shown(what)), code(&shown(reason)));
-    }
-    for warning in &report.warnings {
-        let _ = write!(text, "\n- warning: {}", code(&shown(warning)));
-    }
-    text.push('\n');
-    for step in &report.steps {
-        let end = step.exit_status.map_or("result unknown".to_owned(), |status| format!("exit status {status}"));
-        let lines: Vec<&str> = step.output.lines().collect();
-        let output = lines[lines.len().saturating_sub(MOST_LINES)..].join("\n");
-        text.push_str(&details(&format!("{}: {end}", step.step), &output));
-    }
-    text.push_str(&folded("change", &report.changes()));
-    text.push('\n');
-    text
+    table
+}
+
+/// The end of what a step printed.
+fn printed(step: &StepReport) -> String {
+    let end = step.exit_status.map_or("result unknown".to_owned(), |status| format!("exit status {status}"));
+    let lines: Vec<&str> = step.output.lines().collect();
+    let output = lines[lines.len().saturating_sub(MOST_LINES)..].join("\n");
+    details(&format!("{}: {end}", step.step), &output)
 }
 
 /// A list to unfold, unless there is nothing in it. Only what is shown of it is written out.
