@@ -19,7 +19,8 @@ use crate::cli::terminal::shown;
 use crate::clock;
 use crate::deploy::{DeployDiff, DeployOptions, DeployReport, ProgressEvent, Project, Recorder, Steps};
 use crate::error::Result;
-use crate::text::{counted, duration_text, revision_text};
+use crate::project_table::Table;
+use crate::text::{cost_text, counted, duration_text, revision_text};
 
 /// A deploy that takes at least this many seconds says so before it starts, and lists the alternatives.
 const LONG: f64 = 60.0;
@@ -61,12 +62,16 @@ async fn deploy(args: &Deploy, context: &Context, page: &Report) -> Result<Exit>
         output.warn(&reason);
     }
     let is_written = page.write(|| deploy_page(&report, &diff, &prepared.project, None), output);
-    Ok(match (report.ok, report.held) {
-        (true, _) if !is_written => Exit::Failed,
-        (true, _) => Exit::Ok,
+    Ok(exit_of(&report, is_written))
+}
+
+/// How a deploy ended, whose report `is_written`.
+fn exit_of(report: &DeployReport, is_written: bool) -> Exit {
+    match (report.ok, report.held) {
+        (true, _) if is_written => Exit::Ok,
         (false, true) => Exit::Held,
-        (false, false) => Exit::Failed,
-    })
+        _ => Exit::Failed,
+    }
 }
 
 /// Compares both sides, and deploys what differs.
@@ -103,17 +108,21 @@ pub fn options(args: &Deploy, prepared: &Prepared<'_>) -> Result<DeployOptions> 
         reload,
         keep_owed_reloads: args.no_reload,
         force: args.force,
-        steps: Steps {
-            requirements: args.requirements.clone(),
-            collectstatic: args.collectstatic,
-            migrate: args.migrate,
-            manage: table.manage.clone(),
-            settings: args.settings.clone().or_else(|| table.settings.clone()),
-            variables: variables(&args.set_env)?,
-        },
+        steps: steps(args, table)?,
         rollback_on_failure: args.rollback_on_failure,
         executors,
         ..DeployOptions::default()
+    })
+}
+
+fn steps(args: &Deploy, table: &Table) -> Result<Steps> {
+    Ok(Steps {
+        requirements: args.requirements.clone(),
+        collectstatic: args.collectstatic,
+        migrate: args.migrate,
+        manage: table.manage.clone(),
+        settings: args.settings.clone().or_else(|| table.settings.clone()),
+        variables: variables(&args.set_env)?,
     })
 }
 
@@ -170,20 +179,23 @@ async fn perform(
         file.write(|| deploy_page(&report, &known, &place, Some(next)), output);
     });
     let bar = Arc::new(Progress::new(&context.output));
-    let display = Arc::clone(&bar);
-    let (planned, announced) = (recorder.clone(), !options.dry_run);
-    let progress = move |event: ProgressEvent| {
-        if let ProgressEvent::Planned { seconds, .. } = event
-            && announced
-        {
-            announce(&planned.report(), seconds >= LONG, &display);
-        }
-        show(&display, event);
-    };
+    let progress = shown_on(Arc::clone(&bar), recorder.clone(), !options.dry_run);
     let report = crate::deploy::deploy(project, diff, options, Arc::new(progress), &recorder).await;
     project.client.persist_budget();
     context.on_interrupt(|_| ());
     report
+}
+
+/// Shows events on a bar; where a plan `is_announced`, with what to know of it before the first write.
+fn shown_on(bar: Arc<Progress>, recorder: Recorder, is_announced: bool) -> impl Fn(ProgressEvent) {
+    move |event| {
+        if let ProgressEvent::Planned { seconds, .. } = event
+            && is_announced
+        {
+            announce(&recorder.report(), seconds >= LONG, &bar);
+        }
+        show(&bar, event);
+    }
 }
 
 /// Says before the first write that the deploy cannot be undone, and if it `is_long`, how long it takes.
@@ -222,9 +234,24 @@ fn show(bar: &Progress, event: ProgressEvent) {
 /// Prints what was done and what was not, without the warnings that were already printed with the diff (`said`). If it
 /// `is_verbose`, a dry run lists the executors.
 fn print_report(report: &DeployReport, said: &[String], output: &Output, is_verbose: bool) {
-    for warning in report.warnings.iter().filter(|warning| !said.contains(warning)) {
-        output.warn(warning);
+    report.warnings.iter().filter(|warning| !said.contains(warning)).for_each(|warning| output.warn(warning));
+    print_failures(report, output);
+    if report.dry_run {
+        return print_dry_run(report, output, is_verbose);
     }
+    if report.ok && report.plan.actions.is_empty() {
+        return output.say("nothing to do: the host is up to date");
+    }
+    if let Some(id) = &report.id {
+        let revision = revision_text(report.commit.as_deref(), report.branch.as_deref(), report.dirty);
+        let from = if revision.is_empty() { String::new() } else { format!(" from {revision}") };
+        output.say(&format!("deploy {id}{from}"));
+    }
+    output.say(&format!("{}; {}", done(report).join(", "), cost_text(report.requests, report.seconds)));
+}
+
+/// What could not be done, what steps printed, and what is known of why.
+fn print_failures(report: &DeployReport, output: &Output) {
     for (what, reason) in &report.failed {
         output.failure(&format!("{}: {reason}", shown(what)));
     }
@@ -241,27 +268,22 @@ fn print_report(report: &DeployReport, said: &[String], output: &Output, is_verb
     if report.rolled_back {
         output.say("rolled back: the files are as they were before this deploy");
     }
-    if report.dry_run {
-        match report.estimate() {
-            Some(way) => output.say(&format!("dry run, nothing was written; the deploy would take {}", way.cost())),
-            None if report.ok => output.say("dry run, nothing to do: the host is up to date"),
-            None => {}
-        }
-        if let Some(note) = undo_note(&report.plan, &report.executor, report.rollback_bytes) {
-            output.say(&note);
-        }
-        return executor_lines(&report.estimates, &report.executor, &report.why, is_verbose)
-            .iter()
-            .for_each(|line| output.say(line));
+}
+
+/// What a deploy would take.
+fn print_dry_run(report: &DeployReport, output: &Output, is_verbose: bool) {
+    match report.estimate() {
+        Some(way) => output.say(&format!("dry run, nothing was written; the deploy would take {}", way.cost())),
+        None if report.ok => output.say("dry run, nothing to do: the host is up to date"),
+        None => {}
     }
-    if report.ok && report.plan.actions.is_empty() {
-        return output.say("nothing to do: the host is up to date");
-    }
-    if let Some(id) = &report.id {
-        let revision = revision_text(report.commit.as_deref(), report.branch.as_deref(), report.dirty);
-        let from = if revision.is_empty() { String::new() } else { format!(" from {revision}") };
-        output.say(&format!("deploy {id}{from}"));
-    }
+    let note = undo_note(&report.plan, &report.executor, report.rollback_bytes);
+    let lines = executor_lines(&report.estimates, &report.executor, &report.why, is_verbose);
+    note.iter().chain(&lines).for_each(|line| output.say(line));
+}
+
+/// What was done and what was not, in a few words each.
+fn done(report: &DeployReport) -> Vec<String> {
     let mut done = vec![format!("{} uploaded", counted(report.uploaded.len(), "file"))];
     if !report.deleted.is_empty() {
         done.push(format!("{} deleted", report.deleted.len()));
@@ -273,7 +295,5 @@ fn print_report(report: &DeployReport, said: &[String], output: &Output, is_verb
     if report.executor != "none" {
         done.push(format!("by {} ({})", report.executor, report.why));
     }
-    let time = Duration::try_from_secs_f64(report.seconds).map(duration_text).unwrap_or_default();
-    let requests = counted(usize::try_from(report.requests).unwrap_or(usize::MAX), "request");
-    output.say(&format!("{}; {requests}, {time}", done.join(", ")));
+    done
 }

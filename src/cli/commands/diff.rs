@@ -4,13 +4,14 @@ use serde_json::json;
 
 use super::project::{Prepared, executors};
 use crate::cli::args::{self, Diff};
+use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::github;
 use crate::cli::listing::{list, stat};
 use crate::cli::output::Output;
 use crate::cli::terminal::shown;
-use crate::deploy::{DeployDiff, DeployOptions, Estimate, FileChange, Forecast, Plan};
+use crate::deploy::{DeployDiff, DeployOptions, Estimate, FileChange, Forecast, LeftOut, Plan, Project};
 use crate::error::{ErrorKind, Result};
 use crate::setting::Setting;
 use crate::text::{counted, first_few};
@@ -25,15 +26,7 @@ pub struct Comparison {
 
 pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     let Comparison { diff, options, forecast } = compare(args, context).await?;
-    let forecast = match forecast {
-        Ok(forecast) => Some(forecast),
-        // A diff is worth showing also where a deploy of it would be refused.
-        Err(error) if error.kind() == ErrorKind::Config => {
-            context.output.warn(&format!("pya deploy would be refused: {}", error.chain()));
-            None
-        }
-        Err(error) => return Err(error),
-    };
+    let forecast = unless_refused(forecast, &context.output)?;
     let plan = forecast.as_ref().map(|forecast| forecast.plan.clone());
     let plan = plan.or_else(|| diff.plan_with(&options).ok()).unwrap_or_else(|| diff.plan());
     // What is gone here may go there.
@@ -49,20 +42,33 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
         context.output.warn(&reason);
     }
     summarise(&diff, &options, &context.output);
-    for warning in forecast.iter().flat_map(|forecast| &forecast.warnings) {
-        context.output.warn(warning);
-    }
-    if let Some((forecast, way)) = forecast.as_ref().and_then(|forecast| Some((forecast, forecast.estimate()?))) {
-        context.output.say(&format!("pya deploy takes {}", way.cost()));
-        if let Some(note) = undo_note(&plan, &forecast.executor, forecast.rollback_bytes) {
-            context.output.say(&note);
-        }
-        let is_wanted = context.global.verbose > 0;
-        for line in executor_lines(&forecast.estimates, &forecast.executor, &forecast.why, is_wanted) {
-            context.output.say(&line);
-        }
+    if let Some(forecast) = &forecast {
+        tell_cost(forecast, context);
     }
     Ok(Exit::Ok)
+}
+
+/// What a deploy would do. A diff is worth showing also where a deploy of it would be refused.
+fn unless_refused(forecast: Result<Forecast>, output: &Output) -> Result<Option<Forecast>> {
+    match forecast {
+        Err(error) if error.kind() == ErrorKind::Config => {
+            output.warn(&format!("pya deploy would be refused: {}", error.chain()));
+            Ok(None)
+        }
+        forecast => forecast.map(Some),
+    }
+}
+
+/// Prints what a deploy would take, and what to know of it before.
+fn tell_cost(forecast: &Forecast, context: &Context) {
+    let output = &context.output;
+    output.warn_all(&forecast.warnings);
+    let Some(way) = forecast.estimate() else { return };
+    output.say(&format!("pya deploy takes {}", way.cost()));
+    let note = undo_note(&forecast.plan, &forecast.executor, forecast.rollback_bytes);
+    let is_wanted = context.global.verbose > 0;
+    let lines = executor_lines(&forecast.estimates, &forecast.executor, &forecast.why, is_wanted);
+    note.iter().chain(&lines).for_each(|line| output.say(line));
 }
 
 /// Compares, and forecasts a deploy with the options that hold here.
@@ -97,9 +103,8 @@ pub fn undo_note(plan: &Plan, executor: &str, bytes: u64) -> Option<String> {
 
 /// What `pya deploy` would cost.
 async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff, options: &DeployOptions) -> Result<Forecast> {
-    let forecast = crate::deploy::forecast(&prepared.project, diff, options).await;
-    prepared.project.client.persist_budget();
-    forecast
+    let Project { client, .. } = &prepared.project;
+    keeping_budget(client, crate::deploy::forecast(&prepared.project, diff, options)).await
 }
 
 /// Which executor was chosen and why, and if they are `wanted`, a line for each with its cost, the chosen one marked.
@@ -115,29 +120,9 @@ pub fn executor_lines(estimates: &[Estimate], executor: &str, why: &str, wanted:
 
 /// Prints what the list of changes leaves out: counts, files that are left alone and why, warnings.
 pub fn summarise(diff: &DeployDiff, options: &DeployOptions, output: &Output) {
-    let counts = [(&diff.added, "added"), (&diff.changed, "changed"), (&diff.unchanged, "unchanged")];
-    let counts = counts.map(|(paths, what)| format!("{} {what}", paths.len())).join(", ");
-    let removed = match (diff.removed.len(), options.delete) {
-        (0, _) => String::new(),
-        (number, true) => format!(", {number} to delete"),
-        (number, false) => format!(", {number} deleted locally (kept on the host without {})", Setting::Delete),
-    };
-    let renamed = match diff.renamed.len() {
-        0 => String::new(),
-        number => format!(", {number} of them renamed"),
-    };
-    let unmanaged = match (diff.unmanaged.len(), options.delete_unmanaged) {
-        (0, _) => String::new(),
-        (number, true) => format!(", {number} unmanaged on the host to delete"),
-        (number, false) => format!(", {number} unmanaged on the host (left alone)"),
-    };
-    output.say(&format!("{}: {counts}{removed}{renamed}{unmanaged}", counted(files(diff), "file")));
+    output.say(&counts(diff, options));
     for (source, left_out) in &diff.left_out {
-        let folders = match left_out.folders {
-            0 => String::new(),
-            number => format!(" and {}", counted(number, "folder")),
-        };
-        output.say(&format!("left out by {source}: {}{folders}", counted(left_out.files, "file")));
+        output.say(&format!("left out by {source}: {}", extent(left_out)));
     }
     if !diff.protected.is_empty() {
         let names = first_few(diff.protected.iter().map(|path| shown(path)));
@@ -154,6 +139,32 @@ pub fn summarise(diff: &DeployDiff, options: &DeployOptions, output: &Output) {
     }
 }
 
-fn files(diff: &DeployDiff) -> usize {
-    diff.added.len() + diff.changed.len() + diff.unchanged.len()
+/// How many files there are, and what of them a deploy would touch.
+fn counts(diff: &DeployDiff, options: &DeployOptions) -> String {
+    let counts = [(&diff.added, "added"), (&diff.changed, "changed"), (&diff.unchanged, "unchanged")];
+    let files = counts.iter().map(|(paths, _)| paths.len()).sum();
+    let counts = counts.map(|(paths, what)| format!("{} {what}", paths.len())).join(", ");
+    let removed = match (diff.removed.len(), options.delete) {
+        (0, _) => String::new(),
+        (number, true) => format!(", {number} to delete"),
+        (number, false) => format!(", {number} deleted locally (kept on the host without {})", Setting::Delete),
+    };
+    let renamed = match diff.renamed.len() {
+        0 => String::new(),
+        number => format!(", {number} of them renamed"),
+    };
+    let unmanaged = match (diff.unmanaged.len(), options.delete_unmanaged) {
+        (0, _) => String::new(),
+        (number, true) => format!(", {number} unmanaged on the host to delete"),
+        (number, false) => format!(", {number} unmanaged on the host (left alone)"),
+    };
+    format!("{}: {counts}{removed}{renamed}{unmanaged}", counted(files, "file"))
+}
+
+fn extent(left_out: &LeftOut) -> String {
+    let files = counted(left_out.files, "file");
+    match left_out.folders {
+        0 => files,
+        number => format!("{files} and {}", counted(number, "folder")),
+    }
 }
