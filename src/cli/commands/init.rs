@@ -23,13 +23,8 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit> {
     let written = if args.dry_run { Vec::new() } else { local.write()? };
     let mut document = local.to_json();
     document["written"] = json!(written);
-    let mut text: Vec<String> = Vec::new();
-    for (path, content) in local.writes() {
-        text.push(format!("{path}:"));
-        text.extend(content.lines().map(|line| format!("    {line}").trim_end().to_owned()));
-    }
-    output.answer(&text.join("\n"), &document);
-    local.warnings.iter().for_each(|warning| output.warn(warning));
+    output.answer(&contents(&local).join("\n"), &document);
+    output.warn_all(&local.warnings);
     output.say(&match (args.dry_run, written.is_empty()) {
         (true, _) if local.writes().is_empty() => "nothing to write: the project is ready for pya launch".to_owned(),
         (true, _) => "dry run, nothing was written".to_owned(),
@@ -37,6 +32,16 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit> {
         (false, false) => format!("{} written; next: pya launch", written.join(" and ")),
     });
     Ok(Exit::Ok)
+}
+
+/// The lines of each file that is written, below its name.
+fn contents(local: &LocalPlan) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (path, content) in local.writes() {
+        lines.push(format!("{path}:"));
+        lines.extend(content.lines().map(|line| format!("    {line}").trim_end().to_owned()));
+    }
+    lines
 }
 
 /// Says what the project is, in lines of a name and a text.
@@ -70,24 +75,11 @@ pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Set
             .map(|(user, host)| own_domain(user, host))
             .map_err(|error| Error::config(format!("{error}, or name the web app with --domain")))?,
     };
-    let table = &settings.table;
-    let detect = DetectOptions {
-        settings: args.settings.clone(),
-        manage: None,
-        wsgi: args.wsgi.clone(),
-        asgi: args.asgi.clone(),
-        env_file: args.env_file.clone(),
-        interpreter: Some(context.python.executable.clone()),
-    }
-    .or(table);
-    let (user, host) = match account {
-        Ok((user, host)) => (Some(user), Some(host)),
-        Err(_) => (None, None),
-    };
+    let (user, host) = account.ok().unzip();
     let is_noted = |host: &BaseUrl| host.is_public_system() && host.authority() != BaseUrl::DEFAULT_HOST;
     let options = LocalOptions {
-        detect,
-        project: first_given([&context.global.project, &table.project]),
+        detect: detect_options(args, context).or(&settings.table),
+        project: first_given([&context.global.project, &settings.table.project]),
         domain,
         user,
         host: host.filter(is_noted).map(|host| host.authority().to_owned()),
@@ -97,4 +89,15 @@ pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Set
     };
     let local = plan(&root, &options)?;
     Ok((settings, local))
+}
+
+fn detect_options(args: &Detect, context: &Context) -> DetectOptions {
+    DetectOptions {
+        settings: args.settings.clone(),
+        manage: None,
+        wsgi: args.wsgi.clone(),
+        asgi: args.asgi.clone(),
+        env_file: args.env_file.clone(),
+        interpreter: Some(context.python.executable.clone()),
+    }
 }

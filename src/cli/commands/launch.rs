@@ -7,7 +7,9 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::createsuperuser::password;
+use indicatif::ProgressBar;
+
+use super::createsuperuser::{in_environment, password};
 use super::init::{local_plan, tell_found};
 use super::open::open;
 use crate::blocking::blocking;
@@ -16,9 +18,11 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::github;
 use crate::cli::output::Output;
+use crate::cli::prompt;
 use crate::cli::report::{Report, launch_page};
 use crate::cli::settings::Settings;
 use crate::cli::step_line::{step_line, wrapped};
+use crate::cli::terminal::printable;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::host::Variables;
@@ -26,7 +30,7 @@ use crate::launch::{
     LaunchOptions, LaunchRecorder, LaunchReport, LocalPlan, ProjectKind, SeenHost, StepRecord, StepState, Superuser,
     launch,
 };
-use crate::text::{counted, duration_text};
+use crate::text::cost_text;
 
 /// The variable with the password of the superuser, as Django has it.
 const PASSWORD: &str = "DJANGO_SUPERUSER_PASSWORD";
@@ -57,11 +61,7 @@ async fn launch_and_tell(args: &Launch, context: &Context, page: &Report) -> Res
             page.write(|| launch_page(&planned, &client, false), output);
             return Ok(conclude(&planned, output));
         }
-        for (path, text) in local.writes() {
-            output.say(&format!("{path}:"));
-            text.lines().for_each(|line| output.say(&format!("    {line}")));
-        }
-        confirm(output).await?;
+        confirm(&local, output).await?;
     }
     let (mut report, _) = perform(&client, &local, &options, context, page).await;
     report.requests += planned_requests;
@@ -70,12 +70,16 @@ async fn launch_and_tell(args: &Launch, context: &Context, page: &Report) -> Res
     // Last, since a signal may come while the browser starts.
     let is_watched = std::io::stdout().is_terminal() && !output.is_json();
     if report.ok && !args.dry_run && !args.no_open && is_watched {
-        let url = report.url.clone();
-        if let Err(why) = blocking(move || Ok(open(&url))).await? {
-            log::debug!("no browser was started: {why}");
-        }
+        show_site(report.url).await?;
     }
     Ok(if exit == Exit::Ok && !is_written { Exit::Failed } else { exit })
+}
+
+async fn show_site(url: String) -> Result<()> {
+    if let Err(why) = blocking(move || Ok(open(&url))).await? {
+        log::debug!("no browser was started: {why}");
+    }
+    Ok(())
 }
 
 async fn options(
@@ -89,9 +93,7 @@ async fn options(
     let superuser = match &args.superuser {
         // It is refused for a website, whose launch has no use for the password.
         Some(name) if !args.dry_run && !matches!(local.project.kind, ProjectKind::Asgi(_)) => {
-            let password = Variables::new([(PASSWORD.to_owned(), password(output).await?)])?;
-            let email = std::env::var(EMAIL).ok().filter(|email| !email.is_empty());
-            Some(Superuser { name: name.clone(), email, password })
+            Some(superuser(name, output).await?)
         }
         Some(name) => Some(Superuser { name: name.clone(), email: None, password: Variables::default() }),
         None => None,
@@ -110,6 +112,12 @@ async fn options(
     })
 }
 
+/// The superuser with the password that the environment has, or that is asked for.
+async fn superuser(name: &str, output: &Output) -> Result<Superuser> {
+    let password = Variables::new([(PASSWORD.to_owned(), password(output).await?)])?;
+    Ok(Superuser { name: name.to_owned(), email: in_environment(EMAIL), password })
+}
+
 /// Launches, and tells of each step as it ends; also what was seen of the host before.
 async fn perform(
     client: &Client,
@@ -118,25 +126,8 @@ async fn perform(
     context: &Context,
     page: &Report,
 ) -> (LaunchReport, Option<SeenHost>) {
-    let (bars, is_quiet) = (context.output.bars().clone(), context.output.is_quiet());
-    let bar = context.output.is_watched().then(|| bars.add(indicatif::ProgressBar::new_spinner()));
-    if let Some(bar) = &bar {
-        bar.enable_steady_tick(Duration::from_millis(120));
-    }
-    let (spinner, width) = (bar.clone(), Output::message_width());
-    let show = move |record: &StepRecord| {
-        if let (StepState::Running, Some(bar)) = (record.state, &spinner) {
-            bar.set_message(record.step);
-        }
-        if let (Some(line), false) = (line(record, width), is_quiet) {
-            let line = crate::cli::terminal::printable(&line).into_owned();
-            bars.suspend(|| {
-                // Where stderr has no reader, nobody is told.
-                let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{line}\n").as_bytes());
-            });
-        }
-    };
-    let recorder = LaunchRecorder::new(Arc::new(show));
+    let bar = spinner(&context.output);
+    let recorder = LaunchRecorder::new(Arc::new(shown_on(bar.clone(), &context.output)));
     let (so_far, file, account) = (recorder.clone(), page.clone(), client.clone());
     // A dry run changes nothing, so what was said for that holds.
     if !options.dry_run {
@@ -157,6 +148,30 @@ async fn perform(
     (report, recorder.seen())
 }
 
+/// What turns while a step runs, on a terminal.
+fn spinner(output: &Output) -> Option<ProgressBar> {
+    let bar = output.is_watched().then(|| output.bars().add(ProgressBar::new_spinner()))?;
+    bar.enable_steady_tick(Duration::from_millis(120));
+    Some(bar)
+}
+
+/// Names the step that runs on the spinner, and prints a line about each that has ended.
+fn shown_on(spinner: Option<ProgressBar>, output: &Output) -> impl Fn(&StepRecord) + use<> {
+    let (bars, is_quiet, width) = (output.bars().clone(), output.is_quiet(), Output::message_width());
+    move |record| {
+        if let (StepState::Running, Some(bar)) = (record.state, &spinner) {
+            bar.set_message(record.step);
+        }
+        if let (Some(line), false) = (line(record, width), is_quiet) {
+            let line = printable(&line).into_owned();
+            bars.suspend(|| {
+                // Where stderr has no reader, nobody is told.
+                let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{line}\n").as_bytes());
+            });
+        }
+    }
+}
+
 /// The line about a step that has ended; a failure is told at the end.
 fn line(record: &StepRecord, width: Option<usize>) -> Option<String> {
     let mark = match record.state {
@@ -170,15 +185,14 @@ fn line(record: &StepRecord, width: Option<usize>) -> Option<String> {
     Some(step_line(mark, record.step, &record.detail, width))
 }
 
-async fn confirm(output: &Output) -> Result<()> {
+/// Shows the files that are to be made, and asks.
+async fn confirm(local: &LocalPlan, output: &Output) -> Result<()> {
+    for (path, text) in local.writes() {
+        output.say(&format!("{path}:"));
+        text.lines().for_each(|line| output.say(&format!("    {line}")));
+    }
     output.ask("Launch it? [y/N]");
-    let answer = blocking(|| {
-        let mut line = String::new();
-        Ok(std::io::stdin().read_line(&mut line).is_ok().then_some(line))
-    })
-    .await?;
-    let is_yes = answer.is_some_and(|answer| matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
-    if is_yes { Ok(()) } else { Err(Error::config("nothing was changed")) }
+    if prompt::is_yes().await? { Ok(()) } else { Err(Error::config("nothing was changed")) }
 }
 
 /// Prints the report, and returns the exit code.
@@ -188,20 +202,17 @@ fn conclude(report: &LaunchReport, output: &Output) -> Exit {
     if let Err(reason) = github::summarise_launch(report) {
         output.warn(&reason);
     }
-    for warning in &report.warnings {
-        output.warn(warning);
-    }
+    output.warn_all(&report.warnings);
     if let Some(message) = report.error_message() {
         output.failure(&message);
         return report.kind.map_or(Exit::Failed, Exit::of_kind);
     }
-    let time = Duration::try_from_secs_f64(report.seconds).map(duration_text).unwrap_or_default();
-    let requests = counted(usize::try_from(report.requests).unwrap_or(usize::MAX), "request");
+    let cost = cost_text(report.requests, report.seconds);
     if report.dry_run {
-        output.say(&format!("dry run, nothing was written; {requests}, {time}"));
+        output.say(&format!("dry run, nothing was written; {cost}"));
         return Exit::Ok;
     }
-    output.say(&format!("launched; {requests}, {time}"));
+    output.say(&format!("launched; {cost}"));
     for next in &report.next {
         output.say(&wrapped("next: ", next, Output::message_width(), "next: ".len()));
     }
