@@ -21,6 +21,7 @@ use crate::cli::table::table;
 use crate::deploy::{ExecutorChoice, ExecutorOptions, Project, reload_sites, variables};
 use crate::error::{Error, Result};
 use crate::host::{Variables, env_file};
+use crate::text::some_of;
 
 /// The longest file or input that is read, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
@@ -36,15 +37,9 @@ pub async fn run(args: &Env, context: &Context) -> Result<Exit> {
     let site = Site { executors: executors(of, &domain, &settings), settings, project, domain, context };
     let exit = match args {
         Env::List { show, .. } => site.list(*show).await,
-        Env::Set { names, no_reload, .. } => {
-            let given = values(names, context).await?;
-            site.change(given, &[], !no_reload).await
-        }
+        Env::Set { names, no_reload, .. } => site.change(values(names, context).await?, &[], !no_reload).await,
         Env::Unset { names, no_reload, .. } => site.change(Vec::new(), names, !no_reload).await,
-        Env::Push { file, no_reload, .. } => {
-            let given = read_file(file, context).await?;
-            site.change(given, &[], !no_reload).await
-        }
+        Env::Push { file, no_reload, .. } => site.change(read_file(file, context).await?, &[], !no_reload).await,
         Env::Pull { file, overwrite, .. } => site.pull(file, *overwrite).await,
     };
     site.project.client.persist_budget();
@@ -96,32 +91,29 @@ impl Site<'_> {
             output.answer(&format!("{domain}: nothing to change"), &document);
             return Ok(Exit::Ok);
         }
-        let counts = [(set.names().count(), "set"), (unset.len(), "removed")];
-        let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-        let done = format!("{domain}: {}", counts.collect::<Vec<_>>().join(", "));
-        let mut failed = None;
-        if reload {
-            for (_, outcome) in reload_sites(&project.client, std::slice::from_ref(domain)).await {
-                match outcome {
-                    Ok(outcome) => {
-                        document["reloaded"] = true.into();
-                        if let Reloaded::CnameWarning(detail) = outcome {
-                            output.warn(&format!("{domain}: {detail}"));
-                        }
-                    }
-                    Err(error) => failed = Some(error),
-                }
-            }
+        let done = some_of(&[(set.names().count(), "set"), (unset.len(), "removed")]);
+        if !reload {
+            output.answer(&format!("{domain}: {done}"), &document);
+            output.say(&format!("the web app has them once it is reloaded (\"pya reload {domain}\")"));
+            return Ok(Exit::Ok);
         }
-        output.answer(&format!("{done}{}", if document["reloaded"] == true { "; reloaded" } else { "" }), &document);
-        if let Some(error) = failed {
+        if let Err(error) = self.reload().await {
+            output.answer(&format!("{domain}: {done}"), &document);
             output.failure(&format!("the web app was not reloaded and still has the old ones: {}", error.chain()));
             return Ok(Exit::of(&error));
         }
-        if !reload {
-            output.say(&format!("the web app has them once it is reloaded (\"pya reload {domain}\")"));
-        }
+        document["reloaded"] = true.into();
+        output.answer(&format!("{domain}: {done}; reloaded"), &document);
         Ok(Exit::Ok)
+    }
+
+    async fn reload(&self) -> Result<()> {
+        for (domain, outcome) in reload_sites(&self.project.client, std::slice::from_ref(&self.domain)).await {
+            if let Reloaded::CnameWarning(detail) = outcome? {
+                self.context.output.warn(&format!("{domain}: {detail}"));
+            }
+        }
+        Ok(())
     }
 
     async fn pull(&self, file: &Path, overwrite: bool) -> Result<Exit> {
@@ -142,19 +134,21 @@ fn names(found: &BTreeMap<String, String>) -> Value {
     json!(found.keys().collect::<Vec<_>>())
 }
 
+/// Refuses names that are none, and values beside them.
+fn check_names(names: &[String]) -> Result<()> {
+    if let Some((name, _)) = names.iter().find_map(|name| name.split_once('=')) {
+        return Err(Error::config(format!(
+            "give only the name, {name}: a value in a command line can be seen by every user of this machine. It is \
+             asked for, or read from stdin"
+        )));
+    }
+    Variables::new(names.iter().map(|name| (name.clone(), String::new()))).map(drop)
+}
+
 /// The values of these variables: typed, or one on stdin.
 async fn values(names: &[String], context: &Context) -> Result<Vec<(String, String)>> {
     // Before anybody types.
-    for name in names {
-        if name.contains('=') {
-            let name = name.split('=').next().unwrap_or_default();
-            return Err(Error::config(format!(
-                "give only the name, {name}: a value in a command line can be seen by every user of this machine. It is \
-                 asked for, or read from stdin"
-            )));
-        }
-    }
-    Variables::new(names.iter().map(|name| (name.clone(), String::new())))?;
+    check_names(names)?;
     if !io::stdin().is_terminal() {
         let [name] = names else {
             return Err(Error::config("stdin has one value: give one name, or use \"pya env push\" for several"));
@@ -178,14 +172,7 @@ fn without_line_break(value: &str) -> &str {
 /// The variables in a file; `-` is stdin.
 async fn read_file(file: &Path, context: &Context) -> Result<Vec<(String, String)>> {
     let path = file.to_owned();
-    let text = blocking(move || {
-        if path.as_os_str() == "-" {
-            return read_text(io::stdin().lock(), Path::new("stdin"));
-        }
-        let opened = std::fs::File::open(&path).map_err(|source| Error::Local { path: path.clone(), source })?;
-        read_text(opened, &path)
-    })
-    .await?;
+    let text = blocking(move || text_of(&path)).await?;
     let given = env_file::parse(&text).map_err(|error| Error::config(format!("{}: {error}", file.display())))?;
     if given.is_empty() {
         return Err(Error::config(format!("{} has no variables", file.display())));
@@ -196,6 +183,14 @@ async fn read_file(file: &Path, context: &Context) -> Result<Vec<(String, String
         context.output.warn(&format!("\"${{\" is sent as it is, nothing is put in its place: {}", refers.join(", ")));
     }
     Ok(given)
+}
+
+fn text_of(path: &Path) -> Result<String> {
+    if path.as_os_str() == "-" {
+        return read_text(io::stdin().lock(), Path::new("stdin"));
+    }
+    let opened = std::fs::File::open(path).map_err(|source| Error::Local { path: path.to_owned(), source })?;
+    read_text(opened, path)
 }
 
 fn read_text(source: impl Read, path: &Path) -> Result<String> {
