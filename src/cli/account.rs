@@ -84,6 +84,16 @@ impl NamedAccount {
         }))
     }
 
+    /// The logins of accounts that fit the names.
+    ///
+    /// # Errors
+    /// `Config` if the list of logins cannot be read.
+    pub fn logins(&self) -> Result<Vec<Login>> {
+        let is_host = |login: &Login| self.host.as_ref().is_none_or(|host| *host == login.host);
+        let is_user = |login: &Login| self.user.as_ref().is_none_or(|user| *user == login.user);
+        Ok(login::logins()?.into_iter().filter(|login| is_host(login) && is_user(login)).collect())
+    }
+
     /// The host that is named, else the service's.
     ///
     /// # Errors

@@ -12,7 +12,6 @@ use super::options::Global;
 use super::output::Output;
 use crate::client::{BaseUrl, Client, Environment, Observer, Options, RateLimit, RemotePath, Token};
 use crate::error::{Error, Result};
-use crate::login::Login;
 use crate::project_table::{Table, check_project, first_given, load, remote_root as named_root};
 
 /// The settings of a command.
@@ -86,10 +85,7 @@ impl<'a> Settings<'a> {
     /// # Errors
     /// `Config` if user or token are missing or malformed, or the table names a host that it may not name.
     pub fn account(&self) -> Result<Account> {
-        match self.account_if_any()? {
-            Some(account) => Ok(account),
-            None => Err(not_logged_in()?),
-        }
+        self.account_if_any()?.map_or_else(|| Err(not_logged_in()?), Ok)
     }
 
     /// The same; `None` if no token is configured anywhere.
@@ -129,13 +125,9 @@ impl<'a> Settings<'a> {
     /// `Config` if no user is named, or several logins fit.
     pub fn user_and_host(&self) -> Result<(String, BaseUrl)> {
         let named = self.named()?;
-        let fits = |login: &Login| {
-            named.host.as_ref().is_none_or(|host| *host == login.host)
-                && named.user.as_ref().is_none_or(|user| *user == login.user)
-        };
         // A token of the environment is for the account that is named.
         let is_given = self.global.token_file.is_some() || self.environment.token.is_some();
-        let logins = if is_given { Vec::new() } else { crate::login::logins()?.into_iter().filter(fits).collect() };
+        let logins = if is_given { Vec::new() } else { named.logins()? };
         match &logins[..] {
             [login] => Ok((login.user.clone(), login.host.clone())),
             _ => Ok((named.user.clone().ok_or_else(missing_user)?, named.host_or_default()?)),

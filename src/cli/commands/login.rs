@@ -3,7 +3,7 @@
 //! The token is tried before it is kept: one that was cut off while it was copied, or that belongs to another account, is
 //! found out now and not by the first deploy.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::account::NamedAccount;
 use crate::cli::context::Context;
@@ -13,7 +13,7 @@ use crate::cli::prompt;
 use crate::cli::settings::{Settings, read_token};
 use crate::client::{BaseUrl, Environment, Token};
 use crate::error::{Error, Result};
-use crate::login::{self, Attempt, Place};
+use crate::login::{self, Attempt, Login, Place};
 
 /// Where accounts are: the token of one is not known at the other.
 const SYSTEMS: [&str; 2] = [BaseUrl::DEFAULT_HOST, "eu.pythonanywhere.com"];
@@ -25,24 +25,27 @@ pub async fn run(context: &Context) -> Result<Exit> {
         Some(user) => user,
         None => asked_user(context).await?,
     };
-    let hosts = match host {
-        Some(host) => vec![host],
-        None => SYSTEMS.iter().map(|name| BaseUrl::parse(name)).collect::<Result<_>>()?,
-    };
+    let hosts = host.map_or_else(all_systems, |host| Ok(vec![host]))?;
     let token = asked_token(&user, &hosts, context).await?;
     let output = &context.output;
     match login::attempt(&hosts, &user, &token, &settings.options()?).await? {
         Attempt::Accepted(host) => keep(&host, &user, &token, &settings, context).await,
         Attempt::OtherAccount(host, error) => Ok(refuse(&other_account(&user, &host), &error, output)),
-        Attempt::Unknown(error) => {
-            let names: Vec<&str> = hosts.iter().map(BaseUrl::authority).collect();
-            let message = format!(
-                "this token is not accepted by {}: copy it once more from the Account page, tab 'API Token'",
-                names.join(" and ")
-            );
-            Ok(refuse(&message, &error, output))
-        }
+        Attempt::Unknown(error) => Ok(refuse(&not_accepted(&hosts), &error, output)),
     }
+}
+
+fn all_systems() -> Result<Vec<BaseUrl>> {
+    SYSTEMS.iter().map(|name| BaseUrl::parse(name)).collect()
+}
+
+/// What is said where no host takes the token.
+fn not_accepted(hosts: &[BaseUrl]) -> String {
+    let names: Vec<&str> = hosts.iter().map(BaseUrl::authority).collect();
+    format!(
+        "this token is not accepted by {}: copy it once more from the Account page, tab 'API Token'",
+        names.join(" and ")
+    )
 }
 
 async fn keep(host: &BaseUrl, user: &str, token: &Token, settings: &Settings<'_>, context: &Context) -> Result<Exit> {
@@ -50,17 +53,7 @@ async fn keep(host: &BaseUrl, user: &str, token: &Token, settings: &Settings<'_>
     let notice = || output.say("waiting for the system's keyring, which may ask you to unlock it");
     let waiting: login::Waiting<'_> = if prompt::is_possible() { Some(&notice) } else { None };
     let (login, silence) = login::save(host, user, token, waiting).await?;
-    let path = match &login.place {
-        Place::Keyring => None,
-        Place::File(path) => Some(path.display().to_string()),
-    };
-    let document = json!({
-        "user": login.user,
-        "host": login.host.as_str(),
-        "place": if path.is_some() { "file" } else { "keyring" },
-        "path": path,
-    });
-    output.answer(&format!("logged in as {login}; the token is in {}", login.place), &document);
+    output.answer(&format!("logged in as {login}; the token is in {}", login.place), &document(&login));
     if let Some(why) = silence {
         output.say(&format!("no keyring of the system has it: {why}. Nobody else can read the file"));
     }
@@ -68,6 +61,20 @@ async fn keep(host: &BaseUrl, user: &str, token: &Token, settings: &Settings<'_>
         output.warn(&format!("{} is set here, and is used before what is kept", Environment::TOKEN));
     }
     Ok(Exit::Ok)
+}
+
+/// A login as the document of `--json` has it.
+fn document(login: &Login) -> Value {
+    let path = match &login.place {
+        Place::Keyring => None,
+        Place::File(path) => Some(path.display().to_string()),
+    };
+    json!({
+        "user": login.user,
+        "host": login.host.as_str(),
+        "place": if path.is_some() { "file" } else { "keyring" },
+        "path": path,
+    })
 }
 
 async fn asked_user(context: &Context) -> Result<String> {
@@ -84,16 +91,21 @@ async fn asked_token(user: &str, hosts: &[BaseUrl], context: &Context) -> Result
     let text = match &context.global.token_file {
         Some(path) => read_token(path)?,
         None if prompt::is_possible() => {
-            let page = match hosts {
-                [host] => format!("{host}user/{user}/account/#api_token"),
-                _ => format!("https://{}/user/{user}/account/#api_token", BaseUrl::DEFAULT_HOST),
-            };
+            let page = account_page(user, hosts);
             context.output.say(&format!("The API token is on the Account page, tab 'API Token': {page}"));
             prompt::hidden(&context.output, &format!("API token of {user} (not shown):")).await?
         }
         None => prompt::piped().await?,
     };
     Token::new(text.trim())
+}
+
+/// Where the token is shown.
+fn account_page(user: &str, hosts: &[BaseUrl]) -> String {
+    match hosts {
+        [host] => format!("{host}user/{user}/account/#api_token"),
+        _ => format!("https://{}/user/{user}/account/#api_token", BaseUrl::DEFAULT_HOST),
+    }
 }
 
 /// What is said where a host takes the token, but not for this user.

@@ -12,17 +12,10 @@ use crate::login::{self, Login};
 
 pub async fn run(args: &Logout, context: &Context) -> Result<Exit> {
     let output = &context.output;
-    let NamedAccount { host, user } = if args.all { NamedAccount::default() } else { context.settings()?.named()? };
-    let fits = |login: &Login| {
-        host.as_ref().is_none_or(|host| *host == login.host) && user.as_ref().is_none_or(|user| *user == login.user)
-    };
-    let logins: Vec<Login> = login::logins()?.into_iter().filter(fits).collect();
+    let named = if args.all { NamedAccount::default() } else { context.settings()?.named()? };
+    let logins = named.logins()?;
     if logins.len() > 1 && !args.all {
-        let names: Vec<String> = logins.iter().map(Login::to_string).collect();
-        return Err(Error::config(format!(
-            "you are logged in as {}: say which of them with --user NAME or --host HOST, or give --all",
-            names.join(", ")
-        )));
+        return Err(which_of(&logins));
     }
     let notice = || output.say("waiting for the system's keyring, which may ask you to unlock it");
     let waiting: login::Waiting<'_> = if prompt::is_possible() { Some(&notice) } else { None };
@@ -39,8 +32,14 @@ pub async fn run(args: &Logout, context: &Context) -> Result<Exit> {
         output.say("not logged in");
     }
     output.answer(&lines.join("\n"), &json!({ "forgotten": forgotten, "warnings": left }));
-    for warning in &left {
-        output.warn(warning);
-    }
+    output.warn_all(&left);
     Ok(if left.is_empty() { Exit::Ok } else { Exit::Failed })
+}
+
+fn which_of(logins: &[Login]) -> Error {
+    let names: Vec<String> = logins.iter().map(Login::to_string).collect();
+    Error::config(format!(
+        "you are logged in as {}: say which of them with --user NAME or --host HOST, or give --all",
+        names.join(", ")
+    ))
 }

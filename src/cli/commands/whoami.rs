@@ -6,13 +6,15 @@ use super::login::other_account;
 use crate::cli::account::Account;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::error::Error;
 use crate::error::Result;
 use crate::login::{self, Attempt};
 
 pub async fn run(context: &Context) -> Result<Exit> {
     let (settings, output) = (context.settings()?, &context.output);
     let Account { host, user, token, source } = settings.account()?;
-    let error = match login::attempt(std::slice::from_ref(&host), &user, &token, &settings.options()?).await? {
+    match login::attempt(std::slice::from_ref(&host), &user, &token, &settings.options()?).await? {
         Attempt::Accepted(_) => {
             let document = json!({
                 "user": user,
@@ -21,20 +23,22 @@ pub async fn run(context: &Context) -> Result<Exit> {
                 "environment": settings.environment_name(),
             });
             output.answer(&format!("{user} at {}, with the token of {source}", host.authority()), &document);
-            return Ok(Exit::Ok);
+            Ok(Exit::Ok)
         }
         Attempt::OtherAccount(host, error) => {
             let message = format!("{} (it comes from {source})", other_account(&user, &host));
-            output.failure(&message);
-            output.refuse(&format!("{:?}", error.kind()), &message);
-            error
+            Ok(refuse(&message, &error, output))
         }
         Attempt::Unknown(error) => {
             let message = format!("{} does not accept the token of {source}: {}", host.authority(), error.chain());
-            output.failure(&message);
-            output.refuse(&format!("{:?}", error.kind()), &message);
-            error
+            Ok(refuse(&message, &error, output))
         }
-    };
-    Ok(Exit::of(&error))
+    }
+}
+
+/// Says why the token is of no use.
+fn refuse(message: &str, error: &Error, output: &Output) -> Exit {
+    output.failure(message);
+    output.refuse(&format!("{:?}", error.kind()), message);
+    Exit::of(error)
 }
