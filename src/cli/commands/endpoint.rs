@@ -9,6 +9,7 @@ use crate::api::calls::Answers;
 use crate::cli::context::Context;
 use crate::cli::endpoints::{EndpointCommand, text};
 use crate::cli::exit::Exit;
+use crate::cli::output::Output;
 use crate::client::{Client, RemotePath};
 use crate::error::Result;
 
@@ -41,35 +42,34 @@ async fn upload(client: &Client, path: &RemotePath, file: std::path::PathBuf) ->
 fn print_answer(command: &EndpointCommand, answer: CallAnswer, context: &Context) {
     let output = &context.output;
     match answer {
-        CallAnswer::Nothing => {
-            output.answer("", &Value::Null);
-            output.say("done");
-        }
+        CallAnswer::Nothing => told("done", &Value::Null, output),
         CallAnswer::Bytes(bytes) if output.is_json() => {
             // JSON holds text only; a program that wants the bytes leaves out the option.
             output.document(&json!({ "size": bytes.len(), "text": std::str::from_utf8(&bytes).ok() }));
         }
         CallAnswer::Bytes(bytes) => output.write(&bytes),
-        CallAnswer::Reloaded(answer, warning) => {
+        CallAnswer::Reloaded(answer, None) => told("reloaded", &answer, output),
+        CallAnswer::Reloaded(answer, Some(warning)) => {
             output.answer("", &answer);
-            match warning {
-                Some(warning) => output.warn(&warning),
-                None => output.say("reloaded"),
-            }
+            output.warn(&warning);
         }
         CallAnswer::Json(Value::Bool(created)) if command.call.answers == Answers::Created => {
-            output.answer("", &json!({ "created": created }));
-            output.say(if created { "created" } else { "replaced" });
+            told(if created { "created" } else { "replaced" }, &json!({ "created": created }), output);
         }
-        CallAnswer::Json(Value::Null) => {
-            output.answer("", &Value::Null);
-            output.say("none");
-        }
-        CallAnswer::Json(answer) | CallAnswer::Certificate(answer) => {
-            output.answer(&text(&answer, output.width()), &answer);
-            if answer.as_array().is_some_and(Vec::is_empty) {
-                output.say("none");
-            }
-        }
+        CallAnswer::Json(Value::Null) => told("none", &Value::Null, output),
+        CallAnswer::Json(answer) | CallAnswer::Certificate(answer) => print_value(&answer, output),
+    }
+}
+
+/// An answer that is a word for people.
+fn told(word: &str, document: &Value, output: &Output) {
+    output.answer("", document);
+    output.say(word);
+}
+
+fn print_value(answer: &Value, output: &Output) {
+    output.answer(&text(answer, output.width()), answer);
+    if answer.as_array().is_some_and(Vec::is_empty) {
+        output.say("none");
     }
 }

@@ -22,22 +22,8 @@ pub async fn content_of(local: PathBuf) -> Result<(FileContent, u64)> {
 
 fn open(local: &Path) -> Result<(FileContent, u64)> {
     let failed = |source| Error::Local { path: local.to_owned(), source };
-    let (content, size) = if local.as_os_str() == "-" {
-        read(std::io::stdin().lock()).map_err(failed)?
-    } else {
-        let metadata = local.metadata().map_err(failed)?;
-        if metadata.is_dir() {
-            return Err(Error::config(format!(
-                "{} is a folder, but only single files can be uploaded: use \"pya deploy\" for a project",
-                local.display()
-            )));
-        }
-        if metadata.is_file() {
-            (FileContent::Path(local.to_owned()), metadata.len())
-        } else {
-            read(File::open(local).map_err(failed)?).map_err(failed)?
-        }
-    };
+    let (content, size) =
+        if local.as_os_str() == "-" { read(std::io::stdin().lock()).map_err(failed)? } else { content_at(local)? };
     if size > MAX_FILE_SIZE {
         return Err(Error::config(format!(
             "{} is larger than 100 MiB, the most that PythonAnywhere accepts",
@@ -45,6 +31,22 @@ fn open(local: &Path) -> Result<(FileContent, u64)> {
         )));
     }
     Ok((content, size))
+}
+
+/// What is at a path, which is no folder.
+fn content_at(local: &Path) -> Result<(FileContent, u64)> {
+    let failed = |source| Error::Local { path: local.to_owned(), source };
+    let metadata = local.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(Error::config(format!(
+            "{} is a folder, but only single files can be uploaded: use \"pya deploy\" for a project",
+            local.display()
+        )));
+    }
+    if metadata.is_file() {
+        return Ok((FileContent::Path(local.to_owned()), metadata.len()));
+    }
+    read(File::open(local).map_err(failed)?).map_err(failed)
 }
 
 fn read(source: impl Read) -> std::io::Result<(FileContent, u64)> {

@@ -12,9 +12,12 @@ use crate::blocking::blocking;
 use crate::cli::args::Webfaction;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::output::Output;
 use crate::error::{Error, Result};
 use crate::parameters::{Kind, Parameter};
-use crate::webfaction::{CALLS, CallError, DEFAULT_TIMEOUT, DEFAULT_URL, Service, Value, WebfactionCall, find};
+use crate::webfaction::{
+    CALLS, CallError, DEFAULT_TIMEOUT, DEFAULT_URL, DateTime, Fault, Service, Value, WebfactionCall, find,
+};
 
 const USERNAME: &str = "WEBFACTION_USERNAME";
 const PASSWORD: &str = "WEBFACTION_PASSWORD";
@@ -35,14 +38,18 @@ pub async fn run(args: &Webfaction, context: &Context) -> Result<Exit> {
             Ok(Exit::Ok)
         }
         Err(CallError::Fault(fault)) => {
-            context.output.failure(&format!("{}: {fault}", call.name));
-            if context.output.is_json() {
-                let error = json!({ "kind": "Fault", "code": fault.code, "message": fault.message });
-                context.output.document(&json!({ "ok": false, "error": error }));
-            }
+            print_fault(call, &fault, &context.output);
             Ok(Exit::Failed)
         }
         Err(CallError::Other(error)) => Err(error),
+    }
+}
+
+fn print_fault(call: &WebfactionCall, fault: &Fault, output: &Output) {
+    output.failure(&format!("{}: {fault}", call.name));
+    if output.is_json() {
+        let error = json!({ "kind": "Fault", "code": fault.code, "message": fault.message });
+        output.document(&json!({ "ok": false, "error": error }));
     }
 }
 
@@ -166,18 +173,16 @@ fn json(value: &Value) -> serde_json::Value {
         Value::Boolean(flag) => json!(flag),
         Value::String(text) => json!(text),
         Value::Double(number) => json!(number),
-        Value::DateTime(time) => json!(format!(
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-            time.year(),
-            time.month(),
-            time.day(),
-            time.hour(),
-            time.minute(),
-            time.second()
-        )),
+        Value::DateTime(time) => json!(iso(*time)),
         Value::Base64(bytes) => json!(std::str::from_utf8(bytes).ok()),
         Value::Array(items) => items.iter().map(json).collect(),
         Value::Struct(members) => members.iter().map(|(name, member)| (name.clone(), json(member))).collect(),
         _ => serde_json::Value::Null,
     }
+}
+
+/// A time in ISO 8601.
+fn iso(time: DateTime) -> String {
+    let date = format!("{:04}-{:02}-{:02}", time.year(), time.month(), time.day());
+    format!("{date}T{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second())
 }
