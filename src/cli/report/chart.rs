@@ -55,6 +55,15 @@ impl Axis {
     fn marks(&self) -> impl Iterator<Item = f64> + '_ {
         (0..self.lines).map(|line| f64::from(line) * self.step)
     }
+
+    /// The path of its lines, from top to bottom.
+    fn grid(&self) -> String {
+        self.marks().fold(String::new(), |mut path, seconds| {
+            let x = (seconds / (self.step * f64::from(self.lines)) * WIDTH).round();
+            let _ = write!(path, "M{x} 0V100");
+            path
+        })
+    }
 }
 
 /// Adds the time line.
@@ -88,29 +97,34 @@ fn summary(requests: &Requests) -> String {
 
 fn draw_lane(html: &mut Html, lane: &Lane<'_>, axis: &Axis, now: Tick) {
     let waits = lane.waits(now);
-    let said = in_words(lane, total(&waits));
-    let name = if lane.endpoint == Timeline::SITE {
-        "the site: its agent, and the check of its health"
-    } else {
-        lane.endpoint
-    };
+    let (name, said) = (name_of(lane), in_words(lane, total(&waits)));
     html.element("<figure><figcaption><code>", name, "</code> ").element("<span>", &said, "</span></figcaption>\n");
     html.format(format_args!("<svg viewBox=\"0 0 {WIDTH} 100\" preserveAspectRatio=\"none\" role=\"img\">"));
     html.element("<title>", &format!("{name}: {said}"), "</title>\n");
     for (from, to) in waits {
-        let (from, to) = (axis.x(from), axis.x(to));
-        html.format(format_args!(
-            "<rect class=\"wait\" x=\"{from}\" y=\"0\" width=\"{}\" height=\"100\"/>",
-            (to - from).max(1.0)
-        ));
+        draw_wait(html, axis.x(from), axis.x(to));
     }
-    let mut grid = String::new();
+    draw_sent(html, lane, axis, now);
+    html.raw("\n</svg>\n<div class=\"axis\" aria-hidden=\"true\">");
     axis.marks().for_each(|seconds| {
-        let x = (seconds / (axis.step * f64::from(axis.lines)) * WIDTH).round();
-        let _ = write!(grid, "M{x} 0V100");
+        html.element("<span>", &moment(seconds), "</span>");
     });
+    html.raw("</div></figure>\n");
+}
+
+fn name_of(lane: &Lane<'_>) -> &'static str {
+    if lane.endpoint == Timeline::SITE { "the site: its agent, and the check of its health" } else { lane.endpoint }
+}
+
+fn draw_wait(html: &mut Html, from: f64, to: f64) {
+    let width = (to - from).max(1.0);
+    html.format(format_args!("<rect class=\"wait\" x=\"{from}\" y=\"0\" width=\"{width}\" height=\"100\"/>"));
+}
+
+/// Adds what was sent, by the limit.
+fn draw_sent(html: &mut Html, lane: &Lane<'_>, axis: &Axis, now: Tick) {
     html.format(format_args!("<path class=\"area\" d=\"{}\"/>", counts(lane, axis, now)));
-    html.format(format_args!("<path class=\"grid\" d=\"{grid}\"/>"));
+    html.format(format_args!("<path class=\"grid\" d=\"{}\"/>", axis.grid()));
     if let Some(limit) = lane.limit {
         let y = height(f64::from(limit), scale(lane));
         html.format(format_args!("<path class=\"limit\" d=\"M0 {y:.1}H{WIDTH}\"/>"));
@@ -118,11 +132,6 @@ fn draw_lane(html: &mut Html, lane: &Lane<'_>, axis: &Axis, now: Tick) {
     for (class, is_bad) in [("mark", false), ("bad", true)] {
         html.format(format_args!("<path class=\"{class}\" d=\"{}\"/>", marks(lane, axis, is_bad)));
     }
-    html.raw("\n</svg>\n<div class=\"axis\" aria-hidden=\"true\">");
-    axis.marks().for_each(|seconds| {
-        html.element("<span>", &moment(seconds), "</span>");
-    });
-    html.raw("</div></figure>\n");
 }
 
 fn in_words(lane: &Lane<'_>, waited: Duration) -> String {
