@@ -6,19 +6,20 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::arguments::{OfApply, OfPlan};
 use super::reads::{Cut, cost};
 use super::untrusted::Veil;
 use crate::cli::args::Deploy;
+use crate::cli::budget::keeping_budget;
 use crate::cli::commands::deploy::options;
 use crate::cli::commands::project::Prepared;
 use crate::cli::context::Context;
 use crate::deploy::{
     Action, DEFAULT_PROTECTED, DeployDiff, DeployOptions, DeployReport, Forecast, Plan, Project, Protection, Recorder,
-    SelectOptions, plan_digest,
+    SelectOptions, StepReport, plan_digest,
 };
 use crate::error::{Error, Result};
 use crate::text::{cut, first_few};
@@ -59,7 +60,6 @@ impl Deploys {
         let is_idle = plan.actions.is_empty();
         let mut cut = Cut::default();
         let changes: Vec<String> = plan.changes().iter().map(ToString::to_string).collect();
-        let reload: Vec<&String> = reloads(plan).collect();
         let warnings: Vec<&String> = ready.diff.warnings.iter().chain(&ready.forecast.warnings).collect();
         let mut document = cost(&ready.forecast);
         let Project { client, remote_root, .. } = &ready.prepared.project;
@@ -67,7 +67,7 @@ impl Deploys {
         document["digest"] = json!((!is_idle).then_some(&ready.digest));
         document["changes"] = json!(cut.list(&changes));
         document["steps"] = json!(steps(&ready.options));
-        document["reload"] = json!(reload);
+        document["reload"] = json!(reloads(plan));
         document["removed"] = json!(cut.list(&ready.diff.removed));
         document["protected"] = json!(cut.list(&ready.diff.protected));
         document["warnings"] = json!(warnings);
@@ -97,9 +97,9 @@ impl Deploys {
             ));
         }
         let Ready { prepared, diff, options, .. } = &ready;
-        let report = crate::deploy::deploy(&prepared.project, diff, options, Arc::new(()), &Recorder::default()).await;
-        prepared.project.client.persist_budget();
-        Ok(reported(&report?, veil))
+        let recorder = Recorder::default();
+        let deploy = crate::deploy::deploy(&prepared.project, diff, options, Arc::new(()), &recorder);
+        Ok(reported(&keeping_budget(&prepared.project.client, deploy).await?, veil))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Planned>> {
@@ -119,9 +119,8 @@ async fn ready<'a>(asked: &OfPlan, context: &'a Context) -> Result<Ready<'a>> {
     if let Some(other) = diff.under_way().first() {
         return Err(Error::held(format!("{other}: plan again when it has finished")));
     }
-    let forecast = crate::deploy::forecast(&prepared.project, &diff, &options).await;
-    prepared.project.client.persist_budget();
-    let forecast = forecast?;
+    let forecast = crate::deploy::forecast(&prepared.project, &diff, &options);
+    let forecast = keeping_budget(&prepared.project.client, forecast).await?;
     check(&forecast.plan)?;
     let digest = plan_digest(&diff, &options, &forecast)?;
     Ok(Ready { prepared, diff, options, forecast, digest })
@@ -159,11 +158,12 @@ fn check(plan: &Plan) -> Result<()> {
     Err(Error::config(format!("this deploy is for a person, with \"pya deploy\": {why}")))
 }
 
-fn reloads(plan: &Plan) -> impl Iterator<Item = &String> {
-    plan.actions.iter().filter_map(|action| match action {
+fn reloads(plan: &Plan) -> Vec<&String> {
+    let reloads = plan.actions.iter().filter_map(|action| match action {
         Action::Reload { domain } => Some(domain),
         _ => None,
-    })
+    });
+    reloads.collect()
 }
 
 fn steps(options: &DeployOptions) -> Vec<String> {
@@ -172,20 +172,18 @@ fn steps(options: &DeployOptions) -> Vec<String> {
     requirements.into_iter().chain(collectstatic).collect()
 }
 
+fn step_document(step: &StepReport, veil: &Veil) -> Value {
+    json!({
+        "step": step.step,
+        "ok": step.ok,
+        "exit_status": step.exit_status,
+        // Masked before it is cut: half a secret is not recognised.
+        "output": cut(&veil.over(&step.output), MOST_OUTPUT),
+    })
+}
+
 fn reported(report: &DeployReport, veil: &Veil) -> Answer {
-    let steps: Vec<_> = report
-        .steps
-        .iter()
-        .map(|step| {
-            json!({
-                "step": step.step,
-                "ok": step.ok,
-                "exit_status": step.exit_status,
-                // Masked before it is cut: half a secret is not recognised.
-                "output": cut(&veil.over(&step.output), MOST_OUTPUT),
-            })
-        })
-        .collect();
+    let steps: Vec<Value> = report.steps.iter().map(|step| step_document(step, veil)).collect();
     let document = json!({
         "ok": report.ok,
         "id": report.id,

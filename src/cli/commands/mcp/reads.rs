@@ -9,11 +9,13 @@ use super::arguments::{Nothing, OfCat, OfLogs, OfLs};
 use super::secrets;
 use super::untrusted::Veil;
 use crate::cli::args::{self, Diff, Verify};
+use crate::cli::budget::keeping_budget;
 use crate::cli::commands::diff::{Comparison, compare};
 use crate::cli::commands::project::remote;
 use crate::cli::commands::{doctor as doctor_command, history as history_command, logs as logs_command};
 use crate::cli::commands::{ls as ls_command, status as status_command, verify as verify_command};
 use crate::cli::context::Context;
+use crate::cli::settings::Settings;
 use crate::client::RemotePath;
 use crate::deploy::Forecast;
 use crate::error::{ErrorKind, Result};
@@ -40,11 +42,7 @@ pub async fn status(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
 
 pub async fn diff(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
     let Comparison { diff, forecast, .. } = compare(&Diff::default(), context).await?;
-    let refused = match forecast {
-        Ok(_) => None,
-        Err(error) if error.kind() == ErrorKind::Config => Some(error.chain()),
-        Err(error) => return Err(error),
-    };
+    let refused = refusal(forecast)?;
     let mut cut = Cut::default();
     Ok(Answer::Document(json!({
         "added": cut.list(&diff.added),
@@ -59,6 +57,15 @@ pub async fn diff(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
         "warnings": diff.warnings,
         "cut": cut.entries,
     })))
+}
+
+/// Why a deploy would be refused, if it would.
+fn refusal(forecast: Result<Forecast>) -> Result<Option<String>> {
+    match forecast {
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::Config => Ok(Some(error.chain())),
+        Err(error) => Err(error),
+    }
 }
 
 pub async fn forecast(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
@@ -124,13 +131,8 @@ pub async fn logs(wanted: OfLogs, context: &Context, veil: &Veil) -> Result<Answ
 
 pub async fn ls(wanted: OfLs, context: &Context) -> Result<Answer> {
     let client = context.settings()?.client()?;
-    let path = match &wanted.path {
-        Some(path) => RemotePath::in_account(path, client.user())?,
-        None => RemotePath::home(client.user())?,
-    };
-    let entries = ls_command::entries(&client, &path).await;
-    client.persist_budget();
-    let entries = entries?;
+    let path = ls_command::folder(wanted.path.as_deref(), client.user())?;
+    let entries = keeping_budget(&client, ls_command::entries(&client, &path)).await?;
     let shown: Vec<Value> = entries.iter().take(MOST_ENTRIES).map(ls_command::document).collect();
     let cut = entries.len() - shown.len();
     Ok(Answer::Document(json!({ "path": path.as_str(), "entries": shown, "cut": cut })))
@@ -140,14 +142,10 @@ pub async fn cat(wanted: OfCat, context: &Context, veil: &Veil) -> Result<Answer
     let settings = context.settings()?;
     let client = settings.client()?;
     let path = RemotePath::in_account(&wanted.path, client.user())?;
-    let project = if settings.has_project() { Some(remote(None, context)?.1.remote_root) } else { None };
-    let rules = secrets::Rules::new(settings.table.protected.as_deref(), project.as_ref())?;
-    if let Some(reason) = rules.refuse_path(&path, &RemotePath::home(client.user())?) {
+    if let Some(reason) = rules(&settings, context)?.refuse_path(&path, &RemotePath::home(client.user())?) {
         return Ok(Answer::Refusal(format!("{path} is not shown: {reason}")));
     }
-    let head = client.read_head(&path, MOST_BYTES + MARGIN).await;
-    client.persist_budget();
-    let head = head?;
+    let head = keeping_budget(&client, client.read_head(&path, MOST_BYTES + MARGIN)).await?;
     let is_part = head.len() >= MOST_BYTES + MARGIN;
     let Some(text) = text_of(&head, is_part) else {
         return Ok(Answer::Refusal(format!("{path} is not shown: it is not text")));
@@ -159,6 +157,12 @@ pub async fn cat(wanted: OfCat, context: &Context, veil: &Veil) -> Result<Answer
     let shown = beginning_of(&text, MOST_BYTES);
     let is_cut = is_part || shown.len() < text.len();
     Ok(Answer::Text { about: json!({ "path": path.as_str(), "is_cut": is_cut }), text: shown.to_owned() })
+}
+
+/// Which files are refused here.
+fn rules(settings: &Settings<'_>, context: &Context) -> Result<secrets::Rules> {
+    let project = if settings.has_project() { Some(remote(None, context)?.1.remote_root) } else { None };
+    secrets::Rules::new(settings.table.protected.as_deref(), project.as_ref())
 }
 
 /// The bytes as text, if they are. Of one that was cut, the last character may be incomplete.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use rmcp::ServiceExt;
+use rmcp::service::{RoleServer, RunningService};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -36,16 +37,7 @@ pub async fn run(args: &Mcp, context: &Context) -> Result<Exit> {
     let ended = CancellationToken::new();
     let (calls, mut asked) = mpsc::channel(QUEUE);
     let server = Server { allow_deploy: args.allow_deploy, calls };
-    let input = Input { source: tokio::io::stdin(), ended: ended.clone() };
-    let service = match server.serve((input, tokio::io::stdout())).await {
-        Ok(service) => service,
-        Err(_) if ended.is_cancelled() => return Ok(Exit::Ok),
-        Err(error) => {
-            // It quotes messages in the form of this program's own types.
-            log::debug!("{error}");
-            return Err(Error::config("what came on stdin does not begin a session of the Model Context Protocol"));
-        }
-    };
+    let Some(service) = begin(server, &ended).await? else { return Ok(Exit::Ok) };
     let stopped = service.waiting().fuse();
     tokio::pin!(stopped);
     let desk = Desk::new(context);
@@ -65,6 +57,20 @@ pub async fn run(args: &Mcp, context: &Context) -> Result<Exit> {
         log::info!("the last answers were not read");
     }
     Ok(Exit::Ok)
+}
+
+/// Begins a session; `None` if stdin ended before it did.
+async fn begin(server: Server, ended: &CancellationToken) -> Result<Option<RunningService<RoleServer, Server>>> {
+    let input = Input { source: tokio::io::stdin(), ended: ended.clone() };
+    match server.serve((input, tokio::io::stdout())).await {
+        Ok(service) => Ok(Some(service)),
+        Err(_) if ended.is_cancelled() => Ok(None),
+        Err(error) => {
+            // It quotes messages in the form of this program's own types.
+            log::debug!("{error}");
+            Err(Error::config("what came on stdin does not begin a session of the Model Context Protocol"))
+        }
+    }
 }
 
 /// The context of a command that was started in `root`. All tools share what it says, the working folder with it.
