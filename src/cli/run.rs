@@ -42,17 +42,7 @@ pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
     let wants_json = args.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => {
-            let error = explained(error, &args);
-            let shown = matches!(error.kind(), ParseErrorKind::DisplayHelp | ParseErrorKind::DisplayVersion);
-            // Printing fails where the reader has gone away.
-            let _ = print(&error);
-            if !shown && wants_json {
-                let message = error.render().to_string();
-                Output::new(true, true).refuse("Usage", message.trim_end());
-            }
-            return if shown { Exit::Ok } else { Exit::Usage }.code();
-        }
+        Err(error) => return tell(&explained(error, &args), wants_json).code(),
     };
     Interface::CommandLine.select();
     log::start(cli.global.verbose);
@@ -62,6 +52,20 @@ pub fn run(args: Vec<OsString>, host: HostPython) -> i32 {
         Exit::of(&error)
     });
     if exit == Exit::Ok && context.output.is_lost() { Exit::Failed } else { exit }.code()
+}
+
+/// Shows what the parser says in place of a command: a help text, or what is wrong.
+fn tell(error: &clap::Error, wants_json: bool) -> Exit {
+    // Printing fails where the reader has gone away.
+    let _ = print(error);
+    if matches!(error.kind(), ParseErrorKind::DisplayHelp | ParseErrorKind::DisplayVersion) {
+        return Exit::Ok;
+    }
+    if wants_json {
+        let message = error.render().to_string();
+        Output::new(true, true).refuse("Usage", message.trim_end());
+    }
+    Exit::Usage
 }
 
 /// Shows what the parser says. By itself it takes any terminal for one with colours in continuous integration.
@@ -89,17 +93,9 @@ fn run_command(context: &Context, command: Command) -> Result<Exit> {
             by = signals.next() => (Ok(by), Some(by)),
         };
         if let Some(by) = by {
-            context.output.say(by.in_words());
-            if cleanup::is_due() {
-                context.output.say("ending what was started on the host; another Ctrl-C leaves it there");
-            }
+            tell_interrupted(by, &context.output);
         }
-        tokio::select! {
-            () = cleanup::run_pending(CLEANUP_TIMEOUT) => {}
-            _ = signals.next() => context.output.warn(
-                "interrupted again: what was started on the host may go on there, and what is left goes with the next command"
-            ),
-        }
+        clean_up(&mut signals, &context.output).await;
         if let Some(by) = by {
             context.report_interrupt(by);
         }
@@ -108,6 +104,24 @@ fn run_command(context: &Context, command: Command) -> Result<Exit> {
     // Threads that still read or hash files must not delay the exit.
     runtime.shutdown_timeout(Duration::from_millis(50));
     exit
+}
+
+/// Says at once that the signal is heard.
+fn tell_interrupted(by: Exit, output: &Output) {
+    output.say(by.in_words());
+    if cleanup::is_due() {
+        output.say("ending what was started on the host; another Ctrl-C leaves it there");
+    }
+}
+
+/// Ends what the command left, unless another signal comes.
+async fn clean_up(signals: &mut Signals, output: &Output) {
+    tokio::select! {
+        () = cleanup::run_pending(CLEANUP_TIMEOUT) => {}
+        _ = signals.next() => output.warn(
+            "interrupted again: what was started on the host may go on there, and what is left goes with the next command"
+        ),
+    }
 }
 
 fn runtime() -> Result<Runtime> {

@@ -81,28 +81,9 @@ pub fn with_separator(mut args: Vec<OsString>) -> Vec<OsString> {
 /// The same error with suggestions that do not mislead.
 #[must_use]
 pub fn explained(mut error: Error, args: &[OsString]) -> Error {
-    let typed =
-        [ContextKind::InvalidArg, ContextKind::InvalidSubcommand].iter().find_map(|kind| match error.get(*kind) {
-            Some(ContextValue::String(text)) => Some(text.clone()),
-            _ => None,
-        });
-    let Some(typed) = typed else { return error };
+    let Some(typed) = mistyped(&error) else { return error };
     for kind in [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand] {
-        let offered = match error.remove(kind) {
-            Some(ContextValue::String(text)) => vec![text],
-            Some(ContextValue::Strings(texts)) => texts,
-            _ => continue,
-        };
-        let near: Vec<String> = offered.into_iter().filter(|offer| is_slip(&typed, offer)).collect();
-        match (kind, near.first()) {
-            (_, None) => {}
-            (ContextKind::SuggestedArg, Some(first)) => {
-                error.insert(kind, ContextValue::String(first.clone()));
-            }
-            _ => {
-                error.insert(kind, ContextValue::Strings(near));
-            }
-        }
+        keep_slips(&mut error, kind, &typed);
     }
     // "to pass '-x' as a value, use '-- -x'": no command takes such a value without saying so.
     error.remove(ContextKind::Suggested);
@@ -113,6 +94,31 @@ pub fn explained(mut error: Error, args: &[OsString]) -> Error {
     let usage = Words::of(args).command.render_usage();
     error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
     error
+}
+
+/// The word that is not known.
+fn mistyped(error: &Error) -> Option<String> {
+    let kinds = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand];
+    kinds.iter().find_map(|kind| match error.get(*kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    })
+}
+
+/// Drops the suggestions that are no slip of the hand.
+fn keep_slips(error: &mut Error, kind: ContextKind, typed: &str) {
+    let offered = match error.remove(kind) {
+        Some(ContextValue::String(text)) => vec![text],
+        Some(ContextValue::Strings(texts)) => texts,
+        _ => return,
+    };
+    let near: Vec<String> = offered.into_iter().filter(|offer| is_slip(typed, offer)).collect();
+    let kept = match (kind, near.first()) {
+        (_, None) => return,
+        (ContextKind::SuggestedArg, Some(first)) => ContextValue::String(first.clone()),
+        _ => ContextValue::Strings(near),
+    };
+    error.insert(kind, kept);
 }
 
 /// Whether `typed` is `meant` mistyped, or only its beginning.
