@@ -5,10 +5,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::args::{Account, Emulator as Args};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, HostPython};
 use crate::cli::exit::Exit;
 use crate::cli::settings::read_token;
 use crate::cli::signals::Signals;
@@ -23,7 +23,15 @@ pub async fn run(args: &Args, context: &Context, signals: &mut Signals) -> Resul
     let failed =
         |source| Error::Local { path: args.root.clone().unwrap_or_else(|| PathBuf::from("the emulator")), source };
     let emulator = tokio::task::block_in_place(|| Emulator::start(settings)).map_err(failed)?;
-    context.output.document(&json!({
+    context.output.document(&ready_line(&emulator, args.clock_speed));
+    context.output.say("the emulator runs until Ctrl-C or SIGTERM");
+    signals.next().await;
+    tokio::task::block_in_place(|| drop(emulator));
+    Ok(Exit::Ok)
+}
+
+fn ready_line(emulator: &Emulator, clock_speed: f64) -> Value {
+    json!({
         "url": emulator.url(),
         "user": emulator.user(),
         "token": emulator.token(),
@@ -32,16 +40,13 @@ pub async fn run(args: &Args, context: &Context, signals: &mut Signals) -> Resul
         "package_index": emulator.package_index(),
         "page": emulator.page(),
         "paths": emulator.paths(),
-        "clock_speed": args.clock_speed,
-    }));
-    context.output.say("the emulator runs until Ctrl-C or SIGTERM");
-    signals.next().await;
-    tokio::task::block_in_place(|| drop(emulator));
-    Ok(Exit::Ok)
+        "clock_speed": clock_speed,
+    })
 }
 
-fn settings(args: &Args, context: &Context) -> Result<Settings> {
-    let mut settings = Settings {
+/// The settings, as far as the command's own options say.
+fn own_settings(args: &Args, python: &HostPython) -> Settings {
+    Settings {
         root: args.root.clone(),
         port: args.port,
         account: match args.account {
@@ -50,7 +55,7 @@ fn settings(args: &Args, context: &Context) -> Result<Settings> {
         },
         latency: Duration::from_millis(args.latency_ms),
         tls: args.tls.clone(),
-        python: context.python.executable.clone(),
+        python: python.executable.clone(),
         disk_quota: args.disk_quota,
         request_limit: Duration::from_secs_f64(args.request_limit),
         webapp_days: args.webapp_days,
@@ -58,7 +63,11 @@ fn settings(args: &Args, context: &Context) -> Result<Settings> {
         page: !args.no_page,
         uwsgi: args.uwsgi.clone(),
         ..Settings::default()
-    };
+    }
+}
+
+fn settings(args: &Args, context: &Context) -> Result<Settings> {
+    let mut settings = own_settings(args, &context.python);
     if let Some(user) = &context.global.user {
         settings.user.clone_from(user);
     }

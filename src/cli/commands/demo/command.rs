@@ -1,6 +1,6 @@
 //! One command of the story: a process of `pya`, its output line by line, and what it asked of the service.
 
-use std::io::{BufRead, BufReader, pipe};
+use std::io::{BufRead, BufReader, PipeReader, pipe};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -40,26 +40,13 @@ pub async fn pya(words: &[&str], python: &HostPython, folder: &Path, host: &Host
     // One pipe for both outputs: their lines stay in the order in which they were printed.
     let (printed, to_us) = pipe().map_err(failed)?;
     let mut child = {
-        let mut command = Command::new(&python.executable);
-        command.args(["-m", "pythonanywhere_api"]).args(words).current_dir(folder).stdin(Stdio::null());
-        command.stdout(to_us.try_clone().map_err(failed)?).stderr(to_us).kill_on_drop(true);
-        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        for name in names.filter(|name| OTHERS.iter().any(|start| name.starts_with(start))) {
-            command.env_remove(name);
-        }
-        command.env("API_TOKEN", host.emulator.token()).env("PYTHONANYWHERE_USERNAME", host.emulator.user());
-        command.env("PYTHONANYWHERE_SITE", host.emulator.url()).env("XDG_CACHE_HOME", &host.cache);
+        let mut command = in_account(&python.executable, host);
+        command.args(["-m", "pythonanywhere_api"]).args(words).current_dir(folder);
+        command.stdout(to_us.try_clone().map_err(failed)?).stderr(to_us);
         // The command, with our ends of the pipe in it, is dropped here: else the pipe would never end.
         command.spawn().map_err(failed)?
     };
-    let (sender, mut lines) = mpsc::unbounded_channel();
-    tokio::task::spawn_blocking(move || {
-        for line in BufReader::new(printed).split(b'\n').map_while(std::io::Result::ok) {
-            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                break;
-            }
-        }
-    });
+    let mut lines = lines_of(printed);
     while let Some(line) = lines.recv().await {
         say(&line);
     }
@@ -69,4 +56,30 @@ pub async fn pya(words: &[&str], python: &HostPython, folder: &Path, host: &Host
     let writes = asked.iter().filter(|request| request.method != "GET").count();
     let typed = format!("pya {}", words.join(" "));
     Ok(Done { typed, exit_code: status.code().unwrap_or(-1), requests: asked.len(), writes, seconds })
+}
+
+/// A program with the emulated account in its environment.
+fn in_account(program: &Path, host: &Host) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in names.filter(|name| OTHERS.iter().any(|start| name.starts_with(start))) {
+        command.env_remove(name);
+    }
+    command.env("API_TOKEN", host.emulator.token()).env("PYTHONANYWHERE_USERNAME", host.emulator.user());
+    command.env("PYTHONANYWHERE_SITE", host.emulator.url()).env("XDG_CACHE_HOME", &host.cache);
+    command
+}
+
+/// The lines that come out of a pipe, read on a thread of its own.
+fn lines_of(printed: PipeReader) -> mpsc::UnboundedReceiver<String> {
+    let (sender, lines) = mpsc::unbounded_channel();
+    tokio::task::spawn_blocking(move || {
+        for line in BufReader::new(printed).split(b'\n').map_while(std::io::Result::ok) {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                break;
+            }
+        }
+    });
+    lines
 }
