@@ -40,31 +40,18 @@ pub(super) fn is_needed(parameter: &Parameter) -> bool {
 
 /// The parameter as it is typed.
 pub(super) fn argument(call: &EndpointCall, parameter: &'static Parameter) -> Arg {
-    let arg = Arg::new(parameter.name);
     if parameter.kind == Kind::Fields {
-        return arg
-            .value_name("NAME=VALUE")
-            .num_args(1..)
-            .required(true)
-            .help("Fields to set: NAME=TEXT, or NAME:=JSON for numbers, true, false and null; a password as NAME=-, from stdin");
+        return fields_argument(parameter.name);
     }
-    let (name, help) = match argument_kind(call, parameter) {
+    let kind = argument_kind(call, parameter);
+    let (name, help) = match kind {
         ArgumentKind::Value => (parameter.name.to_uppercase(), None),
         ArgumentKind::RemotePath => ("PATH".to_owned(), Some("Absolute, or relative to the account's home folder")),
         ArgumentKind::TextFile => (format!("{}_FILE", parameter.name.to_uppercase()), Some("A PEM file; - is stdin")),
         ArgumentKind::UploadedFile => ("FILE".to_owned(), Some("The local file; - is stdin")),
     };
-    let arg = arg.value_name(name).allow_hyphen_values(parameter.kind == Kind::Text);
-    let arg = match help {
-        Some(help) => arg.help(help),
-        None => arg,
-    };
-    let arg = match (parameter.kind, argument_kind(call, parameter)) {
-        (_, ArgumentKind::UploadedFile | ArgumentKind::TextFile) => arg.value_parser(value_parser!(PathBuf)),
-        (Kind::Flag, _) => arg.value_parser(value_parser!(bool)).action(ArgAction::Set),
-        (Kind::Integer, _) => arg.value_parser(value_parser!(i64)),
-        _ => arg,
-    };
+    let arg = Arg::new(parameter.name).value_name(name).help(help).allow_hyphen_values(parameter.kind == Kind::Text);
+    let arg = parsed(arg, parameter.kind, kind);
     if parameter.is_required() {
         return arg.required(true);
     }
@@ -72,6 +59,22 @@ pub(super) fn argument(call: &EndpointCall, parameter: &'static Parameter) -> Ar
     match default_text(parameter) {
         Some(text) => arg.help(format!("[default: {text}]")),
         None => arg,
+    }
+}
+
+fn fields_argument(name: &'static str) -> Arg {
+    let help =
+        "Fields to set: NAME=TEXT, or NAME:=JSON for numbers, true, false and null; a password as NAME=-, from stdin";
+    Arg::new(name).value_name("NAME=VALUE").num_args(1..).required(true).help(help)
+}
+
+/// The argument, parsed as what its parameter takes.
+fn parsed(arg: Arg, kind: Kind, argument_kind: ArgumentKind) -> Arg {
+    match (kind, argument_kind) {
+        (_, ArgumentKind::UploadedFile | ArgumentKind::TextFile) => arg.value_parser(value_parser!(PathBuf)),
+        (Kind::Flag, _) => arg.value_parser(value_parser!(bool)).action(ArgAction::Set),
+        (Kind::Integer, _) => arg.value_parser(value_parser!(i64)),
+        _ => arg,
     }
 }
 
@@ -141,6 +144,11 @@ fn secret(name: &str, typed: Value) -> Result<Value> {
     }
 }
 
+fn json_of(name: &str, text: &str) -> Result<Value> {
+    let wrong = |error| Error::config(format!("{text:?}, the value of {name}, is not valid JSON: {error}"));
+    serde_json::from_str(text).map_err(wrong)
+}
+
 /// `name=text` and `name:=json`.
 fn fields<'a>(words: impl Iterator<Item = &'a String>) -> Result<Value> {
     let mut fields = Map::new();
@@ -149,12 +157,7 @@ fn fields<'a>(words: impl Iterator<Item = &'a String>) -> Result<Value> {
         let (name, value) = word.split_once('=').ok_or_else(wrong)?;
         let (name, value) = match name.strip_suffix(':') {
             None => (name, Value::String(value.to_owned())),
-            Some(name) => {
-                let value = serde_json::from_str(value).map_err(|error| {
-                    Error::config(format!("{value:?}, the value of {name}, is not valid JSON: {error}"))
-                })?;
-                (name, value)
-            }
+            Some(name) => (name, json_of(name, value)?),
         };
         let value = if is_secret(name) { secret(name, value)? } else { value };
         if name.is_empty() || fields.insert(name.to_owned(), value).is_some() {
