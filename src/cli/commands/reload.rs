@@ -4,46 +4,61 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::api::Reloaded;
+use crate::api::{Reloaded, checked_domain};
 use crate::cli::args::Reload;
 use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::output::Output;
 use crate::deploy::reload_sites;
 use crate::error::Result;
 
 pub async fn run(args: &Reload, context: &Context) -> Result<Exit> {
-    let settings = context.settings()?;
-    let domains = settings.web_apps(args.domain.as_deref())?;
-    let client = settings.client()?;
-    for domain in &domains {
-        crate::api::checked_domain(domain)?;
-    }
-    let outcomes = keeping_budget(&client, reload_sites(&client, &domains)).await;
+    let outcomes = reloads(args, context).await?;
+    let is_only = outcomes.len() == 1;
     let (mut reloaded, mut warnings, mut failed) = (Vec::new(), Vec::new(), BTreeMap::new());
     let mut exit = Exit::Ok;
     for (domain, outcome) in outcomes {
         match outcome {
             // There is nothing else to tell.
-            Err(error) if domains.len() == 1 => return Err(error),
+            Err(error) if is_only => return Err(error),
             Err(error) => {
                 context.output.failure(&format!("{domain}: {}", error.chain()));
                 exit = if failed.is_empty() { Exit::of(&error) } else { exit };
                 failed.insert(domain, error.chain());
-                continue;
             }
-            Ok(Reloaded::CnameWarning(detail)) => {
-                context.output.warn(&format!("{domain}: {detail}"));
-                warnings.push(detail);
+            Ok(outcome) => {
+                warnings.extend(tell_reloaded(&domain, outcome, &context.output));
+                reloaded.push(domain);
             }
-            Ok(Reloaded::Done) => {}
         }
-        context.output.say(&format!("reloaded {domain}"));
-        reloaded.push(domain);
     }
     if context.output.is_json() {
-        let document = json!({ "reloaded": reloaded, "warnings": warnings, "failed": failed });
-        context.output.document(&document);
+        context.output.document(&json!({ "reloaded": reloaded, "warnings": warnings, "failed": failed }));
     }
     Ok(exit)
+}
+
+/// Reloads what was named, or what the settings name.
+async fn reloads(args: &Reload, context: &Context) -> Result<Vec<(String, Result<Reloaded>)>> {
+    let settings = context.settings()?;
+    let domains = settings.web_apps(args.domain.as_deref())?;
+    let client = settings.client()?;
+    for domain in &domains {
+        checked_domain(domain)?;
+    }
+    Ok(keeping_budget(&client, reload_sites(&client, &domains)).await)
+}
+
+/// Tells of a reload, and returns the warning of the service, if there is one.
+fn tell_reloaded(domain: &str, outcome: Reloaded, output: &Output) -> Option<String> {
+    let warning = match outcome {
+        Reloaded::CnameWarning(detail) => Some(detail),
+        Reloaded::Done => None,
+    };
+    if let Some(detail) = &warning {
+        output.warn(&format!("{domain}: {detail}"));
+    }
+    output.say(&format!("reloaded {domain}"));
+    warning
 }
