@@ -57,26 +57,19 @@ pub(super) fn tell_found(local: &LocalPlan, output: &Output) {
 /// `Config` for whatever is wrong in them, or does not show.
 pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Settings<'a>, LocalPlan)> {
     let here = working_folder()?;
-    let start = args.root.clone().unwrap_or_else(|| here.clone());
+    let start = args.root.as_deref().unwrap_or(&here);
     if !start.is_dir() {
         return Err(Error::config(format!("there is no folder {}", start.display())));
     }
-    let settings = context.settings_at(&start)?;
+    let settings = context.settings_at(start)?;
     let root = local_root(args.root.as_deref(), &settings, &here)?;
     if let Some(folder) = &settings.table_folder {
         settings.table.check_root(folder, &root)?;
     }
-    let domains = settings.table.domains();
     let account = settings.user_and_host();
-    let domain = match args.domain.clone().or_else(|| domains.first().cloned()) {
-        Some(domain) => domain,
-        None => account
-            .as_ref()
-            .map(|(user, host)| own_domain(user, host))
-            .map_err(|error| Error::config(format!("{error}, or name the web app with --domain")))?,
-    };
+    let domain = args.domain.clone().or_else(|| settings.table.domains().into_iter().next());
+    let domain = domain.map_or_else(|| domain_of(&account), Ok)?;
     let (user, host) = account.ok().unzip();
-    let is_noted = |host: &BaseUrl| host.is_public_system() && host.authority() != BaseUrl::DEFAULT_HOST;
     let options = LocalOptions {
         detect: detect_options(args, context).or(&settings.table),
         project: first_given([&context.global.project, &settings.table.project]),
@@ -100,4 +93,15 @@ fn detect_options(args: &Detect, context: &Context) -> DetectOptions {
         env_file: args.env_file.clone(),
         interpreter: Some(context.python.executable.clone()),
     }
+}
+
+/// The domain that every account has.
+fn domain_of(account: &Result<(String, BaseUrl)>) -> Result<String> {
+    let domain = account.as_ref().map(|(user, host)| own_domain(user, host));
+    domain.map_err(|error| Error::config(format!("{error}, or name the web app with --domain")))
+}
+
+/// Whether the table is to name a host: another system of the service than the usual one.
+fn is_noted(host: &BaseUrl) -> bool {
+    host.is_public_system() && host.authority() != BaseUrl::DEFAULT_HOST
 }
