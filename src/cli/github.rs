@@ -99,12 +99,7 @@ fn add_to_summary(text: impl FnOnce() -> String) -> Result<(), String> {
 
 /// A launch as Markdown.
 fn launch_markdown(report: &LaunchReport) -> String {
-    let title = match (report.ok, report.dry_run) {
-        (true, true) => "Dry run: nothing was written",
-        (true, false) => "Launched",
-        (false, _) => "Launch stopped",
-    };
-    let mut text = headed(title, report.error_message().as_deref());
+    let mut text = headed(launch_title(report), report.error_message().as_deref());
     let _ = writeln!(text, "| | |\n|---|---|\n| site | {} |", code(&report.url));
     let _ = writeln!(text, "| took | {} |", cost_text(report.requests, report.seconds));
     text.extend(report.warnings.iter().map(|warning| item("warning", warning)));
@@ -118,6 +113,14 @@ fn launch_markdown(report: &LaunchReport) -> String {
     text.push_str(&details(&counted(steps.len(), "step"), &steps.join("\n")));
     text.push('\n');
     text
+}
+
+fn launch_title(report: &LaunchReport) -> &'static str {
+    match (report.ok, report.dry_run) {
+        (true, true) => "Dry run: nothing was written",
+        (true, false) => "Launched",
+        (false, _) => "Launch stopped",
+    }
 }
 
 /// A heading, and below it what went wrong.

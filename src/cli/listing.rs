@@ -58,12 +58,7 @@ fn fold<'a, 'b>(changes: &'a [FileChange<'b>], is_folded: bool) -> (Vec<&'a File
     if !is_folded || changes.len() <= MOST_LINES {
         return (changes.iter().collect(), None);
     }
-    let mut counts: BTreeMap<char, (usize, &str)> = BTreeMap::new();
-    for change in changes {
-        counts.entry(change.letter).or_insert((0, change.meaning())).0 += 1;
-    }
-    let mut kinds: Vec<(char, (usize, &str))> = counts.into_iter().collect();
-    kinds.sort_by_key(|(_, (count, _))| *count);
+    let kinds = kinds(changes);
     let (mut room, mut left, mut shares, mut hidden) = (MOST_LINES, kinds.len(), BTreeMap::new(), Vec::new());
     for (letter, (count, meaning)) in kinds {
         let share = count.min(room / left);
@@ -84,6 +79,17 @@ fn fold<'a, 'b>(changes: &'a [FileChange<'b>], is_folded: bool) -> (Vec<&'a File
     (kept, Some(vec![plain(format!("… and {} (--all lists them)", hidden.join(", ")))]))
 }
 
+/// The kinds of changes by their letters, each with how many there are and what it means, the rarest first.
+fn kinds<'a>(changes: &[FileChange<'a>]) -> Vec<(char, (usize, &'a str))> {
+    let mut counts: BTreeMap<char, (usize, &str)> = BTreeMap::new();
+    for change in changes {
+        counts.entry(change.letter).or_insert((0, change.meaning())).0 += 1;
+    }
+    let mut kinds: Vec<_> = counts.into_iter().collect();
+    kinds.sort_by_key(|(_, (count, _))| *count);
+    kinds
+}
+
 /// The sizes of the changes as in `git diff --stat`, with a bar for what is sent and what goes, in `width` columns, if there is
 /// a limit; and what they are together.
 #[must_use]
@@ -97,23 +103,40 @@ pub fn stat(
     let work = Work::of(plan);
     let (kept, hidden) = fold(changes, is_folded);
     let rows: Vec<StatRow> = kept.iter().map(|change| work.row(change, diff)).collect();
-    let widest = |cell: fn(&StatRow) -> &String| rows.iter().map(|row| columns(cell(row))).max().unwrap_or(0);
-    let sizes = widest(|row| &row.size);
-    let room = width.unwrap_or(PLAIN_WIDTH).saturating_sub(sizes + 5);
-    let names = widest(|row| &row.name).min(room.saturating_sub(SHORTEST_BAR).max(SHORTEST_BAR));
-    let bar = room.saturating_sub(names).clamp(1, BAR);
-    let most = rows.iter().map(|row| row.sent.max(row.gone)).max().unwrap_or(0);
-    let line = |row: &StatRow| {
-        let name = cut_start(&row.name, names);
-        let pad = " ".repeat(names.saturating_sub(columns(&name)));
-        let start = format!(" {name}{pad} | {:>sizes$}", row.size);
-        let bar = |size: u64, sign: &str| sign.repeat(share(size, most, bar));
+    let layout = Layout::of(&rows, width.unwrap_or(PLAIN_WIDTH));
+    let lines = rows.iter().map(|row| layout.line(row));
+    let total = plain(format!(" {}", work.total(changes, diff)));
+    lines.chain(hidden).chain((!changes.is_empty()).then(|| vec![total])).collect()
+}
+
+/// The columns of the statistics: those of names, sizes and the longest bar, and the size that this one stands for.
+struct Layout {
+    names: usize,
+    sizes: usize,
+    bar: usize,
+    most: u64,
+}
+
+impl Layout {
+    fn of(rows: &[StatRow], width: usize) -> Self {
+        let widest = |cell: fn(&StatRow) -> &String| rows.iter().map(|row| columns(cell(row))).max().unwrap_or(0);
+        let sizes = widest(|row| &row.size);
+        let room = width.saturating_sub(sizes + 5);
+        let names = widest(|row| &row.name).min(room.saturating_sub(SHORTEST_BAR).max(SHORTEST_BAR));
+        let bar = room.saturating_sub(names).clamp(1, BAR);
+        let most = rows.iter().map(|row| row.sent.max(row.gone)).max().unwrap_or(0);
+        Self { names, sizes, bar, most }
+    }
+
+    fn line(&self, row: &StatRow) -> Line {
+        let name = cut_start(&row.name, self.names);
+        let pad = " ".repeat(self.names.saturating_sub(columns(&name)));
+        let start = format!(" {name}{pad} | {:>1$}", row.size, self.sizes);
+        let bar = |size: u64, sign: &str| sign.repeat(share(size, self.most, self.bar));
         let (sent, gone) = (bar(row.sent, "+"), bar(row.gone, "-"));
         let blank = if sent.is_empty() && gone.is_empty() { "" } else { " " };
         vec![plain(format!("{start}{blank}")), coloured(sent, Colour::Green), coloured(gone, Colour::Red)]
-    };
-    let total = plain(format!(" {}", work.total(changes, diff)));
-    rows.iter().map(line).chain(hidden).chain((!changes.is_empty()).then(|| vec![total])).collect()
+    }
 }
 
 /// The part of a bar of `length` that stands for `size`; at least one column for anything.

@@ -54,19 +54,21 @@ pub(super) fn draw(html: &mut Html, title: &'static str, changes: &[Change]) {
     html.format(format_args!("<details{open}>"));
     html.element("<summary>", &summary(changes), "</summary>\n");
     html.raw("<div class=\"scroll\"><table class=\"changes\"><thead><tr><th><th>file<th>before<th>after</thead>\n");
-    for change in changes.iter().take(MOST_LISTED) {
-        html.format(format_args!("<tr><td class=\"mark {}\" title=\"{}\">", class_of(change.mark), change.meaning));
-        html.text(change.mark).element("<td>", &change.name, "");
-        for size in [change.before, change.after] {
-            html.element("<td>", &size.map(sized).unwrap_or_default(), "");
-        }
-        html.raw("\n");
-    }
+    changes.iter().take(MOST_LISTED).for_each(|change| draw_row(html, change));
     html.raw("</table></div></details>\n");
     if let Some(more @ 1..) = changes.len().checked_sub(MOST_LISTED) {
         html.element("<p>", &format!("and {more} more"), "</p>");
     }
     html.raw("</section>\n");
+}
+
+fn draw_row(html: &mut Html, change: &Change) {
+    html.format(format_args!("<tr><td class=\"mark {}\" title=\"{}\">", class_of(change.mark), change.meaning));
+    html.text(change.mark).element("<td>", &change.name, "");
+    for size in [change.before, change.after] {
+        html.element("<td>", &size.map(sized).unwrap_or_default(), "");
+    }
+    html.raw("\n");
 }
 
 /// How many of each kind.

@@ -25,20 +25,12 @@ pub fn title(report: &DeployReport) -> &'static str {
 #[must_use]
 pub fn deploy_page(report: &DeployReport, diff: &DeployDiff, project: &Project, next: Option<&str>) -> Page {
     let title = if next.is_some() { "Deploy interrupted" } else { title(report) };
-    let sent = report.uploaded.iter().filter_map(|path| diff.size_after(path)).sum();
     let failed = report.failed.iter().map(|(what, why)| (what.clone(), why.clone()));
     Page {
         title: title.to_owned(),
         mood: mood(report, next.is_some()),
         command: "pya deploy",
-        numbers: vec![
-            (
-                "uploaded",
-                format!("{}, {}", of_planned(report.uploaded.len(), report, |letter| letter != 'D'), sized(sent)),
-            ),
-            ("deleted", of_planned(report.deleted.len(), report, |letter| letter == 'D')),
-            ("requests of the deploy", report.requests.to_string()),
-        ],
+        numbers: numbers(report, diff),
         facts: facts(report, project),
         errors: report.stopped.iter().map(|why| (String::new(), why.clone())).chain(failed).collect(),
         warnings: report.warnings.clone(),
@@ -47,6 +39,16 @@ pub fn deploy_page(report: &DeployReport, diff: &DeployDiff, project: &Project, 
         steps: report.steps.iter().map(step).collect(),
         error_log: report.error_log.clone(),
     }
+}
+
+fn numbers(report: &DeployReport, diff: &DeployDiff) -> Vec<(&'static str, String)> {
+    let uploaded = of_planned(report.uploaded.len(), report, |letter| letter != 'D');
+    let sent = report.uploaded.iter().filter_map(|path| diff.size_after(path)).sum();
+    vec![
+        ("uploaded", format!("{uploaded}, {}", sized(sent))),
+        ("deleted", of_planned(report.deleted.len(), report, |letter| letter == 'D')),
+        ("requests of the deploy", report.requests.to_string()),
+    ]
 }
 
 /// How many files were done, and of how many, unless it were all.

@@ -76,6 +76,17 @@ impl Page {
 
     /// The whole document.
     pub(super) fn document(&self, mut html: Html, requests: &Requests, began: SystemTime) -> String {
+        self.preamble(&mut html);
+        self.head(&mut html, requests, began);
+        self.messages(&mut html);
+        self.details(&mut html);
+        draw_requests(&mut html, requests);
+        html.element("</main>\n<footer>Written by pya ", env!("CARGO_PKG_VERSION"), ".</footer>\n</body>\n</html>\n");
+        html.into_markup()
+    }
+
+    /// What comes before anything that can be seen.
+    fn preamble(&self, html: &mut Html) {
         html.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
         // Nothing is loaded or run, whatever a text might hold; the style is known by its digest.
         html.format(format_args!(
@@ -89,12 +100,6 @@ impl Page {
         );
         html.element("<title>", &format!("{} - {}", self.title, self.command), "</title>\n");
         html.raw("<style>").raw(STYLE).raw("</style>\n</head>\n<body>\n<main>\n");
-        self.head(&mut html, requests, began);
-        self.messages(&mut html);
-        self.details(&mut html);
-        draw_requests(&mut html, requests);
-        html.element("</main>\n<footer>Written by pya ", env!("CARGO_PKG_VERSION"), ".</footer>\n</body>\n</html>\n");
-        html.into_markup()
     }
 
     fn head(&self, html: &mut Html, requests: &Requests, began: SystemTime) {
