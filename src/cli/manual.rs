@@ -46,6 +46,22 @@ fn commands(above: &Command) -> impl Iterator<Item = &Command> {
     above.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help")
 }
 
+/// What there is to say about a command without others below it.
+fn section(command: &Command) -> io::Result<String> {
+    // The page shows the options that every command takes once.
+    let own = command.clone().mut_args(|argument| {
+        let is_shared = argument.is_global_set() || argument.get_id() == "help";
+        argument.hide(is_shared)
+    });
+    let man = man(own);
+    let mut section = Vec::new();
+    man.render_description_section(&mut section)?;
+    man.render_synopsis_section(&mut section)?;
+    man.render_options_section(&mut section)?;
+    let section = String::from_utf8_lossy(&section).replace("\n.SH ", "\n.SS ").replace(DEFINITIONS, "");
+    Ok(section.strip_prefix(".SS DESCRIPTION\n").unwrap_or(&section).to_owned())
+}
+
 /// Adds the section of a command, and those of the commands below it.
 fn add(command: &Command, above: &str, page: &mut Vec<u8>) -> io::Result<()> {
     let name = format!("{above} {}", command.get_name());
@@ -54,20 +70,7 @@ fn add(command: &Command, above: &str, page: &mut Vec<u8>) -> io::Result<()> {
         let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
         writeln!(page, "{}", about.replace('\\', "\\\\").replace('-', "\\-"))?;
     } else {
-        // The page shows the options that every command takes once.
-        let own = command.clone().mut_args(|argument| {
-            let is_shared = argument.is_global_set() || argument.get_id() == "help";
-            argument.hide(is_shared)
-        });
-        let man = man(own);
-        let mut section = Vec::new();
-        man.render_description_section(&mut section)?;
-        man.render_synopsis_section(&mut section)?;
-        man.render_options_section(&mut section)?;
-        let section = String::from_utf8_lossy(&section).replace("\n.SH ", "\n.SS ");
-        let section = section.replace(DEFINITIONS, "");
-        let section = section.strip_prefix(".SS DESCRIPTION\n").unwrap_or(&section);
-        page.write_all(section.as_bytes())?;
+        page.write_all(section(command)?.as_bytes())?;
     }
     commands(command).try_for_each(|below| add(below, &name, page))
 }
