@@ -11,7 +11,7 @@ use crate::cli::args::Deploy;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::github;
-use crate::cli::listing::list;
+use crate::cli::listing::{ListOptions, list};
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::cli::report::{Report, deploy_page};
@@ -54,15 +54,19 @@ async fn deploy(args: &Deploy, context: &Context, page: &Report) -> Result<Exit>
         output.say(&format!("another deploy is under way: trying again for {}", duration_text(left)));
         clock::sleep(PAUSE.min(left)).await;
     };
-    // Of a run what was done, of a dry run what would be: the same lines, unless something failed.
-    let lines = list(&diff.listed(report.changes().into_iter()), output.is_read() && !args.list.all);
-    output.lines(&lines, args.list.color, &report.to_json());
+    print_changes(&report, &diff, &args.list, output);
     print_report(&report, &diff.warnings, output, context.global.verbose > 0);
     if let Err(reason) = github::summarise(&report) {
         output.warn(&reason);
     }
     let is_written = page.write(|| deploy_page(&report, &diff, &prepared.project, None), output);
     Ok(exit_of(&report, is_written))
+}
+
+/// Of a run what was done, of a dry run what would be: the same lines, unless something failed.
+fn print_changes(report: &DeployReport, diff: &DeployDiff, wanted: &ListOptions, output: &Output) {
+    let lines = list(&diff.listed(report.changes().into_iter()), output.is_read() && !wanted.all);
+    output.lines(&lines, wanted.color, &report.to_json());
 }
 
 /// How a deploy ended, whose report `is_written`.

@@ -1,6 +1,6 @@
 //! `pya diff`: what a deploy would change, without writing anything.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::project::{Prepared, executors};
 use crate::cli::args::{self, Diff};
@@ -32,9 +32,7 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     // What is gone here may go there.
     let removed = diff.removed.iter().map(|path| FileChange::new(path, 'D'));
     let changes = diff.listed(plan.changes().into_iter().chain(removed));
-    let mut document = diff.to_json();
-    document["plan"] = plan.to_json();
-    document["forecast"] = json!(forecast);
+    let document = document(&diff, &plan, forecast.as_ref());
     let (is_folded, width) = (context.output.is_read() && !args.list.all, context.output.width());
     let lines = if args.stat { stat(&changes, &diff, &plan, is_folded, width) } else { list(&changes, is_folded) };
     context.output.lines(&lines, args.list.color, &document);
@@ -46,6 +44,14 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
         tell_cost(forecast, context);
     }
     Ok(Exit::Ok)
+}
+
+/// The diff as `--json` has it, with what a deploy would make of it.
+fn document(diff: &DeployDiff, plan: &Plan, forecast: Option<&Forecast>) -> Value {
+    let mut document = diff.to_json();
+    document["plan"] = plan.to_json();
+    document["forecast"] = json!(forecast);
+    document
 }
 
 /// What a deploy would do. A diff is worth showing also where a deploy of it would be refused.

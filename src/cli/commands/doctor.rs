@@ -33,13 +33,9 @@ pub async fn diagnose(args: &Doctor, may_write: bool, context: &Context) -> Diag
 }
 
 async fn examined(args: &Doctor, may_write: bool, settings: &Settings<'_>, context: &Context) -> Diagnosis {
-    let (project, configuration) = match remote(args.remote_root.as_deref(), context) {
-        Ok((_, project)) => (project, Finding::ok(Check::Configuration, "it can be used")),
-        Err(error) => match without_project(settings) {
-            // The account can be looked at all the same.
-            Ok(project) => (project, unusable(&error)),
-            Err(error) => return Diagnosis { findings: vec![unusable(&error)] },
-        },
+    let (project, configuration) = match project_of(args, settings, context) {
+        Ok(found) => found,
+        Err(error) => return Diagnosis { findings: vec![unusable(&error)] },
     };
     let examination = Examination {
         project,
@@ -52,6 +48,15 @@ async fn examined(args: &Doctor, may_write: bool, settings: &Settings<'_>, conte
     let mut diagnosis = examine(&examination).await;
     diagnosis.findings.insert(0, configuration);
     diagnosis
+}
+
+/// The project, and whether its configuration can be used.
+fn project_of(args: &Doctor, settings: &Settings<'_>, context: &Context) -> Result<(Project, Finding)> {
+    match remote(args.remote_root.as_deref(), context) {
+        Ok((_, project)) => Ok((project, Finding::ok(Check::Configuration, "it can be used"))),
+        // The account can be looked at all the same.
+        Err(error) => Ok((without_project(settings)?, unusable(&error))),
+    }
 }
 
 /// The account, with its home folder in place of a project.

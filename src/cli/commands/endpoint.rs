@@ -43,11 +43,7 @@ fn print_answer(command: &EndpointCommand, answer: CallAnswer, context: &Context
     let output = &context.output;
     match answer {
         CallAnswer::Nothing => told("done", &Value::Null, output),
-        CallAnswer::Bytes(bytes) if output.is_json() => {
-            // JSON holds text only; a program that wants the bytes leaves out the option.
-            output.document(&json!({ "size": bytes.len(), "text": std::str::from_utf8(&bytes).ok() }));
-        }
-        CallAnswer::Bytes(bytes) => output.write(&bytes),
+        CallAnswer::Bytes(bytes) => print_content(&bytes, output),
         CallAnswer::Reloaded(answer, None) => told("reloaded", &answer, output),
         CallAnswer::Reloaded(answer, Some(warning)) => {
             output.answer("", &answer);
@@ -58,6 +54,15 @@ fn print_answer(command: &EndpointCommand, answer: CallAnswer, context: &Context
         }
         CallAnswer::Json(Value::Null) => told("none", &Value::Null, output),
         CallAnswer::Json(answer) | CallAnswer::Certificate(answer) => print_value(&answer, output),
+    }
+}
+
+fn print_content(bytes: &[u8], output: &Output) {
+    if output.is_json() {
+        // JSON holds text only; a program that wants the bytes leaves out the option.
+        output.document(&json!({ "size": bytes.len(), "text": std::str::from_utf8(bytes).ok() }));
+    } else {
+        output.write(bytes);
     }
 }
 

@@ -90,11 +90,10 @@ async fn options(
     output: &Output,
 ) -> Result<LaunchOptions> {
     let table = &settings.table;
+    // It is refused for a website, whose launch has no use for the password.
+    let has_use = !args.dry_run && !matches!(local.project.kind, ProjectKind::Asgi(_));
     let superuser = match &args.superuser {
-        // It is refused for a website, whose launch has no use for the password.
-        Some(name) if !args.dry_run && !matches!(local.project.kind, ProjectKind::Asgi(_)) => {
-            Some(superuser(name, output).await?)
-        }
+        Some(name) if has_use => Some(superuser(name, output).await?),
         Some(name) => Some(Superuser { name: name.clone(), email: None, password: Variables::default() }),
         None => None,
     };
@@ -128,15 +127,10 @@ async fn perform(
 ) -> (LaunchReport, Option<SeenHost>) {
     let bar = spinner(&context.output);
     let recorder = LaunchRecorder::new(Arc::new(shown_on(bar.clone(), &context.output)));
-    let (so_far, file, account) = (recorder.clone(), page.clone(), client.clone());
     // A dry run changes nothing, so what was said for that holds.
     if !options.dry_run {
-        context.on_interrupt(move |output| {
-            let report = so_far.report();
-            output.answer("", &report.to_json());
-            output.say("interrupted: launch it again to go on from here");
-            file.write(|| launch_page(&report, &account, true), output);
-        });
+        let (so_far, file, account) = (recorder.clone(), page.clone(), client.clone());
+        context.on_interrupt(move |output| tell_interrupted(&so_far.report(), &account, &file, output));
     }
     let report = launch(client, local, options, &recorder).await;
     if let Some(bar) = bar {
@@ -146,6 +140,13 @@ async fn perform(
         context.on_interrupt(|_| ());
     }
     (report, recorder.seen())
+}
+
+/// Prints how far a launch came that a signal ended, for which the page is written as well.
+fn tell_interrupted(report: &LaunchReport, client: &Client, page: &Report, output: &Output) {
+    output.answer("", &report.to_json());
+    output.say("interrupted: launch it again to go on from here");
+    page.write(|| launch_page(report, client, true), output);
 }
 
 /// What turns while a step runs, on a terminal.
@@ -213,8 +214,10 @@ fn conclude(report: &LaunchReport, output: &Output) -> Exit {
         return Exit::Ok;
     }
     output.say(&format!("launched; {cost}"));
-    for next in &report.next {
-        output.say(&wrapped("next: ", next, Output::message_width(), "next: ".len()));
-    }
+    report.next.iter().for_each(|next| tell_next(next, output));
     Exit::Ok
+}
+
+fn tell_next(next: &str, output: &Output) {
+    output.say(&wrapped("next: ", next, Output::message_width(), "next: ".len()));
 }

@@ -1,11 +1,12 @@
 //! `pya logout`: forget the API token that `pya login` kept.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::account::NamedAccount;
 use crate::cli::args::Logout;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::output::Output;
 use crate::cli::prompt;
 use crate::error::{Error, Result};
 use crate::login::{self, Login};
@@ -17,23 +18,31 @@ pub async fn run(args: &Logout, context: &Context) -> Result<Exit> {
     if logins.len() > 1 && !args.all {
         return Err(which_of(&logins));
     }
-    let notice = || output.say("waiting for the system's keyring, which may ask you to unlock it");
-    let waiting: login::Waiting<'_> = if prompt::is_possible() { Some(&notice) } else { None };
-    let (mut forgotten, mut lines, mut left) = (Vec::new(), Vec::new(), Vec::new());
-    for login in &logins {
-        let outcome = login::forget(login, waiting).await?;
-        lines.push(format!("logged out: {login}"));
-        forgotten.push(json!({ "user": login.user, "host": login.host.as_str() }));
-        left.extend(
-            outcome.left.map(|why| format!("the token of {login} may still be in the system's keyring: {why}")),
-        );
-    }
-    if lines.is_empty() {
+    let left = forget(&logins, output).await?;
+    if logins.is_empty() {
         output.say("not logged in");
     }
+    let lines: Vec<String> = logins.iter().map(|login| format!("logged out: {login}")).collect();
+    let forgotten: Vec<Value> = logins.iter().map(document).collect();
     output.answer(&lines.join("\n"), &json!({ "forgotten": forgotten, "warnings": left }));
     output.warn_all(&left);
     Ok(if left.is_empty() { Exit::Ok } else { Exit::Failed })
+}
+
+/// Forgets logins, and returns what is left of them.
+async fn forget(logins: &[Login], output: &Output) -> Result<Vec<String>> {
+    let notice = || output.say("waiting for the system's keyring, which may ask you to unlock it");
+    let waiting: login::Waiting<'_> = if prompt::is_possible() { Some(&notice) } else { None };
+    let mut left = Vec::new();
+    for login in logins {
+        let why = login::forget(login, waiting).await?.left;
+        left.extend(why.map(|why| format!("the token of {login} may still be in the system's keyring: {why}")));
+    }
+    Ok(left)
+}
+
+fn document(login: &Login) -> Value {
+    json!({ "user": login.user, "host": login.host.as_str() })
 }
 
 fn which_of(logins: &[Login]) -> Error {

@@ -25,11 +25,7 @@ const MACHINE: &str = "WEBFACTION_MACHINE";
 
 pub async fn run(args: &Webfaction, context: &Context) -> Result<Exit> {
     let call = find(&args.call).ok_or_else(|| unknown(&args.call))?;
-    let arguments = if call.takes_session() {
-        values(call, &with_typed_secret(call, &args.args).await?)?
-    } else {
-        refuse_any(&args.args)?
-    };
+    let arguments = arguments(call, &args.args).await?;
     let timeout = context.global.timeout.map_or(DEFAULT_TIMEOUT, Duration::from_secs_f64);
     let service = Service::new(args.url.as_deref().unwrap_or(DEFAULT_URL), timeout)?;
     match in_session(&service, call, arguments).await {
@@ -43,6 +39,11 @@ pub async fn run(args: &Webfaction, context: &Context) -> Result<Exit> {
         }
         Err(CallError::Other(error)) => Err(error),
     }
+}
+
+/// What was typed, as the call takes it.
+async fn arguments(call: &WebfactionCall, words: &[String]) -> Result<Vec<Value>> {
+    if call.takes_session() { values(call, &with_typed_secret(call, words).await?) } else { refuse_any(words) }
 }
 
 fn print_fault(call: &WebfactionCall, fault: &Fault, output: &Output) {

@@ -13,20 +13,15 @@ use crate::login::{self, Attempt};
 
 pub async fn run(context: &Context) -> Result<Exit> {
     let (settings, output) = (context.settings()?, &context.output);
-    let Account { host, user, token, source } = settings.account()?;
-    match login::attempt(std::slice::from_ref(&host), &user, &token, &settings.options()?).await? {
+    let account = settings.account()?;
+    let Account { host, user, token, source } = &account;
+    match login::attempt(std::slice::from_ref(host), user, token, &settings.options()?).await? {
         Attempt::Accepted(_) => {
-            let document = json!({
-                "user": user,
-                "host": host.as_str(),
-                "token": source.as_str(),
-                "environment": settings.environment_name(),
-            });
-            output.answer(&format!("{user} at {}, with the token of {source}", host.authority()), &document);
+            print_account(&account, settings.environment_name(), output);
             Ok(Exit::Ok)
         }
         Attempt::OtherAccount(host, error) => {
-            let message = format!("{} (it comes from {source})", other_account(&user, &host));
+            let message = format!("{} (it comes from {source})", other_account(user, &host));
             Ok(refuse(&message, &error, output))
         }
         Attempt::Unknown(error) => {
@@ -34,6 +29,16 @@ pub async fn run(context: &Context) -> Result<Exit> {
             Ok(refuse(&message, &error, output))
         }
     }
+}
+
+fn print_account(Account { host, user, source, .. }: &Account, environment: Option<&str>, output: &Output) {
+    let document = json!({
+        "user": user,
+        "host": host.as_str(),
+        "token": source.as_str(),
+        "environment": environment,
+    });
+    output.answer(&format!("{user} at {}, with the token of {source}", host.authority()), &document);
 }
 
 /// Says why the token is of no use.

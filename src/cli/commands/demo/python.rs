@@ -31,12 +31,15 @@ pub async fn python(what: &str, executable: &Path, arguments: &[&str], folder: &
     };
     let done = done.map_err(failed)?;
     if !done.status.success() {
-        // The last line of a traceback says what went wrong; the rest is about other people's code.
-        let words = String::from_utf8_lossy(&done.stderr);
-        let last = words.trim_end().lines().last().unwrap_or_default();
-        return Err(Error::config(format!("{what} failed: {last}")));
+        return Err(Error::config(format!("{what} failed: {}", last_line(&done.stderr))));
     }
     Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+/// The last line of a traceback says what went wrong; the rest is about other people's code.
+fn last_line(printed: &[u8]) -> String {
+    let words = String::from_utf8_lossy(printed);
+    words.trim_end().lines().last().unwrap_or_default().to_owned()
 }
 
 /// The same for a program that prints one JSON document.

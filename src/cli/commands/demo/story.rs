@@ -153,15 +153,8 @@ impl<'a> Story<'a> {
     }
 
     fn conclude(&self) -> Exit {
-        self.context.output.answer(
-            &format!("\n{}", table(&self.rows(), self.context.output.width())),
-            &json!({
-                "ok": self.failed.is_empty(),
-                "failed": self.failed,
-                "commands": self.done.iter().map(as_json).collect::<Vec<_>>(),
-                "files": self.files,
-            }),
-        );
+        let table = table(&self.rows(), self.context.output.width());
+        self.context.output.answer(&format!("\n{table}"), &self.document());
         if !self.failed.is_empty() {
             self.context.output.failure(&format!("these checks failed: {}", self.failed.join("; ")));
             return Exit::Failed;
@@ -172,6 +165,15 @@ impl<'a> Story<'a> {
             counted(self.files, "request")
         ));
         Exit::Ok
+    }
+
+    fn document(&self) -> Value {
+        json!({
+            "ok": self.failed.is_empty(),
+            "failed": self.failed,
+            "commands": self.done.iter().map(as_json).collect::<Vec<_>>(),
+            "files": self.files,
+        })
     }
 
     fn rows(&self) -> Vec<Vec<String>> {
