@@ -3,7 +3,7 @@
 //! In the extension module another logger may be in place already, one that hands the records to Python's `logging`;
 //! then only the level is set here, and that logger decides what is shown.
 
-use super::terminal::printable;
+use super::terminal::print_line;
 use log::{LevelFilter, Log, Metadata, Record};
 
 struct Stderr;
@@ -21,9 +21,7 @@ impl Log for Stderr {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            use std::io::Write;
-            let text = record.args().to_string();
-            let _ = writeln!(std::io::stderr().lock(), "{}: {}", level_name(record.level()), printable(&text));
+            print_line(&format!("{}: {}", level_name(record.level()), record.args()));
         }
     }
 
@@ -34,8 +32,5 @@ impl Log for Stderr {
 pub fn start(verbose: u8) {
     // An error means that another logger is in place.
     let _ = log::set_logger(&Stderr);
-    log::set_max_level(match verbose {
-        0 => LevelFilter::Warn,
-        _ => LevelFilter::Trace,
-    });
+    log::set_max_level(if verbose == 0 { LevelFilter::Warn } else { LevelFilter::Trace });
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::output::Output;
-use super::terminal::{printable, shown};
+use super::terminal::{print_line, shown};
 use super::waits::{WaitLines, wait_text};
 use crate::clock::{self, Tick};
 use crate::text::duration_text;
@@ -92,9 +92,7 @@ impl Progress {
     /// Prints a line while no bar is drawn yet.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            // Printing fails where stderr has no reader.
-            let _ =
-                std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{}\n", printable(text)).as_bytes());
+            print_line(text);
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -27,19 +28,26 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     // The lines of some logs end as on Windows.
-    escape(&text.replace("\r\n", "\n"), is_layout).into()
+    escape(&text.replace("\r\n", "\n"), |c| is_unsafe(c) && !is_layout(c)).into()
+}
+
+/// Prints a line on stderr. Where that has no reader, nobody is told.
+pub fn print_line(text: &str) {
+    let line = format!("{}\n", printable(text));
+    let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
 /// A name as it can be shown in one line.
 #[must_use]
 pub fn shown(name: &str) -> String {
-    escape(name, |_| false)
+    escape(name, is_unsafe)
 }
 
-fn escape(text: &str, is_kept: impl Fn(char) -> bool) -> String {
+/// A text with some of its characters escaped.
+pub fn escape(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_unsafe(c) && !is_kept(c) {
+        if is_escaped(c) {
             escaped.extend(c.escape_default());
         } else {
             escaped.push(c);

@@ -4,14 +4,13 @@
 //! so that a CI log shows where the time went.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::output::Output;
-use super::terminal::printable;
+use super::terminal::print_line;
 use crate::client::Observer;
 use crate::clock::{self, Tick};
 use crate::text::duration_text;
@@ -99,8 +98,7 @@ impl Observer for Waits {
         if let Some(bars) = &self.bars {
             self.draw(bars);
         } else if !self.quiet && lock(&self.lines).takes(wait) {
-            // Printing fails where stderr has no reader.
-            let _ = writeln!(std::io::stderr().lock(), "{}", printable(&wait_text(endpoint, until)));
+            print_line(&wait_text(endpoint, until));
         }
     }
 

@@ -22,7 +22,7 @@ use crate::cli::prompt;
 use crate::cli::report::{Report, launch_page};
 use crate::cli::settings::Settings;
 use crate::cli::step_line::{step_line, wrapped};
-use crate::cli::terminal::printable;
+use crate::cli::terminal::print_line;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::host::Variables;
@@ -164,11 +164,7 @@ fn shown_on(spinner: Option<ProgressBar>, output: &Output) -> impl Fn(&StepRecor
             bar.set_message(record.step);
         }
         if let (Some(line), false) = (line(record, width), is_quiet) {
-            let line = printable(&line).into_owned();
-            bars.suspend(|| {
-                // Where stderr has no reader, nobody is told.
-                let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{line}\n").as_bytes());
-            });
+            bars.suspend(|| print_line(&line));
         }
     }
 }
@@ -200,9 +196,7 @@ async fn confirm(local: &LocalPlan, output: &Output) -> Result<()> {
 fn conclude(report: &LaunchReport, output: &Output) -> Exit {
     let text = if report.ok && !report.dry_run { report.url.as_str() } else { "" };
     output.answer(text, &report.to_json());
-    if let Err(reason) = github::summarise_launch(report) {
-        output.warn(&reason);
-    }
+    output.warn_of_failure(github::summarise_launch(report));
     output.warn_all(&report.warnings);
     if let Some(message) = report.error_message() {
         output.failure(&message);

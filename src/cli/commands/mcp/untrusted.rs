@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::cli::context::Context;
-use crate::cli::terminal::printable;
+use crate::cli::terminal::{escape, printable};
 use crate::client::Client;
 use crate::error::Result;
 use crate::host::random_id;
@@ -56,15 +56,7 @@ impl Veil {
 /// can be hidden, and those without width.
 fn without_hidden(text: &str) -> String {
     let is_hidden = |c| matches!(c, '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e01ef}');
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_hidden(c) {
-            shown.extend(c.escape_unicode());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
+    escape(text, is_hidden)
 }
 
 /// A text between two lines that it cannot know.
@@ -72,10 +64,9 @@ fn without_hidden(text: &str) -> String {
 /// # Errors
 /// `Local` if the system has no random numbers.
 pub fn marked(text: &str) -> Result<String> {
-    let digits = random_id(32)?;
+    let (digits, text) = (random_id(32)?, text.trim_end_matches('\n'));
     Ok(format!(
-        "<<<untrusted {digits} {NOTICE} It ends with the line that has the same digits.\n{}\nuntrusted {digits}>>>",
-        text.trim_end_matches('\n')
+        "<<<untrusted {digits} {NOTICE} It ends with the line that has the same digits.\n{text}\nuntrusted {digits}>>>"
     ))
 }
 
