@@ -78,10 +78,9 @@ impl NamedAccount {
     /// `Config` if there is more than one, or the token cannot be read.
     pub fn logged_in(&self, output: &Output) -> Result<Option<Account>> {
         let found = block_in_place(|| Handle::current().block_on(find(self, output)))?;
-        Ok(found.map(|(login, token)| {
-            let Login { host, user, place } = login;
-            Account { host, user, token, source: TokenSource::Login(place) }
-        }))
+        let account =
+            |(Login { host, user, place }, token)| Account { host, user, token, source: TokenSource::Login(place) };
+        Ok(found.map(account))
     }
 
     /// The logins of accounts that fit the names.
@@ -123,12 +122,16 @@ pub fn not_logged_in() -> Result<Error> {
 
 /// Ctrl-C ends the wait for a person who is to unlock the keyring; [`super::run`] then sees the signal.
 async fn find(named: &NamedAccount, output: &Output) -> Result<Option<(Login, Token)>> {
-    let notice = || output.say("waiting for the system's keyring, which may ask you to unlock it");
-    let waiting: login::Waiting<'_> = if prompt::is_possible() { Some(&notice) } else { None };
+    let notice = keyring_notice(output);
     tokio::select! {
-        found = login::find(named.host.as_ref(), named.user.as_deref(), waiting) => found,
+        found = login::find(named.host.as_ref(), named.user.as_deref(), notice.as_ref().map(|say| say as _)) => found,
         _ = tokio::signal::ctrl_c() => Err(Error::Closed),
     }
+}
+
+/// Tells a person, if there is one, that the keyring may ask to be unlocked.
+pub fn keyring_notice(output: &Output) -> Option<impl Fn() + Sync> {
+    prompt::is_possible().then_some(|| output.say("waiting for the system's keyring, which may ask you to unlock it"))
 }
 
 /// Says how to name the user.

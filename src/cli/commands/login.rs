@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::account::NamedAccount;
+use crate::cli::account::{NamedAccount, keyring_notice};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
@@ -41,18 +41,14 @@ fn all_systems() -> Result<Vec<BaseUrl>> {
 
 /// What is said where no host takes the token.
 fn not_accepted(hosts: &[BaseUrl]) -> String {
-    let names: Vec<&str> = hosts.iter().map(BaseUrl::authority).collect();
-    format!(
-        "this token is not accepted by {}: copy it once more from the Account page, tab 'API Token'",
-        names.join(" and ")
-    )
+    let names = hosts.iter().map(BaseUrl::authority).collect::<Vec<_>>().join(" and ");
+    format!("this token is not accepted by {names}: copy it once more from the Account page, tab 'API Token'")
 }
 
 async fn keep(host: &BaseUrl, user: &str, token: &Token, settings: &Settings<'_>, context: &Context) -> Result<Exit> {
     let output = &context.output;
-    let notice = || output.say("waiting for the system's keyring, which may ask you to unlock it");
-    let waiting: login::Waiting<'_> = if prompt::is_possible() { Some(&notice) } else { None };
-    let (login, silence) = login::save(host, user, token, waiting).await?;
+    let notice = keyring_notice(output);
+    let (login, silence) = login::save(host, user, token, notice.as_ref().map(|say| say as _)).await?;
     output.answer(&format!("logged in as {login}; the token is in {}", login.place), &document(&login));
     if let Some(why) = silence {
         output.say(&format!("no keyring of the system has it: {why}. Nobody else can read the file"));

@@ -2,12 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::account::NamedAccount;
+use crate::cli::account::{NamedAccount, keyring_notice};
 use crate::cli::args::Logout;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::prompt;
 use crate::error::{Error, Result};
 use crate::login::{self, Login};
 
@@ -31,11 +30,10 @@ pub async fn run(args: &Logout, context: &Context) -> Result<Exit> {
 
 /// Forgets logins, and returns what is left of them.
 async fn forget(logins: &[Login], output: &Output) -> Result<Vec<String>> {
-    let notice = || output.say("waiting for the system's keyring, which may ask you to unlock it");
-    let waiting: login::Waiting<'_> = if prompt::is_possible() { Some(&notice) } else { None };
+    let notice = keyring_notice(output);
     let mut left = Vec::new();
     for login in logins {
-        let why = login::forget(login, waiting).await?.left;
+        let why = login::forget(login, notice.as_ref().map(|say| say as _)).await?.left;
         left.extend(why.map(|why| format!("the token of {login} may still be in the system's keyring: {why}")));
     }
     Ok(left)
@@ -46,9 +44,8 @@ fn document(login: &Login) -> Value {
 }
 
 fn which_of(logins: &[Login]) -> Error {
-    let names: Vec<String> = logins.iter().map(Login::to_string).collect();
+    let names = logins.iter().map(Login::to_string).collect::<Vec<_>>().join(", ");
     Error::config(format!(
-        "you are logged in as {}: say which of them with --user NAME or --host HOST, or give --all",
-        names.join(", ")
+        "you are logged in as {names}: say which of them with --user NAME or --host HOST, or give --all"
     ))
 }
