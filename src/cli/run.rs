@@ -84,14 +84,7 @@ fn run_command(context: &Context, command: Command) -> Result<Exit> {
         if let Command::Emulator(args) = command {
             return commands::emulate(&args, context, &mut signals).await;
         }
-        let (exit, by) = tokio::select! {
-            // A command that waits on this thread, as for a keyring, fails because of the signal before that is seen here.
-            exit = commands::run(command, context) => match signals.next().now_or_never() {
-                Some(by) if exit.is_err() => (Ok(by), Some(by)),
-                _ => (exit, None),
-            },
-            by = signals.next() => (Ok(by), Some(by)),
-        };
+        let (exit, by) = until_signal(command, context, &mut signals).await;
         if let Some(by) = by {
             tell_interrupted(by, &context.output);
         }
@@ -104,6 +97,18 @@ fn run_command(context: &Context, command: Command) -> Result<Exit> {
     // Threads that still read or hash files must not delay the exit.
     runtime.shutdown_timeout(Duration::from_millis(50));
     exit
+}
+
+/// Runs a command until it ends or a signal does it; then also which.
+async fn until_signal(command: Command, context: &Context, signals: &mut Signals) -> (Result<Exit>, Option<Exit>) {
+    tokio::select! {
+        // A command that waits on this thread, as for a keyring, fails because of the signal before that is seen here.
+        exit = commands::run(command, context) => match signals.next().now_or_never() {
+            Some(by) if exit.is_err() => (Ok(by), Some(by)),
+            _ => (exit, None),
+        },
+        by = signals.next() => (Ok(by), Some(by)),
+    }
 }
 
 /// Says at once that the signal is heard.
