@@ -46,11 +46,12 @@ fn colour_of(change: &FileChange<'_>) -> Colour {
 #[must_use]
 pub fn list(changes: &[FileChange<'_>], is_folded: bool) -> Vec<Line> {
     let (kept, hidden) = fold(changes, is_folded);
-    let line = |change: &&FileChange<'_>| {
-        let mark = change.mark();
-        vec![coloured(mark, colour_of(change)), plain(format!("{}{}", &"   "[mark.len()..], change.name()))]
-    };
-    kept.iter().map(line).chain(hidden).collect()
+    kept.into_iter().map(line).chain(hidden).collect()
+}
+
+fn line(change: &FileChange<'_>) -> Line {
+    let mark = change.mark();
+    vec![coloured(mark, colour_of(change)), plain(format!("{}{}", &"   "[mark.len()..], change.name()))]
 }
 
 /// The changes that are shown, and a line about the others. Each kind gets its share, and the rarer ones are whole.

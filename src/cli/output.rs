@@ -210,6 +210,13 @@ impl Output {
         }
     }
 
+    /// Warns of something beside the command that failed.
+    pub fn warn_of_failure(&self, outcome: Result<(), String>) {
+        if let Err(reason) = outcome {
+            self.warn(&reason);
+        }
+    }
+
     /// Prints the error that ended the command.
     pub fn error(&self, error: &Error) {
         self.failure(&error.chain());

@@ -9,8 +9,9 @@ use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::settings::Settings;
-use crate::deploy::{Command, Outcome, command};
+use crate::deploy::{Command, ExecutorOptions, Outcome, Project, command};
 use crate::error::{Error, Result};
+use crate::host::Variables;
 use crate::project_table::Table;
 
 pub async fn manage(args: &Manage, context: &Context) -> Result<Exit> {
@@ -20,8 +21,7 @@ pub async fn manage(args: &Manage, context: &Context) -> Result<Exit> {
         executors.domain = Some(domain);
     }
     let what = manage_py(args.args.clone(), args.settings.as_ref(), &settings);
-    let variables = variables(&args.set_env)?;
-    let outcome = keeping_budget(&project.client, command(&project, &executors, what, &variables)).await?;
+    let outcome = perform(&project, &executors, what, &variables(&args.set_env)?).await?;
     Ok(print_outcome(&outcome, context))
 }
 
@@ -47,9 +47,21 @@ pub fn manage_py(args: Vec<String>, module: Option<&String>, settings: &Settings
 pub async fn run(args: &Run, context: &Context) -> Result<Exit> {
     let (settings, project) = remote(args.remote_root.as_deref(), context)?;
     let (executors, what) = (executors(&args.executors, &settings), Command::Run(args.command.clone()));
-    let variables = variables(&args.set_env)?;
-    let outcome = keeping_budget(&project.client, command(&project, &executors, what, &variables)).await?;
+    let outcome = perform(&project, &executors, what, &variables(&args.set_env)?).await?;
     Ok(print_outcome(&outcome, context))
+}
+
+/// Runs a command on the host.
+///
+/// # Errors
+/// As for [`command`].
+pub async fn perform(
+    project: &Project,
+    executors: &ExecutorOptions,
+    what: Command,
+    variables: &Variables,
+) -> Result<Outcome> {
+    keeping_budget(&project.client, command(project, executors, what, variables)).await
 }
 
 pub fn print_outcome(outcome: &Outcome, context: &Context) -> Exit {

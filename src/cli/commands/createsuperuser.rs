@@ -4,15 +4,13 @@
 //! command: a file that the API writes and the runner deletes as soon as it has read it. So the password is in no command
 //! line, receipt or history.
 
-use super::command::{manage_py, print_outcome};
+use super::command::{manage_py, perform, print_outcome};
 use super::project::{executors, remote, variables};
 use crate::cli::args::Createsuperuser;
-use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::prompt;
-use crate::deploy::command;
 use crate::error::{Error, Result};
 use crate::host::Variables;
 
@@ -33,7 +31,7 @@ pub async fn run(args: &Createsuperuser, context: &Context) -> Result<Exit> {
     let variables = Variables::new(own.map(|(name, value)| (name.to_owned(), value)))?.with(&given);
     let words = ["createsuperuser", "--noinput"].map(str::to_owned);
     let what = manage_py(words.to_vec(), args.settings.as_ref(), &settings);
-    let outcome = keeping_budget(&project.client, command(&project, &executors, what, &variables)).await?;
+    let outcome = perform(&project, &executors, what, &variables).await?;
     Ok(print_outcome(&outcome, context))
 }
 

@@ -56,9 +56,7 @@ async fn deploy(args: &Deploy, context: &Context, page: &Report) -> Result<Exit>
     };
     print_changes(&report, &diff, &args.list, output);
     print_report(&report, &diff.warnings, output, context.global.verbose > 0);
-    if let Err(reason) = github::summarise(&report) {
-        output.warn(&reason);
-    }
+    output.warn_of_failure(github::summarise(&report));
     let is_written = page.write(|| deploy_page(&report, &diff, &prepared.project, None), output);
     Ok(exit_of(&report, is_written))
 }

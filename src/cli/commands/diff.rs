@@ -36,9 +36,8 @@ pub async fn run(args: &Diff, context: &Context) -> Result<Exit> {
     let (is_folded, width) = (context.output.is_read() && !args.list.all, context.output.width());
     let lines = if args.stat { stat(&changes, &diff, &plan, is_folded, width) } else { list(&changes, is_folded) };
     context.output.lines(&lines, args.list.color, &document);
-    if let Err(reason) = github::summarise_files(&format!("Diff: {}", counted(changes.len(), "change")), &changes) {
-        context.output.warn(&reason);
-    }
+    let found = format!("Diff: {}", counted(changes.len(), "change"));
+    context.output.warn_of_failure(github::summarise_files(&found, &changes));
     summarise(&diff, &options, &context.output);
     if let Some(forecast) = &forecast {
         tell_cost(forecast, context);
@@ -116,12 +115,8 @@ async fn forecast(prepared: &Prepared<'_>, diff: &DeployDiff, options: &DeployOp
 /// Which executor was chosen and why, and if they are `wanted`, a line for each with its cost, the chosen one marked.
 pub fn executor_lines(estimates: &[Estimate], executor: &str, why: &str, wanted: bool) -> Vec<String> {
     let mark = |estimate: &Estimate| if estimate.executor == executor { " <- chosen" } else { "" };
-    let mut lines: Vec<String> =
-        estimates.iter().filter(|_| wanted).map(|estimate| format!("  {estimate}{}", mark(estimate))).collect();
-    if !why.is_empty() {
-        lines.push(format!("executor {executor}: {why}"));
-    }
-    lines
+    let lines = estimates.iter().filter(|_| wanted).map(|estimate| format!("  {estimate}{}", mark(estimate)));
+    lines.chain((!why.is_empty()).then(|| format!("executor {executor}: {why}"))).collect()
 }
 
 /// Prints what the list of changes leaves out: counts, files that are left alone and why, warnings.

@@ -64,7 +64,7 @@ impl Site<'_> {
     async fn list(&self, show: bool) -> Result<Exit> {
         let found = variables::list(&self.project.client, &self.domain).await?;
         let output = &self.context.output;
-        let mut document = json!({ "domain": self.domain, "names": found.keys().collect::<Vec<_>>() });
+        let mut document = json!({ "domain": self.domain, "names": names(&found) });
         if show {
             document["variables"] = json!(found);
         }

@@ -24,9 +24,7 @@ pub async fn run(args: &Get, context: &Context) -> Result<Exit> {
     }
     let size = keeping_budget(&client, client.download(&path, &local)).await?;
     context.output.say(&format!("wrote {size} bytes to {}", local.display()));
-    if context.output.is_json() {
-        context.output.document(&json!({ "path": path.as_str(), "size": size, "local": local.to_string_lossy() }));
-    }
+    context.output.answer("", &json!({ "path": path.as_str(), "size": size, "local": local.to_string_lossy() }));
     Ok(Exit::Ok)
 }
 

@@ -100,6 +100,7 @@ fn print_found(found: &Found, path: &RemotePath, is_long: bool, output: &Output)
     Exit::Failed
 }
 
-fn kind(is_dir: bool) -> &'static str {
+/// The type of an entry, as documents have it.
+pub fn kind(is_dir: bool) -> &'static str {
     if is_dir { "directory" } else { "file" }
 }

@@ -38,15 +38,12 @@ pub async fn run(args: &Open, context: &Context) -> Result<Exit> {
 /// The address of the site, with its closing slash.
 async fn site(args: &Open, settings: &Settings<'_>) -> Result<BaseUrl> {
     let configured = settings.table.domains();
-    let domain = match &args.domain {
+    let domain = match args.domain.as_ref().or(configured.first()) {
         Some(domain) => domain.clone(),
-        // The address of the table is that of its first domain.
-        None => match configured.first() {
-            Some(domain) => domain.clone(),
-            None => default_domain(&[], &settings.client()?).await?,
-        },
+        None => default_domain(&[], &settings.client()?).await?,
     };
     let domain = checked_domain(&domain)?.to_lowercase();
+    // The address of the table is that of its first domain.
     let is_theirs = configured.first().is_none_or(|first| first.eq_ignore_ascii_case(&domain));
     let table_url = settings.table.site_url.as_deref().filter(|_| is_theirs);
     BaseUrl::parse(args.site_url.as_deref().or(table_url).unwrap_or(&domain))

@@ -18,9 +18,7 @@ pub async fn run(args: &Put, context: &Context) -> Result<Exit> {
     let (sent, size) = content_of(args.local.clone()).await?;
     let created = keeping_budget(&client, client.upload_from(&path, sent)).await? == Uploaded::Created;
     context.output.say(&format!("{} {}", if created { "created" } else { "replaced" }, shown(path.as_str())));
-    if context.output.is_json() {
-        context.output.document(&json!({ "path": path.as_str(), "size": size, "created": created }));
-    }
+    context.output.answer("", &json!({ "path": path.as_str(), "size": size, "created": created }));
     Ok(Exit::Ok)
 }
 

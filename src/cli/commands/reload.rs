@@ -33,9 +33,7 @@ pub async fn run(args: &Reload, context: &Context) -> Result<Exit> {
             }
         }
     }
-    if context.output.is_json() {
-        context.output.document(&json!({ "reloaded": reloaded, "warnings": warnings, "failed": failed }));
-    }
+    context.output.answer("", &json!({ "reloaded": reloaded, "warnings": warnings, "failed": failed }));
     Ok(exit)
 }
 
@@ -44,9 +42,7 @@ async fn reloads(args: &Reload, context: &Context) -> Result<Vec<(String, Result
     let settings = context.settings()?;
     let domains = settings.web_apps(args.domain.as_deref())?;
     let client = settings.client()?;
-    for domain in &domains {
-        checked_domain(domain)?;
-    }
+    domains.iter().try_for_each(|domain| checked_domain(domain).map(drop))?;
     Ok(keeping_budget(&client, reload_sites(&client, &domains)).await)
 }
 

@@ -5,6 +5,7 @@
 
 use serde_json::json;
 
+use super::ls::kind;
 use crate::cli::args::Rm;
 use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
@@ -19,10 +20,7 @@ pub async fn run(args: &Rm, context: &Context) -> Result<Exit> {
     refuse_account_folders(&path, client.user())?;
     let is_dir = keeping_budget(&client, delete(args, &client, &path)).await?;
     context.output.say(&format!("deleted {}{}", shown(path.as_str()), if is_dir { "/" } else { "" }));
-    if context.output.is_json() {
-        let kind = if is_dir { "directory" } else { "file" };
-        context.output.document(&json!({ "deleted": path.as_str(), "type": kind }));
-    }
+    context.output.answer("", &json!({ "deleted": path.as_str(), "type": kind(is_dir) }));
     Ok(Exit::Ok)
 }
 

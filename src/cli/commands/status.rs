@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::history::time_text;
 use super::project::{local_root, select};
+use crate::api::checked_domain;
 use crate::cli::args::{Select, Status};
 use crate::cli::budget::keeping_budget;
 use crate::cli::context::{Context, working_folder};
@@ -36,9 +37,7 @@ pub async fn look(args: &Status, context: &Context) -> Result<(StatusReport, Val
     let settings = context.settings_at(args.select.root.as_deref().unwrap_or(&here))?;
     let client = settings.client()?;
     let domains = args.domain.clone().map_or_else(|| settings.table.domains(), |domain| vec![domain]);
-    for domain in &domains {
-        crate::api::checked_domain(domain)?;
-    }
+    domains.iter().try_for_each(|domain| checked_domain(domain).map(drop))?;
     let executors = executors(args, domains.first(), &settings);
     let (project, local) = project_of(&args.select, &settings, &client, &here)?.unzip();
     let status = status(&client, &domains, &executors, project.as_ref(), local.as_ref());
@@ -52,8 +51,7 @@ pub async fn look(args: &Status, context: &Context) -> Result<(StatusReport, Val
 fn executors(args: &Status, domain: Option<&String>, settings: &Settings<'_>) -> ExecutorOptions {
     // The address of the table is that of its first domain.
     let is_theirs = settings.table.domains().first() == domain;
-    let table_url = settings.table.site_url.clone().filter(|_| is_theirs);
-    let site_url = args.site_url.clone().or(table_url);
+    let site_url = args.site_url.clone().or(settings.table.site_url.clone().filter(|_| is_theirs));
     ExecutorOptions { domain: domain.cloned(), site_url, ..ExecutorOptions::default() }
 }
 

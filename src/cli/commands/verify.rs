@@ -21,9 +21,7 @@ pub async fn run(args: &Verify, context: &Context) -> Result<Exit> {
     }
     context.output.answer(&lines.join("\n"), &json!(drift));
     let found = format!("{} on the host: {}", counted(drift.files, "file"), in_words(&drift));
-    if let Err(reason) = github::summarise_files(&format!("Verify: {found}"), &lines) {
-        context.output.warn(&reason);
-    }
+    context.output.warn_of_failure(github::summarise_files(&format!("Verify: {found}"), &lines));
     context.output.say(&found);
     Ok(if drift.is_clean() { Exit::Ok } else { Exit::Failed })
 }

@@ -48,10 +48,8 @@ async fn arguments(call: &WebfactionCall, words: &[String]) -> Result<Vec<Value>
 
 fn print_fault(call: &WebfactionCall, fault: &Fault, output: &Output) {
     output.failure(&format!("{}: {fault}", call.name));
-    if output.is_json() {
-        let error = json!({ "kind": "Fault", "code": fault.code, "message": fault.message });
-        output.document(&json!({ "ok": false, "error": error }));
-    }
+    let error = json!({ "kind": "Fault", "code": fault.code, "message": fault.message });
+    output.answer("", &json!({ "ok": false, "error": error }));
 }
 
 /// Logs in and makes the call; the answer to a login is the account without the session.

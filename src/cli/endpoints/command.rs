@@ -44,13 +44,10 @@ fn words(call: &EndpointCall) -> Vec<String> {
 /// How a call is typed, arguments included: `pya files read PATH`.
 #[must_use]
 pub fn usage(call: &EndpointCall) -> String {
-    let mut typed = vec!["pya".to_owned()];
-    typed.extend(words(call));
-    for parameter in call.parameters.iter().filter(|parameter| is_needed(parameter)) {
-        let names = argument(call, parameter).get_value_names().map(|names| names[0].to_string());
-        typed.extend(names);
-    }
-    typed.join(" ")
+    let needed = call.parameters.iter().filter(|parameter| is_needed(parameter));
+    let names = needed.filter_map(|parameter| Some(argument(call, parameter).get_value_names()?[0].to_string()));
+    let typed = ["pya".to_owned()].into_iter().chain(words(call)).chain(names);
+    typed.collect::<Vec<_>>().join(" ")
 }
 
 /// A call that was typed.

@@ -65,10 +65,8 @@ pub(super) fn draw(html: &mut Html, title: &'static str, changes: &[Change]) {
 fn draw_row(html: &mut Html, change: &Change) {
     html.format(format_args!("<tr><td class=\"mark {}\" title=\"{}\">", class_of(change.mark), change.meaning));
     html.text(change.mark).element("<td>", &change.name, "");
-    for size in [change.before, change.after] {
-        html.element("<td>", &size.map(sized).unwrap_or_default(), "");
-    }
-    html.raw("\n");
+    let size = |size: Option<u64>| size.map(sized).unwrap_or_default();
+    html.element("<td>", &size(change.before), "").element("<td>", &size(change.after), "\n");
 }
 
 /// How many of each kind.

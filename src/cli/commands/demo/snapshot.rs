@@ -28,15 +28,13 @@ impl Snapshot {
             for entry in fs::read_dir(&folder).map_err(failed)? {
                 let entry = entry.map_err(failed)?;
                 let (path, facts) = (entry.path(), entry.metadata().map_err(failed)?);
-                if facts.is_dir() {
-                    if entry.file_name() != COMPILED {
-                        folders.push(path);
-                    }
-                    continue;
+                if !facts.is_dir() {
+                    let content = fs::read(&path).map_err(|source| Error::Local { path: path.clone(), source })?;
+                    let name = path.strip_prefix(root).unwrap_or(&path).to_owned();
+                    files.insert(name, (sha256(content), mode_of(&facts)));
+                } else if entry.file_name() != COMPILED {
+                    folders.push(path);
                 }
-                let content = fs::read(&path).map_err(|source| Error::Local { path: path.clone(), source })?;
-                let name = path.strip_prefix(root).unwrap_or(&path).to_owned();
-                files.insert(name, (sha256(content), mode_of(&facts)));
             }
         }
         Ok(Self(files))

@@ -65,10 +65,7 @@ impl<'a> Desk<'a> {
 }
 
 fn result(outcome: Result<Answer>, veil: &Veil) -> CallToolResult {
-    let result = match outcome {
-        Ok(answer) => given(answer, veil),
-        Err(error) => failed(&error, veil),
-    };
+    let result = outcome.map_or_else(|error| failed(&error, veil), |answer| given(answer, veil));
     result.unwrap_or_else(|error| CallToolResult::error(vec![ContentBlock::text(error.to_string())]))
 }
 

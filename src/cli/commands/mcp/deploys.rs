@@ -67,7 +67,7 @@ impl Deploys {
         document["digest"] = json!((!is_idle).then_some(&ready.digest));
         document["changes"] = json!(cut.list(&changes));
         document["steps"] = json!(steps(&ready.options));
-        document["reload"] = json!(reloads(plan));
+        document["reload"] = json!(reloads(plan).collect::<Vec<_>>());
         document["removed"] = json!(cut.list(&ready.diff.removed));
         document["protected"] = json!(cut.list(&ready.diff.protected));
         document["warnings"] = json!(warnings);
@@ -158,12 +158,11 @@ fn check(plan: &Plan) -> Result<()> {
     Err(Error::config(format!("this deploy is for a person, with \"pya deploy\": {why}")))
 }
 
-fn reloads(plan: &Plan) -> Vec<&String> {
-    let reloads = plan.actions.iter().filter_map(|action| match action {
+fn reloads(plan: &Plan) -> impl Iterator<Item = &String> {
+    plan.actions.iter().filter_map(|action| match action {
         Action::Reload { domain } => Some(domain),
         _ => None,
-    });
-    reloads.collect()
+    })
 }
 
 fn steps(options: &DeployOptions) -> Vec<String> {

@@ -179,20 +179,14 @@ fn text_of(bytes: &[u8], is_cut: bool) -> Option<&str> {
 
 /// The beginning of a text, of at most so many bytes.
 fn beginning_of(text: &str, most: usize) -> &str {
-    let mut end = text.len().min(most);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    let end = (0..=text.len().min(most)).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or_default()]
 }
 
 /// The end of a text, of at most so many bytes.
 fn end_of(text: &str, most: usize) -> &str {
-    let mut start = text.len().saturating_sub(most);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
-    &text[start..]
+    let start = (text.len().saturating_sub(most)..text.len()).find(|&start| text.is_char_boundary(start));
+    &text[start.unwrap_or(text.len())..]
 }
 
 /// Lists that are shown in part, and how many of their entries are not.
