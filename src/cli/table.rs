@@ -27,16 +27,21 @@ pub fn fits(rows: &[Vec<String>], width: usize) -> bool {
 
 fn lines(rows: &[Vec<String>]) -> Vec<String> {
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
+    let widths = widths(&rows);
+    rows.iter().map(|row| aligned(row, &widths)).collect()
+}
+
+/// The widest cell of each column.
+fn widths(rows: &[Vec<String>]) -> Vec<usize> {
     let count = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..count)
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| columns(cell)).max().unwrap_or(0))
-        .collect();
-    let line = |row: &Vec<String>| {
-        let pad = |cell: &String, width: usize| format!("{cell}{}", " ".repeat(width - columns(cell)));
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| pad(cell, width));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
+    let cells = |column| rows.iter().filter_map(move |row| row.get(column));
+    (0..count).map(|column| cells(column).map(|cell| columns(cell)).max().unwrap_or(0)).collect()
+}
+
+fn aligned(row: &[String], widths: &[usize]) -> String {
+    let pad = |cell: &String, width: usize| format!("{cell}{}", " ".repeat(width - columns(cell)));
+    let cells = row.iter().zip(widths).map(|(cell, &width)| pad(cell, width));
+    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -86,13 +86,15 @@ fn summary(requests: &Requests) -> String {
     let sent = requests.entries().iter().filter(|entry| entry.sent.is_some()).count();
     let took = exact(requests.ended - requests.began);
     let all = format!("The whole command sent {} in {took}", counted(sent, "request"));
-    let waited = requests.time_waited();
-    let waits = if waited.is_zero() {
-        "none waited for the limit".to_owned()
-    } else {
-        format!("for {} of it some waited for the limit, the longest {}", exact(waited), exact(requests.longest_wait()))
-    };
+    let waits = waits_in_words(requests.time_waited(), requests.longest_wait());
     format!("{all}; {waits}. Requests that other commands sent in the minute before count as well, and are not shown.")
+}
+
+fn waits_in_words(waited: Duration, longest: Duration) -> String {
+    if waited.is_zero() {
+        return "none waited for the limit".to_owned();
+    }
+    format!("for {} of it some waited for the limit, the longest {}", exact(waited), exact(longest))
 }
 
 fn draw_lane(html: &mut Html, lane: &Lane<'_>, axis: &Axis, now: Tick) {
@@ -136,10 +138,8 @@ fn draw_sent(html: &mut Html, lane: &Lane<'_>, axis: &Axis, now: Tick) {
 
 fn in_words(lane: &Lane<'_>, waited: Duration) -> String {
     let sent = counted(lane.sent.len(), "request");
-    let peak = match lane.limit {
-        Some(limit) => format!("at most {} of {limit} in a minute", lane.peak()),
-        None => "no limit".to_owned(),
-    };
+    let peak = lane.limit.map(|limit| format!("at most {} of {limit} in a minute", lane.peak()));
+    let peak = peak.unwrap_or_else(|| "no limit".to_owned());
     let waits = if waited.is_zero() { String::new() } else { format!("; some waited for {}", exact(waited)) };
     let failed = match lane.entries.iter().filter(|entry| is_failure(entry)).count() {
         0 => String::new(),

@@ -95,20 +95,25 @@ fn facts(report: &DeployReport, project: &Project) -> Vec<(&'static str, String)
     let mut facts = account(&project.client);
     facts.push(("from", project.local_root.display().to_string()));
     facts.push(("to", project.remote_root.to_string()));
-    let revision = revision_text(report.commit.as_deref(), report.branch.as_deref(), report.dirty);
-    if let Some(commit) = &report.commit {
-        let changed = if report.dirty == Some(true) { ", with changes that are not in it" } else { "" };
-        facts.push(("commit", format!("{revision} ({commit}{changed})")));
-    }
+    facts.extend(report.commit.as_deref().map(|commit| ("commit", commit_text(commit, report))));
     facts.extend(report.id.clone().map(|id| ("deploy", id)));
     if !report.executor.is_empty() {
-        let why = if report.why.is_empty() { String::new() } else { format!(": {}", report.why) };
-        facts.push(("executor", format!("{}{why}", report.executor)));
+        facts.push(("executor", executor_text(report)));
     }
     if !report.reloaded.is_empty() {
         facts.push(("reloaded", report.reloaded.join(", ")));
     }
     facts
+}
+
+fn commit_text(commit: &str, report: &DeployReport) -> String {
+    let revision = revision_text(Some(commit), report.branch.as_deref(), report.dirty);
+    let changed = if report.dirty == Some(true) { ", with changes that are not in it" } else { "" };
+    format!("{revision} ({commit}{changed})")
+}
+
+fn executor_text(DeployReport { executor, why, .. }: &DeployReport) -> String {
+    if why.is_empty() { executor.clone() } else { format!("{executor}: {why}") }
 }
 
 fn notes(report: &DeployReport, next: Option<&str>) -> Vec<String> {
