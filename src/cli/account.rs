@@ -107,17 +107,20 @@ impl NamedAccount {
 /// # Errors
 /// `Config` if the list of logins cannot be read.
 pub fn not_logged_in() -> Result<Error> {
-    let names: Vec<String> = login::logins()?.iter().map(Login::to_string).collect();
-    let others = if names.is_empty() {
-        String::new()
-    } else {
-        format!(". You are logged in as {}, but the token goes to no other account", names.join(", "))
-    };
+    let others = others(&login::logins()?);
     Ok(Error::config(format!(
         "the API token is missing: log in (\"pya login\"), set {}, or give --token-file FILE. It is on the Account page of \
          PythonAnywhere, tab 'API Token'; in consoles, web apps and tasks there, it is in $API_TOKEN{others}",
         Environment::TOKEN
     )))
+}
+
+fn others(logins: &[Login]) -> String {
+    let names: Vec<String> = logins.iter().map(Login::to_string).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(". You are logged in as {}, but the token goes to no other account", names.join(", "))
 }
 
 /// Ctrl-C ends the wait for a person who is to unlock the keyring; [`super::run`] then sees the signal.

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::api::calls::CALLS;
+use crate::api::calls::{CALLS, EndpointCall};
 use crate::cli::args::Api;
 use crate::cli::budget::keeping_budget;
 use crate::cli::context::Context;
@@ -11,8 +11,7 @@ use crate::cli::endpoints::usage;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::terminal;
-use crate::client::Response;
-use crate::client::{Client, Request};
+use crate::client::{Client, Request, Response};
 use crate::error::{Error, Result};
 
 pub async fn run(args: &Api, context: &Context) -> Result<Exit> {
@@ -45,15 +44,13 @@ fn print_body(response: &Response, output: &Output) {
 
 /// Every call with its command.
 fn list(context: &Context) {
-    let rows: Vec<Value> = CALLS
-        .iter()
-        .map(|call| {
-            let path = format!("/api/v{}/user/{{username}}/{}", call.version(), call.path);
-            json!({ "command": usage(call), "method": call.method.as_str(), "path": path, "call": call.name })
-        })
-        .collect();
-    let rows = Value::Array(rows);
+    let rows: Value = CALLS.iter().map(row).collect();
     context.output.answer(&crate::cli::endpoints::text(&rows, context.output.width()), &rows);
+}
+
+fn row(call: &EndpointCall) -> Value {
+    let path = format!("/api/v{}/user/{{username}}/{}", call.version(), call.path);
+    json!({ "command": usage(call), "method": call.method.as_str(), "path": path, "call": call.name })
 }
 
 fn request(args: &Api, client: &Client, method: &str, path: &str) -> Result<Request> {
@@ -104,15 +101,12 @@ fn name_and_value(pair: &str) -> Result<(&str, &str)> {
 
 /// Data as typed, from a file after `@`, or from stdin for `-`.
 fn data_of(data: &str) -> Result<String> {
-    let failed = |path: &str| {
-        let path = path.into();
-        move |source| Error::Local { path, source }
+    let (path, read) = match data.strip_prefix('@') {
+        Some(path) => (path, std::fs::read_to_string(path)),
+        None if data == "-" => ("stdin", std::io::read_to_string(std::io::stdin().lock())),
+        None => return Ok(data.to_owned()),
     };
-    match data.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path).map_err(failed(path)),
-        None if data == "-" => std::io::read_to_string(std::io::stdin().lock()).map_err(failed("stdin")),
-        None => Ok(data.to_owned()),
-    }
+    read.map_err(|source| Error::Local { path: path.into(), source })
 }
 
 #[cfg(test)]

@@ -174,10 +174,7 @@ async fn perform(
     let (so_far, known, place, file) = (recorder.clone(), diff.clone(), project.clone(), page.clone());
     context.on_interrupt(move |output| {
         let report = so_far.report();
-        output.answer("", &report.to_json());
-        print_report(&report, &known.warnings, output, false);
-        let next = what_next(&report);
-        output.say(next);
+        let next = tell_interrupted(&report, &known, output);
         file.write(|| deploy_page(&report, &known, &place, Some(next)), output);
     });
     let bar = Arc::new(Progress::new(&context.output));
@@ -186,6 +183,15 @@ async fn perform(
     project.client.persist_budget();
     context.on_interrupt(|_| ());
     report
+}
+
+/// Prints how far a deploy came that a signal ended, and returns what to do next.
+fn tell_interrupted(report: &DeployReport, diff: &DeployDiff, output: &Output) -> &'static str {
+    output.answer("", &report.to_json());
+    print_report(report, &diff.warnings, output, false);
+    let next = what_next(report);
+    output.say(next);
+    next
 }
 
 /// Shows events on a bar; where a plan `is_announced`, with what to know of it before the first write.

@@ -56,14 +56,13 @@ fn block(row: &[String], width: usize) -> String {
 
 /// Id, time, operation, outcome, who, revision, what was done, executor, duration, and why it failed.
 fn row(entry: &HistoryEntry) -> Vec<String> {
-    let who = entry.who.as_ref().map(|who| format!("{who}@{}", entry.host.as_deref().unwrap_or_default()));
     let seconds = entry.seconds.map(|seconds| format!("{seconds} s"));
     let mut cells = [
         entry.id.clone(),
         time_text(entry.time),
         entry.operation.clone(),
         entry.outcome.replace('_', " "),
-        who.unwrap_or_default(),
+        who(entry).unwrap_or_default(),
         revision_text(entry.commit.as_deref(), entry.branch.as_deref(), entry.dirty),
         done(entry),
         entry.executor.clone().unwrap_or_default(),
@@ -73,6 +72,11 @@ fn row(entry: &HistoryEntry) -> Vec<String> {
         "-".clone_into(cell);
     }
     cells.into_iter().chain(entry.uploaded.map(|_| entry.summary.clone())).collect()
+}
+
+/// Who did it, on which machine.
+pub fn who(entry: &HistoryEntry) -> Option<String> {
+    entry.who.as_ref().map(|who| format!("{who}@{}", entry.host.as_deref().unwrap_or_default()))
 }
 
 /// What a deploy did to files, or what a job did.

@@ -2,6 +2,8 @@
 //!
 //! The plan of the local part is the same for `pya launch`, and is made here for both.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::project::local_root;
@@ -57,11 +59,7 @@ pub(super) fn tell_found(local: &LocalPlan, output: &Output) {
 /// `Config` for whatever is wrong in them, or does not show.
 pub(super) fn local_plan<'a>(args: &Detect, context: &'a Context) -> Result<(Settings<'a>, LocalPlan)> {
     let here = working_folder()?;
-    let start = args.root.as_deref().unwrap_or(&here);
-    if !start.is_dir() {
-        return Err(Error::config(format!("there is no folder {}", start.display())));
-    }
-    let settings = context.settings_at(start)?;
+    let settings = context.settings_at(start_folder(args.root.as_deref(), &here)?)?;
     let root = local_root(args.root.as_deref(), &settings, &here)?;
     if let Some(folder) = &settings.table_folder {
         settings.table.check_root(folder, &root)?;
@@ -93,6 +91,12 @@ fn detect_options(args: &Detect, context: &Context) -> DetectOptions {
         env_file: args.env_file.clone(),
         interpreter: Some(context.python.executable.clone()),
     }
+}
+
+/// The folder that is named, else the working folder.
+fn start_folder<'a>(root: Option<&'a Path>, here: &'a Path) -> Result<&'a Path> {
+    let start = root.unwrap_or(here);
+    if start.is_dir() { Ok(start) } else { Err(Error::config(format!("there is no folder {}", start.display()))) }
 }
 
 /// The domain that every account has.

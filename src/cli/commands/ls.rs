@@ -35,16 +35,20 @@ pub fn folder(given: Option<&str>, user: &str) -> Result<RemotePath> {
 
 async fn one_level(args: &Ls, client: &Client, path: &RemotePath, output: &Output) -> Result<Exit> {
     let entries = entries(client, path).await?;
-    let text = if args.long {
-        let row = |(name, is_dir): &(String, bool)| vec![kind(*is_dir).to_owned(), name.clone()];
-        table(&entries.iter().map(row).collect::<Vec<_>>(), output.width())
-    } else {
-        let line = |(name, is_dir): &(String, bool)| format!("{}{}", shown(name), if *is_dir { "/" } else { "" });
-        entries.iter().map(line).collect::<Vec<_>>().join("\n")
-    };
+    let text = if args.long { long_list(&entries, output.width()) } else { short_list(&entries) };
     let rows: Vec<Value> = entries.iter().map(document).collect();
     output.answer(&text, &json!({ "path": path.as_str(), "entries": rows }));
     Ok(Exit::Ok)
+}
+
+fn long_list(entries: &[(String, bool)], width: Option<usize>) -> String {
+    let row = |(name, is_dir): &(String, bool)| vec![kind(*is_dir).to_owned(), name.clone()];
+    table(&entries.iter().map(row).collect::<Vec<_>>(), width)
+}
+
+fn short_list(entries: &[(String, bool)]) -> String {
+    let line = |(name, is_dir): &(String, bool)| format!("{}{}", shown(name), if *is_dir { "/" } else { "" });
+    entries.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// What is in a folder, by name, and whether it is a folder itself. A file has one entry, its path.

@@ -59,6 +59,11 @@ pub fn remote_or_home(context: &Context) -> Result<(Settings<'_>, Project)> {
     Ok((settings, project))
 }
 
+/// Where the project is: `user@host:folder`.
+pub fn destination(Project { client, remote_root, .. }: &Project) -> String {
+    format!("{}@{}:{remote_root}", client.user(), client.host().authority())
+}
+
 /// The executor options: those typed, else those of the settings.
 pub fn executors(args: &args::ExecutorOptions, settings: &Settings<'_>) -> ExecutorOptions {
     let wanted = args.executor.or(settings.table.executor);
@@ -141,13 +146,8 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// Whatever made the comparison impossible; there is never a partial diff.
     pub async fn diff(&self, executors: &ExecutorOptions, output: &Output) -> Result<DeployDiff> {
-        let Project { client, local_root, remote_root, .. } = &self.project;
-        output.say(&format!(
-            "{} -> {}@{}:{remote_root}",
-            local_root.display(),
-            client.user(),
-            client.host().authority()
-        ));
+        let Project { client, local_root, .. } = &self.project;
+        output.say(&format!("{} -> {}", local_root.display(), destination(&self.project)));
         let lane = executors.lane(client);
         let diff = crate::deploy::diff_by_site(&self.project, &self.select, &NeverSkip, self.compare, lane.as_ref());
         keeping_budget(client, diff).await

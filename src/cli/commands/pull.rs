@@ -9,8 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::terminal::shown;
-use crate::deploy::PullOptions;
-use crate::deploy::PullReport;
+use crate::deploy::{PullOptions, PullReport};
 use crate::error::Result;
 use crate::text::counted;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::history::time_text;
+use super::history::{time_text, who};
 use super::project::{local_root, select};
 use crate::api::checked_domain;
 use crate::cli::args::{Select, Status};
@@ -96,19 +96,22 @@ fn site_text(site: &SiteStatus) -> String {
     let mut facts = vec![if site.enabled == Some(false) { "disabled".to_owned() } else { "enabled".to_owned() }];
     facts.extend(site.python.as_ref().map(|version| format!("Python {version}")));
     facts.push(site.virtualenv.as_ref().map_or("no virtualenv".to_owned(), |path| format!("virtualenv {path}")));
-    facts.extend(site.expiry.as_ref().zip(site.days_left).map(|(date, days)| match days {
-        ..0 => format!("expired on {date}"),
-        days => format!("{} left, until {date}", counted(usize::try_from(days).unwrap_or_default(), "day")),
-    }));
+    facts.extend(site.expiry.as_ref().zip(site.days_left).map(|(date, days)| expiry_text(date, days)));
     format!("{}: {}", site.domain, facts.join(", "))
 }
 
+fn expiry_text(date: &str, days: i64) -> String {
+    match usize::try_from(days) {
+        Ok(days) => format!("{} left, until {date}", counted(days, "day")),
+        Err(_) => format!("expired on {date}"),
+    }
+}
+
 fn deploy_text(entry: &HistoryEntry) -> String {
-    let mut facts = vec![format!("{} {}", entry.operation, entry.outcome.replace('_', " "))];
-    facts.push(format!("{} UTC", time_text(entry.time)));
-    facts.extend(entry.who.as_ref().map(|who| format!("{who}@{}", entry.host.as_deref().unwrap_or_default())));
-    let revision = revision_text(entry.commit.as_deref(), entry.branch.as_deref(), entry.dirty);
-    facts.extend(Some(revision).filter(|revision| !revision.is_empty()));
+    let what = format!("{} {}", entry.operation, entry.outcome.replace('_', " "));
+    let revision = Some(revision_text(entry.commit.as_deref(), entry.branch.as_deref(), entry.dirty));
+    let mut facts = vec![what, format!("{} UTC", time_text(entry.time))];
+    facts.extend(who(entry).into_iter().chain(revision.filter(|revision| !revision.is_empty())));
     format!("{} ({})", facts.join(", "), entry.id)
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::createsuperuser::in_environment;
 use crate::blocking::blocking;
 use crate::cli::args::Webfaction;
 use crate::cli::context::Context;
@@ -66,12 +67,10 @@ async fn in_session(service: &Service, call: &WebfactionCall, arguments: Vec<Val
 }
 
 fn credentials() -> Result<Vec<Value>> {
-    let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let need = |name: &str, what| {
-        read(name).map(Value::String).ok_or_else(|| Error::config(format!("the {what} is missing: set {name}")))
-    };
+    let read = |name: &str| in_environment(name).map(Value::String);
+    let need = |name, what| read(name).ok_or_else(|| Error::config(format!("the {what} is missing: set {name}")));
     let mut credentials = vec![need(USERNAME, "user name")?, need(PASSWORD, "password")?];
-    credentials.extend(read(MACHINE).map(Value::String));
+    credentials.extend(read(MACHINE));
     Ok(credentials)
 }
 
@@ -126,12 +125,14 @@ fn value(parameter: &Parameter, word: &str) -> Result<Value> {
             let texts: Vec<String> = serde_json::from_str(word).map_err(|_| wrong("a JSON list of strings"))?;
             Ok(Value::Array(texts.into_iter().map(Value::String).collect()))
         }
-        Kind::List => {
-            let items = word.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Ok(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
-        }
+        Kind::List => Ok(Value::Array(items(word).collect())),
         _ => Ok(Value::String(word.to_owned())),
     }
+}
+
+/// The items of a list with commas.
+fn items(word: &str) -> impl Iterator<Item = Value> {
+    word.split(',').map(str::trim).filter(|item| !item.is_empty()).map(|item| Value::String(item.to_owned()))
 }
 
 /// What was typed, with the next line of stdin for a password that was given as `-`.

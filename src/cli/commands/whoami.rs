@@ -7,8 +7,7 @@ use crate::cli::account::Account;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::login::{self, Attempt};
 
 pub async fn run(context: &Context) -> Result<Exit> {

@@ -15,10 +15,10 @@ use super::untrusted::Veil;
 use crate::cli::args::Deploy;
 use crate::cli::budget::keeping_budget;
 use crate::cli::commands::deploy::options;
-use crate::cli::commands::project::Prepared;
+use crate::cli::commands::project::{Prepared, destination};
 use crate::cli::context::Context;
 use crate::deploy::{
-    Action, DEFAULT_PROTECTED, DeployDiff, DeployOptions, DeployReport, Forecast, Plan, Project, Protection, Recorder,
+    Action, DEFAULT_PROTECTED, DeployDiff, DeployOptions, DeployReport, Forecast, Plan, Protection, Recorder,
     SelectOptions, StepReport, plan_digest,
 };
 use crate::error::{Error, Result};
@@ -62,8 +62,7 @@ impl Deploys {
         let changes: Vec<String> = plan.changes().iter().map(ToString::to_string).collect();
         let warnings: Vec<&String> = ready.diff.warnings.iter().chain(&ready.forecast.warnings).collect();
         let mut document = cost(&ready.forecast);
-        let Project { client, remote_root, .. } = &ready.prepared.project;
-        document["to"] = json!(format!("{}@{}:{remote_root}", client.user(), client.host().authority()));
+        document["to"] = json!(destination(&ready.prepared.project));
         document["digest"] = json!((!is_idle).then_some(&ready.digest));
         document["changes"] = json!(cut.list(&changes));
         document["steps"] = json!(steps(&ready.options));
