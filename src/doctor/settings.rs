@@ -5,7 +5,7 @@ use super::finding::{Check, Finding};
 use super::site::Site;
 use crate::deploy::{ExecutorChoice, ExecutorOptions, Inspection, inspect_settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::InspectResult;
+use crate::host::{InspectResult, is_allowed};
 
 /// Whether a project whose WSGI file names no settings has some: one that is not Django's has no `manage.py` either. Sends
 /// a request, unless the configuration tells.
@@ -71,7 +71,7 @@ fn not_imported(error: &Error) -> Finding {
 }
 
 fn allowed_hosts(inspected: &InspectResult, domain: &str, name: &str) -> Finding {
-    if is_allowed(domain, &inspected.allowed_hosts) {
+    if is_allowed(domain, inspected.allowed_hosts.iter().map(String::as_str)) {
         return Finding::ok(Check::AllowedHosts, format!("it has {domain}"));
     }
     let message = format!("it lacks {domain}, so every page is answered with 400: add it in {name}, and deploy");
@@ -102,36 +102,4 @@ fn relative_databases(inspected: &InspectResult, name: &str) -> Option<Finding> 
          write BASE_DIR / {path:?} in {name}, and deploy"
     );
     Some(Finding::warning(Check::Databases, message, "pya deploy"))
-}
-
-/// Whether Django answers at a domain: it must be listed, or a domain above it with a leading dot.
-fn is_allowed(domain: &str, allowed: &[String]) -> bool {
-    allowed.iter().any(|pattern| {
-        let pattern = pattern.to_lowercase();
-        match pattern.strip_prefix('.') {
-            Some(above) => domain == above || domain.strip_suffix(above).is_some_and(|rest| rest.ends_with('.')),
-            None => pattern == "*" || pattern == domain,
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_are_allowed_as_django_allows_them() {
-        for (pattern, expected) in [
-            ("me.example.com", true),
-            ("ME.example.com", true),
-            (".example.com", true),
-            (".me.example.com", true),
-            ("*", true),
-            ("example.com", false),
-            (".xample.com", false),
-            ("", false),
-        ] {
-            assert_eq!(is_allowed("me.example.com", &[pattern.to_owned()]), expected, "{pattern}");
-        }
-    }
 }

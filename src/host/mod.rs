@@ -5,6 +5,7 @@
 //! the account and its files, but neither diffs nor manifests: [`crate::deploy`] decides what is to be done.
 
 mod agent;
+mod allowed_hosts;
 mod bundle;
 mod cache;
 pub mod env_file;
@@ -23,6 +24,7 @@ mod wsgi_code;
 mod wsgi_literals;
 
 pub use agent::{Agent, Agents, Change, Status, StatusReport, Unreachable, WsgiContent};
+pub use allowed_hosts::is_allowed;
 pub use bundle::{Bundle, Item, PART_SIZE, Packed, Part};
 pub(crate) use cache::{keep_expiry, known_expiry};
 pub use executor::{Announced, Announcement, Executor, sweep, sweep_own};

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::host::is_allowed;
 use crate::launch::detect::project::{DetectedProject, GENERATED_SETTINGS, ProjectKind};
 use crate::launch::detect::settings::{Settings, module_file};
 
@@ -177,14 +178,7 @@ fn is_published(settings: &Settings) -> bool {
 
 /// Whether `ALLOWED_HOSTS` names the domain for certain.
 fn covers_host(settings: &Settings, domain: &str) -> bool {
-    settings.items("ALLOWED_HOSTS").is_some_and(|hosts| {
-        hosts.iter().any(|host| {
-            let is_suffix = host.strip_prefix('.').is_some_and(|zone| {
-                domain == zone || domain.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
-            });
-            *host == "*" || host.eq_ignore_ascii_case(domain) || is_suffix
-        })
-    })
+    settings.items("ALLOWED_HOSTS").is_some_and(|hosts| is_allowed(domain, hosts))
 }
 
 #[cfg(test)]

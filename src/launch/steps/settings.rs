@@ -3,7 +3,7 @@
 use super::{Outcome, requirements};
 use crate::deploy::inspect_settings;
 use crate::error::{Error, Result};
-use crate::host::InspectResult;
+use crate::host::{InspectResult, is_allowed};
 use crate::launch::context::Launch;
 
 /// Imports them, and warns of what would keep visitors from the site.
@@ -28,19 +28,12 @@ fn warn_of(launch: &Launch<'_>, found: &InspectResult) {
         launch.recorder.warn(format!(
             "DEBUG is on in {module}: every error shows its code to visitors. Set DEBUG = False there, and launch again"
         ));
-    } else if !serves(found, domain) {
+    } else if !is_allowed(domain, found.allowed_hosts.iter().map(String::as_str)) {
         launch.recorder.warn(format!("ALLOWED_HOSTS in {module} lacks {domain:?}: the site will answer with 400"));
     }
     if !found.has_secret_key {
         launch.recorder.warn(format!("{module} has no SECRET_KEY: set one with \"pya env set SECRET_KEY\""));
     }
-}
-
-fn serves(found: &InspectResult, domain: &str) -> bool {
-    found.allowed_hosts.iter().any(|host| {
-        let zone = host.strip_prefix('.').unwrap_or(host);
-        host == "*" || host.eq_ignore_ascii_case(domain) || (host.starts_with('.') && domain.ends_with(zone))
-    })
 }
 
 fn warn_of_database(launch: &Launch<'_>, found: &InspectResult) {
