@@ -131,6 +131,11 @@ mod tests {
     }
 
     #[test]
+    fn the_last_value_of_a_name_counts() {
+        assert_eq!(variables(&[("A", "1"), ("B", "2"), ("A", "3")]).unwrap().to_text(), br#"{"A":"3","B":"2"}"#);
+    }
+
+    #[test]
     fn variables_that_decide_what_is_run_and_for_whom_are_refused() {
         for name in ["API_TOKEN", "HOME", "PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONSTARTUP"] {
             assert!(variables(&[(name, "x")]).unwrap_err().to_string().contains(name), "{name}");

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::detect::env_file;
 use super::detect::project::{DetectOptions, DetectedProject, ProjectKind, detect};
 use super::generated::settings_file::{ServedSettings, served_settings};
 use super::generated::table::{self, TableChange};
 use crate::api::checked_domain;
 use crate::client::BaseUrl;
 use crate::error::{Error, Result};
-use crate::host::{Variables, is_reserved};
+use crate::host::{Variables, env_file, is_reserved};
 use crate::platform::{canonical, composed, mode_of, set_new_mode, slashed};
 use crate::project_table::check_project;
 use crate::setting::Setting;

@@ -1,7 +1,4 @@
-//! The environment file of a project, `.env`: names and values, without interpolation.
-//!
-//! The form is that of python-dotenv as people write it: `NAME=value` with an optional `export`, quotes around the value,
-//! and comments. Where the tools differ (`$NAME` in a value), the text stays as it is.
+//! Where the environment file of a project is: `.env`.
 
 use std::path::{Path, PathBuf};
 
@@ -32,73 +29,6 @@ pub fn find(root: &Path, folder: &Path) -> Result<Option<PathBuf>> {
         )));
     }
     Ok(Some(file))
-}
-
-/// The variables in the text of an environment file, in its order; the last of a name counts.
-///
-/// # Errors
-/// `Config` with the number of a line that is none. The line is not quoted, since it may hold a password.
-pub fn parse(text: &str) -> Result<Vec<(String, String)>> {
-    let mut variables: Vec<(String, String)> = Vec::new();
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (mut rest, mut number) = (text, 0);
-    while !rest.is_empty() {
-        number += 1;
-        let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
-        let trimmed = line.trim();
-        if trimmed.is_empty() || trimmed.starts_with('#') {
-            rest = after;
-            continue;
-        }
-        let broken = || Error::config(format!("line {number} of the environment file is not NAME=value"));
-        let assignment = trimmed.strip_prefix("export ").unwrap_or(trimmed);
-        let (name, value) = assignment.split_once('=').ok_or_else(broken)?;
-        let (name, value) = (name.trim(), value.trim_start());
-        let value = if value.starts_with(['"', '\'']) {
-            let (value, next) = quoted_value(rest).ok_or_else(broken)?;
-            number += value.matches('\n').count();
-            rest = next;
-            value
-        } else {
-            rest = after;
-            let comment = value.find(" #").map_or(value, |at| &value[..at]);
-            comment.trim_end().to_owned()
-        };
-        variables.retain(|(other, _)| other != name);
-        variables.push((name.to_owned(), value));
-    }
-    Ok(variables)
-}
-
-/// The value in the quotes that a text assigns, which may have several lines, and the lines after it.
-fn quoted_value(text: &str) -> Option<(String, &str)> {
-    let value = text.split_once('=')?.1.trim_start();
-    let quote = value.chars().next()?;
-    let inside = &value[quote.len_utf8()..];
-    let (value, end) = quoted(inside, quote)?;
-    let (left, next) = inside[end..].split_once('\n').unwrap_or((&inside[end..], ""));
-    let is_over = left.trim().is_empty() || left.trim_start().starts_with('#');
-    is_over.then_some((value, next))
-}
-
-/// A text up to its closing quote, and where what follows it begins.
-fn quoted(text: &str, quote: char) -> Option<(String, usize)> {
-    let mut value = String::new();
-    let mut characters = text.char_indices();
-    while let Some((at, c)) = characters.next() {
-        match c {
-            _ if c == quote => return Some((value, at + c.len_utf8())),
-            '\\' => match (characters.next()?.1, quote) {
-                ('n', '"') => value.push('\n'),
-                ('t', '"') => value.push('\t'),
-                ('r', '"') => value.push('\r'),
-                (other, _) if other == quote || other == '\\' => value.push(other),
-                (other, _) => value.extend(['\\', other]),
-            },
-            _ => value.push(c),
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -134,27 +64,5 @@ mod tests {
         std::os::unix::fs::symlink("../other", root.join(NAME)).unwrap();
         let error = find(&root, &root).unwrap_err().to_string();
         assert!(error.contains("other") && error.contains("env_file=") && !error.contains("s3cret"), "{error}");
-    }
-
-    #[test]
-    fn the_usual_forms_are_read() {
-        let text = "\u{feff}# comment\n\nA=1\nexport B = two words # not this\nC='single $A # kept'\nD=\"a\\nb \\\"c\\\"\"\n\
-                    E=\nF=x#y\nG=\"two\nlines\"  # after\nA=2\r\n";
-        let found = parse(text).unwrap();
-        let get = |name: &str| found.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str()).unwrap();
-        assert_eq!(get("A"), "2");
-        assert_eq!(get("B"), "two words");
-        assert_eq!(get("C"), "single $A # kept");
-        assert_eq!(get("D"), "a\nb \"c\"");
-        assert_eq!((get("E"), get("F"), get("G")), ("", "x#y", "two\nlines"));
-        assert_eq!(found.len(), 7);
-    }
-
-    #[test]
-    fn a_line_that_is_none_is_named_and_not_quoted() {
-        for text in ["A=1\nsecret\n", "A=1\nB=\"secret\n", "A=1\nB='secret' more\n"] {
-            let error = parse(text).unwrap_err().to_string();
-            assert!(error.contains("line 2") && !error.contains("secret"), "{error}");
-        }
     }
 }

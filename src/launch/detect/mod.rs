@@ -1,6 +1,6 @@
 //! What is in a project's folder, found by reading it.
 
-pub(super) mod env_file;
+mod env_file;
 pub(super) mod project;
 pub(super) mod python_version;
 pub(super) mod requirements;
