@@ -18,3 +18,13 @@ pub use perform::CallAnswer;
 pub use tasks::{Task, TaskKind};
 pub use webapps::Reloaded;
 pub(crate) use webapps::checked_domain;
+
+use crate::error::{ErrorKind, Result};
+
+/// What was asked for; `None` if it cannot be had, which these errors say.
+pub(crate) fn found<T>(answer: Result<T>, absent: &[ErrorKind]) -> Result<Option<T>> {
+    match answer {
+        Err(error) if absent.contains(&error.kind()) => Ok(None),
+        answer => answer.map(Some),
+    }
+}

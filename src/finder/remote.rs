@@ -1,7 +1,7 @@
 //! Lists the folders of a project on the service.
 
 use super::entry::Lister;
-use crate::api::Entry;
+use crate::api::{Entry, found};
 use crate::client::{Client, RemotePath};
 use crate::error::{ErrorKind, Result};
 
@@ -18,10 +18,6 @@ impl Lister for RemoteLister {
     /// A file in place of a folder contains nothing either, so `WrongType` becomes `None` as well.
     async fn list(&self, folder: &str) -> Result<Option<Vec<Entry>>> {
         let path = if folder.is_empty() { self.root.clone() } else { self.root.join(folder)? };
-        match self.client.list_dir(&path).await {
-            Ok(entries) => Ok(Some(entries)),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::WrongType) => Ok(None),
-            Err(error) => Err(error),
-        }
+        found(self.client.list_dir(&path).await, &[ErrorKind::NotFound, ErrorKind::WrongType])
     }
 }

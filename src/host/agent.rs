@@ -21,7 +21,7 @@ use super::sign::{Key, PATH, VERSION, random_id};
 use super::site::{Answer, STATUS, Site};
 use super::stub::{self, Stub};
 use super::wsgi::{keep_wsgi, wsgi_file};
-use crate::api::Reloaded;
+use crate::api::{Reloaded, found};
 use crate::client::{Client, RemotePath};
 use crate::clock;
 use crate::digest::sha256;
@@ -511,10 +511,7 @@ impl Agents {
     /// The content of a file in the agent's folder; `None` if it cannot be one of ours.
     async fn content(&self, name: &str) -> Result<Option<Bytes>> {
         const NOT_OURS: [ErrorKind; 3] = [ErrorKind::NotFound, ErrorKind::Decode, ErrorKind::WrongType];
-        match self.client.read_file_at_most(&self.folder.join(name)?, MOST_BYTES).await {
-            Err(error) if NOT_OURS.contains(&error.kind()) => Ok(None),
-            content => content.map(Some),
-        }
+        found(self.client.read_file_at_most(&self.folder.join(name)?, MOST_BYTES).await, &NOT_OURS)
     }
 
     /// The files that are not as they were installed, by whatever build that was.

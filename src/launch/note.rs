@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::api::found;
 use crate::client::{Client, RemotePath};
 use crate::deploy::StateFolder;
 use crate::error::{ErrorKind, Result};
@@ -42,11 +43,10 @@ pub(super) const FORMAT: u32 = 1;
 impl LaunchNote {
     /// Reads it; `None` if there is none that this version can use.
     pub async fn read(client: &Client, folder: &StateFolder) -> Result<Option<Self>> {
-        let content = match client.read_file_at_most(&place(folder)?, MOST_BYTES).await {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Decode) => return Ok(None),
-            content => content?,
-        };
-        Ok(serde_json::from_slice(&content).ok().filter(|note: &Self| note.format == FORMAT))
+        let content = client.read_file_at_most(&place(folder)?, MOST_BYTES).await;
+        let content = found(content, &[ErrorKind::NotFound, ErrorKind::Decode])?;
+        let note = content.and_then(|content| serde_json::from_slice(&content).ok());
+        Ok(note.filter(|note: &Self| note.format == FORMAT))
     }
 
     /// Writes it.
