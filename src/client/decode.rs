@@ -171,8 +171,7 @@ impl Gathered {
     /// If it was cut off on its way.
     pub(super) fn finish(mut self) -> io::Result<(Bytes, bool)> {
         if !self.is_cut {
-            let rest = self.decoder.finish()?;
-            self.body.extend_from_slice(&rest);
+            self.body.extend_from_slice(&self.decoder.finish()?);
         }
         Ok((self.body.freeze(), self.is_cut))
     }

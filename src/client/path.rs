@@ -72,11 +72,8 @@ impl RemotePath {
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         let (parent, name) = self.0.rsplit_once('/')?;
-        match (parent, name) {
-            (_, "") => None,
-            ("", _) => Some(Self("/".to_owned())),
-            _ => Some(Self(parent.to_owned())),
-        }
+        let parent = if parent.is_empty() { "/" } else { parent };
+        (!name.is_empty()).then(|| Self(parent.to_owned()))
     }
 
     /// The last segment; empty for `/`.

@@ -50,18 +50,15 @@ impl Destination {
     /// `Local` if there is no folder for the file, or something other than a file has its name.
     pub(crate) async fn new(to: &Path) -> Result<Self> {
         let to = to.to_owned();
-        blocking(move || {
-            let (path, replaced) = inspect(&to).map_err(|source| Error::Local { path: to, source })?;
-            Ok(Self { path, replaced, arrived: Arc::default() })
-        })
-        .await
+        let inspect = move || inspect(&to).map_err(|source| Error::Local { path: to, source });
+        let (path, replaced) = blocking(inspect).await?;
+        Ok(Self { path, replaced, arrived: Arc::default() })
     }
 
     pub(super) async fn begin(&self) -> Result<Saving> {
         let (path, replaced) = (self.path.clone(), self.replaced.clone());
         let make = move || make(&path, replaced).map_err(|source| Error::Local { path, source });
-        let temporary = blocking(make).await?;
-        let (file, name) = temporary.into_parts();
+        let (file, name) = blocking(make).await?.into_parts();
         Ok(Saving { to: self.clone(), name, file: Some(file), gathered: BytesMut::new(), length: 0 })
     }
 

@@ -99,9 +99,8 @@ impl Noted {
     }
 
     fn change(&self, change: impl FnOnce(&mut TimelineEntry)) {
-        if let Some((timeline, index)) = &self.place
-            && let Some(entry) = timeline.lock().get_mut(*index)
-        {
+        let Some((timeline, index)) = &self.place else { return };
+        if let Some(entry) = timeline.lock().get_mut(*index) {
             change(entry);
         }
     }
