@@ -63,11 +63,8 @@ impl Input<'_> {
     }
 
     fn take(&mut self, is_taken: impl Fn(char) -> bool) -> String {
-        let mut taken = String::new();
-        while let Some(c) = self.characters.peek().copied().filter(|&c| is_taken(c)) {
-            taken.push(c);
-            self.next();
-        }
+        let taken = self.characters.clone().take_while(|&c| is_taken(c)).collect();
+        self.skip(is_taken);
         taken
     }
 

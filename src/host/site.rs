@@ -256,11 +256,7 @@ impl Site {
     /// # Errors
     /// `Transport` or `Timeout` if no answer came, which says nothing about what the agent did.
     pub async fn ask(&self, key: &Key, operation: &str, body: &[u8]) -> Result<Answer> {
-        let answer = self.ask_at(self.time(), REQUEST_LIMIT, key, operation, body).await?;
-        if answer == Answer::Other(StatusCode::UNAUTHORIZED) && self.learn_password().await? {
-            return self.ask_at(self.time(), REQUEST_LIMIT, key, operation, body).await;
-        }
-        Ok(answer)
+        self.with_password(|| self.ask_at(self.time(), REQUEST_LIMIT, key, operation, body)).await
     }
 
     /// Sends the operation that does nothing. What the agent may not have taken because of the time in it is sent once more with the time
@@ -269,11 +265,14 @@ impl Site {
     /// # Errors
     /// `Transport` or `Timeout` if no answer came.
     pub(super) async fn status(&self, key: &Key) -> Result<Answer> {
-        let answer = self.retried(ANSWER_LIMIT, key, STATUS, b"{}").await?;
-        if answer == Answer::Other(StatusCode::UNAUTHORIZED) && self.learn_password().await? {
-            return self.retried(ANSWER_LIMIT, key, STATUS, b"{}").await;
-        }
-        Ok(answer)
+        self.with_password(|| self.retried(ANSWER_LIMIT, key, STATUS, b"{}")).await
+    }
+
+    /// Asks, and once more if the API tells the password that the site wants.
+    async fn with_password<F: Future<Output = Result<Answer>>>(&self, ask: impl Fn() -> F) -> Result<Answer> {
+        let answer = ask().await?;
+        let wants_password = answer == Answer::Other(StatusCode::UNAUTHORIZED);
+        if wants_password && self.learn_password().await? { ask().await } else { Ok(answer) }
     }
 
     /// Asks what the API can answer as well: soon, and without asking the API for a password.
@@ -457,12 +456,10 @@ fn moved(time: SystemTime, seconds: i64) -> SystemTime {
 
 /// The header that a web app asks of visitors; `None` if it has no password.
 fn authorization(record: &Value) -> Option<String> {
-    if record["password_protection_enabled"] != Value::Bool(true) {
-        return None;
-    }
     let field = |name: &str| record[name].as_str().unwrap_or_default();
     let (user, password) = (field("password_protection_username"), field("password_protection_password"));
-    Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+    let is_protected = record["password_protection_enabled"] == Value::Bool(true);
+    is_protected.then(|| format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
 }
 
 #[cfg(test)]

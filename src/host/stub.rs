@@ -65,12 +65,10 @@ pub(super) fn may_be_cut_off(text: &str) -> bool {
 /// Whether a text is an installed stub to which nothing was added, and which contains no change of the original: it was
 /// cut off, or lines of ours are missing or differ.
 pub(super) fn is_damaged(installed: &str, found: &str) -> bool {
-    if installed.starts_with(found) {
-        return true;
-    }
+    let is_cut_off = installed.starts_with(found);
     let is_ours = original_in(found).is_some() && original_in(found) == original_in(installed);
     let adds = |change: &similar::DiffOp| change.new_range().len() > change.old_range().len();
-    is_ours && !similar::TextDiff::from_lines(installed, found).ops().iter().any(adds)
+    is_cut_off || is_ours && !similar::TextDiff::from_lines(installed, found).ops().iter().any(adds)
 }
 
 #[cfg(test)]

@@ -20,9 +20,7 @@ pub fn wsgi_file(domain: &str) -> Result<RemotePath> {
 /// # Errors
 /// As the service answers.
 pub async fn keep_wsgi(client: &Client, folder: &RemotePath, text: &str) -> Result<RemotePath> {
-    let mut digest = sha256(text);
-    digest.truncate(12);
-    let place = folder.join(&format!("replaced-wsgi-{digest}.py"))?;
+    let place = folder.join(&format!("replaced-wsgi-{:.12}.py", sha256(text)))?;
     client.upload_file(&place, text.to_owned().into()).await?;
     Ok(place)
 }

@@ -233,11 +233,9 @@ fn is_import_of(before: &str) -> bool {
 /// Whether what follows the name only reads: `.get(…)`, `.copy()`, or an item that is not assigned to.
 fn reads(after: &str) -> bool {
     let after = after.trim_start();
-    if [".get(", ".copy(", ".items(", ".keys(", ".values("].iter().any(|method| after.starts_with(method)) {
-        return true;
-    }
-    let Some(item) = after.strip_prefix('[') else { return false };
-    item.find(']').is_some_and(|end| !is_assigned(&item[end + 1..]))
+    let methods = [".get(", ".copy(", ".items(", ".keys(", ".values("];
+    let item = after.strip_prefix('[').and_then(|item| item.split_once(']'));
+    methods.iter().any(|method| after.starts_with(method)) || item.is_some_and(|(_, rest)| !is_assigned(rest))
 }
 
 /// Whether an assignment follows: `=`, and `|=` and the like, but no comparison.

@@ -248,8 +248,7 @@ impl Reader<'_> {
     }
 
     /// `NAME = …`.
-    fn assignment(&self, text: &str) -> Option<(String, String)> {
-        let mut input = text;
+    fn assignment(&self, mut input: &str) -> Option<(String, String)> {
         let name = identifier(&mut input)?;
         expect(&mut input, "=")?;
         let value = self.expression(&mut input)?;
