@@ -61,11 +61,8 @@ impl FoundWsgi {
 
     /// What is in it that is not ours to replace, and kept where it is replaced.
     pub fn of_the_user(&self) -> Option<&str> {
-        match self.state {
-            _ if self.lost.is_some() => Some(&self.text),
-            WsgiState::Foreign => Some(&self.original),
-            _ => self.other.as_ref().map(|_| self.original.as_str()),
-        }
+        let is_foreign = self.state == WsgiState::Foreign || self.other.is_some();
+        if self.lost.is_some() { Some(&self.text) } else { is_foreign.then_some(&self.original) }
     }
 
     /// Refuses to replace what the user has in it, or the project that it serves by the one in `root`.

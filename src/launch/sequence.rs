@@ -170,8 +170,7 @@ fn plan_code(launch: &Launch<'_>, files: &Files) {
 fn variable_names(local: &LocalPlan) -> Vec<&str> {
     let mut names: Vec<&str> = local.variables.names().collect();
     let secret = local.settings.as_ref().and_then(|settings| settings.secret_variable.as_deref());
-    let secret = secret.filter(|secret| !names.contains(secret));
-    names.extend(secret);
+    names.extend(secret.filter(|secret| !names.contains(secret)));
     names
 }
 

@@ -137,7 +137,6 @@ pub(super) async fn check_folder(client: &Client, remote_root: &RemotePath, fold
 pub(super) async fn pythons(client: &Client) -> Result<(Vec<String>, String)> {
     let answer = client.default_python3().await?;
     let default = answer["default_python3_version"].as_str().unwrap_or("3.13").to_owned();
-    let offered = answer["available_python3_versions"].as_array();
-    let offered = offered.into_iter().flatten().filter_map(|version| version.as_str().map(str::to_owned));
-    Ok((offered.collect(), default))
+    let offered = answer["available_python3_versions"].as_array().into_iter().flatten();
+    Ok((offered.filter_map(|version| version.as_str().map(str::to_owned)).collect(), default))
 }

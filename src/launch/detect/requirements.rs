@@ -150,8 +150,7 @@ fn dependencies(pyproject: Option<&toml::Table>) -> Result<Option<Vec<String>>> 
     let listed = pyproject.and_then(|table| table.get("project")?.get("dependencies")?.as_array());
     let Some(listed) = listed else { return Ok(None) };
     let lines: Option<Vec<String>> = listed.iter().map(|line| line.as_str().map(str::to_owned)).collect();
-    let broken = || Error::config("project.dependencies in pyproject.toml is not a list of texts");
-    lines.ok_or_else(broken).map(Some)
+    lines.ok_or_else(|| Error::config("project.dependencies in pyproject.toml is not a list of texts")).map(Some)
 }
 
 /// The file of another tool that lists the dependencies of a folder, and the command that converts it.

@@ -61,11 +61,9 @@ fn may_move(launch: &Launch<'_>, url: &str, folder: &str) -> bool {
 
 /// The address below which files are served, as mappings write it; `None` if they are served elsewhere, or everywhere.
 fn address(url: &str) -> Option<String> {
-    if url.contains("://") || url.starts_with("//") {
-        return None;
-    }
+    let is_elsewhere = url.contains("://") || url.starts_with("//");
     let inner = url.trim_matches('/');
-    (!inner.is_empty()).then(|| format!("/{inner}/"))
+    (!is_elsewhere && !inner.is_empty()).then(|| format!("/{inner}/"))
 }
 
 #[cfg(test)]
