@@ -58,11 +58,8 @@ struct Rate {
 impl Rate {
     fn at(&self, real: Instant) -> Duration {
         let elapsed = real.saturating_duration_since(self.real);
-        self.shown.saturating_add(if (self.factor - 1.0).abs() < f64::EPSILON {
-            elapsed
-        } else {
-            elapsed.mul_f64(self.factor)
-        })
+        let is_real_speed = (self.factor - 1.0).abs() < f64::EPSILON;
+        self.shown.saturating_add(if is_real_speed { elapsed } else { elapsed.mul_f64(self.factor) })
     }
 }
 
@@ -149,9 +146,7 @@ pub fn advance(duration: Duration) {
 pub fn restore() {
     change(|rate| {
         rate.factor = 1.0;
-        if let Some(start) = SystemTime::now().checked_sub(rate.shown) {
-            rate.start = start;
-        }
+        rate.start = SystemTime::now().checked_sub(rate.shown).unwrap_or(rate.start);
     });
 }
 

@@ -62,9 +62,7 @@ pub(crate) fn single_quoted(word: &str) -> String {
 pub(crate) fn first_few(mut names: impl Iterator<Item = String>) -> String {
     let mut listed: Vec<String> = names.by_ref().take(NAMED).collect();
     let more = names.count();
-    if more > 0 {
-        listed.push(format!("and {more} more"));
-    }
+    listed.extend((more > 0).then(|| format!("and {more} more")));
     listed.join(", ")
 }
 

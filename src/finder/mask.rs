@@ -93,10 +93,7 @@ impl Mask {
     #[must_use]
     pub fn at_root(&self) -> Matches {
         let impossible = |segment: &Segment| matches!(segment, Segment::Name(pattern) if pattern.is_impossible());
-        if self.segments.iter().any(impossible) {
-            return Matches(Vec::new());
-        }
-        self.close(vec![0])
+        if self.segments.iter().any(impossible) { Matches(Vec::new()) } else { self.close(vec![0]) }
     }
 
     /// The segments that can come next one folder further down.

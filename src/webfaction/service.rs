@@ -97,11 +97,10 @@ impl Service {
     /// # Errors
     /// As [`call`](Self::call).
     pub async fn call_raw(&self, name: &str, arguments: Vec<Value>) -> Result<Value, CallError> {
-        let session = self.session();
         let call = calls::find(name);
-        let after_session =
-            arguments.get(usize::from(call.is_some_and(WebfactionCall::takes_session))..).unwrap_or_default();
-        let secrets = Secrets::of(call, session.as_ref(), after_session);
+        let takes_session = call.is_some_and(WebfactionCall::takes_session);
+        let after_session = arguments.get(usize::from(takes_session)..).unwrap_or_default();
+        let secrets = Secrets::of(call, self.session().as_ref(), after_session);
         self.perform(name, &arguments, &secrets).await
     }
 
