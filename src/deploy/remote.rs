@@ -115,20 +115,22 @@ impl Remote for Client {
     }
 }
 
+/// What the service answered; `None` if nothing is there.
+pub(crate) fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
 /// Deletes what may be gone already.
 pub(crate) async fn delete_if_there<R: Remote>(remote: &R, path: &RemotePath) -> Result<()> {
-    match remote.delete(path).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        outcome => outcome,
-    }
+    if_there(remote.delete(path).await).map(drop)
 }
 
 /// Lists a folder; `None` if there is none.
 pub(crate) async fn list_if_there<R: Remote>(remote: &R, path: &RemotePath) -> Result<Option<Vec<Entry>>> {
-    match remote.list(path).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        listed => listed.map(Some),
-    }
+    if_there(remote.list(path).await)
 }
 
 /// Lists a folder; nothing is in one that is gone, or where a file is by now.

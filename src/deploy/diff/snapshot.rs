@@ -20,7 +20,7 @@ use crate::client::RemotePath;
 use crate::clock::Tick;
 use crate::deploy::paths::{is_within, place};
 use crate::deploy::project::Project;
-use crate::deploy::remote::Remote;
+use crate::deploy::remote::{Remote, if_there};
 use crate::deploy::selection::filter::Filter;
 use crate::deploy::selection::machine;
 use crate::deploy::selection::select::{SelectOptions, Selection, checked_root, select};
@@ -28,7 +28,7 @@ use crate::deploy::state::folder::{KnownFiles, State, StateFolder};
 use crate::deploy::state::intent::{Intent, IntentState};
 use crate::deploy::state::manifest::{Files, Origin};
 use crate::deploy::state::recovery::sweep_tasks;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::finder::Skipper;
 use crate::host::Lane;
 use crate::setting::Setting;
@@ -332,11 +332,7 @@ async fn download_digests<R: Remote>(
 
 /// The digest of a file on the host; `None` if it is gone since the listing: then it differs.
 async fn download_digest<R: Remote>(remote: &R, place: &RemotePath) -> Result<Option<String>> {
-    match remote.read(place).await {
-        Ok(content) => Ok(Some(crate::digest::sha256(&content))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    Ok(if_there(remote.read(place).await)?.map(crate::digest::sha256))
 }
 
 fn warnings(

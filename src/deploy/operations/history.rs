@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use crate::client::{Client, RemotePath};
 use crate::deploy::project::Project;
+use crate::deploy::remote::if_there;
 use crate::deploy::state::folder::StateFolder;
 use crate::deploy::state::history::{DeployEntry, DeployKind, StepOutcome};
 use crate::deploy::state::recovery::sweep_tasks;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::host::Lane;
 use crate::text::excerpt;
 
@@ -109,13 +110,11 @@ pub(super) async fn history_in(client: &Client, folder: &StateFolder, lane: Opti
         jobs: Vec<Value>,
     }
     let place = folder.path().join("history.json")?;
-    match read_by(client, lane, folder, &place, "history.json", MOST_HISTORY_BYTES).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-        Ok(content) => serde_json::from_slice::<History>(&content)
-            .map(|history| history.jobs)
-            .map_err(|_| Error::config(format!("{place} cannot be read"))),
-    }
+    let answer = read_by(client, lane, folder, &place, "history.json", MOST_HISTORY_BYTES).await;
+    let Some(content) = if_there(answer)? else { return Ok(Vec::new()) };
+    serde_json::from_slice::<History>(&content)
+        .map(|history| history.jobs)
+        .map_err(|_| Error::config(format!("{place} cannot be read")))
 }
 
 /// A file in a state folder, from the site that told what is in there, else through the API.

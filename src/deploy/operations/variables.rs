@@ -13,7 +13,8 @@ use crate::api::checked_domain;
 use crate::client::{Client, RemotePath};
 use crate::deploy::plan::executor::{ExecutorChoice, ExecutorOptions};
 use crate::deploy::project::Project;
-use crate::error::{Error, ErrorKind, Result};
+use crate::deploy::remote::if_there;
+use crate::error::{Error, Result};
 use crate::host::{Operation, Variables};
 use crate::setting::Setting;
 
@@ -45,10 +46,8 @@ pub fn file(user: &str, domain: &str) -> Result<RemotePath> {
 /// As the service answers; `Job` if the file is damaged.
 pub async fn list(client: &Client, domain: &str) -> Result<BTreeMap<String, String>> {
     let file = file(client.user(), domain)?;
-    let content = match client.read_file_at_most(&file, 2 * MOST_BYTES).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        content => content?,
-    };
+    let answer = client.read_file_at_most(&file, 2 * MOST_BYTES).await;
+    let Some(content) = if_there(answer)? else { return Ok(BTreeMap::new()) };
     // The cause may quote a value.
     serde_json::from_slice(&content)
         .map_err(|_| Error::job(format!("{file} is damaged: it is not a JSON object of texts")))
