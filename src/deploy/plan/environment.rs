@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::error::{Error, ErrorKind, Result};
+use crate::deploy::remote::if_there;
+use crate::error::{Error, Result};
 use crate::host::{Executor, JobEnvironment, Operation, Variables, WsgiCode, wsgi_file};
 use crate::setting::Setting;
 
@@ -127,12 +127,8 @@ impl PythonEnvironment {
 
     /// `manage.py` with these arguments.
     pub(crate) fn manage(&self, args: Vec<String>, manage: Option<String>) -> Operation {
-        Operation::Manage {
-            args,
-            manage: manage.unwrap_or_else(|| "manage.py".to_owned()),
-            environment: self.told.clone(),
-            timeout: self.timeout,
-        }
+        let manage = manage.unwrap_or_else(|| "manage.py".to_owned());
+        Operation::Manage { args, manage, environment: self.told.clone(), timeout: self.timeout }
     }
 
     /// An import of the settings, from the project of this `manage.py`.
@@ -185,10 +181,7 @@ fn no_domain() -> Error {
 /// What the WSGI file of a web app says; nothing if there is none.
 async fn wsgi_code(client: &Client, domain: &str) -> Result<WsgiCode> {
     let file = wsgi_file(domain)?;
-    let text = match client.read_file(&file).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => Bytes::new(),
-        text => text?,
-    };
+    let text = if_there(client.read_file(&file).await)?.unwrap_or_default();
     Ok(WsgiCode::read(&String::from_utf8_lossy(&text), file.as_str(), client.user()))
 }
 

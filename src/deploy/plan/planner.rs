@@ -98,12 +98,8 @@ impl DeployDiff {
 }
 
 fn check_health(options: &DeployOptions) -> Result<()> {
-    match options.health.as_deref() {
-        Some(health) if !health.starts_with('/') => {
-            Err(Error::config(format!("the health check wants a path of the site such as \"/\", not {health:?}")))
-        }
-        _ => Ok(()),
-    }
+    let Some(health) = options.health.as_deref().filter(|health| !health.starts_with('/')) else { return Ok(()) };
+    Err(Error::config(format!("the health check wants a path of the site such as \"/\", not {health:?}")))
 }
 
 /// The manifests that a deploy removes.

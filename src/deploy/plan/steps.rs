@@ -51,12 +51,10 @@ impl Steps {
 
     /// The names of what is to be run.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
-        let wanted = [
-            (self.requirements.is_some(), "requirements"),
-            (self.collectstatic, "collectstatic"),
-            (self.migrate, "migrate"),
-        ];
-        wanted.into_iter().filter_map(|(is_wanted, name)| is_wanted.then_some(name))
+        let requirements = self.requirements.is_some().then_some("requirements");
+        let collectstatic = self.collectstatic.then_some("collectstatic");
+        let migrate = self.migrate.then_some("migrate");
+        [requirements, collectstatic, migrate].into_iter().flatten()
     }
 
     /// What is run, each under its name and with its variables.
