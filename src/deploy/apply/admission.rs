@@ -146,11 +146,9 @@ impl<R: Remote> Run<'_, R> {
 
     /// The intent of another deploy, which may have gone since the listing.
     async fn read_other(&self, id: &str) -> Result<Intent> {
-        match self.folder.read_intent(self.remote, id).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(Error::held("another deploy has just finished: deploy again with a new diff"))
-            }
-            read => read,
-        }
+        self.folder.read_intent(self.remote, id).await.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::held("another deploy has just finished: deploy again with a new diff"),
+            _ => error,
+        })
     }
 }

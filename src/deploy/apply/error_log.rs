@@ -10,6 +10,9 @@ const LINES: usize = 40;
 const MESSAGE_LINES: usize = 6;
 const FRAME_LINES: usize = 8;
 
+/// The form of the time that a line begins with, where a zero is any digit.
+const STAMP: &str = "0000-00-00 00:00:00,000: ";
+
 /// Lines that begin another entry, so they do not continue a message.
 const BEGINNINGS: [&str; 8] = [
     "Traceback (",
@@ -57,11 +60,9 @@ pub(super) fn exception(excerpt: &[String]) -> Option<&str> {
 
 /// A line without the time that the host writes before it.
 fn without_stamp(line: &str) -> &str {
-    let is_stamp = |stamp: &str| {
-        let pattern = "0000-00-00 00:00:00,000: ";
-        stamp.bytes().zip(pattern.bytes()).all(|(byte, of)| if of == b'0' { byte.is_ascii_digit() } else { byte == of })
-    };
-    line.get(..25).filter(|stamp| is_stamp(stamp)).map_or(line, |stamp| &line[stamp.len()..])
+    let fits = |(byte, of): (u8, u8)| if of == b'0' { byte.is_ascii_digit() } else { byte == of };
+    let parts = line.split_at_checked(STAMP.len()).filter(|(stamp, _)| stamp.bytes().zip(STAMP.bytes()).all(fits));
+    parts.map_or(line, |(_, rest)| rest)
 }
 
 fn is_frame(text: &str) -> bool {

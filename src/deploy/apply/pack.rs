@@ -247,10 +247,9 @@ fn read_digest(hashed: Hashed) -> Option<String> {
 
 /// What both sides compute of the files in a manifest.
 fn digest_of(files: &Files) -> String {
-    let mut digest = Sha256::new();
-    for (path, state) in files {
-        digest.update(format!("{path}\0{}\0", state.sha256.as_deref().unwrap_or_default()));
-    }
+    let digest = files.iter().fold(Sha256::new(), |digest, (path, state)| {
+        digest.chain_update(format!("{path}\0{}\0", state.sha256.as_deref().unwrap_or_default()))
+    });
     hex(&digest.finalize())
 }
 
@@ -259,12 +258,8 @@ fn item(upload: &Upload) -> Item {
 }
 
 fn planned_state(upload: &Upload) -> FileState {
-    FileState {
-        sha256: upload.sha256.clone(),
-        size: Some(upload.size),
-        mode: upload.mode,
-        origin: upload.origin.clone(),
-    }
+    let Upload { sha256, size, mode, origin, .. } = upload;
+    FileState { sha256: sha256.clone(), size: Some(*size), mode: *mode, origin: origin.clone() }
 }
 
 fn packed_state(packed: &Packed, upload: &Upload) -> FileState {

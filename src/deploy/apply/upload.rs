@@ -133,11 +133,8 @@ impl<R: Remote> Uploader<'_, R> {
 
 /// Whether the next file would fail as well.
 fn is_hopeless(error: &Error) -> bool {
-    error.is_ambiguous()
-        || matches!(
-            error.kind(),
-            ErrorKind::Authentication | ErrorKind::RateLimited | ErrorKind::Closed | ErrorKind::Held
-        )
+    use ErrorKind::{Authentication, Closed, Held, RateLimited};
+    error.is_ambiguous() || matches!(error.kind(), Authentication | RateLimited | Closed | Held)
 }
 
 async fn send<R: Remote>(
