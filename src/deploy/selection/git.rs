@@ -582,8 +582,7 @@ fn words_of(output: &Output) -> String {
 
 fn refused(words: &str) -> Error {
     Error::config(format!(
-        "git cannot say which files belong to the project: {words}. Fix that, or use only the .gitignore files \
-         ({})",
+        "git cannot say which files belong to the project: {words}. Fix that, or use only the .gitignore files ({})",
         Setting::NoGit
     ))
 }

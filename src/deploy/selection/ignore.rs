@@ -368,10 +368,7 @@ impl Rules {
     /// Reads a file of git's. Where git decides, what cannot be read here only lacks a name.
     fn read_gitignore(&mut self, file: &Path, prefix: &Path) -> Result<Option<Gitignore>> {
         let decides = self.listing.is_none();
-        match self.read(file, prefix, decides) {
-            Err(_) if !decides => Ok(None),
-            outcome => outcome,
-        }
+        self.read(file, prefix, decides).or_else(|error| if decides { Err(error) } else { Ok(None) })
     }
 
     /// Reads a file of rules that hold below `prefix`; `None` if there is none.

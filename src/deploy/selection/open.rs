@@ -54,10 +54,7 @@ impl OpenError {
 
     /// The error of a file that cannot be sent.
     pub(crate) fn into_error(self, path: &Path) -> Error {
-        let source = match self {
-            Self::Io(source) => source,
-            refused => io::Error::other(refused),
-        };
+        let source = if let Self::Io(source) = self { source } else { io::Error::other(self) };
         Error::Local { path: path.to_owned(), source }
     }
 }

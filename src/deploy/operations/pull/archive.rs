@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
+use std::mem;
 
 use tar::{EntryType, Header, PaxExtensions};
 
@@ -161,8 +162,7 @@ impl<'a, R: Read> Archive<'a, R> {
 
     /// Skips what was not read of the current file. An archive that is cut off is damaged, even in a file that is skipped.
     fn skip_rest(&mut self) -> Result<()> {
-        let rest = self.left + self.padding;
-        (self.left, self.padding) = (0, 0);
+        let rest = mem::take(&mut self.left) + mem::take(&mut self.padding);
         let skipped =
             io::copy(&mut self.stream.by_ref().take(rest), &mut io::sink()).map_err(|error| damaged(&error))?;
         if skipped == rest { Ok(()) } else { Err(damaged(&io::Error::from(io::ErrorKind::UnexpectedEof))) }
