@@ -130,12 +130,9 @@ impl Written {
 
     /// How long ago this was, by the clock that says most.
     fn age<R: Remote>(&self, remote: &R) -> Duration {
-        let by_server = match (self.server, remote.server_time()) {
-            (Some(then), Some(now)) => now.duration_since(then).unwrap_or_default(),
-            _ => Duration::ZERO,
-        };
+        let by_server = self.server.zip(remote.server_time()).and_then(|(then, now)| now.duration_since(then).ok());
         let by_local = self.local.elapsed().unwrap_or_default();
-        (clock::now() - self.at).max(by_server).max(by_local)
+        (clock::now() - self.at).max(by_server.unwrap_or_default()).max(by_local)
     }
 }
 

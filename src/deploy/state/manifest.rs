@@ -125,10 +125,9 @@ impl Manifest {
     /// `Decode` if that is no manifest of `remote_root` that this version understands.
     pub fn parse(content: &[u8], place: &RemotePath, remote_root: &RemotePath) -> Result<Self> {
         let manifest: Self = parse(content, place, FORMAT, "a deploy manifest")?;
-        if manifest.remote_root != remote_root.as_str() || manifest.files.keys().any(|path| !is_relative(path)) {
-            return Err(unreadable(content, place, "the deploy manifest of this project"));
-        }
-        Ok(manifest)
+        let is_ours =
+            manifest.remote_root == remote_root.as_str() && manifest.files.keys().all(|path| is_relative(path));
+        if is_ours { Ok(manifest) } else { Err(unreadable(content, place, "the deploy manifest of this project")) }
     }
 }
 

@@ -66,8 +66,6 @@ pub(crate) async fn note_tasks(client: &Client, folder: &StateFolder, kinds: BTr
 pub(crate) async fn remove_work<R: Remote>(remote: &R, folder: &StateFolder, id: &str) -> Result<()> {
     let work = folder.work(id)?;
     let entries = list_if_there(remote, &work).await?.unwrap_or_default();
-    if entries.iter().any(|entry| KEEPING.contains(&entry.name.as_str())) {
-        return Ok(());
-    }
-    delete_if_there(remote, &work).await
+    let is_kept = entries.iter().any(|entry| KEEPING.contains(&entry.name.as_str()));
+    if is_kept { Ok(()) } else { delete_if_there(remote, &work).await }
 }
