@@ -28,3 +28,8 @@ pub(crate) fn found<T>(answer: Result<T>, absent: &[ErrorKind]) -> Result<Option
         answer => answer.map(Some),
     }
 }
+
+/// The same, where only that nothing is there says it.
+pub(crate) fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
+    found(answer, &[ErrorKind::NotFound])
+}

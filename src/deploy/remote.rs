@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::api::{Entry, Reloaded};
+use crate::api::{Entry, Reloaded, if_there};
 use crate::client::{Client, Observer, RateLimit, RemotePath, endpoint_of};
 use crate::error::{ErrorKind, Result};
 
@@ -112,14 +112,6 @@ impl Remote for Client {
 
     fn as_client(&self) -> Option<&Client> {
         Some(self)
-    }
-}
-
-/// What the service answered; `None` if nothing is there.
-pub(crate) fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
-    match answer {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        answer => answer.map(Some),
     }
 }
 

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::api::if_there;
 use crate::client::{Client, RemotePath};
 use crate::deploy::project::Project;
-use crate::deploy::remote::if_there;
 use crate::deploy::state::folder::StateFolder;
 use crate::deploy::state::history::{DeployEntry, DeployKind, StepOutcome};
 use crate::deploy::state::recovery::sweep_tasks;

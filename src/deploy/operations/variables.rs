@@ -10,10 +10,10 @@ use serde::Deserialize;
 
 use super::maintenance::carry_out;
 use crate::api::checked_domain;
+use crate::api::if_there;
 use crate::client::{Client, RemotePath};
 use crate::deploy::plan::executor::{ExecutorChoice, ExecutorOptions};
 use crate::deploy::project::Project;
-use crate::deploy::remote::if_there;
 use crate::error::{Error, Result};
 use crate::host::{Operation, Variables};
 use crate::setting::Setting;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::api::if_there;
 use crate::client::Client;
-use crate::deploy::remote::if_there;
 use crate::error::{Error, Result};
 use crate::host::{Executor, JobEnvironment, Operation, Variables, WsgiCode, wsgi_file};
 use crate::setting::Setting;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cancel::CancelOnDrop;
-use crate::api::{found, is_shell_prompt};
+use crate::api::{if_there, is_shell_prompt};
 use crate::client::{Client, RemotePath};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
@@ -73,7 +73,7 @@ pub(super) async fn ready(id: Option<u64>, job_folder: &JobFolder) -> Result<u64
 
 /// The console that an earlier command made.
 async fn noted(client: &Client, note: &RemotePath) -> Result<Option<Made>> {
-    let content = found(client.read_file_at_most(note, MOST_BYTES).await, &[ErrorKind::NotFound])?;
+    let content = if_there(client.read_file_at_most(note, MOST_BYTES).await)?;
     // An invalid note is replaced by a new one.
     Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
 }
