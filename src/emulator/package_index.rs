@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 
 use super::files::{download, on_disk, open_file};
 use super::listener::accept_all;
-use super::response;
+use super::response::{self, Answer};
 use crate::digest::sha256;
 
 /// The address of the index on the server.
@@ -82,7 +82,7 @@ fn missing() -> Response {
     response::html(StatusCode::NOT_FOUND, "<h1>404 Not Found</h1>")
 }
 
-async fn projects(State(folder): Folder) -> Result<Response, Response> {
+async fn projects(State(folder): Folder) -> Answer {
     on_disk(move || match packages(&folder) {
         Ok(files) => {
             let names: BTreeSet<String> = files.iter().filter_map(|file| project_of(file)).collect();
@@ -96,7 +96,7 @@ async fn projects(State(folder): Folder) -> Result<Response, Response> {
     .await
 }
 
-async fn files(State(folder): Folder, PathSegment(project): PathSegment<String>) -> Result<Response, Response> {
+async fn files(State(folder): Folder, PathSegment(project): PathSegment<String>) -> Answer {
     on_disk(move || match links(&folder, &normalized(&project)) {
         Ok(links) if links.is_empty() => missing(),
         Ok(links) => page(&links),
@@ -116,7 +116,7 @@ fn links(folder: &Path, project: &str) -> io::Result<String> {
     Ok(links)
 }
 
-async fn package(State(folder): Folder, PathSegment(file): PathSegment<String>) -> Result<Response, Response> {
+async fn package(State(folder): Folder, PathSegment(file): PathSegment<String>) -> Answer {
     // A name with a slash, or another file of the folder, is no package.
     if file.contains('/') || project_of(&file).is_none() {
         return Ok(missing());

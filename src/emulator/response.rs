@@ -9,6 +9,9 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
+/// What a handler returns that refuses some requests.
+pub(crate) type Answer = Result<Response, Response>;
+
 /// A JSON response.
 pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
     match serde_json::to_vec(value) {

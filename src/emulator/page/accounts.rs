@@ -8,8 +8,9 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::json::{Answer, Body, done, epoch, ok, read, refuse};
+use super::json::{Body, done, epoch, ok, read, refuse};
 use crate::clock;
+use crate::emulator::response::Answer;
 use crate::emulator::settings::AccountKind;
 use crate::emulator::state::{EmulatorState, SharedState};
 

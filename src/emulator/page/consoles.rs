@@ -7,8 +7,9 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::json::{Answer, Body, done, gone, ok, read, refuse};
+use super::json::{Body, done, gone, ok, read, refuse};
 use crate::emulator::process::Console;
+use crate::emulator::response::Answer;
 use crate::emulator::state::{EmulatorState, SharedState};
 
 /// What the page offers; the API takes more.

@@ -5,8 +5,9 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::json::{Answer, Body, done, gone, ok, read, refuse};
+use super::json::{Body, done, gone, ok, read, refuse};
 use crate::emulator::fault::spec::FaultSpec;
+use crate::emulator::response::Answer;
 use crate::emulator::state::{EmulatorState, SharedState};
 
 /// All rules, those of tests too.

@@ -10,10 +10,11 @@ use http::{StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use serde_json::{Value, json};
 
-use super::json::{Answer, epoch, ok, refuse};
+use super::json::{epoch, ok, refuse};
 use crate::emulator::account::LastLink;
 use crate::emulator::account_path::AccountPath;
 use crate::emulator::files::on_disk;
+use crate::emulator::response::Answer;
 use crate::emulator::state::{EmulatorState, SharedState};
 
 /// How many entries of a folder are shown.

@@ -14,9 +14,6 @@ use crate::emulator::response;
 /// The body of a request to change something.
 pub(super) type Body<T> = Result<Json<T>, JsonRejection>;
 
-/// What a handler returns.
-pub(super) type Answer = Result<Response, Response>;
-
 /// The value in a body.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
 pub(super) fn read<T>(body: Body<T>) -> Result<T, Response> {

@@ -6,11 +6,11 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::fields::Fields;
-use super::id::PathId;
+use super::id::{PathId, UserAndId};
 use super::validation::Validator;
 use crate::emulator::auth::paid_only;
 use crate::emulator::process::AlwaysOnTask;
-use crate::emulator::response::{self, not_found};
+use crate::emulator::response::{self, Answer, not_found};
 use crate::emulator::state::{EmulatorState, SharedState};
 
 fn shown(state: &EmulatorState, task: &AlwaysOnTask) -> Value {
@@ -35,14 +35,14 @@ fn found(state: &EmulatorState, task: Option<AlwaysOnTask>) -> Response {
     task.map_or_else(not_found, |task| response::json(StatusCode::OK, &shown(state, &task)))
 }
 
-pub(crate) async fn list(State(state): SharedState) -> Result<Response, Response> {
+pub(crate) async fn list(State(state): SharedState) -> Answer {
     paid_only(&state)?;
     let tasks = state.processes.always_on.all().await;
     let tasks: Vec<Value> = tasks.iter().map(|task| shown(&state, task)).collect();
     Ok(response::json(StatusCode::OK, &tasks))
 }
 
-pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<Response, Response> {
+pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Answer {
     paid_only(&state)?;
     let mut validator = Validator::whole(&fields);
     let command = validator.required("command").unwrap_or_default();
@@ -53,31 +53,20 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<
     Ok(response::json(StatusCode::CREATED, &shown(&state, &task)))
 }
 
-pub(crate) async fn read(
-    State(state): SharedState,
-    PathId((_, id)): PathId<(String, u64)>,
-) -> Result<Response, Response> {
+pub(crate) async fn read(State(state): SharedState, PathId((_, id)): UserAndId) -> Answer {
     paid_only(&state)?;
     Ok(found(&state, state.processes.always_on.get(id).await))
 }
 
-pub(crate) async fn replace(
-    State(state): SharedState,
-    PathId((_, id)): PathId<(String, u64)>,
-    fields: Fields,
-) -> Result<Response, Response> {
+pub(crate) async fn replace(State(state): SharedState, PathId((_, id)): UserAndId, fields: Fields) -> Answer {
     change(&state, id, Validator::whole(&fields)).await
 }
 
-pub(crate) async fn update(
-    State(state): SharedState,
-    PathId((_, id)): PathId<(String, u64)>,
-    fields: Fields,
-) -> Result<Response, Response> {
+pub(crate) async fn update(State(state): SharedState, PathId((_, id)): UserAndId, fields: Fields) -> Answer {
     change(&state, id, Validator::partial(&fields)).await
 }
 
-async fn change(state: &EmulatorState, id: u64, mut validator: Validator<'_>) -> Result<Response, Response> {
+async fn change(state: &EmulatorState, id: u64, mut validator: Validator<'_>) -> Answer {
     paid_only(state)?;
     if state.processes.always_on.get(id).await.is_none() {
         return Ok(not_found());
@@ -95,19 +84,13 @@ async fn change(state: &EmulatorState, id: u64, mut validator: Validator<'_>) ->
     Ok(found(state, changed))
 }
 
-pub(crate) async fn delete(
-    State(state): SharedState,
-    PathId((_, id)): PathId<(String, u64)>,
-) -> Result<Response, Response> {
+pub(crate) async fn delete(State(state): SharedState, PathId((_, id)): UserAndId) -> Answer {
     paid_only(&state)?;
     let deleted = state.processes.always_on.delete(id).await;
     Ok(if deleted { response::empty(StatusCode::NO_CONTENT) } else { not_found() })
 }
 
-pub(crate) async fn restart(
-    State(state): SharedState,
-    PathId((_, id)): PathId<(String, u64)>,
-) -> Result<Response, Response> {
+pub(crate) async fn restart(State(state): SharedState, PathId((_, id)): UserAndId) -> Answer {
     paid_only(&state)?;
     let restarted = state.processes.always_on.restart(id, &state.session()).await;
     Ok(found(&state, restarted))

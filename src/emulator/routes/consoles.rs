@@ -10,7 +10,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::fields::Fields;
-use super::id::PathId;
+use super::id::{PathId, UserAndId};
 use crate::emulator::response::{self, not_found};
 use crate::emulator::state::{EmulatorState, SharedState};
 
@@ -54,29 +54,25 @@ pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Respons
     }
 }
 
-pub(crate) async fn read(State(state): SharedState, PathId((_, id)): PathId<(String, u64)>) -> Response {
+pub(crate) async fn read(State(state): SharedState, PathId((_, id)): UserAndId) -> Response {
     match state.processes.consoles.get(id) {
         Some(console) => response::json(StatusCode::OK, &console),
         None => not_found(),
     }
 }
 
-pub(crate) async fn kill(State(state): SharedState, PathId((_, id)): PathId<(String, u64)>) -> Response {
+pub(crate) async fn kill(State(state): SharedState, PathId((_, id)): UserAndId) -> Response {
     if state.processes.consoles.kill(id) { response::empty(StatusCode::NO_CONTENT) } else { not_found() }
 }
 
-pub(crate) async fn latest_output(State(state): SharedState, PathId((_, id)): PathId<(String, u64)>) -> Response {
+pub(crate) async fn latest_output(State(state): SharedState, PathId((_, id)): UserAndId) -> Response {
     match state.processes.consoles.latest_output(id) {
         Some(output) => response::json(StatusCode::OK, &json!({ "output": output })),
         None => not_running(&state, id),
     }
 }
 
-pub(crate) async fn send_input(
-    State(state): SharedState,
-    PathId((_, id)): PathId<(String, u64)>,
-    fields: Fields,
-) -> Response {
+pub(crate) async fn send_input(State(state): SharedState, PathId((_, id)): UserAndId, fields: Fields) -> Response {
     let Some(input) = fields.get("input") else {
         return response::json(StatusCode::BAD_REQUEST, &json!({"input": ["This field is required."]}));
     };
@@ -96,7 +92,7 @@ fn not_running(state: &EmulatorState, id: u64) -> Response {
 }
 
 /// The page of a console, which starts it. It needs no login: only this machine can reach it.
-async fn page(State(state): SharedState, PathId((user, id)): PathId<(String, u64)>) -> Response {
+async fn page(State(state): SharedState, PathId((user, id)): UserAndId) -> Response {
     if user != state.account.user() {
         return response::html(StatusCode::NOT_FOUND, "<h1>Not found</h1>");
     }

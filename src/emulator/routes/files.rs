@@ -16,11 +16,11 @@ use super::paths;
 use crate::emulator::account::{Account, LastLink};
 use crate::emulator::account_path::AccountPath;
 use crate::emulator::files::{download, failed, on_disk, open_file};
-use crate::emulator::response;
+use crate::emulator::response::{self, Answer};
 use crate::emulator::state::{EmulatorState, SharedState};
 use crate::emulator::upload::{self, UploadRefusal};
 
-pub(crate) async fn read(State(state): SharedState, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn read(State(state): SharedState, uri: Uri) -> Answer {
     let path = paths::of_address(&uri)?;
     let content_type = download_type(&state);
     on_disk(move || match open(&state, &path) {
@@ -88,11 +88,7 @@ fn leads_to_dir(account: &Account, link: &AccountPath) -> bool {
     account.resolve(link, LastLink::Follow).and_then(fs::symlink_metadata).is_ok_and(|metadata| metadata.is_dir())
 }
 
-pub(crate) async fn write(
-    State(state): SharedState,
-    uri: Uri,
-    form: Result<Multipart, MultipartRejection>,
-) -> Result<Response, Response> {
+pub(crate) async fn write(State(state): SharedState, uri: Uri, form: Result<Multipart, MultipartRejection>) -> Answer {
     let path = paths::of_address(&uri)?;
     let content = match form {
         Ok(form) => upload::receive(&state, form).await,
@@ -107,7 +103,7 @@ pub(crate) async fn write(
     .await
 }
 
-pub(crate) async fn delete(State(state): SharedState, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn delete(State(state): SharedState, uri: Uri) -> Answer {
     let path = paths::of_address(&uri)?;
     on_disk(move || match remove(&state, &path) {
         Ok(true) => response::empty(StatusCode::NO_CONTENT),

@@ -10,6 +10,9 @@ use crate::emulator::response::not_found;
 /// The parameters of a path, one of them numeric. axum itself would answer with 400 and its own wording.
 pub(crate) struct PathId<T>(pub T);
 
+/// The parameters of a path that consists of a user and the id of something that the user has.
+pub(crate) type UserAndId = PathId<(String, u64)>;
+
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     type Rejection = Response;
 

@@ -12,7 +12,7 @@ use super::fields::Fields;
 use super::id::PathId;
 use super::validation::Validator;
 use crate::emulator::process::{StaticFile, StaticHeader, WebApp};
-use crate::emulator::response::{self, not_found};
+use crate::emulator::response::{self, Answer, not_found};
 use crate::emulator::state::{EmulatorState, SharedState};
 
 type Item = PathId<(String, String, u64)>;
@@ -84,7 +84,7 @@ pub(crate) async fn create<T: Mapping>(
     State(state): SharedState,
     Path((_, domain)): Path<(String, String)>,
     fields: Fields,
-) -> Result<Response, Response> {
+) -> Answer {
     if state.processes.webapps.get(&domain).is_none() {
         return Ok(not_found());
     }
@@ -111,7 +111,7 @@ pub(crate) async fn replace<T: Mapping>(
     State(state): SharedState,
     PathId((_, domain, id)): Item,
     fields: Fields,
-) -> Result<Response, Response> {
+) -> Answer {
     put(&state, &domain, id, Validator::whole(&fields), T::default())
 }
 
@@ -119,19 +119,13 @@ pub(crate) async fn update<T: Mapping>(
     State(state): SharedState,
     PathId((_, domain, id)): Item,
     fields: Fields,
-) -> Result<Response, Response> {
+) -> Answer {
     let Some(old) = find::<T>(&state, &domain, id) else { return Ok(not_found()) };
     put(&state, &domain, id, Validator::partial(&fields), old)
 }
 
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
-fn put<T: Mapping>(
-    state: &EmulatorState,
-    domain: &str,
-    id: u64,
-    mut validator: Validator<'_>,
-    mut item: T,
-) -> Result<Response, Response> {
+fn put<T: Mapping>(state: &EmulatorState, domain: &str, id: u64, mut validator: Validator<'_>, mut item: T) -> Answer {
     if find::<T>(state, domain, id).is_none() {
         return Ok(not_found());
     }

@@ -9,7 +9,7 @@ use super::fields::Fields;
 use super::validation::Validator;
 use crate::emulator::auth::paid_only;
 use crate::emulator::preferences::{Preference, Preferences};
-use crate::emulator::response::{self, not_found};
+use crate::emulator::response::{self, Answer, not_found};
 use crate::emulator::state::{EmulatorState, SharedState};
 
 pub(crate) async fn cpu(State(state): SharedState) -> Response {
@@ -22,7 +22,7 @@ pub(crate) async fn cpu(State(state): SharedState) -> Response {
     response::json(StatusCode::OK, &value)
 }
 
-pub(crate) async fn mysql_databases(State(state): SharedState) -> Result<Response, Response> {
+pub(crate) async fn mysql_databases(State(state): SharedState) -> Answer {
     paid_only(&state)?;
     let databases: Vec<Value> = state.settings.mysql_databases.iter().map(|name| json!({ "name": name })).collect();
     Ok(response::json(StatusCode::OK, &databases))
@@ -51,7 +51,7 @@ fn shown(preferences: &Preferences, preference: Preference) -> Response {
 }
 
 #[allow(clippy::result_large_err, reason = "the error is the answer itself, made once for each refused request")]
-fn set(state: &EmulatorState, preference: Preference, fields: &Fields) -> Result<Response, Response> {
+fn set(state: &EmulatorState, preference: Preference, fields: &Fields) -> Answer {
     let mut preferences = state.preferences.lock();
     let mut validator = Validator::whole(fields);
     let chosen = validator.choice(preference.name(), preferences.choices(preference));
@@ -67,7 +67,7 @@ macro_rules! settings {
             shown(&state.preferences.lock(), Preference::$preference)
         }
 
-        pub(crate) async fn $set(State(state): SharedState, fields: Fields) -> Result<Response, Response> {
+        pub(crate) async fn $set(State(state): SharedState, fields: Fields) -> Answer {
             set(&state, Preference::$preference, &fields)
         }
     )+};

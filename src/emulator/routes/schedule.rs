@@ -6,11 +6,11 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::fields::Fields;
-use super::id::PathId;
+use super::id::{PathId, UserAndId};
 use super::validation::Validator;
 use crate::emulator::auth::paid_only;
 use crate::emulator::process::{Interval, ScheduledTask};
-use crate::emulator::response::{self, not_found};
+use crate::emulator::response::{self, Answer, not_found};
 use crate::emulator::state::{EmulatorState, SharedState};
 
 fn shown(state: &EmulatorState, task: &ScheduledTask) -> Value {
@@ -34,7 +34,7 @@ fn shown(state: &EmulatorState, task: &ScheduledTask) -> Value {
     })
 }
 
-pub(crate) async fn list(State(state): SharedState) -> Result<Response, Response> {
+pub(crate) async fn list(State(state): SharedState) -> Answer {
     paid_only(&state)?;
     let tasks = state.processes.schedule.all().await;
     let tasks: Vec<Value> = tasks.iter().map(|task| shown(&state, task)).collect();
@@ -87,39 +87,28 @@ fn read_hour(validator: &mut Validator<'_>, interval: Interval, old: Option<&Sch
     hour
 }
 
-pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<Response, Response> {
+pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Answer {
     paid_only(&state)?;
     let task = read_task(Validator::whole(&fields), None)?;
     let task = state.processes.schedule.create(task, &state.session()).await;
     Ok(response::json(StatusCode::CREATED, &shown(&state, &task)))
 }
 
-pub(crate) async fn read(
-    State(state): SharedState,
-    PathId((_, id)): PathId<(String, u64)>,
-) -> Result<Response, Response> {
+pub(crate) async fn read(State(state): SharedState, PathId((_, id)): UserAndId) -> Answer {
     paid_only(&state)?;
     let task = state.processes.schedule.get(id).await;
     Ok(task.map_or_else(not_found, |task| response::json(StatusCode::OK, &shown(&state, &task))))
 }
 
-pub(crate) async fn replace(
-    State(state): SharedState,
-    PathId((_, id)): PathId<(String, u64)>,
-    fields: Fields,
-) -> Result<Response, Response> {
+pub(crate) async fn replace(State(state): SharedState, PathId((_, id)): UserAndId, fields: Fields) -> Answer {
     change(&state, id, Validator::whole(&fields)).await
 }
 
-pub(crate) async fn update(
-    State(state): SharedState,
-    PathId((_, id)): PathId<(String, u64)>,
-    fields: Fields,
-) -> Result<Response, Response> {
+pub(crate) async fn update(State(state): SharedState, PathId((_, id)): UserAndId, fields: Fields) -> Answer {
     change(&state, id, Validator::partial(&fields)).await
 }
 
-async fn change(state: &EmulatorState, id: u64, validator: Validator<'_>) -> Result<Response, Response> {
+async fn change(state: &EmulatorState, id: u64, validator: Validator<'_>) -> Answer {
     paid_only(state)?;
     let Some(old) = state.processes.schedule.get(id).await else { return Ok(not_found()) };
     let task = read_task(validator, Some(&old))?;
@@ -128,10 +117,7 @@ async fn change(state: &EmulatorState, id: u64, validator: Validator<'_>) -> Res
     Ok(if state.processes.schedule.replace(task, &state.session()).await { answer } else { not_found() })
 }
 
-pub(crate) async fn delete(
-    State(state): SharedState,
-    PathId((_, id)): PathId<(String, u64)>,
-) -> Result<Response, Response> {
+pub(crate) async fn delete(State(state): SharedState, PathId((_, id)): UserAndId) -> Answer {
     paid_only(&state)?;
     let deleted = state.processes.schedule.delete(id).await;
     Ok(if deleted { response::empty(StatusCode::NO_CONTENT) } else { not_found() })

@@ -15,7 +15,7 @@ use crate::digest::random_hex;
 use crate::emulator::account::LastLink;
 use crate::emulator::account_path::AccountPath;
 use crate::emulator::files::{download, failed, on_disk, open_file};
-use crate::emulator::response;
+use crate::emulator::response::{self, Answer};
 use crate::emulator::state::{EmulatorState, SharedState};
 
 const ID_DIGITS: usize = 16;
@@ -32,7 +32,7 @@ fn address(state: &EmulatorState, id: &str) -> Value {
     json!({ "url": format!("/user/{}/shares/{id}/", state.account.user()) })
 }
 
-pub(crate) async fn share(State(state): SharedState, request: Request) -> Result<Response, Response> {
+pub(crate) async fn share(State(state): SharedState, request: Request) -> Answer {
     let path = path_to_share(request).await?;
     on_disk(move || share_file(&state, path)).await
 }
@@ -76,24 +76,20 @@ fn share_file(state: &EmulatorState, path: AccountPath) -> Response {
     }
 }
 
-pub(crate) async fn status(State(state): SharedState, uri: Uri) -> Result<Response, Response> {
-    let path = paths::of_query(&uri)?;
-    Ok(match state.shares.id_of(&path) {
+pub(crate) async fn status(State(state): SharedState, uri: Uri) -> Answer {
+    Ok(match state.shares.id_of(&paths::of_query(&uri)?) {
         Some(id) => response::json(StatusCode::OK, &address(&state, &id)),
         None => response::not_found(),
     })
 }
 
-pub(crate) async fn unshare(State(state): SharedState, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn unshare(State(state): SharedState, uri: Uri) -> Answer {
     let path = paths::of_query(&uri)?;
     state.shares.lock().retain(|_, shared| *shared != path);
     Ok(response::empty(StatusCode::NO_CONTENT))
 }
 
-async fn shared_file(
-    State(state): SharedState,
-    Path((user, id)): Path<(String, String)>,
-) -> Result<Response, Response> {
+async fn shared_file(State(state): SharedState, Path((user, id)): Path<(String, String)>) -> Answer {
     let path = state.shares.lock().get(&id).filter(|_| user == state.account.user()).cloned();
     let Some(path) = path else {
         return Ok(response::html(StatusCode::NOT_FOUND, "<h1>Not Found</h1>"));

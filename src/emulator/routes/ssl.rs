@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::fields::Fields;
 use super::validation::Validator;
-use crate::emulator::response::{self, not_found};
+use crate::emulator::response::{self, Answer, not_found};
 use crate::emulator::state::SharedState;
 
 /// The only kind of certificate that the service issues itself.
@@ -41,7 +41,7 @@ pub(crate) async fn set(
     State(state): SharedState,
     Path((_, domain)): Path<(String, String)>,
     fields: Fields,
-) -> Result<Response, Response> {
+) -> Answer {
     if !state.has_site(&domain).await {
         return Ok(not_found());
     }

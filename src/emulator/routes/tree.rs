@@ -7,20 +7,19 @@ use std::io;
 use std::path::Path;
 
 use axum::extract::State;
-use axum::response::Response;
 use http::{StatusCode, Uri};
 
 use super::paths;
 use crate::emulator::account::LastLink;
 use crate::emulator::account_path::AccountPath;
 use crate::emulator::files::on_disk;
-use crate::emulator::response;
+use crate::emulator::response::{self, Answer};
 use crate::emulator::state::{EmulatorState, SharedState};
 
 const LEVELS: usize = 2;
 const MAX_PATHS: usize = 1000;
 
-pub(crate) async fn tree(State(state): SharedState, uri: Uri) -> Result<Response, Response> {
+pub(crate) async fn tree(State(state): SharedState, uri: Uri) -> Answer {
     let path = paths::of_query(&uri)?;
     on_disk(move || {
         let real = state.account.resolve(&path, LastLink::Follow);

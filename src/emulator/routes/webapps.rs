@@ -14,7 +14,7 @@ use super::validation::{Validator, is_domain};
 use crate::clock;
 use crate::emulator::calendar;
 use crate::emulator::process::{WebApp, wsgi_path};
-use crate::emulator::response::{self, not_found};
+use crate::emulator::response::{self, Answer, not_found};
 use crate::emulator::settings::AccountKind;
 use crate::emulator::state::{EmulatorState, SharedState};
 
@@ -105,11 +105,10 @@ fn check_room(state: &EmulatorState, sites: usize) -> Result<(), Refusal> {
 
 /// Whether a web app may be created beside the account's websites.
 async fn check_beside_websites(state: &EmulatorState, domain: &str) -> Result<(), Refusal> {
-    let websites = &state.processes.websites;
-    if websites.get(domain).await.is_some() {
+    if state.processes.websites.get(domain).await.is_some() {
         return Err(taken(domain));
     }
-    check_room(state, websites.all().await.len())
+    check_room(state, state.processes.websites.all().await.len())
 }
 
 /// The same beside its other web apps.
@@ -167,7 +166,7 @@ pub(crate) async fn update(
     State(state): SharedState,
     Path((_, domain)): Path<(String, String)>,
     fields: Fields,
-) -> Result<Response, Response> {
+) -> Answer {
     if state.processes.webapps.get(&domain).is_none() {
         return Ok(not_found());
     }

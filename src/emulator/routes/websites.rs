@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::fields::Fields;
 use super::validation::{Validator, is_domain};
 use crate::emulator::process::Website;
-use crate::emulator::response::{self, forbidden, not_found};
+use crate::emulator::response::{self, Answer, forbidden, not_found};
 use crate::emulator::settings::AccountKind;
 use crate::emulator::state::{EmulatorState, SharedState};
 
@@ -52,7 +52,7 @@ fn command(fields: &Fields) -> Option<String> {
     nested.or_else(|| fields.get("webapp.command").map(str::to_owned))
 }
 
-pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Result<Response, Response> {
+pub(crate) async fn create(State(state): SharedState, fields: Fields) -> Answer {
     let mut validator = Validator::whole(&fields);
     let domain = validator.required("domain_name").unwrap_or_default();
     check_domain(&state, &mut validator, domain).await;
@@ -103,7 +103,7 @@ pub(crate) async fn update(
     State(state): SharedState,
     Path((_, domain)): Path<(String, String)>,
     fields: Fields,
-) -> Result<Response, Response> {
+) -> Answer {
     let mut validator = Validator::partial(&fields);
     let enabled = validator.flag("enabled");
     validator.done()?;
