@@ -63,8 +63,7 @@ impl Certificates {
         if let Err(refusal) = check(certificate, key) {
             return Ok(Err(refusal));
         }
-        self.0.change(|all| all.insert(domain.to_lowercase(), certificate.to_owned()))?;
-        Ok(Ok(()))
+        self.0.change(|all| all.insert(domain.to_lowercase(), certificate.to_owned())).map(|_| Ok(()))
     }
 
     /// Issues a certificate for a domain.

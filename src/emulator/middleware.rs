@@ -8,11 +8,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
 use http::{HeaderName, Request, StatusCode, Uri, header};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use percent_encoding::percent_decode_str;
@@ -23,7 +23,7 @@ use super::fault::rules::{FaultKind, Stage};
 use super::fault::wire::WireFault;
 use super::request_log::LoggedRequest;
 use super::routes::table::{self, Endpoint};
-use super::routes::unknown_path;
+use super::routes::{router, unknown_path};
 use super::state::EmulatorState;
 use super::{auth, page, response};
 use crate::clock;
@@ -36,6 +36,12 @@ const MAX_DRAIN: u64 = 256 << 20;
 pub(crate) struct Routers {
     pub service: axum::Router,
     pub page: axum::Router,
+}
+
+impl Routers {
+    pub(crate) fn new(state: &Arc<EmulatorState>) -> Self {
+        Self { service: router().with_state(Arc::clone(state)), page: page::router().with_state(Arc::clone(state)) }
+    }
 }
 
 /// Responds to one request. Those of the page are none of the service's: no log, limit, fault or latency is about them.
@@ -69,10 +75,14 @@ pub(crate) async fn serve(
 /// A body whose bytes are counted as they are read.
 fn counting(body: Incoming, read: Arc<AtomicU64>) -> Body {
     Body::new(body.map_frame(move |frame| {
-        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
-        read.fetch_add(bytes, Ordering::Relaxed);
+        read.fetch_add(data_length(&frame), Ordering::Relaxed);
         frame
     }))
+}
+
+/// The bytes of the body in one of its frames: trailers have none.
+fn data_length(frame: &Frame<Bytes>) -> u64 {
+    frame.data_ref().map_or(0, |data| data.len() as u64)
 }
 
 /// Adds the time, and the clock's speed if it is not the usual one.
@@ -254,8 +264,7 @@ impl Drop for RequestContext<'_> {
 pub(crate) async fn drain(mut body: Body) {
     let mut left = MAX_DRAIN;
     while let Some(Ok(frame)) = body.frame().await {
-        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
-        let Some(rest) = left.checked_sub(bytes) else { return };
+        let Some(rest) = left.checked_sub(data_length(&frame)) else { return };
         left = rest;
     }
 }

@@ -26,11 +26,9 @@ use super::latency::Latency;
 use super::listener::{self, ConnectionError, accept_all};
 use super::middleware::{self, Routers};
 use super::package_index;
-use super::page;
 use super::preferences::PreferenceStore;
 use super::process::Processes;
 use super::request_log::{LoggedRequest, RequestLog};
-use super::routes::router;
 use super::settings::Settings;
 use super::shares::Shares;
 use super::site::server as site;
@@ -240,10 +238,7 @@ fn index_address(listener: &TcpListener) -> io::Result<String> {
 }
 
 async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc<EmulatorState>) {
-    let routers = Routers {
-        service: router().with_state(Arc::clone(&state)),
-        page: page::router().with_state(Arc::clone(&state)),
-    };
+    let routers = Routers::new(&state);
     accept_all(listener, |socket| connection(socket, acceptor.clone(), Arc::clone(&state), routers.clone())).await;
 }
 

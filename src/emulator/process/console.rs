@@ -277,11 +277,8 @@ fn keep_output(mut screen: File, output: &Mutex<Output>) {
 
 /// Types all inputs, until the console is gone or its program has ended.
 fn type_all(mut hand: File, inputs: &Receiver<Vec<u8>>) {
-    for input in inputs {
-        if let Err(error) = hand.write_all(&input) {
-            log::debug!("a console does not accept more input: {error}");
-            return;
-        }
+    if let Err(error) = inputs.iter().try_for_each(|input| hand.write_all(&input)) {
+        log::debug!("a console does not accept more input: {error}");
     }
 }
 

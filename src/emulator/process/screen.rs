@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use serde::ser::{SerializeSeq, Serializer};
+use serde::ser::Serializer;
 use vte::{Params, Parser, Perform};
 
 /// The size of each console.
@@ -36,12 +36,9 @@ pub struct Line(Vec<Cell>);
 impl serde::Serialize for Line {
     /// As a list of `[style, text]`, a pair for each change of style.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut pairs = serializer.serialize_seq(None)?;
-        for run in self.0.chunk_by(|left, right| left.style == right.style) {
-            let text: String = run.iter().map(|cell| cell.character).collect();
-            pairs.serialize_element(&(run[0].style, text))?;
-        }
-        pairs.end()
+        let text = |run: &[Cell]| run.iter().map(|cell| cell.character).collect::<String>();
+        let runs = self.0.chunk_by(|left, right| left.style == right.style);
+        serializer.collect_seq(runs.map(|run| (run[0].style, text(run))))
     }
 }
 
@@ -171,8 +168,7 @@ impl Grid {
     fn insert(&mut self, count: usize) {
         let column = self.column;
         let line = self.line(column);
-        let inserted = std::iter::repeat_n(BLANK, count.min(COLUMNS));
-        line.splice(column..column, inserted);
+        line.splice(column..column, std::iter::repeat_n(BLANK, count.min(COLUMNS)));
         line.truncate(COLUMNS);
     }
 

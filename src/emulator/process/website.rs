@@ -180,18 +180,21 @@ impl Websites {
     fn renew(&self, sites: &mut RunningSites, site: Website, session: &Session) -> io::Result<Website> {
         let running = self.start(sites, &site, session)?;
         let old = sites.by_domain.insert(site.domain_name.clone(), (site.clone(), running));
-        if let Some((_, Some(old))) = old {
-            RunningWebsite::retire(old, self.request_limit);
-        }
+        self.retire(old.and_then(|(_, running)| running));
         Ok(site)
+    }
+
+    /// Lets what ran for a website end, if anything did.
+    fn retire(&self, running: Option<Arc<RunningWebsite>>) {
+        if let Some(running) = running {
+            RunningWebsite::retire(running, self.request_limit);
+        }
     }
 
     /// Stops and removes a website; false if there is none.
     pub async fn delete(&self, domain: &str) -> bool {
         let Some((_, running)) = self.sites.lock().await.by_domain.remove(&domain.to_lowercase()) else { return false };
-        if let Some(old) = running {
-            RunningWebsite::retire(old, self.request_limit);
-        }
+        self.retire(running);
         true
     }
 
