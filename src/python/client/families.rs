@@ -62,12 +62,12 @@ fn families() -> Vec<&'static str> {
 
 /// `webapps.static_files` → `WebappsStaticFiles`.
 fn class_name(family: &str) -> String {
-    family.split(['.', '_']).fold(String::new(), |mut name, word| {
-        let (first, rest) = word.split_at(1);
-        name.push_str(&first.to_ascii_uppercase());
-        name.push_str(rest);
-        name
-    })
+    family.split(['.', '_']).map(capitalized).collect()
+}
+
+fn capitalized(word: &str) -> String {
+    let (first, rest) = word.split_at(1);
+    first.to_ascii_uppercase() + rest
 }
 
 fn class<'py>(py: Python<'py>, name: &str, family: &str) -> PyResult<Bound<'py, PyType>> {
@@ -75,8 +75,7 @@ fn class<'py>(py: Python<'py>, name: &str, family: &str) -> PyResult<Bound<'py, 
     body.set_item("__module__", "pythonanywhere_api")?;
     body.set_item("__slots__", PyTuple::empty(py))?;
     body.set_item("__doc__", format!("The calls of `{family}`. Documented in `_core.pyi`."))?;
-    let class = py.get_type::<PyType>().call1((name, (py.get_type::<Family>(),), body))?;
-    Ok(class.cast_into()?)
+    Ok(py.get_type::<PyType>().call1((name, (py.get_type::<Family>(),), body))?.cast_into()?)
 }
 
 /// A property that makes the family of the client that it is asked of.

@@ -17,11 +17,10 @@ impl Family {
     #[new]
     #[pyo3(signature = (parent, /))]
     fn new(parent: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let core = match parent.cast::<ClientBase>() {
-            Ok(client) => client.get().core.clone(),
-            Err(_) => parent.cast::<Self>()?.get().core.clone(),
-        };
-        Ok(Self { core })
+        match parent.cast::<ClientBase>() {
+            Ok(client) => Ok(Self { core: client.get().core.clone() }),
+            Err(_) => Ok(Self { core: parent.cast::<Self>()?.get().core.clone() }),
+        }
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
