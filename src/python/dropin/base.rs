@@ -29,6 +29,9 @@ use crate::python::twins::twin;
 
 type Object<'py> = PyResult<Bound<'py, PyAny>>;
 
+/// The keyword arguments of a method, as its `signature` collects them.
+type Options<'py> = Bound<'py, PyDict>;
+
 /// The base of `PythonanywhereApi` and `AsyncPythonanywhereApi`.
 #[pyclass(name = "_PythonanywhereBase", module = "pythonanywhere_api._core", subclass, dict, weakref, frozen)]
 pub(in crate::python) struct PythonanywhereBase {
@@ -109,11 +112,7 @@ impl PythonanywhereBase {
 
     #[classmethod]
     #[pyo3(signature = (project_name, **kwargs))]
-    fn from_env<'py>(
-        class: &Bound<'py, PyType>,
-        project_name: &str,
-        kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> Object<'py> {
+    fn from_env<'py>(class: &Bound<'py, PyType>, project_name: &str, kwargs: Option<&Options<'py>>) -> Object<'py> {
         let (host, user, token) = Environment::read().account().into_py(class.py())?;
         class.call((host, user, token, project_name), kwargs)
     }
@@ -153,7 +152,7 @@ impl PythonanywhereBase {
         task: &str,
         method: Option<&Bound<'py, PyAny>>,
         success_codes: Option<&Bound<'py, PyAny>>,
-        request_kwargs: Option<&Bound<'py, PyDict>>,
+        request_kwargs: Option<&Options<'py>>,
     ) -> Object<'py> {
         let (none, is_async) = (PyDict::new(slf.py()), slf.get().state.is_async());
         let raw = Raw::new(url_path, task, method, success_codes, request_kwargs.unwrap_or(&none), is_async)?;
@@ -252,7 +251,7 @@ impl PythonanywhereBase {
         path_masks: Option<&Bound<'py, PyAny>>,
         skip_file_path: Option<&Bound<'py, PyAny>>,
         compare: Option<&str>,
-        options: Option<&Bound<'py, PyDict>>,
+        options: Option<&Options<'py>>,
     ) -> Object<'py> {
         let request = diff_request(local_root, path_masks, skip_file_path, compare, options)?;
         Self::run(slf, "deploy_diff", |service| deploy::deploy_diff(service, request))
@@ -268,7 +267,7 @@ impl PythonanywhereBase {
     fn deploy<'py>(
         slf: &Bound<'py, Self>,
         diff: &Bound<'py, DeployDiff>,
-        options: Option<&Bound<'py, PyDict>>,
+        options: Option<&Options<'py>>,
     ) -> Object<'py> {
         let request = deploy_request(diff, options)?;
         let recorder = request.recorder.clone();
@@ -281,11 +280,7 @@ impl PythonanywhereBase {
         text_signature = "($self, *args, manage=None, settings=None, env=None, executor='auto', console=None, domain=None, site_url=None, \
             allow_tasks=False)"
     )]
-    fn manage<'py>(
-        slf: &Bound<'py, Self>,
-        args: &Bound<'_, PyTuple>,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> Object<'py> {
+    fn manage<'py>(slf: &Bound<'py, Self>, args: &Bound<'_, PyTuple>, options: Option<&Options<'_>>) -> Object<'py> {
         Self::run_job(slf, host_jobs::manage(args, options)?)
     }
 
@@ -298,7 +293,7 @@ impl PythonanywhereBase {
     fn run_command<'py>(
         slf: &Bound<'py, Self>,
         command: &Bound<'_, PyAny>,
-        options: Option<&Bound<'_, PyDict>>,
+        options: Option<&Options<'_>>,
     ) -> Object<'py> {
         Self::run_job(slf, host_jobs::command(command, options)?)
     }
@@ -308,11 +303,7 @@ impl PythonanywhereBase {
         text_signature = "($self, local_root=None, *, path_masks=None, protected=None, no_git=False, executor='auto', \
             console=None, domain=None, site_url=None, allow_tasks=False)"
     )]
-    fn verify<'py>(
-        slf: &Bound<'py, Self>,
-        local_root: Option<PathBuf>,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> Object<'py> {
+    fn verify<'py>(slf: &Bound<'py, Self>, local_root: Option<PathBuf>, options: Option<&Options<'_>>) -> Object<'py> {
         Self::run_job(slf, host_jobs::verify(slf.py(), local_root, options)?)
     }
 
@@ -326,11 +317,7 @@ impl PythonanywhereBase {
         text_signature = "($self, local_root=None, *, path_masks=None, protected=None, no_git=False, domain=None, \
             site_url=None)"
     )]
-    fn status<'py>(
-        slf: &Bound<'py, Self>,
-        local_root: Option<PathBuf>,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> Object<'py> {
+    fn status<'py>(slf: &Bound<'py, Self>, local_root: Option<PathBuf>, options: Option<&Options<'_>>) -> Object<'py> {
         Self::run_job(slf, host_jobs::status(slf.py(), local_root, options)?)
     }
 
@@ -338,7 +325,7 @@ impl PythonanywhereBase {
         signature = (**options),
         text_signature = "($self, *, domain=None, site_url=None, manage=None, settings=None)"
     )]
-    fn doctor<'py>(slf: &Bound<'py, Self>, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
+    fn doctor<'py>(slf: &Bound<'py, Self>, options: Option<&Options<'_>>) -> Object<'py> {
         Self::run_job(slf, host_jobs::doctor(slf.py(), options)?)
     }
 
@@ -347,11 +334,7 @@ impl PythonanywhereBase {
         text_signature = "($self, deploy_id=None, *, reload=None, yes=False, executor='auto', console=None, \
             domain=None, site_url=None, allow_tasks=False)"
     )]
-    fn rollback<'py>(
-        slf: &Bound<'py, Self>,
-        deploy_id: Option<String>,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> Object<'py> {
+    fn rollback<'py>(slf: &Bound<'py, Self>, deploy_id: Option<String>, options: Option<&Options<'_>>) -> Object<'py> {
         Self::run_job(slf, host_jobs::rollback(slf.py(), deploy_id, options)?)
     }
 
@@ -360,7 +343,7 @@ impl PythonanywhereBase {
         text_signature = "($self, dest, *, include=None, exclude=None, overwrite=False, max_size=2147483648, executor='auto', \
             console=None, domain=None, site_url=None, allow_tasks=False)"
     )]
-    fn pull<'py>(slf: &Bound<'py, Self>, dest: PathBuf, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
+    fn pull<'py>(slf: &Bound<'py, Self>, dest: PathBuf, options: Option<&Options<'_>>) -> Object<'py> {
         Self::run_job(slf, host_jobs::pull(slf.py(), dest, options)?)
     }
 
@@ -373,7 +356,7 @@ impl PythonanywhereBase {
         slf: &Bound<'py, Self>,
         name: String,
         python: String,
-        options: Option<&Bound<'_, PyDict>>,
+        options: Option<&Options<'_>>,
     ) -> Object<'py> {
         Self::run_job(slf, host_jobs::virtualenv(slf.py(), name, python, options)?)
     }
@@ -387,7 +370,7 @@ impl PythonanywhereBase {
         slf: &Bound<'py, Self>,
         requirements: String,
         virtualenv: String,
-        options: Option<&Bound<'_, PyDict>>,
+        options: Option<&Options<'_>>,
     ) -> Object<'py> {
         let job = host_jobs::requirements(slf.py(), requirements, virtualenv, options)?;
         Self::run_job(slf, job)
@@ -398,7 +381,7 @@ impl PythonanywhereBase {
         text_signature = "($self, *, manage=None, settings=None, virtualenv=None, executor='auto', console=None, \
             domain=None, site_url=None, allow_tasks=False)"
     )]
-    fn inspect_settings<'py>(slf: &Bound<'py, Self>, options: Option<&Bound<'_, PyDict>>) -> Object<'py> {
+    fn inspect_settings<'py>(slf: &Bound<'py, Self>, options: Option<&Options<'_>>) -> Object<'py> {
         Self::run_job(slf, host_jobs::inspect(slf.py(), options)?)
     }
 

@@ -189,8 +189,6 @@ async fn run(service: &Service, request: &DeployRequest) -> Result<deploy::Deplo
 /// Adds the report so far to an exception that ended a deploy.
 pub(super) fn with_report(py: Python<'_>, error: PyErr, recorder: &Recorder) -> PyErr {
     let report = DeployReport::from(recorder.report()).into_bound_py_any(py);
-    match report.and_then(|report| error.value(py).setattr("report", report)) {
-        Ok(()) => error,
-        Err(other) => other,
-    }
+    let set = report.and_then(|report| error.value(py).setattr("report", report));
+    set.err().unwrap_or(error)
 }

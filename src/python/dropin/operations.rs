@@ -26,10 +26,7 @@ pub(super) async fn available_consoles(service: Service) -> Finished {
 }
 
 pub(super) async fn console_execute(service: Service, console: String, command: String) -> Finished {
-    let outcome = match service.type_into(&console, &command).await {
-        Ok(()) => service.latest_output(&console).await,
-        Err(failed) => Err(failed),
-    };
+    let outcome = service.execute(&console, &command).await;
     Finished::new(&service, outcome, text, empty)
 }
 

@@ -172,9 +172,7 @@ impl Service {
         if let Some(replacement) = &self.0.call.folder_items {
             return self.list_with(replacement, folder, &format!("listing the folder {folder:?}")).await;
         }
-        let entry =
-            |item: Item| Entry { is_dir: item.kind == "directory", is_file: item.kind == "file", name: item.name };
-        Ok(self.items(folder).await?.map(|items| items.into_iter().map(entry).collect()))
+        Ok(self.items(folder).await?.map(|items| items.into_iter().map(Item::into_entry).collect()))
     }
 
     /// What is in a folder of the project, with the types that the service names; `None` if there is no such folder.
@@ -258,8 +256,14 @@ impl Service {
         if consoles.is_array() { Ok(consoles) } else { Err(Failed::text(format!("{task}: the answer is not a list"))) }
     }
 
+    /// Types a command into a console, and reads the console's latest output.
+    pub(super) async fn execute(&self, console: &str, command: &str) -> Result<String, Failed> {
+        self.type_into(console, command).await?;
+        self.latest_output(console).await
+    }
+
     /// Types a command into a console.
-    pub(super) async fn type_into(&self, console: &str, command: &str) -> Result<(), Failed> {
+    async fn type_into(&self, console: &str, command: &str) -> Result<(), Failed> {
         let task = format!("sending a command to console {console}");
         let path = format!("{}{}/send_input/", self.0.call.consoles, quote(console));
         let line = if command.ends_with('\n') { command.to_owned() } else { format!("{command}\n") };
@@ -270,7 +274,7 @@ impl Service {
     }
 
     /// The latest output of a console.
-    pub(super) async fn latest_output(&self, console: &str) -> Result<String, Failed> {
+    async fn latest_output(&self, console: &str) -> Result<String, Failed> {
         let task = format!("reading the output of console {console}");
         let path = format!("{}{}/get_latest_output/", self.0.call.consoles, quote(console));
         let answer = self.get_json(path, &task).await?;
@@ -438,8 +442,7 @@ fn checked(path: &str, task: &str) -> Result<String, Failed> {
     if path.is_empty() {
         return Err(Failed::text(format!("{task}: the path is empty: give one relative to the project's root")));
     }
-    check_typed(path).map_err(Failed::doing(task))?;
-    Ok(path.to_owned())
+    check_typed(path).map(|()| path.to_owned()).map_err(Failed::doing(task))
 }
 
 /// An entry of a folder as `_folder_items` shows it.
@@ -452,6 +455,10 @@ pub(super) struct Item {
 impl Item {
     fn new((name, mut facts): (String, Value)) -> Self {
         Self { name, kind: facts.get_mut("type").map_or_else(|| "file".into(), Value::take) }
+    }
+
+    fn into_entry(self) -> Entry {
+        Entry { is_dir: self.kind == "directory", is_file: self.kind == "file", name: self.name }
     }
 }
 
