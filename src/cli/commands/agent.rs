@@ -1,13 +1,13 @@
 //! `pya agent`: the agent in a web app, which runs fast deploys, and commands without a browser.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::args::{Agent, AgentOf};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::error::Result;
-use crate::host::{Agents, Change};
+use crate::host::{Agents, Change, StatusReport};
 
 pub async fn run(args: &Agent, context: &Context) -> Result<Exit> {
     let (Agent::Install(of) | Agent::Status(of) | Agent::Remove { of, .. }) = args;
@@ -44,10 +44,13 @@ fn removed_text(change: &Change) -> &'static str {
 async fn status(agents: &Agents, domain: &str, output: &Output) -> Result<Exit> {
     let report = agents.status().await?;
     output.warn_all(&report.warnings);
+    output.answer(&format!("{domain}: {}", report.status), &status_document(domain, &report));
+    Ok(if report.is_ready() { Exit::Ok } else { Exit::Failed })
+}
+
+fn status_document(domain: &str, report: &StatusReport) -> Value {
     let (is_ready, status) = (report.is_ready(), report.status.to_string());
-    let document = json!({ "domain": domain, "ready": is_ready, "status": status, "warnings": report.warnings });
-    output.answer(&format!("{domain}: {status}"), &document);
-    Ok(if is_ready { Exit::Ok } else { Exit::Failed })
+    json!({ "domain": domain, "ready": is_ready, "status": status, "warnings": report.warnings })
 }
 
 fn agents(of: &AgentOf, context: &Context) -> Result<(Agents, String)> {
@@ -59,12 +62,11 @@ fn agents(of: &AgentOf, context: &Context) -> Result<(Agents, String)> {
 
 fn print_change(change: &Change, domain: &str, text: &str, context: &Context) -> Exit {
     context.output.warn_all(&change.warnings);
-    let document = json!({
-        "domain": domain,
-        "changed": change.changed,
-        "renewed": change.renewed,
-        "warnings": change.warnings,
-    });
-    context.output.answer(&format!("{domain}: {text}"), &document);
+    context.output.answer(&format!("{domain}: {text}"), &change_document(domain, change));
     Exit::Ok
+}
+
+fn change_document(domain: &str, change: &Change) -> Value {
+    let Change { changed, renewed, warnings, .. } = change;
+    json!({ "domain": domain, "changed": changed, "renewed": renewed, "warnings": warnings })
 }

@@ -75,11 +75,14 @@ fn unusable(error: &Error) -> Finding {
 
 fn report(diagnosis: &Diagnosis, context: &Context) {
     context.output.answer(&table(diagnosis, context.output.width()), &diagnosis.document());
-    let counts = [Health::Error, Health::Warning].map(|health| diagnosis.count(health));
-    context.output.say(&match counts {
+    context.output.say(&summary(diagnosis));
+}
+
+fn summary(diagnosis: &Diagnosis) -> String {
+    match [Health::Error, Health::Warning].map(|health| diagnosis.count(health)) {
         [0, 0] => "all is well".to_owned(),
         [errors, warnings] => format!("errors: {errors}, warnings: {warnings}"),
-    });
+    }
 }
 
 /// A line for each finding, wrapped where the terminal is narrow, and below it the command.

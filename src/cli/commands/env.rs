@@ -137,12 +137,16 @@ fn names(found: &BTreeMap<String, String>) -> Value {
 /// Refuses names that are none, and values beside them.
 fn check_names(names: &[String]) -> Result<()> {
     if let Some((name, _)) = names.iter().find_map(|name| name.split_once('=')) {
-        return Err(Error::config(format!(
-            "give only the name, {name}: a value in a command line can be seen by every user of this machine. It is \
-             asked for, or read from stdin"
-        )));
+        return Err(visible_value(name));
     }
     Variables::new(names.iter().map(|name| (name.clone(), String::new()))).map(drop)
+}
+
+fn visible_value(name: &str) -> Error {
+    Error::config(format!(
+        "give only the name, {name}: a value in a command line can be seen by every user of this machine. It is asked \
+         for, or read from stdin"
+    ))
 }
 
 /// The values of these variables: typed, or one on stdin.

@@ -38,12 +38,12 @@ pub fn run(args: &Init, context: &Context) -> Result<Exit> {
 
 /// The lines of each file that is written, below its name.
 fn contents(local: &LocalPlan) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (path, content) in local.writes() {
-        lines.push(format!("{path}:"));
-        lines.extend(content.lines().map(|line| format!("    {line}").trim_end().to_owned()));
-    }
-    lines
+    local.writes().iter().flat_map(|(path, content)| below_name(path, content)).collect()
+}
+
+fn below_name(path: &str, content: &str) -> Vec<String> {
+    let lines = content.lines().map(|line| format!("    {line}").trim_end().to_owned());
+    std::iter::once(format!("{path}:")).chain(lines).collect()
 }
 
 /// Says what the project is, in lines of a name and a text.

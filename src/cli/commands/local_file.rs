@@ -52,7 +52,6 @@ fn content_at(local: &Path) -> Result<(FileContent, u64)> {
 fn read(source: impl Read) -> std::io::Result<(FileContent, u64)> {
     let mut bytes = Vec::new();
     // One byte more than allowed shows that the content is too large, without reading forever.
-    source.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes)?;
-    let size = bytes.len() as u64;
-    Ok((FileContent::Bytes(bytes.into()), size))
+    let size = source.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes)?;
+    Ok((FileContent::Bytes(bytes.into()), size as u64))
 }

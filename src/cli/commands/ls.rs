@@ -19,10 +19,14 @@ use crate::text::counted;
 pub async fn run(args: &Ls, context: &Context) -> Result<Exit> {
     let client = context.settings()?.client()?;
     let path = folder(args.path.as_deref(), client.user())?;
+    keeping_budget(&client, list(args, &client, path, &context.output)).await
+}
+
+async fn list(args: &Ls, client: &Client, path: RemotePath, output: &Output) -> Result<Exit> {
     if args.recursive {
-        return keeping_budget(&client, recursive(args, &client, path, &context.output)).await;
+        return recursive(args, client, path, output).await;
     }
-    keeping_budget(&client, one_level(args, &client, &path, &context.output)).await
+    one_level(args, client, &path, output).await
 }
 
 /// The folder that is named, else the account's home folder.

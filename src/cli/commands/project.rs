@@ -92,12 +92,13 @@ fn variable(word: &str) -> Result<(String, String)> {
     if let Some((name, value)) = word.split_once('=') {
         return Ok((name.to_owned(), value.to_owned()));
     }
-    let missing = |_| {
-        Error::config(format!(
-            "the variable {word:?} is not set here, or its value is not text: set it, or give --set-env {word}=VALUE"
-        ))
-    };
-    Ok((word.to_owned(), std::env::var(word).map_err(missing)?))
+    Ok((word.to_owned(), std::env::var(word).map_err(|_| missing_variable(word))?))
+}
+
+fn missing_variable(name: &str) -> Error {
+    Error::config(format!(
+        "the variable {name:?} is not set here, or its value is not text: set it, or give --set-env {name}=VALUE"
+    ))
 }
 
 /// The executor options of a command that reloads, and what it reloads. The only domain given with `--reload` counts before those of the table, and

@@ -48,13 +48,14 @@ async fn reloads(args: &Reload, context: &Context) -> Result<Vec<(String, Result
 
 /// Tells of a reload, and returns the warning of the service, if there is one.
 fn tell_reloaded(domain: &str, outcome: Reloaded, output: &Output) -> Option<String> {
-    let warning = match outcome {
-        Reloaded::CnameWarning(detail) => Some(detail),
-        Reloaded::Done => None,
-    };
-    if let Some(detail) = &warning {
-        output.warn(&format!("{domain}: {detail}"));
-    }
+    let warning = warning_of(outcome).inspect(|detail| output.warn(&format!("{domain}: {detail}")));
     output.say(&format!("reloaded {domain}"));
     warning
+}
+
+fn warning_of(outcome: Reloaded) -> Option<String> {
+    match outcome {
+        Reloaded::CnameWarning(detail) => Some(detail),
+        Reloaded::Done => None,
+    }
 }

@@ -22,8 +22,7 @@ use crate::text::{counted, revision_text, some_of};
 
 pub async fn run(args: &Status, context: &Context) -> Result<Exit> {
     let (report, document) = look(args, context).await?;
-    let text = text(&report, document["environment"].as_str(), context.output.width());
-    context.output.answer(&text, &document);
+    context.output.answer(&text(&report, document["environment"].as_str(), context.output.width()), &document);
     context.output.warn_all(&report.warnings);
     Ok(Exit::Ok)
 }

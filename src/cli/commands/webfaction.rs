@@ -69,9 +69,8 @@ async fn in_session(service: &Service, call: &WebfactionCall, arguments: Vec<Val
 fn credentials() -> Result<Vec<Value>> {
     let read = |name: &str| in_environment(name).map(Value::String);
     let need = |name, what| read(name).ok_or_else(|| Error::config(format!("the {what} is missing: set {name}")));
-    let mut credentials = vec![need(USERNAME, "user name")?, need(PASSWORD, "password")?];
-    credentials.extend(read(MACHINE));
-    Ok(credentials)
+    let account = [need(USERNAME, "user name")?, need(PASSWORD, "password")?];
+    Ok(account.into_iter().chain(read(MACHINE)).collect())
 }
 
 fn unknown(name: &str) -> Error {

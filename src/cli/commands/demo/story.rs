@@ -168,20 +168,12 @@ impl<'a> Story<'a> {
     }
 
     fn document(&self) -> Value {
-        json!({
-            "ok": self.failed.is_empty(),
-            "failed": self.failed,
-            "commands": self.done.iter().map(as_json).collect::<Vec<_>>(),
-            "files": self.files,
-        })
+        let commands: Vec<Value> = self.done.iter().map(as_json).collect();
+        json!({ "ok": self.failed.is_empty(), "failed": self.failed, "commands": commands, "files": self.files })
     }
 
     fn rows(&self) -> Vec<Vec<String>> {
         let heading = ["", "requests", "that write", "time"].map(str::to_owned).to_vec();
-        let row = |done: &Done| {
-            let time = format!("{:.1} s", done.seconds);
-            vec![done.typed.clone(), done.requests.to_string(), done.writes.to_string(), time]
-        };
         [heading].into_iter().chain(self.done.iter().map(row)).collect()
     }
 
@@ -195,6 +187,11 @@ impl<'a> Story<'a> {
     fn say(&self, text: &str) {
         self.context.output.say(text);
     }
+}
+
+fn row(done: &Done) -> Vec<String> {
+    let time = format!("{:.1} s", done.seconds);
+    vec![done.typed.clone(), done.requests.to_string(), done.writes.to_string(), time]
 }
 
 fn as_json(done: &Done) -> Value {

@@ -133,9 +133,13 @@ pub async fn ls(wanted: OfLs, context: &Context) -> Result<Answer> {
     let client = context.settings()?.client()?;
     let path = ls_command::folder(wanted.path.as_deref(), client.user())?;
     let entries = keeping_budget(&client, ls_command::entries(&client, &path)).await?;
+    Ok(Answer::Document(listing(&path, &entries)))
+}
+
+/// The entries of a folder, with the number of those that are too many to be shown.
+fn listing(path: &RemotePath, entries: &[(String, bool)]) -> Value {
     let shown: Vec<Value> = entries.iter().take(MOST_ENTRIES).map(ls_command::document).collect();
-    let cut = entries.len() - shown.len();
-    Ok(Answer::Document(json!({ "path": path.as_str(), "entries": shown, "cut": cut })))
+    json!({ "path": path.as_str(), "entries": shown, "cut": entries.len() - shown.len() })
 }
 
 pub async fn cat(wanted: OfCat, context: &Context, veil: &Veil) -> Result<Answer> {
