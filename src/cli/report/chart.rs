@@ -38,7 +38,7 @@ struct Axis {
 
 impl Axis {
     fn of(requests: &Requests) -> Self {
-        let span = (requests.ended - requests.began).as_secs_f64();
+        let span = requests.duration().as_secs_f64();
         let fits = |step: &&f64| span / **step <= MOST_LINES;
         let step = STEPS.iter().find(fits).copied().unwrap_or(span / MOST_LINES);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 6")]
@@ -48,8 +48,12 @@ impl Axis {
 
     /// Where a moment is, in whole units of the drawing.
     fn x(&self, at: Tick) -> f64 {
-        let share = (at - self.began).as_secs_f64() / (self.step * f64::from(self.lines));
-        (share * WIDTH).round().min(WIDTH)
+        self.place((at - self.began).as_secs_f64()).min(WIDTH)
+    }
+
+    /// Where that many seconds after its beginning are.
+    fn place(&self, seconds: f64) -> f64 {
+        (seconds / (self.step * f64::from(self.lines)) * WIDTH).round()
     }
 
     fn marks(&self) -> impl Iterator<Item = f64> + '_ {
@@ -58,11 +62,7 @@ impl Axis {
 
     /// The path of its lines, from top to bottom.
     fn grid(&self) -> String {
-        self.marks().fold(String::new(), |mut path, seconds| {
-            let x = (seconds / (self.step * f64::from(self.lines)) * WIDTH).round();
-            let _ = write!(path, "M{x} 0V100");
-            path
-        })
+        uprights(self.marks().map(|seconds| self.place(seconds)), (0.0, 100.0))
     }
 }
 
@@ -84,8 +84,7 @@ const LEGEND: &str = "<ul class=\"legend\"><li><i class=\"area\"></i>left within
 
 fn summary(requests: &Requests) -> String {
     let sent = requests.entries().iter().filter(|entry| entry.sent.is_some()).count();
-    let took = exact(requests.ended - requests.began);
-    let all = format!("The whole command sent {} in {took}", counted(sent, "request"));
+    let all = format!("The whole command sent {} in {}", counted(sent, "request"), exact(requests.duration()));
     let waits = waits_in_words(requests.time_waited(), requests.longest_wait());
     format!("{all}; {waits}. Requests that other commands sent in the minute before count as well, and are not shown.")
 }
@@ -184,8 +183,13 @@ fn marks(lane: &Lane<'_>, axis: &Axis, is_bad: bool) -> String {
     let mut places: Vec<f64> = wanted.filter_map(|entry| entry.sent).map(|at| axis.x(at)).collect();
     places.sort_by(f64::total_cmp);
     places.dedup();
-    places.iter().fold(String::new(), |mut path, x| {
-        let _ = write!(path, "M{x} {}V{}", MARKS.0, MARKS.1);
+    uprights(places, MARKS)
+}
+
+/// The path of an upright line at each place, from one height to another.
+fn uprights(places: impl IntoIterator<Item = f64>, (from, to): (f64, f64)) -> String {
+    places.into_iter().fold(String::new(), |mut path, x| {
+        let _ = write!(path, "M{x} {from}V{to}");
         path
     })
 }

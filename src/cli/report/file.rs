@@ -125,12 +125,17 @@ impl File {
     }
 
     fn write(&self, page: &Page) -> io::Result<()> {
-        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let requests = Requests::new(self.timeline.entries(), self.began, clock::now());
-        let document = page.document(Html::hiding(Secrets::known(secrets)), &requests, self.began_at);
+        let document = self.document(page);
         let mut file = temporary(&self.path)?;
         file.write_all(document.as_bytes())?;
         file.persist(&self.path).map(drop).map_err(|error| error.error)
+    }
+
+    /// The page with the requests until now, in which the secrets known until now are hidden.
+    fn document(&self, page: &Page) -> String {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let requests = Requests::new(self.timeline.entries(), self.began, clock::now());
+        page.document(Html::hiding(Secrets::known(secrets)), &requests, self.began_at)
     }
 }
 

@@ -111,7 +111,7 @@ impl Page {
         html.format(format_args!("<header class=\"{class}\">"));
         html.element("<p><code>", self.command, "</code></p>").element("<h1>", &self.title, "</h1></header>\n");
         html.raw("<ul class=\"numbers\">");
-        let took = exact(requests.ended - requests.began);
+        let took = exact(requests.duration());
         for (name, value) in self.numbers.iter().chain([&("time", took)]) {
             html.element("<li><b>", value, "</b> ").element("<span>", name, "</span></li>");
         }

@@ -38,6 +38,11 @@ impl Requests {
         Self { entries, began, ended }
     }
 
+    /// How long the command took.
+    pub(super) fn duration(&self) -> Duration {
+        self.ended - self.began
+    }
+
     /// All of them, in the order in which they were to be sent.
     pub(super) fn entries(&self) -> &[TimelineEntry] {
         &self.entries
