@@ -37,14 +37,19 @@ pub enum Level {
     Error,
 }
 
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// A message as an annotation, in one line.
 #[must_use]
 pub fn annotation(level: Level, text: &str) -> String {
-    let name = match level {
-        Level::Warning => "warning",
-        Level::Error => "error",
-    };
-    format!("::{name} title=pya::{}", escaped(text))
+    format!("::{} title=pya::{}", level.name(), escaped(text))
 }
 
 fn escaped(text: &str) -> String {
@@ -57,13 +62,8 @@ fn escaped(text: &str) -> String {
 /// The system has no random numbers.
 pub fn group<'a>(title: &str, lines: impl Iterator<Item = &'a str>) -> io::Result<String> {
     let word = random_hex(32)?;
-    let mut text = format!("::group::{}\n::stop-commands::{word}\n", escaped(title));
-    for line in lines {
-        text.push_str(line);
-        text.push('\n');
-    }
-    let _ = write!(text, "::{word}::\n::endgroup::");
-    Ok(text)
+    let text: String = lines.flat_map(|line| [line, "\n"]).collect();
+    Ok(format!("::group::{}\n::stop-commands::{word}\n{text}::{word}::\n::endgroup::", escaped(title)))
 }
 
 /// Adds a deploy to the summary of the job, where there is one.

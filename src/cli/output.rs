@@ -146,11 +146,10 @@ impl Output {
 
     /// Prints content of the account: bytes as they are, or on a terminal as text that cannot control it.
     pub fn write(&self, bytes: &[u8]) {
-        if self.is_terminal {
-            self.to_stdout(terminal::printable(&String::from_utf8_lossy(bytes)).as_bytes());
-        } else {
-            self.to_stdout(bytes);
+        if !self.is_terminal {
+            return self.to_stdout(bytes);
         }
+        self.to_stdout(terminal::printable(&String::from_utf8_lossy(bytes)).as_bytes());
     }
 
     fn to_stdout(&self, bytes: &[u8]) {
@@ -186,10 +185,9 @@ impl Output {
 
     /// Prints a question and leaves the cursor behind it.
     pub fn ask(&self, question: &str) {
-        let text = terminal::printable(question);
         self.bars.suspend(|| {
             let mut stderr = io::stderr().lock();
-            let _ = write!(stderr, "{text} ").and_then(|()| stderr.flush());
+            let _ = write!(stderr, "{} ", terminal::printable(question)).and_then(|()| stderr.flush());
         });
     }
 

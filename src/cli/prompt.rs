@@ -64,12 +64,14 @@ pub async fn piped() -> Result<String> {
 
 /// A line of stdin, without its line break.
 async fn read() -> Result<String> {
-    let line = blocking(|| {
-        let mut line = String::new();
-        let read = io::stdin().read_line(&mut line).map_err(|source| Error::Local { path: "stdin".into(), source })?;
-        Ok((read > 0).then_some(line))
-    });
-    answer(line.await?)
+    answer(blocking(next_line).await?)
+}
+
+/// The next line of stdin with its break; `None` where the input has ended.
+fn next_line() -> Result<Option<String>> {
+    let mut line = String::new();
+    let read = io::stdin().read_line(&mut line).map_err(|source| Error::Local { path: "stdin".into(), source })?;
+    Ok((read > 0).then_some(line))
 }
 
 /// A line without its break; `None` means that the input ended.

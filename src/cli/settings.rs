@@ -161,13 +161,7 @@ impl<'a> Settings<'a> {
     /// `Config` if neither names any.
     pub fn web_apps(&self, given: Option<&str>) -> Result<Vec<String>> {
         let domains = given.map_or_else(|| self.table.domains(), |domain| vec![domain.to_owned()]);
-        if domains.is_empty() {
-            return Err(Error::config(
-                "the web app is missing: give its domain, or write domain = \"NAME\" under [tool.pythonanywhere] in \
-                 pyproject.toml",
-            ));
-        }
-        Ok(domains)
+        if domains.is_empty() { Err(missing_web_app()) } else { Ok(domains) }
     }
 
     /// The web apps to reload: none with `no_reload`, else those given, else those of the table.
@@ -218,4 +212,11 @@ pub fn read_token(path: &Path) -> Result<String> {
     std::fs::read_to_string(path)
         .map(|text| text.trim().to_owned())
         .map_err(|error| Error::config(format!("cannot read the token file {}: {error}", path.display())))
+}
+
+fn missing_web_app() -> Error {
+    Error::config(
+        "the web app is missing: give its domain, or write domain = \"NAME\" under [tool.pythonanywhere] in \
+         pyproject.toml",
+    )
 }

@@ -142,8 +142,11 @@ pub fn cut_start(line: &str, width: usize) -> Cow<'_, str> {
     if columns(line) <= width {
         return Cow::Borrowed(line);
     }
-    let backwards: String = line.chars().rev().collect();
-    cut(&backwards, width).chars().rev().collect::<String>().into()
+    backwards(&cut(&backwards(line), width)).into()
+}
+
+fn backwards(line: &str) -> String {
+    line.chars().rev().collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Command, CommandFactory, Error};
+use clap::{Arg, Command, CommandFactory, Error};
 
 use super::args::Cli;
 
@@ -53,11 +53,16 @@ impl Words {
 
 /// Whether the value of an option is the word after it.
 fn takes_next(command: &Command, word: &str) -> bool {
-    let known = command.get_arguments().find(|argument| match word.strip_prefix("--") {
+    let known = command.get_arguments().find(|argument| is_typed(argument, word));
+    known.is_some_and(|argument| argument.get_action().takes_values())
+}
+
+/// Whether a word is the long or the short name of an option.
+fn is_typed(argument: &Arg, word: &str) -> bool {
+    match word.strip_prefix("--") {
         Some(long) => argument.get_long() == Some(long),
         None => argument.get_short().is_some_and(|short| word[1..].starts_with(short) && word.len() == 2),
-    });
-    known.is_some_and(|argument| argument.get_action().takes_values())
+    }
 }
 
 /// `pya manage check` is `pya manage -- check`: all from the first word on that is no web app belongs to that command.
@@ -98,11 +103,14 @@ pub fn explained(mut error: Error, args: &[OsString]) -> Error {
 
 /// The word that is not known.
 fn mistyped(error: &Error) -> Option<String> {
-    let kinds = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand];
-    kinds.iter().find_map(|kind| match error.get(*kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
+    [ContextKind::InvalidArg, ContextKind::InvalidSubcommand].into_iter().find_map(|kind| context_text(error, kind))
+}
+
+fn context_text(error: &Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind)? {
+        ContextValue::String(text) => Some(text.clone()),
         _ => None,
-    })
+    }
 }
 
 /// Drops the suggestions that are no slip of the hand.

@@ -50,14 +50,13 @@ fn list(items: &[&Map<String, Value>], width: Option<usize>) -> String {
 
 /// A dict of dicts, such as a folder: its keys are the first column.
 fn listing(fields: &Map<String, Value>, width: Option<usize>) -> String {
-    let rows: Vec<Vec<String>> = fields
-        .iter()
-        .map(|(name, value)| {
-            let values = value.as_object().into_iter().flat_map(Map::values).map(cell);
-            std::iter::once(name.clone()).chain(values).collect()
-        })
-        .collect();
+    let rows: Vec<Vec<String>> = fields.iter().map(|(name, value)| named_row(name, value)).collect();
     table(&rows, width)
+}
+
+fn named_row(name: &str, value: &Value) -> Vec<String> {
+    let values = value.as_object().into_iter().flat_map(Map::values).map(cell);
+    std::iter::once(name.to_owned()).chain(values).collect()
 }
 
 /// One line for each field.
