@@ -42,13 +42,14 @@ fn proxy() -> Option<&'static str> {
 /// Whether the system that is asked is the one that serves the domain; one that is empty may be served anywhere.
 fn system(host: &str, domain: &str) -> Finding {
     match other_system(host, domain) {
-        Some(other) => Finding::error(
-            Check::Host,
-            format!("{domain} is at {other}, but {host} is asked"),
-            format!("export PYTHONANYWHERE_SITE={other}"),
-        ),
+        Some(other) => wrong_system(host, domain, other),
         None => Finding::ok(Check::Host, format!("{host} answers")),
     }
+}
+
+fn wrong_system(host: &str, domain: &str, other: &str) -> Finding {
+    let message = format!("{domain} is at {other}, but {host} is asked");
+    Finding::error(Check::Host, message, format!("export PYTHONANYWHERE_SITE={other}"))
 }
 
 /// The system of the service that a domain belongs to, where another one is asked.

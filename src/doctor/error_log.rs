@@ -71,12 +71,17 @@ struct LastException {
 
 /// Each line may begin with the time, as in `2026-11-29 01:02:03,123: ValueError: no`.
 fn last_exception(log: &str) -> Option<LastException> {
-    let start = log.rfind(TRACEBACK)?;
-    let line_start = log[..start].rfind('\n').map_or(0, |at| at + 1);
-    let mut lines = log[line_start..].lines();
+    let mut lines = last_traceback(log)?.lines();
     let (at, _) = timed(lines.next()?);
     let text = lines.map(|line| timed(line).1).find(|line| !line.is_empty() && !is_within(line))?;
     Some(LastException { text: text.trim().to_owned(), at })
+}
+
+/// The log from the line on at which the last traceback begins.
+fn last_traceback(log: &str) -> Option<&str> {
+    let start = log.rfind(TRACEBACK)?;
+    let line_start = log[..start].rfind('\n').map_or(0, |at| at + 1);
+    Some(&log[line_start..])
 }
 
 /// The exceptions for which the application could not be loaded, each as its last line tells it.

@@ -134,12 +134,8 @@ impl Finding {
 
 impl Finding {
     fn document(&self) -> Value {
-        json!({
-            "check": self.check.name(),
-            "state": self.health.to_string(),
-            "message": self.message,
-            "command": self.command,
-        })
+        let (check, state) = (self.check.name(), self.health.to_string());
+        json!({ "check": check, "state": state, "message": self.message, "command": self.command })
     }
 }
 

@@ -11,10 +11,8 @@ use crate::host::host_time;
 /// Looks at it, unless it is known to be out of reach from here, or to be disabled.
 pub(super) async fn examine(examination: &Examination, site: &Site) -> Option<Finding> {
     let is_reachable = examination.site_url.is_some() || !examination.project.client.host().is_loopback();
-    if !is_reachable || site.record["enabled"] == Value::Bool(false) {
-        return None;
-    }
-    Some(look(examination, site).await)
+    let is_disabled = site.record["enabled"] == Value::Bool(false);
+    if is_reachable && !is_disabled { Some(look(examination, site).await) } else { None }
 }
 
 async fn look(examination: &Examination, site: &Site) -> Finding {
