@@ -258,11 +258,13 @@ impl Size {
     fn bytes(&self) -> Result<u64> {
         match self {
             Self::Bytes(bytes) => Ok(*bytes),
-            Self::Text(text) => {
-                parse_size(text).map_err(|why| Error::config(format!("max_file_size = {text:?}: {why}")))
-            }
+            Self::Text(text) => parse_size(text).map_err(|why| invalid_size(text, &why)),
         }
     }
+}
+
+fn invalid_size(text: &str, why: &str) -> Error {
+    Error::config(format!("max_file_size = {text:?}: {why}"))
 }
 
 /// A rate limit, as a number per minute or `"off"`.
