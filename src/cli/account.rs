@@ -8,6 +8,7 @@ use tokio::task::block_in_place;
 
 use super::output::Output;
 use super::prompt;
+use super::signals::Signals;
 use crate::client::{BaseUrl, Environment, Token};
 use crate::error::{Error, Result};
 use crate::login::{self, Login, Place};
@@ -123,12 +124,13 @@ fn others(logins: &[Login]) -> String {
     format!(". You are logged in as {}, but the token goes to no other account", names.join(", "))
 }
 
-/// Ctrl-C ends the wait for a person who is to unlock the keyring; [`super::run`] then sees the signal.
+/// A signal ends the wait for a person who is to unlock the keyring; [`super::run`] then sees it, too.
 async fn find(named: &NamedAccount, output: &Output) -> Result<Option<(Login, Token)>> {
     let notice = keyring_notice(output);
+    let mut signals = Signals::watch()?;
     tokio::select! {
         found = login::find(named.host.as_ref(), named.user.as_deref(), notice.as_ref().map(|say| say as _)) => found,
-        _ = tokio::signal::ctrl_c() => Err(Error::Closed),
+        _ = signals.next() => Err(Error::Closed),
     }
 }
 

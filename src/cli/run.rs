@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind as ParseErrorKind;
-use futures_util::FutureExt;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 
 use super::args::{Cli, Command};
 use super::commands;
@@ -30,6 +30,9 @@ use crate::setting::Interface;
 /// Time that an interrupted command has to end what it started on the host, and to remove what it left there; as a rule
 /// there is nothing.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a signal that ended a command may take to be seen by others.
+const SEEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs `pya` with what was typed, the command's own name first, and returns the exit code.
 ///
@@ -102,12 +105,21 @@ fn run_command(context: &Context, command: Command) -> Result<Exit> {
 /// Runs a command until it ends or a signal does it; then also which.
 async fn until_signal(command: Command, context: &Context, signals: &mut Signals) -> (Result<Exit>, Option<Exit>) {
     tokio::select! {
-        // A command that waits on this thread, as for a keyring, fails because of the signal before that is seen here.
-        exit = commands::run(command, context) => match signals.next().now_or_never() {
-            Some(by) if exit.is_err() => (Ok(by), Some(by)),
-            _ => (exit, None),
+        exit = commands::run(command, context) => match exit {
+            Err(error) => unless_signalled(error, signals).await,
+            exit => (exit, None),
         },
         by = signals.next() => (Ok(by), Some(by)),
+    }
+}
+
+/// What becomes of an error. A command that waits on this thread, as for a keyring, fails because of a signal before that is
+/// seen here: the runtime wakes those who wait for one after the other.
+async fn unless_signalled(error: Error, signals: &mut Signals) -> (Result<Exit>, Option<Exit>) {
+    let limit = if matches!(error, Error::Closed) { SEEN_WITHIN } else { Duration::ZERO };
+    match timeout(limit, signals.next()).await {
+        Ok(by) => (Ok(by), Some(by)),
+        Err(_) => (Err(error), None),
     }
 }
 

@@ -290,13 +290,18 @@ def test_a_token_is_not_typed_where_the_question_cannot_be_shown(pya, host):
     assert "stderr is not a terminal" in done.stderr
 
 
-def test_ctrl_c_ends_the_wait_for_the_keyring(pya, host, keyring):
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [(lambda terminal: terminal.type("\x03"), 130), (lambda terminal: terminal.process.terminate(), 143)],
+    ids=["ctrl-c", "sigterm"],
+)
+def test_a_signal_ends_the_wait_for_the_keyring(pya, host, keyring, stop, code):
     log_in(pya, host)
     keyring.is_locked, keyring.unlock_after = True, 300
     with Terminal(pya, "whoami") as terminal:
         terminal.wait_for("waiting for the system's keyring")
-        terminal.type("\x03")
-        terminal.end(130)
+        stop(terminal)
+        terminal.end(code)
 
 
 def test_the_user_must_be_given_where_nobody_can_be_asked(pya, host):
