@@ -105,7 +105,7 @@ test-python: .make/installed-dev ## the Python tests (PYTEST_ARGS="-k name" for 
 .PHONY: test
 test: $(PYO3_CONFIG) ## every check, every test and the documentation site
 	@# With a crate of this size rustc is on one core most of the time. So it works beside pip at first, and then beside the
-	@# checks of Python; what it says comes when those have ended.
+	@# checks and tests of Python; what it says comes when those have ended.
 	@if test ! -x $(BIN)/python; then \
 		$(CARGO) rustc --locked --quiet --profile $(PROFILE) --lib --crate-type rlib & beside=$$!; \
 		trap 'kill $$beside 2>/dev/null || true; wait' EXIT; \
@@ -115,12 +115,11 @@ test: $(PYO3_CONFIG) ## every check, every test and the documentation site
 	$(MAKE) .make/installed-dev
 	@$(MAKE) lint-rust test-rust >.make/rust.log 2>&1 & beside=$$!; \
 	trap 'kill $$beside 2>/dev/null || true; wait' EXIT; \
-	$(MAKE) lint-python types docs; \
-	status=0; wait $$beside || status=$$?; \
+	status=0; $(MAKE) lint-python types docs test-python || status=$$?; \
+	wait $$beside || status=$$?; \
 	trap - EXIT; \
 	cat .make/rust.log; \
 	exit $$status
-	$(MAKE) test-python
 
 .PHONY: test-quick
 test-quick: .make/installed-dev ## the tests of both languages without the slow ones: an answer in minutes
