@@ -18,7 +18,7 @@ pub(crate) fn name_of(path: &str) -> &str {
 }
 
 /// The folders that `path` lies in, from the top.
-pub(crate) fn folders_of(path: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn folders_of(path: &str) -> impl DoubleEndedIterator<Item = &str> {
     path.match_indices('/').map(|(end, _)| &path[..end])
 }
 

@@ -47,7 +47,7 @@ impl<R: Remote> Run<'_, R> {
                 }
                 Err(error) => return Err(error),
             };
-            if !self.note(lease, step, &receipt) {
+            if !self.note_step(lease, step, &receipt) {
                 return Ok(false);
             }
         }
@@ -55,7 +55,7 @@ impl<R: Remote> Run<'_, R> {
     }
 
     /// Takes down how a step ended; false if it failed.
-    fn note(&self, lease: &Lease<R>, step: &str, receipt: &Receipt) -> bool {
+    fn note_step(&self, lease: &Lease<R>, step: &str, receipt: &Receipt) -> bool {
         let report = StepReport::of(step, receipt);
         let is_ok = report.ok;
         if is_ok {

@@ -7,7 +7,7 @@
 //! that it is owed. Dropping the future sends nothing more and loses nothing, for the same reason.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::context::Run;
@@ -30,6 +30,7 @@ use crate::deploy::state::lease::Lease;
 use crate::deploy::state::recovery::note_tasks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{LeftTasks, Receipt, host_time};
+use crate::locks::lock;
 
 /// Deploys what `diff` says, and reports what was done.
 ///
@@ -270,7 +271,7 @@ impl<R: Remote> Run<'_, R> {
     /// Notes which tasks could not be deleted, and how it ended.
     async fn conclude(&self, outcome: Result<()>) {
         if let Some(client) = self.remote.as_client() {
-            let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let left = lock(&self.left).clone();
             note_tasks(client, &self.folder, left).await;
         }
         let mut report = self.recorder.lock();

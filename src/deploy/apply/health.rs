@@ -209,7 +209,7 @@ async fn look(client: &Client, domain: &str, site_url: Option<&str>, path: &str)
         let page = Page { status: last, text: String::from_utf8_lossy(&response.body).into_owned() };
         let location = response.headers.get(http::header::LOCATION).and_then(|value| value.to_str().ok());
         let (true, Some(location)) = (response.status.is_redirection(), location) else { return Ok(page) };
-        // Somewhere else: this site did its part.
+        // Somewhere else, or nowhere: this site did its part.
         let Some(next) = within(&site, domain, &path, location)? else { return Ok(page) };
         path = next;
     }

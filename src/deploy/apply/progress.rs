@@ -1,10 +1,11 @@
 //! What a deploy tells while it works.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::client::{Observer, RemotePath};
+use crate::locks::lock;
 
 /// Something happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,7 +93,7 @@ impl Watcher {
     }
 
     fn uploads(&self) -> MutexGuard<'_, HashMap<String, Upload>> {
-        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.uploads)
     }
 
     pub(crate) fn tell(&self, event: ProgressEvent) {

@@ -31,7 +31,7 @@ impl<R: Remote> Run<'_, R> {
         }
         match self.ask_for_reload(domain).await {
             Ok(reloaded) => self.note_reloaded(domain, lease, reloaded),
-            Err(error) => return self.is_excused(domain, lease, &error),
+            Err(error) => return self.note_not_reloaded(domain, lease, &error),
         }
         true
     }
@@ -54,7 +54,7 @@ impl<R: Remote> Run<'_, R> {
     }
 
     /// Takes down a domain that was not reloaded; true if that is no failure of this deploy.
-    fn is_excused(&self, domain: &str, lease: &Lease<R>, error: &Error) -> bool {
+    fn note_not_reloaded(&self, domain: &str, lease: &Lease<R>, error: &Error) -> bool {
         let reason = format!("not reloaded: {}", error.chain());
         if is_refused(error) {
             // There is no such web app: a debt that could never be paid would stop every later deploy.

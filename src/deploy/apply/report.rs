@@ -5,8 +5,9 @@ use crate::deploy::plan::actions::Plan;
 use crate::deploy::plan::cost::Estimate;
 use crate::deploy::plan::steps::StepReport;
 use crate::deploy::selection::git::Revision;
+use crate::locks::lock;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What a deploy did so far. Paths are relative to the project.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -173,11 +174,11 @@ impl Recorder {
     }
 
     fn counter(&self) -> MutexGuard<'_, Option<Counter>> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.requests)
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, DeployReport> {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.report)
     }
 
     pub(crate) fn fail(&self, what: &str, reason: impl Into<String>) {

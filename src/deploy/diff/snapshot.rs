@@ -94,10 +94,12 @@ pub async fn diff_by_site<R: Remote>(
     let mut differences = compare(&selection.files, &known.ours, &missing.ours, &seen);
     keep_protected(&mut differences, &filter);
     let unmanaged = unmanaged(tree.as_ref(), &selection, &known, &mut filter, skipper).await?;
-    let mut warnings = warnings(&selection, &state, &known, &folder, remote.server_time())?;
+    let now = remote.server_time();
+    let mut warnings = warnings(&selection, &state, &known, &folder, now)?;
     warnings.extend(left_warning(&missing.left));
     Ok(assemble(Parts {
         project,
+        now,
         local_root,
         selection,
         state,
@@ -193,6 +195,7 @@ pub async fn with_unmanaged<R: Remote>(
 
 struct Parts<'a, R> {
     project: &'a Project<R>,
+    now: Option<SystemTime>,
     local_root: PathBuf,
     selection: Selection,
     state: State,
@@ -224,8 +227,8 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
         protected: selection.protected,
         protected_gone: missing.protected,
         history: state.written_history().to_vec(),
-        told: state.told(project.client.server_time()),
-        running: state.running(project.client.server_time()),
+        told: state.told(parts.now),
+        running: state.running(parts.now),
         generation: state.generation(),
         kept: state.manifest.as_ref().and_then(|manifest| manifest.kept.clone()),
         deploy: state.manifest.map(|manifest| manifest.deploy),
@@ -269,8 +272,8 @@ fn assemble<R: Remote>(parts: Parts<'_, R>) -> DeployDiff {
 /// Those of the `gone` files that are still on the host, and not in the way of an upload.
 fn removed(gone: BTreeSet<String>, differences: &Differences) -> Vec<String> {
     let in_the_way: BTreeSet<&String> = differences.obstacles.iter().flat_map(|obstacle| &obstacle.files).collect();
-    let stays = |path: &String| !differences.vanished.contains(path) && !in_the_way.contains(path);
-    gone.into_iter().filter(stays).collect()
+    let is_removed = |path: &String| !differences.vanished.contains(path) && !in_the_way.contains(path);
+    gone.into_iter().filter(is_removed).collect()
 }
 
 /// Files of ours that are not among the local ones.

@@ -43,12 +43,12 @@ impl<R: Remote> Maintenance<'_, R> {
         intent.undoes = Some(target.to_owned());
         intent.record(DeployEntry { executor: self.executor.name().to_owned(), ..intent.entry() });
         let history = intent.history_of_rollback(target).into_iter().map(|entry| json!(entry)).collect();
-        let is_alone = intent.takes_over.is_empty();
+        let takes_over_none = intent.takes_over.is_empty();
         let mut lease = Lease::new(self.remote, self.folder.intent(&id)?, intent);
         let operation = Operation::Rollback { target: target.to_owned(), generation, history };
         let job = self.job_folder.job(&id, self.root, operation);
         if let Executor::Webapp(agent) = self.executor
-            && is_alone
+            && takes_over_none
             && agent.check_takes_deploys().is_ok()
         {
             let (job_folder, bundle, limit) = (&self.job_folder, None, JOB_LIMIT);

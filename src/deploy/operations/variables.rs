@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::maintenance::carry_out;
-use crate::api::checked_domain;
-use crate::api::if_there;
+use crate::api::{checked_domain, if_there};
 use crate::client::{Client, RemotePath};
 use crate::deploy::plan::executor::{ExecutorChoice, ExecutorOptions};
 use crate::deploy::project::Project;

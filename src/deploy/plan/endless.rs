@@ -223,7 +223,7 @@ fn refusal(name: &str, kind: Kind) -> String {
     }
 }
 
-/// The same of a command that asks.
+/// Why a command that asks is refused, and what to do instead.
 fn refusal_to_ask(name: &str) -> String {
     match name {
         "createsuperuser" => format!(

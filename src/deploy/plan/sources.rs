@@ -74,14 +74,14 @@ impl Source {
 pub(crate) fn sources(diff: &DeployDiff, uploads: &[Upload], going: &BTreeSet<&str>) -> Vec<Source> {
     let base = &diff.base;
     let renamed: BTreeMap<&str, &str> = diff.renamed.iter().map(|(old, new)| (new.as_str(), old.as_str())).collect();
-    let there = there(base);
+    let on_host = paths_by_digest(base);
     let kept: BTreeMap<&str, &str> =
         base.kept.iter().flat_map(|kept| &kept.files).map(|(path, digest)| (digest.as_str(), path.as_str())).collect();
     let mut sent: BTreeMap<String, usize> = BTreeMap::new();
     let mut source = |number: usize, upload: &Upload| {
         let digest = upload.sha256.as_deref().filter(|_| upload.size >= LEAST)?;
         let old = renamed.get(upload.path.as_str()).copied();
-        let there = there.get(digest).and_then(|paths| best(paths, &upload.path, old, going));
+        let there = on_host.get(digest).and_then(|paths| best(paths, &upload.path, old, going));
         let kept = || kept.get(digest).map(|&path| Source::Kept(path.to_owned()));
         let sent_before = || sent.get(digest).copied().map(Source::Upload);
         let source = there.map(|path| Source::Host(path.to_owned())).or_else(kept).or_else(sent_before);
@@ -94,18 +94,18 @@ pub(crate) fn sources(diff: &DeployDiff, uploads: &[Upload], going: &BTreeSet<&s
 }
 
 /// The files of ours on the host whose content is known, by digest.
-fn there(base: &DiffSnapshot) -> BTreeMap<&str, Vec<&str>> {
+fn paths_by_digest(base: &DiffSnapshot) -> BTreeMap<&str, Vec<&str>> {
     let contested = base.contested();
-    let mut there: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (path, state) in base.known.ours.iter().chain(&base.adopted) {
         if let Some(digest) = &state.sha256
             && !contested.contains(path)
             && !base.vanished.contains(path)
         {
-            there.entry(digest).or_default().push(path);
+            found.entry(digest).or_default().push(path);
         }
     }
-    there
+    found
 }
 
 /// Of `paths` with the content of the upload `path` the `old` name of that, else the one with the most similar name.

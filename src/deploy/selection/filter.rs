@@ -132,7 +132,7 @@ impl Filter {
             || !self.masks.iter().any(|mask| mask.matches(path))
     }
 
-    /// The same of a folder with all below it.
+    /// Whether a folder is out with all below it, whatever the ignore rules say.
     fn is_folder_out(&self, folder: &String) -> bool {
         self.reserved.as_ref() == Some(folder)
             || (!self.rules.tracks_below(folder) && self.environments.contains(folder))
@@ -175,8 +175,11 @@ impl Filter {
 fn levels_of(paths: &[String]) -> BTreeMap<usize, BTreeSet<&str>> {
     let mut levels: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
     for path in paths {
-        for (depth, folder) in folders_of(path).enumerate() {
-            levels.entry(depth).or_default().insert(folder);
+        for folder in folders_of(path).rev() {
+            // Then those above it are known as well.
+            if !levels.entry(folder.matches('/').count()).or_default().insert(folder) {
+                break;
+            }
         }
     }
     levels

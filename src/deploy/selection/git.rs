@@ -310,7 +310,7 @@ impl Listing {
             if folders_of(path).any(|folder| *links.entry(folder).or_insert_with(|| self.is_link(folder))) {
                 continue;
             }
-            let repository = folders_of(path).filter(|folder| self.repositories.contains(*folder)).last().unwrap_or("");
+            let repository = folders_of(path).rfind(|folder| self.repositories.contains(*folder)).unwrap_or("");
             let inside = if repository.is_empty() { path } else { &path[repository.len() + 1..] };
             if !inside.is_empty() {
                 questions.entry(repository).or_default().push(inside);

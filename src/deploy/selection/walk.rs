@@ -350,7 +350,7 @@ fn environment_parts(place: &Path, entries: &[(OsString, FileType)]) -> Vec<Stri
     parts
 }
 
-/// The folders below `lib` that belong to a virtualenv.
+/// What lies in `lib` and has a name as in a virtualenv.
 fn library_parts(place: &Path, lib: &str) -> impl Iterator<Item = String> {
     let entries = std::fs::read_dir(place.join(lib)).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());

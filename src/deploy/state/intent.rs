@@ -39,7 +39,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -57,6 +57,7 @@ use crate::api::TaskKind;
 use crate::client::RemotePath;
 use crate::clock;
 use crate::error::Result;
+use crate::locks::lock;
 
 const FORMAT: u32 = 1;
 
@@ -151,7 +152,7 @@ pub enum IntentState {
 static ACTIVE: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
 
 fn active() -> MutexGuard<'static, BTreeMap<String, u32>> {
-    ACTIVE.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&ACTIVE)
 }
 
 /// Marks an intent as worked on by this process, until dropped.

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,6 +29,7 @@ use crate::clock::{self, Tick};
 use crate::deploy::remote::{Remote, delete_if_there};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{Agent, JobFolder};
+use crate::locks::lock;
 
 /// How often the intent is written anew.
 const REFRESH: Duration = Duration::from_secs(3 * 60);
@@ -170,7 +171,7 @@ impl<R: Remote> Lease<R> {
     pub(crate) async fn announce(&self) -> Result<()> {
         let (remote, place) = (&self.shared.remote, &self.shared.place);
         let (written, text) = (Written::now(remote), self.intent().to_text());
-        *self.shared.written.lock().unwrap_or_else(PoisonError::into_inner) = written;
+        *lock(&self.shared.written) = written;
         if let Err(error) = remote.write(place, text.into()).await {
             // Nothing was done yet, so the intent is worth nothing: try to take it back.
             if let Err(second) = delete_if_there(remote, place).await {
@@ -444,15 +445,15 @@ impl<R> Drop for Lease<R> {
 
 impl<R> Shared<R> {
     fn intent(&self) -> MutexGuard<'_, Intent> {
-        self.intent.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.intent)
     }
 
     fn written(&self) -> Written {
-        *self.written.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.written)
     }
 
     fn pulse(&self) -> MutexGuard<'_, Pulse> {
-        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.pulse)
     }
 
     /// Notes that the folder was looked at.
@@ -600,7 +601,7 @@ impl<R: Remote> Shared<R> {
         // It may be back after it was removed: the next change looks first.
         self.pulse().is_due = true;
         outcome?;
-        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = written;
+        *lock(&self.written) = written;
         Ok(())
     }
 }
