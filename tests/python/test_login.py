@@ -295,10 +295,11 @@ def test_a_token_is_not_typed_where_the_question_cannot_be_shown(pya, host):
     [(lambda terminal: terminal.type("\x03"), 130), (lambda terminal: terminal.process.terminate(), 143)],
     ids=["ctrl-c", "sigterm"],
 )
-def test_a_signal_ends_the_wait_for_the_keyring(pya, host, keyring, stop, code):
+@pytest.mark.parametrize("command", ["whoami", "doctor"])
+def test_a_signal_ends_the_wait_for_the_keyring(pya, host, keyring, command, stop, code):
     log_in(pya, host)
     keyring.is_locked, keyring.unlock_after = True, 300
-    with Terminal(pya, "whoami") as terminal:
+    with Terminal(pya, command) as terminal:
         terminal.wait_for("waiting for the system's keyring")
         stop(terminal)
         terminal.end(code)

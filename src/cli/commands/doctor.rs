@@ -13,30 +13,34 @@ use crate::cli::step_line::wrapped;
 use crate::client::RemotePath;
 use crate::deploy::Project;
 use crate::doctor::{Check, Diagnosis, Examination, Finding, Health, examine};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Before a message, and before what goes on below it.
 const INDENT: usize = 24;
 
 pub async fn run(args: &Doctor, context: &Context) -> Result<Exit> {
-    let diagnosis = diagnose(args, true, context).await;
+    let diagnosis = diagnose(args, true, context).await?;
     report(&diagnosis, context);
     Ok(if diagnosis.count(Health::Error) == 0 { Exit::Ok } else { Exit::Failed })
 }
 
 /// What was found; where it `may_write`, also whether the disk takes another file.
-pub async fn diagnose(args: &Doctor, may_write: bool, context: &Context) -> Diagnosis {
-    match context.settings() {
+///
+/// # Errors
+/// `Closed` if a signal ended it.
+pub async fn diagnose(args: &Doctor, may_write: bool, context: &Context) -> Result<Diagnosis> {
+    let examined = match context.settings() {
         Ok(settings) => examined(args, may_write, &settings, context).await,
-        Err(error) => Diagnosis { findings: vec![unusable(&error)] },
+        Err(error) => Err(error),
+    };
+    match examined {
+        Err(error) if error.kind() != ErrorKind::Closed => Ok(Diagnosis { findings: vec![unusable(&error)] }),
+        examined => examined,
     }
 }
 
-async fn examined(args: &Doctor, may_write: bool, settings: &Settings<'_>, context: &Context) -> Diagnosis {
-    let (project, configuration) = match project_of(args, settings, context) {
-        Ok(found) => found,
-        Err(error) => return Diagnosis { findings: vec![unusable(&error)] },
-    };
+async fn examined(args: &Doctor, may_write: bool, settings: &Settings<'_>, context: &Context) -> Result<Diagnosis> {
+    let (project, configuration) = project_of(args, settings, context)?;
     let examination = Examination {
         project,
         domain: args.domain.clone().or_else(|| settings.table.domains().into_iter().next()),
@@ -47,13 +51,14 @@ async fn examined(args: &Doctor, may_write: bool, settings: &Settings<'_>, conte
     };
     let mut diagnosis = examine(&examination).await;
     diagnosis.findings.insert(0, configuration);
-    diagnosis
+    Ok(diagnosis)
 }
 
 /// The project, and whether its configuration can be used.
 fn project_of(args: &Doctor, settings: &Settings<'_>, context: &Context) -> Result<(Project, Finding)> {
     match remote(args.remote_root.as_deref(), context) {
         Ok((_, project)) => Ok((project, Finding::ok(Check::Configuration, "it can be used"))),
+        Err(error) if error.kind() == ErrorKind::Closed => Err(error),
         // The account can be looked at all the same.
         Err(error) => Ok((without_project(settings)?, unusable(&error))),
     }

@@ -113,7 +113,7 @@ pub async fn history(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
 }
 
 pub async fn doctor(Nothing {}: Nothing, context: &Context) -> Result<Answer> {
-    let diagnosis = doctor_command::diagnose(&args::Doctor::default(), false, context).await;
+    let diagnosis = doctor_command::diagnose(&args::Doctor::default(), false, context).await?;
     Ok(Answer::Document(diagnosis.document()))
 }
 
