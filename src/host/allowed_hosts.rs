@@ -2,6 +2,7 @@
 
 /// Whether Django answers at a domain: it must be listed, or a domain above it with a leading dot.
 pub fn is_allowed<'a>(domain: &str, allowed: impl IntoIterator<Item = &'a str>) -> bool {
+    let domain = domain.to_lowercase();
     allowed.into_iter().map(str::to_lowercase).any(|pattern| match pattern.strip_prefix('.') {
         Some(above) => domain == above || domain.strip_suffix(above).is_some_and(|rest| rest.ends_with('.')),
         None => pattern == "*" || pattern == domain,
@@ -25,6 +26,7 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_allowed("me.example.com", [pattern]), expected, "{pattern}");
+            assert_eq!(is_allowed("Me.Example.com", [pattern]), expected, "{pattern}");
         }
     }
 }

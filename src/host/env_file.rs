@@ -85,14 +85,14 @@ impl Input<'_> {
         if name.is_empty() || self.characters.next_if_eq(&'=').is_none() {
             return Err(Self::error(line, "is not NAME=VALUE"));
         }
-        self.skip(is_blank);
         Ok((name, self.value()?))
     }
 
     fn value(&mut self) -> Result<String> {
         let line = self.line;
+        let before = self.take(is_blank);
         let Some(quote) = self.characters.next_if(|c| matches!(c, '"' | '\'')) else {
-            return Ok(without_comment(&self.take(|c| c != '\n')).to_owned());
+            return Ok(without_comment(&(before + &self.take(|c| c != '\n'))).to_owned());
         };
         let value = self.quoted(quote).ok_or_else(|| Self::error(line, "has a quote without its end"))?;
         self.skip(is_blank);
@@ -128,9 +128,9 @@ fn is_blank(c: char) -> bool {
     c == ' ' || c == '\t'
 }
 
-/// A value without quotes: a comment begins after a blank.
+/// A value without quotes: a comment begins after a blank, while a colour or a password may begin with its mark.
 fn without_comment(value: &str) -> &str {
-    let start = value.char_indices().find(|&(at, c)| c == '#' && (at == 0 || value[..at].ends_with(is_blank)));
+    let start = value.char_indices().find(|&(at, c)| c == '#' && value[..at].ends_with(is_blank));
     value[..start.map_or(value.len(), |(at, _)| at)].trim()
 }
 
@@ -152,7 +152,10 @@ mod tests {
             ("\u{feff}A=b\r\n", "b"),
             ("A=a#b", "a#b"),
             ("A=a b # why", "a b"),
-            ("A=# why", ""),
+            ("A= # why", ""),
+            ("A=\t# why", ""),
+            ("A=#fff", "#fff"),
+            ("A=#fff # why", "#fff"),
             ("A='a # b' # why", "a # b"),
             ("A=\"a\\n\\t\\\"\\\\\\x\"", "a\n\t\"\\\\x"),
             ("A='a\\n\\'b'", "a\\n'b"),

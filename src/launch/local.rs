@@ -149,7 +149,12 @@ fn read_variables(file: &Path) -> Result<(Variables, Option<String>)> {
     // The settings module is ours to say.
     let pairs = pairs.into_iter().filter(|(name, _)| name != "DJANGO_SETTINGS_MODULE");
     let (reserved, pairs): (Vec<_>, Vec<_>) = pairs.partition(|(name, _)| is_reserved(name));
-    let names: Vec<String> = reserved.into_iter().map(|(name, _)| name).collect();
+    let mut names: Vec<String> = Vec::new();
+    for (name, _) in reserved {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     let left_out = (!names.is_empty()).then(|| {
         format!(
             "{} in {}: not set in the web app, since such a variable decides whose account a command works in, or which code \
