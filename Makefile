@@ -115,11 +115,11 @@ test: $(PYO3_CONFIG) ## every check, every test and the documentation site
 	$(MAKE) .make/installed-dev
 	@$(MAKE) lint-rust test-rust >.make/rust.log 2>&1 & beside=$$!; \
 	trap 'kill $$beside 2>/dev/null || true; wait' EXIT; \
-	status=0; $(MAKE) lint-python types docs test-python || status=$$?; \
-	wait $$beside || status=$$?; \
+	failed=; $(MAKE) lint-python types docs test-python || failed+=" Python"; \
+	wait $$beside || failed+=" Rust"; \
 	trap - EXIT; \
 	cat .make/rust.log; \
-	exit $$status
+	if test -n "$$failed"; then echo "failed:$$failed" >&2; exit 1; fi
 
 .PHONY: test-quick
 test-quick: .make/installed-dev ## the tests of both languages without the slow ones: an answer in minutes

@@ -237,6 +237,7 @@ def test_another_accounts_token_names_the_other_system(pya, host, root):
 
 
 def test_a_failing_requirement_names_the_step_and_the_way_on(pya, host, tmp_path):
+    shutil.rmtree(home_of(host) / ".virtualenvs")
     root = write(tmp_path / "site", FLASK | PIN | {"requirements.txt": "flask\nno-such-package-at-all\n"})
     report, _ = run(pya, host, root, code=1)
     assert report["failed_step"] == "requirements"
