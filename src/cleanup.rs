@@ -6,8 +6,10 @@
 //! bindings) run it for a short time before they return. If they cannot, a note on the host says what is left.
 
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
+
+use crate::locks::lock;
 
 type Pending = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -15,18 +17,18 @@ static PENDING: Mutex<Vec<Pending>> = Mutex::new(Vec::new());
 
 /// Defers a cleanup until [`run_pending`] is called.
 pub(crate) fn defer(due: impl Future<Output = ()> + Send + 'static) {
-    PENDING.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(due));
+    lock(&PENDING).push(Box::pin(due));
 }
 
 /// Whether any cleanup is deferred.
 pub(crate) fn is_due() -> bool {
-    !PENDING.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    !lock(&PENDING).is_empty()
 }
 
 /// Runs the deferred cleanups, for at most `within`; returns at once if there are none. They run one after another, in
 /// the order in which they were deferred: a note on the host goes after the task that it names.
 pub(crate) async fn run_pending(within: Duration) {
-    let due = std::mem::take(&mut *PENDING.lock().unwrap_or_else(PoisonError::into_inner));
+    let due = std::mem::take(&mut *lock(&PENDING));
     let all = async {
         for cleanup in due {
             cleanup.await;

@@ -1,7 +1,7 @@
 //! What every command works with: the global options, the output, the Python that started `pya`, and the settings.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::exit::Exit;
 use super::options::Global;
@@ -10,6 +10,7 @@ use super::settings::Settings;
 use super::waits::Waits;
 use crate::client::Environment;
 use crate::error::{Error, Result};
+use crate::locks::lock;
 
 /// The Python that started us; the emulator and the demo run sites with it.
 #[derive(Debug, Clone)]
@@ -38,12 +39,12 @@ impl Context {
 
     /// Sets what is printed if the command is interrupted from here on.
     pub fn on_interrupt(&self, handler: impl FnOnce(&Output) + Send + 'static) {
-        *self.interrupt_handler.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(handler));
+        *lock(&self.interrupt_handler) = Some(Box::new(handler));
     }
 
     /// Reports what was done until a signal ended the command; `by` is the exit code that stands for the signal.
     pub fn report_interrupt(&self, by: Exit) {
-        if let Some(handler) = self.interrupt_handler.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(handler) = lock(&self.interrupt_handler).take() {
             handler(&self.output);
         }
         let (kind, message) = match by {

@@ -4,7 +4,7 @@
 //! shows the numbers of the service. What stands beside the bar is made anew at each of its ticks, so that a wait counts
 //! down. Where stderr is not a terminal there is no bar, and longer waits get a line each.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
@@ -13,6 +13,7 @@ use super::output::Output;
 use super::terminal::{print_line, shown};
 use super::waits::{WaitLines, wait_text};
 use crate::clock::{self, Tick};
+use crate::locks::lock;
 use crate::text::duration_text;
 
 /// The progress of an operation.
@@ -109,10 +110,6 @@ impl Progress {
     fn lock(&self) -> MutexGuard<'_, BarState> {
         lock(&self.state)
     }
-}
-
-fn lock(state: &Mutex<BarState>) -> MutexGuard<'_, BarState> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Progress {

@@ -4,7 +4,7 @@
 //! so that a CI log shows where the time went.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
@@ -13,6 +13,7 @@ use super::output::Output;
 use super::terminal::print_line;
 use crate::client::Observer;
 use crate::clock::{self, Tick};
+use crate::locks::lock;
 use crate::text::duration_text;
 
 /// Shorter waits are not worth a line in a log.
@@ -113,10 +114,6 @@ impl Observer for Waits {
             line.finish_and_clear();
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use http::header::{AUTHORIZATION, HeaderMap};
@@ -21,6 +21,7 @@ use super::secrets::Secrets;
 use super::timeline::Timeline;
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
+use crate::locks::lock;
 
 /// The service for one account. Cheap to clone: clones share connections, rate budget and clock with each other, and
 /// connections and budget with every other client of the process.
@@ -180,13 +181,13 @@ impl Client {
     /// The time of the service's clock; `None` before its first answer. Exact to about a second.
     #[must_use]
     pub fn server_time(&self) -> Option<SystemTime> {
-        let (date, at) = (*self.account.server_clock.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let (date, at) = (*lock(&self.account.server_clock))?;
         Some(date + (clock::now() - at))
     }
 
     /// Takes the time of the service from somebody else who knows it, unless the service itself has said it.
     pub(crate) fn learn_time(&self, time: SystemTime) {
-        self.account.server_clock.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((time, clock::now()));
+        lock(&self.account.server_clock).get_or_insert((time, clock::now()));
     }
 
     /// Writes down for later processes what this one requested within the last minute. Called when an operation

@@ -7,7 +7,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::Certificate;
@@ -16,6 +16,7 @@ use reqwest::redirect::Policy;
 use super::connect::TimedConnect;
 use super::host::BaseUrl;
 use crate::error::{Error, Result, chain};
+use crate::locks::lock;
 use crate::per_process::PerProcess;
 use crate::tls;
 
@@ -60,7 +61,7 @@ const MOST_IDLE: usize = 32;
 pub(super) fn get(kind: &ConnectionKind) -> Result<reqwest::Client> {
     let key = (tokio::runtime::Handle::current().id(), kind.clone());
     let pools = POOLS.get();
-    let mut pools = pools.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pools = lock(&pools);
     let client = match pools.iter().position(|(known, _)| *known == key) {
         Some(at) => pools.remove(at).1,
         None => build(kind)?,

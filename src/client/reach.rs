@@ -6,11 +6,12 @@
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::clock::{self, Tick};
 use crate::error::Error;
+use crate::locks::lock;
 use crate::per_process::PerProcess;
 
 /// How long one request tries to reach a host that refuses connections or has no address.
@@ -73,14 +74,14 @@ static ABSENT: PerProcess<Absences> = PerProcess::new(|_| Mutex::default());
 /// Whether the host was absent a moment ago.
 pub(super) fn was_absent(host: &str) -> bool {
     let absent = ABSENT.get();
-    let absent = absent.lock().unwrap_or_else(PoisonError::into_inner);
+    let absent = lock(&absent);
     absent.get(host).is_some_and(|at| clock::now() - *at < MEMORY)
 }
 
 /// Records whether the host could be reached.
 pub(super) fn note(host: &str, is_absent: bool) {
     let absent = ABSENT.get();
-    let mut absent = absent.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut absent = lock(&absent);
     if is_absent {
         let now = clock::now();
         absent.retain(|_, at| now - *at < MEMORY);

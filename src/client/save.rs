@@ -7,13 +7,14 @@
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::{Bytes, BytesMut};
 use tempfile::TempPath;
 
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
+use crate::locks::lock;
 use crate::platform::{canonical, mode_of, set_new_mode};
 
 /// How many bytes are collected before they are written.
@@ -76,7 +77,7 @@ impl Destination {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Saved>> {
-        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.arrived)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
@@ -23,6 +23,7 @@ use super::timeline::{Noted, Timeline};
 use super::transfer::{Activity, Attempt};
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::locks::lock;
 use crate::setting::Interface;
 
 /// What comes after an attempt: another one, or the end.
@@ -249,7 +250,7 @@ impl Client {
 
     fn note_date(&self, response: &Response) {
         if let Some(date) = response.date() {
-            *self.account.server_clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, clock::now()));
+            *lock(&self.account.server_clock) = Some((date, clock::now()));
         }
     }
 }

@@ -3,12 +3,13 @@
 //! A client keeps no such list by itself, since it may live for months. Each attempt is an entry of its own, as each counts
 //! towards the limit. An entry says nothing of paths, queries and bodies, which may hold secrets.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::Method;
 
 use crate::clock::{self, Tick};
+use crate::locks::lock;
 
 /// An attempt to send a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl Timeline {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<TimelineEntry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.entries)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::error::Error as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,7 @@ use super::save::Destination;
 use super::secrets::Secrets;
 use super::success::Success;
 use crate::error::{Error, Result, TimeoutPhase};
+use crate::locks::lock;
 
 /// How much of a body the system's buffers may hold, where its progress is invisible, and how fast it leaves them on a
 /// slow line.
@@ -130,7 +131,7 @@ impl Attempt<'_> {
     async fn exchange(&self, opened: Vec<Opened>, activity: &Arc<Activity>) -> Result<Response> {
         let failure = Failure::default();
         let answer = self.send_and_receive(opened, activity, &failure).await;
-        let error = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let error = lock(&failure).take();
         error.map_or(answer, Err)
     }
 
@@ -310,7 +311,7 @@ impl Attempt<'_> {
                     Ok(chunk)
                 }
                 Err(error) => {
-                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    *lock(&failure) = Some(error);
                     Err(std::io::Error::other("the content could not be read completely"))
                 }
             }))

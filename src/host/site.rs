@@ -5,7 +5,7 @@
 //! a site answers is the application's or a proxy's, unless the agent signed it for this very request.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -19,6 +19,7 @@ use super::sign::{HEADER, Key, PATH, Signed};
 use crate::client::{Client, Options, RateLimit, Request, Response};
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
+use crate::locks::lock;
 use crate::per_process::PerProcess;
 
 /// The host gives a request 5 minutes.
@@ -167,7 +168,7 @@ impl Site {
             return Err(format!("{} is not an address of the account", self.address));
         }
         let silent = SILENT.get();
-        match silent.lock().unwrap_or_else(PoisonError::into_inner).get(&self.name()) {
+        match lock(&silent).get(&self.name()) {
             Some(since) if clock::now() < *since + LEFT_ALONE => Err("it did not answer just now".to_owned()),
             _ => Ok(()),
         }
@@ -176,7 +177,7 @@ impl Site {
     /// Leaves it alone for a while, since it was silent.
     pub(super) fn leave_alone(&self) {
         self.forget_answers();
-        SILENT.get().lock().unwrap_or_else(PoisonError::into_inner).insert(self.name(), clock::now());
+        lock(&SILENT.get()).insert(self.name(), clock::now());
     }
 
     /// Notes what a signed answer of the agent `id` says of it.
@@ -191,16 +192,16 @@ impl Site {
             takes: said["takes"].as_u64().unwrap_or(0),
             speed: known.and_then(|known| known.speed),
         };
-        ANSWERED.get().lock().unwrap_or_else(PoisonError::into_inner).insert(self.name(), answered);
+        lock(&ANSWERED.get()).insert(self.name(), answered);
     }
 
     /// Forgets what the agent said.
     pub(super) fn forget_answers(&self) {
-        ANSWERED.get().lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name());
+        lock(&ANSWERED.get()).remove(&self.name());
     }
 
     fn answered(&self) -> Option<Answered> {
-        ANSWERED.get().lock().unwrap_or_else(PoisonError::into_inner).get(&self.name()).cloned()
+        lock(&ANSWERED.get()).get(&self.name()).cloned()
     }
 
     /// What the agent said that told a state folder just now.
@@ -233,7 +234,7 @@ impl Site {
 
     /// Notes how long a piece took to arrive.
     pub(super) fn note_speed(&self, bytes: u64, took: Duration) {
-        if let Some(answered) = ANSWERED.get().lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.name()) {
+        if let Some(answered) = lock(&ANSWERED.get()).get_mut(&self.name()) {
             #[allow(clippy::cast_precision_loss, reason = "a piece has at most 16 MiB")]
             let speed = bytes as f64 / took.as_secs_f64().max(0.001);
             answered.speed = Some(speed);
@@ -374,7 +375,7 @@ impl Site {
     /// The time to sign with: the service's, as far as it is known.
     pub(in crate::host) fn time(&self) -> SystemTime {
         let time = super::time::host_time(&self.api);
-        let behind = *self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = *lock(&self.behind);
         behind.map_or(time, |behind| moved(SystemTime::now(), behind))
     }
 
@@ -386,7 +387,7 @@ impl Site {
             return false;
         }
         log::debug!("the clocks differ by {} s: using that of the API", difference.as_secs());
-        *self.behind.lock().unwrap_or_else(PoisonError::into_inner) = Some(seconds_between(SystemTime::now(), time));
+        *lock(&self.behind) = Some(seconds_between(SystemTime::now(), time));
         true
     }
 
@@ -398,7 +399,7 @@ impl Site {
 
     /// Starts with what was known of the clock when the site was asked before.
     pub(super) fn set_behind(&self, seconds: i64) {
-        *self.behind.lock().unwrap_or_else(PoisonError::into_inner) = Some(seconds).filter(|&seconds| seconds != 0);
+        *lock(&self.behind) = Some(seconds).filter(|&seconds| seconds != 0);
     }
 
     /// Gets a page of the site, as a visitor would, but with the password.
@@ -417,7 +418,7 @@ impl Site {
         if let Some(host) = &self.host {
             request = request.header("host", host)?;
         }
-        let authorization = self.authorization.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let authorization = lock(&self.authorization).clone();
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization.expose_secret())?;
         }
@@ -437,7 +438,7 @@ impl Site {
         }
         let record = self.api.webapp(&self.domain).await?;
         let Some(value) = authorization(&record) else { return Ok(false) };
-        let mut known = self.authorization.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.authorization);
         let is_new = known.as_ref().is_none_or(|known| known.expose_secret() != value);
         *known = Some(value.into());
         Ok(is_new)

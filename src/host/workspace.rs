@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::job::{Job, Operation, Receipt, State};
@@ -12,6 +12,7 @@ use crate::api::TaskKind;
 use crate::client::{Client, RemotePath};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result, TimeoutPhase};
+use crate::locks::lock;
 
 /// The longest receipt: enough for the digests of 400 000 files. Whoever can write to the account can write receipts.
 const MOST_BYTES: usize = 64 << 20;
@@ -63,11 +64,11 @@ impl JobFolder {
     /// Kinds of tasks that could not be deleted.
     #[must_use]
     pub fn left_tasks(&self) -> BTreeSet<TaskKind> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.left).clone()
     }
 
     pub(super) fn leave_task(&self, kind: TaskKind) {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(kind);
+        lock(&self.left).insert(kind);
     }
 
     /// Notes that a job is about to be asked for, or that it has ended.

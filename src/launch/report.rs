@@ -1,6 +1,6 @@
 //! What a launch did: step by step, and where it stopped.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::survey::SeenHost;
 use crate::error::{Error, ErrorKind};
 use crate::host::FREE_SPACE;
+use crate::locks::lock;
 
 /// What the API answers where a file does not fit.
 const INSUFFICIENT_STORAGE: u16 = 507;
@@ -170,15 +171,15 @@ impl LaunchRecorder {
     /// What was seen of the host before anything was changed.
     #[must_use]
     pub fn seen(&self) -> Option<SeenHost> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.seen).clone()
     }
 
     pub(super) fn set_seen(&self, seen: SeenHost) {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+        *lock(&self.seen) = Some(seen);
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, LaunchReport> {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.report)
     }
 
     pub(super) fn tell(&self, step: &'static str, state: StepState, detail: impl Into<String>) {

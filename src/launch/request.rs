@@ -23,7 +23,7 @@ pub struct LaunchRequest {
     pub host: Option<String>,
     /// What the caller has decided about the project; the domain is empty if it is left out.
     pub local: LocalOptions,
-    /// What the caller has decided about the host.
+    /// What the caller has decided about the host; what the table says of files and deploys takes the place of what is here.
     pub options: LaunchOptions,
     /// The name and the password of a superuser to be made.
     pub superuser: Option<(String, String)>,
@@ -55,8 +55,9 @@ impl LaunchRequest {
         let Self { root, local, options, superuser, .. } = self;
         let local = complete_local(LocalOptions { site_url: options.site_url.clone(), ..local }, &table, &client);
         let mut options = complete_options(options, table, &client)?;
-        options.superuser =
-            superuser.map(|(name, password)| Superuser::with_password(name, None, password)).transpose()?;
+        if let Some((name, password)) = superuser {
+            options.superuser = Some(Superuser::with_password(name, None, password)?);
+        }
         let local = plan(&root, &local)?;
         Ok(PreparedLaunch { client, local, options })
     }

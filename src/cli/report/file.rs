@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use secrecy::SecretString;
@@ -17,6 +17,7 @@ use crate::client::{Client, Secrets, Timeline};
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
 use crate::host::Variables;
+use crate::locks::lock;
 use crate::platform::{canonical, mode_of, set_new_mode};
 
 /// A shorter value is a word of every page, such as `1` or `yes`.
@@ -120,7 +121,7 @@ impl Report {
 
 impl File {
     fn hide<'a>(&self, values: impl IntoIterator<Item = &'a str>) {
-        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut secrets = lock(&self.secrets);
         secrets.extend(values.into_iter().map(SecretString::from));
     }
 
@@ -133,7 +134,7 @@ impl File {
 
     /// The page with the requests until now, in which the secrets known until now are hidden.
     fn document(&self, page: &Page) -> String {
-        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let secrets = lock(&self.secrets).clone();
         let requests = Requests::new(self.timeline.entries(), self.began, clock::now());
         page.document(Html::hiding(Secrets::known(secrets)), &requests, self.began_at)
     }

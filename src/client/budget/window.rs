@@ -6,7 +6,7 @@
 //! Waiting is first come, first served, so that no request starves.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -18,6 +18,7 @@ use crate::client::observer::Observer;
 use crate::client::retry::MAX_THROTTLE_WAIT;
 use crate::clock::{self, Tick};
 use crate::error::{Error, Result};
+use crate::locks::lock;
 use crate::per_process::PerProcess;
 
 /// How much the clocks of two machines may differ.
@@ -129,13 +130,13 @@ impl Log {
 
 impl Bucket {
     fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.log)
     }
 }
 
 fn bucket(owner: &Owner, endpoint: Endpoint) -> Arc<Bucket> {
     let budget = BUDGET.get();
-    let mut buckets = budget.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut buckets = lock(&budget);
     if let Some(bucket) = buckets.get(owner).and_then(|endpoints| endpoints.get(endpoint.name)) {
         return Arc::clone(bucket);
     }
@@ -154,7 +155,7 @@ pub(crate) fn persist(owner: &Owner) {
     let own = |bucket: &Bucket| bucket.log().taken.iter().filter(|taken| taken.own).map(|taken| taken.frees).collect();
     let logs: Vec<(&'static str, Vec<Tick>)> = {
         let budget = BUDGET.get();
-        let buckets = budget.lock().unwrap_or_else(PoisonError::into_inner);
+        let buckets = lock(&budget);
         let Some(endpoints) = buckets.get(owner) else { return };
         endpoints.iter().map(|(name, bucket)| (*name, own(bucket))).collect()
     };

@@ -4,7 +4,7 @@
 //! same digest. What a deploy of the command line may do and this one never does is refused in the plan, not left to the
 //! options alone: a configuration may delete, or send what is protected.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -22,6 +22,7 @@ use crate::deploy::{
     SelectOptions, StepReport, plan_digest,
 };
 use crate::error::{Error, Result};
+use crate::locks::lock;
 use crate::text::{cut, first_few};
 
 /// How many lines of a log are shown, and how many bytes of what a command printed.
@@ -102,7 +103,7 @@ impl Deploys {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Planned>> {
-        self.planned.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.planned)
     }
 }
 
