@@ -225,7 +225,7 @@ def test_what_the_process_says_is_checked_as_a_strangers(host):
 
 
 def test_a_killed_one_is_done_again(host):
-    write(host, f"import os, time\nif not os.path.exists({str(host.home / 'again')!r}): time.sleep(1000)\n")
+    write(host, f"import os, time\nwhile not os.path.exists({str(host.home / 'again')!r}): time.sleep(0.1)\n")
     wanted = job(host)
 
     def act():
