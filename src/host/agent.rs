@@ -21,7 +21,7 @@ use super::sign::{Key, PATH, VERSION, random_id};
 use super::site::{Answer, STATUS, Site};
 use super::stub::{self, Stub};
 use super::wsgi::{keep_wsgi, wsgi_file};
-use crate::api::{Reloaded, found};
+use crate::api::{Reloaded, found, if_there};
 use crate::client::{Client, RemotePath};
 use crate::clock;
 use crate::digest::sha256;
@@ -587,11 +587,8 @@ impl Agents {
     /// # Errors
     /// `Config`, with the differences, if the WSGI file was changed since; `Held` if somebody is writing it now.
     pub async fn remove(&self, force: bool) -> Result<Change> {
-        let wsgi = match self.read_wsgi().await {
-            // The web app may be gone.
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            wsgi => Some(wsgi?),
-        };
+        // The web app may be gone.
+        let wsgi = if_there(self.read_wsgi().await)?;
         let change = self.restore(wsgi.as_deref(), force).await?;
         cache::forget_agent(&self.client, &self.site.domain);
         self.site.forget_answers();

@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::job::{Job, Operation, Receipt, State};
 use super::runner;
 use super::time::host_time;
-use crate::api::TaskKind;
+use crate::api::{TaskKind, if_there};
 use crate::client::{Client, RemotePath};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result, TimeoutPhase};
@@ -105,10 +105,8 @@ impl JobFolder {
     /// As the service answers; `Decode` if that is not a receipt.
     pub async fn receipt(&self, job: &Job) -> Result<Option<Receipt>> {
         let place = self.state.join(&format!("receipt-{}.json", job.id))?;
-        let content = match self.client.read_file_at_most(&place, MOST_BYTES).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            content => content?,
-        };
+        let content = if_there(self.client.read_file_at_most(&place, MOST_BYTES).await)?;
+        let Some(content) = content else { return Ok(None) };
         let mut receipt: Receipt = serde_json::from_slice(&content).map_err(|_| Error::Decode {
             method: "GET".to_owned(),
             path: place.to_string(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::note::LaunchNote;
+use crate::api::if_there;
 use crate::client::{Client, RemotePath};
 use crate::clock::{self, Tick};
 use crate::deploy::StateFolder;
@@ -94,10 +95,7 @@ fn divided(apps: Vec<Value>, domain: &str) -> (Option<Value>, Vec<String>) {
 /// The text of the WSGI file; `None` if there is none.
 pub(super) async fn read_wsgi(client: &Client, domain: &str) -> Result<Option<String>> {
     let file = wsgi_file(domain)?;
-    let content = match client.read_file_at_most(&file, MOST_BYTES).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        content => content?,
-    };
+    let Some(content) = if_there(client.read_file_at_most(&file, MOST_BYTES).await)? else { return Ok(None) };
     String::from_utf8(content.into()).map(Some).map_err(|_| {
         Error::config(format!("{file} is not UTF-8: save it as UTF-8, or replace it ({})", Setting::ReplaceWsgi))
     })
@@ -116,11 +114,7 @@ fn check_served(app: &Value, domain: &str) -> Result<()> {
 
 /// Refuses a folder that somebody else filled: its files would be replaced.
 pub(super) async fn check_folder(client: &Client, remote_root: &RemotePath, folder: &StateFolder) -> Result<()> {
-    let is_empty = match client.list_dir(remote_root).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => true,
-        entries => entries?.is_empty(),
-    };
-    if is_empty {
+    if if_there(client.list_dir(remote_root).await)?.is_none_or(|entries| entries.is_empty()) {
         return Ok(());
     }
     match client.list_dir(folder.path()).await {

@@ -9,6 +9,7 @@ use futures_util::stream::{StreamExt, TryStreamExt};
 
 use super::links::spare_linked;
 use super::model::DeployDiff;
+use crate::api::found;
 use crate::client::RemotePath;
 use crate::deploy::paths::place;
 use crate::deploy::remote::Remote;
@@ -53,12 +54,9 @@ async fn databases<R: Remote>(
     for path in paths {
         let (remote, place) = (remote.clone(), place(root, path)?);
         reads.push(async move {
-            match remote.read_head(&place, HEAD).await {
-                Ok(head) => Ok(is_sqlite(&head).then(|| path.clone())),
-                // Gone, or a folder by now: the delete looks again.
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::WrongType) => Ok(None),
-                Err(error) => Err(error),
-            }
+            // Gone, or a folder by now: the delete looks again.
+            let head = found(remote.read_head(&place, HEAD).await, &[ErrorKind::NotFound, ErrorKind::WrongType])?;
+            Ok::<_, crate::Error>(head.filter(|head| is_sqlite(head)).map(|_| path.clone()))
         });
     }
     let databases: Vec<Option<String>> =

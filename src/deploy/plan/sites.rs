@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 use time::{Date, Month, OffsetDateTime};
 
+use crate::api::found;
 use crate::client::Client;
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
@@ -35,11 +36,9 @@ impl Sites {
         let mut sites = Self { apps: client.list_webapps().await?, requests: 1, ..Self::default() };
         if domains.iter().any(|domain| sites.web_app(domain).is_none()) {
             sites.requests += 1;
-            sites.websites = match client.list_websites().await {
-                // A host without that part of the API has none.
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden) => Vec::new(),
-                websites => websites?,
-            };
+            // A host without that part of the API has none.
+            let websites = found(client.list_websites().await, &[ErrorKind::NotFound, ErrorKind::Forbidden])?;
+            sites.websites = websites.unwrap_or_default();
         }
         sites.note_expiries(client, domains);
         Ok(sites)

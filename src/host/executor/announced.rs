@@ -18,7 +18,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::webapp::{POLL, STEP, run_steps, signed_receipt};
-use crate::api::Uploaded;
+use crate::api::{Uploaded, if_there};
 use crate::blocking::blocking;
 use crate::clock::{self, Tick};
 use crate::error::{Error, ErrorKind, Result};
@@ -232,10 +232,7 @@ impl Agent {
         }
         let end = clock::now() + ANNOUNCED_WITHIN;
         loop {
-            let entries = match job_folder.client.list_dir(&job_folder.folder(&job.id)?).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-                entries => entries?,
-            };
+            let entries = if_there(job_folder.client.list_dir(&job_folder.folder(&job.id)?).await)?.unwrap_or_default();
             // Once the job is over, its folder is gone and its receipt is there.
             if entries.iter().any(|entry| entry.name == MARK) || job_folder.receipt(job).await?.is_some() {
                 return Ok(true);

@@ -13,6 +13,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::cancel::CancelOnDrop;
+use crate::api::if_there;
 use crate::clock::{self, Tick};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::agent::Agent;
@@ -221,10 +222,7 @@ pub(super) fn signed_receipt(said: &Value, job: &Job) -> Option<Receipt> {
 /// Whether a job has begun, although its request was not answered. What was not signed proves nothing.
 async fn has_begun(job_folder: &JobFolder, job: &Job) -> Result<bool> {
     let names = [format!("receipt-{}.json", job.id), format!("work-{}", job.id)];
-    let entries = match job_folder.client.list_dir(&job_folder.state).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        entries => entries?,
-    };
+    let entries = if_there(job_folder.client.list_dir(&job_folder.state).await)?.unwrap_or_default();
     if entries.iter().any(|entry| entry.name == names[0]) {
         return Ok(true);
     }
@@ -232,10 +230,8 @@ async fn has_begun(job_folder: &JobFolder, job: &Job) -> Result<bool> {
     if !entries.iter().any(|entry| entry.name == names[1]) {
         return Ok(false);
     }
-    match job_folder.client.list_dir(&job_folder.folder(&job.id)?).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        entries => Ok(entries?.iter().any(|entry| entry.name == "lock")),
-    }
+    let entries = if_there(job_folder.client.list_dir(&job_folder.folder(&job.id)?).await)?;
+    Ok(entries.is_some_and(|entries| entries.iter().any(|entry| entry.name == "lock")))
 }
 
 fn does_not_arrive(agent: &Agent) -> Error {
