@@ -3,7 +3,7 @@
 use super::examination::Examination;
 use super::finding::{Check, Finding};
 use super::site::Site;
-use crate::deploy::{ExecutorChoice, ExecutorOptions, Inspection, inspect_settings};
+use crate::deploy::{ExecutorOptions, Inspection, inspect_settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{InspectResult, is_allowed};
 
@@ -47,12 +47,7 @@ pub(super) async fn examine(
 }
 
 async fn inspect(examination: &Examination, site: &Site) -> Result<InspectResult> {
-    let executors = ExecutorOptions {
-        choice: ExecutorChoice::Webapp,
-        domain: Some(site.domain.clone()),
-        site_url: examination.site_url.clone(),
-        ..ExecutorOptions::default()
-    };
+    let executors = ExecutorOptions::by_agent(&site.domain, examination.site_url.clone());
     let inspection = Inspection {
         manage: examination.manage.clone(),
         settings: examination.settings.clone(),

@@ -11,7 +11,7 @@ use super::report::{LaunchRecorder, StepState};
 use super::steps::{self, Files};
 use super::survey::{SeenHost, Survey, pythons, read_wsgi};
 use crate::client::{Client, RemotePath};
-use crate::deploy::{ExecutorChoice, ExecutorOptions, Project, StateFolder};
+use crate::deploy::{ExecutorOptions, Project, StateFolder};
 use crate::error::{Error, Result};
 use crate::setting::Setting;
 
@@ -26,19 +26,13 @@ pub(super) async fn prepare<'a>(
     let survey = survey(&launch).await?;
     recorder.set_seen(SeenHost::new(survey.clone()));
     launch.python = python_of(&survey, options, local)?;
-    launch.executors = by_agent(local, options);
+    launch.executors = ExecutorOptions::by_agent(&local.domain, options.site_url.clone());
     launch.survey = survey;
     look_at_wsgi(&mut launch).await?;
     // That of another project is not for this one.
     let path = if launch.found.other.is_some() { "" } else { launch.field("virtualenv_path") };
     launch.use_virtualenv(virtualenv_of(path, options, local, client.user())?);
     Ok(launch)
-}
-
-/// What has the agent of the web app run the jobs.
-fn by_agent(local: &LocalPlan, options: &LaunchOptions) -> ExecutorOptions {
-    let (domain, site_url) = (Some(local.domain.clone()), options.site_url.clone());
-    ExecutorOptions { choice: ExecutorChoice::Webapp, domain, site_url, ..ExecutorOptions::default() }
 }
 
 /// What is on the host: also which versions of Python the account offers, where that of the web app is not wanted.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::host::Variables;
 
 const USERNAME: &str = "DJANGO_SUPERUSER_USERNAME";
-const EMAIL: &str = "DJANGO_SUPERUSER_EMAIL";
+pub const EMAIL: &str = "DJANGO_SUPERUSER_EMAIL";
 const PASSWORD: &str = "DJANGO_SUPERUSER_PASSWORD";
 
 pub async fn run(args: &Createsuperuser, context: &Context) -> Result<Exit> {

@@ -18,7 +18,7 @@ use crate::cli::exit::Exit;
 use crate::cli::prompt;
 use crate::cli::settings::Settings;
 use crate::cli::table::table;
-use crate::deploy::{ExecutorChoice, ExecutorOptions, Project, reload_sites, variables};
+use crate::deploy::{ExecutorOptions, Project, reload_sites, variables};
 use crate::error::{Error, Result};
 use crate::host::{Variables, env_file};
 use crate::text::some_of;
@@ -57,7 +57,7 @@ struct Site<'a> {
 
 fn executors(of: &EnvOf, domain: &str, settings: &Settings<'_>) -> ExecutorOptions {
     let site_url = of.site_url.clone().or_else(|| settings.table.site_url.clone());
-    ExecutorOptions { choice: ExecutorChoice::Webapp, domain: Some(domain.to_owned()), site_url, ..Default::default() }
+    ExecutorOptions::by_agent(domain, site_url)
 }
 
 impl Site<'_> {

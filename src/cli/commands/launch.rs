@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-use super::createsuperuser::{in_environment, password};
+use super::createsuperuser::{EMAIL, in_environment, password};
 use super::init::{local_plan, tell_found};
 use super::open::open;
 use crate::blocking::blocking;
@@ -31,10 +31,6 @@ use crate::launch::{
     launch,
 };
 use crate::text::cost_text;
-
-/// The variable with the password of the superuser, as Django has it.
-const PASSWORD: &str = "DJANGO_SUPERUSER_PASSWORD";
-const EMAIL: &str = "DJANGO_SUPERUSER_EMAIL";
 
 pub async fn run(args: &Launch, context: &Context) -> Result<Exit> {
     let page = Report::at(args.report.as_deref())?;
@@ -113,8 +109,8 @@ async fn options(
 
 /// The superuser with the password that the environment has, or that is asked for.
 async fn superuser(name: &str, output: &Output) -> Result<Superuser> {
-    let password = Variables::new([(PASSWORD.to_owned(), password(output).await?)])?;
-    Ok(Superuser { name: name.to_owned(), email: in_environment(EMAIL), password })
+    let password = password(output).await?;
+    Superuser::with_password(name.to_owned(), in_environment(EMAIL), password)
 }
 
 /// Launches, and tells of each step as it ends; also what was seen of the host before.

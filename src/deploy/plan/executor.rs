@@ -108,6 +108,12 @@ impl SelectedExecutor {
 }
 
 impl ExecutorOptions {
+    /// The agent in the web app of `domain`, and nothing else.
+    #[must_use]
+    pub fn by_agent(domain: &str, site_url: Option<String>) -> Self {
+        Self { choice: ExecutorChoice::Webapp, domain: Some(domain.to_owned()), site_url, ..Self::default() }
+    }
+
     /// The site whose agent may be asked instead of the API, unless another executor is wanted.
     #[must_use]
     pub fn lane(&self, client: &Client) -> Option<Lane> {

@@ -239,7 +239,7 @@ pub(crate) fn damaged(why: &dyn fmt::Display) -> Error {
     Error::job(format!("the archive from the host is damaged: {why}"))
 }
 
-fn refused(what: fmt::Arguments<'_>) -> Error {
+pub(super) fn refused(what: fmt::Arguments<'_>) -> Error {
     Error::config(format!("the archive contains {what}; nothing was written"))
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::archive::{Archive, Limits, Member, damaged};
+use super::archive::{self, Archive, Limits, Member, damaged};
 use super::masks::{PullFilter, PullMask};
 use crate::deploy::paths::folders_of;
 use crate::deploy::selection::read::digest_of;
@@ -209,7 +209,7 @@ impl Names {
 }
 
 fn refused(path: &str, why: &str) -> Error {
-    Error::config(format!("the archive contains {:?}, which {why}; nothing was written", excerpt(path)))
+    archive::refused(format_args!("{:?}, which {why}", excerpt(path)))
 }
 
 enum Here {
