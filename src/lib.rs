@@ -13,11 +13,12 @@
 //! | [`project_table`] | the table `[tool.pythonanywhere]` of a project, read and checked |
 //! | [`deploy`] | local selection, diff, plan, state on the host, apply, report |
 //! | [`host`] | what runs on the host: bundles, jobs, their executors, the agent in the web app |
+//! | [`dropin`] | what the documented class promises, but for its Python: attributes, error message, failures |
 //! | [`finder`] | recursive search of remote files with masks |
 //! | [`api`] | one file per endpoint family of the service |
 //! | [`login`] | tokens that a person keeps on this machine for the command; stands beside `api` |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
-//! | [`error`], [`clock`], [`setting`], [`parameters`] | what all share, with some private helpers |
+//! | [`error`], [`clock`], [`driver`], [`setting`], [`parameters`] | what all share, with some private helpers |
 //! | `platform` | what differs between operating systems |
 //!
 //! Beside them stand [`webfaction`], another service's XML-RPC API over the transport of `client`, and [`emulator`], the
@@ -36,6 +37,8 @@ pub mod clock;
 pub mod deploy;
 mod digest;
 pub mod doctor;
+pub mod driver;
+pub mod dropin;
 #[cfg(unix)]
 pub mod emulator;
 pub mod error;

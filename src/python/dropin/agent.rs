@@ -1,16 +1,13 @@
 //! The attribute `agent` of the classes: the agent in a web app, and the variables that its WSGI file sets.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde::Serialize;
-use serde_json::json;
 
-use super::deploy::{failed, project};
-use super::finished::Finished;
+use super::host_jobs::{self, Job};
 use super::service::Call;
 use super::state::Shared;
 use crate::deploy::{ExecutorOptions, Project, variables};
@@ -48,14 +45,8 @@ impl AgentControl {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let call = Call::new(self.api.bind(py), &self.state)?;
-        run(py, self.state.is_async(), method, move |caller| async move {
-            let service = call.on(caller);
-            let outcome = match project(&service, task, PathBuf::new()) {
-                Ok(project) => job(project).await.map(|answer| json!(answer)).map_err(failed(task)),
-                Err(failed) => Err(failed),
-            };
-            Finished::json(&service, outcome)
-        })
+        let job = Job::json(ExecutorOptions::default(), |project, _| job(project)).about(task);
+        run(py, self.state.is_async, method, move |caller| host_jobs::perform(call.on(caller), job))
     }
 }
 

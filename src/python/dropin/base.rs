@@ -15,7 +15,8 @@ use super::arguments::{console_id, skipper, texts};
 use super::collector::collect;
 use super::deploy::{self, deploy_request, diff_request};
 use super::finished::{Finished, Raising};
-use super::host_jobs::{self, Request};
+use super::host_jobs::{self, Job};
+use super::keywords::Keywords;
 use super::request::{Raw, file_content};
 use super::search::find_files;
 use super::service::{Call, Service};
@@ -80,11 +81,20 @@ impl PythonanywhereBase {
     where
         F: Future<Output = Finished> + Send + 'static,
     {
-        run(slf.py(), slf.get().state.is_async(), name, move |caller| operation(call.on(caller)))
+        run(slf.py(), slf.get().state.is_async, name, move |caller| operation(call.on(caller)))
     }
 
-    fn run_job<'py>(slf: &Bound<'py, Self>, request: Request) -> Object<'py> {
-        Self::run(slf, request.method, |service| host_jobs::perform(service, request))
+    /// Runs a job on the host, which takes its options out of the keywords.
+    fn run_job<'py>(
+        slf: &Bound<'py, Self>,
+        name: &'static str,
+        options: Option<&Options<'_>>,
+        job: impl FnOnce(&Keywords<'_>) -> PyResult<Job>,
+    ) -> Object<'py> {
+        let keywords = Keywords::new(slf.py(), name, options)?;
+        let job = job(&keywords)?;
+        keywords.finish()?;
+        Self::run(slf, name, |service| host_jobs::perform(service, job))
     }
 }
 
@@ -119,12 +129,12 @@ impl PythonanywhereBase {
 
     #[getter]
     fn error_message(&self) -> String {
-        self.state.error_message()
+        self.state.error_message.text()
     }
 
     #[setter]
     fn set_error_message(&self, text: &str) {
-        self.state.add_error(text);
+        self.state.error_message.add(text);
     }
 
     #[getter]
@@ -154,14 +164,14 @@ impl PythonanywhereBase {
         success_codes: Option<&Bound<'py, PyAny>>,
         request_kwargs: Option<&Options<'py>>,
     ) -> Object<'py> {
-        let (none, is_async) = (PyDict::new(slf.py()), slf.get().state.is_async());
+        let (none, is_async) = (PyDict::new(slf.py()), slf.get().state.is_async);
         let raw = Raw::new(url_path, task, method, success_codes, request_kwargs.unwrap_or(&none), is_async)?;
         Self::run(slf, "_request", |service| operations::request(service, raw))
     }
 
     fn _from_json<'py>(slf: &Bound<'py, Self>, response: Bound<'py, PyAny>) -> Object<'py> {
         let (object, state) = (slf.as_any().clone(), Shared::clone(&slf.get().state));
-        if !state.is_async() {
+        if !state.is_async {
             return operations::from_json(&object, &state, &response);
         }
         let (object, response) = (object.unbind(), response.unbind());
@@ -173,7 +183,7 @@ impl PythonanywhereBase {
     fn _prepare_collector<'py>(slf: &Bound<'py, Self>, skip: &Bound<'py, PyAny>) -> Object<'py> {
         let class = slf.py().import("pythonanywhere_api._items")?.getattr("ItemCollector")?;
         let collector = class.call1((slf, skip))?;
-        if !slf.get().state.is_async() {
+        if !slf.get().state.is_async {
             return Ok(collector);
         }
         let collector = collector.unbind();
@@ -182,7 +192,7 @@ impl PythonanywhereBase {
 
     #[pyo3(signature = (path_mask, level_index=0))]
     fn files_iterator<'py>(slf: &Bound<'py, Self>, path_mask: String, level_index: usize) -> Object<'py> {
-        iterator::start(Self::call(slf)?, slf.as_any(), path_mask, level_index, slf.get().state.is_async())
+        iterator::start(Self::call(slf)?, slf.as_any(), path_mask, level_index, slf.get().state.is_async)
     }
 
     fn available_consoles<'py>(slf: &Bound<'py, Self>) -> Object<'py> {
@@ -231,7 +241,7 @@ impl PythonanywhereBase {
         let (mask, skip) = (path_mask.to_owned(), skipper(skip_file_path)?);
         let state = &slf.get().state;
         match collector {
-            Some(_) if state.is_async() => Err(PyTypeError::new_err(
+            Some(_) if state.is_async => Err(PyTypeError::new_err(
                 "a collector calls back synchronously: give it to PythonanywhereApi.find_project_files",
             )),
             Some(collector) => collect(collector, state, path_mask),
@@ -281,7 +291,7 @@ impl PythonanywhereBase {
             allow_tasks=False)"
     )]
     fn manage<'py>(slf: &Bound<'py, Self>, args: &Bound<'_, PyTuple>, options: Option<&Options<'_>>) -> Object<'py> {
-        Self::run_job(slf, host_jobs::manage(args, options)?)
+        Self::run_job(slf, "manage", options, |keywords| host_jobs::manage(keywords, args))
     }
 
     #[pyo3(
@@ -295,7 +305,7 @@ impl PythonanywhereBase {
         command: &Bound<'_, PyAny>,
         options: Option<&Options<'_>>,
     ) -> Object<'py> {
-        Self::run_job(slf, host_jobs::command(command, options)?)
+        Self::run_job(slf, "run", options, |keywords| host_jobs::command(keywords, command))
     }
 
     #[pyo3(
@@ -304,12 +314,12 @@ impl PythonanywhereBase {
             console=None, domain=None, site_url=None, allow_tasks=False)"
     )]
     fn verify<'py>(slf: &Bound<'py, Self>, local_root: Option<PathBuf>, options: Option<&Options<'_>>) -> Object<'py> {
-        Self::run_job(slf, host_jobs::verify(slf.py(), local_root, options)?)
+        Self::run_job(slf, "verify", options, |keywords| host_jobs::verify(keywords, local_root))
     }
 
     #[pyo3(signature = (*, domain=None, site_url=None))]
     fn history<'py>(slf: &Bound<'py, Self>, domain: Option<String>, site_url: Option<String>) -> Object<'py> {
-        Self::run_job(slf, host_jobs::history(domain, site_url))
+        Self::run_job(slf, "history", None, |_| Ok(host_jobs::history(domain, site_url)))
     }
 
     #[pyo3(
@@ -318,7 +328,7 @@ impl PythonanywhereBase {
             site_url=None)"
     )]
     fn status<'py>(slf: &Bound<'py, Self>, local_root: Option<PathBuf>, options: Option<&Options<'_>>) -> Object<'py> {
-        Self::run_job(slf, host_jobs::status(slf.py(), local_root, options)?)
+        Self::run_job(slf, "status", options, |keywords| host_jobs::status(keywords, local_root))
     }
 
     #[pyo3(
@@ -326,7 +336,7 @@ impl PythonanywhereBase {
         text_signature = "($self, *, domain=None, site_url=None, manage=None, settings=None)"
     )]
     fn doctor<'py>(slf: &Bound<'py, Self>, options: Option<&Options<'_>>) -> Object<'py> {
-        Self::run_job(slf, host_jobs::doctor(slf.py(), options)?)
+        Self::run_job(slf, "doctor", options, host_jobs::doctor)
     }
 
     #[pyo3(
@@ -335,7 +345,7 @@ impl PythonanywhereBase {
             domain=None, site_url=None, allow_tasks=False)"
     )]
     fn rollback<'py>(slf: &Bound<'py, Self>, deploy_id: Option<String>, options: Option<&Options<'_>>) -> Object<'py> {
-        Self::run_job(slf, host_jobs::rollback(slf.py(), deploy_id, options)?)
+        Self::run_job(slf, "rollback", options, |keywords| host_jobs::rollback(keywords, deploy_id))
     }
 
     #[pyo3(
@@ -344,7 +354,7 @@ impl PythonanywhereBase {
             console=None, domain=None, site_url=None, allow_tasks=False)"
     )]
     fn pull<'py>(slf: &Bound<'py, Self>, dest: PathBuf, options: Option<&Options<'_>>) -> Object<'py> {
-        Self::run_job(slf, host_jobs::pull(slf.py(), dest, options)?)
+        Self::run_job(slf, "pull", options, |keywords| host_jobs::pull(keywords, dest))
     }
 
     #[pyo3(
@@ -358,7 +368,7 @@ impl PythonanywhereBase {
         python: String,
         options: Option<&Options<'_>>,
     ) -> Object<'py> {
-        Self::run_job(slf, host_jobs::virtualenv(slf.py(), name, python, options)?)
+        Self::run_job(slf, "make_virtualenv", options, |keywords| host_jobs::virtualenv(keywords, name, python))
     }
 
     #[pyo3(
@@ -372,8 +382,8 @@ impl PythonanywhereBase {
         virtualenv: String,
         options: Option<&Options<'_>>,
     ) -> Object<'py> {
-        let job = host_jobs::requirements(slf.py(), requirements, virtualenv, options)?;
-        Self::run_job(slf, job)
+        let job = |keywords: &Keywords<'_>| host_jobs::requirements(keywords, requirements, virtualenv);
+        Self::run_job(slf, "install_requirements", options, job)
     }
 
     #[pyo3(
@@ -382,7 +392,7 @@ impl PythonanywhereBase {
             domain=None, site_url=None, allow_tasks=False)"
     )]
     fn inspect_settings<'py>(slf: &Bound<'py, Self>, options: Option<&Options<'_>>) -> Object<'py> {
-        Self::run_job(slf, host_jobs::inspect(slf.py(), options)?)
+        Self::run_job(slf, "inspect_settings", options, host_jobs::inspect)
     }
 
     #[getter]

@@ -15,14 +15,14 @@ pub(super) fn collect<'py>(
     path_mask: &str,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = collector.py();
-    state.begin_collecting();
+    state.error_message.begin_search();
     let outcome = collector.call_method1(intern!(py, "collect"), (path_mask,));
-    let failed = state.end_collecting();
+    let failed = state.error_message.end_search();
     outcome?;
     if failed {
         return Ok(py.None().into_bound(py));
     }
-    state.settle(&[]);
+    state.error_message.settle(&[]);
     let files = PySet::empty(py)?;
     for file in collector.getattr(intern!(py, "files"))?.try_iter()? {
         files.add(file?)?;

@@ -15,11 +15,11 @@ use super::arguments::{skipper, texts};
 use super::finished::{Finished, none};
 use super::keywords::Keywords;
 use super::search::Callback;
-use super::service::{Callable, Failed, Service};
+use super::service::{Callable, Service};
 use crate::deploy::{
     self, Compare, DeployOptions, ExecutorOptions, Project, Recorder, SelectOptions, Steps, with_unmanaged,
 };
-use crate::error::{Error, ErrorKind};
+use crate::dropin::Failed;
 use crate::python::deploy::{DeployDiff, DeployReport, ProgressEvent};
 use crate::python::errors::IntoPy;
 use crate::python::progress::{Tell, callback, with_progress};
@@ -113,24 +113,9 @@ fn steps(keywords: &Keywords<'_>) -> PyResult<Steps> {
     })
 }
 
-/// A local mistake raises; any other failure goes to `error_message`.
-pub(super) fn failed(task: &'static str) -> impl Fn(Error) -> Failed {
-    move |error| match error.kind() {
-        ErrorKind::Config | ErrorKind::Local => Failed::Raised(error),
-        _ => Failed::doing(task)(error),
-    }
-}
-
-fn raised(failed: Failed) -> Failed {
-    match failed {
-        Failed::Told { text, .. } => Failed::Raised(Error::config(text)),
-        raised @ Failed::Raised(_) => raised,
-    }
-}
-
 pub(super) fn project(service: &Service, task: &str, local_root: PathBuf) -> Result<Project, Failed> {
-    let remote_root = service.root(task).map_err(raised)?.clone();
-    let client = service.client(task).map_err(raised)?.clone();
+    let remote_root = service.root(task).map_err(Failed::raised)?.clone();
+    let client = service.client(task).map_err(Failed::raised)?.clone();
     Ok(Project { client, local_root, remote_root })
 }
 
@@ -140,10 +125,10 @@ pub(super) async fn deploy_diff(service: Service, request: DiffRequest) -> Finis
     let outcome = async {
         let project = project(&service, task, local_root.clone())?;
         let skipper = Callback::new(&service, skip.clone());
-        executors.check().map_err(failed(task))?;
+        executors.check().map_err(Failed::doing_locally(task))?;
         let lane = executors.lane(&project.client);
         let diff = deploy::diff_by_site(&project, &options, &skipper, compare, lane.as_ref()).await;
-        let diff = diff.map_err(failed(task))?;
+        let diff = diff.map_err(Failed::doing_locally(task))?;
         Ok(DeployDiff { diff, local_root, skip })
     }
     .await;
@@ -165,13 +150,13 @@ pub(super) async fn deploy(service: Service, request: DeployRequest) -> Finished
 
 async fn run(service: &Service, request: &DeployRequest) -> Result<deploy::DeployReport, Failed> {
     let task = "deploying";
-    request.options.check().map_err(failed(task))?;
+    request.options.check().map_err(Failed::doing_locally(task))?;
     let made = request.diff.get();
     let project = project(service, task, made.local_root.clone())?;
     let complete;
     let diff = if request.options.delete_unmanaged {
         let skipper = Callback::new(service, made.skip.clone());
-        complete = with_unmanaged(&project, &made.diff, &skipper).await.map_err(failed(task))?;
+        complete = with_unmanaged(&project, &made.diff, &skipper).await.map_err(Failed::doing_locally(task))?;
         &complete
     } else {
         &made.diff
@@ -183,7 +168,7 @@ async fn run(service: &Service, request: &DeployRequest) -> Result<deploy::Deplo
         };
         deploy::deploy(&project, diff, &request.options, progress, &request.recorder)
     };
-    with_progress(service.caller(), request.progress.clone(), job).await.map_err(failed(task))
+    with_progress(service.caller(), request.progress.clone(), job).await.map_err(Failed::doing_locally(task))
 }
 
 /// Adds the report so far to an exception that ended a deploy.

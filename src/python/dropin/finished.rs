@@ -6,8 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use serde_json::Value;
 
-use super::service::{Failed, Service};
+use super::service::Service;
 use super::state::Shared;
+use crate::dropin::Failed;
 use crate::error::{Error, Result};
 use crate::python::convert::json_to_py;
 use crate::python::errors::{IntoPy, to_py};
@@ -68,7 +69,7 @@ impl<'py> IntoPyObject<'py> for Finished {
         if let Some(error) = self.raised {
             return Err(to_py(py, error));
         }
-        self.state.settle(&self.failures);
+        self.state.error_message.settle(&self.failures);
         (self.present)(py)
     }
 }

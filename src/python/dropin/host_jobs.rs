@@ -10,17 +10,18 @@ use futures_util::{FutureExt, TryFutureExt};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyString, PyTuple};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::arguments::texts;
-use super::deploy::{failed, project};
+use super::deploy::project;
 use super::finished::{Finished, none};
 use super::keywords::Keywords;
-use super::service::{Failed, Service};
+use super::service::Service;
 use crate::deploy::{self, ExecutorOptions, Inspection, Outcome, Project, PullOptions, SelectOptions};
 use crate::doctor::{Examination, examine};
+use crate::dropin::Failed;
 use crate::error::Result;
 use crate::host::Variables;
 use crate::python::convert::json_to_py;
@@ -53,55 +54,60 @@ enum Answer {
 type Work = Box<dyn FnOnce(Project, ExecutorOptions) -> BoxFuture<'static, Result<Answer>> + Send>;
 
 /// A job on the host other than a deploy, and what runs it.
-pub(super) struct Request {
-    pub method: &'static str,
-    local_root: Option<PathBuf>,
+pub(super) struct Job {
+    /// What it does, for errors.
+    task: &'static str,
+    local_root: PathBuf,
     executors: ExecutorOptions,
     work: Work,
 }
 
-/// A job whose answer is JSON.
-fn json_job<T, F>(work: impl FnOnce(Project, ExecutorOptions) -> F + Send + 'static) -> Work
-where
-    T: Serialize,
-    F: Future<Output = Result<T>> + Send + 'static,
-{
-    Box::new(|project, executors| work(project, executors).map_ok(|answer| Answer::Json(json!(answer))).boxed())
+impl Job {
+    fn new(executors: ExecutorOptions, work: Work) -> Self {
+        Self { task: "working on the host", local_root: PathBuf::new(), executors, work }
+    }
+
+    /// A job whose answer is JSON.
+    pub(super) fn json<T, F>(
+        executors: ExecutorOptions,
+        work: impl FnOnce(Project, ExecutorOptions) -> F + Send + 'static,
+    ) -> Self
+    where
+        T: Serialize,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let work = |project, executors| work(project, executors).map_ok(|answer| Answer::Json(json!(answer))).boxed();
+        Self::new(executors, Box::new(work))
+    }
+
+    fn command(executors: ExecutorOptions, command: deploy::Command, variables: Variables) -> Self {
+        let work = |project, executors| async move {
+            deploy::command(&project, &executors, command, &variables).await.map(Answer::Command)
+        };
+        Self::new(executors, Box::new(|project, executors| work(project, executors).boxed()))
+    }
+
+    pub(super) fn about(self, task: &'static str) -> Self {
+        Self { task, ..self }
+    }
+
+    fn with_local_root(self, local_root: Option<PathBuf>) -> Self {
+        Self { local_root: local_root.unwrap_or_default(), ..self }
+    }
 }
 
-fn command_job(command: deploy::Command, variables: Variables) -> Work {
-    Box::new(|project, executors| {
-        async move { deploy::command(&project, &executors, command, &variables).await.map(Answer::Command) }.boxed()
-    })
-}
-
-/// Reads a job and its options.
-fn request<'py>(
-    py: Python<'py>,
-    method: &'static str,
-    options: Option<&Bound<'py, PyDict>>,
-    job: impl FnOnce(&Keywords<'py>) -> PyResult<Work>,
-) -> PyResult<Request> {
-    let keywords = Keywords::new(py, method, options)?;
-    let work = job(&keywords)?;
-    let executors = keywords.executors()?;
-    keywords.finish()?;
-    Ok(Request { method, local_root: None, executors, work })
-}
-
-pub(super) fn manage<'py>(args: &Bound<'py, PyTuple>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
+pub(super) fn manage(keywords: &Keywords<'_>, args: &Bound<'_, PyTuple>) -> PyResult<Job> {
     let wrong = || PyTypeError::new_err("manage() takes the words of a command as str, as in manage(\"migrate\")");
-    let words: Vec<String> = args.iter().map(|word| word.extract().map_err(|_| wrong())).collect::<PyResult<_>>()?;
-    if words.is_empty() {
+    let args: Vec<String> = args.iter().map(|word| word.extract().map_err(|_| wrong())).collect::<PyResult<_>>()?;
+    if args.is_empty() {
         return Err(wrong());
     }
-    request(args.py(), "manage", options, |keywords| {
-        let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
-        Ok(command_job(deploy::Command::Manage { args: words, manage, settings }, keywords.variables()?))
-    })
+    let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
+    let variables = keywords.variables()?;
+    Ok(Job::command(keywords.executors()?, deploy::Command::Manage { args, manage, settings }, variables))
 }
 
-pub(super) fn command<'py>(command: &Bound<'py, PyAny>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
+pub(super) fn command(keywords: &Keywords<'_>, command: &Bound<'_, PyAny>) -> PyResult<Job> {
     // A text is for the shell, a sequence of words is not: as in `subprocess`.
     let words = match command.cast::<PyString>() {
         Ok(text) => vec!["bash".to_owned(), "-c".to_owned(), text.extract()?],
@@ -110,27 +116,20 @@ pub(super) fn command<'py>(command: &Bound<'py, PyAny>, options: Option<&Bound<'
     if words.is_empty() {
         return Err(PyTypeError::new_err("the command is empty"));
     }
-    request(command.py(), "run", options, |keywords| {
-        Ok(command_job(deploy::Command::Run(words), keywords.variables()?))
-    })
+    let variables = keywords.variables()?;
+    Ok(Job::command(keywords.executors()?, deploy::Command::Run(words), variables))
 }
 
-pub(super) fn verify<'py>(
-    py: Python<'py>,
-    local_root: Option<PathBuf>,
-    options: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Request> {
+pub(super) fn verify(keywords: &Keywords<'_>, local_root: Option<PathBuf>) -> PyResult<Job> {
     let is_local = local_root.is_some();
-    let request = request(py, "verify", options, |keywords| {
-        let select = selection(keywords, is_local)?;
-        Ok(json_job(move |project, executors| async move {
-            let drift = deploy::verify(&project, &executors, is_local.then_some(&select)).await?;
-            let mut value = json!(drift);
-            value["clean"] = drift.is_clean().into();
-            Ok(value)
-        }))
-    })?;
-    Ok(Request { local_root, ..request })
+    let select = selection(keywords, is_local)?;
+    let job = Job::json(keywords.executors()?, move |project, executors| async move {
+        let drift = deploy::verify(&project, &executors, is_local.then_some(&select)).await?;
+        let mut value = json!(drift);
+        value["clean"] = drift.is_clean().into();
+        Ok(value)
+    });
+    Ok(job.with_local_root(local_root))
 }
 
 /// Which local files are looked at, if they are.
@@ -148,106 +147,76 @@ fn selection(keywords: &Keywords<'_>, is_local: bool) -> PyResult<SelectOptions>
     Ok(select)
 }
 
-pub(super) fn status<'py>(
-    py: Python<'py>,
-    local_root: Option<PathBuf>,
-    options: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Request> {
-    let keywords = Keywords::new(py, "status", options)?;
+pub(super) fn status(keywords: &Keywords<'_>, local_root: Option<PathBuf>) -> PyResult<Job> {
     let is_local = local_root.is_some();
-    let select = selection(&keywords, is_local)?;
-    let executors = keywords.site()?;
-    keywords.finish()?;
-    let work = json_job(move |project, executors| async move {
+    let select = selection(keywords, is_local)?;
+    let job = Job::json(keywords.site()?, move |project, executors| async move {
         let (domains, local) = (Vec::from_iter(executors.domain.clone()), is_local.then_some(&select));
         deploy::status(&project.client, &domains, &executors, Some(&project), local).await
     });
-    Ok(Request { method: "status", local_root, executors, work })
+    Ok(job.with_local_root(local_root))
 }
 
-pub(super) fn history(domain: Option<String>, site_url: Option<String>) -> Request {
+pub(super) fn history(domain: Option<String>, site_url: Option<String>) -> Job {
     // The history is read like any other file: no executor is needed, only the site that may tell it.
     let executors = ExecutorOptions { domain, site_url, ..ExecutorOptions::default() };
-    let work = json_job(|project, executors| async move {
+    Job::json(executors, |project, executors| async move {
         deploy::history(&project, executors.lane(&project.client).as_ref()).await
-    });
-    Request { method: "history", local_root: None, executors, work }
-}
-
-pub(super) fn rollback<'py>(
-    py: Python<'py>,
-    deploy: Option<String>,
-    options: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Request> {
-    request(py, "rollback", options, |keywords| {
-        let (reload, yes) = (keywords.texts("reload")?, keywords.flag("yes")?);
-        Ok(json_job(move |project, executors| async move {
-            let confirm = async move |question: String| if yes { Ok(()) } else { Err(deploy::unconfirmed(&question)) };
-            deploy::rollback(&project, &executors, deploy.as_deref(), &reload, confirm).await
-        }))
     })
 }
 
-pub(super) fn pull<'py>(py: Python<'py>, to: PathBuf, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
-    request(py, "pull", options, |keywords| {
-        let (include, exclude) = (keywords.texts("include")?, keywords.texts("exclude")?);
-        let overwrite = keywords.flag("overwrite")?;
-        let max_size = keywords.number("max_size")?.map_or(PullOptions::default().max_size, |size| size as u64);
-        let options = PullOptions { include, exclude, overwrite, max_size };
-        Ok(json_job(|project, executors| async move { deploy::pull(&project, &executors, &options, &to).await }))
-    })
+pub(super) fn rollback(keywords: &Keywords<'_>, deploy: Option<String>) -> PyResult<Job> {
+    let (reload, yes) = (keywords.texts("reload")?, keywords.flag("yes")?);
+    Ok(Job::json(keywords.executors()?, move |project, executors| async move {
+        let confirm = async move |question: String| if yes { Ok(()) } else { Err(deploy::unconfirmed(&question)) };
+        deploy::rollback(&project, &executors, deploy.as_deref(), &reload, confirm).await
+    }))
 }
 
-pub(super) fn virtualenv<'py>(
-    py: Python<'py>,
-    name: String,
-    python: String,
-    options: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Request> {
-    request(py, "make_virtualenv", options, |_| {
-        Ok(json_job(
-            |project, executors| async move { deploy::make_virtualenv(&project, &executors, &name, &python).await },
-        ))
-    })
+pub(super) fn pull(keywords: &Keywords<'_>, to: PathBuf) -> PyResult<Job> {
+    let (include, exclude) = (keywords.texts("include")?, keywords.texts("exclude")?);
+    let overwrite = keywords.flag("overwrite")?;
+    let max_size = keywords.number("max_size")?.map_or(PullOptions::default().max_size, |size| size as u64);
+    let options = PullOptions { include, exclude, overwrite, max_size };
+    Ok(Job::json(keywords.executors()?, |project, executors| async move {
+        deploy::pull(&project, &executors, &options, &to).await
+    }))
 }
 
-pub(super) fn requirements<'py>(
-    py: Python<'py>,
-    requirements: String,
-    virtualenv: String,
-    options: Option<&Bound<'py, PyDict>>,
-) -> PyResult<Request> {
-    request(py, "install_requirements", options, |_| {
-        Ok(json_job(|project, executors| async move {
-            deploy::install_requirements(&project, &executors, &requirements, &virtualenv).await
-        }))
-    })
+pub(super) fn virtualenv(keywords: &Keywords<'_>, name: String, python: String) -> PyResult<Job> {
+    Ok(Job::json(keywords.executors()?, |project, executors| async move {
+        deploy::make_virtualenv(&project, &executors, &name, &python).await
+    }))
 }
 
-pub(super) fn inspect<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
-    request(py, "inspect_settings", options, |keywords| {
-        let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
-        let inspection = Inspection { manage, settings, virtualenv: keywords.text("virtualenv")?, folder: None };
-        Ok(json_job(
-            |project, executors| async move { deploy::inspect_settings(&project, &executors, &inspection).await },
-        ))
-    })
+pub(super) fn requirements(keywords: &Keywords<'_>, requirements: String, virtualenv: String) -> PyResult<Job> {
+    Ok(Job::json(keywords.executors()?, |project, executors| async move {
+        deploy::install_requirements(&project, &executors, &requirements, &virtualenv).await
+    }))
 }
 
-pub(super) fn doctor<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Request> {
-    let keywords = Keywords::new(py, "doctor", options)?;
+pub(super) fn inspect(keywords: &Keywords<'_>) -> PyResult<Job> {
     let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
-    let executors = keywords.site()?;
-    keywords.finish()?;
-    let work = json_job(|project, ExecutorOptions { domain, site_url, .. }| async move {
+    let inspection = Inspection { manage, settings, virtualenv: keywords.text("virtualenv")?, folder: None };
+    Ok(Job::json(keywords.executors()?, |project, executors| async move {
+        deploy::inspect_settings(&project, &executors, &inspection).await
+    }))
+}
+
+pub(super) fn doctor(keywords: &Keywords<'_>) -> PyResult<Job> {
+    let (manage, settings) = (keywords.text("manage")?, keywords.text("settings")?);
+    Ok(Job::json(keywords.site()?, |project, ExecutorOptions { domain, site_url, .. }| async move {
         Ok(examine(&Examination { project, domain, site_url, manage, settings, may_write: true }).await.document())
-    });
-    Ok(Request { method: "doctor", local_root: None, executors, work })
+    }))
 }
 
 /// Runs a job.
-pub(super) async fn perform(service: Service, request: Request) -> Finished {
-    let outcome = answer(&service, request).await;
+pub(super) async fn perform(service: Service, job: Job) -> Finished {
+    let Job { task, local_root, executors, work } = job;
+    let outcome = match project(&service, task, local_root) {
+        Ok(project) => work(project, executors).await.map_err(Failed::doing_locally(task)),
+        Err(failed) => Err(failed),
+    };
     Finished::new(
         &service,
         outcome,
@@ -259,10 +228,4 @@ pub(super) async fn perform(service: Service, request: Request) -> Finished {
         },
         none,
     )
-}
-
-async fn answer(service: &Service, request: Request) -> Result<Answer, Failed> {
-    let task = "working on the host";
-    let project = project(service, task, request.local_root.unwrap_or_default())?;
-    (request.work)(project, request.executors).await.map_err(failed(task))
 }

@@ -15,7 +15,8 @@ use pyo3::types::PyType;
 use super::arguments::skipper;
 use super::finished::Finished;
 use super::search::{Callback, ProjectLister, concurrency};
-use super::service::{Call, Callable, Failed, Service};
+use super::service::{Call, Callable, Service};
+use crate::dropin::Failed;
 use crate::error::{Error, Result};
 use crate::finder::{Mask, Walk, failures_text};
 use crate::locks::lock;
@@ -160,7 +161,7 @@ impl FilesIterator {
         self.swap(Some(match &outcome {
             Ok(Some(_)) => Stage::Running(queue, search),
             Ok(None) => {
-                search.service.state().settle(search.failure().as_slice());
+                search.service.state().error_message.settle(search.failure().as_slice());
                 search.service.persist_budget();
                 Stage::Ended
             }

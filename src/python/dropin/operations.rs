@@ -11,9 +11,10 @@ use super::finished::{Finished, empty, none, text};
 use super::request::{Raw, Sender};
 use super::response::Response;
 use super::search::refuse_awaitable;
-use super::service::{Callable, Failed, Item, Service};
+use super::service::{Callable, Item, Service};
 use super::state::{State, read_client};
 use crate::client::{self, Client, Request};
+use crate::dropin::Failed;
 use crate::error::Result;
 use crate::python::convert::json_to_py;
 use crate::text::version_in;
@@ -98,7 +99,11 @@ pub(super) fn from_json<'py>(
         Err(error) => return Err(error),
     };
     let client = read_client(object, state)?.ok();
-    state.add_error(&format!("the answer is not JSON ({}): {}", error.value(py), quoted(response, client.as_ref())));
+    state.error_message.add(&format!(
+        "the answer is not JSON ({}): {}",
+        error.value(py),
+        quoted(response, client.as_ref())
+    ));
     Ok(py.None().into_bound(py))
 }
 

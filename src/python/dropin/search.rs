@@ -8,8 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PySet, PyString, PyTuple};
 
 use super::finished::{Finished, none};
-use super::service::{Callable, Failed, Service};
+use super::service::{Callable, Service};
 use crate::api::Entry;
+use crate::dropin::Failed;
 use crate::error::{Error, Result};
 use crate::finder::{DEFAULT_CONCURRENCY, Found, Lister, Mask, Skipper, failures_text, find};
 

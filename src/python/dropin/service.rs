@@ -21,41 +21,12 @@ use super::overrides::replacements;
 use super::state::{Shared, read_client, read_root};
 use crate::api::Entry;
 use crate::client::{Client, RemotePath, Request, Response, check_typed, quote};
-use crate::error::{Error, ErrorKind, Result};
+use crate::dropin::Failed;
+use crate::error::{Error, Result};
 use crate::python::runtime::CallerThread;
 
 /// A Python object that a future holds: shared, since counting its references needs the interpreter.
 pub(super) type Callable = Arc<Py<PyAny>>;
-
-/// Why an operation did not succeed.
-pub(super) enum Failed {
-    /// What goes into `error_message`, and the status if the service gave one.
-    Told { status: Option<StatusCode>, text: String },
-    /// An exception for the caller: a callback's own, or the end of the runtime.
-    Raised(Error),
-}
-
-impl Failed {
-    pub(super) fn text(text: impl Into<String>) -> Self {
-        Self::Told { status: None, text: text.into() }
-    }
-
-    pub(super) fn is_not_found(&self) -> bool {
-        matches!(self, Self::Told { status: Some(StatusCode::NOT_FOUND), .. })
-    }
-
-    /// An error of the engine while doing `task`.
-    pub(super) fn doing(task: &str) -> impl Fn(Error) -> Self + '_ {
-        move |error| match error.kind() {
-            ErrorKind::Callback | ErrorKind::Closed => Self::Raised(error),
-            _ => Self::Told {
-                // Of the statuses only "not there" makes a difference, and a proxy's 404 does not say that.
-                status: (error.kind() == ErrorKind::NotFound).then_some(StatusCode::NOT_FOUND),
-                text: format!("{task}: {}", error.chain()),
-            },
-        }
-    }
-}
 
 /// An instance as it is at the moment of a call.
 pub(super) struct Call {
@@ -76,7 +47,7 @@ impl Call {
     /// `AttributeError` and `TypeError` for attributes that are missing or of a wrong type. Wrong values are
     /// reported when the operation runs.
     pub(super) fn new(object: &Bound<'_, PyAny>, state: &Shared) -> PyResult<Self> {
-        let replaced = replacements(object, state.is_async())?;
+        let replaced = replacements(object, state.is_async)?;
         let consoles: String = object.getattr(intern!(object.py(), "consoles_url_part"))?.extract()?;
         Ok(Self {
             object: Arc::new(object.clone().unbind()),

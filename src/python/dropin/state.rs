@@ -1,6 +1,5 @@
 //! What an instance keeps, and what is read from its attributes at each call.
 
-use std::process;
 use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyTypeError;
@@ -8,8 +7,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::client::{BaseUrl, Client, Options, RemotePath};
-use crate::error::{Error, Result};
+use crate::client::{Client, RemotePath};
+use crate::dropin::{ErrorMessage, KnownClient, attributes};
+use crate::error::Result;
 use crate::locks::lock;
 
 /// The part of an instance that is not in its `__dict__`.
@@ -17,42 +17,13 @@ use crate::locks::lock;
 /// Only threads that are attached to the interpreter take its locks, so none is held when a process forks.
 #[derive(Default)]
 pub(super) struct State {
-    is_async: bool,
+    pub is_async: bool,
+    pub error_message: ErrorMessage,
     project: Mutex<String>,
     /// `web_domain` as it was given, and the `base_url` made of it.
     host: Mutex<Option<(String, String)>>,
     remote_root: Mutex<Option<String>>,
-    errors: Mutex<Errors>,
-    client: Mutex<Option<KnownClient>>,
-}
-
-/// The client for the attributes as they were at the last call. Making one costs more than a small request's own work.
-struct KnownClient {
-    /// A child does not use its parent's: a thread that it does not have may hold a lock in it.
-    process: u32,
-    base_url: String,
-    headers: Headers,
-    client: Client,
-}
-
-type Headers = Vec<(String, String)>;
-
-impl KnownClient {
-    /// Whether it is the one that would be made of these attributes now.
-    fn fits(&self, base_url: &str, headers: &Headers) -> bool {
-        self.process == process::id()
-            && self.base_url == base_url
-            && self.headers == *headers
-            && self.client.fits_environment()
-    }
-}
-
-#[derive(Default)]
-struct Errors {
-    text: String,
-    /// How many searches by a collector are under way: what they call must not clear each other's failures.
-    collecting: usize,
-    failed_while_collecting: bool,
+    client: KnownClient,
 }
 
 impl State {
@@ -61,64 +32,8 @@ impl State {
         Self { is_async, ..Self::default() }
     }
 
-    pub(super) fn is_async(&self) -> bool {
-        self.is_async
-    }
-
     pub(super) fn project(&self) -> String {
         lock(&self.project).clone()
-    }
-
-    pub(super) fn error_message(&self) -> String {
-        lock(&self.errors).text.clone()
-    }
-
-    /// Appends a text, with an empty line between; an empty text clears.
-    pub(super) fn add_error(&self, text: &str) {
-        let mut errors = lock(&self.errors);
-        errors.failed_while_collecting |= errors.collecting > 0 && !text.is_empty();
-        errors.add(text);
-    }
-
-    /// Settles the error message at the end of an operation: success clears, failures are appended.
-    pub(super) fn settle(&self, failures: &[String]) {
-        let mut errors = lock(&self.errors);
-        if failures.is_empty() && errors.collecting == 0 {
-            errors.text.clear();
-        }
-        for text in failures {
-            errors.failed_while_collecting |= errors.collecting > 0;
-            errors.add(text);
-        }
-    }
-
-    /// Begins a search by a collector; its parts fail together.
-    pub(super) fn begin_collecting(&self) {
-        let mut errors = lock(&self.errors);
-        if errors.collecting == 0 {
-            errors.failed_while_collecting = false;
-        }
-        errors.collecting += 1;
-    }
-
-    /// Ends it and returns whether any part of it failed.
-    pub(super) fn end_collecting(&self) -> bool {
-        let mut errors = lock(&self.errors);
-        errors.collecting -= 1;
-        errors.failed_while_collecting
-    }
-}
-
-impl Errors {
-    fn add(&mut self, text: &str) {
-        if text.is_empty() {
-            self.text.clear();
-            return;
-        }
-        if !self.text.is_empty() {
-            self.text.push_str("\n\n");
-        }
-        self.text.push_str(text);
     }
 }
 
@@ -133,8 +48,7 @@ pub(super) fn set_up(
     remote_root: Option<&str>,
 ) -> PyResult<()> {
     let py = object.py();
-    let scheme = if web_domain.contains("://") { "" } else { "https://" };
-    let base_url = format!("{scheme}{}/api/v0/user/{web_user}/", web_domain.trim_end_matches('/'));
+    let base_url = attributes::base_url(web_domain, web_user);
     *lock(&state.host) = Some((web_domain.to_owned(), base_url.clone()));
     *lock(&state.remote_root) = remote_root.map(str::to_owned);
     object.setattr(intern!(py, "base_url"), base_url)?;
@@ -154,7 +68,7 @@ pub(super) type Pickled<'py> = (Bound<'py, PyAny>, String, Option<(String, Strin
 pub(super) fn pickled<'py>(object: &Bound<'py, PyAny>, state: &State) -> PyResult<Pickled<'py>> {
     let attributes = object.getattr(intern!(object.py(), "__dict__"))?;
     let (host, remote_root) = (lock(&state.host).clone(), lock(&state.remote_root).clone());
-    Ok((attributes, state.project(), host, remote_root, state.error_message()))
+    Ok((attributes, state.project(), host, remote_root, state.error_message.text()))
 }
 
 pub(super) fn unpickle(object: &Bound<'_, PyAny>, state: &State, pickled: Pickled<'_>) -> PyResult<()> {
@@ -164,7 +78,7 @@ pub(super) fn unpickle(object: &Bound<'_, PyAny>, state: &State, pickled: Pickle
     *lock(&state.project) = project;
     *lock(&state.host) = host;
     *lock(&state.remote_root) = remote_root;
-    state.add_error(&error);
+    state.error_message.add(&error);
     Ok(())
 }
 
@@ -173,13 +87,13 @@ pub(super) fn set_project(object: &Bound<'_, PyAny>, state: &State, project_name
     let py = object.py();
     project_name.clone_into(&mut lock(&state.project));
     let root = lock(&state.remote_root).clone();
-    let part = if let Some(root) = root {
-        format!("files/path{}/", root.trim_end_matches('/'))
+    let folder = if let Some(root) = &root {
+        root.trim_end_matches('/').to_owned()
     } else {
         let user: String = object.getattr(intern!(py, "web_user"))?.extract()?;
-        format!("files/path/home/{user}/{project_name}/")
+        attributes::project_folder(&user, project_name)
     };
-    object.setattr(intern!(py, "pkg_files_url_part"), part)
+    object.setattr(intern!(py, "pkg_files_url_part"), attributes::files_url_part(&folder))
 }
 
 fn text_attribute(object: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyResult<String> {
@@ -189,22 +103,12 @@ fn text_attribute(object: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyRe
 /// The account that the attributes `base_url` and `protocol_headers` name; its requests are counted from 0.
 pub(super) fn read_client(object: &Bound<'_, PyAny>, state: &State) -> PyResult<Result<Client>> {
     let base_url = text_attribute(object, intern!(object.py(), "base_url"))?;
-    let headers = read_headers(object)?;
-    let mut known = lock(&state.client);
-    if let Some(known) = known.as_ref().filter(|known| known.fits(&base_url, &headers)) {
-        return Ok(Ok(known.client.counting_anew()));
-    }
     let host = lock(&state.host).clone().filter(|(_, made)| *made == base_url);
-    let client = host
-        .map_or(Ok(()), |(web_domain, _)| BaseUrl::parse(&web_domain).map(drop))
-        .and_then(|()| Client::with_base(&base_url, &headers, Options::default()));
-    let process = process::id();
-    *known = client.as_ref().ok().map(|client| KnownClient { process, base_url, headers, client: client.clone() });
-    Ok(client)
+    Ok(state.client.get(base_url, read_headers(object)?, host.map(|(web_domain, _)| web_domain).as_deref()))
 }
 
 /// The attribute `protocol_headers`. Errors quote none of it: this is where the token is.
-fn read_headers(object: &Bound<'_, PyAny>) -> PyResult<Headers> {
+fn read_headers(object: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     let attribute = object.getattr(intern!(object.py(), "protocol_headers"))?;
     let copy = PyDict::new(object.py());
     copy.update(attribute.cast().map_err(|_| PyTypeError::new_err("protocol_headers must be a mapping"))?)?;
@@ -215,21 +119,7 @@ fn read_headers(object: &Bound<'_, PyAny>) -> PyResult<Headers> {
 /// The folder of the project that the attribute `pkg_files_url_part` names.
 pub(super) fn read_root(object: &Bound<'_, PyAny>, state: &State) -> PyResult<Result<RemotePath>> {
     let part = text_attribute(object, intern!(object.py(), "pkg_files_url_part"))?;
-    Ok(check_project(&state.project()).and_then(|()| match part.strip_prefix("files/path/") {
-        Some(path) => RemotePath::parse(&format!("/{path}")),
-        None => Err(Error::config(format!(
-            "pkg_files_url_part is {part:?}: it must be \"files/path/\" followed by the project's folder"
-        ))),
-    }))
-}
-
-fn check_project(name: &str) -> Result<()> {
-    if name.is_empty() || name.contains(['/', '\0']) || matches!(name, "." | "..") {
-        return Err(Error::config(format!(
-            "{name:?} cannot be a project name: give the name of the project's folder, without \"/\" and \"..\""
-        )));
-    }
-    Ok(())
+    Ok(attributes::project_root(&state.project(), &part))
 }
 
 /// A shared handle to an instance's state.

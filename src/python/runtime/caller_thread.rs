@@ -14,8 +14,8 @@ use pyo3_async_runtimes::{TaskLocals, into_future_with_locals};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::driver::Owed;
 use super::{executor, shutdown};
+use crate::driver::Owed;
 use crate::error::{Error, Result};
 use crate::locks::lock;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use super::driver::Driver;
 use super::logging;
+use crate::driver::Driver;
 use crate::per_process::PerProcess;
 
 static DRIVER: PerProcess<io::Result<Arc<Driver>>> = PerProcess::new(|_parent| Driver::new().map(Arc::new));

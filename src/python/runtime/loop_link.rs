@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, Weak};
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::driver::Driver;
 use super::shutdown;
+use crate::driver::Driver;
 use crate::locks::lock;
 
 /// Makes the result of an operation, where the interpreter is at hand.

@@ -10,7 +10,6 @@
 
 mod awaitable;
 mod caller_thread;
-mod driver;
 mod executor;
 mod logging;
 mod loop_link;

@@ -11,9 +11,9 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::caller_thread::{CallerQueue, CallerThread, Job};
-use super::driver::{Driver, settle};
 use super::{executor, logging, shutdown};
 use crate::cleanup;
+use crate::driver::{Driver, settle};
 
 /// How often signals are checked: Ctrl-C must take effect within 200 ms.
 const WAKE: Duration = Duration::from_millis(50);

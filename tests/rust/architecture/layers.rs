@@ -22,7 +22,7 @@ pub const LAYERS: &[Folder] = &[
         layers: &[
             (
                 "python",
-                "cli doctor emulator webfaction launch project_table deploy host finder api client *.rs platform",
+                "cli doctor emulator webfaction launch project_table deploy host dropin finder api client *.rs platform",
             ),
             (
                 "cli",
@@ -35,6 +35,7 @@ pub const LAYERS: &[Folder] = &[
             ("project_table", "deploy client *.rs platform"),
             ("deploy", "host finder api client *.rs platform"),
             ("host", "finder api client *.rs platform"),
+            ("dropin", "client *.rs platform"),
             ("finder", "api client *.rs platform"),
             ("api", "client *.rs platform"),
             ("login", "client *.rs platform"),

@@ -2,8 +2,10 @@
 //!
 //! No thread does so all the time. A thread that waits for a future drives the runtime meanwhile, so that a request of
 //! a synchronous caller changes no thread: waking another one costs more than the request's own work. Futures that no
-//! thread waits for are driven by the attendant, a thread that is started when it is first needed: at once for asynchronous callers,
-//! whose loop goes on; after [`PATIENCE`] where the waiting thread is away in a callback.
+//! thread waits for are driven by the attendant, a thread that is started when it is first needed: at once for
+//! asynchronous callers, whose loop goes on; after a few milliseconds where the waiting thread is away in a callback.
+//!
+//! The command line has threads of its own. This is for callers from another language, whose threads come and go.
 
 use std::future::Future;
 use std::io;
@@ -21,7 +23,7 @@ use crate::locks::lock;
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// A runtime and the threads that drive it.
-pub(super) struct Driver {
+pub struct Driver {
     runtime: Runtime,
     /// The process that made it. The locks of a parent's may be held by threads that a child does not have.
     process: u32,
@@ -52,7 +54,11 @@ enum Attendant {
 }
 
 impl Driver {
-    pub(super) fn new() -> io::Result<Self> {
+    /// A runtime of this process, which no thread drives yet.
+    ///
+    /// # Errors
+    /// If the system refuses what its sockets and timers need.
+    pub fn new() -> io::Result<Self> {
         Ok(Self {
             runtime: Builder::new_current_thread().thread_name("pythonanywhere-api").enable_all().build()?,
             process: process::id(),
@@ -67,13 +73,13 @@ impl Driver {
     }
 
     /// Drives the runtime until `future` ends.
-    pub(super) fn drive<T>(&self, future: impl Future<Output = T>) -> T {
+    pub fn drive<T>(&self, future: impl Future<Output = T>) -> T {
         let _waiting = Waiting::begin(self);
         self.runtime.block_on(future)
     }
 
     /// Starts a future that no thread waits for. [`attend`](Self::attend) must have been called before.
-    pub(super) fn spawn<T: Send + 'static>(
+    pub fn spawn<T: Send + 'static>(
         self: &Arc<Self>,
         future: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
@@ -85,7 +91,8 @@ impl Driver {
         })
     }
 
-    pub(super) fn spawn_blocking(&self, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    /// Starts work that may block, on a thread for that.
+    pub fn spawn_blocking(&self, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
         self.runtime.spawn_blocking(work)
     }
 
@@ -93,7 +100,7 @@ impl Driver {
     ///
     /// # Errors
     /// If no thread can be started.
-    pub(super) fn leave_alone(self: &Arc<Self>) -> io::Result<Owed> {
+    pub fn leave_alone(self: &Arc<Self>) -> io::Result<Owed> {
         self.attend()?;
         Ok(Owed::begin(self, |state| &mut state.left_alone))
     }
@@ -102,7 +109,7 @@ impl Driver {
     ///
     /// # Errors
     /// If no thread can be started.
-    pub(super) fn attend(self: &Arc<Self>) -> io::Result<()> {
+    pub fn attend(self: &Arc<Self>) -> io::Result<()> {
         let mut state = self.state();
         if state.attendant == Attendant::NotStarted {
             let driver = Arc::clone(self);
@@ -140,7 +147,7 @@ impl Driver {
 /// Lets the runtime handle events on its sockets, and tasks that were aborted.
 ///
 /// Needed before a connection is used again: one that the server closed while nobody drove would be taken for open.
-pub(super) async fn settle() {
+pub async fn settle() {
     // The first lets the runtime look at its sockets, the second lets the tasks run that this woke.
     task::yield_now().await;
     task::yield_now().await;
@@ -167,7 +174,7 @@ impl Drop for Waiting<'_> {
 }
 
 /// Work that the attendant drives.
-pub(super) struct Owed {
+pub struct Owed {
     driver: Arc<Driver>,
     count: fn(&mut DriverState) -> &mut usize,
 }

@@ -1,0 +1,74 @@
+//! What the attributes of an instance mean.
+
+use crate::client::RemotePath;
+use crate::error::{Error, Result};
+
+/// What stands before a path in the address of a file.
+const FILES: &str = "files/path";
+
+/// The attribute `base_url`, which a new instance makes of `web_domain` and `web_user`.
+#[must_use]
+pub fn base_url(web_domain: &str, web_user: &str) -> String {
+    let scheme = if web_domain.contains("://") { "" } else { "https://" };
+    format!("{scheme}{}/api/v0/user/{web_user}/", web_domain.trim_end_matches('/'))
+}
+
+/// The attribute `pkg_files_url_part` for a project's folder, which has no slash at its end.
+#[must_use]
+pub fn files_url_part(folder: &str) -> String {
+    format!("{FILES}{folder}/")
+}
+
+/// The folder of a project, where none was given.
+#[must_use]
+pub fn project_folder(web_user: &str, project_name: &str) -> String {
+    format!("/home/{web_user}/{project_name}")
+}
+
+/// The folder that the attributes `project_name` and `pkg_files_url_part` name.
+///
+/// # Errors
+/// `Config` if one of them names none.
+pub fn project_root(project_name: &str, files_url_part: &str) -> Result<RemotePath> {
+    if project_name.is_empty() || project_name.contains(['/', '\0']) || matches!(project_name, "." | "..") {
+        return Err(Error::config(format!(
+            "{project_name:?} cannot be a project name: give the name of the project's folder, without \"/\" and \"..\""
+        )));
+    }
+    match files_url_part.strip_prefix(FILES).filter(|path| path.starts_with('/')) {
+        Some(path) => RemotePath::parse(path),
+        None => Err(Error::config(format!(
+            "pkg_files_url_part is {files_url_part:?}: it must be \"files/path/\" followed by the project's folder"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{base_url, files_url_part, project_folder, project_root};
+
+    #[test]
+    fn a_domain_is_spoken_to_by_https_unless_it_says_how() {
+        assert_eq!(base_url("www.example.com", "me"), "https://www.example.com/api/v0/user/me/");
+        assert_eq!(base_url("http://127.0.0.1:8000/", "me"), "http://127.0.0.1:8000/api/v0/user/me/");
+    }
+
+    #[test]
+    fn the_address_of_the_files_leads_back_to_the_folder() {
+        let part = files_url_part(&project_folder("me", "site"));
+        assert_eq!(part, "files/path/home/me/site/");
+        assert_eq!(project_root("site", &part).unwrap().as_str(), "/home/me/site");
+    }
+
+    #[test]
+    fn attributes_that_name_no_folder_say_so() {
+        for name in ["", ".", "..", "a/b", "a\0"] {
+            let error = project_root(name, "files/path/home/me/site/").unwrap_err().to_string();
+            assert!(error.contains("cannot be a project name"), "{name:?}: {error}");
+        }
+        for part in ["", "files/path", "files/paths/home/me/site/", "/home/me/site"] {
+            let error = project_root("site", part).unwrap_err().to_string();
+            assert!(error.contains("pkg_files_url_part is"), "{part:?}: {error}");
+        }
+    }
+}
