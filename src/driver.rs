@@ -19,7 +19,7 @@ use tokio::task::{self, JoinHandle};
 
 use crate::locks::lock;
 
-/// How long work may stand still while the thread that waits for it runs Python.
+/// How long work may stand still while the thread that waits for it is away in a callback.
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// A runtime and the threads that drive it.
@@ -40,7 +40,7 @@ struct DriverState {
     waiting: usize,
     /// Futures that no thread waits for.
     unwaited: usize,
-    /// Futures whose thread comes back, but may be away in Python.
+    /// Futures whose thread comes back, but may be away in a callback.
     left_alone: usize,
     attendant: Attendant,
 }
@@ -197,5 +197,59 @@ impl Drop for Owed {
         if state.attendant == Attendant::Driving && state.unwaited == 0 && state.left_alone == 0 {
             self.driver.leave.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    /// Only a machine that stands still takes that long.
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn driver() -> Arc<Driver> {
+        Arc::new(Driver::new().unwrap())
+    }
+
+    #[test]
+    fn work_that_no_thread_waits_for_goes_on() {
+        let driver = driver();
+        driver.attend().unwrap();
+        let (sender, ended) = channel();
+        drop(driver.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            sender.send(()).unwrap();
+        }));
+        ended.recv_timeout(LONG).unwrap();
+    }
+
+    #[test]
+    fn work_goes_on_while_the_thread_that_waits_for_it_is_away() {
+        let driver = driver();
+        let (sender, ended) = channel();
+        let left_alone = driver.leave_alone().unwrap();
+        driver.drive(async {
+            drop(tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                sender.send(()).unwrap();
+            }));
+        });
+        ended.recv_timeout(LONG).unwrap();
+        drop(left_alone);
+    }
+
+    #[test]
+    fn a_thread_that_waits_takes_over_and_leaves_again() {
+        let driver = driver();
+        driver.attend().unwrap();
+        let (sender, ended) = channel();
+        drop(driver.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            sender.send(()).unwrap();
+        }));
+        driver.drive(async { tokio::time::sleep(Duration::from_millis(1)).await });
+        ended.recv_timeout(LONG).unwrap();
     }
 }

@@ -13,12 +13,13 @@
 //! | [`project_table`] | the table `[tool.pythonanywhere]` of a project, read and checked |
 //! | [`deploy`] | local selection, diff, plan, state on the host, apply, report |
 //! | [`host`] | what runs on the host: bundles, jobs, their executors, the agent in the web app |
-//! | [`dropin`] | what the documented class promises, but for its Python: attributes, error message, failures |
+//! | [`dropin`] | the rules of the drop-in class that need no Python: attributes, error message, failures |
 //! | [`finder`] | recursive search of remote files with masks |
 //! | [`api`] | one file per endpoint family of the service |
 //! | [`login`] | tokens that a person keeps on this machine for the command; stands beside `api` |
 //! | [`client`] | HTTP: connections, quoting, rate budget, retries, errors; knows no endpoint |
-//! | [`error`], [`clock`], [`driver`], [`setting`], [`parameters`] | what all share, with some private helpers |
+//! | [`error`], [`clock`], [`setting`], [`parameters`] | what all share, with some private helpers |
+//! | [`driver`] | which thread drives the runtime, for the extension module |
 //! | `platform` | what differs between operating systems |
 //!
 //! Beside them stand [`webfaction`], another service's XML-RPC API over the transport of `client`, and [`emulator`], the

@@ -40,19 +40,32 @@ impl ErrorMessage {
     }
 
     /// Begins a search by a collector; its parts fail together.
-    pub fn begin_search(&self) {
+    #[must_use = "the search ends when this is dropped"]
+    pub fn begin_search(&self) -> Search<'_> {
         let mut collected = lock(&self.0);
         if collected.searches == 0 {
             collected.failed_while_searching = false;
         }
         collected.searches += 1;
+        Search(self)
     }
+}
 
-    /// Ends it and returns whether any part of it failed.
-    pub fn end_search(&self) -> bool {
-        let mut collected = lock(&self.0);
-        collected.searches -= 1;
-        collected.failed_while_searching
+/// A search by a collector, until it is dropped.
+#[derive(Debug)]
+pub struct Search<'a>(&'a ErrorMessage);
+
+impl Search<'_> {
+    /// Ends the search and returns whether any part of it failed.
+    #[must_use]
+    pub fn end(self) -> bool {
+        lock(&self.0.0).failed_while_searching
+    }
+}
+
+impl Drop for Search<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.0).searches -= 1;
     }
 }
 
@@ -101,15 +114,17 @@ mod tests {
     #[test]
     fn the_parts_of_a_search_fail_together() {
         let message = ErrorMessage::default();
-        message.begin_search();
+        let search = message.begin_search();
         message.settle(&failed("one"));
         message.settle(&[]);
         assert_eq!(message.text(), "one", "a part that succeeds clears nothing");
-        message.begin_search();
-        assert!(message.end_search(), "a search inside it is a part of it");
-        assert!(message.end_search());
-        message.begin_search();
+        assert!(message.begin_search().end(), "a search inside it is a part of it");
+        assert!(search.end());
+        let next = message.begin_search();
         message.add("");
-        assert!(!message.end_search(), "the next search begins anew");
+        assert!(!next.end(), "the next search begins anew");
+        message.settle(&failed("two"));
+        message.settle(&[]);
+        assert_eq!(message.text(), "", "no search is left");
     }
 }

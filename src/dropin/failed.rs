@@ -9,12 +9,12 @@ use crate::error::{Error, ErrorKind};
 pub enum Failed {
     /// What goes into the error message.
     Told {
-        /// The status, if the service gave one.
+        /// 404 if the service said that there is no such thing.
         status: Option<StatusCode>,
         /// What failed, and why.
         text: String,
     },
-    /// An exception for the caller: a callback's own, or the end of the runtime.
+    /// An exception for the caller: a callback's own, a mistake of the caller's, or the end of the runtime.
     Raised(Error),
 }
 
@@ -30,7 +30,7 @@ impl Failed {
         matches!(self, Self::Told { status: Some(StatusCode::NOT_FOUND), .. })
     }
 
-    /// An error of the engine while doing `task`.
+    /// An error of the client or of a deploy while doing `task`.
     pub fn doing(task: &str) -> impl Fn(Error) -> Self + '_ {
         move |error| match error.kind() {
             ErrorKind::Callback | ErrorKind::Closed => Self::Raised(error),
@@ -42,20 +42,51 @@ impl Failed {
         }
     }
 
-    /// As [`doing`](Self::doing), for tasks on local files: a local mistake raises.
-    pub fn doing_locally(task: &str) -> impl Fn(Error) -> Self + '_ {
+    /// As [`doing`](Self::doing), but mistakes of the caller (`Config`, `Local`) are raised.
+    pub fn raising_mistakes(task: &str) -> impl Fn(Error) -> Self + '_ {
         move |error| match error.kind() {
             ErrorKind::Config | ErrorKind::Local => Self::Raised(error),
             _ => Self::doing(task)(error),
         }
     }
 
-    /// The same as what is raised in any case.
+    /// Makes an exception of a text too.
     #[must_use]
     pub fn raised(self) -> Self {
         match self {
             Self::Told { text, .. } => Self::Raised(Error::config(text)),
             raised @ Self::Raised(_) => raised,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Failed;
+    use crate::error::Error;
+
+    /// The text for the error message, or `None` if it is raised.
+    fn told(failed: Failed) -> Option<String> {
+        match failed {
+            Failed::Told { text, .. } => Some(text),
+            Failed::Raised(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_failure_names_the_task() {
+        let failed = Failed::doing("reading")(Error::config("the host is empty"));
+        assert_eq!(told(failed).unwrap(), "reading: the host is empty");
+    }
+
+    #[test]
+    fn mistakes_are_raised_where_asked_for() {
+        assert!(told(Failed::raising_mistakes("comparing")(Error::config("no such mask"))).is_none());
+        assert!(told(Failed::text("no root").raised()).is_none());
+    }
+
+    #[test]
+    fn the_end_of_the_runtime_is_always_raised() {
+        assert!(told(Failed::doing("reading")(Error::Closed)).is_none());
     }
 }

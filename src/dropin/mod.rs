@@ -1,8 +1,8 @@
-//! What the documented class promises, but for its Python.
+//! The rules of `PythonanywhereApi`, the drop-in class, that need no Python.
 //!
-//! An instance is a set of attributes that callers may set, and an error message. [`attributes`] says what the
+//! An instance of it is a set of attributes that callers may set, and an error message. [`attributes`] says what the
 //! attributes mean, [`KnownClient`] keeps the client that they describe, [`ErrorMessage`] collects what fails, and
-//! [`Failed`] tells that from what is raised.
+//! [`Failed`] tells that from what is raised. The class itself is in the extension module.
 
 pub mod attributes;
 mod error_message;

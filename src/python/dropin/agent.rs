@@ -45,7 +45,7 @@ impl AgentControl {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let call = Call::new(self.api.bind(py), &self.state)?;
-        let job = Job::json(ExecutorOptions::default(), |project, _| job(project)).about(task);
+        let job = Job::json(ExecutorOptions::default(), |project, _| job(project)).with_task(task);
         run(py, self.state.is_async, method, move |caller| host_jobs::perform(call.on(caller), job))
     }
 }

@@ -84,7 +84,7 @@ impl PythonanywhereBase {
         run(slf.py(), slf.get().state.is_async, name, move |caller| operation(call.on(caller)))
     }
 
-    /// Runs a job on the host, which takes its options out of the keywords.
+    /// Runs a job on the host. `job` takes its options out of the keywords; any that are left are refused.
     fn run_job<'py>(
         slf: &Bound<'py, Self>,
         name: &'static str,

@@ -15,9 +15,9 @@ pub(super) fn collect<'py>(
     path_mask: &str,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = collector.py();
-    state.error_message.begin_search();
+    let search = state.error_message.begin_search();
     let outcome = collector.call_method1(intern!(py, "collect"), (path_mask,));
-    let failed = state.error_message.end_search();
+    let failed = search.end();
     outcome?;
     if failed {
         return Ok(py.None().into_bound(py));

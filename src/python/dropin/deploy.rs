@@ -125,10 +125,10 @@ pub(super) async fn deploy_diff(service: Service, request: DiffRequest) -> Finis
     let outcome = async {
         let project = project(&service, task, local_root.clone())?;
         let skipper = Callback::new(&service, skip.clone());
-        executors.check().map_err(Failed::doing_locally(task))?;
+        executors.check().map_err(Failed::raising_mistakes(task))?;
         let lane = executors.lane(&project.client);
         let diff = deploy::diff_by_site(&project, &options, &skipper, compare, lane.as_ref()).await;
-        let diff = diff.map_err(Failed::doing_locally(task))?;
+        let diff = diff.map_err(Failed::raising_mistakes(task))?;
         Ok(DeployDiff { diff, local_root, skip })
     }
     .await;
@@ -150,13 +150,13 @@ pub(super) async fn deploy(service: Service, request: DeployRequest) -> Finished
 
 async fn run(service: &Service, request: &DeployRequest) -> Result<deploy::DeployReport, Failed> {
     let task = "deploying";
-    request.options.check().map_err(Failed::doing_locally(task))?;
+    request.options.check().map_err(Failed::raising_mistakes(task))?;
     let made = request.diff.get();
     let project = project(service, task, made.local_root.clone())?;
     let complete;
     let diff = if request.options.delete_unmanaged {
         let skipper = Callback::new(service, made.skip.clone());
-        complete = with_unmanaged(&project, &made.diff, &skipper).await.map_err(Failed::doing_locally(task))?;
+        complete = with_unmanaged(&project, &made.diff, &skipper).await.map_err(Failed::raising_mistakes(task))?;
         &complete
     } else {
         &made.diff
@@ -168,7 +168,7 @@ async fn run(service: &Service, request: &DeployRequest) -> Result<deploy::Deplo
         };
         deploy::deploy(&project, diff, &request.options, progress, &request.recorder)
     };
-    with_progress(service.caller(), request.progress.clone(), job).await.map_err(Failed::doing_locally(task))
+    with_progress(service.caller(), request.progress.clone(), job).await.map_err(Failed::raising_mistakes(task))
 }
 
 /// Adds the report so far to an exception that ended a deploy.

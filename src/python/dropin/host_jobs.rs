@@ -1,4 +1,4 @@
-//! What the classes do on the host other than deploys: commands, drift, history, rollback, pull.
+//! What the classes do on the host other than deploys: commands, drift, history, rollback, pull, and what `agent` does.
 //!
 //! As everywhere in these classes, failures of the network or the service go to `error_message` and the method returns
 //! `None`. Local mistakes raise, and so does the lack of an executor.
@@ -87,7 +87,8 @@ impl Job {
         Self::new(executors, Box::new(|project, executors| work(project, executors).boxed()))
     }
 
-    pub(super) fn about(self, task: &'static str) -> Self {
+    /// What errors say was being done.
+    pub(super) fn with_task(self, task: &'static str) -> Self {
         Self { task, ..self }
     }
 
@@ -214,7 +215,7 @@ pub(super) fn doctor(keywords: &Keywords<'_>) -> PyResult<Job> {
 pub(super) async fn perform(service: Service, job: Job) -> Finished {
     let Job { task, local_root, executors, work } = job;
     let outcome = match project(&service, task, local_root) {
-        Ok(project) => work(project, executors).await.map_err(Failed::doing_locally(task)),
+        Ok(project) => work(project, executors).await.map_err(Failed::raising_mistakes(task)),
         Err(failed) => Err(failed),
     };
     Finished::new(

@@ -2,7 +2,8 @@
 //!
 //! Each operation is written once, as an async function on a [`service`] that calls the engine, or the caller's own
 //! `_request`, `_folder_items` or `files_iterator` where these were replaced ([`overrides`]). The two classes share a
-//! [`base`]; an instance knows whether its operations are waited for or returned as coroutines.
+//! [`base`]; an instance knows whether its operations are waited for or returned as coroutines. What needs no Python, such
+//! as the rules of `error_message`, is in [`crate::dropin`].
 //!
 //! The attributes of an instance live in its `__dict__` and are read at each call, so that whatever a caller sets or
 //! patches counts from the next call on. A constructor therefore checks types only; values are checked when used.

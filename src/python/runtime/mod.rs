@@ -1,4 +1,4 @@
-//! The one place that knows about threads: how Rust futures run under a Python caller.
+//! How Rust futures run under a Python caller. Which thread drives them is decided in [`crate::driver`].
 //!
 //! - [`wait`] runs a future for a synchronous caller: detached from the interpreter, checking signals.
 //! - [`awaitable`] wraps a future in a coroutine for an asynchronous caller; [`run`] does either.
