@@ -51,7 +51,7 @@ pub(super) fn dict<'py, 'a, T: 'a>(
 /// A JSON value as an attribute of a class: a new Python value each time it is read.
 pub(super) struct Json(pub Value);
 
-impl<'py> IntoPyObject<'py> for &Json {
+impl<'py> IntoPyObject<'py> for Json {
     type Target = PyAny;
     type Output = Bound<'py, PyAny>;
     type Error = PyErr;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use serde_json::json;
 
-use super::convert::{Json, json_to_py};
+use super::class_body::class_body;
+use super::convert::Json;
 use super::report::report_class;
 use crate::deploy;
 
@@ -20,44 +21,20 @@ pub(super) struct DeployDiff {
     pub(super) skip: Option<Arc<Py<PyAny>>>,
 }
 
-/// The methods of diffs: the lists of paths, which are attributes by the same name, and the rest as it is.
-macro_rules! diff_methods {
-    ($($list:ident),*; $($rest:tt)*) => {
-        #[pymethods]
-        impl DeployDiff {
-            $(
-                #[getter]
-                fn $list(&self) -> Vec<String> {
-                    self.diff.$list.clone()
-                }
-            )*
-
-            $($rest)*
-        }
-    };
-}
-
-diff_methods! {
-    added, changed, removed, left, unchanged, unmanaged, protected, warnings;
-
-    #[getter]
-    fn renamed(&self) -> BTreeMap<String, String> {
-        self.diff.renamed.clone()
-    }
-
-    #[getter]
-    fn skipped(&self) -> BTreeMap<String, String> {
-        self.diff.skipped.clone()
-    }
-
-    #[getter]
-    fn compare(&self) -> &'static str {
-        self.diff.compare.as_str()
-    }
-
-    #[getter]
-    fn plan<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        json_to_py(py, &self.diff.plan().to_json())
+class_body! {
+    DeployDiff, this => {
+        added: &[String] = &this.diff.added,
+        changed: &[String] = &this.diff.changed,
+        removed: &[String] = &this.diff.removed,
+        renamed: &BTreeMap<String, String> = &this.diff.renamed,
+        unchanged: &[String] = &this.diff.unchanged,
+        left: &[String] = &this.diff.left,
+        unmanaged: &[String] = &this.diff.unmanaged,
+        protected: &[String] = &this.diff.protected,
+        skipped: &BTreeMap<String, String> = &this.diff.skipped,
+        warnings: &[String] = &this.diff.warnings,
+        compare: &'static str = this.diff.compare.as_str(),
+        plan: Json = Json(this.diff.plan().to_json()),
     }
 
     fn is_clean(&self) -> bool {
@@ -86,43 +63,42 @@ diff_methods! {
 
 report_class! {
     /// What a deploy did. Documented in `_core.pyi`.
-    #[allow(clippy::struct_excessive_bools, reason = "as in `deploy::DeployReport`")]
-    DeployReport of deploy::DeployReport, report => {
-        ok: bool = report.ok,
-        dry_run: bool = report.dry_run,
-        id: Option<String> = report.id.clone(),
-        commit: Option<String> = report.commit.clone(),
-        branch: Option<String> = report.branch.clone(),
-        dirty: Option<bool> = report.dirty,
-        uploaded: Vec<String> = sorted(&report.uploaded),
-        deleted: Vec<String> = sorted(&report.deleted),
-        failed: BTreeMap<String, String> = report.failed.clone(),
-        protected: Vec<String> = report.protected.clone(),
-        reloaded: Vec<String> = report.reloaded.clone(),
-        warnings: Vec<String> = report.warnings.clone(),
-        stopped: Option<String> = report.stopped.clone(),
-        executor: String = report.executor.clone(),
-        why: String = report.why.clone(),
-        estimates: Json = Json(json!(report.estimates)),
-        steps: Json = Json(json!(report.steps)),
-        error_log: Vec<String> = report.error_log.clone(),
-        kept_for_rollback: bool = report.kept_for_rollback,
-        rollback_bytes: u64 = report.rollback_bytes,
-        rolled_back: bool = report.rolled_back,
-        untouched: bool = report.untouched,
-        requests: u64 = report.requests,
-        seconds: f64 = report.seconds,
-        plan: Json = Json(report.plan.to_json()),
+    DeployReport of deploy::DeployReport, this => {
+        ok: bool = this.0.ok,
+        dry_run: bool = this.0.dry_run,
+        id: Option<&str> = this.0.id.as_deref(),
+        commit: Option<&str> = this.0.commit.as_deref(),
+        branch: Option<&str> = this.0.branch.as_deref(),
+        dirty: Option<bool> = this.0.dirty,
+        uploaded: Vec<String> = sorted(&this.0.uploaded),
+        deleted: Vec<String> = sorted(&this.0.deleted),
+        failed: &BTreeMap<String, String> = &this.0.failed,
+        protected: &[String] = &this.0.protected,
+        reloaded: &[String] = &this.0.reloaded,
+        warnings: &[String] = &this.0.warnings,
+        stopped: Option<&str> = this.0.stopped.as_deref(),
+        executor: &str = &this.0.executor,
+        why: &str = &this.0.why,
+        estimates: Json = Json(json!(this.0.estimates)),
+        steps: Json = Json(json!(this.0.steps)),
+        error_log: &[String] = &this.0.error_log,
+        kept_for_rollback: bool = this.0.kept_for_rollback,
+        rollback_bytes: u64 = this.0.rollback_bytes,
+        rolled_back: bool = this.0.rolled_back,
+        untouched: bool = this.0.untouched,
+        requests: u64 = this.0.requests,
+        seconds: f64 = this.0.seconds,
+        plan: Json = Json(this.0.plan.to_json()),
     }
 
     fn __repr__(&self) -> String {
         format!(
             "<DeployReport: {}, {} uploaded, {} deleted, {} failed, {} requests>",
-            if self.ok { "ok" } else { "not ok" },
-            self.uploaded.len(),
-            self.deleted.len(),
-            self.failed.len(),
-            self.requests
+            if self.0.ok { "ok" } else { "not ok" },
+            self.0.uploaded.len(),
+            self.0.deleted.len(),
+            self.0.failed.len(),
+            self.0.requests
         )
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use serde_json::json;
 
+use super::class_body::class_body;
 use super::convert::{Json, interpreter};
 use super::errors::IntoPy;
 use super::progress::{Callback, Tell, callback, with_progress};
@@ -22,46 +23,41 @@ use crate::launch::{
 use crate::project_table::environments;
 
 /// A step of a launch, as it begins or ends. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api", frozen, get_all)]
-pub(super) struct LaunchEvent {
-    step: &'static str,
-    state: &'static str,
-    detail: String,
-}
+#[pyclass(module = "pythonanywhere_api", frozen)]
+pub(super) struct LaunchEvent(StepRecord);
 
-#[pymethods]
-impl LaunchEvent {
-    fn __repr__(&self) -> String {
-        format!("<LaunchEvent: {} {}>", self.step, self.state)
+class_body! {
+    LaunchEvent, this => {
+        step: &'static str = this.0.step,
+        state: &'static str = this.0.state.as_str(),
+        detail: &str = &this.0.detail,
     }
-}
 
-impl From<&StepRecord> for LaunchEvent {
-    fn from(record: &StepRecord) -> Self {
-        Self { step: record.step, state: record.state.as_str(), detail: record.detail.clone() }
+    fn __repr__(&self) -> String {
+        format!("<LaunchEvent: {} {}>", self.step(), self.state())
     }
 }
 
 report_class! {
     /// What a launch did. Documented in `_core.pyi`.
-    LaunchReport of core::LaunchReport, report => {
-        ok: bool = report.ok,
-        dry_run: bool = report.dry_run,
-        url: String = report.url.clone(),
-        domain: String = report.domain.clone(),
-        remote_root: String = report.remote_root.clone(),
-        steps: Json = Json(json!(report.steps)),
-        failed_step: Option<&'static str> = report.failed_step,
-        error: Option<String> = report.error.clone(),
-        warnings: Vec<String> = report.warnings.clone(),
-        next: Vec<String> = report.next.clone(),
-        requests: u64 = report.requests,
-        seconds: f64 = report.seconds,
+    LaunchReport of core::LaunchReport, this => {
+        ok: bool = this.0.ok,
+        dry_run: bool = this.0.dry_run,
+        url: &str = &this.0.url,
+        domain: &str = &this.0.domain,
+        remote_root: &str = &this.0.remote_root,
+        steps: Json = Json(json!(this.0.steps)),
+        failed_step: Option<&'static str> = this.0.failed_step,
+        error: Option<&str> = this.0.error.as_deref(),
+        warnings: &[String] = &this.0.warnings,
+        next: &[String] = &this.0.next,
+        requests: u64 = this.0.requests,
+        seconds: f64 = this.0.seconds,
     }
 
     fn __repr__(&self) -> String {
-        let end = self.failed_step.map_or_else(|| "ok".to_owned(), |step| format!("failed at {step}"));
-        format!("<LaunchReport: {}, {end}, {} requests>", self.url, self.requests)
+        let end = self.0.failed_step.map_or_else(|| "ok".to_owned(), |step| format!("failed at {step}"));
+        format!("<LaunchReport: {}, {end}, {} requests>", self.0.url, self.0.requests)
     }
 }
 
@@ -131,7 +127,7 @@ impl<'py> IntoPyObject<'py> for Ended {
 async fn perform(caller: CallerThread, prepared: PreparedLaunch, callback: Option<Callback>) -> Ended {
     let PreparedLaunch { client, local, options } = prepared;
     let job = |tell: Tell<LaunchEvent>| async move {
-        let recorder = LaunchRecorder::new(Arc::new(move |record: &StepRecord| tell.event(record.into())));
+        let recorder = LaunchRecorder::new(Arc::new(move |record: &StepRecord| tell.event(LaunchEvent(record.clone()))));
         Ok(core::launch(&client, &local, &options, &recorder).await)
     };
     Ended(with_progress(&caller, callback, job).await)

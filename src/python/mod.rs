@@ -7,7 +7,7 @@
 //! | `convert` | JSON and other values |
 //! | `progress`, `report` | what a job tells meanwhile, and at its end |
 //! | `method` | methods that come from a table |
-//! | `twins` | classes that come in pairs |
+//! | `twins`, `class_body` | classes that come in pairs, and classes that show what the core has |
 //! | `client` | `Client` and `AsyncClient` |
 //! | `cli` | the entry point of `pya` |
 //! | `dropin` | `PythonanywhereApi` and `AsyncPythonanywhereApi` |
@@ -16,6 +16,7 @@
 //! | `emulator` | `pythonanywhere_api.testing` |
 //! | `webfaction` | `pythonanywhere_api.webfaction` |
 
+mod class_body;
 mod cli;
 mod client;
 mod convert;

@@ -1,38 +1,35 @@
 //! Classes of reports: what a job did, as attributes and as JSON.
 
-/// A class of reports: each attribute once, with its type and how it comes from the core's report.
+/// A class of reports: the core's report, with attributes as in `class_body!`.
 macro_rules! report_class {
     (
         $(#[$attribute:meta])*
-        $class:ident of $core:ty, $report:ident => { $($name:ident: $type:ty = $value:expr,)* }
+        $class:ident of $core:ty, $report:ident => $attributes:tt
         $($rest:tt)*
     ) => {
         $(#[$attribute])*
         #[pyclass(module = "pythonanywhere_api", frozen)]
-        pub(super) struct $class {
-            /// The core's, for what is not an attribute.
-            report: $core,
-            $(#[pyo3(get)] $name: $type,)*
-        }
+        pub(super) struct $class($core);
 
         impl From<$core> for $class {
-            fn from($report: $core) -> Self {
-                Self { $($name: $value,)* report: $report }
+            fn from(report: $core) -> Self {
+                Self(report)
             }
         }
 
-        #[pymethods]
-        impl $class {
+        $crate::python::class_body::class_body! {
+            $class, $report => $attributes
+
             fn to_json(&self) -> String {
-                self.report.to_json().to_string()
+                self.0.to_json().to_string()
             }
 
             fn raise_for_failures(&self, py: Python<'_>) -> PyResult<()> {
-                $crate::python::errors::raise_failure(py, self.report.error_message())
+                $crate::python::errors::raise_failure(py, self.0.error_message())
             }
 
             fn __bool__(&self) -> bool {
-                self.ok
+                self.0.ok
             }
 
             $($rest)*
