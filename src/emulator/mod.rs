@@ -44,5 +44,5 @@ pub use fault::rules::{FaultKind, FaultRule, Faults, Stage};
 pub use fault::spec::FaultSpec;
 pub use request_log::LoggedRequest;
 pub use server::Emulator;
-pub use settings::{AccountKind, Settings, Undocumented};
+pub use settings::{AccountKind, Settings, Switch, Undocumented};
 pub use state::EmulatorState;

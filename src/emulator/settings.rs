@@ -95,6 +95,16 @@ pub enum AccountKind {
 }
 
 impl AccountKind {
+    /// The kind of this name, `free` or `paid`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "free" => Some(Self::Free),
+            "paid" => Some(Self::Paid),
+            _ => None,
+        }
+    }
+
     /// CPU seconds per day.
     #[must_use]
     pub fn cpu_seconds(self) -> u32 {
@@ -123,57 +133,90 @@ impl AccountKind {
     }
 }
 
-/// Behaviours of the service that are not documented. Each default is the more likely one.
-#[derive(Debug, Clone)]
-#[allow(clippy::struct_excessive_bools, reason = "independent switches, each a yes-or-no question about the service")]
-pub struct Undocumented {
-    /// Whether a 429 carries `Retry-After`.
-    pub retry_after: bool,
-    /// Whether each method of an endpoint has its own rate limit instead of a shared one.
-    pub bucket_per_method: bool,
-    /// The largest upload in bytes, above which the answer is 413; `None` accepts any size.
-    pub upload_limit: Option<u64>,
-    /// Whether an upload replaces a file atomically (by a rename) instead of truncating and rewriting it.
-    pub atomic_overwrite: bool,
-    /// Whether a replaced file keeps its mode bits.
-    pub keep_mode: bool,
-    /// Whether a downloaded file's content type includes a charset.
-    pub download_charset: bool,
-    /// Whether a path without its trailing slash is redirected to the one with it instead of answered with 404.
-    pub append_slash: bool,
-    /// Whether consecutive slashes count as one in every path, not only in file paths.
-    pub merge_slashes: bool,
-    /// Whether `DELETE` accepts the path of a file with a trailing slash.
-    pub delete_with_slash: bool,
-    /// Whether `files/tree` is sorted; otherwise the order is reversed.
-    pub sorted_tree: bool,
-    /// Whether web apps handle requests in several threads.
-    pub webapp_threads: bool,
-    /// Whether a certificate's expiry is written as `20180824T171623Z` instead of `2018-08-24T17:16:23+00:00`.
-    pub compact_not_after: bool,
-    /// Whether a reload returns 409 `cname_error` although the web app was reloaded.
-    pub cname_error: bool,
-    /// Whether a second web app at the same domain is refused with 400 instead of 200 with an error in the body.
-    pub taken_domain_400: bool,
+/// A switch of [`Undocumented`], to be set to what its type holds.
+#[derive(Debug)]
+pub enum Switch<'a> {
+    /// A yes or no.
+    Flag(&'a mut bool),
+    /// A limit, if there is one.
+    Limit(&'a mut Option<u64>),
 }
 
-impl Default for Undocumented {
-    fn default() -> Self {
-        Self {
-            retry_after: true,
-            bucket_per_method: false,
-            upload_limit: Some(100 << 20),
-            atomic_overwrite: true,
-            keep_mode: true,
-            download_charset: false,
-            append_slash: true,
-            merge_slashes: true,
-            delete_with_slash: true,
-            sorted_tree: true,
-            webapp_threads: false,
-            compact_not_after: true,
-            cname_error: false,
-            taken_domain_400: false,
+impl<'a> From<&'a mut bool> for Switch<'a> {
+    fn from(flag: &'a mut bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl<'a> From<&'a mut Option<u64>> for Switch<'a> {
+    fn from(limit: &'a mut Option<u64>) -> Self {
+        Self::Limit(limit)
+    }
+}
+
+/// The switches: each once, with its type and its default.
+macro_rules! switches {
+    (
+        $(#[$attribute:meta])*
+        pub struct $class:ident {
+            $($(#[$doc:meta])* pub $name:ident: $type:ty = $default:expr,)*
         }
+    ) => {
+        $(#[$attribute])*
+        pub struct $class {
+            $($(#[$doc])* pub $name: $type,)*
+        }
+
+        impl Default for $class {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        impl $class {
+            /// The switch of this name.
+            pub fn switch(&mut self, name: &str) -> Option<Switch<'_>> {
+                match name {
+                    $(stringify!($name) => Some(Switch::from(&mut self.$name)),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+switches! {
+    /// Behaviours of the service that are not documented. Each default is the more likely one.
+    #[derive(Debug, Clone)]
+    #[allow(clippy::struct_excessive_bools, reason = "independent switches, each a yes or no about the service")]
+    pub struct Undocumented {
+        /// Whether a 429 carries `Retry-After`.
+        pub retry_after: bool = true,
+        /// Whether each method of an endpoint has its own rate limit instead of a shared one.
+        pub bucket_per_method: bool = false,
+        /// The largest upload in bytes, above which the answer is 413; `None` accepts any size.
+        pub upload_limit: Option<u64> = Some(100 << 20),
+        /// Whether an upload replaces a file atomically (by a rename) instead of truncating and rewriting it.
+        pub atomic_overwrite: bool = true,
+        /// Whether a replaced file keeps its mode bits.
+        pub keep_mode: bool = true,
+        /// Whether a downloaded file's content type includes a charset.
+        pub download_charset: bool = false,
+        /// Whether a path without its trailing slash is redirected to the one with it instead of answered with 404.
+        pub append_slash: bool = true,
+        /// Whether consecutive slashes count as one in every path, not only in file paths.
+        pub merge_slashes: bool = true,
+        /// Whether `DELETE` accepts the path of a file with a trailing slash.
+        pub delete_with_slash: bool = true,
+        /// Whether `files/tree` is sorted; otherwise the order is reversed.
+        pub sorted_tree: bool = true,
+        /// Whether web apps handle requests in several threads.
+        pub webapp_threads: bool = false,
+        /// Whether a certificate's expiry is written as `20180824T171623Z` instead of `2018-08-24T17:16:23+00:00`.
+        pub compact_not_after: bool = true,
+        /// Whether a reload returns 409 `cname_error` although the web app was reloaded.
+        pub cname_error: bool = false,
+        /// Whether a second web app at the same domain is refused with 400 instead of 200 with an error in the body.
+        pub taken_domain_400: bool = false,
     }
 }

@@ -4,16 +4,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::class_body::class_body;
 use super::convert::{interpreter, json_to_py};
 use super::errors::IntoPy;
 use super::runtime::wait::wait;
 use crate::client::{BaseUrl, Client, Options, RateLimit, Token};
 use crate::clock::{self, Tick};
-use crate::emulator::{self, AccountKind, FaultSpec, Settings, Undocumented};
+use crate::emulator::{self, AccountKind, FaultSpec, Settings, Switch, Undocumented};
 use crate::error::Result;
 use crate::locks::lock;
 
@@ -36,8 +37,21 @@ impl Emulator {
     }
 }
 
-#[pymethods]
-impl Emulator {
+class_body! {
+    Emulator, this => {
+        url: PyResult<String> = Ok(this.running()?.url().to_owned()),
+        user: PyResult<String> = Ok(this.running()?.user().to_owned()),
+        token: PyResult<String> = Ok(this.running()?.token().to_owned()),
+        root: PyResult<String> = Ok(this.running()?.root().to_string_lossy().into_owned()),
+        site_url: PyResult<String> = Ok(this.running()?.site_url().to_owned()),
+        package_index: PyResult<Option<String>> = Ok(this.running()?.package_index().map(str::to_owned)),
+        page: PyResult<Option<String>> = Ok(this.running()?.page()),
+        paths: PyResult<&'static str> = Ok(this.running()?.paths()),
+        requests: PyResult<Vec<LoggedRequest>> =
+            Ok(this.running()?.requests().into_iter().map(LoggedRequest).collect()),
+        faults: PyResult<Faults> = Ok(Faults(this.running()?)),
+    }
+
     #[new]
     #[pyo3(signature = (
         *, root=None, port=0, user="demo", token=None, rate_limit=Some(40), send_input_limit=Some(120),
@@ -72,11 +86,9 @@ impl Emulator {
         uwsgi: Option<PathBuf>,
         undocumented: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let account = match account {
-            "free" => AccountKind::Free,
-            "paid" => AccountKind::Paid,
-            other => return Err(PyValueError::new_err(format!("account must be \"free\" or \"paid\", not {other:?}"))),
-        };
+        let account = AccountKind::named(account).ok_or_else(|| {
+            PyValueError::new_err(format!("account must be \"free\" or \"paid\", not {account:?}"))
+        })?;
         let python = python.map_or_else(|| interpreter(py), Ok)?;
         let latency = seconds("latency", latency)?;
         let request_limit = seconds("request_limit", request_limit)?;
@@ -139,63 +151,13 @@ impl Emulator {
         self.stop(py);
     }
 
-    #[getter]
-    fn url(&self) -> PyResult<String> {
-        Ok(self.running()?.url().to_owned())
-    }
-
-    #[getter]
-    fn user(&self) -> PyResult<String> {
-        Ok(self.running()?.user().to_owned())
-    }
-
-    #[getter]
-    fn token(&self) -> PyResult<String> {
-        Ok(self.running()?.token().to_owned())
-    }
-
-    #[getter]
-    fn root(&self) -> PyResult<String> {
-        Ok(self.running()?.root().to_string_lossy().into_owned())
-    }
-
-    #[getter]
-    fn site_url(&self) -> PyResult<String> {
-        Ok(self.running()?.site_url().to_owned())
-    }
-
-    #[getter]
-    fn package_index(&self) -> PyResult<Option<String>> {
-        Ok(self.running()?.package_index().map(str::to_owned))
-    }
-
-    #[getter]
-    fn page(&self) -> PyResult<Option<String>> {
-        Ok(self.running()?.page())
-    }
-
-    #[getter]
-    fn paths(&self) -> PyResult<&'static str> {
-        Ok(self.running()?.paths())
-    }
-
-    #[getter]
-    fn requests(&self) -> PyResult<Vec<LoggedRequest>> {
-        Ok(self.running()?.requests().into_iter().map(LoggedRequest::from).collect())
-    }
-
     fn clear_requests(&self) -> PyResult<()> {
         self.running()?.clear_requests();
         Ok(())
     }
 
-    #[getter]
-    fn faults(&self) -> PyResult<Faults> {
-        Ok(Faults(self.running()?))
-    }
-
     fn held(&self) -> PyResult<Vec<HeldRequest>> {
-        Ok(self.running()?.held().into_iter().map(HeldRequest::from).collect())
+        Ok(self.running()?.held().into_iter().map(HeldRequest).collect())
     }
 
     fn release(&self, number: u64) -> PyResult<bool> {
@@ -272,25 +234,12 @@ fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
     let mut switches = Undocumented::default();
     for (name, value) in given.into_iter().flatten() {
         let name: String = name.extract()?;
-        match name.as_str() {
-            "retry_after" => switches.retry_after = value.extract()?,
-            "bucket_per_method" => switches.bucket_per_method = value.extract()?,
-            "upload_limit" => switches.upload_limit = value.extract()?,
-            "atomic_overwrite" => switches.atomic_overwrite = value.extract()?,
-            "keep_mode" => switches.keep_mode = value.extract()?,
-            "download_charset" => switches.download_charset = value.extract()?,
-            "append_slash" => switches.append_slash = value.extract()?,
-            "merge_slashes" => switches.merge_slashes = value.extract()?,
-            "delete_with_slash" => switches.delete_with_slash = value.extract()?,
-            "sorted_tree" => switches.sorted_tree = value.extract()?,
-            "webapp_threads" => switches.webapp_threads = value.extract()?,
-            "compact_not_after" => switches.compact_not_after = value.extract()?,
-            "cname_error" => switches.cname_error = value.extract()?,
-            "taken_domain_400" => switches.taken_domain_400 = value.extract()?,
-            _ => {
-                return Err(pyo3::exceptions::PyTypeError::new_err(format!(
-                    "Emulator() got an unexpected keyword argument {name:?}"
-                )));
+        match switches.switch(&name) {
+            Some(Switch::Flag(flag)) => *flag = value.extract()?,
+            Some(Switch::Limit(limit)) => *limit = value.extract()?,
+            None => {
+                let words = format!("Emulator() got an unexpected keyword argument {name:?}");
+                return Err(PyTypeError::new_err(words));
             }
         }
     }
@@ -298,69 +247,49 @@ fn switches(given: Option<&Bound<'_, PyDict>>) -> PyResult<Undocumented> {
 }
 
 /// One request that the emulator got. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api.testing", frozen, get_all)]
-pub(super) struct LoggedRequest {
-    number: u64,
-    method: String,
-    path: String,
-    raw_path: String,
-    query: String,
-    user_agent: String,
-    endpoint: Option<&'static str>,
-    status: Option<u16>,
-    started: f64,
-    finished: Option<f64>,
-    bytes_in: u64,
-    bytes_out: u64,
-}
+#[pyclass(module = "pythonanywhere_api.testing", frozen)]
+pub(super) struct LoggedRequest(emulator::LoggedRequest);
 
-impl From<emulator::LoggedRequest> for LoggedRequest {
-    fn from(request: emulator::LoggedRequest) -> Self {
-        let seconds = |tick: Tick| tick.since_start().as_secs_f64();
-        Self {
-            number: request.number,
-            method: request.method,
-            path: request.path,
-            raw_path: request.raw_path,
-            query: request.query,
-            user_agent: request.user_agent,
-            endpoint: request.endpoint,
-            status: request.status,
-            started: seconds(request.started),
-            finished: request.finished.map(seconds),
-            bytes_in: request.bytes_in,
-            bytes_out: request.bytes_out,
-        }
+class_body! {
+    LoggedRequest, this => {
+        number: u64 = this.0.number,
+        method: &str = &this.0.method,
+        path: &str = &this.0.path,
+        raw_path: &str = &this.0.raw_path,
+        query: &str = &this.0.query,
+        user_agent: &str = &this.0.user_agent,
+        endpoint: Option<&'static str> = this.0.endpoint,
+        status: Option<u16> = this.0.status,
+        started: f64 = since_start(this.0.started),
+        finished: Option<f64> = this.0.finished.map(since_start),
+        bytes_in: u64 = this.0.bytes_in,
+        bytes_out: u64 = this.0.bytes_out,
     }
-}
 
-#[pymethods]
-impl LoggedRequest {
     fn __repr__(&self) -> String {
-        let status = self.status.map_or_else(|| "unanswered".to_owned(), |status| status.to_string());
-        format!("<{} {} {} {status}>", self.number, self.method, self.path)
+        let status = self.0.status.map_or_else(|| "unanswered".to_owned(), |status| status.to_string());
+        format!("<{} {} {} {status}>", self.0.number, self.0.method, self.0.path)
     }
+}
+
+fn since_start(tick: Tick) -> f64 {
+    tick.since_start().as_secs_f64()
 }
 
 /// A request that waits at a `"hold"` fault. Documented in `_core.pyi`.
-#[pyclass(module = "pythonanywhere_api.testing", frozen, get_all)]
-pub(super) struct HeldRequest {
-    number: u64,
-    method: String,
-    path: String,
-    user_agent: String,
-}
+#[pyclass(module = "pythonanywhere_api.testing", frozen)]
+pub(super) struct HeldRequest(emulator::HeldRequest);
 
-impl From<emulator::HeldRequest> for HeldRequest {
-    fn from(emulator::HeldRequest { number, method, path, user_agent }: emulator::HeldRequest) -> Self {
-        Self { number, method, path, user_agent }
+class_body! {
+    HeldRequest, this => {
+        number: u64 = this.0.number,
+        method: &str = &this.0.method,
+        path: &str = &this.0.path,
+        user_agent: &str = &this.0.user_agent,
     }
-}
 
-#[pymethods]
-impl HeldRequest {
     fn __repr__(&self) -> String {
-        format!("<{} {} {} held>", self.number, self.method, self.path)
+        format!("<{} {} {} held>", self.0.number, self.0.method, self.0.path)
     }
 }
 

@@ -127,7 +127,8 @@ impl<'py> IntoPyObject<'py> for Ended {
 async fn perform(caller: CallerThread, prepared: PreparedLaunch, callback: Option<Callback>) -> Ended {
     let PreparedLaunch { client, local, options } = prepared;
     let job = |tell: Tell<LaunchEvent>| async move {
-        let recorder = LaunchRecorder::new(Arc::new(move |record: &StepRecord| tell.event(LaunchEvent(record.clone()))));
+        let recorder =
+            LaunchRecorder::new(Arc::new(move |record: &StepRecord| tell.event(LaunchEvent(record.clone()))));
         Ok(core::launch(&client, &local, &options, &recorder).await)
     };
     Ended(with_progress(&caller, callback, job).await)

@@ -21,7 +21,7 @@ def test_a_switch_shows_in_the_answer(switch, setting, answers):
 
 def test_every_switch_of_the_emulator_has_a_question():
     source = SETTINGS.read_text().split("pub struct Undocumented {")[1].split("\n}")[0]
-    switches = re.findall(r"^    pub (\w+):", source, re.MULTILINE)
+    switches = re.findall(r"^ +pub (\w+):", source, re.MULTILINE)
     assert len(switches) > 10
     assert sorted(switches) == sorted(switch for switch, _, _ in SWITCHED)
 
