@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use pyo3::IntoPyObjectExt;
+use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyInt, PyList};
 use serde_json::{Number, Value};
 
@@ -69,6 +71,13 @@ pub(super) fn is_int(value: &Bound<'_, PyAny>) -> bool {
 /// The program of this Python.
 pub(super) fn interpreter(py: Python<'_>) -> PyResult<PathBuf> {
     py.import("sys")?.getattr("executable")?.extract()
+}
+
+/// What a class or a function of `pythonanywhere_api._items` makes.
+pub(super) fn from_items<'py>(py: Python<'py>, name: &str, args: impl PyCallArgs<'py>) -> PyResult<Bound<'py, PyAny>> {
+    static ITEMS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let items = ITEMS.get_or_try_init(py, || py.import("pythonanywhere_api._items").map(Bound::unbind))?;
+    items.bind(py).getattr(name)?.call1(args)
 }
 
 /// The name of a value's type, for a message.

@@ -58,15 +58,19 @@ pub(super) fn raise_failure(py: Python<'_>, failure: Option<String>) -> PyResult
     failure.map_or(Ok(()), |text| Err(exception(py, "PythonAnywhereError", (text,))))
 }
 
+/// A class of `pythonanywhere_api.exceptions`.
+pub(super) fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    py.import("pythonanywhere_api.exceptions")?.getattr(name)
+}
+
 /// An exception of the package, by the name of its class.
-pub(super) fn exception<'py>(py: Python<'py>, class: &str, args: impl PyCallArgs<'py>) -> PyErr {
-    let made = py.import("pythonanywhere_api.exceptions").and_then(|module| module.getattr(class)?.call1(args));
+pub(super) fn exception<'py>(py: Python<'py>, name: &str, args: impl PyCallArgs<'py>) -> PyErr {
+    let made = class(py, name).and_then(|class| class.call1(args));
     made.map_or_else(|error| error, PyErr::from_value)
 }
 
 fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
-    let class =
-        py.import("pythonanywhere_api.exceptions")?.getattr(class_of(error.kind()).unwrap_or("PythonAnywhereError"))?;
+    let class = class(py, class_of(error.kind()).unwrap_or("PythonAnywhereError"))?;
     let facts = PyDict::new(py);
     match error {
         Error::Api { method, path, status, detail, code, retry_after, browser_url, .. } => {

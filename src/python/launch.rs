@@ -6,16 +6,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use serde_json::json;
 
+use super::answer::Answer;
 use super::class_body::class_body;
 use super::convert::{Json, interpreter};
 use super::errors::IntoPy;
 use super::progress::{Callback, Tell, callback, with_progress};
 use super::report::report_class;
 use super::runtime::{CallerThread, run};
-use crate::error::Result;
 use crate::launch as core;
 use crate::launch::{
     DetectOptions, LaunchOptions, LaunchRecorder, LaunchRequest, LocalOptions, PreparedLaunch, StepRecord,
@@ -111,25 +112,17 @@ macro_rules! launch_function {
 launch_function!(launch, false);
 launch_function!(launch_async, true);
 
-/// A report, or the exception.
-pub(super) struct Ended(Result<core::LaunchReport>);
-
-impl<'py> IntoPyObject<'py> for Ended {
-    type Target = PyAny;
-    type Output = Bound<'py, PyAny>;
-    type Error = PyErr;
-
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(Bound::new(py, LaunchReport::from(self.0.into_py(py)?))?.into_any())
-    }
-}
-
-async fn perform(caller: CallerThread, prepared: PreparedLaunch, callback: Option<Callback>) -> Ended {
+async fn perform(
+    caller: CallerThread,
+    prepared: PreparedLaunch,
+    callback: Option<Callback>,
+) -> Answer<core::LaunchReport> {
     let PreparedLaunch { client, local, options } = prepared;
     let job = |tell: Tell<LaunchEvent>| async move {
         let recorder =
             LaunchRecorder::new(Arc::new(move |record: &StepRecord| tell.event(LaunchEvent(record.clone()))));
         Ok(core::launch(&client, &local, &options, &recorder).await)
     };
-    Ended(with_progress(&caller, callback, job).await)
+    let outcome = with_progress(&caller, callback, job).await;
+    Answer(outcome, |py, report| LaunchReport::from(report).into_bound_py_any(py))
 }

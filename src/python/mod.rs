@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `runtime` | threads: sync and async calls, signals, callbacks, fork, exit |
 //! | `errors` | the one map from [`ErrorKind`](crate::ErrorKind) to the classes of `pythonanywhere_api.exceptions` |
-//! | `convert` | JSON and other values |
+//! | `convert`, `answer` | JSON and other values, and what becomes one when an operation has ended |
 //! | `progress`, `report` | what a job tells meanwhile, and at its end |
 //! | `method` | methods that come from a table |
 //! | `twins`, `class_body` | classes that come in pairs, and classes that show what the core has |
@@ -16,6 +16,7 @@
 //! | `emulator` | `pythonanywhere_api.testing` |
 //! | `webfaction` | `pythonanywhere_api.webfaction` |
 
+mod answer;
 mod class_body;
 mod cli;
 mod client;

@@ -19,6 +19,7 @@ use super::upload::{is_text, local_path};
 use crate::blocking::blocking;
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
+use crate::python::convert::type_name;
 use crate::python::runtime::CallerThread;
 
 /// How much is written at once.
@@ -45,7 +46,7 @@ impl Target {
             true => " (opened as text: open it with mode \"wb\")",
             false => "",
         };
-        let found = value.get_type().name()?;
+        let found = type_name(value);
         let words = format!("{name}: to must be a path or a binary file object, not {found}{advice}");
         Err(PyTypeError::new_err(words))
     }

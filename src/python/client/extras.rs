@@ -5,11 +5,12 @@ use pyo3::prelude::*;
 use super::download::Target;
 use super::family::Family;
 use super::options::seconds;
-use super::values::{CommandOutcome, Outcome, text_argument};
+use super::values::{answer, command_output, text_argument};
 use crate::api::CallAnswer;
 use crate::client::RemotePath;
 use crate::error::Error;
 use crate::parameters::{DefaultValue, Kind, Parameter, any, text};
+use crate::python::answer::Answer;
 use crate::python::errors::IntoPy;
 use crate::python::method::{Arguments, TableMethod};
 use crate::python::runtime::run;
@@ -51,7 +52,7 @@ fn download<'py>(
     run(arguments.py(), is_async, "download", move |caller| async move {
         let outcome = async { target.fill(&core, &RemotePath::parse(&path)?, &caller).await }.await;
         core.persist_budget();
-        Outcome(outcome.map(|length| CallAnswer::Json(length.into())))
+        Answer(outcome.map(|length| CallAnswer::Json(length.into())), answer)
     })
 }
 
@@ -69,6 +70,6 @@ fn run_command<'py>(
     run(arguments.py(), is_async, "run", move |_caller| async move {
         let outcome = core.run_in_console(id, &command, timeout).await;
         core.persist_budget();
-        CommandOutcome(outcome)
+        Answer(outcome, command_output)
     })
 }

@@ -10,11 +10,12 @@ use super::classes::{AsyncClient, Client};
 use super::extras::extra;
 use super::family::Family;
 use super::upload::Upload;
-use super::values::{self, Given, Outcome};
+use super::values::{self, Given};
 use crate::api::calls::{CALLS, EndpointCall};
 use crate::api::{CallAnswer, Uploaded};
 use crate::client::{self, RemotePath};
 use crate::error::Result;
+use crate::python::answer::Answer;
 use crate::python::method::{Arguments, TableMethod};
 use crate::python::runtime::{CallerThread, run};
 
@@ -119,6 +120,6 @@ fn perform<'py>(
             Given::Upload(path, content) => upload(&core, &caller, &path, content).await,
         };
         core.persist_budget();
-        Outcome(outcome)
+        Answer(outcome, values::answer)
     })
 }

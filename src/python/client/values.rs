@@ -2,17 +2,15 @@
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
 use serde_json::{Number, Value};
 
 use super::upload::Upload;
 use crate::api::calls::{EndpointCall, Sends};
 use crate::api::{CallAnswer, CommandOutput};
-use crate::error::Result as CoreResult;
 use crate::parameters::{Kind, Parameter};
-use crate::python::convert::{is_int, json_to_py, type_name};
-use crate::python::errors::to_py;
+use crate::python::convert::{from_items, is_int, json_to_py, type_name};
+use crate::python::errors::class;
 use crate::python::method::Arguments;
 
 /// The arguments of a call.
@@ -93,7 +91,7 @@ fn json(value: &Bound<'_, PyAny>) -> PyResult<Value> {
     } else if let Ok(mapping) = value.cast::<PyMapping>() {
         mapping.items()?.iter().map(|item| field(&item)).collect::<PyResult<_>>().map(Value::Object)
     } else {
-        Err(PyTypeError::new_err(format!("{} cannot be converted to JSON", value.get_type().name()?)))
+        Err(PyTypeError::new_err(format!("{} cannot be converted to JSON", type_name(value))))
     }
 }
 
@@ -104,26 +102,18 @@ fn field(item: &Bound<'_, PyAny>) -> PyResult<(String, Value)> {
     Ok((name, json(&value)?))
 }
 
-/// How a call ended.
-pub(super) struct Outcome(pub CoreResult<CallAnswer>);
-
-impl<'py> IntoPyObject<'py> for Outcome {
-    type Target = PyAny;
-    type Output = Bound<'py, PyAny>;
-    type Error = PyErr;
-
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.0.map_err(|error| to_py(py, error))? {
-            CallAnswer::Nothing => Ok(py.None().into_bound(py)),
-            CallAnswer::Json(value) => json_to_py(py, &value),
-            CallAnswer::Bytes(content) => Ok(PyBytes::new(py, &content).into_any()),
-            CallAnswer::Certificate(value) => certificate(py, &value),
-            CallAnswer::Reloaded(answer, warning) => {
-                if let Some(warning) = warning {
-                    warn(py, &warning)?;
-                }
-                json_to_py(py, &answer)
+/// What a call gave.
+pub(super) fn answer(py: Python<'_>, answer: CallAnswer) -> PyResult<Bound<'_, PyAny>> {
+    match answer {
+        CallAnswer::Nothing => Ok(py.None().into_bound(py)),
+        CallAnswer::Json(value) => json_to_py(py, &value),
+        CallAnswer::Bytes(content) => Ok(PyBytes::new(py, &content).into_any()),
+        CallAnswer::Certificate(value) => certificate(py, &value),
+        CallAnswer::Reloaded(answer, warning) => {
+            if let Some(warning) = warning {
+                warn(py, &warning)?;
             }
+            json_to_py(py, &answer)
         }
     }
 }
@@ -132,29 +122,17 @@ impl<'py> IntoPyObject<'py> for Outcome {
 fn certificate<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     let certificate = json_to_py(py, value)?;
     if let (Ok(dict), Some(text)) = (certificate.cast::<PyDict>(), value.get("not_after").and_then(Value::as_str)) {
-        let parse = py.import("pythonanywhere_api._items")?.getattr("parse_time")?;
-        dict.set_item("not_after_datetime", parse.call1((text,))?)?;
+        dict.set_item("not_after_datetime", from_items(py, "parse_time", (text,))?)?;
     }
     Ok(certificate)
 }
 
 fn warn(py: Python<'_>, message: &str) -> PyResult<()> {
-    let category = py.import("pythonanywhere_api.exceptions")?.getattr("PythonAnywhereWarning")?;
-    py.import("warnings")?.call_method1("warn", (message, category))?;
-    Ok(())
+    let category = class(py, "PythonAnywhereWarning")?;
+    py.import("warnings")?.call_method1("warn", (message, category)).map(drop)
 }
 
-/// How a command in a console ended.
-pub(super) struct CommandOutcome(pub CoreResult<CommandOutput>);
-
-impl<'py> IntoPyObject<'py> for CommandOutcome {
-    type Target = PyAny;
-    type Output = Bound<'py, PyAny>;
-    type Error = PyErr;
-
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        let CommandOutput { text, exit_status, is_complete } = self.0.map_err(|error| to_py(py, error))?;
-        CLASS.import(py, "pythonanywhere_api._items", "ConsoleOutput")?.call1((text, exit_status, is_complete))
-    }
+/// What a command in a console gave.
+pub(super) fn command_output(py: Python<'_>, output: CommandOutput) -> PyResult<Bound<'_, PyAny>> {
+    from_items(py, "ConsoleOutput", (output.text, output.exit_status, output.is_complete))
 }

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::values::{Outcome, to_value};
+use super::values::{outcome, to_value};
 use crate::python::errors::IntoPy;
 use crate::python::runtime::run;
 use crate::python::twins::twin;
@@ -76,7 +76,7 @@ impl WebfactionBase {
     #[pyo3(signature = (name, /, *args))]
     fn call<'py>(&self, py: Python<'py>, name: String, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let (service, arguments) = (self.service()?, raw_arguments(&name, args)?);
-        run(py, self.is_async, "call", move |_caller| async move { Outcome(service.call_raw(&name, arguments).await) })
+        run(py, self.is_async, "call", move |_caller| async move { outcome(service.call_raw(&name, arguments).await) })
     }
 }
 

@@ -6,7 +6,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple, PyType};
 
 use super::classes::{AsyncWebfactionApi, WebfactionApi, WebfactionBase};
-use super::values::{Outcome, to_value};
+use super::values::{outcome, to_value};
 use crate::parameters::Kind;
 use crate::python::method::{Arguments, TableMethod};
 use crate::python::runtime::run;
@@ -37,7 +37,7 @@ fn add(class: &Bound<'_, PyType>, is_async: bool) -> PyResult<()> {
                 arguments.py(),
                 is_async,
                 call.name,
-                move |_caller| async move { Outcome(service.call(call, values).await) },
+                move |_caller| async move { outcome(service.call(call, values).await) },
             )
         })
         .adapting(without_session)

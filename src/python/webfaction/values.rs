@@ -9,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
 use crate::error::Error;
+use crate::python::answer::Answer;
 use crate::python::convert::{dict, list};
 use crate::python::errors::{IntoPy, exception, to_py};
 use crate::webfaction::{CallError, DateTime, MAX_DEPTH, Value};
@@ -120,7 +121,7 @@ fn datetime_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
 }
 
 /// A value of the server as Python has it.
-pub(super) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     match value {
         Value::Integer(number) => number.into_bound_py_any(py),
         Value::Long(number) => number.into_bound_py_any(py),
@@ -142,18 +143,15 @@ fn from_date_time(py: Python<'_>, time: DateTime) -> PyResult<Bound<'_, PyAny>> 
 }
 
 /// How a call ended.
-pub(super) struct Outcome(pub Result<Value, CallError>);
+pub(super) fn outcome(outcome: Result<Value, CallError>) -> Answer<Value, CallError> {
+    Answer(outcome, |py, value| to_python(py, &value))
+}
 
-impl<'py> IntoPyObject<'py> for Outcome {
-    type Target = PyAny;
-    type Output = Bound<'py, PyAny>;
-    type Error = PyErr;
-
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.0 {
-            Ok(value) => to_python(py, &value),
-            Err(CallError::Other(error)) => Err(to_py(py, error)),
-            Err(CallError::Fault(fault)) => Err(exception(py, "WebfactionFault", (fault.code, fault.message))),
-        }
+impl IntoPy<Value> for Result<Value, CallError> {
+    fn into_py(self, py: Python<'_>) -> PyResult<Value> {
+        self.map_err(|error| match error {
+            CallError::Other(error) => to_py(py, error),
+            CallError::Fault(fault) => exception(py, "WebfactionFault", (fault.code, fault.message)),
+        })
     }
 }
