@@ -9,6 +9,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 /// A cause of any type.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
@@ -303,6 +305,29 @@ impl Error {
         match self {
             Self::Api { status, .. } | Self::Decode { status, .. } | Self::Undocumented { status, .. } => Some(*status),
             _ => None,
+        }
+    }
+
+    /// What is known of a refusal, as a JSON object with the names of [`Error::Api`]'s fields; an empty one for any other
+    /// error.
+    #[must_use]
+    pub fn facts(&self) -> Value {
+        match self {
+            Self::Api { method, path, status, detail, code, retry_after, browser_url, .. } => {
+                let retry_after = retry_after.map(|wait| wait.as_secs_f64());
+                let mut facts = json!({
+                    "status": status, "method": method, "path": path, "detail": detail, "code": code,
+                    "retry_after": retry_after,
+                });
+                if self.kind() == ErrorKind::ConsoleNotStarted {
+                    facts["browser_url"] = json!(browser_url);
+                }
+                facts
+            }
+            Self::Budget { endpoint, wait } => json!({
+                "status": 429, "path": endpoint, "detail": self.to_string(), "retry_after": wait.as_secs_f64(),
+            }),
+            _ => json!({}),
         }
     }
 

@@ -12,6 +12,8 @@
 //! assert!(!rest("subdomains").is_required());
 //! ```
 
+use serde_json::Value;
+
 /// One parameter of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameter {
@@ -53,6 +55,18 @@ pub enum DefaultValue {
     Integer(i64),
     Flag(bool),
     EmptyList,
+}
+
+impl From<DefaultValue> for Value {
+    fn from(default: DefaultValue) -> Self {
+        match default {
+            DefaultValue::None => Self::Null,
+            DefaultValue::Text(text) => text.into(),
+            DefaultValue::Integer(number) => number.into(),
+            DefaultValue::Flag(flag) => flag.into(),
+            DefaultValue::EmptyList => Self::Array(Vec::new()),
+        }
+    }
 }
 
 impl Parameter {

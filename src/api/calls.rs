@@ -137,6 +137,22 @@ pub fn find(name: &str) -> Option<&'static EndpointCall> {
     CALLS.iter().find(|call| call.name == name)
 }
 
+/// Every family and what it is part of, in the order of the table.
+#[must_use]
+pub fn families() -> Vec<&'static str> {
+    let mut families = Vec::new();
+    for call in CALLS {
+        let family = call.family();
+        let parent = family.rsplit_once('.').map(|(parent, _)| parent);
+        for family in parent.into_iter().chain([family]) {
+            if !families.contains(&family) {
+                families.push(family);
+            }
+        }
+    }
+    families
+}
+
 const fn call(
     name: &'static str,
     method: Method,

@@ -7,7 +7,7 @@ use super::calls::{Answers, EndpointCall, Sends};
 use super::webapps::Reloaded;
 use crate::client::{Client, RemotePath, Request, Response, quote};
 use crate::error::{Error, Result};
-use crate::parameters::{DefaultValue, Kind, Parameter};
+use crate::parameters::{Kind, Parameter};
 
 /// The answer to a call, as the table says.
 #[derive(Debug, Clone, PartialEq)]
@@ -191,14 +191,9 @@ fn website_fields(mut fields: Map<String, Value>) -> Map<String, Value> {
     fields
 }
 
+/// `None` is no value: such a parameter is left out.
 fn default(parameter: &Parameter) -> Option<Value> {
-    match parameter.default? {
-        DefaultValue::None => None,
-        DefaultValue::Text(text) => Some(text.into()),
-        DefaultValue::Integer(number) => Some(number.into()),
-        DefaultValue::Flag(flag) => Some(flag.into()),
-        DefaultValue::EmptyList => Some(Value::Array(Vec::new())),
-    }
+    parameter.default.map(Value::from).filter(|value| !value.is_null())
 }
 
 /// A text as one segment of a path, whatever it contains.

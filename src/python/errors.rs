@@ -7,6 +7,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::convert::json_to_py;
 use crate::error::{Error, ErrorKind};
 
 /// The class for a kind; `None` for what is raised as it came: a callback's own exception, and the `OSError` of a
@@ -71,29 +72,8 @@ pub(super) fn exception<'py>(py: Python<'py>, name: &str, args: impl PyCallArgs<
 
 fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let class = class(py, class_of(error.kind()).unwrap_or("PythonAnywhereError"))?;
-    let facts = PyDict::new(py);
-    match error {
-        Error::Api { method, path, status, detail, code, retry_after, browser_url, .. } => {
-            facts.set_item("status", status)?;
-            facts.set_item("method", method)?;
-            facts.set_item("path", path)?;
-            facts.set_item("detail", detail)?;
-            facts.set_item("code", code)?;
-            facts.set_item("retry_after", retry_after.map(|wait| wait.as_secs_f64()))?;
-            if error.kind() == ErrorKind::ConsoleNotStarted {
-                facts.set_item("browser_url", browser_url)?;
-            }
-        }
-        Error::Budget { endpoint, wait } => {
-            facts.set_item("status", 429)?;
-            facts.set_item("path", endpoint)?;
-            facts.set_item("detail", error.to_string())?;
-            facts.set_item("retry_after", wait.as_secs_f64())?;
-        }
-        _ => {}
-    }
-    let exception = class.call((error.chain(),), Some(&facts))?;
-    Ok(PyErr::from_value(exception))
+    let facts = json_to_py(py, &error.facts())?.cast_into::<PyDict>()?;
+    Ok(PyErr::from_value(class.call((error.chain(),), Some(&facts))?))
 }
 
 /// `?` for crate errors where the interpreter is at hand.

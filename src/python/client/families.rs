@@ -11,7 +11,7 @@ use super::extras::extra;
 use super::family::Family;
 use super::upload::Upload;
 use super::values::{self, Given};
-use crate::api::calls::{CALLS, EndpointCall};
+use crate::api::calls::{CALLS, EndpointCall, families};
 use crate::api::{CallAnswer, Uploaded};
 use crate::client::{self, RemotePath};
 use crate::error::Result;
@@ -44,21 +44,6 @@ pub(in crate::python) fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
 fn add_methods(class: &Bound<'_, PyType>, family: &str, is_async: bool) -> PyResult<()> {
     let calls = CALLS.iter().filter(|call| call.family() == family).map(|call| method(call, is_async));
     calls.chain(extra(family, is_async)).try_for_each(|method| method.add_to(class))
-}
-
-/// Every family and what it is part of, in the order of the table.
-fn families() -> Vec<&'static str> {
-    let mut families = Vec::new();
-    for call in CALLS {
-        let family = call.family();
-        let parent = family.rsplit_once('.').map(|(parent, _)| parent);
-        for family in parent.into_iter().chain([family]) {
-            if !families.contains(&family) {
-                families.push(family);
-            }
-        }
-    }
-    families
 }
 
 /// `webapps.static_files` → `WebappsStaticFiles`.

@@ -3,12 +3,12 @@
 //! The order of the checks and the words of the errors are those of `CPython`, so that a traceback reads as it would for
 //! a function written out.
 
-use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::parameters::{DefaultValue, Kind, Parameter};
+use crate::python::convert::json_to_py;
 
 /// What a call was given, in the order of the table.
 pub(in crate::python) struct Arguments<'py> {
@@ -41,13 +41,7 @@ impl<'py> Arguments<'py> {
 
 /// A default as Python has it, a new list each time.
 pub(super) fn default_value(py: Python<'_>, default: DefaultValue) -> PyResult<Bound<'_, PyAny>> {
-    match default {
-        DefaultValue::None => Ok(py.None().into_bound(py)),
-        DefaultValue::Text(text) => text.into_bound_py_any(py),
-        DefaultValue::Integer(number) => number.into_bound_py_any(py),
-        DefaultValue::Flag(flag) => flag.into_bound_py_any(py),
-        DefaultValue::EmptyList => Ok(PyList::empty(py).into_any()),
-    }
+    json_to_py(py, &default.into())
 }
 
 /// Gives each parameter its argument; the first argument is the object that the method is of.
