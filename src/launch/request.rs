@@ -6,10 +6,11 @@
 use std::path::PathBuf;
 
 use super::context::{LaunchOptions, Superuser};
+use super::detect::project::DetectOptions;
 use super::local::{LocalOptions, LocalPlan, own_domain, plan};
 use crate::client::{BaseUrl, Client, Environment, Token};
 use crate::error::{Error, Result};
-use crate::project_table::{Table, first_given, load};
+use crate::project_table::{Table, environments, first_given, load};
 
 /// The arguments of a launch; what is left out the environment or the project's table names.
 pub struct LaunchRequest {
@@ -21,12 +22,34 @@ pub struct LaunchRequest {
     pub token: Option<String>,
     /// The host of the API.
     pub host: Option<String>,
-    /// What the caller has decided about the project; the domain is empty if it is left out.
-    pub local: LocalOptions,
-    /// What the caller has decided about the host; what the table says of files and deploys takes the place of what is here.
-    pub options: LaunchOptions,
+    /// The project's name on the host.
+    pub project: Option<String>,
+    /// The domain that serves it.
+    pub domain: Option<String>,
+    /// Where the site is reached, if not at its domain.
+    pub site_url: Option<String>,
+    /// The version of Python.
+    pub python: Option<String>,
+    /// The settings module.
+    pub settings: Option<String>,
+    /// A WSGI application, as `module:name`.
+    pub wsgi: Option<String>,
+    /// An ASGI application, likewise.
+    pub asgi: Option<String>,
+    /// The name of the virtualenv.
+    pub virtualenv: Option<String>,
+    /// The environment file.
+    pub env_file: Option<PathBuf>,
+    /// Whether a WSGI file of somebody else may be replaced.
+    pub replace_wsgi: bool,
     /// The name and the password of a superuser to be made.
     pub superuser: Option<(String, String)>,
+    /// Plan only.
+    pub dry_run: bool,
+    /// The environment of the table.
+    pub env: Option<String>,
+    /// The Python that runs the program, whose packages show releases.
+    pub interpreter: Option<PathBuf>,
 }
 
 /// A launch that can begin.
@@ -44,32 +67,25 @@ impl LaunchRequest {
     ///
     /// # Errors
     /// `Config` for whatever is missing, ambiguous or wrong; `Local` for what cannot be read.
-    pub fn prepare(mut self) -> Result<PreparedLaunch> {
+    pub fn prepare(self) -> Result<PreparedLaunch> {
         self.check_names()?;
-        let (table, folder) = load(&self.root, self.local.environment.as_deref())?;
+        let environment = environments::chosen(self.env.clone());
+        let (table, folder) = load(&self.root, environment.as_deref())?;
         if let Some(folder) = &folder {
             table.check_root(folder, &self.root)?;
         }
-        self.local.table_folder = folder;
         let client = self.client(&table)?;
-        let Self { root, local, options, superuser, .. } = self;
-        let local = complete_local(LocalOptions { site_url: options.site_url.clone(), ..local }, &table, &client);
-        let mut options = complete_options(options, table, &client)?;
-        if let Some((name, password)) = superuser {
-            options.superuser = Some(Superuser::with_password(name, None, password)?);
-        }
+        let local = LocalOptions { table_folder: folder, environment, ..self.local(&table, &client) };
+        let root = self.root.clone();
+        let options = self.options(table, &client)?;
         let local = plan(&root, &local)?;
         Ok(PreparedLaunch { client, local, options })
     }
 
     /// Refuses empty names: another account or project than the one that was meant would be worse than an error.
     fn check_names(&self) -> Result<()> {
-        let names = [
-            ("username", &self.username),
-            ("token", &self.token),
-            ("host", &self.host),
-            ("project", &self.local.project),
-        ];
+        let names =
+            [("username", &self.username), ("token", &self.token), ("host", &self.host), ("project", &self.project)];
         let is_empty = |value: &Option<String>| value.as_ref().is_some_and(|value| value.trim().is_empty());
         match names.into_iter().find(|(_, value)| is_empty(value)) {
             Some((name, _)) => Err(Error::config(format!("{name} is empty: leave it out, or say which"))),
@@ -79,7 +95,7 @@ impl LaunchRequest {
 
     fn client(&self, table: &Table) -> Result<Client> {
         let (host, user, token) = self.account(table)?;
-        if let (None, Some(site)) = (&self.options.site_url, &table.site_url) {
+        if let (None, Some(site)) = (&self.site_url, &table.site_url) {
             BaseUrl::check_site_named_by_file(site, &user, &table.domains())?;
         }
         Client::new(&host, &user, &Token::new(&token)?, table.client_options()?)
@@ -96,15 +112,45 @@ impl LaunchRequest {
         let (host, user, token) = Environment { token, user, host, login: found.login }.account()?;
         Ok((named_by_file.map_or_else(|| BaseUrl::parse(&host), Ok)?, user, token))
     }
-}
 
-fn complete_local(local: LocalOptions, table: &Table, client: &Client) -> LocalOptions {
-    LocalOptions {
-        detect: local.detect.or(table),
-        project: first_given([&local.project, &table.project]),
-        domain: if local.domain.is_empty() { usual_domain(table, client) } else { local.domain },
-        user: Some(client.user().to_owned()),
-        ..local
+    /// What to do on this machine; what was left out is as the table says.
+    fn local(&self, table: &Table, client: &Client) -> LocalOptions {
+        let detect = DetectOptions {
+            settings: self.settings.clone(),
+            wsgi: self.wsgi.clone(),
+            asgi: self.asgi.clone(),
+            env_file: self.env_file.clone(),
+            interpreter: self.interpreter.clone(),
+            ..DetectOptions::default()
+        };
+        let domain = self.domain.clone().filter(|domain| !domain.is_empty());
+        LocalOptions {
+            detect: detect.or(table),
+            project: first_given([&self.project, &table.project]),
+            domain: domain.unwrap_or_else(|| usual_domain(table, client)),
+            user: Some(client.user().to_owned()),
+            site_url: self.site_url.clone(),
+            ..LocalOptions::default()
+        }
+    }
+
+    /// What to do on the host, likewise.
+    fn options(self, table: Table, client: &Client) -> Result<LaunchOptions> {
+        Ok(LaunchOptions {
+            python: self.python,
+            virtualenv: self.virtualenv,
+            replace_wsgi: self.replace_wsgi,
+            dry_run: self.dry_run,
+            remote_root: table.remote_root(client.user())?,
+            select: table.select()?,
+            deploy: table.deploy(),
+            site_url: self.site_url.or(table.site_url),
+            superuser: self
+                .superuser
+                .map(|(name, password)| Superuser::with_password(name, None, password))
+                .transpose()?,
+            ..LaunchOptions::default()
+        })
     }
 }
 
@@ -112,14 +158,4 @@ fn complete_local(local: LocalOptions, table: &Table, client: &Client) -> LocalO
 fn usual_domain(table: &Table, client: &Client) -> String {
     let first = table.domains().into_iter().next().filter(|domain| !domain.is_empty());
     first.unwrap_or_else(|| own_domain(client.user(), client.host()))
-}
-
-fn complete_options(options: LaunchOptions, table: Table, client: &Client) -> Result<LaunchOptions> {
-    Ok(LaunchOptions {
-        remote_root: table.remote_root(client.user())?,
-        select: table.select()?,
-        deploy: table.deploy(),
-        site_url: options.site_url.or(table.site_url),
-        ..options
-    })
 }

@@ -18,10 +18,7 @@ use super::progress::{Callback, Tell, callback, with_progress};
 use super::report::report_class;
 use super::runtime::{CallerThread, run};
 use crate::launch as core;
-use crate::launch::{
-    DetectOptions, LaunchOptions, LaunchRecorder, LaunchRequest, LocalOptions, PreparedLaunch, StepRecord,
-};
-use crate::project_table::environments;
+use crate::launch::{LaunchRecorder, LaunchRequest, PreparedLaunch, StepRecord};
 
 /// A step of a launch, as it begins or ends. Documented in `_core.pyi`.
 #[pyclass(module = "pythonanywhere_api", frozen)]
@@ -91,17 +88,10 @@ macro_rules! launch_function {
             env: Option<String>,
             progress: Option<Bound<'py, PyAny>>,
         ) -> PyResult<Bound<'py, PyAny>> {
-            let interpreter = interpreter(py).ok();
-            let detect = DetectOptions { settings, wsgi, asgi, env_file, interpreter, ..DetectOptions::default() };
-            let local = LocalOptions {
-                detect,
-                project,
-                domain: domain.unwrap_or_default(),
-                environment: environments::chosen(env),
-                ..LocalOptions::default()
+            let request = LaunchRequest {
+                root, username, token, host, project, domain, site_url, python, settings, wsgi, asgi, virtualenv, env_file,
+                replace_wsgi, superuser, dry_run, env, interpreter: interpreter(py).ok(),
             };
-            let options = LaunchOptions { site_url, python, virtualenv, replace_wsgi, dry_run, ..LaunchOptions::default() };
-            let request = LaunchRequest { root, username, token, host, local, options, superuser };
             let prepared = request.prepare().into_py(py)?;
             let callback = callback(progress)?;
             run(py, $is_async, stringify!($name), move |caller| perform(caller, prepared, callback))
