@@ -89,8 +89,8 @@ macro_rules! launch_function {
             progress: Option<Bound<'py, PyAny>>,
         ) -> PyResult<Bound<'py, PyAny>> {
             let request = LaunchRequest {
-                root, username, token, host, project, domain, site_url, python, settings, wsgi, asgi, virtualenv, env_file,
-                replace_wsgi, superuser, dry_run, env, interpreter: interpreter(py).ok(),
+                root, username, token, host, project, domain, site_url, python, settings, wsgi, asgi, virtualenv,
+                env_file, replace_wsgi, superuser, dry_run, env, interpreter: interpreter(py).ok(),
             };
             let prepared = request.prepare().into_py(py)?;
             let callback = callback(progress)?;

@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
 use super::binding::{Arguments, bind, default_value, positional};
 use crate::parameters::{Kind, Parameter};
+use crate::python::class_body::class_body;
 
 /// Does the work of a method: takes the object and the bound arguments.
 type Handler = dyn for<'py> Fn(&Bound<'py, PyAny>, Arguments<'py>) -> PyResult<Bound<'py, PyAny>> + Send + Sync;
@@ -62,8 +63,14 @@ struct Function {
     module: String,
 }
 
-#[pymethods]
-impl Function {
+class_body! {
+    Function, this => {
+        __name__: &'static str = this.method.name,
+        __qualname__: &str = &this.qualname,
+        __module__: &str = &this.module,
+        __doc__: &str = &this.method.doc,
+    }
+
     fn __get__<'py>(
         slf: &Bound<'py, Self>,
         instance: Option<&Bound<'py, PyAny>>,
@@ -86,26 +93,6 @@ impl Function {
         let args = adapted.as_ref().unwrap_or(args);
         let (object, arguments) = bind(&self.qualname, self.method.parameters, args, kwargs)?;
         (self.method.handler)(&object, arguments)
-    }
-
-    #[getter(__name__)]
-    fn name(&self) -> &'static str {
-        self.method.name
-    }
-
-    #[getter(__qualname__)]
-    fn qualname(&self) -> &str {
-        &self.qualname
-    }
-
-    #[getter(__module__)]
-    fn module(&self) -> &str {
-        &self.module
-    }
-
-    #[getter(__doc__)]
-    fn doc(&self) -> &str {
-        &self.method.doc
     }
 
     /// An `inspect.Signature`, made when somebody asks.

@@ -33,12 +33,8 @@ fn add(class: &Bound<'_, PyType>, is_async: bool) -> PyResult<()> {
         TableMethod::new(call.name, call.parameters, doc, move |object, arguments| {
             let service = object.cast::<WebfactionBase>()?.get().service()?;
             let values = values(call, &arguments)?;
-            run(
-                arguments.py(),
-                is_async,
-                call.name,
-                move |_caller| async move { outcome(service.call(call, values).await) },
-            )
+            let work = move |_caller| async move { outcome(service.call(call, values).await) };
+            run(arguments.py(), is_async, call.name, work)
         })
         .adapting(without_session)
         .add_to(class)?;
