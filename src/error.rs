@@ -308,8 +308,8 @@ impl Error {
         }
     }
 
-    /// What is known of a refusal, as a JSON object with the names of [`Error::Api`]'s fields; an empty one for any other
-    /// error.
+    /// What is known of a refusal, as a JSON object with the names of [`Error::Api`]'s fields; an empty one for any
+    /// other error.
     #[must_use]
     pub fn facts(&self) -> Value {
         match self {

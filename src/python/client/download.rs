@@ -15,15 +15,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use tempfile::NamedTempFile;
 
-use super::upload::{is_text, local_path};
+use super::upload::{PIECE, is_text, local_path};
 use crate::blocking::blocking;
 use crate::client::{Client, RemotePath};
 use crate::error::{Error, Result};
 use crate::python::convert::type_name;
 use crate::python::runtime::CallerThread;
-
-/// How much is written at once.
-const PIECE: usize = 256 * 1024;
 
 /// Where a download goes.
 pub(super) enum Target {

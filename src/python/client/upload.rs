@@ -24,8 +24,8 @@ use crate::python::convert::type_name;
 use crate::python::dropin::file_content;
 use crate::python::runtime::CallerThread;
 
-/// How much of a file is read at once.
-const PIECE: usize = 256 * 1024;
+/// How much of a file is read or written at once.
+pub(super) const PIECE: usize = 256 * 1024;
 
 /// What was given to be uploaded.
 pub(super) enum Upload {
