@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 use serde::Serialize;
 
+use super::arguments::mapping;
 use super::host_jobs::{self, Job};
 use super::service::Call;
 use super::state::Shared;
@@ -80,9 +79,8 @@ impl AgentControl {
         values: &Bound<'py, PyAny>,
         site_url: Option<String>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let pairs = py.get_type::<PyDict>().call1((values,));
-        let pairs = pairs.and_then(|values| values.extract::<BTreeMap<String, Option<String>>>());
-        let pairs = pairs.map_err(|_| PyTypeError::new_err("values must be a mapping of str to str or None"))?;
+        let wrong = "values must be a mapping of str to str or None";
+        let pairs: BTreeMap<String, Option<String>> = mapping(values, wrong)?;
         let unset = pairs.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name.clone()).collect();
         let set = Variables::new(pairs.into_iter().filter_map(|(name, value)| Some((name, value?)))).into_py(py)?;
         self.run(py, "set_variables", VARIABLES, move |project| async move {

@@ -1,10 +1,12 @@
 //! Arguments of methods that pyo3 alone would accept too freely.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use pyo3::conversion::FromPyObjectOwned;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyCFunction, PyString};
+use pyo3::types::{PyBytes, PyCFunction, PyDict, PyString};
 
 use super::service::Callable;
 use crate::python::convert::is_int;
@@ -16,6 +18,15 @@ pub(super) fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String
         return Err(wrong());
     }
     value.try_iter().map_err(|_| wrong())?.map(|text| text?.extract().map_err(|_| wrong())).collect()
+}
+
+/// What `dict` makes a dict of, as a map of names; `wrong` says what else it must be.
+pub(super) fn mapping<T>(value: &Bound<'_, PyAny>, wrong: &'static str) -> PyResult<BTreeMap<String, T>>
+where
+    for<'py> BTreeMap<String, T>: FromPyObjectOwned<'py>,
+{
+    let dict = value.py().get_type::<PyDict>().call1((value,));
+    dict.and_then(|dict| dict.extract().map_err(Into::into)).map_err(|_| PyTypeError::new_err(wrong))
 }
 
 /// The number of a console, also as text.

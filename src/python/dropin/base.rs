@@ -14,7 +14,7 @@ use super::agent::AgentControl;
 use super::arguments::{console_id, skipper, texts};
 use super::collector::collect;
 use super::deploy::{self, deploy_request, diff_request};
-use super::finished::{Finished, Raising};
+use super::finished::Finished;
 use super::host_jobs::{self, Job};
 use super::keywords::Keywords;
 use super::request::{Raw, file_content};
@@ -23,6 +23,9 @@ use super::service::{Call, Service};
 use super::state::{Pickled, Shared, State, pickled, set_project, set_up, unpickle};
 use super::{iterator, operations};
 use crate::client::Environment;
+use crate::error::Error;
+use crate::python::answer::Answer;
+use crate::python::convert::from_items;
 use crate::python::deploy::DeployDiff;
 use crate::python::errors::IntoPy;
 use crate::python::runtime::run;
@@ -96,6 +99,12 @@ impl PythonanywhereBase {
         keywords.finish()?;
         Self::run(slf, name, |service| host_jobs::perform(service, job))
     }
+}
+
+/// An object of Python's as an answer.
+#[allow(clippy::unnecessary_wraps, reason = "the shape that `Answer` takes")]
+fn bound(py: Python<'_>, object: Py<PyAny>) -> Object<'_> {
+    Ok(object.into_bound(py))
 }
 
 #[pymethods]
@@ -177,17 +186,16 @@ impl PythonanywhereBase {
         let (object, response) = (object.unbind(), response.unbind());
         let parse =
             move |py: Python<'_>| operations::from_json(object.bind(py), &state, response.bind(py)).map(Bound::unbind);
-        run(slf.py(), true, "_from_json", |caller| async move { Raising(caller.call(parse).await) })
+        run(slf.py(), true, "_from_json", |caller| async move { Answer(caller.call(parse).await, bound) })
     }
 
     fn _prepare_collector<'py>(slf: &Bound<'py, Self>, skip: &Bound<'py, PyAny>) -> Object<'py> {
-        let class = slf.py().import("pythonanywhere_api._items")?.getattr("ItemCollector")?;
-        let collector = class.call1((slf, skip))?;
+        let collector = from_items(slf.py(), "ItemCollector", (slf, skip))?;
         if !slf.get().state.is_async {
             return Ok(collector);
         }
         let collector = collector.unbind();
-        run(slf.py(), true, "_prepare_collector", |_caller| async move { Raising(Ok(collector)) })
+        run(slf.py(), true, "_prepare_collector", |_caller| async move { Answer(Ok::<_, Error>(collector), bound) })
     }
 
     #[pyo3(signature = (path_mask, level_index=0))]

@@ -11,7 +11,7 @@ use super::state::Shared;
 use crate::dropin::Failed;
 use crate::error::{Error, Result};
 use crate::python::convert::json_to_py;
-use crate::python::errors::{IntoPy, to_py};
+use crate::python::errors::to_py;
 
 type Present<'a> = Box<dyn for<'py> FnOnce(Python<'py>) -> PyResult<Bound<'py, PyAny>> + Send + 'a>;
 
@@ -86,17 +86,4 @@ pub(super) fn text(py: Python<'_>, text: String) -> PyResult<Bound<'_, PyAny>> {
 #[allow(clippy::unnecessary_wraps, reason = "the shape that `Finished::new` takes")]
 pub(super) fn empty<T>(py: Python<'_>, _: T) -> PyResult<Bound<'_, PyAny>> {
     Ok(PyString::new(py, "").into_any())
-}
-
-/// A result of Python's, or the exception.
-pub(super) struct Raising(pub Result<Py<PyAny>>);
-
-impl<'py> IntoPyObject<'py> for Raising {
-    type Target = PyAny;
-    type Output = Bound<'py, PyAny>;
-    type Error = PyErr;
-
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.0.into_py(py).map(|object| object.into_bound(py))
-    }
 }

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict};
 
-use super::arguments::texts;
+use super::arguments::{mapping, texts};
 use crate::deploy::{ExecutorChoice, ExecutorOptions};
 use crate::host::Variables;
 use crate::python::errors::IntoPy;
@@ -59,12 +59,9 @@ impl<'py> Keywords<'py> {
 
     /// Environment variables for commands on the host: a mapping of texts.
     pub(super) fn variables(&self) -> PyResult<Variables> {
-        let py = self.left.py();
         let Some(given) = self.take("env")? else { return Ok(Variables::default()) };
-        let pairs =
-            py.get_type::<PyDict>().call1((given,)).and_then(|given| given.extract::<BTreeMap<String, String>>());
-        let pairs = pairs.map_err(|_| PyTypeError::new_err("env must be a mapping of str to str"))?;
-        Variables::new(pairs).into_py(py)
+        let pairs: BTreeMap<String, String> = mapping(&given, "env must be a mapping of str to str")?;
+        Variables::new(pairs).into_py(self.left.py())
     }
 
     /// The web app whose agent may be asked, and its address.

@@ -3,10 +3,11 @@
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyType};
+use pyo3::types::{PyBytes, PyDict};
 
 use super::request::requests_helper;
 use crate::client;
+use crate::python::convert::from_items;
 use crate::python::errors::{exception, to_py};
 
 /// The answer to a request. Without one, `status_code` is 0 and `reason` says why.
@@ -58,10 +59,9 @@ impl Response {
     /// Names are looked up whatever their case; the values of a name that came several times are joined by commas.
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let pairs: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
-        CLASS.import(py, "pythonanywhere_api._items", "Headers")?.call1((pairs,))
+        from_items(py, "Headers", (pairs,))
     }
 
     #[getter]

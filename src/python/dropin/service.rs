@@ -13,8 +13,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyTuple, PyType};
+use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyTuple};
 use serde_json::{Map, Value};
 
 use super::overrides::replacements;
@@ -23,6 +22,7 @@ use crate::api::Entry;
 use crate::client::{Client, RemotePath, Request, Response, check_typed, quote};
 use crate::dropin::Failed;
 use crate::error::{Error, Result};
+use crate::python::convert::from_items;
 use crate::python::runtime::CallerThread;
 
 /// A Python object that a future holds: shared, since counting its references needs the interpreter.
@@ -404,8 +404,7 @@ fn request_keywords<'py>(py: Python<'py>, method: &str, body: Body) -> PyResult<
 
 /// A verb that scripts can call, as they do the functions of requests.
 fn verb<'py>(py: Python<'py>, method: &str) -> PyResult<Bound<'py, PyAny>> {
-    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    CLASS.import(py, "pythonanywhere_api._items", "Verb")?.call1((method,))
+    from_items(py, "Verb", (method,))
 }
 
 /// A path that names something in the project rather than the project itself.
