@@ -1,17 +1,15 @@
 """Starts a command as the host would: at the account's own paths, with its own environment, under a terminal.
 
-Called as `python -I -S launcher.py SPEC COMMAND ARGUMENT…`, where SPEC is JSON: `root` (the real directory that stands
-for `/`), `user`, `private` (whether to make `/home/<user>`, `/var/www` and `/var/log` out of it), `terminal` (whether
-standard input is a terminal to take), `folder` (where the command starts), `programs` (a folder of programs that also
-appear in `/usr/local/bin` and `/usr/bin`).
+Called as `python -I -S launcher.py ROOT USER VIEW INPUT FOLDER PROGRAMS COMMAND ARGUMENT…`: ROOT is the real directory
+that stands for `/`, VIEW is `private` to make `/home/<user>`, `/var/www` and `/var/log` out of it, INPUT is `terminal`
+if standard input is one to take, FOLDER is where the command starts, PROGRAMS a folder of programs that also appear in
+`/usr/local/bin` and `/usr/bin`. Every process of the account waits for this, so it imports no more than it needs.
 
 The private view is a user and mount namespace: nothing of it is seen by other processes, nothing is written to the real
 `/home` or `/var`, and no privilege is needed where the system allows such namespaces. Exit status 97 says it does not.
 """
 
 import ctypes
-import ctypes.util
-import json
 import os
 import sys
 
@@ -103,22 +101,22 @@ def take_terminal():
 
 
 def main():
-    spec, command = json.loads(sys.argv[1]), sys.argv[2:]
+    root, user, view, standard_input, folder, programs, *command = sys.argv[1:]
     if sys.platform == "linux":
         # Nothing outlives the emulator, even if it is killed.
         libc.prctl(PR_SET_PDEATHSIG, SIGKILL)
     # A session of its own, by which all that it starts is known in the end.
     os.setsid()
-    if spec["terminal"]:
+    if standard_input == "terminal":
         take_terminal()
-    if spec["private"]:
+    if view == "private":
         try:
-            show_account(spec["root"], spec["user"])
-            add_programs(spec["programs"])
+            show_account(root, user)
+            add_programs(programs)
         except (OSError, AttributeError) as error:
             print(f"cannot create a private view of the account: {error}", file=sys.stderr)
             sys.exit(NO_NAMESPACE)
-    os.chdir(spec["folder"])
+    os.chdir(folder)
     try:
         os.execvp(command[0], command)
     except OSError as error:

@@ -156,16 +156,11 @@ impl Launcher {
     /// A command that starts in `folder` (as the command sees it), with `PATH` as its only environment variable.
     #[must_use]
     pub fn command(&self, words: &[&Path], folder: &Path, terminal: bool) -> Command {
-        let spec = json!({
-            "root": self.root,
-            "user": self.user,
-            "private": self.private_view,
-            "terminal": terminal,
-            "folder": folder,
-            "programs": self.python.by_version,
-        });
+        let view = if self.private_view { "private" } else { "plain" };
+        let input = if terminal { "terminal" } else { "other" };
         let mut command = Command::new(&self.starter);
-        command.args(["-I", "-S"]).arg(&self.script).arg(spec.to_string()).args(words).env_clear();
+        command.args(["-I", "-S"]).arg(&self.script).arg(&self.root).args([&self.user, view, input]);
+        command.arg(folder).arg(&self.python.by_version).args(words).env_clear();
         command.env("PATH", self.python.search_path(&self.home()));
         command
     }
