@@ -34,10 +34,12 @@ const SOCKET_LOOK: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scheme(pub(super) &'static str);
 
-/// An HTTP client without redirects, retries, proxies and pooled connections.
+/// An HTTP client without redirects, retries, proxies and pooled connections. It never speaks TLS, so the certificates
+/// of this machine are not read: that would take most of the time in which an emulator starts.
 fn client() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .no_proxy()
+        .tls_certs_only([])
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .pool_max_idle_per_host(0)
