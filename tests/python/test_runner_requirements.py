@@ -15,11 +15,13 @@ from runner_steps import in_child, kill_self
 
 pytestmark = pytest.mark.slow
 
-# Takes its time where a file says so, and notes each call; else it is pip.
+# Takes its time where a file says so, and notes each call that installs something, or lists it; else it is pip.
 SLOW_PIP = """\
 import os, runpy, sys, time
 home = os.path.expanduser("~")
 text = ""
+if "freeze" in sys.argv:
+    open(home + "/listed", "a").close()
 if "-r" in sys.argv:
     with open(home + "/calls", "a") as calls:
         calls.write(" ".join(sys.argv[1:]) + "\\n")
@@ -121,6 +123,7 @@ def test_what_is_there_in_the_version_that_is_asked_for_is_not_fetched_again(hos
     host.ask_for("one==1.0", "Two == 1.0", "three==1.0")
     assert host.install()["result"]["packages"] == 1
     assert [call.split()[0] for call in host.calls()] == ["wheel", "install"]
+    assert (host.home / "listed").exists()
     # Somebody has removed one: the note in the virtualenv is of no use then, and goes with it.
     (host.virtualenv / ".pya-requirements.json").unlink()
     assert host.install()["result"].items() >= {"installed": True, "packages": 0}.items()
@@ -137,6 +140,8 @@ def test_each_step_ends_in_time_and_the_next_one_goes_on(host, monkeypatch):
     assert receipt["result"]["rounds"] == receipt["steps"] == 5
     assert [call.split()[0] for call in host.calls()] == ["wheel"] * 4 + ["install"]
     assert list(installed(host.virtualenv)) == names
+    # No version is asked for, so it need not be known which ones are there.
+    assert not (host.home / "listed").exists()
 
 
 def test_included_files_and_constraints_count(host):

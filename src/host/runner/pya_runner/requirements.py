@@ -162,6 +162,9 @@ class Installation:
 
     def already_installed(self):
         """Requirements of one version that is there: what they need is there as well, or the installation tells."""
+        if not any("==" in name for name in self.listed.names):
+            # pip takes a second or more to tell, and only one that names its version is found in what it tells.
+            return []
         words, listing = [self.python, "-m", "pip", "freeze", "--all"], self.path + ".txt"
         run_process(self.job, words, self.wheels, self.environment, listing, 60, None)
         there = set(map(plain, files.read_text(listing).splitlines()))
