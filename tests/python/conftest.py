@@ -7,7 +7,6 @@ import inspect
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 from launch_projects import make_wheels
 from relay import Relay
+from runner_pip import make_virtualenv
 
 from pythonanywhere_api import AsyncPythonanywhereApi, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator, restore_clock, set_clock_speed
@@ -58,9 +58,9 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def virtualenv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtualenv as a launch makes it, to be copied: to make it takes most of the time of a launch."""
+    """A virtualenv to be copied, with the pip of these tests: to have one made takes most of the time of a launch."""
     made = tmp_path_factory.mktemp("virtualenv") / "made"
-    subprocess.run([sys.executable, "-I", "-m", "venv", made], check=True)
+    make_virtualenv(made)
     return made
 
 

@@ -1,7 +1,9 @@
 """`pya launch` as a real process, and what became of it."""
 
+import shutil
 import sys
 import urllib.request
+from pathlib import Path
 
 from command import Pya
 
@@ -15,6 +17,12 @@ class Slow(Pya):
     """pip takes its time where other tests run beside this."""
 
     timeout = 600
+
+
+def add_virtualenvs(host, virtualenv: Path, *names: str) -> None:
+    """Puts copies of a virtualenv where launches of these projects look for theirs."""
+    for name in names:
+        shutil.copytree(virtualenv, Path(host.root) / "home" / host.user / ".virtualenvs" / name, symlinks=True)
 
 
 def run(pya, host, root, *options, code=0):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from bulk_site import Site
 from conftest import Caller
+from runner_pip import make_virtualenv
 from sites import files_below
 
 from pythonanywhere_api import Client, ConfigError, PythonanywhereApi
@@ -56,7 +57,7 @@ def project(unlimited, tmp_path):
         made = Project(Caller(PythonanywhereApi, host), tmp_path / "local")
         home = made.remote.parent
         home.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "venv", home / "venv"], check=True, timeout=120)
+        make_virtualenv(home / "venv")
         client = Client(host.user, host.token, host.url)
         client.webapps.update(made.domain, virtualenv_path=f"/home/{host.user}/venv")
         client.webapps.reload(made.domain)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from command import environment_of
 from launch_projects import BLOG, FLASK, make_wheels_of, startproject, write
-from launching import PIN, Slow, count_writes, page, run, states
+from launching import PIN, Slow, add_virtualenvs, count_writes, page, run, states
 from sites import wagtail_start
 from terminal import Terminal
 from uwsgi_site import UWSGI, needs_uwsgi
@@ -29,8 +29,14 @@ def host(wheels):
 
 
 @pytest.fixture
+def prepared(host, virtualenv):
+    """The same, with the virtualenvs of the projects below, where a launch is not about all that it makes."""
+    add_virtualenvs(host, virtualenv, "site", "mysite")
+
+
+@pytest.fixture
 def served(wheels):
-    """The same, served by the host's application server."""
+    """A fresh free account, served by the host's application server."""
     with Emulator(python=sys.executable, package_index=wheels, uwsgi=UWSGI) as emulator:
         yield emulator
 
@@ -116,6 +122,7 @@ def test_a_wagtail_site_is_served_and_a_change_of_it(tmp_path):
 
 
 @pytest.mark.parametrize(("file", "goes_with_a_deploy"), [("production.env", False), ("live.txt", True)])
+@pytest.mark.usefixtures("prepared")
 def test_the_file_of_the_variables_is_not_sent(pya, host, tmp_path, file, goes_with_a_deploy):
     root = write(tmp_path / "site", FLASK | PIN | {file: "PASSWORD=s3cret\n"})
     (root / "of-the-site").symlink_to(file)
@@ -139,6 +146,7 @@ def test_a_dry_run_writes_nothing_here_or_there(pya, host, tmp_path):
     assert sorted(root.rglob("*")) == before
 
 
+@pytest.mark.usefixtures("prepared")
 def test_at_a_terminal_it_asks_once_and_looks_at_the_host_once(pya, host, tmp_path):
     root = write(tmp_path / "site", FLASK | PIN)
     words = ["launch", str(root), "--site-url", host.site_url, "--no-open"]
@@ -176,6 +184,7 @@ def test_at_a_terminal_it_asks_once_and_looks_at_the_host_once(pya, host, tmp_pa
     assert [asked[: asked.index("POST webapps/")].count(request) for request in looks] == [1, 1, 2], asked
 
 
+@pytest.mark.usefixtures("prepared")
 def test_a_superuser_is_made_once(pya, host, tmp_path, monkeypatch):
     root = write(startproject(tmp_path), PIN)
     said = pya("launch", root, "--superuser", "boss", "--yes", "--site-url", host.site_url, code=2).stderr
@@ -188,6 +197,7 @@ def test_a_superuser_is_made_once(pya, host, tmp_path, monkeypatch):
     assert states(again)["superuser"] == "skipped"
 
 
+@pytest.mark.usefixtures("prepared")
 def test_a_database_at_a_relative_path_is_the_one_that_is_served(pya, host, tmp_path):
     """The process that migrates is older than the working folder of the web app."""
     root = write(startproject(tmp_path), PIN)
@@ -202,6 +212,7 @@ def test_a_database_at_a_relative_path_is_the_one_that_is_served(pya, host, tmp_
     assert any("'db.sqlite3'" in line or '"db.sqlite3"' in line for line in report["warnings"])
 
 
+@pytest.mark.usefixtures("prepared")
 def test_python_launches_as_the_command_does(host, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONANYWHERE_RATE_LIMIT", "off")
     root = write(tmp_path / "site", FLASK | PIN)
@@ -340,8 +351,9 @@ def test_an_exception_of_the_callback_ends_it(host, tmp_path):
         launch(root, **account, progress=refuse)
 
 
-def test_capitals_in_the_users_name(wheels, tmp_path):
+def test_capitals_in_the_users_name(wheels, virtualenv, tmp_path):
     with Emulator(python=sys.executable, package_index=wheels, user="MyName") as host:
+        add_virtualenvs(host, virtualenv, "site")
         pya = Slow(tmp_path, environment_of(host))
         root = write(tmp_path / "site", FLASK | PIN)
         report, _ = run(pya, host, root)

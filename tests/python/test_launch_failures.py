@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 from command import environment_of
 from launch_projects import BLOG, FLASK, write
-from launching import PIN, PYTHON, Slow, count_writes, page, run, states
+from launching import PIN, PYTHON, Slow, add_virtualenvs, count_writes, page, run, states
 from relay import Relay
 from runner_disks import alone, mount, remount, with_disks
 
@@ -28,10 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 def host(wheels, virtualenv):
     """An account where the virtualenvs of the projects below are there."""
     with Emulator(python=sys.executable, package_index=wheels, rate_limit=None) as emulator:
-        for name in ("site", "blog"):
-            copy = home_of(emulator) / ".virtualenvs" / name
-            # Linked, as what pip changes it replaces.
-            shutil.copytree(virtualenv, copy, symlinks=True, copy_function=os.link)
+        add_virtualenvs(emulator, virtualenv, "site", "blog", "first", "second", "tutorial")
         yield emulator
 
 

@@ -6,12 +6,12 @@ import signal
 import sys
 import time
 import types
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 from runner_host import Host, as_program, load, ready, simple, write
+from runner_pip import make_virtualenv
 from runner_steps import in_child, kill_self
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -232,7 +232,7 @@ def test_as_a_program_it_uses_the_python_that_runs_it_or_the_virtualenv_whatever
 def virtualenv(tmp_path_factory):
     """A real one, with pip."""
     folder = tmp_path_factory.mktemp("virtualenv") / "venv"
-    venv.create(folder, with_pip=True, symlinks=True)
+    make_virtualenv(folder)
     return folder
 
 
