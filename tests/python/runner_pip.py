@@ -5,9 +5,8 @@ import subprocess
 import sys
 import zipfile
 from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
-
-import pip
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -15,7 +14,10 @@ VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 def make_virtualenv(place: Path) -> Path:
     """A virtualenv with this Python's own pip, in a moment; returns its Python."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True, timeout=60)
-    (packages(place) / "pip").symlink_to(Path(pip.__file__).parent)
+    found = find_spec("pip")
+    assert found is not None, "these tests need pip"
+    assert found.origin is not None
+    (packages(place) / "pip").symlink_to(Path(found.origin).parent)
     return place / "bin" / "python"
 
 

@@ -30,7 +30,7 @@ def host(wheels):
 
 @pytest.fixture
 def prepared(host, virtualenv):
-    """The same, with the virtualenvs of the projects below, where a launch is not about all that it makes."""
+    """The same account with the virtualenvs of the projects below, for tests that are not about making one."""
     add_virtualenvs(host, virtualenv, "site", "mysite")
 
 
@@ -212,7 +212,6 @@ def test_a_database_at_a_relative_path_is_the_one_that_is_served(pya, host, tmp_
     assert any("'db.sqlite3'" in line or '"db.sqlite3"' in line for line in report["warnings"])
 
 
-@pytest.mark.usefixtures("prepared")
 def test_python_launches_as_the_command_does(host, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONANYWHERE_RATE_LIMIT", "off")
     root = write(tmp_path / "site", FLASK | PIN)
@@ -351,9 +350,8 @@ def test_an_exception_of_the_callback_ends_it(host, tmp_path):
         launch(root, **account, progress=refuse)
 
 
-def test_capitals_in_the_users_name(wheels, virtualenv, tmp_path):
+def test_capitals_in_the_users_name(wheels, tmp_path):
     with Emulator(python=sys.executable, package_index=wheels, user="MyName") as host:
-        add_virtualenvs(host, virtualenv, "site")
         pya = Slow(tmp_path, environment_of(host))
         root = write(tmp_path / "site", FLASK | PIN)
         report, _ = run(pya, host, root)

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 def host(wheels, virtualenv):
     """An account where the virtualenvs of the projects below are there."""
     with Emulator(python=sys.executable, package_index=wheels, rate_limit=None) as emulator:
-        add_virtualenvs(emulator, virtualenv, "site", "blog", "first", "second", "tutorial")
+        add_virtualenvs(emulator, virtualenv, "site", "blog", "first", "tutorial")
         yield emulator
 
 

@@ -230,7 +230,7 @@ def test_as_a_program_it_uses_the_python_that_runs_it_or_the_virtualenv_whatever
 
 @pytest.fixture(scope="module")
 def virtualenv(tmp_path_factory):
-    """A real one, with pip."""
+    """A real one, with the pip of these tests."""
     folder = tmp_path_factory.mktemp("virtualenv") / "venv"
     make_virtualenv(folder)
     return folder
