@@ -308,8 +308,8 @@ impl Error {
         }
     }
 
-    /// What is known of a refusal, as a JSON object with the names of [`Error::Api`]'s fields; an empty one for any
-    /// other error.
+    /// The attributes of the exception for this error, as a JSON object: those of [`Error::Api`] (`browser_url` only where
+    /// a console was not started), for [`Error::Budget`] those of a 429 that we gave ourselves, none for the rest.
     #[must_use]
     pub fn facts(&self) -> Value {
         match self {

@@ -24,7 +24,7 @@ pub struct LaunchRequest {
     pub host: Option<String>,
     /// The project's name on the host.
     pub project: Option<String>,
-    /// The domain that serves it.
+    /// The domain that serves it; an empty one counts as left out.
     pub domain: Option<String>,
     /// Where the site is reached, if not at its domain.
     pub site_url: Option<String>,
@@ -46,7 +46,7 @@ pub struct LaunchRequest {
     pub superuser: Option<(String, String)>,
     /// Plan only.
     pub dry_run: bool,
-    /// The environment of the table.
+    /// The environment of the table; if it is left out the one that `PYA_ENV` names, and an empty one is none.
     pub env: Option<String>,
     /// The Python that runs the program, whose packages show releases.
     pub interpreter: Option<PathBuf>,

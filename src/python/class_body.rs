@@ -1,4 +1,4 @@
-//! Classes that show what the core has.
+//! Attributes of a class as one list, each with its type and its value.
 
 /// The methods of a class: the attributes, each once with its type and where it comes from, and the rest as it is.
 macro_rules! class_body {

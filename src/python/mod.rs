@@ -7,7 +7,7 @@
 //! | `convert`, `answer` | JSON and other values, and what becomes one when an operation has ended |
 //! | `progress`, `report` | what a job tells meanwhile, and at its end |
 //! | `method` | methods that come from a table |
-//! | `twins`, `class_body` | classes that come in pairs, and classes that show what the core has |
+//! | `twins`, `class_body` | classes that come in pairs, and attributes of a class as one list |
 //! | `client` | `Client` and `AsyncClient` |
 //! | `cli` | the entry point of `pya` |
 //! | `dropin` | `PythonanywhereApi` and `AsyncPythonanywhereApi` |

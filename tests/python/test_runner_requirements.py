@@ -140,7 +140,7 @@ def test_each_step_ends_in_time_and_the_next_one_goes_on(host, monkeypatch):
     assert receipt["result"]["rounds"] == receipt["steps"] == 5
     assert [call.split()[0] for call in host.calls()] == ["wheel"] * 4 + ["install"]
     assert list(installed(host.virtualenv)) == names
-    # No version is asked for, so it need not be known which ones are there.
+    # No line is a name with a version alone, so it need not be known which ones are there.
     assert not (host.home / "listed").exists()
 
 

@@ -162,8 +162,8 @@ class Installation:
 
     def already_installed(self):
         """Requirements of one version that is there: what they need is there as well, or the installation tells."""
-        if not any("==" in name for name in self.listed.names):
-            # pip takes a second or more to tell, and only one that names its version is found in what it tells.
+        if not any("==" in name and ";" not in name for name in self.listed.names):
+            # pip may need a second to list what is installed, and only `name==version` is looked up in that list.
             return []
         words, listing = [self.python, "-m", "pip", "freeze", "--all"], self.path + ".txt"
         run_process(self.job, words, self.wheels, self.environment, listing, 60, None)
