@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from uwsgi_site import UWSGI, needs_uwsgi
 
 from pythonanywhere_api import Client, PythonanywhereApi
 from pythonanywhere_api.testing import Emulator
@@ -16,16 +17,17 @@ import os
 def application(environ, start_response):
     start_response("200 OK", [])
     version = open(os.path.expanduser("~/mysite/version.txt")).read()
-    return [f"{environ['HTTP_X_FORWARDED_PROTO']} {version}".encode()]
+    assert environ["wsgi.url_scheme"] == environ["HTTP_X_FORWARDED_PROTO"]
+    return [f"{environ['wsgi.url_scheme']} {version}".encode()]
 """
 
 
-@pytest.fixture
-def host(tmp_path, unlimited, monkeypatch):
+@pytest.fixture(params=[None, pytest.param(UWSGI, marks=needs_uwsgi)], ids=["own server", "uWSGI"])
+def host(request, tmp_path, unlimited, monkeypatch):
     for name in ("SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    with Emulator(tls=tmp_path, rate_limit=None, python=sys.executable) as host:
+    with Emulator(tls=tmp_path, rate_limit=None, python=sys.executable, uwsgi=request.param) as host:
         yield host
 
 

@@ -68,6 +68,10 @@ class Handler(SimpleHandler):
     server_software = "uWSGI-like"
     os_environ = {}
 
+    def get_scheme(self):
+        # As uWSGI has it. The one of wsgiref asks for a variable HTTPS, which no server in front sets.
+        return self.environ.get("HTTP_X_FORWARDED_PROTO", "http")
+
     def log_exception(self, exc_info):
         log("Exception in the web app\n" + "".join(traceback.format_exception(*exc_info)))
 
@@ -75,12 +79,11 @@ class Handler(SimpleHandler):
 class RequestHandler(WSGIRequestHandler):
     def get_environ(self):
         environ = super().get_environ()
-        environ["wsgi.url_scheme"] = self.headers.get("X-Forwarded-Proto", "http")
         environ["REMOTE_ADDR"] = self.headers.get("X-Real-IP", self.client_address[0])
         environ["REQUEST_URI"] = self.path
         host, _, port = self.headers.get("Host", "").partition(":")
         environ["SERVER_NAME"] = host or environ["SERVER_NAME"]
-        environ["SERVER_PORT"] = port or ("443" if environ["wsgi.url_scheme"] == "https" else "80")
+        environ["SERVER_PORT"] = port or ("443" if environ.get("HTTP_X_FORWARDED_PROTO") == "https" else "80")
         if "Content-Type" not in self.headers:
             environ.pop("CONTENT_TYPE", None)
         return environ
