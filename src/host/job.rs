@@ -356,7 +356,7 @@ impl Receipt {
         let kind = self.error.as_ref().map_or("", |error| error.kind.as_str());
         match (self.state, kind) {
             (State::Refused, "not_current" | "not_latest" | "busy") => Error::held(self.reason()),
-            (State::Refused, "missing" | "interpreter") => Error::config(self.reason()),
+            (State::Refused, "missing" | "interpreter" | "too_long") => Error::config(self.reason()),
             (_, "space") => Error::job(format!("{}. {FREE_SPACE}", self.reason())),
             _ => Error::job(self.reason()),
         }

@@ -73,7 +73,7 @@ def test_variables_are_set_listed_removed_and_seen_by_the_site_and_by_commands(p
     shown = pya.json("env", "list", "--show")
     assert shown["variables"] == {"SECRET_KEY": "s3cret ü"}
     assert pya("env", "list", "--show").stdout.split() == ["SECRET_KEY", "s3cret", "ü"]
-    assert "nothing to change" in pya("env", "set", "SECRET_KEY", text="s3cret ü").stdout
+    assert pya("env", "set", "SECRET_KEY", text="s3cret ü").stdout == f"{domain}: nothing to change\n"
 
     # Commands see a new value at once, by the agent and by a task, the site after a reload.
     changed = pya.json("env", "set", "SECRET_KEY", "--no-reload", text="newer")
@@ -132,6 +132,47 @@ def test_a_file_goes_there_and_back(pya, host, domain, tmp_path):
     (tmp_path / "bad.env").write_text("A=" + "x" * 70_000)
     assert "64 KiB" in pya("env", "push", "bad.env", code=2).stderr
     assert "A" in pya("env", "list").stdout.split()
+
+
+def test_what_a_failed_reload_left_is_made_up_for(pya, host, domain):
+    pya("agent", "install")
+    host.faults.add("status", method="POST", path="*/reload/", code=500, times=1)
+    failed = pya("env", "set", "SECRET_KEY", text="new", code=1)
+    assert failed.stdout == f"{domain}: 1 set\n"
+    assert f'still has the old ones ("pya reload {domain}")' in failed.stderr
+    assert page(host) == "none"
+    again = pya("env", "set", "SECRET_KEY", "--no-reload", text="new")
+    assert again.stdout == f"{domain}: nothing to change\n"
+    assert "once it is reloaded" in again.stderr
+    assert pya.json("env", "set", "SECRET_KEY", text="new")["reloaded"] is True
+    assert page(host) == "new"
+    assert pya("env", "set", "SECRET_KEY", text="new").stdout == f"{domain}: nothing to change\n"
+
+
+def test_what_is_empty_replaces_nothing(pya, host, domain, tmp_path):
+    """A failed program before the pipe, a misspelt domain."""
+    pya("agent", "install")
+    pya("env", "set", "SECRET_KEY", text="s3cret")
+    assert "the input ended before the value" in pya("env", "set", "SECRET_KEY", text="", code=2).stderr
+    assert page(host) == "s3cret"
+    (tmp_path / ".env").write_text("A=only here\n")
+    refused = pya("env", "pull", "--overwrite", "--domain", "www.example.com", code=2)
+    assert "www.example.com has no variables: nothing is written" in refused.stderr
+    assert (tmp_path / ".env").read_text() == "A=only here\n"
+    assert "pya env list --show" in pya("env", "pull", "-", code=2).stderr
+    assert not (tmp_path / "-").exists()
+    pya("env", "set", "SECRET_KEY", text="\n")
+    assert pya.json("env", "list", "--show")["variables"] == {"SECRET_KEY": ""}
+
+
+def test_too_much_together_is_said_without_advice_about_the_disk(pya, host, domain, tmp_path):
+    pya("agent", "install")
+    for name in ("A", "B"):
+        (tmp_path / f"{name}.env").write_text(f"{name}=" + "x" * 40_000)
+    pya("env", "push", "A.env", "--no-reload")
+    refused = pya("env", "push", "B.env", code=2)
+    assert "longer than 64 KiB" in refused.stderr
+    assert ".cache" not in refused.stderr
 
 
 def test_a_value_is_no_argument(pya):

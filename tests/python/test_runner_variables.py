@@ -54,6 +54,7 @@ def test_variables_are_set_and_removed_and_no_value_is_in_any_note(host):
     assert receipt["result"] == {
         "names": ["EMAIL", "SECRET_KEY"],
         "changed": True,
+        "loaded": False,
         "summary": "set EMAIL, set SECRET_KEY",
     }
     assert stored(host) == {"SECRET_KEY": "s3cret", "EMAIL": "ü@example.com"}
@@ -130,7 +131,7 @@ def test_only_the_values_that_were_announced_will_do(host, sent):
 def test_too_much_is_refused_before_every_command_would_fail(host):
     change(host, {"A": "x" * 40_000})
     receipt = change(host, {"B": "x" * 40_000})
-    assert (receipt["state"], receipt["error"]["kind"]) == ("refused", "space")
+    assert (receipt["state"], receipt["error"]["kind"]) == ("refused", "too_long")
     assert list(stored(host)) == ["A"]
 
 

@@ -85,25 +85,27 @@ impl Site<'_> {
         let set = Variables::new(given)?;
         let unset: BTreeSet<String> = unset.iter().cloned().collect();
         let changed = variables::change(project, &self.executors, &set, &unset).await?;
-        let mut document =
-            json!({ "domain": domain, "names": changed.names, "changed": changed.changed, "reloaded": false });
-        if !changed.changed {
-            output.answer(&format!("{domain}: nothing to change"), &document);
-            return Ok(Exit::Ok);
-        }
-        let done = some_of(&[(set.names().count(), "set"), (unset.len(), "removed")]);
-        if !reload {
-            output.answer(&format!("{domain}: {done}"), &document);
-            output.say(&format!("the web app has them once it is reloaded (\"pya reload {domain}\")"));
+        let done = if changed.changed {
+            some_of(&[(set.names().count(), "set"), (unset.len(), "removed")])
+        } else {
+            "nothing to change".to_owned()
+        };
+        let document = |reloaded: bool| json!({ "domain": domain, "names": changed.names, "changed": changed.changed, "reloaded": reloaded });
+        // Where nothing changed, an earlier reload may have failed.
+        if !reload || (changed.loaded && !changed.changed) {
+            output.answer(&format!("{domain}: {done}"), &document(false));
+            if !changed.loaded {
+                output.say(&format!("the web app has them once it is reloaded (\"pya reload {domain}\")"));
+            }
             return Ok(Exit::Ok);
         }
         if let Err(error) = self.reload().await {
-            output.answer(&format!("{domain}: {done}"), &document);
-            output.failure(&format!("the web app was not reloaded and still has the old ones: {}", error.chain()));
+            output.answer(&format!("{domain}: {done}"), &document(false));
+            let what = format!("the web app was not reloaded and still has the old ones (\"pya reload {domain}\")");
+            output.failure(&format!("{what}: {}", error.chain()));
             return Ok(Exit::of(&error));
         }
-        document["reloaded"] = true.into();
-        output.answer(&format!("{domain}: {done}; reloaded"), &document);
+        output.answer(&format!("{domain}: {done}; reloaded"), &document(true));
         Ok(Exit::Ok)
     }
 
@@ -117,7 +119,14 @@ impl Site<'_> {
     }
 
     async fn pull(&self, file: &Path, overwrite: bool) -> Result<Exit> {
+        if file.as_os_str() == "-" {
+            return Err(Error::config("name a file to write to: \"pya env list --show\" prints the values"));
+        }
         let found = variables::list(&self.project.client, &self.domain).await?;
+        if found.is_empty() {
+            // A file that is there may have the only copy of what was never pushed.
+            return Err(Error::config(format!("{} has no variables: nothing is written", self.domain)));
+        }
         let (to, text, count) = (file.to_owned(), env_file::to_text(&found), found.len());
         blocking(move || write_private(&to, &text, overwrite)).await?;
         let document = json!({ "domain": self.domain, "file": file, "names": names(&found) });
@@ -158,6 +167,10 @@ async fn values(names: &[String], context: &Context) -> Result<Vec<(String, Stri
             return Err(Error::config("stdin has one value: give one name, or use \"pya env push\" for several"));
         };
         let mut value = blocking(|| read_text(io::stdin().lock(), Path::new("stdin"))).await?;
+        if value.is_empty() {
+            // The program that should have printed it has failed.
+            return Err(Error::config("the input ended before the value: for an empty one, send an empty line"));
+        }
         value.truncate(without_line_break(&value).len());
         return Ok(vec![(name.clone(), value)]);
     }

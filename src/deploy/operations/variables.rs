@@ -28,6 +28,8 @@ pub struct VariablesResult {
     pub names: Vec<String>,
     /// Whether anything is different now.
     pub changed: bool,
+    /// Whether these are the ones that the web app was loaded with.
+    pub loaded: bool,
 }
 
 /// The file with the variables of the web app of `domain`.

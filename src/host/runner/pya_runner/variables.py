@@ -41,13 +41,15 @@ def change_variables(job):
         kept = {name: value for name, value in old.items() if name not in gone}
         kept.update(given)
         if len(json.dumps(kept)) > limits.MAX_VARIABLES:
-            raise Refusal("space", "the variables are longer than 64 KiB: put long texts in files")
+            raise Refusal("too_long", "the variables are longer than 64 KiB: put long texts in files")
         if kept != old:
             job.save(os.path.join(folder, "variables.json"), kept)
     finally:
         os.close(lock)
     words = ["set " + name for name in sorted(new)] + ["unset " + name for name in sorted(gone)]
-    job.result = {"names": sorted(kept), "changed": kept != old, "summary": ", ".join(words)}
+    # Where an earlier reload failed, nothing is changed and yet the web app has other ones.
+    known = {"changed": kept != old, "loaded": kept == job.loaded}
+    job.result = {"names": sorted(kept), "summary": ", ".join(words), **known}
 
 
 def folder_of(job):
