@@ -1,5 +1,6 @@
 //! The emulator in Python: `pythonanywhere_api.testing`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -42,7 +43,7 @@ class_body! {
         url: PyResult<String> = Ok(this.running()?.url().to_owned()),
         user: PyResult<String> = Ok(this.running()?.user().to_owned()),
         token: PyResult<String> = Ok(this.running()?.token().to_owned()),
-        root: PyResult<String> = Ok(this.running()?.root().to_string_lossy().into_owned()),
+        root: PyResult<OsString> = Ok(this.running()?.root().as_os_str().to_owned()),
         site_url: PyResult<String> = Ok(this.running()?.site_url().to_owned()),
         package_index: PyResult<Option<String>> = Ok(this.running()?.package_index().map(str::to_owned)),
         page: PyResult<Option<String>> = Ok(this.running()?.page()),

@@ -1,6 +1,7 @@
 """What runs in an emulated account stays in it, and what the emulator's starter has stays out of it."""
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -117,6 +118,18 @@ def packages(tmp_path) -> Path:
     make_wheel(folder, "from_the_index")
     (folder / "README").write_text("no package")
     return folder
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems take names in UTF-8 only")
+def test_the_folder_of_the_account_may_have_any_name(tmp_path):
+    place = os.fsdecode(os.fsencode(tmp_path) + b"/r\xff oot")
+    os.mkdir(place)
+    with Emulator(rate_limit=None, python=sys.executable, root=place) as host:
+        assert Path(host.root) == Path(place)
+        host.create_webapp()
+        assert (Path(place) / "home" / host.user).is_dir()
+        with urllib.request.urlopen(host.site_url, timeout=30) as answer:
+            assert answer.status == 200
 
 
 def test_pip_installs_from_a_folder_of_wheels(packages):
