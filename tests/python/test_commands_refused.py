@@ -57,6 +57,16 @@ def test_so_does_a_command_for_the_shell_from_python(site):
     assert site.host.requests == []
 
 
+def test_a_nul_character_is_refused_before_any_request(site):
+    site.host.clear_requests()
+    for command in ("a\0b", ["a", "\0"]):
+        with pytest.raises(ConfigError, match="NUL character"):
+            site.run(site.api.run(command, executor="always_on"))
+    with pytest.raises(ConfigError, match="NUL character"):
+        site.run(site.api.manage("check\0", **site.via))
+    assert site.host.requests == []
+
+
 def test_what_ends_is_run(with_agent):
     site = with_agent
     assert site.deploy()

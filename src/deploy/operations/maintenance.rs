@@ -63,8 +63,12 @@ pub enum Command {
 }
 
 impl Command {
-    /// Refuses what would never end on the host, and settings that are none.
+    /// Refuses what no program can be given, what would never end on the host, and settings that are none.
     fn check(&self) -> Result<()> {
+        let (Self::Manage { args: words, .. } | Self::Run(words)) = self;
+        if words.iter().any(|word| word.contains('\0')) {
+            return Err(Error::config("the command contains a NUL character, which no program can be given"));
+        }
         match self {
             Self::Manage { args, settings, .. } => {
                 endless::check_manage(args)?;
