@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
+use super::lock::{PATIENCE, lock};
 use crate::error::{Error, Result};
 use crate::platform::{check_private, make_private, open_unlinked};
 
@@ -67,11 +68,22 @@ pub(super) fn read(path: &Path) -> Result<Vec<Record>> {
     if document.version == VERSION { Ok(document.logins) } else { Err(damaged()) }
 }
 
+/// Changes the list while nobody else does. What takes long is done before.
+///
+/// # Errors
+/// As for [`read`] and [`write`]; `Config` if somebody else does not come to an end with a change.
+pub(super) async fn change(path: &Path, change: impl FnOnce(&mut Vec<Record>)) -> Result<()> {
+    let _lock = lock(path, PATIENCE).await?;
+    let mut records = read(path)?;
+    change(&mut records);
+    write(path, &records)
+}
+
 /// Replaces the list; an empty one is removed.
 ///
 /// # Errors
 /// `Local` if that fails.
-pub(super) fn write(path: &Path, logins: &[Record]) -> Result<()> {
+fn write(path: &Path, logins: &[Record]) -> Result<()> {
     let failed = |source| Error::Local { path: path.to_owned(), source };
     if logins.is_empty() {
         return match fs::remove_file(path) {
@@ -143,6 +155,35 @@ mod tests {
             let why = read(&path).err().unwrap().to_string();
             assert!(why.contains("pya login") && !why.contains("s3cret"), "{why}");
         }
+    }
+
+    #[test]
+    fn changes_at_the_same_time_are_all_made() {
+        const THREADS: usize = 8;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, start) = (folder.path().join("config/logins.json"), std::sync::Barrier::new(THREADS));
+        let runs = |thread: usize| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            start.wait();
+            for turn in 0..4 {
+                let added = record(&format!("{thread}-{turn}"), None);
+                runtime.block_on(change(&path, |records| records.push(added))).unwrap();
+            }
+            // One of them goes again.
+            let gone = format!("{thread}-0");
+            runtime.block_on(change(&path, |records| records.retain(|record| record.user != gone))).unwrap();
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let runs = &runs;
+                scope.spawn(move || runs(thread));
+            }
+        });
+        let mut users: Vec<String> = read(&path).unwrap().into_iter().map(|record| record.user).collect();
+        users.sort();
+        let expected: Vec<String> =
+            (0..THREADS).flat_map(|thread| (1..4).map(move |turn| format!("{thread}-{turn}"))).collect();
+        assert_eq!(users, expected);
     }
 
     #[cfg(unix)]

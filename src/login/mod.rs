@@ -11,12 +11,14 @@
 //! |---|---|
 //! | `store` | finding, saving and forgetting logins |
 //! | `list` | the list, a file that nobody else may read |
+//! | `lock` | who may change the list |
 //! | `keyring` | the system's keyring, and how long it may take |
 //! | `attempt` | trying a token at each host |
 
 mod attempt;
 mod keyring;
 mod list;
+mod lock;
 mod store;
 
 pub use attempt::{Attempt, attempt};

@@ -149,10 +149,12 @@ pub async fn save(host: &BaseUrl, user: &str, token: &Token, waiting: Waiting<'_
     };
     let in_file = silence.is_some().then(|| token.text().to_owned());
     let place = if in_file.is_some() { Place::File(path.clone()) } else { Place::Keyring };
-    let mut records = list::read(&path)?;
-    records.retain(|record| !is_record_of(record, host, user));
-    records.push(Record { host: host.as_str().to_owned(), user: user.to_owned(), token: in_file });
-    list::write(&path, &records)?;
+    let added = Record { host: host.as_str().to_owned(), user: user.to_owned(), token: in_file };
+    list::change(&path, |records| {
+        records.retain(|record| !is_record_of(record, host, user));
+        records.push(added);
+    })
+    .await?;
     Ok((Login { host: host.clone(), user: user.to_owned(), place }, silence))
 }
 
@@ -165,10 +167,10 @@ pub async fn forget(login: &Login, waiting: Waiting<'_>) -> Result<Forgotten> {
         Place::Keyring => keyring::ask(&login.account(), Operation::Delete, waiting).await.err(),
         Place::File(_) => None,
     };
-    let path = list::path()?;
-    let mut records = list::read(&path)?;
-    records.retain(|record| !is_record_of(record, &login.host, &login.user));
-    list::write(&path, &records)?;
+    list::change(&list::path()?, |records| {
+        records.retain(|record| !is_record_of(record, &login.host, &login.user));
+    })
+    .await?;
     Ok(Forgotten { login: login.clone(), left })
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use tempfile::TempDir;
 
 pub(crate) use system::{
-    canonical, check_private, is_own, make_private, mode_of, open_unlinked, set_new_mode, special,
+    canonical, check_private, is_own, make_private, mode_of, open_unlinked, set_new_mode, special, try_lock,
 };
 
 #[cfg(unix)]
@@ -14,6 +14,9 @@ mod system {
     use std::io;
     use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
     use std::path::{Path, PathBuf};
+
+    use rustix::fs::{FlockOperation, OFlags, flock};
+    use rustix::io::Errno;
 
     /// The absolute path without links.
     pub(crate) fn canonical(path: &Path) -> io::Result<PathBuf> {
@@ -58,8 +61,22 @@ mod system {
 
     /// Opens a file for reading, unless it is a link.
     pub(crate) fn open_unlinked(path: &Path) -> io::Result<File> {
-        let flags = rustix::fs::OFlags::NOFOLLOW.bits();
+        let flags = OFlags::NOFOLLOW.bits();
         OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)
+    }
+
+    /// Locks a file, which is made if it is not there and is private then, until it is closed or the process ends. `None`
+    /// while somebody else has it locked.
+    pub(crate) fn try_lock(path: &Path) -> io::Result<Option<File>> {
+        let mut options = OpenOptions::new();
+        // Over NFS only what is open for writing can be locked.
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Permission bits, where the system has them.
@@ -87,9 +104,13 @@ mod system {
 
 #[cfg(windows)]
 mod system {
-    use std::fs::{self, File, FileType, Metadata};
+    use std::fs::{self, File, FileType, Metadata, OpenOptions};
     use std::io;
+    use std::os::windows::fs::OpenOptionsExt;
     use std::path::{Path, PathBuf};
+
+    /// What Windows says of a file that somebody else has opened for themselves alone.
+    const SHARING_VIOLATION: i32 = 32;
 
     /// The absolute path without links, spelled as people and git spell it. The standard library gives it the prefix
     /// `\\?\`, which it adds to long paths by itself, and which programs do not take for their working folder.
@@ -119,6 +140,14 @@ mod system {
     /// Opens a file for reading.
     pub(crate) fn open_unlinked(path: &Path) -> io::Result<File> {
         File::open(path)
+    }
+
+    /// As on other systems. What is opened so that nobody else may open it is locked.
+    pub(crate) fn try_lock(path: &Path) -> io::Result<Option<File>> {
+        match OpenOptions::new().write(true).create(true).truncate(false).share_mode(0).open(path) {
+            Err(error) if error.raw_os_error() == Some(SHARING_VIOLATION) => Ok(None),
+            outcome => outcome.map(Some),
+        }
     }
 
     /// There are none: git knows them, see `selection::git`.
@@ -175,6 +204,29 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = temporary_folder("pya-").unwrap();
         assert_eq!(folder.path().metadata().unwrap().permissions().mode() & 0o077, 0);
+    }
+
+    #[test]
+    fn a_file_is_locked_by_one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("lock");
+        let held = try_lock(&place).unwrap().unwrap();
+        assert!(try_lock(&place).unwrap().is_none());
+        drop(held);
+        assert!(try_lock(&place).unwrap().is_some());
+        assert!(try_lock(&folder.path().join("missing/lock")).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_opens_a_lock() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (place, link) = (folder.path().join("lock"), folder.path().join("link"));
+        assert!(try_lock(&place).unwrap().is_some());
+        assert_eq!(place.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        symlink(&place, &link).unwrap();
+        assert!(try_lock(&link).is_err());
     }
 
     #[test]

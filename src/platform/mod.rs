@@ -15,6 +15,7 @@ mod terminal;
 pub(crate) use beneath::Folder;
 pub(crate) use files::{
     canonical, check_private, is_own, make_private, mode_of, open_unlinked, set_new_mode, special, temporary_folder,
+    try_lock,
 };
 pub(crate) use names::{NameRules, composed, slashed};
 pub(crate) use process::{boot_identity, started};

@@ -311,6 +311,57 @@ def test_the_user_must_be_given_where_nobody_can_be_asked(pya, host):
     assert host.requests == []
 
 
+def start(pya, *arguments):
+    return subprocess.Popen(
+        pya.command(*arguments), cwd=pya.folder, env=pya.environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def test_logins_at_the_same_time_are_all_kept(pya, host, other, tmp_path):
+    log_in(pya, host)
+    with Emulator(rate_limit=None, user="cleo") as third, Emulator(rate_limit=None, user="dido") as fourth:
+        hosts = [other, third, fourth]
+        runs = [start(pya, "login", "--host", each.url, "--user", each.user) for each in hosts]
+        runs.append(start(pya, "logout", "--user", host.user))
+        for run, text in zip(runs, [*(each.token for each in hosts), None], strict=True):
+            said, _ = run.communicate(text, timeout=60)
+            assert run.returncode == 0, said
+    content = kept(tmp_path).read_text()
+    assert [each["user"] for each in sorted(json.loads(content)["logins"], key=lambda each: each["user"])] == [
+        "bob", "cleo", "dido"
+    ]  # fmt: skip
+    assert host.token not in content
+
+
+def test_a_change_waits_for_that_of_another_process_and_reading_does_not(pya, host, other, tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    log_in(pya, host)
+    other.clear_requests()
+    lock = kept(tmp_path).with_name("logins.lock")
+    assert mode(lock) == 0o600
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        before = kept(tmp_path).read_text()
+        run = start(pya, "login", "--host", other.url, "--user", "bob")
+        run.stdin.write(other.token)
+        run.stdin.close()
+        deadline = time.monotonic() + 60
+        while not other.requests and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert other.requests
+        # What this process does while it has the lock, that one must not undo.
+        assert pya.json("ls")["path"] == "/home/ada"
+        changed = json.loads(before)
+        changed["logins"].append(changed["logins"][0] | {"user": "zoe"})
+        assert kept(tmp_path).read_text() == before
+        kept(tmp_path).write_text(json.dumps(changed))
+    assert run.wait(60) == 0, run.stdout.read()
+    run.stdout.close()
+    logins = json.loads(kept(tmp_path).read_text())["logins"]
+    assert sorted(each["user"] for each in logins) == ["ada", "bob", "zoe"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_list_of_another_user_is_refused(pya, host, tmp_path):
     log_in(pya, host)
