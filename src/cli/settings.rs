@@ -3,6 +3,8 @@
 //!
 //! The table cannot name just any host: a file that someone else wrote must not decide where the token goes.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,9 @@ use super::output::Output;
 use crate::client::{BaseUrl, Client, Environment, Observer, Options, RateLimit, RemotePath, Token};
 use crate::error::{Error, Result};
 use crate::project_table::{Table, check_project, first_given, load, remote_root as named_root};
+
+/// More than any file with a token has, in KiB.
+const MOST_TOKEN_KIB: u64 = 64;
 
 /// The settings of a command.
 pub struct Settings<'a> {
@@ -207,11 +212,29 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// The text of a token file, without a final line break.
+/// The token in a token file.
+///
+/// # Errors
+/// `Config`, naming the file, if it cannot be read or is too long for one.
 pub fn read_token(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path)
-        .map(|text| text.trim().to_owned())
-        .map_err(|error| Error::config(format!("cannot read the token file {}: {error}", path.display())))
+    let mut text = String::new();
+    let most = MOST_TOKEN_KIB << 10;
+    // One byte more than allowed shows that there is more, without reading a device forever.
+    let size = File::open(path)
+        .and_then(|file| file.take(most + 1).read_to_string(&mut text))
+        .map_err(|error| Error::config(format!("cannot read the token file {}: {error}", path.display())))?;
+    if size as u64 > most {
+        return Err(Error::config(format!(
+            "the token file {} is longer than {MOST_TOKEN_KIB} KiB, so it is none: name the one with the token",
+            path.display()
+        )));
+    }
+    Ok(bare_token(&text).to_owned())
+}
+
+/// A token without the line break after it, and without the byte order mark that editors of Windows put before it.
+pub fn bare_token(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text).trim()
 }
 
 fn missing_web_app() -> Error {
@@ -219,4 +242,28 @@ fn missing_web_app() -> Error {
         "the web app is missing: give its domain, or write domain = \"NAME\" under [tool.pythonanywhere] in \
          pyproject.toml",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_file_holds_a_token_and_little_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token.txt");
+        let read = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
+            read_token(&path)
+        };
+        for content in ["t0ken", "t0ken\n", "\u{feff}t0ken\r\n", "\u{feff} t0ken"] {
+            assert_eq!(read(content.as_bytes()).unwrap(), "t0ken");
+        }
+        let most = usize::try_from(MOST_TOKEN_KIB << 10).unwrap();
+        assert_eq!(read(&vec![b'x'; most]).unwrap().len(), most);
+        for content in [vec![b'x'; most + 1], b"\xff\xfet\x000\x00".to_vec()] {
+            let why = read(&content).unwrap_err().to_string();
+            assert!(why.contains("token.txt") && why.contains("token file"), "{why}");
+        }
+    }
 }

@@ -163,6 +163,8 @@ def test_a_token_file_is_read(pya, host):
     arguments = ["ls", "--user", host.user, "--host", host.url, "--token-file", "token"]
     pya(*arguments, API_TOKEN="wrong")
     assert "cannot read the token file" in pya(*arguments[:-1], "missing", code=2).stderr
+    # It never ends.
+    assert "the token file /dev/zero is longer than 64 KiB" in pya(*arguments[:-1], "/dev/zero", code=2).stderr
 
 
 @pytest.mark.parametrize(

@@ -362,6 +362,13 @@ def test_a_change_waits_for_that_of_another_process_and_reading_does_not(pya, ho
     assert sorted(each["user"] for each in logins) == ["ada", "bob", "zoe"]
 
 
+def test_a_byte_order_mark_before_the_token_is_none_of_it(pya, host, tmp_path):
+    (pya.folder / "token").write_text(f"\ufeff{host.token}\r\n", encoding="utf-8")
+    pya("ls", "--token-file", "token", "--user", "ada", "--host", host.url)
+    log_in(pya, host, token=f"\ufeff{host.token}")
+    assert f'"{host.token}"' in kept(tmp_path).read_text()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_list_of_another_user_is_refused(pya, host, tmp_path):
     log_in(pya, host)

@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::prompt;
-use crate::cli::settings::{Settings, read_token};
+use crate::cli::settings::{Settings, bare_token, read_token};
 use crate::client::{BaseUrl, Environment, Token};
 use crate::error::{Error, Result};
 use crate::login::{self, Attempt, Login, Place};
@@ -93,7 +93,7 @@ async fn asked_token(user: &str, hosts: &[BaseUrl], context: &Context) -> Result
         }
         None => prompt::piped().await?,
     };
-    Token::new(text.trim())
+    Token::new(bare_token(&text))
 }
 
 /// Where the token is shown.
