@@ -711,7 +711,7 @@ pub struct Cat {
 pub struct Get {
     /// The file: absolute, or relative to the account's home folder
     pub remote: String,
-    /// Local file or folder to write to; in a folder, the file keeps its name [default: this folder]
+    /// Local file or folder to write to; in a folder (one to be made has a trailing /), the file keeps its name [default: this folder]
     pub local: Option<PathBuf>,
     /// Replace the local file if it exists
     #[arg(long)]

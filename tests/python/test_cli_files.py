@@ -70,6 +70,20 @@ def test_a_file_is_fetched_and_replaces_nothing_unasked(pya, home):
     assert sorted(path.name for path in pya.folder.iterdir()) == ["big.bin", "folder"]
 
 
+def test_a_closing_slash_is_that_of_a_folder_to_be_made(pya, host, home):
+    (home / "s1.py").write_text("x = 1\n")
+    pya("get", "nothing", "backup/", code=5)
+    assert list(pya.folder.iterdir()) == []
+    fetched = pya.json("get", "s1.py", "backup/new/")
+    assert fetched["local"] == "backup/new/s1.py"
+    assert (pya.folder / "backup" / "new" / "s1.py").read_text() == "x = 1\n"
+    assert "--overwrite" in pya("get", "s1.py", "backup/new/", code=2).stderr
+    host.clear_requests()
+    done = pya("get", "s1.py", "backup/new/s1.py/", code=2)
+    assert "is not a folder" in done.stderr
+    assert host.requests == []
+
+
 def test_stdin_can_be_uploaded(pya, home):
     pya("put", "-", "typed.txt", text="from a pipe")
     assert (home / "typed.txt").read_text() == "from a pipe"
