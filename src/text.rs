@@ -87,7 +87,8 @@ pub(crate) fn is_same_path(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
-/// A text without the passwords of the addresses in it: `scheme://name:***@host`.
+/// A text without the passwords of the addresses in it: `scheme://name:***@host`, and `https://***@host` where the name may be
+/// a token.
 pub(crate) fn without_passwords(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -96,16 +97,53 @@ pub(crate) fn without_passwords(text: &str) -> String {
         shown.push_str("://");
         rest = after;
         let name = after.find(|c: char| c.is_whitespace() || "/@:".contains(c)).unwrap_or(after.len());
-        let Some(secret) = after[name..].strip_prefix(':') else { continue };
-        if let Some(end) = secret.find(|c: char| c.is_whitespace() || c == '@')
-            && secret[end..].starts_with('@')
+        let (name, behind) = after.split_at(name);
+        // What `ssh://` has for a name is no secret, and `git` is the same for all.
+        let may_be_token = is_http(before) && is_plain_name(name);
+        if behind.starts_with('@') && may_be_token {
+            shown.push_str("***");
+            rest = behind;
+        } else if let Some(secret) = behind.strip_prefix(':')
+            && let Some(end) = end_of_password(secret)
         {
-            shown.push_str(&after[..name]);
-            shown.push_str(":***");
+            // A token as the name needs no password, or GitHub's word in place of one.
+            let is_token = may_be_token && matches!(&secret[..end], "" | "x-oauth-basic");
+            shown.push_str(if is_token { "" } else { name });
+            shown.push_str(if is_token { "***" } else { ":***" });
             rest = &secret[end..];
         }
     }
     shown + rest
+}
+
+/// Whether a text ends with the scheme of an address by HTTP, also that of a repository, as in `git+https`.
+fn is_http(before: &str) -> bool {
+    let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    ["http", "https"].iter().any(|http| scheme.eq_ignore_ascii_case(http))
+}
+
+/// Whether the name in an address may be a secret that is written down: not `{name}` or `$NAME`, and not the rest of a list.
+fn is_plain_name(name: &str) -> bool {
+    !matches!(name, "" | "git") && name.chars().all(|c| c.is_ascii_alphanumeric() || "-._~%+=".contains(c))
+}
+
+/// Where the password that a text begins with ends: at the last `@` before the path. In a path, an `@` is nothing special.
+fn end_of_password(secret: &str) -> Option<usize> {
+    let up_to = |text: &str, is_end: fn(char) -> bool| text.find(is_end).unwrap_or(text.len());
+    let word = &secret[..up_to(secret, char::is_whitespace)];
+    let address = &word[..up_to(word, |c| "\"'`<>".contains(c))];
+    let host = &address[..up_to(address, |c| "/?#".contains(c))];
+    let port = host.len();
+    let is_port = (1..=5).contains(&port)
+        && host.bytes().all(|byte| byte.is_ascii_digit())
+        && !word[port..].starts_with(['?', '#']);
+    // A name with a colon in other data, such as `{"a":"https://h","b":"c@d"}`.
+    let is_other = secret.starts_with(['"', '\'']);
+    if is_other || host.contains('@') || is_port {
+        return host.rfind('@');
+    }
+    // Nobody can connect by a password with a slash or a quote in it, but it may be one.
+    address.rfind('@').or_else(|| word.find('@'))
 }
 
 /// The version that a Python source assigns: the value in the first line `__version__ = "…"`.
@@ -191,10 +229,44 @@ mod tests {
         for (text, shown) in [
             ("at redis://:p@h/1 and https://u:p/w@h:1", "at redis://:***@h/1 and https://u:***@h:1"),
             ("http://127.0.0.1:8000/x for me@h", "http://127.0.0.1:8000/x for me@h"),
-            ("https://u@h, a://", "https://u@h, a://"),
+            ("https://u@h, a://", "https://***@h, a://"),
             ("no address: at all", "no address: at all"),
+            ("postgres://u:p@ss@h/x", "postgres://u:***@h/x"),
+            ("postgres://u:p@h/x?as=me@h and redis://:p@h/a@b", "postgres://u:***@h/x?as=me@h and redis://:***@h/a@b"),
+            ("a://u:p#w@h, a://u:p\"w@h, a://u:12?x@h, a://u:<p>@h", &format!("{0}, {0}, {0}, {0}", "a://u:***@h")),
+            ("['a://:p@h','b@c'] <a://u:p@h>b@c", "['a://:***@h','b@c'] <a://u:***@h>b@c"),
+            ("a://:p@h,a://:q@i", "a://:***@h,a://:***@i"),
         ] {
             assert_eq!(without_passwords(text), shown);
+        }
+    }
+
+    #[test]
+    fn tokens_in_the_place_of_names_are_not_shown() {
+        for (text, shown) in [
+            ("x @ git+https://ghp_abc@github.com/me/p.git@v1", "x @ git+https://***@github.com/me/p.git@v1"),
+            (
+                "--extra-index-url=HTTPS://glpat-abc@gitlab.com/simple",
+                "--extra-index-url=HTTPS://***@gitlab.com/simple",
+            ),
+            ("https://ghp_abc:x-oauth-basic@h https://sk:@h", "https://***@h https://***@h"),
+            ("https://__token__:glpat-abc@h", "https://__token__:***@h"),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_in_an_address_is_shown() {
+        for text in [
+            "ssh://git@github.com/me/p.git git@github.com:me/p.git",
+            "git+ssh://git@github.com/me/p.git git+https://git@github.com/me/p.git",
+            "https://medium.com/@me https://unpkg.com:443/a@1 https://h?a=b@c https://h#b@c",
+            "\"http://localhost:8000\",\"me@h\"",
+            "{\"a\":\"http://h\",\"b\":\"c@d\"}",
+            "https://${TOKEN}@github.com https://{token}@github.com (https://h),me@h",
+        ] {
+            assert_eq!(without_passwords(text), text);
         }
     }
 

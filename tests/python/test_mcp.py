@@ -185,6 +185,7 @@ async def test_no_file_with_secrets_is_shown(pya, host):
         "settings.py": 'DEBUG = False\nSECRET_KEY = "hunter2"\n',
         "local.ini": "[db]\npassword = hunter2\n",
         "urls.txt": "postgres://me:hunter2@db/x\n",
+        "requirements.txt": "project @ git+https://hunter2@github.com/me/project.git\n",
         "deploy_key.txt": "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n",
         "picture.png": "\x89PNG\0",
     }

@@ -109,7 +109,7 @@ pub fn refuse_content(path: &RemotePath, text: &str) -> Option<String> {
     while let Some((number, line)) = lines.next() {
         let next = lines.peek().map_or("", |(_, next)| next.trim_start());
         if without_passwords(line) != line {
-            return Some(format!("line {} holds a password in an address", number + 1));
+            return Some(format!("line {} holds a password or a token in an address", number + 1));
         }
         if assigns_secret(line, next, is_code) {
             return Some(format!("line {} assigns what its name says is a secret", number + 1));

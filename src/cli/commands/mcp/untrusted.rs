@@ -1,7 +1,7 @@
 //! Text that others wrote: the host, its site, whoever visits it, the authors of files. Whoever reads it here may be a
 //! language model, which does what a text tells it. So it stands between two lines with digits that nobody can know
 //! beforehand, and without what is invisible to a person. What must not be shown at all is masked on the way: the account's
-//! token, and passwords in addresses.
+//! token, and passwords and tokens in addresses.
 
 use std::borrow::Cow;
 
