@@ -183,6 +183,8 @@ async def test_no_file_with_secrets_is_shown(pya, host):
         "db.sqlite3": "data",
         "media/upload.txt": "data",
         "settings.py": 'DEBUG = False\nSECRET_KEY = "hunter2"\n',
+        "wrapped.py": 'SECRET_KEY = os.environ.get(\n    "SECRET_KEY", "hunter2"\n)\n',
+        "compose.yml": "api-key: hunter2\n",
         "local.ini": "[db]\npassword = hunter2\n",
         "urls.txt": "postgres://me:hunter2@db/x\n",
         "requirements.txt": "project @ git+https://hunter2@github.com/me/project.git\n",
@@ -195,6 +197,7 @@ async def test_no_file_with_secrets_is_shown(pya, host):
     state = next((Path(host.root) / "home" / host.user / ".pya").glob("*/manifest-*.json"))
     paths += ["mysite/innocent.txt", str(state.relative_to(Path(host.root) / "home" / host.user))]
     write(host, "settings/base.py", 'import os\nSECRET_KEY = os.environ["SECRET_KEY"]\n')
+    write(host, "settings/wrapped.py", 'SECRET_KEY = os.environ.get(\n    "SECRET_KEY",\n)\n')
     write(host, "large.txt", "ü" * 40_000)
     async with session(pya) as client:
         for path in paths:
@@ -204,7 +207,8 @@ async def test_no_file_with_secrets_is_shown(pya, host):
             assert "hunter2" not in said
             is_known_by_name = any(word in path for word in (".env", "db.", "media", ".pya"))
             assert (host.requests == []) == is_known_by_name, path
-        assert "SECRET_KEY" in (await answer(client, "cat", path="mysite/settings/base.py"))["text"]
+        for name in ("base.py", "wrapped.py"):
+            assert "SECRET_KEY" in (await answer(client, "cat", path=f"mysite/settings/{name}"))["text"]
         large = await answer(client, "cat", path="mysite/large.txt")
         assert large["is_cut"]
         assert between(large["text"]) == "ü" * 32_768

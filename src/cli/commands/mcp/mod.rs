@@ -12,7 +12,7 @@
 //! | `calls` | from a call to its answer |
 //! | `tools`, `schema`, `arguments` | what the tools are called, take and answer |
 //! | `reads`, `deploys` | what they do |
-//! | `answer`, `untrusted`, `secrets` | what may be shown, and how |
+//! | `answer`, `untrusted`, `secrets`, `wrapped` | what may be shown, and how |
 
 mod answer;
 mod arguments;
@@ -26,5 +26,6 @@ mod server;
 mod session;
 mod tools;
 mod untrusted;
+mod wrapped;
 
 pub use session::run;

@@ -4,6 +4,7 @@
 //! A model that has read a secret may write it anywhere. So a file is refused rather than shown with holes: what looks for
 //! secrets cannot know all their forms, and a refusal tells a person to look for themselves.
 
+use super::wrapped;
 use crate::client::RemotePath;
 use crate::deploy::Protection;
 use crate::error::Result;
@@ -43,7 +44,14 @@ const SECRET_FILES: [&str; 28] = [
 ];
 
 /// What the name of a secret contains.
-const SECRET_WORDS: [&str; 8] = ["secret", "password", "passwd", "passphrase", "token", "apikey", "_pass", ANY_KEY];
+const SECRET_WORDS: [&str; 9] =
+    ["secret", "password", "passwd", "passphrase", "token", "apikey", "_pass", "_pwd", ANY_KEY];
+
+/// What the value of the header `Authorization` begins with, before what is secret.
+const SCHEMES: [&str; 4] = ["bearer", "basic", "token", "apikey"];
+
+/// Files in which a value after a colon may be several words. Elsewhere sentences have colons too.
+const WITH_COLONS: [&str; 6] = ["yml", "yaml", "ini", "cfg", "conf", "properties"];
 
 /// What follows a secret's word in the name of several.
 const SECRETS: [&str; 6] = ["s", "_key", "_keys", "_fallbacks", "_key_fallbacks", "_list"];
@@ -104,47 +112,116 @@ pub fn refuse_content(path: &RemotePath, text: &str) -> Option<String> {
     if text.contains("PRIVATE KEY-----") {
         return Some("it holds a private key".to_owned());
     }
-    let is_code = path.name().rsplit('.').next() == Some("py");
-    let mut lines = text.lines().enumerate().peekable();
-    while let Some((number, line)) = lines.next() {
-        let next = lines.peek().map_or("", |(_, next)| next.trim_start());
-        if without_passwords(line) != line {
-            return Some(format!("line {} holds a password or a token in an address", number + 1));
+    let ending = path.name().rsplit('.').next().unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    for (at, line) in lines.iter().enumerate() {
+        let next = lines.get(at + 1).map_or("", |next| next.trim_start());
+        if without_passwords(line) != *line {
+            return Some(format!("line {} holds a password or a token in an address", at + 1));
         }
-        if assigns_secret(line, next, is_code) {
-            return Some(format!("line {} assigns what its name says is a secret", number + 1));
+        if assigns_secret(line, next, ending) || authorizes(line) || assigns_wrapped(&lines[at..]) {
+            return Some(format!("line {} assigns what its name says is a secret", at + 1));
         }
     }
     None
 }
 
-/// Whether a value is written down for a name that is one of a secret. `next` is where the value of an open line is.
-fn assigns_secret(line: &str, next: &str, is_code: bool) -> bool {
-    // Byte for byte as long as the line.
-    let lower = line.to_ascii_lowercase();
-    SECRET_WORDS.iter().flat_map(|word| lower.match_indices(word)).any(|(at, word)| {
-        let name = &lower[..at + word.len()];
-        if word == ANY_KEY && PLAIN_KEYS.iter().any(|plain| name.ends_with(plain)) {
-            return false;
-        }
-        let rest = line[at + word.len()..].trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
-        // `PASSWORD_HASHERS` is a list of other things.
-        let is_of_secrets = SECRETS.contains(&&lower[at + word.len()..lower.len() - rest.len()]);
-        let rest = rest.trim_start_matches(['"', '\'', ']', ' ', '\t']);
-        let is_call = lower.contains("setdefault(") && rest.starts_with(',');
-        let value = match rest.chars().next() {
-            Some('=') if !rest.starts_with("==") => &rest[1..],
-            Some(':') => &rest[1..],
-            Some(',') if is_call => rest,
-            _ => return false,
-        };
+/// What stands after the name of a secret.
+struct Named<'a> {
+    value: &'a str,
+    /// Whether the name is one of several secrets.
+    is_of_secrets: bool,
+    /// Whether the name is written as those of settings are.
+    is_setting: bool,
+}
+
+/// What stands after each name of a secret.
+fn named(text: &str) -> Vec<Named<'_>> {
+    // Byte for byte as long as the text.
+    let lower = text.to_ascii_lowercase().replace('-', "_");
+    let words = SECRET_WORDS.iter().flat_map(|word| lower.match_indices(word).map(|(at, word)| (at, at + word.len())));
+    words.filter_map(|(at, end)| named_at(text, &lower, at, end)).collect()
+}
+
+/// What stands after the name with a secret's word from `at` to `end`.
+fn named_at<'a>(text: &'a str, lower: &str, at: usize, end: usize) -> Option<Named<'a>> {
+    let name = &lower[..end];
+    if name.ends_with(ANY_KEY) && PLAIN_KEYS.iter().any(|plain| name.ends_with(plain)) {
+        return None;
+    }
+    let start = text[..at].trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "_-".contains(c));
+    let rest = text[end..].trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    let ending = &lower[end..lower.len() - rest.len()];
+    // Pages have attributes such as `data-key` and `aria-keyshortcuts`.
+    if text[at..end].contains('-') && (lower[start.len()..].starts_with("data_") || !matches!(ending, "" | "s")) {
+        return None;
+    }
+    // `PASSWORD_HASHERS` is a list of other things.
+    let is_of_secrets = SECRETS.contains(&ending);
+    let rest = rest.trim_start_matches(['"', '\'', ']', ' ', '\t']);
+    let is_call = || start.trim_end_matches(|c: char| "\"'".contains(c) || c.is_whitespace()).ends_with("setdefault(");
+    let value = match rest.chars().next() {
+        Some('=') if !rest.starts_with("==") => &rest[1..],
+        Some(':') => &rest[1..],
+        Some(',') if is_call() => rest,
+        _ => return None,
+    };
+    let is_setting = !text[start.len()..end].contains(|c: char| c.is_ascii_lowercase());
+    Some(Named { value, is_of_secrets, is_setting })
+}
+
+/// Whether a value is written down for a name that is one of a secret. `next` is where the value of an open line is, `ending`
+/// that of the file.
+fn assigns_secret(line: &str, next: &str, ending: &str) -> bool {
+    named(line).into_iter().any(|Named { value, is_of_secrets, .. }| {
         // What comes before it is a type.
         let end = value.rsplit('=').next().unwrap_or(value).trim();
         let open = matches!(end, "" | "(" | "\\") || (is_of_secrets && matches!(end, "[" | "{"));
         let opened = format!("={}{next}", end.trim_start_matches(['(', '\\']));
         has_literal(value, is_of_secrets)
+            || wrapped::is_written(value_after_type(value))
             || (open && has_literal(&opened, is_of_secrets))
-            || (!is_code && is_bare(line, value))
+            || (ending != "py" && is_bare(line, value, WITH_COLONS.contains(&ending)))
+    })
+}
+
+/// The same for a value that goes on from the first of `lines`.
+fn assigns_wrapped(lines: &[&str]) -> bool {
+    let Some(text) = wrapped::joined(lines) else { return false };
+    named(&text).into_iter().any(|Named { value, is_of_secrets, is_setting }| {
+        let value = value_after_type(value);
+        let inner = value.trim_start_matches(|c: char| c == '(' || c.is_whitespace());
+        // What code calls `tokens` or `keys` is mostly something else.
+        let is_list = is_of_secrets && is_setting && value.trim_start().starts_with(['(', '[', '{']);
+        wrapped::is_written(value) || (is_list && has_literal(&format!("={inner}"), true))
+    })
+}
+
+/// A value alone, without the comma of a call and the type that stand before it.
+fn value_after_type(value: &str) -> &str {
+    let value = wrapped::element(value.strip_prefix(',').map_or(value, str::trim_start));
+    let is_type = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "_.[], |".contains(c));
+    match value.split_once('=') {
+        Some((before, after)) if is_type(before) => after,
+        _ => value,
+    }
+}
+
+/// Whether the value of a header `Authorization` is written down.
+fn authorizes(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    lower.match_indices("authorization").any(|(at, name)| {
+        let rest = &line[at + name.len()..];
+        let rest = rest.trim_start_matches(['"', '\'', ']', ' ']);
+        let Some(value) = rest.strip_prefix([':', '=', ',']).map(str::trim_start) else { return false };
+        let text = value.trim_start_matches(|c: char| "rbfuRBFU".contains(c)).strip_prefix(['"', '\'']);
+        let mut words = text.unwrap_or(value).split([' ', '"', '\'']);
+        let is_scheme = words.next().is_some_and(|word| SCHEMES.contains(&&*word.to_ascii_lowercase()));
+        let secret = words.next().unwrap_or_default();
+        let is_place = |c: char| c.is_ascii_uppercase() || c == '_';
+        // Sentences have no quotes, and words no digits.
+        let is_written = text.is_some() || secret.contains(|c: char| c.is_ascii_digit());
+        is_scheme && is_written && !secret.starts_with(['{', '$', '<', '%', '.', '…']) && !secret.chars().all(is_place)
     })
 }
 
@@ -155,8 +232,7 @@ fn has_literal(value: &str, lists_count: bool) -> bool {
     let mut rest = value;
     while let Some(at) = rest.find(['"', '\'', '[', '{']) {
         let (gap, quote) = (&rest[..at], rest.as_bytes()[at] as char);
-        // Prefixes such as those of raw and byte strings stand between.
-        let gap = gap.trim_end_matches(|c: char| "rbfuRBFU".contains(c)).trim_end();
+        let gap = wrapped::without_prefix(gap);
         before = gap.chars().next_back().unwrap_or(before);
         let inside = &rest[at + 1..];
         match quote {
@@ -184,9 +260,9 @@ fn has_literal(value: &str, lists_count: bool) -> bool {
     false
 }
 
-/// Whether a line of a file that is no code has `NAME=value` or is `name: value`. A value after a colon is one word, since
-/// sentences have colons too.
-fn is_bare(line: &str, value: &str) -> bool {
+/// Whether a line of a file that is no code has `NAME=value` or is `name: value`. A value after a colon is one word, unless
+/// there are no sentences, which have colons too.
+fn is_bare(line: &str, value: &str, has_no_sentences: bool) -> bool {
     let before = &line[..line.len() - value.len()];
     let name = before.trim_end_matches(['=', ':']);
     let (value, is_set) = (value.trim(), before.ends_with('='));
@@ -196,8 +272,14 @@ fn is_bare(line: &str, value: &str) -> bool {
         _ => name.trim().trim_start_matches("- ").trim_start_matches("export "),
     };
     let is_name = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || "(){}[]<>$".contains(c));
-    let is_one = is_set || !value.contains(char::is_whitespace);
+    let is_one = is_set || !value.contains(char::is_whitespace) || (has_no_sentences && is_phrase(value));
     is_name && is_one && !is_no_value(value)
+}
+
+/// Whether several words are a text, and no mapping, list, tag, reference or comment of YAML.
+fn is_phrase(words: &str) -> bool {
+    let text = words.find(" #").map_or(words, |comment| words[..comment].trim_end());
+    !text.starts_with(['{', '[', '!', '&', '*', '|', '>', '#', '"', '\'']) && !is_no_value(text)
 }
 
 /// Whether a value is nothing, a reference to what is elsewhere, a place for it, or the beginning of a list.
@@ -211,7 +293,8 @@ fn is_no_value(value: &str) -> bool {
         || value.starts_with("{{")
         || value.starts_with('<')
         || value.strip_prefix('$').is_some_and(is_variable);
-    is_brackets || is_reference
+    // What a workflow may do with its `id-token`.
+    is_brackets || is_reference || value == "write"
 }
 
 #[cfg(test)]
@@ -279,7 +362,13 @@ mod tests {
             "tokens = (\n    'x',\n)",
             "EMAIL_PASS = 'x'",
             "PASSPHRASE = 'x'",
+            "SECRET_KEY = ('x')",
+            "DB_PWD='hunter2'",
+            "headers = {'Authorization': 'Bearer hunter2'}",
+            "headers[\"Authorization\"] = f\"Token hunter2\"",
+            "{\"x-api-key\": \"hunter2\"}",
             "DATABASE = 'postgres://me:hunter2@db/x'",
+            "# pip install git+https://ghp_x@github.com/me/p.git",
             "-----BEGIN RSA PRIVATE KEY-----",
         ] {
             assert!(refuse_content(&path("/a.py"), line).is_some(), "{line}");
@@ -298,8 +387,75 @@ mod tests {
             "password = two words",
             "password: hunter2",
             "passphrase: hunter2",
+            "api-key: hunter2",
+            "secret-key: hunter2",
+            "password: two words",
+            "password: two words # comment",
+            "curl -H 'Authorization: Bearer hunter2'",
         ] {
             assert!(refuse_content(&path("/a.ini"), line).is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_wrapped_over_lines_is_found() {
+        for lines in [
+            "SECRET_KEY = os.environ.get(\n    \"SECRET_KEY\", \"x\"\n)",
+            "SECRET_KEY = os.getenv(\n    \"DJANGO_SECRET_KEY\",\n    \"x\",\n)",
+            "SECRET_KEY = env(\n    \"SECRET_KEY\",\n    default=\"x\",\n)",
+            "SECRET_KEY: str = env(\n    NAME,\n    cast=str,\n    default = \"x\",\n)",
+            "os.environ.setdefault(\n    \"SECRET_KEY\", \"x\"\n)",
+            "os.environ.setdefault(\n    \"SECRET_KEY\",\n    \"x\",\n)",
+            "SECRET_KEY = os.environ.get('SECRET_KEY',\n   'x')",
+            "SECRET_KEY = (  # noqa\n    'x'\n)",
+            "SECRET_KEY = (\n    # comment\n    b'x'\n)",
+            "SECRET_KEY = (\n    os.environ.get('KEY')\n    or 'x'\n)",
+            "SECRET_KEY = os.environ.get('KEY') or \\\n    'x'",
+            "SECRET_KEY = \\\n    os.environ.get('KEY',\n        'x')",
+            "SECRET_KEY_FALLBACKS = [\n    os.environ['OLD'],\n    'x',\n]",
+            "DATABASES = {\n    'default': {\n        'PASSWORD': env(\n            'P',\n            default='x',\n        ),\n    },\n}",
+            "\"\"\"Settings.\n\"\"\"\nSECRET_KEY = env(\n    'KEY',\n    'x',\n)",
+        ] {
+            let said = refuse_content(&path("/a.py"), lines);
+            assert!(said.is_some_and(|said| said.ends_with("assigns what its name says is a secret")), "{lines}");
+        }
+    }
+
+    #[test]
+    fn lookups_labels_and_neighbours_that_are_wrapped_are_not_secrets() {
+        for lines in [
+            "SECRET_KEY = os.environ[\n    \"SECRET_KEY\"\n]",
+            "SECRET_KEY = os.environ.get(\n    \"SECRET_KEY\"\n)",
+            "SECRET_KEY = env(\n    \"SECRET_KEY\",\n    cast=str,\n    default=\"\",\n)\nNAME = get(\"a\", \"b\")",
+            "DATABASES = {\n    'PASSWORD': env('P'),\n    'HOST': env('H', 'localhost'),\n    'NAME': 'x',\n}",
+            "connect(\n    token=request.GET[\"token\"],\n    name=\"x\",\n)",
+            "password1 = forms.CharField(\n    label=_(\"Password\"),\n    widget=Input(attrs={\"a\": \"b\"}),\n)",
+            "token = models.CharField(\n    \"Token\",\n    max_length=40,\n    help_text=\"x\",\n)",
+            "token = jwt.encode(\n    {\"sub\": user},\n    settings.SECRET_KEY,\n    algorithm=\"HS256\",\n)",
+            "raise ValueError(\n    \"Set the password: \"\n    \"it is empty\"\n)",
+            "password_help = _(\n    \"Choose a long one\"\n)",
+            "def f(\n    password: str,\n    name: str = \"x\",\n):",
+            "tokens = {\n    # By state.\n    'root': [('x', Text)],\n}",
+            "css_keywords = frozenset((\n    'auto',\n    'aqua',\n))",
+            "PASSWORD_HASHERS = (\n    # The first is used.\n    \"a\",\n)",
+            "\"\"\"Text.\n\"\"\"\ntoken = request.POST[\"token\"]\nname = get(\"a\", \"b\")\n",
+            "headers = {\n    \"Authorization\": f\"Bearer {token}\",\n    \"Accept\": \"x\",\n}",
+            "headers = {\"Authorization\": \"Bearer \" + token}",
+        ] {
+            assert_eq!(refuse_content(&path("/a.py"), lines), None, "{lines}");
+        }
+        for line in [
+            "<p data-site-key=\"x\" data-token-url=\"y\" aria-keyshortcuts=\"z\">",
+            "id-token: write  # to publish",
+            "cache-key: x",
+            "password: {type: string, format: password}",
+            "password: # of the database",
+            "secret: !reference [a, b]",
+            "curl -H \"Authorization: Token <your token>\"",
+            "Authorization: Basic authentication",
+            "git+ssh://git@github.com/me/p.git",
+        ] {
+            assert_eq!(refuse_content(&path("/a.yml"), line), None, "{line}");
         }
     }
 
