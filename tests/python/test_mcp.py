@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -303,6 +304,30 @@ async def test_a_deploy_does_what_was_planned_once_and_nothing_else(pya, host):
     for name in (".env", "demo.db"):
         (pya.folder / name).unlink()
     (pya.folder / "kept.py").write_text("kept = 1\n")
+    configure(pya.folder, host)
+    pya("deploy")
+
+
+async def test_uploads_are_never_sent_but_what_git_tracks_in_their_folder_is(pya, host):
+    # Patterns in place of the defaults, so that the command line would send all of it.
+    configure(pya.folder, host, 'protected = ["*.dump"]')
+    for name in ("logo.txt", "m.txt"):
+        write(host, f"media/{name}", "theirs")
+        (pya.folder / "media").mkdir(exist_ok=True)
+        (pya.folder / "media" / name).write_text("ours")
+    async with session(pya, "--allow-deploy") as client:
+        said = await failure(client, "plan_deploy")
+        assert "it would send media/logo.txt, media/m.txt, which may be" in said
+        subprocess.run(["git", "init", "-q", pya.folder], check=True)
+        subprocess.run(["git", "-C", pya.folder, "add", "media/logo.txt"], check=True)
+        assert "it would send media/m.txt, which may be" in await failure(client, "plan_deploy")
+        assert [(remote(host) / "media" / name).read_text() for name in ("logo.txt", "m.txt")] == ["theirs", "theirs"]
+        (pya.folder / "media" / "m.txt").unlink()
+        plan = await answer(client, "plan_deploy")
+        assert (await answer(client, "apply_deploy", digest=plan["digest"]))["ok"]
+    assert [(remote(host) / "media" / name).read_text() for name in ("logo.txt", "m.txt")] == ["ours", "theirs"]
+    shutil.rmtree(pya.folder / ".git")
+    shutil.rmtree(pya.folder / "media")
     configure(pya.folder, host)
     pya("deploy")
 

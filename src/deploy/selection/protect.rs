@@ -82,6 +82,11 @@ impl Protection {
         self
     }
 
+    /// What is protected by default in the same project at `root`, whatever is configured.
+    pub(crate) fn by_default(&self, root: &Path) -> Result<Self> {
+        Ok(Self::new(None, &[])?.without_packages(root)?.with_listing(self.listing.as_ref()))
+    }
+
     /// Takes folders for uploads that are packages out, for the project at `root`.
     pub(crate) fn without_packages(mut self, root: &Path) -> Result<Self> {
         if self.uploads.is_empty() {
@@ -265,5 +270,9 @@ mod tests {
         assert!(!protection.covers("a[b/media/models.py") && protection.covers("other/media/a.jpg"));
         assert!(protection.covers_as("media/logo.png", false) && !protection.covers_as("media/logo.png", true));
         assert!(protection.covers_as("media/app.db", true));
+        let configured = Protection::new(Some(&["*.dump".to_owned()]), &["media/b.jpg".to_owned()]).unwrap();
+        let protection = configured.by_default(folder.path()).unwrap();
+        assert!(!configured.covers("media/a.jpg") && protection.covers("media/a.jpg"));
+        assert!(protection.covers("media/b.jpg") && !protection.covers("a[b/media/models.py"));
     }
 }

@@ -18,8 +18,8 @@ use crate::cli::commands::deploy::options;
 use crate::cli::commands::project::{Prepared, destination};
 use crate::cli::context::Context;
 use crate::deploy::{
-    Action, DEFAULT_PROTECTED, DeployDiff, DeployOptions, DeployReport, Forecast, Plan, Protection, Recorder,
-    SelectOptions, StepReport, plan_digest,
+    Action, DeployDiff, DeployOptions, DeployReport, Forecast, Plan, Protection, Recorder, SelectOptions, StepReport,
+    plan_digest,
 };
 use crate::error::{Error, Result};
 use crate::locks::lock;
@@ -121,7 +121,7 @@ async fn ready<'a>(asked: &OfPlan, context: &'a Context) -> Result<Ready<'a>> {
     }
     let forecast = crate::deploy::forecast(&prepared.project, &diff, &options);
     let forecast = keeping_budget(&prepared.project.client, forecast).await?;
-    check(&forecast.plan)?;
+    check(&forecast.plan, &diff.base.protection.by_default(&diff.base.local_root)?)?;
     let digest = plan_digest(&diff, &options, &forecast)?;
     Ok(Ready { prepared, diff, options, forecast, digest })
 }
@@ -136,9 +136,8 @@ fn spare_what_is_protected(select: &mut SelectOptions) {
     select.protected = (own.is_empty() || !patterns.is_empty()).then_some(patterns);
 }
 
-/// Refuses a plan that deletes something of the site, or sends what is protected by default.
-fn check(plan: &Plan) -> Result<()> {
-    let protected = Protection::new(Some(&DEFAULT_PROTECTED.map(str::to_owned)), &[])?;
+/// Refuses a plan that deletes something of the site, or sends what is `protected` by default.
+fn check(plan: &Plan, protected: &Protection) -> Result<()> {
     let mut deleted = Vec::new();
     let mut secret = Vec::new();
     for action in &plan.actions {
@@ -153,7 +152,9 @@ fn check(plan: &Plan) -> Result<()> {
     let why = match (deleted.is_empty(), secret.is_empty()) {
         (true, true) => return Ok(()),
         (false, _) => format!("it would delete {} to make room", first_few(deleted.into_iter())),
-        (true, false) => format!("it would send {}, which may be secrets or databases", first_few(secret.into_iter())),
+        (true, false) => {
+            format!("it would send {}, which may be secrets, databases or uploads", first_few(secret.into_iter()))
+        }
     };
     Err(Error::config(format!("this deploy is for a person, with \"pya deploy\": {why}")))
 }
@@ -212,10 +213,12 @@ mod tests {
     #[test]
     fn a_plan_that_deletes_or_sends_what_is_protected_is_refused() {
         let upload = |path: &str| plan(Action::Upload { path: path.to_owned(), size: 1, replaces: false });
-        for path in ["db.sqlite3", ".env", "x/.env.local"] {
+        let protection = Protection::new(None, &[]).unwrap();
+        let check = |plan: &Plan| check(plan, &protection);
+        for path in ["db.sqlite3", ".env", "x/.env.local", "media/upload.png"] {
             assert!(check(&upload(path)).unwrap_err().to_string().contains(path));
         }
-        assert!(check(&upload(".env.example")).is_ok() && check(&upload("media/logo.png")).is_ok());
+        assert!(check(&upload(".env.example")).is_ok() && check(&upload("static/logo.png")).is_ok());
         let copied = Action::Copy { path: "a.db".to_owned(), from: "b".to_owned(), size: 1, replaces: true };
         assert!(check(&plan(copied)).is_err());
         assert!(check(&plan(Action::Delete { path: "a.py".to_owned() })).is_err());
