@@ -1045,7 +1045,8 @@ class _PythonanywhereBase:
         """The errors so far, or ``""``.
 
         Settled when an operation ends: success clears, a failure is appended after an empty line. Assigning a text
-        appends it, assigning ``""`` clears. In threads and tasks rely on returned values instead.
+        appends it, assigning ``""`` clears. In threads and tasks rely on returned values instead. A subclass which
+        replaces `_request`, `_folder_items` or `files_iterator` needs an instance for each thread or task.
         """
     @error_message.setter
     def error_message(self, text: str) -> None: ...

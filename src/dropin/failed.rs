@@ -24,6 +24,21 @@ impl Failed {
         Self::Told { status: None, text: text.into() }
     }
 
+    /// What a request that the caller's code sent failed with, by the text that it left and the answer's status; `None` if
+    /// it succeeded.
+    ///
+    /// The status counts too, since of several calls at a time one may take the text that another's request left.
+    #[must_use]
+    pub fn answered(task: &str, status: Option<u16>, text: String) -> Option<Self> {
+        let text = match status {
+            _ if !text.is_empty() => text,
+            // 0 is that of an answer that never came.
+            Some(status) if !(200..400).contains(&status) => format!("{task}: the answer's status is {status}"),
+            _ => return None,
+        };
+        Some(Self::Told { status: status.and_then(|status| StatusCode::from_u16(status).ok()), text })
+    }
+
     /// Whether the service said that there is no such thing.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
@@ -83,6 +98,19 @@ mod tests {
     fn mistakes_are_raised_where_asked_for() {
         assert!(told(Failed::raising_mistakes("comparing")(Error::config("no such mask"))).is_none());
         assert!(told(Failed::text("no root").raised()).is_none());
+    }
+
+    #[test]
+    fn an_answer_fails_by_its_text_or_its_status() {
+        let failure = |status, text: &str| Failed::answered("reading", status, text.to_owned()).and_then(told);
+        assert_eq!(failure(Some(200), "not today").unwrap(), "not today");
+        assert_eq!(failure(None, "not today").unwrap(), "not today");
+        for status in [0, 400, 404, 500, 999] {
+            assert_eq!(failure(Some(status), "").unwrap(), format!("reading: the answer's status is {status}"));
+        }
+        for status in [None, Some(200), Some(201), Some(204), Some(304)] {
+            assert_eq!(failure(status, ""), None, "{status:?}");
+        }
     }
 
     #[test]

@@ -491,6 +491,21 @@ def test_the_verdict_of_a_replaced_request_is_error_message(caller, host, api):
     assert caller.run(api.available_consoles()) is None
 
 
+@pytest.mark.parametrize("status", [0, 400, 404, 500])
+def test_an_answer_of_a_replaced_request_fails_by_its_status_too(caller, host, api, status):
+    # What is left if another call took the text that belongs to this answer.
+    api._request = make_replacement(caller, lambda *a, **k: Fake(status, b"an error page", []))
+    assert caller.run(api.deployed_file_content("x.py")) is None
+    assert api.error_message == f'reading "x.py": the answer\'s status is {status}'
+    api.error_message = ""
+    assert caller.run(api.deploy_file("x.py", b"1")).endswith(f"status is {status}")
+    assert caller.run(api.delete_file_or_folder("x.py")).endswith(f"status is {status}")
+    assert caller.run(api.available_consoles()) is None
+    api.error_message = ""
+    assert caller.run(api.console_execute(5, "ls")) == ""
+    assert api.error_message.endswith(f"status is {status}")
+
+
 def test_a_replacement_may_call_what_it_replaces(caller, host):
     write_tree(host, {"a/x.py": b"1"})
     seen = []

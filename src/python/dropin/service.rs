@@ -1,13 +1,12 @@
 //! The service as an operation sees it: the engine, or what the caller put in its place.
 //!
 //! A replaced `_request` reports its verdict in `error_message` (a text there afterwards means failure, even one from
-//! before); of its answer only `status_code`, `content` and `json()` are read. Where anything is replaced, one
-//! request goes out at a time, since verdicts would mix otherwise.
+//! before), or by an error status; of its answer only `status_code`, `content` and `json()` are read. Where anything is
+//! replaced, one request goes out at a time, since verdicts would mix otherwise.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::StatusCode;
 use pyo3::PyTypeInfo;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -302,20 +301,15 @@ impl Service {
         task: &str,
         body: Body,
     ) -> Result<Answer, Failed> {
-        let task = task.to_owned();
+        let named = task.to_owned();
         let arguments = move |py: Python<'_>| {
-            let args = PyTuple::new(py, [path, task])?.unbind();
+            let args = PyTuple::new(py, [path, named])?.unbind();
             let kwargs = (method != "GET").then(|| request_keywords(py, method, body)).transpose()?;
             Ok((args, kwargs.map(Bound::unbind)))
         };
         let object = self.caller().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
         let text = self.take_error_message().await?;
-        let answer = Answer { object: Arc::new(object), service: self.clone() };
-        if text.is_empty() {
-            return Ok(answer);
-        }
-        let status = answer.status().await?;
-        Err(Failed::Told { status, text })
+        Answer { object: Arc::new(object), service: self.clone() }.judged(text, task).await
     }
 
     /// Reads and clears `error_message`; what was in it becomes the operation's own.
@@ -361,10 +355,14 @@ impl Answer {
         self.service.on_caller(move |py, _| read(object.bind(py))).await
     }
 
-    /// The status; `None` where the answer has none.
-    async fn status(&self) -> Result<Option<StatusCode>, Failed> {
-        let status = self.read(|answer| Ok(answer.getattr("status_code").and_then(|status| status.extract()).ok()));
-        Ok(status.await?.and_then(|status: u16| StatusCode::from_u16(status).ok()))
+    /// The answer, unless the text that the replacement left, or the status, says that the request failed.
+    async fn judged(self, text: String, task: &str) -> Result<Self, Failed> {
+        // An answer may have no status.
+        let status = self.read(|answer| Ok(answer.getattr("status_code").and_then(|it| it.extract()).ok())).await?;
+        match Failed::answered(task, status, text) {
+            Some(failed) => Err(failed),
+            None => Ok(self),
+        }
     }
 
     async fn content(&self, task: &str) -> Result<Bytes, Failed> {
