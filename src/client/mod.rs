@@ -46,6 +46,7 @@ pub(crate) use path::check_typed;
 pub(crate) use path::quote_segments as quote;
 pub use request::Request;
 pub use response::Response;
+pub(crate) use response::is_documented_error;
 pub(crate) use save::Destination;
 pub(crate) use secrets::Secrets;
 pub use timeline::{Timeline, TimelineEntry};

@@ -106,9 +106,7 @@ impl Response {
 
     /// Whether the body has one of the shapes in which the service reports errors.
     fn is_documented_error(&self) -> bool {
-        let Ok(Value::Object(fields)) = serde_json::from_slice(&self.body) else { return false };
-        let has = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
-        has("detail") || has("error") || (has("message") && has("code")) || (has("error_type") && has("error_message"))
+        serde_json::from_slice(&self.body).is_ok_and(|body| is_documented_error(&body))
     }
 
     /// The text of the body as messages may quote it: without secrets, and in full, so that none is cut in two. Empty
@@ -239,6 +237,12 @@ fn value_text(value: &Value) -> String {
         Value::Array(items) => items.iter().map(value_text).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     }
+}
+
+/// Whether the JSON of a body has one of the shapes in which the service reports errors: a proxy's page has none.
+pub(crate) fn is_documented_error(body: &Value) -> bool {
+    let has = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
+    has("detail") || has("error") || (has("message") && has("code")) || (has("error_type") && has("error_message"))
 }
 
 /// The text between the tags of a page, without its scripts and styles.

@@ -1,7 +1,9 @@
 //! Why an operation did not succeed: a text for the error message, or an exception.
 
 use http::StatusCode;
+use serde_json::Value;
 
+use crate::client::is_documented_error;
 use crate::error::{Error, ErrorKind};
 
 /// Why an operation did not succeed.
@@ -37,6 +39,15 @@ impl Failed {
             _ => return None,
         };
         Some(Self::Told { status: status.and_then(|status| StatusCode::from_u16(status).ok()), text })
+    }
+
+    /// Takes a 404 for "not there" only if its answer says so in JSON as the service does, by the rule of the client.
+    #[must_use]
+    pub fn confirmed_by(self, body: Option<&Value>) -> Self {
+        match self {
+            Self::Told { text, .. } if !body.is_some_and(is_documented_error) => Self::text(text),
+            confirmed => confirmed,
+        }
     }
 
     /// Whether the service said that there is no such thing.
@@ -77,6 +88,8 @@ impl Failed {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::Failed;
     use crate::error::Error;
 
@@ -110,6 +123,21 @@ mod tests {
         }
         for status in [None, Some(200), Some(201), Some(204), Some(304)] {
             assert_eq!(failure(status, ""), None, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_404_of_the_service_says_that_nothing_is_there() {
+        let is_not_found = |status, body: Option<Value>| {
+            Failed::answered("reading", Some(status), "no".to_owned())
+                .unwrap()
+                .confirmed_by(body.as_ref())
+                .is_not_found()
+        };
+        assert!(is_not_found(404, Some(json!({"detail": "No such file."}))));
+        assert!(!is_not_found(500, Some(json!({"detail": "No such file."}))));
+        for body in [None, Some(json!({})), Some(json!([])), Some(json!("detail"))] {
+            assert!(!is_not_found(404, body.clone()), "{body:?}");
         }
     }
 

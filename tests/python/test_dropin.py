@@ -479,7 +479,7 @@ def test_the_verdict_of_a_replaced_request_is_error_message(caller, host, api):
 
     def absent(*args, **kwargs):
         api.error_message = "nothing there"
-        return Fake(status_code=404)
+        return Fake(404, value={"detail": "no such folder"})
 
     api.error_message = ""
     api._request = make_replacement(caller, absent)
@@ -504,6 +504,21 @@ def test_an_answer_of_a_replaced_request_fails_by_its_status_too(caller, host, a
     api.error_message = ""
     assert caller.run(api.console_execute(5, "ls")) == ""
     assert api.error_message.endswith(f"status is {status}")
+
+
+@pytest.mark.parametrize("value", [None, {}, [], "detail"])
+def test_a_404_that_is_not_the_services_does_not_say_that_nothing_is_there(caller, host, api, value):
+    def behind_a_proxy(*args, **kwargs):
+        api.error_message = "404 by the proxy"
+        return Fake(404, b"<html>not found</html>", value)
+
+    api._request = make_replacement(caller, behind_a_proxy)
+    for call in (lambda: api._folder_items("x"), lambda: api.find_project_files("**")):
+        assert caller.run(call()) is None
+        assert "404 by the proxy" in api.error_message
+        api.error_message = ""
+    assert caller.run(api.deployed_version()) == ""
+    assert api.error_message == "404 by the proxy"
 
 
 def test_a_replacement_may_call_what_it_replaces(caller, host):

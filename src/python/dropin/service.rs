@@ -360,6 +360,10 @@ impl Answer {
         // An answer may have no status.
         let status = self.read(|answer| Ok(answer.getattr("status_code").and_then(|it| it.extract()).ok())).await?;
         match Failed::answered(task, status, text) {
+            Some(failed) if failed.is_not_found() => match self.json(task).await {
+                Err(raised @ Failed::Raised(_)) => Err(raised),
+                body => Err(failed.confirmed_by(body.ok().as_ref())),
+            },
             Some(failed) => Err(failed),
             None => Ok(self),
         }
