@@ -1,6 +1,7 @@
 //! The attribute `error_message`: the texts of what failed since the last success, with an empty line between.
 
 use std::sync::Mutex;
+use std::thread::{self, ThreadId};
 
 use crate::locks::lock;
 
@@ -13,7 +14,9 @@ struct Collected {
     text: String,
     /// How many searches by a collector are under way: what they call must not clear each other's failures.
     searches: usize,
-    failed_while_searching: bool,
+    /// The threads on which something failed meanwhile. By thread, since only the one that runs a replaced member can say
+    /// which of its own failures do not count.
+    failed_while_searching: Vec<ThreadId>,
 }
 
 impl ErrorMessage {
@@ -39,12 +42,28 @@ impl ErrorMessage {
         }
     }
 
+    /// Whether anything failed on this thread in the search by a collector.
+    #[must_use]
+    pub fn has_failed_here(&self) -> bool {
+        lock(&self.0).failed_while_searching.contains(&thread::current().id())
+    }
+
+    /// Lets what failed on this thread since [`has_failed_here`](Self::has_failed_here) gave `before` no longer count.
+    ///
+    /// What a replaced member, or what it calls, leaves in the message is a verdict: the operation that takes it away
+    /// decides whether that is a failure, and settles it then.
+    pub fn forget_failed_here(&self, before: bool) {
+        if !before {
+            lock(&self.0).failed_while_searching.retain(|id| *id != thread::current().id());
+        }
+    }
+
     /// Begins a search by a collector; its parts fail together.
     #[must_use = "the search ends when this is dropped"]
     pub fn begin_search(&self) -> Search<'_> {
         let mut collected = lock(&self.0);
         if collected.searches == 0 {
-            collected.failed_while_searching = false;
+            collected.failed_while_searching.clear();
         }
         collected.searches += 1;
         Search(self)
@@ -59,7 +78,7 @@ impl Search<'_> {
     /// Ends the search and returns whether any part of it failed.
     #[must_use]
     pub fn end(self) -> bool {
-        lock(&self.0.0).failed_while_searching
+        !lock(&self.0.0).failed_while_searching.is_empty()
     }
 }
 
@@ -75,7 +94,9 @@ impl Collected {
             self.text.clear();
             return;
         }
-        self.failed_while_searching |= self.searches > 0;
+        if self.searches > 0 {
+            self.failed_while_searching.push(thread::current().id());
+        }
         if !self.text.is_empty() {
             self.text.push_str("\n\n");
         }
@@ -85,6 +106,8 @@ impl Collected {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::ErrorMessage;
 
     fn failed(text: &str) -> [String; 1] {
@@ -126,5 +149,31 @@ mod tests {
         message.settle(&failed("two"));
         message.settle(&[]);
         assert_eq!(message.text(), "", "no search is left");
+    }
+
+    #[test]
+    fn what_is_taken_away_fails_no_search_but_what_failed_before_it_does() {
+        let message = ErrorMessage::default();
+        let search = message.begin_search();
+        let before = message.has_failed_here();
+        message.add("taken away");
+        message.settle(&failed("taken away too"));
+        message.forget_failed_here(before);
+        assert!(!message.begin_search().end());
+        message.settle(&failed("stays"));
+        let before = message.has_failed_here();
+        message.add("taken away");
+        message.forget_failed_here(before);
+        assert!(search.end());
+    }
+
+    #[test]
+    fn what_fails_on_another_thread_is_not_forgotten() {
+        let message = ErrorMessage::default();
+        let search = message.begin_search();
+        let before = message.has_failed_here();
+        thread::scope(|scope| scope.spawn(|| message.settle(&failed("elsewhere"))).join().unwrap());
+        message.forget_failed_here(before);
+        assert!(search.end());
     }
 }

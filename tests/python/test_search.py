@@ -182,6 +182,55 @@ def test_a_collector_over_an_iterator_that_fails_gives_no_partial_set(host):
     assert api.error_message == "folder b failed"
 
 
+class Asking(PythonanywhereApi):
+    """Leaves what the service says in `error_message`, as a subclass does that calls what it replaces."""
+
+    def _request(self, url_path, task, **kwargs):
+        return super()._request(url_path, task, **kwargs)
+
+
+def test_a_folder_that_is_not_there_fails_no_collection(host):
+    write_tree(host, TREE)
+    api = Asking(host.url, host.user, host.token, "mysite")
+
+    class Twice(Collector):
+        def collect(self, *masks):
+            super().collect("gone/*", "a/*")
+
+    assert api.find_project_files("", collector=Twice(api._prepare_collector(lambda path: False))) == {"a/one.py"}
+    assert api.error_message == ""
+
+
+def test_an_old_error_that_is_put_back_fails_no_collection(host):
+    write_tree(host, TREE)
+
+    class Listing(PythonanywhereApi):
+        def _folder_items(self, path):
+            return super()._folder_items(path)
+
+    api = Listing(host.url, host.user, host.token, "mysite")
+    api.error_message = "failed before"
+    collector = Collector(api._prepare_collector(lambda path: False))
+    assert api.find_project_files("a/*", collector=collector) == {"a/one.py"}
+    assert api.error_message == ""
+
+
+@pytest.mark.parametrize("cleared", [False, True])
+def test_a_failure_counts_whatever_is_not_there_afterwards(host, cleared):
+    write_tree(host, TREE)
+    host.faults.add("status", path="*/b/", code=500)
+    api = Asking(host.url, host.user, host.token, "mysite")
+
+    class Thrice(Collector):
+        def collect(self, *masks):
+            for mask in ("b/*", "gone/*", "a/*"):
+                super().collect(mask)
+                if cleared:
+                    api.error_message = ""
+
+    assert api.find_project_files("", collector=Thrice(api._prepare_collector(lambda path: False))) is None
+
+
 def test_a_collector_is_used_as_given(host):
     write_tree(host, TREE | {".env": b"", "Makefile": b""})
     api = PythonanywhereApi(host.url, host.user, host.token, "mysite")

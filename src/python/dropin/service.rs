@@ -179,12 +179,10 @@ impl Service {
         &self,
         replacement: impl Future<Output = Result<T, Failed>>,
     ) -> Result<(T, String), Failed> {
-        let before = self.take_error_message().await?;
+        let failed = self.has_failed().await?;
+        let before = self.swap_error_message(String::new(), failed).await?;
         let outcome = replacement.await;
-        let after = self.take_error_message().await?;
-        if !before.is_empty() {
-            self.on_caller(move |py, object| object.setattr(intern!(py, "error_message"), before)).await?;
-        }
+        let after = self.swap_error_message(before, failed).await?;
         Ok((outcome?, after))
     }
 
@@ -307,20 +305,28 @@ impl Service {
             let kwargs = (method != "GET").then(|| request_keywords(py, method, body)).transpose()?;
             Ok((args, kwargs.map(Bound::unbind)))
         };
+        let failed = self.has_failed().await?;
         let object = self.caller().call_object(replacement, arguments).await.map_err(Failed::Raised)?;
-        let text = self.take_error_message().await?;
+        let text = self.swap_error_message(String::new(), failed).await?;
         Answer { object: Arc::new(object), service: self.clone() }.judged(text, task).await
     }
 
-    /// Reads and clears `error_message`; what was in it becomes the operation's own.
-    async fn take_error_message(&self) -> Result<String, Failed> {
-        self.on_caller(|py, object| {
+    /// Whether anything failed in the search by a collector that this is a part of.
+    async fn has_failed(&self) -> Result<bool, Failed> {
+        let state = Arc::clone(self.state());
+        self.on_caller(move |_, _| Ok(state.error_message.has_failed_here())).await
+    }
+
+    /// Replaces `error_message` by `text`; what was in it becomes the operation's own, and fails no search by itself.
+    async fn swap_error_message(&self, text: String, failed: bool) -> Result<String, Failed> {
+        let state = Arc::clone(self.state());
+        self.on_caller(move |py, object| {
             let name = intern!(py, "error_message");
-            let text: String = object.getattr(name)?.extract()?;
-            if !text.is_empty() {
-                object.setattr(name, "")?;
-            }
-            Ok(text)
+            let taken: String = object.getattr(name)?.extract()?;
+            // A text that is set is appended, and an empty one clears.
+            [String::new(), text].into_iter().try_for_each(|text| object.setattr(name, text))?;
+            state.error_message.forget_failed_here(failed);
+            Ok(taken)
         })
         .await
     }
