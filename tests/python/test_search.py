@@ -143,6 +143,20 @@ def test_an_iterator_lists_no_more_than_it_is_asked_for(host):
     assert listed_folders(host) == [""]
 
 
+def test_an_iterator_that_is_closed_during_a_step_is_closed_after_it(host):
+    write_tree(host, TREE)
+    api = PythonanywhereApi(host.url, host.user, host.token, "mysite")
+
+    def skip(path):
+        files.close()
+        return False
+
+    api.skip_enter_folder = skip
+    files = api.files_iterator("*/*.py")
+    assert next(files) in {"a/one.py", "b/three.py"}
+    assert list(files) == []
+
+
 @pytest.mark.parametrize("bad", ["*.py", b"*.py", 5, [5]])
 def test_masks_must_be_a_sequence_of_texts(caller, bad):
     with pytest.raises(TypeError, match="path_masks"):

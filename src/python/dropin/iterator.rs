@@ -3,7 +3,7 @@
 //! Listings run ahead by a few folders only, since whoever stops early should not have paid for more.
 
 use std::process;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration, PyValueError};
@@ -16,10 +16,9 @@ use super::arguments::skipper;
 use super::finished::Finished;
 use super::search::{Callback, ProjectLister, concurrency};
 use super::service::{Call, Callable, Service};
-use crate::dropin::Failed;
+use crate::dropin::{Failed, Stepped};
 use crate::error::{Error, Result};
 use crate::finder::{Mask, Walk, failures_text};
-use crate::locks::lock;
 use crate::python::errors::{IntoPy, to_py};
 use crate::python::runtime::{CallerQueue, CallerThread, Coroutine, awaitable, wait_on};
 
@@ -49,7 +48,7 @@ pub(super) fn start<'py>(
         let stage = Arc::new(tokio::sync::Mutex::new(AsyncStage::New(plan)));
         return AsyncFilesIterator { stage }.into_bound_py_any(py);
     }
-    FilesIterator { stage: Mutex::new(Some(Stage::New(plan))) }.into_bound_py_any(py)
+    FilesIterator { stage: Stepped::new(Stage::New(plan)) }.into_bound_py_any(py)
 }
 
 impl Plan {
@@ -129,14 +128,8 @@ impl Stage {
 /// The files that `files_iterator` finds, in no particular order.
 #[pyclass(module = "pythonanywhere_api", frozen)]
 pub(in crate::python) struct FilesIterator {
-    /// `None` while a thread is in `__next__`.
-    stage: Mutex<Option<Stage>>,
-}
-
-impl FilesIterator {
-    fn swap(&self, stage: Option<Stage>) -> Option<Stage> {
-        std::mem::replace(&mut *lock(&self.stage), stage)
-    }
+    /// A thread in `__next__` has it.
+    stage: Stepped<Stage>,
 }
 
 #[pymethods]
@@ -146,19 +139,19 @@ impl FilesIterator {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let stage = self.swap(None).ok_or_else(|| PyValueError::new_err("files_iterator is already executing"))?;
+        let stage = self.stage.take().ok_or_else(|| PyValueError::new_err("files_iterator is already executing"))?;
         let Some((queue, mut search)) = stage.resumed() else {
-            self.swap(Some(Stage::Ended));
+            self.stage.set(Stage::Ended);
             return Ok(None);
         };
         if queue.is_from_parent() {
-            self.swap(Some(Stage::Ended));
+            self.stage.set(Stage::Ended);
             // Its tasks are in the parent; dropping them here would touch a runtime that has no threads.
             std::mem::forget((queue, search));
             return Err(PyRuntimeError::new_err("files_iterator started before the process forked: start a new one"));
         }
         let outcome = next_file(py, &queue, &mut search);
-        self.swap(Some(match &outcome {
+        self.stage.put_back(match &outcome {
             Ok(Some(_)) => Stage::Running(queue, search),
             Ok(None) => {
                 search.service.state().error_message.settle(search.failure().as_slice());
@@ -166,13 +159,13 @@ impl FilesIterator {
                 Stage::Ended
             }
             Err(_) => Stage::Ended,
-        }));
+        });
         outcome?.map(|file| file_item(py, &file)).transpose()
     }
 
     /// Ends the search and cancels listings that are under way.
     fn close(&self) {
-        self.swap(Some(Stage::Ended));
+        self.stage.set(Stage::Ended);
     }
 }
 
