@@ -360,6 +360,20 @@ def test_subclasses_have_their_own_constructor_and_attributes(caller, host):
     assert isinstance(api, caller.kind)
 
 
+@pytest.mark.parametrize("root", ["", "/", "//", "rel", "~/mysite"])
+def test_a_remote_root_that_is_no_folder_is_refused_before_any_request(caller, host, root):
+    api = caller.kind(host.url, host.user, host.token, PROJECT, remote_root=root)
+    error = caller.run(api.delete_file_or_folder("home"))
+    assert error.startswith(f'deleting "home": remote_root is "{root}": give the absolute path')
+    assert caller.run(api.find_project_files("**")) is None
+    with pytest.raises(ConfigError, match="remote_root"):
+        caller.run(api.deploy_diff("."))
+    assert host.requests == []
+    api.pkg_files_url_part = "files/path/"
+    assert caller.run(api.deploy_file("x", b"1")) != ""
+    assert host.requests == []
+
+
 def test_neither_class_is_an_instance_of_the_other(api):
     kinds = [kind for kind in (PythonanywhereApi, AsyncPythonanywhereApi) if isinstance(api, kind)]
     assert kinds == [type(api)]

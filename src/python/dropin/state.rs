@@ -88,7 +88,7 @@ pub(super) fn set_project(object: &Bound<'_, PyAny>, state: &State, project_name
     project_name.clone_into(&mut lock(&state.project));
     let root = lock(&state.remote_root).clone();
     let folder = if let Some(root) = &root {
-        root.trim_end_matches('/').to_owned()
+        attributes::given_folder(root).to_owned()
     } else {
         let user: String = object.getattr(intern!(py, "web_user"))?.extract()?;
         attributes::project_folder(&user, project_name)
@@ -119,7 +119,7 @@ fn read_headers(object: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
 /// The folder of the project that the attribute `pkg_files_url_part` names.
 pub(super) fn read_root(object: &Bound<'_, PyAny>, state: &State) -> PyResult<Result<RemotePath>> {
     let part = text_attribute(object, intern!(object.py(), "pkg_files_url_part"))?;
-    Ok(attributes::project_root(&state.project(), &part))
+    Ok(attributes::project_root(&state.project(), &part, lock(&state.remote_root).as_deref()))
 }
 
 /// A shared handle to an instance's state.
