@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::call::PyCallArgs;
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyInt, PyList};
@@ -48,6 +50,16 @@ pub(super) fn dict<'py, 'a, T: 'a>(
     let dict = PyDict::new(py);
     fields.into_iter().try_for_each(|(name, value)| dict.set_item(name, convert(py, value)?))?;
     Ok(dict.into_any())
+}
+
+/// Refuses what a coroutine function returned where a plain one is needed.
+pub(super) fn refuse_awaitable(answer: &Bound<'_, PyAny>, what: &str) -> PyResult<()> {
+    if !answer.hasattr(intern!(answer.py(), "__await__"))? {
+        return Ok(());
+    }
+    // An unawaited coroutine would be warned about as well.
+    answer.getattr_opt("close")?.map(|close| close.call0()).transpose()?;
+    Err(PyTypeError::new_err(format!("{what} must be a plain function, not a coroutine function")))
 }
 
 /// A JSON value as an attribute of a class: a new Python value each time it is read.

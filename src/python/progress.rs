@@ -7,6 +7,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::convert::refuse_awaitable;
 use super::runtime::CallerThread;
 use crate::error::Result;
 
@@ -71,7 +72,8 @@ where
         let callback = Arc::clone(&callback);
         caller
             .call(move |py| {
-                batch.into_iter().flatten().try_for_each(|event| callback.bind(py).call1((event,)).map(drop))
+                let tell = |event| refuse_awaitable(&callback.bind(py).call1((event,))?, "progress");
+                batch.into_iter().flatten().try_for_each(tell)
             })
             .await?;
     }

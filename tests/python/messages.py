@@ -44,6 +44,7 @@ ELSEWHERE = {
     "src/cli/commands/webfaction.rs": "another service, with a page of its own",
     "src/finder/failures.rs": "joins the messages about folders",
     "src/python/client/": WRONG_ARGUMENT,
+    "src/python/convert.rs": WRONG_ARGUMENT,
     "src/python/deploy.rs": "how values are shown",
     "src/python/dropin/agent.rs": WRONG_ARGUMENT,
     "src/python/dropin/arguments.rs": WRONG_ARGUMENT,

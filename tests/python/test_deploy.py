@@ -258,6 +258,34 @@ def test_an_exception_of_the_progress_callback_ends_the_deploy(caller, host, api
     assert caught.value is raised
 
 
+def test_an_exception_that_takes_no_report_reaches_the_caller_as_it_is(caller, host, api, site):
+    class Enough(Exception):
+        """As a frozen dataclass."""
+
+        def __setattr__(self, name, value):
+            raise AttributeError(name)
+
+    diff = caller.run(api.deploy_diff(site))
+    raised = Enough("enough")
+
+    def progress(event):
+        raise raised
+
+    with pytest.raises(Enough) as caught:
+        caller.run(api.deploy(diff, progress=progress))
+    assert caught.value is raised
+
+
+def test_a_progress_callback_that_must_be_awaited_is_refused(caller, host, api, site):
+    diff = caller.run(api.deploy_diff(site))
+
+    async def progress(event):
+        raise AssertionError
+
+    with pytest.raises(TypeError, match="progress must be a plain function"):
+        caller.run(api.deploy(diff, progress=progress))
+
+
 def test_ctrl_c_carries_the_report_so_far(host, site):
     host.faults.add("hold", method="POST", path="*/manage.py")
     source = f"""

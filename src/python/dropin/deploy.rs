@@ -171,9 +171,10 @@ async fn run(service: &Service, request: &DeployRequest) -> Result<deploy::Deplo
     with_progress(service.caller(), request.progress.clone(), job).await.map_err(Failed::raising_mistakes(task))
 }
 
-/// Adds the report so far to an exception that ended a deploy.
+/// Adds the report so far to an exception that ended a deploy, if it takes one.
 pub(super) fn with_report(py: Python<'_>, error: PyErr, recorder: &Recorder) -> PyErr {
     let report = DeployReport::from(recorder.report()).into_bound_py_any(py);
-    let set = report.and_then(|report| error.value(py).setattr("report", report));
-    set.err().unwrap_or(error)
+    // An exception that takes no attribute, as that of a frozen dataclass, still says what ended the deploy.
+    let _ = report.and_then(|report| error.value(py).setattr("report", report));
+    error
 }

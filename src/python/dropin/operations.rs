@@ -10,13 +10,12 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use super::finished::{Finished, empty, none, text};
 use super::request::{Raw, Sender};
 use super::response::Response;
-use super::search::refuse_awaitable;
 use super::service::{Callable, Item, Service};
 use super::state::{State, read_client};
 use crate::client::{self, Client, Request};
 use crate::dropin::Failed;
 use crate::error::Result;
-use crate::python::convert::json_to_py;
+use crate::python::convert::{json_to_py, refuse_awaitable};
 use crate::text::version_in;
 
 /// How much of an answer that is not JSON an error message quotes.

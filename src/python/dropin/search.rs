@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError};
+use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PySet, PyString, PyTuple};
@@ -13,6 +13,7 @@ use crate::api::Entry;
 use crate::dropin::Failed;
 use crate::error::{Error, Result};
 use crate::finder::{DEFAULT_CONCURRENCY, Found, Lister, Mask, Skipper, failures_text, find};
+use crate::python::convert::refuse_awaitable;
 
 /// `find_project_files` and `deployed_code_files`: a set of paths, or `None` if anything could not be read.
 pub(super) async fn find_files(service: Service, masks: Vec<String>, skip: Option<Callable>) -> Finished {
@@ -125,19 +126,6 @@ pub(super) fn is_skipped(callback: &Bound<'_, PyAny>, path: &str) -> PyResult<bo
     let answer = callback.call1((path,))?;
     refuse_awaitable(&answer, "the callback that skips files")?;
     answer.is_truthy()
-}
-
-/// Refuses what a coroutine function returned where a plain one is needed.
-pub(super) fn refuse_awaitable(answer: &Bound<'_, PyAny>, what: &str) -> PyResult<()> {
-    let py = answer.py();
-    if !answer.hasattr(intern!(py, "__await__"))? {
-        return Ok(());
-    }
-    // An unawaited coroutine would be warned about as well.
-    if answer.hasattr(intern!(py, "close"))? {
-        answer.call_method0(intern!(py, "close"))?;
-    }
-    Err(PyTypeError::new_err(format!("{what} must be a plain function, not a coroutine function")))
 }
 
 async fn drain_all(service: &Service, replacement: &Callable, masks: Vec<String>) -> Result<Vec<String>, Failed> {
