@@ -104,7 +104,7 @@ pub(crate) fn without_passwords(text: &str) -> String {
             shown.push_str("***");
             rest = behind;
         } else if let Some(secret) = behind.strip_prefix(':')
-            && let Some(end) = end_of_password(secret)
+            && let Some(end) = end_of_password(secret, !name.is_empty())
         {
             // A token as the name needs no password, or GitHub's word in place of one.
             let is_token = may_be_token && matches!(&secret[..end], "" | "x-oauth-basic");
@@ -128,13 +128,15 @@ fn is_plain_name(name: &str) -> bool {
 }
 
 /// Where the password that a text begins with ends: at the last `@` before the path. In a path, an `@` is nothing special.
-fn end_of_password(secret: &str) -> Option<usize> {
+/// After the name of a host, up to five digits are a port.
+fn end_of_password(secret: &str, may_be_port: bool) -> Option<usize> {
     let up_to = |text: &str, is_end: fn(char) -> bool| text.find(is_end).unwrap_or(text.len());
     let word = &secret[..up_to(secret, char::is_whitespace)];
     let address = &word[..up_to(word, |c| "\"'`<>".contains(c))];
     let host = &address[..up_to(address, |c| "/?#".contains(c))];
     let port = host.len();
-    let is_port = (1..=5).contains(&port)
+    let is_port = may_be_port
+        && (1..=5).contains(&port)
         && host.bytes().all(|byte| byte.is_ascii_digit())
         && !word[port..].starts_with(['?', '#']);
     // A name with a colon in other data, such as `{"a":"https://h","b":"c@d"}`.
@@ -144,6 +146,15 @@ fn end_of_password(secret: &str) -> Option<usize> {
     }
     // Nobody can connect by a password with a slash or a quote in it, but it may be one.
     address.rfind('@').or_else(|| word.find('@'))
+}
+
+/// The character set that a content type names.
+#[cfg(any(test, feature = "python"))]
+pub(crate) fn charset(content_type: &str) -> Option<&str> {
+    content_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    })
 }
 
 /// The version that a Python source assigns: the value in the first line `__version__ = "…"`.
@@ -225,8 +236,21 @@ mod tests {
     }
 
     #[test]
+    fn a_content_type_names_its_character_set_or_none() {
+        for (content_type, named) in [
+            ("text/plain; charset=latin-1", Some("latin-1")),
+            ("text/html;x=y; Charset=\"utf-8\"", Some("utf-8")),
+            ("text/plain; charset", None),
+            ("charset=utf-8", None),
+        ] {
+            assert_eq!(charset(content_type), named, "{content_type}");
+        }
+    }
+
+    #[test]
     fn addresses_are_shown_without_their_passwords() {
         for (text, shown) in [
+            ("redis://:1234/x@h and http://h:1234/x@h", "redis://:***@h and http://h:1234/x@h"),
             ("at redis://:p@h/1 and https://u:p/w@h:1", "at redis://:***@h/1 and https://u:***@h:1"),
             ("http://127.0.0.1:8000/x for me@h", "http://127.0.0.1:8000/x for me@h"),
             ("https://u@h, a://", "https://***@h, a://"),

@@ -26,19 +26,10 @@ impl Failed {
         Self::Told { status: None, text: text.into() }
     }
 
-    /// What a request that the caller's code sent failed with, by the text that it left and the answer's status; `None` if
-    /// it succeeded.
-    ///
-    /// The status counts too, since of several calls at a time one may take the text that another's request left.
+    /// What a request that the caller's code sent failed with: the text that it left. The status tells what is not there.
     #[must_use]
-    pub fn answered(task: &str, status: Option<u16>, text: String) -> Option<Self> {
-        let text = match status {
-            _ if !text.is_empty() => text,
-            // 0 is that of an answer that never came.
-            Some(status) if !(200..400).contains(&status) => format!("{task}: the answer's status is {status}"),
-            _ => return None,
-        };
-        Some(Self::Told { status: status.and_then(|status| StatusCode::from_u16(status).ok()), text })
+    pub fn answered(status: Option<u16>, text: String) -> Self {
+        Self::Told { status: status.and_then(|status| StatusCode::from_u16(status).ok()), text }
     }
 
     /// Takes a 404 for "not there" only if its answer says so in JSON as the service does, by the rule of the client.
@@ -114,25 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_fails_by_its_text_or_its_status() {
-        let failure = |status, text: &str| Failed::answered("reading", status, text.to_owned()).and_then(told);
-        assert_eq!(failure(Some(200), "not today").unwrap(), "not today");
-        assert_eq!(failure(None, "not today").unwrap(), "not today");
-        for status in [0, 400, 404, 500, 999] {
-            assert_eq!(failure(Some(status), "").unwrap(), format!("reading: the answer's status is {status}"));
-        }
-        for status in [None, Some(200), Some(201), Some(204), Some(304)] {
-            assert_eq!(failure(status, ""), None, "{status:?}");
-        }
-    }
-
-    #[test]
     fn only_a_404_of_the_service_says_that_nothing_is_there() {
         let is_not_found = |status, body: Option<Value>| {
-            Failed::answered("reading", Some(status), "no".to_owned())
-                .unwrap()
-                .confirmed_by(body.as_ref())
-                .is_not_found()
+            Failed::answered(Some(status), "no".to_owned()).confirmed_by(body.as_ref()).is_not_found()
         };
         assert!(is_not_found(404, Some(json!({"detail": "No such file."}))));
         assert!(!is_not_found(500, Some(json!({"detail": "No such file."}))));

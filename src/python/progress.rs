@@ -72,7 +72,11 @@ where
         let callback = Arc::clone(&callback);
         caller
             .call(move |py| {
-                let tell = |event| refuse_awaitable(&callback.bind(py).call1((event,))?, "progress");
+                let tell = |event| match callback.bind(py).call1((event,))? {
+                    // A task goes on by itself; a coroutine would never run.
+                    answer if answer.hasattr("close")? => refuse_awaitable(&answer, "progress"),
+                    _ => Ok(()),
+                };
                 batch.into_iter().flatten().try_for_each(tell)
             })
             .await?;

@@ -23,9 +23,5 @@ pub(super) fn collect<'py>(
         return Ok(py.None().into_bound(py));
     }
     state.error_message.settle(&[]);
-    let files = PySet::empty(py)?;
-    for file in collector.getattr(intern!(py, "files"))?.try_iter()? {
-        files.add(file?)?;
-    }
-    Ok(files.into_any())
+    py.get_type::<PySet>().call1((collector.getattr(intern!(py, "files"))?,))
 }

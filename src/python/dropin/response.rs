@@ -9,6 +9,7 @@ use super::request::requests_helper;
 use crate::client;
 use crate::python::convert::from_items;
 use crate::python::errors::{exception, to_py};
+use crate::text::charset;
 
 /// The answer to a request. Without one, `status_code` is 0 and `reason` says why.
 #[pyclass(module = "pythonanywhere_api", frozen)]
@@ -108,11 +109,4 @@ impl Response {
     fn __repr__(&self) -> String {
         format!("<Response [{}]>", self.status_code)
     }
-}
-
-fn charset(content_type: &str) -> Option<&str> {
-    content_type.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
-    })
 }

@@ -1,14 +1,14 @@
 //! The service as an operation sees it: the engine, or what the caller put in its place.
 //!
 //! A replaced `_request` reports its verdict in `error_message` (a text there afterwards means failure, even one from
-//! before), or by an error status; of its answer only `status_code`, `content` and `json()` are read. Where anything is
-//! replaced, one request goes out at a time, since verdicts would mix otherwise.
+//! before); of its answer only `status_code`, `content` and `json()` are read. Where anything is replaced, one
+//! request goes out at a time, since verdicts would mix otherwise.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use pyo3::PyTypeInfo;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -361,17 +361,20 @@ impl Answer {
         self.service.on_caller(move |py, _| read(object.bind(py))).await
     }
 
-    /// The answer, unless the text that the replacement left, or the status, says that the request failed.
+    /// The answer, unless the replacement left a text. Which statuses are a success is its own matter.
     async fn judged(self, text: String, task: &str) -> Result<Self, Failed> {
+        if text.is_empty() {
+            return Ok(self);
+        }
         // An answer may have no status.
         let status = self.read(|answer| Ok(answer.getattr("status_code").and_then(|it| it.extract()).ok())).await?;
-        match Failed::answered(task, status, text) {
-            Some(failed) if failed.is_not_found() => match self.json(task).await {
-                Err(raised @ Failed::Raised(_)) => Err(raised),
-                body => Err(failed.confirmed_by(body.ok().as_ref())),
-            },
-            Some(failed) => Err(failed),
-            None => Ok(self),
+        let failed = Failed::answered(status, text);
+        if !failed.is_not_found() {
+            return Err(failed);
+        }
+        match self.json(task).await {
+            Err(raised @ Failed::Raised(_)) => Err(raised),
+            body => Err(failed.confirmed_by(body.ok().as_ref())),
         }
     }
 
@@ -385,8 +388,7 @@ impl Answer {
             let py = answer.py();
             let loaded = match answer.call_method0("json") {
                 Ok(loaded) => loaded,
-                // requests and all other libraries raise a ValueError.
-                Err(error) if error.is_instance_of::<PyValueError>(py) => return Ok(None),
+                Err(error) if error.is_instance_of::<PyException>(py) => return Ok(None),
                 Err(error) => return Err(error),
             };
             py.import("json")?.call_method1("dumps", (loaded,))?.extract().map(Some)

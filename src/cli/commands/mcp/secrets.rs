@@ -116,7 +116,8 @@ pub fn refuse_content(path: &RemotePath, text: &str) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     for (at, line) in lines.iter().enumerate() {
         let next = lines.get(at + 1).map_or("", |next| next.trim_start());
-        if without_passwords(line) != *line {
+        // The address of a site at Sentry has its public key.
+        if without_passwords(line) != *line && !line.contains(".sentry.io/") {
             return Some(format!("line {} holds a password or a token in an address", at + 1));
         }
         if assigns_secret(line, next, ending) || authorizes(line) || assigns_wrapped(&lines[at..]) {
@@ -133,12 +134,19 @@ struct Named<'a> {
     is_of_secrets: bool,
     /// Whether the name is written as those of settings are.
     is_setting: bool,
+    /// Whether the name ends with what says that it is one: `password_help` is a text about one.
+    is_whole: bool,
 }
+
+/// Names with hyphens that are those of secrets. In others, as `item-key` in pages and `object-keys` among packages, a key is
+/// something else.
+const WITH_HYPHENS: [&str; 6] = ["api-key", "secret-key", "access-key", "private-key", "auth-key", "signing-key"];
 
 /// What stands after each name of a secret.
 fn named(text: &str) -> Vec<Named<'_>> {
     // Byte for byte as long as the text.
-    let lower = text.to_ascii_lowercase().replace('-', "_");
+    let lower = text.to_ascii_lowercase();
+    let lower = WITH_HYPHENS.iter().fold(lower, |lower, name| lower.replace(name, &name.replace('-', "_")));
     let words = SECRET_WORDS.iter().flat_map(|word| lower.match_indices(word).map(|(at, word)| (at, at + word.len())));
     words.filter_map(|(at, end)| named_at(text, &lower, at, end)).collect()
 }
@@ -153,7 +161,7 @@ fn named_at<'a>(text: &'a str, lower: &str, at: usize, end: usize) -> Option<Nam
     let rest = text[end..].trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
     let ending = &lower[end..lower.len() - rest.len()];
     // Pages have attributes such as `data-key` and `aria-keyshortcuts`.
-    if text[at..end].contains('-') && (lower[start.len()..].starts_with("data_") || !matches!(ending, "" | "s")) {
+    if text[at..end].contains('-') && (text[start.len()..].starts_with("data-") || !matches!(ending, "" | "s")) {
         return None;
     }
     // `PASSWORD_HASHERS` is a list of other things.
@@ -167,13 +175,13 @@ fn named_at<'a>(text: &'a str, lower: &str, at: usize, end: usize) -> Option<Nam
         _ => return None,
     };
     let is_setting = !text[start.len()..end].contains(|c: char| c.is_ascii_lowercase());
-    Some(Named { value, is_of_secrets, is_setting })
+    Some(Named { value, is_of_secrets, is_setting, is_whole: is_of_secrets || ending.is_empty() })
 }
 
 /// Whether a value is written down for a name that is one of a secret. `next` is where the value of an open line is, `ending`
 /// that of the file.
 fn assigns_secret(line: &str, next: &str, ending: &str) -> bool {
-    named(line).into_iter().any(|Named { value, is_of_secrets, .. }| {
+    named(line).into_iter().any(|Named { value, is_of_secrets, is_whole, .. }| {
         // What comes before it is a type.
         let end = value.rsplit('=').next().unwrap_or(value).trim();
         let open = matches!(end, "" | "(" | "\\") || (is_of_secrets && matches!(end, "[" | "{"));
@@ -181,14 +189,14 @@ fn assigns_secret(line: &str, next: &str, ending: &str) -> bool {
         has_literal(value, is_of_secrets)
             || wrapped::is_written(value_after_type(value))
             || (open && has_literal(&opened, is_of_secrets))
-            || (ending != "py" && is_bare(line, value, WITH_COLONS.contains(&ending)))
+            || (ending != "py" && is_bare(line, value, is_whole && WITH_COLONS.contains(&ending)))
     })
 }
 
 /// The same for a value that goes on from the first of `lines`.
 fn assigns_wrapped(lines: &[&str]) -> bool {
     let Some(text) = wrapped::joined(lines) else { return false };
-    named(&text).into_iter().any(|Named { value, is_of_secrets, is_setting }| {
+    named(&text).into_iter().any(|Named { value, is_of_secrets, is_setting, .. }| {
         let value = value_after_type(value);
         let inner = value.trim_start_matches(|c: char| c == '(' || c.is_whitespace());
         // What code calls `tokens` or `keys` is mostly something else.
@@ -448,6 +456,11 @@ mod tests {
             "<p data-site-key=\"x\" data-token-url=\"y\" aria-keyshortcuts=\"z\">",
             "id-token: write  # to publish",
             "cache-key: x",
+            "    restore-keys: |",
+            "\"object-keys\": \"^1.1.1\",",
+            "<tr v-for=\"x in y\" item-key=\"id\">",
+            "password_help: Choose a long one",
+            "sentry_sdk.init(dsn=\"https://0123456789abcdef@o1.ingest.sentry.io/2\")",
             "password: {type: string, format: password}",
             "password: # of the database",
             "secret: !reference [a, b]",
