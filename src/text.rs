@@ -100,7 +100,10 @@ pub(crate) fn without_passwords(text: &str) -> String {
         let (name, behind) = after.split_at(name);
         // What `ssh://` has for a name is no secret, and `git` is the same for all.
         let may_be_token = is_http(before) && is_plain_name(name);
-        if behind.starts_with('@') && may_be_token {
+        if let Some(host) = behind.strip_prefix('@')
+            && may_be_token
+            && !is_of_sentry(host)
+        {
             shown.push_str("***");
             rest = behind;
         } else if let Some(secret) = behind.strip_prefix(':')
@@ -120,6 +123,12 @@ pub(crate) fn without_passwords(text: &str) -> String {
 fn is_http(before: &str) -> bool {
     let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     ["http", "https"].iter().any(|http| scheme.eq_ignore_ascii_case(http))
+}
+
+/// Whether the address that a text begins with is that of a site at Sentry: the name in it is a public key.
+fn is_of_sentry(host: &str) -> bool {
+    let host = host.split(|c: char| !c.is_ascii_alphanumeric() && !"-.".contains(c)).next().unwrap_or_default();
+    host.ends_with(".sentry.io")
 }
 
 /// Whether the name in an address may be a secret that is written down: not `{name}` or `$NAME`, and not the rest of a list.
@@ -250,6 +259,9 @@ mod tests {
     #[test]
     fn addresses_are_shown_without_their_passwords() {
         for (text, shown) in [
+            ("https://public@o1.ingest.sentry.io/2", "https://public@o1.ingest.sentry.io/2"),
+            ("https://public:p@o1.ingest.sentry.io/2", "https://public:***@o1.ingest.sentry.io/2"),
+            ("https://t@h/.sentry.io/", "https://***@h/.sentry.io/"),
             ("redis://:1234/x@h and http://h:1234/x@h", "redis://:***@h and http://h:1234/x@h"),
             ("at redis://:p@h/1 and https://u:p/w@h:1", "at redis://:***@h/1 and https://u:***@h:1"),
             ("http://127.0.0.1:8000/x for me@h", "http://127.0.0.1:8000/x for me@h"),

@@ -47,6 +47,10 @@ const SECRET_FILES: [&str; 28] = [
 const SECRET_WORDS: [&str; 9] =
     ["secret", "password", "passwd", "passphrase", "token", "apikey", "_pass", "_pwd", ANY_KEY];
 
+/// Names with hyphens that are those of secrets. In others, as `item-key` in pages and `object-keys` among packages, a key is
+/// something else.
+const WITH_HYPHENS: [&str; 6] = ["api-key", "secret-key", "access-key", "private-key", "auth-key", "signing-key"];
+
 /// What the value of the header `Authorization` begins with, before what is secret.
 const SCHEMES: [&str; 4] = ["bearer", "basic", "token", "apikey"];
 
@@ -116,8 +120,7 @@ pub fn refuse_content(path: &RemotePath, text: &str) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     for (at, line) in lines.iter().enumerate() {
         let next = lines.get(at + 1).map_or("", |next| next.trim_start());
-        // The address of a site at Sentry has its public key.
-        if without_passwords(line) != *line && !line.contains(".sentry.io/") {
+        if without_passwords(line) != *line {
             return Some(format!("line {} holds a password or a token in an address", at + 1));
         }
         if assigns_secret(line, next, ending) || authorizes(line) || assigns_wrapped(&lines[at..]) {
@@ -138,10 +141,6 @@ struct Named<'a> {
     is_whole: bool,
 }
 
-/// Names with hyphens that are those of secrets. In others, as `item-key` in pages and `object-keys` among packages, a key is
-/// something else.
-const WITH_HYPHENS: [&str; 6] = ["api-key", "secret-key", "access-key", "private-key", "auth-key", "signing-key"];
-
 /// What stands after each name of a secret.
 fn named(text: &str) -> Vec<Named<'_>> {
     // Byte for byte as long as the text.
@@ -160,7 +159,7 @@ fn named_at<'a>(text: &'a str, lower: &str, at: usize, end: usize) -> Option<Nam
     let start = text[..at].trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "_-".contains(c));
     let rest = text[end..].trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
     let ending = &lower[end..lower.len() - rest.len()];
-    // Pages have attributes such as `data-key` and `aria-keyshortcuts`.
+    // Pages have attributes such as `data-api-key`.
     if text[at..end].contains('-') && (text[start.len()..].starts_with("data-") || !matches!(ending, "" | "s")) {
         return None;
     }
@@ -281,13 +280,19 @@ fn is_bare(line: &str, value: &str, has_no_sentences: bool) -> bool {
     };
     let is_name = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || "(){}[]<>$".contains(c));
     let is_one = is_set || !value.contains(char::is_whitespace) || (has_no_sentences && is_phrase(value));
-    is_name && is_one && !is_no_value(value)
+    // What a workflow may do with the token that it is given.
+    let is_permission = name == "id-token" && without_yaml_comment(value) == "write";
+    is_name && is_one && !is_permission && !is_no_value(value)
 }
 
 /// Whether several words are a text, and no mapping, list, tag, reference or comment of YAML.
 fn is_phrase(words: &str) -> bool {
-    let text = words.find(" #").map_or(words, |comment| words[..comment].trim_end());
+    let text = without_yaml_comment(words);
     !text.starts_with(['{', '[', '!', '&', '*', '|', '>', '#', '"', '\'']) && !is_no_value(text)
+}
+
+fn without_yaml_comment(value: &str) -> &str {
+    value.find(" #").map_or(value, |comment| value[..comment].trim_end())
 }
 
 /// Whether a value is nothing, a reference to what is elsewhere, a place for it, or the beginning of a list.
@@ -301,8 +306,7 @@ fn is_no_value(value: &str) -> bool {
         || value.starts_with("{{")
         || value.starts_with('<')
         || value.strip_prefix('$').is_some_and(is_variable);
-    // What a workflow may do with its `id-token`.
-    is_brackets || is_reference || value == "write"
+    is_brackets || is_reference
 }
 
 #[cfg(test)]
@@ -394,6 +398,9 @@ mod tests {
             "password = hunter2",
             "password = two words",
             "password: hunter2",
+            "password: write",
+            "dsn = https://public:hunter2@o1.ingest.sentry.io/2",
+            "DB=postgres://u:hunter2@h/x DSN=https://public@o1.ingest.sentry.io/2",
             "passphrase: hunter2",
             "api-key: hunter2",
             "secret-key: hunter2",
