@@ -202,7 +202,7 @@ impl Drop for Owed {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{Sender, channel};
 
     use super::*;
 
@@ -213,15 +213,17 @@ mod tests {
         Arc::new(Driver::new().unwrap())
     }
 
+    async fn tell_after(wait: Duration, sender: Sender<()>) {
+        tokio::time::sleep(wait).await;
+        sender.send(()).unwrap();
+    }
+
     #[test]
     fn work_that_no_thread_waits_for_goes_on() {
         let driver = driver();
         driver.attend().unwrap();
         let (sender, ended) = channel();
-        drop(driver.spawn(async move {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            sender.send(()).unwrap();
-        }));
+        drop(driver.spawn(tell_after(Duration::from_millis(1), sender)));
         ended.recv_timeout(LONG).unwrap();
     }
 
@@ -231,10 +233,7 @@ mod tests {
         let (sender, ended) = channel();
         let left_alone = driver.leave_alone().unwrap();
         driver.drive(async {
-            drop(tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                sender.send(()).unwrap();
-            }));
+            drop(tokio::spawn(tell_after(Duration::from_millis(1), sender)));
         });
         ended.recv_timeout(LONG).unwrap();
         drop(left_alone);
@@ -245,10 +244,7 @@ mod tests {
         let driver = driver();
         driver.attend().unwrap();
         let (sender, ended) = channel();
-        drop(driver.spawn(async move {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            sender.send(()).unwrap();
-        }));
+        drop(driver.spawn(tell_after(Duration::from_millis(50), sender)));
         driver.drive(async { tokio::time::sleep(Duration::from_millis(1)).await });
         ended.recv_timeout(LONG).unwrap();
     }

@@ -1,5 +1,6 @@
 //! The attribute `error_message`: the texts of what failed since the last success, with an empty line between.
 
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::thread::{self, ThreadId};
 
@@ -16,7 +17,7 @@ struct Collected {
     searches: usize,
     /// The threads on which something failed meanwhile. By thread, since only the one that runs a replaced member can say
     /// which of its own failures do not count.
-    failed_while_searching: Vec<ThreadId>,
+    failed_while_searching: HashSet<ThreadId>,
 }
 
 impl ErrorMessage {
@@ -54,7 +55,7 @@ impl ErrorMessage {
     /// decides whether that is a failure, and settles it then.
     pub fn forget_failed_here(&self, before: bool) {
         if !before {
-            lock(&self.0).failed_while_searching.retain(|id| *id != thread::current().id());
+            lock(&self.0).failed_while_searching.remove(&thread::current().id());
         }
     }
 
@@ -95,7 +96,7 @@ impl Collected {
             return;
         }
         if self.searches > 0 {
-            self.failed_while_searching.push(thread::current().id());
+            self.failed_while_searching.insert(thread::current().id());
         }
         if !self.text.is_empty() {
             self.text.push_str("\n\n");

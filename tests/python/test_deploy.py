@@ -246,32 +246,22 @@ def test_a_listing_that_something_else_answered_is_no_empty_folder(caller, host,
     assert "404" in api.error_message
 
 
-def test_an_exception_of_the_progress_callback_ends_the_deploy(caller, host, api, site):
+class Frozen(Exception):
+    """Takes no attributes, as a frozen dataclass."""
+
+    def __setattr__(self, name, value):
+        raise AttributeError(name)
+
+
+@pytest.mark.parametrize("kind", [LookupError, Frozen])
+def test_an_exception_of_the_progress_callback_ends_the_deploy(caller, host, api, site, kind):
     diff = caller.run(api.deploy_diff(site))
-    raised = LookupError("enough")
+    raised = kind("enough")
 
     def progress(event):
         raise raised
 
-    with pytest.raises(LookupError) as caught:
-        caller.run(api.deploy(diff, progress=progress))
-    assert caught.value is raised
-
-
-def test_an_exception_that_takes_no_report_reaches_the_caller_as_it_is(caller, host, api, site):
-    class Enough(Exception):
-        """As a frozen dataclass."""
-
-        def __setattr__(self, name, value):
-            raise AttributeError(name)
-
-    diff = caller.run(api.deploy_diff(site))
-    raised = Enough("enough")
-
-    def progress(event):
-        raise raised
-
-    with pytest.raises(Enough) as caught:
+    with pytest.raises(kind) as caught:
         caller.run(api.deploy(diff, progress=progress))
     assert caught.value is raised
 

@@ -90,7 +90,10 @@ impl Site<'_> {
         } else {
             "nothing to change".to_owned()
         };
-        let document = |reloaded: bool| json!({ "domain": domain, "names": changed.names, "changed": changed.changed, "reloaded": reloaded });
+        let document = |reloaded: bool| {
+            let (names, is_changed) = (&changed.names, changed.changed);
+            json!({ "domain": domain, "names": names, "changed": is_changed, "reloaded": reloaded })
+        };
         // Where nothing changed, an earlier reload may have failed.
         if !reload || (changed.loaded && !changed.changed) {
             output.answer(&format!("{domain}: {done}"), &document(false));
