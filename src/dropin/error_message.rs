@@ -43,6 +43,12 @@ impl ErrorMessage {
         }
     }
 
+    /// Whether a search by a collector is under way.
+    #[must_use]
+    pub fn is_searching(&self) -> bool {
+        lock(&self.0).searches > 0
+    }
+
     /// Whether anything failed on this thread in the search by a collector.
     #[must_use]
     pub fn has_failed_here(&self) -> bool {

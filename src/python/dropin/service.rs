@@ -314,6 +314,9 @@ impl Service {
     /// Whether anything failed in the search by a collector that this is a part of.
     async fn has_failed(&self) -> Result<bool, Failed> {
         let state = Arc::clone(self.state());
+        if !state.error_message.is_searching() {
+            return Ok(false);
+        }
         self.on_caller(move |_, _| Ok(state.error_message.has_failed_here())).await
     }
 
